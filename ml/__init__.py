@@ -1,0 +1,1 @@
+"""The science of Tessera: plain functions and estimators on arrays and Arrow tables."""

@@ -1,0 +1,329 @@
+"""The append-only event log: the only code that touches `TESSERA_HOME/events`.
+
+A part is a Parquet file of accepted events. It belongs to the log once `manifest.jsonl` names it; files that the
+manifest does not name are leftovers and are never read. Partitions are dates of `received_at`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from ml.events import EVENT_SCHEMA
+from ml.home import Home
+
+ROW_GROUP_ROWS = 131_072
+PART_ROWS = 4_000_000
+BUFFERED_ROWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Part:
+    """One sealed file; `path` is relative to the log's folder, times are ISO 8601 in UTC."""
+
+    part_id: str
+    path: str
+    rows: int
+    bytes: int
+    source: str
+    fingerprint: str | None
+    sealed_at: str
+    received_min: str
+    received_max: str
+    replaces: tuple[str, ...] = ()
+
+
+class EventLog:
+    """Sealed parts and their manifest below `home.events`."""
+
+    def __init__(self, home: Home) -> None:
+        self.folder = home.events
+        self.manifest = self.folder / "manifest.jsonl"
+
+    def parts(self) -> list[Part]:
+        """Sealed parts that no other part replaces, in the order of sealing."""
+        sealed = self._manifest()
+        replaced = {part_id for part in sealed for part_id in part.replaces}
+        return [part for part in sealed if part.part_id not in replaced and part.rows]
+
+    def has(self, fingerprint: str) -> bool:
+        """Whether a source with this content was ingested before."""
+        return any(part.fingerprint == fingerprint for part in self._manifest())
+
+    def path(self, part: Part) -> Path:
+        """Absolute path of a part's file."""
+        return self.folder / part.path
+
+    def read(
+        self, parts: Sequence[Part] | None = None, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Stream the events of `parts` (default: all) in bounded memory, EVENT_SCHEMA's types."""
+        files = [self.path(part) for part in (self.parts() if parts is None else parts)]
+        if files:
+            dataset = ds.dataset(files, schema=EVENT_SCHEMA, format="parquet")
+            yield from dataset.to_batches(columns=list(columns) if columns else None)
+
+    @contextmanager
+    def ingest(self, source: str, fingerprint: str | None = None) -> Iterator[PartWriter]:
+        """Write many events that become visible together when the block ends, or not at all when it raises."""
+        draft = self.folder / "draft" / uuid.uuid4().hex
+        writer = PartWriter(draft)
+        try:
+            yield writer
+            self._seal(writer.close(), draft, source, fingerprint)
+        finally:
+            writer.abandon()
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def seal_table(self, part_id: str, table: pa.Table, source: str) -> list[Part]:
+        """Seal one table under a name of its own; sealing the same `part_id` again changes nothing."""
+        if any(part.part_id.startswith(f"{part_id}-") for part in self._manifest()):
+            return []
+        draft = self.folder / "draft" / part_id
+        shutil.rmtree(draft, ignore_errors=True)
+        try:
+            writer = PartWriter(draft, name=part_id)
+            writer.write(table)
+            return self._seal(writer.close(), draft, source, None)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def compact(self, below_rows: int = ROW_GROUP_ROWS) -> list[Part]:
+        """Merge the small parts of a day into one. Only sealed parts; readers of the old files are not disturbed."""
+        small: dict[str, list[Part]] = {}
+        for part in self.parts():
+            if part.rows < below_rows:
+                small.setdefault(part.path.split("/")[0], []).append(part)
+        merged: list[Part] = []
+        for parts in small.values():
+            if len(parts) > 1:
+                sources = {part.source for part in parts}
+                merged += self._replace(parts, self.read(parts), "+".join(sorted(sources)))
+        return merged
+
+    def rewrite(self, part: Part, keep: pa.Array) -> list[Part]:
+        """Replace a part by its rows where `keep` (bool, one a row) is true, and remove the old file at once."""
+        table = pa.Table.from_batches(self.read([part]), schema=EVENT_SCHEMA)
+        new = self._replace([part], table.filter(keep).to_batches(), part.source)
+        self.path(part).unlink(missing_ok=True)
+        return new
+
+    def remove_replaced(self, older_than: dt.timedelta, now: dt.datetime) -> int:
+        """Delete files of replaced parts and leftovers of killed writers; returns how many files went."""
+        removed = 0
+        with self._lock():
+            sealed = self._manifest()
+            replaced_at = {old: part.sealed_at for part in sealed for old in part.replaces}
+            recent = {
+                part.path
+                for part in sealed
+                if part.part_id not in replaced_at
+                or now - dt.datetime.fromisoformat(replaced_at[part.part_id]) < older_than
+            }
+            for file in self.folder.glob("received_date=*/*.parquet"):
+                if str(file.relative_to(self.folder)) not in recent:
+                    file.unlink()
+                    removed += 1
+        return removed
+
+    def _replace(self, parts: Sequence[Part], batches: Iterable[pa.RecordBatch], source: str) -> list[Part]:
+        draft = self.folder / "draft" / uuid.uuid4().hex
+        writer = PartWriter(draft)
+        try:
+            for batch in batches:
+                writer.write(pa.Table.from_batches([batch]))
+            return self._seal(writer.close(), draft, source, None, replaces=tuple(p.part_id for p in parts))
+        finally:
+            writer.abandon()
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def _seal(
+        self,
+        files: Sequence[DraftFile],
+        draft: Path,
+        source: str,
+        fingerprint: str | None,
+        replaces: tuple[str, ...] = (),
+    ) -> list[Part]:
+        now = dt.datetime.now(dt.UTC).isoformat()
+        parts = []
+        for file in files:
+            target = f"received_date={file.received_date}/{file.part_id}.parquet"
+            size = (draft / file.name).stat().st_size
+            parts.append(
+                Part(
+                    file.part_id, target, file.rows, size, source, fingerprint, now,
+                    file.received_min.isoformat(), file.received_max.isoformat(),
+                )
+            )  # fmt: skip
+        if replaces and not parts:
+            parts = [Part(uuid.uuid4().hex, "", 0, 0, source, None, now, now, now)]
+        if parts:
+            parts[0] = Part(**{**asdict(parts[0]), "replaces": replaces})
+        with self._lock():
+            for file, part in zip(files, parts, strict=False):
+                target_path = self.folder / part.path
+                target_path.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(draft / file.name, target_path)
+                _sync_folder(target_path.parent)
+            self._append(parts)
+        return parts
+
+    def _manifest(self) -> list[Part]:
+        try:
+            text = self.manifest.read_bytes()
+        except FileNotFoundError:
+            return []
+        whole = text[: text.rfind(b"\n") + 1]
+        rows = [json.loads(line) for line in whole.splitlines()]
+        return [Part(**{**row, "replaces": tuple(row["replaces"])}) for row in rows]
+
+    def _append(self, parts: Sequence[Part]) -> None:
+        lines = b"".join(json.dumps(asdict(part)).encode() + b"\n" for part in parts)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.manifest, "a+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            whole = file.read().rfind(b"\n") + 1
+            if whole < size:  # a writer was killed inside a line: what it wrote never counted
+                file.truncate(whole)
+            file.seek(0, os.SEEK_END)
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        _sync_folder(self.folder)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / ".lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+@dataclass(frozen=True)
+class DraftFile:
+    """A finished file that is not yet in the manifest."""
+
+    name: str
+    part_id: str
+    received_date: str
+    rows: int
+    received_min: dt.datetime
+    received_max: dt.datetime
+
+
+class PartWriter:
+    """Spreads events over one growing Parquet file a day of `received_at`, in bounded memory."""
+
+    def __init__(self, folder: Path, name: str | None = None) -> None:
+        self.folder = folder
+        self.name = name or uuid.uuid4().hex
+        self.rows = 0
+        self._buffers: dict[int, list[pa.Table]] = {}
+        self._buffered: dict[int, int] = {}
+        self._open: dict[int, _OpenFile] = {}
+        self._finished: list[DraftFile] = []
+        self._files = 0
+
+    def write(self, events: pa.Table | pa.RecordBatch) -> None:
+        """Add events with EVENT_SCHEMA's columns; `received_at` is set in every row.
+
+        Raises:
+            ValueError: `received_at` is null in a row.
+        """
+        table = pa.Table.from_batches([events]) if isinstance(events, pa.RecordBatch) else events
+        table = table.select(EVENT_SCHEMA.names).cast(EVENT_SCHEMA)
+        if not len(table):
+            return
+        if table["received_at"].null_count:
+            raise ValueError("received_at is null: the log partitions by it")
+        self.rows += len(table)
+        days = np.asarray(pc.cast(pc.cast(table["received_at"], pa.date32()), pa.int32()))
+        if (days[1:] < days[:-1]).any():
+            order = np.argsort(days, kind="stable")
+            table, days = table.take(pa.array(order)), days[order]
+        starts = np.flatnonzero(np.r_[True, days[1:] != days[:-1]])
+        for start, end in zip(starts, [*starts[1:], len(days)], strict=True):
+            self._buffer(int(days[start]), table.slice(start, end - start))
+        while sum(self._buffered.values()) >= BUFFERED_ROWS:
+            self._flush(max(self._buffered, key=lambda day: self._buffered[day]))
+
+    def close(self) -> list[DraftFile]:
+        """Write what is buffered, make it durable, and return the finished files."""
+        for day in list(self._buffered):
+            self._flush(day)
+        for day in list(self._open):
+            self._finish(day)
+        return self._finished
+
+    def abandon(self) -> None:
+        """Close what is still open, without making anything of it."""
+        for file in self._open.values():
+            file.writer.close()
+        self._open.clear()
+
+    def _buffer(self, day: int, table: pa.Table) -> None:
+        self._buffers.setdefault(day, []).append(table)
+        self._buffered[day] = self._buffered.get(day, 0) + len(table)
+        if self._buffered[day] >= ROW_GROUP_ROWS:
+            self._flush(day)
+
+    def _flush(self, day: int) -> None:
+        table = pa.concat_tables(self._buffers.pop(day))
+        del self._buffered[day]
+        if day not in self._open:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._open[day] = _OpenFile(self.folder / f"{self.name}-{self._files}.parquet")
+            self._files += 1
+        self._open[day].write(table)
+        if self._open[day].rows >= PART_ROWS:
+            self._finish(day)
+
+    def _finish(self, day: int) -> None:
+        file = self._open.pop(day)
+        file.writer.close()
+        with open(file.path, "rb") as written:
+            os.fsync(written.fileno())
+        date = (dt.date(1970, 1, 1) + dt.timedelta(days=day)).isoformat()
+        self._finished.append(
+            DraftFile(file.path.name, file.path.stem, date, file.rows, file.received_min, file.received_max)
+        )
+
+
+class _OpenFile:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = 0
+        self.received_min = dt.datetime.max.replace(tzinfo=dt.UTC)
+        self.received_max = dt.datetime.min.replace(tzinfo=dt.UTC)
+        self.writer = pq.ParquetWriter(path, EVENT_SCHEMA, compression="zstd", compression_level=1)
+
+    def write(self, table: pa.Table) -> None:
+        bounds = pc.min_max(table["received_at"]).as_py()
+        self.received_min = min(self.received_min, bounds["min"])
+        self.received_max = max(self.received_max, bounds["max"])
+        self.rows += len(table)
+        self.writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,65 @@
+"""settings.yaml as typed settings. Every knob lives there once; code gets its section as an argument."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from ml.settings.collector import CollectorSettings
+from ml.settings.decisions import DecisionSettings
+from ml.settings.evaluation import EvaluationSettings
+from ml.settings.experiments import ExperimentSettings
+from ml.settings.ports import PortSettings
+from ml.settings.privacy import PrivacySettings
+from ml.settings.recommenders import RecommenderSettings
+from ml.settings.section import Section
+from ml.settings.segmentation import SegmentationSettings
+from ml.settings.serving import ServingSettings
+from ml.settings.simulator import SimulatorSettings
+from ml.settings.warehouse import WarehouseSettings
+
+SETTINGS_FILE = Path(__file__).resolve().parents[2] / "settings.yaml"
+
+
+class Settings(Section):
+    """All knobs, one section a stage of the pipeline."""
+
+    collector: CollectorSettings
+    privacy: PrivacySettings
+    simulator: SimulatorSettings
+    warehouse: WarehouseSettings
+    segmentation: SegmentationSettings
+    recommenders: RecommenderSettings
+    evaluation: EvaluationSettings
+    decisions: DecisionSettings
+    experiments: ExperimentSettings
+    serving: ServingSettings
+    ports: PortSettings
+
+
+class SettingsError(ValueError):
+    """settings.yaml cannot be used; the message names the file, the knob and what is legal."""
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read and check the settings file (default: settings.yaml of the checkout).
+
+    Raises:
+        SettingsError: the file is missing, is no YAML mapping, or a knob is unknown, missing or of a wrong type.
+    """
+    file = path or SETTINGS_FILE
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{file}: there is no such settings file") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{file}: no valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise SettingsError(f"{file}: expected sections such as `ports:`, found {type(content).__name__}")
+    try:
+        return Settings.model_validate({name: value if value is not None else {} for name, value in content.items()})
+    except ValidationError as error:
+        knobs = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors())
+        raise SettingsError(f"{file}: {knobs}") from error

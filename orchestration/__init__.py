@@ -1,0 +1,1 @@
+"""Dagster assets, jobs and the command line: they read, call `ml`, and report."""

@@ -1,0 +1,1 @@
+"""The online service: collects events, answers from published artifacts."""

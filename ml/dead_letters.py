@@ -44,7 +44,9 @@ class DeadLetters:
     def read(self) -> pa.Table:
         """All dead letters, DEAD_LETTER_SCHEMA."""
         files = sorted(self.folder.glob("received_date=*/*.parquet"))
-        return ds.dataset(files, schema=DEAD_LETTER_SCHEMA).to_table() if files else DEAD_LETTER_SCHEMA.empty_table()
+        return (
+            ds.dataset(files, schema=DEAD_LETTER_SCHEMA).to_table() if files else DEAD_LETTER_SCHEMA.empty_table()
+        )
 
     def counts(self) -> Mapping[str, int]:
         """Number of dead letters by "field reason", most frequent first, quoted values left out."""

@@ -103,7 +103,7 @@ class EventLog:
             shutil.rmtree(draft, ignore_errors=True)
 
     def compact(self, below_rows: int = ROW_GROUP_ROWS) -> list[Part]:
-        """Merge the small parts of a day into one. Only sealed parts; readers of the old files are not disturbed."""
+        """Merge the small sealed parts of a day into one; the old files stay for those who read them."""
         small: dict[str, list[Part]] = {}
         for part in self.parts():
             if part.rows < below_rows:

@@ -262,7 +262,10 @@ def _split(table: pa.Table, findings: Iterable[tuple[str, pa.ChunkedArray, str]]
             pa.array(bad_rows, pa.int64()),
             pa.array([labels[first[row]][0] for row in bad_rows], pa.string()),
             pa.array([_reason(labels[first[row]], event) for row, event in zip(bad_rows, rejects, strict=True)]),
-            pa.array([_payload({k: v for k, v in event.items() if v is not None}) for event in rejects], pa.string()),
+            pa.array(
+                [_payload({k: v for k, v in event.items() if v is not None}) for event in rejects],
+                pa.string(),
+            ),
         ],
         schema=REJECTED_SCHEMA,
     )

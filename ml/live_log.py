@@ -1,7 +1,7 @@
 """Open parts: events on their way into the log, on disk before the collector answers.
 
-An open part is a file of frames: length and CRC-32 of the payload, then an Arrow IPC record batch. Its writer holds
-a lock on it for life, so that a part whose lock is free belongs to a writer that died and can be sealed by anyone.
+An open part is a file of frames: length and CRC-32 of the payload, then an Arrow IPC record batch. Its writer
+holds a lock on it for life, so that a part whose lock is free belongs to a dead writer and anyone can seal it.
 A torn last frame was never acknowledged and is cut.
 """
 
@@ -145,7 +145,7 @@ class _OpenPart:
 
 
 def _frame(batch: pa.RecordBatch) -> bytes:
-    payload = batch.serialize().to_pybytes()
+    payload: bytes = batch.serialize().to_pybytes()
     return FRAME_HEADER.pack(len(payload), zlib.crc32(payload)) + payload
 
 

@@ -59,7 +59,8 @@ def load_settings(path: Path | None = None) -> Settings:
     if not isinstance(content, dict):
         raise SettingsError(f"{file}: expected sections such as `ports:`, found {type(content).__name__}")
     try:
-        return Settings.model_validate({name: value if value is not None else {} for name, value in content.items()})
+        return Settings.model_validate({name: {} if knobs is None else knobs for name, knobs in content.items()})
     except ValidationError as error:
-        knobs = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors())
+        faults = [(".".join(map(str, fault["loc"])), fault["msg"], fault["input"]) for fault in error.errors()]
+        knobs = "; ".join(f"{knob}: {message} (found {found!r})" for knob, message, found in faults)
         raise SettingsError(f"{file}: {knobs}") from error

@@ -1,0 +1,52 @@
+# make demo   the whole pipeline on a simulated site, then a short report
+# make test   lint, types and tests
+# make up     Dagster, MLflow and the service, until Ctrl-C
+# make bench  the benchmarks; ONLY=name for one, SIZE=0.1 for a quick look
+
+TESSERA := .venv/bin/tessera
+PYTHON  := .venv/bin/python
+READY   := .venv/ready
+
+.PHONY: demo test lint up bench lock clean
+
+demo: $(READY)
+	$(TESSERA) demo
+
+test: lint
+	$(PYTHON) -m pytest tests --durations=15
+
+lint: $(READY)
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/sqlfluff lint dbt_project/models dbt_project/macros dbt_project/tests --processes 2
+
+up: $(READY)
+	$(TESSERA) up
+
+bench: $(READY)
+	$(PYTHON) tests/benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(SIZE),--size $(SIZE))
+
+# The environment: a virtual one in the checkout, exactly what the lock file names, and the checkout itself.
+$(READY): requirements.lock pyproject.toml
+	@command -v cc >/dev/null || command -v gcc >/dev/null || { \
+	  echo "A C compiler is needed to build LightFM: install gcc (Debian: apt-get install build-essential)"; exit 1; }
+	@test -x $(PYTHON) || { \
+	  for python in python3.11 python3.12 python3; do \
+	    $$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && break; \
+	    python=; \
+	  done; \
+	  test -n "$$python" || { echo "Python 3.11 or 3.12 with venv is needed (Debian: apt-get install python3-venv)"; exit 1; }; \
+	  $$python -m venv .venv; }
+	.venv/bin/pip install --quiet --disable-pip-version-check uv
+	.venv/bin/uv pip sync --python $(PYTHON) requirements.lock
+	.venv/bin/uv pip install --python $(PYTHON) --no-deps --editable .
+	@touch $(READY)
+
+# Newest versions that pyproject.toml allows, for both Python versions.
+lock:
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --group dev --no-header --upgrade \
+	  -o requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv .tessera

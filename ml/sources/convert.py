@@ -1,0 +1,172 @@
+"""Columns of foreign files to the contract's types; what cannot be converted is null and marked."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.events import TIMESTAMP
+
+EPOCH_UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}
+ISO_TIME = r"^\s*\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?\s*(Z|z|[+-]\d{2}:?\d{2})?)?\s*$"
+
+Mask = npt.NDArray[np.bool_]
+
+
+def flat(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """One contiguous, plainly encoded array."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(array, pa.ChunkedArray):  # combine_chunks keeps an empty column chunked
+        array = pa.concat_arrays(array.chunks) if array.chunks else pa.array([], array.type)
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    return array
+
+
+def as_text(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Text without blanks around it, null where nothing is left; whole floats lose their `.0`."""
+    array = flat(column)
+    if pa.types.is_floating(array.type):
+        whole = pc.equal(pc.floor(array), array)
+        if pc.all(whole, skip_nulls=True).as_py() is not False:
+            array = pc.cast(array, pa.int64(), safe=False)
+    if not pa.types.is_string(array.type):
+        array = pc.cast(array, pa.string())
+    array = pc.utf8_trim_whitespace(array)
+    return pc.if_else(pc.equal(array, ""), pa.scalar(None, pa.string()), array)
+
+
+def as_number(column: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, Mask]:
+    """float64 and a mask of the rows whose value is no number."""
+    array = flat(column)
+    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+        return pc.cast(array, pa.float64(), safe=False), np.zeros(len(array), dtype=bool)
+    text = as_text(array)
+    good = pc.match_substring_regex(text, r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$")
+    numbers = pc.cast(pc.if_else(good, text, pa.scalar(None, pa.string())), pa.float64())
+    return numbers, _true(pc.invert(good))
+
+
+def as_timestamp(
+    column: pa.Array | pa.ChunkedArray, unit: str | None = None, form: str | None = None, timezone: str = "UTC"
+) -> tuple[pa.Array, Mask]:
+    """UTC microseconds and a mask of the rows whose value is no time.
+
+    Args:
+        column: timestamps, numbers, or text.
+        unit: s, ms, us or ns since 1970, for numbers and text of digits.
+        form: a strptime format for text; without one, ISO 8601.
+        timezone: IANA zone of times that name none.
+    """
+    array = flat(column)
+    if pa.types.is_timestamp(array.type) or pa.types.is_date(array.type):
+        return _in_utc(array, timezone), np.zeros(len(array), dtype=bool)
+    if unit is not None:
+        return _from_epoch(array, unit)
+    text = as_text(array)
+    if form is not None:
+        parsed = pc.strptime(text, format=form, unit="us", error_is_null=True)
+        bad = _true(pc.and_(pc.is_valid(text), pc.is_null(parsed)))
+        return _in_utc(parsed, timezone), bad
+    return _from_iso(text, timezone)
+
+
+def words(codes: pa.Array | pa.ChunkedArray, legend: Mapping[str, str]) -> pa.Array:
+    """Words for codes (matched as text); null where the legend has none."""
+    keys = pa.array(list(legend), pa.string())
+    return pa.array(list(legend.values()), pa.string()).take(pc.index_in(as_text(codes), keys))
+
+
+def json_objects(columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> pa.Array:
+    """One JSON object a row from columns (name → values); null values are left out, an empty object is null."""
+    pieces = []
+    for name, column in columns.items():
+        key = orjson.dumps(name).decode()
+        pieces.append(pc.binary_join_element_wise(pa.scalar(key), _json_values(flat(column)), ":"))
+    if not pieces:
+        raise ValueError("an object needs at least one column")
+    inner = pc.binary_join_element_wise(*pieces, ",", null_handling="skip")
+    inner = pc.if_else(pc.equal(inner, ""), pa.scalar(None, pa.string()), inner)
+    return pc.binary_join_element_wise("{", inner, "}", "")
+
+
+def _json_values(array: pa.Array) -> pa.Array:
+    if pa.types.is_boolean(array.type) or pa.types.is_integer(array.type):
+        return pc.cast(array, pa.string())
+    if pa.types.is_floating(array.type):
+        finite = pc.if_else(pc.is_finite(array), array, pa.scalar(None, array.type))
+        return pc.cast(finite, pa.string())
+    encoded = pc.dictionary_encode(_readable(array))
+    texts = [None if text is None else orjson.dumps(text).decode() for text in encoded.dictionary.to_pylist()]
+    return pa.array(texts, pa.string()).take(encoded.indices)
+
+
+def _readable(array: pa.Array) -> pa.Array:
+    if pa.types.is_nested(array.type) or pa.types.is_binary(array.type):
+        texts = [None if v is None else orjson.dumps(v, default=str).decode() for v in array.to_pylist()]
+        return pa.array(texts, pa.string())
+    return pc.cast(array, pa.string())
+
+
+def _from_epoch(array: pa.Array, unit: str) -> tuple[pa.Array, Mask]:
+    if unit not in EPOCH_UNITS:
+        raise ValueError(f"unit {unit!r} is none of {', '.join(EPOCH_UNITS)}")
+    if pa.types.is_integer(array.type):
+        factor = EPOCH_UNITS[unit]
+        micros = pc.divide(array, 1000) if unit == "ns" else pc.multiply(pc.cast(array, pa.int64()), int(factor))
+        return pc.cast(pc.cast(micros, pa.int64()), TIMESTAMP), np.zeros(len(array), dtype=bool)
+    numbers, bad = as_number(array)
+    micros = pc.round(pc.multiply(numbers, EPOCH_UNITS[unit]))
+    sane = pc.less(pc.abs(micros), 2.0**62)
+    micros = pc.if_else(sane, micros, pa.scalar(None, pa.float64()))
+    return pc.cast(pc.cast(micros, pa.int64()), TIMESTAMP), bad | _true(pc.invert(sane))
+
+
+def _from_iso(text: pa.Array, timezone: str) -> tuple[pa.Array, Mask]:
+    shaped = pc.match_substring_regex(text, ISO_TIME)
+    candidate = pc.if_else(shaped, text, pa.scalar(None, pa.string()))
+    candidate = pc.replace_substring_regex(candidate, r"^(\d{4}-\d{2}-\d{2}) ", r"\1T")
+    zoned = pc.fill_null(pc.match_substring_regex(candidate, r"T.*(Z|z|[+-]\d{2}:?\d{2})$"), False)
+    nothing = pa.scalar(None, pa.string())
+    aware, aware_bad = _parse(pc.if_else(zoned, candidate, nothing), TIMESTAMP)
+    naive, naive_bad = _parse(pc.if_else(zoned, nothing, candidate), pa.timestamp("us"))
+    parsed = pc.coalesce(aware, _in_utc(naive, timezone))
+    return parsed, _true(pc.invert(shaped)) | aware_bad | naive_bad
+
+
+def _parse(text: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Mask]:
+    """Cast at once; if a value such as 2024-02-31 breaks the cast, find such values one by one."""
+    try:
+        return pc.cast(text, kind), np.zeros(len(text), dtype=bool)
+    except pa.ArrowInvalid:
+        encoded = pc.dictionary_encode(text)
+        values = [_parse_one(value, kind) for value in encoded.dictionary.to_pylist()]
+        parsed = pa.array(values, kind).take(encoded.indices)
+        return parsed, _true(pc.and_(pc.is_valid(text), pc.is_null(parsed)))
+
+
+def _parse_one(value: str | None, kind: pa.DataType) -> object:
+    try:
+        return pc.cast(pa.scalar(value, pa.string()), kind).as_py()
+    except pa.ArrowInvalid:
+        return None
+
+
+def _in_utc(array: pa.Array, timezone: str) -> pa.Array:
+    if pa.types.is_date(array.type):
+        array = pc.cast(array, pa.timestamp("us"))
+    if array.type.tz is None:
+        if timezone not in zoneinfo.available_timezones():
+            raise ValueError(f"timezone {timezone!r} is no IANA name such as Europe/London")
+        array = pc.assume_timezone(array, timezone, ambiguous="earliest", nonexistent="latest")
+    return pc.cast(array, TIMESTAMP, safe=False)
+
+
+def _true(mask: pa.Array) -> Mask:
+    return np.asarray(pc.fill_null(mask, False), dtype=bool)

@@ -1,0 +1,120 @@
+"""The small YAML file that says how the columns of a file become the fields of an event or an item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ml.catalogue import ITEM_SCHEMA
+from ml.events import FIELD_NAMES
+from ml.sources.source import SourceError
+
+ITEM_FIELDS = tuple(name for name in ITEM_SCHEMA.names if name != "updated_at")
+
+
+class Rule(BaseModel):
+    """Where one field comes from: a column, several columns joined, or one value for every row."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    column: str | None = Field(
+        None, description="name of the column; in JSON Lines `outer.inner` for nested fields"
+    )
+    columns: tuple[str, ...] = Field((), description="columns joined by `-`, or feature columns of an item")
+    value: str | float | None = Field(None, description="the same value for every row")
+    words: Mapping[str, str] | None = Field(
+        None, description="translation of the column's values; others are null"
+    )
+    unit: Literal["s", "ms", "us", "ns"] | None = Field(None, description="of a time given as a number since 1970")
+    format: str | None = Field(None, description="strptime format of a time given as text, if not ISO 8601")
+    timezone: str = Field("UTC", description="IANA zone of times that name none")
+    factor: float = Field(1.0, description="the number is multiplied by it, such as 0.01 for cents")
+    split: str | None = Field(None, description="separator of a list in one cell")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Rule:
+        if sum((self.column is not None, bool(self.columns), self.value is not None)) != 1:
+            raise ValueError("needs exactly one of column, columns, value")
+        return self
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Columns of the file that the rule reads."""
+        return (self.column,) if self.column is not None else self.columns
+
+
+class FileMapping(BaseModel):
+    """A whole mapping file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fields: Mapping[str, Rule]
+    items: Mapping[str, Rule] = {}
+    properties: Literal["keep", "drop"] | tuple[str, ...] = "keep"
+
+    def origins(self) -> tuple[str, ...]:
+        """Columns that the file must have."""
+        rules = [*self.fields.values(), *self.items.values()]
+        listed = self.properties if isinstance(self.properties, tuple) else ()
+        return tuple(dict.fromkeys([*(name for rule in rules for name in rule.origins), *listed]))
+
+
+def load_mapping(path: Path) -> FileMapping:
+    """Read and check a mapping file.
+
+    Raises:
+        SourceError: it is missing, is no YAML mapping, or names a field that the contract does not have.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SourceError(f"{path}: there is no such mapping file. Check --mapping") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path}: no valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise SourceError(f"{path}: expected lines such as `user_id: customer`, found {type(content).__name__}")
+    try:
+        return parse_mapping(content)
+    except ValidationError as error:
+        lines = "; ".join(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors())
+        raise SourceError(f"{path}: {lines}") from error
+    except ValueError as error:
+        raise SourceError(f"{path}: {error}") from error
+
+
+def parse_mapping(content: Mapping[str, Any]) -> FileMapping:
+    """A mapping from what YAML gives: contract fields, and the keys `properties` and `items`.
+
+    Raises:
+        ValueError: a field is none of the contract's, or a rule is wrong.
+    """
+    rest = dict(content)
+    items = rest.pop("items", None) or {}
+    properties = rest.pop("properties", "keep")
+    if isinstance(properties, list):
+        properties = tuple(properties)
+    _check_names(rest, FIELD_NAMES, "event")
+    _check_names(items, ITEM_FIELDS, "item")
+    return FileMapping.model_validate(
+        {
+            "fields": {name: _rule(rule) for name, rule in rest.items()},
+            "items": {name: _rule(rule) for name, rule in items.items()},
+            "properties": properties,
+        }
+    )
+
+
+def _check_names(rules: Mapping[str, Any], legal: tuple[str, ...], what: str) -> None:
+    unknown = [name for name in rules if name not in legal]
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)} is no field of an {what}. Legal: {', '.join(legal)}")
+
+
+def _rule(rule: Any) -> Any:
+    if isinstance(rule, str):
+        return {"column": rule}
+    return {"columns": rule} if isinstance(rule, list) else rule

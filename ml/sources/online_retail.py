@@ -1,0 +1,156 @@
+"""UCI Online Retail: every invoice line of a British shop, cancellations, anonymous buyers and bad prices included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.sources.convert import as_number, as_text, as_timestamp, flat, json_objects, words
+from ml.sources.readers import count_rows, present, read
+from ml.sources.source import Chunk, SourceBatch, reject
+
+COLUMNS = (
+    "InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country",
+)  # fmt: skip
+CURRENCY = "GBP"
+SHOP_TIMEZONE = "Europe/London"
+# Stock codes of postage, manual corrections and discounts: money of a purchase, but nothing to recommend.
+NOT_PRODUCTS = ("POST", "DOT", "C2", "M", "m", "D", "PADS")
+# Bank charges, marketplace fees, charity commission, samples, bad debt: the shop's own bookings, bought by nobody.
+BOOKINGS = ("BANK CHARGES", "AMAZONFEE", "CRUK", "S", "B")
+COUNTRIES = {
+    "United Kingdom": "GB", "France": "FR", "Australia": "AU", "Netherlands": "NL", "Germany": "DE", "Norway": "NO",
+    "EIRE": "IE", "Switzerland": "CH", "Spain": "ES", "Poland": "PL", "Portugal": "PT", "Italy": "IT", "Belgium": "BE",
+    "Lithuania": "LT", "Japan": "JP", "Iceland": "IS", "Denmark": "DK", "Cyprus": "CY", "Sweden": "SE", "Austria": "AT",
+    "Israel": "IL", "Finland": "FI", "Bahrain": "BH", "Greece": "GR", "Hong Kong": "HK", "Singapore": "SG",
+    "Lebanon": "LB", "United Arab Emirates": "AE", "Saudi Arabia": "SA", "Czech Republic": "CZ", "Canada": "CA",
+    "Brazil": "BR", "USA": "US", "Malta": "MT", "RSA": "ZA",
+}  # fmt: skip
+
+
+class OnlineRetail:
+    """The invoice lines as one Parquet or CSV file."""
+
+    name = "online_retail"
+    description = "UCI Online Retail: invoice lines as one Parquet or CSV file"
+
+    def files(self, path: Path) -> Sequence[Path]:
+        """The file of invoice lines."""
+        return [present(self._path(path))]
+
+    def count(self, path: Path) -> int | None:
+        """Lines, from the file's footer."""
+        return count_rows(self._path(path))
+
+    def batches(self, path: Path) -> Iterator[SourceBatch]:
+        """One purchase a line, negative where cancelled; lines without a price above zero are rejected."""
+        lines = LineNumbers()
+        for chunk in read(self._path(path), COLUMNS):
+            yield _purchases(chunk, lines.number(as_text(chunk.table["InvoiceNo"])))
+
+    def items(self, path: Path) -> Iterator[pa.Table]:
+        """Products with the last description and price seen."""
+        seen: dict[str, tuple[str | None, float]] = {}
+        for chunk in read(self._path(path), COLUMNS):
+            price, _ = as_number(chunk.table["UnitPrice"])
+            titles = as_text(chunk.table["Description"]).to_pylist()
+            codes = as_text(chunk.table["StockCode"]).to_pylist()
+            for code, title, cost in zip(codes, titles, price.to_pylist(), strict=True):
+                if code and cost and cost > 0 and code not in NOT_PRODUCTS + BOOKINGS:
+                    seen[code] = (title or seen.get(code, (None, 0.0))[0], cost)
+        yield pa.table(
+            {
+                "item_id": pa.array(list(seen), pa.string()),
+                "title": pa.array([title and title.capitalize() for title, _ in seen.values()], pa.string()),
+                "price": pa.array([price for _, price in seen.values()], pa.float64()),
+                "currency": pa.repeat(CURRENCY, len(seen)),
+                "language": pa.repeat("en", len(seen)),
+            }
+        )
+
+    def _path(self, path: Path) -> Path:
+        return path / "online_retail.parquet" if path.is_dir() else path
+
+
+class LineNumbers:
+    """Numbers the lines of each invoice from 0, over the chunks of a file in which invoices are contiguous."""
+
+    def __init__(self) -> None:
+        self._invoice: str | None = None
+        self._next = 0
+
+    def number(self, invoices: pa.Array) -> npt.NDArray[np.int64]:
+        """Line numbers (int64, one a row) of the next chunk's invoice numbers."""
+        if not len(invoices):
+            return np.arange(0)
+        codes = np.asarray(pc.fill_null(pc.dictionary_encode(invoices).indices, -1))
+        starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
+        begin = np.repeat(starts, np.diff(np.r_[starts, len(codes)]))
+        numbers = np.arange(len(codes)) - begin
+        if invoices[0].as_py() == self._invoice:
+            numbers[begin == 0] += self._next
+        self._invoice = invoices[-1].as_py()
+        self._next = int(numbers[-1]) + 1
+        return numbers
+
+
+def _purchases(chunk: Chunk, lines: npt.NDArray[np.int64]) -> SourceBatch:
+    table = chunk.table
+    price, bad_price = as_number(table["UnitPrice"])
+    quantity, bad_quantity = as_number(table["Quantity"])
+    occurred_at, bad_time = as_timestamp(table["InvoiceDate"], timezone=SHOP_TIMEZONE)
+    no_price = bad_price | ~np.asarray(pc.fill_null(pc.greater(price, 0), False))
+    no_quantity = bad_quantity | ~np.asarray(pc.fill_null(pc.not_equal(quantity, 0), False))
+    no_time = bad_time | np.asarray(pc.is_null(occurred_at))
+    rejects = [
+        chunk.rejected,
+        reject(chunk, no_price, "UnitPrice", "is no price above zero"),
+        reject(chunk, no_quantity & ~no_price, "Quantity", "is no number of pieces"),
+        reject(chunk, no_time & ~no_quantity & ~no_price, "InvoiceDate", "is no time"),
+    ]
+    good = ~(no_price | no_quantity | no_time)
+    invoice, stock = as_text(table["InvoiceNo"]), as_text(table["StockCode"])
+    customer = as_text(table["CustomerID"])
+    country = words(table["Country"], COUNTRIES)
+    booking = pc.is_in(stock, pa.array(BOOKINGS))
+    is_product = pc.invert(pc.is_in(stock, pa.array(NOT_PRODUCTS + BOOKINGS)))
+    nothing = pa.scalar(None, pa.string())
+    unmapped = pc.if_else(pc.is_null(country), as_text(table["Country"]), nothing)
+    properties = json_objects(
+        {
+            "currency": pa.repeat(CURRENCY, len(table)),
+            "quantity": pc.cast(quantity, pa.int64(), safe=False),
+            "unit_price": price,
+            "invoice": invoice,
+            "stock_code": pc.if_else(is_product, nothing, stock),
+            "description": as_text(table["Description"]),
+            "country_name": unmapped,
+        }
+    )
+    events = pa.table(
+        {
+            "event_id": pc.binary_join_element_wise(
+                "retail", invoice, stock, pc.cast(pa.array(lines), pa.string()), "-"
+            ),
+            "event_type": pc.if_else(booking, "custom:booking", "purchase"),
+            "occurred_at": occurred_at,
+            "user_id": customer,
+            # a buyer without an account is somebody for as long as one invoice
+            "anonymous_id": pc.if_else(
+                pc.is_null(customer), pc.binary_join_element_wise("invoice", invoice, "-"), nothing
+            ),
+            "session_id": invoice,
+            "item_id": pc.if_else(is_product, stock, nothing),
+            "value": pc.multiply(quantity, price),
+            "properties": properties,
+            "timezone": pc.if_else(pc.equal(country, "GB"), SHOP_TIMEZONE, nothing),
+            "country": flat(country),
+            "row": pa.array(chunk.numbers),
+        }
+    ).filter(pa.array(good))
+    return SourceBatch(events, pa.concat_tables(rejects), len(table) + len(chunk.rejected))

@@ -1,0 +1,39 @@
+"""A registered recommender as MLflow's own server loads it: a frame of users in, a frame of ranked items out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ml.recommenders.base import Recommender, load_recommender
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DEFAULT_K = 10
+
+
+class ServedRecommender:
+    """The pyfunc face of a recommender."""
+
+    def __init__(self, recommender: Recommender) -> None:
+        self.recommender = recommender
+
+    def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Top items of each `user_id` of the input.
+
+        Args:
+            model_input: one column `user_id` (string).
+            params: `k`, items a user (default 10).
+
+        Returns:
+            Columns user_id, item_id, rank, score.
+        """
+        k = int((params or {}).get("k", DEFAULT_K))
+        users = [str(user) for user in model_input["user_id"]]
+        return self.recommender.recommend(users, k).to_table().to_pandas()
+
+
+def _load_pyfunc(path: str) -> ServedRecommender:
+    """What MLflow calls with the folder that `Recommender.save` wrote."""
+    return ServedRecommender(load_recommender(Path(path)))

@@ -1,0 +1,64 @@
+"""The dbt project as Dagster needs it: a manifest that is never stale, and the settings as variables."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from dagster_dbt import DbtProject
+
+from ml.settings import Settings, load_settings
+from orchestration.checkout import DBT_PROJECT_FOLDER
+
+DBT_EXECUTABLE = Path(sys.executable).with_name("dbt")
+_SOURCE_FOLDERS = ("models", "macros", "tests", "seeds", "snapshots", "analyses")
+
+
+class DbtParseError(RuntimeError):
+    """The dbt project does not parse; the message is dbt's."""
+
+
+def dbt_variables(settings: Settings) -> dict[str, Any]:
+    """The knobs that SQL reads, as dbt's `--vars`."""
+    return settings.warehouse.model_dump(mode="json")
+
+
+def dbt_project() -> DbtProject:
+    """The project folder with its manifest."""
+    return DbtProject(project_dir=DBT_PROJECT_FOLDER)
+
+
+def prepared_manifest() -> Path:
+    """Path of a manifest as new as the project's files; dbt parses the project where it is not.
+
+    `DbtProject.prepare_if_dev` does this under `dagster dev` alone; the command line and the tests need it too.
+    """
+    manifest = DBT_PROJECT_FOLDER / "target" / "manifest.json"
+    if not manifest.exists() or manifest.stat().st_mtime < _newest_source():
+        _parse(manifest)
+    return manifest
+
+
+def _newest_source() -> float:
+    files = [DBT_PROJECT_FOLDER / "dbt_project.yml", DBT_PROJECT_FOLDER / "profiles.yml"]
+    for folder in _SOURCE_FOLDERS:
+        files += [file for file in (DBT_PROJECT_FOLDER / folder).rglob("*") if file.is_file()]
+    return max(file.stat().st_mtime for file in files)
+
+
+def _parse(manifest: Path) -> None:
+    """Parse in a folder of its own and move the manifest into place, so that no reader sees half of it."""
+    manifest.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=manifest.parent, prefix="parse-") as folder:
+        command = [str(DBT_EXECUTABLE), "--no-send-anonymous-usage-stats", "--no-use-colors", "--quiet", "parse"]
+        command += ["--target-path", folder, "--log-path", folder]
+        command += ["--vars", json.dumps(dbt_variables(load_settings()))]
+        parsed = subprocess.run(command, cwd=DBT_PROJECT_FOLDER, capture_output=True, text=True, check=False)
+        if parsed.returncode:
+            raise DbtParseError(f"dbt cannot parse {DBT_PROJECT_FOLDER}:\n{parsed.stdout}{parsed.stderr}")
+        os.replace(Path(folder) / "manifest.json", manifest)

@@ -1,0 +1,127 @@
+"""What assets are given: the home with its settings, the warehouse, the registry and dbt."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+from dagster_dbt import DbtCliInvocation, DbtCliResource
+from packaging.version import Version
+
+from ml.event_log import EventLog
+from ml.home import Home
+from ml.registry import Registry
+from ml.settings import Settings, load_settings
+from orchestration.checkout import DBT_PROJECT_FOLDER, DEFAULT_HOME
+from orchestration.dbt_project import DBT_EXECUTABLE, dbt_variables
+from orchestration.warehouse import Warehouse
+
+
+class HomeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The one folder that holds all that a run writes, and the settings of the run."""
+
+    path: str | None = None
+
+    def home(self) -> Home:
+        """`path` if it is set, else TESSERA_HOME, else .tessera in the checkout."""
+        return Home(Path(self.path or os.environ.get("TESSERA_HOME") or DEFAULT_HOME))
+
+    def settings(self) -> Settings:
+        """settings.yaml, or the file that TESSERA_SETTINGS names, checked."""
+        file = os.environ.get("TESSERA_SETTINGS")
+        return load_settings(Path(file) if file else None)
+
+    def event_log(self) -> EventLog:
+        """The append-only log below this home."""
+        return EventLog(self.home())
+
+
+class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The DuckDB file. A run holds its writer's lock from its first step to its last."""
+
+    home: HomeResource
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Take the lock for the whole run; a second run fails here, told who has it."""
+        run = context.run
+        self.get().lock.acquire(f"run {run.run_id[:8]} ({run.job_name})" if run else "a run without a name")
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Give the lock back."""
+        self.get().lock.release()
+
+    def get(self) -> Warehouse:
+        """The warehouse of this home."""
+        return Warehouse(self.home.home().warehouse)
+
+    def read(self, table_or_sql: str) -> pa.Table:
+        """A table's rows, or a query's."""
+        return self.get().read(table_or_sql)
+
+    def write(self, table_name: str, rows: pa.Table) -> None:
+        """Replace the table by the rows."""
+        self.get().write(table_name, rows)
+
+    @contextmanager
+    def writing(self, holder: str) -> Iterator[None]:
+        """Hold the writer's lock; `holder` says what for. DuckDB is closed, so that dbt may open it inside."""
+        with self.get().writing(holder):
+            yield
+
+
+class RegistryResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """MLflow: runs, models and the champion."""
+
+    home: HomeResource
+
+    def get(self) -> Registry:
+        """The registry of this home."""
+        home = self.home.home()
+        return Registry(home.mlflow_uri, home.artifacts)
+
+
+class WarehouseDbt(DbtCliResource):
+    """dbt on the warehouse of the home, with the settings as `--vars`."""
+
+    home: HomeResource
+
+    def cli(
+        self, args: Sequence[str], *, variables: Mapping[str, Any] | None = None, **options: Any
+    ) -> DbtCliInvocation:
+        """Run dbt in the home; `variables` join those of the settings.
+
+        dbt's artifacts stay in one folder of the home, so that each call finds the last one's parsed project.
+        """
+        home = self.home.home()
+        os.environ["TESSERA_HOME"] = str(home.path)
+        values = {**dbt_variables(self.home.settings()), **(variables or {})}
+        options.setdefault("target_path", home.path / "dbt")
+        return super().cli([*args, "--vars", json.dumps(values)], **options)
+
+    @property
+    def _cli_version(self) -> Version:
+        """The installed version, without the seconds that asking the dbt command takes."""
+        return Version(version("dbt-core"))
+
+
+@dg.definitions
+def resources() -> dg.Definitions:
+    """The resources under the names that assets ask for."""
+    home = HomeResource()
+    return dg.Definitions(
+        resources={
+            "home": home,
+            "warehouse": WarehouseResource(home=home),
+            "registry": RegistryResource(home=home),
+            "dbt": WarehouseDbt(
+                home=home, project_dir=str(DBT_PROJECT_FOLDER), dbt_executable=str(DBT_EXECUTABLE)
+            ),
+        }
+    )

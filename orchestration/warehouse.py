@@ -1,0 +1,222 @@
+"""The DuckDB file between dbt and Python: one writer at a time, every connection closed when its call returns."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import duckdb
+import psutil
+import pyarrow as pa
+
+_TABLE_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
+_CONFLICTING_PID = re.compile(r"\(PID (\d+)\)")
+_ORPHAN_GRACE_SECONDS = 10
+
+
+class WarehouseBusyError(RuntimeError):
+    """The warehouse belongs to another run or program at the moment."""
+
+
+class WarehouseMissingError(FileNotFoundError):
+    """Nothing has been materialized in this home yet."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who has the warehouse: process, machine, what it is doing, since when (ISO 8601, UTC)."""
+
+    pid: int
+    host: str
+    doing: str
+    since: str
+
+    def __str__(self) -> str:
+        return f"{self.doing} (process {self.pid} on {self.host}, since {self.since})"
+
+
+class WriterLock:
+    """An exclusive lock on one file that names its holder.
+
+    The operating system lets go of it when the holder dies, however it dies: a killed run never blocks the next.
+    It is reentrant within a process: a run takes it once, and each of its steps takes it again.
+    """
+
+    _held: dict[Path, tuple[IO[str], int]] = {}  # noqa: RUF012  one entry a file that this process holds
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def acquire(self, doing: str, wait_seconds: float = 0) -> None:
+        """Take the lock, or raise `WarehouseBusyError` naming the holder after `wait_seconds`."""
+        if held := self._held.get(self.path):
+            self._held[self.path] = (held[0], held[1] + 1)
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        stream = self.path.open("a+", encoding="utf-8")
+        deadline = time.monotonic() + wait_seconds
+        while not _locked(stream):
+            if time.monotonic() >= deadline:
+                holder = _read_holder(stream)
+                stream.close()
+                raise WarehouseBusyError(
+                    f"The warehouse is in use by {holder or 'another process'}. "
+                    "One run at a time may use it: wait for that one to end, or stop it, and start again."
+                )
+            time.sleep(0.1)
+        stream.seek(0)
+        stream.truncate()
+        json.dump(asdict(_this_process(doing)), stream)
+        stream.flush()
+        self._held[self.path] = (stream, 1)
+
+    def release(self) -> None:
+        """Give the lock back, once for each `acquire`."""
+        stream, count = self._held[self.path]
+        if count > 1:
+            self._held[self.path] = (stream, count - 1)
+            return
+        del self._held[self.path]
+        stream.seek(0)
+        stream.truncate()
+        stream.close()
+
+    def holder(self) -> Holder | None:
+        """Who holds the lock right now, None when it is free."""
+        if self.path in self._held:
+            return _read_holder(self._held[self.path][0])
+        if not self.path.exists():
+            return None
+        with self.path.open("a+", encoding="utf-8") as stream:
+            return None if _locked(stream) else _read_holder(stream)
+
+
+class Warehouse:
+    """Tables in and out of the DuckDB file at `path`, as Arrow."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = WriterLock(path.with_suffix(".lock"))
+
+    @contextmanager
+    def writing(self, doing: str, wait_seconds: float = 0) -> Iterator[None]:
+        """Hold the writer's lock. `doing` is what others are told while they are kept out.
+
+        Raises `WarehouseBusyError` when another run has the lock or another program has the file open.
+        """
+        self.lock.acquire(doing, wait_seconds)
+        try:
+            self._end_orphan()
+            yield
+        finally:
+            self.lock.release()
+
+    def read(self, table_or_sql: str) -> pa.Table:
+        """A table's rows, or a query's. Raises `WarehouseMissingError` before the first materialization."""
+        query = f"from {table_or_sql}" if _TABLE_NAME.fullmatch(table_or_sql) else table_or_sql
+        if not self.path.exists():
+            raise WarehouseMissingError(f"No warehouse at {self.path} yet: run `tessera materialize` first.")
+        with self._connect(read_only=True) as connection:
+            return connection.sql(query).to_arrow_table()
+
+    def write(self, table: str, rows: pa.Table) -> None:
+        """Replace `table` by `rows`; the same call twice leaves the same table."""
+        if not _TABLE_NAME.fullmatch(table):
+            raise ValueError(f"{table!r} is not a table name: lower case letters, digits and _ only.")
+        with self.writing(f"writing {table}"), self._connect(read_only=False) as connection:
+            connection.register("incoming_rows", rows)
+            connection.execute(f"create or replace table {table} as from incoming_rows")
+
+    def tables(self) -> list[str]:
+        """Names of the tables and views in the main schema; empty before the first materialization."""
+        if not self.path.exists():
+            return []
+        names = self.read(
+            "select table_name from information_schema.tables where table_schema = 'main' order by 1"
+        )
+        return [str(name) for name in names["table_name"].to_pylist()]
+
+    @contextmanager
+    def _connect(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        try:
+            connection = duckdb.connect(self.path, read_only=read_only)
+        except duckdb.IOException as error:
+            if pid := _conflicting_pid(error):
+                raise WarehouseBusyError(
+                    f"{self.path} is open in process {pid} ({_describe(pid)}). "
+                    "DuckDB admits no second program while one may write: close that one and start again."
+                ) from error
+            raise
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def _end_orphan(self) -> None:
+        """End the dbt process that a killed run left behind; its parent is dead, since the lock is ours."""
+        if not self.path.exists():
+            return
+        try:
+            duckdb.connect(self.path).close()
+        except duckdb.IOException as error:
+            pid = _conflicting_pid(error)
+            if pid is None or not _is_orphaned_dbt(pid):
+                return
+            orphan = psutil.Process(pid)
+            orphan.terminate()
+            orphan.wait(_ORPHAN_GRACE_SECONDS)
+
+
+def _locked(stream: IO[str]) -> bool:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _this_process(doing: str) -> Holder:
+    return Holder(os.getpid(), socket.gethostname(), doing, datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _read_holder(stream: IO[str]) -> Holder | None:
+    """The holder's own words; None in the instant before it has written them."""
+    stream.seek(0)
+    try:
+        fields: dict[str, Any] = json.load(stream)
+    except json.JSONDecodeError:
+        return None
+    return Holder(**fields)
+
+
+def _conflicting_pid(error: duckdb.IOException) -> int | None:
+    found = _CONFLICTING_PID.search(str(error))
+    return int(found.group(1)) if found else None
+
+
+def _describe(pid: int) -> str:
+    try:
+        return " ".join(psutil.Process(pid).cmdline())[:120]
+    except psutil.Error:
+        return "no longer there"
+
+
+def _is_orphaned_dbt(pid: int) -> bool:
+    """Whether the process is a dbt that Dagster started and whose starter is gone."""
+    try:
+        process = psutil.Process(pid)
+        parent = process.parent()
+        started_by_dagster = process.environ().get("DAGSTER_DBT_CLI") == "true"
+    except psutil.Error:
+        return False
+    return started_by_dagster and (parent is None or "python" not in parent.name())

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from ml.event_validation import REJECTED_SCHEMA
+from ml.event_records import REJECTED_SCHEMA
 from ml.events import TIMESTAMP
 from ml.home import Home
 

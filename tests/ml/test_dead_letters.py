@@ -3,7 +3,7 @@ import datetime as dt
 import pyarrow as pa
 
 from ml.dead_letters import DeadLetters
-from ml.event_validation import REJECTED_SCHEMA
+from ml.event_records import REJECTED_SCHEMA
 from ml.home import Home
 
 NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from ml.event_log import EventLog
-from ml.event_validation import events_from_records, validate_events
+from ml.event_records import events_from_records
+from ml.event_validation import validate_events
 from ml.home import Home
 from ml.live_log import LiveWriter, read_open, recover
 
@@ -90,7 +91,8 @@ def test_what_a_killed_writer_acknowledged_is_recovered_and_its_torn_tail_is_cut
 import sys; sys.path[:0] = [{str(ROOT)!r}]
 from pathlib import Path
 from ml.event_log import EventLog
-from ml.event_validation import events_from_records, validate_events
+from ml.event_records import events_from_records
+from ml.event_validation import validate_events
 from ml.home import Home
 from ml.live_log import LiveWriter
 import datetime as dt, os

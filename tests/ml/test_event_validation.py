@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.event_validation import events_from_records, validate_events
+from ml.event_records import events_from_records
+from ml.event_validation import validate_events
 from ml.events import EVENT_SCHEMA, EVENT_TYPES, FIELD_NAMES
 
 NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)

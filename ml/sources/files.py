@@ -42,8 +42,8 @@ class Files:
         start = 0
         for file in self._inputs(path):
             end = start
-            for chunk in read(file, self._rules.origins() if self._rules else ("event_type", "occurred_at")):
-                chunk = Chunk(chunk.table, chunk.numbers + start, _moved(chunk.rejected, start))
+            for found in read(file, self._rules.origins() if self._rules else ("event_type", "occurred_at")):
+                chunk = Chunk(found.table, found.numbers + start, _moved(found.rejected, start))
                 yield event_batch(chunk, self._rules or by_name(chunk.table.column_names))
                 end = max(
                     end, *(int(np.max(rows, initial=-1)) + 1 for rows in (chunk.numbers, chunk.rejected["row"]))

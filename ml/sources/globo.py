@@ -1,8 +1,8 @@
 """The click log of the G1 news portal (Globo.com, October 2017) and its article metadata.
 
-The log comes without a legend. Countries, states, systems and devices are numbered in alphabetical order, which the
-shares and the hours of their clicks confirm; the referrer's words are read off behaviour and are less sure, so the
-code is kept beside the word.
+The log comes without a legend. Countries, states, systems and devices are numbered in alphabetical order, which
+the shares and the hours of their clicks confirm; the referrer's words are read off behaviour and are less sure,
+so the code is kept beside the word.
 """
 
 from __future__ import annotations

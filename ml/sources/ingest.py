@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 from ml.catalogue import ITEM_SCHEMA, Catalogue
 from ml.dead_letters import DeadLetters
 from ml.event_log import EventLog
-from ml.event_validation import REJECTED_SCHEMA, validate_events
+from ml.event_records import REJECTED_SCHEMA
+from ml.event_validation import validate_events
 from ml.events import CONSENT_PURPOSES, EVENT_SCHEMA, TIMESTAMP
 from ml.home import Home
 from ml.sources.source import ROW_NUMBER, Source, SourceBatch, SourceError
@@ -47,6 +48,7 @@ def ingest(
     path: Path,
     home: Home,
     now: dt.datetime,
+    *,
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,
     progress: Progress | None = None,

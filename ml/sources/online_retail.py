@@ -1,4 +1,4 @@
-"""UCI Online Retail: every invoice line of a British shop, cancellations, anonymous buyers and bad prices included."""
+"""UCI Online Retail: every invoice line of a shop, with cancellations, anonymous buyers and bad prices."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ NOT_PRODUCTS = ("POST", "DOT", "C2", "M", "m", "D", "PADS")
 # Bank charges, marketplace fees, charity commission, samples, bad debt: the shop's own bookings, bought by nobody.
 BOOKINGS = ("BANK CHARGES", "AMAZONFEE", "CRUK", "S", "B")
 COUNTRIES = {
-    "United Kingdom": "GB", "France": "FR", "Australia": "AU", "Netherlands": "NL", "Germany": "DE", "Norway": "NO",
-    "EIRE": "IE", "Switzerland": "CH", "Spain": "ES", "Poland": "PL", "Portugal": "PT", "Italy": "IT", "Belgium": "BE",
-    "Lithuania": "LT", "Japan": "JP", "Iceland": "IS", "Denmark": "DK", "Cyprus": "CY", "Sweden": "SE", "Austria": "AT",
-    "Israel": "IL", "Finland": "FI", "Bahrain": "BH", "Greece": "GR", "Hong Kong": "HK", "Singapore": "SG",
-    "Lebanon": "LB", "United Arab Emirates": "AE", "Saudi Arabia": "SA", "Czech Republic": "CZ", "Canada": "CA",
-    "Brazil": "BR", "USA": "US", "Malta": "MT", "RSA": "ZA",
+    "United Kingdom": "GB", "France": "FR", "Australia": "AU", "Netherlands": "NL", "Germany": "DE",
+    "Norway": "NO", "EIRE": "IE", "Switzerland": "CH", "Spain": "ES", "Poland": "PL", "Portugal": "PT",
+    "Italy": "IT", "Belgium": "BE", "Lithuania": "LT", "Japan": "JP", "Iceland": "IS", "Denmark": "DK",
+    "Cyprus": "CY", "Sweden": "SE", "Austria": "AT", "Israel": "IL", "Finland": "FI", "Bahrain": "BH",
+    "Greece": "GR", "Hong Kong": "HK", "Singapore": "SG", "Lebanon": "LB", "United Arab Emirates": "AE",
+    "Saudi Arabia": "SA", "Czech Republic": "CZ", "Canada": "CA", "Brazil": "BR", "USA": "US",
+    "Malta": "MT", "RSA": "ZA",
 }  # fmt: skip
 
 

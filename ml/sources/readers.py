@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 import orjson
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from ml.event_validation import REJECTED_SCHEMA
+from ml.event_records import REJECTED_SCHEMA
 from ml.sources.source import BATCH_ROWS, Chunk, SourceError, no_rejects
 
 PARQUET = (".parquet", ".pq")
@@ -212,7 +212,9 @@ def _open_parquet(path: Path) -> pq.ParquetFile:
 
 
 def _open_text(path: Path) -> IO[bytes]:
-    return gzip.open(path, "rb") if path.name.endswith(".gz") else open(path, "rb")
+    if path.name.endswith(".gz"):
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return open(path, "rb")
 
 
 def _csv_header(path: Path, delimiter: str) -> list[str]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
-from ml.event_validation import REJECTED_SCHEMA
+from ml.event_records import REJECTED_SCHEMA
 
 ROW_NUMBER = "row"
 BATCH_ROWS = 131_072
@@ -26,8 +26,8 @@ class SourceError(ValueError):
 class Chunk:
     """Some rows of the input, as they stand there.
 
-    `numbers` (int64, one a row of `table`) counts from 0 over the whole input. `rejected` (REJECTED_SCHEMA) are rows
-    that could not even be read.
+    `numbers` (int64, one a row of `table`) counts from 0 over the whole input. `rejected` (REJECTED_SCHEMA) are
+    rows that could not even be read.
     """
 
     table: pa.Table
@@ -39,8 +39,8 @@ class Chunk:
 class SourceBatch:
     """Some rows of the input as events.
 
-    `events` has columns of EVENT_SCHEMA (those it lacks are null) and `row`, the row of the input that an event came
-    from. `rejected` (REJECTED_SCHEMA) are rows that cannot be an event. `rows` is how many rows were read.
+    `events` has columns of EVENT_SCHEMA (those it lacks are null) and `row`, the row of the input that an event
+    came from. `rejected` (REJECTED_SCHEMA) are rows that cannot be an event. `rows` is how many rows were read.
     """
 
     events: pa.Table

@@ -1,0 +1,108 @@
+"""A request's body as JSON: read no further than the limits, unpacked no further, nested no deeper."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+
+from ml.settings.collector import CollectorSettings
+
+
+class RefusalError(Exception):
+    """The request as a whole is not taken; becomes a JSON answer with the field at fault."""
+
+    def __init__(self, status: int, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.field = field
+
+
+async def read_json(request: Request, limits: CollectorSettings) -> Any:
+    """The body as JSON values.
+
+    Raises:
+        RefusalError: 400 no JSON or too deep, 413 too large, 415 an encoding other than gzip.
+    """
+    return parse_json(await read_body(request, limits), limits)
+
+
+async def read_body(request: Request, limits: CollectorSettings) -> bytes:
+    """The body, unpacked.
+
+    Raises:
+        RefusalError: 400 broken or broken off, 413 too large, 415 an encoding other than gzip.
+    """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", ""):
+        raise RefusalError(
+            415, f"content-encoding {encoding[:40]!r} is not taken; legal: gzip", "content-encoding"
+        )
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limits.max_body_bytes:
+        raise _too_large(limits.max_body_bytes)
+    body = bytearray()
+    try:
+        async for block in request.stream():
+            body += block
+            if len(body) > limits.max_body_bytes:
+                raise _too_large(limits.max_body_bytes)
+    except ClientDisconnect:
+        raise RefusalError(400, "the request broke off", "body") from None
+    return _unpacked(bytes(body), limits.max_decompressed_bytes) if encoding == "gzip" else bytes(body)
+
+
+def parse_json(body: bytes | str, limits: CollectorSettings) -> Any:
+    """JSON values from text, checked for depth and for the length of its texts.
+
+    Raises:
+        RefusalError: 400, with what is wrong.
+    """
+    try:
+        content = orjson.loads(body)
+    except (orjson.JSONDecodeError, ValueError, RecursionError) as error:
+        raise RefusalError(400, f"the body is no JSON: {str(error)[:120]}", "body") from None
+    fault = fault_of(content, limits)
+    if fault:
+        raise RefusalError(400, f"the body {fault}", "body")
+    return content
+
+
+def fault_of(content: Any, limits: CollectorSettings) -> str | None:
+    """What is too deep or too long in JSON values; None if nothing is."""
+    level = [content]
+    for _ in range(limits.max_depth):
+        following: list[Any] = []
+        for value in level:
+            if type(value) is dict:
+                following += value.values()
+                if any(len(name) > limits.max_string_chars for name in value):
+                    return f"has a name of more than {limits.max_string_chars} characters"
+            elif type(value) is list:
+                following += value
+            elif type(value) is str and len(value) > limits.max_string_chars:
+                return f"has a text of more than {limits.max_string_chars} characters"
+        if not following:
+            return None
+        level = following
+    return f"is nested deeper than {limits.max_depth} levels"
+
+
+def _unpacked(body: bytes, limit: int) -> bytes:
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        content = unpacker.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise RefusalError(400, f"the body is no gzip: {error}", "body") from None
+    if len(content) > limit or unpacker.unconsumed_tail:
+        raise _too_large(limit)
+    if not unpacker.eof:
+        raise RefusalError(400, "the gzipped body is cut short", "body")
+    return content
+
+
+def _too_large(limit: int) -> RefusalError:
+    return RefusalError(413, f"the body is larger than {limit} bytes", "body")

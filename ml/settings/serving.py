@@ -1,7 +1,28 @@
 """Settings of the section `serving`."""
 
+from typing import Literal
+
+from pydantic import Field
+
 from ml.settings.section import Section
+
+
+class StateSettings(Section):
+    """Bounds of the online state; reasons stand in settings.yaml."""
+
+    engine: Literal["sqlite", "redis"]
+    max_changes: int = Field(ge=1)
+    max_visitors: int = Field(ge=1)
+    max_visits: int = Field(ge=1)
 
 
 class ServingSettings(Section):
     """Knobs of `serving`; their reasons stand in settings.yaml."""
+
+    workers: int = Field(ge=1, le=64)
+    max_k: int = Field(ge=1, le=1000)
+    default_k: int = Field(ge=1, le=1000)
+    bundle_check_seconds: float = Field(gt=0)
+    personal_candidates: int = Field(ge=1)
+    approximate_above_items: int = Field(ge=1)
+    state: StateSettings

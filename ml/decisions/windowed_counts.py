@@ -1,0 +1,74 @@
+"""How often things happened in a sliding window, in memory bounded by what happened in it."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+
+BUCKETS = 60
+
+
+class WindowedCounts:
+    """Counts a key over the last `window_seconds`, to the width of one of 60 buckets.
+
+    Time is that of the events: a question about another moment than the newest event's never moves the window.
+    """
+
+    def __init__(self, window_seconds: float) -> None:
+        self.window_seconds = window_seconds
+        self.width = window_seconds / BUCKETS
+        self.total: dict[int, float] = {}
+        self.mass = 0.0
+        self._buckets: deque[tuple[int, dict[int, float]]] = deque()
+
+    def add(self, key: int, at: float, weight: float = 1.0) -> None:
+        """Count `key` at time `at` (Unix seconds). What is older than the window is left out."""
+        number = int(at // self.width)
+        if not self._buckets or number > self._buckets[-1][0]:
+            self._buckets.append((number, {}))
+            self._expire(number)
+        elif number <= self._buckets[-1][0] - BUCKETS:
+            return
+        bucket = self._bucket(number)
+        bucket[key] = bucket.get(key, 0.0) + weight
+        self.total[key] = self.total.get(key, 0.0) + weight
+        self.mass += weight
+
+    def at(self, moment: float) -> dict[int, float]:
+        """Counts of the window that ends at `moment`."""
+        number = int(moment // self.width)
+        if not self._buckets or self._buckets[-1][0] <= number < self._buckets[0][0] + BUCKETS:
+            return self.total
+        counts: dict[int, float] = {}
+        for place, bucket in self._buckets:
+            if number - BUCKETS < place <= number:
+                for key, weight in bucket.items():
+                    counts[key] = counts.get(key, 0.0) + weight
+        return counts
+
+    def _bucket(self, number: int) -> dict[int, float]:
+        for place, bucket in reversed(self._buckets):
+            if place == number:
+                return bucket
+            if place < number:
+                break
+        fresh: dict[int, float] = {}
+        later = [pair for pair in self._buckets if pair[0] > number]
+        earlier = [pair for pair in self._buckets if pair[0] < number]
+        self._buckets = deque([*earlier, (number, fresh), *later])
+        return fresh
+
+    def _expire(self, newest: int) -> None:
+        while self._buckets[0][0] <= newest - BUCKETS:
+            for key, weight in self._buckets.popleft()[1].items():
+                left = self.total[key] - weight
+                self.mass -= weight
+                if left > 1e-9:
+                    self.total[key] = left
+                else:
+                    del self.total[key]
+
+
+def top(counts: dict[int, float], k: int) -> list[int]:
+    """The k keys with the highest counts, ties by key."""
+    return [key for key, _ in heapq.nsmallest(k, counts.items(), key=lambda pair: (-pair[1], pair[0]))]

@@ -1,0 +1,58 @@
+"""Bodies of requests, as the API documents and checks them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+Identifier = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+ItemId = Annotated[Identifier, BeforeValidator(_as_text)]
+PersonId = Annotated[Identifier, BeforeValidator(_as_text)]
+
+
+class Body(BaseModel):
+    """A request's body: unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Filter(Body):
+    """Which items may be shown; a list left out allows everything."""
+
+    category: list[str] | None = None
+    tags: list[str] | None = None
+    language: list[str] | None = None
+    item_ids: list[ItemId] | None = None
+    max_price: float | None = Field(default=None, ge=0)
+
+
+class RecommendationRequest(Body):
+    """For whom, how many, where, and in what situation."""
+
+    user_id: PersonId | None = None
+    anonymous_id: PersonId | None = None
+    session_id: PersonId | None = None
+    k: int | None = Field(default=None, ge=1)
+    slot: Identifier | None = None
+    context: dict[str, Any] = Field(default_factory=dict)
+    exclude: list[ItemId] = Field(default_factory=list, max_length=10_000)
+    filter: Filter | None = None
+    at: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _in_the_calendar(self) -> RecommendationRequest:
+        if self.at is not None and not 2000 <= self.at.year < 2100:
+            raise ValueError("at must lie between the years 2000 and 2100")
+        return self
+
+    def moment(self, now: dt.datetime) -> dt.datetime:
+        """The clock of this request."""
+        return self.at or now

@@ -1,0 +1,91 @@
+"""The embedded state store: SQLite in WAL mode, shared by the workers of one machine."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ml.decisions.activity import Change
+from serving.state.store import Position
+
+COLUMNS = ("user", "event_type", "at", "item", "session", "country", "device", "slot", "campaign")
+SCHEMA = f"""
+create table if not exists changes (position integer primary key autoincrement, {", ".join(COLUMNS)});
+create index if not exists changes_user on changes (user);
+create table if not exists profiles (user text primary key, profile blob not null);
+create table if not exists documents (name text primary key, value blob not null);
+"""
+INSERT = f"insert into changes ({', '.join(COLUMNS)}) values ({', '.join('?' * len(COLUMNS))})"
+SELECT = f"select position, {', '.join(COLUMNS)} from changes where position > ? order by position limit ?"
+
+
+class SqliteStore:
+    """State in one file. Commits survive a killed process; deleted rows are overwritten with zeros."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._db = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = normal")
+        self._db.execute("pragma secure_delete = on")
+        self._db.executescript(SCHEMA)
+
+    def append(self, changes: Sequence[Change]) -> Position:
+        """See `StateStore.append`."""
+        rows = [tuple(getattr(change, column) for column in COLUMNS) for change in changes]
+        self._db.execute("begin immediate")
+        try:
+            self._db.executemany(INSERT, rows)
+            position = self.newest()
+            self._db.execute("commit")
+        except BaseException:
+            self._db.execute("rollback")
+            raise
+        return position
+
+    def since(self, position: Position, limit: int) -> tuple[list[Change], Position]:
+        """See `StateStore.since`."""
+        rows = self._db.execute(SELECT, (position, limit)).fetchall()
+        return [Change(*row[1:]) for row in rows], rows[-1][0] if rows else position
+
+    def newest(self) -> Position:
+        """See `StateStore.newest`."""
+        return int(self._db.execute("select coalesce(max(position), 0) from changes").fetchone()[0])
+
+    def trim(self, keep: int) -> None:
+        """See `StateStore.trim`."""
+        self._db.execute("delete from changes where position <= ?", (self.newest() - keep,))
+
+    def profile(self, user: str) -> dict[str, Any]:
+        """See `StateStore.profile`."""
+        row = self._db.execute("select profile from profiles where user = ?", (user,)).fetchone()
+        return dict(orjson.loads(row[0])) if row else {}
+
+    def put_profile(self, user: str, profile: Mapping[str, Any]) -> None:
+        """See `StateStore.put_profile`."""
+        self._db.execute("insert or replace into profiles values (?, ?)", (user, orjson.dumps(profile)))
+
+    def forget(self, user: str) -> int:
+        """See `StateStore.forget`. The write-ahead log is emptied too."""
+        gone = self._db.execute("delete from changes where user = ?", (user,)).rowcount
+        gone += self._db.execute("delete from profiles where user = ?", (user,)).rowcount
+        self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
+        return gone
+
+    def value(self, name: str) -> Any:
+        """See `StateStore.value`."""
+        row = self._db.execute("select value from documents where name = ?", (name,)).fetchone()
+        return orjson.loads(row[0]) if row else None
+
+    def put_value(self, name: str, value: Any) -> None:
+        """See `StateStore.put_value`."""
+        self._db.execute("insert or replace into documents values (?, ?)", (name, orjson.dumps(value)))
+
+    def close(self) -> None:
+        """See `StateStore.close`."""
+        self._db.close()

@@ -1,0 +1,179 @@
+"""From a table of users to a numeric matrix: which columns are features, and how each becomes numbers.
+
+Numeric and boolean columns are features as they are; a map or struct of numbers (shares by category, by daypart)
+becomes one feature a key, named `column:key`. Text, lists and times describe segments but never form them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from ml.segmentation.persistence import persistable
+
+FloatMatrix = npt.NDArray[np.float64]
+KEY = "user_id"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of the matrix: a column of the table, or one key of a map or struct column."""
+
+    name: str
+    column: str
+    key: str | None = None
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """True if `name` equals or matches one of the shell patterns (`*_rate`, `category_shares:*`)."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def is_number(type_: pa.DataType) -> bool:
+    """Whether a value of this Arrow type can be a feature by itself."""
+    return bool(
+        pa.types.is_integer(type_)
+        or pa.types.is_floating(type_)
+        or pa.types.is_boolean(type_)
+        or pa.types.is_decimal(type_)
+    )
+
+
+def check_users(table: pa.Table) -> None:
+    """Raise ValueError unless `user_id` is there, text or integer, without nulls, one row a user."""
+    if KEY not in table.column_names:
+        raise ValueError(f"column {KEY!r} is missing; the table has {', '.join(table.column_names) or 'no columns'}")
+    users = table.column(KEY)
+    if users.null_count:
+        raise ValueError(f"column {KEY!r} has {users.null_count} empty values; every row needs its user")
+    repeated = len(users) - len(users.unique())
+    if repeated:
+        raise ValueError(f"column {KEY!r} repeats: {repeated} rows are second rows of a user; give one row per user")
+
+
+@persistable
+class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Table of users → float matrix (n_users, n_features), NaN where a value is missing or infinite.
+
+    Args:
+        include: shell patterns of feature names to use; empty means all.
+        exclude: shell patterns of feature names never used.
+
+    Learned: `features_`, in the order of the matrix's columns; a key that appears only after fitting is ignored.
+    """
+
+    def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
+        self.include = include
+        self.exclude = exclude
+
+    def fit(self, table: pa.Table, y: Any = None) -> FeatureEncoder:
+        """Find the features of the table; raises ValueError if there is none."""
+        found: list[Feature] = []
+        for field in table.schema:
+            if field.name == KEY:
+                continue
+            if is_number(field.type):
+                found.append(Feature(field.name, field.name))
+            elif pa.types.is_map(field.type) and is_number(field.type.item_type):
+                keys = _map_entries(table.column(field.name))[1]
+                found += [Feature(f"{field.name}:{key}", field.name, key) for key in sorted(set(keys.to_pylist()))]
+            elif pa.types.is_struct(field.type):
+                found += [
+                    Feature(f"{field.name}:{child.name}", field.name, child.name)
+                    for child in field.type
+                    if is_number(child.type)
+                ]
+        self.features_ = [
+            feature
+            for feature in found
+            if (not self.include or matches(feature.name, self.include)) and not matches(feature.name, self.exclude)
+        ]
+        if not self.features_:
+            raise ValueError(f"no numeric column to segment by among {', '.join(table.column_names)}")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the matrix's columns."""
+        return [feature.name for feature in self.features_]
+
+    def transform(self, table: pa.Table) -> FloatMatrix:
+        """Matrix (n_users, n_features); raises ValueError naming columns that were there at fit and are not now."""
+        absent = sorted({feature.column for feature in self.features_} - set(table.column_names))
+        if absent:
+            raise ValueError(f"columns {', '.join(absent)} are missing; the segments were fitted with them")
+        matrix = np.empty((table.num_rows, len(self.features_)))
+        columns: dict[str, list[int]] = {}
+        for position, feature in enumerate(self.features_):
+            columns.setdefault(feature.column, []).append(position)
+        for name, positions in columns.items():
+            column = table.column(name)
+            keys = [self.features_[position].key for position in positions]
+            if keys == [None]:
+                matrix[:, positions[0]] = numbers(column)
+            elif pa.types.is_map(column.type):
+                matrix[:, positions] = _map_matrix(column, [str(key) for key in keys])
+            else:
+                for position, key in zip(positions, keys, strict=True):
+                    matrix[:, position] = numbers(pc.struct_field(column, str(key)))
+        matrix[~np.isfinite(matrix)] = np.nan
+        return matrix
+
+    def transform_one(self, row: Mapping[str, Any]) -> FloatMatrix:
+        """Matrix (1, n_features) of one user; whatever `row` lacks is missing, not an error."""
+        values = np.empty((1, len(self.features_)))
+        for position, feature in enumerate(self.features_):
+            value = row.get(feature.column)
+            if feature.key is not None and value is not None:
+                entries = value if isinstance(value, Mapping) else dict(value)
+                value = entries.get(feature.key, 0.0)
+            number = math.nan if value is None else float(value)
+            values[0, position] = number if math.isfinite(number) else math.nan
+        return values
+
+    def get_state(self) -> dict[str, Any]:
+        """State as plain values."""
+        return {"features": [[feature.name, feature.column, feature.key] for feature in self.features_]}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Inverse of `get_state`."""
+        self.features_ = [Feature(name, column, key) for name, column, key in state["features"]]
+
+
+def numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    """Column of numbers or booleans as float64, null as NaN."""
+    return np.asarray(
+        pc.fill_null(pc.cast(column, pa.float64(), safe=False), math.nan).to_numpy(), dtype=np.float64
+    )
+
+
+def _map_entries(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], pa.Array, pa.Array]:
+    """Row number, key and value of every entry of a map column."""
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], column.type)
+    offsets = np.asarray(array.offsets)
+    rows = np.repeat(np.arange(len(array)), np.diff(offsets))
+    keys = array.keys.slice(offsets[0], offsets[-1] - offsets[0])
+    items = array.items.slice(offsets[0], offsets[-1] - offsets[0])
+    return rows, keys.cast(pa.string()), items
+
+
+def _map_matrix(column: pa.ChunkedArray, keys: list[str]) -> FloatMatrix:
+    """Matrix (n_rows, len(keys)): an absent key is 0, a null map is NaN."""
+    matrix = np.zeros((len(column), len(keys)))
+    rows, entry_keys, items = _map_entries(column)
+    codes = np.asarray(pc.fill_null(pc.index_in(entry_keys, value_set=pa.array(keys)), -1))
+    known = codes >= 0
+    matrix[rows[known], codes[known]] = numbers(pa.chunked_array([items]))[known]
+    matrix[np.asarray(column.is_null()), :] = np.nan
+    return matrix

@@ -1,0 +1,62 @@
+"""Readable, unique names for segments, by rule from what sets them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ml.segmentation.features import matches
+from ml.segmentation.profiles import Trait
+
+WEAK_EFFECT = 0.2  # Cohen's convention for a small effect: below, a trait is not worth a word
+PLACES = ("before", "noun", "after")
+
+
+def name_segment(found: Sequence[Trait], words: Mapping[str, Mapping[str, str]], taken: Sequence[str]) -> str:
+    """A name such as "Evening phone readers of sport", not among `taken`.
+
+    Args:
+        found: the segment's traits, strongest first.
+        words: for each place (`before`: adjectives, `noun`: what these people are, `after`: what they like) shell
+            patterns of feature names → phrase, in which `{key}` is what stands after the last `:` of the name.
+        taken: names of the other segments.
+
+    A place takes the strongest positive trait with a phrase; features without phrases give "high x, low y".
+    """
+    strong = [trait for trait in found if abs(trait.effect) >= WEAK_EFFECT]
+    phrases: dict[str, list[str]] = {place: [] for place in PLACES}
+    for trait in strong:
+        for place in PLACES:
+            if trait.effect > 0 and (phrase := _phrase(trait.feature, words.get(place, {}))):
+                phrases[place].append(phrase)
+    if any(phrases.values()):
+        noun = phrases["noun"][0] if phrases["noun"] else words.get("noun", {}).get("otherwise", "visitors")
+        for befores in range(1, len(phrases["before"]) + 2):
+            for afters in range(1, len(phrases["after"]) + 2):
+                before = _distinct(phrases["before"][:befores])
+                after = _distinct(phrases["after"][:afters])
+                name = " ".join([*before, noun, *([" and ".join(after)] if after else [])])
+                name = name[0].upper() + name[1:]
+                if name not in taken:
+                    return name
+    plain = [f"{'high' if trait.effect > 0 else 'low'} {_readable(trait.feature)}" for trait in strong]
+    for count in range(min(2, len(plain)), len(plain) + 1):
+        name = ", ".join(plain[:count]).capitalize() if count else ""
+        if name and name not in taken:
+            return name
+    number = 1
+    while (name := "Average users" if number == 1 else f"Average users {number}") in taken:
+        number += 1
+    return name
+
+
+def _phrase(feature: str, patterns: Mapping[str, str]) -> str:
+    phrase = next((phrase for pattern, phrase in patterns.items() if matches(feature, [pattern])), "")
+    return phrase.replace("{key}", _readable(feature.rsplit(":", 1)[-1]))
+
+
+def _readable(feature: str) -> str:
+    return feature.replace("_", " ").replace(":", " ")
+
+
+def _distinct(phrases: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(phrases))

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from orchestration.commands.home import HomeOption
+from orchestration.commands.home import HomeOption, home_of
 
 if TYPE_CHECKING:
     from ml.sources import IngestReport
@@ -33,8 +33,8 @@ def ingest(
 ) -> None:
     """Read files of events into the log.
 
-    SOURCE is `globo` (the folder with clicks.parquet), `online_retail` (its one file), or `files`: any Parquet, CSV
-    or JSON Lines file whose columns have the names of the event contract, or other names and a --mapping.
+    SOURCE is `globo` (the folder with clicks.parquet), `online_retail` (its one file), or `files`: any Parquet,
+    CSV or JSON Lines file whose columns have the names of the event contract, or other names and a --mapping.
 
     All of the input becomes visible at once, or nothing does; the same input twice changes nothing. Rows that are
     no events go to the dead letters with field and reason.

@@ -198,8 +198,8 @@ class Collector:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._answer, group, accepted, error)
 
-    def _validate(self, group: Sequence[_Submission]) -> tuple[pa.Table, pa.Table]:
-        """Accepted events, and rejections with the columns source and received_at."""
+    def _validate(self, group: Sequence[_Submission]) -> tuple[pa.Table, list[dict[str, Any]]]:
+        """Accepted events, and dead letters: REJECTED_SCHEMA's fields, source and received_at."""
         records: list[Any] = []
         owners: list[tuple[_Submission, int]] = []
         for submission in group:
@@ -212,14 +212,14 @@ class Collector:
         valid = validate_events(table.drop_columns(["row"]), dt.datetime.now(dt.UTC), latest, check_json=False)
         broken = valid.rejected.set_column(0, "row", pa.array(places[valid.rejected["row"].to_numpy()]))
         rejected = pa.concat_tables([malformed, broken.cast(malformed.schema)])
-        sources, times = [], []
+        letters = []
         for row in rejected.to_pylist():
             submission, index = owners[row["row"]]
             submission.rejected.append(Rejection(index, row["field"], row["reason"]))
-            sources.append(submission.source)
-            times.append(submission.received_at)
-        rejected = rejected.append_column("source", pa.array(sources, pa.string()))
-        return valid.accepted, rejected.append_column("received_at", pa.array(times, pa.timestamp("us", "UTC")))
+            letters.append(
+                {**row, "row": index, "source": submission.source, "received_at": submission.received_at}
+            )
+        return valid.accepted, letters
 
     def _answer(self, group: Sequence[_Submission], accepted: pa.Table | None, error: Exception | None) -> None:
         if accepted is not None and error is None and len(accepted):

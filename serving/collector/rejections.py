@@ -8,8 +8,9 @@ import fcntl
 import os
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import orjson
 import pyarrow as pa
@@ -35,22 +36,22 @@ class RejectionLog:
         self._rows = 0
         self._opened = time.monotonic()
 
-    def append(self, rejected: pa.Table) -> None:
-        """Keep rows with REJECTED_SCHEMA's columns, `source` and `received_at`; they are written when it returns.
+    def append(self, letters: Sequence[Mapping[str, Any]]) -> None:
+        """Keep rows with REJECTED_SCHEMA's fields, `source` and `received_at`; they are written when it returns.
 
         Raises:
             OSError: the disk refused.
         """
-        if not len(rejected):
+        if not letters:
             return
         if self._file is None:
             self._open()
         assert self._file is not None
-        for row in rejected.to_pylist():
-            row["payload"] = (row["payload"] or "")[:MAX_PAYLOAD_CHARS]
-            self._file.write(orjson.dumps(row) + b"\n")
+        for letter in letters:
+            short = (letter["payload"] or "")[:MAX_PAYLOAD_CHARS]
+            self._file.write(orjson.dumps({**letter, "payload": short}) + b"\n")
         self._file.flush()
-        self._rows += len(rejected)
+        self._rows += len(letters)
         if self._rows >= SEAL_ROWS:
             self.seal()
 

@@ -1,0 +1,108 @@
+"""The event log and the catalogue as assets: recover, seal, compact, count."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import dagster as dg
+import pyarrow.compute as pc
+
+from ml.catalogue import Catalogue
+from ml.dead_letters import DeadLetters
+from ml.event_log import EventLog
+from ml.live_log import recover
+from orchestration.defs.resources import HomeResource
+
+# Readers keep the files of replaced parts open at most as long as one dbt build takes.
+KEEP_REPLACED = dt.timedelta(hours=6)
+
+
+@dg.asset(
+    group_name="events",
+    kinds={"parquet"},
+    description=(
+        "Everything that happened: the append-only log of accepted events. Open parts of dead writers are "
+        "sealed, small parts of a day merged, leftovers of killed runs removed."
+    ),
+)
+def event_log(home: HomeResource) -> dg.MaterializeResult[None]:
+    """Recover and compact the log, and report what it holds."""
+    log = home.event_log()
+    recovered = recover(log)
+    merged = log.compact()
+    removed = log.remove_replaced(KEEP_REPLACED, dt.datetime.now(dt.UTC))
+    parts = log.parts()
+    if not sum(part.rows for part in parts):
+        raise dg.Failure(
+            f"{log.folder} has no events. Run `tessera simulate`, or `tessera ingest SOURCE --path P`"
+        )
+    letters = DeadLetters(home.home())
+    return dg.MaterializeResult(
+        metadata={
+            "events": sum(part.rows for part in parts),
+            "parts": len(parts),
+            "mebibytes": round(sum(part.bytes for part in parts) / 2**20, 1),
+            "parts_recovered": len(recovered),
+            "parts_merged_into": len(merged),
+            "files_removed": removed,
+            "by_source": dg.MetadataValue.md(_table(_events_by_source(log), "source", "events")),
+            "dead_letters": dg.MetadataValue.md(_table(letters.counts(), "why a row was rejected", "rows")),
+        }
+    )
+
+
+@dg.asset(
+    group_name="events",
+    kinds={"parquet"},
+    description="What the site knows of its items: snapshots, of which the newest row of an item counts.",
+)
+def catalogue(home: HomeResource) -> dg.MaterializeResult[None]:
+    """Report the items; they are written by ingest, the simulator and the service."""
+    items = Catalogue(home.home()).read()
+    described = {
+        name: len(items) - items[name].null_count for name in ("title", "category", "price", "published_at")
+    }
+    categories = pc.value_counts(items["category"]).to_pylist()
+    largest = sorted(categories, key=lambda entry: -entry["counts"])[:10]
+    return dg.MaterializeResult(
+        metadata={
+            "items": len(items),
+            **{f"with_{name}": count for name, count in described.items()},
+            "largest_categories": dg.MetadataValue.md(
+                _table({str(entry["values"]): entry["counts"] for entry in largest}, "category", "items")
+            ),
+        }
+    )
+
+
+@dg.sensor(
+    target=dg.AssetSelection.all(),
+    minimum_interval_seconds=60,
+    description="Starts a run for parts of the event log that were sealed since the last one.",
+)
+def newly_sealed_parts(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.RunRequest | dg.SkipReason:
+    """Ask for one run for all parts that are new; the cursor holds the ids of the parts seen."""
+    sealed = {part.part_id: part.rows for part in home.event_log().parts() if part.source and not part.replaces}
+    seen = set(json.loads(context.cursor or "[]"))
+    new = sorted(set(sealed) - seen)
+    if not new:
+        return dg.SkipReason("no part was sealed since the last run")
+    context.update_cursor(json.dumps(sorted(sealed)))
+    events = sum(sealed[part_id] for part_id in new)
+    return dg.RunRequest(
+        run_key=new[-1], tags={"tessera/new_parts": str(len(new)), "tessera/new_events": str(events)}
+    )
+
+
+def _events_by_source(log: EventLog) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for part in log.parts():
+        counts[part.source] = counts.get(part.source, 0) + part.rows
+    return dict(sorted(counts.items(), key=lambda entry: -entry[1]))
+
+
+def _table(counts: object, name: str, unit: str) -> str:
+    assert isinstance(counts, dict)
+    rows = "\n".join(f"| {key} | {count:,} |" for key, count in counts.items())
+    return f"| {name} | {unit} |\n|---|---:|\n{rows}" if rows else "none"

@@ -1,0 +1,1 @@
+"""Evaluation: splits, metrics, comparison of candidates, and the gate that a champion must pass."""

@@ -1,0 +1,47 @@
+"""AUC of a ranking of candidates, and its sampled estimate."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.evaluation.judged import Floats
+
+
+def auc(places: npt.NDArray[np.floating[np.generic]] | npt.NDArray[np.integer[np.generic]], n_candidates: int) -> float:
+    """Share of (relevant, other) candidate pairs in the right order, for one user.
+
+    Args:
+        places: 0-based places of the relevant candidates in the ranking of all candidates; tied ones share a mean place.
+
+    Returns:
+        NaN if all candidates are relevant, or none.
+    """
+    good = len(places)
+    if not 0 < good < n_candidates:
+        return float("nan")
+    behind = n_candidates - 1 - np.sort(np.asarray(places, dtype=np.float64))
+    return float((behind.sum() - good * (good - 1) / 2) / (good * (n_candidates - good)))
+
+
+def auc_of_scores(relevant: npt.NDArray[np.float32], others: npt.NDArray[np.float32]) -> float:
+    """The same from scores of the relevant candidates and of the others, or of a sample of them.
+
+    On a sample the expected value is the same, with noise: metrics made with it carry `sampled` in their name.
+    """
+    if not len(relevant) or not len(others):
+        return float("nan")
+    ordered = np.sort(others)
+    below = np.searchsorted(ordered, relevant, side="left")
+    equal = np.searchsorted(ordered, relevant, side="right") - below
+    return float((below + equal / 2).mean() / len(others))
+
+
+def user_auc(scores: npt.NDArray[np.float32], relevant: npt.NDArray[np.bool_], allowed: npt.NDArray[np.bool_]) -> Floats:
+    """AUC of each user from dense scores: all arrays (n_users, n_items); returns (n_users,)."""
+    return np.array(
+        [
+            auc_of_scores(own[good & open_], own[~good & open_])
+            for own, good, open_ in zip(scores, relevant, allowed, strict=True)
+        ]
+    )

@@ -1,0 +1,100 @@
+"""What a set of lists does besides hitting: breadth, novelty, variety, fit to the user's interests, surprise.
+
+`rows` is int32 (n_users, k) of item rows, -1 where a list is shorter.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from ml.evaluation.judged import Floats
+
+Rows = npt.NDArray[np.int32]
+
+
+def coverage(rows: Rows, n_items: int) -> float:
+    """Share of the catalogue that is recommended to somebody; NaN for an empty catalogue."""
+    return len(np.unique(rows[rows >= 0])) / n_items if n_items else float("nan")
+
+
+def novelty(rows: Rows, item_counts: npt.NDArray[np.generic], n_users: int) -> float:
+    """Mean of -log2 of the share of training users who have the recommended item (one added to both)."""
+    shown = rows[rows >= 0]
+    if not len(shown):
+        return float("nan")
+    return float(-np.log2((item_counts[shown].astype(np.float64) + 1) / (n_users + 1)).mean())
+
+
+def gini(rows: Rows, n_items: int) -> float:
+    """Inequality of exposure over the catalogue: 0 when all items are shown equally often, near 1 for one item only."""
+    shown = rows[(rows >= 0) & (rows < n_items)]
+    exposure = np.sort(np.bincount(shown, minlength=n_items))
+    if not exposure.sum():
+        return float("nan")
+    order = np.arange(1, n_items + 1)
+    return float(2 * (order * exposure).sum() / (n_items * exposure.sum()) - (n_items + 1) / n_items)
+
+
+def long_tail_share(rows: Rows, item_counts: npt.NDArray[np.generic], head_share: float = 0.8) -> float:
+    """Share of the places that go to items outside the head, the most popular items with 80 % of all interactions."""
+    order = np.argsort(-item_counts.astype(np.float64), kind="stable")
+    before = np.cumsum(item_counts[order], dtype=np.float64) - item_counts[order]
+    head = np.zeros(len(item_counts), bool)
+    head[order] = before < head_share * float(item_counts.sum())
+    shown = rows[rows >= 0]
+    return float((~head[shown]).mean()) if len(shown) else float("nan")
+
+
+def intra_list_diversity(rows: Rows, item_vectors: Floats) -> Floats:
+    """Mean cosine distance between two items of a list (Ziegler 2005): (n_users,), NaN below two items.
+
+    Args:
+        item_vectors: (n_items, d); an item with a zero vector is at distance 1 from all.
+    """
+    lengths = np.linalg.norm(item_vectors, axis=1, keepdims=True)
+    unit = item_vectors / np.where(lengths > 0, lengths, 1)
+    there = rows >= 0
+    vectors = unit[np.maximum(rows, 0)] * there[:, :, None]
+    n = there.sum(axis=1)
+    own = (vectors**2).sum(axis=(1, 2))
+    similarity = (vectors.sum(axis=1) ** 2).sum(axis=1) - own
+    pairs = n * (n - 1)
+    return np.where(pairs > 0, 1 - similarity / np.maximum(pairs, 1), np.nan)
+
+
+def calibration_error(rows: Rows, histories: sparse.csr_matrix, item_topics: sparse.csr_matrix) -> Floats:
+    """Kullback-Leibler divergence of the list's topics from those of the user's history (Steck 2018): (n_users,).
+
+    The list's shares are mixed with 1 % of the history's, so that a missing topic costs much but not infinitely much.
+    NaN where history or list has no topic.
+
+    Args:
+        histories: CSR (n_users, n_items), what the users did in training.
+        item_topics: CSR (n_items, n_topics), share of each topic in an item.
+    """
+    n_users, _ = rows.shape
+    user, place = np.nonzero(rows >= 0)
+    shown = sparse.csr_matrix((np.ones(len(user)), (user, rows[user, place])), shape=(n_users, item_topics.shape[0]))
+    wanted, given = _shares(histories @ item_topics), _shares(shown @ item_topics)
+    mixed = 0.99 * given + 0.01 * wanted
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(wanted > 0, wanted * np.log2(wanted / mixed), 0.0)
+    return np.where(np.isnan(wanted).any(axis=1) | np.isnan(given).any(axis=1), np.nan, terms.sum(axis=1))
+
+
+def serendipity(hits: npt.NDArray[np.bool_], rows: Rows, expected: npt.NDArray[np.bool_]) -> Floats:
+    """Share of the places that are hits which the obvious list would not have had (Ge 2010): (n_users,).
+
+    Args:
+        expected: bool (n_items,), the items of the obvious list, such as the k most popular ones.
+    """
+    return np.asarray((hits & ~expected[np.maximum(rows, 0)]).mean(axis=1), dtype=np.float64)
+
+
+def _shares(totals: sparse.csr_matrix) -> Floats:
+    dense = np.asarray(totals.todense(), dtype=np.float64)
+    sums = dense.sum(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(dense / np.where(sums > 0, sums, np.nan))

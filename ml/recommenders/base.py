@@ -1,0 +1,297 @@
+"""The one interface of every recommender: fit, recommend, fold in, save."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import sparse
+
+from ml.recommenders.features import FeatureMatrix
+from ml.recommenders.ids import Ids
+from ml.recommenders.interactions import Floats, Interactions
+from ml.recommenders.persistence import ModelFileError, read_state, write_state
+from ml.recommenders.topk import Rows, top_k_scores
+
+Users = Sequence[str] | pa.Array | pa.ChunkedArray
+UserRows = npt.NDArray[np.integer[Any]]
+
+
+class NotFittedError(RuntimeError):
+    """The recommender was asked before it was fitted."""
+
+
+class NoFactorsError(TypeError):
+    """The recommender has no vectors of users and items."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a model is fitted on: everything on the same ids, cold users and items included."""
+
+    interactions: Interactions
+    user_features: FeatureMatrix | None
+    item_features: FeatureMatrix | None
+
+    @classmethod
+    def align(
+        cls,
+        interactions: Interactions,
+        user_features: FeatureMatrix | None = None,
+        item_features: FeatureMatrix | None = None,
+    ) -> TrainingData:
+        """Bring the three to common ids: those of the interactions, then those that only have features."""
+        users = interactions.users.union(user_features.ids) if user_features else interactions.users
+        items = interactions.items.union(item_features.ids) if item_features else interactions.items
+        return cls(
+            interactions.aligned(users, items),
+            user_features.aligned(users) if user_features else None,
+            item_features.aligned(items) if item_features else None,
+        )
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """Ranked items of users.
+
+    Attributes:
+        users: ids, string (n_users,).
+        items: ids of the columns that `rows` points to.
+        rows: int32 (n_users, k), best first, -1 where nothing is left.
+        scores: float32 (n_users, k).
+    """
+
+    users: pa.StringArray
+    items: Ids
+    rows: Rows
+    scores: Floats
+
+    def to_table(self) -> pa.Table:
+        """Columns user_id, item_id, rank (1 is best), score: one row a recommended item."""
+        filled = self.rows >= 0
+        user, place = np.nonzero(filled)
+        return pa.table(
+            {
+                "user_id": self.users.take(pa.array(user)),
+                "item_id": self.items.take(self.rows[filled]),
+                "rank": (place + 1).astype(np.int32),
+                "score": self.scores[filled],
+            }
+        )
+
+
+class Recommender(ABC):
+    """Base of all recommenders. `__init__` only stores arguments; what is learned ends in `_`.
+
+    Learned by every recommender:
+        user_ids_, item_ids_: ids of rows and columns; items known by features alone come last.
+        seen_: CSR (n_users, n_items) of the training pairs, which are never recommended to their user.
+        item_counts_: float32 (n_items,), users of each item in training.
+    """
+
+    user_ids_: Ids
+    item_ids_: Ids
+    seen_: sparse.csr_matrix
+    item_counts_: Floats
+
+    def __init__(self) -> None:
+        """Nothing to store."""
+
+    @abstractmethod
+    def _fit(self, data: TrainingData) -> None:
+        """Learn from aligned data."""
+
+    @abstractmethod
+    def score(self, user_rows: UserRows) -> Floats:
+        """Scores of all items for known users: fresh float32 (len(user_rows), n_items), finite."""
+
+    def score_unknown(self) -> Floats:
+        """Scores of all items for somebody of whom nothing is known: float32 (n_items,). Default: popularity."""
+        return self.item_counts_.copy()
+
+    def score_histories(self, histories: sparse.csr_matrix) -> Floats:
+        """Scores for users who are known only by what they did, without refitting.
+
+        Args:
+            histories: CSR (b, n_items) of positive weights.
+
+        Returns:
+            Fresh float32 (b, n_items). Default: nothing can be said of the person, everybody gets the popular items.
+        """
+        return np.repeat(self.score_unknown()[None, :], histories.shape[0], axis=0)
+
+    def fit(
+        self,
+        interactions: Interactions,
+        user_features: FeatureMatrix | None = None,
+        item_features: FeatureMatrix | None = None,
+    ) -> Self:
+        """Learn from interactions and, where the model uses them, features.
+
+        Raises:
+            ValueError: there is no interaction of positive weight.
+        """
+        data = TrainingData.align(interactions, user_features, item_features)
+        return self.fit_aligned(data)
+
+    def fit_aligned(self, data: TrainingData) -> Self:
+        """`fit` on data that is aligned already."""
+        pairs = data.interactions
+        if not pairs.liked.nnz:
+            raise ValueError("there is no interaction to learn from")
+        self.user_ids_, self.item_ids_ = pairs.users, pairs.items
+        ones = np.ones(pairs.n_pairs, np.int8)
+        self.seen_ = sparse.csr_matrix((ones, pairs.matrix.indices, pairs.matrix.indptr), pairs.matrix.shape)
+        self.item_counts_ = pairs.item_counts
+        self._fit(data)
+        return self
+
+    def recommend(
+        self,
+        users: Users,
+        k: int = 10,
+        exclude: pa.Table | None = None,
+        candidates: Users | None = None,
+    ) -> Recommendations:
+        """Top k items of each user, known or not; never an item that the user has in training.
+
+        Args:
+            users: ids, each once.
+            exclude: columns user_id, item_id: further pairs to leave out.
+            candidates: the only items to rank; ids unknown to the model cannot be ranked and are left out.
+
+        Returns:
+            k items a user, fewer only where fewer are left.
+        """
+        self._check_fitted()
+        names, rows = Ids.encode(pa.chunked_array([_strings(users)]))
+        if len(names) < len(rows):
+            raise ValueError(f"{len(rows) - len(names)} users are named twice")
+        known = self.user_ids_.rows(names.values)
+        columns = None
+        if candidates is not None:
+            found = np.unique(self.item_ids_.rows(_strings(candidates)))
+            columns = found[found >= 0]
+        excluded = self._excluded(names, known, exclude)
+        best, scores = self._top_k(known, k, excluded, columns)
+        return Recommendations(names.values, self.item_ids_, best, scores)
+
+    def fold_in(self, items: Users, weights: Sequence[float] | None = None) -> Floats:
+        """Vector of a new user from a handful of items: float32 (d,), to be multiplied with `item_factors_`.
+
+        Raises:
+            NoFactorsError: the model has no factors; use `score_histories`.
+        """
+        raise NoFactorsError(f"{type(self).__name__} has no factors to fold a user into; use score_histories")
+
+    def history(self, items: Users, weights: Sequence[float] | None = None) -> sparse.csr_matrix:
+        """CSR (1, n_items) of the items that the model knows."""
+        rows = self.item_ids_.rows(_strings(items))
+        values = np.ones(len(rows), np.float32) if weights is None else np.asarray(weights, np.float32)
+        known = rows >= 0
+        shape = (1, len(self.item_ids_))
+        return sparse.csr_matrix((values[known], (np.zeros(int(known.sum()), np.int32), rows[known])), shape=shape)
+
+    def params(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def state(self) -> dict[str, Any]:
+        """What is learned: every attribute that ends in `_`."""
+        return {name: value for name, value in vars(self).items() if name.endswith("_") and not name.startswith("_")}
+
+    def parts(self) -> dict[str, Recommender]:
+        """Recommenders that this one is made of, by name; stored beside it."""
+        return {}
+
+    def set_parts(self, parts: dict[str, Recommender]) -> None:
+        """Take back the recommenders that `parts` gave."""
+
+    def save(self, folder: Path) -> None:
+        """Write the model to a folder; nothing in it is pickled."""
+        self._check_fitted()
+        kind = f"{type(self).__module__}.{type(self).__qualname__}"
+        parts = self.parts()
+        document = {"class": kind, "params": self.params(), "parts": list(parts)}
+        write_state(Path(folder), document, self.state())
+        for name, part in parts.items():
+            part.save(Path(folder) / name)
+
+    def _excluded(self, names: Ids, known: Rows, exclude: pa.Table | None) -> sparse.csr_matrix:
+        """CSR int8 (len(names), n_items): training pairs and `exclude`."""
+        picker = sparse.csr_matrix(
+            (np.ones(int((known >= 0).sum()), np.int8), (np.flatnonzero(known >= 0), known[known >= 0])),
+            shape=(len(names), self.seen_.shape[0]),
+        )
+        excluded = (picker @ self.seen_).tocsr()
+        if exclude is not None and len(exclude):
+            rows, columns = names.rows(exclude["user_id"]), self.item_ids_.rows(exclude["item_id"])
+            valid = (rows >= 0) & (columns >= 0)
+            ones = np.ones(int(valid.sum()), np.int8)
+            excluded = excluded + sparse.csr_matrix((ones, (rows[valid], columns[valid])), shape=excluded.shape)
+        return excluded.tocsr()
+
+    def _top_k(
+        self, known: Rows, k: int, excluded: sparse.csr_matrix, columns: npt.NDArray[Any] | None
+    ) -> tuple[Rows, Floats]:
+        """Rank all items, or `columns`, for rows of users (-1: unknown)."""
+        unknown = self.score_unknown()
+
+        def block(rows: npt.NDArray[np.int64]) -> Floats:
+            chosen = known[rows]
+            scores = np.repeat(unknown[None, :], len(rows), axis=0)
+            if (chosen >= 0).any():
+                scores[chosen >= 0] = self.score(chosen[chosen >= 0])
+            return scores if columns is None else np.ascontiguousarray(scores[:, columns])
+
+        n_columns = len(self.item_ids_) if columns is None else len(columns)
+        if columns is not None:
+            excluded = excluded[:, columns].tocsr()
+        best, scores = top_k_scores(block, len(known), n_columns, k, excluded)
+        if columns is not None:
+            best = np.where(best >= 0, columns[best] if n_columns else -1, -1).astype(np.int32)
+        return best, scores
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "item_ids_"):
+            raise NotFittedError(f"{type(self).__name__} is not fitted yet: call fit first")
+
+
+def load_recommender(folder: Path) -> Recommender:
+    """Load what `Recommender.save` wrote.
+
+    Raises:
+        ModelFileError: the folder holds no readable model of this project.
+    """
+    folder = Path(folder)
+    document, state = read_state(folder)
+    module, _, name = str(document["class"]).rpartition(".")
+    if not module.startswith("ml.recommenders."):
+        raise ModelFileError(f"{folder}: {document['class']!r} is no recommender of ml.recommenders")
+    try:
+        kind = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ModelFileError(f"{folder}: {document['class']!r} cannot be loaded: {error}") from error
+    if not (isinstance(kind, type) and issubclass(kind, Recommender)):
+        raise ModelFileError(f"{folder}: {document['class']!r} is no recommender")
+    recommender = kind(**document["params"])
+    for attribute, value in state.items():
+        setattr(recommender, attribute, value)
+    recommender.set_parts({part: load_recommender(folder / part) for part in document["parts"]})
+    return recommender
+
+
+def _strings(ids: Users) -> pa.StringArray:
+    array = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks)
+    return pc.cast(array if isinstance(array, pa.Array) else pa.array(list(array), pa.string()), pa.string())

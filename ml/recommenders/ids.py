@@ -1,0 +1,87 @@
+"""Ids and their row numbers: the border between tables of strings and matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Rows = npt.NDArray[np.int32]
+
+
+class Ids:
+    """Distinct ids (strings); an id's row is its place.
+
+    Args:
+        values: distinct strings without nulls.
+    """
+
+    def __init__(self, values: pa.StringArray) -> None:
+        self.values = values
+
+    @classmethod
+    def encode(cls, column: pa.ChunkedArray | pa.Array) -> tuple[Ids, Rows]:
+        """Ids in order of first appearance, and the row of each entry: int32 (len(column),).
+
+        Raises:
+            ValueError: the column holds nulls.
+        """
+        if column.null_count:
+            raise ValueError(f"{column.null_count} rows have no id")
+        chunked = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+        if not pa.types.is_dictionary(chunked.type):
+            chunked = pc.dictionary_encode(chunked)
+        encoded = chunked.unify_dictionaries().combine_chunks()
+        if isinstance(encoded, pa.ChunkedArray):
+            encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], encoded.type)
+        values = pc.cast(encoded.dictionary, pa.string())
+        return cls(values), encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+
+    @classmethod
+    def of(cls, values: Sequence[str]) -> Ids:
+        """Ids from distinct strings."""
+        return cls(pa.array(values, pa.string()))
+
+    def rows(self, ids: Sequence[Any] | pa.Array | pa.ChunkedArray) -> Rows:
+        """Row of each id, -1 where it is unknown: int32 (len(ids),)."""
+        column = as_strings(ids)
+        found = pc.fill_null(pc.index_in(column, value_set=self.values), -1)
+        return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int32)
+
+    def take(self, rows: npt.NDArray[np.integer[Any]]) -> pa.StringArray:
+        """The ids of these rows."""
+        return self.values.take(pa.array(rows))
+
+    def union(self, other: Ids) -> Ids:
+        """These ids, then the other ones that are not among them; rows of the first stay as they are."""
+        new = other.values.filter(pa.array(self.rows(other.values) < 0))
+        return self if not len(new) else Ids(pa.concat_arrays([self.values, new]))
+
+    def to_list(self) -> list[str]:
+        """All ids in row order."""
+        return list(self.values.to_pylist())
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ids) and self.values.equals(other.values)
+
+    def __hash__(self) -> int:
+        return hash((len(self.values), str(self.values[:3])))
+
+
+def as_strings(ids: Sequence[Any] | pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Ids of any type as one array of strings."""
+    if isinstance(ids, pa.ChunkedArray):
+        ids = ids.combine_chunks()
+    if isinstance(ids, pa.ChunkedArray):
+        ids = pa.concat_arrays(ids.chunks)
+    array = ids if isinstance(ids, pa.Array) else pa.array(ids)
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    return pc.cast(array, pa.string())

@@ -51,7 +51,9 @@ class Access:
         """
         if not self.keys:
             if not _is_loopback(request.client.host if request.client else None):
-                raise ApiError(403, "this service has no keys and answers on loopback only; set TESSERA_SECRET_KEYS")
+                raise ApiError(
+                    403, "this service has no keys and answers on loopback only; set TESSERA_SECRET_KEYS"
+                )
             return Caller("open")
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not key:

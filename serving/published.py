@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 from ml.bundle import Bundle, BundleError, current_version
-from ml.decisions.activity import Activity
 from ml.decisions.shelf import Shelf
 
 logger = logging.getLogger("tessera.serving")
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A bundle ready to answer from."""
-
-    bundle: Bundle
-    shelf: Shelf
 
 
 class Published:
@@ -30,7 +20,7 @@ class Published:
 
     def __init__(self, folders: tuple[Path, ...]) -> None:
         self.folders = folders
-        self.loaded: Loaded | None = None
+        self.loaded: Shelf | None = None
         self.refused: dict[str, str] = {}
         self.swaps = 0
 
@@ -53,16 +43,16 @@ class Published:
             return None
         return path if self.loaded is None or self.loaded.bundle.path != path else None
 
-    def load(self, path: Path, activity: Activity) -> Loaded | None:
+    def load(self, path: Path) -> Shelf | None:
         """Read and check a bundle beside the one in use; None, and a reason in `refused`, if it is bad."""
         try:
             bundle = Bundle.load(path)
         except BundleError as error:
             self._refuse(path.name, str(error))
             return None
-        return Loaded(bundle, Shelf(bundle))
+        return Shelf(bundle)
 
-    def take(self, loaded: Loaded) -> None:
+    def take(self, loaded: Shelf) -> None:
         """Answer from this bundle from now on."""
         if self.loaded is not None:
             self.swaps += 1

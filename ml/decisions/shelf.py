@@ -34,8 +34,11 @@ class Shelf:
         self.titles = bundle.items["title"]
         self.tags = bundle.items["tags"]
         self.trending, self.scores = _trending(bundle)
+        has_segment = "segment" in bundle.users.column_names
+        self.segment, self.segments = _codes(bundle.users["segment"]) if has_segment else (None, [])
         self.known_users = _known(bundle.user_factors)
         self.known_items = _known(bundle.item_factors)
+        self._lengths: npt.NDArray[np.float32] | None = None
 
     def user_vector(self, user_row: int | None) -> npt.NDArray[np.float32] | None:
         """Factors of a user that the model knows, float32 (d,)."""
@@ -71,10 +74,32 @@ class Shelf:
         gram = x @ x.T + np.diag(FOLD_IN_REGULARISATION * scale / w)
         return np.asarray(x.T @ np.linalg.solve(gram, np.ones(len(w))), dtype=np.float32)
 
+    def cosine(self, row: int) -> npt.NDArray[np.float32]:
+        """Similarity of every item to one, float32 (n_items,); -inf for the item itself and for unknown ones.
+
+        Raises:
+            ValueError: the bundle has no model.
+        """
+        factors = self.bundle.item_factors
+        if factors is None:
+            raise ValueError("the bundle holds no item factors")
+        if self._lengths is None:
+            lengths = np.linalg.norm(factors, axis=1)
+            self._lengths = np.where(lengths > 0, lengths, np.float32(np.inf))
+        scores: npt.NDArray[np.float32] = (factors @ factors[row]) / (self._lengths * self._lengths[row])
+        scores[~self.known_items] = -np.inf
+        scores[row] = -np.inf
+        return scores
+
     def category_of(self, row: int) -> str | None:
         """Name of an item's category."""
         code = self.category[row]
         return self.categories[code] if code >= 0 else None
+
+    def language_of(self, row: int) -> str | None:
+        """Language tag of an item."""
+        code = self.language[row]
+        return self.languages[code] if code >= 0 else None
 
     def title(self, row: int) -> str | None:
         """An item's title."""

@@ -15,7 +15,16 @@ from ml.live_log import read_open
 from ml.settings.serving import StateSettings
 from serving.state.store import StateStore
 
-LOG_COLUMNS = ("user_id", "anonymous_id", "event_type", "occurred_at", "item_id", "session_id", "country", "device_type")
+LOG_COLUMNS = (
+    "user_id",
+    "anonymous_id",
+    "event_type",
+    "occurred_at",
+    "item_id",
+    "session_id",
+    "country",
+    "device_type",
+)
 READ_ROWS = 50_000
 PROFILES = 50_000
 

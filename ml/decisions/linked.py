@@ -1,0 +1,59 @@
+"""A bundle's items joined to the item numbers of the running activity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.decisions.activity import Activity
+from ml.decisions.shelf import Shelf
+
+CHUNK = 5_000
+
+
+class Linked:
+    """Both directions between bundle rows and activity keys. Items that only events know have the row -1."""
+
+    def __init__(self, shelf: Shelf | None) -> None:
+        self.shelf = shelf
+        self.key_of_row: npt.NDArray[np.int64] = np.zeros(len(shelf.item_ids) if shelf else 0, dtype=np.int64)
+        self._row_of_key: npt.NDArray[np.int32] = np.zeros(0, dtype=np.int32)
+
+    def link(self, activity: Activity) -> Iterator[int]:
+        """Join in small steps, so that the caller can do other things between them; yields items joined so far."""
+        if self.shelf is None:
+            return
+        ids = self.shelf.item_ids
+        for start in range(0, len(ids), CHUNK):
+            part = [activity.key(item) for item in ids[start : start + CHUNK]]
+            self.key_of_row[start : start + len(part)] = part
+            yield start + len(part)
+        rows = np.full(len(activity.items), -1, dtype=np.int32)
+        rows[self.key_of_row] = np.arange(len(ids), dtype=np.int32)
+        self._row_of_key = rows
+
+    def row(self, key: int) -> int:
+        """Bundle row of an activity key, -1 where the bundle does not have the item."""
+        return int(self._row_of_key[key]) if key < len(self._row_of_key) else -1
+
+    def rows(self, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Bundle rows of activity keys, int64 like `keys`, -1 where the bundle does not have the item."""
+        known = keys < len(self._row_of_key)
+        rows = np.full(len(keys), -1, dtype=np.int64)
+        rows[known] = self._row_of_key[keys[known]]
+        return rows
+
+    def trending(self, scope: str) -> list[int]:
+        """Keys of the bundle's trending items in a scope, best first."""
+        if self.shelf is None or scope not in self.shelf.trending:
+            return []
+        return list(self.key_of_row[self.shelf.trending[scope]].tolist())
+
+    def segment(self, user_row: int | None) -> str | None:
+        """Name of a user's segment."""
+        if self.shelf is None or user_row is None or self.shelf.segment is None:
+            return None
+        code = self.shelf.segment[user_row]
+        return self.shelf.segments[code] if code >= 0 else None

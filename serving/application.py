@@ -1,0 +1,41 @@
+"""The ASGI application: every route of the API over one `Tessera`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+
+from serving.collector import collector_routes
+from serving.errors import ApiError, on_api_error, on_failure, on_http_error
+from serving.routes.documentation import documentation_routes
+from serving.routes.health import health_routes
+from serving.routes.items import item_routes
+from serving.routes.recommendations import recommendation_routes
+from serving.routes.users import user_routes
+from serving.tessera import Tessera
+
+
+def application(tessera: Tessera) -> Starlette:
+    """All routes; the lifespan opens and closes the service."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await tessera.open()
+        yield
+        await tessera.close()
+
+    return Starlette(
+        routes=[
+            *recommendation_routes(tessera),
+            *collector_routes(tessera.collector),
+            *user_routes(tessera),
+            *item_routes(tessera),
+            *health_routes(tessera),
+            *documentation_routes(),
+        ],
+        exception_handlers={ApiError: on_api_error, HTTPException: on_http_error, Exception: on_failure},
+        lifespan=lifespan,
+    )

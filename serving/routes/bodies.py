@@ -1,0 +1,29 @@
+"""A request's body as a checked model."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from serving.errors import ApiError, invalid
+from serving.requests import Body
+
+MAX_BODY_BYTES = 1_000_000
+B = TypeVar("B", bound=Body)
+
+
+async def body_as(request: Request, model: type[B]) -> B:
+    """Read and check the body.
+
+    Raises:
+        ApiError: 413 too large, 400 no JSON, 422 a field is wrong; it names the field.
+    """
+    body = await request.body()
+    if len(body) > MAX_BODY_BYTES:
+        raise ApiError(413, f"the body has {len(body)} bytes; at most {MAX_BODY_BYTES} are taken", "body")
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid(error) from None

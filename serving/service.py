@@ -1,0 +1,51 @@
+"""The BentoML service: the API's application, in front of what BentoML serves itself."""
+
+from __future__ import annotations
+
+import bentoml
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serving.application import application
+from serving.start import start_from_environment
+from serving.tessera import Tessera
+
+START = start_from_environment()
+TESSERA = Tessera(START)
+API = application(TESSERA)
+
+
+class Front:
+    """Hands requests to the API before BentoML's own routes, whose health checks know nothing of bundles."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await API(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+@bentoml.service(
+    name="tessera",
+    workers=START.settings.serving.workers,
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+    traffic={"timeout": 60},
+)
+class TesseraService:
+    """Recommendations and decisions from behavioural events."""
+
+    @bentoml.on_startup
+    async def open(self) -> None:
+        """Open state and collector, load the bundle."""
+        await TESSERA.open()
+
+    @bentoml.on_shutdown
+    async def close(self) -> None:
+        """Write what is accepted, give everything back."""
+        await TESSERA.close()
+
+
+TesseraService.add_asgi_middleware(Front)

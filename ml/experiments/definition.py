@@ -48,11 +48,15 @@ class DecisionRule(_Model):
     inference: Literal["always_valid", "group_sequential", "fixed"] = "always_valid"
     """Which interval decides: valid at every look, at planned looks, or once at the end."""
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    planned_units: int = Field(default=10_000, ge=100)
+    """Units of control and one treatment together, from `tessera experiment design`; tunes the sequential intervals."""
     looks: int = Field(default=5, ge=1, le=50)
     """Planned looks of a group sequential test, evenly spaced in units."""
     spending: Literal["obrien_fleming", "pocock"] = "obrien_fleming"
     minimum_days: int = Field(default=7, ge=0)
-    """No decision before, so that a whole week is seen; harm stops it earlier all the same."""
+    """No shipping before, so that a whole week is seen; harm stops it earlier all the same."""
+    guardrails: Literal["not_breached", "held"] = "not_breached"
+    """What shipping asks of the guardrails: no proof of harm beyond the margin, or proof that there is none."""
 
 
 class Experiment(_Model):

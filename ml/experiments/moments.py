@@ -1,0 +1,122 @@
+"""Sufficient statistics: counts, sums and products of a metric's columns by variant, stratum and cohort day.
+
+Everything that the analysis says about means, proportions and ratios is computed from these few numbers, whatever the
+number of units; they add up over strata and days, and leave as tea-tasting's aggregates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import tea_tasting.aggr
+
+Floats = npt.NDArray[np.float64]
+_BLOCK_ROWS = 1 << 18
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Moments of `names`, taken about `shift` so that no precision is lost when variances are formed.
+
+    count: (variants, strata, days). sums: (variants, strata, days, k). products: (variants, strata, days, k, k),
+    where k is the number of columns; sums and products are of `column - shift`.
+    """
+
+    names: tuple[str, ...]
+    shift: Floats
+    count: Floats
+    sums: Floats
+    products: Floats
+
+    def select(
+        self, variant: int, strata: Sequence[int] | None = None, *, days: slice = slice(None)
+    ) -> tea_tasting.aggr.Aggregates:
+        """Add up groups: one variant, some strata or all, some cohort days or all."""
+        part = self if strata is None else self.pick(strata)
+        index = (variant, slice(None), days)
+        return self._aggregates(
+            part.count[index].sum(), part.sums[index].sum(axis=(0, 1)), part.products[index].sum(axis=(0, 1))
+        )
+
+    def pick(self, strata: Sequence[int]) -> Moments:
+        """Keep some strata."""
+        index = list(strata)
+        return replace(
+            self, count=self.count[:, index], sums=self.sums[:, index], products=self.products[:, index]
+        )
+
+    def pick_days(self, days: Sequence[int]) -> Moments:
+        """Keep some cohort days."""
+        index = list(days)
+        return replace(
+            self, count=self.count[:, :, index], sums=self.sums[:, :, index], products=self.products[:, :, index]
+        )
+
+    @property
+    def days(self) -> int:
+        """Number of cohort days."""
+        return int(self.count.shape[2])
+
+    @property
+    def strata(self) -> int:
+        """Number of strata."""
+        return int(self.count.shape[1])
+
+    def _aggregates(self, count: float, sums: Floats, products: Floats) -> tea_tasting.aggr.Aggregates:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = sums / count + self.shift
+            covariance = (products - np.outer(sums, sums) / count) / (count - 1)
+        variance = np.maximum(np.diag(covariance), 0.0)
+        return tea_tasting.aggr.Aggregates(
+            count_=int(count),
+            mean_={name: float(means[i]) for i, name in enumerate(self.names)},
+            var_={name: float(variance[i]) for i, name in enumerate(self.names)},
+            cov_={
+                (left, right): float(covariance[i, j])
+                for i, left in enumerate(self.names)
+                for j, right in enumerate(self.names)
+                if i < j
+            },
+        )
+
+
+def accumulate(
+    columns: dict[str, Floats],
+    group: npt.NDArray[np.int64],
+    shape: tuple[int, int, int],
+) -> Moments:
+    """Take the moments of per-unit columns.
+
+    columns: name → float64 (n_units,). group: the unit's flat index into `shape` (variants, strata, days), or -1 for
+    a unit that is left out. Works in blocks, so the extra memory does not grow with the units.
+    """
+    names = tuple(columns)
+    k, groups = len(names), int(np.prod(shape))
+    kept = group >= 0
+    total = int(np.count_nonzero(kept))
+    shift = np.array(
+        [float(np.sum(columns[name], where=kept)) / total if total else 0.0 for name in names], dtype=np.float64
+    )
+    count = np.zeros(groups)
+    sums = np.zeros((groups, k))
+    products = np.zeros((groups, k, k))
+    for start in range(0, len(group), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        rows = kept[block]
+        # Group 0 of the padded table collects what is left out, and is dropped.
+        index = np.where(rows, group[block] + 1, 0)
+        count += np.bincount(index, minlength=groups + 1)[1:]
+        centred = [columns[name][block] - shift[i] for i, name in enumerate(names)]
+        for i in range(k):
+            sums[:, i] += np.bincount(index, weights=centred[i], minlength=groups + 1)[1:]
+            for j in range(i, k):
+                product = np.bincount(index, weights=centred[i] * centred[j], minlength=groups + 1)[1:]
+                products[:, i, j] += product
+                if i != j:
+                    products[:, j, i] += product
+    return Moments(
+        names, shift, count.reshape(shape), sums.reshape(*shape, k), products.reshape(*shape, k, k)
+    )

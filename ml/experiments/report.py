@@ -1,0 +1,299 @@
+"""An analysis as one self-contained HTML page: no script, no request, plots as SVG inside."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator
+from html import escape
+from math import isfinite, isnan
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from ml.experiments import plots
+from ml.experiments.analysis import Analysis, MetricResult, PrimaryDetail
+from ml.experiments.decision import rule_in_words
+from ml.experiments.heterogeneity import Heterogeneity
+from ml.experiments.plots import ForestRow
+from ml.experiments.readings import Interval, Reading
+
+_STYLE = Path(__file__).with_name("report.css")
+_STATE_CLASS = {"held": "yes", "breached": "no", "worse": "no", "open": "maybe"}
+
+
+def render_report(analysis: Analysis, drift_alarm_p: float) -> str:
+    """Write the page. `drift_alarm_p` is the p-value at which a change with time or weekday is pointed out."""
+    experiment = analysis.experiment
+    body = "".join(
+        [
+            _header(analysis),
+            _decision(analysis),
+            *(_primary(analysis, detail) for detail in analysis.primary),
+            _metrics(analysis),
+            _guardrails(analysis),
+            *(_who_and_when(analysis, detail, drift_alarm_p) for detail in analysis.primary),
+            _health(analysis),
+            _reading_aid(analysis),
+        ]
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(experiment.id)}: {analysis.decision.verdict}</title>"
+        f"<style>{_STYLE.read_text(encoding='utf-8')}</style></head><body><main>{body}</main></body></html>"
+    )
+
+
+def svg(figure: Figure) -> str:
+    """Write a figure as SVG for inside a page; the same figure gives the same text."""
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "tessera", "svg.fonttype": "none", "font.family": "sans-serif"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    # A fixed height in points would fight the page's width.
+    return re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1), count=1)
+
+
+def _header(analysis: Analysis) -> str:
+    experiment, decision = analysis.experiment, analysis.decision
+    planned = (experiment.ends_at - experiment.starts_at).days
+    primary = analysis.result(experiment.primary_metric, analysis.primary[0].variant)
+    facts = [
+        (f"{analysis.counts.units:,}", f"{experiment.unit} units exposed"),
+        (f"{primary.estimate.units:,}", "of them with a full window"),
+        (f"{analysis.days_run} of {planned}", "days"),
+        (f"{experiment.minimum_detectable_effect:.1%}", "minimum effect"),
+        (f"{analysis.as_of:%Y-%m-%d %H:%M} UTC", "as of"),
+    ]
+    named = f" {escape(decision.variant)}" if decision.verdict == "ship" and decision.variant else ""
+    return (
+        f'<h1>{escape(experiment.id)}</h1><p class="muted">{escape(experiment.hypothesis)}</p>'
+        f'<p><span class="verdict {decision.verdict.replace(" ", "-")}">{decision.verdict.capitalize()}{named}</span></p>'
+        f'<div class="facts">{"".join(f"<div><b>{escape(b)}</b><span>{escape(s)}</span></div>" for b, s in facts)}</div>'
+    )
+
+
+def _decision(analysis: Analysis) -> str:
+    reasons = "".join(f"<li>{escape(_sentence(reason))}</li>" for reason in analysis.decision.reasons)
+    failed = [check for check in analysis.checks if not check.passed]
+    warnings = "".join(
+        f'<li><span class="no">{escape(check.name.capitalize())}: not so.</span> {escape(_sentence(check.detail))}</li>'
+        for check in failed
+    )
+    return (
+        f"<section><h2>Why</h2><ul>{reasons}{warnings}</ul>"
+        f'<p class="muted">The rule, stated before the start: {escape(rule_in_words(analysis.experiment))}</p></section>'
+    )
+
+
+def _primary(analysis: Analysis, detail: PrimaryDetail) -> str:
+    experiment = analysis.experiment
+    result = analysis.result(experiment.primary_metric, detail.variant)
+    better = 1 if result.higher_is_better else -1
+    rows = [
+        ForestRow("Single look, unadjusted", result.plain.relative),
+        ForestRow("Single look, adjusted", result.single_look.relative),
+        ForestRow("Always valid, adjusted", result.always_valid.relative),
+        ForestRow("Bayesian", result.bayesian.relative),
+    ]
+    decisive = "Decides: " + experiment.decision.inference.replace("_", " ")
+    rows.append(ForestRow(decisive, detail.reading.relative, _good(detail.reading, higher_is_better=result.higher_is_better)))
+    drawn = svg(plots.forest(rows, target=better * experiment.minimum_detectable_effect))
+    path = plots.trajectory(analysis, detail)
+    metric = analysis.metrics[experiment.primary_metric]
+    words = (
+        f"{_number(result.estimate.control)} in {escape(experiment.control)}, {_number(result.estimate.treatment)} in "
+        f"{escape(detail.variant)}: {_relative(result.estimate.relative)}. The chance that {escape(detail.variant)} is better is "
+        f"{_chance(result.bayesian.probability_better)}; history explains {result.explained:.0%} of the variance."
+    )
+    looks = ""
+    if detail.looks:
+        lines = [
+            (str(index), f"{look.information:.0%}", f"{look.z:.2f}", f"±{look.boundary:.2f}", "yes" if look.crossed else "no")
+            for index, look in enumerate(detail.looks, start=1)
+        ]
+        looks = "<h3>Planned looks</h3>" + _table(("Look", "Information", "z", "Critical value", "Crossed"), lines, numeric=4)
+    over_time = f"<h3>Over the cohorts</h3>{svg(path)}" if path else ""
+    return (
+        f"<section><h2>{escape(_title(experiment.primary_metric))}: {escape(detail.variant)}</h2>"
+        f'<p class="muted">{escape(metric.description)}</p><p>{words}</p>{drawn}{over_time}{looks}</section>'
+    )
+
+
+def _metrics(analysis: Analysis) -> str:
+    sections = []
+    for detail in analysis.primary:
+        results = [result for result in analysis.results if result.variant == detail.variant]
+        rows = [
+            ForestRow(_title(r.metric), _shown(analysis, r).relative, _good_result(r)) for r in results
+        ]
+        table = "".join(_metric_row(analysis, result) for result in results)
+        head = "".join(
+            f'<th{" class=number" if i else ""}>{name}</th>'
+            for i, name in enumerate(
+                ("Metric", analysis.experiment.control, detail.variant, "Change", "Interval", "p, corrected", "Better", "CUPED")
+            )
+        )
+        sections.append(
+            f"<h3>{escape(detail.variant)} against {escape(analysis.experiment.control)}</h3>{svg(plots.forest(rows))}"
+            f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{table}</tbody></table></div>'
+        )
+    return f"<section><h2>All metrics</h2>{''.join(sections)}</section>"
+
+
+def _metric_row(analysis: Analysis, result: MetricResult) -> str:
+    interval = _shown(analysis, result).relative
+    css = {True: "yes", False: "no", None: ""}[_good_result(result)]
+    capped = f" ≤ {_number(result.winsorized_at)}" if result.winsorized_at and isfinite(result.winsorized_at) else ""
+    cells = [
+        _number(result.estimate.control),
+        _number(result.estimate.treatment),
+        f'<span class="{css}">{_relative(interval.value)}</span>',
+        _bounds(interval),
+        _p(result.corrected_p),
+        _chance(result.bayesian.probability_better),
+        f"{result.explained:.0%}" if result.explained else "–",
+    ]
+    return (
+        f'<tr><td>{escape(_title(result.metric))}{escape(capped)}<span class="role">{result.role}</span></td>'
+        + "".join(f'<td class="number">{cell}</td>' for cell in cells)
+        + "</tr>"
+    )
+
+
+def _guardrails(analysis: Analysis) -> str:
+    if not analysis.guardrails:
+        return ""
+    lines = "".join(
+        f"<tr><td>{escape(_title(v.metric))}</td><td>{escape(v.variant)}</td>"
+        f'<td class="number">{v.margin:.1%}</td><td class="number">{_bounds(Interval(0.0, v.low, v.high))}</td>'
+        f'<td class="{_STATE_CLASS[v.state]}">{v.state}</td></tr>'
+        for v in analysis.guardrails
+    )
+    return (
+        '<section><h2>Guardrails</h2><p class="muted">Always-valid bounds of the change for the worse: held when it stays '
+        "below the margin for certain, breached when it is beyond for certain.</p>"
+        '<div class="scroll"><table><thead><tr><th>Metric</th><th>Variant</th><th class="number">Margin</th>'
+        f'<th class="number">Worse by</th><th>Verdict</th></tr></thead><tbody>{lines}</tbody></table></div></section>'
+    )
+
+
+def _who_and_when(analysis: Analysis, detail: PrimaryDetail, drift_alarm_p: float) -> str:
+    primary = analysis.result(analysis.experiment.primary_metric, detail.variant)
+    parts = []
+    for found, title, what in (
+        (detail.segments, "By segment", "segments"),
+        (detail.weekdays, "By weekday of the first exposure", "weekdays"),
+    ):
+        figure = plots.groups(found, primary.estimate.control)
+        if figure is not None:
+            parts.append(f"<h3>{title}</h3><p>{_differs(found, what, drift_alarm_p)}</p>{svg(figure)}")
+    fresh = detail.novelty
+    if fresh is not None and not isnan(fresh.p_value):
+        measure = analysis.metrics[analysis.experiment.primary_metric].measures[0]
+        change = "changes with time: look for novelty or learning" if fresh.p_value < drift_alarm_p else "shows no change with time"
+        parts.append(
+            f"<h3>Novelty</h3><p>The effect on {escape(_title(measure).lower())} {change} ({_number(fresh.early)} a day in the first half "
+            f"of the window, {_number(fresh.late)} in the second, p = {_p(fresh.p_value)}).</p>"
+            + svg(plots.novelty_by_day(fresh, _title(measure).lower()))
+        )
+    if not parts:
+        return ""
+    return f"<section><h2>For whom and when: {escape(detail.variant)}</h2>{''.join(parts)}</section>"
+
+
+def _differs(found: Heterogeneity, what: str, alarm_p: float) -> str:
+    verdict = f"The effect differs between {what}" if found.p_value < alarm_p else f"No sign that the effect differs between {what}"
+    return f"{verdict} (p = {_p(found.p_value)})."
+
+
+def _health(analysis: Analysis) -> str:
+    lines = "".join(
+        f'<tr><td>{escape(check.name.capitalize())}</td><td class="{"yes" if check.passed else "no"}">'
+        f'{"yes" if check.passed else "no"}</td><td>{escape(check.detail)}</td></tr>'
+        for check in analysis.checks
+    )
+    return (
+        '<section><h2>Can the data be trusted?</h2><div class="scroll"><table><tbody>' + lines + "</tbody></table></div></section>"
+    )
+
+
+def _reading_aid(analysis: Analysis) -> str:
+    level = f"{1 - analysis.experiment.decision.alpha:.0%}"
+    return (
+        f'<section><h2>How to read this</h2><p class="muted">Intervals have level {level}. A single-look interval holds if the '
+        "report is read once; the always-valid one holds however often it is read. Adjusted means: the part of a metric that "
+        "the unit's own history explains is taken out (CUPED), and segments are weighted alike in all variants. p-values are "
+        "corrected for the number of metrics and variants. Only units that were watched for a metric's whole window count. "
+        "Segment effects drawn to the mean are the ones to act on: the extremes among measured ones are mostly chance.</p></section>"
+    )
+
+
+def _shown(analysis: Analysis, result: MetricResult) -> Reading:
+    return result.always_valid if analysis.experiment.decision.inference == "always_valid" else result.single_look
+
+
+def _good(reading: Reading, *, higher_is_better: bool) -> bool | None:
+    if reading.absolute.low > 0:
+        return higher_is_better
+    return not higher_is_better if reading.absolute.high < 0 else None
+
+
+def _good_result(result: MetricResult) -> bool | None:
+    if not result.changed:
+        return None
+    return (result.estimate.absolute > 0) == result.higher_is_better
+
+
+def _table(head: Iterable[str], lines: Iterable[Iterable[str]], numeric: int) -> str:
+    def cells(values: Iterable[str], tag: str) -> Iterator[str]:
+        for index, value in enumerate(values):
+            css = ' class="number"' if index < numeric else ""
+            yield f"<{tag}{css}>{escape(value)}</{tag}>"
+
+    rows = "".join(f"<tr>{''.join(cells(line, 'td'))}</tr>" for line in lines)
+    return (
+        f'<div class="scroll"><table><thead><tr>{"".join(cells(head, "th"))}</tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _sentence(text: str) -> str:
+    text = text[0].upper() + text[1:]
+    return text if text.endswith(".") else text + "."
+
+
+def _number(value: float) -> str:
+    if isnan(value):
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _relative(value: float) -> str:
+    return "–" if isnan(value) else f"{value:+.2%}"
+
+
+def _bounds(interval: Interval) -> str:
+    if isnan(interval.low) or isnan(interval.high):
+        return "–"
+    if not isfinite(interval.low):
+        return "too early"
+    return f"{interval.low:+.2%} to {interval.high:+.2%}"
+
+
+def _p(value: float) -> str:
+    if isnan(value):
+        return "–"
+    return "&lt; .0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def _chance(value: float) -> str:
+    if isnan(value):
+        return "–"
+    return "&gt; 99.9%" if value > 0.999 else "&lt; 0.1%" if value < 0.001 else f"{value:.1%}"

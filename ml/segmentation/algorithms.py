@@ -66,9 +66,7 @@ class KMeansSegments(SegmentModel):
 
     algorithm = "kmeans"
 
-    def __init__(
-        self, segments: int = 2, starts: int = 10, minibatch_rows: int = 200_000, seed: int = 0
-    ) -> None:
+    def __init__(self, segments: int = 2, starts: int = 10, minibatch_rows: int = 200_000, seed: int = 0) -> None:
         self.segments = segments
         self.starts = starts
         self.minibatch_rows = minibatch_rows

@@ -170,7 +170,9 @@ def _measure(
         davies_bouldin=davies_bouldin(Z, labels),
         calinski_harabasz=calinski_harabasz(Z, labels),
         bic=model.bic(Z),
-        bootstrap_stability=bootstrap_stability(small, make, settings.resamples, seed) if divided else float("nan"),
+        bootstrap_stability=bootstrap_stability(small, make, settings.resamples, seed)
+        if divided
+        else float("nan"),
         start_stability=start_stability(small, make, 4, seed) if random_start else 1.0,
         smallest_share=float(sizes.min() / len(Z)),
         noise_share=noise,

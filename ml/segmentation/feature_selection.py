@@ -64,7 +64,9 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.correlation_ = rank_correlations(sample)
         information, p_value, partner = self._associations(sample, targets, target_names)
         self.information_, self.p_value_, self.partner_ = information, p_value, partner
-        relevant = benjamini_hochberg(p_value, self.false_discovery_rate) & (information >= self.minimum_information)
+        relevant = benjamini_hochberg(p_value, self.false_discovery_rate) & (
+            information >= self.minimum_information
+        )
         if not relevant.any():
             relevant[:] = True
         self.dropped_ = [
@@ -79,7 +81,9 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 kept.append(int(j))
             else:
                 r = self.correlation_[twin, j]
-                self.dropped_.append([self.names[j], f"tells the same as {self.names[twin]} (rank correlation {r:.2f})"])
+                self.dropped_.append(
+                    [self.names[j], f"tells the same as {self.names[twin]} (rank correlation {r:.2f})"]
+                )
         self.kept_ = np.array(sorted(kept), dtype=np.int64)
         return self
 

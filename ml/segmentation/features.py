@@ -51,13 +51,17 @@ def is_number(type_: pa.DataType) -> bool:
 def check_users(table: pa.Table) -> None:
     """Raise ValueError unless `user_id` is there, text or integer, without nulls, one row a user."""
     if KEY not in table.column_names:
-        raise ValueError(f"column {KEY!r} is missing; the table has {', '.join(table.column_names) or 'no columns'}")
+        raise ValueError(
+            f"column {KEY!r} is missing; the table has {', '.join(table.column_names) or 'no columns'}"
+        )
     users = table.column(KEY)
     if users.null_count:
         raise ValueError(f"column {KEY!r} has {users.null_count} empty values; every row needs its user")
     repeated = len(users) - len(users.unique())
     if repeated:
-        raise ValueError(f"column {KEY!r} repeats: {repeated} rows are second rows of a user; give one row per user")
+        raise ValueError(
+            f"column {KEY!r} repeats: {repeated} rows are second rows of a user; give one row per user"
+        )
 
 
 @persistable
@@ -95,7 +99,8 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.features_ = [
             feature
             for feature in found
-            if (not self.include or matches(feature.name, self.include)) and not matches(feature.name, self.exclude)
+            if (not self.include or matches(feature.name, self.include))
+            and not matches(feature.name, self.exclude)
         ]
         if not self.features_:
             raise ValueError(f"no numeric column to segment by among {', '.join(table.column_names)}")

@@ -51,9 +51,15 @@ def migration(before: pa.Table, after: pa.Table) -> pa.Table:
     joined = (
         before.select(keys)
         .rename_columns(["user_id", "from_segment", "from_name"])
-        .join(after.select(keys).rename_columns(["user_id", "to_segment", "to_name"]), "user_id", join_type="full outer")
+        .join(
+            after.select(keys).rename_columns(["user_id", "to_segment", "to_name"]),
+            "user_id",
+            join_type="full outer",
+        )
     )
-    moves = joined.group_by(["from_segment", "from_name", "to_segment", "to_name"]).aggregate([("user_id", "count")])
+    moves = joined.group_by(["from_segment", "from_name", "to_segment", "to_name"]).aggregate(
+        [("user_id", "count")]
+    )
     rows = moves.rename_columns({"user_id_count": "users"}).to_pylist()
     totals: dict[int | None, int] = {}
     for row in rows:
@@ -62,7 +68,9 @@ def migration(before: pa.Table, after: pa.Table) -> pa.Table:
         row["from_name"] = row["from_name"] or "new here"
         row["to_name"] = row["to_name"] or "gone"
         row["share"] = row["users"] / totals[row["from_segment"]]
-    rows.sort(key=lambda row: (row["from_segment"] is None, row["from_segment"] or 0, -row["users"], row["to_name"]))
+    rows.sort(
+        key=lambda row: (row["from_segment"] is None, row["from_segment"] or 0, -row["users"], row["to_name"])
+    )
     return pa.Table.from_pylist(
         rows,
         schema=pa.schema(

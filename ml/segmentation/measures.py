@@ -50,9 +50,7 @@ def _divided(labels: Labels) -> bool:
     return 2 <= len(np.unique(labels)) < len(labels)
 
 
-def bootstrap_stability(
-    Z: FloatMatrix, make: Callable[[int], SegmentModel], resamples: int, seed: int
-) -> float:
+def bootstrap_stability(Z: FloatMatrix, make: Callable[[int], SegmentModel], resamples: int, seed: int) -> float:
     """Mean adjusted Rand index between the segments that pairs of bootstrap resamples give to all of Z.
 
     Each resample is fitted with the estimator `make(seed)` and extended to every user of Z (n, d). 1: the same

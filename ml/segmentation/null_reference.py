@@ -75,5 +75,6 @@ def null_silhouettes(
             labels = KMeansSegments(k, starts=3, seed=seed + reference).fit(drawn).predict(drawn)
             found[reference, column] = sampled_silhouette(drawn, labels, silhouette_rows, seed).value
     return {
-        k: NullSilhouette(k, float(found[:, i].mean()), float(found[:, i].std(ddof=1))) for i, k in enumerate(segments)
+        k: NullSilhouette(k, float(found[:, i].mean()), float(found[:, i].std(ddof=1)))
+        for i, k in enumerate(segments)
     }

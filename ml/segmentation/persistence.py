@@ -51,12 +51,16 @@ def load_estimators(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Estimators by name, in order, and the extra document; raises ValueError on an unknown format or class."""
     document = json.loads((folder / "state.json").read_text())
     if document.get("format") != FORMAT_VERSION:
-        raise ValueError(f"{folder}: format {document.get('format')!r} is not readable; this code reads {FORMAT_VERSION}")
+        raise ValueError(
+            f"{folder}: format {document.get('format')!r} is not readable; this code reads {FORMAT_VERSION}"
+        )
     estimators: dict[str, Any] = {}
     with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
         for entry in document["estimators"]:
             if entry["class"] not in _CLASSES:
-                raise ValueError(f"{folder}: unknown class {entry['class']!r}; known: {', '.join(sorted(_CLASSES))}")
+                raise ValueError(
+                    f"{folder}: unknown class {entry['class']!r}; known: {', '.join(sorted(_CLASSES))}"
+                )
             estimator = _CLASSES[entry["class"]](**entry["params"])
             state = dict(entry["state"])
             prefix = f"{entry['name']}/"

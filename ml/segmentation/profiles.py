@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,42 @@ from ml.segmentation.features import KEY, FloatMatrix
 
 EXAMPLES = 5
 MOST_WORDS = 8
+MOST_TRAITS = 12
+PROFILE_SCHEMA = pa.schema(
+    [
+        ("segment", pa.int64()),
+        ("name", pa.string()),
+        ("size", pa.int64()),
+        ("share", pa.float64()),
+        ("persona", pa.string()),
+        (
+            "traits",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("feature", pa.string()),
+                        ("mean", pa.float64()),
+                        ("mean_outside", pa.float64()),
+                        ("effect", pa.float64()),
+                    ]
+                )
+            ),
+        ),
+        (
+            "words",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("column", pa.string()),
+                        ("word", pa.string()),
+                        ("share", pa.float64()),
+                        ("share_outside", pa.float64()),
+                    ]
+                )
+            ),
+        ),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +98,8 @@ def traits(X: FloatMatrix, names: list[str], inside: npt.NDArray[np.bool_]) -> t
     pooled = np.sqrt((len(a) * a.var(axis=0) + len(b) * b.var(axis=0)) / max(1, len(X) - 2))
     effect = np.divide(mean - outside, pooled, out=np.zeros_like(mean), where=pooled > 0)
     found = [
-        Trait(name, float(m), float(o), float(e)) for name, m, o, e in zip(names, mean, outside, effect, strict=True)
+        Trait(name, float(m), float(o), float(e))
+        for name, m, o, e in zip(names, mean, outside, effect, strict=True)
     ]
     return tuple(sorted(found, key=lambda trait: (-abs(trait.effect), trait.feature)))
 
@@ -108,8 +146,28 @@ def text_columns(table: pa.Table) -> list[str]:
     return found
 
 
-def example_users(table: pa.Table, inside: npt.NDArray[np.bool_], closeness: npt.NDArray[np.float64]) -> tuple[str, ...]:
+def example_users(
+    table: pa.Table, inside: npt.NDArray[np.bool_], closeness: npt.NDArray[np.float64]
+) -> tuple[str, ...]:
     """Ids of up to `EXAMPLES` members with the surest membership."""
     members = np.flatnonzero(inside)
     best = members[np.argsort(-closeness[members], kind="stable")[:EXAMPLES]]
     return tuple(str(user) for user in table.column(KEY).take(pa.array(best)).to_pylist())
+
+
+def profile_table(profiles: Sequence[Profile], minimum_size: int) -> pa.Table:
+    """The mart `segment_profiles`: one row per segment of at least `minimum_size` users, traits as lists of structs."""
+    rows = [
+        {
+            "segment": profile.segment,
+            "name": profile.name,
+            "size": profile.size,
+            "share": profile.share,
+            "persona": profile.persona,
+            "traits": [asdict(trait) for trait in profile.traits[:MOST_TRAITS]],
+            "words": [asdict(word) for word in profile.words],
+        }
+        for profile in profiles
+        if profile.size >= minimum_size
+    ]
+    return pa.Table.from_pylist(rows, schema=PROFILE_SCHEMA)

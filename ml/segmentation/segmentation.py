@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,8 +16,8 @@ from sklearn.pipeline import Pipeline
 
 from ml.segmentation.algorithms import NOISE, KMeansSegments, Labels, SegmentModel, labels_of
 from ml.segmentation.choice import Candidate, Choice, choose
-from ml.segmentation.features import KEY, FeatureEncoder, FloatMatrix, check_users, is_number, matches, numbers
 from ml.segmentation.feature_selection import FeatureSelector
+from ml.segmentation.features import KEY, FeatureEncoder, FloatMatrix, check_users, is_number, matches, numbers
 from ml.segmentation.identity import match_segments
 from ml.segmentation.naming import name_segment
 from ml.segmentation.persistence import load_estimators, save_estimators
@@ -89,8 +91,9 @@ class Segmentation:
         return Assignment(self.ids[index], self.names[index], membership)
 
     def save(self, folder: Path) -> None:
-        """Write the folder whole: `state.json`, `arrays.npz`, `segments.json`."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write `state.json`, `arrays.npz` and `segments.json`; an older segmentation there is replaced whole."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
         extra = {
             "ids": self.ids,
             "names": self.names,
@@ -99,8 +102,12 @@ class Segmentation:
             "has_structure": self.has_structure,
             "overlaps": self.overlaps,
         }
-        save_estimators({**dict(self.pipeline.steps), "model": self.model}, folder, extra)
-        (folder / "segments.json").write_text(json.dumps(self.document(), indent=1, allow_nan=False))
+        save_estimators({**dict(self.pipeline.steps), "model": self.model}, fresh, extra)
+        (fresh / "segments.json").write_text(json.dumps(self.document(), indent=1, allow_nan=False))
+        fresh.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        fresh.rename(folder)
 
     def document(self) -> dict[str, Any]:
         """Profiles, preparation and the choice with its table, as JSON values."""
@@ -154,7 +161,11 @@ def fit_segmentation(
     choice = choose(Z, settings.choice, settings.minimum_segment_size, seed, incumbent)
     model = _fit_final(choice, Z, settings, seed)
     labels = model.predict(Z)
-    ids, next_id, overlaps = list(range(1, model.n_segments_ + 1)), model.n_segments_ + 1, [0.0] * model.n_segments_
+    ids, next_id, overlaps = (
+        list(range(1, model.n_segments_ + 1)),
+        model.n_segments_ + 1,
+        [0.0] * model.n_segments_,
+    )
     if previous is None:
         # Largest first, so that the numbers mean something to a reader and not to the random start.
         order = np.argsort(-np.bincount(labels[labels != NOISE], minlength=model.n_segments_), kind="stable")

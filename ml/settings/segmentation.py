@@ -51,14 +51,6 @@ class ChoiceSettings(Section):
     incumbent_margin: Share = Field(ge=0)
 
 
-class EngagementSettings(Section):
-    """Frequent, occasional, inactive and new users; days count back from the as-of time."""
-
-    new_tenure_days: float = Field(gt=0)
-    inactive_recency_days: float = Field(gt=0)
-    frequent_active_days_per_week: float = Field(gt=0)
-
-
 class SegmentationSettings(Section):
     """Knobs of `segmentation`; their reasons stand in settings.yaml."""
 
@@ -66,5 +58,4 @@ class SegmentationSettings(Section):
     preparation: PreparationSettings
     choice: ChoiceSettings
     minimum_segment_size: PositiveInt
-    engagement: EngagementSettings
     words: dict[Literal["before", "noun", "after"], dict[str, str]]

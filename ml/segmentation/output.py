@@ -1,0 +1,38 @@
+"""Everything `tessera segment` writes, for any table of users."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ml.segmentation.identity import migration
+from ml.segmentation.report import write_report
+from ml.segmentation.segmentation import Segmentation, fit_segmentation
+from ml.settings.segmentation import RoleSettings, SegmentationSettings
+
+NO_ROLES = RoleSettings(outcomes=[], volume=[], ignored=[])
+
+
+def segment_table(
+    table: pa.Table,
+    settings: SegmentationSettings,
+    out: Path,
+    previous: Segmentation | None = None,
+    seed: int = 0,
+) -> Segmentation:
+    """Fit on every numeric column and write `user_segments.parquet`, `segments.json`, `report.html` and `model/`.
+
+    Raises ValueError for a table that cannot be segmented; nothing is written then.
+    """
+    settings = settings.model_copy(update={"roles": NO_ROLES})
+    found = fit_segmentation(table, settings, previous, seed)
+    assigned = found.assign(table)
+    out.mkdir(parents=True, exist_ok=True)
+    found.save(out / "model")
+    pq.write_table(assigned, out / "user_segments.parquet")
+    (out / "segments.json").write_text((out / "model" / "segments.json").read_text())
+    moves = migration(previous.assign(table), assigned) if previous else None
+    write_report(out / "report.html", found, table, assigned, settings.minimum_segment_size, moves)
+    return found

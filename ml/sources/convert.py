@@ -87,12 +87,13 @@ def json_objects(columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> pa.Array:
     """One JSON object a row from columns (name → values); null values are left out, an empty object is null."""
     pieces = []
     for name, column in columns.items():
-        key = orjson.dumps(name).decode()
-        pieces.append(pc.binary_join_element_wise(pa.scalar(key), _json_values(flat(column)), ":"))
+        pair = pc.binary_join_element_wise("," + orjson.dumps(name).decode(), _json_values(flat(column)), ":")
+        # not null_handling="skip": it drops a row in which everything is null
+        pieces.append(pc.fill_null(pair, ""))
     if not pieces:
         raise ValueError("an object needs at least one column")
-    inner = pc.binary_join_element_wise(*pieces, ",", null_handling="skip")
-    inner = pc.if_else(pc.equal(inner, ""), pa.scalar(None, pa.string()), inner)
+    inner = pc.binary_join_element_wise(*pieces, "")
+    inner = pc.if_else(pc.equal(inner, ""), pa.scalar(None, pa.string()), pc.utf8_slice_codeunits(inner, 1))
     return pc.binary_join_element_wise("{", inner, "}", "")
 
 

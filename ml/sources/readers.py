@@ -108,17 +108,20 @@ def read_csv(path: Path, required: Sequence[str] = ()) -> Iterator[Chunk]:
             ),
         )
         start = 0
+        last_bad = -1
         for batch in reader:
             bad = malformed[:]
             malformed.clear()
+            last_bad = bad[-1][0] if bad else last_bad
             span = np.arange(start, start + len(batch) + len(bad))
             numbers = span[~np.isin(span, [row[0] for row in bad])][: len(batch)]
             yield Chunk(pa.Table.from_batches([batch]), numbers, _malformed_csv(bad))
             start += len(batch) + len(bad)
     except (pa.ArrowInvalid, OSError, EOFError) as error:
         raise SourceError(_damaged(path, error)) from error
-    if malformed and not _ends_in_newline(path):
-        raise SourceError(_cut(path, malformed[-1][0]))
+    last_bad = malformed[-1][0] if malformed else last_bad
+    if last_bad == start + len(malformed) - 1 and not _ends_in_newline(path):
+        raise SourceError(_cut(path, last_bad))
     if malformed:
         yield Chunk(_no_rows(names), np.arange(0), _malformed_csv(malformed))
     elif start == 0:

@@ -1,0 +1,109 @@
+"""All of an input becomes visible or nothing does: full disks, interrupts, damaged files."""
+
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ml.event_log import EventLog
+from ml.home import Home
+from ml.sources import SourceError, ingest, open_source
+
+NOW = dt.datetime(2024, 7, 2, tzinfo=dt.UTC)
+CHECKOUT = Path(__file__).parents[3]
+
+
+def write_clicks(path, rows):
+    table = pa.table(
+        {
+            "event_type": pa.repeat("click", rows),
+            "occurred_at": pa.repeat(pa.scalar(dt.datetime(2024, 7, 1, tzinfo=dt.UTC)), rows),
+            "user_id": pa.array(range(rows)),
+            "noise": pa.array([os.urandom(32).hex() for _ in range(rows)]),
+        }
+    )
+    pq.write_table(table, path)
+    return path
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A file system of 2 MiB, or a skip where this user may mount none."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"needs the right to mount a tmpfs: {done.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_leaves_nothing_and_the_next_try_succeeds(tiny_disk, tmp_path):
+    file = write_clicks(tmp_path / "clicks.parquet", 60_000)
+    with pytest.raises(SourceError, match=r"the disk is full\. No event was ingested; free some space"):
+        ingest(open_source("files"), file, Home(tiny_disk / "home"), NOW)
+    assert EventLog(Home(tiny_disk / "home")).parts() == []
+    assert not list(tiny_disk.rglob("*.parquet"))
+    subprocess.run(["mount", "-o", "remount,size=40m", tiny_disk], check=True)
+    assert ingest(open_source("files"), file, Home(tiny_disk / "home"), NOW).accepted == 60_000
+
+
+def test_a_source_that_fails_half_way_leaves_nothing(tmp_path):
+    class HalfWay:
+        name = "half"
+        description = "fails after its first batch"
+
+        def __init__(self):
+            self.whole = open_source("files")
+
+        def files(self, path):
+            return self.whole.files(path)
+
+        def count(self, path):
+            return None
+
+        def items(self, path):
+            return iter(())
+
+        def batches(self, path):
+            yield from self.whole.batches(path)
+            raise SourceError("damaged after row 10")
+
+    home = Home(tmp_path / "home")
+    with pytest.raises(SourceError, match="damaged"):
+        ingest(HalfWay(), write_clicks(tmp_path / "c.parquet", 10), home, NOW)
+    assert EventLog(home).parts() == []
+    assert not list(home.path.rglob("*.parquet"))
+
+
+def test_ctrl_c_leaves_nothing_and_says_what_to_do(tmp_path):
+    file = write_clicks(tmp_path / "clicks.parquet", 400_000)
+    home = tmp_path / "home"
+    command = [
+        sys.executable,
+        "-c",
+        "import typer; from orchestration.commands.ingest import ingest; typer.run(ingest)",
+    ]
+    process = subprocess.Popen(
+        [*command, "files", "--path", str(file), "--home", str(home)],
+        cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not list(home.glob("events/draft/*")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Nothing was ingested" in output
+    assert "Traceback" not in output
+    assert EventLog(Home(home)).parts() == []
+    assert not list(home.rglob("*.parquet"))

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 import re
-import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
 
 import duckdb
 import psutil
 import pyarrow as pa
+
+from orchestration.lock import LockedError, NamedLock
 
 _TABLE_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 _CONFLICTING_PID = re.compile(r"\(PID (\d+)\)")
@@ -32,81 +26,12 @@ class WarehouseMissingError(FileNotFoundError):
     """Nothing has been materialized in this home yet."""
 
 
-@dataclass(frozen=True)
-class Holder:
-    """Who has the warehouse: process, machine, what it is doing, since when (ISO 8601, UTC)."""
-
-    pid: int
-    host: str
-    doing: str
-    since: str
-
-    def __str__(self) -> str:
-        return f"{self.doing} (process {self.pid} on {self.host}, since {self.since})"
-
-
-class WriterLock:
-    """An exclusive lock on one file that names its holder.
-
-    The operating system lets go of it when the holder dies, however it dies: a killed run never blocks the next.
-    It is reentrant within a process: a run takes it once, and each of its steps takes it again.
-    """
-
-    _held: dict[Path, tuple[IO[str], int]] = {}  # noqa: RUF012  one entry a file that this process holds
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def acquire(self, doing: str, wait_seconds: float = 0) -> None:
-        """Take the lock, or raise `WarehouseBusyError` naming the holder after `wait_seconds`."""
-        if held := self._held.get(self.path):
-            self._held[self.path] = (held[0], held[1] + 1)
-            return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        stream = self.path.open("a+", encoding="utf-8")
-        deadline = time.monotonic() + wait_seconds
-        while not _locked(stream):
-            if time.monotonic() >= deadline:
-                holder = _read_holder(stream)
-                stream.close()
-                raise WarehouseBusyError(
-                    f"The warehouse is in use by {holder or 'another process'}. "
-                    "One run at a time may use it: wait for that one to end, or stop it, and start again."
-                )
-            time.sleep(0.1)
-        stream.seek(0)
-        stream.truncate()
-        json.dump(asdict(_this_process(doing)), stream)
-        stream.flush()
-        self._held[self.path] = (stream, 1)
-
-    def release(self) -> None:
-        """Give the lock back, once for each `acquire`."""
-        stream, count = self._held[self.path]
-        if count > 1:
-            self._held[self.path] = (stream, count - 1)
-            return
-        del self._held[self.path]
-        stream.seek(0)
-        stream.truncate()
-        stream.close()
-
-    def holder(self) -> Holder | None:
-        """Who holds the lock right now, None when it is free."""
-        if self.path in self._held:
-            return _read_holder(self._held[self.path][0])
-        if not self.path.exists():
-            return None
-        with self.path.open("a+", encoding="utf-8") as stream:
-            return None if _locked(stream) else _read_holder(stream)
-
-
 class Warehouse:
     """Tables in and out of the DuckDB file at `path`, as Arrow."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.lock = WriterLock(path.with_suffix(".lock"))
+        self.lock = NamedLock(path.with_suffix(".lock"))
 
     @contextmanager
     def writing(self, doing: str, wait_seconds: float = 0) -> Iterator[None]:
@@ -114,12 +39,22 @@ class Warehouse:
 
         Raises `WarehouseBusyError` when another run has the lock or another program has the file open.
         """
-        self.lock.acquire(doing, wait_seconds)
+        self.take(doing, wait_seconds)
         try:
-            self._end_orphan()
             yield
         finally:
             self.lock.release()
+
+    def take(self, doing: str, wait_seconds: float = 0) -> None:
+        """Take the writer's lock until `lock.release()`; `writing` is the form for a block."""
+        try:
+            self.lock.acquire(doing, wait_seconds)
+        except LockedError as error:
+            raise WarehouseBusyError(
+                f"The warehouse is in use by {error.holder or 'another process'}. "
+                "One run at a time may use it: wait for that one to end, or stop it, and start again."
+            ) from error
+        self._end_orphan()
 
     def read(self, table_or_sql: str) -> pa.Table:
         """A table's rows, or a query's. Raises `WarehouseMissingError` before the first materialization."""
@@ -175,28 +110,6 @@ class Warehouse:
             orphan = psutil.Process(pid)
             orphan.terminate()
             orphan.wait(_ORPHAN_GRACE_SECONDS)
-
-
-def _locked(stream: IO[str]) -> bool:
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _this_process(doing: str) -> Holder:
-    return Holder(os.getpid(), socket.gethostname(), doing, datetime.now(UTC).isoformat(timespec="seconds"))
-
-
-def _read_holder(stream: IO[str]) -> Holder | None:
-    """The holder's own words; None in the instant before it has written them."""
-    stream.seek(0)
-    try:
-        fields: dict[str, Any] = json.load(stream)
-    except json.JSONDecodeError:
-        return None
-    return Holder(**fields)
 
 
 def _conflicting_pid(error: duckdb.IOException) -> int | None:

@@ -14,6 +14,7 @@ from ml.settings.experiments import ExperimentSettings
 from ml.settings.ports import PortSettings
 from ml.settings.privacy import PrivacySettings
 from ml.settings.recommenders import RecommenderSettings
+from ml.settings.schedules import ScheduleSettings
 from ml.settings.section import Section
 from ml.settings.segmentation import SegmentationSettings
 from ml.settings.serving import ServingSettings
@@ -37,6 +38,7 @@ class Settings(Section):
     experiments: ExperimentSettings
     serving: ServingSettings
     ports: PortSettings
+    schedules: ScheduleSettings
 
 
 class SettingsError(ValueError):

@@ -21,6 +21,7 @@ from ml.registry import Registry
 from ml.settings import Settings, load_settings
 from orchestration.checkout import DBT_PROJECT_FOLDER, DEFAULT_HOME
 from orchestration.dbt_project import DBT_EXECUTABLE, dbt_variables
+from orchestration.instance import FULL_REFRESH
 from orchestration.warehouse import Warehouse
 
 
@@ -51,7 +52,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Take the lock for the whole run; a second run fails here, told who has it."""
         run = context.run
-        self.get().lock.acquire(f"run {run.run_id[:8]} ({run.job_name})" if run else "a run without a name")
+        self.get().take(f"run {run.run_id[:8]} ({run.job_name})" if run else "a run without a name")
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Give the lock back."""
@@ -95,7 +96,7 @@ class WarehouseDbt(DbtCliResource):
     def cli(
         self, args: Sequence[str], *, variables: Mapping[str, Any] | None = None, **options: Any
     ) -> DbtCliInvocation:
-        """Run dbt in the home; `variables` join those of the settings.
+        """Run dbt in the home; `variables` join those of the settings, the run's tag may ask for a full refresh.
 
         dbt's artifacts stay in one folder of the home, so that each call finds the last one's parsed project.
         """
@@ -103,7 +104,9 @@ class WarehouseDbt(DbtCliResource):
         os.environ["TESSERA_HOME"] = str(home.path)
         values = {**dbt_variables(self.home.settings()), **(variables or {})}
         options.setdefault("target_path", home.path / "dbt")
-        return super().cli([*args, "--vars", json.dumps(values)], **options)
+        context = options.get("context")
+        whole = ["--full-refresh"] if context and FULL_REFRESH in context.run.tags and args[0] == "build" else []
+        return super().cli([*args, *whole, "--vars", json.dumps(values)], **options)
 
     @property
     def _cli_version(self) -> Version:
@@ -113,9 +116,13 @@ class WarehouseDbt(DbtCliResource):
 
 @dg.definitions
 def resources() -> dg.Definitions:
-    """The resources under the names that assets ask for."""
+    """The resources under the names that assets ask for, and one process a run.
+
+    The steps follow one another anyway; in one process they share the lock and what they import.
+    """
     home = HomeResource()
     return dg.Definitions(
+        executor=dg.in_process_executor,
         resources={
             "home": home,
             "warehouse": WarehouseResource(home=home),
@@ -123,5 +130,5 @@ def resources() -> dg.Definitions:
             "dbt": WarehouseDbt(
                 home=home, project_dir=str(DBT_PROJECT_FOLDER), dbt_executable=str(DBT_EXECUTABLE)
             ),
-        }
+        },
     )

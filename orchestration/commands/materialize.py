@@ -1,0 +1,108 @@
+"""`tessera materialize`: every asset, in this process, with progress."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from ml.home import Home
+from orchestration.commands.home import HomeOption, home_of
+
+if TYPE_CHECKING:
+    from orchestration.materialization import Outcome
+
+BUSY = 3
+JOBS = ("daily_increment", "full_refresh", "training")
+
+
+def materialize(
+    *,
+    job: Annotated[
+        str, typer.Option(help=f"Which assets, and how: {', '.join(JOBS)}.", metavar="JOB")
+    ] = "daily_increment",
+    home: HomeOption = None,
+) -> None:
+    """Build everything that follows from the events: tables, segments, models, the published bundle.
+
+    The default, `daily_increment`, builds every asset and reads only what is new in the event log; `full_refresh`
+    builds the tables from the whole log; `training` leaves the tables as they are and trains anew.
+
+    Stopping it at any point is safe: run it again. Exit status 3 says that another run is at work.
+    """
+    if job not in JOBS:
+        raise typer.BadParameter(f"{job!r} is no job; there are {', '.join(JOBS)}", param_hint="--job")
+    run(home_of(home), job, Console(highlight=False))
+
+
+def run(home: Home, job: str, console: Console) -> Outcome:
+    """Materialize with progress on `console`; ends the command with a clear word where it cannot.
+
+    Raises `typer.Exit`: 1 after a failed step or blocking check, 3 when another run is at work, 130 on Ctrl-C.
+    """
+    from ml.event_log import EventLog
+    from orchestration.warehouse import Warehouse, WarehouseBusyError
+
+    if not EventLog(home).parts():
+        console.print(
+            f"[red]No events in {home.path}.[/] Bring some with [bold]tessera ingest[/], "
+            "or make some with [bold]tessera simulate[/] or [bold]tessera demo[/].",
+            soft_wrap=True,
+        )
+        raise typer.Exit(1)
+    try:
+        with Warehouse(home.warehouse).writing(f"tessera materialize --job {job}"):
+            return _run_locked(home, job, console)
+    except WarehouseBusyError as error:
+        console.print(f"[red]Busy.[/] {error}", soft_wrap=True)
+        raise typer.Exit(BUSY) from None
+
+
+def _run_locked(home: Home, job: str, console: Console) -> Outcome:
+    from orchestration.run_log import output_to_file
+
+    log = home.path / "logs" / f"materialize-{time.strftime('%Y-%m-%dT%H-%M-%S')}.log"
+    started = time.monotonic()
+    with console.status("Loading the pipeline …"):
+        from orchestration.definitions import defs
+        from orchestration.instance import open_instance
+        from orchestration.materialization import run_job, stages_of
+        from orchestration.progress import StageProgress
+
+        definitions = defs()
+    try:
+        with output_to_file(log) as terminal, open_instance(home) as instance:
+            chosen = definitions.resolve_job_def(job)
+            with StageProgress(terminal, stages_of(definitions, chosen)) as progress:
+                outcome = run_job(chosen, instance, progress.hear)
+    except KeyboardInterrupt:
+        console.print(
+            "[yellow]Stopped.[/] What was finished is kept, nothing is half-written: run the same command again."
+        )
+        raise typer.Exit(130) from None
+    _tell(outcome, time.monotonic() - started, console)
+    if not outcome.success:
+        console.print(f"The whole log: {log}", soft_wrap=True)
+        raise typer.Exit(1)
+    return outcome
+
+
+def _tell(outcome: Outcome, seconds: float, console: Console) -> None:
+    for check in outcome.failed_checks:
+        mark = "[red]✗ stopped by[/]" if check.blocking else "[yellow]! warned by[/]"
+        console.print(f"{mark} {check.asset}: {check.check}  [dim]{check.description}[/]", soft_wrap=True)
+    for step in outcome.failed_steps:
+        console.print(f"[red]✗ {step.step}[/] failed: {step.error}: {step.message}", soft_wrap=True)
+    for warning in outcome.warnings:
+        console.print(f"[yellow]![/] {warning}", markup=False, soft_wrap=True)
+    if outcome.success:
+        console.print(
+            f"[green]✓[/] {len(outcome.materialized)} assets and {outcome.passed_checks} passed checks "
+            f"in {seconds:.0f} s"
+        )
+    elif outcome.failed_checks and not outcome.failed_steps:
+        console.print("The data did not pass: `tessera up` shows why on the asset's page.", markup=False)
+    else:
+        console.print("Mend what the message names and run the same command again; finished work is kept.")

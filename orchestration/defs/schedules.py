@@ -1,0 +1,32 @@
+"""When runs start by themselves."""
+
+import dagster as dg
+
+from orchestration.defs.jobs import daily_increment, training
+from orchestration.defs.resources import HomeResource
+
+
+@dg.definitions
+def schedules() -> dg.Definitions:
+    """The daily increment and the weekly training, at the times of settings.yaml."""
+    times = HomeResource().settings().schedules
+    return dg.Definitions(
+        schedules=[
+            dg.ScheduleDefinition(
+                name="every_day",
+                job=daily_increment,
+                cron_schedule=times.daily_increment,
+                execution_timezone=times.timezone,
+                default_status=dg.DefaultScheduleStatus.RUNNING,
+                description="Takes in the events of the day.",
+            ),
+            dg.ScheduleDefinition(
+                name="every_week",
+                job=training,
+                cron_schedule=times.training,
+                execution_timezone=times.timezone,
+                default_status=dg.DefaultScheduleStatus.RUNNING,
+                description="Trains anew on the tables as they are.",
+            ),
+        ]
+    )

@@ -1,0 +1,53 @@
+"""Dagster's own folder in the home: run history, schedules and what it may do at once."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from ml.home import Home
+
+STARTED_BY = "tessera/started_by"
+COMMAND_LINE = "command line"
+FULL_REFRESH = "tessera/full_refresh"
+_CONFIGURATION = """\
+# Written by Tessera when it was absent; yours to change.
+telemetry:
+  enabled: false
+concurrency:
+  runs:
+    max_concurrent_runs: 1  # the warehouse has one writer
+retention:
+  schedule:
+    purge_after_days: 30
+  sensor:
+    purge_after_days: {skipped: 2, failure: 30, success: -1}
+"""
+
+
+def prepare_dagster_home(home: Home) -> None:
+    """Make DAGSTER_HOME with its dagster.yaml, where they are absent."""
+    home.dagster.mkdir(parents=True, exist_ok=True)
+    configuration = home.dagster / "dagster.yaml"
+    if not configuration.exists():
+        configuration.write_text(_CONFIGURATION, encoding="utf-8")
+
+
+def open_instance(home: Home) -> dg.DagsterInstance:
+    """The instance of this home; use it as a context manager."""
+    prepare_dagster_home(home)
+    return dg.DagsterInstance.from_config(str(home.dagster))
+
+
+def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Mark runs of the command line that never ended as failed, and return their ids.
+
+    The caller holds the writer's lock, so no such run can be alive. Left as they are they would fill the queue.
+    """
+    unfinished = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING],
+        tags={STARTED_BY: COMMAND_LINE},
+    )
+    dead = instance.get_runs(filters=unfinished)
+    for run in dead:
+        instance.report_run_failed(run, "The process ended before the run did.")
+    return [run.run_id for run in dead]

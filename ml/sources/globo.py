@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.events import TIMESTAMP
-from ml.sources.convert import as_number, as_text, as_timestamp, words
+from ml.sources.convert import as_number, as_text, as_timestamp, flat, words
 from ml.sources.readers import count_rows, present, read_csv, read_parquet
 from ml.sources.source import Chunk, SourceBatch, SourceError, reject
 
@@ -142,21 +142,20 @@ def _properties(table: pa.Table) -> pa.Array:
     """JSON text. There are few distinct objects, so each is written once. `session_start` is left out: the
     session_id begins with it."""
     names = ("click_environment", "click_referrer_type", "click_deviceGroup", "session_size")
-    codes = np.column_stack([np.asarray(table[name]) for name in names])
-    distinct, places = np.unique(codes, axis=0, return_inverse=True)
-    texts = [
-        orjson.dumps(
-            {
-                "environment": ENVIRONMENTS.get(environment, str(environment)),
-                "channel": REFERRERS.get(referrer, "other"),
-                "referrer_code": referrer,
-                "device_group": device,
-                "session_size": size,
-            }
-        ).decode()
-        for environment, referrer, device, size in distinct.tolist()
-    ]
-    return pa.array(texts, pa.string()).take(pa.array(places.ravel()))
+    key = pc.binary_join_element_wise(*(pc.cast(table[name], pa.string()) for name in names), " ")
+    encoded = flat(key).dictionary_encode()
+    texts = []
+    for distinct in encoded.dictionary.to_pylist():
+        environment, referrer, device, size = (int(code) for code in distinct.split(" "))
+        facts = {
+            "environment": ENVIRONMENTS.get(environment, str(environment)),
+            "channel": REFERRERS.get(referrer, "other"),
+            "referrer_code": referrer,
+            "device_group": device,
+            "session_size": size,
+        }
+        texts.append(orjson.dumps(facts).decode())
+    return pa.array(texts, pa.string()).take(encoded.indices)
 
 
 def _articles(table: pa.Table) -> pa.Table:

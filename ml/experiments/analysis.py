@@ -171,7 +171,18 @@ def analyse(
     )
     checks = exposure_checks(units, counts, ratio, before, experiment, settings)
     return Analysis(
-        experiment, metrics, as_of, days_run, complete, counts, ratio, tuple(checks), results, details, guardrails, decision
+        experiment,
+        metrics,
+        as_of,
+        days_run,
+        complete,
+        counts,
+        ratio,
+        tuple(checks),
+        results,
+        details,
+        guardrails,
+        decision,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ml.experiments.definition import Experiment, Experiments
 from ml.experiments.hashing import uniform_many, uniform_one
@@ -162,7 +163,7 @@ def assign_many(
         variants[undecided] = order[places[undecided]]
         reasons[undecided] = REASONS.index("assigned")
     for unit_id, name in experiment.overrides.items():
-        rows = np.asarray(pa.compute.equal(unit_ids, unit_id))
+        rows = np.asarray(pc.equal(unit_ids, unit_id))
         variants[rows], reasons[rows] = names.index(name), REASONS.index("override")
     return Assignments(names, variants, reasons)
 
@@ -186,9 +187,9 @@ def _targeted(text: str, context: pa.Table | None, rows: int) -> npt.NDArray[np.
         raise ValueError(f"targeting {text!r} needs a context table")
     if context.num_rows != rows:
         raise ValueError(f"context has {context.num_rows} rows for {rows} units")
-    return compile_targeting(text).mask(context)
+    return np.asarray(compile_targeting(text).mask(context), dtype=bool)
 
 
 def _refuse_empty(unit_ids: pa.Array | pa.ChunkedArray, unit: str) -> None:
-    if pa.compute.any(pa.compute.equal(unit_ids, "")).as_py():
+    if pc.any(pc.equal(unit_ids, "")).as_py():
         raise ValueError(f"an empty {unit} id cannot be assigned")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from itertools import combinations, pairwise
 
 from ml.experiments.definition import Experiment, Experiments
-from ml.experiments.metrics import MEASURES
-from ml.experiments.targeting import TargetingError, compile_targeting
+from ml.experiments.metrics import MEASURES, Quantile
+from ml.experiments.targeting import compile_targeting
 from ml.experiments.yaml_lines import Location
+from ml.expressions import ExpressionError
 
 _TOLERANCE = 1e-9
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 Finding = tuple[Location, str]
 
@@ -39,6 +42,8 @@ def inconsistencies(experiments: Experiments) -> Iterator[Finding]:
 
 def _variants(experiment: Experiment) -> Iterator[Finding]:
     place: Location = ("experiments", experiment.id)
+    if not _ID.fullmatch(experiment.id):
+        yield place, "an id has lower-case letters, digits, - and _, and begins with a letter or digit"
     if len(experiment.variants) < 2:
         yield (*place, "variants"), f"needs at least two, has {len(experiment.variants)}"
     total = sum(variant.share for variant in experiment.variants.values())
@@ -70,13 +75,13 @@ def _ramp(experiment: Experiment) -> Iterator[Finding]:
     steps = experiment.ramp
     if steps and steps[0].starts_at != experiment.starts_at:
         yield (*place, 0, "from"), f"the first step begins at starts_at, {experiment.starts_at.isoformat()}"
-    for index, (before, after) in enumerate(pairwise(steps), start=1):
-        if after.starts_at <= before.starts_at:
+    for index, (earlier, later) in enumerate(pairwise(steps), start=1):
+        if later.starts_at <= earlier.starts_at:
             yield (*place, index, "from"), "must be after the step before"
-        if after.traffic < before.traffic:
+        if later.traffic < earlier.traffic:
             yield (
                 (*place, index, "traffic"),
-                f"{after.traffic:g} is below {before.traffic:g}: units in the test would drop out of it",
+                f"{later.traffic:g} is below {earlier.traffic:g}: units in the test would drop out of it",
             )
     for index, step in enumerate(steps):
         if step.shares is None:
@@ -105,6 +110,12 @@ def _references(experiment: Experiment, experiments: Experiments) -> Iterator[Fi
     for location, name in named:
         if name not in experiments.metrics:
             yield location, f"no metric {name!r}; {_legal(name, experiments.metrics)}"
+    primary = experiments.metrics.get(experiment.primary_metric)
+    if isinstance(primary, Quantile) and experiment.decision.inference == "group_sequential":
+        yield (
+            (*place, "decision", "inference"),
+            "planned looks need a mean, proportion or ratio as primary metric; legal for a quantile: always_valid, fixed",
+        )
     low, high = experiment.layer_range
     if not 0 <= low < high <= 1:
         yield (*place, "layer_range"), f"[{low:g}, {high:g}] must lie in [0, 1] and rise"
@@ -115,7 +126,7 @@ def _references(experiment: Experiment, experiments: Experiments) -> Iterator[Fi
     if experiment.targeting is not None:
         try:
             compile_targeting(experiment.targeting)
-        except TargetingError as error:
+        except ExpressionError as error:
             yield (*place, "targeting"), str(error)
 
 

@@ -54,7 +54,9 @@ class PrimaryEvidence:
         return (absolute.low, absolute.high) if self.higher_is_better else (-absolute.high, -absolute.low)
 
 
-def judge_guardrail(guardrail: Guardrail, variant: str, reading: Reading, *, higher_is_better: bool) -> GuardrailVerdict:
+def judge_guardrail(
+    guardrail: Guardrail, variant: str, reading: Reading, *, higher_is_better: bool
+) -> GuardrailVerdict:
     """Say whether the change for the worse stays below the margin.
 
     `held`: it is below for certain; `breached`: it is beyond; `worse`: it is there, beyond or not; else `open`.
@@ -79,8 +81,10 @@ def rule_in_words(experiment: Experiment) -> str:
         "group_sequential": f"the repeated interval at {rule.looks} planned looks ({rule.spending} spending)",
         "fixed": "the interval of the single look at the end",
     }[rule.inference]
-    level = f"{1 - rule.alpha:.0%}" if len(experiment.treatments) == 1 else (
-        f"{1 - rule.alpha:.0%}, shared by {len(experiment.treatments)} treatments"
+    level = (
+        f"{1 - rule.alpha:.0%}"
+        if len(experiment.treatments) == 1
+        else (f"{1 - rule.alpha:.0%}, shared by {len(experiment.treatments)} treatments")
     )
     asked = "no guardrail is breached" if rule.guardrails == "not_breached" else "every guardrail is held"
     return (
@@ -106,7 +110,9 @@ def decide(
     the metric's whole window; the inference `fixed` says nothing before, except that guardrails stop it.
     """
     if sample_ratio_alarm:
-        return Decision("stop", None, ("the sample ratio is wrong: assignment or logging is broken, no effect can be read",))
+        return Decision(
+            "stop", None, ("the sample ratio is wrong: assignment or logging is broken, no effect can be read",)
+        )
     breached = [verdict for verdict in guardrails if verdict.state == "breached"]
     out = {verdict.variant for verdict in breached}
     reasons = [
@@ -126,12 +132,16 @@ def decide(
         if entry.absolute_gain[1] < 0:
             hopeless.append(f"{entry.variant} is worse than control for certain")
         elif entry.gain[1] < experiment.minimum_detectable_effect:
-            hopeless.append(f"{entry.variant} gains less than {experiment.minimum_detectable_effect:.1%} for certain")
+            hopeless.append(
+                f"{entry.variant} gains less than {experiment.minimum_detectable_effect:.1%} for certain"
+            )
     if alive and len(hopeless) == len(alive):
         return Decision("stop", None, (*reasons, *hopeless))
     if complete:
         return Decision("stop", None, (*reasons, *hopeless, "the planned end is reached without a finding"))
-    return Decision("go on", None, (*reasons, *hopeless, "the interval still holds both 0 and a gain worth having"))
+    return Decision(
+        "go on", None, (*reasons, *hopeless, "the interval still holds both 0 and a gain worth having")
+    )
 
 
 def _ship_or_wait(

@@ -105,7 +105,7 @@ class Experiment(_Model):
     @property
     def steps(self) -> tuple[RampStep, ...]:
         """The ramp; an experiment without one takes all its units from its start on."""
-        return self.ramp or (RampStep(starts_at=self.starts_at, traffic=1.0),)
+        return self.ramp or (RampStep.model_validate({"from": self.starts_at, "traffic": 1.0}),)
 
     def is_running(self, at: datetime) -> bool:
         """Whether units are assigned at this time."""

@@ -52,9 +52,7 @@ class Design:
         return abs(self.lift) * sqrt(self.units_per_pair / pair) if pair else float("inf")
 
 
-def plan(
-    experiment: Experiment, past: Baseline, *, power: float, maximum_days: int, cuped: bool = True
-) -> Design:
+def plan(experiment: Experiment, past: Baseline, *, power: float, maximum_days: int, cuped: bool = True) -> Design:
     """Plan an experiment for its own minimum detectable effect, shares, traffic and inference."""
     rule = experiment.decision
     alpha = rule.alpha / len(experiment.treatments)
@@ -102,7 +100,7 @@ def required_units(mean: float, variance: float, lift: float, test: tt.Mean, pow
     """Units of both arms for a single look."""
     test.power, test.rel_effect_size = power, lift
     found = test.solve_power_from_aggregates(_aggregates(mean, variance), "n_obs")
-    return ceil(found[0].n_obs)
+    return int(ceil(found[0].n_obs))
 
 
 def achieved_power(mean: float, variance: float, lift: float, test: tt.Mean, units: float) -> float:

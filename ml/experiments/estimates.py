@@ -56,8 +56,7 @@ class Estimate:
         if not self.control:
             return nan
         variance = (
-            self.treatment_variance / self.control**2
-            + self.treatment**2 * self.control_variance / self.control**4
+            self.treatment_variance / self.control**2 + self.treatment**2 * self.control_variance / self.control**4
         )
         return sqrt(variance)
 
@@ -101,7 +100,8 @@ def estimate(
     coefficient = _covariate_coefficient(pooled) if cuped else 0.0
     offset = _ratio(pooled, COVARIATE, DENOMINATOR_COVARIATE)
     weights = np.array(
-        [left.count() + right.count() for left, right in zip(arms[CONTROL], arms[variant], strict=True)], dtype=float
+        [left.count() + right.count() for left, right in zip(arms[CONTROL], arms[variant], strict=True)],
+        dtype=float,
     )
     weights /= max(weights.sum(), 1.0)
     control, control_variance = _arm(moments.names, arms[CONTROL], weights, coefficient, offset)
@@ -197,7 +197,7 @@ def _arm(
             [[group.var(a) if a == b else group.cov(a, b) for b in names] for a in names], dtype=np.float64
         )
         covariance += weight**2 * matrix / group.count()
-    at = dict(zip(names, mean, strict=True))
+    at = dict(zip(names, mean.tolist(), strict=True))
     gradient = dict.fromkeys(names, 0.0)
     value = _add_ratio(at, gradient, NUMERATOR, DENOMINATOR, 1.0)
     if coefficient and COVARIATE in at:
@@ -212,11 +212,11 @@ def _add_ratio(
     """Add `factor` times a ratio of means to a value, and its slopes to the gradient."""
     if denominator not in at:
         gradient[numerator] += factor
-        return factor * float(at[numerator])
-    below = float(at[denominator])
+        return factor * at[numerator]
+    below = at[denominator]
     if below == 0:
         return nan
-    ratio = float(at[numerator]) / below
+    ratio = at[numerator] / below
     gradient[numerator] += factor / below
     gradient[denominator] -= factor * ratio / below
     return factor * ratio

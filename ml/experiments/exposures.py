@@ -138,12 +138,10 @@ def _codes(column: pa.ChunkedArray, names: tuple[str, ...]) -> npt.NDArray[np.in
     legal = {name: index for index, name in enumerate(names)}
     lookup = np.array([legal.get(value, -1) for value in encoded.dictionary.to_pylist()] + [-1], dtype=np.int64)
     indices = pc.fill_null(encoded.indices, len(lookup) - 1).to_numpy(zero_copy_only=False)
-    return lookup[indices]
+    return np.asarray(lookup[indices], dtype=np.int64)
 
 
-def _factorize(
-    column: pa.ChunkedArray, rows: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int32], pa.Array]:
+def _factorize(column: pa.ChunkedArray, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int32], pa.Array]:
     """Number the distinct values in the order of their first row."""
     values = column if len(rows) == len(column) else column.take(pa.array(rows))
     encoded = values.combine_chunks()
@@ -166,7 +164,11 @@ def _first_of_each(
     ordered = person[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(order) else order
     codes = code[order]
-    mixed = np.maximum.reduceat(codes, starts) != np.minimum.reduceat(codes, starts) if len(order) else np.zeros(0, bool)
+    mixed = (
+        np.maximum.reduceat(codes, starts) != np.minimum.reduceat(codes, starts)
+        if len(order)
+        else np.zeros(0, bool)
+    )
     return order[starts], mixed
 
 

@@ -70,7 +70,8 @@ def hash_column(column: pa.Array | pa.ChunkedArray, seed: int) -> UInt64s:
         parts = [hash_column(chunk, seed) for chunk in column.chunks]
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.uint64)
     if pa.types.is_dictionary(column.type):
-        return hash_column(column.dictionary, seed)[column.indices.to_numpy(zero_copy_only=False)]
+        indices = column.indices.to_numpy(zero_copy_only=False)
+        return np.asarray(hash_column(column.dictionary, seed)[indices], dtype=np.uint64)
     if not (
         pa.types.is_string(column.type)
         or pa.types.is_large_string(column.type)

@@ -23,7 +23,7 @@ WEEKDAYS: tuple[str, ...] = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 @dataclass(frozen=True)
 class GroupEffect:
-    """Effect in one group, in the metric's unit: as measured, and shrunk towards the effect of all."""
+    """Relative effect in one group: as measured, and shrunk towards the effect of all."""
 
     group: str
     units: int
@@ -35,7 +35,10 @@ class GroupEffect:
 
 @dataclass(frozen=True)
 class Heterogeneity:
-    """Effects by group. p_value tests that all are equal (Cochran's Q); tau is the sd of the true effects."""
+    """Relative effects by group, because a lift that scales the metric is the same for all in relative terms only.
+
+    p_value tests that all are equal (Cochran's Q); tau is the standard deviation of the true effects.
+    """
 
     groups: tuple[GroupEffect, ...]
     p_value: float
@@ -62,7 +65,9 @@ class Novelty:
     days: tuple[DayEffect, ...]
 
 
-def by_segment(moments: Moments, strata: list[tuple[int, ...]], names: tuple[str, ...], variant: int) -> Heterogeneity:
+def by_segment(
+    moments: Moments, strata: list[tuple[int, ...]], names: tuple[str, ...], variant: int
+) -> Heterogeneity:
     """Effect by segment. strata: the moments' strata that make up each segment."""
     effects = []
     for members, name in zip(strata, names, strict=True):
@@ -76,9 +81,7 @@ def by_weekday(moments: Moments, experiment: Experiment, variant: int) -> Hetero
     effects = []
     for weekday in range(7):
         days = [
-            day
-            for day in range(moments.days)
-            if (experiment.starts_at + timedelta(days=day)).weekday() == weekday
+            day for day in range(moments.days) if (experiment.starts_at + timedelta(days=day)).weekday() == weekday
         ]
         if days:
             effects.append((WEEKDAYS[weekday], estimate(moments.pick_days(days), variant)))
@@ -88,15 +91,16 @@ def by_weekday(moments: Moments, experiment: Experiment, variant: int) -> Hetero
 def shrink(effects: list[tuple[str, Estimate]]) -> Heterogeneity:
     """Empirical Bayes: the spread of the true effects is estimated (Paule and Mandel), each is drawn to the mean.
 
-    Groups whose effect has no standard error take no part. With fewer than two groups nothing is shrunk.
+    Groups without a relative effect or a standard error take no part. With fewer than two groups nothing is shrunk.
     """
-    usable = [(name, e) for name, e in effects if e.standard_error > 0]
+    usable = [(name, e) for name, e in effects if e.relative_standard_error > 0]
     if not usable:
         return Heterogeneity((), nan, nan)
-    values = np.array([e.absolute for _, e in usable])
-    errors = np.array([e.standard_error for _, e in usable])
+    values = np.array([e.relative for _, e in usable])
+    errors = np.array([e.relative_standard_error for _, e in usable])
     if len(usable) == 1:
-        only = GroupEffect(usable[0][0], usable[0][1].units, values[0], errors[0], values[0], errors[0])
+        value, error = float(values[0]), float(errors[0])
+        only = GroupEffect(usable[0][0], usable[0][1].units, value, error, value, error)
         return Heterogeneity((only,), nan, nan)
     # Scaled, because the iteration for the spread stops at an absolute tolerance.
     scale = float(np.median(errors))
@@ -168,6 +172,8 @@ def _daily(
     effect = means[1] - means[0]
     width = float(norm.ppf(0.975)) * np.sqrt(np.maximum(variances[0] + variances[1], 0))
     return tuple(
-        DayEffect(index, float(effect[index]), float(effect[index] - width[index]), float(effect[index] + width[index]))
+        DayEffect(
+            index, float(effect[index]), float(effect[index] - width[index]), float(effect[index] + width[index])
+        )
         for index in range(window)
     )

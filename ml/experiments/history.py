@@ -141,9 +141,7 @@ def _replay(
         arrival[came] * _DAY,
         np.zeros(n_units, dtype=np.int16),
     )
-    measures = {
-        name: np.asarray(pc.fill_null(user_days[name], 0).to_numpy())[kept] for name in metric.measures
-    }
+    measures = {name: np.asarray(pc.fill_null(user_days[name], 0).to_numpy())[kept] for name in metric.measures}
     unit = number[person[kept]].astype(np.int32)
     return units, UnitDays(n_units, unit, (dates[kept] - arrival[person[kept]]).astype(np.int32), measures)
 

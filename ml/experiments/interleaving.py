@@ -40,7 +40,9 @@ class Preference:
     sign_p: float
 
 
-def team_draft(ranking_a: Sequence[Item], ranking_b: Sequence[Item], k: int, rng: np.random.Generator) -> Interleaved:
+def team_draft(
+    ranking_a: Sequence[Item], ranking_b: Sequence[Item], k: int, rng: np.random.Generator
+) -> Interleaved:
     """Draft k items: the team with fewer picks picks next, a coin decides ties; each takes its best item still left.
 
     When one ranking is used up, the other goes on alone. An item stands in the list once.

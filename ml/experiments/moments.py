@@ -117,6 +117,4 @@ def accumulate(
                 products[:, i, j] += product
                 if i != j:
                     products[:, j, i] += product
-    return Moments(
-        names, shift, count.reshape(shape), sums.reshape(*shape, k), products.reshape(*shape, k, k)
-    )
+    return Moments(names, shift, count.reshape(shape), sums.reshape(*shape, k), products.reshape(*shape, k, k))

@@ -140,7 +140,7 @@ def _varies(values: Floats) -> bool:
 
 def _sum(days: UnitDays, measure: str, rows: npt.NDArray[np.bool_]) -> Floats:
     weights = days.measures[measure] * rows
-    return np.bincount(days.unit, weights=weights, minlength=days.n_units)
+    return np.asarray(np.bincount(days.unit, weights=weights, minlength=days.n_units), dtype=np.float64)
 
 
 def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.generic]:

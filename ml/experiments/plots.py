@@ -9,7 +9,7 @@ from math import isfinite
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -40,7 +40,9 @@ def forest(rows: Sequence[ForestRow], *, target: float | None = None) -> Figure:
     """Draw effects with intervals, one below the other; `target` marks the minimum detectable effect."""
     figure = Figure(figsize=(WIDTH_INCHES, 0.34 * len(rows) + 0.75), layout="constrained")
     axes = figure.subplots()
-    bounds = [abs(b) for row in rows for b in (row.interval.low, row.interval.high, row.interval.value) if isfinite(b)]
+    bounds = [
+        abs(b) for row in rows for b in (row.interval.low, row.interval.high, row.interval.value) if isfinite(b)
+    ]
     reach = 1.1 * max(max(bounds, default=0.01), 0.001)
     # A hopelessly wide interval is cut at the edge, so that it does not flatten all others.
     narrow = sorted(row.interval.high - row.interval.low for row in rows if isfinite(row.interval.high))
@@ -71,12 +73,12 @@ def trajectory(analysis: Analysis, detail: PrimaryDetail) -> Figure | None:
     figure = Figure(figsize=(WIDTH_INCHES, 3.1), layout="constrained")
     axes = figure.subplots()
     start = analysis.experiment.starts_at
-    dates = [start + timedelta(days=point.day) for point in path]
+    dates = date2num([start + timedelta(days=point.day) for point in path])
     always = [point.always_valid.relative for point in path]
     single = [point.single_look.relative for point in path]
     known = [i for i, interval in enumerate(always) if isfinite(interval.low)]
     axes.fill_between(
-        [dates[i] for i in known],
+        dates[known],
         [always[i].low for i in known],
         [always[i].high for i in known],
         color=PALE,
@@ -85,7 +87,13 @@ def trajectory(analysis: Analysis, detail: PrimaryDetail) -> Figure | None:
         label="always valid",
     )
     axes.fill_between(
-        dates, [i.low for i in single], [i.high for i in single], color=BLUE, alpha=0.28, linewidth=0, label="single look"
+        dates,
+        [i.low for i in single],
+        [i.high for i in single],
+        color=BLUE,
+        alpha=0.28,
+        linewidth=0,
+        label="single look",
     )
     axes.plot(dates, [i.value for i in single], color=BLUE, linewidth=1.8)
     better = 1 if analysis.metrics[analysis.experiment.primary_metric].better == "higher" else -1
@@ -100,28 +108,26 @@ def trajectory(analysis: Analysis, detail: PrimaryDetail) -> Figure | None:
     axes.set_xlabel("units first exposed up to", color=MUTED, fontsize=9)
     axes.legend(frameon=False, fontsize=8.5, ncols=3, loc="upper right")
     _finish(axes)
-    locator = AutoDateLocator(maxticks=8)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.xaxis.set_major_locator(AutoDateLocator(maxticks=8))
+    axes.xaxis.set_major_formatter(DateFormatter("%d %b"))
     return figure
 
 
-def groups(found: Heterogeneity, control: float) -> Figure | None:
-    """Draw effects by group relative to the control's value: grey as measured, blue shrunk."""
-    if len(found.groups) < 2 or not control:
+def groups(found: Heterogeneity) -> Figure | None:
+    """Draw relative effects by group: grey as measured, blue shrunk."""
+    if len(found.groups) < 2:
         return None
     figure = Figure(figsize=(WIDTH_INCHES, 0.42 * len(found.groups) + 0.9), layout="constrained")
     axes = figure.subplots()
-    scale = abs(control)
     for place, group in enumerate(reversed(found.groups)):
         for value, error, offset, colour, label in (
             (group.effect, group.standard_error, 0.13, MUTED, "as measured"),
             (group.shrunk, group.shrunk_error, -0.13, BLUE, "drawn to the mean"),
         ):
-            low, high = (value - 1.96 * error) / scale, (value + 1.96 * error) / scale
+            low, high = value - 1.96 * error, value + 1.96 * error
             axes.plot([low, high], [place + offset] * 2, color=colour, linewidth=2, solid_capstyle="round")
             axes.plot(
-                [value / scale], [place + offset], "o", color=colour, markersize=5, label=label if place == 0 else None
+                [value], [place + offset], "o", color=colour, markersize=5, label=label if place == 0 else None
             )
     axes.axvline(0, color=INK, linewidth=0.9)
     axes.set_yticks(range(len(found.groups)), [f"{g.group} ({g.units:,})" for g in reversed(found.groups)])
@@ -139,7 +145,9 @@ def novelty_by_day(found: Novelty, measure: str) -> Figure:
     day = np.array([point.day for point in found.days])
     effect = np.array([point.effect for point in found.days])
     low, high = (np.array([getattr(point, side) for point in found.days]) for side in ("low", "high"))
-    axes.errorbar(day, effect, yerr=[effect - low, high - effect], fmt="o", color=BLUE, ecolor=PALE, elinewidth=2.4)
+    axes.errorbar(
+        day, effect, yerr=[effect - low, high - effect], fmt="o", color=BLUE, ecolor=PALE, elinewidth=2.4
+    )
     axes.axhline(0, color=INK, linewidth=0.9)
     axes.set_xlabel("day since the first exposure", color=MUTED, fontsize=9)
     axes.set_ylabel(f"{measure} a unit and day", color=MUTED, fontsize=9)
@@ -161,12 +169,18 @@ def power_curve(design: Design) -> Figure:
         power = design.curve_power[design.days - 1]
         axes.plot([design.days], [power], "o", color=GOOD, markersize=8)
         axes.annotate(
-            f"{design.days} days: {power:.0%}", (design.days, power), textcoords="offset points", xytext=(8, -16), color=GOOD
+            f"{design.days} days: {power:.0%}",
+            (design.days, power),
+            textcoords="offset points",
+            xytext=(8, -16),
+            color=GOOD,
         )
     axes.set_ylim(0, 1.02)
     axes.set_xlim(0, len(days))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
-    axes.set_xlabel(f"days of intake (each unit is then watched for {design.window_days})", color=MUTED, fontsize=9)
+    axes.set_xlabel(
+        f"days of intake (each unit is then watched for {design.window_days})", color=MUTED, fontsize=9
+    )
     axes.set_ylabel(f"power for a lift of {design.lift:+.1%}", color=MUTED, fontsize=9)
     _finish(axes)
     return figure

@@ -55,9 +55,7 @@ def always_valid_reading(estimate: Estimate, alpha: float, planned_units: int, b
     Before `burn_in_units` units in either arm the interval is infinite: the normal limit has not set in.
     """
     if min(estimate.control_units, estimate.treatment_units) < burn_in_units:
-        return Reading(
-            Interval(estimate.absolute, -inf, inf), Interval(estimate.relative, -inf, inf), 1.0
-        )
+        return Reading(Interval(estimate.absolute, -inf, inf), Interval(estimate.relative, -inf, inf), 1.0)
     ratio = _mixture_ratio(estimate.units, alpha, planned_units)
     width = sqrt((1 + ratio) / ratio * (2 * log(1 / alpha) + log(1 + ratio)))
     return _reading(estimate, width, always_valid_p(estimate, alpha, planned_units))
@@ -79,7 +77,9 @@ def repeated_reading(estimate: Estimate, boundary: float) -> Reading:
     return _reading(estimate, boundary, _two_sided_p(estimate))
 
 
-def bayesian_reading(estimate: Estimate, alpha: float, prior_sd: float, *, higher_is_better: bool) -> BayesianReading:
+def bayesian_reading(
+    estimate: Estimate, alpha: float, prior_sd: float, *, higher_is_better: bool
+) -> BayesianReading:
     """Combine the relative effect with a normal prior of mean 0 and standard deviation `prior_sd`."""
     error = estimate.relative_standard_error
     if not error > 0:

@@ -54,7 +54,9 @@ def svg(figure: Figure) -> str:
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     # A fixed height in points would fight the page's width.
-    return re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1), count=1)
+    return re.sub(
+        r'(<svg[^>]*?) height="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1), count=1
+    )
 
 
 def _header(analysis: Analysis) -> str:
@@ -100,7 +102,11 @@ def _primary(analysis: Analysis, detail: PrimaryDetail) -> str:
         ForestRow("Bayesian", result.bayesian.relative),
     ]
     decisive = "Decides: " + experiment.decision.inference.replace("_", " ")
-    rows.append(ForestRow(decisive, detail.reading.relative, _good(detail.reading, higher_is_better=result.higher_is_better)))
+    rows.append(
+        ForestRow(
+            decisive, detail.reading.relative, _good(detail.reading, higher_is_better=result.higher_is_better)
+        )
+    )
     drawn = svg(plots.forest(rows, target=better * experiment.minimum_detectable_effect))
     path = plots.trajectory(analysis, detail)
     metric = analysis.metrics[experiment.primary_metric]
@@ -112,10 +118,18 @@ def _primary(analysis: Analysis, detail: PrimaryDetail) -> str:
     looks = ""
     if detail.looks:
         lines = [
-            (str(index), f"{look.information:.0%}", f"{look.z:.2f}", f"±{look.boundary:.2f}", "yes" if look.crossed else "no")
+            (
+                str(index),
+                f"{look.information:.0%}",
+                f"{look.z:.2f}",
+                f"±{look.boundary:.2f}",
+                "yes" if look.crossed else "no",
+            )
             for index, look in enumerate(detail.looks, start=1)
         ]
-        looks = "<h3>Planned looks</h3>" + _table(("Look", "Information", "z", "Critical value", "Crossed"), lines, numeric=4)
+        looks = "<h3>Planned looks</h3>" + _table(
+            ("Look", "Information", "z", "Critical value", "Crossed"), lines, numeric=4
+        )
     over_time = f"<h3>Over the cohorts</h3>{svg(path)}" if path else ""
     return (
         f"<section><h2>{escape(_title(experiment.primary_metric))}: {escape(detail.variant)}</h2>"
@@ -128,13 +142,22 @@ def _metrics(analysis: Analysis) -> str:
     for detail in analysis.primary:
         results = [result for result in analysis.results if result.variant == detail.variant]
         rows = [
-            ForestRow(_title(r.metric), _shown(analysis, r).relative, _good_result(r)) for r in results
+            ForestRow(_title(r.metric), _shown(analysis, r).relative, _good_result(analysis, r)) for r in results
         ]
         table = "".join(_metric_row(analysis, result) for result in results)
         head = "".join(
-            f'<th{" class=number" if i else ""}>{name}</th>'
+            f"<th{' class=number' if i else ''}>{escape(name)}</th>"
             for i, name in enumerate(
-                ("Metric", analysis.experiment.control, detail.variant, "Change", "Interval", "p, corrected", "Better", "CUPED")
+                (
+                    "Metric",
+                    analysis.experiment.control,
+                    detail.variant,
+                    "Change",
+                    "Interval",
+                    "p, corrected",
+                    "Better",
+                    "CUPED",
+                )
             )
         )
         sections.append(
@@ -146,8 +169,10 @@ def _metrics(analysis: Analysis) -> str:
 
 def _metric_row(analysis: Analysis, result: MetricResult) -> str:
     interval = _shown(analysis, result).relative
-    css = {True: "yes", False: "no", None: ""}[_good_result(result)]
-    capped = f" ≤ {_number(result.winsorized_at)}" if result.winsorized_at and isfinite(result.winsorized_at) else ""
+    css = {True: "yes", False: "no", None: ""}[_good_result(analysis, result)]
+    capped = (
+        f" ≤ {_number(result.winsorized_at)}" if result.winsorized_at and isfinite(result.winsorized_at) else ""
+    )
     cells = [
         _number(result.estimate.control),
         _number(result.estimate.treatment),
@@ -182,22 +207,25 @@ def _guardrails(analysis: Analysis) -> str:
 
 
 def _who_and_when(analysis: Analysis, detail: PrimaryDetail, drift_alarm_p: float) -> str:
-    primary = analysis.result(analysis.experiment.primary_metric, detail.variant)
     parts = []
     for found, title, what in (
         (detail.segments, "By segment", "segments"),
         (detail.weekdays, "By weekday of the first exposure", "weekdays"),
     ):
-        figure = plots.groups(found, primary.estimate.control)
+        figure = plots.groups(found)
         if figure is not None:
             parts.append(f"<h3>{title}</h3><p>{_differs(found, what, drift_alarm_p)}</p>{svg(figure)}")
     fresh = detail.novelty
     if fresh is not None and not isnan(fresh.p_value):
         measure = analysis.metrics[analysis.experiment.primary_metric].measures[0]
-        change = "changes with time: look for novelty or learning" if fresh.p_value < drift_alarm_p else "shows no change with time"
+        change = (
+            "changes with time: look for novelty or learning"
+            if fresh.p_value < drift_alarm_p
+            else "shows no change with time"
+        )
         parts.append(
             f"<h3>Novelty</h3><p>The effect on {escape(_title(measure).lower())} {change} ({_number(fresh.early)} a day in the first half "
-            f"of the window, {_number(fresh.late)} in the second, p = {_p(fresh.p_value)}).</p>"
+            f"of the window, {_number(fresh.late)} in the second, {_p_equals(fresh.p_value)}).</p>"
             + svg(plots.novelty_by_day(fresh, _title(measure).lower()))
         )
     if not parts:
@@ -206,18 +234,24 @@ def _who_and_when(analysis: Analysis, detail: PrimaryDetail, drift_alarm_p: floa
 
 
 def _differs(found: Heterogeneity, what: str, alarm_p: float) -> str:
-    verdict = f"The effect differs between {what}" if found.p_value < alarm_p else f"No sign that the effect differs between {what}"
-    return f"{verdict} (p = {_p(found.p_value)})."
+    verdict = (
+        f"The effect differs between {what}"
+        if found.p_value < alarm_p
+        else f"No sign that the effect differs between {what}"
+    )
+    return f"{verdict} ({_p_equals(found.p_value)})."
 
 
 def _health(analysis: Analysis) -> str:
     lines = "".join(
         f'<tr><td>{escape(check.name.capitalize())}</td><td class="{"yes" if check.passed else "no"}">'
-        f'{"yes" if check.passed else "no"}</td><td>{escape(check.detail)}</td></tr>'
+        f"{'yes' if check.passed else 'no'}</td><td>{escape(check.detail)}</td></tr>"
         for check in analysis.checks
     )
     return (
-        '<section><h2>Can the data be trusted?</h2><div class="scroll"><table><tbody>' + lines + "</tbody></table></div></section>"
+        '<section><h2>Can the data be trusted?</h2><div class="scroll"><table><tbody>'
+        + lines
+        + "</tbody></table></div></section>"
     )
 
 
@@ -242,10 +276,9 @@ def _good(reading: Reading, *, higher_is_better: bool) -> bool | None:
     return not higher_is_better if reading.absolute.high < 0 else None
 
 
-def _good_result(result: MetricResult) -> bool | None:
-    if not result.changed:
-        return None
-    return (result.estimate.absolute > 0) == result.higher_is_better
+def _good_result(analysis: Analysis, result: MetricResult) -> bool | None:
+    """Colour a metric only if it changed after correction and its own interval says so too."""
+    return _good(_shown(analysis, result), higher_is_better=result.higher_is_better) if result.changed else None
 
 
 def _table(head: Iterable[str], lines: Iterable[Iterable[str]], numeric: int) -> str:
@@ -255,9 +288,7 @@ def _table(head: Iterable[str], lines: Iterable[Iterable[str]], numeric: int) ->
             yield f"<{tag}{css}>{escape(value)}</{tag}>"
 
     rows = "".join(f"<tr>{''.join(cells(line, 'td'))}</tr>" for line in lines)
-    return (
-        f'<div class="scroll"><table><thead><tr>{"".join(cells(head, "th"))}</tr></thead><tbody>{rows}</tbody></table></div>'
-    )
+    return f'<div class="scroll"><table><thead><tr>{"".join(cells(head, "th"))}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _title(name: str) -> str:
@@ -291,6 +322,10 @@ def _p(value: float) -> str:
     if isnan(value):
         return "–"
     return "&lt; .0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def _p_equals(value: float) -> str:
+    return f"p {_p(value)}" if value < 0.0001 else f"p = {_p(value)}"
 
 
 def _chance(value: float) -> str:

@@ -13,7 +13,13 @@ from ml.experiments.definition import DecisionRule
 from ml.experiments.estimates import Estimate, estimate
 from ml.experiments.group_sequential import boundaries
 from ml.experiments.moments import Moments
-from ml.experiments.readings import Reading, always_valid_p, always_valid_reading, repeated_reading, single_look_reading
+from ml.experiments.readings import (
+    Reading,
+    always_valid_p,
+    always_valid_reading,
+    repeated_reading,
+    single_look_reading,
+)
 
 
 @dataclass(frozen=True)
@@ -43,15 +49,18 @@ class Look:
 
 
 def trace(
-    moments: Moments, variant: int, rule: DecisionRule, alpha: float, minimum_stratum_units: int, burn_in_units: int
+    moments: Moments,
+    variant: int,
+    rule: DecisionRule,
+    alpha: float,
+    minimum_stratum_units: int,
+    burn_in_units: int,
 ) -> list[Point]:
     """Follow the estimate over the cohort days; days that add no unit are left out."""
     points: list[Point] = []
     units = 0
     for day in range(moments.days):
-        found = estimate(
-            moments, variant, minimum_stratum_units=minimum_stratum_units, days=slice(0, day + 1)
-        )
+        found = estimate(moments, variant, minimum_stratum_units=minimum_stratum_units, days=slice(0, day + 1))
         if found.units == units or not found.standard_error > 0:
             continue
         units = found.units

@@ -5,6 +5,8 @@ All return float64 (n_users,); a user without relevant items has no value: NaN.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -50,5 +52,5 @@ def ndcg(hits: Hits, n_relevant: Counts) -> Floats:
     return _where_defined(hits @ discount / ideal, n_relevant)
 
 
-def _where_defined(values: npt.NDArray[np.generic], n_relevant: Counts) -> Floats:
-    return np.where(n_relevant > 0, values.astype(np.float64), np.nan)
+def _where_defined(values: Any, n_relevant: Counts) -> Floats:
+    return np.where(n_relevant > 0, np.asarray(values, dtype=np.float64), np.nan)

@@ -8,19 +8,19 @@ import numpy.typing as npt
 from ml.evaluation.judged import Floats
 
 
-def auc(places: npt.NDArray[np.floating[np.generic]] | npt.NDArray[np.integer[np.generic]], n_candidates: int) -> float:
+def auc(places: npt.ArrayLike, n_candidates: int) -> float:
     """Share of (relevant, other) candidate pairs in the right order, for one user.
 
     Args:
-        places: 0-based places of the relevant candidates in the ranking of all candidates; tied ones share a mean place.
+        places: 0-based places of the relevant candidates among all candidates; tied ones share a mean place.
 
     Returns:
         NaN if all candidates are relevant, or none.
     """
-    good = len(places)
+    behind = n_candidates - 1 - np.sort(np.asarray(places, dtype=np.float64))
+    good = len(behind)
     if not 0 < good < n_candidates:
         return float("nan")
-    behind = n_candidates - 1 - np.sort(np.asarray(places, dtype=np.float64))
     return float((behind.sum() - good * (good - 1) / 2) / (good * (n_candidates - good)))
 
 
@@ -37,7 +37,9 @@ def auc_of_scores(relevant: npt.NDArray[np.float32], others: npt.NDArray[np.floa
     return float((below + equal / 2).mean() / len(others))
 
 
-def user_auc(scores: npt.NDArray[np.float32], relevant: npt.NDArray[np.bool_], allowed: npt.NDArray[np.bool_]) -> Floats:
+def user_auc(
+    scores: npt.NDArray[np.float32], relevant: npt.NDArray[np.bool_], allowed: npt.NDArray[np.bool_]
+) -> Floats:
     """AUC of each user from dense scores: all arrays (n_users, n_items); returns (n_users,)."""
     return np.array(
         [

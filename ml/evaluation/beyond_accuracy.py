@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
@@ -19,7 +21,7 @@ def coverage(rows: Rows, n_items: int) -> float:
     return len(np.unique(rows[rows >= 0])) / n_items if n_items else float("nan")
 
 
-def novelty(rows: Rows, item_counts: npt.NDArray[np.generic], n_users: int) -> float:
+def novelty(rows: Rows, item_counts: npt.NDArray[Any], n_users: int) -> float:
     """Mean of -log2 of the share of training users who have the recommended item (one added to both)."""
     shown = rows[rows >= 0]
     if not len(shown):
@@ -28,7 +30,7 @@ def novelty(rows: Rows, item_counts: npt.NDArray[np.generic], n_users: int) -> f
 
 
 def gini(rows: Rows, n_items: int) -> float:
-    """Inequality of exposure over the catalogue: 0 when all items are shown equally often, near 1 for one item only."""
+    """Inequality of exposure over the catalogue: 0 when all are shown equally often, near 1 for one alone."""
     shown = rows[(rows >= 0) & (rows < n_items)]
     exposure = np.sort(np.bincount(shown, minlength=n_items))
     if not exposure.sum():
@@ -37,8 +39,8 @@ def gini(rows: Rows, n_items: int) -> float:
     return float(2 * (order * exposure).sum() / (n_items * exposure.sum()) - (n_items + 1) / n_items)
 
 
-def long_tail_share(rows: Rows, item_counts: npt.NDArray[np.generic], head_share: float = 0.8) -> float:
-    """Share of the places that go to items outside the head, the most popular items with 80 % of all interactions."""
+def long_tail_share(rows: Rows, item_counts: npt.NDArray[Any], head_share: float = 0.8) -> float:
+    """Share of the places outside the head: the most popular items with 80 % of all interactions."""
     order = np.argsort(-item_counts.astype(np.float64), kind="stable")
     before = np.cumsum(item_counts[order], dtype=np.float64) - item_counts[order]
     head = np.zeros(len(item_counts), bool)
@@ -67,7 +69,7 @@ def intra_list_diversity(rows: Rows, item_vectors: Floats) -> Floats:
 def calibration_error(rows: Rows, histories: sparse.csr_matrix, item_topics: sparse.csr_matrix) -> Floats:
     """Kullback-Leibler divergence of the list's topics from those of the user's history (Steck 2018): (n_users,).
 
-    The list's shares are mixed with 1 % of the history's, so that a missing topic costs much but not infinitely much.
+    The list's shares are mixed with 1 % of the history's, so that a missing topic costs much, not all.
     NaN where history or list has no topic.
 
     Args:
@@ -76,7 +78,9 @@ def calibration_error(rows: Rows, histories: sparse.csr_matrix, item_topics: spa
     """
     n_users, _ = rows.shape
     user, place = np.nonzero(rows >= 0)
-    shown = sparse.csr_matrix((np.ones(len(user)), (user, rows[user, place])), shape=(n_users, item_topics.shape[0]))
+    shown = sparse.csr_matrix(
+        (np.ones(len(user)), (user, rows[user, place])), shape=(n_users, item_topics.shape[0])
+    )
     wanted, given = _shares(histories @ item_topics), _shares(shown @ item_topics)
     mixed = 0.99 * given + 0.01 * wanted
     with np.errstate(divide="ignore", invalid="ignore"):

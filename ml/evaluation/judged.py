@@ -71,7 +71,9 @@ def judge(recommended: pa.Table, test: Interactions, train: Interactions, k: int
     had = train_user * width + items.rows(train.items.values)[train.columns]
     keys = np.arange(len(users), dtype=np.int64)[:, None] * width + rows
     hits = np.isin(keys, wanted) & ~np.isin(keys, had[train_user >= 0]) & (rows >= 0) & ~_repeated(rows)
-    return JudgedLists(users, items, rows, hits, np.diff(relevant.indptr).astype(np.int64), relevant, len(catalogue))
+    return JudgedLists(
+        users, items, rows, hits, np.diff(relevant.indptr).astype(np.int64), relevant, len(catalogue)
+    )
 
 
 def _repeated(rows: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from ml.recommenders.interactions import Floats, Interactions
 from ml.recommenders.persistence import ModelFileError, read_state, write_state
 from ml.recommenders.topk import Rows, top_k_scores
 
-Users = Sequence[str] | pa.Array | pa.ChunkedArray
+Users: TypeAlias = Sequence[str] | pa.Array | pa.ChunkedArray
 UserRows = npt.NDArray[np.integer[Any]]
 
 
@@ -103,7 +103,7 @@ class Recommender(ABC):
     seen_: sparse.csr_matrix
     item_counts_: Floats
 
-    def __init__(self) -> None:
+    def __init__(self) -> None:  # noqa: B027  a recommender without parameters stores nothing
         """Nothing to store."""
 
     @abstractmethod
@@ -125,7 +125,7 @@ class Recommender(ABC):
             histories: CSR (b, n_items) of positive weights.
 
         Returns:
-            Fresh float32 (b, n_items). Default: nothing can be said of the person, everybody gets the popular items.
+            Fresh float32 (b, n_items). Default: everybody gets the popular items.
         """
         return np.repeat(self.score_unknown()[None, :], histories.shape[0], axis=0)
 
@@ -207,13 +207,15 @@ class Recommender(ABC):
 
     def state(self) -> dict[str, Any]:
         """What is learned: every attribute that ends in `_`."""
-        return {name: value for name, value in vars(self).items() if name.endswith("_") and not name.startswith("_")}
+        return {
+            name: value for name, value in vars(self).items() if name.endswith("_") and not name.startswith("_")
+        }
 
     def parts(self) -> dict[str, Recommender]:
         """Recommenders that this one is made of, by name; stored beside it."""
         return {}
 
-    def set_parts(self, parts: dict[str, Recommender]) -> None:
+    def set_parts(self, parts: dict[str, Recommender]) -> None:  # noqa: B027  most have none
         """Take back the recommenders that `parts` gave."""
 
     def save(self, folder: Path) -> None:

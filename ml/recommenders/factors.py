@@ -50,8 +50,8 @@ class FactorRecommender(Recommender):
     def fold_in_histories(self, histories: sparse.csr_matrix) -> Floats:
         """Vectors of new users from CSR (b, n_items): float32 (b, d).
 
-        Weighted ridge regression on the fixed item factors, as one step of implicit ALS (Hu, Koren, Volinsky 2008):
-        an observed item wants the score that the model gives to items that its own users chose, the others zero.
+        Weighted ridge regression on the fixed item factors, one step of implicit ALS (Hu, Koren, Volinsky 2008):
+        an observed item wants the score 1, the others 0.
         """
         gram = self._gram()
         vectors = np.repeat(self.unknown_user_[None, :], histories.shape[0], axis=0)

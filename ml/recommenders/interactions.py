@@ -1,4 +1,4 @@
-"""Who did how much with what: a table of interactions as one sparse matrix, built from Arrow columns without Python loops."""
+"""Who did how much with what: Arrow columns as one sparse matrix, without Python loops."""
 
 from __future__ import annotations
 
@@ -134,7 +134,13 @@ class Interactions:
             return self
         new_rows, new_columns = users.rows(self.users.values), items.rows(self.items.values)
         return Interactions.from_rows(
-            users, items, new_rows[self.rows], new_columns[self.columns], self.weights, self.ratings, self.timestamps
+            users,
+            items,
+            new_rows[self.rows],
+            new_columns[self.columns],
+            self.weights,
+            self.ratings,
+            self.timestamps,
         )
 
     def to_table(self) -> pa.Table:

@@ -118,7 +118,12 @@ class LightFMHybrid(FactorRecommender):
                 break
 
     def _take_factors(
-        self, model: LightFM, users: sparse.csr_matrix, items: sparse.csr_matrix, trained_users: Any, trained_items: Any
+        self,
+        model: LightFM,
+        users: sparse.csr_matrix,
+        items: sparse.csr_matrix,
+        trained_users: Any,
+        trained_items: Any,
     ) -> None:
         item_table = np.column_stack([model.item_embeddings, model.item_biases]) * trained_items[:, None]
         user_table = np.column_stack([model.user_embeddings, model.user_biases]) * trained_users[:, None]

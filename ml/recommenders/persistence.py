@@ -1,7 +1,7 @@
-"""Fitted recommenders to disk and back as arrays, JSON and Arrow: no pickle, so a model file cannot run code when loaded.
+"""Fitted recommenders to disk and back as arrays, JSON and Arrow: no pickle, so loading runs no code.
 
-A folder holds `recommender.json` (class, parameters, plain state), `arrays.npz`, `ids.arrow` (every list of ids, one
-record batch each) and, for a recommender made of others, one folder a part.
+A folder holds `recommender.json` (class, parameters, plain state), `arrays.npz`, `ids.arrow` (every list of ids)
+and, for a recommender made of others, one folder a part.
 """
 
 from __future__ import annotations
@@ -93,8 +93,7 @@ def _restored(plain: dict[str, Any], arrays: dict[str, Any], ids: dict[str, Any]
             state[base] = sparse.csr_matrix(parts, shape=tuple(int(side) for side in array))
     for name in [name for name in state if name.endswith("@names")]:
         base = name.removesuffix("@names")
-        parts = [state.pop(f"{base}@{part}") for part in ("ids", "names", "matrix")]
-        state[base] = FeatureMatrix(*parts)
+        state[base] = FeatureMatrix(*(state.pop(f"{base}@{part}") for part in ("ids", "names", "matrix")))
     return state
 
 

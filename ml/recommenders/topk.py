@@ -36,7 +36,7 @@ def top_k_scores(
     """Top k columns of each row, best first; equal scores in order of the column.
 
     Args:
-        score_block: takes row numbers (b,), returns fresh float32 (b, n_columns); it is called from several threads.
+        score_block: takes row numbers (b,), returns fresh float32 (b, n_columns); called from several threads.
         excluded: CSR (n_rows, n_columns); stored entries are left out.
         threads: default: all cores.
 
@@ -91,7 +91,7 @@ def top_k_products(
 def select_top_k(scores: Floats, k: int) -> tuple[Rows, Floats]:
     """Top k of each row of float32 (b, n); exact, best first.
 
-    Wide rows are cut into groups; the best k lie in the k groups with the highest maxima, so only those are sorted.
+    Wide rows are cut into groups; the best k lie in the k groups with the highest maxima: only those are sorted.
     """
     b, n = scores.shape
     if n < GROUPED_FROM_COLUMNS or k > 128:

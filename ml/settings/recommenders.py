@@ -1,7 +1,24 @@
 """Settings of the section `recommenders`."""
 
+from typing import Any
+
+from pydantic import Field, PositiveInt
+
 from ml.settings.section import Section
+
+
+class CandidateSettings(Section):
+    """One model of the zoo that takes part in the choice, with the parameters that differ from its own."""
+
+    model: str
+    params: dict[str, Any]
 
 
 class RecommenderSettings(Section):
     """Knobs of `recommenders`; their reasons stand in settings.yaml."""
+
+    baseline: str
+    candidates: list[CandidateSettings] = Field(min_length=1)
+    user_columns: list[str]
+    item_columns: list[str]
+    list_length: PositiveInt

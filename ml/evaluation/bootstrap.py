@@ -1,0 +1,53 @@
+"""How much of a mean, or of a difference of means, is noise: bootstrap over users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml.evaluation.judged import Floats
+
+RESAMPLES = 2_000
+CHUNK = 100  # resamples drawn at a time: bounds the memory at 100 numbers a user
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its interval; `confidence` is the share of resamples inside."""
+
+    mean: float
+    low: float
+    high: float
+    confidence: float
+
+
+def mean_interval(values: Floats, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+    """Percentile interval (Efron 1979) of the mean of one value a user; undefined values (NaN) are left out."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return Interval(float("nan"), float("nan"), float("nan"), confidence)
+    random = np.random.default_rng(seed)
+    means = np.concatenate(
+        [
+            random.poisson(1.0, (CHUNK, len(known))).astype(np.float32)
+            @ np.column_stack([known, np.ones(len(known))])
+            for _ in range(-(-resamples // CHUNK))
+        ]
+    )
+    ratios = means[:, 0] / np.maximum(means[:, 1], 1)
+    low, high = np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(known.mean()), float(low), float(high), confidence)
+
+
+def paired_difference(
+    values: Floats, others: Floats, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval:
+    """Interval of the mean gain of `values` over `others`, both for the same users in the same order.
+
+    Raises:
+        ValueError: the two are of different length.
+    """
+    if len(values) != len(others):
+        raise ValueError(f"{len(values)} users against {len(others)}: a paired comparison needs the same users")
+    return mean_interval(values - others, confidence, resamples, seed)

@@ -1,0 +1,108 @@
+"""All figures of one recommender on one test: overall, by segment, by activity of the user, by age of the item."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ml.evaluation import accuracy, beyond_accuracy
+from ml.evaluation.judged import Floats, JudgedLists, judge
+from ml.recommenders.ids import Ids
+from ml.recommenders.interactions import Interactions
+
+PER_USER: dict[str, Callable[[npt.NDArray[np.bool_], npt.NDArray[np.int64]], Floats]] = {
+    "ndcg": accuracy.ndcg,
+    "map": accuracy.average_precision,
+    "recall": accuracy.recall,
+    "precision": accuracy.precision,
+    "hit": accuracy.hit_rate,
+    "mrr": accuracy.reciprocal_rank,
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Figures of one set of lists.
+
+    Attributes:
+        k: length of the lists.
+        metrics: by name without `_at_k`.
+        per_user: float64 (n_users,) by metric, in the order of `users`.
+        users: test users.
+        users_missing: test users without any recommendation; they count with 0.
+    """
+
+    k: int
+    metrics: Mapping[str, float]
+    per_user: Mapping[str, Floats]
+    users: Ids
+    users_missing: int
+
+    def named(self) -> dict[str, float]:
+        """Metrics under the names of MLflow and the metadata: `ndcg_at_10`; those of the catalogue as they are."""
+        return {f"{name}_at_{self.k}" if name in PER_USER else name: value for name, value in self.metrics.items()}
+
+
+def measure(recommended: pa.Table, test: Interactions, train: Interactions, k: int, catalogue: Ids) -> Measured:
+    """Measure a table of recommendations (user_id, item_id, rank) for the users of the test."""
+    lists = judge(recommended, test, train, k, catalogue)
+    per_user = {name: metric(lists.hits, lists.n_relevant) for name, metric in PER_USER.items()}
+    metrics = {name: float(np.nanmean(values)) for name, values in per_user.items()}
+    metrics |= _beyond_accuracy(lists, train)
+    missing = int((lists.rows < 0).all(axis=1).sum())
+    return Measured(k, metrics, per_user, test.users, missing)
+
+
+def by_group(values: Floats, groups: pa.Array | pa.ChunkedArray) -> dict[str, tuple[float, int]]:
+    """Mean and number of users of each group: `groups` holds one name a user, null for none."""
+    filled = groups.combine_chunks() if isinstance(groups, pa.ChunkedArray) else groups
+    names, rows = Ids.encode(filled.fill_null("(none)"))
+    return {
+        name: (float(np.nanmean(values[rows == row])), int((rows == row).sum()))
+        for row, name in enumerate(names.to_list())
+        if not np.isnan(values[rows == row]).all()
+    }
+
+
+def by_activity(values: Floats, n_training: npt.NDArray[Any]) -> dict[str, tuple[float, int]]:
+    """Mean by the number of training interactions of the user."""
+    edges = np.array([0, 1, 2, 5, 10, 20, 50, 100])
+    labels = [f"{a}" if b == a + 1 else f"{a}-{b - 1}" for a, b in pairwise(edges)] + ["100+"]
+    place = np.searchsorted(edges, n_training, side="right") - 1
+    return by_group(values, pa.array([labels[p] for p in place]))
+
+
+def by_item_age(lists: JudgedLists, age_days: Floats) -> dict[str, tuple[float, int]]:
+    """Share of the relevant pairs that were hit, by age of the item; age NaN: new, never seen in training."""
+    edges, labels = (
+        np.array([1.0, 7.0, 30.0, 365.0]),
+        ["< 1 day", "1-7 days", "7-30 days", "30-365 days", "> 1 year"],
+    )
+    user, item = lists.relevant.nonzero()
+    width = lists.relevant.shape[1]
+    hit_user, hit_place = np.nonzero(lists.hits)
+    found = np.isin(user * width + item, hit_user * width + lists.rows[hit_user, hit_place]).astype(np.float64)
+    age = age_days[item]
+    group = [labels[p] for p in np.searchsorted(edges, age, side="right")]
+    return by_group(found, pa.array(np.where(np.isnan(age), "new", group)))
+
+
+def _beyond_accuracy(lists: JudgedLists, train: Interactions) -> dict[str, float]:
+    counts = np.zeros(len(lists.items))
+    counts[lists.items.rows(train.items.values)] = np.bincount(train.columns, minlength=len(train.items))
+    n_users = len(np.unique(train.rows))
+    popular = np.zeros(len(lists.items), bool)
+    popular[np.argsort(-counts, kind="stable")[: lists.k]] = True
+    return {
+        "coverage": beyond_accuracy.coverage(lists.rows, lists.n_catalogue),
+        "novelty": beyond_accuracy.novelty(lists.rows, counts, n_users),
+        "gini": beyond_accuracy.gini(lists.rows, lists.n_catalogue),
+        "long_tail": beyond_accuracy.long_tail_share(lists.rows, counts),
+        "serendipity": float(beyond_accuracy.serendipity(lists.hits, lists.rows, popular).mean()),
+    }

@@ -1,0 +1,152 @@
+"""`tessera fit`, `recommend` and `evaluate`: recommenders for people who bring only a table of interactions."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from orchestration.commands.home import HomeOption
+
+if TYPE_CHECKING:
+    from ml.recommenders.base import Recommender
+
+console = Console(stderr=True, highlight=False)
+
+InteractionsFile = Annotated[
+    Path,
+    typer.Option(
+        help="Parquet or CSV: user_id, item_id; optional timestamp (Unix seconds or a time), rating, weight."
+    ),
+]
+ItemsFile = Annotated[
+    Path | None, typer.Option(help="Parquet or CSV: item_id, features (a list of strings such as genre:Drama).")
+]
+UsersFile = Annotated[Path | None, typer.Option(help="Parquet or CSV: user_id, features (a list of strings).")]
+ModelName = Annotated[
+    str, typer.Option(help="A model by name, or `auto`: the best by validation on the interactions given.")
+]
+
+
+class Validation(StrEnum):
+    """How `auto` holds interactions back to choose by."""
+
+    TIME = "time"
+    RANDOM = "random"
+    LEAVE_LAST_OUT = "leave-last-out"
+
+
+def fit(
+    *,
+    interactions: InteractionsFile,
+    items: ItemsFile = None,
+    users: UsersFile = None,
+    model: ModelName = "auto",
+    validation: Annotated[
+        Validation,
+        typer.Option(help="How `auto` holds interactions back: the newest, a random share, each user's last."),
+    ] = Validation.TIME,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the model.")],
+    home: HomeOption = None,
+) -> None:
+    """Fit a recommender on a table of interactions and save it.
+
+    Example: tessera fit --interactions ratings.csv --items films.parquet --out model
+    """
+    with _clear_errors("fit"):
+        from ml.recommenders.tables import read_features, read_interactions
+
+        pairs = read_interactions(interactions)
+        recommender = _fitted(
+            model, validation.value, seed, pairs, read_features(users, "user_id"), read_features(items, "item_id")
+        )
+        recommender.save(out)
+    console.print(f"{out}: {type(recommender).__name__} from {pairs.n_pairs:,} interactions", soft_wrap=True)
+
+
+def recommend(
+    *,
+    model: Annotated[Path, typer.Option(help="Folder that `tessera fit` wrote.")],
+    users: Annotated[Path, typer.Option(help="Parquet or CSV with user_id; people the model doesn't know, too.")],
+    k: Annotated[int, typer.Option(min=1, help="Items a user.")] = 10,
+    candidates: Annotated[Path | None, typer.Option(help="Parquet or CSV with item_id: rank these alone.")] = None,
+    out: Annotated[Path, typer.Option(help="Parquet or CSV: user_id, item_id, rank, score.")],
+    home: HomeOption = None,
+) -> None:
+    """Rank items for users; never one that the user has in training.
+
+    Example: tessera recommend --model model --users people.csv --k 10 --out recommendations.csv
+    """
+    with _clear_errors("recommend"):
+        from ml.recommenders.base import load_recommender
+        from ml.recommenders.tables import read_ids, write_table
+
+        people = read_ids(users, "user_id")
+        assert people is not None
+        found = load_recommender(model).recommend(people, k, candidates=read_ids(candidates, "item_id"))
+        table = found.to_table()
+        write_table(table, out)
+    console.print(f"{out}: {len(table):,} recommendations for {len(people):,} users", soft_wrap=True)
+
+
+def evaluate(
+    *,
+    train: InteractionsFile,
+    test: Annotated[Path, typer.Option(help="Parquet or CSV: user_id, item_id: what the users then did.")],
+    items: ItemsFile = None,
+    users: UsersFile = None,
+    model: ModelName = "auto",
+    validation: Annotated[Validation, typer.Option(help="As for `fit`.")] = Validation.TIME,
+    k: Annotated[int, typer.Option(min=1, help="Places that count.")] = 10,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 0,
+    home: HomeOption = None,
+) -> None:
+    """Fit on one table, measure on another; prints one JSON object.
+
+    Example: tessera evaluate --train train.parquet --test test.parquet --model ease --k 10
+    """
+    with _clear_errors("evaluate"):
+        from ml.evaluation.measuring import measure
+        from ml.recommenders.tables import read_features, read_interactions
+
+        past, future = read_interactions(train), read_interactions(test)
+        item_features = read_features(items, "item_id")
+        recommender = _fitted(model, validation.value, seed, past, read_features(users, "user_id"), item_features)
+        catalogue = past.items if item_features is None else past.items.union(item_features.ids)
+        recommended = recommender.recommend(future.users.values, k).to_table()
+        measured = measure(recommended, future, past, k, catalogue)
+    figures = {name: None if math.isnan(value) else value for name, value in measured.metrics.items()}
+    counts = {"k": k, "users": len(measured.users), "users_missing": measured.users_missing}
+    typer.echo(json.dumps({"model": type(recommender).__name__, **counts, **figures}))
+
+
+def _fitted(name: str, validation: str, seed: int, pairs, users, items) -> Recommender:  # type: ignore[no-untyped-def]
+    """The named model, or the one that validation chooses, fitted; progress goes to stderr."""
+    from ml.recommenders.zoo import make_recommender
+
+    return make_recommender(name).fit(pairs, users, items)
+
+
+@contextmanager
+def _clear_errors(command: str) -> Iterator[None]:
+    """Foreseen errors become one line on stderr and exit code 1."""
+    from ml.recommenders.persistence import ModelFileError
+    from ml.recommenders.tables import TableError
+    from ml.recommenders.zoo import UnknownModelError
+
+    try:
+        yield
+    except (TableError, ModelFileError, UnknownModelError, ValueError) as error:
+        console.print(f"[red]tessera {command}:[/] {error}", soft_wrap=True, markup=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        console.print("[yellow]Stopped.[/] Nothing was written.")
+        raise typer.Exit(130) from None

@@ -1,0 +1,161 @@
+"""Recommenders as assets: candidates measured on the past, and the champion that the gate lets through."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import tempfile
+from pathlib import Path
+
+import dagster as dg
+from matplotlib.figure import Figure
+
+from ml.evaluation.bootstrap import Interval, mean_interval
+from ml.evaluation.figures import comparison_plot
+from ml.evaluation.gate import elect
+from ml.recommenders.candidates import (
+    Candidate,
+    Configuration,
+    compare,
+    comparison_table,
+    contenders_from_tables,
+    scores_table,
+)
+from ml.recommenders.marts import TrainingTables, training_tables, usable_columns
+from ml.recommenders.training import champion_configuration, guardrails_of, planned_configurations, split_of
+from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
+
+GROUP = "recommendation"
+
+
+@dg.asset(
+    deps=["users", "items", "interactions", "user_segments"],
+    group_name=GROUP,
+    kinds={"lightfm", "mlflow"},
+    description=(
+        "Every configured recommender, the popularity baseline and the champion's configuration: fitted on the "
+        "past, measured on what came next, each a run in MLflow. One row per candidate."
+    ),
+)
+def candidate_models(
+    context: dg.AssetExecutionContext, home: HomeResource, warehouse: WarehouseResource, registry: RegistryResource
+) -> dg.MaterializeResult[None]:
+    """Fit, measure, log, and write the tables `candidate_models` and `candidate_scores`."""
+    settings = home.settings()
+    tables = _tables(home, warehouse)
+    data, split = split_of(tables, settings.evaluation)
+    segments = warehouse.read("select user_id, segment_name from user_segments where segment_name is not null")
+    segment_of = dict(zip(*(segments[name].to_pylist() for name in ("user_id", "segment_name")), strict=True))
+    champion = registry.get().champion()
+    plan = planned_configurations(
+        settings.recommenders, champion_configuration(champion.params) if champion else None
+    )
+    rules = settings.evaluation
+    candidates: list[Candidate] = []
+    with registry.get().start_run("candidates") as parent:
+        parent.log_data("interactions", tables.interactions.to_table())
+        for candidate in compare(
+            plan,
+            data,
+            split,
+            rules.k,
+            metric=rules.metric,
+            most_users=rules.most_users,
+            segments=segment_of,
+            seed=rules.seed,
+            told=context.log.info,
+        ):
+            candidates.append(candidate)
+            with registry.get().start_run(candidate.configuration.model, parent=parent) as run:
+                run.log_params(candidate.configuration.as_dict())
+                run.log_metrics(candidate.contender(rules.metric).metrics | {"seconds": candidate.seconds})
+        table = comparison_table(candidates, rules.metric)
+        plot = comparison_plot(_intervals(candidates, rules.metric), f"{rules.metric}_at_{rules.k}")
+        parent.log_table(table, "comparison")
+        parent.log_figure(plot, "comparison")
+    warehouse.write("candidate_models", table)
+    warehouse.write("candidate_scores", scores_table(candidates, rules.metric))
+    return dg.MaterializeResult(
+        metadata={
+            "candidates": len(candidates),
+            "test_users": len(candidates[0].measured.users),
+            "comparison": dg.MetadataValue.md(table.to_pandas().to_markdown(index=False, floatfmt=".4f")),
+            "plot": _picture(plot),
+            "warnings": dg.MetadataValue.json(list(split.warnings)),
+        }
+    )
+
+
+@dg.asset(
+    deps=[candidate_models],
+    group_name=GROUP,
+    kinds={"lightfm", "mlflow"},
+    description=(
+        "The recommender that is served. The best candidate takes the place only if it beats the champion's "
+        "configuration by more than noise and breaks no guardrail; otherwise the champion is refitted on newer data."
+    ),
+)
+def champion_model(
+    context: dg.AssetExecutionContext, home: HomeResource, warehouse: WarehouseResource, registry: RegistryResource
+) -> dg.MaterializeResult[None]:
+    """Decide, fit the chosen configuration on everything, register it, and move the alias if the gate says so."""
+    settings, rules = home.settings(), home.settings().evaluation
+    champion = registry.get().champion()
+    chosen, verdict = elect(
+        contenders_from_tables(warehouse.read("candidate_models"), warehouse.read("candidate_scores")),
+        champion_configuration(champion.params) if champion else None,
+        settings.recommenders.baseline,
+        guardrails_of(rules),
+        metric=f"{rules.metric}_at_{rules.k}",
+        least_gain=rules.least_gain,
+        confidence=rules.confidence,
+        seed=rules.seed,
+    )
+    context.log.info("%s: %s", verdict.kind, "; ".join(verdict.reasons))
+    metadata: dict[str, dg.MetadataValue | str | float] = {
+        "verdict": verdict.kind,
+        "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in verdict.reasons)),
+        "model": chosen.name,
+    }
+    if verdict.promote:
+        tables = _tables(home, warehouse)
+        recommender = Configuration.from_dict(chosen.configuration).make()
+        recommender.fit(tables.interactions, tables.user_features, tables.item_features)
+        with (
+            tempfile.TemporaryDirectory(prefix="tessera-champion-") as folder,
+            registry.get().start_run(f"champion {chosen.name}") as run,
+        ):
+            run.log_params({"configuration": json.dumps(dict(chosen.configuration), sort_keys=True)})
+            run.log_metrics(chosen.metrics)
+            run.log_data("interactions", tables.interactions.to_table())
+            recommender.save(Path(folder) / "recommender")
+            version = registry.get().register(run, Path(folder) / "recommender")
+        registry.get().promote(version.version, kind=verdict.kind, reasons=verdict.reasons)
+        metadata["version"] = str(version.version)
+    metadata |= {name: float(value) for name, value in chosen.metrics.items() if not math.isnan(value)}
+    return dg.MaterializeResult(metadata=metadata)
+
+
+def _tables(home: HomeResource, warehouse: WarehouseResource) -> TrainingTables:
+    knobs = home.settings().recommenders
+    users, items = warehouse.read("users"), warehouse.read("items")
+    return training_tables(
+        warehouse.read("select user_id, item_id, strength, last_at, is_negative from interactions"),
+        users,
+        items,
+        user_columns=usable_columns(users, knobs.user_columns),
+        item_columns=usable_columns(items, knobs.item_columns),
+    )
+
+
+def _intervals(candidates: list[Candidate], metric: str) -> dict[str, Interval]:
+    return {found.configuration.model: mean_interval(found.measured.per_user[metric]) for found in candidates}
+
+
+def _picture(figure: Figure) -> dg.MetadataValue:
+    """A plot inside Dagster's page."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=90)
+    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})")

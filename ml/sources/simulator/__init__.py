@@ -1,0 +1,7 @@
+"""The embedded default site: seeded, vectorised, with a planted truth that the pipeline has to find again."""
+
+from ml.sources.simulator.site import Site
+from ml.sources.simulator.truth import truth_tables
+from ml.sources.simulator.writing import Simulated, recorded_site, simulate_into_folder, simulate_into_home
+
+__all__ = ["Simulated", "Site", "recorded_site", "simulate_into_folder", "simulate_into_home", "truth_tables"]

@@ -1,0 +1,175 @@
+"""The events of some sessions of one day, with what real logs suffer from: late, repeated and malformed rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from ml.settings.simulator import FaultSettings, SimulatorSettings
+from ml.sources.simulator.browsing import Shelves, browse
+from ml.sources.simulator.control import add_consent, add_exposures, add_identity, add_preferences
+from ml.sources.simulator.encoding import MALFORMED_KINDS, Block, ItemTexts, encode, user_ids
+from ml.sources.simulator.experiments import NEW_CHECKOUT, Experiment, is_treated
+from ml.sources.simulator.funnel import Carts, add_signals_and_carts
+from ml.sources.simulator.interactions import (
+    PageContext,
+    add_forms,
+    add_pointer,
+    add_reactions,
+    add_reading,
+    add_searches,
+    add_videos,
+)
+from ml.sources.simulator.items import DAY_MS
+from ml.sources.simulator.places import DEVICES
+from ml.sources.simulator.population import Engagement, Population
+from ml.sources.simulator.properties import PropertyTexts
+from ml.sources.simulator.randomness import Bools, Floats, Ints
+from ml.sources.simulator.rows import RowCollector
+from ml.sources.simulator.slots import add_links
+from ml.sources.simulator.texts import CURRENCY
+from ml.sources.simulator.views import lay_out
+from ml.sources.simulator.visits import Sessions
+
+HAS_CURSOR = np.array([device.type in ("desktop", "bot") for device in DEVICES])
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What all blocks of a day share. exposure_day (visitors,): when each one was exposed to the experiments."""
+
+    settings: SimulatorSettings
+    seed: int
+    day: int
+    users: Population
+    interest_cdf: Floats
+    exposure_day: Ints
+    shelves: Shelves
+    items: ItemTexts
+    planted: tuple[Experiment, ...]
+    texts: PropertyTexts
+
+
+def draw_block(stage: Stage, sessions: Sessions, first_key: int, rng: np.random.Generator) -> Block:
+    """All events of the sessions, in no order yet."""
+    settings, users, texts = stage.settings, stage.users, stage.texts
+    pages, starts_at_home = browse(users, stage.interest_cdf, sessions, stage.shelves, settings.browsing, rng)
+    page_user = sessions.user[pages.session]
+    items = stage.shelves.items
+    context = PageContext(
+        pages=pages,
+        items=items,
+        habits=users.habits[page_user],
+        has_cursor=HAS_CURSOR[users.devices[page_user, sessions.slot[pages.session]]],
+        is_human=users.engagement[page_user] != Engagement.BOT,
+        is_product=items.is_product[pages.item],
+        heartbeat_ms=settings.browsing.heartbeat_seconds * 1000,
+    )
+    rows = RowCollector()
+    depth = add_reading(context, rows, texts, rng)
+    add_pointer(context, rows, texts, rng)
+    add_videos(context, rows, texts, rng)
+    add_forms(context, rows, texts, rng)
+    add_searches(context, rows, texts, rng)
+    add_reactions(context, rows, texts, rng)
+    recommendations, answers = add_links(context, settings.browsing.slot_share, stage.items.ids, rows, texts, rng)
+    carts = add_signals_and_carts(
+        context,
+        users.habits[sessions.user],
+        _checkout_treated(stage, sessions),
+        settings.planted.checkout_lift,
+        depth,
+        settings.conversion,
+        rows,
+        texts,
+        rng,
+    )
+    views = lay_out(pages, starts_at_home, carts, sessions, len(items), context.is_product, rows, texts)
+    first_view = np.cumsum(np.bincount(pages.session, minlength=len(sessions))) - np.bincount(
+        pages.session, minlength=len(sessions)
+    )
+    first_view[starts_at_home] = len(pages) + np.arange(int(starts_at_home.sum()))
+    add_identity(users, sessions, first_view, stage.day, rows, texts, rng)
+    add_consent(users, sessions, first_view, stage.day, rows, texts)
+    favourite = np.argmax(users.interest[:, 0::2] + users.interest[:, 1::2], axis=1)
+    add_preferences(users, sessions, first_view, favourite, rows, texts, rng)
+    own_texts = answers
+    is_exposed = sessions.is_first & (stage.exposure_day[sessions.user] == stage.day)
+    exposed = add_exposures(
+        users, sessions, first_view, is_exposed, stage.planted, settings.planted, stage.seed,
+        len(texts) + len(own_texts), rows, texts, rng,
+    )  # fmt: skip
+    unit_ids = user_ids(users.key[sessions.user[exposed]], stage.seed).to_pylist()
+    own_texts = own_texts + [_json({"unit_type": "user", "unit_id": unit}) for unit in unit_ids]
+    own_texts = own_texts + _add_cart_events(carts, items.price, first_key, len(texts) + len(own_texts), rows)
+    collected = rows.rows(views.item)
+    latency = 200 + rng.exponential(600, len(collected)).astype(np.int64)
+    session = views.session[collected.view]
+    return Block(
+        users=users,
+        sessions=sessions,
+        views=views,
+        rows=collected,
+        received_ms=collected.time_ms + latency + sessions.delay_ms[session],
+        texts=pa.concat_arrays([texts.array, pa.array(own_texts, pa.string())]),
+        items=stage.items,
+        planted=stage.planted,
+        recommendations=recommendations,
+        first_key=first_key,
+        seed=stage.seed,
+    )
+
+
+def tables_by_arrival(
+    block: Block, faults: FaultSettings, day_ms: int, rng: np.random.Generator
+) -> tuple[pa.Table, pa.Table]:
+    """The block's events in the order of arrival: those that arrive on its own day, and those that arrive later."""
+    n = len(block.rows)
+    order = np.argsort(block.received_ms, kind="stable")
+    repeated = order[rng.random(n) < faults.duplicate_share]
+    chosen = np.concatenate([order, repeated])
+    duplicate = np.concatenate([np.zeros(n, dtype=np.int64), np.ones(len(repeated), dtype=np.int64)])
+    broken = rng.random(len(chosen)) < faults.malformed_share
+    malformed = np.where(broken & (duplicate == 0), rng.integers(1, MALFORMED_KINDS + 1, len(chosen)), 0)
+    late = block.received_ms[chosen] + 1000 * duplicate >= day_ms + DAY_MS
+    parts = [encode(block, chosen[mask], duplicate[mask], malformed[mask]) for mask in (~late, late)]
+    return parts[0], parts[1]
+
+
+def _checkout_treated(stage: Stage, sessions: Sessions) -> Bools:
+    exposed = stage.exposure_day[sessions.user] <= stage.day
+    running = stage.day < stage.planted[NEW_CHECKOUT].end_day
+    return np.asarray(exposed & running & is_treated(stage.users, stage.seed, NEW_CHECKOUT)[sessions.user])
+
+
+def _add_cart_events(
+    carts: Carts, price: Floats, first_key: int, first_text: int, rows: RowCollector
+) -> list[str]:
+    """add_to_cart, remove_from_cart, checkout and purchase; returns the texts, whose codes begin at `first_text`."""
+    n = len(carts.page)
+    unit_price = price[carts.item]
+    text = first_text + np.arange(n)
+    added = carts.ends_ms - 500
+    rows.add("add_to_cart", carts.page, added, None, text)
+    gone = carts.removes
+    rows.add("remove_from_cart", carts.page[gone], carts.ends_ms[gone] + 900, None, text[gone])
+    out = carts.checks_out
+    rows.add("checkout", carts.page[out], carts.ends_ms[out] + 2_500, None, text[out])
+    buys = carts.buys
+    paid = np.round(unit_price * carts.quantity, 2)
+    rows.add(
+        "purchase", carts.page[buys], carts.ends_ms[buys] + 60_000, paid[buys], first_text + n + np.arange(n)[buys]
+    )
+    basket = [
+        {"currency": CURRENCY, "price": unit, "quantity": quantity}
+        for unit, quantity in zip(unit_price.tolist(), carts.quantity.tolist(), strict=True)
+    ]
+    orders = [{**row, "order_id": f"o{first_key + i:x}"} for i, row in enumerate(basket)]
+    return [_json(row) for row in [*basket, *orders]]
+
+
+def _json(value: dict[str, object]) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,237 @@
+"""Sessions become pages: what a page shows, which of it is clicked, and how long each page is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml.settings.simulator import BrowsingSettings
+from ml.sources.simulator.items import MAIN_TOPIC_WEIGHT, Items
+from ml.sources.simulator.personas import HABITS
+from ml.sources.simulator.population import Engagement, Population
+from ml.sources.simulator.randomness import Bools, Floats, Ints
+from ml.sources.simulator.topics import TOPICS
+from ml.sources.simulator.visits import Sessions
+
+MAX_PAGES = 60
+HOME_DWELL_MS = 7_000
+HOME_ENTRY = np.array([0.6, 0.08, 0.08, 0.25, 0.1, 0.15])
+DWELL = HABITS.index("dwell")
+
+
+@dataclass
+class Shelves:
+    """What the site offers on a day.
+
+    items: those that are out by the end of the day. order (n,): items sorted by topic. cdf (24 × n,): for every hour and
+    topic the running share of its items, raised by `hour × topics + topic`, so that one sorted array serves all draws.
+    front_cdf (24, topics): running share of the topics on the front page.
+    """
+
+    items: Items
+    order: Ints
+    cdf: Floats
+    front_cdf: Floats
+
+    def draw(self, hour: Ints, topic: Ints, draw: Floats) -> Ints:
+        """One item (its row in `items`) for every hour, topic and uniform draw, all of one shape."""
+        shelf = hour * len(TOPICS) + topic
+        place = np.searchsorted(self.cdf, shelf + draw, side="right")
+        return np.asarray(self.order[place % len(self.order)])
+
+
+def stock_shelves(items: Items, weights: Floats) -> Shelves:
+    """Shelves from the (24, n) weights of the items in every hour of a day.
+
+    Raises:
+        ValueError: a topic has no item that is out.
+    """
+    order = np.argsort(items.topic, kind="stable")
+    sorted_topic = items.topic[order]
+    starts = np.searchsorted(sorted_topic, np.arange(len(TOPICS)))
+    totals = np.add.reduceat(weights[:, order], starts, axis=1)
+    if len(np.unique(sorted_topic)) < len(TOPICS) or (totals <= 0).any():
+        raise ValueError("every topic needs an item that is out: raise simulator.items")
+    running = np.cumsum(weights[:, order], axis=1)
+    before = np.concatenate([np.zeros((24, 1)), np.cumsum(totals, axis=1)[:, :-1]], axis=1)
+    within = (running - before[:, sorted_topic]) / totals[:, sorted_topic]
+    shelf = np.arange(24)[:, None] * len(TOPICS) + sorted_topic[None, :]
+    cdf = shelf + np.clip(within, 0.0, 1.0)
+    # the last item of a shelf closes it exactly, whatever the rounding of the sums
+    ends = np.append(starts[1:], len(order)) - 1
+    cdf[:, ends] = shelf[:, ends] + 1.0
+    front = np.cumsum(totals / totals.sum(axis=1, keepdims=True), axis=1)
+    return Shelves(items, order, np.maximum.accumulate(cdf.ravel()), front)
+
+
+@dataclass
+class Pages:
+    """Item pages of some sessions, in order of session and time.
+
+    session (p,): row of the sessions. item (p,): row of the items. start_ms, dwell_ms (p,). number (p,): 0, 1, … in
+    the session. is_last (p,). match (p,): interest of the user in the item, 1 is average. shown (p, k): items that the
+    page shows, best place first. clicked (p,): which of them leads to the next page, -1 on the last page.
+    """
+
+    session: Ints
+    item: Ints
+    start_ms: Ints
+    dwell_ms: Ints
+    number: Ints
+    is_last: Bools
+    match: Floats
+    shown: Ints
+    clicked: Ints
+
+    def __len__(self) -> int:
+        return len(self.session)
+
+
+def browse(
+    users: Population,
+    interest_cdf: Floats,
+    sessions: Sessions,
+    shelves: Shelves,
+    knobs: BrowsingSettings,
+    rng: np.random.Generator,
+) -> tuple[Pages, Bools]:
+    """Walk all sessions at once.
+
+    `interest_cdf` (users, topics) is what the users like on this day. A session of n pages draws n + 1 sets of shown items: one that leads
+    to its first page, and one on every page. The click among a set follows interest × position; appeal and recency
+    decide what is shown.
+
+    Returns:
+        The item pages, and (sessions,) whether a session begins on the home page, before its first item page.
+    """
+    n_sessions = len(sessions)
+    is_bot = users.engagement[sessions.user] == Engagement.BOT
+    counts = _page_counts(n_sessions, is_bot, knobs, rng)
+    total = int(counts.sum())
+    session = np.repeat(np.arange(n_sessions), counts)
+    first = np.cumsum(counts) - counts
+    number = np.arange(total) - first[session]
+    set_session = np.repeat(np.arange(n_sessions), counts + 1)
+    shown = _shown(users, interest_cdf, sessions, set_session, shelves, knobs, rng)
+    chosen = _choice(users, interest_cdf, sessions, set_session, shown, shelves.items, knobs, rng)
+    leading = np.arange(total) + session
+    item = shown[leading, chosen[leading]]
+    # a page never links to itself: the next of the shown items is clicked instead
+    repeats = np.flatnonzero((number > 0) & (item == np.roll(item, 1)))
+    chosen[leading[repeats]] = (chosen[leading[repeats]] + 1) % knobs.shown_items
+    item[repeats] = shown[leading[repeats], chosen[leading[repeats]]]
+    is_last = number == counts[session] - 1
+    user = sessions.user[session]
+    match = _interest_in(interest_cdf, user, shelves.items, item) * len(TOPICS)
+    dwell = _dwell(users, user, shelves.items, item, match, is_bot[session], knobs, rng)
+    starts_at_home = (rng.random(n_sessions) < HOME_ENTRY[sessions.channel]) & ~is_bot
+    pause = rng.integers(400, 2500, total)
+    elapsed = np.cumsum(dwell + pause)
+    before = elapsed - dwell - pause
+    start = sessions.start_ms[session] + before - before[first][session] + starts_at_home[session] * HOME_DWELL_MS
+    return (
+        Pages(
+            session=session,
+            item=item,
+            start_ms=start,
+            dwell_ms=dwell,
+            number=number,
+            is_last=is_last,
+            match=match,
+            shown=shown[leading + 1],
+            clicked=np.where(is_last, -1, chosen[leading + 1]),
+        ),
+        starts_at_home,
+    )
+
+
+def _page_counts(n: int, is_bot: Bools, knobs: BrowsingSettings, rng: np.random.Generator) -> Ints:
+    """Pages a session: 1 for a bounce, else 1 + geometric with a chance to stop that differs between sessions."""
+    stop = rng.beta(knobs.stop_alpha, knobs.stop_beta, n)
+    counts = 1 + rng.geometric(np.maximum(stop, 0.01))
+    counts = np.where(rng.random(n) < knobs.bounce_share, 1, counts)
+    counts = np.where(is_bot, rng.integers(6, 18, n), counts)
+    return np.minimum(counts, MAX_PAGES)
+
+
+def _shown(
+    users: Population,
+    interest_cdf: Floats,
+    sessions: Sessions,
+    set_session: Ints,
+    shelves: Shelves,
+    knobs: BrowsingSettings,
+    rng: np.random.Generator,
+) -> Ints:
+    """(sets, k) items that each set shows: from the front page, the session's first topic, or the user's sections."""
+    shape = (len(set_session), knobs.shown_items)
+    own_cdf = interest_cdf[sessions.user]
+    focus = _draw_topic(own_cdf, rng.random((len(sessions), 1)))[:, 0]
+    topic = _draw_topic(own_cdf[set_session], rng.random(shape))
+    topic = np.where(rng.random(shape) < knobs.focus_share, focus[set_session][:, None], topic)
+    hour = np.broadcast_to(sessions.hour[set_session][:, None], shape)
+    front = rng.random(shape) < knobs.front_page_share
+    rows, _ = np.nonzero(front)
+    topic[front] = _draw_topic(shelves.front_cdf[hour[rows, 0]], rng.random((len(rows), 1)))[:, 0]
+    return shelves.draw(hour, topic, rng.random(shape))
+
+
+def _draw_topic(cdf: Floats, draw: Floats) -> Ints:
+    """(n, k) topics for (n, topics) running shares and (n, k) uniform draws."""
+    below = np.zeros(draw.shape, dtype=np.int64)
+    for column in range(cdf.shape[1] - 1):
+        below += draw >= cdf[:, column : column + 1]
+    return below
+
+
+def _choice(
+    users: Population,
+    interest_cdf: Floats,
+    sessions: Sessions,
+    set_session: Ints,
+    shown: Ints,
+    items: Items,
+    knobs: BrowsingSettings,
+    rng: np.random.Generator,
+) -> Ints:
+    """(sets,) which of the shown items is clicked."""
+    user = sessions.user[set_session][:, None]
+    interest = _interest_in(interest_cdf, user, items, shown)
+    position = (1.0 + np.arange(shown.shape[1])) ** -knobs.position_exponent
+    foreign = items.language[shown] != users.language[user]
+    weight = (interest + 0.002) ** knobs.interest_exponent * position
+    weight = np.where(foreign, weight * knobs.foreign_language_factor, weight)
+    running = np.cumsum(weight, axis=1)
+    return np.asarray((running[:, :-1] <= rng.random((len(shown), 1)) * running[:, -1:]).sum(axis=1))
+
+
+def _interest_in(interest_cdf: Floats, user: Ints, items: Items, item: Ints) -> Floats:
+    """Interest of the user in the item's topic vector; `user` and `item` broadcast."""
+    topics = interest_cdf.shape[1]
+    flat = interest_cdf.ravel()
+
+    def share(topic: Ints) -> Floats:
+        place = user * topics + topic
+        return np.asarray(flat[place] - np.where(topic > 0, flat[place - 1], 0.0))
+
+    main, second = share(items.topic[item]), share(items.second_topic[item])
+    return np.maximum(MAIN_TOPIC_WEIGHT * main + (1 - MAIN_TOPIC_WEIGHT) * second, 0.0)
+
+
+def _dwell(
+    users: Population,
+    user: Ints,
+    items: Items,
+    item: Ints,
+    match: Floats,
+    is_bot: Bools,
+    knobs: BrowsingSettings,
+    rng: np.random.Generator,
+) -> Ints:
+    """(p,) ms on each page: longer for long texts, patient users and what they like; at most 20 minutes."""
+    length = np.sqrt(items.minutes[item] / 3.0)
+    liking = 0.7 + 0.6 * np.minimum(match / 4.0, 1.0)
+    median = knobs.dwell_median_seconds * length * liking * users.habits[user, DWELL]
+    seconds = np.clip(median * np.exp(rng.normal(0.0, knobs.dwell_sigma, len(item))), 1.5, 1200.0)
+    return np.asarray((np.where(is_bot, rng.uniform(0.8, 2.0, len(item)), seconds) * 1000).astype(np.int64))

@@ -1,0 +1,149 @@
+"""A simulated site: what it is on every day, and the events of any stretch of days."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.events import EVENT_SCHEMA, TIMESTAMP
+from ml.settings.simulator import SimulatorSettings
+from ml.sources.simulator.block import Stage, draw_block, tables_by_arrival
+from ml.sources.simulator.browsing import stock_shelves
+from ml.sources.simulator.encoding import item_texts
+from ml.sources.simulator.experiments import experiments
+from ml.sources.simulator.items import DAY_MS, Items, daily_items, founding_items, hourly_weights
+from ml.sources.simulator.personas import persona_tables
+from ml.sources.simulator.population import NEVER, Population, PopulationModel
+from ml.sources.simulator.properties import PropertyTexts
+from ml.sources.simulator.randomness import Ints, Stream, generator
+from ml.sources.simulator.taste import daily_interest_cdf
+from ml.sources.simulator.texts import catalogue_rows, item_ids, item_titles
+from ml.sources.simulator.visits import draw_sessions, first_visits_since, utc_offsets, visits
+
+SESSIONS_PER_BLOCK = 16_384
+RAW_SCHEMA = pa.schema([field.with_nullable(True) for field in EVENT_SCHEMA])
+
+
+class Site:
+    """A site that opens on `start` and is planned to be watched for `settings.days` days.
+
+    Every day is a function of the seed, the settings and the day's number: any stretch can be simulated alone, and stretches
+    that follow each other give what one long stretch gives. Days after the planned ones can be simulated too.
+    """
+
+    def __init__(self, settings: SimulatorSettings, seed: int, start: dt.date) -> None:
+        self.settings = settings
+        self.seed = seed
+        self.start = start
+        self.start_ms = round(dt.datetime(start.year, start.month, start.day, tzinfo=dt.UTC).timestamp() * 1000)
+        self.model = PopulationModel(settings, persona_tables(settings.personas), seed, settings.days)
+        self.planted = experiments(settings.planted, settings.days)
+        self._texts = PropertyTexts()
+
+    def day_of(self, date: dt.date) -> int:
+        """Number of a date, counted from the site's first day."""
+        return (date - self.start).days
+
+    def date_of(self, day: int) -> dt.date:
+        """Date of a day's number."""
+        return self.start + dt.timedelta(days=day)
+
+    @cached_property
+    def _founders(self) -> Population:
+        return self.model.founders()
+
+    def population(self, until_day: int) -> Population:
+        """Users and bots who came before a day."""
+        weeks = range(math.ceil(until_day / 7))
+        users = Population.concat([self._founders, *(self.model.newcomers(week) for week in weeks)])
+        return users.take(users.from_day < until_day)
+
+    def items(self, until_day: int) -> Items:
+        """Items published before a day."""
+        days = (daily_items(self.settings, self.seed, self.start_ms, day) for day in range(until_day))
+        return Items.concat([founding_items(self.settings, self.seed, self.start_ms), *days])
+
+    def catalogue(self, since_day: int, until_day: int) -> pa.Table:
+        """Items published in [since_day, until_day) as ITEM_SCHEMA; from day 0 on, those before it too."""
+        items = self.items(until_day)
+        first = 0 if since_day <= 0 else self.settings.items + since_day * self.settings.new_items_per_day
+        return catalogue_rows(items).slice(first)
+
+    def exposure_days(self, users: Population, until_day: int) -> Ints:
+        """(n,) day on which each user is exposed to the planted experiments; NEVER if not before `until_day`."""
+        first, end = self.planted[0].start_day, min(self.planted[0].end_day, until_day)
+        return first_visits_since(users, self.settings, self.seed, first, end, self.start.weekday())
+
+    def events(self, since_day: int, until_day: int) -> Iterator[pa.Table]:
+        """Events that arrive in [since_day, until_day), in order of their arrival day, in bounded memory.
+
+        Tables have EVENT_SCHEMA's columns, strings dictionary-encoded; malformed rows are among them.
+        """
+        lookback = math.ceil(self.settings.faults.late_hours_max / 24) + 1
+        users = self.population(until_day)
+        exposure = self.exposure_days(users, until_day)
+        items = self.items(until_day)
+        ids, titles = item_ids(items), item_titles(items)
+        waiting: list[pa.Table] = []
+        for day in range(max(since_day - lookback, 0), until_day):
+            if day >= since_day:
+                arrived, waiting = self._arrivals(waiting, day)
+                yield from arrived
+            for on_time, late in self._day(day, users, exposure, items, ids, titles):
+                if day >= since_day:
+                    yield on_time
+                if len(late):
+                    waiting.append(late.cast(RAW_SCHEMA))
+
+    def _arrivals(self, waiting: list[pa.Table], day: int) -> tuple[list[pa.Table], list[pa.Table]]:
+        """Of the rows that wait, those that arrive on a day, and those that go on waiting; earlier ones are gone."""
+        if not waiting:
+            return [], []
+        table = pa.concat_tables(waiting)
+        begin, end = (
+            pa.scalar((self.start_ms + d * DAY_MS) * 1000, pa.int64()).cast(TIMESTAMP) for d in (day, day + 1)
+        )
+        received = table["received_at"]
+        now = pc.and_(pc.greater_equal(received, begin), pc.less(received, end))
+        return [table.filter(now)], [table.filter(pc.greater_equal(received, end))]
+
+    def _day(
+        self, day: int, users: Population, exposure: Ints, items: Items, ids: pa.Array, titles: pa.Array
+    ) -> Iterator[tuple[pa.Table, pa.Table]]:
+        settings, seed = self.settings, self.seed
+        date, day_ms = self.date_of(day), self.start_ms + day * DAY_MS
+        rng = generator(seed, Stream.DAY, day)
+        coming = np.flatnonzero(visits(users, settings, seed, day, date.weekday()))
+        passing = self.model.passers_by(day, int(rng.poisson(settings.passers_by * len(coming))))
+        visitors = Population.concat([users.take(coming), passing])
+        if not len(visitors):
+            return
+        exposed = np.concatenate([exposure[coming], np.full(len(passing), NEVER)])
+        sessions = draw_sessions(
+            visitors, np.arange(len(visitors)), settings, rng, seed, day, day_ms, utc_offsets(date), exposed == day
+        )
+        count = settings.items + (day + 1) * settings.new_items_per_day
+        available = items.head(count)
+        stage = Stage(
+            settings=settings,
+            seed=seed,
+            day=day,
+            users=visitors,
+            interest_cdf=daily_interest_cdf(visitors, settings.planted, seed, day, settings.days),
+            exposure_day=exposed,
+            shelves=stock_shelves(available, hourly_weights(available, settings, day_ms)),
+            items=item_texts(available, ids[:count], titles[:count]),
+            planted=self.planted,
+            texts=self._texts,
+        )
+        for number, first in enumerate(range(0, len(sessions), SESSIONS_PER_BLOCK)):
+            block_rng = generator(seed, Stream.DAY, day, number + 1)
+            part = sessions.slice(first, first + SESSIONS_PER_BLOCK)
+            block = draw_block(stage, part, (day << 40) + (number << 28), block_rng)
+            yield tables_by_arrival(block, settings.faults, day_ms, block_rng)

@@ -1,0 +1,179 @@
+"""A simulated stretch of days on its way to disk: into the event log of a home, or as plain files."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import os
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ml.catalogue import Catalogue
+from ml.dead_letters import DeadLetters
+from ml.event_log import EventLog
+from ml.event_validation import validate_events
+from ml.home import Home
+from ml.settings.simulator import SimulatorSettings
+from ml.sources.simulator.site import RAW_SCHEMA, Site
+from ml.sources.simulator.truth import write_truth
+
+SOURCE = "simulator"
+SITE_FILE = "site.json"
+PREFETCHED_TABLES = 2
+FILE_ROWS = 4_000_000
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What came of it. `rejected` counts the malformed rows by field; `already_there`: the stretch was written before."""
+
+    events: int
+    items: int
+    rejected: Counter[str] = field(default_factory=Counter)
+    already_there: bool = False
+
+
+def recorded_site(home: Home) -> tuple[Site, dt.date] | None:
+    """The site that was simulated into a home, and the date up to which; None where there is none."""
+    file = home.truth / SITE_FILE
+    if not file.exists():
+        return None
+    record = json.loads(file.read_text(encoding="utf-8"))
+    settings = SimulatorSettings.model_validate(record["settings"])
+    site = Site(settings, record["seed"], dt.date.fromisoformat(record["start"]))
+    return site, dt.date.fromisoformat(record["until"])
+
+
+def simulate_into_home(
+    home: Home, site: Site, since: dt.date, until: dt.date, progress: Progress | None = None
+) -> Simulated:
+    """Write the events that arrive in [since, until) to the log, new items to the catalogue, the truth beside them.
+
+    The same stretch twice changes nothing. Malformed rows go to the dead letters.
+    """
+    log = EventLog(home)
+    mark = fingerprint(site, since, until)
+    if log.has(mark):
+        return Simulated(0, 0, already_there=True)
+    now = dt.datetime(until.year, until.month, until.day, tzinfo=dt.UTC)
+    since_day, until_day = site.day_of(since), site.day_of(until)
+    rejected: list[pa.Table] = []
+    total = 0
+    with log.ingest(SOURCE, mark) as writer:
+        for events in prefetched(site.events(since_day, until_day), PREFETCHED_TABLES):
+            valid = validate_events(events, now, check_json=False)
+            writer.write(valid.accepted)
+            rejects = valid.rejected
+            rejected.append(rejects.set_column(0, "row", pa.array(np.asarray(rejects["row"]) + total, pa.int64())))
+            total += len(events)
+            if progress:
+                progress(total)
+        dead = pa.concat_tables(rejected) if rejected else None
+        if dead is not None:
+            DeadLetters(home).write(dead, SOURCE, now, batch_id=f"{SOURCE}-{mark[:16]}")
+        items = site.catalogue(since_day, until_day)
+        Catalogue(home).append(items)
+        write_truth(site, until_day, home.truth)
+        _record(home, site, until)
+    fields = Counter(dead["field"].to_pylist()) if dead is not None else Counter()
+    return Simulated(total - sum(fields.values()), len(items), fields)
+
+
+def simulate_into_folder(
+    folder: Path, site: Site, since: dt.date, until: dt.date, progress: Progress | None = None
+) -> Simulated:
+    """Write the same as plain Parquet files: `events/*.parquet` as sent, malformed rows and all, `items.parquet`, `truth/`."""
+    since_day, until_day = site.day_of(since), site.day_of(until)
+    (folder / "events").mkdir(parents=True, exist_ok=True)
+    total = 0
+    with ExitStack() as files:
+        writer: pq.ParquetWriter | None = None
+        written = 0
+        for events in prefetched(site.events(since_day, until_day), PREFETCHED_TABLES):
+            if writer is None or written >= FILE_ROWS:
+                files.close()
+                path = folder / "events" / f"{site.date_of(since_day)}-{total:012d}.parquet"
+                writer = files.enter_context(
+                    pq.ParquetWriter(path, RAW_SCHEMA, compression="zstd", compression_level=1)
+                )
+                written = 0
+            writer.write_table(events.cast(RAW_SCHEMA))
+            written += len(events)
+            total += len(events)
+            if progress:
+                progress(total)
+    items = site.catalogue(since_day, until_day)
+    pq.write_table(items, folder / "items.parquet", compression="zstd")
+    write_truth(site, until_day, folder / "truth")
+    return Simulated(total, len(items))
+
+
+def fingerprint(site: Site, since: dt.date, until: dt.date) -> str:
+    """SHA-256 of all that decides the events of a stretch of days."""
+    plan = [
+        site.settings.model_dump_json(),
+        site.seed,
+        site.start.isoformat(),
+        since.isoformat(),
+        until.isoformat(),
+    ]
+    return hashlib.sha256(json.dumps(plan).encode()).hexdigest()
+
+
+def prefetched(tables: Iterator[pa.Table], ahead: int) -> Iterator[pa.Table]:
+    """The same tables, made by a second thread while the caller works on the ones before."""
+    waiting: queue.Queue[pa.Table | BaseException | None] = queue.Queue(maxsize=ahead)
+    stopped = threading.Event()
+
+    def offer(item: pa.Table | BaseException | None) -> None:
+        while not stopped.is_set():
+            try:
+                waiting.put(item, timeout=0.2)
+                return
+            except queue.Full:
+                continue
+
+    def produce() -> None:
+        try:
+            for table in tables:
+                offer(table)
+                if stopped.is_set():
+                    return
+            offer(None)
+        except BaseException as error:  # noqa: BLE001 it is raised again where the tables are used
+            offer(error)
+
+    producer = threading.Thread(target=produce, name="simulator", daemon=True)
+    producer.start()
+    try:
+        while (item := waiting.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        producer.join()
+
+
+def _record(home: Home, site: Site, until: dt.date) -> None:
+    record = {
+        "seed": site.seed,
+        "start": site.start.isoformat(),
+        "until": until.isoformat(),
+        "settings": site.settings.model_dump(mode="json"),
+    }
+    draft = home.truth / f"{SITE_FILE}.draft"
+    draft.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    os.replace(draft, home.truth / SITE_FILE)

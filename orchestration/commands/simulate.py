@@ -1,0 +1,100 @@
+"""`tessera simulate`: a site with planted truth, where no data is at hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from orchestration.commands.home import HomeOption, chosen_settings, home_of
+
+if TYPE_CHECKING:
+    from ml.settings.simulator import SimulatorSettings
+
+console = Console(highlight=False)
+DATE = ["%Y-%m-%d"]
+
+
+def simulate(
+    users: Annotated[
+        int | None, typer.Option(min=10, show_default="settings.yaml", help="Users at the start.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, show_default="settings.yaml", help="Planned days.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, show_default="settings.yaml", help="Same seed, same site.")
+    ] = None,
+    end: Annotated[
+        dt.datetime | None,
+        typer.Option(formats=DATE, show_default="today", help="First date after the planned days."),
+    ] = None,
+    until: Annotated[
+        dt.datetime | None,
+        typer.Option(
+            formats=DATE, show_default="--end", help="Stop before this date; call again to go on from there."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write plain Parquet files into this folder instead of a home.")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Simulate a content-and-shop site into the event log.
+
+    Users have planted personas, habits and classes of engagement; the truth is written to `truth/` of the home, and
+    no part of the pipeline reads it. The same seed, sizes and dates give the same events.
+
+    On a home with a simulated site the site goes on: `tessera simulate` adds the days up to today, `--until` up to
+    another date. The home remembers the site, so its sizes and seed cannot be given again.
+    """
+    from ml.sources.simulator import Site, recorded_site, simulate_into_folder, simulate_into_home
+
+    today = dt.datetime.now(dt.UTC).date()
+    chosen_home = home_of(home)
+    recorded = None if out else recorded_site(chosen_home)
+    if recorded:
+        if any(option is not None for option in (users, days, seed, end)):
+            _refuse(f"{chosen_home.path} has a site already: only --until goes with it, or choose another --home")
+        site, since = recorded
+        stop = until.date() if until else today
+        if stop <= since:
+            console.print(f"The site is simulated up to {since}: nothing to do. --until DATE goes further.")
+            return
+    else:
+        settings = _settings(users, days)
+        planned_end = end.date() if end else today
+        since = planned_end - dt.timedelta(days=settings.days)
+        site = Site(settings, settings.seed if seed is None else seed, since)
+        stop = until.date() if until else planned_end
+        if stop <= since:
+            _refuse(f"--until {stop} is not after the first day, {since}")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("events"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        task = progress.add_task(f"simulate {since} to {stop}", total=None)
+
+        def show(count: int) -> None:
+            progress.update(task, completed=count)
+
+        if out:
+            done = simulate_into_folder(out, site, since, stop, show)
+        else:
+            done = simulate_into_home(chosen_home, site, since, stop, show)
+    if done.already_there:
+        console.print("These days were simulated before: nothing to do.")
+        return
+    console.print(f"[bold]{done.events:,}[/] events of {since} to {stop}, {done.items:,} items.")
+    for name, count in done.rejected.most_common():
+        console.print(f"  {count:>9,}  malformed on purpose in {name}, kept as dead letters", markup=False)
+
+
+def _settings(users: int | None, days: int | None) -> SimulatorSettings:
+    given = {name: value for name, value in (("users", users), ("days", days)) if value is not None}
+    return chosen_settings().simulator.model_copy(update=given)
+
+
+def _refuse(message: str) -> None:
+    console.print(f"[red]tessera simulate:[/] {message}", soft_wrap=True)
+    raise typer.Exit(2)

@@ -1,8 +1,8 @@
-"""The published bundle: everything the service answers from, in one folder that is written whole and then made current.
+"""The published bundle: all that the service answers from, written whole and then made current.
 
-`published/<version>/` holds `manifest.json` (sha256 and size of each other file), the items and users as Parquet, the
-model's factors and the seen items as `.npy`, and whatever else was published with them. `published/CURRENT` names the
-version that counts; it moves by one atomic rename.
+`published/<version>/` holds `manifest.json` (sha256 and size of each other file), the items and users as
+Parquet, the model's factors and the seen items as `.npy`, and whatever else was published with them.
+`published/CURRENT` names the version that counts; it moves by one atomic rename.
 """
 
 from __future__ import annotations
@@ -50,6 +50,21 @@ class BundleError(ValueError):
 
 
 @dataclass(frozen=True)
+class FoldIn:
+    """How vectors of new people are made from the items they opened.
+
+    Attributes:
+        unknown_user: float32 (d,), vector of somebody of whom nothing is known.
+        weight: confidence of an observed item against an unobserved one.
+        regularization: pull towards `unknown_user`.
+    """
+
+    unknown_user: Floats
+    weight: float
+    regularization: float
+
+
+@dataclass(frozen=True)
 class Publication:
     """What goes into a bundle.
 
@@ -62,6 +77,7 @@ class Publication:
         interactions: `user_id`, `item_id` of what users have seen already.
         user_factors: float32 (n_users, d), rows as `users`; NaN rows are users that the model does not know.
         item_factors: float32 (n_items, d), rows as `items`; NaN rows are items that the model does not know.
+        fold_in: how to make vectors of people whom the model does not know; goes with the factors.
         files: further files or folders by their name in the bundle, e.g. `settings.yaml`, `segmentation`.
         details: what else the manifest should say (metrics, run id, data fingerprint); plain JSON.
     """
@@ -74,6 +90,7 @@ class Publication:
     interactions: pa.Table
     user_factors: Floats | None = None
     item_factors: Floats | None = None
+    fold_in: FoldIn | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -88,7 +105,7 @@ def write_bundle(published: Path, publication: Publication, version: str | None 
     Raises:
         BundleError: the parts do not fit together, or the version exists already.
     """
-    name = version or f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+    name = version or f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
     if not VERSION_PATTERN.match(name):
         raise BundleError(f"version {name!r}: use letters, digits, '.', '_' and '-', at most 64")
     target = published / name
@@ -152,7 +169,7 @@ class Bundle:
     """A checked bundle in memory. Items and users are numbered by their rows.
 
     Attributes:
-        seen_starts: int64 (n_users + 1,); the items of user row u are `seen_items[seen_starts[u]:seen_starts[u + 1]]`.
+        seen_starts: int64 (n_users + 1,), where each user's part of `seen_items` starts.
         seen_items: int32 rows of items.
     """
 
@@ -165,6 +182,7 @@ class Bundle:
     seen_items: npt.NDArray[np.int32]
     user_factors: Floats | None
     item_factors: Floats | None
+    fold_in: FoldIn | None
 
     @classmethod
     def load(cls, path: Path, verify: bool = True) -> Bundle:
@@ -192,6 +210,7 @@ class Bundle:
                 seen_items=np.load(path / "seen_items.npy", allow_pickle=False),
                 user_factors=np.load(path / "user_factors.npy", allow_pickle=False) if has_model else None,
                 item_factors=np.load(path / "item_factors.npy", allow_pickle=False) if has_model else None,
+                fold_in=_read_fold_in(path, manifest) if has_model else None,
             )
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             raise BundleError(f"{path}: unreadable: {error}") from error
@@ -224,6 +243,8 @@ class Bundle:
                 )
         if self.user_factors.shape[1] != self.item_factors.shape[1]:
             raise BundleError(f"{self.path}: user and item factors differ in width")
+        if self.fold_in is not None and self.fold_in.unknown_user.shape != (self.user_factors.shape[1],):
+            raise BundleError(f"{self.path}: unknown_user.npy is not as wide as the factors")
 
     @property
     def version(self) -> str:
@@ -323,6 +344,8 @@ def _write_parts(draft: Path, publication: Publication) -> None:
     if factors[0] is not None and factors[1] is not None:
         np.save(draft / "user_factors.npy", np.ascontiguousarray(factors[0], dtype=np.float32))
         np.save(draft / "item_factors.npy", np.ascontiguousarray(factors[1], dtype=np.float32))
+    if publication.fold_in is not None:
+        np.save(draft / "unknown_user.npy", publication.fold_in.unknown_user.astype(np.float32))
     for name, source in publication.files.items():
         if source.is_dir():
             shutil.copytree(source, draft / name)
@@ -330,7 +353,7 @@ def _write_parts(draft: Path, publication: Publication) -> None:
             shutil.copyfile(source, draft / name)
     Bundle(
         path=draft, manifest={}, items=items, users=users, trending=trending, seen_starts=starts, seen_items=seen,
-        user_factors=factors[0], item_factors=factors[1],
+        user_factors=factors[0], item_factors=factors[1], fold_in=publication.fold_in,
     ).check()  # fmt: skip
 
 
@@ -339,6 +362,7 @@ def _write_manifest(draft: Path, version: str, publication: Publication) -> None
     for file in sorted(path for path in draft.rglob("*") if path.is_file()):
         files[file.relative_to(draft).as_posix()] = {"sha256": _sha256(file), "bytes": file.stat().st_size}
         _sync(file)
+    fold_in = publication.fold_in
     manifest = {
         "format": BUNDLE_FORMAT,
         "version": version,
@@ -347,13 +371,24 @@ def _write_manifest(draft: Path, version: str, publication: Publication) -> None
         "written_at": dt.datetime.now(dt.UTC).isoformat(),
         "users": len(publication.users),
         "items": len(publication.items),
+        "fold_in": None
+        if fold_in is None
+        else {"weight": fold_in.weight, "regularization": fold_in.regularization},
         "details": dict(publication.details),
         "files": files,
     }
-    with open(draft / MANIFEST, "w", encoding="utf-8") as file:
-        json.dump(manifest, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
+    with open(draft / MANIFEST, "w", encoding="utf-8") as written:
+        json.dump(manifest, written, indent=1)
+        written.flush()
+        os.fsync(written.fileno())
+
+
+def _read_fold_in(path: Path, manifest: Mapping[str, Any]) -> FoldIn | None:
+    stated = manifest.get("fold_in")
+    if stated is None:
+        return None
+    unknown = np.load(path / "unknown_user.npy", allow_pickle=False)
+    return FoldIn(unknown, float(stated["weight"]), float(stated["regularization"]))
 
 
 def _distinct(table: pa.Table, key: str) -> pa.Table:

@@ -9,8 +9,6 @@ import pyarrow.compute as pc
 
 from ml.bundle import Bundle
 
-FOLD_IN_REGULARISATION = 0.1
-
 
 class Shelf:
     """Columns of the bundle, numbered by row.
@@ -35,9 +33,13 @@ class Shelf:
         self.tags = bundle.items["tags"]
         self.trending, self.scores = _trending(bundle)
         has_segment = "segment" in bundle.users.column_names
-        self.segment, self.segments = _codes(bundle.users["segment"]) if has_segment else (None, [])
+        self.segment: npt.NDArray[np.int32] | None = None
+        self.segments: list[str] = []
+        if has_segment:
+            self.segment, self.segments = _codes(bundle.users["segment"])
         self.known_users = _known(bundle.user_factors)
         self.known_items = _known(bundle.item_factors)
+        self._gram = _gram(bundle)
         self._lengths: npt.NDArray[np.float32] | None = None
 
     def user_vector(self, user_row: int | None) -> npt.NDArray[np.float32] | None:
@@ -49,30 +51,26 @@ class Shelf:
         return vector
 
     def fold_in(self, rows: list[int], weights: list[float]) -> npt.NDArray[np.float32] | None:
-        """Factors of somebody who liked these items: ridge regression on the items' factors.
+        """Factors of somebody who opened these items, float32 (d,): weighted ridge regression on the items' factors.
 
         Args:
             rows: item rows; those that the model does not know are left out.
             weights: strength of each.
 
         Returns:
-            float32 (d,), None where no item is known. Source: Hu, Koren, Volinsky 2008, equation 4, on the
-            interacted items alone.
+            None where no item is known. Source: Hu, Koren, Volinsky 2008, equation 4.
         """
-        factors = self.bundle.item_factors
-        if factors is None:
+        factors, fold_in = self.bundle.item_factors, self.bundle.fold_in
+        if factors is None or fold_in is None or self._gram is None:
             return None
-        pairs = [(row, weight) for row, weight in zip(rows, weights, strict=True) if self.known_items[row]]
-        if not pairs:
+        known = [place for place, row in enumerate(rows) if self.known_items[row]]
+        if not known:
             return None
-        x = factors[[row for row, _ in pairs]].astype(np.float64)
-        w = np.array([weight for _, weight in pairs])
-        scale = float((x * x).sum(axis=1).mean())
-        if scale == 0.0:
-            return None
-        # the dual form solves one equation an item instead of one a factor
-        gram = x @ x.T + np.diag(FOLD_IN_REGULARISATION * scale / w)
-        return np.asarray(x.T @ np.linalg.solve(gram, np.ones(len(w))), dtype=np.float32)
+        chosen = factors[[rows[place] for place in known]]
+        confidence = fold_in.weight * np.array([weights[place] for place in known], dtype=np.float32)
+        left = self._gram + (chosen * confidence[:, None]).T @ chosen
+        right = fold_in.regularization * fold_in.unknown_user + chosen.T @ (confidence + 1)
+        return np.asarray(np.linalg.solve(left, right), dtype=np.float32)
 
     def cosine(self, row: int) -> npt.NDArray[np.float32]:
         """Similarity of every item to one, float32 (n_items,); -inf for the item itself and for unknown ones.
@@ -122,6 +120,15 @@ def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
 def _seconds(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
     micros = pc.cast(pc.cast(column, pa.timestamp("us", tz="UTC")), pa.int64())
     return _numbers(micros) / 1e6
+
+
+def _gram(bundle: Bundle) -> npt.NDArray[np.float32] | None:
+    """Products of the item factors plus the pull towards the unknown user: float32 (d, d)."""
+    if bundle.item_factors is None or bundle.fold_in is None:
+        return None
+    known = bundle.item_factors[_known(bundle.item_factors)]
+    pull = bundle.fold_in.regularization * np.eye(known.shape[1])
+    return np.asarray(known.T @ known + pull, dtype=np.float32)
 
 
 def _known(factors: npt.NDArray[np.float32] | None) -> npt.NDArray[np.bool_]:

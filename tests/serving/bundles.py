@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ml.bundle import Publication, write_bundle
+from ml.bundle import FoldIn, Publication, write_bundle
 
 AS_OF = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 CATEGORIES = ("sport", "food")
@@ -29,16 +29,30 @@ def publication(**changes) -> Publication:
                 "tags": [["a"] if n % 2 else ["b"] for n in range(10)],
                 "price": [float(n) for n in range(10)],
                 "language": ["en"] * 10,
-                "published_at": pa.array([AS_OF - dt.timedelta(days=n) for n in range(10)], pa.timestamp("us", "UTC")),
+                "published_at": pa.array(
+                    [AS_OF - dt.timedelta(days=n) for n in range(10)], pa.timestamp("us", "UTC")
+                ),
             }
         ),
         "users": pa.table(
-            {"user_id": ["ann", "bob"], "segment": ["athletes", "cooks"], "persona": ["runner", "baker"], "country": ["DE", "FR"]}
+            {
+                "user_id": ["ann", "bob"],
+                "segment": ["athletes", "cooks"],
+                "persona": ["runner", "baker"],
+                "country": ["DE", "FR"],
+            }
         ),
-        "trending": pa.table({"scope": ["all"] * 3 + ["popular"] * 2, "item_id": ["i0", "i5", "i1", "i2", "i6"], "score": [3.0, 2.0, 1.0, 9.0, 8.0]}),
+        "trending": pa.table(
+            {
+                "scope": ["all"] * 3 + ["popular"] * 2,
+                "item_id": ["i0", "i5", "i1", "i2", "i6"],
+                "score": [3.0, 2.0, 1.0, 9.0, 8.0],
+            }
+        ),
         "interactions": pa.table({"user_id": ["ann", "bob"], "item_id": ["i0", "i5"]}),
         "user_factors": np.array([[1, 0, 1], [0, 1, 1]], dtype=np.float32),
         "item_factors": item_factors,
+        "fold_in": FoldIn(np.array([0.1, 0.1, 1], dtype=np.float32), weight=10.0, regularization=1.0),
     }
     return Publication(**{**parts, **changes})
 

@@ -1,0 +1,133 @@
+"""From marts and champion to what a bundle holds."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.bundle import ITEM_COLUMNS, TRENDING_SCHEMA, FoldIn, Publication
+from ml.recommenders.base import Recommender
+from ml.recommenders.factors import FactorRecommender
+from ml.recommenders.ids import Ids, Rows
+from ml.recommenders.interactions import Floats
+
+TRENDING_ITEMS = 500
+SCOPED_ITEMS = 100
+USER_SCOPES = {"country": "country", "device": "device_type", "segment": "segment"}
+LATELY_DAYS = 7
+
+
+def publication(
+    *,
+    users: pa.Table,
+    items: pa.Table,
+    interactions: pa.Table,
+    segments: pa.Table | None,
+    recommender: Recommender | None,
+    model_version: str | None,
+    files: Mapping[str, Path],
+    details: Mapping[str, Any],
+) -> Publication:
+    """What the service needs of the marts and of the champion.
+
+    Args:
+        users: mart `users`.
+        items: mart `items`, with `trend_score` and `popularity_all`.
+        interactions: mart `interactions`: user_id, item_id, last_at.
+        segments: `user_id`, `name` of the segment; None where there are no segments.
+        recommender: the champion; without one, and for one without factors, trending items answer.
+        files: further files or folders of the bundle.
+        details: what else the manifest should say.
+    """
+    items = _items(items)
+    people = users if segments is None else _with_segments(users, segments)
+    last = pc.max(interactions["last_at"]).as_py() if len(interactions) else None
+    user_factors = item_factors = fold_in = None
+    if isinstance(recommender, FactorRecommender):
+        user_factors = _rows_of(recommender.user_factors_, recommender.user_ids_, people["user_id"])
+        item_factors = _rows_of(recommender.item_factors_, recommender.item_ids_, items["item_id"])
+        fold_in = FoldIn(
+            recommender.unknown_user_, recommender.fold_in_weight_, recommender.fold_in_regularization_
+        )
+    return Publication(
+        model_version=model_version,
+        as_of=last or dt.datetime.now(dt.UTC),
+        items=items,
+        users=people,
+        trending=trending(people, items, interactions),
+        interactions=interactions.select(["user_id", "item_id"]),
+        user_factors=user_factors,
+        item_factors=item_factors,
+        fold_in=fold_in,
+        files=files,
+        details=details,
+    )
+
+
+def trending(users: pa.Table, items: pa.Table, interactions: pa.Table) -> pa.Table:
+    """Best items by scope, TRENDING_SCHEMA: `all` by trend, `popular` by everything, and by country, device, segment.
+
+    The scopes of people count distinct people of the last week of the data.
+    """
+    parts = []
+    for scope, column in (("all", "trend_score"), ("popular", "popularity_all")):
+        if column in items.column_names:
+            parts.append(_scope(items["item_id"], items[column], scope))
+    if len(interactions):
+        lately = pc.max(interactions["last_at"]).as_py() - dt.timedelta(days=LATELY_DAYS)
+        recent = interactions.filter(pc.greater_equal(interactions["last_at"], lately))
+        for kind, column in USER_SCOPES.items():
+            if column in users.column_names:
+                parts += _people_scopes(kind, users.select(["user_id", column]), recent)
+    return pa.concat_tables(parts) if parts else TRENDING_SCHEMA.empty_table()
+
+
+def _people_scopes(kind: str, users: pa.Table, recent: pa.Table) -> list[pa.Table]:
+    """One table a value of the column: its items by the number of its people."""
+    place = pc.index_in(recent["user_id"], value_set=users["user_id"].combine_chunks())
+    value = users.column(1).take(place)
+    pairs = pa.table({"value": value, "item_id": recent["item_id"]}).filter(pc.is_valid(value))
+    counts = pairs.group_by(["value", "item_id"]).aggregate([([], "count_all")])
+    parts = []
+    for name in pc.unique(counts["value"]).to_pylist():
+        own = counts.filter(pc.equal(counts["value"], name))
+        parts.append(_scope(own["item_id"], own["count_all"], f"{kind}:{name}", SCOPED_ITEMS))
+    return parts
+
+
+def _scope(items: pa.ChunkedArray, scores: pa.ChunkedArray, scope: str, limit: int = TRENDING_ITEMS) -> pa.Table:
+    table = pa.table({"item_id": items, "score": pc.cast(scores, pa.float64())})
+    table = table.filter(pc.greater(table["score"], 0.0))
+    table = table.sort_by([("score", "descending"), ("item_id", "ascending")]).slice(0, limit)
+    return table.add_column(0, "scope", pa.array([scope] * len(table), pa.string())).cast(TRENDING_SCHEMA)
+
+
+def _items(items: pa.Table) -> pa.Table:
+    for name, kind in ITEM_COLUMNS.items():
+        if name in items.column_names:
+            place = items.column_names.index(name)
+            items = items.set_column(place, name, pc.cast(items[name], kind))
+    return items
+
+
+def _with_segments(users: pa.Table, segments: pa.Table) -> pa.Table:
+    place = pc.index_in(users["user_id"], value_set=segments["user_id"].combine_chunks())
+    users = users.drop_columns([name for name in ("segment", "persona") if name in users.column_names])
+    for column, name in (("name", "segment"), ("persona", "persona")):
+        if column in segments.column_names:
+            users = users.append_column(name, pc.cast(segments[column].combine_chunks().take(place), pa.string()))
+    return users
+
+
+def _rows_of(factors: Floats, ids: Ids, wanted: pa.ChunkedArray) -> Floats:
+    """Factors in the order of `wanted`; NaN rows where the model does not know the id."""
+    rows: Rows = ids.rows(wanted)
+    found = np.full((len(rows), factors.shape[1]), np.nan, dtype=np.float32)
+    found[rows >= 0] = factors[rows[rows >= 0]]
+    return found

@@ -1,0 +1,83 @@
+"""What the service reads: the published bundle, and the Bento that holds one."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import dagster as dg
+
+from ml.bundle import current_version, write_bundle
+from ml.home import Home
+from ml.publishing import publication
+from ml.recommenders.base import load_recommender
+from orchestration.bento import build_bento
+from orchestration.checkout import CHECKOUT
+from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
+
+GROUP = "publishing"
+PUBLISHED_FILES = ("settings.yaml", "experiments.yaml", "rules.yaml")
+
+
+@dg.asset(
+    deps=["champion_model", "segment_profiles", "user_segments", "items", "interactions", "users"],
+    group_name=GROUP,
+    kinds={"parquet", "numpy"},
+    description=(
+        "Everything the service answers from, in one folder: items, users with their segments, the champion's "
+        "factors, seen and trending items. Written whole, then made current; a running service takes it over."
+    ),
+)
+def published_bundle(
+    home: HomeResource, warehouse: WarehouseResource, registry: RegistryResource
+) -> dg.MaterializeResult[None]:
+    """Read marts and champion, write the bundle, move CURRENT."""
+    champion = registry.get().champion()
+    tables = warehouse.get().tables()
+    with tempfile.TemporaryDirectory() as folder:
+        model = load_recommender(registry.get().download(champion, Path(folder))) if champion else None
+        written = write_bundle(
+            home.home().published,
+            publication(
+                users=warehouse.read("users"),
+                items=warehouse.read("items"),
+                interactions=warehouse.read("interactions"),
+                segments=warehouse.read("user_segments") if "user_segments" in tables else None,
+                recommender=model,
+                model_version=str(champion.version) if champion else None,
+                files=_files(home.home()),
+                details={"metrics": dict(champion.metrics), "run_id": champion.run_id} if champion else {},
+            ),
+        )
+    size = sum(file.stat().st_size for file in written.rglob("*") if file.is_file())
+    return dg.MaterializeResult(
+        metadata={
+            "version": written.name,
+            "model_version": str(champion.version) if champion else "none",
+            "path": dg.MetadataValue.path(str(written)),
+            "mib": round(size / 2**20, 1),
+        }
+    )
+
+
+@dg.asset(
+    deps=[published_bundle],
+    group_name=GROUP,
+    kinds={"bentoml"},
+    description="The service with the published bundle inside: starts on its own, with no checkout beside it.",
+)
+def bento(home: HomeResource) -> dg.MaterializeResult[None]:
+    """Build the Bento of the current bundle."""
+    version = current_version(home.home().published)
+    if version is None:
+        raise dg.Failure("nothing is published: materialize published_bundle first")
+    tag = build_bento(home.home(), home.home().published / version)
+    return dg.MaterializeResult(
+        metadata={"tag": tag, "serve": f"BENTOML_HOME={home.home().bentoml} bentoml serve {tag}"}
+    )
+
+
+def _files(home: Home) -> dict[str, Path]:
+    files = {name: CHECKOUT / name for name in PUBLISHED_FILES if (CHECKOUT / name).exists()}
+    segmentation = home.models / "segmentation"
+    return {**files, "segmentation": segmentation} if segmentation.exists() else files

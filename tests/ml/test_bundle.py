@@ -1,0 +1,109 @@
+import datetime as dt
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ml.bundle import Bundle, BundleError, Publication, current_version, make_current, versions, write_bundle
+
+AS_OF = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+
+
+def publication(**changes):
+    parts = {
+        "model_version": "7",
+        "as_of": AS_OF,
+        "items": pa.table({"item_id": ["a", "b", "c"], "category": ["x", "y", "x"]}),
+        "users": pa.table({"user_id": ["u", "v"], "segment": ["s", None]}),
+        "trending": pa.table({"scope": ["all", "all"], "item_id": ["b", "a"], "score": [1.0, 2.0]}),
+        "interactions": pa.table({"user_id": ["u", "u", "u", "?"], "item_id": ["c", "a", "c", "a"]}),
+        "user_factors": np.ones((2, 4), dtype=np.float32),
+        "item_factors": np.ones((3, 4), dtype=np.float32),
+    }
+    return Publication(**{**parts, **changes})
+
+
+def test_a_bundle_is_read_as_it_was_written(tmp_path):
+    bundle = Bundle.load(write_bundle(tmp_path, publication(), "v1"))
+    assert (bundle.version, bundle.model_version, bundle.as_of) == ("v1", "7", AS_OF)
+    assert bundle.item_rows == {"a": 0, "b": 1, "c": 2}
+    assert bundle.seen(0).tolist() == [0, 2]  # twice seen counts once, unknown people not at all
+    assert bundle.seen(1).tolist() == []
+    assert bundle.user(0) == {"user_id": "u", "segment": "s"}
+    assert bundle.trending["item_id"].to_pylist() == ["a", "b"]
+
+
+def test_current_moves_to_the_newest_and_back_on_demand(tmp_path):
+    assert current_version(tmp_path) is None
+    write_bundle(tmp_path, publication(), "v1")
+    write_bundle(tmp_path, publication(), "v2")
+    assert current_version(tmp_path) == "v2"
+    make_current(tmp_path, "v1")
+    assert (current_version(tmp_path), versions(tmp_path)) == ("v1", ["v1", "v2"])
+    with pytest.raises(BundleError, match=r"no version 'v3'; there are v1, v2"):
+        make_current(tmp_path, "v3")
+
+
+def test_a_published_version_never_changes(tmp_path):
+    write_bundle(tmp_path, publication(), "v1")
+    with pytest.raises(BundleError, match="never changes"):
+        write_bundle(tmp_path, publication(), "v1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"user_factors": np.ones((3, 4), dtype=np.float32)}, r"user_factors.*not float32 \(2, d\)"),
+        ({"item_factors": np.ones((3, 5), dtype=np.float32)}, "differ in width"),
+        ({"item_factors": None}, "together or not at all"),
+        ({"items": pa.table({"item_id": ["a", "a"]})}, "item_id must be set and different"),
+        ({"users": pa.table({"user": ["a"]})}, "no column user_id"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused_and_nothing_is_published(tmp_path, changes, reason):
+    with pytest.raises(BundleError, match=reason):
+        write_bundle(tmp_path, publication(**changes), "v1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def _cut(folder):
+    file = folder / "items.parquet"
+    file.write_bytes(file.read_bytes()[:-5])
+
+
+def _change(folder):
+    file = folder / "item_factors.npy"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+
+def _remove(folder):
+    (folder / "users.parquet").unlink()
+
+
+def _other_format(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
+
+
+def _no_manifest(folder):
+    (folder / "manifest.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (_cut, "items.parquet has .* cut or changed"),
+        (_change, "item_factors.npy differs from its checksum"),
+        (_remove, "users.parquet is missing"),
+        (_other_format, "format 99; this version reads format 1"),
+        (_no_manifest, "there is no manifest.json"),
+    ],
+)
+def test_a_damaged_bundle_is_refused_with_the_reason(tmp_path, damage, reason):
+    folder = write_bundle(tmp_path, publication(), "v1")
+    damage(folder)
+    with pytest.raises(BundleError, match=reason):
+        Bundle.load(folder)

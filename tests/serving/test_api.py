@@ -1,0 +1,121 @@
+"""Second depth: the whole application in this process."""
+
+import dataclasses
+
+import pytest
+from bundles import publication, publish
+from starlette.testclient import TestClient
+
+from ml.bundle import write_bundle
+from serving.access import Keys
+from serving.application import application
+from serving.tessera import Tessera
+
+
+@pytest.fixture
+def tessera(start):
+    return Tessera(start)
+
+
+@pytest.fixture
+def client(tessera, home):
+    publish(home.published)
+    with TestClient(application(tessera), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ("{", 400, "body"),
+        ("[]", 422, "body"),
+        ('{"usr": "ann"}', 422, "usr"),
+        ('{"user_id": ""}', 422, "user_id"),
+        ('{"k": 0}', 422, "k"),
+        ('{"k": "many"}', 422, "k"),
+        ('{"filter": {"max_price": -1}}', 422, "filter.max_price"),
+        ('{"at": "yesterday"}', 422, "at"),
+        ('{"at": "2026-01-01T00:00:00"}', 422, "at"),
+    ],
+)
+def test_a_wrong_field_is_named(client, body, status, field):
+    reply = client.post("/v1/recommendations", content=body)
+    assert (reply.status_code, reply.json()["error"]["field"]) == (status, field)
+
+
+def test_what_is_not_there_is_a_json_error_too(client):
+    assert client.get("/v2").json()["error"]["message"].startswith("there is nothing at /v2")
+    assert client.get("/v1/recommendations").status_code == 405
+    assert client.get("/v1/users/nobody").json()["error"]["field"] == "user_id"
+    assert client.get("/v1/items/nothing/similar").status_code == 404
+
+
+def test_a_user_sees_what_is_known(client):
+    client.post("/v1/events", json={"events": [{"event_type": "page_view", "user_id": "ann", "item_id": "i3"}]})
+    known = client.get("/v1/users/ann").json()
+    assert (known["segment"], known["persona"]) == ("athletes", "runner")
+    assert known["recent"][0]["item_id"] == "i3"
+
+
+def test_similar_items_are_of_one_kind(client):
+    reply = client.get("/v1/items/i2/similar", params={"k": 3}).json()
+    assert {item["item_id"] for item in reply["items"]} <= {"i0", "i1", "i3", "i4"}
+    refused = client.get("/v1/items/i2/similar", params={"k": "x"})
+    assert (refused.status_code, refused.json()["error"]["field"]) == (422, "k")
+
+
+def test_openapi_describes_every_route(client, tessera):
+    described = client.get("/openapi.json").json()["paths"]
+    served = {route.path.replace(":path", "") for route in application(tessera).routes}
+    own = {path for path in served if path.startswith("/v1") or path in {"/livez", "/readyz", "/metrics"}}
+    collectors = {"/v1/batch", "/v1/track", "/v1/page", "/v1/identify", "/v1/screen", "/v1/group", "/v1/alias"}
+    assert own - collectors <= set(described)
+    assert "/v1/recommendations" in client.get("/docs").text
+
+
+def test_readiness_says_what_to_do_without_a_bundle(start):
+    with TestClient(application(Tessera(start))) as client:
+        reply = client.get("/readyz")
+        assert reply.status_code == 503
+        assert "run `tessera materialize`" in reply.json()["error"]["message"]
+        assert client.get("/livez").status_code == 200
+        assert client.post("/v1/recommendations", json={"user_id": "x"}).status_code == 200
+
+
+def test_a_new_bundle_is_taken_over_and_a_bad_one_is_refused(client, tessera, home):
+    def ready():
+        return client.get("/readyz").json()["bundle"]
+
+    assert ready() == "v1"
+    write_bundle(home.published, publication(model_version="champion-2"), "v2")
+    assert client.portal.call(tessera.look_for_bundle) in (True, False)
+    assert (ready(), client.get("/readyz").json()["model_version"]) == ("v2", "champion-2")
+    bad = write_bundle(home.published, publication(), "v3")
+    (bad / "items.parquet").write_bytes(b"cut")
+    client.portal.call(tessera.look_for_bundle)
+    assert ready() == "v2"
+    assert "items.parquet" in tessera.published.refused["v3"]
+
+
+def test_keys_decide_who_may_ask(start):
+    locked = dataclasses.replace(start, keys=Keys(browser=frozenset({"b"}), secret=frozenset({"s"})))
+    with TestClient(application(Tessera(locked))) as client:
+
+        def status(key, **body):
+            headers = {"Authorization": f"Bearer {key}"} if key else {}
+            return client.post("/v1/recommendations", json=body, headers=headers).status_code
+
+        assert status(None, user_id="ann") == 401
+        assert status("wrong", user_id="ann") == 401
+        assert status("b", user_id="ann") == 403
+        assert status("b", anonymous_id="a1") == 200
+        assert status("s", user_id="ann") == 200
+        assert client.get("/v1/users/ann", headers={"Authorization": "Bearer b"}).status_code == 403
+        assert client.get("/livez").status_code == 200
+
+
+def test_without_keys_other_machines_are_refused(start):
+    with TestClient(application(Tessera(start)), client=("192.0.2.7", 4242)) as client:
+        reply = client.post("/v1/recommendations", json={"user_id": "x"})
+        assert reply.status_code == 403
+        assert "loopback" in reply.json()["error"]["message"]

@@ -1,0 +1,111 @@
+"""First depth: one call, no server."""
+
+import asyncio
+import datetime as dt
+
+import pytest
+from bundles import AS_OF, publish
+
+from serving.errors import ApiError
+from serving.requests import RecommendationRequest
+from serving.routes.recommendations import answer
+from serving.tessera import Tessera
+
+
+def ask(start, *steps):
+    """Open a service, await each step with it, close it; returns the last answer."""
+
+    async def run():
+        tessera = Tessera(start, clock=lambda: AS_OF)
+        await tessera.open()
+        try:
+            result = None
+            for step in steps:
+                result = step(tessera)
+                if asyncio.iscoroutine(result):
+                    result = await result
+            return result
+        finally:
+            await tessera.close()
+
+    return asyncio.run(run())
+
+
+def recommend(**fields):
+    return lambda tessera: answer(tessera, RecommendationRequest(**fields))
+
+
+def post(*events):
+    return lambda tessera: tessera.collector.record(
+        [{"event_type": "page_view", "occurred_at": AS_OF.isoformat(), **event} for event in events]
+    )
+
+
+def ids(reply):
+    return [item["item_id"] for item in reply["items"]]
+
+
+def test_a_known_user_gets_what_fits_and_never_what_was_seen(start, home):
+    publish(home.published)
+    reply = ask(start, recommend(user_id="ann", k=3))
+    assert ids(reply) == ["i1", "i2", "i3"]  # i0 scores highest, and ann has seen it
+    assert reply["personalized"] is True
+    assert (reply["segment"], reply["model_version"]) == ("athletes", "champion-1")
+    assert [item["rank"] for item in reply["items"]] == [1, 2, 3]
+    assert all(item["reason"] for item in reply["items"])
+
+
+def test_a_stranger_gets_trending_items(start, home):
+    publish(home.published)
+    reply = ask(start, recommend(anonymous_id="stranger", k=3))
+    assert ids(reply) == ["i0", "i5", "i1"]
+    assert reply["personalized"] is False
+    assert "segment" not in reply
+
+
+def test_a_click_changes_the_next_answer(start, home):
+    publish(home.published)
+    reply = ask(start, post({"user_id": "new", "item_id": "i7"}), recommend(user_id="new", k=3))
+    assert "i7" not in ids(reply)
+    assert set(ids(reply)) <= {"i5", "i6", "i8", "i9"}  # food, as i7
+    assert reply["personalized"] is True
+
+
+def test_without_a_bundle_what_people_open_is_answered(start):
+    views = [{"user_id": f"u{n}", "item_id": "hot"} for n in range(3)] + [{"user_id": "u9", "item_id": "cool"}]
+    reply = ask(start, post(*views), recommend(user_id="other", k=5))
+    assert ids(reply) == ["hot", "cool"]
+    assert reply["model_version"] is None
+
+
+def test_filter_and_exclude_hold(start, home):
+    publish(home.published)
+    reply = ask(
+        start, recommend(user_id="ann", k=10, filter={"category": ["food"], "tags": ["a"]}, exclude=["i7"])
+    )
+    assert sorted(ids(reply)) == ["i5", "i9"]
+
+
+def test_at_sets_the_clock_of_one_request(start, home):
+    later = AS_OF + dt.timedelta(days=3)
+    view = {"user_id": "u", "item_id": "old"}
+    assert ids(ask(start, post(view), recommend(user_id="v", at=AS_OF))) == ["old"]
+    assert ids(ask(start, post(view), recommend(user_id="v", at=later))) == []
+
+
+def test_too_many_items_are_refused_with_the_field(start):
+    with pytest.raises(ApiError, match="at most 100") as refused:
+        ask(start, recommend(user_id="ann", k=101))
+    assert refused.value.field == "k"
+
+
+def test_every_answer_is_written_as_a_served_event(start, home):
+    from ml.event_log import EventLog
+
+    publish(home.published)
+    reply = ask(start, recommend(user_id="ann", k=2, slot="home"))
+    events = [row for batch in EventLog(home).read() for row in batch.to_pylist()]
+    (served,) = [row for row in events if row["event_type"] == "served"]
+    assert (served["user_id"], served["recommendation_id"]) == ("ann", reply["recommendation_id"])
+    assert '"home"' in served["properties"]
+    assert '"i1"' in served["properties"]

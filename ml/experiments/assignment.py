@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from ml.experiments.definition import Experiment, Experiments
 from ml.experiments.hashing import uniform_many, uniform_one
-from ml.experiments.targeting import compile_targeting
+from ml.experiments.targeting import TARGETING_FIELDS, compile_targeting
+from ml.expressions import FieldType
 
 REASONS: tuple[str, ...] = (
     "assigned",
@@ -29,6 +30,12 @@ REASONS: tuple[str, ...] = (
 """Why a unit has its variant, or none. Tested in the order of `assign_one`."""
 
 NO_VARIANT = -1
+_ARROW_TYPES = {
+    FieldType.TEXT: pa.string(),
+    FieldType.NUMBER: pa.float64(),
+    FieldType.BOOLEAN: pa.bool_(),
+    FieldType.MAP: pa.map_(pa.string(), pa.float64()),
+}
 
 
 @dataclass(frozen=True)
@@ -187,7 +194,11 @@ def _targeted(text: str, context: pa.Table | None, rows: int) -> npt.NDArray[np.
         raise ValueError(f"targeting {text!r} needs a context table")
     if context.num_rows != rows:
         raise ValueError(f"context has {context.num_rows} rows for {rows} units")
-    return np.asarray(compile_targeting(text).mask(context), dtype=bool)
+    condition = compile_targeting(text)
+    for name in sorted(condition.fields - set(context.column_names)):
+        # What no unit has is missing for all of them, as it is for one unit.
+        context = context.append_column(name, pa.nulls(rows, _ARROW_TYPES[TARGETING_FIELDS[name]]))
+    return np.asarray(condition.mask(context), dtype=bool)
 
 
 def _refuse_empty(unit_ids: pa.Array | pa.ChunkedArray, unit: str) -> None:

@@ -1,0 +1,141 @@
+"""Each experiment of the definitions file as an asset: analysed with every materialization while it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from ml.experiments import plots
+from ml.experiments.analysis import Analysis, analyse
+from ml.experiments.exposures import resolve_units
+from ml.experiments.health import sample_ratio
+from ml.experiments.report import render_report
+from ml.experiments.summary import summary_table
+from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
+from orchestration.experiments import is_due, load_definitions, read_tables, report_folder
+
+GROUP = "experiments"
+
+
+def experiment_asset(experiment_id: str, hypothesis: str) -> dg.AssetsDefinition:
+    """The asset of one experiment."""
+
+    @dg.asset(
+        name=f"experiment_{experiment_id.replace('-', '_')}",
+        deps=["exposures", "experiment_outcomes", "users"],
+        group_name=GROUP,
+        kinds={"statsmodels", "mlflow"},
+        description=f"{hypothesis} Sample ratio, effects, guardrails and the decision by the rule stated before the start.",
+        metadata={"experiment_id": experiment_id},
+    )
+    def analysed_experiment(
+        home: HomeResource, warehouse: WarehouseResource, registry: RegistryResource
+    ) -> dg.MaterializeResult[None]:
+        settings = home.settings()
+        experiments = load_definitions(home.home(), settings)
+        tables = read_tables(warehouse.get(), experiment_id)
+        state = {"as_of": tables.as_of.isoformat(), "exposures": tables.exposures.num_rows}
+        folder = report_folder(home.home(), experiment_id)
+        reported = (folder / "report.html").exists()
+        if tables.exposures.num_rows == 0 or (
+            reported and not is_due(experiments.get(experiment_id), experiments, tables.as_of)
+        ):
+            return dg.MaterializeResult(
+                metadata={**state, "state": "no exposures yet" if not reported else "ended"}
+            )
+        found = analyse(
+            experiments, experiment_id, tables.exposures, tables.outcomes, tables.as_of, settings.experiments
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        report = folder / "report.html"
+        page = render_report(found, settings.experiments.drift_alarm_p)
+        report.write_text(page, encoding="utf-8")
+        summary = summary_table(found)
+        _log(registry, found, page, summary, tables.exposures)
+        return dg.MaterializeResult(
+            metadata={
+                **state,
+                "state": found.decision.verdict,
+                "reasons": "; ".join(found.decision.reasons),
+                "units": found.counts.units,
+                "sample_ratio_p": found.ratio.p_value,
+                "report": dg.MetadataValue.path(str(report)),
+                "effects": dg.MetadataValue.md(_markdown(summary)),
+            }
+        )
+
+    return analysed_experiment
+
+
+def experiment_check(experiment_id: str, asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
+    """The check that a broken experiment shows on its asset's page."""
+
+    @dg.asset_check(
+        asset=asset,
+        name="sample_ratio_is_as_planned",
+        description="Units split over the variants as the definition's shares say; else no effect can be read.",
+    )
+    def sample_ratio_is_as_planned(home: HomeResource, warehouse: WarehouseResource) -> dg.AssetCheckResult:
+        settings = home.settings()
+        experiment = load_definitions(home.home(), settings).get(experiment_id)
+        units, _ = resolve_units(read_tables(warehouse.get(), experiment_id).exposures, experiment)
+        ratio = sample_ratio(units, experiment, settings.experiments.srm_alarm_p)
+        return dg.AssetCheckResult(
+            passed=not ratio.alarm,
+            metadata={
+                "p_value": ratio.p_value,
+                "observed": dg.MetadataValue.json(dict(zip(ratio.variants, ratio.observed, strict=True))),
+                "expected": dg.MetadataValue.json(dict(zip(ratio.variants, ratio.expected, strict=True))),
+            },
+        )
+
+    return sample_ratio_is_as_planned
+
+
+@dg.definitions
+def experiments() -> dg.Definitions:
+    """One asset and one check for each experiment of the file, read when the definitions are loaded."""
+    home = HomeResource()
+    found = load_definitions(home.home(), home.settings()).experiments
+    assets = {key: experiment_asset(key, experiment.hypothesis) for key, experiment in found.items()}
+    return dg.Definitions(
+        assets=list(assets.values()),
+        asset_checks=[experiment_check(key, asset) for key, asset in assets.items()],
+    )
+
+
+def _log(registry: RegistryResource, found: Analysis, page: str, summary: pa.Table, exposures: pa.Table) -> None:
+    experiment = found.experiment
+    with registry.get().start_run(
+        experiment.id, experiment=GROUP, tags={"verdict": found.decision.verdict}
+    ) as run:
+        run.log_data("exposures", exposures)
+        run.log_params(
+            experiment.model_dump(mode="json", include={"primary_metric", "decision", "minimum_detectable_effect"})
+        )
+        run.log_metrics(_measures(found))
+        run.log_table(summary, "effects")
+        run.log_text(page, "report.html")
+        for detail in found.primary:
+            figure = plots.trajectory(found, detail)
+            if figure is not None:
+                run.log_figure(figure, f"trajectory_{detail.variant}")
+
+
+def _measures(found: Analysis) -> dict[str, float]:
+    measures = {"units": float(found.counts.units), "sample_ratio_p": found.ratio.p_value}
+    for result in found.results:
+        measures[f"{result.metric}.{result.variant}.relative_effect"] = result.estimate.relative
+    return measures
+
+
+def _markdown(table: pa.Table) -> str:
+    names = table.column_names
+    rows = [f"| {' | '.join(_cell(row[name]) for name in names)} |" for row in table.to_pylist()]
+    return "\n".join([f"| {' | '.join(names)} |", f"|{'---|' * len(names)}", *rows])
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,64 @@
+"""What experiments need of the warehouse and the home: definitions, tables and where the reports lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+
+from ml.experiments.definition import Experiment, Experiments
+from ml.experiments.loading import load_experiments
+from ml.home import Home
+from ml.settings import Settings
+from orchestration.checkout import CHECKOUT
+from orchestration.warehouse import Warehouse
+
+FILE_NAME = "experiments.yaml"
+
+
+@dataclass(frozen=True)
+class ExperimentTables:
+    """Rows of one experiment; `as_of` is the time of the last activity that the warehouse knows."""
+
+    exposures: pa.Table
+    outcomes: pa.Table
+    as_of: datetime
+
+
+def definitions_file(home: Home, settings: Settings) -> Path:
+    """The home's own file of definitions if there is one, else the one that settings.yaml names."""
+    own = home.path / FILE_NAME
+    return own if own.exists() else CHECKOUT / settings.experiments.file
+
+
+def load_definitions(home: Home, settings: Settings) -> Experiments:
+    """The checked definitions; raises ExperimentsFileError with every fault and its line."""
+    return load_experiments(definitions_file(home, settings))
+
+
+def read_tables(warehouse: Warehouse, experiment_id: str) -> ExperimentTables:
+    """Read an experiment's rows; ids are checked at load, so they are safe inside a query."""
+    return ExperimentTables(
+        warehouse.read(f"select * from exposures where experiment_id = '{experiment_id}'"),
+        warehouse.read(f"select * from experiment_outcomes where experiment_id = '{experiment_id}'"),
+        last_activity(warehouse),
+    )
+
+
+def last_activity(warehouse: Warehouse) -> datetime:
+    """Time of the last activity of any user, in UTC."""
+    found: datetime = warehouse.read("select max(last_seen_at) as at from users")["at"][0].as_py()
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+
+
+def report_folder(home: Home, experiment_id: str) -> Path:
+    """Folder of an experiment's report and plots."""
+    return home.reports / "experiments" / experiment_id
+
+
+def is_due(experiment: Experiment, experiments: Experiments, as_of: datetime) -> bool:
+    """Whether an analysis can still change: it has begun, and the last unit has not seen its longest window."""
+    longest = max(experiments.metrics[name].end_day or 0 for name in experiment.metric_names)
+    return experiment.starts_at <= as_of < experiment.ends_at + timedelta(days=longest + 1)

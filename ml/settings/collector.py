@@ -1,6 +1,9 @@
 """Settings of the section `collector`."""
 
-from pydantic import PositiveFloat, PositiveInt
+import re
+from pathlib import Path
+
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
 from ml.settings.section import Section
 
@@ -19,3 +22,18 @@ class CollectorSettings(Section):
     part_age_seconds: PositiveFloat
     max_future_seconds: PositiveFloat
     retry_after_seconds: PositiveInt
+    browser_events_per_second: PositiveFloat
+    browser_burst_events: PositiveInt
+    secret_events_per_second: NonNegativeInt
+    cors_origins: tuple[str, ...]
+    trusted_proxies: NonNegativeInt
+    country_database: Path | None
+    page_ping_seconds: PositiveFloat
+    item_url_pattern: str
+
+    @field_validator("item_url_pattern")
+    @classmethod
+    def _names_the_item(cls, pattern: str) -> str:
+        if pattern and "item_id" not in re.compile(pattern).groupindex:
+            raise ValueError("needs a group (?P<item_id>…), or is empty")
+        return pattern

@@ -1,0 +1,1 @@
+"""What the collector adds to an event: device, place, channel, and a clock set right."""

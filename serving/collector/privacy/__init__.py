@@ -1,0 +1,1 @@
+"""What may not be kept is stopped here, before anything is written."""

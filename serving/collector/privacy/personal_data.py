@@ -1,0 +1,83 @@
+"""Personal data in events: found by the name of a field or by the look of a value; hashed, dropped or refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+PiiRule = Literal["hash", "drop", "refuse", "keep"]
+EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}(?:@|%40)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}")
+
+
+class RefusedDatumError(ValueError):
+    """An event holds a personal datum that the site refuses."""
+
+    def __init__(self, field: str, what: str) -> None:
+        super().__init__(f"{field} holds {what}, which this site refuses")
+        self.field = field
+        self.reason = f"holds {what}, which this site refuses"
+
+
+@dataclass(frozen=True)
+class PiiRules:
+    """`names` are fields (in lower case, without `_` and `-`) that hold personal data."""
+
+    email: PiiRule
+    phone: PiiRule
+    other: PiiRule
+    email_names: frozenset[str]
+    phone_names: frozenset[str]
+    other_names: frozenset[str]
+
+    def of(self, name: str) -> tuple[PiiRule, str]:
+        """The rule for a field, and what it holds."""
+        plain = name.lower().replace("_", "").replace("-", "")
+        if plain in self.email_names:
+            return self.email, "an e-mail address"
+        if plain in self.phone_names:
+            return self.phone, "a phone number"
+        if plain in self.other_names:
+            return self.other, "personal data"
+        return "keep", ""
+
+
+DROPPED = object()
+
+
+def cleaned(value: Any, rules: PiiRules, pseudonym: Callable[[str], str], name: str = "") -> Any:
+    """A JSON value without personal data; `DROPPED` if nothing of it may stay.
+
+    Raises:
+        RefusedDatumError: a rule says `refuse`.
+    """
+    rule, what = rules.of(name) if name else ("keep", "")
+    if rule != "keep" and value not in (None, ""):
+        if rule == "refuse":
+            raise RefusedDatumError(name, what)
+        if rule == "drop":
+            return DROPPED
+        return pseudonym(str(value))
+    if isinstance(value, dict):
+        parts = {key: cleaned(part, rules, pseudonym, key) for key, part in value.items()}
+        return {key: part for key, part in parts.items() if part is not DROPPED}
+    if isinstance(value, list):
+        parts_of_list = [cleaned(part, rules, pseudonym) for part in value]
+        return [part for part in parts_of_list if part is not DROPPED]
+    if isinstance(value, str):
+        return cleaned_text(value, rules, pseudonym, name)
+    return value
+
+
+def cleaned_text(text: str, rules: PiiRules, pseudonym: Callable[[str], str], name: str = "text") -> str:
+    """A text in which e-mail addresses are replaced, as in the query of a page's address.
+
+    Raises:
+        RefusedDatumError: the rule for e-mail says `refuse`.
+    """
+    if rules.email == "keep" or ("@" not in text and "%40" not in text):
+        return text
+    if rules.email == "refuse" and EMAIL.search(text):
+        raise RefusedDatumError(name, "an e-mail address")
+    return EMAIL.sub(lambda match: pseudonym(match[0].replace("%40", "@")) if rules.email == "hash" else "", text)

@@ -1,0 +1,98 @@
+"""Segment's event names (its e-commerce, video and B2B specifications) → types of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ml.events import EVENT_TYPES
+from serving.collector.protocols.translation import custom, number, objects, snake, text, without_nothing
+
+NAMES: Mapping[str, str] = {
+    "product_viewed": "page_view",
+    "article_viewed": "page_view",
+    "product_clicked": "click",
+    "link_clicked": "click",
+    "button_clicked": "click",
+    "promotion_clicked": "click",
+    "product_list_viewed": "impression",
+    "product_list_filtered": "impression",
+    "promotion_viewed": "impression",
+    "product_added": "add_to_cart",
+    "product_removed": "remove_from_cart",
+    "checkout_started": "checkout",
+    "order_completed": "purchase",
+    "order_refunded": "purchase",
+    "order_cancelled": "purchase",
+    "products_searched": "search",
+    "product_shared": "share",
+    "cart_shared": "share",
+    "product_added_to_wishlist": "bookmark",
+    "product_reviewed": "rating",
+    "signed_up": "signup",
+    "account_created": "signup",
+    "subscribed": "subscribe",
+    "subscription_started": "subscribe",
+    "form_submitted": "form_submit",
+    "video_playback_started": "video_play",
+    "video_content_started": "video_play",
+    "video_content_playing": "video_progress",
+    "video_playback_completed": "video_progress",
+    "video_content_completed": "video_progress",
+    "experiment_viewed": "exposure",
+}
+NEGATIVE = ("order_refunded", "order_cancelled")
+COMPLETED = ("video_playback_completed", "video_content_completed")
+PER_PRODUCT = ("purchase", "impression", "checkout")
+PASSED_ON = ("recommendation_id", "variant", "experiment_id", "session_id")
+
+
+def track_records(name: str, properties: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Records of one `track` call: one a product for orders, lists and checkouts, else one."""
+    plain = snake(name)
+    event_type = NAMES.get(plain) or (plain if plain in EVENT_TYPES else custom(name))
+    products = objects(properties.get("products"))
+    whole = {key: value for key, value in properties.items() if key != "products"}
+    if event_type in PER_PRODUCT and products:
+        return [_record(plain, event_type, {**whole, **product}, name, single=False) for product in products]
+    return [_record(plain, event_type, dict(properties), name, single=True)]
+
+
+def _record(plain: str, event_type: str, properties: Mapping[str, Any], name: str, single: bool) -> dict[str, Any]:
+    item = properties.get("product_id") or properties.get("item_id") or properties.get("sku")
+    fields = {field: text(properties.get(field)) for field in PASSED_ON}
+    if event_type == "exposure":
+        fields["variant"] = fields["variant"] or text(properties.get("variation_id"))
+    facts: dict[str, Any] = {**properties, "event": name}
+    if event_type == "search":
+        facts["query"] = text(properties.get("query"))
+    return without_nothing(
+        {
+            **fields,
+            "event_type": event_type,
+            "item_id": text(item) or text(properties.get("content_asset_id")),
+            "value": _value(plain, event_type, properties, single),
+            "properties": without_nothing(facts),
+        }
+    )
+
+
+def _value(plain: str, event_type: str, properties: Mapping[str, Any], single: bool) -> float | None:
+    price = number(properties.get("price"))
+    quantity = number(properties.get("quantity"))
+    if event_type == "purchase":
+        sign = -1.0 if plain in NEGATIVE else 1.0
+        if price is not None:
+            return sign * price * (1.0 if quantity is None else quantity)
+        total = number(properties.get("revenue")) or number(properties.get("total")) if single else None
+        return None if total is None else sign * total
+    if event_type == "video_progress":
+        return 100.0 if plain in COMPLETED else _share(properties)
+    if event_type == "rating":
+        return number(properties.get("rating"))
+    return number(properties.get("value")) if event_type in EVENT_TYPES and EVENT_TYPES[event_type].unit else None
+
+
+def _share(properties: Mapping[str, Any]) -> float | None:
+    position, total = number(properties.get("position")), number(properties.get("total_length"))
+    return None if position is None or not total else min(100.0, 100.0 * position / total)

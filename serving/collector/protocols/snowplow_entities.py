@@ -1,0 +1,113 @@
+"""Snowplow's contexts: entities that travel with an event and say where, on what and about what it happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from serving.collector.protocols.translation import mapping, number, objects, text, without_nothing
+
+MAX_ENTITIES = 50
+CLIENT_HINTS = ("org.ietf/http_client_hints",)
+
+
+@dataclass(frozen=True)
+class Entities:
+    """Entities by name (without vendor and version), in the order sent."""
+
+    by_name: Mapping[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+
+    def first(self, name: str) -> Mapping[str, Any]:
+        """The data of the first entity of a name; empty where there is none."""
+        found = self.by_name.get(name)
+        return found[0] if found else {}
+
+    def all(self, name: str) -> list[Mapping[str, Any]]:
+        """The data of all entities of a name."""
+        return self.by_name.get(name, [])
+
+    def fields(self) -> dict[str, Any]:
+        """Fields of the contract that entities fill."""
+        item, experiment = self.first("item"), self.first("experiment")
+        position, mobile = self.first("geolocation_context"), self.first("mobile_context")
+        consent, hints = self.first("consent"), self.first("http_client_hints")
+        products = self.all("product")
+        granted = consent.get("purposes")
+        return without_nothing(
+            {
+                "item_id": text(item.get("item_id"))
+                or (text(products[0].get("id")) if len(products) == 1 else None),
+                "recommendation_id": text(item.get("recommendation_id")),
+                "experiment_id": text(experiment.get("experiment_id")),
+                "variant": text(experiment.get("variant")),
+                "latitude": number(position.get("latitude")),
+                "longitude": number(position.get("longitude")),
+                "os": text(mobile.get("osType")),
+                "network_type": _network(self.first("network").get("effective_type")),
+                "client_hints": dict(hints) or None,
+            }
+        ) | ({"consent": granted} if isinstance(granted, list) else {})
+
+    def properties(self) -> dict[str, Any]:
+        """What else entities say, under names of their own."""
+        page, item = self.first("web_page"), self.first("item")
+        timing = self.first("PerformanceTiming") or self.first("performance_navigation_timing")
+        mobile, player = self.first("mobile_context"), self.first("media_player")
+        known = {
+            "page_view_id": text(page.get("id")),
+            "rank": number(item.get("rank")),
+            "slot": text(item.get("slot")),
+            "load_ms": _load_ms(timing),
+            "device_model": text(mobile.get("deviceModel")),
+            "device_context": dict(self.first("device_context")),
+            "media_label": text(player.get("label")),
+            "media_seconds": number(player.get("duration")),
+        }
+        others = {
+            name: [dict(data) for data in found] for name, found in self.by_name.items() if name not in _READ
+        }
+        return without_nothing({**known, "entities": others})
+
+
+_READ = frozenset(
+    [
+        "item",
+        "experiment",
+        "geolocation_context",
+        "mobile_context",
+        "consent",
+        "http_client_hints",
+        "product",
+        "web_page",
+        "PerformanceTiming",
+        "performance_navigation_timing",
+        "client_session",
+        "device_context",
+        "media_player",
+        "network",
+        "browser_context",
+        "transaction",
+        "checkout_step",
+    ]
+)
+
+
+def read_entities(contexts: Any) -> Entities:
+    """Entities from the `data` of a contexts envelope; entries without schema and data are passed over."""
+    by_name: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in objects(contexts)[:MAX_ENTITIES]:
+        parts = str(entry.get("schema") or "").removeprefix("iglu:").split("/")
+        if len(parts) == 4:
+            by_name.setdefault(parts[1], []).append(mapping(entry.get("data")))
+    return Entities(by_name)
+
+
+def _load_ms(timing: Mapping[str, Any]) -> float | None:
+    start = number(timing.get("navigationStart")) or number(timing.get("startTime")) or 0.0
+    end = number(timing.get("loadEventEnd")) or number(timing.get("domContentLoadedEventEnd"))
+    return end - start if end and end >= start else None
+
+
+def _network(value: Any) -> str | None:
+    return value if value in ("slow-2g", "2g", "3g", "4g") else None

@@ -26,7 +26,11 @@ HomeOption = Annotated[
 def home_of(path: Path | None) -> Home:
     """The home to work in; what this process starts works in the same one."""
     home = Home(path or DEFAULT_HOME)
-    os.environ["TESSERA_HOME"] = str(home.path)
+    os.environ |= {
+        "TESSERA_HOME": str(home.path),
+        "DAGSTER_HOME": str(home.dagster),
+        "BENTOML_HOME": str(home.bentoml),
+    }
     return home
 
 

@@ -1,0 +1,147 @@
+"""`tessera up`: Dagster, MLflow and the service, together, until Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+from ml.home import Home
+from ml.settings.ports import PortSettings
+from orchestration.checkout import CHECKOUT
+from orchestration.commands.home import HomeOption, chosen_settings, home_of
+
+if TYPE_CHECKING:
+    from orchestration.processes import Program, RunningProgram
+
+BUSY = 3
+GRACE_SECONDS = 15
+POLL_SECONDS = 0.3
+
+
+def up(*, home: HomeOption = None) -> None:
+    """Start Dagster, MLflow and the service; Ctrl-C stops all three.
+
+    They listen on this machine only, on the ports of settings.yaml. What they print goes to `logs/` in the home.
+    If one of them ends, the others stay and you are told.
+    """
+    from orchestration.lock import LockedError, NamedLock
+    from orchestration.processes import PortTakenError, end_leftovers, require_free_ports
+
+    chosen = home_of(home)
+    console = Console(highlight=False)
+    lock = NamedLock(chosen.path / "up.lock")
+    try:
+        lock.acquire("tessera up")
+    except LockedError as error:
+        console.print(
+            f"[red]Already up:[/] {error.holder or 'another process'} serves {chosen.path}.", soft_wrap=True
+        )
+        raise typer.Exit(BUSY) from None
+    try:
+        end_leftovers(chosen.path / "up.json", GRACE_SECONDS)
+        programs = programs_of(chosen, chosen_settings().ports)
+        require_free_ports(programs)
+        _serve(chosen, programs, console)
+    except PortTakenError as error:
+        console.print(f"[red]Port taken:[/] {error}", soft_wrap=True)
+        raise typer.Exit(1) from None
+    finally:
+        lock.release()
+
+
+def programs_of(home: Home, ports: PortSettings) -> list[Program]:
+    """The three programs with their commands."""
+    from orchestration.processes import LOOPBACK, Program
+
+    beside = Path(sys.executable).parent
+    return [
+        Program(
+            name="Dagster",
+            command=[
+                *(str(beside / "dagster"), "dev", "--workspace", str(CHECKOUT / "workspace.yaml")),
+                *("--host", LOOPBACK, "--port", str(ports.dagster)),
+            ],
+            port=ports.dagster,
+            setting="ports.dagster",
+        ),
+        Program(
+            name="MLflow",
+            command=[
+                *(str(beside / "mlflow"), "server", "--backend-store-uri", home.mlflow_uri, "--workers", "1"),
+                *("--default-artifact-root", home.artifacts.as_uri()),
+                *("--host", LOOPBACK, "--port", str(ports.mlflow)),
+            ],
+            port=ports.mlflow,
+            setting="ports.mlflow",
+        ),
+        Program(
+            name="Service",
+            command=[
+                *(str(beside / "bentoml"), "serve", "serving.service:TesseraService"),
+                *("--host", LOOPBACK, "--port", str(ports.service)),
+            ],
+            port=ports.service,
+            setting="ports.service",
+        ),
+    ]
+
+
+def _serve(home: Home, programs: Sequence[Program], console: Console) -> None:
+    from orchestration.instance import prepare_dagster_home
+    from orchestration.processes import RunningProgram, remember, stop_all
+
+    prepare_dagster_home(home)
+    running: list[RunningProgram] = []
+    try:
+        with _stoppable():
+            for program in programs:
+                running.append(RunningProgram(program, CHECKOUT, home.path / "logs"))
+            remember(home.path / "up.json", running)
+            _watch(running, console)
+    except KeyboardInterrupt:
+        console.print("Stopping …")
+    finally:
+        stop_all([one.process.pid for one in running], GRACE_SECONDS)
+        (home.path / "up.json").unlink(missing_ok=True)
+        console.print("All stopped.")
+
+
+def _watch(running: Sequence[RunningProgram], console: Console) -> None:
+    """Announce each program as it begins to listen or ends; returns when none is left."""
+    console.print("Starting Dagster, MLflow and the service; this takes some seconds. Ctrl-C stops all.")
+    starting, alive = list(running), list(running)
+    while alive:
+        for one in [one for one in starting if one.is_listening]:
+            console.print(f"[green]✓[/] {one.program.name:<8} {one.program.address}")
+            starting.remove(one)
+        for one in [one for one in alive if one.exit_status is not None]:
+            console.print(f"[red]✗ {one.program.name} ended with status {one.exit_status}.[/] Its last words:")
+            console.print(one.last_lines(), markup=False, style="dim")
+            console.print(f"The whole log: {one.log}", soft_wrap=True)
+            alive.remove(one)
+            starting = [other for other in starting if other is not one]
+        time.sleep(POLL_SECONDS)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """A termination or a closed terminal stops as Ctrl-C does."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

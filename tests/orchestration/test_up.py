@@ -1,0 +1,121 @@
+"""Starting the three programs together: taken ports, a second start, a death, Ctrl-C."""
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from ml.home import Home
+from orchestration.cli import app
+from orchestration.commands import up
+from orchestration.lock import NamedLock
+from orchestration.processes import PortTakenError, Program, RunningProgram, end_leftovers, remember, require_free_ports
+
+LISTEN = "import socket, time; s = socket.socket(); s.bind(('127.0.0.1', {port})); s.listen(); print('listening', flush=True); time.sleep(600)"
+WITH_CHILD = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True); time.sleep(600)"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def program(code: str, port: int | None = None, name: str = "MLflow") -> Program:
+    port = port or free_port()
+    return Program(name, [sys.executable, "-c", code.format(port=port)], port, "ports.mlflow")
+
+
+@contextmanager
+def listening() -> Iterator[int]:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield int(server.getsockname()[1])
+
+
+def wait_until(true: object, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_taken_port_names_the_port_the_setting_and_who_has_it() -> None:
+    with listening() as port, pytest.raises(PortTakenError) as raised:
+        require_free_ports([program(LISTEN), program(LISTEN, port)])
+    message = str(raised.value)
+    assert f"Port {port}, where MLflow should listen, is taken" in message
+    assert f"(process {os.getpid()})" in message
+    assert "ports.mlflow" in message
+
+
+def test_a_second_up_names_the_first(tmp_path: Path) -> None:
+    held = "import sys, time; from pathlib import Path; from orchestration.lock import NamedLock; NamedLock(Path(sys.argv[1])).acquire('tessera up'); print('held', flush=True); time.sleep(600)"
+    first = subprocess.Popen(
+        [sys.executable, "-c", held, str(tmp_path / "up.lock")], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    )
+    try:
+        assert first.stdout is not None
+        first.stdout.readline()
+        second = CliRunner().invoke(app, ["up", "--home", str(tmp_path)])
+        assert second.exit_code == up.BUSY
+        assert f"tessera up (process {first.pid}" in " ".join(second.output.split())
+    finally:
+        first.kill()
+        first.wait()
+    assert NamedLock(tmp_path / "up.lock").holder() is None
+
+
+def test_one_that_ends_is_reported_with_its_last_words(tmp_path: Path) -> None:
+    dying = RunningProgram(program("print('no such table: runs'); raise SystemExit(7)"), tmp_path, tmp_path)
+    dying.process.wait()
+    console = Console(file=io.StringIO(), width=200)
+    with pytest.raises(up.typer.Exit):
+        up._watch([dying], console)
+    shown = console.file.getvalue()
+    assert "MLflow ended with status 7" in shown
+    assert "no such table: runs" in shown
+
+
+def test_stopping_leaves_no_process_not_even_one_in_a_session_of_its_own(tmp_path: Path) -> None:
+    one = RunningProgram(program(WITH_CHILD), tmp_path, tmp_path)
+    parent = psutil.Process(one.process.pid)
+    wait_until(parent.children)
+    family = [parent, *parent.children()]
+    up.stop_programs([one])
+    assert [process.pid for process in family if process.is_running()] == []
+
+
+def test_what_a_killed_up_left_behind_is_ended_by_the_next(tmp_path: Path) -> None:
+    one = RunningProgram(program(LISTEN), tmp_path, tmp_path)
+    wait_until(lambda: one.is_listening)
+    remember(tmp_path / "up.json", [one])
+    assert end_leftovers(tmp_path / "up.json", grace_seconds=5) == 1
+    assert one.process.wait(5) == -signal.SIGTERM
+    assert end_leftovers(tmp_path / "up.json", grace_seconds=5) == 0
+
+
+def test_every_program_listens_on_the_port_of_its_setting() -> None:
+    ports = up.PortSettings(dagster=4001, mlflow=4002, service=4003)
+    programs = {one.name: one for one in up.programs_of(Home(Path("/tmp/home")), ports)}
+    assert {name: one.port for name, one in programs.items()} == {"Dagster": 4001, "MLflow": 4002, "Service": 4003}
+    assert {name: one.setting for name, one in programs.items()} == {
+        "Dagster": "ports.dagster",
+        "MLflow": "ports.mlflow",
+        "Service": "ports.service",
+    }
+    for one in programs.values():
+        assert str(one.port) in one.command
+        assert Path(one.command[0]).exists()

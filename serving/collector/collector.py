@@ -10,7 +10,6 @@ import queue
 import threading
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,18 +19,32 @@ from ml.event_log import EventLog
 from ml.event_records import events_from_records
 from ml.event_validation import validate_events
 from ml.home import Home
-from ml.live_log import LiveWriter, recover
+from ml.live_log import recover
 from ml.settings import Settings
-from serving.collector.rejections import RejectionLog
+from serving.access import Keys
+from serving.collector.door import Door
+from serving.collector.facts import Facts
+from serving.collector.keys import KeyRing, Sender
+from serving.collector.open_parts import OpenParts
+from serving.collector.privacy.pseudonyms import Pseudonyms
+from serving.collector.protocols.translation import Untranslatable
+from serving.collector.rate_limits import RateLimit
+from serving.collector.rejections import RejectionLog, recover_rejections
+from serving.collector.totals import WithheldTotals
 
 log = logging.getLogger(__name__)
 
+NO_KEYS = Keys()
 IDLE_SECONDS = 1.0
 Subscriber = Callable[[pa.Table], None]
 
 
-class QueueFullError(Exception):
-    """More events wait for the disk than the queue may hold: the client should come back later."""
+class TooManyError(Exception):
+    """More events than may come now; the client should come back after `seconds`."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class DiskFullError(Exception):
@@ -47,13 +60,30 @@ class Rejection:
     reason: str
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a request's events. `withheld` were counted and not kept, for want of consent."""
+
+    accepted: int
+    rejected: list[Rejection]
+    withheld: int = 0
+
+
 @dataclass
 class _Submission:
     records: Sequence[Any]
+    places: Sequence[int]
     source: str
     received_at: dt.datetime
     done: asyncio.Future[list[Rejection]] | None
+    letters: list[dict[str, Any]] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
+
+    def reject(self, place: int, at: str, reason: str, payload: str) -> dict[str, Any]:
+        """Note a rejection, and return the dead letter of it."""
+        self.rejected.append(Rejection(place, at, reason))
+        letter = {"row": place, "field": at, "reason": reason, "payload": payload}
+        return {**letter, "source": self.source, "received_at": self.received_at}
 
 
 class Collector:
@@ -62,12 +92,19 @@ class Collector:
     Args:
         home: where the event log is.
         settings: the sections `collector` and `privacy` are read.
+        keys: who may send; without any, whoever is on this machine.
     """
 
-    def __init__(self, home: Home, settings: Settings) -> None:
+    def __init__(self, home: Home, settings: Settings, keys: Keys = NO_KEYS) -> None:
         self.home = home
         self.settings = settings
+        self.keys = KeyRing(keys)
         self._limits = settings.collector
+        self._browser_rate = RateLimit(self._limits.browser_events_per_second, self._limits.browser_burst_events)
+        secret_rate = self._limits.secret_events_per_second
+        self._secret_rate = RateLimit(secret_rate, max(secret_rate, self._limits.max_batch_events))
+        self._totals = WithheldTotals(home)
+        self._door = Door(settings, Pseudonyms(home.path), self._totals)
         self._log = EventLog(home)
         self._queue: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
         self._queued = 0
@@ -75,7 +112,7 @@ class Collector:
         self._subscribers: list[Subscriber] = []
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.counts = {"accepted": 0, "rejected": 0, "refused": 0, "commits": 0}
+        self.counts = {"accepted": 0, "rejected": 0, "refused": 0, "withheld": 0, "commits": 0}
 
     async def start(self) -> None:
         """Seal what a killed collector left behind and begin to take events. A second call changes nothing."""
@@ -83,6 +120,7 @@ class Collector:
             return
         self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(recover, self._log)
+        await asyncio.to_thread(recover_rejections, self.home)
         self._thread = threading.Thread(target=self._write, name="collector-writer", daemon=True)
         self._thread.start()
 
@@ -107,39 +145,89 @@ class Collector:
             What was not taken and why; an empty list means that all of them are durable.
 
         Raises:
-            QueueFullError: too many events wait already.
+            TooManyError: too many events wait already.
             DiskFullError: the disk is full; nothing was stored.
         """
-        done: asyncio.Future[list[Rejection]] = asyncio.get_running_loop().create_future()
-        self._enqueue(records, source, done)
-        return await done
+        return await self._stored(_Submission(records, range(len(records)), source, dt.datetime.now(dt.UTC), None))
 
     def record_soon(self, records: Sequence[Any], source: str = "service") -> None:
         """Store records without waiting for the disk.
 
         Raises:
-            QueueFullError: too many events wait already.
+            TooManyError: too many events wait already.
         """
-        self._enqueue(records, source, None)
+        self._enqueue(_Submission(records, range(len(records)), source, dt.datetime.now(dt.UTC), None))
+
+    async def take(
+        self,
+        records: Sequence[Any],
+        places: Sequence[int],
+        untranslatable: Sequence[tuple[int, Untranslatable]],
+        *,
+        source: str,
+        sender: Sender,
+        facts: Facts,
+    ) -> Outcome:
+        """Take the records of a request through the door and store what comes through.
+
+        Args:
+            records: events in the contract's fields, as a protocol translates them.
+            places: which event of the request each record comes from.
+            untranslatable: events of the request that are none, with their place.
+            source: name of the protocol.
+            sender: whose key it was.
+            facts: what the request told by itself.
+
+        Raises:
+            TooManyError: the sender sent more than it may, or too many events wait already.
+            DiskFullError: the disk is full; nothing was stored.
+        """
+        limit, who = (self._browser_rate, f"{sender.key_id} {facts.address}")
+        if not sender.is_browser:
+            limit, who = (self._secret_rate, sender.key_id)
+        wait = limit.wait(who, len(records) + len(untranslatable)) if sender.kind != "open" else 0.0
+        if wait:
+            self.counts["refused"] += len(records)
+            raise TooManyError("this key sends more than it may", wait)
+        admitted = self._door.admit(records, facts, sender.is_browser)
+        submission = _Submission(
+            admitted.records, [places[place] for place in admitted.places], source, facts.received_at, None
+        )
+        for place, failure in untranslatable:
+            payload = self._door.cleaned_payload(failure.payload)
+            submission.letters.append(submission.reject(place, failure.field, failure.reason, payload))
+        for refused in admitted.refused:
+            place = places[refused.index]
+            submission.letters.append(submission.reject(place, refused.field, refused.reason, ""))
+        rejected = await self._stored(submission) if submission.records or submission.letters else []
+        self.counts["withheld"] += admitted.withheld
+        accepted = len(admitted.records) - (len(rejected) - len(untranslatable) - len(admitted.refused))
+        return Outcome(accepted, rejected, admitted.withheld)
+
+    async def _stored(self, submission: _Submission) -> list[Rejection]:
+        submission.done = asyncio.get_running_loop().create_future()
+        self._enqueue(submission)
+        return await submission.done
 
     @property
     def queued(self) -> int:
         """Events that wait for the disk."""
         return self._queued
 
-    def _enqueue(self, records: Sequence[Any], source: str, done: asyncio.Future[list[Rejection]] | None) -> None:
+    def _enqueue(self, submission: _Submission) -> None:
         if self._thread is None:
             raise RuntimeError("the collector is not started")
+        events = len(submission.records)
         with self._counting:
-            if self._queued and self._queued + len(records) > self._limits.max_queued_events:
-                self.counts["refused"] += len(records)
-                raise QueueFullError(f"{self._queued} events wait for the disk")
-            self._queued += len(records)
-        self._queue.put(_Submission(records, source, dt.datetime.now(dt.UTC), done))
+            if self._queued and self._queued + events > self._limits.max_queued_events:
+                self.counts["refused"] += events
+                raise TooManyError(f"{self._queued} events wait for the disk", self._limits.retry_after_seconds)
+            self._queued += events
+        self._queue.put(submission)
 
     def _write(self) -> None:
         """The writer thread: take what waits, make it durable with one fsync, answer all of it."""
-        parts = _Parts(self._log, self._limits.part_rows, self._limits.part_age_seconds)
+        parts = OpenParts(self._log, self._limits.part_rows, self._limits.part_age_seconds)
         rejections = RejectionLog(self.home)
         running = True
         while running:
@@ -149,10 +237,12 @@ class Collector:
             try:
                 parts.rotate_if_old()
                 rejections.seal_if_old()
+                self._totals.flush_if_old()
             except OSError:
                 log.exception("sealing failed; the events stay in the open part and it is tried again")
         parts.close()
         rejections.close()
+        self._totals.flush()
 
     def _next_group(self) -> tuple[list[_Submission], bool]:
         try:
@@ -173,7 +263,7 @@ class Collector:
             events += len(following.records)
         return group, True
 
-    def _commit(self, group: Sequence[_Submission], parts: _Parts, rejections: RejectionLog) -> None:
+    def _commit(self, group: Sequence[_Submission], parts: OpenParts, rejections: RejectionLog) -> None:
         error: Exception | None = None
         accepted: pa.Table | None = None
         try:
@@ -212,12 +302,11 @@ class Collector:
         valid = validate_events(table.drop_columns(["row"]), dt.datetime.now(dt.UTC), latest, check_json=False)
         broken = valid.rejected.set_column(0, "row", pa.array(places[valid.rejected["row"].to_numpy()]))
         rejected = pa.concat_tables([malformed, broken.cast(malformed.schema)])
-        letters = []
+        letters = [letter for submission in group for letter in submission.letters]
         for row in rejected.to_pylist():
             submission, index = owners[row["row"]]
-            submission.rejected.append(Rejection(index, row["field"], row["reason"]))
             letters.append(
-                {**row, "row": index, "source": submission.source, "received_at": submission.received_at}
+                submission.reject(submission.places[index], row["field"], row["reason"], row["payload"])
             )
         return valid.accepted, letters
 
@@ -244,52 +333,3 @@ def _completed(record: Any, submission: _Submission) -> Any:
         **{name: value for name, value in record.items() if value is not None},
         "received_at": submission.received_at,
     }
-
-
-class _Parts:
-    """Open parts in turn: while a full one is turned into Parquet in the background, the next takes events."""
-
-    def __init__(self, event_log: EventLog, max_rows: int, max_age_seconds: float) -> None:
-        self._log = event_log
-        self._max_rows = max_rows
-        self._max_age_seconds = max_age_seconds
-        self._sealer = ThreadPoolExecutor(1, thread_name_prefix="collector-sealer")
-        self._open_new()
-
-    def append(self, events: pa.Table) -> None:
-        """Durable when it returns."""
-        if not self._rows:
-            self._opened = dt.datetime.now(dt.UTC)
-        self._writer.append(events)
-        self._rows += len(events)
-        if self._rows >= self._max_rows:
-            self._rotate()
-
-    def rotate_if_old(self) -> None:
-        """Give an old part to the sealer."""
-        age = dt.datetime.now(dt.UTC) - self._opened
-        if self._rows and age.total_seconds() >= self._max_age_seconds:
-            self._rotate()
-
-    def close(self) -> None:
-        """Seal everything."""
-        self._rotate()
-        self._sealer.shutdown(wait=True)
-
-    def _rotate(self) -> None:
-        self._sealer.submit(_seal, self._writer)
-        self._open_new()
-
-    def _open_new(self) -> None:
-        never = float("inf")
-        self._writer = LiveWriter(self._log, "collector", max_rows=2**62, max_age_seconds=never)
-        self._rows = 0
-        self._opened = dt.datetime.now(dt.UTC)
-
-
-def _seal(writer: LiveWriter) -> None:
-    try:
-        writer.seal()
-    except OSError:
-        # the open part stays on disk, complete; `recover` seals it when its lock is free
-        log.exception("a part could not be sealed; the next start or materialization does it")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from serving.collector.enrichment.device import NOTHING as NO_HINTS
 from serving.collector.enrichment.device import Hints, hints_of_headers
 
 MAX_HEADER_CHARS = 1_024
@@ -19,7 +20,7 @@ class Facts:
     received_at: dt.datetime
     address: str | None = None
     user_agent: str | None = None
-    hints: Hints = Hints()
+    hints: Hints = NO_HINTS
     language: str | None = None
     global_privacy_control: bool = False
     do_not_track: bool = False

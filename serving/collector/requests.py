@@ -9,23 +9,14 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 
 from ml.settings.collector import CollectorSettings
-
-
-class RefusalError(Exception):
-    """The request as a whole is not taken; becomes a JSON answer with the field at fault."""
-
-    def __init__(self, status: int, message: str, field: str | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.field = field
+from serving.errors import ApiError
 
 
 async def read_json(request: Request, limits: CollectorSettings) -> Any:
     """The body as JSON values.
 
     Raises:
-        RefusalError: 400 no JSON or too deep, 413 too large, 415 an encoding other than gzip.
+        ApiError: 400 no JSON or too deep, 413 too large, 415 an encoding other than gzip.
     """
     return parse_json(await read_body(request, limits), limits)
 
@@ -34,13 +25,11 @@ async def read_body(request: Request, limits: CollectorSettings) -> bytes:
     """The body, unpacked.
 
     Raises:
-        RefusalError: 400 broken or broken off, 413 too large, 415 an encoding other than gzip.
+        ApiError: 400 broken or broken off, 413 too large, 415 an encoding other than gzip.
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", ""):
-        raise RefusalError(
-            415, f"content-encoding {encoding[:40]!r} is not taken; legal: gzip", "content-encoding"
-        )
+        raise ApiError(415, f"content-encoding {encoding[:40]!r} is not taken; legal: gzip", "content-encoding")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limits.max_body_bytes:
         raise _too_large(limits.max_body_bytes)
@@ -51,7 +40,7 @@ async def read_body(request: Request, limits: CollectorSettings) -> bytes:
             if len(body) > limits.max_body_bytes:
                 raise _too_large(limits.max_body_bytes)
     except ClientDisconnect:
-        raise RefusalError(400, "the request broke off", "body") from None
+        raise ApiError(400, "the request broke off", "body") from None
     return _unpacked(bytes(body), limits.max_decompressed_bytes) if encoding == "gzip" else bytes(body)
 
 
@@ -59,15 +48,15 @@ def parse_json(body: bytes | str, limits: CollectorSettings) -> Any:
     """JSON values from text, checked for depth and for the length of its texts.
 
     Raises:
-        RefusalError: 400, with what is wrong.
+        ApiError: 400, with what is wrong.
     """
     try:
         content = orjson.loads(body)
     except (orjson.JSONDecodeError, ValueError, RecursionError) as error:
-        raise RefusalError(400, f"the body is no JSON: {str(error)[:120]}", "body") from None
+        raise ApiError(400, f"the body is no JSON: {str(error)[:120]}", "body") from None
     fault = fault_of(content, limits)
     if fault:
-        raise RefusalError(400, f"the body {fault}", "body")
+        raise ApiError(400, f"the body {fault}", "body")
     return content
 
 
@@ -96,13 +85,13 @@ def _unpacked(body: bytes, limit: int) -> bytes:
     try:
         content = unpacker.decompress(body, limit + 1)
     except zlib.error as error:
-        raise RefusalError(400, f"the body is no gzip: {error}", "body") from None
+        raise ApiError(400, f"the body is no gzip: {error}", "body") from None
     if len(content) > limit or unpacker.unconsumed_tail:
         raise _too_large(limit)
     if not unpacker.eof:
-        raise RefusalError(400, "the gzipped body is cut short", "body")
+        raise ApiError(400, "the gzipped body is cut short", "body")
     return content
 
 
-def _too_large(limit: int) -> RefusalError:
-    return RefusalError(413, f"the body is larger than {limit} bytes", "body")
+def _too_large(limit: int) -> ApiError:
+    return ApiError(413, f"the body is larger than {limit} bytes", "body")

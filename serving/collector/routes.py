@@ -1,72 +1,177 @@
-"""The collector's addresses."""
+"""The collector's addresses: which protocol answers where, and how it answers."""
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.collector.collector import Collector, DiskFullError, QueueFullError, Rejection
-from serving.collector.requests import RefusalError, read_json
+from serving.collector.collector import Collector, DiskFullError, Outcome, Rejection, TooManyError
+from serving.collector.cors import Cors
+from serving.collector.facts import facts_of
+from serving.collector.keys import Sender
+from serving.collector.protocols import segment, snowplow
+from serving.collector.protocols.translation import Untranslatable
+from serving.collector.requests import fault_of, read_json
+from serving.errors import JSON, ApiError, error_answer
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Collector, Request], Awaitable[Response]]
+PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
+SNOWPLOW_POST = ("/com.snowplowanalytics.snowplow/tp2",)
+SNOWPLOW_GET = ("/i",)
+SEGMENT = (*segment.CALLS, "batch")
 
 
 def collector_routes(collector: Collector) -> list[Route]:
     """Routes of every protocol; mount them in an ASGI app that starts and closes the collector."""
-    return [Route("/v1/events", _guarded(collector, take_events), methods=["POST"])]
+    guard = _Guard(collector)
+    routes = [guard.route("/v1/events", take_events, "POST")]
+    routes += [guard.route(path, take_snowplow_post, "POST") for path in SNOWPLOW_POST]
+    routes += [guard.route(path, take_snowplow_get, "GET") for path in SNOWPLOW_GET]
+    routes += [guard.route(f"/v1/{call}", _segment_call(call), "POST") for call in SEGMENT]
+    return routes
 
 
 async def take_events(collector: Collector, request: Request) -> Response:
-    """Plain JSON: `{"events": […]}` with the contract's own field names."""
-    limits = collector.settings.collector
-    body = await read_json(request, limits)
+    """Plain JSON: `{"events": […], "sent_at"?: …}` with the contract's own field names."""
+    sender = collector.keys.sender(request)
+    body = await read_json(request, collector.settings.collector)
     events = body.get("events") if isinstance(body, dict) else None
     if not isinstance(events, list):
-        raise RefusalError(400, 'expected {"events": [...]}', "events")
-    if len(events) > limits.max_batch_events:
-        raise RefusalError(413, f"{len(events)} events; at most {limits.max_batch_events} in a request", "events")
-    rejected = await collector.record(events, source="json")
-    return json_response(
-        202, {"accepted": len(events) - len(rejected), "rejected": [_as_json(one) for one in rejected]}
-    )
+        raise ApiError(400, 'expected {"events": [...]}', "events")
+    _check_count(collector, events)
+    sent_at = body.get("sent_at")
+    if sent_at is not None:
+        events = [{"sent_at": sent_at, **event} if isinstance(event, dict) else event for event in events]
+    facts = facts_of(request, collector.settings.collector.trusted_proxies)
+    outcome = await collector.take(events, range(len(events)), [], source="json", sender=sender, facts=facts)
+    return JSON(_outcome(outcome), status_code=202)
 
 
-def json_response(status: int, content: Any, headers: dict[str, str] | None = None) -> Response:
-    """A JSON answer."""
-    return Response(orjson.dumps(content), status, headers, "application/json")
+async def take_snowplow_post(collector: Collector, request: Request) -> Response:
+    """Snowplow `tp2`: an envelope of payloads, as `application/json` or as a beacon's text."""
+    body = await read_json(request, collector.settings.collector)
+    payloads = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(payloads, list):
+        raise ApiError(400, "expected an iglu payload_data envelope with a list `data`", "data")
+    outcome = await _take_payloads(collector, request, payloads)
+    return JSON(_outcome(outcome))
+
+
+async def take_snowplow_get(collector: Collector, request: Request) -> Response:
+    """Snowplow `i`: one payload in the query; answers with a transparent pixel."""
+    payload = dict(request.query_params)
+    fault = fault_of(payload, collector.settings.collector)
+    if fault:
+        raise ApiError(400, f"the query {fault}", "query")
+    await _take_payloads(collector, request, [payload])
+    headers = {"Cache-Control": "no-store"}
+    return Response(PIXEL, media_type="image/gif", headers=headers)
+
+
+async def _take_payloads(collector: Collector, request: Request, payloads: list[Any]) -> Outcome:
+    _check_count(collector, payloads)
+    app_ids = {payload.get("aid") for payload in payloads if isinstance(payload, dict)}
+    sender = collector.keys.sender(request, [app_id for app_id in app_ids if len(app_ids) == 1])
+    ping_seconds = collector.settings.collector.page_ping_seconds
+    found = [snowplow.translate(payload, ping_seconds) for payload in payloads]
+    return await _take_translated(collector, request, found, sender, "snowplow")
+
+
+def _segment_call(call: str) -> Handler:
+    async def take_segment(collector: Collector, request: Request) -> Response:
+        body = await read_json(request, collector.settings.collector)
+        parsed = segment.messages_of(body, call)
+        if parsed is None:
+            raise ApiError(
+                400, f"expected the body of a Segment {call} call", "batch" if call == "batch" else "body"
+            )
+        messages, shared = parsed
+        _check_count(collector, messages)
+        sender = collector.keys.sender(request, [body.get("writeKey")])
+        found = [segment.translate(message, shared) for message in messages]
+        outcome = await _take_translated(collector, request, found, sender, "segment")
+        return JSON({"success": True, **_outcome(outcome)})
+
+    return take_segment
+
+
+async def _take_translated(
+    collector: Collector,
+    request: Request,
+    found: list[list[dict[str, Any]] | Untranslatable],
+    sender: Sender,
+    source: str,
+) -> Outcome:
+    records: list[dict[str, Any]] = []
+    places: list[int] = []
+    failures: list[tuple[int, Untranslatable]] = []
+    for place, result in enumerate(found):
+        if isinstance(result, Untranslatable):
+            failures.append((place, result))
+        else:
+            records += result
+            places += [place] * len(result)
+    facts = facts_of(request, collector.settings.collector.trusted_proxies)
+    return await collector.take(records, places, failures, source=source, sender=sender, facts=facts)
+
+
+def _check_count(collector: Collector, events: list[Any]) -> None:
+    limit = collector.settings.collector.max_batch_events
+    if len(events) > limit:
+        raise ApiError(413, f"{len(events)} events; at most {limit} in a request", "events")
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "accepted": outcome.accepted,
+        "rejected": [_as_json(rejection) for rejection in outcome.rejected],
+    }
+    return answer | ({"withheld": outcome.withheld} if outcome.withheld else {})
 
 
 def _as_json(rejection: Rejection) -> dict[str, Any]:
     return {"index": rejection.index, "error": f"{rejection.field}: {rejection.reason}"}
 
 
-def _guarded(collector: Collector, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """The handler with every failure turned into a JSON answer; no stack trace leaves."""
-    retry = {"Retry-After": str(collector.settings.collector.retry_after_seconds)}
+class _Guard:
+    """Every failure as a JSON answer, no stack trace, and the headers that browsers of allowed sites need."""
 
-    async def guarded(request: Request) -> Response:
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+        self._cors = Cors(collector.settings.collector.cors_origins)
+
+    def route(self, path: str, handler: Handler, method: str) -> Route:
+        async def endpoint(request: Request) -> Response:
+            if request.method == "OPTIONS":
+                return self._cors.preflight(request, method)
+            answer = await self._answer(handler, request)
+            self._cors.allow(request, answer)
+            return answer
+
+        name = path.strip("/").replace("/", "_")
+        return Route(path, endpoint, methods=[method, "OPTIONS"], name=f"collect_{name}", include_in_schema=False)
+
+    async def _answer(self, handler: Handler, request: Request) -> Response:
         try:
-            return await handler(collector, request)
-        except RefusalError as refusal:
-            return _error(refusal.status, refusal.message, refusal.field)
-        except QueueFullError as full:
-            return _error(429, f"{full}; come back later", None, retry)
+            return await handler(self._collector, request)
+        except ApiError as refusal:
+            return error_answer(refusal.status, refusal.message, refusal.field)
+        except TooManyError as many:
+            answer = error_answer(429, f"{many}; come back later")
+            answer.headers["Retry-After"] = str(max(1, math.ceil(many.seconds)))
+            return answer
         except DiskFullError as full:
-            return _error(503, f"{full}; nothing was stored, send it again later", None, retry)
+            answer = error_answer(503, f"{full}; nothing was stored, send it again later")
+            answer.headers["Retry-After"] = str(self._collector.settings.collector.retry_after_seconds)
+            return answer
         except Exception:
             log.exception("a request failed")
-            return _error(500, "an error of ours; nothing was stored", None)
-
-    return guarded
-
-
-def _error(status: int, message: str, field: str | None, headers: dict[str, str] | None = None) -> Response:
-    return json_response(status, {"error": {"message": message, "field": field}}, headers)
+            return error_answer(500, "the collector failed on this request; nothing of it was stored")

@@ -5,21 +5,62 @@ from __future__ import annotations
 from urllib.parse import parse_qsl, urlsplit
 
 SEARCH = (
-    "google.", "bing.com", "duckduckgo.com", "yahoo.", "yandex.", "baidu.com", "ecosia.org", "qwant.com",
-    "startpage.com", "search.brave.com", "naver.com", "seznam.cz", "kagi.com",
-)  # fmt: skip
+    "google.",
+    "bing.com",
+    "duckduckgo.com",
+    "yahoo.",
+    "yandex.",
+    "baidu.com",
+    "ecosia.org",
+    "qwant.com",
+    "startpage.com",
+    "search.brave.com",
+    "naver.com",
+    "seznam.cz",
+    "kagi.com",
+)
 SOCIAL = (
-    "facebook.com", "instagram.com", "twitter.com", "t.co", "x.com", "linkedin.com", "lnkd.in", "reddit.com",
-    "pinterest.", "youtube.com", "tiktok.com", "whatsapp.com", "t.me", "bsky.app", "threads.net", "mastodon.social",
-    "vk.com", "news.ycombinator.com", "snapchat.com",
-)  # fmt: skip
+    "facebook.com",
+    "instagram.com",
+    "twitter.com",
+    "t.co",
+    "x.com",
+    "linkedin.com",
+    "lnkd.in",
+    "reddit.com",
+    "pinterest.",
+    "youtube.com",
+    "tiktok.com",
+    "whatsapp.com",
+    "t.me",
+    "bsky.app",
+    "threads.net",
+    "mastodon.social",
+    "vk.com",
+    "news.ycombinator.com",
+    "snapchat.com",
+)
 MAIL = ("mail.google.com", "outlook.", "mail.yahoo.com", "mail.proton.me", "webmail.")
 MEDIA = {
-    "cpc": "paid", "ppc": "paid", "paid": "paid", "paidsearch": "paid", "paid_social": "paid", "cpm": "paid",
-    "display": "paid", "banner": "paid", "retargeting": "paid", "email": "email", "e-mail": "email",
-    "newsletter": "email", "social": "social", "organic": "search", "referral": "referral", "affiliate": "referral",
-    "push": "push", "sms": "push",
-}  # fmt: skip
+    "cpc": "paid",
+    "ppc": "paid",
+    "paid": "paid",
+    "paidsearch": "paid",
+    "paid_social": "paid",
+    "cpm": "paid",
+    "display": "paid",
+    "banner": "paid",
+    "retargeting": "paid",
+    "email": "email",
+    "e-mail": "email",
+    "newsletter": "email",
+    "social": "social",
+    "organic": "search",
+    "referral": "referral",
+    "affiliate": "referral",
+    "push": "push",
+    "sms": "push",
+}
 CLICK_IDS = ("gclid", "msclkid", "dclid", "gbraid", "wbraid", "ttclid", "li_fat_id")
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 MAX_URL_CHARS = 4_096

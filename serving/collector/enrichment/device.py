@@ -20,8 +20,12 @@ MOBILE = re.compile(r"Mobi|iPhone|iPod|Windows Phone|BlackBerry|Opera Mini", re.
 # What client hints call them and what user agents call them, as one word each.
 PLATFORMS = {"macOS": "Mac OS X", "Chromium OS": "Chrome OS", "Chrome OS": "Chrome OS"}
 BRANDS = {
-    "Google Chrome": "Chrome", "Microsoft Edge": "Edge", "Chromium": "Chromium", "Opera": "Opera", "Brave": "Brave",
-}  # fmt: skip
+    "Google Chrome": "Chrome",
+    "Microsoft Edge": "Edge",
+    "Chromium": "Chromium",
+    "Opera": "Opera",
+    "Brave": "Brave",
+}
 
 
 @dataclass(frozen=True)

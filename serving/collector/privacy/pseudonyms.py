@@ -18,8 +18,8 @@ PSEUDONYM = re.compile(r"^h:[0-9a-f]{32}$")
 class Pseudonyms:
     """Pseudonyms of this site. The key lies in `folder/site.key`, readable by its owner alone.
 
-    The key of the day is never written: a restart begins a new one, and nobody can go back from a visitor's id to an
-    address once the day is over.
+    The key of the day is never written: a restart begins a new one, and nobody can go back from a visitor's id to
+    an address once the day is over.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,0 +1,39 @@
+"""Which sites' pages may post here (CORS): an allow-list, never a mirror of whatever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+HEADERS = "Authorization, Content-Type, Content-Encoding, SP-Anonymous"
+PREFLIGHT_SECONDS = "3600"
+
+
+class Cors:
+    """Answers preflights and marks answers for the pages of `origins`, such as https://shop.example."""
+
+    def __init__(self, origins: Sequence[str]) -> None:
+        self._origins = frozenset(origin.rstrip("/") for origin in origins)
+
+    def preflight(self, request: Request, method: str) -> Response:
+        """204; with the permission, if the page's site has it."""
+        answer = Response(status_code=204)
+        if self.allow(request, answer):
+            answer.headers["Access-Control-Allow-Methods"] = method
+            answer.headers["Access-Control-Allow-Headers"] = HEADERS
+            answer.headers["Access-Control-Max-Age"] = PREFLIGHT_SECONDS
+        return answer
+
+    def allow(self, request: Request, answer: Response) -> bool:
+        """Mark the answer as readable by the page, if its site is on the list; trackers send cookies along."""
+        origin = request.headers.get("origin")
+        if not origin or not self._origins:
+            return False
+        answer.headers["Vary"] = "Origin"
+        if origin not in self._origins:
+            return False
+        answer.headers["Access-Control-Allow-Origin"] = origin
+        answer.headers["Access-Control-Allow-Credentials"] = "true"
+        return True

@@ -1,0 +1,51 @@
+"""What is counted of people who did not consent: how many events of which type a day, and nothing else."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+from collections import Counter
+from pathlib import Path
+
+import orjson
+
+from ml.events import EVENT_TYPES
+from ml.home import Home
+
+FLUSH_SECONDS = 60.0
+
+
+class WithheldTotals:
+    """Counts since the last `flush`; the file below the home gets one line a day, type and flush."""
+
+    def __init__(self, home: Home) -> None:
+        self.path: Path = home.path / "withheld_totals.jsonl"
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._flushed_at = time.monotonic()
+
+    def count(self, day: dt.date, event_type: object) -> None:
+        """One event that is not kept. Types of the site's own count as `custom`: a name can tell too much."""
+        name = event_type if isinstance(event_type, str) and event_type in EVENT_TYPES else "custom"
+        self._counts[day.isoformat(), name] += 1
+
+    def flush_if_old(self) -> None:
+        """Flush counts of a minute or more."""
+        if time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Append the counts to the file."""
+        self._flushed_at = time.monotonic()
+        if not self._counts:
+            return
+        counts, self._counts = self._counts, Counter()
+        lines = b"".join(
+            orjson.dumps({"date": date, "event_type": name, "events": events}) + b"\n"
+            for (date, name), events in sorted(counts.items())
+        )
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path, "ab") as file:
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())

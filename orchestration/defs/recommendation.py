@@ -1,7 +1,5 @@
 """Recommenders as assets: candidates measured on the past, and the champion that the gate lets through."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

@@ -2,7 +2,6 @@
 
 import io
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -20,10 +19,36 @@ from ml.home import Home
 from orchestration.cli import app
 from orchestration.commands import up
 from orchestration.lock import NamedLock
-from orchestration.processes import PortTakenError, Program, RunningProgram, end_leftovers, remember, require_free_ports
+from orchestration.processes import (
+    PortTakenError,
+    Program,
+    RunningProgram,
+    end_leftovers,
+    remember,
+    require_free_ports,
+    stop_all,
+)
 
-LISTEN = "import socket, time; s = socket.socket(); s.bind(('127.0.0.1', {port})); s.listen(); print('listening', flush=True); time.sleep(600)"
-WITH_CHILD = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True); time.sleep(600)"
+LISTEN = """
+import socket, time
+server = socket.socket()
+server.bind(("127.0.0.1", {port}))
+server.listen()
+time.sleep(600)
+"""
+WITH_CHILD = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+time.sleep(600)
+"""
+HOLD = """
+import sys, time
+from pathlib import Path
+from orchestration.lock import NamedLock
+NamedLock(Path(sys.argv[1])).acquire("tessera up")
+print("held", flush=True)
+time.sleep(600)
+"""
 
 
 def free_port() -> int:
@@ -62,9 +87,11 @@ def test_a_taken_port_names_the_port_the_setting_and_who_has_it() -> None:
 
 
 def test_a_second_up_names_the_first(tmp_path: Path) -> None:
-    held = "import sys, time; from pathlib import Path; from orchestration.lock import NamedLock; NamedLock(Path(sys.argv[1])).acquire('tessera up'); print('held', flush=True); time.sleep(600)"
     first = subprocess.Popen(
-        [sys.executable, "-c", held, str(tmp_path / "up.lock")], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+        [sys.executable, "-c", HOLD, str(tmp_path / "up.lock")],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
     )
     try:
         assert first.stdout is not None
@@ -94,7 +121,7 @@ def test_stopping_leaves_no_process_not_even_one_in_a_session_of_its_own(tmp_pat
     parent = psutil.Process(one.process.pid)
     wait_until(parent.children)
     family = [parent, *parent.children()]
-    up.stop_programs([one])
+    stop_all([one.process.pid], grace_seconds=5)
     assert [process.pid for process in family if process.is_running()] == []
 
 
@@ -103,7 +130,7 @@ def test_what_a_killed_up_left_behind_is_ended_by_the_next(tmp_path: Path) -> No
     wait_until(lambda: one.is_listening)
     remember(tmp_path / "up.json", [one])
     assert end_leftovers(tmp_path / "up.json", grace_seconds=5) == 1
-    assert one.process.wait(5) == -signal.SIGTERM
+    assert not psutil.pid_exists(one.process.pid)
     assert end_leftovers(tmp_path / "up.json", grace_seconds=5) == 0
 
 

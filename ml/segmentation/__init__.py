@@ -1,5 +1,6 @@
 """Segments and personas: found, named, explained and kept stable."""
 
-from ml.segmentation.segmentation import Assignment, Segmentation, fit_segmentation, load_segmentation
+from ml.segmentation.fitting import fit_segmentation
+from ml.segmentation.segmentation import Assignment, Segmentation, load_segmentation
 
 __all__ = ["Assignment", "Segmentation", "fit_segmentation", "load_segmentation"]

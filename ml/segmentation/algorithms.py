@@ -59,7 +59,8 @@ class SegmentModel(ClusterMixin, BaseEstimator, ABC):  # type: ignore[misc]
 class KMeansSegments(SegmentModel):
     """k-means; above `minibatch_rows` users by mini-batches.
 
-    Membership is that of equal, equally likely spherical Gaussians whose variance is the pooled one within segments.
+    Membership is that of equal, equally likely spherical Gaussians whose variance is the pooled one within
+    segments.
 
     Learned: `centres_` (k, d), `within_variance_`: mean squared distance to the centre, a dimension.
     """
@@ -133,7 +134,8 @@ class MixtureSegments(SegmentModel):
     def fit(self, Z: FloatMatrix, y: Any = None) -> MixtureSegments:
         """Learn the mixture from Z (n, d)."""
         with warnings.catch_warnings():
-            # A run that stops at the iteration limit is a usable, slightly worse candidate; the choice measures it.
+            # A run that stops at the iteration limit is a usable, slightly worse candidate; the choice measures
+            # it.
             warnings.simplefilter("ignore", ConvergenceWarning)
             mixture = GaussianMixture(
                 self.segments,

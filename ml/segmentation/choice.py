@@ -1,12 +1,12 @@
-"""Which algorithm and how many segments: one rule over separation, stability and size; "none" is a possible answer.
+"""Which algorithm and how many segments: one rule over separation, stability and size, which may answer "none".
 
-The rule. A candidate is admissible if (1) its silhouette exceeds that of structureless data by `null_excess` standard
-deviations and by `null_margin`, (2) it is found again in bootstrap resamples, (3) its smallest segment is large enough
-and (4) its noise small enough. Of the admissible the best silhouette wins, noise counted as 0. Silhouettes within
-`tie_errors` standard errors are a tie, which the mean rank over stability, Davies-Bouldin and Calinski-Harabasz decides,
-then fewer segments, then the simpler algorithm. Between covariance types of a mixture BIC decides beforehand. Last
-time's algorithm and number stay unless the winner's silhouette is better by `incumbent_margin`. No admissible
-candidate means: there is no structure here.
+The rule. A candidate is admissible if (1) its silhouette exceeds that of structureless data by `null_excess`
+standard deviations and by `null_margin`, (2) it is found again in bootstrap resamples, (3) its smallest segment is
+large enough and (4) its noise small enough. Of the admissible the best silhouette wins, noise counted as 0.
+Silhouettes within `tie_errors` standard errors are a tie: of those the ones that are found again as surely as the
+surest remain, and the ranks by Davies-Bouldin and Calinski-Harabasz decide, then fewer segments, then the simpler
+algorithm. Between covariance types of a mixture BIC decides beforehand. Last time's algorithm and number stay unless
+the winner's silhouette is better by `incumbent_margin`. No admissible candidate means: there is no structure here.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ from ml.settings.segmentation import ChoiceSettings
 
 REACH_QUANTILES = (0.5, 0.75, 0.9)
 SMALLEST_SHARES = (0.02, 0.05, 0.1)
-DENSITY_ROWS = 3_000  # neighbour searches grow faster than linearly; crowds of 2 % still have 60 points
+STABILITY_TIE = 0.05  # adjusted Rand; two standard errors of its mean over six pairs of resamples
+DENSITY_ROWS = 2_000  # neighbour searches grow faster than linearly; crowds of 2 % still have 40 points
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _contenders(
                     for covariance in COVARIANCES
                 }
                 best = min(scores, key=lambda covariance: scores[covariance])
-                yield (lambda s, k=k, c=best: MixtureSegments(k, c, starts=2, seed=s)), sample
+                yield (lambda s, k=k, c=best: MixtureSegments(k, c, starts=1, seed=s)), sample
         elif algorithm == "dbscan":
             for quantile in REACH_QUANTILES:
                 yield (lambda s, q=quantile: DBSCANSegments(reach_quantile=q)), sample[:DENSITY_ROWS]
@@ -173,7 +174,7 @@ def _measure(
         bootstrap_stability=bootstrap_stability(small, make, settings.resamples, seed)
         if divided
         else float("nan"),
-        start_stability=start_stability(small, make, 4, seed) if random_start else 1.0,
+        start_stability=start_stability(small, make, 3, seed) if random_start else 1.0,
         smallest_share=float(sizes.min() / len(Z)),
         noise_share=noise,
     )
@@ -208,13 +209,10 @@ def _decide(
     top = max(admissible, key=lambda i: candidates[i].silhouette)
     reach = settings.tie_errors * candidates[top].silhouette_error
     tied = [i for i in admissible if candidates[i].silhouette >= candidates[top].silhouette - reach]
-    ranks = np.mean(
-        [
-            rankdata([-candidates[i].bootstrap_stability for i in tied]),
-            rankdata([candidates[i].davies_bouldin for i in tied]),
-            rankdata([-candidates[i].calinski_harabasz for i in tied]),
-        ],
-        axis=0,
+    steady = max(candidates[i].bootstrap_stability for i in tied) - STABILITY_TIE
+    tied = [i for i in tied if candidates[i].bootstrap_stability >= steady]
+    ranks = rankdata([candidates[i].davies_bouldin for i in tied]) + rankdata(
+        [-candidates[i].calinski_harabasz for i in tied]
     )
     simplicity = {name: place for place, name in enumerate(settings.algorithms)}
     winner = min(

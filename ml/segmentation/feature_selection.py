@@ -1,7 +1,7 @@
 """Which features to segment by: those that go with engagement, conversion or each other, and no two of the same.
 
-Association is measured by mutual information between quantile bins, tested by its chi-square limit (2·n·MI), and the
-tests of all features are held together by Benjamini and Hochberg's false-discovery rate (JRSS B 57, 1995).
+Association is measured by mutual information between quantile bins, tested by its chi-square limit (2·n·MI), and
+the tests of all features are held together by Benjamini and Hochberg's false-discovery rate (JRSS B 57, 1995).
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         names: names of the incoming columns.
         false_discovery_rate: expected share of irrelevant features among the kept ones.
-        minimum_information: mutual information in nats below which an association is too weak to be of use, however
+        minimum_information: mutual information in nats below which an association is too weak to be of use,
+        however
             sure it is.
         redundant_correlation: absolute rank correlation from which two features tell the same.
         max_rows: rows of the sample used for the tests.

@@ -1,9 +1,9 @@
 """What "no structure" looks like for data of this shape: one crowd with the same spread and shape, but no groups.
 
-The reference keeps the variance of every principal component and its skew and tails, by the best unimodal density of
-each; it has no second mode and no dependence. Groups are believed if they are separated better than those that the
-same algorithm finds in the reference. After SigClust (Liu et al., JASA 103, 2008) and the gap statistic (Tibshirani,
-Walther and Hastie, JRSS B 63, 2001), with unimodal instead of normal or uniform marginals.
+The reference keeps the variance of every principal component and its skew and tails, by the best unimodal density
+of each; it has no second mode and no dependence. Groups are believed if they are separated better than those that
+the same algorithm finds in the reference. After SigClust (Liu et al., JASA 103, 2008) and the gap statistic
+(Tibshirani, Walther and Hastie, JRSS B 63, 2001), with unimodal instead of normal or uniform marginals.
 """
 
 from __future__ import annotations

@@ -7,11 +7,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ml.segmentation.fitting import fit_segmentation
 from ml.segmentation.identity import migration
 from ml.segmentation.report import write_report
-from ml.segmentation.segmentation import Segmentation, fit_segmentation
-from ml.settings.segmentation import RoleSettings, SegmentationSettings
+from ml.segmentation.segmentation import Segmentation
+from ml.settings.segmentation import EvidenceSettings, RoleSettings, SegmentationSettings
 
+NO_EVIDENCE = EvidenceSettings(column="", minimum=0)
 NO_ROLES = RoleSettings(outcomes=[], volume=[], ignored=[])
 
 
@@ -26,7 +28,7 @@ def segment_table(
 
     Raises ValueError for a table that cannot be segmented; nothing is written then.
     """
-    settings = settings.model_copy(update={"roles": NO_ROLES})
+    settings = settings.model_copy(update={"roles": NO_ROLES, "evidence": NO_EVIDENCE})
     found = fit_segmentation(table, settings, previous, seed)
     assigned = found.assign(table)
     out.mkdir(parents=True, exist_ok=True)

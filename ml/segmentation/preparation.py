@@ -28,7 +28,8 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         names: names of the incoming columns.
-        rules: shell pattern of names → `median`, `mean`, `zero` or a number; the first match counts, else `median`.
+        rules: shell pattern of names → `median`, `mean`, `zero` or a number; the first match counts, else
+        `median`.
 
     Learned: `kept_` (indices), `fill_` and `missing_` (value and count of each kept feature), `dropped_`
     (name and reason of the others).
@@ -51,7 +52,7 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ]
         self.kept_ = np.flatnonzero(low < high)
         if not len(self.kept_):
-            raise NoVariation(f"none of the {len(self.names)} features varies between the {len(X)} users")
+            raise NoVariationError(f"none of the {len(self.names)} features varies between the {len(X)} users")
         self.fill_ = np.array([self._value(self.names[j], X[present[:, j], j]) for j in self.kept_])
         self.missing_ = len(X) - counts[self.kept_]
         return self
@@ -79,7 +80,7 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return [self.names[j] for j in self.kept_]
 
 
-class NoVariation(ValueError):
+class NoVariationError(ValueError):
     """The users do not differ in any feature, so there is nothing to segment by."""
 
 
@@ -190,8 +191,8 @@ class Scaler(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 class Components(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Principal components that carry more variance than chance would (Horn's parallel analysis), at least two.
 
-    A component stays if its eigenvalue exceeds the `quantile` of those of the same matrix with every column shuffled
-    by itself. Source: Horn, Psychometrika 30 (1965); Glorfeld (1995) for the quantile.
+    A component stays if its eigenvalue exceeds the `quantile` of those of the same matrix with every column
+    shuffled by itself. Source: Horn, Psychometrika 30 (1965); Glorfeld (1995) for the quantile.
 
     Learned: `mean_` (d,), `components_` (n_components, d), `variance_` (n_components,), `kept_variance_`: share of
     the whole variance that the kept components carry, `eigenvalues_` and `chance_` (d,).

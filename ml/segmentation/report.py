@@ -25,7 +25,8 @@ def write_report(
     minimum_size: int,
     moves: pa.Table | None = None,
 ) -> None:
-    """Write the report of a segmentation of `table`, whose users `assigned` names segments; no other file is needed.
+    """Write the report of a segmentation of `table`, whose users `assigned` names segments; no other file is
+    needed.
 
     Segments below `minimum_size` are counted but not described.
     """

@@ -18,6 +18,13 @@ class RoleSettings(Section):
     ignored: list[str]
 
 
+class EvidenceSettings(Section):
+    """How much must be known of a user who helps to shape the segments."""
+
+    column: str
+    minimum: float = Field(ge=0)
+
+
 class PreparationSettings(Section):
     """How raw features become the space in which segments are sought."""
 
@@ -55,6 +62,7 @@ class SegmentationSettings(Section):
     """Knobs of `segmentation`; their reasons stand in settings.yaml."""
 
     roles: RoleSettings
+    evidence: EvidenceSettings
     preparation: PreparationSettings
     choice: ChoiceSettings
     minimum_segment_size: PositiveInt

@@ -1,0 +1,232 @@
+"""Learning a segmentation: prepare, choose, fit to everybody, sharpen, match with last time, describe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from ml.segmentation.algorithms import NOISE, KMeansSegments, Labels, SegmentModel
+from ml.segmentation.choice import Choice, choose
+from ml.segmentation.discriminants import refine
+from ml.segmentation.feature_selection import FeatureSelector
+from ml.segmentation.features import FeatureEncoder, FloatMatrix, check_users, is_number, matches, numbers
+from ml.segmentation.identity import match_segments
+from ml.segmentation.naming import name_segment
+from ml.segmentation.preparation import Components, Imputer, Scaler, SkewReducer, Winsorizer
+from ml.segmentation.profiles import Profile, example_users, text_columns, traits, word_shares
+from ml.segmentation.segmentation import EVERYONE, NOBODY, Segmentation
+from ml.settings.segmentation import SegmentationSettings
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Fitted steps by name, with what they make of the shaping users: raw, features and component scores."""
+
+    steps: dict[str, Any]
+    raw: FloatMatrix
+    features: FloatMatrix
+    scores: FloatMatrix
+
+
+def fit_segmentation(
+    table: pa.Table, settings: SegmentationSettings, previous: Segmentation | None = None, seed: int = 0
+) -> Segmentation:
+    """Learn segments from a table with `user_id` and feature columns, one row a user.
+
+    `settings.roles` names columns that are outcomes (used to find relevant features), volume or ignored; all other
+    numeric, map and struct columns are features. Users with less evidence than `settings.evidence` asks for do not
+    shape segments, but belong to one. With `previous`, segments keep their numbers and names where they share enough
+    users. Where the rule of `ml.segmentation.choice` finds no structure, everybody is in one segment.
+
+    Raises:
+        ValueError: no user_id, repeated users, no numeric column, or (NoVariationError) no column that varies.
+    """
+    check_users(table)
+    shaping = table.filter(pa.array(_has_evidence(table, settings)))
+    prepared = _prepare(shaping, settings, seed)
+    incumbent = (previous.model.algorithm, len(previous.ids)) if previous and previous.has_structure else None
+    with threadpool_limits(1):  # hundreds of fits of a few milliseconds: threads would only wait for each other
+        choice = choose(prepared.scores, settings.choice, settings.minimum_segment_size, seed, incumbent)
+    steps, model, labels = _fit_final(choice, prepared, settings, seed)
+    ids, next_id, overlaps = _identify(shaping, model, labels, previous)
+    if previous is None:
+        # Largest first, so that the numbers mean something to a reader and not to the random start.
+        order = np.argsort(-np.bincount(labels[labels != NOISE], minlength=model.n_segments_), kind="stable")
+        model.reorder(order)
+        labels = np.where(labels == NOISE, NOISE, np.argsort(order)[labels]).astype(np.int64)
+    found = Segmentation(
+        pipeline=Pipeline(list(steps.items())),
+        model=model,
+        ids=ids,
+        names=[""] * len(ids),
+        next_id=next_id,
+        candidates=list(choice.candidates),
+        reason=choice.reason,
+        profiles=[],
+        preparation=_report(prepared.steps, table.num_rows, shaping.num_rows),
+        has_structure=choice.make is not None,
+        overlaps=overlaps,
+    )
+    old_names = dict(zip(previous.ids, previous.names, strict=True)) if previous else {}
+    found.names = _name(found, prepared, labels, old_names, settings)
+    found.profiles = _describe(found, table, shaping, prepared, labels)
+    return found
+
+
+def _has_evidence(table: pa.Table, settings: SegmentationSettings) -> npt.NDArray[np.bool_]:
+    """Which users (n,) shape the segments: those with enough evidence, or everybody if they are too few."""
+    column, minimum = settings.evidence.column, settings.evidence.minimum
+    everybody = np.ones(table.num_rows, dtype=bool)
+    if column not in table.column_names:
+        return everybody
+    enough = np.asarray(numbers(table.column(column)) >= minimum)
+    return enough if enough.sum() >= 2 * settings.minimum_segment_size else everybody
+
+
+def _prepare(table: pa.Table, settings: SegmentationSettings, seed: int) -> _Prepared:
+    """Fit step by step, as each step names its columns to the next."""
+    roles, prep = settings.roles, settings.preparation
+    outcomes = [f.name for f in table.schema if is_number(f.type) and matches(f.name, roles.outcomes)]
+    encoder = FeatureEncoder(exclude=[*roles.outcomes, *roles.volume, *roles.ignored])
+    X = encoder.fit_transform(table)
+    imputer = Imputer(encoder.names, prep.missing)
+    winsorizer, skew, scaler = Winsorizer(prep.winsor_limit), SkewReducer(prep.skew_threshold), Scaler()
+    raw = X = winsorizer.fit_transform(imputer.fit_transform(X))
+    X = scaler.fit_transform(skew.fit_transform(X))
+    selector = FeatureSelector(
+        imputer.kept_names,
+        outcomes,
+        false_discovery_rate=prep.false_discovery_rate,
+        minimum_information=prep.minimum_information,
+        redundant_correlation=prep.redundant_correlation,
+    )
+    targets = np.column_stack([numbers(table.column(name)) for name in outcomes]) if outcomes else None
+    X = selector.fit(X, None if targets is None else np.nan_to_num(targets)).transform(X)
+    components = Components(prep.component_quantile, seed=seed)
+    Z = components.fit_transform(X)
+    steps = {
+        "encode": encoder,
+        "impute": imputer,
+        "winsorize": winsorizer,
+        "unskew": skew,
+        "scale": scaler,
+        "select": selector,
+        "components": components,
+    }
+    return _Prepared(steps, raw, X, Z)
+
+
+def _fit_final(
+    choice: Choice, prepared: _Prepared, settings: SegmentationSettings, seed: int
+) -> tuple[dict[str, Any], SegmentModel, Labels]:
+    """The chosen model on all shaping users, with the pipeline's steps that lead to it and the users' segments.
+
+    Density methods and mixtures learn from the sample, as they were compared. k-means goes on to all users and is
+    sharpened along the discriminants of its segments, which then take the place of the components.
+    """
+    Z, X = prepared.scores, prepared.features
+    if choice.make is None:
+        nobody = KMeansSegments(1, starts=1, seed=seed).fit(Z)
+        return prepared.steps, nobody, nobody.predict(Z)
+    rows = np.random.default_rng(seed).permutation(len(Z))[: settings.choice.sample_rows]
+    model = choice.make(seed).fit(Z[rows])
+    if not isinstance(model, KMeansSegments):
+        return prepared.steps, model, model.predict(Z)
+    if len(rows) < len(Z):
+        model.refit(Z)
+    labels = model.predict(Z)
+    sharpened = refine(X, model, labels, seed)
+    if sharpened is None:
+        return prepared.steps, model, labels
+    discriminants, sharper = sharpened
+    steps = {name: step for name, step in prepared.steps.items() if name != "components"}
+    return {**steps, "discriminants": discriminants}, sharper, sharper.predict(discriminants.transform(X))
+
+
+def _identify(
+    table: pa.Table, model: SegmentModel, labels: Labels, previous: Segmentation | None
+) -> tuple[list[int], int, list[float]]:
+    """Numbers of the segments, the next free number, and each segment's overlap with last time's of that number."""
+    count = model.n_segments_
+    if previous is None:
+        return list(range(1, count + 1)), count + 1, [0.0] * count
+    if not previous.can_assign(table):  # other features than last time: nothing to match by
+        first = previous.next_id
+        return list(range(first, first + count)), first + count, [0.0] * count
+    before = previous.assign(table).column("segment").to_numpy()
+    ids, overlaps = match_segments(before, labels, previous.ids, previous.next_id)
+    return ids, max([previous.next_id, *[id_ + 1 for id_ in ids]]), overlaps
+
+
+def _name(
+    found: Segmentation,
+    prepared: _Prepared,
+    labels: Labels,
+    old_names: dict[int, str],
+    settings: SegmentationSettings,
+) -> list[str]:
+    """Last time's name for a segment that kept its number, a new one from its traits for the others."""
+    if not found.has_structure:
+        return [EVERYONE] * len(found.ids)
+    names = [old_names.get(id_, "") for id_ in found.ids]
+    for index, name in enumerate(names):
+        if name in ("", EVERYONE):
+            own = traits(prepared.raw, prepared.steps["impute"].kept_names, labels == index)
+            taken = [*names, *old_names.values(), EVERYONE, NOBODY]
+            names[index] = name_segment(own, settings.words, taken)
+    return names
+
+
+def _describe(
+    found: Segmentation, table: pa.Table, shaping: pa.Table, prepared: _Prepared, labels: Labels
+) -> list[Profile]:
+    """A profile of each segment: sizes count everybody, traits and words the users who shaped the segments."""
+    everybody = found.assign(table)
+    segments = everybody.column("segment").to_numpy()
+    texts = text_columns(table)
+    profiles = []
+    for index, (id_, name) in enumerate(zip(found.ids, found.names, strict=True)):
+        inside = segments == id_
+        closeness = everybody.column(f"membership_{id_}").to_numpy()
+        profiles.append(
+            Profile(
+                segment=id_,
+                name=name,
+                size=int(inside.sum()),
+                share=float(inside.mean()),
+                traits=traits(prepared.raw, prepared.steps["impute"].kept_names, labels == index),
+                words=word_shares(shaping, labels == index, texts),
+                examples=example_users(table, inside, closeness),
+            )
+        )
+    return profiles
+
+
+def _report(steps: dict[str, Any], users: int, shaping: int) -> dict[str, Any]:
+    """What the preparation did, by step, as JSON values."""
+    imputer, winsorizer, skew = steps["impute"], steps["winsorize"], steps["unskew"]
+    selector, components = steps["select"], steps["components"]
+    names = imputer.kept_names
+    return {
+        "users": users,
+        "shaping_users": shaping,
+        "features": selector.kept_names,
+        "dropped": [*imputer.dropped_, *selector.dropped_],
+        "missing_values": {n: int(c) for n, c in zip(names, imputer.missing_, strict=True) if c},
+        "winsorized_values": {n: int(c) for n, c in zip(names, winsorizer.changed_, strict=True) if c},
+        "yeo_johnson_exponents": {n: float(e) for n, e in zip(names, skew.exponent_, strict=True) if e != 1.0},
+        "relevance": [
+            {"feature": n, "information": float(i), "p_value": float(p), "with": w}
+            for n, i, p, w in zip(names, selector.information_, selector.p_value_, selector.partner_, strict=True)
+        ],
+        "components": len(components.variance_),
+        "kept_variance": components.kept_variance_,
+        "eigenvalues": [float(value) for value in components.eigenvalues_],
+        "eigenvalues_by_chance": [float(value) for value in components.chance_],
+    }

@@ -9,7 +9,7 @@ import orjson
 import pyarrow as pa
 
 from ml.settings.simulator import FaultSettings, SimulatorSettings
-from ml.sources.simulator.browsing import Shelves, browse
+from ml.sources.simulator.browsing import Shelves, browse, shown_probability
 from ml.sources.simulator.control import add_consent, add_exposures, add_identity, add_preferences
 from ml.sources.simulator.encoding import MALFORMED_KINDS, Block, ItemTexts, encode, user_ids
 from ml.sources.simulator.experiments import NEW_CHECKOUT, Experiment, is_treated
@@ -29,7 +29,7 @@ from ml.sources.simulator.population import Engagement, Population
 from ml.sources.simulator.properties import PropertyTexts
 from ml.sources.simulator.randomness import Bools, Floats, Ints
 from ml.sources.simulator.rows import RowCollector
-from ml.sources.simulator.slots import add_links
+from ml.sources.simulator.slots import add_links, answers
 from ml.sources.simulator.texts import CURRENCY
 from ml.sources.simulator.views import lay_out
 from ml.sources.simulator.visits import Sessions
@@ -75,7 +75,11 @@ def draw_block(stage: Stage, sessions: Sessions, first_key: int, rng: np.random.
     add_forms(context, rows, texts, rng)
     add_searches(context, rows, texts, rng)
     add_reactions(context, rows, texts, rng)
-    recommendations, answers = add_links(context, settings.browsing.slot_share, stage.items.ids, rows, texts, rng)
+    is_slot = (rng.random(len(pages)) < settings.browsing.slot_share) & context.is_human
+    where = np.flatnonzero(is_slot)
+    chances = shown_probability(stage.interest_cdf, sessions, pages, where, stage.shelves, settings.browsing)
+    served = answers(pages, where, chances, stage.items.ids)
+    recommendations = add_links(context, is_slot, served, rows, texts, rng)
     carts = add_signals_and_carts(
         context,
         users.habits[sessions.user],
@@ -96,7 +100,7 @@ def draw_block(stage: Stage, sessions: Sessions, first_key: int, rng: np.random.
     add_consent(users, sessions, first_view, stage.day, rows, texts)
     favourite = np.argmax(users.interest[:, 0::2] + users.interest[:, 1::2], axis=1)
     add_preferences(users, sessions, first_view, favourite, rows, texts, rng)
-    own_texts = answers
+    own_texts = served
     is_exposed = sessions.is_first & (stage.exposure_day[sessions.user] == stage.day)
     exposed = add_exposures(
         users, sessions, first_view, is_exposed, stage.planted, settings.planted, stage.seed,
@@ -126,7 +130,7 @@ def draw_block(stage: Stage, sessions: Sessions, first_key: int, rng: np.random.
 def tables_by_arrival(
     block: Block, faults: FaultSettings, day_ms: int, rng: np.random.Generator
 ) -> tuple[pa.Table, pa.Table]:
-    """The block's events in the order of arrival: those that arrive on its own day, and those that arrive later."""
+    """The events in the order of arrival: those that arrive on the block's own day, and those that come later."""
     n = len(block.rows)
     order = np.argsort(block.received_ms, kind="stable")
     repeated = order[rng.random(n) < faults.duplicate_share]
@@ -148,7 +152,7 @@ def _checkout_treated(stage: Stage, sessions: Sessions) -> Bools:
 def _add_cart_events(
     carts: Carts, price: Floats, first_key: int, first_text: int, rows: RowCollector
 ) -> list[str]:
-    """add_to_cart, remove_from_cart, checkout and purchase; returns the texts, whose codes begin at `first_text`."""
+    """Add what happens to carts; returns the events' texts, whose codes begin at `first_text`."""
     n = len(carts.page)
     unit_price = price[carts.item]
     text = first_text + np.arange(n)

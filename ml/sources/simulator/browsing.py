@@ -15,6 +15,8 @@ from ml.sources.simulator.topics import TOPICS
 from ml.sources.simulator.visits import Sessions
 
 MAX_PAGES = 60
+BOT_PAGES = (55, 80)
+BOT_DWELL_SECONDS = (0.3, 0.8)
 HOME_DWELL_MS = 7_000
 HOME_ENTRY = np.array([0.6, 0.08, 0.08, 0.25, 0.1, 0.15])
 DWELL = HABITS.index("dwell")
@@ -24,15 +26,27 @@ DWELL = HABITS.index("dwell")
 class Shelves:
     """What the site offers on a day.
 
-    items: those that are out by the end of the day. order (n,): items sorted by topic. cdf (24 × n,): for every hour and
-    topic the running share of its items, raised by `hour × topics + topic`, so that one sorted array serves all draws.
-    front_cdf (24, topics): running share of the topics on the front page.
+    items: those that are out by the end of the day. order (n,): items sorted by topic. cdf (24 × n,): for
+    every hour and topic the running share of its items, raised by `hour × topics + topic`, so that one sorted
+    array serves all draws. front_cdf (24, topics): running share of the topics on the front page. place_of
+    (n,): the place of each item in `order`.
     """
 
     items: Items
     order: Ints
+    place_of: Ints
     cdf: Floats
     front_cdf: Floats
+
+    def probability(self, hour: Ints, item: Ints) -> Floats:
+        """Chance that a draw from the hour and the item's own topic gives the item."""
+        place = hour * len(self.order) + self.place_of[item]
+        return np.asarray(self.cdf[place] - np.where(place > 0, self.cdf[place - 1], 0.0))
+
+    def front_probability(self, hour: Ints, topic: Ints) -> Floats:
+        """Chance that the front page shows a topic in an hour."""
+        before = np.where(topic > 0, self.front_cdf[hour, topic - 1], 0.0)
+        return np.asarray(self.front_cdf[hour, topic] - before)
 
     def draw(self, hour: Ints, topic: Ints, draw: Floats) -> Ints:
         """One item (its row in `items`) for every hour, topic and uniform draw, all of one shape."""
@@ -62,16 +76,17 @@ def stock_shelves(items: Items, weights: Floats) -> Shelves:
     ends = np.append(starts[1:], len(order)) - 1
     cdf[:, ends] = shelf[:, ends] + 1.0
     front = np.cumsum(totals / totals.sum(axis=1, keepdims=True), axis=1)
-    return Shelves(items, order, np.maximum.accumulate(cdf.ravel()), front)
+    return Shelves(items, order, np.argsort(order), np.maximum.accumulate(cdf.ravel()), front)
 
 
 @dataclass
 class Pages:
     """Item pages of some sessions, in order of session and time.
 
-    session (p,): row of the sessions. item (p,): row of the items. start_ms, dwell_ms (p,). number (p,): 0, 1, … in
-    the session. is_last (p,). match (p,): interest of the user in the item, 1 is average. shown (p, k): items that the
-    page shows, best place first. clicked (p,): which of them leads to the next page, -1 on the last page.
+    session (p,): row of the sessions. item (p,): row of the items. start_ms, dwell_ms (p,). number (p,): 0,
+    1, … in the session. is_last (p,). match (p,): interest of the user in the item, 1 is average. shown (p,
+    k): items that the page shows, best place first. clicked (p,): which of them leads to the next page, -1 on
+    the last page. focus (sessions,): the topic that each session keeps to.
     """
 
     session: Ints
@@ -83,6 +98,7 @@ class Pages:
     match: Floats
     shown: Ints
     clicked: Ints
+    focus: Ints
 
     def __len__(self) -> int:
         return len(self.session)
@@ -98,9 +114,9 @@ def browse(
 ) -> tuple[Pages, Bools]:
     """Walk all sessions at once.
 
-    `interest_cdf` (users, topics) is what the users like on this day. A session of n pages draws n + 1 sets of shown items: one that leads
-    to its first page, and one on every page. The click among a set follows interest × position; appeal and recency
-    decide what is shown.
+    `interest_cdf` (users, topics) is what the users like on this day. A session of n pages draws n + 1 sets
+    of shown items: one that leads to its first page, and one on every page. The click among a set follows
+    interest × position; appeal and recency decide what is shown.
 
     Returns:
         The item pages, and (sessions,) whether a session begins on the home page, before its first item page.
@@ -113,7 +129,7 @@ def browse(
     first = np.cumsum(counts) - counts
     number = np.arange(total) - first[session]
     set_session = np.repeat(np.arange(n_sessions), counts + 1)
-    shown = _shown(users, interest_cdf, sessions, set_session, shelves, knobs, rng)
+    shown, focus = _shown(users, interest_cdf, sessions, set_session, shelves, knobs, rng)
     chosen = _choice(users, interest_cdf, sessions, set_session, shown, shelves.items, knobs, rng)
     leading = np.arange(total) + session
     item = shown[leading, chosen[leading]]
@@ -126,7 +142,7 @@ def browse(
     match = _interest_in(interest_cdf, user, shelves.items, item) * len(TOPICS)
     dwell = _dwell(users, user, shelves.items, item, match, is_bot[session], knobs, rng)
     starts_at_home = (rng.random(n_sessions) < HOME_ENTRY[sessions.channel]) & ~is_bot
-    pause = rng.integers(400, 2500, total)
+    pause = np.where(is_bot[session], 300, rng.integers(400, 2500, total))
     elapsed = np.cumsum(dwell + pause)
     before = elapsed - dwell - pause
     start = sessions.start_ms[session] + before - before[first][session] + starts_at_home[session] * HOME_DWELL_MS
@@ -141,6 +157,7 @@ def browse(
             match=match,
             shown=shown[leading + 1],
             clicked=np.where(is_last, -1, chosen[leading + 1]),
+            focus=focus,
         ),
         starts_at_home,
     )
@@ -151,8 +168,8 @@ def _page_counts(n: int, is_bot: Bools, knobs: BrowsingSettings, rng: np.random.
     stop = rng.beta(knobs.stop_alpha, knobs.stop_beta, n)
     counts = 1 + rng.geometric(np.maximum(stop, 0.01))
     counts = np.where(rng.random(n) < knobs.bounce_share, 1, counts)
-    counts = np.where(is_bot, rng.integers(6, 18, n), counts)
-    return np.minimum(counts, MAX_PAGES)
+    counts = np.where(is_bot, rng.integers(*BOT_PAGES, n), np.minimum(counts, MAX_PAGES))
+    return counts
 
 
 def _shown(
@@ -163,8 +180,11 @@ def _shown(
     shelves: Shelves,
     knobs: BrowsingSettings,
     rng: np.random.Generator,
-) -> Ints:
-    """(sets, k) items that each set shows: from the front page, the session's first topic, or the user's sections."""
+) -> tuple[Ints, Ints]:
+    """(sets, k) items that each set shows, and (sessions,) the topic that each session keeps to.
+
+    A place is filled from the front page, from the session's topic, or from the user's sections.
+    """
     shape = (len(set_session), knobs.shown_items)
     own_cdf = interest_cdf[sessions.user]
     focus = _draw_topic(own_cdf, rng.random((len(sessions), 1)))[:, 0]
@@ -174,7 +194,22 @@ def _shown(
     front = rng.random(shape) < knobs.front_page_share
     rows, _ = np.nonzero(front)
     topic[front] = _draw_topic(shelves.front_cdf[hour[rows, 0]], rng.random((len(rows), 1)))[:, 0]
-    return shelves.draw(hour, topic, rng.random(shape))
+    return shelves.draw(hour, topic, rng.random(shape)), focus
+
+
+def shown_probability(
+    interest_cdf: Floats, sessions: Sessions, pages: Pages, where: Ints, shelves: Shelves, knobs: BrowsingSettings
+) -> Floats:
+    """(where, k) chance that the site's policy put each shown item into its place: the propensity."""
+    shown = pages.shown[where]
+    session = pages.session[where]
+    topic = shelves.items.topic[shown]
+    hour = np.broadcast_to(sessions.hour[session][:, None], shown.shape)
+    own = _share_of(interest_cdf, sessions.user[session][:, None], topic)
+    section = knobs.focus_share * (topic == pages.focus[session][:, None]) + (1 - knobs.focus_share) * own
+    front = shelves.front_probability(hour, topic)
+    shelf = knobs.front_page_share * front + (1 - knobs.front_page_share) * section
+    return np.asarray(shelf * shelves.probability(hour, shown))
 
 
 def _draw_topic(cdf: Floats, draw: Floats) -> Ints:
@@ -208,15 +243,15 @@ def _choice(
 
 def _interest_in(interest_cdf: Floats, user: Ints, items: Items, item: Ints) -> Floats:
     """Interest of the user in the item's topic vector; `user` and `item` broadcast."""
-    topics = interest_cdf.shape[1]
-    flat = interest_cdf.ravel()
-
-    def share(topic: Ints) -> Floats:
-        place = user * topics + topic
-        return np.asarray(flat[place] - np.where(topic > 0, flat[place - 1], 0.0))
-
-    main, second = share(items.topic[item]), share(items.second_topic[item])
+    main = _share_of(interest_cdf, user, items.topic[item])
+    second = _share_of(interest_cdf, user, items.second_topic[item])
     return np.maximum(MAIN_TOPIC_WEIGHT * main + (1 - MAIN_TOPIC_WEIGHT) * second, 0.0)
+
+
+def _share_of(interest_cdf: Floats, user: Ints, topic: Ints) -> Floats:
+    flat = interest_cdf.ravel()
+    place = user * interest_cdf.shape[1] + topic
+    return np.asarray(flat[place] - np.where(topic > 0, flat[place - 1], 0.0))
 
 
 def _dwell(
@@ -234,4 +269,6 @@ def _dwell(
     liking = 0.7 + 0.6 * np.minimum(match / 4.0, 1.0)
     median = knobs.dwell_median_seconds * length * liking * users.habits[user, DWELL]
     seconds = np.clip(median * np.exp(rng.normal(0.0, knobs.dwell_sigma, len(item))), 1.5, 1200.0)
-    return np.asarray((np.where(is_bot, rng.uniform(0.8, 2.0, len(item)), seconds) * 1000).astype(np.int64))
+    return np.asarray(
+        (np.where(is_bot, rng.uniform(*BOT_DWELL_SECONDS, len(item)), seconds) * 1000).astype(np.int64)
+    )

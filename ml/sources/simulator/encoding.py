@@ -25,7 +25,9 @@ LOCATION = 3
 
 @dataclass(frozen=True)
 class ItemTexts:
-    """Strings of the items: ids (n,), titles (n,), urls (see `views.url_codes`), referrers: REFERRERS, then urls."""
+    """Strings of the items: ids (n,), titles: SPECIAL_TITLES, then items; urls: see `views.url_codes`;
+    referrers: REFERRERS, then urls.
+    """
 
     ids: pa.Array
     titles: pa.Array
@@ -79,8 +81,8 @@ def device_ids(keys: Keys) -> pa.Array:
 def encode(block: Block, chosen: Ints, duplicate: Ints, malformed: Ints) -> pa.Table:
     """The chosen rows of a block, in that order, as a table with EVENT_SCHEMA's columns.
 
-    `duplicate` and `malformed` hold one number a chosen row: 0, or the kind of what is wrong with it. A duplicate
-    arrives a second later than the row it repeats.
+    `duplicate` and `malformed` hold one number a chosen row: 0, or the kind of what is wrong with it. A
+    duplicate arrives a second later than the row it repeats.
     """
     rows, sessions, users = block.rows, block.sessions, block.users
     view = rows.view[chosen]

@@ -26,8 +26,8 @@ INTENT_MAX = 2.0
 class Signal:
     """A planted micro-interaction on a product page.
 
-    `lift` is the relative rise of the session's conversion that it causes; `rises_with_intent` marks those that go with
-    conversion because both follow the hidden intent of the session.
+    `lift` is the relative rise of the session's conversion that it causes; `rises_with_intent` marks those
+    that go with conversion because both follow the hidden intent of the session.
     """
 
     name: str
@@ -52,8 +52,8 @@ def signals(knobs: ConversionSettings) -> tuple[Signal, ...]:
 class Carts:
     """One row a session that puts something into the cart.
 
-    page (c,): the page where it happens. item (c,), quantity (c,). checks_out, buys, removes (c,). ends_ms (c,): when
-    the session's last page is left.
+    page (c,): the page where it happens. item (c,), quantity (c,). checks_out, buys, removes (c,). ends_ms
+    (c,): when the session's last page is left.
     """
 
     page: Ints
@@ -78,9 +78,10 @@ def add_signals_and_carts(
 ) -> Carts:
     """Draw the signals on product pages and what the sessions do with their last product.
 
-    P(cart | session) = usual rate × habit × exp(σ z − σ²/2) × Π (1 + lift of each signal that fired in the session), where z is
-    the hidden intent, cut at ±2 standard deviations. Checkout and purchase follow at fixed rates, so that the lift of
-    the cart is the lift of the purchase. `treated` (sessions,) multiplies the last step by 1 + `checkout_lift`.
+    P(cart | session) = usual rate × habit × exp(σ z − σ²/2) × Π (1 + lift of each signal that fired in the
+    session), where z is the hidden intent, cut at ±2 standard deviations. Checkout and purchase follow at
+    fixed rates, so that the lift of the cart is the lift of the purchase. `treated` (sessions,) multiplies
+    the last step by 1 + `checkout_lift`.
     """
     pages = context.pages
     n_sessions = len(session_user_habits)

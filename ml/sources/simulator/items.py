@@ -127,4 +127,4 @@ def _draw(settings: SimulatorSettings, rng: np.random.Generator, number: Ints, p
 
 def _prices(rng: np.random.Generator, topic: Ints) -> Floats:
     medians = np.array([category.median_price or np.nan for category in CATEGORIES])
-    return np.round(medians[TOPIC_CATEGORY[topic]] * np.exp(rng.normal(0, 0.5, len(topic))), 2)
+    return np.asarray(medians[TOPIC_CATEGORY[topic]] * np.exp(rng.normal(0, 0.5, len(topic)))).round(2)

@@ -16,7 +16,7 @@ from ml.sources.simulator.randomness import Floats
 from ml.sources.simulator.topics import CATEGORIES, CATEGORY_NAMES, TOPICS
 
 DAYPARTS: tuple[str, ...] = ("morning", "afternoon", "evening", "night")
-DAYPART_HOURS: tuple[tuple[int, int], ...] = ((6, 12), (12, 18), (18, 24), (0, 6))
+DAYPART_HOURS: tuple[tuple[int, int], ...] = ((5, 12), (12, 17), (17, 22), (22, 5))
 
 HABITS: tuple[str, ...] = (
     "dwell", "scroll", "hover", "cursor", "video", "form", "search",
@@ -42,7 +42,7 @@ PERSONAS: tuple[Persona, ...] = (
     Persona(
         "commuter",
         {"world": 0.50, "business": 0.30, "health": 0.06},
-        {"morning": 0.9, "evening": 0.1},
+        {"morning": 0.95, "evening": 0.05},
         {"mobile": 0.94, "desktop": 0.06},
         {"direct": 0.6, "search": 0.2, "social": 0.2},
         1.0,
@@ -52,7 +52,7 @@ PERSONAS: tuple[Persona, ...] = (
     Persona(
         "sports_fan",
         {"sport": 0.62, "outdoor": 0.14, "world": 0.06},
-        {"evening": 0.9, "afternoon": 0.1},
+        {"evening": 0.85, "night": 0.15},
         {"mobile": 0.55, "tv": 0.40, "tablet": 0.05},
         {"social": 0.5, "direct": 0.4, "referral": 0.1},
         1.1,
@@ -62,7 +62,7 @@ PERSONAS: tuple[Persona, ...] = (
     Persona(
         "deal_hunter",
         {"fashion": 0.34, "electronics": 0.26, "home": 0.22},
-        {"afternoon": 0.9, "evening": 0.1},
+        {"afternoon": 0.95, "evening": 0.05},
         {"desktop": 0.75, "mobile": 0.25},
         {"email": 0.5, "paid": 0.3, "search": 0.2},
         0.6,
@@ -72,7 +72,7 @@ PERSONAS: tuple[Persona, ...] = (
     Persona(
         "home_cook",
         {"food": 0.56, "health": 0.20, "home": 0.08},
-        {"afternoon": 0.9, "morning": 0.1},
+        {"afternoon": 0.85, "morning": 0.15},
         {"tablet": 0.82, "mobile": 0.18},
         {"search": 0.6, "social": 0.2, "email": 0.2},
         0.9,
@@ -82,7 +82,7 @@ PERSONAS: tuple[Persona, ...] = (
     Persona(
         "tinkerer",
         {"technology": 0.54, "electronics": 0.20, "business": 0.10},
-        {"evening": 0.75, "night": 0.25},
+        {"evening": 0.7, "night": 0.3},
         {"desktop": 0.95, "mobile": 0.05},
         {"search": 0.4, "referral": 0.4, "direct": 0.2},
         1.8,
@@ -92,7 +92,7 @@ PERSONAS: tuple[Persona, ...] = (
     Persona(
         "culture_lover",
         {"culture": 0.52, "travel": 0.30},
-        {"morning": 0.75, "afternoon": 0.25},
+        {"morning": 0.9, "afternoon": 0.1},
         {"desktop": 0.45, "tablet": 0.55},
         {"email": 0.4, "direct": 0.4, "referral": 0.2},
         1.5,
@@ -126,8 +126,8 @@ PERSONAS: tuple[Persona, ...] = (
 class PersonaTables:
     """The first `k` personas as arrays: one row a persona, rows of shares add up to 1.
 
-    interest (k, topics), dayparts (k, 4), devices (k, device types), channels (k, channels), habits (k, habits),
-    price_level (k,), frequent (k,): relative chance of coming daily.
+    interest (k, topics), dayparts (k, 4), devices (k, device types), channels (k, channels), habits (k,
+    habits), price_level (k,), frequent (k,): relative chance of coming daily.
     """
 
     names: tuple[str, ...]

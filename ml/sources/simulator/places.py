@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Place:
-    """A city with its ISO 3166 codes, IANA time zone, BCP 47 language of its browsers, and share of the visitors."""
+    """A city: ISO 3166 codes, IANA time zone, BCP 47 language of its browsers, and share of the visitors."""
 
     country: str
     region: str

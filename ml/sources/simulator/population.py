@@ -18,6 +18,7 @@ NEVER = 2**30
 DEVICE_SLOTS = 3
 PERSONALIZATION = 2
 MIN_LAPSED_LIFE_DAYS = 14
+BOT_VISIT_PROBABILITY = 0.35
 
 
 class Engagement(IntEnum):
@@ -34,11 +35,12 @@ class Engagement(IntEnum):
 class Population:
     """(n, …) arrays; days count from the site's first day.
 
-    key: number that all randomness of the user hangs on. second_persona, blend: whom else the user resembles, and how
-    much. interest (n, topics): shares; interest_cdf its running sum. habits (n, habits): factors on the usual rates.
-    visit_rate: chance a day (frequent, bots) or period in days (others). from_day, until_day: days of activity.
-    known_from: first day as a known user. devices (n, 3): place in DEVICES or -1. device_keys (n, 3): browser ids.
-    consent_before, consent_after: how many of CONSENT_PURPOSES are granted around consent_changes.
+    key: number that all randomness of the user hangs on. second_persona, blend: whom else the user resembles,
+    and how much. interest (n, topics): shares; interest_cdf its running sum. habits (n, habits): factors on
+    the usual rates. visit_rate: chance a day (frequent, bots) or period in days (others). from_day,
+    until_day: days of activity. known_from: first day as a known user. devices (n, 3): place in DEVICES or
+    -1. device_keys (n, 3): browser ids. consent_before, consent_after: how many of CONSENT_PURPOSES are
+    granted around consent_changes.
     """
 
     key: Ints
@@ -232,7 +234,7 @@ def _make_bots(cohort: Population, rows: Ints, rng: np.random.Generator) -> None
     """Turn some rows into bots: no persona, no identity; half of them say what they are."""
     cohort.engagement[rows] = Engagement.BOT
     cohort.persona[rows] = -1
-    cohort.visit_rate[rows] = 0.7
+    cohort.visit_rate[rows] = BOT_VISIT_PROBABILITY
     cohort.until_day[rows] = NEVER
     cohort.known_from[rows] = NEVER
     cohort.consent_changes[rows] = NEVER

@@ -57,7 +57,7 @@ def mixed(seed: int, stream: Stream, *keys: npt.ArrayLike) -> Keys:
 
 def uniform(seed: int, stream: Stream, *keys: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Numbers in [0, 1) by `mixed`."""
-    return (mixed(seed, stream, *keys) >> np.uint64(11)) * 2.0**-53
+    return np.asarray((mixed(seed, stream, *keys) >> np.uint64(11)) * 2.0**-53, dtype=np.float64)
 
 
 def hexadecimal(keys: Keys) -> npt.NDArray[np.bytes_]:

@@ -21,7 +21,8 @@ OF_THE_PAGE = -2
 class Rows:
     """(n,) arrays; -1 is none. type: place in TYPE_NAMES. view: row of the views. time_ms: Unix ms.
 
-    properties: code of a text. item: row of the items. recommendation, exposure: rows of the block's own tables.
+    properties: code of a text. item: row of the items. recommendation, exposure: rows of the block's own
+    tables.
     """
 
     type: Ints

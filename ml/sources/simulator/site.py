@@ -33,8 +33,9 @@ RAW_SCHEMA = pa.schema([field.with_nullable(True) for field in EVENT_SCHEMA])
 class Site:
     """A site that opens on `start` and is planned to be watched for `settings.days` days.
 
-    Every day is a function of the seed, the settings and the day's number: any stretch can be simulated alone, and stretches
-    that follow each other give what one long stretch gives. Days after the planned ones can be simulated too.
+    Every day is a function of the seed, the settings and the day's number: any stretch can be simulated
+    alone, and stretches that follow each other give what one long stretch gives. Days after the planned ones
+    can be simulated too.
     """
 
     def __init__(self, settings: SimulatorSettings, seed: int, start: dt.date) -> None:
@@ -102,7 +103,7 @@ class Site:
                     waiting.append(late.cast(RAW_SCHEMA))
 
     def _arrivals(self, waiting: list[pa.Table], day: int) -> tuple[list[pa.Table], list[pa.Table]]:
-        """Of the rows that wait, those that arrive on a day, and those that go on waiting; earlier ones are gone."""
+        """Of the rows that wait: those that arrive on a day, and those that go on waiting."""
         if not waiting:
             return [], []
         table = pa.concat_tables(waiting)

@@ -1,4 +1,4 @@
-"""Links between pages: the click that leads on, and the recommendation slots with their answers and impressions."""
+"""Links between pages: the click that leads on, and recommendation slots with answers and impressions."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from ml.sources.simulator.browsing import Pages
 from ml.sources.simulator.interactions import PageContext
 from ml.sources.simulator.properties import POSITIONS, SLOTS, PropertyTexts
-from ml.sources.simulator.randomness import Ints
+from ml.sources.simulator.randomness import Bools, Floats, Ints
 from ml.sources.simulator.rows import RowCollector
 
 CLICK_RECORDED = 0.95
@@ -18,26 +19,24 @@ SEEN_BY_RANK = (0.95, 0.85, 0.7, 0.55, 0.45, 0.4, 0.35, 0.3)
 
 def add_links(
     context: PageContext,
-    slot_share: float,
-    item_ids: pa.Array,
+    is_slot: Bools,
+    answers: list[str],
     rows: RowCollector,
     texts: PropertyTexts,
     rng: np.random.Generator,
-) -> tuple[int, list[str]]:
-    """Clicks on shown items; on some pages the shown items are a logged recommendation.
+) -> int:
+    """Clicks on shown items, and what is logged where the shown items are a recommendation.
 
-    Returns:
-        How many recommendations there are (events name them 0, 1, …), and the texts of their `served` events, whose
-        codes begin at `len(texts)`.
+    `is_slot` (p,) marks the pages with such a slot; `answers` are the texts of their `served` events, in
+    order, whose codes begin at `len(texts)`. Returns how many recommendations there are; events name them 0,
+    1, …
     """
     pages = context.pages
     n = len(pages)
-    is_slot = (rng.random(n) < slot_share) & context.is_human
     slot_pages = np.flatnonzero(is_slot)
     number = np.full(n, -1)
     number[slot_pages] = np.arange(len(slot_pages))
-    slot_name = rng.integers(0, len(SLOTS), n)
-    answers = _answers(pages.shown[slot_pages], slot_name[slot_pages], item_ids)
+    slot_name = slot_of(pages)
     opened = pages.start_ms[slot_pages]
     rows.add(
         "served",
@@ -75,17 +74,30 @@ def add_links(
             item=pages.shown[where, place],
             recommendation=number[where],
         )
-    return len(slot_pages), answers
+    return len(answers)
 
 
-def _answers(shown: Ints, slot: Ints, item_ids: pa.Array) -> list[str]:
-    """Texts of the `served` events: what was shown, in which order."""
-    k = shown.shape[1]
-    names = np.array(item_ids.take(pa.array(shown.ravel())).to_pylist(), dtype=object).reshape(-1, k)
+def slot_of(pages: Pages) -> Ints:
+    """(p,) place in SLOTS of the slot of each page: every session has one layout."""
+    return pages.session % len(SLOTS)
+
+
+def answers(pages: Pages, where: Ints, propensities: Floats, item_ids: pa.Array) -> list[str]:
+    """Texts of the `served` events of the pages `where`: what was shown, in which order, with which chance."""
+    k = pages.shown.shape[1]
+    names = np.array(item_ids.take(pa.array(pages.shown[where].ravel())).to_pylist(), dtype=object).reshape(-1, k)
     ranks = list(range(1, k + 1))
+    rounded = np.round(propensities, 7).tolist()
+    slots = slot_of(pages)[where].tolist()
     return [
         orjson.dumps(
-            {"slot": SLOTS[place], "model_version": MODEL_VERSION, "items": list(items), "ranks": ranks}
+            {
+                "slot": SLOTS[slot],
+                "model_version": MODEL_VERSION,
+                "items": items,
+                "ranks": ranks,
+                "propensities": chances,
+            }
         ).decode()
-        for place, items in zip(slot, names, strict=True)
+        for slot, items, chances in zip(slots, names.tolist(), rounded, strict=True)
     ]

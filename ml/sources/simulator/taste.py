@@ -25,7 +25,7 @@ def changes_taste(users: Population, knobs: PlantedChangeSettings, seed: int) ->
 def daily_interest_cdf(
     users: Population, knobs: PlantedChangeSettings, seed: int, day: int, planned_days: int
 ) -> Floats:
-    """(n, topics) running shares of interest on a day. Interest in categories stays, that in their topics moves."""
+    """(n, topics) running shares of interest on a day. Interest in categories stays, in their topics it moves."""
     if day < change_day(knobs, planned_days):
         return users.interest_cdf
     changed = changes_taste(users, knobs, seed)

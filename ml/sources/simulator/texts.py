@@ -70,7 +70,7 @@ def catalogue_rows(items: Items) -> pa.Table:
 
 def _words(items: Items, row: int) -> list[str]:
     """Four words: three of the main topic, the last of the second one."""
-    language = items.language[row]
+    language = int(items.language[row])
     main, second = TOPICS[items.topic[row]].words[language], TOPICS[items.second_topic[row]].words[language]
     first = int(items.words[row, 0])
     return [main[first], main[(first + 1 + int(items.words[row, 1]) % 4) % 5], *_rest(items, row, main, second)]
@@ -81,17 +81,17 @@ def _rest(items: Items, row: int, main: tuple[str, ...], second: tuple[str, ...]
 
 
 def _title(items: Items, row: int) -> str:
-    language = items.language[row]
+    language = int(items.language[row])
     words = _words(items, row)
     if items.is_product[row]:
         maker = MAKERS[int(items.number[row]) % len(MAKERS)]
-        return PRODUCT_TITLES[language].format(maker, words[0], 10 + int(items.number[row]) % 90)
-    form = TITLES[language][items.variant[row, 0]]
+        return str(PRODUCT_TITLES[language]).format(maker, words[0], 10 + int(items.number[row]) % 90)
+    form = TITLES[language][int(items.variant[row, 0])]
     title = form.format(*words)
     return title[0].upper() + title[1:]
 
 
 def _body(items: Items, row: int) -> str:
-    language = items.language[row]
+    language = int(items.language[row])
     words = _words(items, row)
-    return " ".join(SENTENCES[language][variant].format(*words) for variant in items.variant[row])
+    return " ".join(SENTENCES[language][variant].format(*words) for variant in items.variant[row].tolist())

@@ -11,8 +11,8 @@ LANGUAGES: tuple[str, ...] = ("en", "es", "de")
 class Category:
     """A section of the site.
 
-    `half_life_hours` is how fast interest in an item of it decays; `median_price` is None for articles; `share` is
-    its part of the items; `video_share` the part of its items that carry a video.
+    `half_life_hours` is how fast interest in an item of it decays; `median_price` is None for articles;
+    `share` is its part of the items; `video_share` the part of its items that carry a video.
     """
 
     name: str
@@ -48,13 +48,15 @@ CATEGORIES: tuple[Category, ...] = (
 CATEGORY_NAMES: tuple[str, ...] = tuple(category.name for category in CATEGORIES)
 
 _WORDS: tuple[tuple[str, str, str, str, str], ...] = (
-    ("world", "elections", "vote ballot parliament candidate coalition", "voto urna parlamento candidato coalición",
+    ("world", "elections", "vote ballot parliament candidate coalition",
+     "voto urna parlamento candidato coalición",
      "Wahl Stimme Parlament Kandidat Koalition"),
     ("world", "climate", "climate emissions forest glacier drought", "clima emisiones bosque glaciar sequía",
      "Klima Emissionen Wald Gletscher Dürre"),
     ("business", "markets", "shares bonds inflation index earnings", "acciones bonos inflación índice ganancias",
      "Aktien Anleihen Inflation Index Gewinne"),
-    ("business", "startups", "founder venture funding product growth", "fundador capital inversión producto crecimiento",
+    ("business", "startups", "founder venture funding product growth",
+     "fundador capital inversión producto crecimiento",
      "Gründer Kapital Finanzierung Produkt Wachstum"),
     ("sport", "football", "goal league striker derby penalty", "gol liga delantero derbi penalti",
      "Tor Liga Stürmer Derby Elfmeter"),
@@ -104,11 +106,11 @@ TOPICS: tuple[Topic, ...] = tuple(
 )
 
 TITLES: tuple[tuple[str, ...], ...] = (
-    ("{0} and {1}: what {2} tells us", "Why the {0} matters for every {1}", "The {0} guide: {1}, {2} and more",
+    ("{0} and {1}: what {2} tells us", "{0} or {1}: a question of {2}", "The {0} guide: {1}, {2} and more",
      "A closer look at {0}, {1} and {2}"),
-    ("{0} y {1}: lo que dice {2}", "Por qué {0} importa para {1}", "La guía de {0}: {1}, {2} y más",
+    ("{0} y {1}: lo que dice {2}", "{0} o {1}: una cuestión de {2}", "La guía de {0}: {1}, {2} y más",
      "Una mirada de cerca: {0}, {1} y {2}"),
-    ("{0} und {1}: was {2} verrät", "Warum {0} für {1} zählt", "Der Ratgeber zu {0}: {1}, {2} und mehr",
+    ("{0} und {1}: was {2} verrät", "{0} oder {1}: eine Frage von {2}", "Der Ratgeber zu {0}: {1}, {2} und mehr",
      "Genau betrachtet: {0}, {1} und {2}"),
 )  # fmt: skip
 PRODUCT_TITLES: tuple[str, ...] = ("{0} {1} {2}", "{0} {1} {2}", "{0} {1} {2}")

@@ -45,7 +45,7 @@ def write_truth(site: Site, until_day: int, folder: Path) -> None:
 
 
 def canonical_ids(site: Site, users: Population, until_day: int) -> pa.Array:
-    """The id of each person: the user id of who is known before a day, else the anonymous id of the only device."""
+    """The id of each person: the user id of who is known before a day, else the only device's anonymous id."""
     is_known = users.known_from < np.minimum(users.until_day, until_day)
     known, anonymous = user_ids(users.key, site.seed), device_ids(users.device_keys[:, 0])
     return pa.array(np.where(is_known, known.to_numpy(False), anonymous.to_numpy(False)), pa.string())
@@ -80,7 +80,7 @@ def _items(site: Site, until_day: int) -> pa.Table:
 
 
 def _signals(site: Site) -> pa.Table:
-    """One row per micro-interaction: `true_lift` is the relative rise of the session's conversion that it causes."""
+    """One row per micro-interaction; `true_lift`: the relative rise of the session's conversion that it causes."""
     planted = signals(site.settings.conversion)
     return pa.table(
         {

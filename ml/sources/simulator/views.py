@@ -25,8 +25,8 @@ EXTERNAL_REFERRERS = len(REFERRERS)
 class Views:
     """(v,) arrays: session; item (-1 on pages without one); url, title, referrer: codes, -1 is none.
 
-    The first `len(pages)` rows are the item pages. url: see `url_codes`. title: SPECIAL_TITLES, then items. referrer: REFERRERS,
-    then url codes.
+    The first `len(pages)` rows are the item pages. url: see `url_codes`. title: SPECIAL_TITLES, then items.
+    referrer: REFERRERS, then url codes.
     """
 
     session: Ints
@@ -39,8 +39,8 @@ class Views:
 def url_codes(item: Ints, campaign: Ints, n_items: int) -> Ints:
     """Codes of addresses: special pages, then all items, then all items once more for every campaign channel.
 
-    `item` is a row of the items, or -1 - special for a special page; `campaign` is 0 for none, else 1 + its place in
-    CAMPAIGN_CHANNELS.
+    `item` is a row of the items, or -1 - special for a special page; `campaign` is 0 for none, else 1 + its
+    place in CAMPAIGN_CHANNELS.
     """
     specials = len(SPECIAL_PATHS)
     special_code = -1 - item + campaign * (specials + n_items)

@@ -20,9 +20,11 @@ MIN_PAUSE_HOURS = 2.0
 
 @dataclass
 class Sessions:
-    """(n,) arrays. user: row of the visitors. start_ms: Unix ms. hour: UTC hour of the day. slot: device slot.
+    """(n,) arrays, one row a session.
 
-    is_first: the user's first session of the day. is_known: the user is logged in. consent: purposes granted.
+    user: row of the visitors. start_ms: Unix ms. hour: UTC hour of the day, 23 if the day has passed. slot:
+    device slot. is_first: the user's first session of the day. is_known: the user is logged in. consent:
+    purposes granted.
     """
 
     user: Ints
@@ -48,8 +50,9 @@ class Sessions:
 def visits(users: Population, settings: SimulatorSettings, seed: int, day: int, weekday: int) -> Bools:
     """(n,) whether each user comes on a day: a function of the user's key and the day alone.
 
-    Frequent users come with their own probability; others once in every period of theirs, at a random moment of it,
-    so that no gap is longer than two periods. First days, days of identification and of changed consent are visits.
+    Frequent users come with their own probability; others once in every period of theirs, at a random moment
+    of it, so that no gap is longer than two periods. First days, days of identification and of changed
+    consent are visits.
     """
     rate = users.visit_rate
     weekend = settings.engagement.weekend_factor if weekday >= 5 else 1.0
@@ -75,8 +78,8 @@ def hour_profiles(settings: SimulatorSettings) -> Floats:
     weights = weights / weights.sum()
     profiles = np.empty((len(DAYPART_HOURS), 24))
     for row, (first, last) in enumerate(DAYPART_HOURS):
-        inside = np.zeros(24, dtype=bool)
-        inside[first:last] = True
+        hours = np.arange(24)
+        inside = (hours >= first) & (hours < last) if first < last else (hours >= first) | (hours < last)
         favourite = settings.engagement.favourite_daypart_share
         profile = np.where(inside, weights * favourite / weights[inside].sum(), 0.0)
         profile += np.where(inside, 0.0, weights * (1 - favourite) / weights[~inside].sum())
@@ -130,7 +133,7 @@ def draw_sessions(
     return Sessions(
         user=user,
         start_ms=start,
-        hour=(start - day_ms) // HOUR_MS % 24,
+        hour=np.minimum((start - day_ms) // HOUR_MS, 23),
         slot=slot,
         key=mixed(seed, Stream.SESSION_ID, users.key[user] * 4 + np.where(is_first, 0, 1), day),
         is_first=is_first,
@@ -159,7 +162,7 @@ def _device_slots(
 def first_visits_since(
     users: Population, settings: SimulatorSettings, seed: int, first_day: int, end_day: int, weekday_0: int
 ) -> Ints:
-    """(n,) first day in [first_day, end_day) on which each user comes as a known user; NEVER where there is none."""
+    """(n,) first day in [first_day, end_day) on which each user comes, and is known; NEVER without one."""
     found = np.full(len(users), NEVER)
     for day in range(first_day, end_day):
         here = visits(users, settings, seed, day, (weekday_0 + day) % 7)

@@ -37,7 +37,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Simulated:
-    """What came of it. `rejected` counts the malformed rows by field; `already_there`: the stretch was written before."""
+    """What came of it. `rejected`: malformed rows by field; `already_there`: the stretch was written before."""
 
     events: int
     items: int
@@ -59,7 +59,7 @@ def recorded_site(home: Home) -> tuple[Site, dt.date] | None:
 def simulate_into_home(
     home: Home, site: Site, since: dt.date, until: dt.date, progress: Progress | None = None
 ) -> Simulated:
-    """Write the events that arrive in [since, until) to the log, new items to the catalogue, the truth beside them.
+    """Write the events that arrive in [since, until) to the log, new items to the catalogue, the truth beside.
 
     The same stretch twice changes nothing. Malformed rows go to the dead letters.
     """
@@ -94,7 +94,7 @@ def simulate_into_home(
 def simulate_into_folder(
     folder: Path, site: Site, since: dt.date, until: dt.date, progress: Progress | None = None
 ) -> Simulated:
-    """Write the same as plain Parquet files: `events/*.parquet` as sent, malformed rows and all, `items.parquet`, `truth/`."""
+    """Write the same as plain Parquet: `events/` as sent, malformed rows and all, `items.parquet`, `truth/`."""
     since_day, until_day = site.day_of(since), site.day_of(until)
     (folder / "events").mkdir(parents=True, exist_ok=True)
     total = 0

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, field_validator
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
 from ml.settings.section import Section
 
@@ -18,6 +18,7 @@ class CollectorSettings(Section):
     max_string_chars: PositiveInt
     max_queued_events: PositiveInt
     group_events: PositiveInt
+    group_wait_ms: NonNegativeFloat
     part_rows: PositiveInt
     part_age_seconds: PositiveFloat
     max_future_seconds: PositiveFloat

@@ -8,6 +8,7 @@ import errno
 import logging
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -251,6 +252,7 @@ class Collector:
             return [], True
         if first is None:
             return [], False
+        time.sleep(self._limits.group_wait_ms / 1_000)
         group, events = [first], len(first.records)
         while events < self._limits.group_events:
             try:

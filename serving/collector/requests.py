@@ -68,7 +68,7 @@ def fault_of(content: Any, limits: CollectorSettings) -> str | None:
         for value in level:
             if type(value) is dict:
                 following += value.values()
-                if any(len(name) > limits.max_string_chars for name in value):
+                if max(map(len, value), default=0) > limits.max_string_chars:
                     return f"has a name of more than {limits.max_string_chars} characters"
             elif type(value) is list:
                 following += value

@@ -73,6 +73,7 @@ class Places:
         self.country_of = lru_cache(CACHED_NETWORKS)(table.country)
 
 
+@lru_cache(CACHED_NETWORKS)
 def truncated(address: str | None) -> str | None:
     """The network of an address, /24 or /48: what the country is looked up by. None for private and bad ones."""
     try:

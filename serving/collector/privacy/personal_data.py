@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 PiiRule = Literal["hash", "drop", "refuse", "keep"]
@@ -33,7 +34,7 @@ class PiiRules:
 
     def of(self, name: str) -> tuple[PiiRule, str]:
         """The rule for a field, and what it holds."""
-        plain = name.lower().replace("_", "").replace("-", "")
+        plain = _plain(name)
         if plain in self.email_names:
             return self.email, "an e-mail address"
         if plain in self.phone_names:
@@ -41,6 +42,11 @@ class PiiRules:
         if plain in self.other_names:
             return self.other, "personal data"
         return "keep", ""
+
+
+@lru_cache(10_000)
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
 
 
 DROPPED = object()

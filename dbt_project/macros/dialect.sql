@@ -1,19 +1,79 @@
-{# Functions whose spelling differs between the engines; everything else in the models is common SQL. #}
+{# Functions that the two engines spell differently. Everything else in staging and intermediate is common SQL. #}
 
-{% macro epoch_bucket(timestamp, seconds) -%}{{ return(adapter.dispatch('epoch_bucket')(timestamp, seconds)) }}{%- endmacro %}
+{% macro utc(timestamp) -%}
+    {#- A time with zone as a time without one, in UTC. -#}
+    {{ return(adapter.dispatch('utc')(timestamp)) }}
+{%- endmacro %}
+{% macro duckdb__utc(timestamp) -%}({{ timestamp }} at time zone 'UTC'){%- endmacro %}
+{% macro spark__utc(timestamp) -%}cast({{ timestamp }} as timestamp_ntz){%- endmacro %}
+
+{% macro local_time(timestamp, timezone) -%}
+    {#- A time in UTC as the clock on the wall showed it. -#}
+    {{ return(adapter.dispatch('local_time')(timestamp, timezone)) }}
+{%- endmacro %}
+{% macro duckdb__local_time(timestamp, timezone) -%}({{ timestamp }} at time zone 'UTC' at time zone {{ timezone }}){%- endmacro %}
+{% macro spark__local_time(timestamp, timezone) -%}convert_timezone('UTC', {{ timezone }}, {{ timestamp }}){%- endmacro %}
+
+{% macro epoch_micros(timestamp) -%}{{ return(adapter.dispatch('epoch_micros')(timestamp)) }}{%- endmacro %}
+{% macro duckdb__epoch_micros(timestamp) -%}epoch_us({{ timestamp }}){%- endmacro %}
+{% macro spark__epoch_micros(timestamp) -%}unix_micros(cast({{ timestamp }} as timestamp)){%- endmacro %}
+
+{% macro epoch_bucket(timestamp, seconds) -%}
+    {#- Number of the stretch of so many seconds, counted from 1970. -#}
+    {{ return(adapter.dispatch('epoch_bucket')(timestamp, seconds)) }}
+{%- endmacro %}
 {% macro duckdb__epoch_bucket(timestamp, seconds) -%}(epoch_us({{ timestamp }}) // {{ seconds * 1000000 }}){%- endmacro %}
+{% macro spark__epoch_bucket(timestamp, seconds) -%}({{ epoch_micros(timestamp) }} div {{ seconds * 1000000 }}){%- endmacro %}
 
-{% macro seconds_between(earlier, later) -%}{{ return(adapter.dispatch('seconds_between')(earlier, later)) }}{%- endmacro %}
-{% macro duckdb__seconds_between(earlier, later) -%}((epoch_us({{ later }}) - epoch_us({{ earlier }})) / 1e6){%- endmacro %}
+{% macro seconds_between(earlier, later) -%}(({{ epoch_micros(later) }} - {{ epoch_micros(earlier) }}) / cast(1000000 as double)){%- endmacro %}
 
 {% macro json_text(column, key) -%}{{ return(adapter.dispatch('json_text')(column, key)) }}{%- endmacro %}
 {% macro duckdb__json_text(column, key) -%}json_extract_string({{ column }}, '$.{{ key }}'){%- endmacro %}
+{% macro spark__json_text(column, key) -%}get_json_object({{ column }}, '$.{{ key }}'){%- endmacro %}
 
-{% macro key_of(columns) -%}{{ return(adapter.dispatch('key_of')(columns)) }}{%- endmacro %}
+{% macro url_parameter(url, name) -%}{{ return(adapter.dispatch('url_parameter')(url, name)) }}{%- endmacro %}
+{% macro duckdb__url_parameter(url, name) -%}regexp_extract({{ url }}, '[?&]{{ name }}=([^&#]*)', 1){%- endmacro %}
+{% macro spark__url_parameter(url, name) -%}regexp_extract({{ url }}, '[?&]{{ name }}=([^&#]*)', 1){%- endmacro %}
+
+{% macro key_of(columns) -%}
+    {#- A 64-bit key for joins and groups inside one engine; never shown in a mart. -#}
+    {{ return(adapter.dispatch('key_of')(columns)) }}
+{%- endmacro %}
 {% macro duckdb__key_of(columns) -%}hash({{ columns | join(', ') }}){%- endmacro %}
+{% macro spark__key_of(columns) -%}xxhash64({{ columns | join(', ') }}){%- endmacro %}
 
-{% macro utc(timestamp) -%}{{ return(adapter.dispatch('utc')(timestamp)) }}{%- endmacro %}
-{% macro duckdb__utc(timestamp) -%}({{ timestamp }} at time zone 'UTC'){%- endmacro %}
+{% macro fingerprint_of(columns) -%}
+    {#- A number that tells whether a set of rows changed, whatever their order. -#}
+    bit_xor({{ key_of(columns) }})
+{%- endmacro %}
 
-{% macro local_time(timestamp, timezone) -%}{{ return(adapter.dispatch('local_time')(timestamp, timezone)) }}{%- endmacro %}
-{% macro duckdb__local_time(timestamp, timezone) -%}({{ timestamp }} at time zone 'UTC' at time zone {{ timezone }}){%- endmacro %}
+{% macro exploded(relation, array, column) -%}{{ return(adapter.dispatch('exploded')(relation, array, column)) }}{%- endmacro %}
+{% macro duckdb__exploded(relation, array, column) -%}(select unnest({{ array }}) as {{ column }} from {{ relation }}){%- endmacro %}
+{% macro spark__exploded(relation, array, column) -%}(select explode({{ array }}) as {{ column }} from {{ relation }}){%- endmacro %}
+
+{% macro text_list(values) -%}
+    {%- for value in values -%}'{{ value }}'{{ ', ' if not loop.last }}{%- else -%}null{%- endfor -%}
+{%- endmacro %}
+
+{% macro map_of(key, value, condition='true') -%}
+    {#- Aggregate: a map from key to value over the rows that meet the condition, in the order of the keys. -#}
+    {{ return(adapter.dispatch('map_of')(key, value, condition)) }}
+{%- endmacro %}
+{% macro duckdb__map_of(key, value, condition) -%}
+    map_from_entries(coalesce(list({'k': {{ key }}, 'v': {{ value }}} order by {{ key }}) filter (where {{ condition }}), []))
+{%- endmacro %}
+{% macro spark__map_of(key, value, condition) -%}
+    map_from_entries(array_sort(collect_list(struct({{ key }}, {{ value }})) filter (where {{ condition }})))
+{%- endmacro %}
+
+{% macro first_known(column, at) -%}
+    {#- Aggregate: the earliest value that is not null. `at` tells any two events apart, so the answer is never a draw. -#}
+    min_by({{ column }}, case when {{ column }} is not null then {{ at }} end)
+{%- endmacro %}
+
+{% macro moment_of(timestamp, event_id) -%}
+    {#- A number that orders events by time, and those of one microsecond by their id. -#}
+    {{ return(adapter.dispatch('moment_of')(timestamp, event_id)) }}
+{%- endmacro %}
+{% macro duckdb__moment_of(timestamp, event_id) -%}(epoch_us({{ timestamp }})::hugeint * 18446744073709551616 + hash({{ event_id }})){%- endmacro %}
+{% macro spark__moment_of(timestamp, event_id) -%}struct({{ timestamp }}, {{ event_id }}){%- endmacro %}

@@ -1,62 +1,58 @@
-{# What the log's manifest names: sealed parts that no other part replaces. #}
+{# Reading the log: the parts that its manifest names, and nothing else. #}
 
-{% macro home_folder() -%}
-    {{ return(env_var('TESSERA_HOME', '../.tessera')) }}
+{% macro home_folder() -%}{{ return(env_var('TESSERA_HOME', '../.tessera')) }}{%- endmacro %}
+
+{% macro read_events(relation, paths) -%}
+    {#- Events of the parts at `paths`, with part_path and part_row, which name a row for good. `relation` is the source: it
+        keeps the lineage, and in a unit test it is the rows themselves. -#}
+    {%- if not execute or '__dbt__cte__' in relation | string -%}
+        {{ relation }}
+    {%- elif paths -%}
+        {{ adapter.dispatch('read_parts')(paths) }}
+    {%- else -%}
+        {%- set extra = [{'name': 'part_path', 'data_type': 'string'}, {'name': 'part_row', 'data_type': 'bigint'}] -%}
+        {{ empty_relation(source_columns('event_log', 'events') + extra) }}
+    {%- endif -%}
 {%- endmacro %}
 
-{% macro read_events(relation) -%}
-    {#- The events of every live part. `relation` is the source, which keeps the lineage and is what a unit test replaces. -#}
-    {%- if '__dbt__cte__' in relation | string or not execute -%}
-        {{ relation }}
-    {%- else -%}
-        {%- set paths = live_part_paths() -%}
-        {%- if paths -%}
-            {{ parquet_files(paths) }}
-        {%- else -%}
-            {{ empty_relation(source_columns('event_log', 'events')) }}
-        {%- endif -%}
-    {%- endif -%}
+{% macro duckdb__read_parts(paths) -%}
+    (
+        select * exclude (filename, file_row_number), filename as part_path, file_row_number as part_row
+        from read_parquet({{ paths | list | tojson | replace('"', "'") }}, filename = true, file_row_number = true, hive_partitioning = false)
+    )
 {%- endmacro %}
 
 {% macro read_items(relation) -%}
-    {%- if '__dbt__cte__' in relation | string or not execute -%}
+    {%- if not execute or '__dbt__cte__' in relation | string -%}
         {{ relation }}
     {%- else -%}
-        {%- set found = run_query("select count(*) from glob('" ~ home_folder() ~ "/catalogue/items/*.parquet')") -%}
-        {%- if found.columns[0].values()[0] > 0 -%}
-            {{ parquet_files([home_folder() ~ '/catalogue/items/*.parquet']) }}
-        {%- else -%}
-            {{ empty_relation(source_columns('catalogue', 'items')) }}
-        {%- endif -%}
+        {{ adapter.dispatch('read_snapshots')(home_folder() ~ '/catalogue/items') }}
     {%- endif -%}
 {%- endmacro %}
 
-{% macro live_part_paths() -%}
-    {%- set manifest = home_folder() ~ '/events/manifest.jsonl' -%}
-    {%- set exists = run_query("select count(*) from glob('" ~ manifest ~ "')").columns[0].values()[0] > 0 -%}
-    {%- if not exists -%}
-        {{ return([]) }}
+{% macro duckdb__read_snapshots(folder) -%}
+    {%- set found = run_query("select count(*) from glob('" ~ folder ~ "/*.parquet')").columns[0].values()[0] -%}
+    {%- if found > 0 -%}
+        read_parquet('{{ folder }}/*.parquet')
+    {%- else -%}
+        {{ empty_relation(source_columns('catalogue', 'items')) }}
     {%- endif -%}
-    {%- set query -%}
-        with sealed as (
-            select * from read_json('{{ manifest }}', format = 'newline_delimited', ignore_errors = true, columns = {
+{%- endmacro %}
+
+{% macro live_parts() -%}{{ return(adapter.dispatch('live_parts')(home_folder() ~ '/events')) }}{%- endmacro %}
+
+{% macro duckdb__live_parts(folder) -%}
+    {%- set found = run_query("select count(*) from glob('" ~ folder ~ "/manifest.jsonl')").columns[0].values()[0] if execute else 0 -%}
+    {%- if found > 0 -%}
+        (
+            select *, '{{ folder }}/' || path as part_path
+            from read_json('{{ folder }}/manifest.jsonl', format = 'newline_delimited', ignore_errors = true, columns = {
                 part_id: 'varchar', path: 'varchar', rows: 'bigint', replaces: 'varchar[]'
             })
         )
-
-        select path from sealed
-        where rows > 0 and part_id not in (select unnest(replaces) from sealed where replaces is not null)
-        order by path
-    {%- endset -%}
-    {%- set paths = [] -%}
-    {%- for path in run_query(query).columns[0].values() -%}
-        {%- do paths.append(home_folder() ~ '/events/' ~ path) -%}
-    {%- endfor -%}
-    {{ return(paths) }}
-{%- endmacro %}
-
-{% macro parquet_files(paths) -%}
-    read_parquet([{% for path in paths %}'{{ path }}'{{ ', ' if not loop.last }}{% endfor %}])
+    {%- else -%}
+        (select null::varchar as part_id, null::varchar as part_path, 0 as rows, null::varchar[] as replaces where false)
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro source_columns(source_name, table_name) -%}
@@ -66,5 +62,11 @@
 {%- endmacro %}
 
 {% macro empty_relation(columns) -%}
-    (select {% for column in columns %}cast(null as {{ column.data_type }}) as {{ column.name }}{{ ', ' if not loop.last }}{% endfor %} where false)
+    (
+        select
+            {% for column in columns -%}
+            cast(null as {{ column.data_type }}) as {{ column.name }}{{ ',' if not loop.last }}
+            {% endfor -%}
+        where false
+    )
 {%- endmacro %}

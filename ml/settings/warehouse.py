@@ -1,8 +1,12 @@
 """Settings of the section `warehouse`."""
 
-from pydantic import Field
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
 
 from ml.settings.section import Section
+
+Hour = Annotated[int, Field(ge=0, le=24)]
 
 
 class WarehouseSettings(Section):
@@ -14,13 +18,33 @@ class WarehouseSettings(Section):
     session_timeout_minutes: int = Field(ge=1)
     bucket_seconds: int = Field(ge=1)
     heartbeat_seconds: int = Field(ge=1)
+    rage_click_seconds: float = Field(gt=0)
+    referrer_channels: dict[str, list[str]]
+    dayparts: dict[str, tuple[Hour, Hour]]
+    daypart_min_sessions: int = Field(ge=1)
+    daypart_min_share: float = Field(ge=0, le=1)
+    bot_min_page_views: int = Field(ge=1)
+    bot_page_views_per_minute: int = Field(ge=1)
+    leave_out_bots: bool
+    leave_out_internal: bool
+    internal_url_patterns: list[str]
     dwell_cap_seconds: int = Field(ge=1)
     interaction_weights: dict[str, float]
     interaction_half_life_days: float = Field(gt=0)
+    affinity_tags: int = Field(ge=1)
     trend_half_life_hours: float = Field(gt=0)
+    freshness_half_life_days: float = Field(gt=0)
     conversion_prior_views: float = Field(gt=0)
     conversion_prior_rate: float = Field(ge=0, le=1)
     inactive_days: int = Field(ge=1)
     new_days: int = Field(ge=0)
     frequent_active_share: float = Field(gt=0, le=1)
-    daypart_min_sessions: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _buckets_are_shorter_than_silence(self) -> Self:
+        if self.bucket_seconds >= self.session_timeout_minutes * 60:
+            raise ValueError(
+                f"bucket_seconds is {self.bucket_seconds}; it must be below session_timeout_minutes"
+                f" ({self.session_timeout_minutes} minutes), or silence inside a bucket is overlooked"
+            )
+        return self

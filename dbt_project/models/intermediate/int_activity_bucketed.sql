@@ -1,21 +1,25 @@
-with events as (
-
-    select
-        user_id,
-        anonymous_id,
-        occurred_at,
-        {{ epoch_bucket('occurred_at', var('bucket_seconds')) }} as bucket
-    from {{ ref('stg_events') }}
-
-)
+{{ config(
+    materialized='incremental', incremental_strategy='replace_parts',
+    pre_hook="{{ enqueue_everything('devices') }}", post_hook='{{ commit_parts(fingerprint=true) }}',
+    meta={'fingerprint': true, 'queues': 'devices'}
+) }}
+{%- set paths = parts_to_take('int_activity_bucketed', fingerprint=true) %}
 
 select
+    part_path,
     user_id,
     anonymous_id,
-    coalesce(anonymous_id, user_id) as device_id,
+    device_id,
     bucket,
     min(occurred_at) as first_at,
     max(occurred_at) as last_at,
-    count(*) as events
-from events
-group by user_id, anonymous_id, bucket
+    count(*) as events,
+    count(*) filter (where event_type = 'page_view') as page_views,
+    coalesce(bool_or(device_type = 'bot'), false) as is_bot,
+    coalesce(bool_or({{ is_internal_traffic() }}), false) as is_internal,
+    {{ fingerprint_of(['event_id', 'received_at', 'event_type', 'value', 'item_id']) }} as content
+from {{ ref('stg_events') }}
+{% if is_built('int_activity_bucketed') %}
+where part_path in ({{ text_list(paths) }})
+{% endif %}
+group by part_path, user_id, anonymous_id, device_id, bucket

@@ -1,32 +1,36 @@
-with clock as (
+{{ config(materialized='view') }}
 
-    select max(last_at) as as_of from {{ ref('int_activity_bucketed') }}
+with pairs as (
+
+    select * from {{ ref('int_pairs_accumulated') }}
 
 ),
 
-pairs as (
+consenting as (
 
-    select
-        person_id as user_id,
-        item_id,
-        min(first_at) as first_at,
-        max(last_at) as last_at,
-        sum(events) as events,
-        sum(weight * pow(0.5, {{ seconds_between('last_at', 'clock.as_of') }} / 86400 / {{ var('interaction_half_life_days') }})
-            * (1 + least(engaged_seconds, {{ var('dwell_cap_seconds') }}) / {{ var('dwell_cap_seconds') }})) as strength,
-        sum(views) as views,
-        sum(clicks) as clicks,
-        sum(impressions) as impressions,
-        sum(purchases) as purchases,
-        sum(dislikes) as dislikes,
-        sum(engaged_seconds) as engaged_seconds
-    from {{ ref('int_interactions_weighted') }}
-    cross join clock
-    group by user_id, item_id
+    select user_id from {{ ref('users') }}
+    where has_personalization_consent
 
 )
 
 select
-    *,
-    dislikes > 0 or (impressions > 0 and events = impressions) as is_negative
+    pairs.user_id,
+    pairs.item_id,
+    round(pairs.strength * {{ decay(days_between('pairs.last_at', as_of()), var('interaction_half_life_days')) }}, 6) as strength,
+    pairs.first_at,
+    pairs.last_at,
+    pairs.events,
+    pairs.sessions,
+    pairs.views,
+    pairs.clicks,
+    pairs.impressions,
+    pairs.likes,
+    pairs.dislikes,
+    pairs.add_to_carts,
+    pairs.purchases,
+    pairs.revenue,
+    pairs.engaged_seconds,
+    pairs.rating,
+    pairs.dislikes > 0 or pairs.impressions = pairs.events as is_negative
 from pairs
+where pairs.user_id in (select user_id from consenting)

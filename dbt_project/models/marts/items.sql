@@ -1,58 +1,102 @@
-with clock as (
+with catalogue as (
 
-    select max(last_at) as as_of from {{ ref('int_activity_bucketed') }}
+    select * from {{ ref('stg_items') }}
 
 ),
 
-activity as (
+totals as (
 
     select
         item_id,
         sum(views) as views,
-        count(distinct person_id) as users,
-        sum(carts) as add_to_carts,
-        sum(purchases) as purchases,
+        count(case when views > 0 then 1 end) as users,
         sum(clicks) as clicks,
         sum(impressions) as impressions,
-        min(first_at) as first_seen_at,
-        sum(views) filter (where {{ seconds_between('last_at', 'clock.as_of') }} <= 3600) as popularity_1h,
-        sum(views) filter (where {{ seconds_between('last_at', 'clock.as_of') }} <= 86400) as popularity_1d,
-        sum(views) filter (where {{ seconds_between('last_at', 'clock.as_of') }} <= 7 * 86400) as popularity_7d,
-        sum(views * pow(0.5, {{ seconds_between('last_at', 'clock.as_of') }} / 3600 / {{ var('trend_half_life_hours') }})) as trend_score
-    from {{ ref('int_interactions_weighted') }}
-    cross join clock
+        sum(likes) as likes,
+        sum(dislikes) as dislikes,
+        sum(add_to_carts) as add_to_carts,
+        sum(purchases) as purchases,
+        round(sum(revenue), 6) as revenue,
+        round(sum(engaged_seconds), 3) as engaged_seconds,
+        round(avg(rating), 6) as mean_rating,
+        min(first_at) as first_seen_at
+    from {{ ref('int_pairs_accumulated') }}
     group by item_id
 
 ),
 
-catalogue as (
+recent_views as (
 
-    select * from {{ ref('stg_items') }}
+    select
+        item_id,
+        {{ seconds_between('viewed_at', as_of()) }} / 3600 as hours_ago
+    from {{ ref('int_page_views') }}
+    where
+        item_id is not null
+        and viewed_at > {{ as_of() }} - interval 7 day
+        and {{ counts_in_marts() }}
+
+),
+
+recent as (
+
+    select
+        item_id,
+        count(case when hours_ago <= 1 then 1 end) as popularity_1h,
+        count(case when hours_ago <= 24 then 1 end) as popularity_1d,
+        count(*) as popularity_7d,
+        round(sum(pow(0.5, hours_ago / {{ var('trend_half_life_hours') }})), 6) as trend_score
+    from recent_views
+    group by item_id
+
+),
+
+joined as (
+
+    select
+        coalesce(catalogue.item_id, totals.item_id) as item_id,
+        coalesce(catalogue.published_at, totals.first_seen_at) as online_at,
+        catalogue.* exclude (item_id),
+        totals.* exclude (item_id)
+    from catalogue
+    full join totals on catalogue.item_id = totals.item_id
 
 )
 
 select
-    coalesce(catalogue.item_id, activity.item_id) as item_id,
-    catalogue.title,
-    catalogue.category,
-    catalogue.tags,
-    catalogue.price,
-    catalogue.currency,
-    catalogue.language,
-    catalogue.features,
-    coalesce(catalogue.published_at, activity.first_seen_at) as published_at,
-    {{ seconds_between('coalesce(catalogue.published_at, activity.first_seen_at)', 'clock.as_of') }} / 86400 as age_days,
-    coalesce(activity.views, 0) as views,
-    coalesce(activity.users, 0) as users,
-    coalesce(activity.clicks, 0) as clicks,
-    coalesce(activity.impressions, 0) as impressions,
-    coalesce(activity.purchases, 0) as purchases,
-    coalesce(activity.popularity_1h, 0) as popularity_1h,
-    coalesce(activity.popularity_1d, 0) as popularity_1d,
-    coalesce(activity.popularity_7d, 0) as popularity_7d,
-    coalesce(activity.views, 0) as popularity_all,
-    coalesce(activity.trend_score, 0) as trend_score,
-    (coalesce(activity.purchases, 0) + {{ var('conversion_prior_rate') }} * {{ var('conversion_prior_views') }}) / (coalesce(activity.views, 0) + {{ var('conversion_prior_views') }}) as conversion_rate
-from catalogue
-full join activity on catalogue.item_id = activity.item_id
-cross join clock
+    -- what
+    joined.item_id,
+    joined.title,
+    joined.category,
+    joined.tags,
+    joined.features,
+    joined.price,
+    joined.currency,
+    joined.language,
+    joined.published_at,
+    round({{ days_between('joined.online_at', as_of()) }}, 6) as age_days,
+    round(pow(0.5, greatest({{ days_between('joined.online_at', as_of()) }}, 0) / {{ var('freshness_half_life_days') }}), 6) as freshness,
+
+    -- how much
+    {% for name in ['views', 'users', 'clicks', 'impressions', 'likes', 'dislikes', 'add_to_carts', 'purchases'] -%}
+    coalesce(joined.{{ name }}, 0) as {{ name }},
+    {% endfor -%}
+    coalesce(joined.revenue, 0) as revenue,
+    coalesce(joined.engaged_seconds, 0) as engaged_seconds,
+    joined.mean_rating,
+
+    -- popularity
+    coalesce(recent.popularity_1h, 0) as popularity_1h,
+    coalesce(recent.popularity_1d, 0) as popularity_1d,
+    coalesce(recent.popularity_7d, 0) as popularity_7d,
+    coalesce(joined.views, 0) as popularity_all,
+    coalesce(recent.trend_score, 0) as trend_score,
+
+    -- rates, shrunk towards the prior of the settings
+    round(
+        (coalesce(joined.purchases, 0) + {{ var('conversion_prior_rate') * var('conversion_prior_views') }})
+        / (coalesce(joined.views, 0) + {{ var('conversion_prior_views') }}), 6
+    ) as conversion_rate,
+    round(joined.clicks / nullif(joined.impressions, 0), 6) as click_through_rate
+from joined
+left join recent on joined.item_id = recent.item_id

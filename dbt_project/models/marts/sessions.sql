@@ -1,36 +1,62 @@
+{{ config(
+    materialized='incremental', incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
+    pre_hook="{{ enqueue_everything('users') }}",
+    meta={'reads_queue': 'sessions', 'keys': ['session_key'], 'queues': {'users': 'user_id'}}
+) }}
+{%- set whole = rebuilds_all('sessions', 'sessions') %}
+
 with events as (
 
     select
-        session_key, person_id, device_id,
+        *,
+        {{ moment_of('occurred_at', 'event_id') }} as moment,
+        case when event_type = 'page_view' then coalesce(
+            {{ json_text('properties', 'channel') }},
+            nullif({{ url_parameter('page_url', 'utm_medium') }}, ''),
+            {{ channel_of('referrer') }}
+        ) end as channel,
+        case
+            when event_type = 'consent_granted' and list_contains(consent, 'personalization') then true
+            when
+                event_type = 'consent_withdrawn'
+                and coalesce({{ json_text('properties', 'purposes') }}, 'personalization') like '%personalization%'
+                then false
+        end as personalization_decision
+    from {{ session_events() }} as events
+
+),
+
+measured as (
+
+    select
+        session_key,
+        device_id,
+        person_id,
+        is_bot,
+        is_internal,
         min(occurred_at) as started_at,
         max(occurred_at) as ended_at,
         count(*) as events,
-        count(*) filter (where event_type = 'click') as clicks,
-        count(*) filter (where event_type = 'impression') as impressions,
-        count(*) filter (where event_type = 'search') as searches,
-        count(*) filter (where event_type = 'add_to_cart') as add_to_carts,
-        count(*) filter (where event_type = 'checkout') as checkouts,
-        count(*) filter (where event_type = 'purchase' and value > 0) as purchases,
-        coalesce(sum(value) filter (where event_type = 'purchase'), 0) as revenue,
-        coalesce(sum(value) filter (where event_type = 'hover'), 0) / 1000 as hover_seconds,
-        coalesce(sum(value) filter (where event_type = 'cursor'), 0) as cursor_px,
-        count(*) filter (where event_type = 'form_start') as form_starts,
-        count(*) filter (where event_type = 'form_abandon') as form_abandons,
-        count(*) filter (where event_type = 'video_play') as video_plays,
-        min_by(device_type, occurred_at) as device_type,
-        min_by(os, occurred_at) as os,
-        min_by(browser, occurred_at) as browser,
-        min_by(language, occurred_at) as language,
-        min_by(timezone, occurred_at) as timezone,
-        min_by(country, occurred_at) as country,
-        min_by(region, occurred_at) as region,
-        min_by(city, occurred_at) as city,
-        min_by(network_type, occurred_at) as network_type,
-        min_by(coalesce({{ json_text('properties', 'channel') }}, regexp_extract(page_url, '[?&]utm_medium=([^&#]*)', 1)), occurred_at) filter (where event_type = 'page_view') as channel,
-        max_by(list_contains(consent, 'personalization'), occurred_at) as has_personalization_consent,
-        bool_or(user_id is not null) as is_known
-    from {{ ref('int_events_sessionized') }}
-    group by session_key, person_id, device_id
+        {{ measures() }},
+        count(case when event_type = 'impression' and recommendation_id is not null then 1 end) as recommendation_impressions,
+        bool_or(user_id is not null) as is_known,
+        {{ first_known('device_type', 'moment') }} as device_type,
+        {{ first_known('os', 'moment') }} as os,
+        {{ first_known('browser', 'moment') }} as browser,
+        {{ first_known('screen_width', 'moment') }} as screen_width,
+        {{ first_known('language', 'moment') }} as language,
+        {{ first_known('timezone', 'moment') }} as timezone,
+        {{ first_known('country', 'moment') }} as country,
+        {{ first_known('region', 'moment') }} as region,
+        {{ first_known('city', 'moment') }} as city,
+        {{ first_known('network_type', 'moment') }} as network_type,
+        {{ first_known('channel', 'moment') }} as channel,
+        {{ first_known('source', 'moment') }} as source,
+        max_by(consent, moment) as consents,
+        max(case when personalization_decision is not null then occurred_at end) as personalization_decided_at,
+        max_by(personalization_decision, case when personalization_decision is not null then moment end) as personalization_decision
+    from events
+    group by session_key, device_id, person_id, is_bot, is_internal
 
 ),
 
@@ -38,32 +64,114 @@ pages as (
 
     select
         session_key,
-        count(*) as page_views,
         count(distinct page_key) as pages,
-        sum(engaged_seconds) as engaged_seconds,
+        round(sum(engaged_seconds), 3) as engaged_seconds,
+        sum(heartbeats) as heartbeats,
         max(scroll_depth) as scroll_depth,
-        max(page_key) filter (where is_entry) as landing_page,
-        max(page_key) filter (where is_exit) as exit_page
+        min_by(page_key, path_position) as landing_page,
+        max_by(page_key, path_position) as exit_page,
+        min_by(page_url, path_position) as landing_url
     from {{ ref('int_page_views') }}
+    {% if not whole %}
+    where session_key in {{ queued('sessions', 'session_key') }}
+    {% endif %}
     group by session_key
+
+),
+
+micro as (
+
+    select * from {{ ref('int_micro_interactions') }}
+    {% if not whole %}
+    where session_key in {{ queued('sessions', 'session_key') }}
+    {% endif %}
+
+),
+
+described as (
+
+    select
+        -- ids
+        md5(concat_ws('|', measured.device_id, measured.person_id, epoch_us(measured.started_at))) as session_id,
+        measured.session_key,
+        measured.person_id as user_id,
+        measured.device_id,
+        measured.is_known,
+        measured.is_bot,
+        measured.is_internal,
+
+        -- when
+        measured.started_at,
+        measured.ended_at,
+        {{ local_time('measured.started_at', "coalesce(measured.timezone, 'UTC')") }} as local_started_at,
+        {{ seconds_between('measured.started_at', 'measured.ended_at') }} as duration_seconds,
+
+        -- how much
+        measured.events,
+        {% for name in measure_names() -%}
+        measured.{{ name }},
+        {% endfor -%}
+        measured.recommendation_impressions,
+        coalesce(pages.pages, 0) as pages,
+        coalesce(pages.engaged_seconds, 0) as engaged_seconds,
+        coalesce(pages.heartbeats, 0) as heartbeats,
+        pages.scroll_depth,
+
+        -- path
+        pages.landing_page,
+        pages.exit_page,
+        measured.page_views = 1 and measured.clicks = 0 as is_bounce,
+        nullif({{ url_parameter('pages.landing_url', 'utm_campaign') }}, '') as campaign,
+        nullif({{ url_parameter('pages.landing_url', 'utm_source') }}, '') as campaign_source,
+        coalesce(measured.channel, 'direct') as channel,
+
+        -- context
+        measured.device_type,
+        measured.os,
+        measured.browser,
+        measured.screen_width,
+        measured.language,
+        measured.timezone,
+        measured.country,
+        measured.region,
+        measured.city,
+        measured.network_type,
+        measured.source,
+
+        -- micro-interactions
+        coalesce(micro.hovers, 0) as hovers,
+        coalesce(micro.hover_seconds, 0) as hover_seconds,
+        coalesce(micro.cursor_px, 0) as cursor_px,
+        coalesce(micro.scrolls, 0) as scrolls,
+        coalesce(micro.scroll_reversals, 0) as scroll_reversals,
+        coalesce(micro.rage_clicks, 0) as rage_clicks,
+        coalesce(micro.dead_clicks, 0) as dead_clicks,
+        coalesce(micro.form_abandons, 0) as form_abandons,
+        coalesce(micro.video_quartile, 0) as video_quartile,
+        micro.signals_before_conversion,
+
+        -- funnel
+        measured.purchases > 0 as is_converted,
+        micro.converted_at,
+        case
+            when measured.purchases > 0 then 'purchase'
+            when measured.checkouts > 0 then 'checkout'
+            when measured.add_to_carts > 0 then 'cart'
+            when measured.page_views > 0 then 'view'
+        end as funnel_stage,
+
+        -- consent
+        measured.consents,
+        measured.personalization_decided_at,
+        measured.personalization_decision
+    from measured
+    left join pages on measured.session_key = pages.session_key
+    left join micro on measured.session_key = micro.session_key
 
 )
 
 select
-    md5(concat_ws('|', events.device_id, events.person_id, cast(events.started_at as varchar))) as session_id,
-    events.person_id as user_id,
-    events.* exclude (person_id, session_key),
-    {{ seconds_between('events.started_at', 'events.ended_at') }} as duration_seconds,
-    coalesce(pages.page_views, 0) as page_views,
-    coalesce(pages.pages, 0) as pages,
-    coalesce(pages.engaged_seconds, 0) as engaged_seconds,
-    pages.scroll_depth,
-    pages.landing_page,
-    pages.exit_page,
-    coalesce(pages.page_views, 0) = 1 as is_bounce,
-    {{ local_time('events.started_at', "coalesce(events.timezone, 'UTC')") }} as local_started_at,
-    date_part('hour', {{ local_time('events.started_at', "coalesce(events.timezone, 'UTC')") }}) as local_hour,
-    events.purchases > 0 as is_converted,
-    case when purchases > 0 then 'purchase' when checkouts > 0 then 'checkout' when add_to_carts > 0 then 'cart' when page_views > 0 then 'view' end as funnel_stage
-from events
-left join pages on events.session_key = pages.session_key
+    *,
+    cast(date_part('hour', local_started_at) as integer) as local_hour,
+    {{ daypart_of("date_part('hour', local_started_at)") }} as daypart
+from described

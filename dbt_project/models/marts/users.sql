@@ -1,95 +1,140 @@
-with clock as (
+{%- set devices = ['mobile', 'tablet', 'desktop', 'tv', 'other'] %}
+{%- set reaction_rates = {
+    'hover_rate': 'hovers', 'scroll_rate': 'scrolls', 'click_rate': 'clicks', 'video_rate': 'video_plays',
+    'search_rate': 'searches', 'form_rate': 'form_starts', 'like_rate': 'likes'
+} %}
 
-    select max(last_at) as as_of from {{ ref('int_activity_bucketed') }}
+with totals as (
 
-),
-
-sessions as (
-
-    select * from {{ ref('sessions') }}
-
-),
-
-totals as (
-
-    select
-        user_id,
-        bool_or(is_known) as is_known,
-        min(started_at) as first_seen_at,
-        max(ended_at) as last_seen_at,
-        count(*) as sessions,
-        count(distinct cast(started_at as date)) as active_days,
-        sum(events) as events,
-        sum(page_views) as page_views,
-        sum(engaged_seconds) as engaged_seconds,
-        sum(clicks) as clicks,
-        sum(purchases) as purchases,
-        sum(revenue) as revenue,
-        max_by(timezone, started_at) as timezone,
-        max_by(device_type, started_at) as device_type,
-        max_by(country, started_at) as country,
-        max_by(region, started_at) as region,
-        max_by(city, started_at) as city,
-        max_by(language, started_at) as language,
-        min_by(channel, started_at) as channel,
-        max_by(has_personalization_consent, ended_at) as has_personalization_consent,
-        count(*) filter (where local_hour between 6 and 11) as sessions_morning,
-        count(*) filter (where local_hour between 12 and 17) as sessions_afternoon,
-        count(*) filter (where local_hour between 18 and 22) as sessions_evening,
-        count(*) filter (where local_hour >= 23 or local_hour < 6) as sessions_night
-    from sessions
-    group by user_id
+    select * from {{ ref('int_users_totalled') }}
 
 ),
 
 categories as (
 
     select
-        pairs.user_id,
-        items.category,
-        sum(pairs.views) as views,
-        sum(pairs.strength) as strength
-    from {{ ref('interactions') }} as pairs
-    inner join {{ ref('stg_items') }} as items on pairs.item_id = items.item_id
-    where items.category is not null and not pairs.is_negative
-    group by pairs.user_id, items.category
+        *,
+        sum(strength) over (partition by user_id) as all_strength,
+        sum(views) over (partition by user_id) as all_views
+    from {{ ref('int_users_by_category') }}
 
 ),
 
-affinities as (
+tastes as (
 
     select
         user_id,
-        max_by(category, strength) as top_category,
-        map_from_entries(list({'key': category, 'value': round(strength / total, 6)} order by category)) as category_affinities,
-        map_from_entries(list({'key': category, 'value': round(coalesce(views / nullif(all_views, 0), 0), 6)} order by category)) as category_shares
-    from (select *, sum(strength) over (partition by user_id) as total, sum(views) over (partition by user_id) as all_views from categories where strength > 0) as shares
+        max_by(category, case when strength > 0 then row(strength, category) end) as top_category,
+        {{ map_of('category', 'round(strength / all_strength, 6)', 'category is not null and strength > 0') }} as category_affinities,
+        {{ map_of('category', 'round(views / all_views, 6)', 'category is not null and views > 0') }} as category_shares,
+        round(-sum(case when strength > 0 then strength / all_strength * ln(strength / all_strength) else 0 end), 6) as category_entropy,
+        round(sum(price_views) / nullif(sum(priced_views), 0), 6) as mean_price_viewed,
+        sum(priced_views) as product_views
+    from categories
     group by user_id
+
+),
+
+timed as (
+
+    select
+        *,
+        {{ days_between('first_seen_at', as_of()) }} as tenure_days,
+        {{ days_between('last_seen_at', as_of()) }} as recency_days,
+        greatest({{ days_between('first_seen_at', 'last_seen_at') }}, 1) as observed_days
+    from totals
 
 )
 
 select
-    totals.* exclude (sessions_morning, sessions_afternoon, sessions_evening, sessions_night),
-    date_diff('day', totals.first_seen_at, clock.as_of) as tenure_days,
-    {{ seconds_between('totals.last_seen_at', 'clock.as_of') }} / 86400 as recency_days,
-    totals.sessions / greatest(date_diff('day', totals.first_seen_at, clock.as_of), 1) as frequency,
-    totals.revenue as monetary,
+    -- who
+    timed.user_id,
+    timed.is_known,
+    timed.devices,
+
+    -- recency, frequency, money
+    timed.first_seen_at,
+    timed.last_seen_at,
+    round(timed.tenure_days, 6) as tenure_days,
+    round(timed.recency_days, 6) as recency_days,
+    timed.sessions,
+    timed.active_days,
+    round(timed.active_days / greatest(timed.tenure_days, 1), 6) as frequency,
+    timed.revenue as monetary,
     case
-        when date_diff('day', totals.last_seen_at, clock.as_of) >= {{ var('inactive_days') }} then 'inactive'
-        when date_diff('day', totals.first_seen_at, clock.as_of) < {{ var('new_days') }} then 'new'
-        when totals.active_days / greatest(date_diff('day', totals.first_seen_at, clock.as_of), 1) >= {{ var('frequent_active_share') }} then 'frequent'
+        when timed.recency_days >= {{ var('inactive_days') }} then 'inactive'
+        when timed.tenure_days < {{ var('new_days') }} then 'new'
+        when timed.active_days / timed.observed_days >= {{ var('frequent_active_share') }} then 'frequent'
         else 'occasional'
     end as engagement_class,
+
+    -- how much
+    timed.events,
+    {% for name in measure_names() -%}
+    timed.{{ name }},
+    {% endfor -%}
+    timed.engaged_seconds,
+    timed.bounces,
+    timed.converted_sessions,
+    timed.rage_clicks,
+    timed.dead_clicks,
+
+    -- in what manner
+    round(timed.page_views / timed.sessions, 6) as views_per_session,
+    round(timed.session_seconds_total / timed.sessions, 6) as session_seconds,
+    round(timed.engaged_seconds / nullif(timed.page_views, 0), 6) as engaged_seconds_per_view,
+    timed.mean_scroll_depth,
+    {% for rate, name in reaction_rates.items() -%}
+    round(timed.{{ name }} / nullif(timed.page_views, 0), 6) as {{ rate }},
+    {% endfor -%}
+    round(timed.bounces / timed.sessions, 6) as bounce_rate,
+    timed.recommendation_impressions,
+    round(timed.recommendation_clicks / nullif(timed.recommendation_impressions, 0), 6) as recommendation_ctr,
+
+    -- when, in local time
+    timed.sessions_by_local_hour,
+    map_from_entries([
+        {% for daypart in var('dayparts') -%}
+        {'k': '{{ daypart }}', 'v': round(timed.page_views_{{ daypart }} / nullif(timed.page_views, 0), 6)}{{ ',' if not loop.last }}
+        {% endfor -%}
+    ]) as daypart_shares,
     case
-        when totals.sessions < {{ var('daypart_min_sessions') }} then 'none'
-        when sessions_morning >= greatest(sessions_afternoon, sessions_evening, sessions_night) then 'morning'
-        when sessions_afternoon >= greatest(sessions_evening, sessions_night) then 'afternoon'
-        when sessions_evening >= sessions_night then 'evening'
-        else 'night'
+        when timed.sessions < {{ var('daypart_min_sessions') }} then 'none'
+        {% for daypart in var('dayparts') -%}
+        when timed.sessions_{{ daypart }} >= {{ var('daypart_min_share') }} * timed.sessions and timed.sessions_{{ daypart }} >= greatest(
+            {%- for other in var('dayparts') %}timed.sessions_{{ other }}{{ ', ' if not loop.last }}{% endfor -%}
+        ) then '{{ daypart }}'
+        {% endfor -%}
+        else 'none'
     end as daypart,
-    affinities.top_category,
-    affinities.category_affinities,
-    affinities.category_shares
-from totals
-cross join clock
-left join affinities on totals.user_id = affinities.user_id
+    round(timed.weekend_sessions / timed.sessions, 6) as weekend_share,
+    timed.timezone,
+
+    -- where and with what
+    timed.device_type,
+    map_from_entries([
+        {% for device in devices -%}
+        {'k': '{{ device }}', 'v': round(timed.page_views_{{ device }} / nullif(timed.page_views, 0), 6)}{{ ',' if not loop.last }}
+        {% endfor -%}
+    ]) as device_shares,
+    timed.language,
+    timed.country,
+    timed.region,
+    timed.city,
+    timed.channel,
+
+    -- tastes
+    tastes.top_category,
+    tastes.category_affinities,
+    tastes.category_shares,
+    tags.tag_affinities,
+    tastes.category_entropy,
+    tastes.mean_price_viewed,
+    coalesce(tastes.product_views, 0) as product_views,
+
+    -- consent
+    coalesce(timed.consents, []) as consents,
+    coalesce(timed.personalization_decision, list_contains(timed.consents, 'personalization'), false) as has_personalization_consent
+from timed
+left join tastes on timed.user_id = tastes.user_id
+left join {{ ref('int_users_by_tag') }} as tags on timed.user_id = tags.user_id

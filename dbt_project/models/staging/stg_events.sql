@@ -1,6 +1,7 @@
+{#- Repeats of an event are left out: of all copies the one that was received first counts. -#}
 with source as (
 
-    select * from {{ read_events(source('event_log', 'events')) }} as events
+    select * from {{ read_events(source('event_log', 'events'), paths_of('select part_path from ' ~ ref('stg_event_parts') ~ ' order by 1')) }} as events
 
 ),
 
@@ -8,50 +9,57 @@ renamed as (
 
     select
         -- ids
-        event_id,
-        user_id,
-        anonymous_id,
-        session_id as client_session_id,
-        item_id,
-        recommendation_id,
-        experiment_id,
-        variant,
+        source.event_id,
+        source.user_id,
+        source.anonymous_id,
+        coalesce(source.anonymous_id, source.user_id) as device_id,
+        source.session_id as client_session_id,
+        source.item_id,
+        source.recommendation_id,
+        source.experiment_id,
+        source.variant,
 
         -- what happened
-        event_type,
-        value,
-        properties,
+        source.event_type,
+        source.value,
+        source.properties,
 
-        -- where
-        page_url,
-        page_title,
-        referrer,
-        coalesce(page_url, item_id, '') as page_key,
+        -- where on the site
+        source.page_url,
+        source.page_title,
+        source.referrer,
+        coalesce(source.page_url, source.item_id, '') as page_key,
 
         -- context
-        device_type,
-        os,
-        browser,
-        screen_width,
-        screen_height,
-        language,
-        timezone,
-        country,
-        region,
-        city,
-        network_type,
-        consent,
-        source,
+        source.device_type,
+        source.os,
+        source.browser,
+        source.screen_width,
+        source.screen_height,
+        source.language,
+        source.timezone,
+        source.country,
+        source.region,
+        source.city,
+        source.network_type,
+        source.consent,
+        source.source,
 
-        -- when
-        {{ utc('occurred_at') }} as occurred_at,
-        {{ utc('received_at') }} as received_at
+        -- when, in UTC
+        {{ utc('source.occurred_at') }} as occurred_at,
+        {{ utc('source.received_at') }} as received_at,
+        {{ epoch_bucket('source.occurred_at', var('bucket_seconds')) }} as bucket,
+
+        -- which row of the log
+        source.part_path,
+        source.part_row
 
     from source
+    where not exists (
+        select 1 from {{ ref('stg_event_repeats') }} as repeats
+        where repeats.part_path = source.part_path and repeats.part_row = source.part_row
+    )
 
 )
 
 select * from renamed
-{% if var('deduplicate', true) %}
-qualify row_number() over (partition by event_id order by received_at, occurred_at, event_type, properties) = 1
-{% endif %}

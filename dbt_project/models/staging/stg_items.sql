@@ -7,7 +7,10 @@ with source as (
 renamed as (
 
     select
+        -- ids
         item_id,
+
+        -- description
         title,
         text,
         category,
@@ -16,11 +19,30 @@ renamed as (
         currency,
         language,
         features,
+
+        -- when, in UTC
         {{ utc('published_at') }} as published_at,
-        {{ utc('updated_at') }} as updated_at
+        {{ utc('updated_at') }} as updated_at,
+
+        row_number() over (
+            partition by item_id order by updated_at desc, title, category, price, text
+        ) as age_rank
+
     from source
 
 )
 
-select * from renamed
-qualify row_number() over (partition by item_id order by updated_at desc, title, text, category, price) = 1
+select
+    item_id,
+    title,
+    text,
+    category,
+    tags,
+    price,
+    currency,
+    language,
+    features,
+    published_at,
+    updated_at
+from renamed
+where age_rank = 1

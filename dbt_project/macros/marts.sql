@@ -1,0 +1,58 @@
+{# What several marts share. #}
+
+{% macro as_of() -%}
+    {#- The moment that the marts speak of: the newest event in the log. -#}
+    (select max(last_at) from {{ ref('int_activity_bucketed') }})
+{%- endmacro %}
+
+{% macro days_between(earlier, later) -%}({{ seconds_between(earlier, later) }} / 86400){%- endmacro %}
+
+{% macro decay(age_days, half_life_days) -%}pow(0.5, {{ age_days }} / {{ half_life_days }}){%- endmacro %}
+
+{% macro count_of(types) -%}
+    count(case when event_type {% if types is string %}= '{{ types }}'{% else %}in ({{ text_list(types) }}){% endif %} then 1 end)
+{%- endmacro %}
+
+{% macro daypart_of(hour) -%}
+    {#- Hours of the local clock; a night belongs to two dates and to one daypart. -#}
+    case
+        {%- for daypart, hours in var('dayparts').items() %}
+        when {{ hour }} >= {{ hours[0] }} {{ 'and' if hours[0] < hours[1] else 'or' }} {{ hour }} < {{ hours[1] }} then '{{ daypart }}'
+        {%- endfor %}
+    end
+{%- endmacro %}
+
+{% macro measures() -%}
+    {#- What a person did, counted over events; the measures of user_days and experiment_outcomes. -#}
+    {{ count_of('page_view') }} as page_views,
+    {{ count_of('impression') }} as impressions,
+    {{ count_of('click') }} as clicks,
+    count(case when event_type = 'click' and recommendation_id is not null then 1 end) as recommendation_clicks,
+    {{ count_of('add_to_cart') }} as add_to_carts,
+    {{ count_of('checkout') }} as checkouts,
+    count(case when event_type = 'purchase' and value > 0 then 1 end) as purchases,
+    round(coalesce(sum(case when event_type = 'purchase' then value end), 0), 6) as revenue,
+    {{ count_of('signup') }} as signups,
+    {{ count_of('subscribe') }} as subscribes,
+    {{ count_of(['like', 'bookmark', 'share', 'comment', 'follow']) }} as likes,
+    {{ count_of(['dislike', 'not_interested']) }} as dislikes,
+    {{ count_of('search') }} as searches,
+    {{ count_of('form_start') }} as form_starts,
+    {{ count_of('form_submit') }} as form_submits,
+    {{ count_of('video_play') }} as video_plays
+{%- endmacro %}
+
+{% macro measure_names() -%}
+    {{ return(['page_views', 'impressions', 'clicks', 'recommendation_clicks', 'add_to_carts', 'checkouts', 'purchases', 'revenue',
+        'signups', 'subscribes', 'likes', 'dislikes', 'searches', 'form_starts', 'form_submits', 'video_plays']) }}
+{%- endmacro %}
+
+{% macro channel_of(referrer) -%}
+    {#- The first pattern of the setting that the referrer matches; other addresses are plain referrals. -#}
+    case
+        {%- for channel, patterns in var('referrer_channels').items() %}
+        when {% for pattern in patterns %}{{ referrer }} like '{{ pattern }}'{{ ' or ' if not loop.last }}{% endfor %} then '{{ channel }}'
+        {%- endfor %}
+        when {{ referrer }} is not null then 'referral'
+    end
+{%- endmacro %}

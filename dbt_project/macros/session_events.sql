@@ -1,0 +1,42 @@
+{# The events that a model which follows sessions has to read in this run. #}
+
+{% macro joined_to_sessions(condition) -%}
+    select
+        sessions.session_key,
+        sessions.person_id,
+        sessions.is_bot,
+        sessions.is_internal,
+        events.*
+    from {{ ref('stg_events') }} as events
+    inner join {{ ref('int_session_buckets') }} as sessions
+        on
+            events.bucket = sessions.bucket
+            and events.user_id is not distinct from sessions.user_id
+            and events.anonymous_id is not distinct from sessions.anonymous_id
+            and events.occurred_at >= sessions.started_at
+            and (sessions.next_started_at is null or events.occurred_at < sessions.next_started_at)
+    {{ condition }}
+{%- endmacro %}
+
+{% macro session_events() -%}
+    {#- All events with their sessions, or, where the model only follows changes, those of the changed sessions. -#}
+    {%- set everything, touched = ref('int_events_sessionized'), ref('int_events_touched') -%}
+    {%- if rebuilds_all(model.name, 'sessions') -%}
+        {{ everything }}
+    {%- else -%}
+        (select * from {{ touched }} where session_key in {{ queued('sessions', 'session_key') }})
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro counts_in_marts() -%}
+    {#- Bots and internal traffic are flagged in `sessions` and counted nowhere else, unless a setting says so. -#}
+    {%- if var('leave_out_bots') %}not is_bot{% else %}true{% endif %} and {% if var('leave_out_internal') %}not is_internal{% else %}true{% endif %}
+{%- endmacro %}
+
+{% macro is_internal_traffic() -%}
+    {%- for pattern in var('internal_url_patterns') -%}
+        page_url like '{{ pattern }}'{{ ' or ' if not loop.last }}
+    {%- else -%}
+        false
+    {%- endfor -%}
+{%- endmacro %}

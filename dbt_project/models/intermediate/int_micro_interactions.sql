@@ -1,0 +1,143 @@
+{{ config(
+    materialized='incremental', incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
+    meta={'reads_queue': 'sessions', 'keys': ['session_key']}
+) }}
+
+with events as (
+
+    select
+        session_key,
+        event_id,
+        event_type,
+        occurred_at,
+        page_key,
+        value,
+        case when event_type in ('click', 'hover') then {{ json_text('properties', 'element') }} end as element,
+        case when event_type = 'click' then {{ json_text('properties', 'has_effect') }} end as has_effect,
+        case when event_type = 'search' then lower({{ json_text('properties', 'query') }}) end as query
+    from {{ session_events() }} as events
+    where event_type in (
+        'click', 'hover', 'scroll', 'cursor', 'form_start', 'form_submit', 'form_abandon', 'video_play', 'video_progress',
+        'search', 'checkout', 'purchase'
+    )
+
+),
+
+conversions as (
+
+    select session_key, min(occurred_at) as converted_at
+    from events
+    where event_type in ('checkout', 'purchase')
+    group by session_key
+
+),
+
+gestures as (
+
+    select
+        session_key,
+        event_type,
+        occurred_at,
+        value,
+        lag(occurred_at, 2) over same_target as two_before_at,
+        lag(value) over same_target as value_before,
+        lag(value, 2) over same_target as value_two_before
+    from events
+    where event_type in ('click', 'scroll')
+    window same_target as (partition by session_key, event_type, page_key, element order by occurred_at, event_id)
+
+),
+
+bursts as (
+
+    select
+        session_key,
+        count(case
+            when
+                event_type = 'click'
+                and {{ seconds_between('two_before_at', 'occurred_at') }} <= {{ var('rage_click_seconds') }}
+                then 1
+        end) as rage_clicks,
+        count(case
+            when
+                event_type = 'scroll'
+                and (value - value_before) * (value_before - coalesce(value_two_before, 0)) < 0
+                then 1
+        end) as scroll_reversals
+    from gestures
+    group by session_key
+
+),
+
+totals as (
+
+    select
+        session_key,
+        count(case when event_type = 'hover' then 1 end) as hovers,
+        round(coalesce(sum(case when event_type = 'hover' then value end), 0) / 1000, 3) as hover_seconds,
+        round(coalesce(sum(case when event_type = 'cursor' then value end), 0), 3) as cursor_px,
+        count(case when event_type = 'scroll' then 1 end) as scrolls,
+        max(case when event_type = 'scroll' then value end) as deepest_scroll,
+        count(case when event_type = 'click' and has_effect = 'false' then 1 end) as dead_clicks,
+        count(case when event_type = 'form_start' then 1 end) as form_starts,
+        count(case when event_type = 'form_submit' then 1 end) as form_submits,
+        count(case when event_type = 'form_abandon' then 1 end) as form_abandons,
+        count(case when event_type = 'video_play' then 1 end) as video_plays,
+        coalesce(max(case when event_type = 'video_progress' then least(floor(value / 25), 4) end), 0) as video_quartile,
+        count(case when event_type = 'search' then 1 end) as searches
+    from events
+    group by session_key
+
+),
+
+signals as (
+
+    select
+        events.session_key,
+        case
+            when events.query like '%coupon%' then 'search:coupon'
+            when events.element is not null then concat(events.event_type, ':', events.element)
+            else events.event_type
+        end as signal,
+        count(*) as times
+    from events
+    left join conversions on events.session_key = conversions.session_key
+    where
+        events.event_type not in ('checkout', 'purchase', 'cursor')
+        and (conversions.converted_at is null or events.occurred_at < conversions.converted_at)
+    group by events.session_key, signal
+
+),
+
+signal_maps as (
+
+    select
+        session_key,
+        {{ map_of('signal', 'times') }} as signals_before_conversion
+    from signals
+    group by session_key
+
+)
+
+select
+    totals.session_key,
+    totals.hovers,
+    totals.hover_seconds,
+    totals.cursor_px,
+    totals.scrolls,
+    coalesce(bursts.scroll_reversals, 0) as scroll_reversals,
+    totals.deepest_scroll,
+    coalesce(bursts.rage_clicks, 0) as rage_clicks,
+    totals.dead_clicks,
+    totals.form_starts,
+    totals.form_submits,
+    totals.form_abandons,
+    totals.video_plays,
+    totals.video_quartile,
+    totals.searches,
+    conversions.converted_at,
+    signal_maps.signals_before_conversion
+from totals
+left join bursts on totals.session_key = bursts.session_key
+left join conversions on totals.session_key = conversions.session_key
+left join signal_maps on totals.session_key = signal_maps.session_key

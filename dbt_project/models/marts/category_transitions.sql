@@ -1,0 +1,24 @@
+with moves as (
+
+    select * from {{ ref('page_transitions') }}
+
+),
+
+items as (
+
+    select item_id, category from {{ ref('int_items_described') }}
+
+)
+
+select
+    moves.date,
+    coalesce(origin.category, '') as from_category,
+    coalesce(target.category, '') as to_category,
+    moves.to_page = '' as is_exit,
+    sum(moves.moves) as moves,
+    sum(moves.dwells) as dwells,
+    round(sum(moves.dwell_seconds), 3) as dwell_seconds
+from moves
+left join items as origin on moves.from_item_id = origin.item_id
+left join items as target on moves.to_item_id = target.item_id
+group by moves.date, from_category, to_category, is_exit

@@ -1,0 +1,26 @@
+{#- Whole days are rebuilt: a day has few pages, and its neighbours are untouched. -#}
+with moves as (
+
+    select
+        cast(viewed_at as date) as date,
+        page_key as from_page,
+        coalesce(next_page_key, '') as to_page,
+        item_id as from_item_id,
+        next_item_id as to_item_id,
+        coalesce(exit_seconds, case when heartbeats > 0 then engaged_seconds end) as dwell_seconds
+    from {{ ref('int_page_views') }}
+    where {{ counts_in_marts() }}
+
+)
+
+select
+    date,
+    from_page,
+    to_page,
+    min(from_item_id) as from_item_id,
+    min(to_item_id) as to_item_id,
+    count(*) as moves,
+    count(dwell_seconds) as dwells,
+    round(coalesce(sum(dwell_seconds), 0), 3) as dwell_seconds
+from moves
+group by date, from_page, to_page

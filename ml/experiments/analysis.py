@@ -138,7 +138,7 @@ def analyse(
     measured: dict[str, _Measured] = {}
     before: dict[str, float] = {}
     for name, metric in metrics.items():
-        values = unit_values(metric, days, units, as_of)
+        values = unit_values(metric, days, units, as_of, experiment.ends_at)
         measured[name] = _measure(metric, values, units, layout, settings)
         moments = measured[name].moments
         if moments is not None and COVARIATE in moments.names:

@@ -112,7 +112,7 @@ def achieved_power(mean: float, variance: float, lift: float, test: tt.Mean, uni
 
 
 def _test(alpha: float, ratio: float) -> tt.Mean:
-    return tt.Mean("value", alpha=alpha, ratio=ratio, equal_var=False, use_t=True)
+    return tt.Mean("value", alpha=alpha, ratio=ratio, equal_var=False, use_t=False)
 
 
 def _aggregates(mean: float, variance: float) -> tea_tasting.aggr.Aggregates:

@@ -120,7 +120,9 @@ def variance_explained(moments: Moments, variant: int) -> float:
     """Share of the variance that CUPED takes away: the squared correlation of metric and covariate, 0 without one."""
     if COVARIATE not in moments.names:
         return 0.0
-    total = moments.select(CONTROL) + moments.select(variant)
+    total = _pool([moments.select(CONTROL), moments.select(variant)])
+    if total.count() < 2:
+        return 0.0
     own = total.ratio_var(NUMERATOR, DENOMINATOR if DENOMINATOR in moments.names else None)
     other = total.ratio_var(COVARIATE, DENOMINATOR_COVARIATE if DENOMINATOR_COVARIATE in moments.names else None)
     if own <= 0 or other <= 0:

@@ -7,6 +7,7 @@ experiment of the same length would have seen.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from math import sqrt
@@ -85,7 +86,7 @@ def baseline(metric: Metric, user_days: pa.Table, history_days: int) -> Baseline
     for name in ("user_id", "date", *metric.measures):
         if name not in user_days.column_names:
             raise ValueError(f"user_days have no column {name!r}; there are: {', '.join(user_days.column_names)}")
-    dates = pc.cast(pc.cast(user_days["date"], pa.date32()), pa.int32()).to_numpy().astype(np.int64)
+    dates = _dates(user_days)
     if not len(dates):
         raise HistoryError("user_days are empty: ingest events and materialize first")
     last, first = int(dates.max()), int(dates.min())
@@ -96,7 +97,7 @@ def baseline(metric: Metric, user_days: pa.Table, history_days: int) -> Baseline
             f"{last + 1 - first} days of history; a window of {window} days with its covariate needs "
             f"{window + 14 + metric.covariate_days}"
         )
-    units, days = _replay(user_days, dates, start, metric)
+    units, days = replay(user_days, start, metric.measures)
     as_of = datetime.combine(_EPOCH + timedelta(days=last + 1), datetime.min.time(), UTC)
     values = unit_values(metric, days, units, as_of)
     # A metric without a window is planned for the units that were watched for two weeks.
@@ -120,9 +121,9 @@ def baseline(metric: Metric, user_days: pa.Table, history_days: int) -> Baseline
     )
 
 
-def _replay(
-    user_days: pa.Table, dates: npt.NDArray[np.int64], start: int, metric: Metric
-) -> tuple[Units, UnitDays]:
+def replay(user_days: pa.Table, start: int, measures: Sequence[str]) -> tuple[Units, UnitDays]:
+    """Expose every unit that came on day `start` (since 1970) or later on its first day there; one arm, `control`."""
+    dates = _dates(user_days)
     encoded = pc.cast(user_days["user_id"], pa.string()).combine_chunks().dictionary_encode()
     person = encoded.indices.to_numpy()
     arrival = np.full(len(encoded.dictionary), np.iinfo(np.int64).max)
@@ -141,9 +142,14 @@ def _replay(
         arrival[came] * _DAY,
         np.zeros(n_units, dtype=np.int16),
     )
-    measures = {name: np.asarray(pc.fill_null(user_days[name], 0).to_numpy())[kept] for name in metric.measures}
+    values = {name: np.asarray(pc.fill_null(user_days[name], 0).to_numpy())[kept] for name in measures}
     unit = number[person[kept]].astype(np.int32)
-    return units, UnitDays(n_units, unit, (dates[kept] - arrival[person[kept]]).astype(np.int32), measures)
+    return units, UnitDays(n_units, unit, (dates[kept] - arrival[person[kept]]).astype(np.int32), values)
+
+
+def _dates(user_days: pa.Table) -> npt.NDArray[np.int64]:
+    days = pc.cast(pc.cast(user_days["date"], pa.date32()), pa.int32())
+    return np.asarray(days.to_numpy(), dtype=np.int64)
 
 
 def _moments(total: tea_tasting.aggr.Aggregates, *, ratio: bool) -> tuple[float, float, float]:

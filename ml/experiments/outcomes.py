@@ -71,11 +71,14 @@ def join_outcomes(outcomes: pa.Table, units: Units, measures: tuple[str, ...]) -
     )
 
 
-def unit_values(metric: Metric, days: UnitDays, units: Units, as_of: datetime) -> UnitValues:
+def unit_values(
+    metric: Metric, days: UnitDays, units: Units, as_of: datetime, ends_at: datetime | None = None
+) -> UnitValues:
     """Compute a metric's columns for every unit.
 
     A unit counts when its whole window lies before `as_of`, so that all counted units were watched equally long; a
-    metric without a window counts every unit. The covariate is the same measure in the days before the exposure.
+    metric without a window counts every unit, and everything up to `ends_at`, because the variants are shown no longer.
+    The covariate is the same measure in the days before the exposure.
     """
     observed = units.observed_days(as_of)
     end = metric.end_day
@@ -83,6 +86,8 @@ def unit_values(metric: Metric, days: UnitDays, units: Units, as_of: datetime) -
     inside = days.day >= metric.start_day
     if end is not None:
         inside &= days.day < end
+    elif ends_at is not None:
+        inside &= days.day <= units.observed_days(ends_at)[days.unit]
     winsorized_at = None
     columns: dict[str, Floats] = {}
     if isinstance(metric, Ratio):

@@ -74,7 +74,8 @@ def compare_strategy(
         raise ValueError(
             f"no unit is in {', '.join(unknown) or 'no segment'}; there are: {', '.join(units.segments)}"
         )
-    values = unit_values(metric, join_outcomes(outcomes, units, metric.measures), units, as_of)
+    days = join_outcomes(outcomes, units, metric.measures)
+    values = unit_values(metric, days, units, as_of, experiment.ends_at)
     n_segments = len(units.segments)
     group = units.variant.astype(np.int64) * n_segments + units.segment
     group[~values.matured] = -1

@@ -77,3 +77,7 @@
 {%- endmacro %}
 {% macro duckdb__moment_of(timestamp, event_id) -%}(epoch_us({{ timestamp }})::hugeint * 18446744073709551616 + hash({{ event_id }})){%- endmacro %}
 {% macro spark__moment_of(timestamp, event_id) -%}struct({{ timestamp }}, {{ event_id }}){%- endmacro %}
+
+{% macro sorted_list(column) -%}{{ return(adapter.dispatch('sorted_list')(column)) }}{%- endmacro %}
+{% macro duckdb__sorted_list(column) -%}list({{ column }} order by {{ column }}){%- endmacro %}
+{% macro spark__sorted_list(column) -%}array_sort(collect_list({{ column }})){%- endmacro %}

@@ -173,8 +173,8 @@
 {%- endmacro %}
 
 {% macro get_incremental_replace_items_sql(args) -%}
-    {%- set pairs = api.Relation.create(database=this.database, schema=this.schema, identifier='int_pairs_accumulated') -%}
-    {%- if is_built('int_pairs_accumulated') %}
+    {%- set pairs = api.Relation.create(database=this.database, schema=this.schema, identifier='user_items') -%}
+    {%- if is_built('user_items') %}
     {{ enqueue('users', 'select distinct user_id from ' ~ pairs ~ ' where item_id in (select coalesce(before.item_id, after.item_id) from '
         ~ args.target_relation ~ ' as before full join ' ~ args.temp_relation ~ ' as after on before.item_id = after.item_id'
         ~ ' where (before.category, before.tags, before.price) is distinct from (after.category, after.tags, after.price))') }};

@@ -1,12 +1,20 @@
 """Settings of the section `warehouse`."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ml.settings.section import Section
 
 Hour = Annotated[int, Field(ge=0, le=24)]
+
+
+class FunnelSettings(Section):
+    """Ordered steps that a session or a user takes inside a window."""
+
+    per: Literal["session", "user"]
+    window_hours: int = Field(ge=1)
+    steps: Annotated[list[str], Field(min_length=2)]
 
 
 class WarehouseSettings(Section):
@@ -32,6 +40,9 @@ class WarehouseSettings(Section):
     interaction_weights: dict[str, float]
     interaction_half_life_days: float = Field(gt=0)
     affinity_tags: int = Field(ge=1)
+    funnels: Annotated[dict[str, FunnelSettings], Field(min_length=1)]
+    outcome_first_day: int = Field(le=0)
+    outcome_last_day: int = Field(ge=0)
     trend_half_life_hours: float = Field(gt=0)
     freshness_half_life_days: float = Field(gt=0)
     conversion_prior_views: float = Field(gt=0)

@@ -6,7 +6,7 @@ with moves as (
 
 items as (
 
-    select item_id, category from {{ ref('int_items_described') }}
+    select item_id, category from {{ ref('item_topics') }}
 
 )
 

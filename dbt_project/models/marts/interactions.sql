@@ -2,7 +2,7 @@
 
 with pairs as (
 
-    select * from {{ ref('int_pairs_accumulated') }}
+    select * from {{ ref('user_items') }}
 
 ),
 

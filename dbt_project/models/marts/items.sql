@@ -20,7 +20,7 @@ totals as (
         round(sum(engaged_seconds), 3) as engaged_seconds,
         round(avg(rating), 6) as mean_rating,
         min(first_at) as first_seen_at
-    from {{ ref('int_pairs_accumulated') }}
+    from {{ ref('user_items') }}
     group by item_id
 
 ),

@@ -6,7 +6,7 @@
 
 with totals as (
 
-    select * from {{ ref('int_users_totalled') }}
+    select * from {{ ref('user_totals') }}
 
 ),
 
@@ -16,7 +16,7 @@ categories as (
         *,
         sum(strength) over (partition by user_id) as all_strength,
         sum(views) over (partition by user_id) as all_views
-    from {{ ref('int_users_by_category') }}
+    from {{ ref('user_categories') }}
 
 ),
 
@@ -137,4 +137,4 @@ select
     coalesce(timed.personalization_decision, list_contains(timed.consents, 'personalization'), false) as has_personalization_consent
 from timed
 left join tastes on timed.user_id = tastes.user_id
-left join {{ ref('int_users_by_tag') }} as tags on timed.user_id = tags.user_id
+left join {{ ref('user_tags') }} as tags on timed.user_id = tags.user_id

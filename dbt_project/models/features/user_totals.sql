@@ -11,7 +11,7 @@ with sessions as (
     from {{ ref('sessions') }}
     where
         {{ counts_in_marts() }}
-        {% if not rebuilds_all('int_users_totalled', 'users') %}
+        {% if not rebuilds_all('user_totals', 'users') %}
         and user_id in {{ queued('users', 'user_id') }}
         {% endif %}
 

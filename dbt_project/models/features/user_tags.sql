@@ -9,11 +9,11 @@ with pairs as (
         pairs.user_id,
         unnest(items.tags) as tag,
         pairs.strength * {{ decay(days_between('pairs.last_at', 'max(pairs.last_at) over (partition by pairs.user_id)'), var('interaction_half_life_days')) }} as strength
-    from {{ ref('int_pairs_accumulated') }} as pairs
-    inner join {{ ref('int_items_described') }} as items on pairs.item_id = items.item_id
+    from {{ ref('user_items') }} as pairs
+    inner join {{ ref('item_topics') }} as items on pairs.item_id = items.item_id
     where
         pairs.strength > 0
-        {% if not rebuilds_all('int_users_by_tag', 'users') %}
+        {% if not rebuilds_all('user_tags', 'users') %}
         and pairs.user_id in {{ queued('users', 'user_id') }}
         {% endif %}
 

@@ -11,9 +11,9 @@ with pairs as (
         items.category,
         items.price,
         case when pairs.strength > 0 then pairs.strength * {{ decay(days_between('pairs.last_at', 'max(pairs.last_at) over (partition by pairs.user_id)'), var('interaction_half_life_days')) }} else 0 end as strength
-    from {{ ref('int_pairs_accumulated') }} as pairs
-    inner join {{ ref('int_items_described') }} as items on pairs.item_id = items.item_id
-    {% if not rebuilds_all('int_users_by_category', 'users') %}
+    from {{ ref('user_items') }} as pairs
+    inner join {{ ref('item_topics') }} as items on pairs.item_id = items.item_id
+    {% if not rebuilds_all('user_categories', 'users') %}
     where pairs.user_id in {{ queued('users', 'user_id') }}
     {% endif %}
 

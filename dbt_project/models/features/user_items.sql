@@ -11,7 +11,7 @@ with reactions as (
         *,
         max(last_at) over (partition by user_id, item_id) as pair_last_at
     from {{ ref('int_interactions_weighted') }}
-    {% if not rebuilds_all('int_pairs_accumulated', 'pairs') %}
+    {% if not rebuilds_all('user_items', 'pairs') %}
     where (user_id, item_id) in {{ queued('pairs', 'user_id, item_id') }}
     {% endif %}
 

@@ -1,0 +1,8 @@
+select
+    event_id as feedback_id,
+    user_id,
+    segment,
+    agrees = 'true' as agrees,
+    occurred_at
+from {{ ref('int_control_events') }}
+where event_type = 'segment_feedback' and agrees is not null

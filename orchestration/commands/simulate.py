@@ -44,12 +44,13 @@ def simulate(
 ) -> None:
     """Simulate a content-and-shop site into the event log.
 
-    Users have planted personas, habits and classes of engagement; the truth is written to `truth/` of the home, and
-    no part of the pipeline reads it. The same seed, sizes and dates give the same events.
+    Users have planted personas, habits and classes of engagement; the truth is written to `truth/` of the home,
+    and no part of the pipeline reads it. The same seed, sizes and dates give the same events.
 
     On a home with a simulated site the site goes on: `tessera simulate` adds the days up to today, `--until` up to
     another date. The home remembers the site, so its sizes and seed cannot be given again.
     """
+    from ml.experiments.planted import write_planted_experiments
     from ml.sources.simulator import Site, recorded_site, simulate_into_folder, simulate_into_home
 
     today = dt.datetime.now(dt.UTC).date()
@@ -82,6 +83,9 @@ def simulate(
             done = simulate_into_folder(out, site, since, stop, show)
         else:
             done = simulate_into_home(chosen_home, site, since, stop, show)
+            definitions = chosen_home.path / "experiments.yaml"
+            if not definitions.exists():
+                write_planted_experiments(site, definitions)
     if done.already_there:
         console.print("These days were simulated before: nothing to do.")
         return

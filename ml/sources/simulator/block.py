@@ -130,7 +130,7 @@ def draw_block(stage: Stage, sessions: Sessions, first_key: int, rng: np.random.
 def tables_by_arrival(
     block: Block, faults: FaultSettings, day_ms: int, rng: np.random.Generator
 ) -> tuple[pa.Table, pa.Table]:
-    """The events in the order of arrival: those that arrive on the block's own day, and those that come later."""
+    """The events in the order of arrival: the sound ones that arrive on the block's own day, and all others."""
     n = len(block.rows)
     order = np.argsort(block.received_ms, kind="stable")
     repeated = order[rng.random(n) < faults.duplicate_share]
@@ -138,8 +138,8 @@ def tables_by_arrival(
     duplicate = np.concatenate([np.zeros(n, dtype=np.int64), np.ones(len(repeated), dtype=np.int64)])
     broken = rng.random(len(chosen)) < faults.malformed_share
     malformed = np.where(broken & (duplicate == 0), rng.integers(1, MALFORMED_KINDS + 1, len(chosen)), 0)
-    late = block.received_ms[chosen] + 1000 * duplicate >= day_ms + DAY_MS
-    parts = [encode(block, chosen[mask], duplicate[mask], malformed[mask]) for mask in (~late, late)]
+    apart = (block.received_ms[chosen] + 1000 * duplicate >= day_ms + DAY_MS) | (malformed > 0)
+    parts = [encode(block, chosen[mask], duplicate[mask], malformed[mask]) for mask in (~apart, apart)]
     return parts[0], parts[1]
 
 

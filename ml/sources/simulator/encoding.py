@@ -43,7 +43,7 @@ def item_texts(items: Items, ids: pa.Array, titles: pa.Array) -> ItemTexts:
     campaigns = [CAMPAIGNS[channel] for channel in CAMPAIGN_CHANNELS]
     with_campaign = [pc.binary_join_element_wise(plain, pa.scalar(campaign), "") for campaign in campaigns]
     urls = pa.concat_arrays([plain, *with_campaign])
-    referrers = pa.concat_arrays([pa.array(REFERRERS, pa.string()), urls])
+    referrers = pa.concat_arrays([pa.array([referrer or "" for referrer in REFERRERS]), urls])
     return ItemTexts(ids, pa.concat_arrays([pa.array(SPECIAL_TITLES), titles]), urls, referrers)
 
 

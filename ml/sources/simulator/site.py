@@ -84,7 +84,8 @@ class Site:
     def events(self, since_day: int, until_day: int) -> Iterator[pa.Table]:
         """Events that arrive in [since_day, until_day), in order of their arrival day, in bounded memory.
 
-        Tables have EVENT_SCHEMA's columns, strings dictionary-encoded; malformed rows are among them.
+        Tables have EVENT_SCHEMA's columns, strings dictionary-encoded. Each day ends with a table of the malformed rows
+        and of those that were late from days before.
         """
         lookback = math.ceil(self.settings.faults.late_hours_max / 24) + 1
         users = self.population(until_day)
@@ -93,14 +94,14 @@ class Site:
         ids, titles = item_ids(items), item_titles(items)
         waiting: list[pa.Table] = []
         for day in range(max(since_day - lookback, 0), until_day):
+            for on_time, apart in self._day(day, users, exposure, items, ids, titles):
+                if day >= since_day:
+                    yield on_time
+                if len(apart):
+                    waiting.append(apart.cast(RAW_SCHEMA))
             if day >= since_day:
                 arrived, waiting = self._arrivals(waiting, day)
                 yield from arrived
-            for on_time, late in self._day(day, users, exposure, items, ids, titles):
-                if day >= since_day:
-                    yield on_time
-                if len(late):
-                    waiting.append(late.cast(RAW_SCHEMA))
 
     def _arrivals(self, waiting: list[pa.Table], day: int) -> tuple[list[pa.Table], list[pa.Table]]:
         """Of the rows that wait: those that arrive on a day, and those that go on waiting."""

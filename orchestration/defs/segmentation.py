@@ -26,7 +26,8 @@ GROUP = "segmentation"
     kinds={"scikitlearn", "mlflow"},
     description=(
         "Segments learned from the users who consent to personalization: features selected and prepared, k-means, "
-        "Gaussian mixtures, DBSCAN and HDBSCAN compared by one rule. Segments keep their number and name over runs."
+        "Gaussian mixtures, DBSCAN and HDBSCAN compared by one rule. Segments keep their number and name "
+        "over runs."
     ),
 )
 def segmentation_model(
@@ -93,7 +94,9 @@ def user_segments(home: HomeResource, warehouse: WarehouseResource) -> dg.Materi
     deps=[segmentation_model],
     group_name=GROUP,
     kinds={"duckdb"},
-    description="One row per segment: size, share, strongest traits and persona. Segments below the minimum size are left out.",
+    description=(
+        "One row per segment: size, share, strongest traits and persona. Segments below the minimum size are left out."
+    ),
 )
 def segment_profiles(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
     """Publish the profiles that are large enough."""

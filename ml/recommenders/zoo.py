@@ -10,9 +10,25 @@ from ml.recommenders.base import Recommender
 MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "popularity": ("popularity", "Popularity", {}),
     "trending": ("popularity", "Trending", {}),
+    "segment_popularity": ("segments", "SegmentPopularity", {}),
     "lightfm_warp": ("lightfm_hybrid", "LightFMHybrid", {"loss": "warp"}),
     "lightfm_bpr": ("lightfm_hybrid", "LightFMHybrid", {"loss": "bpr"}),
     "lightfm_logistic": ("lightfm_hybrid", "LightFMHybrid", {"loss": "logistic"}),
+    "als": ("als", "ImplicitALS", {}),
+    "implicit_als": ("implicit_models", "ImplicitLibrary", {"kind": "als"}),
+    "implicit_bpr": ("implicit_models", "ImplicitLibrary", {"kind": "bpr", "iterations": 100}),
+    "svd": ("svd", "TruncatedSVD", {}),
+    "rating_factors": ("rating_factors", "RatingFactors", {}),
+    "ease": ("ease", "Ease", {}),
+    "item_neighbours": ("neighbours", "ItemNeighbours", {}),
+    "user_neighbours": ("neighbours", "UserNeighbours", {}),
+    "item2vec": ("sequence_embeddings", "Item2Vec", {}),
+    "content_tfidf": ("content", "TfidfContent", {}),
+    "content_affinity": ("content", "TagAffinity", {}),
+    "content_vectors": ("content", "VectorContent", {}),
+    "two_tower": ("two_tower", "TwoTower", {}),
+    "blend": ("blends", "Blend", {}),
+    "factor_blend": ("blends", "FactorBlend", {}),
 }
 
 

@@ -1,0 +1,108 @@
+"""Blends: several models as one, with weights that are written down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ml.recommenders.base import Recommender, TrainingData, UserRows
+from ml.recommenders.factors import FactorRecommender
+from ml.recommenders.interactions import Floats
+from ml.recommenders.zoo import make_recommender
+
+
+class Blend(Recommender):
+    """Weighted sum of the parts' scores, each part standardised for each user.
+
+    Args:
+        parts: dictionaries with `model`, `weight` and optional `params`.
+
+    Learned:
+        parts_: the fitted recommenders, in order.
+    """
+
+    def __init__(self, parts: Sequence[dict[str, Any]]) -> None:
+        self.parts_given = list(parts)
+
+    def params(self) -> dict[str, Any]:
+        """The parts as given."""
+        return {"parts": self.parts_given}
+
+    def _fit(self, data: TrainingData) -> None:
+        self._fitted = [
+            make_recommender(part["model"], **part.get("params", {})).fit_aligned(data)
+            for part in self.parts_given
+        ]
+
+    def parts(self) -> dict[str, Recommender]:
+        """The fitted parts as `0`, `1`, …"""
+        return {str(place): part for place, part in enumerate(self._fitted)}
+
+    def set_parts(self, parts: dict[str, Recommender]) -> None:
+        """Take the parts back."""
+        self._fitted = [parts[str(place)] for place in range(len(parts))]
+
+    def score(self, user_rows: UserRows) -> Floats:
+        """Weighted sum of standardised scores."""
+        return self._summed([part.score(user_rows) for part in self._fitted])
+
+    def score_unknown(self) -> Floats:
+        """Weighted sum of what the parts say of a stranger."""
+        return self._summed([part.score_unknown()[None, :].copy() for part in self._fitted])[0]
+
+    def score_histories(self, histories: sparse.csr_matrix) -> Floats:
+        """Weighted sum of what the parts say of the histories."""
+        return self._summed([part.score_histories(histories) for part in self._fitted])
+
+    def _summed(self, scores: list[Floats]) -> Floats:
+        weights = [float(part["weight"]) for part in self.parts_given]
+        return np.asarray(
+            sum(weight * standardised(own) for weight, own in zip(weights, scores, strict=True)), dtype=np.float32
+        )
+
+
+class FactorBlend(FactorRecommender):
+    """Weighted sum of models with factors, itself a model with factors: the vectors stand side by side.
+
+    Each part's item vectors are divided by the standard deviation of its scores, so that weights compare.
+
+    Args:
+        parts: dictionaries with `model`, `weight` and optional `params`; every model has factors.
+        seed: of the users that the deviation is measured on.
+    """
+
+    def __init__(self, parts: Sequence[dict[str, Any]], seed: int = 0) -> None:
+        self.parts_given = list(parts)
+        self.seed = seed
+
+    def params(self) -> dict[str, Any]:
+        """The parts as given, and the seed."""
+        return {"parts": self.parts_given, "seed": self.seed}
+
+    def _fit(self, data: TrainingData) -> None:
+        users, items, unknown, weights, penalties = [], [], [], [], []
+        sample = np.random.default_rng(self.seed).integers(0, len(data.interactions.users), 256)
+        for part in self.parts_given:
+            model = make_recommender(part["model"], **part.get("params", {})).fit_aligned(data)
+            if not isinstance(model, FactorRecommender):
+                raise TypeError(f"{part['model']} has no factors; use the model `blend`")
+            deviation = float(model.score(sample).std()) or 1.0
+            users.append(model.user_factors_)
+            items.append(model.item_factors_ * (float(part["weight"]) / deviation))
+            unknown.append(model.unknown_user_)
+            weights.append(model.fold_in_weight_)
+            penalties.append(model.fold_in_regularization_)
+        self.user_factors_ = np.hstack(users).astype(np.float32)
+        self.item_factors_ = np.hstack(items).astype(np.float32)
+        self.unknown_user_ = np.concatenate(unknown).astype(np.float32)
+        self.fold_in_weight_, self.fold_in_regularization_ = max(weights), max(penalties)
+
+
+def standardised(scores: Floats) -> Floats:
+    """Rows with mean 0 and standard deviation 1: fresh float32, rows of equal scores become 0."""
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    deviation = centred.std(axis=1, keepdims=True)
+    return np.asarray(centred / np.where(deviation > 0, deviation, 1), dtype=np.float32)

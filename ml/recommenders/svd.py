@@ -1,0 +1,53 @@
+"""Truncated SVD of the interactions: PureSVD with damped popularity (Cremonesi 2010)."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import svds
+
+from ml.recommenders.base import TrainingData
+from ml.recommenders.factors import FactorRecommender
+
+
+class TruncatedSVD(FactorRecommender):
+    """The best low-rank picture of the scaled interaction matrix.
+
+    Args:
+        n_factors: rank; at most one less than users and items.
+        user_power, item_power: rows and columns are divided by their counts to these powers first.
+        seed: of the iteration's first vector.
+    """
+
+    def __init__(
+        self, n_factors: int = 24, user_power: float = 0.5, item_power: float = 0.25, seed: int = 0
+    ) -> None:
+        self.n_factors = n_factors
+        self.user_power = user_power
+        self.item_power = item_power
+        self.seed = seed
+
+    def _fit(self, data: TrainingData) -> None:
+        liked = data.interactions.liked
+        scale = np.maximum(data.interactions.item_counts, 1.0) ** -self.item_power
+        self.item_scale_ = scale.astype(np.float32)
+        rank = min(self.n_factors, min(liked.shape) - 1)
+        if rank < 1:
+            raise ValueError(f"SVD needs two users and two items, found {liked.shape[0]} and {liked.shape[1]}")
+        scaled = self._scaled(liked)
+        start = np.random.default_rng(self.seed).random(min(scaled.shape))
+        _, _, right = svds(scaled.astype(np.float64), rank, v0=start)
+        self.item_factors_ = np.ascontiguousarray(right.T, dtype=np.float32)
+        self.user_factors_ = np.asarray(scaled @ self.item_factors_, dtype=np.float32)
+        self.unknown_user_ = self.user_factors_[np.diff(liked.indptr) > 0].mean(axis=0)
+        self.fold_in_weight_, self.fold_in_regularization_ = 0.0, 0.0
+
+    def fold_in_histories(self, histories: sparse.csr_matrix) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+        """Vectors of new users: their scaled history projected on the items, as for the training's own."""
+        vectors = np.asarray(self._scaled(histories) @ self.item_factors_, dtype=np.float32)
+        vectors[np.diff(histories.indptr) == 0] = self.unknown_user_
+        return vectors
+
+    def _scaled(self, matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+        rows = np.maximum(np.diff(matrix.indptr), 1.0) ** -self.user_power
+        return (sparse.diags(rows) @ matrix @ sparse.diags(self.item_scale_)).tocsr().astype(np.float32)

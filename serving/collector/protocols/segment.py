@@ -74,7 +74,7 @@ def _common(message: Message, shared: Mapping[str, Any]) -> dict[str, Any]:
         "anonymous_id": text(message.get("anonymousId")),
         "session_id": text(context.get("sessionId")),
         "page_url": text(page.get("url")),
-        "page_title": text(page.get("title")),
+        "page_title": text(page.get("title")) or text(message.get("name")),
         "referrer": text(page.get("referrer")),
         "screen_width": pixels(screen.get("width")),
         "screen_height": pixels(screen.get("height")),
@@ -116,7 +116,7 @@ def _page(message: Message) -> list[dict[str, Any]]:
         "event_type": "page_view",
         "item_id": text(properties.get("item_id")) or text(properties.get("product_id")),
         "page_url": text(properties.get("url")),
-        "page_title": text(properties.get("title")) or text(message.get("name")),
+        "page_title": text(properties.get("title")),
         "referrer": text(properties.get("referrer")),
         "properties": without_nothing(
             {**properties, "page_name": text(message.get("name")), "page_category": text(message.get("category"))}

@@ -88,7 +88,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             if is_number(field.type):
                 found.append(Feature(field.name, field.name))
             elif pa.types.is_map(field.type) and is_number(field.type.item_type):
-                keys = _map_entries(table.column(field.name))[1]
+                keys = map_entries(table.column(field.name))[1]
                 found += [Feature(f"{field.name}:{key}", field.name, key) for key in sorted(set(keys.to_pylist()))]
             elif pa.types.is_struct(field.type):
                 found += [
@@ -161,7 +161,7 @@ def numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
     )
 
 
-def _map_entries(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], pa.Array, pa.Array]:
+def map_entries(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], pa.Array, pa.Array]:
     """Row number, key and value of every entry of a map column."""
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):
@@ -176,7 +176,7 @@ def _map_entries(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], pa.Arr
 def _map_matrix(column: pa.ChunkedArray, keys: list[str]) -> FloatMatrix:
     """Matrix (n_rows, len(keys)): an absent key is 0, a null map is NaN."""
     matrix = np.zeros((len(column), len(keys)))
-    rows, entry_keys, items = _map_entries(column)
+    rows, entry_keys, items = map_entries(column)
     codes = np.asarray(pc.fill_null(pc.index_in(entry_keys, value_set=pa.array(keys)), -1))
     known = codes >= 0
     matrix[rows[known], codes[known]] = numbers(pa.chunked_array([items]))[known]

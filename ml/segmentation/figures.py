@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ml.segmentation.algorithms import NOISE
+from ml.segmentation.behaviour import FUNNEL, Behaviour
 from ml.segmentation.choice import Candidate
 from ml.segmentation.features import FloatMatrix
 from ml.segmentation.profiles import Profile
@@ -126,6 +129,69 @@ def traits_plot(profiles: Sequence[Profile], most: int = 24) -> Figure:
     axes.set_xticks(range(len(profiles)), [p.name for p in profiles], fontsize=8, rotation=25, ha="right")
     figure.colorbar(image, ax=axes, label="effect size against everybody else (Cohen's d)", shrink=0.8)
     return figure
+
+
+def funnel_plot(behaviours: Mapping[int, Behaviour], profiles: Sequence[Profile]) -> Figure:
+    """Share of each segment's sessions that came so far, on a logarithmic scale."""
+    figure, axes = _canvas(7.6, 3.4)
+    shown = [(i, p) for i, p in enumerate(profiles) if p.segment in behaviours and behaviours[p.segment].funnel]
+    width = 0.8 / max(1, len(shown))
+    for place, (position, profile) in enumerate(shown):
+        funnel = behaviours[profile.segment].funnel
+        heights = [funnel[step] / max(1, funnel["view"]) for step in FUNNEL]
+        places = [step + (place - (len(shown) - 1) / 2) * width for step in range(len(FUNNEL))]
+        axes.bar(places, heights, width, color=colour_of(position), label=profile.name)
+    axes.set(yscale="log", ylabel="share of sessions")
+    axes.set_xticks(range(len(FUNNEL)), FUNNEL)
+    axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def migration_plot(moves: pa.Table) -> Figure:
+    """Flow of users from last time's segments (left) to the present ones (right); bands are as wide as users."""
+    rows = moves.to_pylist()
+    left = list(dict.fromkeys(row["from_name"] for row in rows))
+    right = sorted(
+        {row["to_name"] for row in rows},
+        key=lambda name: (name not in left, left.index(name) if name in left else 0),
+    )
+    figure, axes = _canvas(8.0, 0.8 + 0.5 * max(len(left), len(right)))
+    axes.set_axis_off()
+    total = sum(row["users"] for row in rows)
+    gap = 0.03 * total
+    starts, ends = _stacked(rows, "from_name", left, gap), _stacked(rows, "to_name", right, gap)
+    for side, names, tops in ((0.0, left, dict(starts)), (1.0, right, dict(ends))):
+        for name in names:
+            size = sum(row["users"] for row in rows if row["from_name" if side == 0.0 else "to_name"] == name)
+            align = "right" if side == 0.0 else "left"
+            axes.text(
+                side + (-0.02 if side == 0.0 else 0.02),
+                tops[name] - size / 2,
+                f"{name} ({size:,})",
+                ha=align,
+                va="center",
+                fontsize=8,
+            )
+    curve = np.linspace(0, 1, 40)
+    bend = 3 * curve**2 - 2 * curve**3
+    for row in sorted(rows, key=lambda row: (left.index(row["from_name"]), right.index(row["to_name"]))):
+        a, b = starts[row["from_name"]], ends[row["to_name"]]
+        top = a + (b - a) * bend
+        colour = colour_of(left.index(row["from_name"])) if row["from_segment"] is not None else NOISE_COLOUR
+        axes.fill_between(curve, top - row["users"], top, color=colour, alpha=0.55, linewidth=0)
+        starts[row["from_name"]] -= row["users"]
+        ends[row["to_name"]] -= row["users"]
+    axes.set_xlim(-0.6, 1.6)
+    return figure
+
+
+def _stacked(rows: Sequence[Mapping[str, Any]], key: str, names: Sequence[str], gap: float) -> dict[str, float]:
+    """Upper edge of each name's block when the blocks stand on each other, first on top."""
+    tops, edge = {}, 0.0
+    for name in names:
+        tops[name] = edge
+        edge -= sum(row["users"] for row in rows if row[key] == name) + gap
+    return tops
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:

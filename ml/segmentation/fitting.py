@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,11 @@ from ml.segmentation.feature_selection import FeatureSelector
 from ml.segmentation.features import FeatureEncoder, FloatMatrix, check_users, is_number, matches, numbers
 from ml.segmentation.identity import match_segments
 from ml.segmentation.naming import name_segment
+from ml.segmentation.personas import tell_personas
 from ml.segmentation.preparation import Components, Imputer, Scaler, SkewReducer, Winsorizer
 from ml.segmentation.profiles import Profile, example_users, text_columns, traits, word_shares
 from ml.segmentation.segmentation import EVERYONE, NOBODY, Segmentation
+from ml.segmentation.surrogate import explain
 from ml.settings.segmentation import SegmentationSettings
 
 
@@ -39,8 +41,8 @@ def fit_segmentation(
 ) -> Segmentation:
     """Learn segments from a table with `user_id` and feature columns, one row a user.
 
-    `settings.roles` names columns that are outcomes (used to find relevant features), volume or ignored; all other
-    numeric, map and struct columns are features. Users with less evidence than `settings.evidence` asks for do not
+    `settings.roles` names the features (else every numeric, map and struct column is one) and the outcomes that show
+    which are relevant. Users with less evidence than `settings.evidence` asks for do not
     shape segments, but belong to one. With `previous`, segments keep their numbers and names where they share enough
     users. Where the rule of `ml.segmentation.choice` finds no structure, everybody is in one segment.
 
@@ -58,8 +60,11 @@ def fit_segmentation(
     if previous is None:
         # Largest first, so that the numbers mean something to a reader and not to the random start.
         order = np.argsort(-np.bincount(labels[labels != NOISE], minlength=model.n_segments_), kind="stable")
-        model.reorder(order)
-        labels = np.where(labels == NOISE, NOISE, np.argsort(order)[labels]).astype(np.int64)
+    else:
+        order = np.argsort(ids)
+        ids, overlaps = [ids[i] for i in order], [overlaps[i] for i in order]
+    model.reorder(order)
+    labels = np.where(labels == NOISE, NOISE, np.argsort(order)[labels]).astype(np.int64)
     found = Segmentation(
         pipeline=Pipeline(list(steps.items())),
         model=model,
@@ -75,7 +80,19 @@ def fit_segmentation(
     )
     old_names = dict(zip(previous.ids, previous.names, strict=True)) if previous else {}
     found.names = _name(found, prepared, labels, old_names, settings)
-    found.profiles = _describe(found, table, shaping, prepared, labels)
+    shares_before = {profile.segment: profile.share for profile in previous.profiles} if previous else {}
+    found.profiles = [
+        replace(profile, share_before=shares_before.get(profile.segment))
+        for profile in _describe(found, table, shaping, prepared, labels, settings.minimum_segment_size)
+    ]
+    tell_personas(found)
+    found.surrogate = explain(
+        prepared.raw,
+        prepared.steps["impute"].kept_names,
+        np.array([*ids, NOISE])[labels],
+        settings.surrogate_depth,
+        settings.minimum_segment_size,
+    )
     return found
 
 
@@ -93,7 +110,7 @@ def _prepare(table: pa.Table, settings: SegmentationSettings, seed: int) -> _Pre
     """Fit step by step, as each step names its columns to the next."""
     roles, prep = settings.roles, settings.preparation
     outcomes = [f.name for f in table.schema if is_number(f.type) and matches(f.name, roles.outcomes)]
-    encoder = FeatureEncoder(exclude=[*roles.outcomes, *roles.volume, *roles.ignored])
+    encoder = FeatureEncoder(include=roles.features, exclude=roles.outcomes)
     X = encoder.fit_transform(table)
     imputer = Imputer(encoder.names, prep.missing)
     winsorizer, skew, scaler = Winsorizer(prep.winsor_limit), SkewReducer(prep.skew_threshold), Scaler()
@@ -184,7 +201,12 @@ def _name(
 
 
 def _describe(
-    found: Segmentation, table: pa.Table, shaping: pa.Table, prepared: _Prepared, labels: Labels
+    found: Segmentation,
+    table: pa.Table,
+    shaping: pa.Table,
+    prepared: _Prepared,
+    labels: Labels,
+    minimum_size: int,
 ) -> list[Profile]:
     """A profile of each segment: sizes count everybody, traits and words the users who shaped the segments."""
     everybody = found.assign(table)
@@ -201,7 +223,7 @@ def _describe(
                 size=int(inside.sum()),
                 share=float(inside.mean()),
                 traits=traits(prepared.raw, prepared.steps["impute"].kept_names, labels == index),
-                words=word_shares(shaping, labels == index, texts),
+                words=word_shares(shaping, labels == index, texts, minimum_size),
                 examples=example_users(table, inside, closeness),
             )
         )

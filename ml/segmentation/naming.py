@@ -38,7 +38,7 @@ def name_segment(found: Sequence[Trait], words: Mapping[str, Mapping[str, str]],
                 name = name[0].upper() + name[1:]
                 if name not in taken:
                     return name
-    plain = [f"{'high' if trait.effect > 0 else 'low'} {_readable(trait.feature)}" for trait in strong]
+    plain = [f"{'high' if trait.effect > 0 else 'low'} {readable(trait.feature)}" for trait in strong]
     for count in range(min(2, len(plain)), len(plain) + 1):
         name = ", ".join(plain[:count]).capitalize() if count else ""
         if name and name not in taken:
@@ -51,11 +51,12 @@ def name_segment(found: Sequence[Trait], words: Mapping[str, Mapping[str, str]],
 
 def _phrase(feature: str, patterns: Mapping[str, str]) -> str:
     phrase = next((phrase for pattern, phrase in patterns.items() if matches(feature, [pattern])), "")
-    return phrase.replace("{key}", _readable(feature.rsplit(":", 1)[-1]))
+    return phrase.replace("{key}", readable(feature.rsplit(":", 1)[-1]))
 
 
-def _readable(feature: str) -> str:
-    return feature.replace("_", " ").replace(":", " ")
+def readable(feature: str) -> str:
+    """A feature's name as words: the key of a map stands for itself."""
+    return feature.rsplit(":", 1)[-1].replace("_", " ")
 
 
 def _distinct(phrases: Sequence[str]) -> list[str]:

@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 
 from ml.segmentation.fitting import fit_segmentation
 from ml.segmentation.identity import migration
-from ml.segmentation.report import write_report
+from ml.segmentation.report import Evidence, write_report
 from ml.segmentation.segmentation import Segmentation
 from ml.settings.segmentation import EvidenceSettings, RoleSettings, SegmentationSettings
 
 NO_EVIDENCE = EvidenceSettings(column="", minimum=0)
-NO_ROLES = RoleSettings(outcomes=[], volume=[], ignored=[])
+NO_ROLES = RoleSettings(features=[], outcomes=[])
 
 
 def segment_table(
@@ -35,6 +35,6 @@ def segment_table(
     found.save(out / "model")
     pq.write_table(assigned, out / "user_segments.parquet")
     (out / "segments.json").write_text((out / "model" / "segments.json").read_text())
-    moves = migration(previous.assign(table), assigned) if previous else None
-    write_report(out / "report.html", found, table, assigned, settings.minimum_segment_size, moves)
+    moves = migration(previous.assign(table), assigned) if previous and previous.can_assign(table) else None
+    write_report(out / "report.html", found, table, settings.minimum_segment_size, Evidence(moves))
     return found

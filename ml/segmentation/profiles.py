@@ -15,6 +15,8 @@ from ml.segmentation.features import KEY, FloatMatrix
 
 EXAMPLES = 5
 MOST_WORDS = 8
+CONSENTS = "consents"
+PLACE_COLUMNS = ("country", "region", "city", "timezone")
 MOST_TRAITS = 12
 PROFILE_SCHEMA = pa.schema(
     [
@@ -84,6 +86,7 @@ class Profile:
     traits: tuple[Trait, ...]
     words: tuple[WordShare, ...]
     examples: tuple[str, ...]
+    share_before: float | None = None
     persona: str = ""
     details: dict[str, Any] = field(default_factory=dict)
 
@@ -104,12 +107,21 @@ def traits(X: FloatMatrix, names: list[str], inside: npt.NDArray[np.bool_]) -> t
     return tuple(sorted(found, key=lambda trait: (-abs(trait.effect), trait.feature)))
 
 
-def word_shares(table: pa.Table, inside: npt.NDArray[np.bool_], columns: list[str]) -> tuple[WordShare, ...]:
-    """Words of text or list columns that are more frequent in the segment than outside, largest difference first."""
+def word_shares(
+    table: pa.Table, inside: npt.NDArray[np.bool_], columns: list[str], minimum_size: int
+) -> tuple[WordShare, ...]:
+    """Words of text or list columns that are more frequent in the segment than outside, largest difference first.
+
+    Places count users who consent to location only, and are told of `minimum_size` such users or more.
+    """
     found: list[WordShare] = []
-    mask = pa.array(inside)
+    located = _may_be_located(table)
     for column in columns:
-        here, there = _frequencies(table, column, mask), _frequencies(table, column, pc.invert(mask))
+        known = located if column in PLACE_COLUMNS else np.ones(table.num_rows, dtype=bool)
+        if column in PLACE_COLUMNS and (known & inside).sum() < minimum_size:
+            continue
+        here = _frequencies(table, column, pa.array(known & inside))
+        there = _frequencies(table, column, pa.array(known & ~inside))
         found += [
             WordShare(column, word, share, there.get(word, 0.0))
             for word, share in here.items()
@@ -117,6 +129,16 @@ def word_shares(table: pa.Table, inside: npt.NDArray[np.bool_], columns: list[st
         ]
     found.sort(key=lambda word: (word.share_outside - word.share, word.column, word.word))
     return tuple(found[:MOST_WORDS])
+
+
+def _may_be_located(table: pa.Table) -> npt.NDArray[np.bool_]:
+    """Which users (n,) consent to location; nobody where the table does not say."""
+    allowed = np.zeros(table.num_rows, dtype=bool)
+    if CONSENTS in table.column_names and table.num_rows:
+        lists = table.column(CONSENTS).combine_chunks()
+        granted = np.asarray(pc.equal(pc.list_flatten(lists), "location"))
+        allowed[np.asarray(pc.list_parent_indices(lists))[granted]] = True
+    return allowed
 
 
 def _frequencies(table: pa.Table, column: str, mask: pa.Array) -> dict[str, float]:
@@ -141,7 +163,7 @@ def text_columns(table: pa.Table) -> list[str]:
         if pa.types.is_dictionary(type_):
             type_ = type_.value_type
         is_text = pa.types.is_string(type_) or pa.types.is_large_string(type_)
-        if is_text and field_.name != KEY and not field_.name.endswith("_id"):
+        if is_text and field_.name not in (KEY, CONSENTS) and not field_.name.endswith("_id"):
             found.append(field_.name)
     return found
 

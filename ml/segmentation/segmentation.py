@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from ml.segmentation.choice import Candidate
 from ml.segmentation.features import KEY, FloatMatrix, check_users
 from ml.segmentation.persistence import load_estimators, save_estimators
 from ml.segmentation.profiles import Profile, Trait, WordShare
+from ml.segmentation.surrogate import Surrogate
 
 EVERYONE = "Everyone"
 NOBODY = "No segment"
@@ -49,6 +51,7 @@ class Segmentation:
     preparation: dict[str, Any]
     has_structure: bool
     overlaps: list[float] = field(default_factory=list)
+    surrogate: Surrogate | None = None
 
     def scores(self, table: pa.Table) -> FloatMatrix:
         """Scores (n_users, d) in the space in which the segments lie."""
@@ -111,16 +114,14 @@ class Segmentation:
     def document(self) -> dict[str, Any]:
         """Profiles, preparation and the choice with its table, as JSON values."""
         return {
-            "segments": [asdict(profile) for profile in self.profiles],
+            "segments": [_json_value(asdict(profile)) for profile in self.profiles],
             "choice": {
                 "reason": self.reason,
                 "has_structure": self.has_structure,
-                "table": [
-                    {key: _json_number(value) for key, value in asdict(candidate).items()}
-                    for candidate in self.candidates
-                ],
+                "table": [_json_value(asdict(candidate)) for candidate in self.candidates],
             },
             "preparation": self.preparation,
+            "surrogate": asdict(self.surrogate) if self.surrogate else None,
         }
 
 
@@ -138,12 +139,18 @@ def load_segmentation(folder: Path) -> Segmentation:
         ],
         profiles=[_load_profile(entry) for entry in document["segments"]],
         preparation=document["preparation"],
+        surrogate=Surrogate(**document["surrogate"]) if document["surrogate"] else None,
         **extra,
     )
 
 
-def _json_number(value: Any) -> Any:
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+def _json_value(value: Any) -> Any:
+    """The value with None for numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _json_value(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_value(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _load_profile(entry: dict[str, Any]) -> Profile:

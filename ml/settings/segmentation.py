@@ -11,11 +11,10 @@ Algorithm = Literal["kmeans", "gaussian_mixture", "dbscan", "hdbscan"]
 
 
 class RoleSettings(Section):
-    """Which columns of the mart `users` are not what a segment is made of."""
+    """Shell patterns of the columns that form segments (none: every numeric column) and that segments are judged by."""
 
+    features: list[str]
     outcomes: list[str]
-    volume: list[str]
-    ignored: list[str]
 
 
 class EvidenceSettings(Section):
@@ -58,6 +57,23 @@ class ChoiceSettings(Section):
     incumbent_margin: Share = Field(ge=0)
 
 
+class AudienceSettings(Section):
+    """How often and when people may be written to."""
+
+    cap_contacts: PositiveInt
+    cap_days: float = Field(gt=0)
+    quiet_days: float = Field(ge=0)
+    quiet_from_hour: int = Field(ge=0, le=23)
+    quiet_until_hour: int = Field(ge=0, le=23)
+
+
+class CampaignSettings(Section):
+    """An audience that is written on schedule."""
+
+    segment: str
+    exclude_contacted_days: float = Field(ge=0)
+
+
 class SegmentationSettings(Section):
     """Knobs of `segmentation`; their reasons stand in settings.yaml."""
 
@@ -67,3 +83,8 @@ class SegmentationSettings(Section):
     choice: ChoiceSettings
     minimum_segment_size: PositiveInt
     words: dict[Literal["before", "noun", "after"], dict[str, str]]
+    audiences: AudienceSettings
+    campaigns: dict[str, CampaignSettings]
+    validation_days: float = Field(gt=0)
+    validation_draws: PositiveInt
+    surrogate_depth: PositiveInt

@@ -30,8 +30,8 @@ def segment(
     """Find segments in a table of users.
 
     Every numeric column is a feature, and so is every key of a map or struct of numbers; text columns describe the
-    segments. Writes `user_segments.parquet` (user_id, segment, name, membership_<segment>…), `segments.json` (profiles
-    and the choice with its table), `report.html` and the folder `model`, which segments new users.
+    segments. Writes `user_segments.parquet` (user_id, segment, name, membership_<segment>…), `segments.json`
+    (profiles and the choice with its table), `report.html` and the folder `model`, which segments new users.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -1,0 +1,80 @@
+"""`tessera audience`: the users of a segment for a mail or notification tool."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from orchestration.commands.home import HomeOption, chosen_settings, home_of
+
+console = Console(highlight=False)
+
+
+def audience(
+    segment: Annotated[
+        str,
+        typer.Argument(
+            metavar="SEGMENT",
+            help="Number or name of a learned segment, name of one in segments.yaml, or an expression.",
+        ),
+    ],
+    *,
+    out: Annotated[Path, typer.Option(help="File to write, .csv or .parquet.")],
+    exclude_contacted: Annotated[
+        float | None, typer.Option(metavar="DAYS", help="Leave out who was contacted within so many days.")
+    ] = None,
+    hold_out: Annotated[
+        float, typer.Option(min=0, max=0.9, metavar="SHARE", help="Share to log but not contact, as a control group.")
+    ] = 0.0,
+    home: HomeOption = None,
+) -> None:
+    """Write the users of a segment who may be contacted, and log the contact.
+
+    Only users who consent to personalization, outside the quiet period and below the cap of contacts of the settings.
+    Each row has the strategy for the user and the earliest time to send, outside the quiet hours of the time zone.
+
+    Examples: `tessera audience inactive --out mail.csv`,
+    `tessera audience 'country == "DE" && category_shares["sport"] > 0.4' --out sport.csv`
+    """
+    from ml.segmentation.audiences import ContactLog, build_audience, deliver
+    from ml.segmentation.membership import UnknownSegmentError, select_members
+    from ml.segmentation.rules import RuleError, load_rules
+    from orchestration.warehouse import Warehouse, WarehouseBusyError, WarehouseMissingError
+
+    place = home_of(home)
+    log = ContactLog(place.path / "contacts")
+    now = dt.datetime.now(dt.UTC)
+    try:
+        warehouse = Warehouse(place.warehouse)
+        users = warehouse.read("users")
+        segments = warehouse.read("user_segments") if "user_segments" in warehouse.tables() else None
+        members = select_members(segment, users, segments, load_rules())
+        found = build_audience(
+            segment,
+            members.users,
+            members.strategies,
+            contacts=log.read(),
+            settings=chosen_settings().segmentation.audiences,
+            now=now,
+            exclude_contacted_days=exclude_contacted,
+            hold_out=hold_out,
+        )
+        deliver(found, out, log, now)
+    except (
+        UnknownSegmentError,
+        RuleError,
+        WarehouseBusyError,
+        WarehouseMissingError,
+        OSError,
+        ValueError,
+    ) as error:
+        console.print("[red]tessera audience:[/]", str(error), soft_wrap=True, markup=True)
+        raise typer.Exit(2) from None
+    console.print(f"{found.table.num_rows:,} of {members.users.num_rows:,} users of {segment!r} written to {out}")
+    for reason, count in found.left_out.items():
+        if count:
+            console.print(f"  left out: {count:,} ({reason})")

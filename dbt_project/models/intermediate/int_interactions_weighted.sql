@@ -32,12 +32,12 @@ reactions as (
         min(occurred_at) as first_at,
         max(occurred_at) as last_at,
         count(*) as events,
-        sum(case event_type
+        cast(sum(case event_type
             {% for type, weight in weights.items() -%}
             when '{{ type }}' then {{ weight }}
             {% endfor -%}
             else 0
-        end) as weight,
+        end) as double) as weight,
         count(case when event_type = 'page_view' then 1 end) as views,
         count(case when event_type = 'click' then 1 end) as clicks,
         count(case when event_type = 'impression' then 1 end) as impressions,

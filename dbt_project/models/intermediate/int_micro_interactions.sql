@@ -83,7 +83,7 @@ totals as (
         count(case when event_type = 'form_submit' then 1 end) as form_submits,
         count(case when event_type = 'form_abandon' then 1 end) as form_abandons,
         count(case when event_type = 'video_play' then 1 end) as video_plays,
-        coalesce(max(case when event_type = 'video_progress' then least(floor(value / 25), 4) end), 0) as video_quartile,
+        cast(coalesce(max(case when event_type = 'video_progress' then least(floor(value / 25), 4) end), 0) as integer) as video_quartile,
         count(case when event_type = 'search' then 1 end) as searches
     from events
     group by session_key

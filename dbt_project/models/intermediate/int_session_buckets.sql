@@ -16,7 +16,7 @@ with activity as (
         bucket,
         min(first_at) as first_at,
         max(last_at) as last_at,
-        sum(page_views) as page_views,
+        cast(sum(page_views) as bigint) as page_views,
         bool_or(is_bot) as is_bot,
         bool_or(is_internal) as is_internal,
         bit_xor(content) as content

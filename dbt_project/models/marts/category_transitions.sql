@@ -15,8 +15,8 @@ select
     coalesce(origin.category, '') as from_category,
     coalesce(target.category, '') as to_category,
     moves.to_page = '' as is_exit,
-    sum(moves.moves) as moves,
-    sum(moves.dwells) as dwells,
+    cast(sum(moves.moves) as bigint) as moves,
+    cast(sum(moves.dwells) as bigint) as dwells,
     round(sum(moves.dwell_seconds), 3) as dwell_seconds
 from moves
 left join items as origin on moves.from_item_id = origin.item_id

@@ -18,9 +18,9 @@ days as (
         count(case when is_bounce and {{ counts_in_marts() }} then 1 end) as bounces,
         count(case when is_converted and {{ counts_in_marts() }} then 1 end) as conversions,
         count(case when coalesce(device_type, 'other') = 'other' and {{ counts_in_marts() }} then 1 end) as unknown_device_sessions,
-        sum(events) as all_events,
+        cast(sum(events) as bigint) as all_events,
         {% for name in ['events', 'recommendation_impressions'] + measure_names() if name != 'revenue' -%}
-        coalesce(sum(case when {{ counts_in_marts() }} then {{ name }} end), 0) as {{ name }},
+        cast(coalesce(sum(case when {{ counts_in_marts() }} then {{ name }} end), 0) as bigint) as {{ name }},
         {% endfor -%}
         round(coalesce(sum(case when {{ counts_in_marts() }} then revenue end), 0), 6) as revenue,
         round(coalesce(sum(case when {{ counts_in_marts() }} then engaged_seconds end), 0), 3) as engaged_seconds

@@ -66,9 +66,9 @@ select
     experiment_id,
     user_id,
     day,
-    sum(sessions) as sessions,
+    cast(sum(sessions) as bigint) as sessions,
     {% for name in measure_names() if name != 'revenue' -%}
-    sum({{ name }}) as {{ name }},
+    cast(sum({{ name }}) as bigint) as {{ name }},
     {% endfor -%}
     round(sum(revenue), 6) as revenue,
     round(sum(engaged_seconds), 3) as engaged_seconds

@@ -66,7 +66,7 @@ pages as (
         session_key,
         count(distinct page_key) as pages,
         round(sum(engaged_seconds), 3) as engaged_seconds,
-        sum(heartbeats) as heartbeats,
+        cast(sum(heartbeats) as bigint) as heartbeats,
         max(scroll_depth) as scroll_depth,
         min_by(page_key, path_position) as landing_page,
         max_by(page_key, path_position) as exit_page,

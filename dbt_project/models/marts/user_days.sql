@@ -19,7 +19,7 @@ select
     cast(started_at as date) as date,
     count(*) as sessions,
     {% for name in measure_names() if name != 'revenue' -%}
-    sum({{ name }}) as {{ name }},
+    cast(sum({{ name }}) as bigint) as {{ name }},
     {% endfor -%}
     round(sum(revenue), 6) as revenue,
     round(sum(engaged_seconds), 3) as engaged_seconds

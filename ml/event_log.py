@@ -29,6 +29,12 @@ from ml.home import Home
 ROW_GROUP_ROWS = 131_072
 PART_ROWS = 4_000_000
 BUFFERED_ROWS = 1_000_000
+# The others hardly ever repeat; dictionaries for them cost a fifth of the writing and 14 % of the bytes.
+REPEATING_COLUMNS = [
+    "consent.list.element" if field.name == "consent" else field.name
+    for field in EVENT_SCHEMA
+    if field.name not in {"event_id", "occurred_at", "received_at", "value"}
+]
 
 
 @dataclass(frozen=True)
@@ -311,7 +317,14 @@ class _OpenFile:
         self.rows = 0
         self.received_min = dt.datetime.max.replace(tzinfo=dt.UTC)
         self.received_max = dt.datetime.min.replace(tzinfo=dt.UTC)
-        self.writer = pq.ParquetWriter(path, EVENT_SCHEMA, compression="zstd", compression_level=1)
+        self.writer = pq.ParquetWriter(
+            path,
+            EVENT_SCHEMA,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=REPEATING_COLUMNS,
+            write_statistics=["received_at", "occurred_at"],
+        )
 
     def write(self, table: pa.Table) -> None:
         bounds = pc.min_max(table["received_at"]).as_py()

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from ml.home import Home
-from orchestration.commands.home import HomeOption, home_of
+from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 if TYPE_CHECKING:
     from orchestration.materialization import Outcome
@@ -40,11 +40,14 @@ def materialize(
 def run(home: Home, job: str, console: Console) -> Outcome:
     """Materialize with progress on `console`; ends the command with a clear word where it cannot.
 
-    Raises `typer.Exit`: 1 after a failed step or blocking check, 3 when another run is at work, 130 on Ctrl-C.
+    Raises:
+        SettingsError: a knob is wrong.
+        typer.Exit: 1 after a failed step or blocking check, 3 when another run is at work, 130 on Ctrl-C.
     """
     from ml.event_log import EventLog
     from orchestration.warehouse import Warehouse, WarehouseBusyError
 
+    chosen_settings()
     if not EventLog(home).parts():
         console.print(
             f"[red]No events in {home.path}.[/] Bring some with [bold]tessera ingest[/], "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 if TYPE_CHECKING:
-    from ml.settings.simulator import SimulatorSettings
+    from ml.sources.simulator import Site
 
 console = Console(highlight=False)
 DATE = ["%Y-%m-%d"]
@@ -22,6 +22,9 @@ DATE = ["%Y-%m-%d"]
 def simulate(
     users: Annotated[
         int | None, typer.Option(min=10, show_default="settings.yaml", help="Users at the start.")
+    ] = None,
+    events: Annotated[
+        int | None, typer.Option(min=1000, help="As many users as make about so many events, instead of --users.")
     ] = None,
     days: Annotated[int | None, typer.Option(min=1, show_default="settings.yaml", help="Planned days.")] = None,
     seed: Annotated[
@@ -40,6 +43,11 @@ def simulate(
     out: Annotated[
         Path | None, typer.Option(help="Write plain Parquet files into this folder instead of a home.")
     ] = None,
+    calibration_plot: Annotated[
+        Path | None,
+        typer.Option(help="Also draw the site's marginals beside Globo's into this image; needs --globo."),
+    ] = None,
+    globo: Annotated[Path | None, typer.Option(help="Folder of the Globo click log, with clicks.parquet.")] = None,
     home: HomeOption = None,
 ) -> None:
     """Simulate a content-and-shop site into the event log.
@@ -51,13 +59,17 @@ def simulate(
     another date. The home remembers the site, so its sizes and seed cannot be given again.
     """
     from ml.experiments.planted import write_planted_experiments
-    from ml.sources.simulator import Site, recorded_site, simulate_into_folder, simulate_into_home
+    from ml.sources.simulator import recorded_site, simulate_into_folder, simulate_into_home
 
+    if (calibration_plot is None) != (globo is None):
+        _refuse("--calibration-plot and --globo go together")
+    if globo and not (globo / "clicks.parquet").exists():
+        _refuse(f"{globo / 'clicks.parquet'} is not there: --globo is the folder of the Globo click log")
     today = dt.datetime.now(dt.UTC).date()
     chosen_home = home_of(home)
     recorded = None if out else recorded_site(chosen_home)
     if recorded:
-        if any(option is not None for option in (users, days, seed, end)):
+        if any(option is not None for option in (users, events, days, seed, end)):
             _refuse(f"{chosen_home.path} has a site already: only --until goes with it, or choose another --home")
         site, since = recorded
         stop = until.date() if until else today
@@ -65,11 +77,9 @@ def simulate(
             console.print(f"The site is simulated up to {since}: nothing to do. --until DATE goes further.")
             return
     else:
-        settings = _settings(users, days)
-        planned_end = end.date() if end else today
-        since = planned_end - dt.timedelta(days=settings.days)
-        site = Site(settings, settings.seed if seed is None else seed, since)
-        stop = until.date() if until else planned_end
+        site = _new_site(users, events, days, seed, end.date() if end else today)
+        since = site.start
+        stop = until.date() if until else site.date_of(site.settings.days)
         if stop <= since:
             _refuse(f"--until {stop} is not after the first day, {since}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("events"))
@@ -92,13 +102,33 @@ def simulate(
     console.print(f"[bold]{done.events:,}[/] events of {since} to {stop}, {done.items:,} items.")
     for name, count in done.rejected.most_common():
         console.print(f"  {count:>9,}  malformed on purpose in {name}, kept as dead letters", markup=False)
+    if calibration_plot and globo:
+        _plot(site, globo, calibration_plot)
 
 
-def _settings(users: int | None, days: int | None) -> SimulatorSettings:
+def _plot(site: Site, globo: Path, file: Path) -> None:
+    from ml.sources.simulator.calibration import GLOBO_DAYS, globo_marginals, plot_marginals, site_marginals
+
+    since_day = max((site.settings.days - GLOBO_DAYS) // 2, 0)
+    plot_marginals(site_marginals(site, since_day), globo_marginals(globo), file)
+    console.print(f"Marginals beside Globo's: {file}")
+
+
+def _new_site(users: int | None, events: int | None, days: int | None, seed: int | None, end: dt.date) -> Site:
+    from ml.sources.simulator import site
+    from ml.sources.simulator.sizing import settings_for_events
+
+    if users and events:
+        _refuse("--users and --events are two ways to say the same: give one of them")
     given = {name: value for name, value in (("users", users), ("days", days)) if value is not None}
-    return chosen_settings().simulator.model_copy(update=given)
+    settings = chosen_settings().simulator.model_copy(update=given)
+    chosen_seed = settings.seed if seed is None else seed
+    start = end - dt.timedelta(days=settings.days)
+    if events:
+        settings = settings_for_events(settings, chosen_seed, start, events)
+    return site.Site(settings, chosen_seed, start)
 
 
-def _refuse(message: str) -> None:
+def _refuse(message: str) -> NoReturn:
     console.print(f"[red]tessera simulate:[/] {message}", soft_wrap=True)
     raise typer.Exit(2)

@@ -14,7 +14,7 @@ from ml.sources.simulator.randomness import Bools, Floats, Ints
 from ml.sources.simulator.topics import TOPICS
 from ml.sources.simulator.visits import Sessions
 
-MAX_PAGES = 60
+MAX_PAGES = 50
 BOT_PAGES = (55, 80)
 BOT_DWELL_SECONDS = (0.3, 0.8)
 HOME_DWELL_MS = 7_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -28,6 +29,17 @@ from ml.sources.simulator.visits import draw_sessions, first_visits_since, utc_o
 
 SESSIONS_PER_BLOCK = 16_384
 RAW_SCHEMA = pa.schema([field.with_nullable(True) for field in EVENT_SCHEMA])
+
+
+@dataclass(frozen=True)
+class _World:
+    """Users and items before some day; exposure_day (users,), item_ids and item_titles (items,)."""
+
+    users: Population
+    exposure_day: Ints
+    items: Items
+    item_ids: pa.Array
+    item_titles: pa.Array
 
 
 class Site:
@@ -84,24 +96,30 @@ class Site:
     def events(self, since_day: int, until_day: int) -> Iterator[pa.Table]:
         """Events that arrive in [since_day, until_day), in order of their arrival day, in bounded memory.
 
-        Tables have EVENT_SCHEMA's columns, strings dictionary-encoded. Each day ends with a table of the malformed rows
-        and of those that were late from days before.
+        Tables have EVENT_SCHEMA's columns, strings dictionary-encoded. Each day ends with a table of the
+        malformed rows and of those that were late from days before.
         """
         lookback = math.ceil(self.settings.faults.late_hours_max / 24) + 1
-        users = self.population(until_day)
-        exposure = self.exposure_days(users, until_day)
-        items = self.items(until_day)
-        ids, titles = item_ids(items), item_titles(items)
+        world = self._world(until_day)
         waiting: list[pa.Table] = []
         for day in range(max(since_day - lookback, 0), until_day):
-            for on_time, apart in self._day(day, users, exposure, items, ids, titles):
+            for on_time, apart in self._day(day, world):
                 if day >= since_day:
-                    yield on_time
+                    yield on_time.cast(RAW_SCHEMA)
                 if len(apart):
                     waiting.append(apart.cast(RAW_SCHEMA))
             if day >= since_day:
                 arrived, waiting = self._arrivals(waiting, day)
                 yield from arrived
+
+    def count_events(self, day: int) -> int:
+        """Number of events that happen on a day."""
+        tables = self._day(day, self._world(day + 1))
+        return sum(len(on_time) + len(apart) for on_time, apart in tables)
+
+    def _world(self, until_day: int) -> _World:
+        users, items = self.population(until_day), self.items(until_day)
+        return _World(users, self.exposure_days(users, until_day), items, item_ids(items), item_titles(items))
 
     def _arrivals(self, waiting: list[pa.Table], day: int) -> tuple[list[pa.Table], list[pa.Table]]:
         """Of the rows that wait: those that arrive on a day, and those that go on waiting."""
@@ -115,9 +133,9 @@ class Site:
         now = pc.and_(pc.greater_equal(received, begin), pc.less(received, end))
         return [table.filter(now)], [table.filter(pc.greater_equal(received, end))]
 
-    def _day(
-        self, day: int, users: Population, exposure: Ints, items: Items, ids: pa.Array, titles: pa.Array
-    ) -> Iterator[tuple[pa.Table, pa.Table]]:
+    def _day(self, day: int, world: _World) -> Iterator[tuple[pa.Table, pa.Table]]:
+        """For each block of a day's sessions: its sound events of the day, and all others."""
+        users, exposure, items = world.users, world.exposure_day, world.items
         settings, seed = self.settings, self.seed
         date, day_ms = self.date_of(day), self.start_ms + day * DAY_MS
         rng = generator(seed, Stream.DAY, day)
@@ -140,7 +158,7 @@ class Site:
             interest_cdf=daily_interest_cdf(visitors, settings.planted, seed, day, settings.days),
             exposure_day=exposed,
             shelves=stock_shelves(available, hourly_weights(available, settings, day_ms)),
-            items=item_texts(available, ids[:count], titles[:count]),
+            items=item_texts(available, world.item_ids[:count], world.item_titles[:count]),
             planted=self.planted,
             texts=self._texts,
         )

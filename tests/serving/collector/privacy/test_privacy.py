@@ -4,7 +4,6 @@ import stat
 
 import pytest
 
-from serving.access import Keys
 from serving.collector.privacy.coarse import coarse_device_context
 from serving.collector.privacy.pseudonyms import Pseudonyms
 from tests.serving.collector.collecting import CHROME, Site, settings_with
@@ -13,8 +12,8 @@ PERSON = {"event_type": "click", "user_id": "u", "anonymous_id": "a"}
 ALL = ["analytics", "personalization", "location"]
 
 
-def kept(tmp_path, event, headers=None, keys=Keys(), **privacy):
-    site = Site(tmp_path / "home", settings_with(privacy=privacy), keys)
+def kept(tmp_path, event, headers=None, **privacy):
+    site = Site(tmp_path / "home", settings_with(privacy=privacy))
     answer = site.send("/v1/events", {"events": [event]}, headers=headers or {})
     events = site.events()
     return answer.json(), (events[0] if events else None), site

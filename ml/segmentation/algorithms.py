@@ -104,7 +104,7 @@ class KMeansSegments(SegmentModel):
 
     def _squared_distances(self, Z: FloatMatrix) -> FloatMatrix:
         squares = (Z**2).sum(axis=1, keepdims=True) - 2 * Z @ self.centres_.T + (self.centres_**2).sum(axis=1)
-        return np.maximum(squares, 0.0)
+        return np.asarray(np.maximum(squares, 0.0))
 
     def membership(self, Z: FloatMatrix) -> FloatMatrix:
         """Soft membership (n, k)."""
@@ -212,7 +212,7 @@ class _DensitySegments(SegmentModel):
             inside = distance <= self.reach_
             closeness[inside, k] = 1.0 / (distance[inside] + 1e-3 * self.reach_)
         total = closeness.sum(axis=1, keepdims=True)
-        return np.divide(closeness, total, out=closeness, where=total > 0)
+        return np.asarray(np.divide(closeness, total, out=closeness, where=total > 0))
 
     def reorder(self, order: Labels) -> None:
         """Renumber the segments."""

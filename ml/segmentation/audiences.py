@@ -92,10 +92,10 @@ def build_audience(
     name: str,
     users: pa.Table,
     strategies: list[str],
+    *,
     contacts: pa.Table,
     settings: AudienceSettings,
     now: dt.datetime,
-    *,
     exclude_contacted_days: float | None = None,
     hold_out: float = 0.0,
 ) -> Audience:
@@ -103,17 +103,18 @@ def build_audience(
 
     Args:
         name: of the audience, for the log.
-        users: members only: `user_id`, `has_personalization_consent` and what is there of `FIELDS`, `segment`, `name`.
-        strategies: text for each of them.
+        users: members only: `user_id`, `has_personalization_consent` and what is there of `FIELDS`, `segment`,
+        `name`. strategies: text for each of them.
         contacts: earlier contacts, `CONTACT_SCHEMA`.
         settings: cap, quiet period between contacts and quiet hours.
         now: the clock.
         exclude_contacted_days: leave out who was contacted within so many days, if longer than the quiet period.
-        hold_out: share of the users who are not contacted but logged, so that an experiment can tell what the contact
+        hold_out: share of the users who are not contacted but logged, so that an experiment can tell what the
+        contact
             did. It depends on the audience's name and the user alone: the same people are held out next time.
 
-    The table has `user_id, audience, strategy, send_after` (UTC, outside the quiet hours of the user's time zone) and
-    the fields. Raises ValueError without the consent column: without it nobody may be written to.
+    The table has `user_id, audience, strategy, send_after` (UTC, outside the quiet hours of the user's time zone)
+    and the fields. Raises ValueError without the consent column: without it nobody may be written to.
     """
     if CONSENT not in users.column_names:
         raise ValueError(f"column {CONSENT!r} is missing, so it is not known who may be contacted")
@@ -189,7 +190,8 @@ def send_after(now: dt.datetime, timezone: str | None, settings: AudienceSetting
 def deliver(audience: Audience, file: Path, log: ContactLog, now: dt.datetime) -> None:
     """Write the audience as Parquet or CSV, by the file's suffix, and log the contact.
 
-    The contact is logged before the file appears: after a crash in between people are written to too rarely, not twice.
+    The contact is logged before the file appears: after a crash in between people are written to too rarely, not
+    twice.
     """
     if file.suffix not in (".csv", ".parquet"):
         raise ValueError(f"{file}: an audience is written as .csv or .parquet")

@@ -5,14 +5,16 @@ standard deviations and by `null_margin`, (2) it is found again in bootstrap res
 large enough and (4) its noise small enough. Of the admissible the best silhouette wins, noise counted as 0.
 Silhouettes within `tie_errors` standard errors are a tie: of those the ones that are found again as surely as the
 surest remain, and the ranks by Davies-Bouldin and Calinski-Harabasz decide, then fewer segments, then the simpler
-algorithm. Between covariance types of a mixture BIC decides beforehand. Last time's algorithm and number stay unless
-the winner's silhouette is better by `incumbent_margin`. No admissible candidate means: there is no structure here.
+algorithm. Between covariance types of a mixture BIC decides beforehand. Last time's algorithm and number stay
+unless the winner's silhouette is better by `incumbent_margin`. No admissible candidate means: there is no
+structure here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -103,13 +105,18 @@ def choose(
         return Choice(None, (), f"{len(Z)} users are too few, or too alike, to form segments of {minimum_size}")
     counts = range(settings.segments_min, most + 1)
     null = null_silhouettes(
-        sample, list(counts), settings.null_references, len(small), settings.silhouette_rows, seed
+        sample,
+        list(counts),
+        references=settings.null_references,
+        rows=len(small),
+        silhouette_rows=settings.silhouette_rows,
+        seed=seed,
     )
     floor = max(settings.minimum_share, minimum_size / len(Z))
     candidates: list[Candidate] = []
     makers: list[Callable[[int], SegmentModel]] = []
     for make, fitted_on in _contenders(settings, sample, list(counts), seed):
-        candidate = _measure(make, fitted_on, small, settings, null, seed)
+        candidate = _measure(make, fitted_on, small, settings, null=null, seed=seed)
         candidates.append(replace(candidate, refused=_refusal(candidate, settings, floor)))
         makers.append(make)
     winner, reason = _decide(candidates, settings, incumbent)
@@ -126,7 +133,7 @@ def _contenders(
     for algorithm in settings.algorithms:
         if algorithm == "kmeans":
             for k in counts:
-                yield (lambda s, k=k: KMeansSegments(k, starts=settings.starts, seed=s)), sample
+                yield partial(_kmeans, k, settings.starts), sample
         elif algorithm == "gaussian_mixture":
             small = sample[: settings.stability_rows]
             for k in counts:
@@ -135,13 +142,29 @@ def _contenders(
                     for covariance in COVARIANCES
                 }
                 best = min(scores, key=lambda covariance: scores[covariance])
-                yield (lambda s, k=k, c=best: MixtureSegments(k, c, starts=1, seed=s)), sample
+                yield partial(_mixture, k, best), sample
         elif algorithm == "dbscan":
             for quantile in REACH_QUANTILES:
-                yield (lambda s, q=quantile: DBSCANSegments(reach_quantile=q)), sample[:DENSITY_ROWS]
+                yield partial(_dbscan, quantile), sample[:DENSITY_ROWS]
         else:
             for smallest in SMALLEST_SHARES:
-                yield (lambda s, m=smallest: HDBSCANSegments(smallest=m)), sample[:DENSITY_ROWS]
+                yield partial(_hdbscan, smallest), sample[:DENSITY_ROWS]
+
+
+def _kmeans(segments: int, starts: int, seed: int) -> SegmentModel:
+    return KMeansSegments(segments, starts=starts, seed=seed)
+
+
+def _mixture(segments: int, covariance: str, seed: int) -> SegmentModel:
+    return MixtureSegments(segments, covariance, starts=1, seed=seed)
+
+
+def _dbscan(reach_quantile: float, seed: int) -> SegmentModel:
+    return DBSCANSegments(reach_quantile=reach_quantile)
+
+
+def _hdbscan(smallest: float, seed: int) -> SegmentModel:
+    return HDBSCANSegments(smallest=smallest)
 
 
 def _measure(
@@ -149,6 +172,7 @@ def _measure(
     Z: FloatMatrix,
     small: FloatMatrix,
     settings: ChoiceSettings,
+    *,
     null: dict[int, NullSilhouette],
     seed: int,
 ) -> Candidate:
@@ -214,7 +238,7 @@ def _decide(
     ranks = rankdata([candidates[i].davies_bouldin for i in tied]) + rankdata(
         [-candidates[i].calinski_harabasz for i in tied]
     )
-    simplicity = {name: place for place, name in enumerate(settings.algorithms)}
+    simplicity: dict[str, int] = {name: place for place, name in enumerate(settings.algorithms)}
     winner = min(
         zip(tied, ranks, strict=True),
         key=lambda pair: (pair[1], candidates[pair[0]].segments, simplicity[candidates[pair[0]].algorithm]),

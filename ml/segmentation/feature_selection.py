@@ -44,6 +44,7 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self,
         names: list[str],
         target_names: list[str] | None = None,
+        *,
         false_discovery_rate: float = 0.05,
         minimum_information: float = 0.005,
         redundant_correlation: float = 0.95,

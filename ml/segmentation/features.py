@@ -112,7 +112,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return [feature.name for feature in self.features_]
 
     def transform(self, table: pa.Table) -> FloatMatrix:
-        """Matrix (n_users, n_features); raises ValueError naming columns that were there at fit and are not now."""
+        """Matrix (n_users, n_features); raises ValueError naming columns that were there at fit only."""
         absent = sorted({feature.column for feature in self.features_} - set(table.column_names))
         if absent:
             raise ValueError(f"columns {', '.join(absent)} are missing; the segments were fitted with them")

@@ -41,10 +41,10 @@ def fit_segmentation(
 ) -> Segmentation:
     """Learn segments from a table with `user_id` and feature columns, one row a user.
 
-    `settings.roles` names the features (else every numeric, map and struct column is one) and the outcomes that show
-    which are relevant. Users with less evidence than `settings.evidence` asks for do not
-    shape segments, but belong to one. With `previous`, segments keep their numbers and names where they share enough
-    users. Where the rule of `ml.segmentation.choice` finds no structure, everybody is in one segment.
+    `settings.roles` names the features (else every numeric, map and struct column is one) and the outcomes that
+    show which are relevant. Users with less evidence than `settings.evidence` asks for do not
+    shape segments, but belong to one. With `previous`, segments keep their numbers and names where they share
+    enough users. Where the rule of `ml.segmentation.choice` finds no structure, everybody is in one segment.
 
     Raises:
         ValueError: no user_id, repeated users, no numeric column, or (NoVariationError) no column that varies.
@@ -83,7 +83,14 @@ def fit_segmentation(
     shares_before = {profile.segment: profile.share for profile in previous.profiles} if previous else {}
     found.profiles = [
         replace(profile, share_before=shares_before.get(profile.segment))
-        for profile in _describe(found, table, shaping, prepared, labels, settings.minimum_segment_size)
+        for profile in _describe(
+            found,
+            table,
+            shaping=shaping,
+            prepared=prepared,
+            labels=labels,
+            minimum_size=settings.minimum_segment_size,
+        )
     ]
     tell_personas(found)
     found.surrogate = explain(
@@ -169,7 +176,7 @@ def _fit_final(
 def _identify(
     table: pa.Table, model: SegmentModel, labels: Labels, previous: Segmentation | None
 ) -> tuple[list[int], int, list[float]]:
-    """Numbers of the segments, the next free number, and each segment's overlap with last time's of that number."""
+    """Numbers of the segments, the next free one, and each segment's overlap with last time's of its number."""
     count = model.n_segments_
     if previous is None:
         return list(range(1, count + 1)), count + 1, [0.0] * count
@@ -203,6 +210,7 @@ def _name(
 def _describe(
     found: Segmentation,
     table: pa.Table,
+    *,
     shaping: pa.Table,
     prepared: _Prepared,
     labels: Labels,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -63,10 +64,8 @@ def select_members(selector: str, users: pa.Table, segments: pa.Table | None, ru
             mask = np.asarray(pc.fill_null(pc.equal(family, rule.name), False))
         chosen = table.filter(pa.array(mask))
         return Members(chosen, [rule.strategy] * chosen.num_rows)
-    mask = _learned(selector, table)
-    if mask is None:
-        mask = _by_expression(selector, table, rules)
-    chosen = table.filter(pa.array(mask))
+    learned = _learned(selector, table)
+    chosen = table.filter(pa.array(_by_expression(selector, table, rules) if learned is None else learned))
     classes = chosen.column(ENGAGEMENT).to_pylist() if ENGAGEMENT in chosen.column_names else [None] * len(chosen)
     return Members(chosen, [engagement.get(name, "") for name in classes])
 
@@ -79,7 +78,7 @@ def _rule_named(selector: str, rules: list[RuleSegment]) -> RuleSegment | None:
     return exact[0] if exact else None
 
 
-def _learned(selector: str, table: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.bool_]] | None:
+def _learned(selector: str, table: pa.Table) -> npt.NDArray[np.bool_] | None:
     if "segment" not in table.column_names:
         return None
     number, name = table.column("segment").cast(pa.string()), table.column("name")
@@ -87,9 +86,7 @@ def _learned(selector: str, table: pa.Table) -> np.ndarray[tuple[int], np.dtype[
     return np.asarray(mask) if pc.any(mask).as_py() else None
 
 
-def _by_expression(
-    selector: str, table: pa.Table, rules: list[RuleSegment]
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _by_expression(selector: str, table: pa.Table, rules: list[RuleSegment]) -> npt.NDArray[np.bool_]:
     try:
         return np.asarray(compile_expression(selector, fields_of(table.schema)).mask(table))
     except ExpressionError as error:

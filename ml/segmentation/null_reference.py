@@ -64,7 +64,7 @@ def draw_reference(Z: FloatMatrix, rows: int, generator: np.random.Generator) ->
 
 
 def null_silhouettes(
-    Z: FloatMatrix, segments: Sequence[int], references: int, rows: int, silhouette_rows: int, seed: int
+    Z: FloatMatrix, segments: Sequence[int], *, references: int, rows: int, silhouette_rows: int, seed: int
 ) -> dict[int, NullSilhouette]:
     """Silhouette that k-means reaches without structure, for each number of segments."""
     generator = np.random.default_rng(seed)

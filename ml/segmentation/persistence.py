@@ -44,7 +44,7 @@ def save_estimators(estimators: Mapping[str, Any], folder: Path, extra: Mapping[
         entries.append({"name": name, "class": type(estimator).__name__, "params": params, "state": plain})
     document = {"format": FORMAT_VERSION, "estimators": entries, "extra": dict(extra or {})}
     (folder / "state.json").write_text(json.dumps(document, indent=1, default=_plain, allow_nan=False))
-    np.savez(folder / "arrays.npz", **arrays)
+    np.savez(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
 
 
 def load_estimators(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:

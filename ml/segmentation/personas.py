@@ -59,8 +59,13 @@ def _session_sentences(behaviour: Behaviour) -> Iterator[str]:
         bought = behaviour.funnel["purchase"] / behaviour.funnel["view"]
         yield f"{bought:.1%} of sessions end in a purchase{f'; most are lost {lost}' if lost else ''}."
     if behaviour.triggers:
-        told = ", ".join(f"{readable(t.signal)} (×{t.lift:.1f})" for t in behaviour.triggers[:3])
+        told = ", ".join(f"{_signal(t.signal)} (×{t.lift:.1f})" for t in behaviour.triggers[:3])
         yield f"Sessions convert more often after {told}."
+
+
+def _signal(name: str) -> str:
+    """A micro-interaction as words: `hover:price` is "hover on price"."""
+    return name.replace(":", " on ").replace("_", " ")
 
 
 def _largest_loss(funnel: dict[str, int]) -> str:

@@ -164,11 +164,11 @@ class SkewReducer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _yeo_johnson(X: FloatMatrix, exponent: npt.NDArray[np.float64]) -> FloatMatrix:
-    """Yeo-Johnson transform of X (n, d) with exponents (d,) strictly between 0 and 2, as the bounded search gives."""
+    """Yeo-Johnson transform of X (n, d) with exponents (d,) strictly between 0 and 2, as the search gives."""
     size = np.log1p(np.abs(X))
-    return np.where(
+    return np.asarray(np.where(
         X >= 0, np.expm1(size * exponent) / exponent, -np.expm1(size * (2.0 - exponent)) / (2.0 - exponent)
-    )
+    ))
 
 
 @persistable
@@ -184,7 +184,7 @@ class Scaler(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def transform(self, X: FloatMatrix) -> FloatMatrix:
         """Scaled copy of X, same shape; a feature that winsorising made constant becomes 0."""
-        return (X - self.mean_) / self.spread_
+        return np.asarray((X - self.mean_) / self.spread_)
 
 
 @persistable
@@ -231,4 +231,4 @@ class Components(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def transform(self, X: FloatMatrix) -> FloatMatrix:
         """X (n_users, d) → scores (n_users, n_components)."""
-        return (X - self.mean_) @ self.components_.T
+        return np.asarray((X - self.mean_) @ self.components_.T

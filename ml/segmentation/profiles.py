@@ -178,7 +178,7 @@ def example_users(
 
 
 def profile_table(profiles: Sequence[Profile], minimum_size: int) -> pa.Table:
-    """The mart `segment_profiles`: one row per segment of at least `minimum_size` users, traits as lists of structs."""
+    """The mart `segment_profiles`: one row per segment of at least `minimum_size` users."""
     rows = [
         {
             "segment": profile.segment,

@@ -1,4 +1,5 @@
-"""Segments that a rule defines: engagement, dayparts, RFM, funnel position, device, place and whatever a person adds.
+"""Segments that a rule defines: engagement, dayparts, RFM, funnel position, device, place and whatever a person
+adds.
 
 The rules stand in a YAML file, one block a family. Within a family the first rule that holds counts, so that every
 user is in at most one of its segments; in the family `own` a user may be in several.
@@ -52,7 +53,7 @@ class RuleSegment:
 
 
 def load_rules(file: Path = RULES_FILE) -> list[RuleSegment]:
-    """Segments of a YAML file in its order; raises RuleError for anything but families of `when` and `strategy`."""
+    """Segments of a YAML file in its order; raises RuleError for all but families of `when` and `strategy`."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
@@ -103,7 +104,8 @@ def quintiles(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def assign_rules(table: pa.Table, rules: list[RuleSegment]) -> pa.Table:
-    """Which rule segments each user is in: `user_id`, one text column a family (null: none), `own` a list of texts.
+    """Which rule segments each user is in: `user_id`, one text column a family (null: none), `own` a list of
+    texts.
 
     Args:
         table: the mart `users`, or any table with `user_id` and the columns that the rules read.

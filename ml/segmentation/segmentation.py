@@ -62,7 +62,7 @@ class Segmentation:
         return {feature.column for feature in self.pipeline.steps[0][1].features_} <= set(table.column_names)
 
     def assign(self, table: pa.Table) -> pa.Table:
-        """`user_id, segment, name, membership_<segment>…` for every row; raises ValueError if columns are missing."""
+        """`user_id, segment, name, membership_<segment>…` of every row; ValueError if columns are missing."""
         check_users(table)
         blocks = [
             self.model.membership(self.scores(table.slice(start, BLOCK_ROWS)))
@@ -79,7 +79,7 @@ class Segmentation:
         return pa.table(columns)
 
     def assign_one(self, row: Mapping[str, Any]) -> Assignment:
-        """Segment of one user from a mapping of columns to values; what it lacks is filled by the missing rules."""
+        """Segment of one user from columns to values; what they lack is filled by the missing rules."""
         steps = iter(self.pipeline.steps)
         _, encoder = next(steps)
         values = encoder.transform_one(row)
@@ -126,7 +126,7 @@ class Segmentation:
 
 
 def load_segmentation(folder: Path) -> Segmentation:
-    """Inverse of `Segmentation.save`; raises ValueError on an unknown format, FileNotFoundError on a missing part."""
+    """Inverse of `Segmentation.save`; ValueError on an unknown format, FileNotFoundError on a missing part."""
     estimators, extra = load_estimators(folder)
     document = json.loads((folder / "segments.json").read_text())
     model = estimators.pop("model")
@@ -134,7 +134,7 @@ def load_segmentation(folder: Path) -> Segmentation:
         pipeline=Pipeline(list(estimators.items())),
         model=model,
         candidates=[
-            Candidate(**{key: float("nan") if value is None else value for key, value in row.items()})
+            Candidate(**{key: float("nan") if value is None else value for key, value in row.items()})  # type: ignore[arg-type]
             for row in document["choice"]["table"]
         ],
         profiles=[_load_profile(entry) for entry in document["segments"]],

@@ -21,8 +21,8 @@ class Surrogate:
     """The tree as nested mappings and its fidelity.
 
     A question is `{"feature", "threshold", "yes", "no"}`, where yes means at most the threshold; an answer is
-    `{"segment", "users", "purity"}`. `fidelity` is the share of users, not seen by the tree, whose segment it tells
-    right; `guess` that of always naming the largest segment.
+    `{"segment", "users", "purity"}`. `fidelity` is the share of users, not seen by the tree, whose segment it
+    tells right; `guess` that of always naming the largest segment.
     """
 
     tree: dict[str, Any]

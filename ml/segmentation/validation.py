@@ -1,4 +1,4 @@
-"""Whether segments predict anything: outcomes of a later period by segment, against random segments of the same sizes."""
+"""Whether segments predict anything: later outcomes by segment, against random segments of the same sizes."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class SegmentOutcome:
 class Validity:
     """How much of an outcome's variance lies between segments, and between random segments of the same sizes.
 
-    `explained` is eta squared; `by_chance` and `by_chance_high` are mean and 97.5th percentile over random divisions;
-    `p_value` the share of random divisions that explain as much.
+    `explained` is eta squared; `by_chance` and `by_chance_high` are mean and 97.5th percentile over random
+    divisions; `p_value` the share of random divisions that explain as much.
     """
 
     outcome: str
@@ -81,7 +81,7 @@ def _validity(name: str, values: npt.NDArray[np.float64], segments: Labels, draw
 
 
 def explained_variance(values: npt.NDArray[np.float64], codes: Labels) -> float:
-    """Eta squared: variance of values (n,) between groups 0..k-1 (n,) over the whole variance; 0 if there is none."""
+    """Eta squared: variance of values (n,) between groups 0..k-1 (n,) over all variance; 0 if there is none."""
     counts = np.bincount(codes)
     means = np.bincount(codes, values) / np.maximum(counts, 1)
     total = float(((values - values.mean()) ** 2).sum())

@@ -11,7 +11,7 @@ Algorithm = Literal["kmeans", "gaussian_mixture", "dbscan", "hdbscan"]
 
 
 class RoleSettings(Section):
-    """Shell patterns of the columns that form segments (none: every numeric column) and that segments are judged by."""
+    """Patterns of the columns that form segments (none: every numeric one) and by which segments are judged."""
 
     features: list[str]
     outcomes: list[str]
@@ -82,7 +82,7 @@ class SegmentationSettings(Section):
     preparation: PreparationSettings
     choice: ChoiceSettings
     minimum_segment_size: PositiveInt
-    words: dict[Literal["before", "noun", "after"], dict[str, str]]
+    words: dict[str, dict[str, str]]
     audiences: AudienceSettings
     campaigns: dict[str, CampaignSettings]
     validation_days: float = Field(gt=0)

@@ -28,14 +28,16 @@ def audience(
         float | None, typer.Option(metavar="DAYS", help="Leave out who was contacted within so many days.")
     ] = None,
     hold_out: Annotated[
-        float, typer.Option(min=0, max=0.9, metavar="SHARE", help="Share to log but not contact, as a control group.")
+        float,
+        typer.Option(min=0, max=0.9, metavar="SHARE", help="Share to log but not contact, as a control group."),
     ] = 0.0,
     home: HomeOption = None,
 ) -> None:
     """Write the users of a segment who may be contacted, and log the contact.
 
-    Only users who consent to personalization, outside the quiet period and below the cap of contacts of the settings.
-    Each row has the strategy for the user and the earliest time to send, outside the quiet hours of the time zone.
+    Only users who consent to personalization, outside the quiet period and below the cap of contacts in the
+    settings. Each row has the strategy for the user and the earliest time to send, outside the quiet hours of the
+    user's time zone.
 
     Examples: `tessera audience inactive --out mail.csv`,
     `tessera audience 'country == "DE" && category_shares["sport"] > 0.4' --out sport.csv`

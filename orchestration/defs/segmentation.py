@@ -1,9 +1,12 @@
-"""Segments of users as assets: the fitted model, every user's segment, and what sets the segments apart."""
+"""Segments of users as assets: the fitted model with its report, every user's segments, and campaign audiences."""
 
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import io
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -11,57 +14,84 @@ import pyarrow as pa
 from matplotlib.figure import Figure
 
 from ml.home import Home
-from ml.segmentation import Segmentation, fit_segmentation, load_segmentation
+from ml.segmentation import Segmentation, load_segmentation
+from ml.segmentation.audiences import ContactLog, build_audience, deliver
 from ml.segmentation.figures import choice_plot, sizes_plot, traits_plot, user_map
 from ml.segmentation.identity import migration
+from ml.segmentation.membership import select_members
 from ml.segmentation.profiles import profile_table
+from ml.segmentation.report import write_report
+from ml.segmentation.rules import load_rules
+from ml.segmentation.site import segment_site, segments_of_users, validate_on_later
+from ml.segmentation.validation import Validity
+from ml.settings.segmentation import SegmentationSettings
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 
 GROUP = "segmentation"
+SESSIONS = """
+    select user_id, page_views, duration_seconds, daypart, device_type, country, channel, funnel_stage,
+        is_converted, signals_before_conversion
+    from sessions where not is_bot and not is_internal
+"""
+FEEDBACK = "select user_id, segment, agrees from segment_feedback order by occurred_at, feedback_id"
 
 
 @dg.asset(
-    deps=["users"],
+    deps=["users", "sessions", "segment_feedback", "training_users", "user_days"],
     group_name=GROUP,
     kinds={"scikitlearn", "mlflow"},
     description=(
         "Segments learned from the users who consent to personalization: features selected and prepared, k-means, "
-        "Gaussian mixtures, DBSCAN and HDBSCAN compared by one rule. Segments keep their number and name "
-        "over runs."
+        "Gaussian mixtures, DBSCAN and HDBSCAN compared by one rule, personas told, validated on the last month. "
+        "Segments keep their number and name over runs."
     ),
 )
 def segmentation_model(
     home: HomeResource, warehouse: WarehouseResource, registry: RegistryResource
 ) -> dg.MaterializeResult[None]:
-    """Fit, log to MLflow and keep under `models/segmentation`."""
-    users = warehouse.read("users")
-    folder = segmentation_folder(home.home())
-    previous = load_segmentation(folder) if folder.exists() else None
-    found = fit_segmentation(users, home.settings().segmentation, previous)
+    """Fit, validate, report; MLflow keeps the run, `models/segmentation` the model."""
+    settings, folder = home.settings().segmentation, segmentation_folder(home.home())
+    tables = warehouse.get().tables()
+    site = segment_site(
+        warehouse.read("users"),
+        warehouse.read(SESSIONS),
+        warehouse.read(FEEDBACK),
+        settings,
+        previous=load_segmentation(folder) if folder.exists() else None,
+        before=warehouse.read("user_segments") if "user_segments" in tables else None,
+    )
+    found = site.found
+    validity = _validity(found, warehouse, settings)
+    report = home.home().reports / "segmentation" / "report.html"
+    write_report(
+        report, found, site.users, settings.minimum_segment_size, replace(site.evidence, validity=validity)
+    )
     found.save(folder)
-    segments = found.assign(users).column("segment").to_numpy()
     figures = {
-        "user_map": user_map(found.scores(users), segments, found.profiles),
+        "user_map": user_map(found.scores(site.users), site.segments, found.profiles),
         "choice": choice_plot(found.candidates),
         "sizes": sizes_plot(found.profiles),
         "traits": traits_plot(found.profiles),
     }
     with registry.get().start_run("segmentation", experiment=GROUP) as run:
-        run.log_data("users", users)
-        run.log_params(home.settings().segmentation.choice.model_dump(mode="json"))
-        run.log_metrics(_measures(found))
+        run.log_data("users", site.users)
+        run.log_params(settings.choice.model_dump(mode="json"))
+        run.log_metrics(_measures(found, validity))
         for name, figure in figures.items():
             run.log_figure(figure, name)
         run.log_table(pa.Table.from_pylist(found.document()["choice"]["table"]), "choice")
         run.log_artifacts(folder, "segmentation")
+        run.log_artifacts(report.parent, "report")
     return dg.MaterializeResult(
         metadata={
             "reason": found.reason,
             "segments": len(found.ids),
-            "users": users.num_rows,
+            "users": site.users.num_rows,
+            "report": dg.MetadataValue.url(report.as_uri()),
             "features": ", ".join(found.preparation["features"]),
             "dropped": dg.MetadataValue.json(found.preparation["dropped"]),
             "kept_variance": found.preparation["kept_variance"],
+            "predicts": dg.MetadataValue.md(_validity_table(validity)),
             **{name: _picture(figure) for name, figure in figures.items()},
         }
     )
@@ -71,13 +101,16 @@ def segmentation_model(
     deps=[segmentation_model],
     group_name=GROUP,
     kinds={"duckdb"},
-    description="One row per user: segment, name and the membership of every segment. Written beside dbt's marts.",
+    description=(
+        "One row per consenting user: segment, name and memberships, and the segments by rule (engagement, "
+        "daypart, RFM, funnel, device, place, own). Written beside dbt's marts; `segment_migrations` says who moved."
+    ),
 )
 def user_segments(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
     """Assign every user and tell who moved since the last run."""
     found = load_segmentation(segmentation_folder(home.home()))
-    fresh = found.assign(warehouse.read("users"))
-    before = warehouse.read("user_segments") if "user_segments" in warehouse.get().tables() else fresh.slice(0, 0)
+    fresh = segments_of_users(found, warehouse.read("users"), load_rules())
+    before = warehouse.read("user_segments") if "user_segments" in warehouse.get().tables() else fresh
     moves = migration(before, fresh)
     warehouse.write("user_segments", fresh)
     warehouse.write("segment_migrations", moves)
@@ -95,7 +128,8 @@ def user_segments(home: HomeResource, warehouse: WarehouseResource) -> dg.Materi
     group_name=GROUP,
     kinds={"duckdb"},
     description=(
-        "One row per segment: size, share, strongest traits and persona. Segments below the minimum size are left out."
+        "One row per segment: size, share, persona, strongest traits and words. "
+        "Segments below the minimum size are left out."
     ),
 )
 def segment_profiles(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
@@ -106,21 +140,69 @@ def segment_profiles(home: HomeResource, warehouse: WarehouseResource) -> dg.Mat
     return dg.MaterializeResult(
         metadata={
             "segments": table.num_rows,
-            "profiles": dg.MetadataValue.md(_markdown(table.select(["segment", "name", "size", "share"]))),
+            "profiles": dg.MetadataValue.md(_markdown(table.select(["segment", "name", "size", "persona"]))),
         }
     )
 
 
-@dg.asset_check(asset=user_segments, blocking=True, description="Each user of the mart has exactly one row.")
+@dg.asset_check(
+    asset=user_segments,
+    blocking=True,
+    description="Each consenting user has exactly one row, and nobody else has one.",
+)
 def every_user_has_one_segment(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Compare the users of the mart with those of the segments."""
     counted = warehouse.read(
-        "select count(*) as users, count(s.user_id) as assigned, count(distinct s.user_id) as distinct_users "
-        "from users left join user_segments as s using (user_id)"
+        "select count(u.user_id) as users, count(s.user_id) as assigned,"
+        " count(distinct s.user_id) as distinct_users"
+        " from (from users where has_personalization_consent) as u full join user_segments as s"
+        " on u.user_id = s.user_id"
     ).to_pylist()[0]
     return dg.AssetCheckResult(
         passed=bool(counted["users"] == counted["assigned"] == counted["distinct_users"]), metadata=counted
     )
+
+
+@dg.asset(
+    deps=[user_segments],
+    group_name=GROUP,
+    kinds={"csv"},
+    description=(
+        "The audiences of the campaigns in settings.yaml, once a day each: consenting users outside quiet periods "
+        "and below the cap, with the strategy. Every contact is logged."
+    ),
+)
+def campaign_audiences(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
+    """Write `reports/audiences/<campaign>/<date>.csv`; a campaign that has today's file is left alone."""
+    settings, place, now = home.settings().segmentation, home.home(), dt.datetime.now(dt.UTC)
+    log = ContactLog(place.path / "contacts")
+    users, segments = warehouse.read("users"), warehouse.read("user_segments")
+    written: dict[str, int] = {}
+    for name, campaign in settings.campaigns.items():
+        file = place.reports / "audiences" / name / f"{now:%Y-%m-%d}.csv"
+        if file.exists():
+            continue
+        members = select_members(campaign.segment, users, segments, load_rules())
+        audience = build_audience(
+            name,
+            members.users,
+            members.strategies,
+            contacts=log.read(),
+            settings=settings.audiences,
+            now=now,
+            exclude_contacted_days=campaign.exclude_contacted_days,
+        )
+        deliver(audience, file, log, now)
+        written[name] = audience.table.num_rows
+    return dg.MaterializeResult(metadata={"campaigns": len(settings.campaigns), **written})
+
+
+campaigns = dg.define_asset_job(
+    "campaigns",
+    selection=[campaign_audiences],
+    description="Write the audiences of the week's campaigns.",
+)
+weekly_campaigns = dg.ScheduleDefinition(job=campaigns, cron_schedule="0 7 * * 1", execution_timezone="UTC")
 
 
 def segmentation_folder(home: Home) -> Path:
@@ -128,7 +210,27 @@ def segmentation_folder(home: Home) -> Path:
     return home.models / "segmentation"
 
 
-def _measures(found: Segmentation) -> dict[str, float]:
+def _validity(
+    found: Segmentation, warehouse: WarehouseResource, settings: SegmentationSettings
+) -> Sequence[Validity]:
+    """Today's segments of last month's users against what they did since; nothing if the log is shorter."""
+    span = warehouse.read(
+        "select min(first_seen_at) as first_at, max(last_seen_at) as last_at from users"
+    ).to_pylist()[0]
+    month = dt.timedelta(days=settings.validation_days)
+    if span["last_at"] is None or span["last_at"] - span["first_at"] < 2 * month:
+        return []
+    then = span["last_at"] - month
+    outcomes = warehouse.read(
+        "select user_id, sum(sessions) as sessions, sum(engaged_seconds) as engaged_seconds,"
+        " sum(purchases) as purchases"
+        f" from user_days where date > date '{then:%Y-%m-%d}' group by user_id"
+    )
+    users_then = warehouse.read(f"select * from training_users(timestamp '{then}')")
+    return validate_on_later(found, users_then, outcomes, settings)
+
+
+def _measures(found: Segmentation, validity: Sequence[Validity]) -> dict[str, float]:
     """Numbers of the chosen division for MLflow."""
     measures = {
         "segments": float(len(found.ids)),
@@ -144,7 +246,7 @@ def _measures(found: Segmentation) -> dict[str, float]:
                 "calinski_harabasz": candidate.calinski_harabasz,
                 "bootstrap_stability": candidate.bootstrap_stability,
             }
-    return measures
+    return measures | {f"explained_{entry.outcome}": entry.explained for entry in validity}
 
 
 def _picture(figure: Figure) -> dg.MarkdownMetadataValue:
@@ -152,6 +254,20 @@ def _picture(figure: Figure) -> dg.MarkdownMetadataValue:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=80)
     return dg.MetadataValue.md(f"![figure](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})")
+
+
+def _validity_table(validity: Sequence[Validity]) -> str:
+    """What the segments explain of the following month, beside random segments."""
+    return _markdown(
+        pa.table(
+            {
+                "outcome": [entry.outcome for entry in validity],
+                "explained": [entry.explained for entry in validity],
+                "by random segments": [entry.by_chance for entry in validity],
+                "p": [entry.p_value for entry in validity],
+            }
+        )
+    )
 
 
 def _markdown(table: pa.Table) -> str:

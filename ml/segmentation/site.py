@@ -1,0 +1,87 @@
+"""A site's segmentation from its marts: fitted, assigned, described, validated and compared with last time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.segmentation.algorithms import Labels
+from ml.segmentation.audiences import CONSENT
+from ml.segmentation.behaviour import behaviours, feedback_counts
+from ml.segmentation.fitting import fit_segmentation
+from ml.segmentation.identity import migration
+from ml.segmentation.membership import beside
+from ml.segmentation.personas import tell_personas
+from ml.segmentation.report import Evidence
+from ml.segmentation.rules import RuleSegment, assign_rules
+from ml.segmentation.segmentation import Segmentation
+from ml.segmentation.validation import Validity, validate
+from ml.settings.segmentation import SegmentationSettings
+
+
+@dataclass(frozen=True)
+class SiteSegmentation:
+    """What one run found; `users` are the consenting ones and `segments` (n,) theirs."""
+
+    found: Segmentation
+    users: pa.Table
+    segments: Labels
+    evidence: Evidence
+
+
+def consenting(users: pa.Table) -> pa.Table:
+    """The users who may be segmented: those with personalization consent."""
+    return users.filter(pc.fill_null(users.column(CONSENT), False))
+
+
+def segment_site(
+    users: pa.Table,
+    sessions: pa.Table,
+    feedback: pa.Table,
+    settings: SegmentationSettings,
+    *,
+    previous: Segmentation | None = None,
+    before: pa.Table | None = None,
+    seed: int = 0,
+) -> SiteSegmentation:
+    """Segment the consenting users of a site.
+
+    Args:
+        users: the mart of that name.
+        sessions: the mart, without bots and internal traffic.
+        feedback: the mart `segment_feedback`, in order of time.
+        settings: of the section `segmentation`.
+        previous: last time's segmentation.
+        before: last time's `user_segments`.
+        seed: of samples and starts.
+    """
+    users = consenting(users).combine_chunks()
+    found = fit_segmentation(users, settings, previous, seed)
+    learned = found.assign(users)
+    about = behaviours(sessions, learned)
+    tell_personas(found, about, feedback_counts(feedback))
+    moves = migration(before, learned) if before is not None else None
+    return SiteSegmentation(found, users, learned.column("segment").to_numpy(), Evidence(moves, about))
+
+
+def segments_of_users(found: Segmentation, users: pa.Table, rules: list[RuleSegment]) -> pa.Table:
+    """The mart `user_segments`: learned segment, memberships and rule segments of every consenting user."""
+    users = consenting(users).combine_chunks()
+    return beside(found.assign(users), assign_rules(users, rules))
+
+
+def validate_on_later(
+    found: Segmentation, users_then: pa.Table, outcomes: pa.Table, settings: SegmentationSettings
+) -> list[Validity]:
+    """Do the segments, from what was known at an earlier time, tell what the users did after it?
+
+    Args:
+        found: the segmentation; its borders were drawn later, its verdicts here read nothing later.
+        users_then: the mart `users` as of the earlier time.
+        outcomes: `user_id` and sums of what they did in the `validation_days` that followed.
+        settings: of the section `segmentation`.
+    """
+    assigned = found.assign(consenting(users_then).combine_chunks())
+    return validate(assigned, outcomes, settings.validation_draws)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,15 @@ def dbt_variables(settings: Settings) -> dict[str, Any]:
     return settings.warehouse.model_dump(mode="json")
 
 
+def definition_fingerprint(settings: Settings) -> str:
+    """SHA-256 over all that says what the tables are: the SQL and the knobs that it reads."""
+    digest = sha256(json.dumps(dbt_variables(settings), sort_keys=True).encode())
+    for file in sorted(_sources()):
+        if file.suffix in (".sql", ".csv") or file.name == "dbt_project.yml":
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
 def dbt_project() -> DbtProject:
     """The project folder with its manifest."""
     return DbtProject(project_dir=DBT_PROJECT_FOLDER)
@@ -39,16 +49,16 @@ def prepared_manifest() -> Path:
     `DbtProject.prepare_if_dev` does this under `dagster dev` alone; the command line and the tests need it too.
     """
     manifest = DBT_PROJECT_FOLDER / "target" / "manifest.json"
-    if not manifest.exists() or manifest.stat().st_mtime < _newest_source():
+    if not manifest.exists() or manifest.stat().st_mtime < max(file.stat().st_mtime for file in _sources()):
         _parse(manifest)
     return manifest
 
 
-def _newest_source() -> float:
+def _sources() -> list[Path]:
     files = [DBT_PROJECT_FOLDER / "dbt_project.yml", DBT_PROJECT_FOLDER / "profiles.yml"]
     for folder in _SOURCE_FOLDERS:
         files += [file for file in (DBT_PROJECT_FOLDER / folder).rglob("*") if file.is_file()]
-    return max(file.stat().st_mtime for file in files)
+    return files
 
 
 def _parse(manifest: Path) -> None:

@@ -13,6 +13,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from orchestration.instance import COMMAND_LINE, STARTED_BY, close_dead_runs
 
+_DBT_ERRORS = "Errors parsed from dbt logs:"  # before it stands the command with all its variables
 _INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
 
 Listener = Callable[[dg.DagsterEvent], None]
@@ -138,4 +139,5 @@ def _failed(step: str, error: SerializableErrorInfo | None) -> FailedStep:
     if error is None:
         return FailedStep(step, "Error", "no message")
     name = error.cls_name or "Error"
-    return FailedStep(step, name, error.message.strip().split(f"{name}: ", 1)[-1])
+    message = error.message.strip().split(f"{name}: ", 1)[-1]
+    return FailedStep(step, name, message.split(_DBT_ERRORS, 1)[-1].strip())

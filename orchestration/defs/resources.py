@@ -20,7 +20,7 @@ from ml.home import Home
 from ml.registry import Registry
 from ml.settings import Settings, load_settings
 from orchestration.checkout import DBT_PROJECT_FOLDER, DEFAULT_HOME
-from orchestration.dbt_project import DBT_EXECUTABLE, dbt_variables
+from orchestration.dbt_project import DBT_EXECUTABLE, dbt_variables, definition_fingerprint
 from orchestration.instance import FULL_REFRESH
 from orchestration.warehouse import Warehouse
 
@@ -96,7 +96,7 @@ class WarehouseDbt(DbtCliResource):
     def cli(
         self, args: Sequence[str], *, variables: Mapping[str, Any] | None = None, **options: Any
     ) -> DbtCliInvocation:
-        """Run dbt in the home; `variables` join those of the settings, the run's tag may ask for a full refresh.
+        """Run dbt in the home; `variables` join those of the settings.
 
         dbt's artifacts stay in one folder of the home, so that each call finds the last one's parsed project.
         """
@@ -104,9 +104,24 @@ class WarehouseDbt(DbtCliResource):
         os.environ["TESSERA_HOME"] = str(home.path)
         values = {**dbt_variables(self.home.settings()), **(variables or {})}
         options.setdefault("target_path", home.path / "dbt")
-        context = options.get("context")
-        whole = ["--full-refresh"] if context and FULL_REFRESH in context.run.tags and args[0] == "build" else []
-        return super().cli([*args, *whole, "--vars", json.dumps(values)], **options)
+        return super().cli([*args, "--vars", json.dumps(values)], **options)
+
+    def build(self, context: dg.AssetExecutionContext) -> Iterator[Any]:
+        """Build the models that `context` selects, incrementally where the tables allow it.
+
+        They do not after a change of the SQL or of its settings, nor where a full refresh was asked for: tables that
+        mix two definitions would be wrong. The record of what the tables were built by is written last, so that a
+        killed refresh is done again as a whole.
+        """
+        record = self.home.home().path / "dbt" / "built_by.sha256"
+        definition = definition_fingerprint(self.home.settings())
+        built_by = record.read_text(encoding="utf-8") if record.exists() else None
+        refresh = built_by != definition or FULL_REFRESH in context.run.tags
+        if refresh:
+            record.unlink(missing_ok=True)
+        yield from self.cli(["build", *(["--full-refresh"] if refresh else [])], context=context).stream()
+        if not context.is_subset:
+            record.write_text(definition, encoding="utf-8")
 
     @property
     def _cli_version(self) -> Version:

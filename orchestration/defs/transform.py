@@ -32,4 +32,4 @@ def warehouse_models(
     context: dg.AssetExecutionContext, dbt: WarehouseDbt, warehouse: WarehouseResource
 ) -> Iterator[Any]:
     """dbt builds the models; its data tests become asset checks. The run holds the writer's lock meanwhile."""
-    yield from dbt.cli(["build"], context=context).stream()
+    yield from dbt.build(context)

@@ -166,9 +166,11 @@ class SkewReducer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 def _yeo_johnson(X: FloatMatrix, exponent: npt.NDArray[np.float64]) -> FloatMatrix:
     """Yeo-Johnson transform of X (n, d) with exponents (d,) strictly between 0 and 2, as the search gives."""
     size = np.log1p(np.abs(X))
-    return np.asarray(np.where(
-        X >= 0, np.expm1(size * exponent) / exponent, -np.expm1(size * (2.0 - exponent)) / (2.0 - exponent)
-    ))
+    return np.asarray(
+        np.where(
+            X >= 0, np.expm1(size * exponent) / exponent, -np.expm1(size * (2.0 - exponent)) / (2.0 - exponent)
+        )
+    )
 
 
 @persistable
@@ -231,4 +233,4 @@ class Components(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def transform(self, X: FloatMatrix) -> FloatMatrix:
         """X (n_users, d) → scores (n_users, n_components)."""
-        return np.asarray((X - self.mean_) @ self.components_.T
+        return np.asarray((X - self.mean_) @ self.components_.T)

@@ -103,7 +103,7 @@ def segmentation_model(
     kinds={"duckdb"},
     description=(
         "One row per consenting user: segment, name and memberships, and the segments by rule (engagement, "
-        "daypart, RFM, funnel, device, place, own). Written beside dbt's marts; `segment_migrations` says who moved."
+        "daypart, RFM, funnel, device, place, own). Written beside dbt's marts; `segment_migrations` tells moves."
     ),
 )
 def user_segments(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:

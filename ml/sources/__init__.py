@@ -8,14 +8,20 @@ from types import MappingProxyType
 
 from ml.sources.files import Files
 from ml.sources.globo import Globo
+from ml.sources.google_analytics_4 import GoogleAnalytics4
 from ml.sources.ingest import IngestReport, ingest
+from ml.sources.mixpanel import Mixpanel
 from ml.sources.online_retail import OnlineRetail
 from ml.sources.source import Source, SourceError
+from ml.sources.universal_analytics import UniversalAnalytics
 
 __all__ = ["SOURCES", "IngestReport", "Source", "SourceError", "ingest", "open_source"]
 
 SOURCES: Mapping[str, type[Source]] = MappingProxyType(
-    {source.name: source for source in (Globo, OnlineRetail, Files)}
+    {
+        source.name: source
+        for source in (Globo, OnlineRetail, Files, GoogleAnalytics4, UniversalAnalytics, Mixpanel)
+    }
 )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.csv
@@ -134,16 +136,53 @@ def read_json_lines(path: Path, required: Sequence[str] = ()) -> Iterator[Chunk]
 
     A line that is no JSON object is rejected. `required` columns must be there in the first chunk.
     """
-    start = 0
+    first = True
+    for chunk in read_objects(path):
+        table = table_of_records([_flatten(record) for record in chunk.records])
+        if first and chunk.records:
+            _check_columns(path, table.column_names, required)
+            first = False
+        yield Chunk(table, chunk.numbers, chunk.rejected)
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Some rows of an input as nested objects; `numbers` and `rejected` as in Chunk."""
+
+    records: list[dict[str, Any]]
+    numbers: npt.NDArray[np.int64]
+    rejected: pa.Table
+
+
+def read_records(path: Path, required: Sequence[str] = ()) -> Iterator[Objects]:
+    """Rows of a file of any format as objects, nested as they stand there.
+
+    Raises:
+        SourceError: as `read`.
+    """
+    if kind_of(present(path)) == "jsonl":
+        yield from read_objects(path)
+        return
+    for chunk in read(path, required):
+        yield Objects(chunk.table.to_pylist(), chunk.numbers, chunk.rejected)
+
+
+def read_objects(path: Path) -> Iterator[Objects]:
+    """Objects of a JSON Lines file; lines that are none are rejected.
+
+    Raises:
+        SourceError: the file is empty, damaged, or cut inside its last line.
+    """
     records: list[dict[str, Any]] = []
     numbers: list[int] = []
     bad: list[tuple[int, str, str]] = []
-    number = 0
+    found = False
     try:
         with _open_text(path) as file:
             for number, line in enumerate(file):
                 if not line.strip():
                     continue
+                found = True
                 try:
                     record = orjson.loads(line)
                 except orjson.JSONDecodeError as error:
@@ -154,22 +193,16 @@ def read_json_lines(path: Path, required: Sequence[str] = ()) -> Iterator[Chunk]
                 if not isinstance(record, dict):
                     bad.append((number, "is no JSON object", line.decode("utf-8", "replace")))
                     continue
-                records.append(_flatten(record))
+                records.append(record)
                 numbers.append(number)
                 if len(records) >= BATCH_ROWS // 4:
-                    table = table_of_records(records)
-                    if start == 0:
-                        _check_columns(path, table.column_names, required)
-                    yield Chunk(table, np.array(numbers), _malformed_json(bad))
-                    start, records, numbers, bad = number + 1, [], [], []
+                    yield Objects(records, np.array(numbers, dtype=np.int64), _malformed_json(bad))
+                    records, numbers, bad = [], [], []
     except (OSError, EOFError) as error:
         raise SourceError(_damaged(path, error)) from error
     if records or bad:
-        table = table_of_records(records)
-        if start == 0 and records:
-            _check_columns(path, table.column_names, required)
-        yield Chunk(table, np.array(numbers, dtype=np.int64), _malformed_json(bad))
-    elif start == 0:
+        yield Objects(records, np.array(numbers, dtype=np.int64), _malformed_json(bad))
+    elif not found:
         raise SourceError(f"{path}: the file has no lines. Nothing was ingested")
 
 

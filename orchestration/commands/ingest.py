@@ -35,6 +35,7 @@ def ingest(
 
     SOURCE is `globo` (the folder with clicks.parquet), `online_retail` (its one file), or `files`: any Parquet,
     CSV or JSON Lines file whose columns have the names of the event contract, or other names and a --mapping.
+    Exports of other products: `google_analytics_4` (BigQuery export), `universal_analytics`, `mixpanel`.
 
     All of the input becomes visible at once, or nothing does; the same input twice changes nothing. Rows that are
     no events go to the dead letters with field and reason.

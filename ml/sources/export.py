@@ -1,0 +1,155 @@
+"""What the exports of other analytics products share: a row is translated to records, and records to events."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from ml.event_records import REJECTED_SCHEMA, events_from_records
+from ml.sources.readers import count_rows, present, read_records
+from ml.sources.source import ROW_NUMBER, SourceBatch, SourceError
+
+Record = dict[str, Any]
+
+
+class NoEventError(ValueError):
+    """A row of an export that is no event, with the field at fault."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field} {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class Export:
+    """A source whose files are rows of another product. Subclasses say how a row becomes records."""
+
+    name: str
+    description: str
+    required: tuple[str, ...] = ()
+
+    def files(self, path: Path) -> Sequence[Path]:
+        """The file, or every file of the folder."""
+        if not path.is_dir():
+            return [present(path)]
+        found = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        if not found:
+            raise SourceError(f"{path}: the folder has no files. Check --path")
+        return [present(file) for file in found]
+
+    def count(self, path: Path) -> int | None:
+        """Rows, where every file says how many it has."""
+        counts = [count_rows(file) for file in self.files(path)]
+        known = [count for count in counts if count is not None]
+        return sum(known) if len(known) == len(counts) else None
+
+    def batches(self, path: Path) -> Iterator[SourceBatch]:
+        """Records of all rows as events; rows that are none are rejected."""
+        start = 0
+        for file in self.files(path):
+            end = start
+            for objects in read_records(file, self.required):
+                numbers = objects.numbers + start
+                rejected = objects.rejected.set_column(
+                    0, "row", pa.array(np.asarray(objects.rejected["row"]) + start)
+                )
+                end = max([end, *(numbers + 1), *(np.asarray(rejected["row"]) + 1)])
+                yield self._batch(objects.records, numbers.tolist(), rejected)
+            start = int(end)
+
+    def items(self, path: Path) -> Iterator[pa.Table]:
+        """Exports describe events, not items."""
+        return iter(())
+
+    def records(self, row: Mapping[str, Any]) -> list[Record]:
+        """Records of a row, in the contract's fields.
+
+        Raises:
+            NoEventError: the row is no event.
+        """
+        raise NotImplementedError
+
+    def _batch(self, rows: Sequence[Mapping[str, Any]], numbers: Sequence[int], rejected: pa.Table) -> SourceBatch:
+        records: list[Record] = []
+        owners: list[int] = []
+        failures: list[dict[str, Any]] = []
+        for number, row in zip(numbers, rows, strict=True):
+            try:
+                found = self.records(row)
+            except NoEventError as error:
+                failures.append(
+                    {"row": number, "field": error.field, "reason": error.reason, "payload": payload(row)}
+                )
+                continue
+            records += found
+            owners += [number] * len(found)
+        events, broken = events_from_records(records)
+        places = np.array(owners, dtype=np.int64)
+        events = events.set_column(
+            events.schema.get_field_index(ROW_NUMBER), ROW_NUMBER, pa.array(places[np.asarray(events[ROW_NUMBER])])
+        )
+        broken = broken.set_column(0, "row", pa.array(places[np.asarray(broken["row"])], pa.int64()))
+        mine = pa.Table.from_pylist(failures, schema=REJECTED_SCHEMA)
+        everything = pa.concat_tables([rejected.cast(REJECTED_SCHEMA), broken.cast(REJECTED_SCHEMA), mine])
+        return SourceBatch(_without_empty(events), everything, len(rows) + len(rejected))
+
+
+def content_id(*parts: Any) -> str:
+    """An id made of what identifies an event where the export gives none."""
+    return hashlib.blake2b(orjson.dumps(parts, default=str), digest_size=16).hexdigest()
+
+
+def payload(row: Mapping[str, Any]) -> str:
+    """A row as JSON text, for the dead letters."""
+    return orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def text_of(value: Any) -> str | None:
+    """Text from text or a number; null for nothing and for the products' words for it."""
+    if value is None or isinstance(value, bool):
+        return None
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    text = text.strip()
+    return None if text in ("", "(not set)", "not available in demo dataset", "(none)") else text
+
+
+def number_of(value: Any) -> float | None:
+    """A finite number from a number or its text."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) else None
+
+
+def instant(value: Any, per_second: int, field: str) -> dt.datetime:
+    """A time in UTC from a count of parts of a second since 1970.
+
+    Raises:
+        NoEventError: it is none.
+    """
+    number = number_of(value)
+    if number is None:
+        raise NoEventError(field, f"is {str(value)[:40]!r}, not a time")
+    try:
+        return dt.datetime.fromtimestamp(number / per_second, dt.UTC)
+    except (OverflowError, ValueError, OSError):
+        raise NoEventError(field, f"is {str(value)[:40]!r}, not a time") from None
+
+
+def some(pairs: Iterable[tuple[str, Any]]) -> Record:
+    """The pairs whose value is not null."""
+    return {name: value for name, value in pairs if value is not None}
+
+
+def _without_empty(events: pa.Table) -> pa.Table:
+    """Columns that the export says nothing about are left to the defaults of ingestion."""
+    empty = [name for name in ("consent", "received_at", "source") if events[name].null_count == len(events)]
+    return events.drop_columns(empty)

@@ -1,0 +1,127 @@
+"""Google Analytics 4: the event export to BigQuery (`events_*` tables) as Parquet or JSON Lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ml.sources.export import Export, NoEventError, Record, content_id, instant, number_of, some, text_of
+
+TYPES: Mapping[str, str] = {
+    "page_view": "page_view", "screen_view": "page_view", "view_item": "page_view", "user_engagement": "page_ping",
+    "scroll": "scroll", "click": "click", "select_item": "click", "select_content": "click",
+    "select_promotion": "click", "view_item_list": "impression", "view_promotion": "impression",
+    "view_search_results": "search", "search": "search", "form_start": "form_start", "form_submit": "form_submit",
+    "video_start": "video_play", "video_progress": "video_progress", "video_complete": "video_progress",
+    "add_to_cart": "add_to_cart", "remove_from_cart": "remove_from_cart", "begin_checkout": "checkout",
+    "purchase": "purchase", "refund": "purchase", "sign_up": "signup", "share": "share",
+    "add_to_wishlist": "bookmark",
+}  # fmt: skip
+PER_ITEM = frozenset(
+    {"view_item", "select_item", "view_item_list", "add_to_cart", "remove_from_cart", "begin_checkout", "purchase"}
+    | {"refund", "add_to_wishlist"}
+)
+DEVICES = {"mobile": "mobile", "tablet": "tablet", "desktop": "desktop", "smart tv": "tv"}
+SCROLLED_PERCENT = 90.0  # GA4 reports one scroll a page, at 90 %
+FIELDS_OF_PARAMS = {"page_location", "page_title", "page_referrer", "ga_session_id"}
+
+
+class GoogleAnalytics4(Export):
+    """Rows of the export: one event each, one record an item for e-commerce events."""
+
+    name = "google_analytics_4"
+    description = "the BigQuery event export of Google Analytics 4, as Parquet or JSON Lines"
+    required = ("event_name", "event_timestamp", "event_params")
+
+    def records(self, row: Mapping[str, Any]) -> list[Record]:
+        """One record, or one an item."""
+        name = text_of(row.get("event_name"))
+        if name is None:
+            raise NoEventError("event_name", "is required")
+        params = parameters(row.get("event_params"))
+        event_type = TYPES.get(name, f"custom:{name}")
+        base = _common(row, params) | {"event_type": event_type}
+        key = (name, row.get("event_timestamp"), row.get("user_pseudo_id"), row.get("user_id"), params)
+        items = row.get("items")
+        listed = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
+        if name in PER_ITEM and listed:
+            return [_of_item(base, name, item, content_id(*key, index)) for index, item in enumerate(listed)]
+        value = _value(name, params, row.get("ecommerce"))
+        return [base | some([("event_id", content_id(*key)), ("value", value)])]
+
+
+def parameters(params: Any) -> dict[str, Any]:
+    """`event_params`, a list of key and typed value, as one object."""
+    found = {}
+    for entry in params if isinstance(params, list) else []:
+        value = entry.get("value") if isinstance(entry, Mapping) else None
+        if isinstance(value, Mapping):
+            typed = [value.get(f"{kind}_value") for kind in ("string", "int", "float", "double")]
+            found[str(entry.get("key"))] = next((one for one in typed if one is not None), None)
+    return found
+
+
+def _common(row: Mapping[str, Any], params: Mapping[str, Any]) -> Record:
+    device, place = _object(row.get("device")), _object(row.get("geo"))
+    traffic, web = _object(row.get("traffic_source")), _object(device.get("web_info"))
+    rest = {key: value for key, value in params.items() if key not in FIELDS_OF_PARAMS and value is not None}
+    facts = [
+        ("utm_source", text_of(traffic.get("source"))),
+        ("utm_medium", text_of(traffic.get("medium"))),
+        ("utm_campaign", text_of(traffic.get("name"))),
+        ("country_name", text_of(place.get("country"))),
+        ("platform", text_of(row.get("platform"))),
+    ]
+    session = params.get("ga_session_id")
+    visitor = text_of(row.get("user_pseudo_id"))
+    pairs = [
+        ("occurred_at", instant(row.get("event_timestamp"), 1_000_000, "event_timestamp")),
+        ("user_id", text_of(row.get("user_id"))),
+        ("anonymous_id", visitor),
+        ("session_id", f"{visitor}-{session}" if session is not None else None),
+        ("page_url", text_of(params.get("page_location"))),
+        ("page_title", text_of(params.get("page_title"))),
+        ("referrer", text_of(params.get("page_referrer"))),
+        ("device_type", DEVICES.get(str(device.get("category")).lower())),
+        ("os", text_of(device.get("operating_system"))),
+        ("browser", text_of(web.get("browser")) or text_of(device.get("browser"))),
+        ("language", text_of(device.get("language"))),
+        ("city", text_of(place.get("city"))),
+        ("properties", {**rest, **some(facts)}),
+    ]
+    return some(pairs)
+
+
+def _of_item(base: Record, name: str, item: Mapping[str, Any], event_id: str) -> Record:
+    price, quantity = number_of(item.get("price")), number_of(item.get("quantity")) or 1.0
+    value = None
+    if name in ("purchase", "refund") and price is not None:
+        value = price * quantity * (-1.0 if name == "refund" else 1.0)
+    facts = some(
+        [
+            ("item_name", text_of(item.get("item_name"))),
+            ("item_category", text_of(item.get("item_category"))),
+            ("quantity", number_of(item.get("quantity"))),
+            ("unit_price", price),
+        ]
+    )
+    more = some([("item_id", text_of(item.get("item_id"))), ("value", value)])
+    return base | more | {"event_id": event_id, "properties": {**base["properties"], **facts}}
+
+
+def _value(name: str, params: Mapping[str, Any], ecommerce: Any) -> float | None:
+    if name == "user_engagement":
+        engaged = number_of(params.get("engagement_time_msec"))
+        return None if engaged is None else engaged / 1_000
+    if name == "scroll":
+        return number_of(params.get("percent_scrolled")) or SCROLLED_PERCENT
+    if name in ("video_progress", "video_complete"):
+        return 100.0 if name == "video_complete" else number_of(params.get("video_percent"))
+    if name in ("purchase", "refund"):
+        total = number_of(params.get("value")) or number_of(_object(ecommerce).get("purchase_revenue"))
+        return None if total is None else total * (-1.0 if name == "refund" else 1.0)
+    return None
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

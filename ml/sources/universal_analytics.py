@@ -1,0 +1,82 @@
+"""Universal Analytics: hits of the Google Merchandise Store as the `all_sessions` table exports them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ml.sources.export import Export, Record, content_id, instant, number_of, some, text_of
+
+MICROS = 1_000_000  # money in the export is in millionths
+# ecommerce action types of the Analytics 360 schema
+ACTIONS = {
+    "1": "click",
+    "2": "page_view",
+    "3": "add_to_cart",
+    "4": "remove_from_cart",
+    "5": "checkout",
+    "6": "purchase",
+}
+CHANNELS = {
+    "Direct": "direct", "Organic Search": "search", "Paid Search": "paid", "Display": "paid",
+    "Referral": "referral", "Affiliates": "referral", "Social": "social", "Email": "email",
+}  # fmt: skip
+
+
+class UniversalAnalytics(Export):
+    """One hit a row: its e-commerce action if it has one, else a page view or a click on the page."""
+
+    name = "universal_analytics"
+    description = "the hit export of Universal Analytics (all_sessions), as CSV, Parquet or JSON Lines"
+    required = ("fullVisitorId", "visitId", "time", "type", "eCommerceAction_type")
+
+    def records(self, row: Mapping[str, Any]) -> list[Record]:
+        """One record a hit; the time is the visit's start plus the milliseconds of the hit."""
+        action = text_of(row.get("eCommerceAction_type")) or "0"
+        started = instant(row.get("visitId"), 1, "visitId").timestamp()
+        occurred_at = instant(started + (number_of(row.get("time")) or 0.0) / 1_000, 1, "time")
+        event_type = ACTIONS.get(action) or ("page_view" if row.get("type") == "PAGE" else "click")
+        visitor, visit = text_of(row.get("fullVisitorId")), text_of(row.get("visitId"))
+        price, quantity = _money(row.get("productPrice")), number_of(row.get("productQuantity"))
+        value = None
+        if event_type == "purchase":
+            value = _money(row.get("productRevenue"))
+            if value is None:
+                value = None if price is None else price * (quantity or 1.0)
+        category = text_of(row.get("v2ProductCategory"))
+        facts = [
+            ("channel", CHANNELS.get(str(row.get("channelGrouping")), "referral")),
+            ("country_name", text_of(row.get("country"))),
+            ("page_path", text_of(row.get("pagePathLevel1"))),
+            ("product_name", text_of(row.get("v2ProductName"))),
+            ("product_category", category and category.strip("/")),
+            ("unit_price", price),
+            ("quantity", quantity),
+            ("currency", text_of(row.get("currencyCode"))),
+            ("session_seconds", number_of(row.get("timeOnSite"))),
+            ("session_pageviews", number_of(row.get("pageviews"))),
+            ("checkout_step", number_of(row.get("eCommerceAction_step")) if action == "5" else None),
+            ("checkout_option", text_of(row.get("eCommerceAction_option"))),
+            ("order_id", text_of(row.get("transactionId"))),
+        ]
+        pairs = [
+            (
+                "event_id",
+                content_id(visitor, visit, row.get("time"), row.get("productSKU"), action, row.get("type")),
+            ),
+            ("event_type", event_type),
+            ("occurred_at", occurred_at),
+            ("anonymous_id", visitor),
+            ("session_id", f"{visitor}-{visit}"),
+            ("item_id", text_of(row.get("productSKU"))),
+            ("page_title", text_of(row.get("pageTitle"))),
+            ("city", text_of(row.get("city"))),
+            ("value", value),
+            ("properties", some(facts)),
+        ]
+        return [some(pairs)]
+
+
+def _money(value: Any) -> float | None:
+    number = number_of(value)
+    return None if number is None else number / MICROS

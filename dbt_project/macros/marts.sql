@@ -35,6 +35,9 @@
     {{ count_of('signup') }} as signups,
     {{ count_of('subscribe') }} as subscribes,
     {{ count_of(['like', 'bookmark', 'share', 'comment', 'follow']) }} as likes,
+    {{ count_of('bookmark') }} as bookmarks,
+    {{ count_of('share') }} as shares,
+    {{ count_of('comment') }} as comments,
     {{ count_of(['dislike', 'not_interested']) }} as dislikes,
     {{ count_of('search') }} as searches,
     {{ count_of('form_start') }} as form_starts,
@@ -44,7 +47,7 @@
 
 {% macro measure_names() -%}
     {{ return(['page_views', 'impressions', 'clicks', 'recommendation_clicks', 'add_to_carts', 'checkouts', 'purchases', 'revenue',
-        'signups', 'subscribes', 'likes', 'dislikes', 'searches', 'form_starts', 'form_submits', 'video_plays']) }}
+        'signups', 'subscribes', 'likes', 'bookmarks', 'shares', 'comments', 'dislikes', 'searches', 'form_starts', 'form_submits', 'video_plays']) }}
 {%- endmacro %}
 
 {% macro channel_of(referrer) -%}

@@ -152,7 +152,8 @@ group by user_id
 {%- set devices = ['mobile', 'tablet', 'desktop', 'tv', 'other'] %}
 {%- set reaction_rates = {
     'hover_rate': 'hovers', 'scroll_rate': 'scrolls', 'click_rate': 'clicks', 'video_rate': 'video_plays',
-    'search_rate': 'searches', 'form_rate': 'form_starts', 'like_rate': 'likes'
+    'search_rate': 'searches', 'form_rate': 'form_starts', 'like_rate': 'likes',
+    'bookmark_rate': 'bookmarks', 'share_rate': 'shares', 'comment_rate': 'comments'
 } %}
 
 with categories_with_totals as (

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from ml.settings.section import Section
 
 Hour = Annotated[int, Field(ge=0, le=24)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class FunnelSettings(Section):
@@ -36,6 +37,12 @@ class WarehouseSettings(Section):
     leave_out_bots: bool
     leave_out_internal: bool
     internal_url_patterns: list[str]
+    clock_skew_seconds: int = Field(ge=0)
+    max_skewed_share: Share
+    max_bot_share: Share
+    max_unknown_device_share: Share
+    min_volume_ratio: Share
+    max_negative_share: Share
     dwell_cap_seconds: int = Field(ge=1)
     interaction_weights: dict[str, float]
     interaction_half_life_days: float = Field(gt=0)

@@ -1,0 +1,230 @@
+"""Expectations on the marts as data: figures that one query draws from the warehouse, and the range each may have.
+
+Keys and identities are dbt's data tests, logic is dbt's unit tests; here stand volumes and distributions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import great_expectations as gx
+import great_expectations.expectations as gxe
+import pyarrow as pa
+
+from ml.settings.warehouse import WarehouseSettings
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a figure may be; None is no bound. A bound that names a knob of `warehouse` takes its value."""
+
+    least: float | str | None = None
+    most: float | str | None = None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Expectations on one mart. `name` is true when they hold; `figures` is SQL that yields one row."""
+
+    name: str
+    mart: str
+    is_blocking: bool
+    description: str
+    figures: str
+    ranges: Mapping[str, Range]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One expectation after validation; `value` is None where the figure is undefined."""
+
+    figure: str
+    passed: bool
+    value: float | None
+    least: float | None
+    most: float | None
+
+
+SUITES: tuple[Suite, ...] = (
+    Suite(
+        name="interactions_are_plausible",
+        mart="interactions",
+        is_blocking=True,
+        description="There is something to learn from: people, items, finite strengths, not only refusals.",
+        figures="""
+            select
+                count(*) as pairs,
+                count(distinct user_id) as users,
+                count(distinct item_id) as items,
+                coalesce(avg(is_negative::int), 1) as negative_share,
+                count(case when not isfinite(strength) then 1 end) as undefined_strengths,
+                count(case when first_at > last_at then 1 end) as reversed_times
+            from interactions
+        """,
+        ranges={
+            "pairs": Range(least=1),
+            "users": Range(least=1),
+            "items": Range(least=2),
+            "negative_share": Range(most="max_negative_share"),
+            "undefined_strengths": Range(most=0),
+            "reversed_times": Range(most=0),
+        },
+    ),
+    Suite(
+        name="users_are_plausible",
+        mart="users",
+        is_blocking=True,
+        description="Everybody was here at least once, nobody after the newest event, and shares are shares.",
+        figures="""
+            select
+                count(*) as users,
+                coalesce(min(sessions), 0) as fewest_sessions,
+                coalesce(min(recency_days), 0) as least_recency_days,
+                count(case when engaged_seconds < 0 then 1 end) as negative_attention,
+                count(case when bounce_rate not between 0 and 1 then 1 end) as impossible_bounce_rates
+            from users
+        """,
+        ranges={
+            "users": Range(least=1),
+            "fewest_sessions": Range(least=1),
+            "least_recency_days": Range(least=0),
+            "negative_attention": Range(most=0),
+            "impossible_bounce_rates": Range(most=0),
+        },
+    ),
+    Suite(
+        name="items_are_plausible",
+        mart="items",
+        is_blocking=True,
+        description="Popularity grows with the window, and rates are rates.",
+        figures="""
+            select
+                count(*) as items,
+                count(case when popularity_1h > popularity_1d or popularity_1d > popularity_7d
+                    or popularity_7d > popularity_all then 1 end) as shrinking_windows,
+                count(case when conversion_rate < 0 or not isfinite(conversion_rate) then 1 end)
+                    as impossible_rates
+            from items
+        """,
+        ranges={
+            "items": Range(least=1),
+            "shrinking_windows": Range(most=0),
+            "impossible_rates": Range(most=0),
+        },
+    ),
+    Suite(
+        name="sessions_look_as_usual",
+        mart="sessions",
+        is_blocking=False,
+        description="Shares of bots, unknown devices and wrong clocks are within the settings.",
+        figures="""
+            with latest as (
+                select * from sessions where started_at > (select max(started_at) from sessions) - interval 7 day
+            )
+            select
+                coalesce(avg(is_bot::int), 0) as bot_share,
+                coalesce(avg((coalesce(device_type, 'other') = 'other')::int), 0) as unknown_device_share,
+                (select coalesce(sum(skewed_events) / nullif(sum(events), 0), 0) from int_activity_bucketed)
+                    as skewed_share
+            from latest
+        """,
+        ranges={
+            "bot_share": Range(most="max_bot_share"),
+            "unknown_device_share": Range(most="max_unknown_device_share"),
+            "skewed_share": Range(most="max_skewed_share"),
+        },
+    ),
+    Suite(
+        name="volume_has_not_dropped",
+        mart="daily_metrics",
+        is_blocking=False,
+        description="The last whole day has as many sessions as the same weekday in the four weeks before.",
+        figures="""
+            with last_day as (
+                select max(date) - 1 as date from daily_metrics
+            ),
+            usual as (
+                select avg(sessions) as sessions from daily_metrics, last_day
+                where daily_metrics.date in (
+                    last_day.date - 7, last_day.date - 14, last_day.date - 21, last_day.date - 28
+                )
+            )
+            select coalesce(
+                (select coalesce(sum(sessions), 0) from daily_metrics where date = (select date from last_day))
+                / nullif((select sessions from usual), 0), 1
+            ) as volume_ratio
+        """,
+        ranges={"volume_ratio": Range(least="min_volume_ratio")},
+    ),
+)
+
+
+def validate(
+    suite: Suite, figures: pa.Table, settings: WarehouseSettings, docs: Path | None = None
+) -> list[Finding]:
+    """Hold the one row of `figures` against the suite, in the order of its ranges.
+
+    `docs` is the folder of the data docs, which then show this validation too.
+    """
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    batches = context.data_sources.add_pandas("warehouse").add_dataframe_asset(suite.mart)
+    expectations = context.suites.add(gx.ExpectationSuite(suite.name, expectations=_expectations(suite, settings)))
+    validation = context.validation_definitions.add(
+        gx.ValidationDefinition(
+            name=suite.name, data=batches.add_batch_definition_whole_dataframe("all"), suite=expectations
+        )
+    )
+    actions = []
+    if docs is not None:
+        context.add_data_docs_site("docs", _site(docs))
+        actions.append(gx.checkpoint.UpdateDataDocsAction(name="docs", site_names=["docs"]))
+    checkpoint = context.checkpoints.add(
+        gx.Checkpoint(name=suite.name, validation_definitions=[validation], actions=actions)
+    )
+    result = checkpoint.run(batch_parameters={"dataframe": figures.to_pandas()})
+    (validated,) = result.run_results.values()
+    values = figures.to_pylist()[0]
+    found = [_finding(one, values) for one in validated.results]
+    return sorted(found, key=lambda finding: list(suite.ranges).index(finding.figure))
+
+
+def _expectations(suite: Suite, settings: WarehouseSettings) -> list[gxe.Expectation]:
+    return [
+        gxe.ExpectColumnValuesToBeBetween(
+            column=figure,
+            min_value=_bound(allowed.least, settings),
+            max_value=_bound(allowed.most, settings),
+            severity="critical" if suite.is_blocking else "warning",
+        )
+        for figure, allowed in suite.ranges.items()
+    ]
+
+
+def _bound(bound: float | str | None, settings: WarehouseSettings) -> float | None:
+    value = getattr(settings, bound) if isinstance(bound, str) else bound
+    return None if value is None else float(value)
+
+
+def _finding(result: Any, values: Mapping[str, Any]) -> Finding:
+    wanted = result.expectation_config.kwargs
+    figure = str(wanted["column"])
+    value = values.get(figure)
+    return Finding(
+        figure=figure,
+        passed=bool(result.success) and value is not None,  # a figure without a value holds nothing
+        value=None if value is None else float(value),
+        least=wanted.get("min_value"),
+        most=wanted.get("max_value"),
+    )
+
+
+def _site(folder: Path) -> dict[str, Any]:
+    return {
+        "class_name": "SiteBuilder",
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)},
+    }

@@ -132,8 +132,11 @@ def analyse(
     experiment = experiments.get(experiment_id)
     metrics = {name: experiments.metrics[name] for name in experiment.metric_names}
     units, counts = resolve_units(exposures, experiment)
+    # A caller that kept no reference of its own gets the memory of ten million ids back here.
+    del exposures
     measures = tuple(dict.fromkeys(measure for metric in metrics.values() for measure in metric.measures))
     days = join_outcomes(outcomes, units, measures)
+    del outcomes
     layout = _Layout.of(units, experiment, as_of)
     measured: dict[str, _Measured] = {}
     before: dict[str, float] = {}

@@ -205,7 +205,9 @@ def _arm(
     if coefficient and COVARIATE in at:
         value += _add_ratio(at, gradient, COVARIATE, DENOMINATOR_COVARIATE, -coefficient) + coefficient * offset
     slope = np.array([gradient[name] for name in names])
-    return value, float(slope @ covariance @ slope)
+    variance = float(slope @ covariance @ slope)
+    # Rounding can leave a tiny negative number where the true variance is 0; NaN stays NaN.
+    return value, 0.0 if variance < 0 else variance
 
 
 def _add_ratio(

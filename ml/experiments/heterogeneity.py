@@ -138,7 +138,7 @@ def novelty(
     inside = (days.day >= 0) & (days.day < window) & matured[days.unit]
     rows = np.flatnonzero(inside)
     unit, day = days.unit[rows], days.day[rows]
-    values = days.measures[measure][rows].astype(np.float64)
+    values = days.values(measure)[rows].astype(np.float64)
     early = np.bincount(unit, weights=values * (day < half), minlength=days.n_units) / half
     late = np.bincount(unit, weights=values * (day >= half), minlength=days.n_units) / (window - half)
     arms = [matured & (units.variant == arm) for arm in (CONTROL, variant)]

@@ -142,9 +142,9 @@ def replay(user_days: pa.Table, start: int, measures: Sequence[str]) -> tuple[Un
         arrival[came] * _DAY,
         np.zeros(n_units, dtype=np.int16),
     )
-    values = {name: np.asarray(pc.fill_null(user_days[name], 0).to_numpy())[kept] for name in measures}
     unit = number[person[kept]].astype(np.int32)
-    return units, UnitDays(n_units, unit, (dates[kept] - arrival[person[kept]]).astype(np.int32), values)
+    day = (dates[kept] - arrival[person[kept]]).astype(np.int32)
+    return units, UnitDays(n_units, unit, day, user_days.select(list(measures)), kept)
 
 
 def _dates(user_days: pa.Table) -> npt.NDArray[np.int64]:

@@ -25,13 +25,20 @@ DENOMINATOR_COVARIATE = "denominator_covariate"
 class UnitDays:
     """Outcomes joined to units: `unit` int32 (n_rows,) indexes the units, `day` int32 counts from the exposure.
 
-    measures: name → numeric array (n_rows,). Only rows of known units are here.
+    The measures stay in their Arrow columns until one is asked for: at ten million units all of them as arrays at
+    once would be a gigabyte. `rows` are the table's rows of known units, None if all are.
     """
 
     n_units: int
     unit: npt.NDArray[np.int32]
     day: npt.NDArray[np.int32]
-    measures: dict[str, npt.NDArray[np.generic]]
+    table: pa.Table
+    rows: npt.NDArray[np.int64] | None = None
+
+    def values(self, measure: str) -> npt.NDArray[np.generic]:
+        """A measure's numbers, nulls as 0; shape (n_rows,)."""
+        numbers = _numbers(self.table[measure])
+        return numbers if self.rows is None else numbers[self.rows]
 
 
 @dataclass(frozen=True)
@@ -60,15 +67,15 @@ def join_outcomes(outcomes: pa.Table, units: Units, measures: tuple[str, ...]) -
     if pa.types.is_dictionary(ids.type):
         ids = pc.cast(ids, pa.string())
     place = pc.index_in(ids, value_set=pc.cast(units.ids, ids.type))
-    known = place.null_count == 0
     unit = pc.fill_null(place, -1).to_numpy().astype(np.int32, copy=False)
-    rows = slice(None) if known else np.flatnonzero(unit >= 0)
-    return UnitDays(
-        n_units=len(units),
-        unit=unit[rows],
-        day=_numbers(outcomes["day"])[rows].astype(np.int32, copy=False),
-        measures={name: _numbers(outcomes[name])[rows] for name in measures},
-    )
+    rows = None if place.null_count == 0 else np.flatnonzero(unit >= 0)
+    del place
+    # The hash table over all unit ids is as large as the ids; give it back before the metrics need room.
+    pa.default_memory_pool().release_unused()
+    day = _numbers(outcomes["day"]).astype(np.int32, copy=False)
+    if rows is not None:
+        unit, day = unit[rows], day[rows]
+    return UnitDays(len(units), unit, day, outcomes.select(list(measures)), rows)
 
 
 def unit_values(
@@ -144,7 +151,7 @@ def _varies(values: Floats) -> bool:
 
 
 def _sum(days: UnitDays, measure: str, rows: npt.NDArray[np.bool_]) -> Floats:
-    weights = days.measures[measure] * rows
+    weights = days.values(measure) * rows
     return np.asarray(np.bincount(days.unit, weights=weights, minlength=days.n_units), dtype=np.float64)
 
 

@@ -144,7 +144,9 @@ def design_power(history: pa.Table, runs: int) -> Iterator[Figure]:
             columns[NUMERATOR] = _lifted(kind, columns[NUMERATOR], arm == 1, lift, past.mean, rng)
             found = estimate(accumulate(columns, arm, (2, 1, 1)), 1)
             hits += single_look_reading(found, ALPHA).absolute.low > 0
-        yield Figure(f"design_power[{kind}]", 100 * hits / runs, "% of experiments", "promised", 80.0, rows=planned.units)
+        yield Figure(
+            f"design_power[{kind}]", 100 * hits / runs, "% of experiments", "promised", 80.0, rows=planned.units
+        )
 
 
 def planted_lifts(runs: int) -> Iterator[Figure]:
@@ -194,9 +196,14 @@ def simulate(users: int, days: int, seed: int) -> pa.Table:
     events = events.append_column("person", person)
     for name in ("event_id", "event_type", "occurred_at", "person"):
         events = events.filter(pc.is_valid(events[name]))
-    # The planted malformed rows would not pass the collector; here their impossible values are all that matters.
+    # The planted malformed rows would not pass the collector; here only impossible values and times matter.
     events = events.filter(pc.less(pc.abs(pc.fill_null(events["value"], 0.0)), 1e6))
-    first = np.unique(events["event_id"].combine_chunks().dictionary_encode().indices.to_numpy(), return_index=True)[1]
+    opened = dt.datetime.combine(START, dt.time(), dt.UTC)
+    events = events.filter(pc.less(events["occurred_at"], pa.scalar(opened + dt.timedelta(days=days))))
+    events = events.filter(pc.greater_equal(events["occurred_at"], pa.scalar(opened)))
+    first = np.unique(
+        events["event_id"].combine_chunks().dictionary_encode().indices.to_numpy(), return_index=True
+    )[1]
     return events.take(pa.array(np.sort(first)))
 
 
@@ -279,7 +286,9 @@ def _experiment(metric: str, lift: float) -> Experiment:
     )
 
 
-def _lifted(kind: str, values: np.ndarray, treated: np.ndarray, lift: float, mean: float, rng: np.random.Generator):
+def _lifted(
+    kind: str, values: np.ndarray, treated: np.ndarray, lift: float, mean: float, rng: np.random.Generator
+):
     if kind != "proportion":
         return values * np.where(treated, 1 + lift, 1.0)
     converts = rng.random(len(values)) < mean * lift / (1 - mean)

@@ -29,7 +29,10 @@ def columns_of(kind, n, effect, rng):
     """Per-unit columns of an arm: numerator, and a denominator or covariate."""
     if kind == "ratio":
         denominator = rng.poisson(3.0, n) + 1.0
-        return {"numerator": rng.poisson(denominator * 0.4 * (1 + effect)).astype(float), "denominator": denominator}
+        return {
+            "numerator": rng.poisson(denominator * 0.4 * (1 + effect)).astype(float),
+            "denominator": denominator,
+        }
     level = rng.gamma(2.0, 1.0, n)
     columns = {"numerator": rng.poisson(level * (1 + effect)).astype(float)}
     if kind == "cuped":
@@ -99,14 +102,23 @@ def verdicts(control, treatment):
 def main(hillstrom):
     rng = np.random.default_rng(20)
     cases = []
-    for kind, n, effect in (("mean", 3000, 0.05), ("cuped", 2500, -0.04), ("ratio", 4000, 0.08), ("mean", 600, 0.0)):
+    for kind, n, effect in (
+        ("mean", 3000, 0.05),
+        ("cuped", 2500, -0.04),
+        ("ratio", 4000, 0.08),
+        ("mean", 600, 0.0),
+    ):
         control, treatment = (sums_of(columns_of(kind, n, lift, rng)) for lift in (0.0, effect))
         name = f"{kind}, {n} units an arm, planted lift {effect:+.0%}"
-        cases.append({"name": name, "control": control, "treatment": treatment, "gbstats": verdicts(control, treatment)})
+        cases.append(
+            {"name": name, "control": control, "treatment": treatment, "gbstats": verdicts(control, treatment)}
+        )
     if hillstrom:
         table = pd.read_csv(hillstrom)
         for metric in ("visit", "conversion", "spend"):
-            arms = {arm: sums_of({"numerator": rows[metric].to_numpy(float)}) for arm, rows in table.groupby("segment")}
+            arms = {
+                arm: sums_of({"numerator": rows[metric].to_numpy(float)}) for arm, rows in table.groupby("segment")
+            }
             for arm in ("Mens E-Mail", "Womens E-Mail"):
                 control, treatment = arms["No E-Mail"], arms[arm]
                 cases.append(

@@ -27,7 +27,9 @@ def experiment(**changes):
 
 def build(*, entries=None, **file):
     entries = entries or {"one": experiment()}
-    return Experiments.model_validate({**file, "experiments": {key: {**body, "id": key} for key, body in entries.items()}})
+    return Experiments.model_validate(
+        {**file, "experiments": {key: {**body, "id": key} for key, body in entries.items()}}
+    )
 
 
 def variants(experiments, at=START, key="one", context=None, ids=IDS):
@@ -70,7 +72,9 @@ def test_shares_are_met():
 
 
 def test_a_growing_ramp_only_adds_units():
-    steps = tuple({"from": START + timedelta(days=day), "traffic": share} for day, share in ((0, 0.1), (3, 0.5), (6, 1)))
+    steps = tuple(
+        {"from": START + timedelta(days=day), "traffic": share} for day, share in ((0, 0.1), (3, 0.5), (6, 1))
+    )
     experiments = build(entries={"one": experiment(ramp=steps)})
     before = None
     for day, share in ((0, 0.1), (3, 0.5), (6, 1.0)):
@@ -131,7 +135,9 @@ def test_the_global_control_is_the_same_in_every_experiment():
 
 
 def test_an_override_wins_over_everything_even_before_the_start():
-    experiments = build(entries={"one": experiment(overrides={"tester": "treatment"}, targeting='country == "DE"')})
+    experiments = build(
+        entries={"one": experiment(overrides={"tester": "treatment"}, targeting='country == "DE"')}
+    )
     answer = assign_one(experiments, "one", "tester", {}, START - timedelta(days=1))
     assert (answer.variant, answer.reason, answer.payload) == ("treatment", "override", {"model": "new"})
 

@@ -32,7 +32,9 @@ def verdict(define, *bounds, higher=True, days=20, complete=False, guardrails=()
     [(-0.02, 0.03, "held"), (-0.08, -0.06, "breached"), (-0.09, 0.02, "open"), (-0.09, -0.01, "worse")],
 )
 def test_a_guardrail_is_judged_by_the_bounds_of_the_harm(low, high, state):
-    found = judge_guardrail(Guardrail(metric="m", margin=0.05), "challenger", reading(low, high), higher_is_better=True)
+    found = judge_guardrail(
+        Guardrail(metric="m", margin=0.05), "challenger", reading(low, high), higher_is_better=True
+    )
     assert found.state == state
     mirrored = judge_guardrail(
         Guardrail(metric="m", margin=0.05), "challenger", reading(-high, -low), higher_is_better=False
@@ -58,7 +60,11 @@ def test_for_a_metric_that_should_fall_the_sides_change(define):
 
 def test_guardrails_bind_as_the_rule_says(define):
     def judged(low, high):
-        return [judge_guardrail(Guardrail(metric="m", margin=0.05), "challenger", reading(low, high), higher_is_better=True)]
+        return [
+            judge_guardrail(
+                Guardrail(metric="m", margin=0.05), "challenger", reading(low, high), higher_is_better=True
+            )
+        ]
 
     strict = {"decision": {"guardrails": "held"}}
     assert verdict(define, 0.01, 0.05, guardrails=judged(-0.2, -0.1)) == "stop"

@@ -37,7 +37,13 @@ def test_units_for_a_mean_follow_the_textbook(define):
 
 def test_history_that_explains_half_halves_the_units(define):
     with_history, without = (
-        plan(experiment(define, 0.05), past("mean", 10.0, 25.0, explained=0.5), power=0.8, maximum_days=90, cuped=use)
+        plan(
+            experiment(define, 0.05),
+            past("mean", 10.0, 25.0, explained=0.5),
+            power=0.8,
+            maximum_days=90,
+            cuped=use,
+        )
         for use in (True, False)
     )
     assert with_history.units == pytest.approx(without.units / 2, rel=0.01)
@@ -56,11 +62,13 @@ def test_unequal_shares_and_more_treatments_need_more_units(define):
     base = past("mean", 10.0, 25.0)
     even = plan(experiment(define, 0.05), base, power=0.8, maximum_days=90)
     uneven = {"control": {"share": 0.9}, "challenger": {"share": 0.1}}
-    assert plan(experiment(define, 0.05, variants=uneven), base, power=0.8, maximum_days=90).units == pytest.approx(
-        even.units * 0.25 / (0.9 * 0.1), rel=0.06
-    )
+    assert plan(
+        experiment(define, 0.05, variants=uneven), base, power=0.8, maximum_days=90
+    ).units == pytest.approx(even.units * 0.25 / (0.9 * 0.1), rel=0.06)
     three = {name: {"share": 1 / 3} for name in ("control", "a", "b")}
-    assert plan(experiment(define, 0.05, variants=three), base, power=0.8, maximum_days=90).units > 1.5 * even.units
+    assert (
+        plan(experiment(define, 0.05, variants=three), base, power=0.8, maximum_days=90).units > 1.5 * even.units
+    )
 
 
 @pytest.mark.parametrize("inference", ["fixed", "group_sequential", "always_valid"])
@@ -119,7 +127,10 @@ def test_the_past_is_replayed_as_an_experiment():
     last = FIRST + timedelta(days=69)
     frame["date"] = frame["date"].astype("datetime64[ns]").dt.date
     arrival = frame[frame["date"] >= start].groupby("user_id")["date"].min()
-    frame["day"] = [(d - arrival.get(u, date.max)).days if u in arrival else 999 for u, d in zip(frame["user_id"], frame["date"], strict=True)]
+    frame["day"] = [
+        (d - arrival.get(u, date.max)).days if u in arrival else 999
+        for u, d in zip(frame["user_id"], frame["date"], strict=True)
+    ]
     watched = arrival[[(last - d).days + 1 >= 7 for d in arrival]].index
     week = frame[frame["day"].between(0, 6)].groupby("user_id")["clicks"].sum().reindex(watched, fill_value=0)
     before = frame[frame["day"].between(-14, -1)].groupby("user_id")["clicks"].sum().reindex(watched, fill_value=0)
@@ -135,7 +146,9 @@ def test_the_weekly_pattern_shows_the_weekend():
     # All users are new every day, so that arrivals are visits.
     rows = history(n_users=20_000, days=63)
     once = rows.set_column(0, "user_id", pa.array([f"v{i}" for i in range(len(rows))]))
-    pattern = baseline(metric_library()["clicks_per_user"].model_copy(update={"covariate_days": 0}), once, 42).weekly_pattern()
+    pattern = baseline(
+        metric_library()["clicks_per_user"].model_copy(update={"covariate_days": 0}), once, 42
+    ).weekly_pattern()
     assert pattern[:5] == pytest.approx(np.full(5, 0.35 * 7 / 2.05), abs=0.05)
     assert pattern[5:] == pytest.approx(np.full(2, 0.15 * 7 / 2.05), abs=0.05)
 

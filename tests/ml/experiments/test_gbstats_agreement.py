@@ -39,7 +39,9 @@ def test_welchs_interval_is_the_same(case):
     found = single_look(moments_of(case), 1, 0.05, cuped=True)
     expected = case["gbstats"]["welch_absolute"]
     assert found.effect_size == pytest.approx(expected["value"], rel=1e-9)
-    assert [found.effect_size_ci_lower, found.effect_size_ci_upper] == pytest.approx(expected["interval"], rel=1e-9)
+    assert [found.effect_size_ci_lower, found.effect_size_ci_upper] == pytest.approx(
+        expected["interval"], rel=1e-9
+    )
     assert found.pvalue == pytest.approx(expected["p"], rel=1e-7, abs=1e-12)
 
 

@@ -31,7 +31,9 @@ def test_a_column_and_its_strings_hash_alike_for_100_000_ids():
     ids=["sliced", "chunked", "large", "dictionary", "view"],
 )
 def test_every_layout_of_a_string_column_gives_the_same_hashes(column):
-    assert hash_column(column, 9).tolist() == [hash_bytes(key, 9) for key in (b"a", b"bcdefghi", b"", b"bcdefghij")]
+    assert hash_column(column, 9).tolist() == [
+        hash_bytes(key, 9) for key in (b"a", b"bcdefghi", b"", b"bcdefghij")
+    ]
 
 
 def test_an_empty_column_gives_no_hashes():

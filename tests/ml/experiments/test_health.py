@@ -14,7 +14,9 @@ def units(counts_by_step):
     step = np.repeat(np.arange(len(counts_by_step)), [sum(c) for c in counts_by_step]).astype(np.int16)
     n = len(variant)
     ids = pa.array(np.arange(n).astype(str))
-    return Units(("control", "challenger"), ("x",), ids, variant, np.zeros(n, np.int16), np.zeros(n, np.int64), step)
+    return Units(
+        ("control", "challenger"), ("x",), ids, variant, np.zeros(n, np.int16), np.zeros(n, np.int64), step
+    )
 
 
 def test_50_5_to_49_5_of_200_000_units_is_found(define, settings):
@@ -35,7 +37,9 @@ def test_a_treatment_ramped_from_10_to_50_percent_raises_no_alarm(define, settin
         {"from": start, "traffic": 1.0, "shares": {"control": 0.9, "challenger": 0.1}},
         {"from": start + timedelta(days=3), "traffic": 1.0, "shares": {"control": 0.5, "challenger": 0.5}},
     )
-    experiment = define(variants={"control": {"share": 0.9}, "challenger": {"share": 0.1}}, ramp=ramp).get("ranker")
+    experiment = define(variants={"control": {"share": 0.9}, "challenger": {"share": 0.1}}, ramp=ramp).get(
+        "ranker"
+    )
     found = sample_ratio(units([(18_020, 1_980), (50_100, 49_900)]), experiment, settings.srm_alarm_p)
     assert found.observed == (68_120, 51_880)
     assert found.expected == pytest.approx((68_000, 52_000))

@@ -19,7 +19,9 @@ START = datetime(2008, 3, 1, tzinfo=UTC)
 ARMS = ("No E-Mail", "Mens E-Mail", "Womens E-Mail")
 COLUMNS = {"visit": "page_views", "conversion": "purchases", "spend": "revenue"}
 
-pytestmark = pytest.mark.skipif(not FILE.exists(), reason=f"{FILE} is not here: the real data set is not in the checkout")
+pytestmark = pytest.mark.skipif(
+    not FILE.exists(), reason=f"{FILE} is not here: the real data set is not in the checkout"
+)
 
 
 @pytest.fixture(scope="module")
@@ -71,14 +73,19 @@ def test_effects_and_intervals_equal_an_independent_computation(found, table, me
     width = student.ppf(0.975, freedom) * np.sqrt(sum(parts))
     reading = found.result(metric, arm).plain
     assert reading.absolute.value == pytest.approx(effect, abs=1e-9)
-    assert [reading.absolute.low, reading.absolute.high] == pytest.approx([effect - width, effect + width], abs=1e-9)
+    assert [reading.absolute.low, reading.absolute.high] == pytest.approx(
+        [effect - width, effect + width], abs=1e-9
+    )
     assert reading.relative.value == pytest.approx(treatment.mean() / control.mean() - 1, abs=1e-9)
     test = CompareMeans(DescrStatsW(treatment), DescrStatsW(control))
     assert reading.p_value == pytest.approx(test.ttest_ind(usevar="unequal")[1], abs=1e-9)
 
 
 def test_the_visit_rates_are_the_published_ones(found):
-    rates = [found.result("visit", ARMS[1]).estimate.control, *(found.result("visit", a).estimate.treatment for a in ARMS[1:])]
+    rates = [
+        found.result("visit", ARMS[1]).estimate.control,
+        *(found.result("visit", a).estimate.treatment for a in ARMS[1:]),
+    ]
     assert rates == pytest.approx([0.10617, 0.18276, 0.15140], abs=5e-6)
 
 

@@ -88,7 +88,11 @@ def test_a_fault_is_shown_with_its_line_and_what_is_legal(tmp_path, old, new, li
 
 
 def test_all_faults_are_told_at_once(tmp_path):
-    text = GOOD.replace("clicks_per_user", "none").replace("layer: page", "layer: none").replace("traffic: 1.0", "traffic: 0.05")
+    text = (
+        GOOD.replace("clicks_per_user", "none")
+        .replace("layer: page", "layer: none")
+        .replace("traffic: 1.0", "traffic: 0.05")
+    )
     with pytest.raises(ExperimentsFileError) as caught:
         load(tmp_path, text)
     assert [fault.line for fault in caught.value.faults] == [11, 18, 22]
@@ -114,7 +118,11 @@ def test_overlapping_ranges_of_one_layer_are_refused_only_while_both_run(tmp_pat
     second = GOOD.split("experiments:\n")[1].replace("hero:", "footer:").replace("[0.0, 0.5]", "[0.4, 0.9]")
     with pytest.raises(ExperimentsFileError, match=r"\[0.4, 0.9\] overlaps hero \[0.0, 0.5\] in layer 'page'"):
         load(tmp_path, GOOD + second)
-    later = second.replace("2026-10-01", "2026-11-01").replace("2026-09-01", "2026-10-01").replace("2026-09-04", "2026-10-04")
+    later = (
+        second.replace("2026-10-01", "2026-11-01")
+        .replace("2026-09-01", "2026-10-01")
+        .replace("2026-09-04", "2026-10-04")
+    )
     assert len(load(tmp_path, GOOD + later).experiments) == 2
 
 

@@ -23,4 +23,6 @@ def test_moments_of_groups_add_up_to_numpys_mean_and_covariance():
     assert part.count() == np.count_nonzero(rows)
     assert part.var("covariate") == pytest.approx(columns["covariate"][rows].var(ddof=1), rel=1e-12)
     days = found.pick_days([1]).select(0)
-    assert days.mean("covariate") == pytest.approx(columns["covariate"][np.isin(group, [1, 3, 5])].mean(), rel=1e-12)
+    assert days.mean("covariate") == pytest.approx(
+        columns["covariate"][np.isin(group, [1, 3, 5])].mean(), rel=1e-12
+    )

@@ -75,7 +75,9 @@ def days(units):
             [True, True, False],
         ),
         (
-            Funnel(kind="funnel", from_measure="sessions", to_measure="purchases", window_days=1, covariate_days=0),
+            Funnel(
+                kind="funnel", from_measure="sessions", to_measure="purchases", window_days=1, covariate_days=0
+            ),
             {"numerator": [1, 0, 0], "denominator": [1, 1, 1]},
             [True, True, True],
         ),

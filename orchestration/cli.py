@@ -9,6 +9,9 @@ import typer
 from rich.console import Console
 
 from ml.settings import SettingsError
+from orchestration.commands.audience import audience
+from orchestration.commands.demo import demo
+from orchestration.commands.experiment import experiment
 from orchestration.commands.ingest import ingest
 from orchestration.commands.materialize import materialize
 from orchestration.commands.models import evaluate, fit, recommend
@@ -34,12 +37,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for panel, commands in {
-    "Start here": (up,),
+    "Start here": (demo, up),
     "The pipeline": (simulate, ingest, materialize),
+    "Using the results": (audience,),
     "Without the pipeline": (fit, recommend, evaluate, segment),
 }.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(experiment, name="experiment", rich_help_panel="Using the results")
 
 
 def main() -> None:

@@ -109,9 +109,9 @@ class WarehouseDbt(DbtCliResource):
     def build(self, context: dg.AssetExecutionContext) -> Iterator[Any]:
         """Build the models that `context` selects, incrementally where the tables allow it.
 
-        They do not after a change of the SQL or of its settings, nor where a full refresh was asked for: tables that
-        mix two definitions would be wrong. The record of what the tables were built by is written last, so that a
-        killed refresh is done again as a whole.
+        They do not after a change of the SQL or of its settings, since tables that mix two definitions would be
+        wrong, nor where a full refresh was asked for. The record of what the tables were built by is written last,
+        so that a killed refresh is done again as a whole.
         """
         record = self.home.home().path / "dbt" / "built_by.sha256"
         definition = definition_fingerprint(self.home.settings())

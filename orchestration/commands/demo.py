@@ -1,0 +1,103 @@
+"""`tessera demo`: a simulated site through the whole pipeline, and a page about what came out."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from ml.home import Home
+from ml.settings import Settings
+from orchestration.checkout import CHECKOUT
+from orchestration.commands.home import HomeOption, chosen_settings, home_of
+
+if TYPE_CHECKING:
+    from orchestration.demo_results import DemoResults
+
+SOURCES = ("ml", "orchestration", "serving", "dbt_project/models", "dbt_project/macros")
+
+
+def demo(
+    *,
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also draw the pipeline and the results into this folder.")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Simulate a site, build everything from its events, and show what came out.
+
+    Segments with sizes and names, the recommenders against the popularity baseline, and five users with what the
+    built service recommends to them and why. Run again, it shows the same page at once, unless something changed.
+    """
+    from orchestration.demo_results import demo_results
+    from orchestration.report import report
+
+    chosen, console, settings = home_of(home), Console(highlight=False), chosen_settings()
+    _simulate(chosen, settings, console)
+    _materialize(chosen, settings, console)
+    with console.status("Asking the built service for five users …"):
+        results = demo_results(chosen)
+    console.print(report(results, chosen, settings.ports))
+    if pictures is not None:
+        _draw(results, pictures, console)
+
+
+def _simulate(home: Home, settings: Settings, console: Console) -> None:
+    """Fill an empty log with the simulated site; a log that has events is taken as it is."""
+    import datetime as dt
+
+    from ml.event_log import EventLog
+    from ml.sources.simulator import Site, simulate_into_home
+
+    if EventLog(home).parts():
+        return
+    today = dt.datetime.now(dt.UTC).date()
+    first = today - dt.timedelta(days=settings.simulator.days)
+    with console.status("Simulating a site …") as status:
+        done = simulate_into_home(
+            home,
+            Site(settings.simulator, settings.simulator.seed, first),
+            first,
+            today,
+            lambda count: status.update(f"Simulating a site: {count:,} events"),
+        )
+    console.print(f"[green]✓[/] simulated {done.events:,} events of {first} to {today}")
+
+
+def _materialize(home: Home, settings: Settings, console: Console) -> None:
+    """Materialize everything, unless the same events, settings and code were materialized before."""
+    from orchestration.commands.materialize import run
+
+    record = home.path / "demo.sha256"
+    state = _state(home, settings)
+    if record.exists() and record.read_text(encoding="utf-8") == state:
+        return
+    run(home, "daily_increment", console)
+    record.write_text(_state(home, settings), encoding="utf-8")
+
+
+def _state(home: Home, settings: Settings) -> str:
+    """Fingerprint of all that a materialization depends on."""
+    from ml.event_log import EventLog
+
+    digest = hashlib.sha256(settings.model_dump_json().encode())
+    for part in sorted(part.part_id for part in EventLog(home).parts()):
+        digest.update(part.encode())
+    for folder in SOURCES:
+        for file in sorted((CHECKOUT / folder).rglob("*")):
+            if file.suffix in {".py", ".sql", ".yml"}:
+                digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _draw(results: DemoResults, folder: Path, console: Console) -> None:
+    from orchestration.definitions import defs
+    from orchestration.pictures import draw_pipeline, draw_results
+
+    folder.mkdir(parents=True, exist_ok=True)
+    draw_pipeline(defs(), folder / "pipeline.png")
+    draw_results(results, folder / "results.png")
+    console.print(f"Pictures in {folder}: pipeline.png, results.png")

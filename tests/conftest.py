@@ -1,0 +1,52 @@
+"""What tests of several packages share: one small simulated site, materialized once a session."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ml.home import Home
+from ml.settings import SETTINGS_FILE, load_settings
+
+SITE_END = dt.date(2026, 6, 1)
+SITE_DAYS = 30
+SITE_USERS = 300
+
+
+@pytest.fixture(scope="session")
+def small_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """settings.yaml with a small site and few repetitions of what is only a matter of precision."""
+    knobs = yaml.safe_load(SETTINGS_FILE.read_text(encoding="utf-8"))
+    knobs["simulator"] |= {"users": SITE_USERS, "days": SITE_DAYS, "items": 200, "new_items_per_day": 5}
+    knobs["segmentation"]["choice"] |= {
+        "algorithms": ["kmeans"],
+        "segments_max": 6,
+        "starts": 2,
+        "resamples": 2,
+        "null_references": 3,
+    }
+    file = tmp_path_factory.mktemp("settings") / "settings.yaml"
+    file.write_text(yaml.safe_dump(knobs), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="session")
+def materialized_home(tmp_path_factory: pytest.TempPathFactory, small_settings: Path) -> Home:
+    """A home with a simulated site and every asset built, by the command that people use. Read it, never write it."""
+    from ml.sources.simulator import Site, simulate_into_home
+    from typer.testing import CliRunner
+
+    from orchestration.cli import app
+
+    home = Home(tmp_path_factory.mktemp("home"))
+    settings = load_settings(small_settings).simulator
+    first = SITE_END - dt.timedelta(days=SITE_DAYS)
+    simulate_into_home(home, Site(settings, settings.seed, first), first, SITE_END)
+    environment = {"TESSERA_SETTINGS": str(small_settings)}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("TESSERA_HOME", "DAGSTER_HOME", "BENTOML_HOME"):
+            patch.setenv(name, "restored afterwards")
+        done = CliRunner().invoke(app, ["materialize", "--home", str(home.path)], env=environment)
+    assert done.exit_code == 0, done.output
+    return home

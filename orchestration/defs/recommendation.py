@@ -44,8 +44,8 @@ def candidate_models(
     settings = home.settings()
     tables = _tables(home, warehouse)
     data, split = split_of(tables, settings.evaluation)
-    segments = warehouse.read("select user_id, segment_name from user_segments where segment_name is not null")
-    segment_of = dict(zip(*(segments[name].to_pylist() for name in ("user_id", "segment_name")), strict=True))
+    segments = warehouse.read("select user_id, name from user_segments where name is not null")
+    segment_of = dict(zip(*(segments[name].to_pylist() for name in ("user_id", "name")), strict=True))
     champion = registry.get().champion()
     plan = planned_configurations(
         settings.recommenders, champion_configuration(champion.params) if champion else None

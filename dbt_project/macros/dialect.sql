@@ -66,11 +66,6 @@
     map_from_entries(array_sort(collect_list(struct({{ key }}, {{ value }})) filter (where {{ condition }})))
 {%- endmacro %}
 
-{% macro first_known(column, at) -%}
-    {#- Aggregate: the earliest value that is not null. `at` tells any two events apart, so the answer is never a draw. -#}
-    min_by({{ column }}, case when {{ column }} is not null then {{ at }} end)
-{%- endmacro %}
-
 {% macro moment_of(timestamp, event_id) -%}
     {#- A number that orders events by time, and those of one microsecond by their id. -#}
     {{ return(adapter.dispatch('moment_of')(timestamp, event_id)) }}

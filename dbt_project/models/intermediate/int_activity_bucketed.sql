@@ -17,7 +17,7 @@ select
     count(*) filter (where event_type = 'page_view') as page_views,
     count(case when {{ seconds_between('received_at', 'occurred_at') }} > {{ var('clock_skew_seconds') }} then 1 end) as skewed_events,
     coalesce(bool_or(device_type = 'bot'), false) as is_bot,
-    coalesce(bool_or({{ is_internal_traffic() }}), false) as is_internal,
+    coalesce(bool_or(event_type = 'page_view' and ({{ is_internal_traffic() }})), false) as is_internal,
     {{ fingerprint_of(['event_id', 'received_at', 'event_type', 'value', 'item_id']) }} as content
 from {{ ref('stg_events') }}
 {% if is_built('int_activity_bucketed') %}

@@ -7,9 +7,9 @@ with events as (
 
     select
         session_key,
-        event_id,
         event_type,
         occurred_at,
+        {{ moment_of('occurred_at', 'event_id') }} as moment,
         page_key,
         value,
         case when event_type in ('click', 'hover') then {{ json_text('properties', 'element') }} end as element,
@@ -42,9 +42,14 @@ gestures as (
         lag(occurred_at, 2) over same_target as two_before_at,
         lag(value) over same_target as value_before,
         lag(value, 2) over same_target as value_two_before
-    from events
-    where event_type in ('click', 'scroll')
-    window same_target as (partition by session_key, event_type, page_key, element order by occurred_at, event_id)
+    from (
+        select
+            *,
+            {{ key_of(['session_key', 'event_type', 'page_key', 'element']) }} as target
+        from events
+        where event_type in ('click', 'scroll')
+    ) as aimed
+    window same_target as (partition by target order by moment)
 
 ),
 

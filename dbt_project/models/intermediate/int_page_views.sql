@@ -3,33 +3,7 @@
     meta={'reads_queue': 'sessions', 'keys': ['session_key']}
 ) }}
 
-with page_events as (
-
-    select
-        session_key,
-        person_id,
-        is_bot,
-        is_internal,
-        event_id,
-        event_type,
-        occurred_at,
-        page_key,
-        page_url,
-        page_title,
-        item_id,
-        value,
-        case when event_type = 'page_ping' then try_cast({{ json_text('properties', 'scroll_depth') }} as double) end as ping_depth,
-        count(case when event_type = 'page_view' then 1 end) over (
-            partition by session_key, page_key
-            order by occurred_at, case when event_type = 'page_view' then 0 else 1 end, event_id
-            rows between unbounded preceding and current row
-        ) as view_of_page
-    from {{ session_events() }} as events
-    where event_type in ('page_view', 'page_ping', 'page_exit', 'scroll')
-
-),
-
-views as (
+with views as (
 
     select
         session_key,
@@ -42,16 +16,111 @@ views as (
         page_url,
         page_title,
         item_id,
-        view_of_page,
+        {{ key_of(['page_key']) }} as page,
+        row_number() over (partition by session_key, page_key order by occurred_at, event_id) as view_of_page,
         row_number() over session_path as path_position,
         lag(page_key) over session_path as previous_page_key,
         lag(item_id) over session_path as previous_item_id,
         lead(page_key) over session_path as next_page_key,
         lead(item_id) over session_path as next_item_id,
         lead(occurred_at) over session_path as next_viewed_at
-    from page_events
+    from {{ session_events() }} as events
     where event_type = 'page_view'
     window session_path as (partition by session_key order by occurred_at, event_id)
+
+),
+
+signs_of_life as (
+
+    select
+        session_key,
+        {{ key_of(['page_key']) }} as page,
+        occurred_at,
+        case when event_type = 'page_ping' then coalesce(value, {{ var('heartbeat_seconds') }}) end as engaged_seconds,
+        case when event_type = 'page_exit' then value end as exit_seconds,
+        case
+            when event_type = 'scroll' then value
+            when event_type = 'page_ping' then try_cast({{ json_text('properties', 'scroll_depth') }} as double)
+        end as scroll_depth
+    from {{ session_events() }} as events
+    where event_type in ('page_ping', 'page_exit', 'scroll')
+
+),
+
+pages_viewed_again as (
+
+    select distinct
+        session_key,
+        page
+    from views
+    where view_of_page = 2
+
+),
+
+-- a page viewed once needs no search for the view that a ping belongs to
+on_pages_viewed_once as (
+
+    select
+        signs_of_life.*,
+        1 as view_of_page
+    from signs_of_life
+    left join pages_viewed_again
+        on signs_of_life.session_key = pages_viewed_again.session_key and signs_of_life.page = pages_viewed_again.page
+    where pages_viewed_again.session_key is null
+
+),
+
+views_and_signs as (
+
+    select
+        session_key,
+        page,
+        viewed_at as occurred_at,
+        1 as is_view,
+        null as engaged_seconds,
+        null as exit_seconds,
+        null as scroll_depth
+    from views
+
+    union all
+
+    select
+        session_key,
+        page,
+        occurred_at,
+        0 as is_view,
+        engaged_seconds,
+        exit_seconds,
+        scroll_depth
+    from signs_of_life
+
+),
+
+on_pages_viewed_again as (
+
+    select
+        views_and_signs.*,
+        greatest(sum(views_and_signs.is_view) over (
+            partition by views_and_signs.session_key, views_and_signs.page
+            order by views_and_signs.occurred_at, views_and_signs.is_view desc
+            rows between unbounded preceding and current row
+        ), 1) as view_of_page
+    from views_and_signs
+    inner join pages_viewed_again
+        on
+            views_and_signs.session_key = pages_viewed_again.session_key
+            and views_and_signs.page = pages_viewed_again.page
+
+),
+
+placed as (
+
+    select session_key, page, view_of_page, occurred_at, engaged_seconds, exit_seconds, scroll_depth
+    from on_pages_viewed_once
+    union all
+    select session_key, page, view_of_page, occurred_at, engaged_seconds, exit_seconds, scroll_depth
+    from on_pages_viewed_again
+    where is_view = 0
 
 ),
 
@@ -59,15 +128,14 @@ heartbeats as (
 
     select
         session_key,
-        page_key,
+        page,
         view_of_page,
         {{ epoch_bucket('occurred_at', var('heartbeat_seconds')) }} as slot,
-        max(case when event_type = 'page_ping' then coalesce(value, {{ var('heartbeat_seconds') }}) end) as engaged_seconds,
-        max(case when event_type = 'page_exit' then value end) as exit_seconds,
-        max(case when event_type = 'scroll' then value else ping_depth end) as scroll_depth
-    from page_events
-    where event_type <> 'page_view'
-    group by session_key, page_key, view_of_page, slot
+        max(engaged_seconds) as engaged_seconds,
+        max(exit_seconds) as exit_seconds,
+        max(scroll_depth) as scroll_depth
+    from placed
+    group by session_key, page, view_of_page, slot
 
 ),
 
@@ -75,14 +143,14 @@ engagement as (
 
     select
         session_key,
-        page_key,
+        page,
         view_of_page,
         sum(engaged_seconds) as engaged_seconds,
         count(engaged_seconds) as heartbeats,
         max(exit_seconds) as exit_seconds,
         max(scroll_depth) as scroll_depth
     from heartbeats
-    group by session_key, page_key, view_of_page
+    group by session_key, page, view_of_page
 
 )
 
@@ -111,5 +179,5 @@ from views
 left join engagement
     on
         views.session_key = engagement.session_key
-        and views.page_key = engagement.page_key
+        and views.page = engagement.page
         and views.view_of_page = engagement.view_of_page

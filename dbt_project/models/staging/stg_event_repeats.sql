@@ -6,7 +6,18 @@ with copies as (
 
     select
         {{ key_of(['events.event_id']) }} as event_key,
-        events.*
+        events.event_id,
+        events.received_at,
+        events.event_type,
+        events.occurred_at,
+        events.value,
+        events.item_id,
+        events.user_id,
+        events.anonymous_id,
+        events.page_url,
+        events.properties,
+        events.part_path,
+        events.part_row
     from {{ read_events(source('event_log', 'events'), paths) }} as events
     inner join {{ ref('stg_event_repeat_candidates') }} as candidates
         on events.part_path = candidates.part_path and events.part_row = candidates.part_row

@@ -325,36 +325,56 @@ def verify_files(path: Path, manifest: Mapping[str, Any]) -> None:
             raise BundleError(f"{path}: {name} differs from its checksum")
 
 
-def _write_parts(draft: Path, publication: Publication) -> None:
+def as_bundle(publication: Publication, path: Path = Path()) -> Bundle:
+    """What loading the publication would give, without writing it.
+
+    Raises:
+        BundleError: the parts do not fit together.
+    """
     items, users = _distinct(publication.items, "item_id"), _distinct(publication.users, "user_id")
     for name, kind in ITEM_COLUMNS.items():
         if name not in items.column_names:
             items = items.append_column(name, pa.nulls(len(items), kind))
-    pq.write_table(items, draft / "items.parquet", compression="zstd")
-    pq.write_table(users, draft / "users.parquet", compression="zstd")
-    trending = publication.trending.select(TRENDING_SCHEMA.names).cast(TRENDING_SCHEMA)
-    trending = trending.sort_by([("scope", "ascending"), ("score", "descending"), ("item_id", "ascending")])
-    pq.write_table(trending, draft / "trending.parquet", compression="zstd")
-    starts, seen = _seen(publication.interactions, users["user_id"], items["item_id"])
-    np.save(draft / "seen_starts.npy", starts)
-    np.save(draft / "seen_items.npy", seen)
-    factors = (publication.user_factors, publication.item_factors)
-    if (factors[0] is None) != (factors[1] is None):
+    if (publication.user_factors is None) != (publication.item_factors is None):
         raise BundleError("user_factors and item_factors come together or not at all")
-    if factors[0] is not None and factors[1] is not None:
-        np.save(draft / "user_factors.npy", np.ascontiguousarray(factors[0], dtype=np.float32))
-        np.save(draft / "item_factors.npy", np.ascontiguousarray(factors[1], dtype=np.float32))
-    if publication.fold_in is not None:
-        np.save(draft / "unknown_user.npy", publication.fold_in.unknown_user.astype(np.float32))
+    trending = publication.trending.select(TRENDING_SCHEMA.names).cast(TRENDING_SCHEMA)
+    starts, seen = _seen(publication.interactions, users["user_id"], items["item_id"])
+    bundle = Bundle(
+        path=path,
+        manifest={
+            "version": "",
+            "model_version": publication.model_version,
+            "as_of": publication.as_of.isoformat(),
+        },
+        items=items,
+        users=users,
+        trending=trending.sort_by([("scope", "ascending"), ("score", "descending"), ("item_id", "ascending")]),
+        seen_starts=starts,
+        seen_items=seen,
+        user_factors=publication.user_factors,
+        item_factors=publication.item_factors,
+        fold_in=publication.fold_in,
+    )
+    bundle.check()
+    return bundle
+
+
+def _write_parts(draft: Path, publication: Publication) -> None:
+    bundle = as_bundle(publication, draft)
+    for name, table in (("items", bundle.items), ("users", bundle.users), ("trending", bundle.trending)):
+        pq.write_table(table, draft / f"{name}.parquet", compression="zstd")
+    np.save(draft / "seen_starts.npy", bundle.seen_starts)
+    np.save(draft / "seen_items.npy", bundle.seen_items)
+    if bundle.user_factors is not None and bundle.item_factors is not None:
+        np.save(draft / "user_factors.npy", np.ascontiguousarray(bundle.user_factors))
+        np.save(draft / "item_factors.npy", np.ascontiguousarray(bundle.item_factors))
+    if bundle.fold_in is not None:
+        np.save(draft / "unknown_user.npy", bundle.fold_in.unknown_user.astype(np.float32))
     for name, source in publication.files.items():
         if source.is_dir():
             shutil.copytree(source, draft / name)
         else:
             shutil.copyfile(source, draft / name)
-    Bundle(
-        path=draft, manifest={}, items=items, users=users, trending=trending, seen_starts=starts, seen_items=seen,
-        user_factors=factors[0], item_factors=factors[1], fold_in=publication.fold_in,
-    ).check()  # fmt: skip
 
 
 def _write_manifest(draft: Path, version: str, publication: Publication) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.bundle import ITEM_COLUMNS, TRENDING_SCHEMA, FoldIn, Publication
+from ml.bundle import ITEM_COLUMNS, TRENDING_SCHEMA, FoldIn, Publication, as_bundle, write_bundle
+from ml.decisions.blend import Blend
+from ml.decisions.blend_training import train_blend
+from ml.decisions.log_changes import newest_changes
+from ml.decisions.shelf import Shelf
+from ml.event_log import EventLog
+from ml.home import Home
 from ml.recommenders.base import Recommender
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.ids import Ids, Rows
 from ml.recommenders.interactions import Floats
+from ml.settings.decisions import BlendSettings
 
 TRENDING_ITEMS = 500
 SCOPED_ITEMS = 100
@@ -68,6 +76,32 @@ def publication(
         files=files,
         details=details,
     )
+
+
+def publish(home: Home, prepared: Publication, settings: BlendSettings, workspace: Path) -> tuple[Path, Blend]:
+    """Learn the blend on the log and what is to be published, write the bundle with it, make it current.
+
+    Args:
+        workspace: folder that the blend is written to on its way; must not exist.
+
+    Returns:
+        The bundle's folder and the blend.
+    """
+    changes = newest_changes(EventLog(home), settings.train_events)
+    blend = train_blend(
+        changes,
+        Shelf(as_bundle(prepared)),
+        questions=settings.train_questions,
+        minimum_questions=settings.minimum_questions,
+        seed=settings.seed,
+    )
+    blend.save(workspace)
+    whole = replace(
+        prepared,
+        files={**prepared.files, "blend": workspace},
+        details={**prepared.details, "blend": blend.figures},
+    )
+    return write_bundle(home.published, whole), blend
 
 
 def trending(users: pa.Table, items: pa.Table, interactions: pa.Table) -> pa.Table:

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 REGISTRY = CollectorRegistry()
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 STAGE_SECONDS = Histogram(
     "tessera_stage_seconds", "Time of one stage of an answer", ["stage"], registry=REGISTRY, buckets=SECONDS
 )
-REQUESTS = Counter("tessera_requests", "Requests answered", ["route", "status"], registry=REGISTRY)
+STAGES_SKIPPED = Counter(
+    "tessera_stages_skipped", "Stages that the time budget had no room for", ["stage"], registry=REGISTRY
+)
+ANSWERS = Counter("tessera_answers", "Answers given", ["route", "model_version"], registry=REGISTRY)
+FALLBACKS = Counter(
+    "tessera_fallbacks", "Answers by the first step of the chain that filled a place", ["step"], registry=REGISTRY
+)
+CACHE = Counter(
+    "tessera_personal_cache", "Personal candidates by where they came from", ["result"], registry=REGISTRY
+)
+SWAPS = Counter("tessera_bundle_swaps", "Bundles taken over", registry=REGISTRY)
+MODEL_AGE_SECONDS = Gauge(
+    "tessera_model_age_seconds", "Age of the data behind the bundle", registry=REGISTRY, multiprocess_mode="max"
+)
+ITEMS_SHOWN = Gauge(
+    "tessera_items_shown",
+    "Different items in the answers since the start",
+    registry=REGISTRY,
+    multiprocess_mode="max",
+)
 
 
 def exposition() -> str:
-    """All metrics in Prometheus' text format."""
-    return generate_latest(REGISTRY).decode()
+    """All metrics in Prometheus' text format; of all workers, where several share a folder for it."""
+    registry = CollectorRegistry()
+    try:
+        MultiProcessCollector(registry)
+    except ValueError:  # one process: nothing is shared
+        registry = REGISTRY
+    return generate_latest(registry).decode()

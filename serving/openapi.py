@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from serving.requests import Body, RecommendationRequest
+from serving.requests import Body, DecisionRequest, RecommendationRequest
 
 ERROR = {
     "type": "object",
@@ -61,7 +61,14 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/recommendations",
         "Items for a person, or for a stranger, here and now.",
         body=RecommendationRequest,
-        errors=(400, 401, 403, 413, 422),
+        errors=(400, 401, 403, 413, 422, 429),
+    ),
+    Operation(
+        "post",
+        "/v1/decisions",
+        "What a slot shows, and the rule that chose it.",
+        body=DecisionRequest,
+        errors=(400, 401, 403, 413, 422, 429),
     ),
     Operation("get", "/v1/users/{user_id}", "What is known of a person, for the person.", errors=(401, 403, 404)),
     Operation(

@@ -37,7 +37,7 @@ class Published:
         try:
             path = self.wanted()
         except BundleError as error:
-            self._refuse("CURRENT", str(error))
+            self.refuse("CURRENT", str(error))
             return None
         if path is None or path.name in self.refused:
             return None
@@ -48,7 +48,7 @@ class Published:
         try:
             bundle = Bundle.load(path)
         except BundleError as error:
-            self._refuse(path.name, str(error))
+            self.refuse(path.name, str(error))
             return None
         return Shelf(bundle)
 
@@ -68,7 +68,8 @@ class Published:
             return f"bundle {version} was refused: {reason}; publish again with `tessera materialize`"
         return f"nothing is published in {self.folders[0]}: run `tessera materialize`"
 
-    def _refuse(self, version: str, reason: str) -> None:
+    def refuse(self, version: str, reason: str) -> None:
+        """Keep, and say once, why a version is not taken."""
         if self.refused.get(version) != reason:
             logger.error("bundle %s refused: %s", version, reason)
         self.refused[version] = reason

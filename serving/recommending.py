@@ -1,155 +1,287 @@
-"""One answer: who asks, what could be shown, in which order, and why."""
+"""One answer to `/v1/recommendations`: gather, rank, take care, explain."""
 
 from __future__ import annotations
 
 import datetime as dt
+import random
+import time
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ml.decisions.activity import Activity, Visit, Visitor
-from ml.decisions.linked import Linked
-from ml.decisions.windowed_counts import top
-from ml.recommenders.topk import select_top_k
+from ml.decisions import care
+from ml.decisions.activity import Activity
+from ml.decisions.candidates import Candidates, Trending, gather
+from ml.decisions.explanations import Evidence, reason
+from ml.decisions.features import Features, Question
+from ml.decisions.reranking import Placed, explored, varied
+from ml.settings import Settings
+from serving.context.situation import Situation
+from serving.learning import Learning
+from serving.metrics import FALLBACKS, STAGE_SECONDS, STAGES_SKIPPED
+from serving.ranking import Ranking
 from serving.requests import Filter, RecommendationRequest
 from serving.state.online import OnlineState
 
-TRENDING = 200
-FOLLOWING = 100
+PERSONAL_SOURCES = frozenset({"personal", "recent", "follows", "similar", "segment", "interests"})
+CHAIN = ("personal", "recent", "similar", "follows", "interests", "segment", "here", "trending", "popular")
+INTEREST_BONUS = 1.0
+TIE = 1e-4
+FAR = 1_000
+BOOST_LIMIT = 5.0
 
 
 @dataclass
 class Asking:
-    """All that is known of a request before anything is ranked; `at` is Unix seconds."""
+    """All that is known of a request before anything is ranked."""
 
     user: str | None
     at: float
     k: int
     slot: str | None
-    visitor: Visitor | None
-    visit: Visit | None
-    profile: dict[str, Any]
+    question: Question
+    profile: Mapping[str, Any]
     user_row: int | None
-    country: str | None
-    device: str | None
-    segment: str | None
+    situation: Situation
+    is_personal: bool
     excluded: set[int]
+    wanted: Filter | None
+    boosts: tuple[tuple[str, str, float], ...] = ()
+    chance: random.Random = field(default_factory=random.Random)
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """The answer before it becomes JSON; `fallback` is the first step of the chain that filled a place."""
+
+    recommendation_id: str
+    items: list[dict[str, Any]]
+    propensities: list[float]
+    is_personalized: bool
+    fallback: str
+
+
+class Recommending:
+    """Answers over one state and one ranking at a time.
+
+    Args:
+        state: what changes between trainings.
+        settings: the whole settings; sections decisions and serving are read.
+        seed: of exploration.
+    """
+
+    def __init__(self, state: OnlineState, settings: Settings, seed: int | None = None) -> None:
+        self.state = state
+        self.settings = settings
+        self.learning = Learning(state, settings.decisions.online_learning)
+        self._features = Features(state.activity)
+        self._trending = Trending(state.activity, settings.decisions.trending_refresh_share)
+        self._chance = random.Random(seed)
+
+    def asking(
+        self,
+        request: RecommendationRequest,
+        now: dt.datetime,
+        k: int,
+        ranking: Ranking,
+        situation: Situation,
+        boosts: tuple[tuple[str, str, float], ...] = (),
+    ) -> Asking:
+        """Bring together what request, state and bundle say of who asks."""
+        activity, linked = self.state.activity, ranking.linked
+        user = request.user_id or request.anonymous_id
+        at = request.moment(now).timestamp()
+        visitor = activity.visitor(user) if user else None
+        row = ranking.shelf.user_rows.get(user) if user and ranking.shelf else None
+        profile = self.state.profile(user) if user else {}
+        is_personal = not profile.get("opt_out") and not (visitor and visitor.is_withdrawn)
+        excluded = {activity.key(item) for item in request.exclude if item in activity.keys}
+        if visitor is not None:
+            excluded |= visitor.seen | visitor.rejected
+        if row is not None and ranking.shelf:
+            excluded.update(linked.key_of_row[ranking.shelf.bundle.seen(row)].tolist())
+        if is_personal:
+            visit = activity.visit(request.session_id, user, at)
+            vector = ranking.personal.vector(visitor, row)[0]
+            question = Question(at, visit, visitor, vector, linked.segment(row))
+        else:
+            question = Question(at)
+        return Asking(
+            user, at, k, request.slot, question, profile, row if is_personal else None, situation, is_personal,
+            excluded, request.filter, boosts, self._chance,
+        )  # fmt: skip
+
+    def recommend(self, asked: Asking, ranking: Ranking) -> Recommended:
+        """Rank and choose. Stages that the time budget has no room for are skipped, the later ones first."""
+        started = time.perf_counter()
+        found = gather(asked.question, ranking.personal, self._trending, asked.user_row, asked.excluded)
+        self._add_interests(asked, found, ranking)
+        keys = [key for key in found.keys.tolist() if self._may_show(asked, key, ranking)]
+        gathered = self._stage("gather", started)
+        scores = self._scores(asked, found, keys, ranking, gathered - started)
+        scored = self._stage("score", gathered)
+        adjusted = self._adjusted(asked, keys, scores, ranking)
+        order = np.argsort(-adjusted, kind="stable")
+        ranked = [(keys[place], float(adjusted[place])) for place in order[: 5 * asked.k + 20].tolist()]
+        chosen = varied(ranked, asked.k, self._category, self.settings.decisions.diversity.max_category_share)
+        placed = explored(
+            chosen, self._pool(asked, keys), self.settings.decisions.diversity.exploration_share, asked.chance
+        )
+        self._stage("care", scored)
+        return self._told(asked, found, placed, ranking)
+
+    def _scores(
+        self, asked: Asking, found: Candidates, keys: list[int], ranking: Ranking, spent: float
+    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+        if not keys:
+            return np.zeros(0)
+        if spent > self.settings.serving.budget_ms / 1000:
+            STAGES_SKIPPED.labels("features").inc()
+            return -best_places(found, keys)
+        chosen = np.array(keys, dtype=np.int64)
+        rows = self._features.rows(asked.question, chosen, ranking.personal)
+        # equal scores, as everybody's who is a stranger to a site that nobody visits, fall in the order of the sources
+        base = ranking.blend.base(rows) - TIE * best_places(found, keys)
+        inputs = ranking.blend.inputs(rows)
+        if asked.is_personal and asked.user is not None:
+            self.learning.remember(asked.user, base, inputs, keys)
+        return self.learning.scores(base, inputs, keys)
+
+    def _adjusted(
+        self, asked: Asking, keys: list[int], scores: np.ndarray[Any, np.dtype[np.float64]], ranking: Ranking
+    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Scores with stated interests, boosts of rules and fatigue."""
+        found = scores.copy()
+        interests = set(asked.profile.get("interests", ())) if asked.is_personal else set()
+        visitor = self.state.activity.visitor(asked.user) if asked.user else None
+        caps = self.settings.decisions.caps
+        shown = visitor is not None and bool(visitor.shown)
+        if not interests and not asked.boosts and not shown:
+            return found
+        for place, key in enumerate(keys):
+            topics = topics_of(key, ranking)
+            if interests & topics:
+                found[place] += INTEREST_BONUS
+            for kind, value, weight in asked.boosts:
+                if value in (topics if kind == "topic" else {self.state.activity.items[key]}):
+                    found[place] += min(BOOST_LIMIT, weight)
+            if shown:
+                found[place] -= care.fatigue(visitor, key, asked.at, caps)
+        return found
+
+    def _may_show(self, asked: Asking, key: int, ranking: Ranking) -> bool:
+        activity, row = self.state.activity, ranking.linked.row(key)
+        if row < 0 and activity.day.at(asked.at).get(key, 0) < self.settings.decisions.new_item_openings:
+            return False
+        muted = asked.profile.get("muted")
+        if muted and set(muted) & topics_of(key, ranking):
+            return False
+        visitor = activity.visitor(asked.user) if asked.user else None
+        if visitor is not None and visitor.shown:
+            cap = asked.profile.get("item_impressions_per_day")
+            most = min(cap, self._item_cap) if cap is not None else self._item_cap
+            if care.is_capped(visitor, key, asked.at, most):
+                return False
+        return allowed(key, asked.wanted, activity, ranking)
 
     @property
-    def is_opted_out(self) -> bool:
-        """Whether the person turned personalization off."""
-        return bool(self.profile.get("opt_out"))
+    def _item_cap(self) -> int:
+        return self.settings.decisions.caps.item_impressions_per_day
+
+    def _add_interests(self, asked: Asking, found: Candidates, ranking: Ranking) -> None:
+        """Items of stated interests, for those of whom nothing else is known too."""
+        interests = asked.profile.get("interests") if asked.is_personal else None
+        if not interests:
+            return
+        own: dict[int, int] = {}
+        for topic in interests:
+            for place, key in enumerate(ranking.of_topic(topic)):
+                if key not in asked.excluded:
+                    own[key] = min(place, own.get(key, place))
+        found.places["interests"] = own
+        found.keys = np.array(sorted({*found.keys.tolist(), *own}), dtype=np.int64)
+
+    def _pool(self, asked: Asking, keys: list[int]) -> list[int]:
+        """Candidates that were rarely opened in the last day."""
+        day = self.state.activity.day.at(asked.at)
+        most = self.settings.decisions.diversity.exploration_max_openings
+        return [key for key in keys if day.get(key, 0.0) <= most]
+
+    def _category(self, key: int) -> str | None:
+        return self.state.activity.categories.get(key)
+
+    def _told(self, asked: Asking, found: Candidates, placed: list[Placed], ranking: Ranking) -> Recommended:
+        items = []
+        sources = []
+        for rank, one in enumerate(placed, start=1):
+            source = "exploration" if one.is_exploration else found.source(one.key)
+            sources.append(source)
+            items.append(
+                {
+                    "item_id": self.state.activity.items[one.key],
+                    "rank": rank,
+                    "score": round(one.score, 6),
+                    "source": source,
+                    "reason": reason(self._evidence(asked, one.key, source, ranking)),
+                }
+            )
+        fallback = next((step for step in CHAIN if step in sources), "none")
+        FALLBACKS.labels(fallback).inc()
+        is_personalized = asked.is_personal and any(source in PERSONAL_SOURCES for source in sources)
+        return Recommended(uuid.uuid4().hex, items, [one.propensity for one in placed], is_personalized, fallback)
+
+    def _evidence(self, asked: Asking, key: int, source: str, ranking: Ranking) -> Evidence:
+        last = asked.question.last_items
+        visitor = asked.question.visitor
+        recent = visitor.recent[-1][0] if visitor and visitor.recent else None
+        row = ranking.linked.row(last[0] if last else recent) if last or recent is not None else -1
+        return Evidence(
+            source=source,
+            last_title=ranking.shelf.title(row) if ranking.shelf and row >= 0 else None,
+            category=self._category(key),
+            openings_last_hour=int(self.state.activity.hour.at(asked.at).get(key, 0)),
+            country=asked.situation.text("country"),
+            segment=asked.question.segment,
+        )
+
+    @staticmethod
+    def _stage(name: str, since: float) -> float:
+        now = time.perf_counter()
+        STAGE_SECONDS.labels(name).observe(now - since)
+        return now
 
 
-def new_recommendation_id() -> str:
-    """A fresh id of one answer."""
-    return uuid.uuid4().hex
+def best_places(found: Candidates, keys: list[int]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Best place of each key in the list of any source, float64 (n,)."""
+    lists = list(found.places.values())
+    return np.array([float(min(own.get(key, FAR) for own in lists)) for key in keys])
 
 
-def asking(request: RecommendationRequest, now: dt.datetime, k: int, state: OnlineState, linked: Linked) -> Asking:
-    """Bring together what the request, the state and the bundle say of who asks."""
-    activity = state.activity
-    user = request.user_id or request.anonymous_id
-    at = request.moment(now).timestamp()
-    visitor = activity.visitor(user) if user else None
-    row = linked.shelf.user_rows.get(user) if user and linked.shelf else None
-    profile = state.profile(user) if user else {}
-    excluded = {activity.key(item) for item in request.exclude if item in activity.keys}
-    if visitor is not None:
-        excluded |= visitor.seen | visitor.rejected
-    if row is not None and linked.shelf:
-        excluded.update(linked.key_of_row[linked.shelf.bundle.seen(row)].tolist())
-    return Asking(
-        user=user,
-        at=at,
-        k=k,
-        slot=request.slot,
-        visitor=visitor,
-        visit=activity.visit(request.session_id, user, at),
-        profile=profile,
-        user_row=row,
-        country=request.context.get("country") or (visitor.country if visitor else None),
-        device=request.context.get("device_type") or (visitor.device if visitor else None),
-        segment=linked.segment(row),
-        excluded=excluded,
-    )
+def topics_of(key: int, ranking: Ranking) -> set[str]:
+    """Category and tags of an item, empty where the bundle does not have it."""
+    row, shelf = ranking.linked.row(key), ranking.shelf
+    if row < 0 or shelf is None:
+        return set()
+    category = shelf.category_of(row)
+    return {*(shelf.tags[row].as_py() or ()), *((category,) if category else ())}
 
 
-def candidates(asked: Asking, activity: Activity, linked: Linked, personal: int) -> dict[int, tuple[float, str]]:
-    """Score and main source of each item key that could be shown, before filters and care."""
-    found: dict[int, tuple[float, str]] = {}
-
-    def offer(key: int, score: float, source: str) -> None:
-        before = found.get(key)
-        if before is None:
-            found[key] = (score, source)
-        else:
-            found[key] = (before[0] + score, source if score > before[0] else before[1])
-
-    for window, weight in ((activity.hour, 1.0), (activity.day, 0.1)):
-        counts = window.at(asked.at)
-        total = max(1.0, sum(counts.values()))
-        for key in top(counts, TRENDING):
-            offer(key, weight * counts[key] / total, "trending")
-    if not asked.is_opted_out:
-        _personal(asked, activity, linked, personal, offer)
-    for scope, weight in (("all", 0.05), ("popular", 0.01)):
-        for place, key in enumerate(linked.trending(scope)[:TRENDING]):
-            offer(key, weight / (place + 1), "trending" if scope == "all" else "popular")
-    return found
-
-
-def _personal(asked: Asking, activity: Activity, linked: Linked, personal: int, offer: Any) -> None:
-    if asked.visit is not None and asked.visit.items:
-        keys, weights = activity.next.after(asked.visit.items[-1], asked.at)
-        mass = weights[:, -1].sum()
-        if mass > 0:
-            heaviest = np.argsort(-weights[:, -1], kind="stable")[:FOLLOWING]
-            for place in heaviest.tolist():
-                offer(int(keys[place]), float(weights[place, -1] / mass), "follows")
-    vector, source = personal_vector(asked, linked)
-    if vector is not None and linked.shelf and linked.shelf.bundle.item_factors is not None:
-        scores = linked.shelf.bundle.item_factors @ vector
-        scores[~linked.shelf.known_items] = -np.inf
-        rows, values = select_top_k(scores[None, :], min(personal, len(scores)))
-        for place, (row, value) in enumerate(zip(rows[0].tolist(), values[0].tolist(), strict=True)):
-            if row >= 0 and np.isfinite(value):
-                offer(int(linked.key_of_row[row]), 1.0 / (place + 2), source)
-
-
-def personal_vector(asked: Asking, linked: Linked) -> tuple[Any, str]:
-    """Factors of the person and where they come from: the model, moved by recent events, or recent events alone."""
-    if linked.shelf is None:
-        return None, ""
-    known = linked.shelf.user_vector(asked.user_row)
-    recent = asked.visitor.recent[-20:] if asked.visitor else []
-    pairs = [(int(linked.row(key)), 1.0) for key, _ in recent if linked.row(key) >= 0]
-    folded = linked.shelf.fold_in([row for row, _ in pairs], [weight for _, weight in pairs]) if pairs else None
-    if known is None:
-        return folded, "recent"
-    if folded is None:
-        return known, "personal"
-    length = float(np.linalg.norm(known)) / max(float(np.linalg.norm(folded)), 1e-9)
-    return known + np.float32(0.5 * length) * folded, "personal"
-
-
-def allowed(key: int, wanted: Filter | None, activity: Activity, linked: Linked) -> bool:
-    """Whether the request's filter lets an item pass; an item that nothing is known of passes no filter on facts."""
+def allowed(key: int, wanted: Filter | None, activity: Activity, ranking: Ranking) -> bool:
+    """Whether the request's filter lets an item pass; an item of which nothing is known passes none on facts."""
     if wanted is None:
         return True
     if wanted.item_ids is not None and activity.items[key] not in wanted.item_ids:
         return False
-    row = linked.row(key)
-    facts = (wanted.category, wanted.tags, wanted.language, wanted.max_price)
-    if row < 0 or linked.shelf is None:
-        return all(fact is None for fact in facts)
-    shelf = linked.shelf
+    row, shelf = ranking.linked.row(key), ranking.shelf
+    if row < 0 or shelf is None:
+        return all(fact is None for fact in (wanted.category, wanted.tags, wanted.language, wanted.max_price))
     if wanted.category is not None and shelf.category_of(row) not in wanted.category:
         return False
     if wanted.language is not None and shelf.language_of(row) not in wanted.language:
         return False
-    if wanted.tags is not None and not set(wanted.tags) & set(shelf.tags[row].as_py() or []):
+    if wanted.tags is not None and not set(wanted.tags) & set(shelf.tags[row].as_py() or ()):
         return False
     return wanted.max_price is None or bool(shelf.price[row] <= wanted.max_price)

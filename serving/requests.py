@@ -56,3 +56,9 @@ class RecommendationRequest(Body):
     def moment(self, now: dt.datetime) -> dt.datetime:
         """The clock of this request."""
         return self.at or now
+
+
+class DecisionRequest(RecommendationRequest):
+    """As a recommendation, for one named slot."""
+
+    slot: Identifier

@@ -7,21 +7,30 @@ import contextlib
 import datetime as dt
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from ml.decisions.activity import Change
-from ml.decisions.linked import Linked
+from ml.decisions.log_changes import changes_of
+from ml.decisions.rules import RulesError
+from ml.decisions.shelf import Shelf
 from ml.event_log import EventLog
 from serving.access import Access
 from serving.collector import Collector
+from serving.context.weather import FileProvider
+from serving.deciding import Deciding
+from serving.metrics import MODEL_AGE_SECONDS, SWAPS
 from serving.published import Published
+from serving.ranking import Ranking
+from serving.recommending import Recommending
+from serving.rule_book import RuleBook
 from serving.start import Start
-from serving.state.online import OnlineState, changes_of
+from serving.state.online import OnlineState
 from serving.state.opening import open_store
 
 logger = logging.getLogger("tessera.serving")
+FLUSH_SECONDS = 0.05
 
 
 class Tessera:
@@ -30,91 +39,164 @@ class Tessera:
     Args:
         start: where it lives and who may call.
         clock: the time of requests that bring none.
+        seed: of everything that is drawn; None draws differently each time.
     """
 
-    def __init__(self, start: Start, clock: Callable[[], dt.datetime] | None = None) -> None:
+    def __init__(
+        self, start: Start, clock: Callable[[], dt.datetime] | None = None, seed: int | None = None
+    ) -> None:
         self.start = start
         self.settings = start.settings.serving
         self.clock = clock or (lambda: dt.datetime.now(dt.UTC))
+        self.seed = seed
         self.access = Access(start.keys)
         self.published = Published((start.home.published, start.bundled))
-        self.collector = Collector(start.home, start.settings)
-        self.linked = Linked(None)
-        self._state: OnlineState | None = None
-        self._watch: asyncio.Task[None] | None = None
+        self.collector = Collector(start.home, start.settings, start.keys)
+        self.collector.subscribe(self._collected)
+        self.ranking = self._ranking(None)
+        self.challenger: Ranking | None = None
+        self.rules = RuleBook(start.home, start.settings.decisions.rules_file)
+        self.surroundings = FileProvider(
+            start.home.path / self.settings.surroundings_file, self.settings.surroundings_stale_seconds
+        )
+        self._open: _Opened | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def state(self) -> OnlineState:
         """The online state; there is one between open and close."""
-        if self._state is None:
-            raise RuntimeError("the service is not started")
-        return self._state
+        return self._opened.state
+
+    @property
+    def recommending(self) -> Recommending:
+        """What ranks; there is one between open and close."""
+        return self._opened.recommending
+
+    @property
+    def deciding(self) -> Deciding:
+        """What applies rules; there is one between open and close."""
+        return self._opened.deciding
 
     async def open(self) -> None:
         """Start to collect, rebuild the state, load the current bundle, look out for newer ones."""
+        if self._open is not None:
+            return
         await self.collector.start()
-        store = open_store(self.start)
-        state = OnlineState(store, self.settings.state)
+        state = OnlineState(open_store(self.start), self.settings.state)
         read = await asyncio.to_thread(state.open, EventLog(self.start.home))
         logger.info("online state rebuilt from %d changes", read)
-        self._state = state
-        self.collector.subscribe(self._collected)
+        recommending = Recommending(state, self.start.settings, self.seed)
+        deciding = Deciding(state, self.start.settings.decisions, self.seed)
+        self._open = _Opened(state, recommending, deciding)
+        self.surroundings.refresh()
+        self._reload_rules()
         await self.look_for_bundle()
         if self.published.loaded is None:
             logger.warning("not ready: %s", self.published.why_not_ready())
-        self._watch = asyncio.create_task(self._look_out())
+        self._tasks = [asyncio.create_task(self._look_out()), asyncio.create_task(self._keep_flushing())]
 
     async def close(self) -> None:
         """Stop; what was accepted is on disk."""
-        if self._watch is not None:
-            self._watch.cancel()
+        for task in self._tasks:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
+                await task
+        self._tasks = []
         await self.collector.close()
-        if self._state is not None:
-            self._state.store.close()
-            self._state = None
+        if self._open is not None:
+            self._open.state.flush()
+            self._open.recommending.learning.snapshot()
+            self._open.deciding.snapshot()
+            self._open.state.store.close()
+            self._open = None
 
     async def look_for_bundle(self) -> bool:
-        """Load and take a newer bundle, if there is one; requests go on being answered from the old one meanwhile."""
+        """Load and take a newer bundle, if there is one; requests are answered from the old one meanwhile."""
         path = self.published.newer()
         if path is None:
             return False
-        loaded = await asyncio.to_thread(self.published.load, path)
-        if loaded is None:
+        ranking = await self._load(path)
+        if ranking is None or ranking.shelf is None:
             return False
-        linked = Linked(loaded)
-        for _ in linked.link(self.state.activity):
-            await asyncio.sleep(0)
-        self.published.take(loaded)
-        self.linked = linked
+        self.published.take(ranking.shelf)
+        self.ranking = ranking
+        if self.published.swaps:
+            SWAPS.inc()
         return True
 
-    @property
-    def model_version(self) -> str | None:
-        """Name of the champion that answers, None without one."""
-        return self.linked.shelf.bundle.model_version if self.linked.shelf else None
-
-    @property
-    def bundle_version(self) -> str | None:
-        """Name of the bundle that answers, None without one."""
-        return self.linked.shelf.bundle.version if self.linked.shelf else None
+    async def take_challenger(self, path: Path | None) -> str | None:
+        """Have a bundle answer the canary's or the shadow's share; None ends it. Returns its version."""
+        self.challenger = await self._load(path) if path is not None else None
+        return self.challenger.bundle_version if self.challenger else None
 
     def log_soon(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Write events of the service itself; the answer doesn't wait for the disk."""
         self.collector.record_soon([dict(event) for event in events])
 
-    def _collected(self, events: pa.Table) -> None:
-        self.state.record([change for change in changes_of(events) if change.event_type != "served"])
+    @property
+    def _opened(self) -> _Opened:
+        if self._open is None:
+            raise RuntimeError("the service is not started")
+        return self._open
 
-    def note(self, changes: Sequence[Change]) -> None:
-        """Take changes of the service's own making into the state."""
-        self.state.record(changes)
+    def _ranking(self, shelf: Shelf | None) -> Ranking:
+        return Ranking(shelf, self.settings.personal_candidates, self.settings.approximate_above_items)
+
+    async def _load(self, path: Path) -> Ranking | None:
+        """A checked bundle, built off the event loop and joined to the activity in small steps."""
+        shelf = await asyncio.to_thread(self.published.load, path)
+        if shelf is None:
+            return None
+        try:
+            ranking = await asyncio.to_thread(self._ranking, shelf)
+        except ValueError as error:
+            self.published.refuse(path.name, str(error))
+            return None
+        for _ in ranking.linked.link(self.state.activity):
+            await asyncio.sleep(0)
+        return ranking
+
+    def _collected(self, events: pa.Table) -> None:
+        opened = self._opened
+        changes = changes_of(events)
+        for change in changes:
+            opened.recommending.learning.observe(change)
+        opened.deciding.rewards(events)
+        opened.state.record(changes)
 
     async def _look_out(self) -> None:
         while True:
             await asyncio.sleep(self.settings.bundle_check_seconds)
             try:
                 await self.look_for_bundle()
-            except Exception:  # the look-out must outlive whatever one bundle does to it
-                logger.exception("looking for a new bundle failed")
+                self._reload_rules()
+                self.surroundings.refresh()
+                if self.ranking.shelf is not None:
+                    age = dt.datetime.now(dt.UTC) - self.ranking.shelf.bundle.as_of
+                    MODEL_AGE_SECONDS.set(age.total_seconds())
+            except Exception:  # the look-out must outlive whatever one bundle or file does to it
+                logger.exception("looking for what is new failed")
+
+    async def _keep_flushing(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            try:
+                self._opened.state.flush()
+            except Exception:  # a busy store is tried again
+                logger.exception("the state could not be written")
+
+    def _reload_rules(self) -> None:
+        try:
+            if self.rules.refresh():
+                logger.info("%d rules in force", len(self.rules.rules.compiled))
+        except RulesError as error:
+            logger.error("the old rules stay: %s", error)
+
+
+class _Opened:
+    """What exists between open and close."""
+
+    def __init__(self, state: OnlineState, recommending: Recommending, deciding: Deciding) -> None:
+        self.state = state
+        self.recommending = recommending
+        self.deciding = deciding

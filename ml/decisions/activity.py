@@ -6,9 +6,14 @@ numbers that the service will see.
 
 from __future__ import annotations
 
+import json
+import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from ml.decisions.decayed_counts import DecayedCounts
 from ml.decisions.follows import Follows
 from ml.decisions.windowed_counts import WindowedCounts
 
@@ -17,12 +22,30 @@ DAY = 24 * HOUR
 OPENINGS = frozenset({"page_view", "click", "video_play"})
 REACTIONS = frozenset({"like", "bookmark", "share", "comment", "add_to_cart", "checkout", "purchase"})
 REJECTIONS = frozenset({"not_interested", "dislike"})
+CONSENTS = frozenset({"consent_granted", "consent_withdrawn"})
+SHOWN_ITEMS = 500
 REPEAT_SECONDS = 1800.0
+QUICK_SECONDS = 60.0
+POPULAR_HALF_LIVES = (300.0, 1800.0, 2 * HOUR, 8 * HOUR, 3 * DAY)
+WITHIN_HALF_LIVES = (1800.0, 4 * HOUR, 1800.0, 4 * HOUR)
+OPENED_FIRST = np.array([1.0] * 5 + [0.0] * 4)
+OPENED_QUICKLY = np.array([1.0] * 5 + [1.0, 1.0, 0.0, 0.0])
+OPENED_SLOWLY = np.array([1.0] * 5 + [0.0, 0.0, 1.0, 1.0])
+FOLLOW_HALF_LIVES = (1800.0, 4 * HOUR, 7 * DAY)
+SCOPE_HALF_LIVES = (HOUR, 8 * HOUR)
+NEAR_ITEMS = 5
+NEIGHBOURS_OF_A_SCOPE = 1000
 
 
 @dataclass(slots=True)
 class Change:
-    """One event as far as the online state cares. `at` is Unix seconds; `user` is the user id, else the anonymous id."""
+    """One event as far as the online state cares.
+
+    Attributes:
+        user: the user id, else the anonymous id.
+        at: Unix seconds.
+        detail: JSON text: the items of a `served`, the purposes of a consent.
+    """
 
     user: str
     event_type: str
@@ -30,9 +53,11 @@ class Change:
     item: str | None = None
     session: str | None = None
     country: str | None = None
+    region: str | None = None
     device: str | None = None
     slot: str | None = None
     campaign: str | None = None
+    detail: str | None = None
 
 
 @dataclass(slots=True)
@@ -52,8 +77,15 @@ class Visitor:
     seen: set[int] = field(default_factory=set)
     rejected: set[int] = field(default_factory=set)
     country: str | None = None
+    region: str | None = None
     device: str | None = None
     last_at: float = 0.0
+    opened: int = 0
+    popularity: float = 0.0
+    is_withdrawn: bool = False
+    shown: dict[int, list[float]] = field(default_factory=dict)
+    shown_campaigns: dict[str, list[float]] = field(default_factory=dict)
+    answered_slots: dict[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,10 +107,17 @@ class Activity:
         self.keys: dict[str, int] = {}
         self.items: list[str] = []
         self.first_opened: list[float] = []
+        self.last_opened: list[float] = []
         self.hour = WindowedCounts(HOUR)
         self.day = WindowedCounts(DAY)
         self.scoped: dict[str, tuple[WindowedCounts, WindowedCounts]] = {}
-        self.next = Follows((1800.0, 4 * HOUR, 14 * DAY), self.limits.neighbours)
+        self.popular = DecayedCounts(POPULAR_HALF_LIVES + WITHIN_HALF_LIVES)
+        self.next = Follows(FOLLOW_HALF_LIVES, self.limits.neighbours)
+        self.near = Follows(FOLLOW_HALF_LIVES, self.limits.neighbours)
+        self.scope_numbers: dict[str, int] = {}
+        self.in_scope = Follows(SCOPE_HALF_LIVES, NEIGHBOURS_OF_A_SCOPE)
+        self.reporting_slots: set[str] = set()
+        self.categories: dict[int, str] = {}
         self.visits: OrderedDict[str, Visit] = OrderedDict()
         self.visitors: OrderedDict[str, Visitor] = OrderedDict()
         self.newest = 0.0
@@ -90,7 +129,8 @@ class Activity:
         if key is None:
             key = self.keys[item] = len(self.items)
             self.items.append(item)
-            self.first_opened.append(float("nan"))
+            self.first_opened.append(math.nan)
+            self.last_opened.append(0.0)
         return key
 
     def observe(self, change: Change) -> None:
@@ -98,6 +138,12 @@ class Activity:
         self.version += 1
         self.newest = max(self.newest, change.at)
         visitor = self._visitor(change)
+        if change.event_type == "served":
+            self._served(change, visitor)
+        elif change.event_type in CONSENTS:
+            self._consented(change, visitor)
+        elif change.event_type == "impression" and change.slot is not None:
+            self.reporting_slots.add(change.slot)
         if change.item is None:
             return
         item = self.key(change.item)
@@ -107,6 +153,8 @@ class Activity:
             self._remember(visitor, item, change.at)
         elif change.event_type in REJECTIONS:
             visitor.rejected.add(item)
+        elif change.event_type == "impression":
+            self._shown(visitor, item, change)
 
     def visitor(self, user: str) -> Visitor | None:
         """What the person did lately, None for a stranger."""
@@ -125,6 +173,12 @@ class Activity:
         """Counts of the last hour and day in `all`, `country:XX` or `device:mobile`."""
         return (self.hour, self.day) if scope == "all" else self.scoped.get(scope)
 
+    @staticmethod
+    def scopes(visitor: Visitor) -> list[str]:
+        """Names of the groups that a person's openings count in."""
+        named = (("country", visitor.country), ("region", visitor.region), ("device", visitor.device))
+        return [f"{kind}:{value}" for kind, value in named if value]
+
     def forget(self, user: str) -> None:
         """Drop all that is held of a person. Counts over everybody name nobody and stay."""
         self.version += 1
@@ -140,6 +194,7 @@ class Activity:
         else:
             self.visitors.move_to_end(change.user)
         visitor.country = change.country or visitor.country
+        visitor.region = change.region or visitor.region
         visitor.device = change.device or visitor.device
         visitor.last_at = max(visitor.last_at, change.at)
         return visitor
@@ -158,28 +213,72 @@ class Activity:
         visit = self._visit(change)
         repeated = bool(visit.items) and visit.items[-1] == item and change.at - visit.last_at < REPEAT_SECONDS
         if not repeated:
-            self._count(change, item)
-            if visit.items:
-                self.next.add(visit.items[-1], item, change.at)
+            self._count(change, visitor, visit, item)
+            self._follow(visit, item, change.at)
             visit.items.append(item)
             visit.opened += 1
             del visit.items[: -self.limits.recent_items]
         visit.last_at = max(visit.last_at, change.at)
         self._remember(visitor, item, change.at)
 
-    def _count(self, change: Change, item: int) -> None:
+    def _count(self, change: Change, visitor: Visitor, visit: Visit, item: int) -> None:
         if not self.first_opened[item] <= change.at:
             self.first_opened[item] = change.at
+        self.last_opened[item] = max(self.last_opened[item], change.at)
+        visitor.opened += 1
+        visitor.popularity += math.log(self.popular.share(item, 1) + 1e-6)
         self.hour.add(item, change.at)
         self.day.add(item, change.at)
-        for kind, value in (("country", change.country), ("device", change.device)):
-            if value:
-                scope = f"{kind}:{value}"
+        quick = change.at - visit.last_at <= QUICK_SECONDS
+        manner = OPENED_FIRST if not visit.items else OPENED_QUICKLY if quick else OPENED_SLOWLY
+        self.popular.add(item, change.at, manner)
+        unit = self.in_scope.unit(change.at)
+        category = self.categories.get(visit.items[-1]) if visit.items else None
+        if category is not None:
+            self.in_scope.add(self._scope(f"after:{category}"), item, unit)
+        for scope in self.scopes(visitor):
+            self.in_scope.add(self._scope(scope), item, unit)
+            if not scope.startswith("region"):
                 windows = self.scoped.get(scope)
                 if windows is None:
                     windows = self.scoped[scope] = (WindowedCounts(HOUR), WindowedCounts(DAY))
                 for window in windows:
                     window.add(item, change.at)
+
+    def _follow(self, visit: Visit, item: int, at: float) -> None:
+        if not visit.items:
+            return
+        self.next.add(visit.items[-1], item, self.next.unit(at))
+        unit = self.near.unit(at)
+        for distance, other in enumerate(reversed(visit.items[-NEAR_ITEMS:]), start=1):
+            if other != item:
+                self.near.add(other, item, unit / distance)
+                self.near.add(item, other, unit / (2 * distance))
+
+    def _shown(self, visitor: Visitor, item: int, change: Change) -> None:
+        if len(visitor.shown) >= SHOWN_ITEMS and item not in visitor.shown:
+            del visitor.shown[next(iter(visitor.shown))]
+        _append_recent(visitor.shown.setdefault(item, []), change.at)
+        if change.campaign is not None:
+            _append_recent(visitor.shown_campaigns.setdefault(change.campaign, []), change.at)
+
+    def _served(self, change: Change, visitor: Visitor) -> None:
+        """An answer was given in a slot: it counts as seen where the slot reports no impressions itself."""
+        if change.slot is None:
+            return
+        _append_recent(visitor.answered_slots.setdefault(change.slot, []), change.at)
+        if change.slot not in self.reporting_slots:
+            for item in json.loads(change.detail or "[]"):
+                self._shown(visitor, self.key(item), change)
+
+    @staticmethod
+    def _consented(change: Change, visitor: Visitor) -> None:
+        purposes = json.loads(change.detail) if change.detail else ["personalization"]
+        if "personalization" in purposes:
+            visitor.is_withdrawn = change.event_type == "consent_withdrawn"
+
+    def _scope(self, name: str) -> int:
+        return self.scope_numbers.setdefault(name, len(self.scope_numbers))
 
     def _remember(self, visitor: Visitor, item: int, at: float) -> None:
         if not visitor.recent or visitor.recent[-1][0] != item:
@@ -188,3 +287,10 @@ class Activity:
         visitor.seen.add(item)
         if len(visitor.seen) > self.limits.seen_items:
             visitor.seen = {item for item, _ in visitor.recent}
+
+
+def _append_recent(times: list[float], at: float) -> None:
+    """Add a time and drop those more than a day older."""
+    times.append(at)
+    while times[0] < at - DAY:
+        del times[0]

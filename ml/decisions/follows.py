@@ -12,11 +12,12 @@ MAX_EXPONENT = 512.0
 class Neighbours:
     """Decayed weights of the items that go with one item: `keys` int64 (n,), `weights` float64 (n, half-lives)."""
 
-    __slots__ = ("keys", "places", "size", "weights")
+    __slots__ = ("keys", "mass", "places", "size", "weights")
 
     def __init__(self, half_lives: int) -> None:
         self.keys = np.zeros(4, dtype=np.int64)
         self.weights = np.zeros((4, half_lives))
+        self.mass = np.zeros(half_lives)
         self.places: dict[int, int] = {}
         self.size = 0
 
@@ -34,6 +35,7 @@ class Neighbours:
             self.weights[place] = 0.0
             self.size += 1
         self.weights[place] += weight
+        self.mass += weight
 
     def _keep_heaviest(self, count: int) -> None:
         keep = np.sort(np.argpartition(-self.weights[: self.size, -1], count)[:count])
@@ -60,18 +62,22 @@ class Follows:
         self.of: dict[int, Neighbours] = {}
         self.origin: float | None = None
 
-    def add(self, item: int, follower: int, at: float, weight: float = 1.0) -> None:
-        """`follower` was opened after `item` at time `at` (Unix seconds)."""
+    def unit(self, at: float) -> Floats:
+        """Weight of one event at time `at` (Unix seconds), to be given to `add`: float64 (half-lives,)."""
         if self.origin is None:
             self.origin = at
         exponent = (at - self.origin) / self.half_lives
         if exponent[0] > MAX_EXPONENT:
             self._move_origin(at)
-            exponent = (at - self.origin) / self.half_lives
+            exponent = np.zeros(len(self.half_lives))
+        return np.exp2(exponent)
+
+    def add(self, item: int, follower: int, weight: Floats) -> None:
+        """`follower` was opened after `item`; `weight` is a multiple of the moment's `unit`."""
         neighbours = self.of.get(item)
         if neighbours is None:
             neighbours = self.of[item] = Neighbours(len(self.half_lives))
-        neighbours.add(follower, weight * np.exp2(exponent), self.limit)
+        neighbours.add(follower, weight, self.limit)
 
     def after(self, item: int, at: float) -> tuple[npt.NDArray[np.int64], Floats]:
         """Followers of an item and their weights as of `at`: int64 (n,), float64 (n, half-lives)."""
@@ -79,14 +85,20 @@ class Follows:
         if neighbours is None or self.origin is None:
             return np.zeros(0, dtype=np.int64), np.zeros((0, len(self.half_lives)))
         size = neighbours.size
-        scale = np.exp2(np.clip((self.origin - at) / self.half_lives, -1000.0, 0.0))
-        return neighbours.keys[:size], neighbours.weights[:size] * scale
+        return neighbours.keys[:size], neighbours.weights[:size] * self.scale(at)
+
+    def scale(self, at: float) -> Floats:
+        """What turns stored weights into weights as of `at`: float64 (half-lives,)."""
+        if self.origin is None:
+            return np.ones(len(self.half_lives))
+        return np.asarray(np.exp2(np.clip((self.origin - at) / self.half_lives, -1000.0, 0.0)))
 
     def _move_origin(self, at: float) -> None:
         assert self.origin is not None
         scale = np.exp2(np.maximum((self.origin - at) / self.half_lives, -1000.0))
         for item, neighbours in list(self.of.items()):
             neighbours.weights *= scale
-            if neighbours.weights[: neighbours.size, -1].sum() < 1e-6:
+            neighbours.mass *= scale
+            if neighbours.mass[-1] < 1e-6:
                 del self.of[item]
         self.origin = at

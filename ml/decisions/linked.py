@@ -19,6 +19,7 @@ class Linked:
     def __init__(self, shelf: Shelf | None) -> None:
         self.shelf = shelf
         self.key_of_row: npt.NDArray[np.int64] = np.zeros(len(shelf.item_ids) if shelf else 0, dtype=np.int64)
+        self._scope_shares: dict[str, dict[int, float]] = {}
         self._row_of_key: npt.NDArray[np.int32] = np.zeros(0, dtype=np.int32)
 
     def link(self, activity: Activity) -> Iterator[int]:
@@ -29,6 +30,10 @@ class Linked:
         for start in range(0, len(ids), CHUNK):
             part = [activity.key(item) for item in ids[start : start + CHUNK]]
             self.key_of_row[start : start + len(part)] = part
+            codes = self.shelf.category[start : start + len(part)].tolist()
+            activity.categories.update(
+                (key, self.shelf.categories[code]) for key, code in zip(part, codes, strict=True) if code >= 0
+            )
             yield start + len(part)
         rows = np.full(len(activity.items), -1, dtype=np.int32)
         rows[self.key_of_row] = np.arange(len(ids), dtype=np.int32)
@@ -50,6 +55,20 @@ class Linked:
         if self.shelf is None or scope not in self.shelf.trending:
             return []
         return list(self.key_of_row[self.shelf.trending[scope]].tolist())
+
+    def scope_scores(self, scope: str, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Share of each key in what the bundle counted in a scope, float64 like `keys`."""
+        found = np.zeros(len(keys))
+        if self.shelf is None or scope not in self.shelf.trending:
+            return found
+        shares = self._scope_shares.get(scope)
+        if shares is None:
+            scores = self.shelf.scores[scope]
+            total = max(float(scores.sum()), 1e-9)
+            shares = dict(zip(self.trending(scope), (scores / total).tolist(), strict=True))
+            self._scope_shares[scope] = shares
+        found[:] = [shares.get(key, 0.0) for key in keys.tolist()]
+        return found
 
     def segment(self, user_row: int | None) -> str | None:
         """Name of a user's segment."""

@@ -32,6 +32,12 @@ class Shelf:
         self.titles = bundle.items["title"]
         self.tags = bundle.items["tags"]
         self.trending, self.scores = _trending(bundle)
+        columns = bundle.items.column_names
+        self.popularity = (
+            _numbers(bundle.items["popularity_all"])
+            if "popularity_all" in columns
+            else np.zeros(len(self.item_ids))
+        )
         has_segment = "segment" in bundle.users.column_names
         self.segment: npt.NDArray[np.int32] | None = None
         self.segments: list[str] = []
@@ -40,7 +46,6 @@ class Shelf:
         self.known_users = _known(bundle.user_factors)
         self.known_items = _known(bundle.item_factors)
         self._gram = _gram(bundle)
-        self._lengths: npt.NDArray[np.float32] | None = None
 
     def user_vector(self, user_row: int | None) -> npt.NDArray[np.float32] | None:
         """Factors of a user that the model knows, float32 (d,)."""
@@ -72,23 +77,6 @@ class Shelf:
         right = fold_in.regularization * fold_in.unknown_user + chosen.T @ (confidence + 1)
         return np.asarray(np.linalg.solve(left, right), dtype=np.float32)
 
-    def cosine(self, row: int) -> npt.NDArray[np.float32]:
-        """Similarity of every item to one, float32 (n_items,); -inf for the item itself and for unknown ones.
-
-        Raises:
-            ValueError: the bundle has no model.
-        """
-        factors = self.bundle.item_factors
-        if factors is None:
-            raise ValueError("the bundle holds no item factors")
-        if self._lengths is None:
-            lengths = np.linalg.norm(factors, axis=1)
-            self._lengths = np.where(lengths > 0, lengths, np.float32(np.inf))
-        scores: npt.NDArray[np.float32] = (factors @ factors[row]) / (self._lengths * self._lengths[row])
-        scores[~self.known_items] = -np.inf
-        scores[row] = -np.inf
-        return scores
-
     def category_of(self, row: int) -> str | None:
         """Name of an item's category."""
         code = self.category[row]
@@ -98,6 +86,17 @@ class Shelf:
         """Language tag of an item."""
         code = self.language[row]
         return self.languages[code] if code >= 0 else None
+
+    def of_topic(self, topic: str, count: int) -> npt.NDArray[np.int64]:
+        """Rows of the items of a category or with a tag, the most popular first: int64 (at most count,)."""
+        within = np.zeros(len(self.item_ids), dtype=bool)
+        if topic in self.categories:
+            within |= self.category == self.categories.index(topic)
+        lists = self.tags.combine_chunks()
+        tagged = pc.list_parent_indices(lists).filter(pc.equal(pc.list_flatten(lists), topic))
+        within[np.asarray(tagged)] = True
+        rows = np.flatnonzero(within)
+        return rows[np.argsort(-self.popularity[rows], kind="stable")[:count]]
 
     def title(self, row: int) -> str | None:
         """An item's title."""

@@ -16,6 +16,14 @@ class StateSettings(Section):
     max_visits: int = Field(ge=1)
 
 
+class ChallengerSettings(Section):
+    """How much of the traffic a second bundle gets; reasons stand in settings.yaml."""
+
+    version: str
+    canary_share: float = Field(ge=0, le=1)
+    shadow_share: float = Field(ge=0, le=1)
+
+
 class ServingSettings(Section):
     """Knobs of `serving`; their reasons stand in settings.yaml."""
 
@@ -23,6 +31,10 @@ class ServingSettings(Section):
     max_k: int = Field(ge=1, le=1000)
     default_k: int = Field(ge=1, le=1000)
     bundle_check_seconds: float = Field(gt=0)
+    budget_ms: float = Field(gt=0)
+    surroundings_file: str
+    surroundings_stale_seconds: float = Field(gt=0)
     personal_candidates: int = Field(ge=1)
     approximate_above_items: int = Field(ge=1)
+    challenger: ChallengerSettings
     state: StateSettings

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from ml.bundle import current_version, write_bundle
+from ml.bundle import current_version
 from ml.home import Home
-from ml.publishing import publication
+from ml.publishing import publication, publish
 from ml.recommenders.base import load_recommender
 from orchestration.bento import build_bento
 from orchestration.checkout import CHECKOUT
@@ -22,33 +22,32 @@ PUBLISHED_FILES = ("settings.yaml", "experiments.yaml", "rules.yaml")
 @dg.asset(
     deps=["champion_model", "segment_profiles", "user_segments", "items", "interactions", "users"],
     group_name=GROUP,
-    kinds={"parquet", "numpy"},
+    kinds={"parquet", "numpy", "lightgbm"},
     description=(
         "Everything the service answers from, in one folder: items, users with their segments, the champion's "
-        "factors, seen and trending items. Written whole, then made current; a running service takes it over."
+        "factors, seen and trending items, and the blend of all sources, learned by asking the event log what was "
+        "opened next. Written whole, then made current; a running service takes it over."
     ),
 )
 def published_bundle(
     home: HomeResource, warehouse: WarehouseResource, registry: RegistryResource
 ) -> dg.MaterializeResult[None]:
-    """Read marts and champion, write the bundle, move CURRENT."""
+    """Read marts and champion, learn the blend, write the bundle, move CURRENT."""
     champion = registry.get().champion()
     tables = warehouse.get().tables()
     with tempfile.TemporaryDirectory() as folder:
-        model = load_recommender(registry.get().download(champion, Path(folder))) if champion else None
-        written = write_bundle(
-            home.home().published,
-            publication(
-                users=warehouse.read("users"),
-                items=warehouse.read("items"),
-                interactions=warehouse.read("interactions"),
-                segments=warehouse.read("user_segments") if "user_segments" in tables else None,
-                recommender=model,
-                model_version=str(champion.version) if champion else None,
-                files=_files(home.home()),
-                details={"metrics": dict(champion.metrics), "run_id": champion.run_id} if champion else {},
-            ),
+        model = load_recommender(registry.get().download(champion, Path(folder) / "model")) if champion else None
+        prepared = publication(
+            users=warehouse.read("users"),
+            items=warehouse.read("items"),
+            interactions=warehouse.read("interactions"),
+            segments=warehouse.read("user_segments") if "user_segments" in tables else None,
+            recommender=model,
+            model_version=str(champion.version) if champion else None,
+            files=_files(home.home()),
+            details={"metrics": dict(champion.metrics), "run_id": champion.run_id} if champion else {},
         )
+        written, blend = publish(home.home(), prepared, home.settings().decisions.blend, Path(folder) / "blend")
     size = sum(file.stat().st_size for file in written.rglob("*") if file.is_file())
     return dg.MaterializeResult(
         metadata={
@@ -56,6 +55,7 @@ def published_bundle(
             "model_version": str(champion.version) if champion else "none",
             "path": dg.MetadataValue.path(str(written)),
             "mib": round(size / 2**20, 1),
+            "blend": dg.MetadataValue.json(blend.figures),
         }
     )
 

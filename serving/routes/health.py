@@ -21,7 +21,13 @@ def health_routes(tessera: Tessera) -> list[Route]:
         reason = tessera.published.why_not_ready()
         if reason is not None:
             return error_answer(503, reason)
-        return JSON({"ready": True, "bundle": tessera.bundle_version, "model_version": tessera.model_version})
+        return JSON(
+            {
+                "ready": True,
+                "bundle": tessera.ranking.bundle_version,
+                "model_version": tessera.ranking.model_version,
+            }
+        )
 
     async def metrics(_: Request) -> Response:
         return PlainTextResponse(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")

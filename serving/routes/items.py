@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ml.recommenders.topk import select_top_k
 from serving.errors import JSON, ApiError
 from serving.tessera import Tessera
 
@@ -43,21 +42,17 @@ def similar_items(tessera: Tessera, item: str, k: int) -> dict[str, object]:
     Raises:
         ApiError: 404, neither bundle nor events know the item.
     """
-    linked, activity = tessera.linked, tessera.state.activity
+    ranking, activity = tessera.ranking, tessera.state.activity
     tessera.state.catch_up()
     key = activity.keys.get(item)
     if key is None:
         raise ApiError(404, f"there is no item {item[:80]!r}", "item_id")
-    shelf, row = linked.shelf, linked.row(key)
-    found: list[tuple[str, float, str]] = []
-    if shelf is not None and shelf.bundle.item_factors is not None and row >= 0 and shelf.known_items[row]:
-        scores = shelf.cosine(row)
-        rows, values = select_top_k(scores[None, :], min(k, len(scores)))
-        found = [
-            (shelf.item_ids[place], float(value), "similar")
-            for place, value in zip(rows[0].tolist(), values[0].tolist(), strict=True)
-            if place >= 0 and np.isfinite(value)
-        ]
+    near = ranking.personal.similar(key, 2 * k + 10)
+    cosines = ranking.personal.likeness(key, near)
+    found = [
+        (activity.items[other], float(value), "similar")
+        for other, value in zip(near.tolist()[:k], cosines.tolist()[:k], strict=True)
+    ]
     taken = {item, *(other for other, _, _ in found)}
     keys, weights = activity.next.after(key, activity.newest)
     for place in np.argsort(-weights[:, -1], kind="stable").tolist():
@@ -70,5 +65,5 @@ def similar_items(tessera: Tessera, item: str, k: int) -> dict[str, object]:
             {"item_id": other, "rank": rank, "score": round(score, 6), "source": source}
             for rank, (other, score, source) in enumerate(found[:k], start=1)
         ],
-        "model_version": tessera.model_version,
+        "model_version": ranking.model_version,
     }

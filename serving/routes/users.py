@@ -31,13 +31,12 @@ def known_of(tessera: Tessera, user: str) -> dict[str, Any]:
     Raises:
         ApiError: 404, nothing is known.
     """
-    state, linked = tessera.state, tessera.linked
+    state = tessera.state
     state.catch_up()
     visitor, profile = state.activity.visitor(user), state.profile(user)
-    row = linked.shelf.user_rows.get(user) if linked.shelf else None
-    if row is None and visitor is None and not profile:
+    facts = dict(tessera.ranking.facts(user))
+    if not facts and visitor is None and not profile:
         raise ApiError(404, "nothing is known of this user", "user_id")
-    facts = linked.shelf.bundle.user(row) if linked.shelf and row is not None else {}
     recent = visitor.recent[-RECENT:][::-1] if visitor else []
     return {
         "user_id": user,

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow as pa
-
 from ml.decisions.activity import Activity, ActivityLimits, Change
+from ml.decisions.log_changes import newest_changes
 from ml.event_log import EventLog
-from ml.live_log import read_open
 from ml.settings.serving import StateSettings
 from serving.state.store import StateStore
 
-LOG_COLUMNS = (
-    "user_id",
-    "anonymous_id",
-    "event_type",
-    "occurred_at",
-    "item_id",
-    "session_id",
-    "country",
-    "device_type",
-)
 READ_ROWS = 50_000
+NOTED = 64
 PROFILES = 50_000
 
 
@@ -42,6 +30,8 @@ class OnlineState:
         self.settings = settings
         self.activity = Activity(ActivityLimits(visitors=settings.max_visitors, visits=settings.max_visits))
         self._position = 0
+        self._noted: list[Change] = []
+        self._own: deque[tuple[int, int]] = deque()
         self._profiles: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def open(self, log: EventLog) -> int:
@@ -50,7 +40,7 @@ class OnlineState:
         Returns the number of changes that were read.
         """
         if self.store.newest() == 0:
-            changes = changes_of_log(log, self.settings.max_changes)
+            changes = newest_changes(log, self.settings.max_changes)
             for start in range(0, len(changes), READ_ROWS):
                 self.store.append(changes[start : start + READ_ROWS])
         else:
@@ -61,18 +51,39 @@ class OnlineState:
         """Take in what was appended since the last call, by this worker or another; returns how many changes."""
         taken = 0
         while True:
-            changes, self._position = self.store.since(self._position, READ_ROWS)
-            for change in changes:
+            found = self.store.since(self._position, READ_ROWS)
+            for position, change in found:
+                if self._own and self._own[0][0] <= position <= self._own[0][1]:
+                    if position == self._own[0][1]:
+                        self._own.popleft()
+                    continue  # reduced when it was made
                 self._reduce(change)
-            taken += len(changes)
-            if len(changes) < READ_ROWS:
+            taken += len(found)
+            if found:
+                self._position = found[-1][0]
+            if len(found) < READ_ROWS:
                 return taken
 
     def record(self, changes: Sequence[Change]) -> None:
         """Keep new changes; the next question of any worker sees them."""
         if changes:
+            self.flush()
             self.store.append(changes)
             self.catch_up()
+
+    def note(self, change: Change) -> None:
+        """Take a change in at once and keep it with the next `flush`: for what is made with every answer."""
+        self._reduce(change)
+        self._noted.append(change)
+        if len(self._noted) >= NOTED:
+            self.flush()
+
+    def flush(self) -> None:
+        """Keep what was noted."""
+        if self._noted:
+            noted, self._noted = self._noted, []
+            last = self.store.append(noted)
+            self._own.append((last - len(noted) + 1, last))
 
     def profile(self, user: str) -> dict[str, Any]:
         """What a person set. Don't change the answer; `put_profile` does."""
@@ -99,39 +110,3 @@ class OnlineState:
         if change.event_type == "preference":
             self._profiles.pop(change.user, None)
         self.activity.observe(change)
-
-
-def changes_of(events: pa.Table) -> list[Change]:
-    """The online state's view of canonical events, in their order."""
-    columns = [events[name].to_pylist() for name in LOG_COLUMNS]
-    return [
-        Change(user or anonymous, event_type, at.timestamp(), item, session, country, device)
-        for user, anonymous, event_type, at, item, session, country, device in zip(*columns, strict=True)
-    ]
-
-
-def changes_of_log(log: EventLog, limit: int) -> list[Change]:
-    """The newest `limit` events of the log by `occurred_at`, oldest first; parts are read newest first."""
-    tables: list[pa.Table] = []
-    rows = 0
-    sealed = sorted(log.parts(), key=lambda part: part.received_max, reverse=True)
-    opened = list(read_open(log))
-    if opened:
-        tables.append(pa.Table.from_batches(opened).select(LOG_COLUMNS))
-        rows += len(tables[-1])
-    for part in sealed:
-        if rows >= 2 * limit:
-            break
-        batches = list(log.read([part], LOG_COLUMNS))
-        if batches:
-            tables.append(pa.Table.from_batches(batches))
-            rows += len(tables[-1])
-    if not tables:
-        return []
-    table = pa.concat_tables(tables).sort_by([("occurred_at", "ascending")])
-    return changes_of(table.slice(max(0, len(table) - limit)))
-
-
-def unix(moment: dt.datetime) -> float:
-    """Unix seconds of an aware moment."""
-    return moment.timestamp()

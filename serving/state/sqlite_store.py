@@ -12,7 +12,9 @@ import orjson
 from ml.decisions.activity import Change
 from serving.state.store import Position
 
-COLUMNS = ("user", "event_type", "at", "item", "session", "country", "device", "slot", "campaign")
+COLUMNS = (
+    "user", "event_type", "at", "item", "session", "country", "region", "device", "slot", "campaign", "detail",
+)  # fmt: skip
 SCHEMA = f"""
 create table if not exists changes (position integer primary key autoincrement, {", ".join(COLUMNS)});
 create index if not exists changes_user on changes (user);
@@ -48,10 +50,10 @@ class SqliteStore:
             raise
         return position
 
-    def since(self, position: Position, limit: int) -> tuple[list[Change], Position]:
+    def since(self, position: Position, limit: int) -> list[tuple[Position, Change]]:
         """See `StateStore.since`."""
         rows = self._db.execute(SELECT, (position, limit)).fetchall()
-        return [Change(*row[1:]) for row in rows], rows[-1][0] if rows else position
+        return [(row[0], Change(*row[1:])) for row in rows]
 
     def newest(self) -> Position:
         """See `StateStore.newest`."""

@@ -18,10 +18,10 @@ class StateStore(Protocol):
     """Shared by all workers of a service; safe against kill -9."""
 
     def append(self, changes: Sequence[Change]) -> Position:
-        """Keep the changes, in order and together; returns the position of the last one."""
+        """Keep the changes, in order and without others between them; returns the position of the last one."""
 
-    def since(self, position: Position, limit: int) -> tuple[list[Change], Position]:
-        """The oldest `limit` changes after `position`, and the position of the last of them."""
+    def since(self, position: Position, limit: int) -> list[tuple[Position, Change]]:
+        """The oldest `limit` changes after `position`, each with its own position."""
 
     def newest(self) -> Position:
         """Position of the newest change, 0 where there is none."""

@@ -1,0 +1,127 @@
+"""Which items could be shown: what is popular now, what follows, what fits, what is new."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.decisions.activity import Activity
+from ml.decisions.features import Question
+from ml.decisions.personal import Personal
+
+Keys = npt.NDArray[np.int64]
+POPULAR_BY_PLACE = ((0, 25), (1, 50), (2, 40), (3, 40), (4, 20), (5, 40), (7, 40))
+FOLLOWING = 40
+OF_HISTORY = 15
+OF_SCOPE = 30
+SIMILAR = 20
+
+
+class Trending:
+    """The most popular items of an activity, found again when something was opened since.
+
+    Args:
+        activity: whose items.
+        share: share of the time that finding them may take; between two searches the last answer stands.
+    """
+
+    def __init__(self, activity: Activity, share: float = 1.0) -> None:
+        self.activity = activity
+        self.share = share
+        self._version = -1
+        self._next = 0.0
+        self._keys: Keys = np.zeros(0, dtype=np.int64)
+
+    def keys(self) -> Keys:
+        """Most popular items at every half-life and among those opened within visits, best places first."""
+        now = time.perf_counter()
+        if self._version != self.activity.version and now >= self._next:
+            self._keys = self._found()
+            self._version = self.activity.version
+            self._next = now + (time.perf_counter() - now) * (1 / self.share - 1)
+        return self._keys
+
+    def _found(self) -> Keys:
+        found: dict[int, int] = {}
+        for column, count in POPULAR_BY_PLACE:
+            for place, key in enumerate(self.activity.popular.top(column, count).tolist()):
+                found[key] = min(place, found.get(key, place))
+        return np.array(sorted(found, key=lambda key: (found[key], key)), dtype=np.int64)
+
+
+@dataclass
+class Candidates:
+    """What could be shown.
+
+    Attributes:
+        keys: distinct item keys, int64 (n,), ascending; nothing that the person has seen or rejected.
+        places: by source, the place of each key in the source's own list.
+    """
+
+    keys: Keys
+    places: dict[str, dict[int, int]]
+
+    def source(self, key: int) -> str:
+        """The source that put this key first."""
+        return min(self.places, key=lambda source: (self.places[source].get(key, 10_000), source))
+
+
+def gather(
+    question: Question, personal: Personal, trending: Trending, user_row: int | None, excluded: set[int]
+) -> Candidates:
+    """Ask every source for its best items.
+
+    Args:
+        user_row: the person's row in the bundle, which their best items are remembered by.
+        excluded: keys that must not be shown.
+    """
+    activity, linked = trending.activity, personal.linked
+    lists: dict[str, list[Keys]] = {"trending": [trending.keys()], "follows": _following(question, activity)}
+    if question.vector is not None:
+        recent = question.visitor.recent[-1] if question.visitor and question.visitor.recent else None
+        owner = user_row if user_row is not None else id(question.visitor)
+        source = "personal" if user_row is not None else "recent"
+        lists[source] = [personal.best(question.vector, (owner, recent))]
+    if question.last_items:
+        lists["similar"] = [personal.similar(question.last_items[0], SIMILAR)]
+    if question.segment is not None:
+        lists["segment"] = [_array(linked.trending(f"segment:{question.segment}")[:OF_SCOPE])]
+    for scope in activity.scopes(question.visitor) if question.visitor else []:
+        lists.setdefault("here", []).append(_array(linked.trending(scope)[:OF_SCOPE]))
+    lists["popular"] = [_array([*linked.trending("all")[:OF_SCOPE], *linked.trending("popular")[:OF_SCOPE]])]
+    places: dict[str, dict[int, int]] = {}
+    for name, parts in lists.items():
+        own: dict[int, int] = {}
+        for part in parts:
+            for place, key in enumerate(part.tolist()):
+                if key not in excluded and place < own.get(key, 10_000):
+                    own[key] = place
+        places[name] = own
+    keys = sorted(set().union(*places.values()))
+    return Candidates(np.array(keys, dtype=np.int64), places)
+
+
+def _array(keys: list[int]) -> Keys:
+    return np.array(keys, dtype=np.int64)
+
+
+def _following(question: Question, activity: Activity) -> list[Keys]:
+    """What goes with the last items of the visit, and with the last ones of the person."""
+    parts = []
+    for item in question.last_items:
+        for follows in (activity.next, activity.near):
+            keys, weights = follows.after(item, question.at)
+            parts.append(_heaviest(keys, weights[:, 1], FOLLOWING))
+    recent = question.visitor.recent if question.visitor else []
+    for item, _ in recent[-2:]:
+        if item not in question.last_items:
+            keys, weights = activity.near.after(item, question.at)
+            parts.append(_heaviest(keys, weights[:, 2], OF_HISTORY))
+    return parts
+
+
+def _heaviest(keys: Keys, weights: npt.NDArray[np.float64], count: int) -> Keys:
+    return keys[np.argsort(-weights, kind="stable")[:count]]

@@ -1,0 +1,71 @@
+"""Counts that fade with time, for many keys and several half-lives at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Keys = npt.NDArray[np.int64]
+MAX_EXPONENT = 512.0
+
+
+class DecayedCounts:
+    """Exponentially decayed counts of keys 0 … n.
+
+    A weight is kept multiplied by 2^(time / half-life) from an origin, so that time costs nothing; the origin moves
+    before the numbers grow too large.
+
+    Args:
+        half_lives: seconds, the shortest first.
+    """
+
+    def __init__(self, half_lives: tuple[float, ...]) -> None:
+        self.half_lives = np.array(half_lives)
+        self.weights: Floats = np.zeros((1024, len(half_lives)))
+        self.mass: Floats = np.zeros(len(half_lives))
+        self.origin: float | None = None
+
+    def add(self, key: int, at: float, counted: Floats | float = 1.0) -> None:
+        """Count `key` at time `at` (Unix seconds); `counted` says how much, for all columns or for each."""
+        if self.origin is None:
+            self.origin = at
+        exponent = (at - self.origin) / self.half_lives
+        if exponent[0] > MAX_EXPONENT:
+            scale = np.exp2(np.maximum(-exponent, -1000.0))
+            self.weights *= scale
+            self.mass *= scale
+            self.origin = at
+            exponent = np.zeros(len(self.half_lives))
+        if key >= len(self.weights):
+            grown = np.zeros((max(key + 1, 2 * len(self.weights)), len(self.half_lives)))
+            grown[: len(self.weights)] = self.weights
+            self.weights = grown
+        weight = np.exp2(exponent) * counted
+        self.weights[key] += weight
+        self.mass += weight
+
+    def shares(self, keys: Keys, prior: float = 1.0) -> Floats:
+        """Share of each key in all that was counted, float64 (n, half-lives).
+
+        Args:
+            prior: counts that nobody had, added to the whole: a share of little is little.
+        """
+        if self.origin is None:
+            return np.zeros((len(keys), len(self.half_lives)))
+        known = keys < len(self.weights)
+        weights = np.where(known[:, None], self.weights[np.where(known, keys, 0)], 0.0)
+        return np.asarray(weights / np.maximum(self.mass, prior))
+
+    def share(self, key: int, place: int) -> float:
+        """Share of one key at the half-life of this place."""
+        mass = self.mass[place]
+        return float(self.weights[key, place] / mass) if key < len(self.weights) and mass > 0 else 0.0
+
+    def top(self, place: int, k: int) -> Keys:
+        """The k keys with most weight at the half-life of this place, best first."""
+        column = self.weights[:, place]
+        k = min(k, len(column))
+        best = np.argpartition(-column, k - 1)[:k]
+        best = best[column[best] > 0]
+        return np.asarray(best[np.argsort(-column[best], kind="stable")], dtype=np.int64)

@@ -1,0 +1,12 @@
+"""`python -m serving.demo_site`: fetch the tracker that the demo site loads."""
+
+import sys
+
+from serving.demo_site.tracker import TrackerError, install
+from serving.start import start_from_environment
+
+try:
+    folder = install(start_from_environment().home)
+except TrackerError as error:
+    sys.exit(f"demo site: {error}")
+sys.stdout.write(f"The tracker is in {folder}. Open /demo on the running service.\n")

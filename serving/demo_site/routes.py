@@ -1,0 +1,115 @@
+"""Pages, scripts and data of the demo site."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import wave
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from ml.catalogue import Catalogue
+from ml.home import Home
+from ml.settings import Settings
+from serving.demo_site import tracker
+from serving.errors import JSON, error_answer
+
+STATIC = Path(__file__).with_name("static")
+LISTED_ITEMS = 60
+FILM_SECONDS, FILM_RATE = 4, 8_000
+PAGES = {"": "index.html", "form": "form.html", "video": "video.html"}
+
+
+def demo_routes(home: Home, settings: Settings) -> list[BaseRoute]:
+    """Routes below /demo, for an application that has the collector's routes too."""
+
+    async def page(request: Request) -> Response:
+        return FileResponse(STATIC / PAGES[request.path_params.get("page", "")])
+
+    async def item_page(_: Request) -> Response:
+        return FileResponse(STATIC / "item.html")
+
+    async def vendor(request: Request) -> Response:
+        file = tracker.script(home, request.path_params["name"])
+        if file is None:
+            return error_answer(404, tracker.MISSING)
+        return FileResponse(file, media_type="text/javascript")
+
+    async def config(_: Request) -> Response:
+        return JSON(
+            {
+                "page_ping_seconds": settings.collector.page_ping_seconds,
+                "missing": None if tracker.is_installed(home) else tracker.MISSING,
+            }
+        )
+
+    async def items(_: Request) -> Response:
+        return JSON(await asyncio.to_thread(newest_items, home))
+
+    async def one_item(request: Request) -> Response:
+        wanted = request.path_params["item_id"]
+        table = await asyncio.to_thread(Catalogue(home).read)
+        found = _as_json(table.filter(pc.equal(table["item_id"], wanted)))
+        return JSON(found[0]) if found else error_answer(404, f"there is no item {wanted[:60]!r} in the catalogue")
+
+    async def film(_: Request) -> Response:
+        return Response(silent_film(), media_type="audio/wav", headers={"Accept-Ranges": "none"})
+
+    async def slash(_: Request) -> Response:
+        return RedirectResponse("/demo/")
+
+    return [
+        Route("/demo", slash),
+        Route("/demo/", page),
+        Route("/demo/config.json", config),
+        Route("/demo/items.json", items),
+        Route("/demo/items/{item_id}.json", one_item),
+        Route("/demo/items/{item_id}", item_page),
+        Route("/demo/vendor/{name}", vendor),
+        Route("/demo/film.wav", film),
+        Mount("/demo/static", StaticFiles(directory=STATIC)),
+        Route("/demo/{page:str}", page_or_404(page)),
+    ]
+
+
+def page_or_404(page: Any) -> Any:
+    """The page handler for names that exist."""
+
+    async def known(request: Request) -> Response:
+        if request.path_params["page"] not in PAGES:
+            return error_answer(404, f"the demo site has no page {request.path_params['page'][:40]!r}")
+        response: Response = await page(request)
+        return response
+
+    return known
+
+
+def newest_items(home: Home) -> list[dict[str, Any]]:
+    """The newest items of the catalogue, as JSON objects."""
+    table = Catalogue(home).read()
+    order = table.sort_by([("published_at", "descending"), ("item_id", "ascending")])
+    return _as_json(order.slice(0, LISTED_ITEMS))
+
+
+def _as_json(table: pa.Table) -> list[dict[str, Any]]:
+    names = ("item_id", "title", "text", "category", "tags", "price", "currency", "language")
+    rows: list[dict[str, Any]] = table.select(names).to_pylist()
+    return rows
+
+
+def silent_film() -> bytes:
+    """A film of FILM_SECONDS that any browser plays: a sound file of silence, so that no codec is needed."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(1)
+        file.setframerate(FILM_RATE)
+        file.writeframes(b"\x80" * (FILM_RATE * FILM_SECONDS))
+    return buffer.getvalue()

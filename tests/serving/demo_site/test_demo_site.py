@@ -1,0 +1,247 @@
+"""The demo site in headless Chromium: what a browser can tell arrives in the event log with right values."""
+
+import asyncio
+import datetime as dt
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+
+import pyarrow as pa
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+
+from ml.catalogue import ITEM_SCHEMA, Catalogue
+from ml.event_log import EventLog
+from ml.events import EVENT_SCHEMA, EVENT_TYPES
+from ml.home import Home
+from serving.collector import Collector, collector_routes
+from serving.demo_site import demo_routes, tracker
+from tests.serving.collector.collecting import settings_with
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+LAUNCH = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
+]  # fmt: skip
+PING_SECONDS = 2.0
+
+
+def items(count=8):
+    now = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+    rows = [
+        {"item_id": f"i{n}", "title": f"Item {n}", "text": "Words.", "category": "lamps", "price": 9.5,
+         "currency": "EUR", "language": "en", "published_at": now - dt.timedelta(days=n), "updated_at": now}
+        for n in range(count)
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, schema=ITEM_SCHEMA)
+
+
+class Service:
+    """Collector and demo site in this process, on a real port."""
+
+    def __init__(self, home):
+        self.home = home
+        settings = settings_with(collector={"page_ping_seconds": PING_SECONDS})
+        self.collector = Collector(home, settings)
+        app = Starlette(routes=[*collector_routes(self.collector), *demo_routes(home, settings)])
+        with socket.socket() as found:
+            found.bind(("127.0.0.1", 0))
+            self.port = found.getsockname()[1]
+        self._server = uvicorn.Server(uvicorn.Config(app, port=self.port, log_level="error"))
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+
+    async def _run(self):
+        await self.collector.start()
+        await self._server.serve()
+        await self.collector.close()
+
+    def __enter__(self):
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.02)
+        return self
+
+    def __exit__(self, *_):
+        self._server.should_exit = True
+        self._thread.join()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}/demo/"
+
+    def events(self):
+        table = pa.Table.from_batches(EventLog(self.home).read(), schema=EVENT_SCHEMA)
+        found = defaultdict(list)
+        for row in table.sort_by("occurred_at").to_pylist():
+            row["properties"] = json.loads(row["properties"] or "{}")
+            found[row["event_type"]].append(row)
+        return found
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = Home(tmp_path / "home")
+    Catalogue(home).append(items())
+    return home
+
+
+@pytest.fixture
+def page():
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=LAUNCH)
+        context = browser.new_context(
+            viewport={"width": 1000, "height": 700}, screen={"width": 1280, "height": 800}, locale="de-DE",
+            timezone_id="America/Sao_Paulo", geolocation={"latitude": 52.5163, "longitude": 13.3777},
+            permissions=["geolocation"],
+            user_agent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/129.0.0.0 Safari/537.36",
+        )  # fmt: skip
+        yield context.new_page()
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def tracker_scripts(tmp_path_factory):
+    """npm's packages, installed once."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    cached = Home(tmp_path_factory.mktemp("npm"))
+    try:
+        return tracker.install(cached)
+    except tracker.TrackerError as error:
+        pytest.skip(str(error))
+
+
+def agree(page, *purposes):
+    for purpose in purposes:
+        page.check(f"input[name={purpose}]")
+    page.click("text=Save my choice")
+    page.wait_for_selector("body[data-ready=yes]")
+
+
+def open_page(page, url):
+    page.goto(url)
+    page.wait_for_selector("body[data-ready=yes]")
+    page.wait_for_timeout(300)
+
+
+def walk_through(page, url):
+    """A visit: home, an item, the form, the video, and home again."""
+    page.goto(url + "?utm_medium=email&utm_source=letter")
+    agree(page, "analytics", "personalization", "location")
+    page.wait_for_timeout(500)
+    page.hover(".card[data-item-id=i1]")
+    page.wait_for_timeout(600)
+    page.mouse.move(10, 10)
+    page.mouse.move(310, 410)
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    page.wait_for_timeout(int(2.4 * PING_SECONDS * 1000))
+    for _ in range(3):
+        page.mouse.click(400, 300)
+    page.wait_for_timeout(700)
+    page.evaluate("scrollTo(0, 0)")
+    page.fill("#search input", "red lamp")
+    page.click("#search button")
+    page.click(".card[data-item-id=i2]")
+    page.wait_for_selector("body[data-ready=yes]")
+    for button in page.query_selector_all("main [data-event]"):
+        button.click()
+    open_page(page, url + "form")
+    page.select_option("#signup select", "pro")
+    page.click("#signup button")
+    page.fill("#login input", "ann")
+    page.click("#login button")
+    for button in page.query_selector_all("main [data-event]"):
+        button.click()
+    page.fill("#survey input", "never sent")
+    page.wait_for_timeout(400)
+    open_page(page, url + "video")
+    page.evaluate("document.querySelector('#film').play()")
+    page.wait_for_timeout(5_500)
+    open_page(page, url)
+    page.wait_for_timeout(800)
+
+
+def test_every_event_that_a_browser_can_produce_arrives(home, page, tracker_scripts):
+    os.symlink(tracker_scripts, tracker.folder_of(home))
+    with Service(home) as service:
+        walk_through(page, service.url)
+    found = service.events()
+    service_only = {"served", "erased"}
+    assert set(EVENT_TYPES) - service_only - set(found) == set()
+
+    view = found["page_view"][0]
+    assert (view["language"], view["timezone"]) == ("de-DE", "America/Sao_Paulo")
+    assert (view["screen_width"], view["screen_height"]) == (1280, 800)
+    assert (view["device_type"], view["os"], view["source"]) == ("desktop", "Linux", "snowplow")
+    assert view["properties"]["viewport"] == "1000x700"
+    assert (view["properties"]["channel"], view["properties"]["utm_source"]) == ("email", "letter")
+    assert (view["properties"]["latitude"], view["country"]) == (52.5, "DE")
+    assert view["consent"] == ["analytics", "personalization", "location"]
+    assert found["page_view"][1]["item_id"] == "i2"
+    assert all(event["anonymous_id"] == view["anonymous_id"] for events in found.values() for event in events)
+
+    pings = found["page_ping"]
+    assert all(ping["value"] == PING_SECONDS for ping in pings)
+    assert max(ping["properties"]["scroll_depth"] for ping in pings) > 99
+    hover = next(event for event in found["hover"] if event["item_id"] == "i1")
+    assert 500 <= hover["value"] <= 5_000
+    assert max(event["value"] for event in found["scroll"]) == 100
+    assert found["cursor"][0]["value"] >= 500  # (10, 10) to (310, 410)
+    assert found["page_exit"][0]["value"] >= 2 * PING_SECONDS
+    assert len(found["custom:rage_click"]) == 1
+    assert found["custom:dead_click"]
+    impressions = {event["item_id"] for event in found["impression"] if event["properties"]["slot"] == "home"}
+    assert {"i0", "i1", "i2"} <= impressions
+    assert any(event["item_id"] == "i2" for event in found["click"])
+    quartiles = sorted(event["value"] for event in found["video_progress"])
+    assert quartiles == pytest.approx(
+        [25.0, 50.0, 75.0, 100.0], abs=10
+    )  # the browser tells the time 4 times a second
+    assert [event["value"] for event in found["purchase"]] == [19.5]
+    assert found["rating"][0]["value"] == 4
+    assert found["search"][0]["properties"]["query"] == "red lamp"
+    assert [event["properties"]["form_id"] for event in found["form_abandon"]] == ["survey"]
+    assert (found["identify"][0]["user_id"], found["identify"][0]["anonymous_id"]) == ("ann", view["anonymous_id"])
+    assert found["consent_withdrawn"][0]["properties"]["purposes"] == ["personalization"]
+
+
+def test_without_consent_nothing_is_sent_and_no_tracker_is_loaded(home, page, tracker_scripts):
+    os.symlink(tracker_scripts, tracker.folder_of(home))
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    with Service(home) as service:
+        page.goto(service.url)
+        page.wait_for_selector("#consent")
+        assert not any("vendor" in url or "snowplow" in url for url in requests)
+        agree(page)
+        page.wait_for_timeout(500)
+        assert "nothing is tracked" in page.inner_text("#notice")
+        assert not any("vendor" in url or "snowplow" in url for url in requests)
+    assert dict(service.events()) == {}
+
+
+def test_without_the_tracker_the_page_says_what_is_missing(home, page):
+    with Service(home) as service:
+        page.goto(service.url)
+        agree(page, "analytics")
+        assert "run `python -m serving.demo_site`" in page.inner_text("#notice")
+        assert page.query_selector(".card") is not None
+
+
+def test_the_command_says_when_npm_is_missing(tmp_path):
+    environment = {"PATH": str(tmp_path), "TESSERA_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "serving.demo_site"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "npm is not installed" in done.stderr

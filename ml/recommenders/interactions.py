@@ -102,7 +102,9 @@ class Interactions:
     def liked(self) -> sparse.csr_matrix:
         """CSR float32 (n_users, n_items): 1 for each pair of positive weight."""
         matrix = sparse.csr_matrix(
-            ((self.matrix.data > 0).astype(np.float32), self.matrix.indices, self.matrix.indptr), self.matrix.shape
+            ((self.matrix.data > 0).astype(np.float32), self.matrix.indices, self.matrix.indptr),
+            self.matrix.shape,
+            copy=True,  # eliminate_zeros works in place
         )
         matrix.eliminate_zeros()
         return matrix

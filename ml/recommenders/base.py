@@ -211,6 +211,11 @@ class Recommender(ABC):
             name: value for name, value in vars(self).items() if name.endswith("_") and not name.startswith("_")
         }
 
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take back what `state` gave."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
     def parts(self) -> dict[str, Recommender]:
         """Recommenders that this one is made of, by name; stored beside it."""
         return {}
@@ -250,18 +255,27 @@ class Recommender(ABC):
 
         def block(rows: npt.NDArray[np.int64]) -> Floats:
             chosen = known[rows]
-            scores = np.repeat(unknown[None, :], len(rows), axis=0)
-            if (chosen >= 0).any():
-                scores[chosen >= 0] = self.score(chosen[chosen >= 0])
-            return scores if columns is None else np.ascontiguousarray(scores[:, columns])
+            scores = np.repeat((unknown if columns is None else unknown[columns])[None, :], len(rows), axis=0)
+            is_known = chosen >= 0
+            if is_known.any():
+                scores[is_known] = self._score_columns(chosen[is_known], columns, excluded[rows[is_known]])
+            return scores
 
         n_columns = len(self.item_ids_) if columns is None else len(columns)
         if columns is not None:
             excluded = excluded[:, columns].tocsr()
+        excluded.sort_indices()
         best, scores = top_k_scores(block, len(known), n_columns, k, excluded)
         if columns is not None:
             best = np.where(best >= 0, columns[best] if n_columns else -1, -1).astype(np.int32)
         return best, scores
+
+    def _score_columns(
+        self, user_rows: UserRows, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix
+    ) -> Floats:
+        """Scores of known users for all items or `columns`; `excluded` (b, n_columns) is cut out afterwards."""
+        scores = self.score(user_rows)
+        return scores if columns is None else np.ascontiguousarray(scores[:, columns])
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "item_ids_"):
@@ -286,8 +300,7 @@ def load_recommender(folder: Path) -> Recommender:
     if not (isinstance(kind, type) and issubclass(kind, Recommender)):
         raise ModelFileError(f"{folder}: {document['class']!r} is no recommender")
     recommender = kind(**document["params"])
-    for attribute, value in state.items():
-        setattr(recommender, attribute, value)
+    recommender.set_state(state)
     recommender.set_parts({part: load_recommender(folder / part) for part in document["parts"]})
     return recommender
 

@@ -18,23 +18,17 @@ class Blend(Recommender):
     """Weighted sum of the parts' scores, each part standardised for each user.
 
     Args:
-        parts: dictionaries with `model`, `weight` and optional `params`.
+        models: dictionaries with `model`, `weight` and optional `params`.
 
-    Learned:
-        parts_: the fitted recommenders, in order.
+    Learned: the fitted parts, in order.
     """
 
-    def __init__(self, parts: Sequence[dict[str, Any]]) -> None:
-        self.parts_given = list(parts)
-
-    def params(self) -> dict[str, Any]:
-        """The parts as given."""
-        return {"parts": self.parts_given}
+    def __init__(self, models: Sequence[dict[str, Any]]) -> None:
+        self.models = list(models)
 
     def _fit(self, data: TrainingData) -> None:
         self._fitted = [
-            make_recommender(part["model"], **part.get("params", {})).fit_aligned(data)
-            for part in self.parts_given
+            make_recommender(part["model"], **part.get("params", {})).fit_aligned(data) for part in self.models
         ]
 
     def parts(self) -> dict[str, Recommender]:
@@ -58,10 +52,9 @@ class Blend(Recommender):
         return self._summed([part.score_histories(histories) for part in self._fitted])
 
     def _summed(self, scores: list[Floats]) -> Floats:
-        weights = [float(part["weight"]) for part in self.parts_given]
-        return np.asarray(
-            sum(weight * standardised(own) for weight, own in zip(weights, scores, strict=True)), dtype=np.float32
-        )
+        weights = [float(part["weight"]) for part in self.models]
+        parts = [weight * standardised(own) for weight, own in zip(weights, scores, strict=True)]
+        return np.asarray(np.sum(parts, axis=0), dtype=np.float32)
 
 
 class FactorBlend(FactorRecommender):
@@ -70,22 +63,18 @@ class FactorBlend(FactorRecommender):
     Each part's item vectors are divided by the standard deviation of its scores, so that weights compare.
 
     Args:
-        parts: dictionaries with `model`, `weight` and optional `params`; every model has factors.
+        models: dictionaries with `model`, `weight` and optional `params`; every model has factors.
         seed: of the users that the deviation is measured on.
     """
 
-    def __init__(self, parts: Sequence[dict[str, Any]], seed: int = 0) -> None:
-        self.parts_given = list(parts)
+    def __init__(self, models: Sequence[dict[str, Any]], seed: int = 0) -> None:
+        self.models = list(models)
         self.seed = seed
-
-    def params(self) -> dict[str, Any]:
-        """The parts as given, and the seed."""
-        return {"parts": self.parts_given, "seed": self.seed}
 
     def _fit(self, data: TrainingData) -> None:
         users, items, unknown, weights, penalties = [], [], [], [], []
         sample = np.random.default_rng(self.seed).integers(0, len(data.interactions.users), 256)
-        for part in self.parts_given:
+        for part in self.models:
             model = make_recommender(part["model"], **part.get("params", {})).fit_aligned(data)
             if not isinstance(model, FactorRecommender):
                 raise TypeError(f"{part['model']} has no factors; use the model `blend`")

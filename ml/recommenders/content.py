@@ -1,4 +1,4 @@
-"""Content: items that resemble what the user took, by TF-IDF of features or by given vectors. Cold items are no problem."""
+"""Content: items that resemble what the user took, by TF-IDF of features or by given vectors."""
 
 from __future__ import annotations
 

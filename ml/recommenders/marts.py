@@ -84,9 +84,9 @@ def features_of(table: pa.Table, id_column: str, columns: Sequence[str]) -> Feat
         {id_column: pa.chunked_array(owners, pa.string()), "name": pa.chunked_array(names, pa.string())}
     )
     grouped = listed.group_by(id_column).aggregate([("name", "list")]).rename_columns([id_column, "features"])
-    ids = pa.table({id_column: pc.cast(table[id_column], pa.string())})
-    joined = ids.join(grouped, id_column)
-    return FeatureMatrix.from_table(joined, id_column)
+    ids = pc.cast(table[id_column], pa.string())
+    features = grouped["features"].take(pc.index_in(ids, grouped[id_column]))
+    return FeatureMatrix.from_table(pa.table({id_column: ids, "features": features}), id_column)
 
 
 def _flat(table: pa.Table, id_column: str, column: str) -> tuple[pa.Array, pa.Array]:

@@ -81,7 +81,7 @@ class UserNeighbours(Recommender):
 def cooccurrence_weights(
     histories: sparse.csr_matrix, counts: Floats, neighbours: int, shrinkage: float, item_power: float
 ) -> sparse.csr_matrix:
-    """CSR float32 (n_items, n_items) of shrunk similarities, the `neighbours` largest of each row, zero diagonal."""
+    """CSR float32 (n_items, n_items) of shrunk similarities, the largest of each row, zero diagonal."""
     by_item = histories.T.tocsr()
     parts = []
     for start in range(0, len(counts), BLOCK):

@@ -14,11 +14,15 @@ from ml.recommenders.factors import FactorRecommender
 class Item2Vec(FactorRecommender):
     """Items that follow one another have similar vectors; a user is the mean of the latest items.
 
+    `item_vectors_` float32 (n_items, d) are the input vectors, for similar items.
+
     Args:
         n_factors, window, epochs, negatives: of word2vec (skip-gram).
         latest: so many of the last items make the user; None takes all.
         seed: the same seed and one worker give the same vectors.
     """
+
+    item_vectors_: npt.NDArray[np.float32]
 
     def __init__(
         self,
@@ -57,8 +61,12 @@ class Item2Vec(FactorRecommender):
             workers=1,
         )
         vectors = np.zeros((len(pairs.items), self.n_factors), np.float32)
-        vectors[np.array([int(word) for word in model.wv.index_to_key])] = model.wv.vectors
-        self.item_factors_ = unit_rows(vectors)
+        words = np.array([int(word) for word in model.wv.index_to_key])
+        vectors[words] = model.wv.vectors
+        self.item_vectors_ = unit_rows(vectors)
+        # word2vec predicts with its output vectors: they know how popular an item is, the input vectors don't.
+        self.item_factors_ = np.zeros_like(vectors)
+        self.item_factors_[words] = model.syn1neg
         place = (
             np.arange(len(rows))
             - np.concatenate([[0], cuts])[np.searchsorted(cuts, np.arange(len(rows)), "right")]
@@ -68,13 +76,13 @@ class Item2Vec(FactorRecommender):
         history = sparse.csr_matrix(
             (np.ones(int(recent.sum()), np.float32), (rows[recent], items[recent])), pairs.matrix.shape
         )
-        self.user_factors_ = unit_rows(np.asarray(history @ self.item_factors_))
+        self.user_factors_ = unit_rows(np.asarray(history @ self.item_vectors_))
         self.unknown_user_ = self.user_factors_.mean(axis=0)
         self.fold_in_weight_, self.fold_in_regularization_ = 0.0, 0.0
 
     def fold_in_histories(self, histories: sparse.csr_matrix) -> npt.NDArray[np.float32]:
         """Vectors of new users: the mean of their items, as for the training's own."""
-        vectors = unit_rows(np.asarray(histories @ self.item_factors_, dtype=np.float32))
+        vectors = unit_rows(np.asarray(histories @ self.item_vectors_, dtype=np.float32))
         vectors[np.diff(histories.indptr) == 0] = self.unknown_user_
         return vectors
 

@@ -47,14 +47,14 @@ class TwoTower(FactorRecommender):
 
     def _fit(self, data: TrainingData) -> None:
         try:
-            import torch
+            import torch  # noqa: PLC0415  an extra
         except ImportError:
             raise ImportError("the two-tower model needs PyTorch: pip install 'tessera[torch]'") from None
 
         generator = torch.Generator().manual_seed(self.seed)
         pairs = data.interactions
-        user_bags = combined_features(data.user_features, np.diff(pairs.liked.indptr), 1)
-        item_bags = combined_features(data.item_features, pairs.item_counts, 1)
+        user_bags, _ = combined_features(data.user_features, np.diff(pairs.liked.indptr), 1, pairs.users)
+        item_bags, _ = combined_features(data.item_features, pairs.item_counts, 1, pairs.items)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             towers = [self._tower(torch, bags.shape[1]) for bags in (user_bags, item_bags)]
@@ -87,7 +87,7 @@ class TwoTower(FactorRecommender):
         """Mean of feature embeddings, then two layers with a shortcut, then length 1."""
         d = self.n_factors
 
-        class Tower(torch.nn.Module):  # type: ignore[misc, name-defined]
+        class Tower(torch.nn.Module):  # type: ignore[misc]
             def __init__(self) -> None:
                 super().__init__()
                 self.embeddings = torch.nn.EmbeddingBag(n_features, d, mode="sum")

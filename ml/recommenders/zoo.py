@@ -27,8 +27,17 @@ MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "content_affinity": ("content", "TagAffinity", {}),
     "content_vectors": ("content", "VectorContent", {}),
     "two_tower": ("two_tower", "TwoTower", {}),
-    "blend": ("blends", "Blend", {}),
-    "factor_blend": ("blends", "FactorBlend", {}),
+    "blend": ("blends", "Blend", {"models": [{"model": "ease", "weight": 1.0}, {"model": "als", "weight": 1.0}]}),
+    "factor_blend": (
+        "blends",
+        "FactorBlend",
+        {"models": [{"model": "als", "weight": 1.0}, {"model": "svd", "weight": 0.5}]},
+    ),
+    "stacked": (
+        "stacking",
+        "Stacked",
+        {"models": [{"model": "ease"}, {"model": "als"}, {"model": "item_neighbours"}]},
+    ),
 }
 
 
@@ -49,3 +58,8 @@ def make_recommender(name: str, **params: Any) -> Recommender:
     module = importlib.import_module(f"ml.recommenders.{file}")
     recommender: Recommender = getattr(module, kind)(**{**defaults, **params})
     return recommender
+
+
+def seeded(name: str, seed: int) -> dict[str, int]:
+    """`{"seed": seed}` for a model that draws random numbers, `{}` for one that does not."""
+    return {"seed": seed} if "seed" in make_recommender(name).params() else {}

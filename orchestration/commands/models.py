@@ -17,6 +17,8 @@ from orchestration.commands.home import HomeOption
 
 if TYPE_CHECKING:
     from ml.recommenders.base import Recommender
+    from ml.recommenders.features import FeatureMatrix
+    from ml.recommenders.interactions import Interactions
 
 console = Console(stderr=True, highlight=False)
 
@@ -128,11 +130,27 @@ def evaluate(
     typer.echo(json.dumps({"model": type(recommender).__name__, **counts, **figures}))
 
 
-def _fitted(name: str, validation: str, seed: int, pairs, users, items) -> Recommender:  # type: ignore[no-untyped-def]
+def _fitted(
+    name: str,
+    validation: str,
+    seed: int,
+    pairs: Interactions,
+    users: FeatureMatrix | None,
+    items: FeatureMatrix | None,
+) -> Recommender:
     """The named model, or the one that validation chooses, fitted; progress goes to stderr."""
-    from ml.recommenders.zoo import make_recommender
+    from ml.recommenders.base import TrainingData
+    from ml.recommenders.choosing import choose
+    from ml.recommenders.zoo import make_recommender, seeded
 
-    return make_recommender(name).fit(pairs, users, items)
+    if name == "auto":
+        data = TrainingData.align(pairs, users, items)
+        kind = validation
+        if validation == "time" and pairs.timestamps is None:
+            console.print("no column timestamp: validating on a random share of each user's interactions")
+            kind = "random"
+        return choose(data, kind, seed=seed, told=console.print).recommender
+    return make_recommender(name, **seeded(name, seed)).fit(pairs, users, items)
 
 
 @contextmanager

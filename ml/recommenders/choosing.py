@@ -1,0 +1,200 @@
+"""`auto`: the recommender that validates best on the training data alone, refitted on all of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ml.evaluation.bootstrap import Interval, mean_interval
+from ml.evaluation.measuring import measure
+from ml.evaluation.splits import Split, split
+from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.candidates import Configuration, positive, sampled_users
+from ml.recommenders.content import NoContentError
+
+MOST_VALIDATION_USERS = 5_000
+STACK_MOST_PAIRS = (
+    500_000  # the second stage fits its first stage once a fold: beyond this, minutes become an hour
+)
+STACK_MOST_CELLS = 300_000_000  # users × items; its first stage scores every item
+DENSE_MOST_USERS = 30_000  # neighbourhoods of users compare everybody with everybody
+COLD_SHARE = 0.5  # of the held-out interactions on new items: from here on, new items are what is chosen for
+
+FIRST_STAGE = (
+    Configuration("ease", {"regularization": 200.0}),
+    Configuration("ease", {"regularization": 500.0}),
+    Configuration("ease", {"regularization": 2000.0}),
+    Configuration("ease", {"regularization": 400.0, "row_power": 0.25}),
+    Configuration("ease", {"regularization": 300.0, "dropout": 0.33}),
+    Configuration("als", {"n_factors": 96}),
+    Configuration("als", {"n_factors": 32, "confidence": 10.0}),
+    Configuration("svd", {}),
+    Configuration("item_neighbours", {}),
+    Configuration("user_neighbours", {}),
+    Configuration("user_neighbours", {"neighbours": 300}),
+)
+COLD_FIRST_STAGE = (
+    Configuration("content_tfidf", {}),
+    Configuration("content_tfidf", {"half_life_days": 365.0}),
+    Configuration("content_tfidf", {"half_life_days": 60.0}),
+    Configuration("content_affinity", {"smoothing": 5.0}),
+    Configuration("content_affinity", {"smoothing": 50.0}),
+    Configuration("content_affinity", {"smoothing": 50.0, "summed": True}),
+    Configuration("content_affinity", {"smoothing": 5.0, "half_life_days": 120.0}),
+    Configuration("content_vectors", {}),
+    Configuration("lightfm_warp", {"n_factors": 40, "epochs": 8, "item_identity_from": None}),
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One validated configuration."""
+
+    configuration: Configuration
+    per_user: npt.NDArray[np.float64]
+    interval: Interval
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen and why.
+
+    Attributes:
+        recommender: fitted on all the data.
+        trials: every configuration that was validated, best first.
+        metric: what decided.
+        cold_share: share of the held-out interactions on items without any in training.
+        warnings: of the split.
+    """
+
+    recommender: Recommender
+    trials: tuple[Trial, ...]
+    metric: str
+    cold_share: float
+    warnings: tuple[str, ...]
+
+    @property
+    def configuration(self) -> Configuration:
+        """The chosen configuration."""
+        return self.trials[0].configuration
+
+
+def choose(
+    data: TrainingData,
+    validation: str = "time",
+    *,
+    seed: int = 0,
+    minutes: float = 10.0,
+    told: Callable[[str], None] = lambda line: None,
+) -> Choice:
+    """Validate what suits the data, and refit the best.
+
+    Where most held-out interactions are on new items, only new items are ranked in the validation, by NDCG@100;
+    otherwise all items, by NDCG@10.
+
+    Args:
+        validation: name of the split that holds interactions back.
+        minutes: no further configuration is tried after half of them; the refit comes on top.
+        told: gets a line of progress for each trial.
+
+    Raises:
+        ValueError: the split is not possible on this data.
+    """
+    parted = split(data.interactions, validation, seed)
+    for warning in parted.warnings:
+        told(f"note: {warning}")
+    counts = parted.train.item_counts
+    test = positive(parted.test)
+    cold_share = float((counts[data.interactions.items.rows(test.items.values)[test.columns]] == 0).mean())
+    cold = cold_share > COLD_SHARE and data.item_features is not None
+    plan = planned(data, cold, validation)
+    candidates = data.interactions.items.take(np.flatnonzero(counts == 0)) if cold else None
+    k = 100 if cold else 10
+    start = time.monotonic()
+    trials: list[Trial] = []
+    for number, configuration in enumerate(plan, start=1):
+        if trials and time.monotonic() - start > minutes * 30:
+            told(f"time is up: {len(plan) - number + 1} of {len(plan)} configurations were not tried")
+            break
+        found = _trial(configuration, data, parted, candidates, k, seed)
+        if found is None:
+            continue
+        trials.append(found)
+        told(
+            f"{number} of {len(plan)}: {configuration.model} ndcg_at_{k} {found.interval.mean:.4f} "
+            f"[{found.interval.low:.4f}, {found.interval.high:.4f}] in {found.seconds:.0f} s"
+        )
+    trials.sort(key=lambda trial: -trial.interval.mean)
+    best = trials[0].configuration
+    told(f"chosen: {best.model}; fitting it on all interactions")
+    recommender = best.make().fit_aligned(data)
+    return Choice(recommender, tuple(trials), f"ndcg_at_{k}", cold_share, parted.warnings)
+
+
+def planned(data: TrainingData, cold: bool, validation: str) -> list[Configuration]:
+    """Configurations that suit the size and the kind of the data, quick ones first."""
+    pairs = data.interactions
+    n_users, n_items = len(pairs.users), len(pairs.items)
+    small = pairs.n_pairs <= STACK_MOST_PAIRS and n_users * n_items <= STACK_MOST_CELLS
+    plan = [Configuration("popularity", {})]
+    if pairs.timestamps is not None:
+        plan += [Configuration("trending", {"half_life_days": days}) for days in (0.1, 2.0, 30.0)]
+    if data.user_features is not None and n_users <= DENSE_MOST_USERS:
+        plan.append(Configuration("segment_popularity", {}))
+    folds_by = "time" if validation == "time" and pairs.timestamps is not None else "random"
+    if cold:
+        plan += COLD_FIRST_STAGE
+        plan.append(
+            _stack(COLD_FIRST_STAGE, folds_by="time", only_cold=True, rescored=None, sampled_negatives=300)
+        )
+        return plan
+    warm = [found for found in FIRST_STAGE if found.model != "user_neighbours" or n_users <= DENSE_MOST_USERS]
+    if not small:
+        warm = [
+            Configuration("ease", {"most_items": 5_000}),
+            Configuration("als", {"n_factors": 32, "iterations": 5}),
+        ]
+        warm.append(Configuration("item_neighbours", {}))
+    content = [Configuration("content_affinity", {"smoothing": 50.0})] if data.item_features is not None else []
+    plan += warm + content
+    if data.item_features is not None:
+        plan.append(Configuration("lightfm_warp", {"n_factors": 32, "epochs": 10}))
+    if small:
+        plan.append(_stack([*warm, *content], folds_by=folds_by))
+    return plan
+
+
+def _stack(models: Sequence[Configuration], **params: object) -> Configuration:
+    listed = [{"model": found.model, "params": dict(found.params)} for found in models]
+    return Configuration("stacked", {"models": listed, **params})
+
+
+def _trial(
+    configuration: Configuration,
+    data: TrainingData,
+    parted: Split,
+    candidates: pa.Array | None,
+    k: int,
+    seed: int,
+) -> Trial | None:
+    """Fit on the past and measure; None if the model needs content that is not there."""
+    start = time.monotonic()
+    test = sampled_users(positive(parted.test), MOST_VALIDATION_USERS, seed)
+    if candidates is not None:
+        test = test.select(np.isin(test.columns, test.items.rows(candidates))).compact()
+        test = sampled_users(test, MOST_VALIDATION_USERS // 10, seed)
+    try:
+        fitted = configuration.make().fit_aligned(
+            TrainingData(parted.train, data.user_features, data.item_features)
+        )
+    except NoContentError:
+        return None
+    table = fitted.recommend(test.users.values, k, candidates=candidates).to_table()
+    per_user = measure(table, test, parted.train, k, data.interactions.items).per_user["ndcg"]
+    return Trial(configuration, per_user, mean_interval(per_user, seed=seed), time.monotonic() - start)

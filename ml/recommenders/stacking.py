@@ -1,0 +1,281 @@
+"""A second stage that ranks the candidates of several models from their scores and the context.
+
+Gradient boosting (LightGBM) learns which pairs happened from folds of the training data that its first stage has
+not seen; the test window plays no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import lightgbm
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from ml.recommenders.base import Recommender, TrainingData, UserRows
+from ml.recommenders.blends import standardised
+from ml.recommenders.context import Context
+from ml.recommenders.interactions import Floats, Interactions
+from ml.recommenders.zoo import make_recommender
+
+OBJECTIVES = ("binary", "lambdarank")
+USER_BLOCK = 64  # users whose training rows are made at a time
+PAIR_BLOCK = 400_000  # pairs that the second stage scores at a time: with 50 features 80 MB
+TIME_SHARES = (0.12, 0.12)  # newest shares of the training that make the two folds in time
+
+
+class Stacked(Recommender):
+    """Learned ranking on top of other recommenders.
+
+    Args:
+        models: the first stage: dictionaries with `model` and optional `params`.
+        folds_by: `random` cuts each user's items into folds, `time` holds back the newest ones twice.
+        folds: number of random folds.
+        rescored: candidates a user that the second stage orders; the others follow in the order of the mean
+            standardised score of the parts. None: all items.
+        sampled_negatives: items drawn at random for each user in training, beside the candidates.
+        only_cold: learn from items that nobody had taken before the fold: for catalogues where all that is
+            recommended is new.
+        objective: binary or lambdarank.
+        trees, leaves, learning_rate, min_leaf: of the boosting.
+        seed: of folds, samples and boosting.
+
+    Learned:
+        booster_: LightGBM's model as text; feature_names_: its columns.
+    """
+
+    booster_: str
+    feature_names_: list[str]
+
+    def __init__(
+        self,
+        models: Sequence[dict[str, Any]],
+        folds_by: str = "random",
+        folds: int = 4,
+        rescored: int | None = 150,
+        sampled_negatives: int = 0,
+        only_cold: bool = False,
+        objective: str = "binary",
+        trees: int = 120,
+        leaves: int = 15,
+        learning_rate: float = 0.05,
+        min_leaf: int = 300,
+        seed: int = 0,
+    ) -> None:
+        self.models = list(models)
+        self.folds_by = folds_by
+        self.folds = folds
+        self.rescored = rescored
+        self.sampled_negatives = sampled_negatives
+        self.only_cold = only_cold
+        self.objective = objective
+        self.trees = trees
+        self.leaves = leaves
+        self.learning_rate = learning_rate
+        self.min_leaf = min_leaf
+        self.seed = seed
+
+    def _fit(self, data: TrainingData) -> None:
+        if self.objective not in OBJECTIVES:
+            raise ValueError(f"objective {self.objective!r}; there are {', '.join(OBJECTIVES)}")
+        random = np.random.default_rng(self.seed)
+        tables, labels, groups = [], [], []
+        for past, future in self._folds(data.interactions):
+            self._fit_first_stage(TrainingData(past, data.user_features, data.item_features))
+            for x, y in self._training_rows(past, future, random):
+                tables.append(x)
+                labels.append(y)
+                groups.append(len(y))
+        if not tables:
+            raise ValueError("no fold holds an interaction to learn the second stage from")
+        self._fit_first_stage(data)
+        self.booster_ = self._boost(np.concatenate(tables), np.concatenate(labels), groups)
+        self._booster = lightgbm.Booster(model_str=self.booster_)
+
+    def _fit_first_stage(self, data: TrainingData) -> None:
+        self._fitted = [
+            make_recommender(part["model"], **part.get("params", {})).fit_aligned(data) for part in self.models
+        ]
+        self._context = Context().fit(data)
+        self._known = np.diff(data.interactions.liked.indptr) > 0
+        names = [f"{part['model']}#{place}" for place, part in enumerate(self.models)]
+        self.feature_names_ = [*names, *(f"standard:{name}" for name in names), *self._context.names_]
+
+    def _folds(self, pairs: Interactions) -> Iterator[tuple[Interactions, Interactions]]:
+        """Pairs of past and future on the same ids."""
+        if self.folds_by == "time" and pairs.timestamps is not None:
+            order = np.argsort(pairs.timestamps, kind="stable")
+            end = pairs.n_pairs
+            for share in TIME_SHARES:
+                start = end - int(share * pairs.n_pairs)
+                past, future = np.zeros(pairs.n_pairs, bool), np.zeros(pairs.n_pairs, bool)
+                past[order[:start]], future[order[start:end]] = True, True
+                yield pairs.select(past), pairs.select(future)
+                end = start
+            return
+        place = np.random.default_rng(self.seed).random(pairs.n_pairs)
+        order = np.lexsort((place, pairs.rows))
+        fold = np.empty(pairs.n_pairs, np.int64)
+        # Each user's items are dealt out evenly, beginning at another fold for each user.
+        fold[order] = (np.arange(pairs.n_pairs) + pairs.rows[order]) % self.folds
+        for number in range(self.folds):
+            yield pairs.select(fold != number), pairs.select(fold == number)
+
+    def _training_rows(
+        self, past: Interactions, future: Interactions, random: np.random.Generator
+    ) -> Iterator[tuple[Floats, npt.NDArray[np.float32]]]:
+        """Features and labels of each user who has a past and a future."""
+        wanted = future.liked
+        columns = None
+        if self.only_cold:
+            columns = np.flatnonzero(np.bincount(past.columns, minlength=len(past.items)) == 0)
+        n_items = len(past.items) if columns is None else len(columns)
+        place = np.full(len(past.items), -1)
+        place[np.arange(len(past.items)) if columns is None else columns] = np.arange(n_items)
+        users = np.flatnonzero(self._known & (np.diff(wanted.indptr) > 0))
+        for block in np.array_split(users, max(1, len(users) // USER_BLOCK)):
+            scores, base = self._first_stage(block, columns, past.matrix[block])
+            chosen = self._candidates(base)
+            for row, user in enumerate(block):
+                hits = place[wanted.indices[wanted.indptr[user] : wanted.indptr[user + 1]]]
+                own = [chosen[row]] if self.rescored is not None else []
+                if self.rescored is None or self.sampled_negatives:
+                    own += [random.integers(0, n_items, self.sampled_negatives), hits[hits >= 0]]
+                items = np.unique(np.concatenate(own))
+                items = items[np.isfinite(base[row, items])]
+                labels = np.isin(items, hits).astype(np.float32)
+                if labels.any():
+                    yield (
+                        self._pair_features(
+                            user[None], [part[row : row + 1] for part in scores], items[None], columns
+                        ),
+                        labels,
+                    )
+
+    def _first_stage(
+        self, user_rows: UserRows, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix
+    ) -> tuple[list[Floats], Floats]:
+        """Scores of the parts (b, n_columns) each, and their mean standardised score, -inf where excluded."""
+        scores = [part.score(user_rows) for part in self._fitted]
+        if columns is not None:
+            scores = [part[:, columns] for part in scores]
+            excluded = excluded[:, columns].tocsr()
+        base = _mean_standardised(scores)
+        base[np.repeat(np.arange(len(user_rows)), np.diff(excluded.indptr)), excluded.indices] = -np.inf
+        return scores, base
+
+    def _candidates(self, base: Floats) -> npt.NDArray[np.int64]:
+        """Places of the candidates of each user: int64 (b, c)."""
+        n = base.shape[1]
+        if self.rescored is None or self.rescored >= n:
+            return np.repeat(np.arange(n)[None, :], len(base), axis=0)
+        return np.argpartition(base, n - self.rescored, axis=1)[:, n - self.rescored :]
+
+    def _pair_features(
+        self, user_rows: UserRows, scores: list[Floats], chosen: npt.NDArray[Any], columns: npt.NDArray[Any] | None
+    ) -> Floats:
+        """Features of the chosen places: float32 (b * c, n_features)."""
+        raw = [np.take_along_axis(part, chosen, 1) for part in scores]
+        standard = [np.take_along_axis(standardised(part), chosen, 1) for part in scores]
+        items = chosen if columns is None else columns[chosen]
+        stacked = np.stack([part.ravel() for part in [*raw, *standard]], axis=1)
+        return np.hstack([stacked, self._context.pair_features(user_rows, items)]).astype(np.float32)
+
+    def _boost(self, x: Floats, y: npt.NDArray[np.float32], groups: list[int]) -> str:
+        ranked = self.objective == "lambdarank"
+        data = lightgbm.Dataset(x, y, group=groups if ranked else None)
+        params = {
+            "objective": self.objective,
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.leaves,
+            "min_data_in_leaf": min(self.min_leaf, max(1, len(y) // 20)),
+            "feature_fraction": 0.5,
+            "bagging_fraction": 0.7,
+            "bagging_freq": 1,
+            "lambda_l2": 10.0,
+            "lambdarank_truncation_level": 20,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": 1,  # its threads spin while they wait: on a busy machine two are many times slower than one
+            "seed": self.seed,
+            "verbose": -1,
+        }
+        return str(lightgbm.train(params, data, self.trees).model_to_string())
+
+    def score(self, user_rows: UserRows) -> Floats:
+        """Scores of all items: candidates by the second stage, the others below them, those of training last."""
+        scores = self._score_columns(np.asarray(user_rows), None, self.seen_[user_rows])
+        lowest = np.where(np.isfinite(scores), scores, np.inf).min(axis=1, keepdims=True)
+        return np.where(np.isfinite(scores), scores, np.where(np.isfinite(lowest), lowest - 1, 0)).astype(
+            np.float32
+        )
+
+    def score_unknown(self) -> Floats:
+        """Mean standardised score of what the parts say of a stranger: float32 (n_items,)."""
+        return np.asarray(_mean_standardised([part.score_unknown()[None, :] for part in self._fitted])[0])
+
+    def score_histories(self, histories: sparse.csr_matrix) -> Floats:
+        """Mean standardised score of the parts: the context of a new user is not known."""
+        return _mean_standardised([part.score_histories(histories) for part in self._fitted])
+
+    def _score_columns(
+        self, user_rows: UserRows, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix
+    ) -> Floats:
+        """Scores (b, n_columns), -inf where excluded; the candidates are sought among `columns` alone."""
+        n_columns = len(self.item_ids_) if columns is None else len(columns)
+        step = max(1, PAIR_BLOCK // max(1, min(self.rescored or n_columns, n_columns)))
+        blocks = [
+            self._ranked(user_rows[start : start + step], columns, excluded[start : start + step])
+            for start in range(0, len(user_rows), step)
+        ]
+        return np.concatenate(blocks)
+
+    def _ranked(
+        self, user_rows: UserRows, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix
+    ) -> Floats:
+        """Candidates by the second stage, the others below them by the first; -inf where excluded."""
+        scores, base = self._first_stage(user_rows, columns, excluded)
+        chosen = self._candidates(base)
+        features = self._pair_features(user_rows, scores, chosen, columns)
+        learned = self._booster.predict(features, raw_score=True, num_threads=1).reshape(chosen.shape)
+        highest = np.where(np.isfinite(base), base, -np.inf).max(axis=1, keepdims=True)
+        ranked = base - np.where(np.isfinite(highest), highest, 0) + learned.min(axis=1, keepdims=True) - 1
+        np.put_along_axis(ranked, chosen, learned, 1)
+        ranked[np.isneginf(base)] = -np.inf
+        return np.asarray(ranked, dtype=np.float32)
+
+    def parts(self) -> dict[str, Recommender]:
+        """The first stage as `0`, `1`, …"""
+        return {str(place): part for place, part in enumerate(self._fitted)}
+
+    def set_parts(self, parts: dict[str, Recommender]) -> None:
+        """Take the first stage back."""
+        self._fitted = [parts[str(place)] for place in range(len(parts))]
+        self._booster = lightgbm.Booster(model_str=self.booster_)
+
+    def state(self) -> dict[str, Any]:
+        """What is learned, the context's parts as `context:…`."""
+        return {**super().state(), **{f"context:{name}": value for name, value in self._context.state().items()}}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take back what `state` gave."""
+        super().set_state({name: value for name, value in state.items() if not name.startswith("context:")})
+        own = {
+            name.removeprefix("context:"): value for name, value in state.items() if name.startswith("context:")
+        }
+        self._context = Context.from_state(own)
+
+    def importance(self) -> dict[str, float]:
+        """Share of the gain that each feature brought."""
+        gain = self._booster.feature_importance("gain")
+        return dict(zip(self.feature_names_, (gain / max(gain.sum(), 1e-9)).tolist(), strict=True))
+
+
+def _mean_standardised(scores: list[Floats]) -> Floats:
+    """Mean of the parts' scores (b, n) after each has mean 0 and deviation 1 for each user."""
+    total = np.zeros(scores[0].shape, np.float32)
+    for part in scores:
+        total += standardised(part) / len(scores)
+    return total

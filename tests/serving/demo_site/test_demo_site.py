@@ -79,7 +79,8 @@ class Service:
     def events(self):
         table = pa.Table.from_batches(EventLog(self.home).read(), schema=EVENT_SCHEMA)
         found = defaultdict(list)
-        for row in table.sort_by("occurred_at").to_pylist():
+        once = {row["event_id"]: row for row in table.sort_by("occurred_at").to_pylist()}
+        for row in once.values():  # a tracker whose page closed before the answer sends again
             row["properties"] = json.loads(row["properties"] or "{}")
             found[row["event_type"]].append(row)
         return found

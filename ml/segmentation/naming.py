@@ -34,7 +34,7 @@ def name_segment(found: Sequence[Trait], words: Mapping[str, Mapping[str, str]],
             for afters in range(1, len(phrases["after"]) + 2):
                 before = _distinct(phrases["before"][:befores])
                 after = _distinct(phrases["after"][:afters])
-                name = " ".join([*before, noun, *([" and ".join(after)] if after else [])])
+                name = " ".join([*before, noun, *([_listed(after)] if after else [])])
                 name = name[0].upper() + name[1:]
                 if name not in taken:
                     return name
@@ -57,6 +57,13 @@ def _phrase(feature: str, patterns: Mapping[str, str]) -> str:
 def readable(feature: str) -> str:
     """A feature's name as words: the key of a map stands for itself."""
     return feature.rsplit(":", 1)[-1].replace("_", " ")
+
+
+def _listed(phrases: Sequence[str]) -> str:
+    """ "of sport", "of travel" → "of sport and travel"."""
+    first, *rest = phrases
+    preposition = first.split(" ")[0] + " "
+    return " and ".join([first, *(phrase.removeprefix(preposition) for phrase in rest)])
 
 
 def _distinct(phrases: Sequence[str]) -> list[str]:

@@ -1,0 +1,45 @@
+"""The collector as an application of its own, for sites that put it on a machine of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ml.home import Home
+from ml.settings import Settings
+from serving.access import Keys
+from serving.collector.collector import Collector
+from serving.collector.routes import collector_routes
+from serving.errors import JSON
+from serving.start import start_from_environment
+
+
+def collector_app(home: Home, settings: Settings, keys: Keys | None = None) -> Starlette:
+    """An ASGI application with the collector's routes and `/livez`; the collector is at `app.state.collector`."""
+    collector = Collector(home, settings, keys or Keys())
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await collector.start()
+        try:
+            yield
+        finally:
+            await collector.close()
+
+    async def livez(_: Request) -> Response:
+        return JSON({"counts": collector.counts, "queued": collector.queued})
+
+    app = Starlette(routes=[*collector_routes(collector), Route("/livez", livez)], lifespan=lifespan)
+    app.state.collector = collector
+    return app
+
+
+def from_environment() -> Starlette:
+    """For `uvicorn --factory serving.collector.app:from_environment`."""
+    start = start_from_environment()
+    return collector_app(start.home, start.settings, start.keys)

@@ -1,0 +1,122 @@
+"""`tessera segment` and `tessera audience` as a person types them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from ml.settings import SETTINGS_FILE
+from orchestration.cli import app
+
+
+@pytest.fixture
+def quick_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """settings.yaml with fewer repetitions."""
+    content = yaml.safe_load(SETTINGS_FILE.read_text())
+    content["segmentation"]["choice"] |= {
+        "algorithms": ["kmeans"], "segments_max": 5, "null_references": 4, "resamples": 2, "stability_rows": 400,
+    }  # fmt: skip
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(content))
+    monkeypatch.setenv("TESSERA_SETTINGS", str(tmp_path / "settings.yaml"))
+    monkeypatch.setenv("TESSERA_HOME", str(tmp_path / "home"))
+
+
+def features(file: Path) -> None:
+    generator = np.random.default_rng(0)
+    kind = generator.integers(3, size=400)
+    columns = {f"f{j}": 5.0 * (kind == j) + generator.normal(size=400) for j in range(4)}
+    pq.write_table(pa.table({"user_id": [f"u{i}" for i in range(400)], **columns}), file)
+
+
+@pytest.mark.usefixtures("quick_settings")
+def test_a_table_of_users_becomes_segments_without_a_warehouse(tmp_path: Path) -> None:
+    features(tmp_path / "features.parquet")
+    result = CliRunner().invoke(
+        app, ["segment", "--features", str(tmp_path / "features.parquet"), "--out", str(tmp_path / "out")]
+    )
+    assert result.exit_code == 0, result.output
+    assert "3 segments" in result.output
+    users = pq.read_table(tmp_path / "out" / "user_segments.parquet")
+    assert users.column_names[:3] == ["user_id", "segment", "name"]
+    assert {"segments.json", "report.html"} <= {file.name for file in (tmp_path / "out").iterdir()}
+
+
+@pytest.mark.usefixtures("quick_settings")
+def test_a_file_that_cannot_be_segmented_is_one_clear_line(tmp_path: Path) -> None:
+    broken, wrong = tmp_path / "broken.parquet", tmp_path / "wrong.parquet"
+    features(broken)
+    broken.write_bytes(broken.read_bytes()[:500])
+    pq.write_table(pa.table({"visitor": ["a"], "f": [1.0]}), wrong)
+    for file, said in ((broken, "broken.parquet"), (wrong, "'user_id' is missing"), (tmp_path / "none", "none")):
+        result = CliRunner().invoke(app, ["segment", "--features", str(file), "--out", str(tmp_path / "out")])
+        assert result.exit_code == 2
+        assert said in result.output
+        assert "Traceback" not in result.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def warehouse(quick_settings: None, tmp_path: Path) -> None:
+    """The columns that the shipped rules read, for four users."""
+    (tmp_path / "home").mkdir()
+    users = pa.table(
+        {
+            "user_id": ["ann", "bob", "cem", "dia"],
+            "has_personalization_consent": [True, True, False, True],
+            "engagement_class": ["inactive", "inactive", "inactive", "frequent"],
+            "daypart": ["morning"] * 4, "recency_days": [100.0, 95.0, 99.0, 1.0], "frequency": [0.1] * 4,
+            "monetary": [0.0] * 4, "purchases": [0] * 4, "checkouts": [0] * 4, "add_to_carts": [0] * 4,
+            "page_views": [1, 20, 3, 40], "device_type": ["mobile"] * 4, "country": ["DE"] * 4,
+            "mean_price_viewed": [30.0] * 4, "product_views": [0] * 4, "timezone": ["UTC"] * 4,
+        }
+    )  # fmt: skip
+    segments = pa.table({"user_id": ["ann", "dia"], "segment": [1, 2], "name": ["Readers", "Buyers"]})
+    with duckdb.connect(tmp_path / "home" / "warehouse.duckdb") as connection:
+        connection.register("a", users)
+        connection.register("b", segments)
+        connection.execute("create table users as from a")
+        connection.execute("create table user_segments as from b")
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_an_audience_leaves_the_building_once(tmp_path: Path) -> None:
+    command = ["audience", "inactive", "--out", str(tmp_path / "mail.csv")]
+    first = CliRunner().invoke(app, command)
+    assert first.exit_code == 0, first.output
+    assert "2 of 3 users of 'inactive' written" in first.output
+    assert "left out: 1 (no consent)" in first.output
+    written = pyarrow.csv.read_csv(tmp_path / "mail.csv")
+    assert written["user_id"].to_pylist() == ["ann", "bob"]
+    assert all(text.startswith("Re-engagement with what is new") for text in written["strategy"].to_pylist())
+    assert written["send_after"].to_pylist()[0].replace(tzinfo=dt.UTC) >= dt.datetime.now(dt.UTC) - dt.timedelta(
+        hours=1
+    )
+    second = CliRunner().invoke(app, command)
+    assert "0 of 3 users" in second.output
+    assert "left out: 2 (contacted within 3 days)" in second.output
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_an_audience_by_expression_and_one_that_is_nothing(tmp_path: Path) -> None:
+    out = str(tmp_path / "some.parquet")
+    assert CliRunner().invoke(app, ["audience", "page_views > 10 && segment == 2", "--out", out]).exit_code == 0
+    assert pq.read_table(out)["user_id"].to_pylist() == ["dia"]
+    wrong = CliRunner().invoke(app, ["audience", "page_view > 10", "--out", out])
+    assert wrong.exit_code == 2
+    assert "did you mean 'page_views'?" in wrong.output
+
+
+@pytest.mark.usefixtures("quick_settings")
+def test_an_audience_before_the_first_materialization_says_what_to_do(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["audience", "inactive", "--out", str(tmp_path / "x.csv")])
+    assert result.exit_code == 2
+    assert "run `tessera materialize` first" in result.output

@@ -35,25 +35,32 @@ def ask_bento(home: Home, tag: str, bodies: Sequence[dict[str, Any]]) -> list[di
     """
     with (
         tempfile.TemporaryDirectory(prefix="tessera-bento-") as folder,
-        _serving(home, tag, Path(folder)) as address,
+        serving_bento(home, tag, writes_to=Home(Path(folder))) as address,
     ):
-        return [_post(f"{address}/v1/recommendations", body) for body in bodies]
+        return [post(f"{address}/v1/recommendations", body) for body in bodies]
 
 
 @contextmanager
-def _serving(home: Home, tag: str, folder: Path) -> Iterator[str]:
+def serving_bento(home: Home, tag: str, writes_to: Home) -> Iterator[str]:
+    """The address of the Bento `tag` of `home` while it runs; its events and its state go to `writes_to`.
+
+    Raises:
+        NotServingError: the Bento ended or was not ready in time.
+    """
+    folder = writes_to.path
+    folder.mkdir(parents=True, exist_ok=True)
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port = int(probe.getsockname()[1])
     bentoml = str(Path(sys.executable).with_name("bentoml"))
-    homes = (f"TESSERA_HOME={folder / 'home'}", f"BENTOML_HOME={home.bentoml}")
+    homes = (f"TESSERA_HOME={folder}", f"BENTOML_HOME={home.bentoml}")
     program = Program(
         name="Bento",
         command=["/usr/bin/env", *homes, bentoml, "serve", tag, "--host", LOOPBACK, "--port", str(port)],
         port=port,
         setting="chosen by the system",
     )
-    running = RunningProgram(program, folder, folder)
+    running = RunningProgram(program, folder, folder / "logs")
     try:
         _wait_until_ready(running)
         yield program.address
@@ -77,7 +84,8 @@ def _is_ready(address: str) -> bool:
         return False
 
 
-def _post(address: str, body: dict[str, Any]) -> dict[str, Any]:
+def post(address: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The JSON answer to a JSON body."""
     request = urllib.request.Request(
         address, json.dumps(body).encode(), headers={"content-type": "application/json"}, method="POST"
     )

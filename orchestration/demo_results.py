@@ -17,18 +17,14 @@ from orchestration.bento import SERVICE
 from orchestration.warehouse import Warehouse
 
 ITEMS_EACH = 3
+INTERESTS = 2
 
 _SAMPLE = """
     select
         users.user_id,
         coalesce(user_segments.name, 'no segment') as segment,
         users.engagement_class,
-        list_transform(
-            list_sort(
-                list_transform(map_entries(users.category_shares), e -> {'share': -e.value, 'category': e.key})
-            )[:2],
-            e -> e.category
-        ) as interests
+        users.category_shares
     from users
     left join user_segments using (user_id)
     where users.is_known and users.has_personalization_consent
@@ -114,7 +110,7 @@ def _people(home: Home, warehouse: Warehouse) -> tuple[SampleUser, ...]:
             user_id=user["user_id"],
             segment=user["segment"],
             engagement_class=user["engagement_class"],
-            interests=tuple(user["interests"] or ()),
+            interests=_largest(user["category_shares"] or []),
             shown=tuple(_shown(item, facts.get(item["item_id"], {})) for item in answer["items"]),
         )
         for user, answer in zip(users, answers, strict=True)
@@ -123,3 +119,8 @@ def _people(home: Home, warehouse: Warehouse) -> tuple[SampleUser, ...]:
 
 def _shown(item: Mapping[str, Any], facts: Mapping[str, Any]) -> Shown:
     return Shown(facts.get("title") or item["item_id"], facts.get("category") or "", item["reason"])
+
+
+def _largest(shares: list[tuple[str, float]]) -> tuple[str, ...]:
+    """The two categories with the largest shares of the views."""
+    return tuple(category for category, _ in sorted(shares, key=lambda entry: -entry[1])[:INTERESTS])

@@ -33,10 +33,10 @@ def small_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def materialized_home(tmp_path_factory: pytest.TempPathFactory, small_settings: Path) -> Home:
-    """A home with a simulated site and every asset built, by the command that people use. Read it, never write it."""
-    from ml.sources.simulator import Site, simulate_into_home
+    """A home with a simulated site and every asset built by the command that people use. Never write to it."""
     from typer.testing import CliRunner
 
+    from ml.sources.simulator import Site, simulate_into_home
     from orchestration.cli import app
 
     home = Home(tmp_path_factory.mktemp("home"))

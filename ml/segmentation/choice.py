@@ -4,10 +4,10 @@ The rule. A candidate is admissible if (1) its silhouette exceeds that of struct
 standard deviations and by `null_margin`, (2) it is found again in bootstrap resamples, (3) its smallest segment is
 large enough and (4) its noise small enough. Of the admissible the best silhouette wins, noise counted as 0.
 Silhouettes within `tie_errors` standard errors are a tie: of those the ones that are found again as surely as the
-surest remain, and the ranks by Davies-Bouldin and Calinski-Harabasz decide, then fewer segments, then the simpler
-algorithm. Between covariance types of a mixture BIC decides beforehand. Last time's algorithm and number stay
-unless the winner's silhouette is better by `incumbent_margin`. No admissible candidate means: there is no
-structure here.
+surest remain, then the ones that leave the fewest users without a segment, and the ranks by Davies-Bouldin and
+Calinski-Harabasz decide, then fewer segments, then the simpler algorithm. Between covariance types of a mixture
+BIC decides beforehand. Last time's algorithm and number stay unless the winner's silhouette is better by
+`incumbent_margin`. No admissible candidate means: there is no structure here.
 """
 
 from __future__ import annotations
@@ -235,6 +235,8 @@ def _decide(
     tied = [i for i in admissible if candidates[i].silhouette >= candidates[top].silhouette - reach]
     steady = max(candidates[i].bootstrap_stability for i in tied) - STABILITY_TIE
     tied = [i for i in tied if candidates[i].bootstrap_stability >= steady]
+    least_noise = min(candidates[i].noise_share for i in tied)
+    tied = [i for i in tied if candidates[i].noise_share <= least_noise]
     ranks = rankdata([candidates[i].davies_bouldin for i in tied]) + rankdata(
         [-candidates[i].calinski_harabasz for i in tied]
     )

@@ -52,15 +52,22 @@ def unimodal_quantiles(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.
     return edges, cumulative
 
 
-def draw_reference(Z: FloatMatrix, rows: int, generator: np.random.Generator) -> FloatMatrix:
-    """Structureless scores (rows, d) of the shape of Z (n, d), whose columns are principal components."""
-    drawn = np.empty((rows, Z.shape[1]))
-    for j in range(Z.shape[1]):
-        edges, cumulative = unimodal_quantiles(Z[:, j])
-        values = np.interp(generator.random(rows), cumulative, edges)
-        spread = values.std()
-        drawn[:, j] = (values - values.mean()) * (Z[:, j].std() / spread if spread > 0 else 1.0)
-    return drawn
+class Reference:
+    """The structureless crowd of the shape of scores Z (n, d), whose columns are principal components."""
+
+    def __init__(self, Z: FloatMatrix) -> None:
+        self.shapes = [unimodal_quantiles(Z[:, j]) for j in range(Z.shape[1])]
+        self.spread = Z.std(axis=0)
+
+    def draw(self, rows: int, generator: np.random.Generator) -> FloatMatrix:
+        """Scores (rows, d) with mean 0 and the spread of Z."""
+        drawn = np.column_stack(
+            [np.interp(generator.random(rows), cumulative, edges) for edges, cumulative in self.shapes]
+        )
+        spread = drawn.std(axis=0)
+        return np.asarray(
+            (drawn - drawn.mean(axis=0)) * np.divide(self.spread, spread, where=spread > 0, out=spread)
+        )
 
 
 def null_silhouettes(
@@ -68,9 +75,10 @@ def null_silhouettes(
 ) -> dict[int, NullSilhouette]:
     """Silhouette that k-means reaches without structure, for each number of segments."""
     generator = np.random.default_rng(seed)
+    shape = Reference(Z)
     found = np.empty((references, len(segments)))
     for reference in range(references):
-        drawn = draw_reference(Z, rows, generator)
+        drawn = shape.draw(rows, generator)
         for column, k in enumerate(segments):
             labels = KMeansSegments(k, starts=3, seed=seed + reference).fit(drawn).predict(drawn)
             found[reference, column] = sampled_silhouette(drawn, labels, silhouette_rows, seed).value

@@ -9,7 +9,7 @@ import pytest
 from ml.segmentation.algorithms import KMeansSegments
 from ml.segmentation.choice import Candidate, _decide, _refusal, choose
 from ml.segmentation.measures import bootstrap_stability, sampled_silhouette, start_stability
-from ml.segmentation.null_reference import draw_reference, unimodal_quantiles
+from ml.segmentation.null_reference import Reference, unimodal_quantiles
 from ml.settings.segmentation import SegmentationSettings
 
 GOOD = Candidate(
@@ -118,7 +118,7 @@ def test_the_unimodal_density_nearest_to_two_heaps_has_one() -> None:
 
 def test_references_keep_the_spread_of_each_component() -> None:
     Z = np.random.default_rng(1).normal(size=(4000, 3)) * [4.0, 1.0, 0.1]
-    drawn = draw_reference(Z, 4000, np.random.default_rng(2))
+    drawn = Reference(Z).draw(4000, np.random.default_rng(2))
     np.testing.assert_allclose(drawn.std(axis=0), Z.std(axis=0), rtol=1e-9)
     assert np.abs(np.corrcoef(drawn, rowvar=False) - np.eye(3)).max() < 0.06
 

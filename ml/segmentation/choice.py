@@ -5,8 +5,8 @@ standard deviations and by `null_margin`, (2) it is found again in bootstrap res
 large enough and (4) its noise small enough. Of the admissible the best silhouette wins, noise counted as 0.
 Silhouettes within `tie_errors` standard errors are a tie: of those the ones that are found again as surely as the
 surest remain, then the ones that leave the fewest users without a segment, and the ranks by Davies-Bouldin and
-Calinski-Harabasz decide, then fewer segments, then the simpler algorithm. Between covariance types of a mixture BIC
-decides beforehand. Last time's algorithm and number stay unless the winner's silhouette is better by
+Calinski-Harabasz decide, then fewer segments, then the simpler algorithm. Between covariance types of a mixture
+BIC decides beforehand. Last time's algorithm and number stay unless the winner's silhouette is better by
 `incumbent_margin`. No admissible candidate means: there is no structure here.
 """
 

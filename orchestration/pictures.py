@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
@@ -25,10 +26,11 @@ STAGE_COLOURS = {
 OTHER_COLOUR = "#9d9da1"
 INTERMEDIATE = ("stg_", "int_")
 DPI = 150
+MOST_NAMES = 10
 
 
 def draw_pipeline(definitions: dg.Definitions, file: Path) -> None:
-    """Stages as columns in the order of the data, with their assets; staging and intermediate tables as a count."""
+    """Stages as columns in the order of the data, with their assets; tables on the way as a count."""
     graph = definitions.resolve_asset_graph()
     stage_of = {
         key: graph.get(key).group_name
@@ -36,8 +38,8 @@ def draw_pipeline(definitions: dg.Definitions, file: Path) -> None:
         if key in graph.materializable_asset_keys
     }
     assets: dict[str, list[str]] = defaultdict(list)
-    for key, stage in stage_of.items():
-        assets[stage].append(key.to_user_string())
+    for key in sorted(stage_of, key=lambda key: -_readers(graph, key, stage_of)):
+        assets[stage_of[key]].append(key.to_user_string())
     feeds = {
         (stage_of[parent], stage)
         for key, stage in stage_of.items()
@@ -77,10 +79,15 @@ def draw_results(results: DemoResults, file: Path) -> None:
     colours = [_candidate_colour(row["model"], results.champion) for row in rows]
     right.barh([row["model"] for row in rows], [row[metric] for row in rows], color=colours)
     right.set_title("Recommenders on what users did next", loc="left")
-    right.set_xlabel("NDCG@10 (orange: champion, grey: popularity baseline)")
+    right.set_xlabel("NDCG@10; grey: the popularity baseline")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, dpi=DPI)
+
+
+def _readers(graph: AssetGraph, key: dg.AssetKey, stage_of: Mapping[dg.AssetKey, str]) -> int:
+    """How many assets of other stages read this one: what a stage is for stands on top."""
+    return sum(stage_of.get(child) not in (None, stage_of[key]) for child in graph.get(key).child_keys)
 
 
 def _columns(stages: Sequence[str], feeds: set[tuple[str, str]]) -> list[list[str]]:
@@ -103,8 +110,8 @@ def _shown(assets: Sequence[str]) -> list[str]:
     named = [asset for asset in assets if not asset.startswith(INTERMEDIATE)]
     behind = len(assets) - len(named)
     return [
-        *named[:14],
-        *([f"and {len(named) - 14} more"] if len(named) > 14 else []),
+        *named[:MOST_NAMES],
+        *([f"and {len(named) - MOST_NAMES} more"] if len(named) > MOST_NAMES else []),
         *([f"({behind} tables on the way)"] if behind else []),
     ]
 

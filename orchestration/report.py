@@ -23,7 +23,7 @@ METRICS = (
     ("ndcg_at_10", "NDCG@10"),
     ("map_at_10", "MAP@10"),
     ("recall_at_10", "recall@10"),
-    ("hit_rate_at_10", "hit rate@10"),
+    ("hit_at_10", "hit rate@10"),
 )
 SHARES = (("coverage", "coverage"),)
 

@@ -1,0 +1,126 @@
+"""Trackers of others, unmodified, against the collector. They live in environments of their own:
+
+    python -m venv .tessera/trackers
+    .tessera/trackers/bin/pip install snowplow-tracker segment-analytics-python rudder-sdk-python
+    npm install --prefix .tessera/trackers @segment/analytics-node
+
+TESSERA_TRACKERS names another folder.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from ml.event_log import EventLog
+from ml.events import EVENT_SCHEMA
+from ml.home import Home
+from ml.live_log import recover
+from tests.serving.collector.test_durability import free_port, start
+
+TRACKERS = Path(os.environ.get("TESSERA_TRACKERS", Path(__file__).parents[3] / ".tessera/trackers"))
+SNOWPLOW = """
+import sys
+from snowplow_tracker import Emitter, PageView, StructuredEvent, Subject, Tracker
+emitter = Emitter("127.0.0.1", protocol="http", port=int(sys.argv[1]), method=sys.argv[2], batch_size=1)
+subject = Subject().set_user_id("u").set_domain_user_id("d").set_screen_resolution(800, 600)
+tracker = Tracker("site", emitters=emitter, subject=subject, app_id="shop")
+tracker.track(PageView(page_url="https://shop.example/items/7", page_title="Seven"))
+tracker.track(StructuredEvent(category="shop", action="add_to_cart", label="7", value=2))
+tracker.flush()
+"""
+SEGMENT = """
+import sys
+import segment.analytics as analytics
+analytics.write_key = "key"
+analytics.host = "http://127.0.0.1:" + sys.argv[1]
+analytics.gzip = sys.argv[2] == "gzip"
+analytics.identify("u", {"plan": "pro"})
+analytics.page("u", "shop", "Seven", {"url": "https://shop.example/items/7"})
+analytics.track("u", "Order Completed", {"products": [{"product_id": "7", "price": 3, "quantity": 2}]})
+analytics.shutdown()
+"""
+RUDDERSTACK = """
+import sys
+import rudderstack.analytics as analytics
+analytics.write_key = "key"
+analytics.dataPlaneUrl = "http://127.0.0.1:" + sys.argv[1]
+analytics.gzip = False
+analytics.identify("u", {"plan": "pro"})
+analytics.page("u", "shop", "Seven", {"url": "https://shop.example/items/7"})
+analytics.track("u", "Order Completed", {"products": [{"product_id": "7", "price": 3, "quantity": 2}]})
+analytics.flush()
+"""
+NODE = """
+import { Analytics } from "@segment/analytics-node";
+const analytics = new Analytics({ writeKey: "key", host: "http://127.0.0.1:" + process.argv[2] });
+analytics.identify({ userId: "u", traits: { plan: "pro" } });
+analytics.page({ userId: "u", name: "Seven", properties: { url: "https://shop.example/items/7" } });
+analytics.track({ userId: "u", event: "Order Completed",
+  properties: { products: [{ product_id: "7", price: 3, quantity: 2 }] } });
+await analytics.closeAndFlush();
+"""
+ORDER = [("identify", None, None), ("page_view", "7", None), ("purchase", "7", 6.0)]
+
+
+@pytest.fixture
+def collector(tmp_path):
+    """Port of a running collector, and a function that stops it and gives its events."""
+    home, port = tmp_path / "home", free_port()
+    process = start(home, port)
+
+    def events():
+        time.sleep(0.2)
+        process.terminate()
+        process.wait()
+        log = EventLog(Home(home))
+        recover(log)
+        rows = pa.Table.from_batches(log.read(), schema=EVENT_SCHEMA).sort_by("event_type").to_pylist()
+        assert all(row["user_id"] == "u" for row in rows)
+        return [(row["event_type"], row["item_id"], row["value"]) for row in rows]
+
+    yield port, events
+    process.kill()
+    process.wait()
+
+
+def run_python(package, code, *arguments):
+    python = TRACKERS / "bin/python"
+    if not python.exists() or subprocess.run([python, "-c", f"import {package}"], check=False).returncode:
+        pytest.skip(f"{package} is not installed in {TRACKERS}; this file says how")
+    subprocess.run([python, "-c", code, *map(str, arguments)], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("method", ["post", "get"])
+def test_the_snowplow_tracker_for_python(collector, method):
+    port, events = collector
+    run_python("snowplow_tracker", SNOWPLOW, port, method)
+    assert events() == [("add_to_cart", None, 2.0), ("page_view", "7", None)]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "plain"])
+def test_the_segment_library_for_python(collector, encoding):
+    port, events = collector
+    run_python("segment", SEGMENT, port, encoding)
+    assert events() == ORDER
+
+
+def test_the_rudderstack_library_for_python(collector):
+    port, events = collector
+    run_python("rudderstack", RUDDERSTACK, port)
+    assert events() == ORDER
+
+
+def test_the_segment_library_for_node(collector, tmp_path):
+    port, events = collector
+    modules = TRACKERS / "node_modules"
+    if shutil.which("node") is None or not (modules / "@segment/analytics-node").exists():
+        pytest.skip(f"@segment/analytics-node is not installed in {TRACKERS}; this file says how")
+    (tmp_path / "node_modules").symlink_to(modules)
+    (tmp_path / "send.mjs").write_text(NODE)
+    subprocess.run(["node", tmp_path / "send.mjs", str(port)], check=True, timeout=60)
+    assert events() == ORDER

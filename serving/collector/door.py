@@ -111,7 +111,7 @@ class Door:
         address = handed["address"] if isinstance(handed["address"], str) else None
         if address is None and (from_browser or looks_like_a_browser(facts.user_agent)):
             address = facts.address
-        control = record.get("event_type") in CONTROL
+        control = _text(record.get("event_type")) in CONTROL
         if isinstance(granted, list):
             record["consent"] = granted
             if "analytics" not in granted and not control:
@@ -193,7 +193,8 @@ class Door:
         properties = record.get("properties")
         if isinstance(properties, dict) and "device_context" in properties:
             context = properties.pop("device_context")
-            coarse = coarse_device_context(context) if "personalization" in (granted or ()) else {}
+            may_keep = isinstance(granted, list) and "personalization" in granted
+            coarse = coarse_device_context(context) if may_keep else {}
             if coarse:
                 properties["device_context"] = coarse
 

@@ -40,6 +40,15 @@ def test_bad_events_are_named_by_index_and_kept_as_dead_letters(site):
     ]
 
 
+@pytest.mark.parametrize(
+    "event", [{"event_type": ["click"]}, {"event_type": {}}, {"consent": 5, "properties": {"device_context": {}}}]
+)
+def test_values_of_a_wrong_type_are_rejected_by_field(site, event):
+    answer = site.send("/v1/events", {"events": [CLICK | event]})
+    assert (answer.status_code, answer.json()["accepted"]) == (202, 0)
+    assert answer.json()["rejected"][0]["error"].startswith(next(iter(event)))
+
+
 def test_a_wrong_clock_is_corrected_by_what_it_says_at_sending(site):
     slow = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
     event = CLICK | {"occurred_at": slow.isoformat()}

@@ -105,7 +105,7 @@ def publish(home: Home, prepared: Publication, settings: BlendSettings, workspac
 
 
 def trending(users: pa.Table, items: pa.Table, interactions: pa.Table) -> pa.Table:
-    """Best items by scope, TRENDING_SCHEMA: `all` by trend, `popular` by everything, and by country, device, segment.
+    """Best items by scope, TRENDING_SCHEMA: `all`, `popular`, and by country, device, segment.
 
     The scopes of people count distinct people of the last week of the data.
     """

@@ -9,8 +9,10 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from serving.collector import collector_routes
+from serving.demo_site import demo_routes
 from serving.errors import ApiError, on_api_error, on_failure, on_http_error
 from serving.routes.documentation import documentation_routes
+from serving.routes.experiments import experiment_routes
 from serving.routes.health import health_routes
 from serving.routes.items import item_routes
 from serving.routes.recommendations import recommendation_routes
@@ -33,7 +35,9 @@ def application(tessera: Tessera) -> Starlette:
             *collector_routes(tessera.collector),
             *user_routes(tessera),
             *item_routes(tessera),
+            *experiment_routes(tessera),
             *health_routes(tessera),
+            *demo_routes(tessera.start.home, tessera.start.settings),
             *documentation_routes(),
         ],
         exception_handlers={ApiError: on_api_error, HTTPException: on_http_error, Exception: on_failure},

@@ -106,10 +106,7 @@ class Deciding:
         )
 
     def rewards(self, events: pa.Table) -> None:
-        """Learn from events that react to a decision: an opening or a conversion earns 1, an impression without, 0.
-
-        An impression counts as one showing; the reaction that follows it takes the zero's place by adding the one.
-        """
+        """Learn from events that react to a decision: an opening or a conversion earns 1, a rejection 0."""
         ids = events["recommendation_id"]
         if ids.null_count == len(ids):
             return

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from serving.requests import Body, DecisionRequest, RecommendationRequest
+from serving.requests import Body, DecisionRequest, Preferences, RecommendationRequest
 
 ERROR = {
     "type": "object",
@@ -77,6 +77,27 @@ OPERATIONS: tuple[Operation, ...] = (
         "Items like one item.",
         query=(("k", "items to answer"),),
         errors=(401, 403, 404, 422),
+    ),
+    Operation("delete", "/v1/users/{user_id}", "Erase a person; answers with a receipt.", 202, errors=(401, 403)),
+    Operation(
+        "put",
+        "/v1/users/{user_id}/preferences",
+        "Interests, mutes, opt-out, caps, quiet hours; `preview=true` changes nothing and shows the effect.",
+        body=Preferences,
+        query=(("preview", "true to try a change"),),
+        errors=(400, 401, 403, 413, 422),
+    ),
+    Operation("get", "/v1/users/{user_id}/export", "Everything that is held of a person.", errors=(401, 403, 404)),
+    Operation(
+        "get", "/v1/erasures/{receipt_id}", "What became of an erasure, place by place.", errors=(401, 403, 404)
+    ),
+    Operation("get", "/v1/onboarding", "The questions that tell most.", errors=(401, 403)),
+    Operation(
+        "get",
+        "/v1/experiments/{experiment_id}/assignment",
+        "The variant of a unit, the same every time.",
+        query=(("user_id", "known user"), ("anonymous_id", "browser"), ("session_id", "session")),
+        errors=(400, 401, 403, 404),
     ),
     Operation("get", "/livez", "Whether the process lives.", needs_key=False, errors=()),
     Operation(

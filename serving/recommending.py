@@ -51,6 +51,7 @@ class Asking:
     wanted: Filter | None
     boosts: tuple[tuple[str, str, float], ...] = ()
     chance: random.Random = field(default_factory=random.Random)
+    is_trial: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,22 @@ class Recommending:
         ranking: Ranking,
         situation: Situation,
         boosts: tuple[tuple[str, str, float], ...] = (),
+        profile: Mapping[str, Any] | None = None,
+        is_trial: bool = False,
     ) -> Asking:
-        """Bring together what request, state and bundle say of who asks."""
+        """Bring together what request, state and bundle say of who asks.
+
+        Args:
+            profile: instead of what the person set.
+            is_trial: nothing is learned from the answer.
+        """
         activity, linked = self.state.activity, ranking.linked
         user = request.user_id or request.anonymous_id
         at = request.moment(now).timestamp()
         visitor = activity.visitor(user) if user else None
         row = ranking.shelf.user_rows.get(user) if user and ranking.shelf else None
-        profile = self.state.profile(user) if user else {}
+        if profile is None:
+            profile = self.state.profile(user) if user else {}
         is_personal = not profile.get("opt_out") and not (visitor and visitor.is_withdrawn)
         excluded = {activity.key(item) for item in request.exclude if item in activity.keys}
         if visitor is not None:
@@ -111,7 +120,7 @@ class Recommending:
             question = Question(at)
         return Asking(
             user, at, k, request.slot, question, profile, row if is_personal else None, situation, is_personal,
-            excluded, request.filter, boosts, self._chance,
+            excluded, request.filter, boosts, self._chance, is_trial,
         )  # fmt: skip
 
     def recommend(self, asked: Asking, ranking: Ranking) -> Recommended:
@@ -143,10 +152,10 @@ class Recommending:
             return -best_places(found, keys)
         chosen = np.array(keys, dtype=np.int64)
         rows = self._features.rows(asked.question, chosen, ranking.personal)
-        # equal scores, as everybody's who is a stranger to a site that nobody visits, fall in the order of the sources
+        # equal scores, as a stranger's to a site that nobody visits, fall in the order of the sources
         base = ranking.blend.base(rows) - TIE * best_places(found, keys)
         inputs = ranking.blend.inputs(rows)
-        if asked.is_personal and asked.user is not None:
+        if asked.is_personal and asked.user is not None and not asked.is_trial:
             self.learning.remember(asked.user, base, inputs, keys)
         return self.learning.scores(base, inputs, keys)
 

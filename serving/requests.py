@@ -62,3 +62,20 @@ class DecisionRequest(RecommendationRequest):
     """As a recommendation, for one named slot."""
 
     slot: Identifier
+
+
+class QuietHours(Body):
+    """Local hours in which a person wants no campaigns; they may span midnight."""
+
+    start: float = Field(alias="from", ge=0, le=24)
+    end: float = Field(alias="to", ge=0, le=24)
+
+
+class Preferences(Body):
+    """What a person may set. A field left out stays as it is; null takes it back."""
+
+    interests: list[Identifier] | None = Field(default=None, max_length=200)
+    muted: list[Identifier] | None = Field(default=None, max_length=200)
+    opt_out: bool | None = None
+    item_impressions_per_day: int | None = Field(default=None, ge=1, le=1000)
+    quiet_hours: QuietHours | None = None

@@ -21,6 +21,7 @@ class Front:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer HTTP from the API; leave start and stop to BentoML."""
         if scope["type"] == "http":
             await API(scope, receive, send)
         else:

@@ -11,6 +11,7 @@ from ml.home import Home
 from ml.settings import Settings, load_settings
 from serving.access import Keys
 
+NO_KEYS = Keys()
 BUNDLED = Path(__file__).resolve().parent.parent / "published"
 
 
@@ -25,7 +26,7 @@ class Start:
 
     home: Home
     settings: Settings
-    keys: Keys = Keys()
+    keys: Keys = NO_KEYS
     bundled: Path = BUNDLED
     redis_url: str | None = None
 

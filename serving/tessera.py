@@ -24,7 +24,7 @@ from serving.metrics import MODEL_AGE_SECONDS, SWAPS
 from serving.published import Published
 from serving.ranking import Ranking
 from serving.recommending import Recommending
-from serving.rule_book import RuleBook
+from serving.rule_book import ExperimentBook, RuleBook
 from serving.start import Start
 from serving.state.online import OnlineState
 from serving.state.opening import open_store
@@ -56,6 +56,7 @@ class Tessera:
         self.ranking = self._ranking(None)
         self.challenger: Ranking | None = None
         self.rules = RuleBook(start.home, start.settings.decisions.rules_file)
+        self.experiments = ExperimentBook(start.home, start.settings.experiments.file)
         self.surroundings = FileProvider(
             start.home.path / self.settings.surroundings_file, self.settings.surroundings_stale_seconds
         )
@@ -89,7 +90,7 @@ class Tessera:
         deciding = Deciding(state, self.start.settings.decisions, self.seed)
         self._open = _Opened(state, recommending, deciding)
         self.surroundings.refresh()
-        self._reload_rules()
+        self._reload_definitions()
         await self.look_for_bundle()
         if self.published.loaded is None:
             logger.warning("not ready: %s", self.published.why_not_ready())
@@ -169,7 +170,7 @@ class Tessera:
             await asyncio.sleep(self.settings.bundle_check_seconds)
             try:
                 await self.look_for_bundle()
-                self._reload_rules()
+                self._reload_definitions()
                 self.surroundings.refresh()
                 if self.ranking.shelf is not None:
                     age = dt.datetime.now(dt.UTC) - self.ranking.shelf.bundle.as_of
@@ -185,7 +186,11 @@ class Tessera:
             except Exception:  # a busy store is tried again
                 logger.exception("the state could not be written")
 
-    def _reload_rules(self) -> None:
+    def _reload_definitions(self) -> None:
+        try:
+            self.experiments.refresh()
+        except ValueError as error:
+            logger.error("the old experiments stay: %s", error)
         try:
             if self.rules.refresh():
                 logger.info("%d rules in force", len(self.rules.rules.compiled))

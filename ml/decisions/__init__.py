@@ -1,1 +1,1 @@
-"""What to show now: popularity, co-visitation, ranking, rules, caps and reasons, as functions of their arguments."""
+"""What to show now: popularity, co-visitation, ranking, rules, caps and reasons."""

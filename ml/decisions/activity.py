@@ -100,7 +100,7 @@ class ActivityLimits:
 
 
 class Activity:
-    """Reduces events to windowed popularity, co-visitation, visits and visitors. Items are numbered as they come."""
+    """Reduces events to popularity, co-visitation, visits and visitors. Items are numbered as they come."""
 
     def __init__(self, limits: ActivityLimits | None = None) -> None:
         self.limits = limits or ActivityLimits()

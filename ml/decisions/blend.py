@@ -1,8 +1,8 @@
 """How much each feature counts: a ranker learned from the log, and a small correction learned online.
 
-The score of a candidate is that of the learned ranker (gradient-boosted trees, LambdaRank) plus a linear correction
-and a bias of the item. Correction and biases move with each opening that follows an answer; they are bounded, can be
-taken back, and every snapshot of them is kept.
+The score of a candidate is that of the learned ranker (gradient-boosted trees, LambdaRank) plus a linear
+correction and a bias of the item. Correction and biases move with each opening that follows an answer; they are
+bounded, can be taken back, and snapshots of them are kept.
 """
 
 from __future__ import annotations

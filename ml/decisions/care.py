@@ -1,4 +1,4 @@
-"""How often one thing may be shown to one person: caps, fatigue and quiet hours, as functions of what was shown."""
+"""How often one thing may be shown to one person: caps, fatigue and quiet hours."""
 
 from __future__ import annotations
 

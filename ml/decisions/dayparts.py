@@ -12,7 +12,39 @@ from ml.settings.decisions import DaypartSettings
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 SEASONS = ("winter", "spring", "summer", "autumn")
 SOUTHERN = frozenset(
-    "AO AR AU BO BR BW CL FJ KM LS MG MU MW MZ NA NC NZ PE PF PG PY RE SB SZ TO UY VU WS ZA ZM ZW".split()
+    [
+        "AO",
+        "AR",
+        "AU",
+        "BO",
+        "BR",
+        "BW",
+        "CL",
+        "FJ",
+        "KM",
+        "LS",
+        "MG",
+        "MU",
+        "MW",
+        "MZ",
+        "NA",
+        "NC",
+        "NZ",
+        "PE",
+        "PF",
+        "PG",
+        "PY",
+        "RE",
+        "SB",
+        "SZ",
+        "TO",
+        "UY",
+        "VU",
+        "WS",
+        "ZA",
+        "ZM",
+        "ZW",
+    ]
 )
 
 

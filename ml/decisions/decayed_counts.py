@@ -13,8 +13,8 @@ MAX_EXPONENT = 512.0
 class DecayedCounts:
     """Exponentially decayed counts of keys 0 … n.
 
-    A weight is kept multiplied by 2^(time / half-life) from an origin, so that time costs nothing; the origin moves
-    before the numbers grow too large.
+    A weight is kept multiplied by 2^(time / half-life) from an origin, so that time costs nothing; the origin
+    moves before the numbers grow too large.
 
     Args:
         half_lives: seconds, the shortest first.

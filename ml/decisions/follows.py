@@ -48,8 +48,8 @@ class Neighbours:
 class Follows:
     """For each item, what was opened right after it, at several half-lives at once.
 
-    A weight that decays is kept multiplied by 2^(time / half-life) from a common origin, so that adding is all that an
-    event costs; the origin moves before the numbers grow too large.
+    A weight that decays is kept multiplied by 2^(time / half-life) from a common origin, so that adding is all
+    that an event costs; the origin moves before the numbers grow too large.
 
     Args:
         half_lives: seconds, ascending; neighbours are kept by the longest.

@@ -1,8 +1,8 @@
 """Rules as data: when what holds, what is shown instead. Checked at load, every fault with its line.
 
-A rule looks at the visitor's situation and acts on one slot, some slots or all of them. Rules are tried by priority,
-the highest first, and by their order in the file; for each kind of action the first rule that matches decides, and
-boosts of all matching rules add up.
+A rule looks at the visitor's situation and acts on one slot, some slots or all of them. Rules are tried by
+priority, the highest first, and by their order in the file; for each kind of action the first rule that matches
+decides, and boosts of all matching rules add up.
 """
 
 from __future__ import annotations

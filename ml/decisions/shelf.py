@@ -56,7 +56,7 @@ class Shelf:
         return vector
 
     def fold_in(self, rows: list[int], weights: list[float]) -> npt.NDArray[np.float32] | None:
-        """Factors of somebody who opened these items, float32 (d,): weighted ridge regression on the items' factors.
+        """Factors of somebody who opened these items, float32 (d,), by weighted ridge regression.
 
         Args:
             rows: item rows; those that the model does not know are left out.

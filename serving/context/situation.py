@@ -16,8 +16,8 @@ from serving.context.weather import NOWHERE, SurroundingsProvider
 from serving.errors import ApiError
 
 TEXTS = (
-    "device_type", "os", "browser", "network_type", "country", "region", "city", "language", "currency", "timezone",
-    "channel", "page_url", "referrer",
+    "device_type", "os", "browser", "network_type", "country", "region", "city", "language", "currency",
+    "timezone", "channel", "page_url", "referrer",
 )  # fmt: skip
 NUMBERS = ("screen_width", "screen_height", "latitude", "longitude")
 IMAGE_FORMATS = ("image/avif", "image/webp")

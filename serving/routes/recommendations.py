@@ -116,6 +116,16 @@ def decision(tessera: Tessera, wanted: DecisionRequest, headers: dict[str, Any] 
     }
 
 
+def preview(tessera: Tessera, wanted: RecommendationRequest, profile: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a person would be answered with another profile; nothing is logged or remembered."""
+    now, ranking = tessera.clock(), tessera.ranking
+    around = _situation(tessera, wanted, {}, ranking, now)
+    asked = tessera.recommending.asking(
+        wanted, now, tessera.settings.default_k, ranking, around, profile=profile, is_trial=True
+    )
+    return tessera.recommending.recommend(asked, ranking).items
+
+
 def _own_id_only(is_trusted: bool, wanted: RecommendationRequest) -> None:
     if not is_trusted and wanted.user_id is not None:
         raise ApiError(403, "a browser key asks for an anonymous_id only", "user_id")

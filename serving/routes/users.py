@@ -1,28 +1,66 @@
-"""`/v1/users/{id}`: what is known of a person, for the person."""
+"""`/v1/users/{id}` and `/v1/onboarding`: what is known of a person, and what the person says about it."""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.errors import JSON, ApiError
+from serving.privacy.erasure import ErasureDesk
+from serving.privacy.export import exported
+from serving.requests import Preferences, RecommendationRequest
+from serving.routes.bodies import body_as
+from serving.routes.recommendations import preview
 from serving.tessera import Tessera
 
 RECENT = 20
+TOPICS_ASKED = 12
 
 
 def user_routes(tessera: Tessera) -> list[Route]:
     """Routes of this file."""
+    desk = ErasureDesk(tessera.start.home)
 
     async def user(request: Request) -> Response:
         tessera.access.trusted(request)
+        if request.method == "DELETE":
+            return JSON(await erase(tessera, desk, request.path_params["user_id"]), status_code=202)
         return JSON(known_of(tessera, request.path_params["user_id"]))
 
-    return [Route("/v1/users/{user_id}", user, methods=["GET"])]
+    async def preferences(request: Request) -> Response:
+        tessera.access.trusted(request)
+        wanted = await body_as(request, Preferences)
+        is_trial = request.query_params.get("preview") in {"true", "1"}
+        return JSON(await set_preferences(tessera, request.path_params["user_id"], wanted, is_trial))
+
+    async def export(request: Request) -> Response:
+        tessera.access.trusted(request)
+        user_id = request.path_params["user_id"]
+        return JSON(await run_in_threadpool(exported, tessera.start.home, user_id, known_of(tessera, user_id)))
+
+    async def erasure(request: Request) -> Response:
+        tessera.access.trusted(request)
+        receipt = desk.receipt(request.path_params["receipt_id"])
+        if receipt is None:
+            raise ApiError(404, "there is no such receipt", "receipt_id")
+        return JSON(receipt)
+
+    async def onboarding(request: Request) -> Response:
+        tessera.access.caller(request)
+        return JSON({"questions": onboarding_questions(tessera)})
+
+    return [
+        Route("/v1/users/{user_id}", user, methods=["GET", "DELETE"]),
+        Route("/v1/users/{user_id}/preferences", preferences, methods=["PUT"]),
+        Route("/v1/users/{user_id}/export", export, methods=["GET"]),
+        Route("/v1/erasures/{receipt_id}", erasure, methods=["GET"]),
+        Route("/v1/onboarding", onboarding, methods=["GET"]),
+    ]
 
 
 def known_of(tessera: Tessera, user: str) -> dict[str, Any]:
@@ -48,5 +86,68 @@ def known_of(tessera: Tessera, user: str) -> dict[str, Any]:
             {"item_id": state.activity.items[key], "at": dt.datetime.fromtimestamp(at, dt.UTC).isoformat()}
             for key, at in recent
         ],
+        "rejected": sorted(state.activity.items[key] for key in visitor.rejected) if visitor else [],
+        "is_personalized": not profile.get("opt_out") and not (visitor is not None and visitor.is_withdrawn),
         "preferences": profile,
     }
+
+
+async def set_preferences(tessera: Tessera, user: str, wanted: Preferences, is_trial: bool) -> dict[str, Any]:
+    """Change what a person set; a trial changes nothing and shows what the first page would become."""
+    state = tessera.state
+    state.catch_up()
+    changed = wanted.model_dump(mode="json", by_alias=True, include=wanted.model_fields_set)
+    profile = {name: value for name, value in {**state.profile(user), **changed}.items() if value is not None}
+    request = RecommendationRequest(user_id=user)
+    if is_trial:
+        return {
+            "user_id": user,
+            "preferences": profile,
+            "before": preview(tessera, request, state.profile(user)),
+            "after": preview(tessera, request, profile),
+        }
+    now = tessera.clock().timestamp()
+    await tessera.collector.record(
+        [{"event_type": "preference", "user_id": user, "occurred_at": now, "properties": changed}]
+    )
+    state.put_profile(user, profile, now)
+    return {"user_id": user, "preferences": profile}
+
+
+async def erase(tessera: Tessera, desk: ErasureDesk, user: str) -> dict[str, Any]:
+    """Clear the online state at once, tell the log, and open a receipt for all other places."""
+    now = tessera.clock()
+    receipt = await run_in_threadpool(desk.open, user, now)
+    tessera.recommending.learning.forget(user)
+    removed = tessera.state.forget(user)
+    desk.verified(receipt["receipt_id"], "online state", removed, "no change or profile of the person is left")
+    await tessera.collector.record(
+        [
+            {
+                "event_type": "erased",
+                "anonymous_id": receipt["subject"],
+                "occurred_at": now.timestamp(),
+                "properties": {"receipt_id": receipt["receipt_id"]},
+            }
+        ]
+    )
+    return desk.receipt(receipt["receipt_id"]) or receipt
+
+
+def onboarding_questions(tessera: Tessera) -> list[dict[str, Any]]:
+    """The topics that most people open, to be answered through preferences; empty without a bundle."""
+    shelf = tessera.ranking.shelf
+    if shelf is None:
+        return []
+    sizes = [
+        (float(shelf.popularity[shelf.category == code].sum()), name) for code, name in enumerate(shelf.categories)
+    ]
+    topics = [name for _, name in sorted(sizes, key=lambda pair: (-pair[0], pair[1]))[:TOPICS_ASKED]]
+    return [
+        {
+            "id": "interests",
+            "question": "What interests you?",
+            "choices": topics,
+            "answer_with": "PUT /v1/users/{id}/preferences",
+        }
+    ]

@@ -1,7 +1,9 @@
-"""The online state of one worker: the store's changes reduced in memory, kept up with what other workers append."""
+"""The online state of one worker: the store's changes reduced in memory, those of other workers too."""
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +16,7 @@ from serving.state.store import StateStore
 
 READ_ROWS = 50_000
 NOTED = 64
+ERASED = "erased"
 PROFILES = 50_000
 
 
@@ -99,14 +102,30 @@ class OnlineState:
         self.store.put_profile(user, profile)
         self.record([Change(user, "preference", at)])
 
-    def forget(self, user: str, at: float) -> int:
-        """Drop a person from store and memory. The note to other workers goes out without a trace in the store."""
+    def forget(self, user: str) -> int:
+        """Drop a person from store and memory, and tell other workers by a salted hash; returns what went."""
+        self.flush()
+        self.catch_up()
         gone = self.store.forget(user)
-        self.activity.forget(user)
-        self._profiles.pop(user, None)
+        self._drop(user)
+        salt = secrets.token_hex(8)
+        self.record([Change(_hashed(user, salt), ERASED, 0.0, detail=salt)])
         return gone
 
+    def _drop(self, user: str) -> None:
+        self.activity.forget(user)
+        self._profiles.pop(user, None)
+
     def _reduce(self, change: Change) -> None:
+        if change.event_type == ERASED:
+            salt = change.detail or ""
+            for user in [user for user in self.activity.visitors if _hashed(user, salt) == change.user]:
+                self._drop(user)
+            return
         if change.event_type == "preference":
             self._profiles.pop(change.user, None)
         self.activity.observe(change)
+
+
+def _hashed(user: str, salt: str) -> str:
+    return hashlib.blake2b(user.encode(), key=salt.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,95 @@
+"""`tessera rules test`: check the rules file, and hold it against situations written beside the rules."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from ml.decisions.dayparts import zone
+from ml.decisions.rule_tests import run_rule_tests
+from ml.decisions.rules import RulesError, load_rules
+from orchestration.checkout import CHECKOUT
+from orchestration.commands.home import HomeOption, home_of
+
+console = Console(highlight=False)
+rules = typer.Typer(help="The rules that choose content: check them, and try them out.", no_args_is_help=True)
+
+
+@rules.callback()
+def _group() -> None:
+    """Keep `test` a command of its own."""
+
+
+@rules.command("test")
+def check_rules(
+    file: Annotated[
+        Path | None, typer.Option(help="Rules file; default: that of the home, else of the checkout.")
+    ] = None,
+    situation: Annotated[
+        list[str] | None,
+        typer.Option("--fact", help="A fact of one situation as NAME=VALUE; says which rules match."),
+    ] = None,
+    slot: Annotated[str | None, typer.Option(help="The slot that is asked.")] = None,
+    at: Annotated[str | None, typer.Option(help="The moment, ISO 8601; default: now.")] = None,
+    timezone: Annotated[str, typer.Option(help="The visitor's IANA time zone.")] = "UTC",
+    home: HomeOption = None,
+) -> None:
+    """Check every rule, run the `tests:` of the file, and say which rule acts in one situation.
+
+    A test in the file names a situation and what must come out:
+
+      tests:
+        - name: breakfast on a phone
+          slot: hero
+          at: 2026-03-02T08:00:00Z
+          facts: {device_type: mobile}
+          expect: {content: breakfast}
+    """
+    path = file or _default(home_of(home).path)
+    try:
+        loaded = load_rules(path)
+        results = run_rule_tests(path)
+    except RulesError as error:
+        console.print(f"[red]{error}[/]")
+        raise typer.Exit(1) from None
+    console.print(f"{path}: {len(loaded.compiled)} rules, all understood")
+    for result in results:
+        mark = "[green]ok[/]" if result.problem is None else f"[red]failed[/]: {result.problem}"
+        console.print(f"  {result.name}: {mark}")
+    if situation or slot:
+        _explain(path, situation or [], slot, at, timezone)
+    if any(result.problem for result in results):
+        raise typer.Exit(1)
+
+
+def _explain(path: Path, facts: list[str], slot: str | None, at: str | None, timezone: str) -> None:
+    from ml.decisions.rule_tests import moment_of
+
+    given: dict[str, Any] = {}
+    for fact in facts:
+        name, _, value = fact.partition("=")
+        given[name] = _value(value)
+    when = dt.datetime.fromisoformat(at) if at else dt.datetime.now(dt.UTC)
+    when = when if when.tzinfo else when.replace(tzinfo=dt.UTC)
+    moment = moment_of(given, slot, when, zone(timezone))
+    for one in load_rules(path).compiled:
+        reason = one.why_not(moment)
+        console.print(f"  {one.rule.id}: " + ("[green]acts[/]" if reason is None else f"[dim]{reason}[/]"))
+
+
+def _value(text: str) -> Any:
+    if text in {"true", "false"}:
+        return text == "true"
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _default(home: Path) -> Path:
+    own = home / "rules.yaml"
+    return own if own.exists() else CHECKOUT / "rules.yaml"

@@ -1,0 +1,57 @@
+"""`GET /v1/experiments/{id}/assignment`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ml.experiments.assignment import assign_one
+from ml.experiments.definition import UnknownExperimentError
+from ml.experiments.targeting import TARGETING_FIELDS
+from serving.errors import JSON, ApiError
+from serving.tessera import Tessera
+
+UNITS = {"user": "user_id", "anonymous": "anonymous_id", "session": "session_id"}
+
+
+def experiment_routes(tessera: Tessera) -> list[Route]:
+    """Routes of this file."""
+
+    async def assignment(request: Request) -> Response:
+        caller = tessera.access.caller(request)
+        if not caller.is_trusted and "user_id" in request.query_params:
+            raise ApiError(403, "a browser key asks for an anonymous_id only", "user_id")
+        return JSON(assigned(tessera, request.path_params["experiment_id"], dict(request.query_params)))
+
+    return [Route("/v1/experiments/{experiment_id}/assignment", assignment, methods=["GET"])]
+
+
+def assigned(tessera: Tessera, experiment_id: str, query: dict[str, str]) -> dict[str, Any]:
+    """The variant of a unit, the same every time.
+
+    Raises:
+        ApiError: 404 for an unknown experiment, 400 naming the id that the experiment assigns by.
+    """
+    experiments = tessera.experiments.experiments
+    try:
+        experiment = experiments.get(experiment_id)
+    except UnknownExperimentError as error:
+        raise ApiError(404, str(error), "experiment_id") from None
+    name = UNITS[experiment.unit]
+    unit = query.get(name)
+    if not unit:
+        raise ApiError(400, f"experiment {experiment_id} assigns by {name}: send it in the query", name)
+    facts = {**tessera.ranking.facts(unit), **query}
+    context = {field: facts[field] for field in TARGETING_FIELDS if isinstance(facts.get(field), str)}
+    found = assign_one(experiments, experiment_id, unit, context, tessera.clock())
+    return {
+        "experiment_id": experiment_id,
+        "unit_type": found.unit_type,
+        "unit_id": found.unit_id,
+        "variant": found.variant,
+        "reason": found.reason,
+        "payload": dict(found.payload),
+    }

@@ -1,0 +1,119 @@
+import pytest
+from bundles import publish
+from starlette.testclient import TestClient
+
+from serving.application import application
+from serving.tessera import Tessera
+
+
+@pytest.fixture
+def client(start, home):
+    publish(home.published)
+    with TestClient(application(Tessera(start, seed=1)), raise_server_exceptions=False) as client:
+        yield client
+
+
+def recommended(client, user, **fields):
+    reply = client.post("/v1/recommendations", json={"user_id": user, **fields}).json()
+    return reply, [item["item_id"] for item in reply["items"]]
+
+
+def prefer(client, user, **fields):
+    return client.put(f"/v1/users/{user}/preferences", json=fields)
+
+
+def test_muted_topics_are_not_shown(client):
+    assert prefer(client, "ann", muted=["sport"]).status_code == 200
+    _, items = recommended(client, "ann", k=10)
+    assert items
+    assert set(items) <= {"i5", "i6", "i7", "i8", "i9"}
+
+
+def test_who_turns_personalization_off_gets_a_good_answer_that_is_not_personal(client):
+    prefer(client, "ann", opt_out=True)
+    reply, items = recommended(client, "ann", k=3)
+    assert reply["personalized"] is False
+    assert "segment" not in reply
+    assert items == ["i5", "i1", "i2"]  # trending and popular, without i0 that ann has seen
+
+
+def test_stated_interests_speak_for_a_newcomer(client):
+    prefer(client, "newcomer", interests=["food"])
+    reply, items = recommended(client, "newcomer", k=5)
+    assert items[0] in {"i5", "i6", "i7", "i8", "i9"}
+    assert "interests" in {item["source"] for item in reply["items"]}
+    assert reply["personalized"] is True
+
+
+def test_a_change_can_be_tried_without_making_it(client):
+    tried = client.put("/v1/users/ann/preferences", params={"preview": "true"}, json={"muted": ["sport"]}).json()
+    assert any(item["item_id"] in {"i1", "i2"} for item in tried["before"])
+    assert not any(item["item_id"] in {"i1", "i2"} for item in tried["after"])
+    assert client.get("/v1/users/ann").json()["preferences"] == {}
+
+
+def test_what_is_set_can_be_taken_back_and_a_wrong_value_is_named(client):
+    prefer(client, "ann", muted=["sport"], quiet_hours={"from": 22, "to": 7})
+    assert prefer(client, "ann", muted=None).json()["preferences"] == {"quiet_hours": {"from": 22, "to": 7}}
+    refused = prefer(client, "ann", quiet_hours={"from": 25, "to": 7})
+    assert (refused.status_code, refused.json()["error"]["field"]) == (422, "quiet_hours.from")
+
+
+def test_not_interested_means_never_again(client):
+    client.post(
+        "/v1/events", json={"events": [{"event_type": "not_interested", "user_id": "ann", "item_id": "i1"}]}
+    )
+    assert "i1" not in recommended(client, "ann", k=10)[1]
+
+
+def test_an_export_holds_state_and_events(client):
+    client.post("/v1/events", json={"events": [{"event_type": "page_view", "user_id": "ann", "item_id": "i3"}]})
+    export = client.get("/v1/users/ann/export").json()
+    assert export["known"]["segment"] == "athletes"
+    assert [(event["event_type"], event["item_id"]) for event in export["events"]] == [("page_view", "i3")]
+
+
+def test_an_erasure_clears_the_state_at_once_and_opens_a_receipt(client, home):
+    client.post("/v1/events", json={"events": [{"event_type": "page_view", "user_id": "zoe", "item_id": "i3"}]})
+    prefer(client, "zoe", muted=["food"])
+    assert b"zoe" in home.state_db.read_bytes() + home.state_db.with_name("state.db-wal").read_bytes()
+    reply = client.delete("/v1/users/zoe")
+    assert reply.status_code == 202
+    assert client.get("/v1/users/zoe").status_code == 404
+    assert b"zoe" not in home.state_db.read_bytes() + home.state_db.with_name("state.db-wal").read_bytes()
+    receipt = client.get(f"/v1/erasures/{reply.json()['receipt_id']}").json()
+    status = {place["place"]: place["status"] for place in receipt["places"]}
+    assert status["online state"] == "verified"
+    assert status["event log"] == "pending"
+    assert "zoe" not in str(receipt)
+    assert client.get("/v1/erasures/unknown").status_code == 404
+
+
+def test_onboarding_asks_for_topics(client):
+    (question,) = client.get("/v1/onboarding").json()["questions"]
+    assert set(question["choices"]) == {"sport", "food"}
+
+
+def test_a_decision_names_the_rule_that_chose_it(client):
+    at = "2026-03-02T08:00:00Z"
+    body = {
+        "anonymous_id": "a",
+        "slot": "hero",
+        "at": at,
+        "context": {"device_type": "mobile", "network_type": "3g"},
+    }
+    decided = client.post("/v1/decisions", json=body, headers={"accept": "image/webp,*/*"}).json()
+    assert (decided["content"], decided["rule"]) == ("breakfast-deals", "breakfast-deals")
+    assert decided["actions"]["image_size"] == "small"
+    assert decided["actions"]["image_format"] == "webp"
+    assert decided["propensity"] == 1.0
+    evening = client.post("/v1/decisions", json={**body, "at": "2026-03-02T20:00:00Z"}).json()
+    assert evening["rule"] == "hero-learns"
+    assert evening["content"] in {"editors-choice", "most-read", "new-today"}
+    assert 0 < evening["propensity"] < 1
+    assert client.post("/v1/decisions", json={"anonymous_id": "a"}).json()["error"]["field"] == "slot"
+
+
+def test_a_wrong_context_is_named(client):
+    reply = client.post("/v1/recommendations", json={"context": {"country": 7}})
+    assert (reply.status_code, reply.json()["error"]["field"]) == (422, "context.country")

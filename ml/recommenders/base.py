@@ -167,7 +167,7 @@ class Recommender(ABC):
         Args:
             users: ids, each once.
             exclude: columns user_id, item_id: further pairs to leave out.
-            candidates: the only items to rank; ids unknown to the model cannot be ranked and are left out.
+            candidates: the only items to rank; those of which the model has never heard come last.
 
         Returns:
             k items a user, fewer only where fewer are left.
@@ -177,13 +177,16 @@ class Recommender(ABC):
         if len(names) < len(rows):
             raise ValueError(f"{len(rows) - len(names)} users are named twice")
         known = self.user_ids_.rows(names.values)
-        columns = None
-        if candidates is not None:
-            found = np.unique(self.item_ids_.rows(_strings(candidates)))
-            columns = found[found >= 0]
         excluded = self._excluded(names, known, exclude)
-        best, scores = self._top_k(known, k, excluded, columns)
-        return Recommendations(names.values, self.item_ids_, best, scores)
+        if candidates is None:
+            best, scores = self._top_k(known, k, excluded, None)
+            return Recommendations(names.values, self.item_ids_, best, scores)
+        wanted = Ids(pc.unique(_strings(candidates)))
+        rows = self.item_ids_.rows(wanted.values)
+        best, scores = self._top_k(known, k, excluded, np.sort(rows[rows >= 0]))
+        items = self.item_ids_.union(wanted)
+        best, scores = _filled_up(best, scores, k, np.arange(len(self.item_ids_), len(items), dtype=np.int32))
+        return Recommendations(names.values, items, best, scores)
 
     def fold_in(self, items: Users, weights: Sequence[float] | None = None) -> Floats:
         """Vector of a new user from a handful of items: float32 (d,), to be multiplied with `item_factors_`.
@@ -310,3 +313,21 @@ def _strings(ids: Users) -> pa.StringArray:
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks)
     return pc.cast(array if isinstance(array, pa.Array) else pa.array(list(array), pa.string()), pa.string())
+
+
+def _filled_up(best: Rows, scores: Floats, k: int, further: Rows) -> tuple[Rows, Floats]:
+    """Lists with `further` items behind their last one, up to k places."""
+    width = min(k, best.shape[1] + len(further))
+    missing = width - best.shape[1]
+    if not len(further) or not len(best):
+        return best, scores
+    best = np.pad(best, ((0, 0), (0, missing)), constant_values=-1)
+    scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
+    place = np.arange(width)[None, :] - (best >= 0).sum(axis=1)[:, None]
+    open_ = (place >= 0) & (place < len(further))
+    lowest = np.where(np.isfinite(scores), scores, np.inf).min(axis=1, keepdims=True)
+    below = np.where(np.isfinite(lowest), lowest, 0) - 1
+    return (
+        np.where(open_, further[np.clip(place, 0, len(further) - 1)], best).astype(np.int32),
+        np.where(open_, below, scores).astype(np.float32),
+    )

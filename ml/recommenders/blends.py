@@ -45,7 +45,7 @@ class Blend(Recommender):
 
     def score_unknown(self) -> Floats:
         """Weighted sum of what the parts say of a stranger."""
-        return self._summed([part.score_unknown()[None, :].copy() for part in self._fitted])[0]
+        return np.asarray(self._summed([part.score_unknown()[None, :] for part in self._fitted])[0])
 
     def score_histories(self, histories: sparse.csr_matrix) -> Floats:
         """Weighted sum of what the parts say of the histories."""

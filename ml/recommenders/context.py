@@ -148,7 +148,7 @@ class Context:
     def _profile(
         self, liked: sparse.csr_matrix, own: sparse.csr_matrix, counts: npt.NDArray[np.float64]
     ) -> tuple[Floats, Floats]:
-        """Share of the user's items with each feature, and its log lift over all users: (n_users, n_features) each."""
+        """Share of the user's items with each feature, and its log lift: (n_users, n_features) each."""
         base = (own.T @ counts) / max(counts.sum(), 1.0)
         lengths = np.diff(liked.indptr)[:, None]
         shares = (np.asarray((liked @ own).todense(), dtype=np.float64) + base) / (lengths + 1)

@@ -37,8 +37,8 @@ def onboarding_questions(
 
     A question splits the users into those who have it and those who don't; it tells as much as it lowers the
     uncertainty about the users' vectors, the log determinant of their covariance, below what the questions before
-    it left (greedy D-optimal design for a linear Gaussian model). Popular things that everybody has tell little, rare ones
-    are rarely answered with yes: both fall out of the variance of the answer.
+    it left (greedy D-optimal design for a linear Gaussian model). Things that everybody has tell little, and so
+    do rare ones: both follow from the variance of the answer.
 
     Args:
         interactions: with the ids of the recommender's training.

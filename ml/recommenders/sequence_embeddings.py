@@ -56,7 +56,7 @@ class Item2Vec(FactorRecommender):
             negative=self.negatives,
             sg=1,
             min_count=1,
-            sample=1e-3,
+            sample=0,  # dropping frequent items, as is done with words, drops what most people took
             seed=self.seed,
             workers=1,
         )

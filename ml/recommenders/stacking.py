@@ -58,9 +58,9 @@ class Stacked(Recommender):
         sampled_negatives: int = 0,
         only_cold: bool = False,
         objective: str = "binary",
-        trees: int = 120,
+        trees: int = 250,
         leaves: int = 15,
-        learning_rate: float = 0.05,
+        learning_rate: float = 0.02,
         min_leaf: int = 300,
         seed: int = 0,
     ) -> None:
@@ -136,7 +136,8 @@ class Stacked(Recommender):
         place[np.arange(len(past.items)) if columns is None else columns] = np.arange(n_items)
         users = np.flatnonzero(self._known & (np.diff(wanted.indptr) > 0))
         for block in np.array_split(users, max(1, len(users) // USER_BLOCK)):
-            scores, base = self._first_stage(block, columns, past.matrix[block])
+            had = past.matrix[block]
+            scores, base = self._first_stage(block, columns, had if columns is None else had[:, columns].tocsr())
             chosen = self._candidates(base)
             for row, user in enumerate(block):
                 hits = place[wanted.indices[wanted.indptr[user] : wanted.indptr[user + 1]]]
@@ -161,7 +162,6 @@ class Stacked(Recommender):
         scores = [part.score(user_rows) for part in self._fitted]
         if columns is not None:
             scores = [part[:, columns] for part in scores]
-            excluded = excluded[:, columns].tocsr()
         base = _mean_standardised(scores)
         base[np.repeat(np.arange(len(user_rows)), np.diff(excluded.indptr)), excluded.indices] = -np.inf
         return scores, base
@@ -198,7 +198,7 @@ class Stacked(Recommender):
             "lambdarank_truncation_level": 20,
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": 1,  # its threads spin while they wait: on a busy machine two are many times slower than one
+            "num_threads": 1,  # its threads spin while they wait: two on a busy machine are far slower
             "seed": self.seed,
             "verbose": -1,
         }

@@ -1,0 +1,66 @@
+"""A small world whose right answer is known: two tastes, each with its own items, features and users."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ml.recommenders.features import FeatureMatrix
+from ml.recommenders.interactions import Interactions
+
+N_USERS, N_ITEMS = 60, 40
+
+
+@pytest.fixture(scope="session")
+def two_tastes_table() -> pa.Table:
+    """Even users take even items, odd users odd ones, one pair in twenty the other way; item 38 and 39 are cold."""
+    random = np.random.default_rng(3)
+    rows = []
+    for user in range(N_USERS):
+        own = np.arange(user % 2, N_ITEMS - 2, 2)
+        for item in random.choice(own, 9, replace=False):
+            rows.append((user, int(item)))
+        if user % 5 == 0:
+            rows.append((user, int(random.choice(np.arange(1 - user % 2, N_ITEMS - 2, 2)))))
+    users, items = zip(*rows, strict=True)
+    times = random.integers(1_700_000_000, 1_702_000_000, len(rows))
+    return pa.table(
+        {
+            "user_id": [f"u{user}" for user in users],
+            "item_id": [f"i{item}" for item in items],
+            "timestamp": times,
+            "rating": random.integers(3, 6, len(rows)).astype(np.float32),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def two_tastes(two_tastes_table) -> Interactions:
+    return Interactions.from_table(two_tastes_table)
+
+
+@pytest.fixture(scope="session")
+def item_features() -> FeatureMatrix:
+    return FeatureMatrix.from_table(
+        pa.table(
+            {
+                "item_id": [f"i{item}" for item in range(N_ITEMS)],
+                "features": [
+                    [f"taste:{('even', 'odd')[item % 2]}", f"size:{item % 3}"] for item in range(N_ITEMS)
+                ],
+            }
+        ),
+        "item_id",
+    )
+
+
+@pytest.fixture(scope="session")
+def user_features() -> FeatureMatrix:
+    return FeatureMatrix.from_table(
+        pa.table(
+            {
+                "user_id": [f"u{user}" for user in range(N_USERS)],
+                "features": [[f"club:{('even', 'odd')[user % 2]}"] for user in range(N_USERS)],
+            }
+        ),
+        "user_id",
+    )

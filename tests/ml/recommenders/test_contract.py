@@ -1,0 +1,134 @@
+"""What every recommender promises, run for each model of the zoo."""
+
+import importlib.util
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy import sparse
+
+from ml.recommenders.base import NoFactorsError, NotFittedError, load_recommender
+from ml.recommenders.factors import FactorRecommender
+from ml.recommenders.zoo import MODELS, make_recommender
+
+SMALL = {
+    "lightfm_warp": {"n_factors": 8, "epochs": 15},
+    "lightfm_bpr": {"n_factors": 8, "epochs": 30},
+    "lightfm_logistic": {"n_factors": 8, "epochs": 30},
+    "als": {"n_factors": 8},
+    "implicit_als": {"n_factors": 8},
+    "implicit_bpr": {"n_factors": 8},
+    "svd": {"n_factors": 4},
+    "ease": {"regularization": 20.0},
+    "item2vec": {"n_factors": 8, "epochs": 150, "window": 9, "negatives": 5},
+    "item_neighbours": {"shrinkage": 1.0},
+    "content_vectors": {"n_factors": 3},
+    "rating_factors": {"n_factors": 4, "epochs": 5},
+    "two_tower": {"n_factors": 8, "epochs": 20, "batch": 128},
+    "stacked": {"models": [{"model": "ease"}, {"model": "als", "params": {"n_factors": 8}}], "trees": 20},
+    "factor_blend": {
+        "models": [
+            {"model": "als", "weight": 1.0, "params": {"n_factors": 8}},
+            {"model": "svd", "weight": 0.5, "params": {"n_factors": 4}},
+        ]
+    },
+}
+IMPERSONAL = {"popularity", "trending", "rating_factors"}
+K = 6
+
+
+@pytest.fixture(scope="module", params=list(MODELS))
+def name(request):
+    if request.param == "two_tower" and importlib.util.find_spec("torch") is None:
+        pytest.skip("the extra torch is not installed")
+    return request.param
+
+
+def fresh(name):
+    return make_recommender(name, **SMALL.get(name, {}))
+
+
+@pytest.fixture(scope="module")
+def fitted(name, two_tastes, user_features, item_features):
+    return fresh(name).fit(two_tastes, user_features, item_features)
+
+
+def rows_of(recommendations):
+    return recommendations.to_table().to_pylist()
+
+
+def test_every_user_gets_k_different_items_best_first_and_strangers_too(fitted):
+    users = ["u3", "nobody has seen me", "u4"]
+    rows = rows_of(fitted.recommend(users, K))
+    for user in users:
+        own = [row for row in rows if row["user_id"] == user]
+        assert [row["rank"] for row in own] == list(range(1, K + 1))
+        assert len({row["item_id"] for row in own}) == K
+        scores = [row["score"] for row in own]
+        assert scores == sorted(scores, reverse=True)
+        assert np.isfinite(scores).all()
+
+
+def test_no_item_of_training_is_recommended_and_all_others_are_reachable(fitted, two_tastes_table):
+    rows = rows_of(fitted.recommend(["u0"], 1_000))
+    taken = {row["item_id"] for row in two_tastes_table.to_pylist() if row["user_id"] == "u0"}
+    assert {row["item_id"] for row in rows} == {f"i{item}" for item in range(40)} - taken
+
+
+def test_excluded_pairs_and_other_than_candidates_stay_away(fitted):
+    exclude = pa.table({"user_id": ["stranger"], "item_id": ["i5"]})
+    rows = rows_of(fitted.recommend(["stranger", "u1"], 10, exclude, ["i4", "i5", "i39", "never heard of"]))
+    assert {row["item_id"] for row in rows if row["user_id"] == "stranger"} == {"i4", "i39", "never heard of"}
+    assert {row["item_id"] for row in rows} <= {"i4", "i5", "i39", "never heard of"}
+
+
+def test_what_is_saved_is_what_is_loaded(fitted, tmp_path):
+    fitted.save(tmp_path / "model")
+    loaded = load_recommender(tmp_path / "model")
+    users = ["u0", "u7", "stranger"]
+    assert rows_of(loaded.recommend(users, K)) == rows_of(fitted.recommend(users, K))
+    assert loaded.params() == fitted.params()
+    assert not [file for file in tmp_path.rglob("*") if file.suffix in {".pkl", ".pickle", ".joblib"}]
+
+
+def test_the_same_seed_gives_the_same_model(name, fitted, two_tastes, user_features, item_features):
+    again = fresh(name).fit(two_tastes, user_features, item_features)
+    every = np.arange(60)
+    np.testing.assert_array_equal(again.score(every), fitted.score(every))
+
+
+def test_the_taste_of_the_user_is_found(name, fitted):
+    if name in IMPERSONAL:
+        pytest.skip("says the same to everybody, or predicts ratings")
+    rows = rows_of(fitted.recommend([f"u{user}" for user in range(20)], 3))
+    fitting = [int(row["item_id"][1:]) % 2 == int(row["user_id"][1:]) % 2 for row in rows]
+    assert np.mean(fitting) > 0.85
+
+
+def test_a_new_user_is_served_from_a_history_without_refitting(name, fitted):
+    items = [f"i{item}" for item in (0, 2, 4, 6)]
+    scores = fitted.score_histories(fitted.history(items))
+    assert scores.shape == (1, 40)
+    assert np.isfinite(scores).all()
+    empty = fitted.score_histories(sparse.csr_matrix((2, 40), dtype=np.float32))
+    assert np.isfinite(empty).all()
+    if name not in IMPERSONAL | {"segment_popularity"}:
+        rows = fitted.item_ids_.rows([f"i{item}" for item in range(8, 38)])
+        even = np.arange(8, 38) % 2 == 0
+        assert scores[0, rows][even].mean() > scores[0, rows][~even].mean()
+
+
+def test_a_vector_is_folded_in_where_there_are_factors(fitted):
+    if not isinstance(fitted, FactorRecommender):
+        with pytest.raises(NoFactorsError, match="score_histories"):
+            fitted.fold_in(["i0"])
+        return
+    vector = fitted.fold_in(["i0", "i2"], [1.0, 2.0])
+    assert vector.shape == (fitted.item_factors_.shape[1],)
+    product = fitted.user_factors_[:5] @ fitted.item_factors_.T
+    np.testing.assert_allclose(fitted.score(np.arange(5)), product, rtol=1e-5)
+
+
+def test_an_unfitted_model_says_so(name):
+    with pytest.raises(NotFittedError, match="fit first"):
+        fresh(name).recommend(["u1"])

@@ -1,1 +1,1 @@
-"""Tracker protocols → records in the contract's fields. `docs/collector.md` holds the mapping, field by field."""
+"""Tracker protocols → records in the contract's fields. `MAPPING.md` beside the collector is the table."""

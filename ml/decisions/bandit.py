@@ -28,7 +28,7 @@ class Choice:
 class ThompsonSampling:
     """One linear model of the reward a variant; variants are drawn by the chance that they are the best.
 
-    The chances are counted from draws of the posterior (Agrawal and Goyal 2013), every variant keeps a minimum, and
+    The chances are counted from draws of the posterior (Agrawal and Goyal 2013), each variant keeps a minimum, and
     the choice is made from those very chances, so that the logged propensity is exact.
     """
 

@@ -64,9 +64,11 @@ def stock_shelves(items: Items, weights: Floats) -> Shelves:
     order = np.argsort(items.topic, kind="stable")
     sorted_topic = items.topic[order]
     starts = np.searchsorted(sorted_topic, np.arange(len(TOPICS)))
+    stocked = np.isin(np.arange(len(TOPICS)), items.topic[(weights > 0).all(axis=0)])
+    if not stocked.all():
+        empty = ", ".join(TOPICS[place].name for place in np.flatnonzero(~stocked))
+        raise ValueError(f"every topic needs an item that is out all day; none in {empty}: raise simulator.items")
     totals = np.add.reduceat(weights[:, order], starts, axis=1)
-    if len(np.unique(sorted_topic)) < len(TOPICS) or (totals <= 0).any():
-        raise ValueError("every topic needs an item that is out: raise simulator.items")
     running = np.cumsum(weights[:, order], axis=1)
     before = np.concatenate([np.zeros((24, 1)), np.cumsum(totals, axis=1)[:, :-1]], axis=1)
     within = (running - before[:, sorted_topic]) / totals[:, sorted_topic]
@@ -133,10 +135,11 @@ def browse(
     chosen = _choice(users, interest_cdf, sessions, set_session, shown, shelves.items, knobs, rng)
     leading = np.arange(total) + session
     item = shown[leading, chosen[leading]]
-    # a page never links to itself: the next of the shown items is clicked instead
-    repeats = np.flatnonzero((number > 0) & (item == np.roll(item, 1)))
-    chosen[leading[repeats]] = (chosen[leading[repeats]] + 1) % knobs.shown_items
-    item[repeats] = shown[leading[repeats], chosen[leading[repeats]]]
+    # a page does not link to itself: one of the other shown items is clicked instead, where there is another
+    for _ in range(knobs.shown_items - 1):
+        repeats = np.flatnonzero((number > 0) & (item == np.roll(item, 1)))
+        chosen[leading[repeats]] = (chosen[leading[repeats]] + 1) % knobs.shown_items
+        item[repeats] = shown[leading[repeats], chosen[leading[repeats]]]
     is_last = number == counts[session] - 1
     user = sessions.user[session]
     match = _interest_in(interest_cdf, user, shelves.items, item) * len(TOPICS)

@@ -18,6 +18,7 @@ IS_PRODUCT = np.array([category.median_price is not None for category in CATEGOR
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 MAIN_TOPIC_WEIGHT = 0.8
+APPEAL_CUT = 1.6  # standard deviations; without it one item takes a day
 
 
 @dataclass
@@ -114,7 +115,7 @@ def _draw(settings: SimulatorSettings, rng: np.random.Generator, number: Ints, p
         number=number,
         topic=topic,
         second_topic=second,
-        appeal=np.exp(rng.normal(0.0, settings.browsing.appeal_sigma, n)),
+        appeal=np.exp(settings.browsing.appeal_sigma * np.minimum(rng.normal(size=n), APPEAL_CUT)),
         published_ms=published_ms,
         price=_prices(rng, topic),
         language=rng.choice(3, n, p=np.array(settings.language_shares) / sum(settings.language_shares)),

@@ -15,7 +15,7 @@ from ml.sources.simulator.places import CHANNELS, PLACES
 from ml.sources.simulator.population import NEVER, Engagement, Population
 from ml.sources.simulator.randomness import Bools, Floats, Ints, Keys, Stream, mixed, uniform
 
-MIN_PAUSE_HOURS = 2.0
+MIN_PAUSE_HOURS = 1.5
 
 
 @dataclass
@@ -110,7 +110,9 @@ def draw_sessions(
     offsets: Ints,
     logs_in: Bools,
 ) -> Sessions:
-    """Sessions of the visitors `rows` on a day; some come twice. Known users where `logs_in` log in at first."""
+    """Sessions of the visitors `rows` on a day, first ones, then second ones, which begin an hour and a half later
+    at least. Known users where `logs_in` log in at first.
+    """
     comes_twice = rng.random(len(rows)) < settings.engagement.second_visit_probability
     comes_twice &= users.engagement[rows] != Engagement.PASSER_BY
     user = np.concatenate([rows, rows[comes_twice]])
@@ -120,8 +122,10 @@ def draw_sessions(
     local = (profile <= rng.random(n)[:, None] * profile[:, -1:]).sum(axis=1)
     hour = (local - offsets[users.place[user]]) % 24
     start = day_ms + hour * HOUR_MS + rng.integers(0, HOUR_MS, n)
-    pause = ((MIN_PAUSE_HOURS + 6 * rng.random(again)) * HOUR_MS).astype(np.int64)
-    start[~is_first] = start[: len(rows)][comes_twice] + pause
+    both = np.stack([start[: len(rows)][comes_twice], start[~is_first]])
+    pause = ((MIN_PAUSE_HOURS + 0.5 * rng.random(again)) * HOUR_MS).astype(np.int64)
+    start[: len(rows)][comes_twice] = both.min(axis=0)
+    start[~is_first] = np.maximum(both.max(axis=0), both.min(axis=0) + pause)
     slot = _device_slots(users, user, settings, rng, day)
     known = (users.known_from[user] <= day) & (rng.random(n) < settings.identity.logged_in_share)
     known |= (users.known_from[user] <= day) & ((slot > 0) | users.shares_device[user])

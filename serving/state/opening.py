@@ -7,6 +7,24 @@ from serving.state.sqlite_store import SqliteStore
 from serving.state.store import StateStore
 
 
+class StateError(RuntimeError):
+    """The store that the settings name cannot be opened; the message says what to do."""
+
+
 def open_store(start: Start) -> StateStore:
-    """The store that the settings name."""
-    return SqliteStore(start.home.state_db)
+    """The store that the settings name.
+
+    Raises:
+        StateError: Redis is wanted, and its client or its address is missing.
+    """
+    if start.settings.serving.state.engine == "sqlite":
+        return SqliteStore(start.home.state_db)
+    if start.redis_url is None:
+        raise StateError("serving.state.engine is redis: set TESSERA_REDIS_URL, such as redis://127.0.0.1:6379/0")
+    try:
+        from serving.state.redis_store import RedisStore  # noqa: PLC0415  the client is an extra
+    except ImportError:
+        raise StateError(
+            "serving.state.engine is redis: install the extra, `pip install tessera[redis]`"
+        ) from None
+    return RedisStore(start.redis_url)

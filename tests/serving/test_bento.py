@@ -62,7 +62,7 @@ def test_a_bento_answers_learns_and_keeps_its_state_where_it_was_started(served)
     url, folder = served
     with httpx.Client(base_url=url) as http:
         first = http.post("/v1/recommendations", json={"user_id": "bob", "k": 3}).json()
-        assert {item["item_id"] for item in first["items"]} <= {"i6", "i7", "i8", "i9"}
+        assert len({item["item_id"] for item in first["items"]} & {"i6", "i7", "i8", "i9"}) == 2  # food, as bob
         taken = http.post(
             "/v1/events", json={"events": [{"event_type": "page_view", "user_id": "bob", "item_id": "i6"}]}
         )

@@ -1,0 +1,83 @@
+"""The state store for several machines: a Redis stream of changes, a hash of profiles, a hash of documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+import redis
+
+from ml.decisions.activity import Change
+from serving.state.store import Position
+
+# Takes n numbers and appends n changes under them in one step, so that no other worker's come between.
+APPEND = """
+local last = redis.call('incrby', KEYS[1], #ARGV)
+for i, change in ipairs(ARGV) do
+  redis.call('xadd', KEYS[2], (last - #ARGV + i) .. '-0', 'c', change)
+end
+return last
+"""
+
+
+class RedisStore:
+    """State in one Redis database, under keys that begin with `prefix`."""
+
+    def __init__(self, url: str, prefix: str = "tessera") -> None:
+        self._redis: Any = redis.Redis.from_url(url)
+        self._counter, self._changes = f"{prefix}:position", f"{prefix}:changes"
+        self._profiles, self._documents = f"{prefix}:profiles", f"{prefix}:documents"
+        self._append = self._redis.register_script(APPEND)
+
+    def append(self, changes: Sequence[Change]) -> Position:
+        """See `StateStore.append`."""
+        rows = [orjson.dumps({k: v for k, v in asdict(change).items() if v is not None}) for change in changes]
+        return int(self._append(keys=[self._counter, self._changes], args=rows))
+
+    def since(self, position: Position, limit: int) -> list[tuple[Position, Change]]:
+        """See `StateStore.since`."""
+        found = self._redis.xrange(self._changes, min=f"({position}-0", count=limit)
+        return [(int(number.split(b"-")[0]), Change(**orjson.loads(fields[b"c"]))) for number, fields in found]
+
+    def newest(self) -> Position:
+        """See `StateStore.newest`."""
+        found = self._redis.xrevrange(self._changes, count=1)
+        return int(found[0][0].split(b"-")[0]) if found else 0
+
+    def trim(self, keep: int) -> None:
+        """See `StateStore.trim`."""
+        self._redis.xtrim(self._changes, maxlen=keep, approximate=False)
+
+    def profile(self, user: str) -> dict[str, Any]:
+        """See `StateStore.profile`."""
+        found = self._redis.hget(self._profiles, user)
+        return dict(orjson.loads(found)) if found else {}
+
+    def put_profile(self, user: str, profile: Mapping[str, Any]) -> None:
+        """See `StateStore.put_profile`."""
+        self._redis.hset(self._profiles, user, orjson.dumps(profile))
+
+    def forget(self, user: str) -> int:
+        """See `StateStore.forget`."""
+        own = [
+            number
+            for number, fields in self._redis.xrange(self._changes)
+            if orjson.loads(fields[b"c"])["user"] == user
+        ]
+        gone = int(self._redis.xdel(self._changes, *own)) if own else 0
+        return gone + int(self._redis.hdel(self._profiles, user))
+
+    def value(self, name: str) -> Any:
+        """See `StateStore.value`."""
+        found = self._redis.hget(self._documents, name)
+        return orjson.loads(found) if found else None
+
+    def put_value(self, name: str, value: Any) -> None:
+        """See `StateStore.put_value`."""
+        self._redis.hset(self._documents, name, orjson.dumps(value))
+
+    def close(self) -> None:
+        """See `StateStore.close`."""
+        self._redis.close()

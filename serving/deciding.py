@@ -122,12 +122,6 @@ class Deciding:
                 self.bandit.learn(slot, variant, context, 0.0)
                 del self._pending[decision]
 
-    def expire(self, decision: str) -> None:
-        """Nothing followed a decision: its variant earned nothing."""
-        pending = self._pending.pop(decision, None)
-        if pending is not None:
-            self.bandit.learn(*pending, 0.0)
-
     def snapshot(self) -> None:
         """Keep what the bandits learned."""
         self.state.store.put_value(DOCUMENT, self.bandit.snapshot())

@@ -17,18 +17,9 @@ ANSWERS = Counter("tessera_answers", "Answers given", ["route", "model_version"]
 FALLBACKS = Counter(
     "tessera_fallbacks", "Answers by the first step of the chain that filled a place", ["step"], registry=REGISTRY
 )
-CACHE = Counter(
-    "tessera_personal_cache", "Personal candidates by where they came from", ["result"], registry=REGISTRY
-)
 SWAPS = Counter("tessera_bundle_swaps", "Bundles taken over", registry=REGISTRY)
 MODEL_AGE_SECONDS = Gauge(
     "tessera_model_age_seconds", "Age of the data behind the bundle", registry=REGISTRY, multiprocess_mode="max"
-)
-ITEMS_SHOWN = Gauge(
-    "tessera_items_shown",
-    "Different items in the answers since the start",
-    registry=REGISTRY,
-    multiprocess_mode="max",
 )
 
 

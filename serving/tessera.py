@@ -121,14 +121,10 @@ class Tessera:
             return False
         self.published.take(ranking.shelf)
         self.ranking = ranking
+        await self._take_challenger()
         if self.published.swaps:
             SWAPS.inc()
         return True
-
-    async def take_challenger(self, path: Path | None) -> str | None:
-        """Have a bundle answer the canary's or the shadow's share; None ends it. Returns its version."""
-        self.challenger = await self._load(path) if path is not None else None
-        return self.challenger.bundle_version if self.challenger else None
 
     def log_soon(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Write events of the service itself; the answer doesn't wait for the disk."""
@@ -156,6 +152,12 @@ class Tessera:
         for _ in ranking.linked.link(self.state.activity):
             await asyncio.sleep(0)
         return ranking
+
+    async def _take_challenger(self) -> None:
+        """Load the version that the settings try beside the current one; a bad one is refused like any other."""
+        version = self.settings.challenger.version
+        if version and self.challenger is None:
+            self.challenger = await self._load(self.start.home.published / version)
 
     def _collected(self, events: pa.Table) -> None:
         opened = self._opened

@@ -1,0 +1,37 @@
+"""A second bundle beside the current one: some people get it, for others it only takes notes."""
+
+import pytest
+from bundles import publication, publish
+from test_recommending import ask, recommend
+
+from ml.bundle import make_current, write_bundle
+from ml.event_log import EventLog
+
+
+def with_challenger(start, **shares):
+    serving = start.settings.serving
+    challenger = serving.challenger.model_copy(update={"version": "v2", **shares})
+    settings = start.settings.model_copy(update={"serving": serving.model_copy(update={"challenger": challenger})})
+    return type(start)(home=start.home, settings=settings, bundled=start.bundled)
+
+
+@pytest.fixture
+def two_versions(home):
+    publish(home.published, "v1")
+    write_bundle(home.published, publication(model_version="challenger"), "v2")
+    make_current(home.published, "v1")
+
+
+@pytest.mark.usefixtures("two_versions")
+def test_the_canarys_share_is_answered_by_the_challenger(start):
+    assert ask(with_challenger(start, canary_share=1.0), recommend(user_id="ann"))["model_version"] == "challenger"
+    assert ask(with_challenger(start, canary_share=0.0), recommend(user_id="ann"))["model_version"] == "champion-1"
+
+
+@pytest.mark.usefixtures("two_versions")
+def test_a_shadow_is_logged_and_not_shown(start, home):
+    reply = ask(with_challenger(start, shadow_share=1.0), recommend(user_id="ann"))
+    assert reply["model_version"] == "champion-1"
+    events = [row for batch in EventLog(home).read() for row in batch.to_pylist()]
+    (served,) = [row["properties"] for row in events if row["event_type"] == "served"]
+    assert '"shadow_model_version": "challenger"' in served

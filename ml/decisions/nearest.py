@@ -28,6 +28,7 @@ class Nearest:
         known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(factors).all(axis=1))
         self.factors = np.where(known[:, None], factors, np.float32(0))
         self.known = known
+        self._unknown = np.flatnonzero(~known)
         lengths = np.linalg.norm(self.factors, axis=1)
         self._lengths = np.where(lengths > 0, lengths, np.float32(1))
         self._longest = float(lengths.max()) if len(lengths) else 0.0
@@ -46,7 +47,7 @@ class Nearest:
         if self.index is not None:
             return [self.by_product(vector, k) for vector in vectors]
         scores = vectors @ self.factors.T
-        scores[:, ~self.known] = -np.inf
+        scores[:, self._unknown] = -np.inf
         best, values = select_top_k(scores, min(k, scores.shape[1]))
         return [row[np.isfinite(value)].astype(np.int64) for row, value in zip(best, values, strict=True)]
 
@@ -57,7 +58,7 @@ class Nearest:
             found = found[found != row]
             return np.asarray(found[np.argsort(-self.cosines(row, found), kind="stable")][:k])
         scores = (self.factors @ self.factors[row]) / (self._lengths * self._lengths[row])
-        scores[~self.known] = -np.inf
+        scores[self._unknown] = -np.inf
         scores[row] = -np.inf
         best, values = select_top_k(scores[None, :], min(k, len(scores)))
         return np.asarray(best[0][np.isfinite(values[0])], dtype=np.int64)

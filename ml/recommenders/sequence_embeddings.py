@@ -65,8 +65,12 @@ class Item2Vec(FactorRecommender):
         vectors[words] = model.wv.vectors
         self.item_vectors_ = unit_rows(vectors)
         # word2vec predicts with its output vectors: they know how popular an item is, the input vectors don't.
-        self.item_factors_ = np.zeros_like(vectors)
-        self.item_factors_[words] = model.syn1neg
+        outputs = np.zeros_like(vectors)
+        outputs[words] = model.syn1neg
+        # The last column puts items that nobody took below all others, whose products are mostly negative.
+        unseen = np.full((len(vectors), 1), -np.linalg.norm(outputs, axis=1).max() - 1, np.float32)
+        unseen[words] = 0
+        self.item_factors_ = np.hstack([outputs, unseen])
         place = (
             np.arange(len(rows))
             - np.concatenate([[0], cuts])[np.searchsorted(cuts, np.arange(len(rows)), "right")]
@@ -76,15 +80,20 @@ class Item2Vec(FactorRecommender):
         history = sparse.csr_matrix(
             (np.ones(int(recent.sum()), np.float32), (rows[recent], items[recent])), pairs.matrix.shape
         )
-        self.user_factors_ = unit_rows(np.asarray(history @ self.item_vectors_))
+        self.user_factors_ = self._users(history)
         self.unknown_user_ = self.user_factors_.mean(axis=0)
         self.fold_in_weight_, self.fold_in_regularization_ = 0.0, 0.0
 
     def fold_in_histories(self, histories: sparse.csr_matrix) -> npt.NDArray[np.float32]:
         """Vectors of new users: the mean of their items, as for the training's own."""
-        vectors = unit_rows(np.asarray(histories @ self.item_vectors_, dtype=np.float32))
+        vectors = self._users(histories)
         vectors[np.diff(histories.indptr) == 0] = self.unknown_user_
         return vectors
+
+    def _users(self, histories: sparse.csr_matrix) -> npt.NDArray[np.float32]:
+        """Unit mean of the histories' items, and a one for the items' last column."""
+        means = unit_rows(np.asarray(histories @ self.item_vectors_, dtype=np.float32))
+        return np.hstack([means, np.ones((len(means), 1), np.float32)])
 
 
 def unit_rows(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

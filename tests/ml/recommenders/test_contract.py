@@ -20,7 +20,7 @@ SMALL = {
     "implicit_bpr": {"n_factors": 8},
     "svd": {"n_factors": 4},
     "ease": {"regularization": 20.0},
-    "item2vec": {"n_factors": 8, "epochs": 150, "window": 9, "negatives": 5},
+    "item2vec": {"n_factors": 8, "epochs": 20, "window": 9, "negatives": 5},
     "item_neighbours": {"shrinkage": 1.0},
     "content_vectors": {"n_factors": 3},
     "rating_factors": {"n_factors": 4, "epochs": 5},

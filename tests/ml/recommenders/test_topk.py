@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+from scipy import sparse
+
+from ml.recommenders.nearest import NearestItems
+from ml.recommenders.topk import select_top_k, top_k_products
+
+
+@pytest.mark.parametrize("n_items", [50, 5_003])
+def test_blocked_top_k_is_the_sorted_product_without_the_excluded(n_items):
+    random = np.random.default_rng(1)
+    users = random.normal(size=(33, 8)).astype(np.float32)
+    items = random.normal(size=(n_items, 8)).astype(np.float32)
+    excluded = sparse.random(33, n_items, 0.05, "csr", random_state=2)
+    scores = users @ items.T
+    scores[excluded.nonzero()] = -np.inf
+    rows, values = top_k_products(users, items, 10, excluded)
+    np.testing.assert_array_equal(rows, np.argsort(-scores, axis=1)[:, :10])
+    np.testing.assert_allclose(values, -np.sort(-scores, axis=1)[:, :10], rtol=1e-5)
+
+
+def test_places_that_cannot_be_filled_are_marked():
+    rows, values = top_k_products(np.ones((1, 1), np.float32), np.arange(3, dtype=np.float32)[:, None], 5,
+                                  sparse.csr_matrix(([1], ([0], [2])), shape=(1, 3)))  # fmt: skip
+    assert rows.tolist() == [[1, 0, -1]]
+    assert np.isneginf(values[0, 2])
+
+
+def test_many_places_of_a_wide_row_are_exact_too():
+    scores = np.random.default_rng(5).normal(size=(3, 4_000)).astype(np.float32)
+    rows, _ = select_top_k(scores, 500)
+    np.testing.assert_array_equal(rows, np.argsort(-scores, axis=1)[:, :500])
+
+
+def test_the_approximate_index_finds_nearly_all_of_the_exact_neighbours():
+    random = np.random.default_rng(4)
+    vectors, queries = random.normal(size=(3_000, 16)).astype(np.float32), random.normal(size=(50, 16))
+    found = NearestItems.build(vectors, approximate_from=1_000)
+    assert found.index is not None
+    assert found.recall(queries.astype(np.float32), 10) > 0.95
+    assert NearestItems.build(vectors).recall(queries.astype(np.float32), 10) == 1

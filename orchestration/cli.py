@@ -15,6 +15,7 @@ from orchestration.commands.experiment import experiment
 from orchestration.commands.ingest import ingest
 from orchestration.commands.materialize import materialize
 from orchestration.commands.models import evaluate, fit, recommend
+from orchestration.commands.rules import rules
 from orchestration.commands.segment import segment
 from orchestration.commands.simulate import simulate
 from orchestration.commands.up import up
@@ -45,6 +46,7 @@ for panel, commands in {
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(experiment, name="experiment", rich_help_panel="Using the results")
+app.add_typer(rules, name="rules", rich_help_panel="Using the results")
 
 
 def main() -> None:

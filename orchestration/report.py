@@ -23,7 +23,7 @@ METRICS = (
     ("ndcg_at_10", "NDCG@10"),
     ("map_at_10", "MAP@10"),
     ("recall_at_10", "recall@10"),
-    ("hit_at_10", "hit rate@10"),
+    ("hit_at_10", "hit@10"),
 )
 SHARES = (("coverage", "coverage"),)
 
@@ -72,10 +72,10 @@ def evaluation(candidates: pa.Table, champion: str) -> RenderableType:
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
-    table.add_column("model")
+    table.add_column("model", no_wrap=True)
     for _, label in (*METRICS, *SHARES):
         table.add_column(label, justify="right")
-    table.add_column("against popularity", justify="right")
+    table.add_column("gain", justify="right")
     for row in rows:
         is_champion = row["model"] == champion
         table.add_row(
@@ -85,7 +85,9 @@ def evaluation(candidates: pa.Table, champion: str) -> RenderableType:
             _gain(row, baseline),
             style="green" if is_champion else None,
         )
-    return Group(table, Text("★ the champion, which the service shows", style="dim"))
+    return Group(
+        table, Text("★ the champion, which the service shows; gain in NDCG@10 over popularity", style="dim")
+    )
 
 
 def sample(person: SampleUser) -> RenderableType:
@@ -100,7 +102,8 @@ def sample(person: SampleUser) -> RenderableType:
         padding=(0, 2, 0, 0),
     )
     for rank, shown in enumerate(person.shown, start=1):
-        table.add_row(f"{rank}", shown.title, Text(shown.category, style="cyan"), Text(shown.reason, style="dim"))
+        reason = shown.reason.replace(f" ({person.segment})", "")  # the segment stands in the title
+        table.add_row(f"{rank}", shown.title, Text(shown.category, style="cyan"), Text(reason, style="dim"))
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import dagster as dg
@@ -17,6 +18,16 @@ from orchestration.defs.resources import HomeResource, RegistryResource, Warehou
 from orchestration.experiments import is_due, load_definitions, read_tables, report_folder
 
 GROUP = "experiments"
+SHOWN = [
+    "metric",
+    "variant",
+    "role",
+    "control_value",
+    "relative_effect",
+    "relative_low",
+    "relative_high",
+    "corrected_p",
+]
 
 
 def experiment_asset(experiment_id: str, hypothesis: str) -> dg.AssetsDefinition:
@@ -27,7 +38,7 @@ def experiment_asset(experiment_id: str, hypothesis: str) -> dg.AssetsDefinition
         deps=["exposures", "experiment_outcomes", "users"],
         group_name=GROUP,
         kinds={"statsmodels", "mlflow"},
-        description=f"{hypothesis} Sample ratio, effects, guardrails and the decision by the rule stated before the start.",
+        description=f"{hypothesis} Sample ratio, effects, guardrails, and the decision by the rule stated before.",
         metadata={"experiment_id": experiment_id},
     )
     def analysed_experiment(
@@ -38,13 +49,11 @@ def experiment_asset(experiment_id: str, hypothesis: str) -> dg.AssetsDefinition
         tables = read_tables(warehouse.get(), experiment_id)
         state = {"as_of": tables.as_of.isoformat(), "exposures": tables.exposures.num_rows}
         folder = report_folder(home.home(), experiment_id)
-        reported = (folder / "report.html").exists()
-        if tables.exposures.num_rows == 0 or (
-            reported and not is_due(experiments.get(experiment_id), experiments, tables.as_of)
-        ):
-            return dg.MaterializeResult(
-                metadata={**state, "state": "no exposures yet" if not reported else "ended"}
-            )
+        final = folder / "final"
+        if tables.exposures.num_rows == 0:
+            return dg.MaterializeResult(metadata={**state, "state": "no exposures yet"})
+        if final.exists():
+            return dg.MaterializeResult(metadata={**state, "state": f"ended: {final.read_text(encoding='utf-8')}"})
         found = analyse(
             experiments, experiment_id, tables.exposures, tables.outcomes, tables.as_of, settings.experiments
         )
@@ -54,6 +63,9 @@ def experiment_asset(experiment_id: str, hypothesis: str) -> dg.AssetsDefinition
         report.write_text(page, encoding="utf-8")
         summary = summary_table(found)
         _log(registry, found, page, summary, tables.exposures)
+        if not is_due(found.experiment, experiments, tables.as_of):
+            # Nothing can change any more: later runs keep this analysis.
+            final.write_text(found.decision.verdict, encoding="utf-8")
         return dg.MaterializeResult(
             metadata={
                 **state,
@@ -62,7 +74,7 @@ def experiment_asset(experiment_id: str, hypothesis: str) -> dg.AssetsDefinition
                 "units": found.counts.units,
                 "sample_ratio_p": found.ratio.p_value,
                 "report": dg.MetadataValue.path(str(report)),
-                "effects": dg.MetadataValue.md(_markdown(summary)),
+                "effects": dg.MetadataValue.md(_markdown(summary.select(SHOWN))),
             }
         )
 
@@ -128,7 +140,7 @@ def _measures(found: Analysis) -> dict[str, float]:
     measures = {"units": float(found.counts.units), "sample_ratio_p": found.ratio.p_value}
     for result in found.results:
         measures[f"{result.metric}.{result.variant}.relative_effect"] = result.estimate.relative
-    return measures
+    return {name: value for name, value in measures.items() if isfinite(value)}
 
 
 def _markdown(table: pa.Table) -> str:

@@ -92,7 +92,7 @@ def candidate_models(
     kinds={"lightfm", "mlflow"},
     description=(
         "The recommender that is served. The best candidate takes the place only if it beats the champion's "
-        "configuration by more than noise and breaks no guardrail; otherwise the champion is refitted on newer data."
+        "configuration by more than noise and breaks no guardrail; otherwise the champion is refitted on new data."
     ),
 )
 def champion_model(

@@ -1,0 +1,69 @@
+"""The graph as Dagster loads it: it reads as the story of the design, and nothing in it is unexplained."""
+
+import dagster as dg
+import pytest
+
+from orchestration.definitions import defs
+from orchestration.materialization import stages_of
+
+JOBS = ("daily_increment", "full_refresh", "training")
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    return defs()
+
+
+def test_every_asset_says_what_it_is_where_it_belongs_and_what_makes_it(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    bare = {
+        key.to_user_string(): [
+            name
+            for name, value in (
+                ("description", graph.get(key).description),
+                ("group", graph.get(key).group_name if graph.get(key).group_name != "default" else ""),
+                ("kind", graph.get(key).kinds),
+            )
+            if not value
+        ]
+        for key in graph.materializable_asset_keys
+    }
+    assert {asset: lacking for asset, lacking in bare.items() if lacking} == {}
+
+
+def test_stages_follow_one_another_as_in_the_design(definitions: dg.Definitions) -> None:
+    names = [stage.name for stage in stages_of(definitions, definitions.resolve_job_def("daily_increment"))]
+    told = ["events", "warehouse", "segmentation", "recommendation", "publishing"]
+    assert [name for name in names if name in told] == told
+
+
+def test_nothing_hangs_loose(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    unknown = {
+        parent.to_user_string()
+        for key in graph.materializable_asset_keys
+        for parent in graph.get(key).parent_keys
+        if parent not in graph.materializable_asset_keys
+    }
+    assert unknown == set()
+
+
+def test_training_waits_for_the_expectations_on_what_it_reads(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    guarded = {
+        key.asset_key.to_user_string() for key in graph.asset_check_keys if graph.get_check_spec(key).blocking
+    }
+    assert {"users", "items", "interactions"} <= guarded
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_every_job_loads_and_runs_in_one_process(definitions: dg.Definitions, job: str) -> None:
+    assert definitions.resolve_job_def(job).executor_def.name == "in_process"
+
+
+def test_the_daily_increment_and_training_have_schedules_and_new_files_a_sensor(
+    definitions: dg.Definitions,
+) -> None:
+    repository = definitions.get_repository_def()
+    assert {"daily_increment", "training"} <= {schedule.job_name for schedule in repository.schedule_defs}
+    assert [sensor.name for sensor in repository.sensor_defs] == ["newly_sealed_parts"]

@@ -13,7 +13,7 @@ from ml.experiments.loading import load_experiments
 from ml.home import Home
 from ml.settings import Settings
 from orchestration.checkout import CHECKOUT
-from orchestration.warehouse import Warehouse
+from orchestration.warehouse import Warehouse, WarehouseMissingError
 
 FILE_NAME = "experiments.yaml"
 
@@ -38,11 +38,18 @@ def load_definitions(home: Home, settings: Settings) -> Experiments:
     return load_experiments(definitions_file(home, settings))
 
 
+def read_mart(warehouse: Warehouse, name: str, condition: str = "true") -> pa.Table:
+    """Rows of a mart; raises WarehouseMissingError, with what to do, where it was never built."""
+    if name not in warehouse.tables():
+        raise WarehouseMissingError(f"the warehouse has no table {name}: run `tessera materialize` first")
+    return warehouse.read(f"select * from {name} where {condition}")
+
+
 def read_tables(warehouse: Warehouse, experiment_id: str) -> ExperimentTables:
     """Read an experiment's rows; ids are checked at load, so they are safe inside a query."""
     return ExperimentTables(
-        warehouse.read(f"select * from exposures where experiment_id = '{experiment_id}'"),
-        warehouse.read(f"select * from experiment_outcomes where experiment_id = '{experiment_id}'"),
+        read_mart(warehouse, "exposures", f"experiment_id = '{experiment_id}'"),
+        read_mart(warehouse, "experiment_outcomes", f"experiment_id = '{experiment_id}'"),
         last_activity(warehouse),
     )
 

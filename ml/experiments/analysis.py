@@ -40,8 +40,8 @@ class MetricResult:
     """A metric of a variant against control.
 
     plain: without adjustment, Welch's test by tea-tasting. The other readings are of `estimate`: with CUPED and
-    post-stratified. corrected_p: Holm over the treatments for the primary metric, Benjamini-Hochberg over all other
-    metrics and treatments. explained: share of the variance that the covariate takes away.
+    post-stratified. corrected_p: Holm over the treatments for the primary metric, Benjamini-Hochberg over all
+    other metrics and treatments. explained: share of the variance that the covariate takes away.
     """
 
     metric: str

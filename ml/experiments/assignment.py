@@ -1,4 +1,6 @@
-"""Who sees which variant: deterministic, salted, the same for one unit over HTTP and for a column of ten million."""
+"""Who sees which variant: deterministic, salted, the same for one unit over HTTP and for a column of ten
+million.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,8 @@ class Assignment:
 class Assignments:
     """Answers for a column of units.
 
-    `variants` is int8, shape (n_units,): the index into `names`, or -1. `reasons` is int8: the index into `REASONS`.
+    `variants` is int8, shape (n_units,): the index into `names`, or -1. `reasons` is int8: the index into
+    `REASONS`.
     """
 
     names: tuple[str, ...]
@@ -130,8 +133,8 @@ def assign_many(
 ) -> Assignments:
     """Assign a column of units at one time, with the answers of `assign_one`.
 
-    `context` has one row a unit; it may be None when the experiment targets everyone. Raises ValueError for null or
-    empty ids and for a missing or misaligned context.
+    `context` has one row a unit; it may be None when the experiment targets everyone. Raises ValueError for null
+    or empty ids and for a missing or misaligned context.
     """
     experiment = experiments.get(experiment_id)
     names = tuple(experiment.variants)

@@ -114,7 +114,8 @@ def _references(experiment: Experiment, experiments: Experiments) -> Iterator[Fi
     if isinstance(primary, Quantile) and experiment.decision.inference == "group_sequential":
         yield (
             (*place, "decision", "inference"),
-            "planned looks need a mean, proportion or ratio as primary metric; legal for a quantile: always_valid, fixed",
+            "planned looks need a mean, proportion or ratio as primary metric; legal for a quantile: "
+            "always_valid, fixed",
         )
     low, high = experiment.layer_range
     if not 0 <= low < high <= 1:

@@ -88,8 +88,10 @@ def rule_in_words(experiment: Experiment) -> str:
     )
     asked = "no guardrail is breached" if rule.guardrails == "not_breached" else "every guardrail is held"
     return (
-        f"Ship a variant when {kind} of {experiment.primary_metric} (level {level}) lies wholly on the better side of 0, "
-        f"at least {rule.minimum_days} days have passed and {asked}. Stop when the sample ratio is wrong, a guardrail "
+        f"Ship a variant when {kind} of {experiment.primary_metric} (level {level}) lies wholly on the better "
+        f"side of 0, "
+        f"at least {rule.minimum_days} days have passed and {asked}. Stop when the sample ratio is wrong, a "
+        f"guardrail "
         f"is breached, the interval lies wholly on the worse side, or it excludes a gain of "
         f"{experiment.minimum_detectable_effect:.1%}; stop at the end without a finding. Otherwise go on."
     )
@@ -106,8 +108,8 @@ def decide(
 ) -> Decision:
     """Apply the rule.
 
-    evidence: one entry for each treatment that has an estimate. complete: no more units will come and all have seen
-    the metric's whole window; the inference `fixed` says nothing before, except that guardrails stop it.
+    evidence: one entry for each treatment that has an estimate. complete: no more units will come and all have
+    seen the metric's whole window; the inference `fixed` says nothing before, except that guardrails stop it.
     """
     if sample_ratio_alarm:
         return Decision(
@@ -116,7 +118,8 @@ def decide(
     breached = [verdict for verdict in guardrails if verdict.state == "breached"]
     out = {verdict.variant for verdict in breached}
     reasons = [
-        f"{verdict.metric} of {verdict.variant} is worse by at least {verdict.low:.1%}, beyond {verdict.margin:.1%}"
+        f"{verdict.metric} of {verdict.variant} is worse by at least {verdict.low:.1%}, beyond "
+        f"{verdict.margin:.1%}"
         for verdict in breached
     ]
     alive = [entry for entry in evidence if entry.variant not in out]

@@ -26,7 +26,9 @@ class Variant(_Model):
 
 
 class RampStep(_Model):
-    """From `from` on, this share of the eligible units takes part; `shares` may let treatments grow, never shrink."""
+    """From `from` on, this share of the eligible units takes part; `shares` may let treatments grow, never
+    shrink.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -49,7 +51,9 @@ class DecisionRule(_Model):
     """Which interval decides: valid at every look, at planned looks, or once at the end."""
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     planned_units: int = Field(default=10_000, ge=100)
-    """Units of control and one treatment together, from `tessera experiment design`; tunes the sequential intervals."""
+    """Units of control and one treatment together, from `tessera experiment design`; tunes the sequential
+    intervals.
+    """
     looks: int = Field(default=5, ge=1, le=50)
     """Planned looks of a group sequential test, evenly spaced in units."""
     spending: Literal["obrien_fleming", "pocock"] = "obrien_fleming"

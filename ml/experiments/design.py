@@ -1,8 +1,8 @@
 """How many units and days an experiment needs, from the past of its primary metric.
 
 The planned lift scales the outcome: a proportion p becomes p (1 + lift), a mean or ratio keeps its coefficient of
-variation. The power of a single look is solved by tea-tasting; sequential inference needs more units by the square of
-its critical value, and the figures for it hold for a test that runs to its planned end.
+variation. The power of a single look is solved by tea-tasting; sequential inference needs more units by the square
+of its critical value, and the figures for it hold for a test that runs to its planned end.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ class Design:
     """A plan.
 
     units_per_pair: units of control and one treatment together; it is `decision.planned_units` of the definition.
-    units: of all variants. days: whole weeks of intake, None when `maximum_days` do not bring enough units; the last
-    unit is then watched for `window_days` more. curve_units, curve_power: after each day of intake, shape (n_days,).
+    units: of all variants. days: whole weeks of intake, None when `maximum_days` do not bring enough units; the
+    last unit is then watched for `window_days` more. curve_units, curve_power: after each day of intake, shape
+    (n_days,).
     """
 
     baseline: Baseline
@@ -100,7 +101,8 @@ def required_units(mean: float, variance: float, lift: float, test: tt.Mean, pow
     """Units of both arms for a single look."""
     test.power, test.rel_effect_size = power, lift
     found = test.solve_power_from_aggregates(_aggregates(mean, variance), "n_obs")
-    return int(ceil(found[0].n_obs))
+    units: int = ceil(found[0].n_obs)
+    return units
 
 
 def achieved_power(mean: float, variance: float, lift: float, test: tt.Mean, units: float) -> float:

@@ -1,10 +1,11 @@
 """The effect of a variant on a metric: plain, with CUPED, and post-stratified, from sufficient statistics.
 
-An arm is described by the mean vector of the metric's columns and the covariance of that mean. The arm's value is the
-ratio of the numerator's to the denominator's mean (the denominator is 1 where the metric has none), less the part that
-the covariate explains (Deng et al. 2013); its variance follows by the delta method (Deng, Knoblich and Lu 2018).
-Post-stratification replaces the mean by the mean of the strata's means, weighted by all units of a stratum (Miratrix,
-Sekhon and Yu 2013). With one stratum this is tea-tasting's estimator, which gives the intervals of a single look.
+An arm is described by the mean vector of the metric's columns and the covariance of that mean. The arm's value is
+the ratio of the numerator's to the denominator's mean (the denominator is 1 where the metric has none), less the
+part that the covariate explains (Deng et al. 2013); its variance follows by the delta method (Deng, Knoblich and
+Lu 2018). Post-stratification replaces the mean by the mean of the strata's means, weighted by all units of a
+stratum (Miratrix, Sekhon and Yu 2013). With one stratum this is tea-tasting's estimator, which gives the intervals
+of a single look.
 """
 
 from __future__ import annotations
@@ -117,7 +118,9 @@ def estimate(
 
 
 def variance_explained(moments: Moments, variant: int) -> float:
-    """Share of the variance that CUPED takes away: the squared correlation of metric and covariate, 0 without one."""
+    """Share of the variance that CUPED takes away: the squared correlation of metric and covariate, 0
+    without one.
+    """
     if COVARIATE not in moments.names:
         return 0.0
     total = _pool([moments.select(CONTROL), moments.select(variant)])

@@ -1,10 +1,10 @@
 """From exposure rows to the units of an analysis: once each, one variant each, by a written rule.
 
 The rule. The mart has a row for each unit id and variant, with the person that stitching found behind the id. A
-person counts once, from the first exposure. A person who saw two variants (two devices before logging in, or a unit
-moved by a ramp) counts for the first one seen (`mixed_units: first`: the intention to treat, unbiased, diluted), or
-not at all (`exclude`: cleaner effects, but biased when the shares are unequal). Both are counted and reported. Units
-with an override are left out, as are variants that the file does not name.
+person counts once, from the first exposure. A person who saw two variants (two devices before logging in, or a
+unit moved by a ramp) counts for the first one seen (`mixed_units: first`: the intention to treat, unbiased,
+diluted), or not at all (`exclude`: cleaner effects, but biased when the shares are unequal). Both are counted and
+reported. Units with an override are left out, as are variants that the file does not name.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Units:
     """The units of one experiment, in the order of their ids.
 
     ids: string array (n_units,), the canonical persons. variant: int8, index into `variants`, control first.
-    segment: int16, index into `segments`. exposed_at: int64, µs since 1970 UTC. step: int16, ramp step at exposure.
+    segment: int16, index into `segments`. exposed_at: int64, µs since 1970 UTC. step: int16, ramp step at
+    exposure.
     """
 
     variants: tuple[str, ...]
@@ -75,8 +76,8 @@ class ExposureCounts:
 def resolve_units(exposures: pa.Table, experiment: Experiment) -> tuple[Units, ExposureCounts]:
     """Apply the rule of this module.
 
-    `exposures` needs `unit_id, user_id, variant` (string or dictionary), `first_exposed_at` (timestamp) and may have
-    `segment`; other experiments' rows must be gone. Exposures outside [starts_at, ends_at) do not count.
+    `exposures` needs `unit_id, user_id, variant` (string or dictionary), `first_exposed_at` (timestamp) and may
+    have `segment`; other experiments' rows must be gone. Exposures outside [starts_at, ends_at) do not count.
 
     Raises
     ------

@@ -1,11 +1,12 @@
 """Critical values of a test with planned looks, by alpha spending (Lan and DeMets 1983).
 
-The chance of stopping first at a look is integrated forward over the looks (Armitage, McPherson and Rowe 1969), on a
-grid of the Brownian motion that the test statistic follows.
+The chance of stopping first at a look is integrated forward over the looks (Armitage, McPherson and Rowe 1969), on
+a grid of the Brownian motion that the test statistic follows.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import e, sqrt
 
 import numpy as np
@@ -43,7 +44,7 @@ def boundaries(information: list[float], alpha: float, spending: str) -> list[fl
         The shares do not rise, or leave (0, 1].
     """
     if any(not 0 < share <= 1 for share in information) or any(
-        later <= earlier for earlier, later in zip(information, information[1:], strict=False)
+        later <= earlier for earlier, later in pairwise(information)
     ):
         raise ValueError(f"information shares must rise inside (0, 1], not {information}")
     found: list[float] = []

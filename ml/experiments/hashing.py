@@ -1,7 +1,7 @@
 """MurmurHash64A over Arrow string columns and over single strings, with identical answers.
 
-Assignment must never change under a unit, so the hash is a published one whose definition is fixed (Austin Appleby's
-MurmurHash64A, little endian), not whatever a library currently uses.
+Assignment must never change under a unit, so the hash is a published one whose definition is fixed (Austin
+Appleby's MurmurHash64A, little endian), not whatever a library currently uses.
 """
 
 from __future__ import annotations

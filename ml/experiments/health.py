@@ -36,7 +36,8 @@ class HealthCheck:
 def sample_ratio(units: Units, experiment: Experiment, alarm_p: float) -> SampleRatio:
     """Chi-square test of the units' split, each step of the ramp against the shares it had.
 
-    Units first seen in a step were split by that step's shares, so a ramp raises no alarm, whatever its totals are.
+    Units first seen in a step were split by that step's shares, so a ramp raises no alarm, whatever its totals
+    are.
     """
     observed = np.zeros(len(units.variants))
     expected = np.zeros(len(units.variants))

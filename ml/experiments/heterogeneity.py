@@ -91,7 +91,8 @@ def by_weekday(moments: Moments, experiment: Experiment, variant: int) -> Hetero
 def shrink(effects: list[tuple[str, Estimate]]) -> Heterogeneity:
     """Empirical Bayes: the spread of the true effects is estimated (Paule and Mandel), each is drawn to the mean.
 
-    Groups without a relative effect or a standard error take no part. With fewer than two groups nothing is shrunk.
+    Groups without a relative effect or a standard error take no part. With fewer than two groups nothing is
+    shrunk.
     """
     usable = [(name, e) for name, e in effects if e.relative_standard_error > 0]
     if not usable:

@@ -1,8 +1,8 @@
 """What the past says about a metric: an experiment that never was, replayed on the history of unit days.
 
-Every unit that came after the first day of the replay is "exposed" on its first visit there, and is then measured by
-the very code that measures real experiments: variance, covariate and the way in which units arrive are those that an
-experiment of the same length would have seen.
+Every unit that came after the first day of the replay is "exposed" on its first visit there, and is then measured
+by the very code that measures real experiments: variance, covariate and the way in which units arrive are those
+that an experiment of the same length would have seen.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class HistoryError(ValueError):
 class Baseline:
     """A metric's past.
 
-    mean: value of the metric. variance: of one unit's contribution (by the delta method for ratios). explained: share
-    of the variance that the covariate takes away. arrivals: units seen for the first time on each day of the replay,
-    shape (n_days,), beginning on `starts_on`. window_days: how long a unit is watched.
+    mean: value of the metric. variance: of one unit's contribution (by the delta method for ratios). explained:
+    share of the variance that the covariate takes away. arrivals: units seen for the first time on each day of the
+    replay, shape (n_days,), beginning on `starts_on`. window_days: how long a unit is watched.
     """
 
     metric: Metric
@@ -56,7 +56,9 @@ class Baseline:
         return sqrt(self.variance)
 
     def weekly_pattern(self) -> Floats:
-        """Arrivals by weekday, Monday first, as multiples of the mean day, over the last whole weeks; shape (7,)."""
+        """Arrivals by weekday, Monday first, as multiples of the mean day, over the last whole weeks;
+        shape (7,).
+        """
         recent = self.arrivals[len(self.arrivals) % 7 :][-28:]
         first = (self.starts_on + timedelta(days=len(self.arrivals) - len(recent))).weekday()
         by_weekday = np.roll(recent.reshape(-1, 7).mean(axis=0), first)
@@ -77,7 +79,8 @@ def baseline(metric: Metric, user_days: pa.Table, history_days: int) -> Baseline
     `user_days` needs `user_id, date` and the metric's measures.
 
     Raises:
-        HistoryError: fewer than two weeks beyond the metric's window, fewer than 100 units that were watched for the
+        HistoryError: fewer than two weeks beyond the metric's window, fewer than 100 units that were watched for
+        the
             whole window, or a metric that never varies.
         ValueError: a column is missing, or the metric is a quantile, for which no design is offered.
     """
@@ -122,7 +125,9 @@ def baseline(metric: Metric, user_days: pa.Table, history_days: int) -> Baseline
 
 
 def replay(user_days: pa.Table, start: int, measures: Sequence[str]) -> tuple[Units, UnitDays]:
-    """Expose every unit that came on day `start` (since 1970) or later on its first day there; one arm, `control`."""
+    """Expose every unit that came on day `start` (since 1970) or later on its first day there; one arm,
+    `control`.
+    """
     dates = _dates(user_days)
     encoded = pc.cast(user_days["user_id"], pa.string()).combine_chunks().dictionary_encode()
     person = encoded.indices.to_numpy()

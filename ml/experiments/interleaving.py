@@ -43,7 +43,8 @@ class Preference:
 def team_draft(
     ranking_a: Sequence[Item], ranking_b: Sequence[Item], k: int, rng: np.random.Generator
 ) -> Interleaved:
-    """Draft k items: the team with fewer picks picks next, a coin decides ties; each takes its best item still left.
+    """Draft k items: the team with fewer picks picks next, a coin decides ties; each takes its best item still
+    left.
 
     When one ranking is used up, the other goes on alone. An item stands in the list once.
     """
@@ -79,8 +80,8 @@ def preference(
 ) -> Preference:
     """Compare the teams' clicks of interleaved lists; each array has one entry a list, shape (n_lists,).
 
-    A list prefers the team with more clicks (1 for B, -1 for A, 0 for a tie or no click); a user's preference is the
-    mean over the user's lists, so that heavy users do not decide alone. Lists without a click count as ties.
+    A list prefers the team with more clicks (1 for B, -1 for A, 0 for a tie or no click); a user's preference is
+    the mean over the user's lists, so that heavy users do not decide alone. Lists without a click count as ties.
     """
     votes = np.sign(clicks_b - clicks_a).astype(np.float64)
     _, index = np.unique(users, return_inverse=True)

@@ -1,7 +1,7 @@
 """Sufficient statistics: counts, sums and products of a metric's columns by variant, stratum and cohort day.
 
-Everything that the analysis says about means, proportions and ratios is computed from these few numbers, whatever the
-number of units; they add up over strata and days, and leave as tea-tasting's aggregates.
+Everything that the analysis says about means, proportions and ratios is computed from these few numbers, whatever
+the number of units; they add up over strata and days, and leave as tea-tasting's aggregates.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def accumulate(
 ) -> Moments:
     """Take the moments of per-unit columns.
 
-    columns: name → float64 (n_units,). group: the unit's flat index into `shape` (variants, strata, days), or -1 for
-    a unit that is left out. Works in blocks, so the extra memory does not grow with the units.
+    columns: name → float64 (n_units,). group: the unit's flat index into `shape` (variants, strata, days), or -1
+    for a unit that is left out. Works in blocks, so the extra memory does not grow with the units.
     """
     names = tuple(columns)
     k, groups = len(names), int(np.prod(shape))

@@ -1,7 +1,7 @@
 """What a policy would have earned, from the log of another one with known propensities.
 
-Inverse propensity scoring (Horvitz and Thompson 1952), its self-normalised form (Swaminathan and Joachims 2015) and
-the doubly robust estimate (Dudík, Langford and Li 2011), with intervals over independent clusters (users).
+Inverse propensity scoring (Horvitz and Thompson 1952), its self-normalised form (Swaminathan and Joachims 2015)
+and the doubly robust estimate (Dudík, Langford and Li 2011), with intervals over independent clusters (users).
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class LoggedDecisions:
 class PolicyValue:
     """Estimated mean reward a decision, with its interval.
 
-    effective_decisions: (Σw)²/Σw², how many decisions the log is worth for this policy; an interval from fewer than
-    some hundred is not to be trusted. mean_weight should be near 1: far from it, the propensities are wrong, or the
-    logging policy never does what the target would.
+    effective_decisions: (Σw)²/Σw², how many decisions the log is worth for this policy; an interval from fewer
+    than some hundred is not to be trusted. mean_weight should be near 1: far from it, the propensities are wrong,
+    or the logging policy never does what the target would.
     """
 
     method: str

@@ -84,8 +84,8 @@ def unit_values(
     """Compute a metric's columns for every unit.
 
     A unit counts when its whole window lies before `as_of`, so that all counted units were watched equally long; a
-    metric without a window counts every unit, and everything up to `ends_at`, because the variants are shown no longer.
-    The covariate is the same measure in the days before the exposure.
+    metric without a window counts every unit, and everything up to `ends_at`, because the variants are shown no
+    longer. The covariate is the same measure in the days before the exposure.
     """
     observed = units.observed_days(as_of)
     end = metric.end_day
@@ -128,7 +128,9 @@ def winsorization_cap(values: Floats, quantile: float) -> float:
 
 
 def _covariates(metric: Metric, days: UnitDays) -> dict[str, Floats]:
-    """The measure before the exposure; columns without any variation are left out, they cannot explain anything."""
+    """The measure before the exposure; columns without any variation are left out, they cannot explain
+    anything.
+    """
     before = (days.day < 0) & (days.day >= -metric.covariate_days)
     if not before.any():
         return {}

@@ -1,9 +1,9 @@
 """The effect on a quantile over units, right for values with ties too.
 
-Sums of counts and of heartbeats pile up on few values, where the sample quantile jumps and has no normal limit. The
-mid-quantile (Ma, Genton and Parzen 2011) is linear between the values, placed at their mid-distribution F(x) - p(x)/2;
-without ties it is the ordinary quantile (Hazen's). Its standard error is read off the quantile function around the
-level, as order statistics give it (Serfling 1980, section 2.6), so no density has to be estimated.
+Sums of counts and of heartbeats pile up on few values, where the sample quantile jumps and has no normal limit.
+The mid-quantile (Ma, Genton and Parzen 2011) is linear between the values, placed at their mid-distribution F(x) -
+p(x)/2; without ties it is the ordinary quantile (Hazen's). Its standard error is read off the quantile function
+around the level, as order statistics give it (Serfling 1980, section 2.6), so no density has to be estimated.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def quantile_of_arm(values: Floats, quantile: float) -> tuple[float, float]:
 def _level_variance(quantile: float, mass: Floats, middle: Floats) -> float:
     """Variance of one unit's part in the level at the quantile: q (1 - q), less what ties take away.
 
-    Between two values the level is a mean, with weight w on the upper one, of their mid-distributions, to each of which
-    a unit adds 1 below the value, 1/2 at it and 0 above.
+    Between two values the level is a mean, with weight w on the upper one, of their mid-distributions, to each of
+    which a unit adds 1 below the value, 1/2 at it and 0 above.
     """
     above = int(np.clip(np.searchsorted(middle, quantile), 1, len(middle) - 1)) if len(middle) > 1 else 0
     if above == 0:

@@ -50,9 +50,10 @@ def single_look_reading(estimate: Estimate, alpha: float) -> Reading:
 def always_valid_reading(estimate: Estimate, alpha: float, planned_units: int, burn_in_units: int) -> Reading:
     """Interval of an asymptotic confidence sequence: it holds at every look at once.
 
-    Robbins' normal mixture with the estimated variance (Waudby-Smith et al. 2021, Theorem 2.2), tuned to be narrowest
-    at `planned_units`; the p-value is the inverse of the mixture's likelihood ratio (mSPRT, Johari et al. 2017).
-    Before `burn_in_units` units in either arm the interval is infinite: the normal limit has not set in.
+    Robbins' normal mixture with the estimated variance (Waudby-Smith et al. 2021, Theorem 2.2), tuned to be
+    narrowest at `planned_units`; the p-value is the inverse of the mixture's likelihood ratio (mSPRT, Johari et
+    al. 2017). Before `burn_in_units` units in either arm the interval is infinite: the normal limit has not set
+    in.
     """
     if min(estimate.control_units, estimate.treatment_units) < burn_in_units:
         return Reading(Interval(estimate.absolute, -inf, inf), Interval(estimate.relative, -inf, inf), 1.0)

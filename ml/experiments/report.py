@@ -70,11 +70,13 @@ def _header(analysis: Analysis) -> str:
         (f"{experiment.minimum_detectable_effect:.1%}", "minimum effect"),
         (f"{analysis.as_of:%Y-%m-%d %H:%M} UTC", "as of"),
     ]
+    shown = "".join(f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>" for value, name in facts)
     named = f" {escape(decision.variant)}" if decision.verdict == "ship" and decision.variant else ""
     return (
         f'<h1>{escape(experiment.id)}</h1><p class="muted">{escape(experiment.hypothesis)}</p>'
-        f'<p><span class="verdict {decision.verdict.replace(" ", "-")}">{decision.verdict.capitalize()}{named}</span></p>'
-        f'<div class="facts">{"".join(f"<div><b>{escape(b)}</b><span>{escape(s)}</span></div>" for b, s in facts)}</div>'
+        f'<p><span class="verdict '
+        f'{decision.verdict.replace(" ", "-")}">{decision.verdict.capitalize()}{named}</span></p>'
+        f'<div class="facts">{shown}</div>'
     )
 
 
@@ -82,12 +84,14 @@ def _decision(analysis: Analysis) -> str:
     reasons = "".join(f"<li>{escape(_sentence(reason))}</li>" for reason in analysis.decision.reasons)
     failed = [check for check in analysis.checks if not check.passed]
     warnings = "".join(
-        f'<li><span class="no">{escape(check.name.capitalize())}: not so.</span> {escape(_sentence(check.detail))}</li>'
+        f'<li><span class="no">{escape(check.name.capitalize())}: not so.</span> '
+        f"{escape(_sentence(check.detail))}</li>"
         for check in failed
     )
     return (
         f"<section><h2>Why</h2><ul>{reasons}{warnings}</ul>"
-        f'<p class="muted">The rule, stated before the start: {escape(rule_in_words(analysis.experiment))}</p></section>'
+        f'<p class="muted">The rule, stated before the start: '
+        f"{escape(rule_in_words(analysis.experiment))}</p></section>"
     )
 
 
@@ -111,8 +115,10 @@ def _primary(analysis: Analysis, detail: PrimaryDetail) -> str:
     path = plots.trajectory(analysis, detail)
     metric = analysis.metrics[experiment.primary_metric]
     words = (
-        f"{_number(result.estimate.control)} in {escape(experiment.control)}, {_number(result.estimate.treatment)} in "
-        f"{escape(detail.variant)}: {_relative(result.estimate.relative)}. The chance that {escape(detail.variant)} is better is "
+        f"{_number(result.estimate.control)} in {escape(experiment.control)}, "
+        f"{_number(result.estimate.treatment)} in "
+        f"{escape(detail.variant)}: {_relative(result.estimate.relative)}. The chance that "
+        f"{escape(detail.variant)} is better is "
         f"{_chance(result.bayesian.probability_better)}; history explains {result.explained:.0%} of the variance."
     )
     looks = ""
@@ -161,7 +167,8 @@ def _metrics(analysis: Analysis) -> str:
             )
         )
         sections.append(
-            f"<h3>{escape(detail.variant)} against {escape(analysis.experiment.control)}</h3>{svg(plots.forest(rows))}"
+            f"<h3>{escape(detail.variant)} against "
+            f"{escape(analysis.experiment.control)}</h3>{svg(plots.forest(rows))}"
             f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{table}</tbody></table></div>'
         )
     return f"<section><h2>All metrics</h2>{''.join(sections)}</section>"
@@ -199,10 +206,12 @@ def _guardrails(analysis: Analysis) -> str:
         for v in analysis.guardrails
     )
     return (
-        '<section><h2>Guardrails</h2><p class="muted">Always-valid bounds of the change for the worse: held when it stays '
+        '<section><h2>Guardrails</h2><p class="muted">Always-valid bounds of the change for the worse: held '
+        "when it stays "
         "below the margin for certain, breached when it is beyond for certain.</p>"
         '<div class="scroll"><table><thead><tr><th>Metric</th><th>Variant</th><th class="number">Margin</th>'
-        f'<th class="number">Worse by</th><th>Verdict</th></tr></thead><tbody>{lines}</tbody></table></div></section>'
+        f'<th class="number">Worse '
+        f"by</th><th>Verdict</th></tr></thead><tbody>{lines}</tbody></table></div></section>"
     )
 
 
@@ -224,7 +233,8 @@ def _who_and_when(analysis: Analysis, detail: PrimaryDetail, drift_alarm_p: floa
             else "shows no change with time"
         )
         parts.append(
-            f"<h3>Novelty</h3><p>The effect on {escape(_title(measure).lower())} {change} ({_number(fresh.early)} a day in the first half "
+            f"<h3>Novelty</h3><p>The effect on {escape(_title(measure).lower())} {change} "
+            f"({_number(fresh.early)} a day in the first half "
             f"of the window, {_number(fresh.late)} in the second, {_p_equals(fresh.p_value)}).</p>"
             + svg(plots.novelty_by_day(fresh, _title(measure).lower()))
         )
@@ -258,11 +268,16 @@ def _health(analysis: Analysis) -> str:
 def _reading_aid(analysis: Analysis) -> str:
     level = f"{1 - analysis.experiment.decision.alpha:.0%}"
     return (
-        f'<section><h2>How to read this</h2><p class="muted">Intervals have level {level}. A single-look interval holds if the '
-        "report is read once; the always-valid one holds however often it is read. Adjusted means: the part of a metric that "
-        "the unit's own history explains is taken out (CUPED), and segments are weighted alike in all variants. p-values are "
-        "corrected for the number of metrics and variants. Only units that were watched for a metric's whole window count. "
-        "Segment effects drawn to the mean are the ones to act on: the extremes among measured ones are mostly chance.</p></section>"
+        f'<section><h2>How to read this</h2><p class="muted">Intervals have level {level}. A single-look '
+        f"interval holds if the "
+        "report is read once; the always-valid one holds however often it is read. Adjusted means: the part of "
+        "a metric that "
+        "the unit's own history explains is taken out (CUPED), and segments are weighted alike in all variants. "
+        "p-values are "
+        "corrected for the number of metrics and variants. Only units that were watched for a metric's whole "
+        "window count. "
+        "Segment effects drawn to the mean are the ones to act on: the extremes among measured ones are mostly "
+        "chance.</p></section>"
     )
 
 
@@ -288,7 +303,8 @@ def _table(head: Iterable[str], lines: Iterable[Iterable[str]], numeric: int) ->
             yield f"<{tag}{css}>{escape(value)}</{tag}>"
 
     rows = "".join(f"<tr>{''.join(cells(line, 'td'))}</tr>" for line in lines)
-    return f'<div class="scroll"><table><thead><tr>{"".join(cells(head, "th"))}</tr></thead><tbody>{rows}</tbody></table></div>'
+    titles = "".join(cells(head, "th"))
+    return f'<div class="scroll"><table><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _title(name: str) -> str:

@@ -1,8 +1,8 @@
 """Whether treating one segment beats treating all alike, read off one randomised experiment.
 
-Control and treatment are randomised over everybody. What a policy earns that treats only some segments follows from
-the effects inside and outside of them, without a third arm: against treating everybody it gains minus the effect on
-those left out, against treating nobody the effect on those treated, each times their share.
+Control and treatment are randomised over everybody. What a policy earns that treats only some segments follows
+from the effects inside and outside of them, without a third arm: against treating everybody it gains minus the
+effect on those left out, against treating nobody the effect on those treated, each times their share.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from ml.settings.experiments import ExperimentSettings
 class StrategyResult:
     """Targeting some segments against the two ways of treating all alike.
 
-    share: of the units in the targeted segments. Readings are always-valid; absolute values are in the metric's unit a
-    unit of the whole population, relative ones in terms of the control's value.
+    share: of the units in the targeted segments. Readings are always-valid; absolute values are in the metric's
+    unit a unit of the whole population, relative ones in terms of the control's value.
     """
 
     experiment_id: str
@@ -59,7 +59,8 @@ def compare_strategy(
     The first treatment of the file is the one compared; tables are those of `analyse`.
 
     Raises:
-        ValueError: no exposed unit is in the segments (the message names those there are), or the metric is a ratio
+        ValueError: no exposed unit is in the segments (the message names those there are), or the metric is a
+        ratio
             or quantile, whose value is no mean over units.
     """
     experiment = experiments.get(experiment_id)

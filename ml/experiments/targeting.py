@@ -39,7 +39,8 @@ TARGETING_FIELDS: Mapping[str, FieldType] = MappingProxyType(
         "category_shares": FieldType.MAP,
     }
 )
-"""What an assignment's context may hold. All of it was so before the exposure, else targeting would bias the test."""
+"""What an assignment's context may hold. All of it was so before the exposure, else targeting would bias the test.
+"""
 
 
 @lru_cache(maxsize=1024)

@@ -1,7 +1,7 @@
 """The primary metric over the cohorts of units, day by day, and the planned looks along that way.
 
-A day's point holds all units first exposed up to that day whose window is complete. Later runs add points and do not
-move old ones, so that every look can be repeated.
+A day's point holds all units first exposed up to that day whose window is complete. Later runs add points and do
+not move old ones, so that every look can be repeated.
 """
 
 from __future__ import annotations

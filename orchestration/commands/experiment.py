@@ -73,13 +73,13 @@ def design(
 ) -> None:
     """Plan units, days and power from the history in the warehouse.
 
-    The history is replayed as an experiment that never was, so variance, gain by CUPED and the way units arrive are
-    those of this site. Writes the plot of power against duration beside the reports.
+    The history is replayed as an experiment that never was, so variance, gain by CUPED and the way units arrive
+    are those of this site. Writes the plot of power against duration beside the reports.
     """
     from ml.experiments.design import plan
     from ml.experiments.history import baseline
     from ml.experiments.plots import power_curve
-    from orchestration.experiments import load_definitions, report_folder
+    from orchestration.experiments import load_definitions, read_mart, report_folder
 
     settings, place = chosen_settings(), home_of(home)
     with _clear_errors():
@@ -93,7 +93,7 @@ def design(
         entry = type(entry).model_validate({**entry.model_dump(by_alias=True), **changes})
         past = baseline(
             experiments.metrics[entry.primary_metric],
-            _warehouse(place).read("select * from user_days"),
+            read_mart(_warehouse(place), "user_days"),
             settings.experiments.design_history_days,
         )
         planned = plan(
@@ -228,8 +228,8 @@ def segment(
 ) -> None:
     """Make an experiment out of "treat only these segments", and say whether that beats treating all alike.
 
-    The first call writes the definition (everybody is randomised, so that the others can be judged too). Once units
-    were exposed, the same call reports the strategy against treating everybody and against treating nobody.
+    The first call writes the definition (everybody is randomised, so that the others can be judged too). Once
+    units were exposed, the same call reports the strategy against treating everybody and against treating nobody.
     """
     from ml.experiments.segment_strategy import compare_strategy
     from orchestration.experiments import load_definitions, read_tables
@@ -241,7 +241,8 @@ def segment(
         if experiment_id is None and key not in experiments.experiments:
             file = _define_strategy(place, key, segments, metric, lift, json.loads(payload), days)
             console.print(
-                f"{key} is defined in {file}. It starts now and ends in {days} days; call again when units were exposed."
+                f"{key} is defined in {file}. It starts now and ends in {days} days; call again when units were "
+                f"exposed."
             )
             return
         tables = read_tables(_warehouse(place), key)

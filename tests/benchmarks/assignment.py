@@ -1,4 +1,6 @@
-"""Assigning a column of units to an experiment with a layer, a holdout and a ramp, against a loop over single units."""
+"""Assigning a column of units to an experiment with a layer, a holdout and a ramp, against a loop over single
+units.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,8 @@ START = datetime(2026, 9, 1, tzinfo=UTC)
 UNITS = 10_000_000
 ROOT = Path(__file__).resolve().parents[2]
 METRICS = (
-    "clicks_per_user", "page_views_per_user", "sessions_per_user", "engaged_seconds_per_user", "page_views_per_session",
+    "clicks_per_user", "page_views_per_user", "sessions_per_user", "engaged_seconds_per_user",
+    "page_views_per_session",
     "recommendation_click_rate", "recommendation_clickers", "rejection_rate", "retention_next_week", "conversion",
     "revenue_per_user", "median_engaged_seconds",
 )  # fmt: skip
@@ -76,7 +77,9 @@ def analyse_files(folder: str) -> str:
 
 
 def write_tables(folder: str, units: int) -> None:
-    """Exposures of ten million people over thirty days; each with a day of outcomes before and one or two after."""
+    """Exposures of ten million people over thirty days; each with a day of outcomes before and one or two
+    after.
+    """
     rng = np.random.default_rng(1)
     start = int(START.timestamp() * 1e6)
     writers: dict[str, pq.ParquetWriter] = {}

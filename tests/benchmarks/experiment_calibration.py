@@ -1,4 +1,5 @@
-"""Whether the statistics of experiments hold what they promise, on the simulator: A/A tests, peeking, planted lifts, power.
+"""Whether the statistics of experiments hold what they promise, on the simulator: A/A tests, peeking, planted
+lifts, power.
 
 Full size is that of the project's note: 2,000 A/A tests, 1,000 peeked-at ones, 1,000 simulated sites.
 """
@@ -52,7 +53,8 @@ KINDS = {
 }
 _COUNTED = {
     "page_view": "page_views", "impression": "impressions", "click": "clicks", "add_to_cart": "add_to_carts",
-    "checkout": "checkouts", "purchase": "purchases", "signup": "signups", "subscribe": "subscribes", "like": "likes",
+    "checkout": "checkouts", "purchase": "purchases", "signup": "signups", "subscribe": "subscribes",
+    "like": "likes",
     "bookmark": "likes", "share": "likes", "comment": "likes", "follow": "likes", "dislike": "dislikes",
     "not_interested": "dislikes", "search": "searches", "form_start": "form_starts", "form_submit": "form_submits",
     "video_play": "video_plays",
@@ -96,7 +98,8 @@ def false_positives(history: pa.Table, runs: int) -> Iterator[Figure]:
     for kind, count in hits.items():
         yield Figure(f"aa_false_positives[{kind}]", 100 * count / runs, "% at 5 %", rows=runs)
     yield Figure(
-        "cuped_width", float(np.mean(narrowing)), "of the plain width", "sqrt(1 - rho²)", float(np.mean(predicted)),
+        "cuped_width", float(np.mean(narrowing)), "of the plain width", "sqrt(1 - rho²)",
+        float(np.mean(predicted)),
         float(np.mean(narrowing) / np.mean(predicted)), runs,
     )  # fmt: skip
 
@@ -126,7 +129,9 @@ def peeking(history: pa.Table, runs: int) -> Iterator[Figure]:
 
 
 def design_power(history: pa.Table, runs: int) -> Iterator[Figure]:
-    """Plans from the history, then experiments of the planned size on units drawn from it, with the lift planted."""
+    """Plans from the history, then experiments of the planned size on units drawn from it, with the lift
+    planted.
+    """
     rng = np.random.default_rng(5)
     for kind, lift in (("proportion", 0.1), ("mean", 0.06), ("ratio", 0.04)):
         metric = metric_library()[KINDS[kind]]

@@ -72,7 +72,9 @@ def _simulate(
     intake_days: int = 28,
     split: float = 0.5,
 ) -> Site:
-    """Users of three segments with a click rate of their own; the treatment scales their clicks after the exposure."""
+    """Users of three segments with a click rate of their own; the treatment scales their clicks after the
+    exposure.
+    """
     rng = np.random.default_rng(seed)
     segment = rng.choice(["fans", "regulars", "guests"], size=n_units, p=[0.2, 0.5, 0.3])
     level = np.array([{"fans": 3.0, "regulars": 1.0, "guests": 0.3}[name] for name in segment])

@@ -97,7 +97,7 @@ def test_the_promised_power_is_kept(define, inference):
 
 
 def test_a_lift_beyond_certainty_is_refused():
-    with pytest.raises(ValueError, match="takes the proportion 0.6 to 1.2"):
+    with pytest.raises(ValueError, match=r"takes the proportion 0\.6 to 1\.2"):
         effective_variance(past("proportion", 0.6, 0.24), 1.0, 1.0, cuped=False)
 
 

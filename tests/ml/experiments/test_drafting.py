@@ -28,7 +28,8 @@ def test_a_file_is_made_and_grows(tmp_path):
         "version: 1\nexperiments:\nlayers: {page: {}}\n",
         "# first\nexperiments:  # these run\n    old:  # keep\n"
         + "".join(f"        {line}\n" for line in (
-            "hypothesis: An older idea altogether", "unit: user", "variants: {control: {share: 0.5}, new: {share: 0.5}}",
+            "hypothesis: An older idea "
+            "altogether", "unit: user", "variants: {control: {share: 0.5}, new: {share: 0.5}}",
             "primary_metric: conversion", "minimum_detectable_effect: 0.1",
             "starts_at: 2026-09-01T00:00:00Z", "ends_at: 2026-10-01T00:00:00Z",
         ))

@@ -41,7 +41,8 @@ def test_the_page_tells_the_whole_story_and_loads_nothing(page):
     outline = Outline()
     outline.feed(page)
     assert outline.headings == [
-        "ranker", "Why", "Clicks per user: challenger", "All metrics", "Guardrails", "For whom and when: challenger",
+        "ranker", "Why", "Clicks per user: challenger", "All metrics", "Guardrails",
+        "For whom and when: challenger",
 
         "Can the data be trusted?", "How to read this",
     ]  # fmt: skip

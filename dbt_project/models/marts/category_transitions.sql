@@ -6,7 +6,10 @@ with moves as (
 
 items as (
 
-    select item_id, category from {{ ref('item_topics') }}
+    select
+        item_id,
+        category
+    from {{ ref('item_topics') }}
 
 )
 

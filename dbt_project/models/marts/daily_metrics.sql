@@ -17,7 +17,8 @@ days as (
         count(case when is_bot then 1 end) as bot_sessions,
         count(case when is_bounce and {{ counts_in_marts() }} then 1 end) as bounces,
         count(case when is_converted and {{ counts_in_marts() }} then 1 end) as conversions,
-        count(case when coalesce(device_type, 'other') = 'other' and {{ counts_in_marts() }} then 1 end) as unknown_device_sessions,
+        count(case when coalesce(device_type, 'other') = 'other' and {{ counts_in_marts() }} then 1 end)
+            as unknown_device_sessions,
         cast(sum(events) as bigint) as all_events,
         {% for name in ['events', 'recommendation_impressions'] + measure_names() if name != 'revenue' -%}
         cast(coalesce(sum(case when {{ counts_in_marts() }} then {{ name }} end), 0) as bigint) as {{ name }},

@@ -1,6 +1,9 @@
 with activity as (
 
-    select user_id, date from {{ ref('user_days') }}
+    select
+        user_id,
+        date
+    from {{ ref('user_days') }}
 
 ),
 

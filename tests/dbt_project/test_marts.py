@@ -1,0 +1,167 @@
+"""What the marts say of a few people, worked out by hand."""
+
+import datetime as dt
+
+import pytest
+from dbt.contracts.graph.manifest import Manifest
+
+from tests.dbt_project.built import START, Built, event, warehouse_in
+
+DEAD_CLICK = {"element": "buy", "has_effect": False}
+
+
+def at(minute: float) -> dt.datetime:
+    return (START + dt.timedelta(minutes=minute)).replace(tzinfo=None)
+
+
+def ping(minute: float, url: str, user: str = "ann", **fields: object) -> dict[str, object]:
+    return event(minute, "page_ping", user_id=user, page_url=url, value=10.0, **fields)
+
+
+def test_an_empty_log_builds_empty_marts(warehouse: Built) -> None:
+    warehouse.build()
+    assert warehouse.rows("select count(*) from sessions") == [(0,)]
+    assert warehouse.rows("select count(*) from interactions") == [(0,)]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Built:
+    """Independent people in one log, built once."""
+    warehouse = warehouse_in(tmp_path_factory.mktemp("marts") / "home", manifest)
+    warehouse.describe(
+        boots={"category": "shoes", "tags": ["leather"], "price": 80.0},
+        scarf={"category": "wool", "tags": ["soft"], "price": 20.0},
+    )
+    warehouse.ingest(
+        # silence of exactly 30 minutes goes on, one more second ends the session
+        event(0, user_id="silent", page_url="a"),
+        event(30, user_id="silent", page_url="b"),
+        event(60 + 1 / 60, user_id="silent", page_url="c"),
+        # the same repeat three times
+        *[event(0, user_id="twice", page_url="a", event_id="same") for _ in range(3)],
+        # a campaign in the middle of a visit
+        event(0, user_id="lured", page_url="/a"),
+        event(5, user_id="lured", page_url="/b?utm_campaign=spring&x=1"),
+        event(6, user_id="lured", page_url="/c"),
+        # attention: two pings in one slot of ten seconds count once; the page is seen twice
+        event(0, user_id="ann", page_url="/long", item_id="boots"),
+        ping(0.25, "/long"),
+        ping(0.26, "/long"),
+        ping(0.50, "/long"),
+        event(1, "scroll", user_id="ann", page_url="/long", value=70.0),
+        event(2, user_id="ann", page_url="/short", item_id="scarf"),
+        event(3, user_id="ann", page_url="/long", item_id="boots"),
+        ping(3.2, "/long"),
+        event(4, "purchase", user_id="ann", item_id="boots", value=80.0),
+        # a device that two people use, and one that late becomes known
+        event(0, anonymous_id="kiosk", page_url="a"),
+        event(1, "identify", anonymous_id="kiosk", user_id="kim"),
+        event(2, "identify", anonymous_id="kiosk", user_id="lee"),
+        event(0, anonymous_id="phone", page_url="a"),
+        event(9_000, "identify", anonymous_id="phone", user_id="mia"),
+        # rage, reversal, dead click
+        *[
+            event(i / 200, "click", user_id="rage", page_url="/x", properties=DEAD_CLICK)
+            for i in range(4)
+        ],
+        *[
+            event(1 + i, "scroll", user_id="rage", page_url="/x", value=depth)
+            for i, depth in enumerate([30.0, 80.0, 20.0, 60.0])
+        ],
+        # half past one at night twice: the clocks in New York go back at 2026-11-01 06:00 UTC
+        event(351_150, user_id="owl", page_url="a", timezone="America/New_York"),
+        event(351_210, user_id="owl", page_url="a", timezone="America/New_York"),
+        # consent
+        event(0, user_id="gone", item_id="boots", page_url="/boots"),
+        event(1, "consent_withdrawn", user_id="gone", properties={"purposes": ["personalization"]}, consent=[]),
+        event(2, user_id="gone", item_id="boots", page_url="/boots"),
+        # a bot by its device
+        event(0, user_id="robot", page_url="/boots", item_id="boots", device_type="bot"),
+    )  # fmt: skip
+    warehouse.build()
+    return warehouse
+
+
+def test_silence_of_more_than_thirty_minutes_ends_a_session(built: Built) -> None:
+    assert built.rows(
+        "select started_at, ended_at, page_views from sessions where user_id = 'silent' order by 1"
+    ) == [(at(0), at(30), 2), (at(60 + 1 / 60), at(60 + 1 / 60), 1)]
+
+
+def test_a_repeat_is_the_same_event(built: Built) -> None:
+    assert built.rows("select events from users where user_id = 'twice'") == [(1,)]
+
+
+def test_a_new_campaign_starts_a_new_session(built: Built) -> None:
+    assert built.rows(
+        "select started_at, page_views, campaign from sessions where user_id = 'lured' order by 1"
+    ) == [(at(0), 1, None), (at(5), 2, "spring")]
+
+
+def test_engaged_seconds_come_from_distinct_heartbeats(built: Built) -> None:
+    assert built.rows(
+        """select page_url, path_position, engaged_seconds, scroll_depth, is_entry, is_exit, next_page_key
+        from page_views where user_id = 'ann' order by 2"""
+    ) == [
+        ("/long", 1, 20.0, 70.0, True, False, "/short"),
+        ("/short", 2, 0.0, None, False, False, "/long"),
+        ("/long", 3, 10.0, None, False, True, None),
+    ]
+
+
+def test_strength_is_weight_times_dwell(built: Built) -> None:
+    # two views and a purchase: 1 + 1 + 8, attention 30 of 120 s
+    query = "select strength, purchases, revenue from user_items where user_id = 'ann' and item_id = 'boots'"
+    assert built.rows(query) == [
+        (12.5, 1, 80.0)
+    ]  # fmt: skip
+
+
+def test_affinities_are_shares_of_strength(built: Built) -> None:
+    user = built.row("select * from users where user_id = 'ann'")
+    # the scarf's one view, two minutes older than the purchase, has hardly decayed
+    assert user["category_affinities"] == pytest.approx({"shoes": 12.5 / 13.5, "wool": 1 / 13.5}, abs=1e-4)
+    assert user["category_shares"] == pytest.approx({"shoes": 2 / 3, "wool": 1 / 3}, abs=1e-6)
+    assert user["mean_price_viewed"] == pytest.approx(60.0)
+    assert user["top_category"] == "shoes"
+
+
+def test_a_shared_device_does_not_merge_two_people(built: Built) -> None:
+    assert built.rows("select user_id, events from users where user_id in ('kiosk', 'kim', 'lee') order by 1") == [
+        ("kim", 1), ("kiosk", 1), ("lee", 1)
+    ]  # fmt: skip
+
+
+def test_a_late_identify_moves_the_old_sessions(built: Built) -> None:
+    assert built.rows("select user_id, sessions, devices from users where user_id in ('phone', 'mia')") == [
+        ("mia", 2, 1)
+    ]
+
+
+def test_micro_interactions_are_counted(built: Built) -> None:
+    session = built.row("select * from sessions where user_id = 'rage'")
+    assert (session["rage_clicks"], session["dead_clicks"], session["scroll_reversals"]) == (2, 4, 2)
+    assert session["signals_before_conversion"] == {"click:buy": 4, "scroll": 4}
+
+
+def test_dayparts_follow_the_local_clock_over_the_end_of_summer_time(built: Built) -> None:
+    assert built.rows(
+        "select local_started_at, daypart from sessions where user_id = 'owl' order by started_at"
+    ) == [(dt.datetime(2026, 11, 1, 1, 30), "night"), (dt.datetime(2026, 11, 1, 1, 30), "night")]
+
+
+def test_a_withdrawn_consent_takes_a_person_out_of_training(built: Built) -> None:
+    assert built.rows("select has_personalization_consent from users where user_id = 'gone'") == [(False,)]
+    assert built.rows("select count(*) from interactions where user_id = 'gone'") == [(0,)]
+
+
+def test_bots_are_flagged_and_counted_nowhere_else(built: Built) -> None:
+    assert built.rows("select is_bot from sessions where user_id = 'robot'") == [(True,)]
+    assert built.rows("select count(*) from users where user_id = 'robot'") == [(0,)]
+    assert built.rows("select views, users from items where item_id = 'boots'") == [(4, 2)]
+
+
+def test_funnel_steps_count_in_order(built: Built) -> None:
+    assert built.rows(
+        "select sum(entered), sum(converted) from funnels where funnel = 'purchase' and step_number = 1"
+    ) == [(11, 0)]

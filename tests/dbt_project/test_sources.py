@@ -1,0 +1,32 @@
+"""The sources that dbt reads are the contract, column by column."""
+
+import pyarrow as pa
+import yaml
+
+from ml.catalogue import ITEM_SCHEMA
+from ml.events import FIELDS
+from orchestration.checkout import DBT_PROJECT_FOLDER
+
+DUCKDB_TYPES = {
+    pa.string(): "varchar",
+    pa.float64(): "double",
+    pa.int32(): "integer",
+    pa.list_(pa.string()): "varchar[]",
+    pa.timestamp("us", tz="UTC"): "timestamp with time zone",
+}
+
+
+def columns_of(source: str) -> list[tuple[str, str, str]]:
+    sources = yaml.safe_load((DBT_PROJECT_FOLDER / "models/staging/_sources.yml").read_text(encoding="utf-8"))
+    (table,) = next(one["tables"] for one in sources["sources"] if one["name"] == source)
+    return [(column["name"], column["data_type"], column["description"]) for column in table["columns"]]
+
+
+def test_the_event_source_has_the_fields_of_the_contract() -> None:
+    assert columns_of("event_log") == [(f.name, DUCKDB_TYPES[f.type], f.description) for f in FIELDS]
+
+
+def test_the_item_source_has_the_fields_of_the_catalogue() -> None:
+    assert columns_of("catalogue") == [
+        (f.name, DUCKDB_TYPES[f.type], f.metadata[b"description"].decode()) for f in ITEM_SCHEMA
+    ]

@@ -32,12 +32,11 @@ class Ids:
         """
         if column.null_count:
             raise ValueError(f"{column.null_count} rows have no id")
-        chunked = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
-        if not pa.types.is_dictionary(chunked.type):
-            chunked = pc.dictionary_encode(chunked)
-        encoded = chunked.unify_dictionaries().combine_chunks()
+        # One chunk has one dictionary; unifying those of many chunks costs far more than the copy.
+        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        encoded = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
         if isinstance(encoded, pa.ChunkedArray):
-            encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], encoded.type)
+            encoded = pa.concat_arrays(encoded.unify_dictionaries().chunks)
         values = pc.cast(encoded.dictionary, pa.string())
         return cls(values), encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
 

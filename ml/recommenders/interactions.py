@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -50,8 +51,9 @@ class Interactions:
         for column in ("user_id", "item_id"):
             if column not in table.column_names:
                 raise ValueError(f"column {column!r} is missing; there are {', '.join(table.column_names)}")
-        users, rows = _encoded(table, "user_id")
-        items, columns = _encoded(table, "item_id")
+        with ThreadPoolExecutor(2) as pool:  # Arrow lets go of the interpreter: both columns at once
+            encoded = [pool.submit(_encoded, table, column) for column in ("user_id", "item_id")]
+            (users, rows), (items, columns) = (found.result() for found in encoded)
         weights = _numbers(table, "weight")
         return cls.from_rows(users, items, rows, columns, weights, _numbers(table, "rating"), _seconds(table))
 

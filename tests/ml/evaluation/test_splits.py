@@ -46,7 +46,7 @@ def test_cold_items_are_those_that_appeared_last(whole):
 def test_train_and_test_make_up_the_whole(kind, many_pairs):
     found = split(many_pairs, kind, seed=1)
     assert found.train.n_pairs + found.test.n_pairs == many_pairs.n_pairs
-    assert found.train.n_pairs and found.test.n_pairs
+    assert min(found.train.n_pairs, found.test.n_pairs) > 0
     assert not pairs_of(found.train) & pairs_of(found.test)
 
 

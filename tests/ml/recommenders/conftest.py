@@ -12,7 +12,7 @@ N_USERS, N_ITEMS = 60, 40
 
 @pytest.fixture(scope="session")
 def two_tastes_table() -> pa.Table:
-    """Even users take even items, odd users odd ones, one pair in twenty the other way; item 38 and 39 are cold."""
+    """Even users take even items, odd users odd ones, a few the other way; items 38, 39 are cold."""
     random = np.random.default_rng(3)
     rows = []
     for user in range(N_USERS):

@@ -25,6 +25,8 @@ from ml.segmentation.segmentation import EVERYONE, NOBODY, Segmentation
 from ml.segmentation.surrogate import explain
 from ml.settings.segmentation import SegmentationSettings
 
+FEWEST_FEATURES = 3  # that vary; with fewer the log does not show in what manner the site is used
+
 
 @dataclass(frozen=True)
 class _Prepared:
@@ -115,10 +117,9 @@ def _has_evidence(table: pa.Table, settings: SegmentationSettings) -> npt.NDArra
 
 def _prepare(table: pa.Table, settings: SegmentationSettings, seed: int) -> _Prepared:
     """Fit step by step, as each step names its columns to the next."""
-    roles, prep = settings.roles, settings.preparation
-    outcomes = [f.name for f in table.schema if is_number(f.type) and matches(f.name, roles.outcomes)]
-    encoder = FeatureEncoder(include=roles.features, exclude=roles.outcomes)
-    X = encoder.fit_transform(table)
+    prep = settings.preparation
+    encoder, outcomes = _roles(table, settings)
+    X = encoder.transform(table)
     imputer = Imputer(encoder.names, prep.missing)
     winsorizer, skew, scaler = Winsorizer(prep.winsor_limit), SkewReducer(prep.skew_threshold), Scaler()
     raw = X = winsorizer.fit_transform(imputer.fit_transform(X))
@@ -144,6 +145,21 @@ def _prepare(table: pa.Table, settings: SegmentationSettings, seed: int) -> _Pre
         "components": components,
     }
     return _Prepared(steps, raw, X, Z)
+
+
+def _roles(table: pa.Table, settings: SegmentationSettings) -> tuple[FeatureEncoder, list[str]]:
+    """Fitted encoder and names of the outcomes; `roles.otherwise` is used where the features don't vary."""
+    roles = settings.roles
+    outcomes = [f.name for f in table.schema if is_number(f.type) and matches(f.name, roles.outcomes)]
+    encoder = FeatureEncoder(include=roles.features, exclude=roles.outcomes).fit(table)
+    if not roles.otherwise:
+        return encoder, outcomes
+    X = encoder.transform(table)
+    low = np.where(np.isfinite(X), X, np.inf).min(axis=0, initial=np.inf)
+    high = np.where(np.isfinite(X), X, -np.inf).max(axis=0, initial=-np.inf)
+    if np.count_nonzero(low < high) >= FEWEST_FEATURES:
+        return encoder, outcomes
+    return FeatureEncoder(include=roles.otherwise).fit(table), []
 
 
 def _fit_final(

@@ -14,7 +14,7 @@ from ml.segmentation.segmentation import Segmentation
 from ml.settings.segmentation import EvidenceSettings, RoleSettings, SegmentationSettings
 
 NO_EVIDENCE = EvidenceSettings(column="", minimum=0)
-NO_ROLES = RoleSettings(features=[], outcomes=[])
+NO_ROLES = RoleSettings(features=[], otherwise=[], outcomes=[])
 
 
 def segment_table(

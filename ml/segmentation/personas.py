@@ -50,11 +50,11 @@ def _session_sentences(behaviour: Behaviour) -> Iterator[str]:
         habits.append(f"{share:.0%} on {name}")
     if habits:
         yield f"They come with {', '.join(habits)}."
-    if behaviour.median_pages == behaviour.median_pages:
+    if behaviour.median_pages > 0:
         yield (
             f"A typical session has {behaviour.median_pages:.0f} pages in {behaviour.median_minutes:.1f} minutes."
         )
-    if behaviour.funnel.get("view"):
+    if behaviour.funnel.get("view") and behaviour.funnel["purchase"] < behaviour.funnel["view"]:
         lost = _largest_loss(behaviour.funnel)
         bought = behaviour.funnel["purchase"] / behaviour.funnel["view"]
         yield f"{bought:.1%} of sessions end in a purchase{f'; most are lost {lost}' if lost else ''}."
@@ -75,7 +75,7 @@ def _largest_loss(funnel: dict[str, int]) -> str:
         ("between checkout and purchase", "checkout", "purchase"),
     ]
     losses = {words: funnel[before] - funnel[after] for words, before, after in steps if funnel[before]}
-    return max(losses, key=lambda words: losses[words]) if losses else ""
+    return max(losses, key=lambda words: losses[words]) if any(losses.values()) else ""
 
 
 def tell_personas(

@@ -14,6 +14,7 @@ class RoleSettings(Section):
     """Patterns of the columns that form segments (none: every numeric one) and by which segments are judged."""
 
     features: list[str]
+    otherwise: list[str]
     outcomes: list[str]
 
 

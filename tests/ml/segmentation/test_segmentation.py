@@ -132,7 +132,7 @@ def test_users_with_little_evidence_belong_but_do_not_shape(planted: Planted, qu
     settings = quick.model_copy(
         update={
             "evidence": EvidenceSettings(column="views", minimum=10),
-            "roles": RoleSettings(features=["f*"], outcomes=["views"]),
+            "roles": RoleSettings(features=["f*"], otherwise=[], outcomes=["views"]),
         }
     )
     found = fit_segmentation(everybody, settings)
@@ -199,3 +199,13 @@ def test_two_features_and_two_kinds_are_enough(quick: SegmentationSettings) -> N
     found = fit_segmentation(table, quick)
     assert len(found.ids) == 2
     assert agreement(kind, found.assign(table)) == 1.0
+
+
+def test_a_log_of_invoices_is_segmented_by_how_often_and_how_much(
+    planted: Planted, quick: SegmentationSettings
+) -> None:
+    table, truth = planted()
+    table = table.append_column("hover_rate", pa.nulls(900, pa.float64()))
+    roles = RoleSettings(features=["*_rate"], otherwise=["f*"], outcomes=[])
+    found = fit_segmentation(table, quick.model_copy(update={"roles": roles}))
+    assert agreement(truth, found.assign(table)) > 0.97

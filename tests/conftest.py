@@ -1,6 +1,7 @@
 """What tests of several packages share: one small simulated site, materialized once a session."""
 
 import datetime as dt
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from ml.settings import SETTINGS_FILE, load_settings
 SITE_END = dt.date(2026, 6, 1)
 SITE_DAYS = 30
 SITE_USERS = 300
+HOMES = ("TESSERA_HOME", "DAGSTER_HOME", "BENTOML_HOME")
 
 
 @pytest.fixture(scope="session")
@@ -45,8 +47,19 @@ def materialized_home(tmp_path_factory: pytest.TempPathFactory, small_settings: 
     simulate_into_home(home, Site(settings, settings.seed, first), first, SITE_END)
     environment = {"TESSERA_SETTINGS": str(small_settings)}
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("TESSERA_HOME", "DAGSTER_HOME", "BENTOML_HOME"):
+        for name in HOMES:
             patch.setenv(name, "restored afterwards")
         done = CliRunner().invoke(app, ["materialize", "--home", str(home.path)], env=environment)
     assert done.exit_code == 0, done.output
     return home
+
+
+@pytest.fixture
+def changing_home(
+    materialized_home: Home, small_settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Home:
+    """A copy of the materialized home to go on with; what commands set in the environment is put back."""
+    for name in HOMES:
+        monkeypatch.setenv(name, "restored afterwards")
+    monkeypatch.setenv("TESSERA_SETTINGS", str(small_settings))
+    return Home(shutil.copytree(materialized_home.path, tmp_path / "home"))

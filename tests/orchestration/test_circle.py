@@ -1,11 +1,8 @@
 """The whole circle: what a user does on the site comes back as other recommendations."""
 
 import datetime as dt
-import shutil
 import uuid
-from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner
 
 from ml.bundle import current_version
@@ -20,17 +17,8 @@ SHOWN = 60
 CLICKED = 15
 
 
-@pytest.fixture
-def home(materialized_home: Home, small_settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """A home of its own to go on with; `monkeypatch` puts back what the commands set in the environment."""
-    for name in ("TESSERA_HOME", "DAGSTER_HOME", "BENTOML_HOME"):
-        monkeypatch.setenv(name, "restored afterwards")
-    monkeypatch.setenv("TESSERA_SETTINGS", str(small_settings))
-    shutil.copytree(materialized_home.path, tmp_path / "home")
-    return Home(tmp_path / "home")
-
-
-def test_what_a_user_opens_comes_back_as_more_of_the_same_kind(home: Home) -> None:
+def test_what_a_user_opens_comes_back_as_more_of_the_same_kind(changing_home: Home) -> None:
+    home = changing_home
     warehouse = Warehouse(home.warehouse)
     user, category, opened = clicks_to_come(warehouse)
     before = recommended(home, user)

@@ -1,7 +1,6 @@
 """A run that is killed half-way: the next one goes through and leaves what an undisturbed one leaves."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import psutil
 import pyarrow as pa
-import pytest
 from typer.testing import CliRunner
 
 from ml.home import Home
@@ -21,6 +19,7 @@ from orchestration.warehouse import Warehouse
 CHECKOUT = Path(__file__).resolve().parents[2]
 MARTS = {"users": "user_id", "items": "item_id", "interactions": "user_id, item_id", "sessions": "session_id"}
 PATIENCE_SECONDS = 180
+MAIN = "from orchestration.cli import main; main()"
 
 
 def marts(home: Home) -> dict[str, pa.Table]:
@@ -28,16 +27,10 @@ def marts(home: Home) -> dict[str, pa.Table]:
     return {mart: warehouse.read(f"select * from {mart} order by {key}") for mart, key in MARTS.items()}
 
 
-def test_a_killed_run_is_repeated_without_damage(
-    materialized_home: Home, small_settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home = Home(shutil.copytree(materialized_home.path, tmp_path / "home"))
-    for name in ("TESSERA_HOME", "DAGSTER_HOME", "BENTOML_HOME"):
-        monkeypatch.setenv(name, "restored afterwards")
-    monkeypatch.setenv("TESSERA_SETTINGS", str(small_settings))
+def test_a_killed_run_is_repeated_without_damage(materialized_home: Home, changing_home: Home) -> None:
+    home = changing_home
     started = subprocess.Popen(
-        [sys.executable, "-c", "from orchestration.cli import main; main()"]
-        + ["materialize", "--job", "full_refresh", "--home", str(home.path)],
+        [sys.executable, "-c", MAIN, "materialize", "--job", "full_refresh", "--home", str(home.path)],
         cwd=CHECKOUT,
         env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
         stdout=subprocess.DEVNULL,

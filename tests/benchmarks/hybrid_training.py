@@ -1,6 +1,6 @@
 """Seconds of training until a validation NDCG@10 on ml-100k: the project's LightFM against the stock loop.
 
-Both train WARP with the same factors, rate and seed. The stock loop is that of LightFM's documentation: item and user
+Both train WARP with the same factors, rate and seed. The stock loop is that of the documentation: item and user
 features with identities, one thread, `predict` for the validation after each epoch is not counted for either.
 """
 

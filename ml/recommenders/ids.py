@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Rows = npt.NDArray[np.int32]
+DENSE_SPAN = 4  # integers whose range is up to so many times their number are encoded by a table
 
 
 class Ids:
@@ -25,7 +26,9 @@ class Ids:
 
     @classmethod
     def encode(cls, column: pa.ChunkedArray | pa.Array) -> tuple[Ids, Rows]:
-        """Ids in order of first appearance, and the row of each entry: int32 (len(column),).
+        """Distinct ids, and the row of each entry: int32 (len(column),).
+
+        Ids are in order of first appearance; integers that lie close together are in order of their value.
 
         Raises:
             ValueError: the column holds nulls.
@@ -34,11 +37,25 @@ class Ids:
             raise ValueError(f"{column.null_count} rows have no id")
         # One chunk has one dictionary; unifying those of many chunks costs far more than the copy.
         whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        if pa.types.is_integer(whole.type) and len(whole) and isinstance(whole, pa.Array):
+            numbers = whole.to_numpy(zero_copy_only=False)
+            if int(numbers.max()) - int(numbers.min()) < DENSE_SPAN * len(numbers):
+                return cls._encode_dense(numbers)
         encoded = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
         if isinstance(encoded, pa.ChunkedArray):
             encoded = pa.concat_arrays(encoded.unify_dictionaries().chunks)
         values = pc.cast(encoded.dictionary, pa.string())
         return cls(values), encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+
+    @classmethod
+    def _encode_dense(cls, numbers: npt.NDArray[Any]) -> tuple[Ids, Rows]:
+        """Integers by a table of their range, several times faster than hashing."""
+        lowest = int(numbers.min())
+        places = numbers.astype(np.int64) - lowest
+        present = np.zeros(int(places.max()) + 1, bool)
+        present[places] = True
+        rank = np.cumsum(present, dtype=np.int32) - 1
+        return cls(pc.cast(pa.array(np.flatnonzero(present) + lowest), pa.string())), rank[places].astype(np.int32)
 
     @classmethod
     def of(cls, values: Sequence[str]) -> Ids:

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from ml.recommenders.ids import Ids
 from ml.recommenders.interactions import Interactions
 from ml.recommenders.popularity import Popularity
 
@@ -60,3 +61,10 @@ def test_select_and_compact_keep_pairs_together(two_tastes):
     chosen = two_tastes.select(mask).compact()
     rows = two_tastes.to_table().to_pylist()
     assert chosen.to_table().to_pylist() == [rows[3], rows[70], rows[200]]
+
+
+@pytest.mark.parametrize("numbers", [[5, -3, 5, 9], [5, -3_000_000_000, 5, 9]])
+def test_integer_ids_keep_their_value_whether_they_lie_close_together_or_not(numbers):
+    ids, rows = Ids.encode(pa.chunked_array([numbers[:2], numbers[2:]], pa.int64()))
+    assert [ids.to_list()[row] for row in rows] == [str(number) for number in numbers]
+    assert len(ids) == 3

@@ -1,13 +1,7 @@
 {# What was known at a moment: sessions that had ended by then. A session still going on is not looked into. #}
 
 {% macro sessions_until(as_of) -%}
-    (
-        select
-            *,
-            row(ended_at, session_id) as moment
-        from {{ ref('sessions') }}
-        where ended_at <= {{ as_of }} and {{ counts_in_marts() }}
-    ) as sessions
+    {{ counted_sessions('ended_at <= ' ~ as_of) }}
 {%- endmacro %}
 
 {% macro user_items_until(as_of) -%}

@@ -297,3 +297,13 @@ left join {{ tags }} as tags on timed.user_id = tags.user_id
         false
     )
 {%- endmacro %}
+
+{% macro counted_sessions(condition) -%}
+    (
+        select
+            *,
+            row(ended_at, session_id) as moment
+        from {{ ref('sessions') }}
+        where {{ counts_in_marts() }} and {{ condition }}
+    ) as sessions
+{%- endmacro %}

@@ -29,7 +29,8 @@ def test_empty_interactions_stop_training_and_say_why() -> None:
     chosen = suite("interactions_are_plausible")
     findings = validate(chosen, pa.Table.from_pylist([GOOD | {"pairs": 0, "negative_share": 1.0}]), SETTINGS)
     result = result_of(findings, chosen, "file:///docs/index.html")
-    assert chosen.is_blocking and not result.passed
+    assert chosen.is_blocking
+    assert not result.passed
     assert result.severity == dg.AssetCheckSeverity.ERROR
     assert result.description == "pairs is 0, expected at least 1; negative_share is 1, expected at most 0.98"
 
@@ -37,7 +38,8 @@ def test_empty_interactions_stop_training_and_say_why() -> None:
 def test_a_drop_in_volume_warns_and_does_not_block() -> None:
     chosen = suite("volume_has_not_dropped")
     result = result_of(validate(chosen, pa.table({"volume_ratio": [0.3]}), SETTINGS), chosen, "file:///docs")
-    assert not result.passed and result.severity == dg.AssetCheckSeverity.WARN
+    assert not result.passed
+    assert result.severity == dg.AssetCheckSeverity.WARN
 
 
 @pytest.mark.parametrize("figure", list(GOOD))

@@ -31,7 +31,8 @@ class ServedRecommender:
         """
         k = int((params or {}).get("k", DEFAULT_K))
         users = [str(user) for user in model_input["user_id"]]
-        return self.recommender.recommend(users, k).to_table().to_pandas()
+        answer: pd.DataFrame = self.recommender.recommend(users, k).to_table().to_pandas()
+        return answer
 
 
 def _load_pyfunc(path: str) -> ServedRecommender:

@@ -127,7 +127,7 @@ def traits_plot(profiles: Sequence[Profile], most: int = 24) -> Figure:
     image = axes.imshow(effects, cmap="PuOr_r", vmin=-2, vmax=2, aspect="auto")
     axes.set_yticks(range(len(features)), features, fontsize=8)
     axes.set_xticks(range(len(profiles)), [p.name for p in profiles], fontsize=8, rotation=25, ha="right")
-    figure.colorbar(image, ax=axes, label="effect size against everybody else (Cohen's d)", shrink=0.8)
+    figure.colorbar(image, ax=axes, label="effect size (Cohen's d)", shrink=0.8)
     return figure
 
 

@@ -36,7 +36,11 @@ def _trait_sentences(traits: tuple[Trait, ...]) -> Iterator[str]:
 def _compared(trait: Trait) -> str:
     if ":" in trait.feature or trait.feature.endswith(("_share", "_rate")):
         return f"{readable(trait.feature)} {trait.mean:.0%} (others {trait.mean_outside:.0%})"
-    return f"{readable(trait.feature)} {trait.mean:.3g} (others {trait.mean_outside:.3g})"
+    return f"{readable(trait.feature)} {_number(trait.mean)} (others {_number(trait.mean_outside)})"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _session_sentences(behaviour: Behaviour) -> Iterator[str]:

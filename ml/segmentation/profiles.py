@@ -15,6 +15,7 @@ from ml.segmentation.features import KEY, FloatMatrix
 
 EXAMPLES = 5
 MOST_WORDS = 8
+CLEAR_DIFFERENCE = 0.05  # of the shares inside and outside; below, a word sets nobody apart
 CONSENTS = "consents"
 PLACE_COLUMNS = ("country", "region", "city", "timezone")
 MOST_TRAITS = 12
@@ -112,20 +113,19 @@ def word_shares(
 ) -> tuple[WordShare, ...]:
     """Words of text or list columns that are more frequent in the segment than outside, largest difference first.
 
-    Places count users who consent to location only, and are told of `minimum_size` such users or more.
+    A word is told if `minimum_size` users have it. Places count only users who consent to location.
     """
     found: list[WordShare] = []
     located = _may_be_located(table)
     for column in columns:
         known = located if column in PLACE_COLUMNS else np.ones(table.num_rows, dtype=bool)
-        if column in PLACE_COLUMNS and (known & inside).sum() < minimum_size:
-            continue
+        members = int((known & inside).sum())
         here = _frequencies(table, column, pa.array(known & inside))
         there = _frequencies(table, column, pa.array(known & ~inside))
         found += [
             WordShare(column, word, share, there.get(word, 0.0))
             for word, share in here.items()
-            if share > there.get(word, 0.0)
+            if share - there.get(word, 0.0) >= CLEAR_DIFFERENCE and share * members >= minimum_size
         ]
     found.sort(key=lambda word: (word.share_outside - word.share, word.column, word.word))
     return tuple(found[:MOST_WORDS])

@@ -19,7 +19,7 @@ from ml.recommenders.interactions import Floats, Interactions
 from ml.recommenders.topk import cores
 
 LOSSES = ("warp", "bpr", "logistic")
-FOLD_IN_WEIGHT = 10.0  # best of 1 to 40 on ml-100k, first 10 events against a refit
+FOLD_IN_WEIGHT = 10.0  # one event of a newcomer counts as so many: their factors must leave the prior quickly
 FOLD_IN_REGULARIZATION = 1.0
 
 

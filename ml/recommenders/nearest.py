@@ -10,7 +10,7 @@ from usearch.index import Index
 
 from ml.recommenders.topk import Rows, top_k_products
 
-APPROXIMATE_FROM_ITEMS = 200_000  # two cores, 64 factors: below it one exact product is as quick as the graph
+APPROXIMATE_FROM_ITEMS = 200_000  # an exact product is simpler and never wrong; above it costs too much a request
 Floats = npt.NDArray[np.float32]
 
 

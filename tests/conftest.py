@@ -28,6 +28,9 @@ def small_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "resamples": 2,
         "null_references": 3,
     }
+    for candidate in knobs["recommenders"]["candidates"]:
+        if candidate["model"] == "lightfm_warp":
+            candidate["params"]["epochs"] = 60  # a few thousand interactions need more rounds than the demo's
     file = tmp_path_factory.mktemp("settings") / "settings.yaml"
     file.write_text(yaml.safe_dump(knobs), encoding="utf-8")
     return file

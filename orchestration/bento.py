@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import shutil
 import subprocess
 import sys
@@ -46,9 +45,9 @@ def build_bento(home: Home, bundle: Path) -> str:
         context = Path(folder)
         gather(context, bundle)
         built = subprocess.run(
-            [sys.executable, "-m", "bentoml", "build", "--version", bundle.name, str(context)],
+            ["env", f"BENTOML_HOME={home.bentoml}", "BENTOML_DO_NOT_TRACK=True"]
+            + [sys.executable, "-m", "bentoml", "build", "--version", bundle.name, str(context)],
             cwd=context,
-            env={**os.environ, "BENTOML_HOME": str(home.bentoml), "BENTOML_DO_NOT_TRACK": "True"},
             capture_output=True,
             text=True,
             check=False,

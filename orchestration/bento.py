@@ -45,8 +45,10 @@ def build_bento(home: Home, bundle: Path) -> str:
         context = Path(folder)
         gather(context, bundle)
         built = subprocess.run(
-            ["env", f"BENTOML_HOME={home.bentoml}", "BENTOML_DO_NOT_TRACK=True"]
-            + [sys.executable, "-m", "bentoml", "build", "--version", bundle.name, str(context)],
+            [
+                *("env", f"BENTOML_HOME={home.bentoml}", "BENTOML_DO_NOT_TRACK=True"),
+                *(sys.executable, "-m", "bentoml", "build", "--version", bundle.name, str(context)),
+            ],
             cwd=context,
             capture_output=True,
             text=True,

@@ -16,10 +16,9 @@ version: 1
 metrics:
   purchases_until_the_end: {kind: mean, measure: purchases, description: Purchases from the exposure to the end.}
   revenue_until_the_end: {kind: revenue, description: Revenue from the exposure to the end.}
-  add_to_carts_until_the_end: {kind: mean, measure: add_to_carts, description: Items put into the cart until the
-  end.} page_views_until_the_end: {kind: mean, measure: page_views, description: Pages seen from the exposure to
-  the end.} subscribed: {kind: proportion, measure: subscribes, covariate_days: 0, description: Share of users who
-  subscribed.}
+  add_to_carts_until_the_end: {kind: mean, measure: add_to_carts, description: Items put into the cart to the end.}
+  page_views_until_the_end: {kind: mean, measure: page_views, description: Pages seen until the end.}
+  subscribed: {kind: proportion, measure: subscribes, covariate_days: 0, description: Share of subscribers.}
 """
 _PLANTED: dict[str, dict[str, Any]] = {
     "new_checkout": {

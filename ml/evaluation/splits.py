@@ -13,6 +13,10 @@ from ml.recommenders.interactions import Interactions
 Mask = npt.NDArray[np.bool_]
 
 
+class EmptySplitError(ValueError):
+    """A split would leave nothing on one of its two sides; the message says how much there is."""
+
+
 @dataclass(frozen=True)
 class Split:
     """Training and test on the ids of the whole; `warnings` says what the split cannot promise.
@@ -30,13 +34,15 @@ class Split:
 def split_by_time(whole: Interactions, share: float = 0.1, seed: int = 0) -> Split:
     """The newest `share` of the pairs is the test. Pairs at the cut's very second all go to the test.
 
+    Where that second is the first of all, the cut is the second after it.
+
     Raises:
         ValueError: there are no timestamps, or all are the same.
     """
     times = _times(whole)
     cut = np.quantile(times, 1 - share, method="higher")
-    test = times >= cut
-    if test.all():
+    test = times >= cut if cut > times.min() else times > cut
+    if not test.any():
         raise ValueError("all interactions have the same timestamp; split per user at random instead")
     return _split(whole, test)
 
@@ -117,7 +123,9 @@ def _split(whole: Interactions, test: Mask) -> Split:
     train, held_out = whole.select(~test), whole.select(test)
     warnings = []
     if not train.n_pairs or not held_out.n_pairs:
-        raise ValueError(f"the split leaves {train.n_pairs} pairs to train on and {held_out.n_pairs} to test on")
+        raise EmptySplitError(
+            f"the split leaves {train.n_pairs} interactions to train on and {held_out.n_pairs} to test on"
+        )
     leaked = leaked_share(train, held_out)
     if leaked > 0:
         warnings.append(

@@ -96,15 +96,22 @@ class Recommender(ABC):
         user_ids_, item_ids_: ids of rows and columns; items known by features alone come last.
         seen_: CSR (n_users, n_items) of the training pairs, which are never recommended to their user.
         item_counts_: float32 (n_items,), users of each item in training.
+        known_users_: bool (n_users,), of whom the model can say anything; the others are strangers to it.
     """
 
     user_ids_: Ids
     item_ids_: Ids
     seen_: sparse.csr_matrix
     item_counts_: Floats
+    known_users_: npt.NDArray[np.bool_]
 
     def __init__(self) -> None:  # noqa: B027  a recommender without parameters stores nothing
         """Nothing to store."""
+
+    @property
+    def uses_user_features(self) -> bool:
+        """Whether the features of a user without interactions change what is recommended."""
+        return False
 
     @abstractmethod
     def _fit(self, data: TrainingData) -> None:
@@ -145,6 +152,16 @@ class Recommender(ABC):
 
     def fit_aligned(self, data: TrainingData) -> Self:
         """`fit` on data that is aligned already."""
+        self.take_ids(data)
+        self._fit(data)
+        return self
+
+    def take_ids(self, data: TrainingData) -> None:
+        """What every model keeps of its training data, before it learns anything.
+
+        Raises:
+            ValueError: there is no interaction of positive weight.
+        """
         pairs = data.interactions
         if not pairs.liked.nnz:
             raise ValueError("there is no interaction to learn from")
@@ -152,8 +169,9 @@ class Recommender(ABC):
         ones = np.ones(pairs.n_pairs, np.int8)
         self.seen_ = sparse.csr_matrix((ones, pairs.matrix.indices, pairs.matrix.indptr), pairs.matrix.shape)
         self.item_counts_ = pairs.item_counts
-        self._fit(data)
-        return self
+        self.known_users_ = np.diff(pairs.liked.indptr) > 0
+        if self.uses_user_features and data.user_features is not None:
+            self.known_users_ |= np.diff(data.user_features.matrix.indptr) > 0
 
     def recommend(
         self,
@@ -179,11 +197,11 @@ class Recommender(ABC):
         known = self.user_ids_.rows(names.values)
         excluded = self._excluded(names, known, exclude)
         if candidates is None:
-            best, scores = self._top_k(known, k, excluded, None)
+            best, scores = self.rank(known, k, excluded, None)
             return Recommendations(names.values, self.item_ids_, best, scores)
         wanted = Ids(pc.unique(_strings(candidates)))
         rows = self.item_ids_.rows(wanted.values)
-        best, scores = self._top_k(known, k, excluded, np.sort(rows[rows >= 0]))
+        best, scores = self.rank(known, k, excluded, np.sort(rows[rows >= 0]))
         items = self.item_ids_.union(wanted)
         best, scores = _filled_up(best, scores, k, np.arange(len(self.item_ids_), len(items), dtype=np.int32))
         return Recommendations(names.values, items, best, scores)
@@ -250,10 +268,19 @@ class Recommender(ABC):
             excluded = excluded + sparse.csr_matrix((ones, (rows[valid], columns[valid])), shape=excluded.shape)
         return excluded.tocsr()
 
-    def _top_k(
-        self, known: Rows, k: int, excluded: sparse.csr_matrix, columns: npt.NDArray[Any] | None
+    def rank(
+        self, user_rows: Rows, k: int, excluded: sparse.csr_matrix, columns: npt.NDArray[Any] | None = None
     ) -> tuple[Rows, Floats]:
-        """Rank all items, or `columns`, for rows of users (-1: unknown)."""
+        """Top k of all items, or of `columns`, for rows of users; -1 is a stranger.
+
+        Args:
+            excluded: CSR (len(user_rows), n_items) of the pairs to leave out.
+            columns: ascending item rows.
+
+        Returns:
+            Item rows int32 (n, k), -1 where nothing is left, and scores float32 (n, k).
+        """
+        known = self._known_rows(user_rows)
         unknown = self.score_unknown()
 
         def block(rows: npt.NDArray[np.int64]) -> Floats:
@@ -272,6 +299,11 @@ class Recommender(ABC):
         if columns is not None:
             best = np.where(best >= 0, columns[best] if n_columns else -1, -1).astype(np.int32)
         return best, scores
+
+    def _known_rows(self, user_rows: Rows) -> Rows:
+        """The rows, -1 where the model can say nothing of the user."""
+        known = (user_rows >= 0) & self.known_users_[user_rows]
+        return np.where(known, user_rows, -1).astype(np.int32)
 
     def _score_columns(
         self, user_rows: UserRows, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix

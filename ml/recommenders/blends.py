@@ -26,6 +26,13 @@ class Blend(Recommender):
     def __init__(self, models: Sequence[dict[str, Any]]) -> None:
         self.models = list(models)
 
+    @property
+    def uses_user_features(self) -> bool:
+        """Whether any part does."""
+        return any(
+            make_recommender(part["model"], **part.get("params", {})).uses_user_features for part in self.models
+        )
+
     def _fit(self, data: TrainingData) -> None:
         self._fitted = [
             make_recommender(part["model"], **part.get("params", {})).fit_aligned(data) for part in self.models
@@ -70,6 +77,13 @@ class FactorBlend(FactorRecommender):
     def __init__(self, models: Sequence[dict[str, Any]], seed: int = 0) -> None:
         self.models = list(models)
         self.seed = seed
+
+    @property
+    def uses_user_features(self) -> bool:
+        """Whether any part does."""
+        return any(
+            make_recommender(part["model"], **part.get("params", {})).uses_user_features for part in self.models
+        )
 
     def _fit(self, data: TrainingData) -> None:
         users, items, unknown, weights, penalties = [], [], [], [], []

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 from scipy import sparse
 
 from ml.recommenders.base import Recommender, TrainingData, UserRows
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.features import FeatureMatrix
-from ml.recommenders.ids import Ids
 from ml.recommenders.interactions import Floats, Interactions
-from ml.recommenders.sequence_embeddings import unit_rows
+from ml.recommenders.vectors import read_vectors, unit_rows
 
 DAY_SECONDS = 86_400.0
 
@@ -99,7 +97,7 @@ class VectorContent(FactorRecommender):
     """Cosine with given vectors of the items: sentence embeddings, or a low-rank picture of the features.
 
     Args:
-        vectors_file: Parquet with `item_id` and `vector` (list of numbers); None: the features' TF-IDF, reduced.
+        vectors_file: Parquet or NumPy file of vectors, see `read_vectors`; None: the features' TF-IDF, reduced.
         n_factors: size of the reduced vectors.
         half_life_days: as `TfidfContent`.
         seed: of the reduction.
@@ -171,26 +169,6 @@ def reduced_features(
     start = np.random.default_rng(seed).random(min(profiles.shape))
     _, _, right = sparse.linalg.svds(profiles, rank, v0=start)
     return np.asarray(vectors @ right.T, dtype=np.float32)
-
-
-def read_vectors(path: Path, items: Ids) -> npt.NDArray[np.float32]:
-    """Vectors in the order of the items; items without one get zeros.
-
-    Raises:
-        ValueError: the file lacks a column or the vectors differ in length.
-    """
-    table = pq.read_table(path)
-    for column in ("item_id", "vector"):
-        if column not in table.column_names:
-            raise ValueError(f"{path}: column {column!r} is missing; there are {', '.join(table.column_names)}")
-    lists = table["vector"].combine_chunks()
-    lengths = np.unique(np.asarray(lists.value_lengths()))
-    if len(lengths) != 1:
-        raise ValueError(f"{path}: vectors of different length: {lengths[:5].tolist()}")
-    flat = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-    given = flat.reshape(len(table), int(lengths[0]))
-    rows = Ids.encode(table["item_id"])[0].rows(items.values)
-    return np.where((rows >= 0)[:, None], given[rows], 0).astype(np.float32)
 
 
 def unit_sparse_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:

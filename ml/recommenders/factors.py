@@ -70,10 +70,11 @@ class FactorRecommender(Recommender):
     def _gram(self) -> npt.NDArray[np.float32]:
         return np.asarray(self.item_factors_.T @ self.item_factors_, dtype=np.float32)
 
-    def _top_k(
-        self, known: Rows, k: int, excluded: sparse.csr_matrix, columns: npt.NDArray[Any] | None
+    def rank(
+        self, user_rows: Rows, k: int, excluded: sparse.csr_matrix, columns: npt.NDArray[Any] | None = None
     ) -> tuple[Rows, Floats]:
         """As the base, with the product cut to the candidates before it is made."""
+        known = self._known_rows(user_rows)
         factors = self.item_factors_ if columns is None else self.item_factors_[columns]
         transposed = np.ascontiguousarray(factors.T)
         vectors = np.where((known >= 0)[:, None], self.user_factors_[known], self.unknown_user_[None, :])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -85,3 +86,45 @@ class FeatureMatrix:
     def without(self, family: str) -> FeatureMatrix:
         """All features but those of one family."""
         return self.select(np.array([name != family for name in self.families()], dtype=bool))
+
+
+def combined_features(
+    features: FeatureMatrix | None,
+    counts: npt.NDArray[Any],
+    identity_from: int | None,
+    ids: Ids,
+    identified: npt.NDArray[np.bool_] | None = None,
+) -> tuple[sparse.csr_matrix, Ids]:
+    """Features and identities of rows, each row summing to one, and their names.
+
+    Args:
+        counts: (n_rows,) interactions of each row.
+        identity_from: a row has an identity from so many interactions on; None: only if there are no features.
+        ids: of the rows.
+        identified: (n_rows,), rows that have an identity whatever their number of interactions.
+
+    Returns:
+        CSR float32 (n_rows, n_features + n_identities); names, identities as `id:<id>`.
+    """
+    n_rows = len(counts)
+    if features is None and identity_from is None:
+        identity_from = 1
+    parts = [] if features is None else [features.matrix]
+    names = [] if features is None else [features.names.values]
+    has_identity = np.zeros(n_rows, bool) if identified is None else identified.copy()
+    if identity_from is not None:
+        has_identity |= np.asarray(counts) >= identity_from
+    if identity_from is not None or has_identity.any():
+        own = np.flatnonzero(has_identity)
+        ones = np.ones(len(own), np.float32)
+        parts.append(sparse.csr_matrix((ones, (own, np.arange(len(own)))), shape=(n_rows, len(own))))
+        names.append(identity_names(ids.take(own)))
+    joined = sparse.hstack(parts, format="csr", dtype=np.float32)
+    sums = np.asarray(joined.sum(axis=1)).ravel()
+    scale = sparse.diags(1 / np.maximum(sums, 1e-9), dtype=np.float32)
+    return (scale @ joined).tocsr().astype(np.float32), Ids(pa.concat_arrays(names))
+
+
+def identity_names(ids: pa.StringArray) -> pa.StringArray:
+    """Names of identity features."""
+    return pc.binary_join_element_wise(pa.scalar("id"), ids, ":")

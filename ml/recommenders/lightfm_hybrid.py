@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from lightfm import LightFM
 from scipy import sparse
 
+from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender
-from ml.recommenders.features import FeatureMatrix
+from ml.recommenders.features import FeatureMatrix, combined_features, identity_names
+from ml.recommenders.identity import choose_identity
 from ml.recommenders.ids import Ids
 from ml.recommenders.interactions import Floats, Interactions
 from ml.recommenders.topk import cores
+from ml.recommenders.training_pairs import positives, with_negatives
+from ml.recommenders.validation import ValidationWindow
+from ml.recommenders.vectors import GivenVectors, mapped, read_vectors, start_vectors
 
 LOSSES = ("warp", "bpr", "logistic")
+AUTO: Literal["auto"] = "auto"
+SHORT_EPOCHS = 5  # of the trainings that only compare: the order shows after a few
 FOLD_IN_WEIGHT = 10.0  # one event of a newcomer counts as so many: their factors must leave the prior quickly
 FOLD_IN_REGULARIZATION = 1.0
 
@@ -33,13 +39,17 @@ class LightFMHybrid(FactorRecommender):
     Args:
         loss: warp, bpr or logistic.
         n_factors: size of the embeddings.
-        epochs: passes over the interactions.
+        epochs: passes over the interactions, the most of them with `patience`.
         learning_rate: of adagrad.
         item_alpha, user_alpha: L2 penalty.
         max_sampled: negatives that WARP tries for one positive.
         item_identity_from: interactions from which an item gets an identity embedding; None: no item, unless there
-            are no item features at all.
-        user_identity_from: the same for users.
+            are no item features at all; auto: what ranks better on interactions that are held back.
+        user_identity_from: the same for users, without auto.
+        patience: epochs without a better NDCG on interactions that are held back, after which training has gone on
+            long enough; then all interactions are trained for the best number of epochs. None: `epochs` as given.
+        vectors_file: vectors of the items (Parquet or NumPy, see `read_vectors`) that identity embeddings start
+            from; an item that nobody took yet gets the identity that its vector lets expect.
         seed: the same seed and one thread give the same model.
         threads: None: all cores, which is faster and not reproducible to the bit.
 
@@ -47,6 +57,8 @@ class LightFMHybrid(FactorRecommender):
         item_embeddings_, user_embeddings_: float32 (n_features, n_factors + 1), the bias last.
         item_feature_names_, user_feature_names_: the rows of the former; identities are `id:<id>`.
         item_features_: CSR float32 (n_items, n_features), what each item is made of.
+        item_identity_from_: what was given or chosen; identity_figures_: what `auto` compared, by choice.
+        epochs_: passes that were made; validation_curve_: NDCG after each epoch that `patience` looked at.
     """
 
     item_embeddings_: Floats
@@ -54,6 +66,10 @@ class LightFMHybrid(FactorRecommender):
     item_feature_names_: Ids
     user_feature_names_: Ids
     item_features_: sparse.csr_matrix
+    item_identity_from_: int | None
+    identity_figures_: dict[str, float]
+    epochs_: int
+    validation_curve_: list[float]
 
     def __init__(
         self,
@@ -64,8 +80,10 @@ class LightFMHybrid(FactorRecommender):
         item_alpha: float = 0.0,
         user_alpha: float = 0.0,
         max_sampled: int = 10,
-        item_identity_from: int | None = 1,
+        item_identity_from: int | Literal["auto"] | None = AUTO,
         user_identity_from: int | None = 1,
+        patience: int | None = None,
+        vectors_file: str | None = None,
         seed: int = 0,
         threads: int | None = 1,
     ) -> None:
@@ -78,11 +96,25 @@ class LightFMHybrid(FactorRecommender):
         self.max_sampled = max_sampled
         self.item_identity_from = item_identity_from
         self.user_identity_from = user_identity_from
+        self.patience = patience
+        self.vectors_file = vectors_file
         self.seed = seed
         self.threads = threads
 
+    @property
+    def uses_user_features(self) -> bool:
+        """A user's features are a vector of their own."""
+        return True
+
     def _fit(self, data: TrainingData) -> None:
-        self.fit_with_callback(data, lambda epoch: None)
+        self._choose_identity(data)
+        epochs = self.epochs
+        self.validation_curve_ = []
+        if self.patience is not None:
+            self.validation_curve_ = self._validation_curve(data, self.patience)
+        if self.validation_curve_:
+            epochs = int(np.argmax(self.validation_curve_)) + 1
+        self.fit_with_callback(data, lambda epoch: None, epochs)
 
     def update(
         self,
@@ -100,20 +132,25 @@ class LightFMHybrid(FactorRecommender):
             epochs: passes over them.
         """
         self._check_fitted()
+        before = self.params()
         known = (
             (self.user_feature_names_, self.user_embeddings_),
             (self.item_feature_names_, self.item_embeddings_),
         )
         data = TrainingData.align(interactions, user_features, item_features)
-        planned, self.epochs = self.epochs, epochs
         try:
             self._start_from = known
+            self.epochs, self.patience, self.item_identity_from = epochs, None, self.item_identity_from_
             self.fit_aligned(data)
         finally:
-            self.epochs, self._start_from = planned, None
+            self._start_from = None
+            for name in ("epochs", "patience", "item_identity_from"):
+                setattr(self, name, before[name])
         return self
 
-    def fit_with_callback(self, data: TrainingData, after_epoch: Callable[[int], Any]) -> None:
+    def fit_with_callback(
+        self, data: TrainingData, after_epoch: Callable[[int], Any], epochs: int | None = None
+    ) -> None:
         """Train epoch by epoch; `after_epoch(n)` sees the model with current factors and may raise StopIteration.
 
         Raises:
@@ -121,10 +158,14 @@ class LightFMHybrid(FactorRecommender):
         """
         if self.loss not in LOSSES:
             raise ValueError(f"loss {self.loss!r}; there are {', '.join(LOSSES)}")
+        if not hasattr(self, "item_identity_from_"):
+            self._choose_identity(data)
         pairs = data.interactions
         user_counts = np.diff(pairs.liked.indptr)
+        vectors = None if self.vectors_file is None else read_vectors(Path(self.vectors_file), pairs.items)
+        has_vector = None if vectors is None else (vectors != 0).any(axis=1)
         self.item_features_, self.item_feature_names_ = combined_features(
-            data.item_features, pairs.item_counts, self.item_identity_from, pairs.items
+            data.item_features, pairs.item_counts, self.item_identity_from_, pairs.items, has_vector
         )
         users, self.user_feature_names_ = combined_features(
             data.user_features, user_counts, self.user_identity_from, pairs.users
@@ -142,9 +183,16 @@ class LightFMHybrid(FactorRecommender):
         self._begin(model, items.shape[1], users.shape[1])
         trained_items = np.asarray((items.T @ (pairs.item_counts > 0)) > 0)
         trained_users = np.asarray((users.T @ (user_counts > 0)) > 0)
+        given = None
+        if vectors is not None and has_vector is not None and has_vector.any():
+            names = identity_names(pairs.items.take(np.flatnonzero(has_vector)))
+            given = GivenVectors(
+                vectors[has_vector], self.item_feature_names_.rows(names), pairs.item_counts[has_vector] > 0
+            )
+            self._start_from_vectors(model, given)
         random = np.random.default_rng(self.seed)
-        for epoch in range(1, self.epochs + 1):
-            examples, weights = _with_negatives(data, random) if self.loss == "logistic" else _positives(data)
+        for epoch in range(1, (epochs or self.epochs) + 1):
+            examples, weights = with_negatives(data, random) if self.loss == "logistic" else positives(data)
             model.fit_partial(
                 examples,
                 user_features=users,
@@ -153,11 +201,50 @@ class LightFMHybrid(FactorRecommender):
                 epochs=1,
                 num_threads=self.threads or cores(),
             )
-            self._take_factors(model, users, items, trained_users, trained_items)
+            self._take_factors(model, users, items, trained_users, trained_items, given)
+            self.epochs_ = epoch
             try:
                 after_epoch(epoch)
             except StopIteration:
                 return
+
+    def _choose_identity(self, data: TrainingData) -> None:
+        """Settle `item_identity_from_`."""
+        self.identity_figures_ = {}
+        if self.item_identity_from != AUTO:
+            self.item_identity_from_ = self.item_identity_from
+        elif data.item_features is None:
+            self.item_identity_from_ = 1
+        else:
+            self.item_identity_from_, self.identity_figures_ = choose_identity(
+                self._with_identity, data, self.seed
+            )
+
+    def _with_identity(self, identity_from: int | None) -> LightFMHybrid:
+        """An unfitted copy for a short training."""
+        short = {"item_identity_from": identity_from, "epochs": min(self.epochs, SHORT_EPOCHS), "patience": None}
+        return type(self)(**{**self.params(), **short})
+
+    def _validation_curve(self, data: TrainingData, patience: int) -> list[float]:
+        """NDCG after each epoch on what is held back, until it has not risen for `patience` epochs.
+
+        Empty where there is too little to hold back.
+        """
+        try:
+            window = ValidationWindow.hold_back(data, seed=self.seed)
+        except EmptySplitError:
+            return []
+        judged = type(self)(**{**self.params(), "item_identity_from": self.item_identity_from_, "patience": None})
+        curve: list[float] = []
+
+        def look(epoch: int) -> None:
+            curve.append(float(np.nanmean(window.ndcg(judged))))
+            if epoch - 1 - int(np.argmax(curve)) >= patience:
+                raise StopIteration
+
+        judged.take_ids(window.past)
+        judged.fit_with_callback(window.past, look)
+        return curve
 
     _start_from: tuple[tuple[Ids, Floats], tuple[Ids, Floats]] | None = None
 
@@ -175,6 +262,14 @@ class LightFMHybrid(FactorRecommender):
             kept = (before >= 0) & (table[before] != 0).any(axis=1)
             embeddings[kept], biases[kept] = table[before[kept], :-1], table[before[kept], -1]
 
+    def _start_from_vectors(self, model: LightFM, given: GivenVectors) -> None:
+        """Put the vectors into the identities; what a former fit has learned of an item stays."""
+        started = start_vectors(given.vectors, self.n_factors)
+        new = np.ones(len(given.features), bool)
+        if self._start_from is not None:
+            new = self._start_from[1][0].rows(self.item_feature_names_.take(given.features)) < 0
+        model.item_embeddings[given.features[new]] = started[new]
+
     def _take_factors(
         self,
         model: LightFM,
@@ -182,10 +277,14 @@ class LightFMHybrid(FactorRecommender):
         items: sparse.csr_matrix,
         trained_users: Any,
         trained_items: Any,
+        given: GivenVectors | None,
     ) -> None:
-        """Embeddings as they are now, zero where nothing trained them, and the factors that follow."""
+        """Embeddings as they are now, zero or by their vector where nothing trained them, and what follows."""
         item_table = np.column_stack([model.item_embeddings, model.item_biases]) * trained_items[:, None]
         user_table = np.column_stack([model.user_embeddings, model.user_biases]) * trained_users[:, None]
+        if given is not None and not given.is_trained.all():
+            learned = item_table[given.features]
+            item_table[given.features[~given.is_trained]] = mapped(given.vectors, given.is_trained, learned)
         self.item_embeddings_ = item_table.astype(np.float32)
         self.user_embeddings_ = user_table.astype(np.float32)
         d = self.n_factors
@@ -197,57 +296,3 @@ class LightFMHybrid(FactorRecommender):
         self.unknown_user_ = self.user_factors_[known].mean(axis=0).astype(np.float32)
         self.fold_in_weight_ = FOLD_IN_WEIGHT
         self.fold_in_regularization_ = FOLD_IN_REGULARIZATION
-
-
-def combined_features(
-    features: FeatureMatrix | None, counts: Floats | np.ndarray[Any, Any], identity_from: int | None, ids: Ids
-) -> tuple[sparse.csr_matrix, Ids]:
-    """Features and identities of rows, each row summing to one, and their names.
-
-    Args:
-        counts: (n_rows,) interactions of each row.
-        identity_from: a row has an identity from so many interactions on; None: only if there are no features.
-        ids: of the rows.
-
-    Returns:
-        CSR float32 (n_rows, n_features + n_identities); names, identities as `id:<id>`.
-    """
-    n_rows = len(counts)
-    if features is None and identity_from is None:
-        identity_from = 1
-    parts = [] if features is None else [features.matrix]
-    names = [] if features is None else [features.names.values]
-    if identity_from is not None:
-        own = np.flatnonzero(np.asarray(counts) >= identity_from)
-        ones = np.ones(len(own), np.float32)
-        parts.append(sparse.csr_matrix((ones, (own, np.arange(len(own)))), shape=(n_rows, len(own))))
-        names.append(pc.binary_join_element_wise(pa.scalar("id"), ids.take(own), ":"))
-    joined = sparse.hstack(parts, format="csr", dtype=np.float32)
-    sums = np.asarray(joined.sum(axis=1)).ravel()
-    scale = sparse.diags(1 / np.maximum(sums, 1e-9), dtype=np.float32)
-    return (scale @ joined).tocsr().astype(np.float32), Ids(pa.concat_arrays(names))
-
-
-def _with_negatives(
-    data: TrainingData, random: np.random.Generator
-) -> tuple[sparse.coo_matrix, sparse.coo_matrix | None]:
-    """Liked pairs as 1 and as many random pairs as -1: the logistic loss learns nothing from ones alone."""
-    pairs = data.interactions
-    liked = pairs.liked.tocoo()
-    columns = random.integers(0, len(pairs.items), liked.nnz).astype(np.int32)
-    drawn = sparse.csr_matrix((np.ones(liked.nnz, np.float32), (liked.row, columns)), shape=liked.shape)
-    negatives = (drawn > 0).astype(np.float32) - (drawn > 0).astype(np.float32).multiply(pairs.liked)
-    return (pairs.liked - negatives).tocoo().astype(np.float32), None
-
-
-def _positives(data: TrainingData) -> tuple[sparse.coo_matrix, sparse.coo_matrix | None]:
-    """Liked pairs as COO float32, and their weights in the same order, None where all are 1."""
-    pairs = data.interactions
-    liked = pairs.weights > 0
-    shape = pairs.matrix.shape
-    rows, columns, values = pairs.rows[liked], pairs.columns[liked], pairs.weights[liked]
-    positives = sparse.coo_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=shape)
-    if (values == values[0]).all():
-        return positives, None
-    mean = values.mean()
-    return positives, sparse.coo_matrix(((values / mean).astype(np.float32), (rows, columns)), shape=shape)

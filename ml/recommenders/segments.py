@@ -29,6 +29,11 @@ class SegmentPopularity(Popularity):
     def __init__(self, smoothing: float = 100.0) -> None:
         self.smoothing = smoothing
 
+    @property
+    def uses_user_features(self) -> bool:
+        """A user's features say what they are shown."""
+        return True
+
     def _fit(self, data: TrainingData) -> None:
         counts = data.interactions.item_counts
         self.scores_ = counts / counts.sum()

@@ -9,6 +9,7 @@ from scipy import sparse
 
 from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender
+from ml.recommenders.vectors import unit_rows
 
 
 class Item2Vec(FactorRecommender):
@@ -94,9 +95,3 @@ class Item2Vec(FactorRecommender):
         """Unit mean of the histories' items, and a one for the items' last column."""
         means = unit_rows(np.asarray(histories @ self.item_vectors_, dtype=np.float32))
         return np.hstack([means, np.ones((len(means), 1), np.float32)])
-
-
-def unit_rows(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Rows of length 1; rows of zeros stay."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)

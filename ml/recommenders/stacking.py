@@ -77,6 +77,13 @@ class Stacked(Recommender):
         self.min_leaf = min_leaf
         self.seed = seed
 
+    @property
+    def uses_user_features(self) -> bool:
+        """Whether any part does."""
+        return any(
+            make_recommender(part["model"], **part.get("params", {})).uses_user_features for part in self.models
+        )
+
     def _fit(self, data: TrainingData) -> None:
         if self.objective not in OBJECTIVES:
             raise ValueError(f"objective {self.objective!r}; there are {', '.join(OBJECTIVES)}")

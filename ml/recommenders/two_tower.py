@@ -13,7 +13,7 @@ from scipy import sparse
 
 from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender
-from ml.recommenders.lightfm_hybrid import combined_features
+from ml.recommenders.features import combined_features
 
 
 class TwoTower(FactorRecommender):
@@ -44,6 +44,11 @@ class TwoTower(FactorRecommender):
         self.temperature = temperature
         self.weight_decay = weight_decay
         self.seed = seed
+
+    @property
+    def uses_user_features(self) -> bool:
+        """A user's features say what they are shown."""
+        return True
 
     def _fit(self, data: TrainingData) -> None:
         try:

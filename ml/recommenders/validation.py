@@ -1,0 +1,141 @@
+"""A validation window: interactions held back from a training, and how well a model ranks them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from ml.evaluation.accuracy import ndcg
+from ml.evaluation.auc import user_auc
+from ml.evaluation.splits import EmptySplitError, split
+from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.interactions import Interactions
+from ml.recommenders.topk import Rows
+
+COLD_SHARE = 0.5  # of the held-back interactions on new items: from here on, new items alone are ranked
+AUC_BLOCK = 64  # users whose scores of all items are in memory at a time
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ValidationWindow:
+    """What is held back, on the ids of the whole.
+
+    Attributes:
+        past: what a model is fitted on.
+        users: int32 (n,), rows of the users who are judged.
+        wanted: CSR (n, n_items), what they then took.
+        had: CSR (n, n_items), what they had before.
+        columns: rows of the items that are ranked; None: all.
+        cold_share: share of the held-back interactions on items that nobody had taken before.
+        k: places that count.
+        warnings: of the split.
+    """
+
+    past: TrainingData
+    users: Rows
+    wanted: sparse.csr_matrix
+    had: sparse.csr_matrix
+    columns: npt.NDArray[np.intp] | None
+    cold_share: float
+    k: int
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def hold_back(
+        cls,
+        data: TrainingData,
+        kind: str | None = None,
+        *,
+        seed: int = 0,
+        most_users: int = 2_000,
+        k: int | None = None,
+        only_new: bool | None = None,
+    ) -> ValidationWindow:
+        """Split the interactions.
+
+        Args:
+            kind: name of the split; None: the newest, where the interactions differ in time, else a random share.
+            most_users: so many users at most are judged, drawn at random.
+            k: None: 10, or 100 where new items alone are ranked, since there hits are rare.
+            only_new: rank new items alone; None: if most of what is held back is new and items have features.
+
+        Raises:
+            EmptySplitError: nothing liked would be left on one of the two sides.
+            ValueError: the split needs what the data does not have.
+        """
+        parted = split(data.interactions, kind or natural_split(data.interactions), seed)
+        past, future = parted.train, parted.test.liked
+        if not past.liked.nnz or not future.nnz:
+            raise EmptySplitError(
+                f"{past.liked.nnz} liked interactions to learn from and {future.nnz} to judge by are too few"
+            )
+        is_new = past.item_counts == 0
+        cold_share = float(is_new[future.indices].mean())
+        if only_new is None:
+            only_new = cold_share > COLD_SHARE and data.item_features is not None
+        columns = np.flatnonzero(is_new) if only_new else None
+        if columns is not None:
+            future = future.multiply(is_new[None, :]).tocsr()
+            future.eliminate_zeros()
+        users = np.flatnonzero(np.diff(future.indptr) > 0).astype(np.int32)
+        if len(users) > most_users:
+            users = np.sort(np.random.default_rng(seed).choice(users, most_users, replace=False))
+        return cls(
+            TrainingData(past, data.user_features, data.item_features),
+            users,
+            future[users],
+            past.matrix[users],
+            columns,
+            cold_share,
+            k or (100 if only_new else 10),
+            parted.warnings,
+        )
+
+    @property
+    def metric(self) -> str:
+        """Name of what `ndcg` gives."""
+        return f"{'new_items_' if self.columns is not None else ''}ndcg_at_{self.k}"
+
+    def ndcg(self, recommender: Recommender) -> Floats:
+        """NDCG@k of each user: (n,)."""
+        best, _ = recommender.rank(self.users, self.k, self.had, self.columns)
+        width = self.wanted.shape[1]
+        row = np.repeat(np.arange(len(self.users), dtype=np.int64), np.diff(self.wanted.indptr))
+        keys = np.arange(len(self.users), dtype=np.int64)[:, None] * width + best
+        hits = np.isin(keys, row * width + self.wanted.indices) & (best >= 0)
+        if hits.shape[1] < self.k:  # fewer items than places
+            hits = np.pad(hits, ((0, 0), (0, self.k - hits.shape[1])))
+        return ndcg(hits, np.diff(self.wanted.indptr).astype(np.int64))
+
+    def auc(self, recommender: Recommender) -> Floats:
+        """AUC of each user over all ranked items: (n,). It sees far more of a ranking than its first places."""
+        parts = []
+        for start in range(0, len(self.users), AUC_BLOCK):
+            block = slice(start, start + AUC_BLOCK)
+            ranked = slice(None) if self.columns is None else self.columns
+            scores = recommender.score(self.users[block])[:, ranked]
+            relevant = np.asarray(self.wanted[block].todense())[:, ranked] > 0
+            allowed = np.asarray(self.had[block].todense())[:, ranked] == 0
+            parts.append(user_auc(scores, relevant, allowed))
+        return np.concatenate(parts)
+
+
+def natural_split(pairs: Interactions) -> str:
+    """`time` where the interactions happened at different times, else `random`."""
+    times = pairs.timestamps
+    return "random" if times is None or times.min() == times.max() else "time"
+
+
+def of_some_users(data: TrainingData, most: int, seed: int = 0) -> TrainingData:
+    """The interactions of at most so many users, drawn at random, on the same ids."""
+    active = np.flatnonzero(np.diff(data.interactions.liked.indptr) > 0)
+    if len(active) <= most:
+        return data
+    chosen = np.zeros(len(data.interactions.users), bool)
+    chosen[np.random.default_rng(seed).choice(active, most, replace=False)] = True
+    kept = data.interactions.select(chosen[data.interactions.rows])
+    return TrainingData(kept, data.user_features, data.item_features)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 import pyarrow as pa
 
 from ml.events import EVENT_SCHEMA, FIELD_NAMES
@@ -31,7 +32,7 @@ def events_from_records(
         (table in EVENT_SCHEMA's types with an additional column `row`: the record's place, rejected rows as
         REJECTED_SCHEMA: records that are no object or have a field of a wrong type).
     """
-    columns: dict[str, list[Any]] = {name: [] for name in FIELD_NAMES}
+    rows: list[dict[str, Any]] = []
     places: list[int] = []
     rejected: list[dict[str, Any]] = []
     for place, record in enumerate(records):
@@ -42,10 +43,9 @@ def events_from_records(
                 {"row": place, "field": error.field, "reason": error.reason, "payload": payload_of(record)}
             )
             continue
+        rows.append(row)
         places.append(place)
-        for name in FIELD_NAMES:
-            columns[name].append(row.get(name))
-    arrays = [pa.array(columns[name], type=EVENT_SCHEMA.field(name).type) for name in FIELD_NAMES]
+    arrays = [pa.array([row.get(field.name) for row in rows], type=field.type) for field in EVENT_SCHEMA]
     table = pa.table([*arrays, pa.array(places, pa.int64())], names=[*FIELD_NAMES, "row"])
     return table, pa.Table.from_pylist(rejected, schema=REJECTED_SCHEMA)
 
@@ -63,13 +63,14 @@ def _row(record: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = dict(defaults)
     unknown: dict[str, Any] = {}
     for name, value in record.items():
-        if name not in _CONVERTERS:
+        convert = _CONVERTERS.get(name)
+        if convert is None:
             unknown[str(name)] = value
         elif value is not None:
-            row[name] = _CONVERTERS[name](name, value)
+            row[name] = convert(name, value)
     if unknown:
         properties = json.loads(row["properties"]) if row.get("properties") else {}
-        row["properties"] = json.dumps({**unknown, **properties}, ensure_ascii=False)
+        row["properties"] = _as_text("properties", _json({**unknown, **properties}))
     return row
 
 
@@ -128,8 +129,15 @@ def _as_json_object(name: str, value: Any) -> str:
             raise _FieldError(name, "is no JSON object") from None
     if not isinstance(value, dict):
         raise _FieldError(name, f"is a {type(value).__name__}, not an object")
-    text = json.dumps(value, ensure_ascii=False)
-    return _as_text(name, text)
+    return _as_text(name, _json(value))
+
+
+def _json(value: Any) -> str:
+    """JSON text; what orjson refuses, numbers beyond 64 bits and half surrogates, takes the slower way."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _as_purposes(name: str, value: Any) -> list[str]:

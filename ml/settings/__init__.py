@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 import yaml
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from ml.settings.collector import CollectorSettings
 from ml.settings.decisions import DecisionSettings
 from ml.settings.evaluation import EvaluationSettings
 from ml.settings.experiments import ExperimentSettings
+from ml.settings.kafka import KafkaSettings
 from ml.settings.ports import PortSettings
 from ml.settings.privacy import PrivacySettings
 from ml.settings.recommenders import RecommenderSettings
@@ -28,6 +30,7 @@ class Settings(Section):
     """All knobs, one section a stage of the pipeline."""
 
     collector: CollectorSettings
+    kafka: KafkaSettings
     privacy: PrivacySettings
     simulator: SimulatorSettings
     warehouse: WarehouseSettings
@@ -39,6 +42,12 @@ class Settings(Section):
     serving: ServingSettings
     ports: PortSettings
     schedules: ScheduleSettings
+
+    @model_validator(mode="after")
+    def _kafka_has_an_address(self) -> Self:
+        if self.collector.sink == "kafka" and not self.kafka.bootstrap_servers:
+            raise ValueError("collector.sink is kafka, which needs kafka.bootstrap_servers")
+        return self
 
 
 class SettingsError(ValueError):

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
@@ -11,6 +12,7 @@ from ml.settings.section import Section
 class CollectorSettings(Section):
     """Knobs of `collector`; their reasons stand in settings.yaml."""
 
+    sink: Literal["log", "kafka"]
     max_body_bytes: PositiveInt
     max_decompressed_bytes: PositiveInt
     max_batch_events: PositiveInt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -32,7 +33,7 @@ def collector_app(home: Home, settings: Settings, keys: Keys | None = None) -> S
             await collector.close()
 
     async def livez(_: Request) -> Response:
-        return JSON({"counts": collector.counts, "queued": collector.queued})
+        return JSON({"counts": asdict(collector.counts), "queued": collector.queued})
 
     app = Starlette(routes=[*collector_routes(collector), Route("/livez", livez)], lifespan=lifespan)
     app.state.collector = collector

@@ -26,6 +26,7 @@ from serving.collector.totals import WithheldTotals
 TEXT_FIELDS = ("page_url", "page_title", "referrer")
 # What protocols hand to the door and no event keeps.
 HANDED_OVER = ("sent_at", "user_agent", "client_hints", "address", "latitude", "longitude")
+CHECKED_ELSEWHERE = frozenset(FIELD_NAMES) - {"properties"}
 
 
 @dataclass
@@ -100,8 +101,8 @@ class Door:
         return orjson.dumps(kept, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8", "replace")
 
     def _admit_one(self, given: dict[str, Any], facts: Facts, from_browser: bool) -> dict[str, Any] | None:
-        record = {name: value for name, value in given.items() if name not in HANDED_OVER and value is not None}
-        handed = {name: given.get(name) for name in HANDED_OVER}
+        record = {name: value for name, value in given.items() if value is not None}
+        handed = {name: record.pop(name, None) for name in HANDED_OVER}
         if isinstance(record.get("properties"), dict):
             record["properties"] = dict(record["properties"])
         self._set_clock(record, handed, facts.received_at)
@@ -157,9 +158,9 @@ class Door:
         self, record: dict[str, Any], handed: dict[str, Any], facts: Facts, agent: str | None, address: str | None
     ) -> None:
         is_browser = looks_like_a_browser(agent)
-        if is_browser or from_hints(handed["client_hints"]):
-            hints = from_hints(handed["client_hints"]) or facts.hints
-            device = device_of(agent, hints)
+        hints = from_hints(handed["client_hints"])
+        if is_browser or hints:
+            device = device_of(agent, hints or facts.hints)
             found = {"device_type": device.device_type, "os": device.os, "browser": device.browser}
             for name, value in found.items():
                 if value and not record.get(name):
@@ -183,7 +184,7 @@ class Door:
                 **campaign_of(url),
                 **{k: v for k, v in (properties or {}).items() if k.startswith("utm_")},
             }
-            channel = channel_of(url, _text(record.get("referrer")), _text(campaign.get("utm_medium")))
+            channel = channel_of(url, _text(record.get("referrer")), _text(campaign.get("utm_medium")) or "")
             more |= {**campaign, "channel": channel}
         more = {name: value for name, value in more.items() if value is not None}
         if more and isinstance(record.get("properties", {}), dict):
@@ -208,12 +209,13 @@ class Door:
             value = record.get(name)
             if isinstance(value, str) and "@" in value:
                 record[name] = cleaned_text(value, rules, pseudonym, name)
-        checked = {
-            name: cleaned(value, rules, pseudonym, name)
-            for name, value in record.items()
-            if name == "properties" or name not in FIELD_NAMES
-        }
-        return {name: value for name, value in {**record, **checked}.items() if value is not DROPPED}
+        for name in record.keys() - CHECKED_ELSEWHERE:
+            value = cleaned(record[name], rules, pseudonym, name)
+            if value is DROPPED:
+                del record[name]
+            else:
+                record[name] = value
+        return record
 
 
 def from_hints(value: Any) -> Hints | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
@@ -12,31 +13,41 @@ from ml.event_log import EventLog
 from ml.live_log import LiveWriter
 
 log = logging.getLogger(__name__)
+NOTHING: Mapping[int, str] = {}
 
 
 class OpenParts:
-    """Takes events durably; a part with `max_rows` or older than `max_age_seconds` is sealed in another thread."""
+    """Takes events durably; a part with `max_rows` or older than `max_age_seconds` is sealed in another thread.
+
+    A part that could not be sealed, the disk being full, stays as it is and is sealed with the next one.
+    """
 
     def __init__(self, event_log: EventLog, max_rows: int, max_age_seconds: float) -> None:
         self._log = event_log
         self._max_rows = max_rows
         self._max_age_seconds = max_age_seconds
         self._sealer = ThreadPoolExecutor(1, thread_name_prefix="collector-sealer")
+        self._unsealed: list[LiveWriter] = []  # of the sealer's thread
         self._open_new()
 
-    def append(self, events: pa.Table) -> None:
-        """Durable when it returns."""
+    def append(self, events: pa.Table) -> Mapping[int, str]:
+        """Durable when it returns, every row.
+
+        Raises:
+            OSError: the disk refused; nothing was stored.
+        """
         if not self._rows:
             self._opened = dt.datetime.now(dt.UTC)
         self._writer.append(events)
         self._rows += len(events)
         if self._rows >= self._max_rows:
             self._rotate()
+        return NOTHING
 
-    def rotate_if_old(self) -> None:
+    def tend(self) -> None:
         """Give an old part to the sealer."""
         age = dt.datetime.now(dt.UTC) - self._opened
-        if self._rows and age.total_seconds() >= self._max_age_seconds:
+        if age.total_seconds() >= self._max_age_seconds and (self._rows or self._unsealed):
             self._rotate()
 
     def close(self) -> None:
@@ -45,19 +56,21 @@ class OpenParts:
         self._sealer.shutdown(wait=True)
 
     def _rotate(self) -> None:
-        self._sealer.submit(_seal, self._writer)
+        self._sealer.submit(self._seal, self._writer)
         self._open_new()
+
+    def _seal(self, writer: LiveWriter) -> None:
+        self._unsealed.append(writer)
+        while self._unsealed:
+            try:
+                self._unsealed[0].seal()
+            except OSError:
+                log.exception("a part could not be sealed; it is whole on disk and tried again with the next one")
+                return
+            del self._unsealed[0]
 
     def _open_new(self) -> None:
         never = float("inf")
         self._writer = LiveWriter(self._log, "collector", max_rows=2**62, max_age_seconds=never)
         self._rows = 0
         self._opened = dt.datetime.now(dt.UTC)
-
-
-def _seal(writer: LiveWriter) -> None:
-    try:
-        writer.seal()
-    except OSError:
-        # the open part stays on disk, complete; `recover` seals it when its lock is free
-        log.exception("a part could not be sealed; the next start or materialization does it")

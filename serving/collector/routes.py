@@ -11,13 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.collector.collector import Collector, DiskFullError, Outcome, Rejection, TooManyError
+from serving.collector.collector import Collector
 from serving.collector.cors import Cors
 from serving.collector.facts import facts_of
 from serving.collector.keys import Sender
 from serving.collector.protocols import segment, snowplow
 from serving.collector.protocols.translation import Untranslatable
 from serving.collector.requests import fault_of, read_json
+from serving.collector.submissions import Outcome, Rejection, TooManyError, UnavailableError
 from serving.errors import JSON, ApiError, error_answer
 
 log = logging.getLogger(__name__)
@@ -168,8 +169,8 @@ class _Guard:
             answer = error_answer(429, f"{many}; come back later")
             answer.headers["Retry-After"] = str(max(1, math.ceil(many.seconds)))
             return answer
-        except DiskFullError as full:
-            answer = error_answer(503, f"{full}; nothing was stored, send it again later")
+        except UnavailableError as unavailable:
+            answer = error_answer(503, f"{unavailable}; send it again later")
             answer.headers["Retry-After"] = str(self._collector.settings.collector.retry_after_seconds)
             return answer
         except Exception:

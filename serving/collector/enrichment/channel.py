@@ -68,9 +68,11 @@ CHANNELS = ("direct", "internal", "search", "social", "email", "push", "paid", "
 
 
 def channel_of(page_url: str | None, referrer: str | None, medium: str | None = None) -> str:
-    """One of CHANNELS. What the site's owner says (`medium`, click ids) wins over the referrer."""
-    parameters = campaign_of(page_url)
-    medium = (medium or parameters.get("utm_medium") or "").lower()
+    """One of CHANNELS. What the site's owner says (`medium`, click ids) wins over the referrer.
+
+    `medium` is read from the address where it is not given.
+    """
+    medium = (campaign_of(page_url).get("utm_medium", "") if medium is None else medium).lower()
     if medium in MEDIA:
         return MEDIA[medium]
     if any(f"{name}=" in (page_url or "") for name in CLICK_IDS):

@@ -20,7 +20,8 @@ import pytest
 from ml.event_log import EventLog
 from ml.home import Home
 from ml.live_log import recover
-from serving.collector.collector import Collector, TooManyError
+from serving.collector.collector import Collector
+from serving.collector.submissions import TooManyError
 from tests.serving.collector.collecting import Site, settings_with
 
 CHECKOUT = Path(__file__).parents[3]

@@ -1,0 +1,75 @@
+"""A Kafka topic as the place where accepted events go; materializations take them from there into the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import pyarrow as pa
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from ml.event_topic import client_options, message_of
+from ml.home import Home
+from ml.settings.kafka import KafkaSettings
+from serving.collector.submissions import UnavailableError
+
+TOO_LARGE = "has {bytes} bytes, more than the topic takes"
+
+
+class KafkaSink:
+    """Events are durable when all in-sync replicas have them.
+
+    Raises:
+        ValueError: the file of client options is wrong.
+    """
+
+    def __init__(self, settings: KafkaSettings, home: Home) -> None:
+        self._topic = settings.topic
+        own = {"enable.idempotence": True, "compression.type": "lz4", "linger.ms": 1}
+        own["delivery.timeout.ms"] = round(settings.timeout_seconds * 1_000)
+        self._producer = Producer(own | client_options(settings, home))
+
+    def append(self, events: pa.Table) -> Mapping[int, str]:
+        """Durable when it returns, but for the rows that are too large.
+
+        Raises:
+            UnavailableError: the brokers did not take all of them in time; sent again, they are the same events.
+        """
+        refused: dict[int, str] = {}
+        failures: list[KafkaError] = []
+
+        def delivered(row: int, size: int, error: KafkaError | None, _: Message) -> None:
+            if error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                refused[row] = TOO_LARGE.format(bytes=size)
+            elif error is not None:
+                failures.append(error)
+
+        for row, event in enumerate(events.to_pylist()):
+            key, value = message_of(event)
+            told = partial(delivered, row, len(value))
+            try:
+                self._produce(key, value, told)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                    raise UnavailableError(f"Kafka: {error.args[0].str()}") from error
+                refused[row] = TOO_LARGE.format(bytes=len(value))
+        self._producer.flush()  # every message is delivered or given up within the timeout
+        if failures:
+            raise UnavailableError(f"Kafka did not take {len(failures)} events: {failures[0].str()}")
+        return refused
+
+    def tend(self) -> None:
+        """Let the client do what it has to."""
+        self._producer.poll(0)
+
+    def close(self) -> None:
+        """Send what is left."""
+        self._producer.flush()
+
+    def _produce(self, key: bytes, value: bytes, told: partial[None]) -> None:
+        while True:
+            try:
+                self._producer.produce(self._topic, value, key, on_delivery=told)
+                return
+            except BufferError:  # the client's queue is full: wait until some are delivered
+                self._producer.poll(0.1)

@@ -1,0 +1,51 @@
+"""Where accepted events go: the event log of this home, or a Kafka topic that materializations take them from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import pyarrow as pa
+
+from ml.event_log import EventLog
+from ml.home import Home
+from ml.settings import Settings
+from serving.collector.open_parts import OpenParts
+
+
+class Sink(Protocol):
+    """Takes events durably, from the writer's thread alone."""
+
+    def append(self, events: pa.Table) -> Mapping[int, str]:
+        """Store events (EVENT_SCHEMA); all but the returned rows are durable when it returns.
+
+        Returns:
+            Rows that can never be stored here, each with the reason.
+
+        Raises:
+            OSError: the disk refused, and nothing was stored.
+            UnavailableError: the broker is away; some events may have been stored.
+        """
+        ...
+
+    def tend(self) -> None:
+        """Called between groups, at least once a second: what is due by the clock.
+
+        Raises:
+            OSError: the disk refused; it is tried again at the next call.
+        """
+        ...
+
+    def close(self) -> None:
+        """Finish what is open."""
+        ...
+
+
+def open_sink(home: Home, settings: Settings) -> Sink:
+    """The sink that the settings name."""
+    limits = settings.collector
+    if limits.sink == "kafka":
+        from serving.collector.kafka_sink import KafkaSink  # noqa: PLC0415  (the client is an extra)
+
+        return KafkaSink(settings.kafka, home)
+    return OpenParts(EventLog(home), limits.part_rows, limits.part_age_seconds)

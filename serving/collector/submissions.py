@@ -1,0 +1,91 @@
+"""What is handed to the writer, what becomes of it, and why it may be refused."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+
+class TooManyError(Exception):
+    """More events than may come now; the client should come back after `seconds`."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class UnavailableError(Exception):
+    """Events cannot be stored now, the disk being full or the broker away; the client should send them again."""
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why the event at `index` of a submission was not taken."""
+
+    index: int
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a request's events. `withheld` were counted and not kept, for want of consent."""
+
+    accepted: int
+    rejected: list[Rejection]
+    withheld: int = 0
+
+
+@dataclass
+class Submission:
+    """Events of one request.
+
+    Attributes:
+        records: events in the contract's fields, none of them null; the writer completes them in place.
+        places: which event of the request each record is.
+        source: what the events carry as their source if they name none.
+        received_at: when the request came.
+        done: told the rejections once the events are durable; None where nobody waits.
+        letters: dead letters so far.
+        rejected: rejections so far.
+    """
+
+    records: Sequence[Any]
+    places: Sequence[int]
+    source: str
+    received_at: dt.datetime
+    done: asyncio.Future[list[Rejection]] | None = None
+    letters: list[dict[str, Any]] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
+
+    def reject(self, place: int, at: str, reason: str, payload: str) -> dict[str, Any]:
+        """Note a rejection, and return the dead letter of it."""
+        self.rejected.append(Rejection(place, at, reason))
+        letter = {"row": place, "field": at, "reason": reason, "payload": payload}
+        return {**letter, "source": self.source, "received_at": self.received_at}
+
+
+@dataclass(frozen=True)
+class Written:
+    """A group of submissions after their commit: the events that are durable now, or why nothing is."""
+
+    group: Sequence[Submission]
+    accepted: pa.Table | None
+    error: Exception | None = None
+
+
+@dataclass
+class Counts:
+    """Events since the start, and what making them durable cost: one commit is one wait for the disk or broker."""
+
+    accepted: int = 0
+    rejected: int = 0
+    refused: int = 0
+    withheld: int = 0
+    commits: int = 0
+    commit_seconds: float = 0.0

@@ -1,0 +1,196 @@
+"""The writer: one thread that makes what waits durable together and has it answered together."""
+
+from __future__ import annotations
+
+import datetime as dt
+import errno
+import logging
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ml.event_records import events_from_records
+from ml.event_validation import validate_events
+from ml.settings.collector import CollectorSettings
+from serving.collector.rejections import RejectionLog
+from serving.collector.sinks import Sink
+from serving.collector.submissions import Counts, Submission, TooManyError, UnavailableError, Written
+from serving.collector.totals import WithheldTotals
+
+log = logging.getLogger(__name__)
+IDLE_SECONDS = 1.0
+Owner = tuple[Submission, int]
+
+
+class Writer:
+    """A bounded queue of submissions and the thread that empties it.
+
+    Args:
+        limits: section `collector`.
+        sink: where accepted events go.
+        rejections: where rejected ones go.
+        totals: counts of withheld events, flushed once a minute.
+        answer: called in the thread with each group once it is durable, or failed.
+    """
+
+    def __init__(
+        self,
+        limits: CollectorSettings,
+        sink: Sink,
+        rejections: RejectionLog,
+        totals: WithheldTotals,
+        answer: Callable[[Written], None],
+    ) -> None:
+        self.counts = Counts()
+        self.queued = 0
+        self._limits = limits
+        self._sink = sink
+        self._rejections = rejections
+        self._totals = totals
+        self._answer = answer
+        self._queue: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
+        self._counting = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="collector-writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write what is queued, close the sink, stop."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def put(self, submission: Submission) -> None:
+        """Queue a submission.
+
+        Raises:
+            TooManyError: too many events wait already.
+        """
+        events = len(submission.records)
+        with self._counting:
+            if self.queued and self.queued + events > self._limits.max_queued_events:
+                self.counts.refused += events
+                raise TooManyError(f"{self.queued} events wait to be stored", self._limits.retry_after_seconds)
+            self.queued += events
+        self._queue.put(submission)
+
+    def _run(self) -> None:
+        running = True
+        while running:
+            group, running = self._next_group()
+            if group:
+                self._commit(group)
+            for tend in (self._sink.tend, self._rejections.seal_if_old, self._totals.flush_if_old):
+                try:
+                    tend()
+                except OSError:
+                    log.exception("what is due by the clock failed; nothing is lost and it is tried again")
+        self._sink.close()
+        self._rejections.close()
+        self._totals.flush()
+
+    def _next_group(self) -> tuple[list[Submission], bool]:
+        try:
+            first = self._queue.get(timeout=IDLE_SECONDS)
+        except queue.Empty:
+            return [], True
+        if first is None:
+            return [], False
+        time.sleep(self._limits.group_wait_ms / 1_000)
+        group, events = [first], len(first.records)
+        while events < self._limits.group_events:
+            try:
+                following = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if following is None:
+                return group, False
+            group.append(following)
+            events += len(following.records)
+        return group, True
+
+    def _commit(self, group: Sequence[Submission]) -> None:
+        accepted: pa.Table | None = None
+        error: Exception | None = None
+        try:
+            accepted = self._stored(group)
+        except OSError as failure:
+            error = failure
+            if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+                error = UnavailableError("the disk is full")
+            log.error("a group of events was not stored: %s", failure)
+        except UnavailableError as failure:
+            error = failure
+            log.error("a group of events was not stored: %s", failure)
+        except Exception as failure:
+            error = failure
+            log.exception("a group of events was not stored")
+        with self._counting:
+            self.queued -= sum(len(submission.records) for submission in group)
+        self._answer(Written(group, accepted, error))
+
+    def _stored(self, group: Sequence[Submission]) -> pa.Table:
+        """Events of the group that are durable now; the others are rejected, with dead letters."""
+        events, owners, letters = self._validated(group)
+        self._rejections.append(letters)
+        began = time.perf_counter()
+        refused = self._sink.append(events) if len(events) else {}
+        self.counts.commit_seconds += time.perf_counter() - began
+        if refused:
+            rows = events.take(list(refused)).to_pylist()
+            more = [
+                _rejected(owners[row], "event", refused[row], str(event))
+                for row, event in zip(refused, rows, strict=True)
+            ]
+            self._rejections.append(more)
+            letters += more
+            events = events.filter(pa.array([row not in refused for row in range(len(events))]))
+        self.counts.accepted += len(events)
+        self.counts.rejected += len(letters)
+        self.counts.commits += 1
+        return events
+
+    def _validated(self, group: Sequence[Submission]) -> tuple[pa.Table, list[Owner], list[dict[str, Any]]]:
+        """Events that keep the contract with their owners, and dead letters of the rest.
+
+        The letters have REJECTED_SCHEMA's fields, `source` and `received_at`.
+        """
+        records: list[Any] = []
+        owners: list[Owner] = []
+        for submission in group:
+            for index, record in enumerate(submission.records):
+                if isinstance(record, dict):
+                    _complete(record, submission)
+                records.append(record)
+                owners.append((submission, index))
+        table, malformed = events_from_records(records)
+        places = table["row"].to_numpy()
+        latest = dt.timedelta(seconds=self._limits.max_future_seconds)
+        valid = validate_events(table.drop_columns(["row"]), dt.datetime.now(dt.UTC), latest, check_json=False)
+        broken_rows = valid.rejected["row"].to_numpy()
+        broken = valid.rejected.set_column(0, "row", pa.array(places[broken_rows]))
+        letters = [letter for submission in group for letter in submission.letters]
+        for row in pa.concat_tables([malformed, broken.cast(malformed.schema)]).to_pylist():
+            letters.append(_rejected(owners[row["row"]], row["field"], row["reason"], row["payload"]))
+        kept = [owners[place] for place in np.delete(places, broken_rows)]
+        return valid.accepted, kept, letters
+
+
+def _rejected(owner: Owner, field: str, reason: str, payload: str) -> dict[str, Any]:
+    submission, index = owner
+    return submission.reject(submission.places[index], field, reason, payload)
+
+
+def _complete(record: dict[str, Any], submission: Submission) -> None:
+    if "event_id" not in record:
+        record["event_id"] = uuid.uuid4().hex
+    record.setdefault("occurred_at", submission.received_at)
+    record.setdefault("source", submission.source)
+    record["received_at"] = submission.received_at

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from ml.event_records import REJECTED_SCHEMA
@@ -43,6 +42,8 @@ class DeadLetters:
 
     def read(self) -> pa.Table:
         """All dead letters, DEAD_LETTER_SCHEMA."""
+        import pyarrow.dataset as ds  # noqa: PLC0415  (it brings pandas along, a second that a collector can spare)
+
         files = sorted(self.folder.glob("received_date=*/*.parquet"))
         return (
             ds.dataset(files, schema=DEAD_LETTER_SCHEMA).to_table() if files else DEAD_LETTER_SCHEMA.empty_table()

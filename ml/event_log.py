@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from ml.events import EVENT_SCHEMA
@@ -78,6 +77,8 @@ class EventLog:
         self, parts: Sequence[Part] | None = None, columns: Sequence[str] | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Stream the events of `parts` (default: all) in bounded memory, EVENT_SCHEMA's types."""
+        import pyarrow.dataset as ds  # noqa: PLC0415  (it brings pandas along, a second that a collector can spare)
+
         files = [self.path(part) for part in (self.parts() if parts is None else parts)]
         if files:
             dataset = ds.dataset(files, schema=EVENT_SCHEMA, format="parquet")

@@ -1,4 +1,4 @@
-"""A load on the collector over real sockets, from a process of its own: `python collector_load.py PORT …`."""
+"""A load on the collector over real sockets, from a process of its own: `python load.py PORT …`."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
 import uuid
 from collections.abc import Mapping
 
@@ -48,6 +49,16 @@ class DeadLetters:
         return (
             ds.dataset(files, schema=DEAD_LETTER_SCHEMA).to_table() if files else DEAD_LETTER_SCHEMA.empty_table()
         )
+
+    def drop_before(self, day: dt.date) -> int:
+        """Remove the dead letters received before a day; returns how many rows went."""
+        removed = 0
+        for folder in sorted(self.folder.glob("received_date=*")):
+            if dt.date.fromisoformat(folder.name.partition("=")[2]) < day:
+                for file in folder.glob("*.parquet"):
+                    removed += pq.read_metadata(file).num_rows
+                shutil.rmtree(folder)
+        return removed
 
     def counts(self) -> Mapping[str, int]:
         """Number of dead letters by "field reason", most frequent first, quoted values left out."""

@@ -129,6 +129,13 @@ class EventLog:
         self.path(part).unlink(missing_ok=True)
         return new
 
+    def drop(self, parts: Sequence[Part]) -> None:
+        """Take parts out of the log and remove their files at once."""
+        if parts:
+            self._replace(parts, [], "")
+        for part in parts:
+            self.path(part).unlink(missing_ok=True)
+
     def remove_replaced(self, older_than: dt.timedelta, now: dt.datetime) -> int:
         """Delete files of replaced parts and leftovers of killed writers; returns how many files went."""
         removed = 0

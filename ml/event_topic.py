@@ -8,9 +8,10 @@ id is the same event.
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Consumer, Message, TopicPartition
 
 SOURCE = "kafka"
-POLLED_MESSAGES = 10_000  # handed over by the client at once
+POLLED_MESSAGES, POLL_SECONDS = 10_000, 0.1  # the client waits so long for so many
 
 
 class TopicError(RuntimeError):
@@ -39,8 +40,8 @@ class TopicError(RuntimeError):
 class Backlog:
     """Messages that are not in the log yet, by partition: the offset of the first, and that behind the last."""
 
-    first: Mapping[int, int]
-    end: Mapping[int, int]
+    first: Mapping[int, int] = field(default_factory=dict)
+    end: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def messages(self) -> int:
@@ -115,9 +116,12 @@ def _batches(consumer: Consumer, settings: KafkaSettings, waiting: Backlog) -> I
     unread = {partition for partition, end in waiting.end.items() if end > waiting.first[partition]}
     consumer.assign([TopicPartition(settings.topic, partition, waiting.first[partition]) for partition in unread])
     messages: list[Message] = []
+    heard = time.monotonic()
     while unread:
-        found = consumer.consume(min(POLLED_MESSAGES, settings.batch_events), settings.timeout_seconds)
-        if not found:
+        found = consumer.consume(min(POLLED_MESSAGES, settings.batch_events), POLL_SECONDS)
+        if found:
+            heard = time.monotonic()
+        elif time.monotonic() - heard > settings.timeout_seconds:
             raise TopicError(f"{settings.topic}: nothing came for {settings.timeout_seconds:g} s")
         for message in found:
             error, partition, offset = message.error(), message.partition(), message.offset()

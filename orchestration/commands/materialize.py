@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orchestration.materialization import Outcome
 
 BUSY = 3
-JOBS = ("daily_increment", "full_refresh", "training")
+JOBS = ("daily_increment", "full_refresh", "training", "retention")
 
 
 def materialize(
@@ -28,7 +28,8 @@ def materialize(
     """Build everything that follows from the events: tables, segments, models, the published bundle.
 
     The default, `daily_increment`, builds every asset and reads only what is new in the event log; `full_refresh`
-    builds the tables from the whole log; `training` leaves the tables as they are and trains anew.
+    builds the tables from the whole log; `training` leaves the tables as they are and trains anew; `retention`
+    drops what is older than the settings allow from log and tables, as every job that reads the log does.
 
     Stopping it at any point is safe: run it again. Exit status 3 says that another run is at work.
     """
@@ -47,8 +48,8 @@ def run(home: Home, job: str, console: Console) -> Outcome:
     from ml.event_log import EventLog
     from orchestration.warehouse import Warehouse, WarehouseBusyError
 
-    chosen_settings()
-    if not EventLog(home).parts():
+    settings = chosen_settings()
+    if not EventLog(home).parts() and not settings.kafka.bootstrap_servers:
         console.print(
             f"[red]No events in {home.path}.[/] Bring some with [bold]tessera ingest[/], "
             "or make some with [bold]tessera simulate[/] or [bold]tessera demo[/].",

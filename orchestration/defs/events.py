@@ -11,7 +11,11 @@ import pyarrow.compute as pc
 from ml.catalogue import Catalogue
 from ml.dead_letters import DeadLetters
 from ml.event_log import EventLog
+from ml.event_topic import SOURCE as FROM_TOPIC
+from ml.event_topic import Backlog, TakenIn, backlog, take_in
+from ml.live_dead_letters import recover_rejections
 from ml.live_log import recover
+from ml.retention import expire
 from orchestration.defs.resources import HomeResource
 
 # Readers keep the files of replaced parts open at most as long as one dbt build takes.
@@ -22,18 +26,24 @@ KEEP_REPLACED = dt.timedelta(hours=6)
     group_name="events",
     kinds={"parquet"},
     description=(
-        "Everything that happened: the append-only log of accepted events. Open parts of dead writers are "
-        "sealed, small parts of a day merged, leftovers of killed runs removed."
+        "Everything that happened: the append-only log of accepted events. What a Kafka topic holds is taken in, "
+        "open parts of dead writers are sealed, days beyond the retention dropped, small parts of a day merged, "
+        "leftovers of killed runs removed."
     ),
 )
 def event_log(home: HomeResource) -> dg.MaterializeResult[None]:
-    """Recover and compact the log, and report what it holds."""
-    log = home.event_log()
+    """Complete, expire and compact the log, and report what it holds."""
+    log, settings, now = home.event_log(), home.settings(), dt.datetime.now(dt.UTC)
+    taken = TakenIn()
+    if settings.kafka.bootstrap_servers:
+        taken = take_in(home.home(), settings.kafka, settings.privacy.default_consent_trusted, now)
     recovered = recover(log)
+    recover_rejections(home.home())
+    expired = expire(home.home(), settings.privacy, now)
     merged = log.compact()
-    removed = log.remove_replaced(KEEP_REPLACED, dt.datetime.now(dt.UTC))
+    removed = log.remove_replaced(KEEP_REPLACED, now)
     parts = log.parts()
-    if not sum(part.rows for part in parts):
+    if not parts and not expired.events:  # where the last ones expired the tables have to follow
         raise dg.Failure(
             f"{log.folder} has no events. Run `tessera simulate`, or `tessera ingest SOURCE --path P`"
         )
@@ -43,7 +53,10 @@ def event_log(home: HomeResource) -> dg.MaterializeResult[None]:
             "events": sum(part.rows for part in parts),
             "parts": len(parts),
             "mebibytes": round(sum(part.bytes for part in parts) / 2**20, 1),
+            "taken_in_from_kafka": taken.events,
             "parts_recovered": len(recovered),
+            "events_expired": expired.events,
+            "dead_letters_expired": expired.dead_letters,
             "parts_merged_into": len(merged),
             "files_removed": removed,
             "by_source": dg.MetadataValue.md(_table(_events_by_source(log), "source", "events")),
@@ -79,19 +92,26 @@ def catalogue(home: HomeResource) -> dg.MaterializeResult[None]:
 @dg.sensor(
     target=dg.AssetSelection.all(),
     minimum_interval_seconds=60,
-    description="Starts a run for parts of the event log that were sealed since the last one.",
+    description="Starts a run for what came since the last one: sealed parts of the event log, messages in Kafka.",
 )
 def newly_sealed_parts(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.RunRequest | dg.SkipReason:
-    """Ask for one run for all parts that are new; the cursor holds the ids of the parts seen."""
-    sealed = {part.part_id: part.rows for part in home.event_log().parts() if part.source and not part.replaces}
+    """Ask for one run for all that is new; the cursor holds the ids of the parts seen."""
+    sealed = {
+        part.part_id: part.rows
+        for part in home.event_log().parts()
+        if part.source and part.source != FROM_TOPIC and not part.replaces  # those of a topic are a run's own
+    }
     seen = set(json.loads(context.cursor or "[]"))
     new = sorted(set(sealed) - seen)
-    if not new:
-        return dg.SkipReason("no part was sealed since the last run")
+    kafka = home.settings().kafka
+    waiting = backlog(home.home(), kafka) if kafka.bootstrap_servers else Backlog()
+    if not new and not waiting.messages:
+        return dg.SkipReason("nothing came since the last run")
     context.update_cursor(json.dumps(sorted(sealed)))
-    events = sum(sealed[part_id] for part_id in new)
+    events = sum(sealed[part_id] for part_id in new) + waiting.messages
+    key = [*new[-1:], *(f"{partition}:{end}" for partition, end in sorted(waiting.end.items()))]
     return dg.RunRequest(
-        run_key=new[-1], tags={"tessera/new_parts": str(len(new)), "tessera/new_events": str(events)}
+        run_key=" ".join(key), tags={"tessera/new_parts": str(len(new)), "tessera/new_events": str(events)}
     )
 
 

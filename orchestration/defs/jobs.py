@@ -1,4 +1,4 @@
-"""Three ways to run the graph."""
+"""Four ways to run the graph."""
 
 import dagster as dg
 
@@ -17,6 +17,12 @@ full_refresh = dg.define_asset_job(
     selection=dg.AssetSelection.all(),
     description="Every asset; the tables are built from the whole event log.",
     tags={FULL_REFRESH: "true"},
+)
+
+retention = dg.define_asset_job(
+    "retention",
+    selection=dg.AssetSelection.groups("events", "warehouse"),
+    description="Drops events and dead letters beyond the retention, from the log and from every table.",
 )
 
 training = dg.define_asset_job(

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ml.event_log import EventLog
 from ml.home import Home
+from ml.live_dead_letters import RejectionLog, recover_rejections
 from ml.live_log import recover
 from ml.settings import Settings
 from serving.access import Keys
@@ -21,7 +22,6 @@ from serving.collector.keys import KeyRing, Sender
 from serving.collector.privacy.pseudonyms import Pseudonyms
 from serving.collector.protocols.translation import Untranslatable
 from serving.collector.rate_limits import RateLimit
-from serving.collector.rejections import RejectionLog, recover_rejections
 from serving.collector.sinks import open_sink
 from serving.collector.submissions import Counts, Outcome, Rejection, Submission, TooManyError, Written
 from serving.collector.totals import WithheldTotals

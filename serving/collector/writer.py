@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from ml.event_records import events_from_records
 from ml.event_validation import validate_events
+from ml.live_dead_letters import RejectionLog
 from ml.settings.collector import CollectorSettings
-from serving.collector.rejections import RejectionLog
 from serving.collector.sinks import Sink
 from serving.collector.submissions import Counts, Submission, TooManyError, UnavailableError, Written
 from serving.collector.totals import WithheldTotals

@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ml.event_log import EventLog
+from ml.retention import expire
+from ml.settings import load_settings
 from tests.dbt_project.built import Built, event, warehouse_in
 
 PEOPLE = ("ann", "bob", "cid")
@@ -129,21 +131,26 @@ def test_increments_give_what_one_full_refresh_gives(
         assert_same_as_full_refresh(warehouse)
 
 
-def test_compaction_erasure_and_a_changed_catalogue_leave_no_trace(warehouse: Built) -> None:
+def test_compaction_erasure_retention_and_a_changed_catalogue_leave_no_trace(warehouse: Built) -> None:
     warehouse.describe(boots={"category": "shoes", "tags": ["a"]})
+    long_ago = event(0)["received_at"] - dt.timedelta(days=31)
+    bought_long_ago = event(0, user_id="bob", anonymous_id="kiosk", page_url="/boots", item_id="boots")
+    warehouse.ingest(bought_long_ago | {"occurred_at": long_ago, "received_at": long_ago, "event_id": "long ago"})
     for minute in (0, 20, 40):
         warehouse.ingest(
             event(minute, user_id="ann", anonymous_id="phone", page_url="/boots", item_id="boots"),
             event(minute + 1, user_id="bob", anonymous_id="kiosk", page_url="/boots", item_id="boots"),
         )
     warehouse.build()
-    assert warehouse.rows("select user_id, page_views from users order by 1") == [("ann", 3), ("bob", 3)]
+    assert warehouse.rows("select user_id, page_views from users order by 1") == [("ann", 3), ("bob", 4)]
 
     log = EventLog(warehouse.home)
     log.compact()
-    (part,) = log.parts()
+    _, part = log.parts()
     users = next(iter(log.read([part], ["user_id"]))).column("user_id")
     log.rewrite(part, pc.not_equal(users, "ann"))
+    month = load_settings().privacy.model_copy(update={"retention_days": 30})
+    assert expire(warehouse.home, month, event(0)["received_at"]).events == 1
     warehouse.describe(
         boots={"category": "rubber", "tags": ["b"], "updated_at": dt.datetime(2027, 1, 1, tzinfo=dt.UTC)}
     )

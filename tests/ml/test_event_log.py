@@ -156,6 +156,17 @@ def test_a_rewrite_takes_rows_out_of_log_and_disk(log):
     assert log.parts() == []
 
 
+def test_a_dropped_part_is_gone_from_log_and_disk_and_its_source_is_not_ingested_again(log):
+    for name in ("old", "new"):
+        with log.ingest("files", fingerprint=name) as writer:
+            writer.write(events(name))
+    old = next(part for part in log.parts() if part.fingerprint == "old")
+    log.drop([old])
+    assert ids(log) == ["new"]
+    assert not log.path(old).exists()
+    assert log.has("old")
+
+
 def test_an_event_without_time_of_receipt_is_refused(log):
     table = events("a")
     place = table.schema.get_field_index("received_at")

@@ -41,7 +41,7 @@ def test_an_empty_home_is_told_how_to_get_events(tmp_path: Path) -> None:
 def test_an_unknown_job_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     refused = tessera("materialize", "--job", "hourly", "--home", str(tmp_path))
     assert refused.exit_code == 2
-    for job in ("daily_increment", "full_refresh", "training"):
+    for job in ("daily_increment", "full_refresh", "training", "retention"):
         assert job in refused.output
 
 

@@ -6,7 +6,7 @@ import pytest
 from orchestration.definitions import defs
 from orchestration.materialization import stages_of
 
-JOBS = ("daily_increment", "full_refresh", "training")
+JOBS = ("daily_increment", "full_refresh", "training", "retention")
 
 
 @pytest.fixture(scope="module")

@@ -86,14 +86,18 @@ def recover_rejections(home: Home) -> int:
     """Seal the files that dead collectors left behind; returns how many."""
     sealed = 0
     for path in sorted((home.dead_letters / "open").glob(f"*{SUFFIX}")):
-        handle = os.open(path, os.O_RDWR)
+        try:
+            handle = os.open(path, os.O_RDWR)
+        except FileNotFoundError:
+            continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             continue
         else:
-            seal_file(DeadLetters(home), path)
-            sealed += 1
+            if path.exists():
+                seal_file(DeadLetters(home), path)
+                sealed += 1
         finally:
             os.close(handle)
     return sealed

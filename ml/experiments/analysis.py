@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import tea_tasting as tt
+from scipy.stats import false_discovery_control
 from statsmodels.stats.multitest import multipletests
 
 from ml.experiments.decision import Decision, GuardrailVerdict, PrimaryEvidence, decide, judge_guardrail
@@ -300,8 +301,13 @@ def _corrected(
             continue
         raw = [results[i].always_valid.p_value if always else results[i].single_look.p_value for i in places]
         p_values = np.array([1.0 if isnan(p) else p for p in raw])
-        level = experiment.decision.alpha if primary else settings.false_discovery_rate
-        changed, adjusted, _, _ = multipletests(p_values, alpha=level, method="holm" if primary else "fdr_bh")
+        if primary:
+            # One treatment needs no correction, and statsmodels collects garbage at every call, a tenth of a second.
+            adjusted = multipletests(p_values, method="holm")[1] if len(p_values) > 1 else p_values
+            changed = adjusted <= experiment.decision.alpha
+        else:
+            adjusted = false_discovery_control(p_values, method="bh")
+            changed = adjusted <= settings.false_discovery_rate
         for place, p_value, hit in zip(places, adjusted, changed, strict=True):
             corrected[place] = replace(results[place], corrected_p=float(p_value), changed=bool(hit))
     return tuple(corrected)

@@ -1,46 +1,37 @@
-"""Whether the statistics of experiments hold what they promise, on the simulator: A/A tests, peeking, planted
-lifts, power.
+"""Whether the statistics of experiments hold what they promise, on the simulator: A/A tests, peeking,
+power, sample ratios. Planted lifts have a benchmark of their own.
 
-Full size is that of the project's note: 2,000 A/A tests, 1,000 peeked-at ones, 1,000 simulated sites.
+Full size is that of the project's note: 2,000 A/A tests, 1,000 peeked-at ones, 2,000 of the planned size.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import multiprocessing
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import yaml
 from figure import Figure
 from scipy.stats import norm
+from simulated_marts import SETTINGS, simulate, unit_days
 
-from ml.experiments.analysis import analyse
-from ml.experiments.definition import DecisionRule, Experiment
+from ml.experiments.assignment import assign_many
+from ml.experiments.definition import DecisionRule, Experiment, Experiments
 from ml.experiments.design import plan
 from ml.experiments.estimates import Estimate, estimate, variance_explained
 from ml.experiments.exposures import Units
 from ml.experiments.hashing import uniform_many
+from ml.experiments.health import sample_ratio
 from ml.experiments.history import baseline, replay
-from ml.experiments.loading import load_experiments, metric_library
-from ml.experiments.metrics import MEASURES
+from ml.experiments.loading import metric_library
 from ml.experiments.moments import accumulate
 from ml.experiments.outcomes import NUMERATOR, unit_values
-from ml.experiments.planted import write_planted_experiments
 from ml.experiments.quantiles import quantile_estimate
-from ml.experiments.readings import single_look_reading
+from ml.experiments.readings import always_valid_reading, single_look_reading
 from ml.experiments.trajectory import planned_looks, trace
 from ml.settings.experiments import ExperimentSettings
-from ml.settings.simulator import SimulatorSettings
-from ml.sources.simulator.site import Site
 
-ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = yaml.safe_load((ROOT / "settings.yaml").read_text())
-START = dt.date(2026, 3, 2)
 ALPHA = 0.05
 KINDS = {
     "proportion": "recommendation_clickers",
@@ -51,16 +42,6 @@ KINDS = {
     "retention": "retention_next_week",
     "quantile": "median_engaged_seconds",
 }
-_COUNTED = {
-    "page_view": "page_views", "impression": "impressions", "click": "clicks", "add_to_cart": "add_to_carts",
-    "checkout": "checkouts", "purchase": "purchases", "signup": "signups", "subscribe": "subscribes",
-    "like": "likes",
-    "bookmark": "likes", "share": "likes", "comment": "likes", "follow": "likes", "dislike": "dislikes",
-    "not_interested": "dislikes", "search": "searches", "form_start": "form_starts", "form_submit": "form_submits",
-    "video_play": "video_plays",
-}  # fmt: skip
-_COLUMNS = ("event_id", "event_type", "occurred_at", "user_id", "anonymous_id", "value", "recommendation_id",
-            "session_id", "experiment_id", "variant")  # fmt: skip
 
 
 def measure(size: float) -> Iterator[Figure]:
@@ -69,7 +50,7 @@ def measure(size: float) -> Iterator[Figure]:
     yield from false_positives(history, max(round(2000 * size), 20))
     yield from peeking(history, max(round(1000 * size), 20))
     yield from design_power(history, max(round(2000 * size), 20))
-    yield from planted_lifts(max(round(1000 * size), 4))
+    yield from sample_ratios(max(round(1000 * size), 20))
 
 
 def false_positives(history: pa.Table, runs: int) -> Iterator[Figure]:
@@ -129,15 +110,21 @@ def peeking(history: pa.Table, runs: int) -> Iterator[Figure]:
 
 
 def design_power(history: pa.Table, runs: int) -> Iterator[Figure]:
-    """Plans from the history, then experiments of the planned size on units drawn from it, with the lift
-    planted.
+    """Plans from the history, then experiments of the planned size on units drawn from it, with the lift planted.
+
+    An experiment is read once, at its planned end, by the interval that it was planned for.
     """
     rng = np.random.default_rng(5)
-    for kind, lift in (("proportion", 0.1), ("mean", 0.06), ("ratio", 0.04)):
+    burn_in = ExperimentSettings.model_validate(SETTINGS["experiments"]).burn_in_units
+    for kind, lift, inference in (
+        ("proportion", 0.1, "fixed"),
+        ("mean", 0.06, "fixed"),
+        ("ratio", 0.04, "fixed"),
+        ("mean", 0.06, "always_valid"),
+    ):
         metric = metric_library()[KINDS[kind]]
-        experiment = _experiment(KINDS[kind], lift)
         past = baseline(metric, history, 42)
-        planned = plan(experiment, past, power=0.8, maximum_days=90)
+        planned = plan(_experiment(KINDS[kind], lift, inference), past, power=0.8, maximum_days=90)
         units, days, as_of = _replayed(history, [metric])
         values = unit_values(metric, days, units, as_of)
         pool = np.flatnonzero(values.matured)
@@ -148,124 +135,46 @@ def design_power(history: pa.Table, runs: int) -> Iterator[Figure]:
             columns = {name: column[drawn] for name, column in values.columns.items()}
             columns[NUMERATOR] = _lifted(kind, columns[NUMERATOR], arm == 1, lift, past.mean, rng)
             found = estimate(accumulate(columns, arm, (2, 1, 1)), 1)
-            hits += single_look_reading(found, ALPHA).absolute.low > 0
-        yield Figure(
-            f"design_power[{kind}]", 100 * hits / runs, "% of experiments", "promised", 80.0, rows=planned.units
-        )
+            read = (
+                always_valid_reading(found, ALPHA, planned.units_per_pair, burn_in)
+                if inference == "always_valid"
+                else single_look_reading(found, ALPHA)
+            )
+            hits += read.absolute.low > 0
+        yield Figure(f"design_power[{kind}, {inference}]", 100 * hits / runs, "% of experiments", "promised", 80.0,
+                     rows=planned.units)  # fmt: skip
 
 
-def planted_lifts(runs: int) -> Iterator[Figure]:
-    """Simulated sites, each with its own users and assignment: how often the interval holds the planted lift."""
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        found = pool.map(planted_intervals, range(1000, 1000 + runs), chunksize=max(runs // 20, 1))
-    for name in found[0]:
-        covered = np.mean([low <= truth <= high for result in found for low, high, truth in [result[name]]])
-        yield Figure(f"planted_lift_covered[{name}]", 100 * float(covered), "% of 95 % intervals", rows=runs)
+def sample_ratios(runs: int) -> Iterator[Figure]:
+    """A split of 50.5 : 49.5, which must be found, and ramps from 10 to 50 %, which must not alarm."""
+    alarm_p = ExperimentSettings.model_validate(SETTINGS["experiments"]).srm_alarm_p
+    even = _experiment("clicks_per_user", 0.05, "fixed")
+    broken = sample_ratio(_split(np.arange(200_000) < 101_000, np.zeros(200_000)), even, alarm_p)
+    yield Figure("sample_ratio_p[50.5 : 49.5]", broken.p_value, "p-value", "alarm below", alarm_p, rows=200_000)
+    first, second = even.starts_at, even.starts_at + dt.timedelta(days=7)
+    steps = [(first, 0.1), (second, 0.5)]
+    ramp = [
+        {"from": at, "traffic": 1.0, "shares": {"control": 1 - share, "treatment": share}} for at, share in steps
+    ]
+    alarms = 0
+    ids = pa.array([f"u{i}" for i in range(20_000)])
+    step = np.arange(len(ids)) // (len(ids) // 2)
+    for run in range(runs):
+        experiment = Experiment.model_validate({**even.model_dump(), "ramp": ramp, "salt": f"ramp-{run}"})
+        file = Experiments(experiments={experiment.id: experiment})
+        treated = np.concatenate(
+            [assign_many(file, experiment.id, ids.filter(pa.array(step == i)), None, at).variants
+             for i, (at, _) in enumerate(steps)]
+        )  # fmt: skip
+        alarms += sample_ratio(_split(treated == 1, step), experiment, alarm_p).alarm
+    yield Figure("sample_ratio_alarms[ramp 10 to 50 %]", 100 * alarms / runs, "% of ramps", "by chance",
+                 100 * alarm_p, rows=runs)  # fmt: skip
 
 
-def planted_intervals(seed: int) -> dict[str, tuple[float, float, float]]:
-    """Intervals of the relative effect, and the true lift, of each planted experiment's primary metric."""
-    events = simulate(users=1500, days=28, seed=seed)
-    site = _site(1500, 28, seed)
-    with TemporaryDirectory() as folder:
-        write_planted_experiments(site, Path(folder) / "experiments.yaml")
-        experiments = load_experiments(Path(folder) / "experiments.yaml")
-    settings = ExperimentSettings.model_validate(SETTINGS["experiments"])
-    truths = {
-        "new_checkout": ("purchases_per_user", "purchases_until_the_end"),
-        "newsletter_prompt": ("subscription_rate", "subscribed"),
-        "new_font": ("page_views_per_user", "page_views_until_the_end"),
-    }
-    found = {}
-    for planted in site.planted:
-        truth, metric = truths[planted.experiment_id]
-        experiment = experiments.get(planted.experiment_id)
-        exposures, outcomes = experiment_tables(events, planted.experiment_id)
-        analysis = analyse(experiments, experiment.id, exposures, outcomes, experiment.ends_at, settings)
-        interval = analysis.result(metric, "treatment").single_look.relative
-        found[f"{planted.experiment_id}: {truth}"] = (interval.low, interval.high, planted.lifts[truth])
-    return found
-
-
-def simulate(users: int, days: int, seed: int) -> pa.Table:
-    """Events of a simulated site: the columns that outcomes are made of, as plain strings, without repeats."""
-    site = _site(users, days, seed)
-    parts = []
-    for table in site.events(0, days):
-        columns = {name: table[name] for name in _COLUMNS}
-        parts.append(
-            pa.table({n: c.cast(pa.string()) if pa.types.is_dictionary(c.type) else c for n, c in columns.items()})
-        )
-    events = pa.concat_tables(parts)
-    person = pc.coalesce(events["user_id"], events["anonymous_id"])
-    events = events.append_column("person", person)
-    for name in ("event_id", "event_type", "occurred_at", "person"):
-        events = events.filter(pc.is_valid(events[name]))
-    # The planted malformed rows would not pass the collector; here only impossible values and times matter.
-    events = events.filter(pc.less(pc.abs(pc.fill_null(events["value"], 0.0)), 1e6))
-    opened = dt.datetime.combine(START, dt.time(), dt.UTC)
-    events = events.filter(pc.less(events["occurred_at"], pa.scalar(opened + dt.timedelta(days=days))))
-    events = events.filter(pc.greater_equal(events["occurred_at"], pa.scalar(opened)))
-    first = np.unique(
-        events["event_id"].combine_chunks().dictionary_encode().indices.to_numpy(), return_index=True
-    )[1]
-    return events.take(pa.array(np.sort(first)))
-
-
-def unit_days(events: pa.Table) -> pa.Table:
-    """The mart `user_days` of simulated events, with numpy instead of dbt."""
-    dates = pc.cast(pc.floor_temporal(events["occurred_at"], unit="day"), pa.date32())
-    day = pc.cast(dates, pa.int32()).to_numpy().astype(np.int64)
-    return _pivot(events, day, "date", pa.date32())
-
-
-def experiment_tables(events: pa.Table, experiment_id: str) -> tuple[pa.Table, pa.Table]:
-    """The marts `exposures` and `experiment_outcomes` of one experiment."""
-    own = events.filter(pc.equal(events["experiment_id"], experiment_id))
-    first = own.group_by(["person", "variant"]).aggregate([("occurred_at", "min")])
-    exposures = pa.table(
-        {
-            "unit_id": first["person"],
-            "user_id": first["person"],
-            "variant": first["variant"],
-            "first_exposed_at": first["occurred_at_min"],
-        }
-    )
-    at = pc.index_in(events["person"], value_set=exposures["user_id"].combine_chunks())
-    known = pc.is_valid(at)
-    events, at = events.filter(known), at.filter(known).to_numpy()
-    exposed = pc.cast(exposures["first_exposed_at"], pa.int64()).to_numpy()[at]
-    moment = pc.cast(events["occurred_at"], pa.int64()).to_numpy()
-    return exposures, _pivot(events, (moment - exposed) // 86_400_000_000, "day", pa.int32())
-
-
-def _pivot(events: pa.Table, day: np.ndarray, name: str, type_: pa.DataType) -> pa.Table:
-    person = events["person"].combine_chunks().dictionary_encode()
-    low = int(day.min())
-    width = int(day.max()) - low + 1
-    keys, cell = np.unique(person.indices.to_numpy().astype(np.int64) * width + (day - low), return_inverse=True)
-    kind = events["event_type"].to_pylist()
-    value = np.nan_to_num(events["value"].to_numpy())
-    names = np.array([_COUNTED.get(k, "") for k in kind])
-    raw = np.array(kind)
-    out = {measure: np.zeros(len(keys)) for measure in MEASURES}
-    for measure in set(_COUNTED.values()):
-        rows = names == measure
-        if measure == "purchases":
-            rows &= value > 0
-        out[measure] = np.bincount(cell[rows], minlength=len(keys)).astype(float)
-    recommended = (raw == "click") & np.asarray(pc.is_valid(events["recommendation_id"]))
-    out["recommendation_clicks"] = np.bincount(cell[recommended], minlength=len(keys)).astype(float)
-    out["engaged_seconds"] = np.bincount(cell, weights=value * (raw == "page_ping"), minlength=len(keys))
-    out["revenue"] = np.bincount(cell, weights=value * (raw == "purchase"), minlength=len(keys))
-    out["sessions"] = np.ones(len(keys))
-    days = pa.array((keys % width + low).astype(np.int32)).cast(type_)
-    return pa.table({"user_id": person.dictionary.take(pa.array(keys // width)), name: days, **out})
-
-
-def _site(users: int, days: int, seed: int) -> Site:
-    changes = {"users": users, "days": days, "items": 200, "new_items_per_day": 2, "passers_by": 0.0}
-    return Site(SimulatorSettings.model_validate({**SETTINGS["simulator"], **changes}), seed, START)
+def _split(treated: np.ndarray, step: np.ndarray) -> Units:
+    n = len(treated)
+    return Units(("control", "treatment"), ("(none)",), pa.nulls(n, pa.string()), treated.astype(np.int8),
+                 np.zeros(n, np.int16), np.zeros(n, np.int64), step.astype(np.int16))  # fmt: skip
 
 
 def _replayed(history: pa.Table, metrics: object) -> tuple[Units, object, dt.datetime]:
@@ -276,7 +185,7 @@ def _replayed(history: pa.Table, metrics: object) -> tuple[Units, object, dt.dat
     return units, days, end
 
 
-def _experiment(metric: str, lift: float) -> Experiment:
+def _experiment(metric: str, lift: float, inference: str) -> Experiment:
     start = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
     return Experiment(
         id="planned",
@@ -287,7 +196,7 @@ def _experiment(metric: str, lift: float) -> Experiment:
         minimum_detectable_effect=lift,
         starts_at=start,
         ends_at=start + dt.timedelta(days=28),
-        decision=DecisionRule(inference="fixed"),
+        decision=DecisionRule(inference=inference),
     )
 
 

@@ -8,7 +8,7 @@ decides, and boosts of all matching rules add up.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -232,8 +232,17 @@ class Rules:
                 boosts.append((kind, str(name), boost.by, rule.id))
         return Applied(actions, tuple(boosts), learn, tuple(matched))
 
+    def changed(self, without: Collection[str], added: Iterable[Rule]) -> Rules:
+        """These rules less some, and others that are tried before those of their priority."""
+        return Rules([*map(compile_rule, added), *(one for one in self.compiled if one.rule.id not in without)])
+
 
 NO_RULES = Rules([])
+
+
+def compile_rule(rule: Rule, line: int = 0) -> Compiled:
+    """Make a rule ready; raises `ml.expressions.ExpressionError` where its condition does not hold."""
+    return Compiled(rule, compile_expression(rule.when, FIELDS), line)
 
 
 def load_rules(path: Path) -> Rules:
@@ -283,11 +292,10 @@ def _compiled(path: Path, lines: Lines, place: int, entry: Any) -> Compiled:
         message = first["msg"].removeprefix("Value error, ")
         raise RulesError(f"{path}:{where}: rule {name}: {field}: {message} (found {first['input']!r})") from None
     try:
-        condition = compile_expression(rule.when, FIELDS)
+        return compile_rule(rule, line)
     except ExpressionError as error:
         where = lines.find(("rules", place, "when")) + error.line - 1
         raise RulesError(f"{path}:{where}: rule {rule.id}: when: {error}") from None
-    return Compiled(rule, condition, line)
 
 
 def _minutes(hours: str) -> tuple[int, int]:

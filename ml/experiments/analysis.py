@@ -302,7 +302,7 @@ def _corrected(
         raw = [results[i].always_valid.p_value if always else results[i].single_look.p_value for i in places]
         p_values = np.array([1.0 if isnan(p) else p for p in raw])
         if primary:
-            # One treatment needs no correction, and statsmodels collects garbage at every call, a tenth of a second.
+            # One treatment needs no correction, and a call collects garbage for a tenth of a second.
             adjusted = multipletests(p_values, method="holm")[1] if len(p_values) > 1 else p_values
             changed = adjusted <= experiment.decision.alpha
         else:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from itertools import combinations, pairwise
 
+from ml.decisions.rules import compile_rule
 from ml.experiments.definition import Experiment, Experiments
 from ml.experiments.metrics import MEASURES, Quantile
 from ml.experiments.targeting import compile_targeting
@@ -38,6 +39,7 @@ def inconsistencies(experiments: Experiments) -> Iterator[Finding]:
         yield from _ramp(experiment)
         yield from _references(experiment, experiments)
     yield from _layer_overlaps(experiments)
+    yield from _same_aspects(experiments)
 
 
 def _variants(experiment: Experiment) -> Iterator[Finding]:
@@ -124,6 +126,12 @@ def _references(experiment: Experiment, experiments: Experiments) -> Iterator[Fi
         yield (*place, "layer_range"), "needs a layer"
     if experiment.layer is not None and experiment.layer not in experiments.layers:
         yield (*place, "layer"), f"no layer {experiment.layer!r}; {_legal(experiment.layer, experiments.layers)}"
+    for name, variant in experiment.variants.items():
+        for number, rule in enumerate(variant.effects.rules.added if variant.effects.rules else ()):
+            try:
+                compile_rule(rule)
+            except ExpressionError as error:
+                yield (*place, "variants", name, "payload", "rules", "with", number, "when"), str(error)
     if experiment.targeting is not None:
         try:
             compile_targeting(experiment.targeting)
@@ -147,6 +155,20 @@ def _layer_overlaps(experiments: Experiments) -> Iterator[Finding]:
                 ("experiments", right.id, "unit"),
                 f"{right.unit!r} differs from {left.unit!r} of {left.id}: "
                 "experiments of one layer exclude each other only by the same unit",
+            )
+
+
+def _same_aspects(experiments: Experiments) -> Iterator[Finding]:
+    """Two experiments that change the same thing of the same answers must exclude each other."""
+    for left, right in combinations(experiments.experiments.values(), 2):
+        both = left.aspects & right.aspects
+        in_time = left.starts_at < right.ends_at and right.starts_at < left.ends_at
+        share_slots = not left.slots or not right.slots or bool(set(left.slots) & set(right.slots))
+        if both and in_time and share_slots and (left.layer is None or left.layer != right.layer):
+            yield (
+                ("experiments", right.id, "layer"),
+                f"changes the {', '.join(sorted(both))} in slots and at times of {left.id}: put both into one "
+                "layer, each with a part of its own",
             )
 
 

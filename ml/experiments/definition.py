@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from ml.experiments.effects import ASPECTS, Effects, effects_of
 from ml.experiments.metrics import Metric
 
 UNITS: tuple[str, ...] = ("user", "anonymous", "session")
@@ -18,11 +20,28 @@ class _Model(BaseModel):
 
 
 class Variant(_Model):
-    """One arm. `payload` is for whoever shows it: a model alias, reranking settings, a rule, content."""
+    """One arm. `payload` says what it is: the service acts on a model, reranking settings, rules and content, see
+    `ml.experiments.effects`; other keys are for whoever shows it.
+    """
 
     share: float = Field(gt=0, le=1)
     description: str = ""
     payload: Mapping[str, Any] = Field(default_factory=dict)
+
+    @field_validator("payload")
+    @classmethod
+    def _effects_hold(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            effects_of(payload)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise ValueError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+        return payload
+
+    @cached_property
+    def effects(self) -> Effects:
+        """What the service does for this variant."""
+        return effects_of(self.payload)
 
 
 class RampStep(_Model):
@@ -72,6 +91,8 @@ class Experiment(_Model):
     variants: Mapping[str, Variant]
     control: str = "control"
     targeting: str | None = None
+    slots: tuple[str, ...] = ()
+    """Slots in which the service lets the variants take effect; none means every one."""
     primary_metric: str
     secondary_metrics: tuple[str, ...] = ()
     guardrails: tuple[Guardrail, ...] = ()
@@ -99,6 +120,16 @@ class Experiment(_Model):
     def treatments(self) -> tuple[str, ...]:
         """Variants but the control, in the order of the file."""
         return tuple(name for name in self.variants if name != self.control)
+
+    @cached_property
+    def aspects(self) -> frozenset[str]:
+        """What of the service's answers the variants are about, whichever of them changes it."""
+        return frozenset(
+            name
+            for variant in self.variants.values()
+            for name in ASPECTS
+            if getattr(variant.effects, name) is not None
+        )
 
     @property
     def metric_names(self) -> tuple[str, ...]:

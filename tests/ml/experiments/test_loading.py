@@ -56,6 +56,18 @@ def test_the_library_has_every_kind_of_metric():
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
+        (
+            "new: {share: 0.5}",
+            "new: {share: 0.5, payload: {model: best}}",
+            10,
+            "model: Input should be 'champion' or 'challenger'",
+        ),
+        (
+            "new: {share: 0.5}",
+            'new: {share: 0.5, payload: {rules: {with: [{id: r, when: "cuntry == 1", then: {banner: b}}]}}}',
+            10,
+            "did you mean 'country'",
+        ),
         ("unit: user", "unit: users", 7, "'users' is not legal; one of 'user', 'anonymous' or 'session'"),
         ("layer: page", "layr: page", 18, "unknown field 'layr'; legal: hypothesis, unit"),
         ("new: {share: 0.5}", "new: {share: 0.6}", 8, "shares sum to 1.1, not 1"),
@@ -130,3 +142,17 @@ def test_an_empty_file_holds_no_experiment_but_the_library(tmp_path):
     found = load(tmp_path, "")
     assert not found.experiments
     assert "conversion" in load(tmp_path, "version: 1\nexperiments:\n").metrics
+
+
+def test_two_experiments_that_change_the_same_must_exclude_each_other(tmp_path):
+    content = GOOD.replace("new: {share: 0.5}", "new: {share: 0.5, payload: {content: hero-b}}")
+    other = (
+        content[content.index("  hero:") :].replace("  hero:", "  banner:").replace("layer: page", "layer: shop")
+    )
+    text = content.replace("layers:\n", "layers:\n  shop: {}\n") + other
+    with pytest.raises(ExperimentsFileError, match="changes the content in slots and at times of hero"):
+        load(tmp_path, text)
+    apart = text.replace("  banner:\n", "  banner:\n    slots: [shop]\n").replace(
+        "  hero:\n", "  hero:\n    slots: [home]\n"
+    )
+    assert load(tmp_path, apart).get("banner").aspects == {"content"}

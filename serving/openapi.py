@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from serving.collector.description import POSTS
 from serving.requests import Body, DecisionRequest, Preferences, RecommendationRequest
 
 ERROR = {
@@ -36,25 +37,17 @@ class Operation:
     errors: tuple[int, ...] = (401, 403, 422)
 
 
-EVENTS_BODY = {
-    "type": "object",
-    "required": ["events"],
-    "properties": {
-        "events": {
-            "type": "array",
-            "items": {"type": "object", "description": "Fields of the event contract; others go to `properties`."},
-        }
-    },
-}
-
 OPERATIONS: tuple[Operation, ...] = (
+    *(
+        Operation("post", path, summary, status, body, errors=(400, 401, 403, 413, 415, 429, 503))
+        for path, (summary, status, body) in POSTS.items()
+    ),
     Operation(
-        "post",
-        "/v1/events",
-        "Take events; accepted means on disk.",
-        202,
-        EVENTS_BODY,
-        errors=(400, 401, 403, 413, 415, 429, 503),
+        "get",
+        "/i",
+        "Take one event of a Snowplow tracker, in the query; answers with a pixel.",
+        query=(("e", "Kind of event: pv, pp, se, ue, tr or ti."),),
+        errors=(400, 401, 403, 413, 429, 503),
     ),
     Operation(
         "post",

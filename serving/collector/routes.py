@@ -16,7 +16,7 @@ from serving.collector.cors import Cors
 from serving.collector.facts import facts_of
 from serving.collector.keys import Sender
 from serving.collector.protocols import segment, snowplow
-from serving.collector.protocols.translation import Untranslatable
+from serving.collector.protocols.translation import Untranslatable, mapping, text
 from serving.collector.requests import fault_of, read_json
 from serving.collector.submissions import Outcome, Rejection, TooManyError, UnavailableError
 from serving.errors import JSON, ApiError, error_answer
@@ -79,8 +79,8 @@ async def take_snowplow_get(collector: Collector, request: Request) -> Response:
 
 async def _take_payloads(collector: Collector, request: Request, payloads: list[Any]) -> Outcome:
     _check_count(collector, payloads)
-    app_ids = {payload.get("aid") for payload in payloads if isinstance(payload, dict)}
-    sender = collector.keys.sender(request, [app_id for app_id in app_ids if len(app_ids) == 1])
+    app_ids = {text(mapping(payload).get("aid")) for payload in payloads}
+    sender = collector.keys.sender(request, app_ids if len(app_ids) == 1 else ())
     ping_seconds = collector.settings.collector.page_ping_seconds
     found = [snowplow.translate(payload, ping_seconds) for payload in payloads]
     return await _take_translated(collector, request, found, sender, "snowplow")

@@ -1,7 +1,7 @@
 """The published bundle: all that the service answers from, written whole and then made current.
 
 `published/<version>/` holds `manifest.json` (sha256 and size of each other file), the items and users as
-Parquet, the model's factors and the seen items as `.npy`, and whatever else was published with them.
+Parquet, the model's factors and the users' histories as `.npy`, and whatever else was published with them.
 `published/CURRENT` names the version that counts; it moves by one atomic rename.
 """
 
@@ -27,8 +27,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ml.events import TIMESTAMP
+from ml.history import History
 
-BUNDLE_FORMAT = 1
+BUNDLE_FORMAT = 2
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 VERSION_PATTERN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
@@ -74,7 +75,7 @@ class Publication:
         items: one row an item; at least `item_id`, and what else of ITEM_COLUMNS is known. Other columns are kept.
         users: one row a user; at least `user_id`. Other columns (segment, persona, country …) are kept.
         trending: TRENDING_SCHEMA; `scope` is `all`, `popular`, `country:XX`, `device:mobile` or `segment:name`.
-        interactions: `user_id`, `item_id` of what users have seen already.
+        interactions: `user_id`, `item_id` of what users have seen; where known `last_at` and `is_negative`.
         user_factors: float32 (n_users, d), rows as `users`; NaN rows are users that the model does not know.
         item_factors: float32 (n_items, d), rows as `items`; NaN rows are items that the model does not know.
         fold_in: how to make vectors of people whom the model does not know; goes with the factors.
@@ -166,20 +167,14 @@ def current_version(published: Path) -> str | None:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A checked bundle in memory. Items and users are numbered by their rows.
-
-    Attributes:
-        seen_starts: int64 (n_users + 1,), where each user's part of `seen_items` starts.
-        seen_items: int32 rows of items.
-    """
+    """A checked bundle in memory. Items and users are numbered by their rows."""
 
     path: Path
     manifest: Mapping[str, Any]
     items: pa.Table
     users: pa.Table
     trending: pa.Table
-    seen_starts: npt.NDArray[np.int64]
-    seen_items: npt.NDArray[np.int32]
+    history: History
     user_factors: Floats | None
     item_factors: Floats | None
     fold_in: FoldIn | None
@@ -206,8 +201,7 @@ class Bundle:
                 items=pq.read_table(path / "items.parquet"),
                 users=pq.read_table(path / "users.parquet"),
                 trending=pq.read_table(path / "trending.parquet").cast(TRENDING_SCHEMA),
-                seen_starts=np.load(path / "seen_starts.npy", allow_pickle=False),
-                seen_items=np.load(path / "seen_items.npy", allow_pickle=False),
+                history=History.load(path),
                 user_factors=np.load(path / "user_factors.npy", allow_pickle=False) if has_model else None,
                 item_factors=np.load(path / "item_factors.npy", allow_pickle=False) if has_model else None,
                 fold_in=_read_fold_in(path, manifest) if has_model else None,
@@ -224,16 +218,10 @@ class Bundle:
             BundleError: they do not.
         """
         n_users, n_items = len(self.users), len(self.items)
-        starts = self.seen_starts
-        if (
-            len(starts) != n_users + 1
-            or starts[0] != 0
-            or starts[-1] != len(self.seen_items)
-            or (np.diff(starts) < 0).any()
-        ):
-            raise BundleError(f"{self.path}: seen_starts.npy does not fit {n_users} users")
-        if len(self.seen_items) and not 0 <= self.seen_items.min() <= self.seen_items.max() < n_items:
-            raise BundleError(f"{self.path}: seen_items.npy names items outside the {n_items} of items.parquet")
+        try:
+            self.history.check(n_users, n_items)
+        except ValueError as error:
+            raise BundleError(f"{self.path}: {error}") from error
         if self.user_factors is None or self.item_factors is None:
             return
         for name, factors, rows in (("user", self.user_factors, n_users), ("item", self.item_factors, n_items)):
@@ -276,10 +264,6 @@ class Bundle:
     def user_rows(self) -> dict[str, int]:
         """Row of each user id."""
         return {user: row for row, user in enumerate(self.users["user_id"].to_pylist())}
-
-    def seen(self, user_row: int) -> npt.NDArray[np.int32]:
-        """Rows of the items that a user has seen before the bundle was made."""
-        return self.seen_items[self.seen_starts[user_row] : self.seen_starts[user_row + 1]]
 
     def user(self, user_row: int) -> dict[str, Any]:
         """All that the bundle says of one user."""
@@ -338,7 +322,6 @@ def as_bundle(publication: Publication, path: Path = Path()) -> Bundle:
     if (publication.user_factors is None) != (publication.item_factors is None):
         raise BundleError("user_factors and item_factors come together or not at all")
     trending = publication.trending.select(TRENDING_SCHEMA.names).cast(TRENDING_SCHEMA)
-    starts, seen = _seen(publication.interactions, users["user_id"], items["item_id"])
     bundle = Bundle(
         path=path,
         manifest={
@@ -349,8 +332,7 @@ def as_bundle(publication: Publication, path: Path = Path()) -> Bundle:
         items=items,
         users=users,
         trending=trending.sort_by([("scope", "ascending"), ("score", "descending"), ("item_id", "ascending")]),
-        seen_starts=starts,
-        seen_items=seen,
+        history=History.of(publication.interactions, users["user_id"], items["item_id"]),
         user_factors=publication.user_factors,
         item_factors=publication.item_factors,
         fold_in=publication.fold_in,
@@ -363,8 +345,7 @@ def _write_parts(draft: Path, publication: Publication) -> None:
     bundle = as_bundle(publication, draft)
     for name, table in (("items", bundle.items), ("users", bundle.users), ("trending", bundle.trending)):
         pq.write_table(table, draft / f"{name}.parquet", compression="zstd")
-    np.save(draft / "seen_starts.npy", bundle.seen_starts)
-    np.save(draft / "seen_items.npy", bundle.seen_items)
+    bundle.history.save(draft)
     if bundle.user_factors is not None and bundle.item_factors is not None:
         np.save(draft / "user_factors.npy", np.ascontiguousarray(bundle.user_factors))
         np.save(draft / "item_factors.npy", np.ascontiguousarray(bundle.item_factors))
@@ -418,22 +399,6 @@ def _distinct(table: pa.Table, key: str) -> pa.Table:
     if ids.null_count or pc.count_distinct(ids).as_py() != len(table):
         raise BundleError(f"{key} must be set and different in every row")
     return table.set_column(table.column_names.index(key), key, ids)
-
-
-def _seen(
-    interactions: pa.Table, users: pa.ChunkedArray, items: pa.ChunkedArray
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-    """CSR of the seen items; pairs of unknown users or items are left out."""
-    rows = pc.index_in(pc.cast(interactions["user_id"], pa.string()), value_set=users.combine_chunks())
-    columns = pc.index_in(pc.cast(interactions["item_id"], pa.string()), value_set=items.combine_chunks())
-    known = np.asarray(pc.and_(pc.is_valid(rows), pc.is_valid(columns)))
-    user = np.asarray(pc.fill_null(rows, -1))[known].astype(np.int64)
-    item = np.asarray(pc.fill_null(columns, -1))[known].astype(np.int64)
-    pairs = np.unique(user * max(1, len(items)) + item)
-    user, item = np.divmod(pairs, max(1, len(items)))
-    starts = np.zeros(len(users) + 1, dtype=np.int64)
-    np.cumsum(np.bincount(user, minlength=len(users)), out=starts[1:])
-    return starts, item.astype(np.int32)
 
 
 def _sha256(path: Path) -> str:

@@ -47,7 +47,7 @@ def publication(
     Args:
         users: mart `users`.
         items: mart `items`, with `trend_score` and `popularity_all`.
-        interactions: mart `interactions`: user_id, item_id, last_at.
+        interactions: mart `interactions`: user_id, item_id, last_at, is_negative, dislikes.
         segments: `user_id`, `name` of the segment; None where there are no segments.
         recommender: the champion; without one, and for one without factors, trending items answer.
         files: further files or folders of the bundle.
@@ -56,6 +56,8 @@ def publication(
     items = _items(items)
     people = users if segments is None else _with_segments(users, segments)
     last = pc.max(interactions["last_at"]).as_py() if len(interactions) else None
+    # what was only shown was neither opened nor turned down: it may come again, as fatigue and caps allow
+    met = pc.or_(pc.invert(interactions["is_negative"]), pc.greater(interactions["dislikes"], 0))
     user_factors = item_factors = fold_in = None
     if isinstance(recommender, FactorRecommender):
         user_factors = _rows_of(recommender.user_factors_, recommender.user_ids_, people["user_id"])
@@ -69,7 +71,7 @@ def publication(
         items=items,
         users=people,
         trending=trending(people, items, interactions),
-        interactions=interactions.select(["user_id", "item_id"]),
+        interactions=interactions.filter(met),
         user_factors=user_factors,
         item_factors=item_factors,
         fold_in=fold_in,

@@ -111,9 +111,10 @@ class Recommending:
         if visitor is not None:
             excluded |= visitor.seen | visitor.rejected
         if row is not None and ranking.shelf:
-            excluded.update(linked.key_of_row[ranking.shelf.bundle.seen(row)].tolist())
+            excluded.update(linked.key_of_row[ranking.shelf.bundle.history.seen(row)].tolist())
         if is_personal:
             visit = activity.visit(request.session_id, user, at)
+            visitor = linked.remembered(visitor, row, activity.limits)
             vector = ranking.personal.vector(visitor, row)[0]
             question = Question(at, visit, visitor, vector, linked.segment(row))
         else:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from ml.decisions.activity import Activity
+from ml.decisions.activity import Activity, ActivityLimits, Visitor
 from ml.decisions.shelf import Shelf
 
 CHUNK = 5_000
@@ -69,6 +71,21 @@ class Linked:
             self._scope_shares[scope] = shares
         found[:] = [shares.get(key, 0.0) for key in keys.tolist()]
         return found
+
+    def remembered(self, visitor: Visitor | None, user_row: int | None, limits: ActivityLimits) -> Visitor | None:
+        """The visitor with what the bundle knows of the time before memory began.
+
+        A service that has just started, or that had no room to keep somebody, still knows what they opened.
+        """
+        if self.shelf is None or user_row is None:
+            return visitor
+        began = visitor.recent[0][1] if visitor and visitor.recent else math.inf
+        earlier = self.shelf.bundle.history.recent(user_row, limits.recent_items)
+        before = [(int(self.key_of_row[row]), at) for row, at in earlier if at < began]
+        if not before:
+            return visitor
+        recent = (before + (visitor.recent if visitor else []))[-limits.recent_items :]
+        return replace(visitor, recent=recent) if visitor else Visitor(recent=recent)
 
     def segment(self, user_row: int | None) -> str | None:
         """Name of a user's segment."""

@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 Vector = npt.NDArray[np.float32]
 FOLDED_ITEMS = 20
 RECENT_SHARE = 0.5
+SMALL = 1e-6
 REMEMBERED = 20_000
 
 
@@ -49,7 +50,9 @@ class Personal:
             return folded, "recent"
         if folded is None:
             return known, "personal"
-        return np.asarray((1 - RECENT_SHARE) * known + RECENT_SHARE * folded, dtype=np.float32), "personal"
+        # what ranking learns and ridge regression answer differ in size: each opinion gets its share of the spread
+        size = RECENT_SHARE * shelf.spread(known) / max(shelf.spread(folded), SMALL)
+        return np.asarray((1 - RECENT_SHARE) * known + size * folded, dtype=np.float32), "personal"
 
     def folded(self, visitor: Visitor | None) -> Vector | None:
         """Factors from recent events alone."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -46,6 +48,7 @@ class Shelf:
         self.known_users = _known(bundle.user_factors)
         self.known_items = _known(bundle.item_factors)
         self._gram = _gram(bundle)
+        self._covariance = _covariance(bundle.item_factors)
 
     def user_vector(self, user_row: int | None) -> npt.NDArray[np.float32] | None:
         """Factors of a user that the model knows, float32 (d,)."""
@@ -76,6 +79,12 @@ class Shelf:
         left = self._gram + (chosen * confidence[:, None]).T @ chosen
         right = fold_in.regularization * fold_in.unknown_user + chosen.T @ (confidence + 1)
         return np.asarray(np.linalg.solve(left, right), dtype=np.float32)
+
+    def spread(self, vector: npt.NDArray[np.float32]) -> float:
+        """Standard deviation of a vector's scores over the items that the model knows."""
+        if self._covariance is None:
+            return 0.0
+        return math.sqrt(max(0.0, float(vector @ self._covariance @ vector)))
 
     def category_of(self, row: int) -> str | None:
         """Name of an item's category."""
@@ -128,6 +137,14 @@ def _gram(bundle: Bundle) -> npt.NDArray[np.float32] | None:
     known = bundle.item_factors[_known(bundle.item_factors)]
     pull = bundle.fold_in.regularization * np.eye(known.shape[1])
     return np.asarray(known.T @ known + pull, dtype=np.float32)
+
+
+def _covariance(factors: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float32] | None:
+    """Of the known items' factors, float32 (d, d)."""
+    if factors is None or not _known(factors).any():
+        return None
+    centred = factors[_known(factors)] - factors[_known(factors)].mean(axis=0)
+    return np.asarray(centred.T @ centred / len(centred), dtype=np.float32)
 
 
 def _known(factors: npt.NDArray[np.float32] | None) -> npt.NDArray[np.bool_]:

@@ -71,7 +71,9 @@ def known_of(tessera: Tessera, user: str) -> dict[str, Any]:
     """
     state = tessera.state
     state.catch_up()
-    visitor, profile = state.activity.visitor(user), state.profile(user)
+    ranking, profile = tessera.ranking, state.profile(user)
+    row = ranking.shelf.user_rows.get(user) if ranking.shelf else None
+    visitor = ranking.linked.remembered(state.activity.visitor(user), row, state.activity.limits)
     facts = dict(tessera.ranking.facts(user))
     if not facts and visitor is None and not profile:
         raise ApiError(404, "nothing is known of this user", "user_id")

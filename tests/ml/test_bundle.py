@@ -28,8 +28,8 @@ def test_a_bundle_is_read_as_it_was_written(tmp_path):
     bundle = Bundle.load(write_bundle(tmp_path, publication(), "v1"))
     assert (bundle.version, bundle.model_version, bundle.as_of) == ("v1", "7", AS_OF)
     assert bundle.item_rows == {"a": 0, "b": 1, "c": 2}
-    assert bundle.seen(0).tolist() == [0, 2]  # twice seen counts once, unknown people not at all
-    assert bundle.seen(1).tolist() == []
+    assert bundle.history.seen(0).tolist() == [0, 2]  # twice seen counts once, unknown people not at all
+    assert bundle.history.seen(1).tolist() == []
     assert bundle.user(0) == {"user_id": "u", "segment": "s"}
     assert bundle.trending["item_id"].to_pylist() == ["a", "b"]
 
@@ -98,7 +98,7 @@ def _no_manifest(folder):
         (_cut, "items.parquet has .* cut or changed"),
         (_change, "item_factors.npy differs from its checksum"),
         (_remove, "users.parquet is missing"),
-        (_other_format, "format 99; this version reads format 1"),
+        (_other_format, "format 99; this version reads format 2"),
         (_no_manifest, "there is no manifest.json"),
     ],
 )

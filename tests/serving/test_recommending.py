@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 
+import pyarrow as pa
 import pytest
 from bundles import AS_OF, publish
 
@@ -70,6 +71,22 @@ def test_a_click_changes_the_next_answer(start, home):
     assert "i7" not in ids(reply)
     assert len(set(ids(reply)) & {"i5", "i6", "i8", "i9"}) == 2  # food, as i7; 60 % of three places
     assert reply["personalized"] is True
+
+
+def test_what_was_opened_before_the_service_started_counts(start, home):
+    opened = ["i5", "i6", "i7"]
+    at = [AS_OF - dt.timedelta(minutes=minutes) for minutes in (3, 2, 1)]
+    interactions = pa.table(
+        {"user_id": ["ann"] * 3, "item_id": opened, "last_at": pa.array(at, pa.timestamp("us", "UTC"))}
+    )
+    publish(home.published, interactions=interactions)
+    knowing = ids(ask(start, recommend(user_id="ann", k=10)))
+    publish(home.published, "v2", interactions=interactions.slice(0, 0))
+    not_knowing = ids(ask(start, recommend(user_id="ann", k=10, exclude=opened)))
+    # trained to like sport, ann has opened food since
+    assert not_knowing[:5] == ["i0", "i1", "i2", "i3", "i4"]
+    assert knowing.index("i8") < not_knowing.index("i8")
+    assert not set(opened) & set(knowing)
 
 
 def test_without_a_bundle_what_people_open_is_answered(start):

@@ -1,0 +1,103 @@
+"""What each user did with which item before a bundle was made: compressed rows, the newest last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Rows = npt.NDArray[np.int32]
+FILES = {"starts": np.int64, "items": np.int32, "at": np.int64, "liked": np.bool_}
+
+
+@dataclass(frozen=True)
+class History:
+    """Items of every user, numbered by their rows.
+
+    Attributes:
+        starts: int64 (n_users + 1,), where each user's part of the other arrays starts.
+        items: int32 (n,), rows of items; within a user every item once, the newest last.
+        at: int64 (n,), Unix seconds of the last time; 0 where it is not known.
+        liked: bool (n,), false where the user turned the item down.
+    """
+
+    starts: npt.NDArray[np.int64]
+    items: Rows
+    at: npt.NDArray[np.int64]
+    liked: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, interactions: pa.Table, users: pa.ChunkedArray, items: pa.ChunkedArray) -> History:
+        """From one row a user and item; pairs of unknown users or items are left out.
+
+        Args:
+            interactions: `user_id`, `item_id`; where known `last_at`, a timestamp, and `is_negative`.
+            users, items: ids in the order of their rows.
+        """
+        user, item = _rows(interactions["user_id"], users), _rows(interactions["item_id"], items)
+        n = len(interactions)
+        at, liked = np.zeros(n, np.int64), np.ones(n, np.bool_)
+        if "last_at" in interactions.column_names:
+            seconds = pc.cast(interactions["last_at"], pa.timestamp("s", "UTC"), safe=False)
+            at = np.asarray(pc.fill_null(pc.cast(seconds, pa.int64()), 0))
+        if "is_negative" in interactions.column_names:
+            liked = ~np.asarray(pc.fill_null(interactions["is_negative"], False))
+        order = np.lexsort((item, at, user))
+        order = order[(user[order] >= 0) & (item[order] >= 0)]
+        # of a pair that comes twice the last one stays
+        pair = user[order] * max(1, len(items)) + item[order]
+        last = np.zeros(len(order), bool)
+        last[len(order) - 1 - np.unique(pair[::-1], return_index=True)[1]] = True
+        order = order[last]
+        starts = np.zeros(len(users) + 1, np.int64)
+        np.cumsum(np.bincount(user[order], minlength=len(users)), out=starts[1:])
+        return cls(starts, item[order].astype(np.int32), at[order], liked[order])
+
+    @classmethod
+    def load(cls, folder: Path) -> History:
+        """Read what `save` wrote."""
+        return cls(**{name: np.load(folder / f"history_{name}.npy", allow_pickle=False) for name in FILES})
+
+    def save(self, folder: Path) -> None:
+        """Write one `.npy` file an array."""
+        for name in FILES:
+            np.save(folder / f"history_{name}.npy", getattr(self, name))
+
+    def check(self, n_users: int, n_items: int) -> None:
+        """Whether the arrays fit together.
+
+        Raises:
+            ValueError: they do not; the message names the file.
+        """
+        starts = self.starts
+        for name, kind in FILES.items():
+            found = getattr(self, name)
+            if found.dtype != kind or found.ndim != 1:
+                raise ValueError(f"history_{name}.npy is {found.dtype} {found.shape}, not {kind.__name__} (n,)")
+        lengths = {len(self.items), len(self.at), len(self.liked), int(starts[-1]) if len(starts) else -1}
+        if len(starts) != n_users + 1 or starts[0] != 0 or len(lengths) > 1 or (np.diff(starts) < 0).any():
+            raise ValueError(f"history_starts.npy does not fit {n_users} users")
+        if len(self.items) and not 0 <= self.items.min() <= self.items.max() < n_items:
+            raise ValueError(f"history_items.npy names items outside the {n_items} of items.parquet")
+
+    def seen(self, user_row: int) -> Rows:
+        """Rows of the items that a user opened or turned down, int32 (n,)."""
+        return self.items[self.starts[user_row] : self.starts[user_row + 1]]
+
+    def recent(self, user_row: int, count: int) -> list[tuple[int, float]]:
+        """Item rows and times (Unix seconds) of what a user opened last, the newest last."""
+        own = slice(self.starts[user_row], self.starts[user_row + 1])
+        chosen = np.flatnonzero(self.liked[own] & (self.at[own] > 0))[-count:]
+        return list(
+            zip(self.items[own][chosen].tolist(), self.at[own][chosen].astype(float).tolist(), strict=True)
+        )
+
+
+def _rows(ids: pa.ChunkedArray, known: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Row of each id, -1 where it is not known."""
+    found = pc.index_in(pc.cast(ids, pa.string()), value_set=known.combine_chunks())
+    return np.asarray(pc.fill_null(found, -1)).astype(np.int64)

@@ -1,25 +1,36 @@
 # make demo   the whole pipeline on a simulated site, then a short report
-# make test   lint, types and tests
+# make test   lint, types and tests; WORKERS=4 for more processes
 # make up     Dagster, MLflow and the service, until Ctrl-C
 # make bench  the benchmarks; ONLY=name for one, SIZE=0.1 for a quick look
 
 TESSERA := .venv/bin/tessera
 PYTHON  := .venv/bin/python
+WORKERS := 2
+SLOWEST := 15
 READY   := .venv/ready
 
-.PHONY: demo test lint up bench lock clean
+.PHONY: demo test lint format types sql up bench lock clean
 
 demo: $(READY)
 	$(TESSERA) demo
 
-test: lint
-	$(PYTHON) -m pytest tests --durations=15
+# Two processes share the tests, each with single-threaded arithmetic: two cores are the machine that must be enough.
+test: $(READY)
+	$(MAKE) --no-print-directory --jobs=2 lint
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest tests \
+	  --numprocesses=$(WORKERS) --dist=loadgroup --no-loadscope-reorder --durations=$(SLOWEST)
 
-lint: $(READY)
+lint: format types sql
+
+format: $(READY)
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
+
+types: $(READY)
 	.venv/bin/mypy
-	.venv/bin/sqlfluff lint dbt_project/models dbt_project/macros dbt_project/tests --processes 2
+
+sql: $(READY)
+	.venv/bin/sqlfluff lint dbt_project/models dbt_project/macros dbt_project/tests
 
 up: $(READY)
 	$(TESSERA) up

@@ -13,7 +13,17 @@ from ml.settings import SETTINGS_FILE, load_settings
 SITE_END = dt.date(2026, 6, 1)
 SITE_DAYS = 30
 SITE_USERS = 300
+DEAR = ("materialized_home", "manifest")  # session fixtures that take long to make
 HOMES = ("TESSERA_HOME", "DAGSTER_HOME", "BENTOML_HOME")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For `--dist loadgroup`: what shares a dear fixture stays together, else a file; the dearest come first."""
+    for item in items:
+        shared = [name for name in DEAR if name in getattr(item, "fixturenames", ())]
+        item.add_marker(pytest.mark.xdist_group(shared[0] if shared else item.nodeid.partition("::")[0]))
+    dear_first = sorted(items, key=lambda item: not set(DEAR) & set(getattr(item, "fixturenames", ())))
+    items[:] = dear_first
 
 
 @pytest.fixture(scope="session")

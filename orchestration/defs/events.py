@@ -89,11 +89,6 @@ def catalogue(home: HomeResource) -> dg.MaterializeResult[None]:
     )
 
 
-@dg.sensor(
-    target=dg.AssetSelection.all(),
-    minimum_interval_seconds=60,
-    description="Starts a run for what came since the last one: sealed parts of the event log, messages in Kafka.",
-)
 def newly_sealed_parts(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.RunRequest | dg.SkipReason:
     """Ask for one run for all that is new; the cursor holds the ids of the parts seen."""
     sealed = {

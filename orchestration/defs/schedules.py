@@ -2,15 +2,22 @@
 
 import dagster as dg
 
+from orchestration.defs.events import newly_sealed_parts
 from orchestration.defs.jobs import daily_increment, training
 from orchestration.defs.resources import HomeResource
 
 
 @dg.definitions
 def schedules() -> dg.Definitions:
-    """The daily increment and the weekly training, at the times of settings.yaml."""
+    """The daily increment and the weekly training, at the times of settings.yaml, and the look for new events."""
     times = HomeResource().settings().schedules
+    look = dg.sensor(
+        target=dg.AssetSelection.all(),
+        minimum_interval_seconds=times.new_events_check_seconds,
+        description="Starts a run for what came since the last one: sealed parts of the event log, messages in Kafka.",
+    )
     return dg.Definitions(
+        sensors=[look(newly_sealed_parts)],
         schedules=[
             dg.ScheduleDefinition(
                 name="every_day",
@@ -28,5 +35,5 @@ def schedules() -> dg.Definitions:
                 default_status=dg.DefaultScheduleStatus.RUNNING,
                 description="Trains anew on the tables as they are.",
             ),
-        ]
+        ],
     )

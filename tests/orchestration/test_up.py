@@ -1,17 +1,22 @@
 """Starting the three programs together: taken ports, a second start, a death, Ctrl-C."""
 
 import io
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -29,6 +34,11 @@ from orchestration.processes import (
     stop_all,
 )
 
+CHECKOUT = Path(__file__).parents[2]
+MAIN = "from orchestration.cli import main; main()"
+LOCATIONS = """{ workspaceOrError { ... on Workspace {
+    locationEntries { name loadStatus locationOrLoadError { __typename } }
+} } }"""
 LISTEN = """
 import socket, time
 server = socket.socket()
@@ -146,3 +156,47 @@ def test_every_program_listens_on_the_port_of_its_setting() -> None:
     for one in programs.values():
         assert str(one.port) in one.command
         assert Path(one.command[0]).exists()
+
+
+def test_the_three_come_up_on_their_ports_and_ctrl_c_ends_them(
+    changing_home: Home, small_settings: Path, tmp_path: Path
+) -> None:
+    ports = {name: free_port() for name in ("dagster", "mlflow", "service")}
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(yaml.safe_dump(yaml.safe_load(small_settings.read_text()) | {"ports": ports}))
+    command = [sys.executable, "-c", MAIN, "up", "--home", str(changing_home.path)]
+    environment = os.environ | {"TESSERA_SETTINGS": str(settings), "COLUMNS": "200"}
+    running = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        address = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+        wait_until(lambda: answer(f"{address['mlflow']}/health") == b"OK", 120)
+        wait_until(lambda: answer(f"{address['service']}/readyz") is not None, 120)
+        wait_until(lambda: b"LOADED" in (answer(f"{address['dagster']}/graphql", query=LOCATIONS) or b""), 120)
+        assert b"RepositoryLocation" in (answer(f"{address['dagster']}/graphql", query=LOCATIONS) or b"")
+        recommended = json.loads(answer(f"{address['service']}/v1/recommendations", user_id="?", k=3) or b"{}")
+        assert len(recommended["items"]) == 3
+        again = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
+        assert again.returncode == up.BUSY
+        assert f"tessera up (process {running.pid}" in again.stdout
+        family = psutil.Process(running.pid).children(recursive=True)
+        assert len(family) >= len(ports)
+        running.send_signal(signal.SIGINT)
+        told = running.communicate(timeout=60)[0]
+    finally:
+        running.kill()
+    for name in address.values():
+        assert name in told
+    assert "All stopped." in told
+    assert [process for process in family if process.is_running()] == []
+
+
+def answer(address: str, **body: object) -> bytes | None:
+    """Of a POST where there is a body, else of a GET; None while nobody answers well."""
+    data = json.dumps(body).encode() if body else None
+    request = urllib.request.Request(address, data, headers={"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=20) as response:
+            found: bytes = response.read()
+            return found
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return None

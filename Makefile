@@ -18,7 +18,7 @@ demo: $(READY)
 test: $(READY)
 	$(MAKE) --no-print-directory --jobs=2 lint
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(PYTHON) -m pytest tests \
-	  --numprocesses=$(WORKERS) --dist=loadgroup --no-loadscope-reorder --durations=$(SLOWEST)
+	  --numprocesses=$(WORKERS) --no-loadscope-reorder --durations=$(SLOWEST)
 
 lint: format types sql
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,17 +14,31 @@ from ml.settings import SETTINGS_FILE, load_settings
 SITE_END = dt.date(2026, 6, 1)
 SITE_DAYS = 30
 SITE_USERS = 300
-DEAR = ("materialized_home", "manifest")  # session fixtures that take long to make
+LONG_FOLDERS = ("tests/orchestration", "tests/dbt_project")
 HOMES = ("TESSERA_HOME", "DAGSTER_HOME", "BENTOML_HOME")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `--dist loadgroup`: what shares a dear fixture stays together, else a file; the dearest come first."""
-    for item in items:
-        shared = [name for name in DEAR if name in getattr(item, "fixturenames", ())]
-        item.add_marker(pytest.mark.xdist_group(shared[0] if shared else item.nodeid.partition("::")[0]))
-    dear_first = sorted(items, key=lambda item: not set(DEAR) & set(getattr(item, "fixturenames", ())))
-    items[:] = dear_first
+    """The folders that take longest come first, so that two processes end at about the same time."""
+    items.sort(key=lambda item: share(item.nodeid) not in LONG_FOLDERS)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """How several processes share the tests: see `share`."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Sharing(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return share(nodeid)
+
+    return Sharing(config, log)
+
+
+def share(nodeid: str) -> str:
+    """What one process takes whole: a folder whose tests share a dear session fixture, else a file."""
+    file = nodeid.partition("::")[0]
+    return next((folder for folder in LONG_FOLDERS if file.startswith(f"{folder}/")), file)
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +57,7 @@ def small_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for candidate in knobs["recommenders"]["candidates"]:
         if candidate["model"] == "lightfm_warp":
             candidate["params"]["epochs"] = 60  # a few thousand interactions need more rounds than the demo's
+    knobs["decisions"]["blend"] |= {"train_questions": 600}
     file = tmp_path_factory.mktemp("settings") / "settings.yaml"
     file.write_text(yaml.safe_dump(knobs), encoding="utf-8")
     return file

@@ -4,8 +4,8 @@ import re
 import shlex
 from pathlib import Path
 
-import click
 import pytest
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from ml.recommenders.zoo import MODELS
@@ -20,8 +20,8 @@ TARGETS = re.findall(r"^make (\w+)", README, re.MULTILINE)
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_command_of_the_readme_has_the_options_it_is_given(line: str) -> None:
     words = shlex.split(line, comments=True)
-    command: click.Command = get_command(app)
-    while isinstance(command, click.Group):
+    command = get_command(app)
+    while isinstance(command, TyperGroup):
         command = command.commands[words.pop(0)]
     options = {name for parameter in command.params for name in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= options

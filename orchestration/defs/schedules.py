@@ -14,7 +14,7 @@ def schedules() -> dg.Definitions:
     look = dg.sensor(
         target=dg.AssetSelection.all(),
         minimum_interval_seconds=times.new_events_check_seconds,
-        description="Starts a run for what came since the last one: sealed parts of the event log, messages in Kafka.",
+        description="Starts a run for what came since the last one: sealed parts of the log, messages in Kafka.",
     )
     return dg.Definitions(
         sensors=[look(newly_sealed_parts)],

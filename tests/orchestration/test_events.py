@@ -44,7 +44,7 @@ def test_a_run_is_asked_for_takes_in_the_topic_and_drops_what_is_too_old(home, b
     resource = HomeResource(path=str(home.path))
 
     def asked():
-        return newly_sealed_parts(dg.build_sensor_context(resources={"home": resource}))
+        return newly_sealed_parts(dg.build_sensor_context(), resource)
 
     assert isinstance(asked(), dg.SkipReason)
     seal(home, "old", dt.datetime.now(dt.UTC) - dt.timedelta(days=12))

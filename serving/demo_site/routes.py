@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import io
 import wave
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from jinja2 import Environment, FileSystemLoader
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -21,20 +23,29 @@ from ml.settings import Settings
 from serving.demo_site import tracker
 from serving.errors import JSON, error_answer
 
-STATIC = Path(__file__).with_name("static")
+STATIC, TEMPLATES = Path(__file__).with_name("static"), Path(__file__).with_name("templates")
 LISTED_ITEMS = 60
 FILM_SECONDS, FILM_RATE = 4, 8_000
-PAGES = {"": "index.html", "form": "form.html", "video": "video.html"}
+PAGES = {"": "home", "form": "form", "video": "video"}
+LINKS = [(name, page.capitalize()) for name, page in PAGES.items()]
 
 
 def demo_routes(home: Home, settings: Settings) -> list[BaseRoute]:
     """Routes below /demo, for an application that has the collector's routes too."""
+    templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True)
+
+    def rendered(name: str) -> HTMLResponse:
+        page = PAGES.get(name, "item")
+        return HTMLResponse(templates.get_template(f"{page}.html.j2").render(page=name, pages=LINKS))
 
     async def page(request: Request) -> Response:
-        return FileResponse(STATIC / PAGES[request.path_params.get("page", "")])
+        name = request.path_params.get("page", "")
+        if name not in PAGES:
+            return error_answer(404, f"the demo site has no page {name[:40]!r}")
+        return rendered(name)
 
     async def item_page(_: Request) -> Response:
-        return FileResponse(STATIC / "item.html")
+        return rendered("items")
 
     async def vendor(request: Request) -> Response:
         file = tracker.script(home, request.path_params["name"])
@@ -50,14 +61,9 @@ def demo_routes(home: Home, settings: Settings) -> list[BaseRoute]:
             }
         )
 
-    async def items(_: Request) -> Response:
-        return JSON(await asyncio.to_thread(newest_items, home))
-
-    async def one_item(request: Request) -> Response:
-        wanted = request.path_params["item_id"]
-        table = await asyncio.to_thread(Catalogue(home).read)
-        found = _as_json(table.filter(pc.equal(table["item_id"], wanted)))
-        return JSON(found[0]) if found else error_answer(404, f"there is no item {wanted[:60]!r} in the catalogue")
+    async def items(request: Request) -> Response:
+        wanted = request.query_params.getlist("id")
+        return JSON(await asyncio.to_thread(lambda: items_of(home, wanted) if wanted else newest_items(home)))
 
     async def film(_: Request) -> Response:
         return Response(silent_film(), media_type="audio/wav", headers={"Accept-Ranges": "none"})
@@ -70,25 +76,18 @@ def demo_routes(home: Home, settings: Settings) -> list[BaseRoute]:
         Route("/demo/", page),
         Route("/demo/config.json", config),
         Route("/demo/items.json", items),
-        Route("/demo/items/{item_id}.json", one_item),
         Route("/demo/items/{item_id}", item_page),
         Route("/demo/vendor/{name}", vendor),
         Route("/demo/film.wav", film),
         Mount("/demo/static", StaticFiles(directory=STATIC)),
-        Route("/demo/{page:str}", page_or_404(page)),
+        Route("/demo/{page:str}", page),
     ]
 
 
-def page_or_404(page: Any) -> Any:
-    """The page handler for names that exist."""
-
-    async def known(request: Request) -> Response:
-        if request.path_params["page"] not in PAGES:
-            return error_answer(404, f"the demo site has no page {request.path_params['page'][:40]!r}")
-        response: Response = await page(request)
-        return response
-
-    return known
+def items_of(home: Home, item_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Items by id, as JSON objects; ids that the catalogue does not know are left out."""
+    table = Catalogue(home).read()
+    return _as_json(table.filter(pc.is_in(table["item_id"], pa.array(item_ids, pa.string()))))
 
 
 def newest_items(home: Home) -> list[dict[str, Any]]:

@@ -1,35 +1,12 @@
 /* The demo site: consent first, then the tracker, then what the page shows. */
-"use strict";
-const PURPOSES = ["analytics", "personalization", "location"];
-const SCRIPTS = ["tracker", "link-clicks", "button-clicks", "forms", "media"];
-const EVENT = "iglu:io.tessera/event/jsonschema/1-0-0";
-const ITEM = "iglu:io.tessera/item/jsonschema/1-0-0";
-const CONSENT = "iglu:io.tessera/consent/jsonschema/1-0-0";
-const POSITION = "iglu:com.snowplowanalytics.snowplow/geolocation_context/jsonschema/1-1-0";
-const DEVICE = "iglu:io.tessera/device_context/jsonschema/1-0-0";
+import { entityOf, ids, site, startPageTracking, startTracking } from "./tracking.js";
 
-const site = {
-  tracking: false,
-  pageItem: null,
-  send(type, fields = {}, entities = []) {
-    if (!site.tracking) return;
-    snowplowBrowserTracking.trackSelfDescribingEvent({
-      event: { schema: EVENT, data: { event_type: type, ...fields } },
-      context: entities,
-    });
-  },
+const PURPOSES = {
+  analytics: "count what I do here",
+  personalization: "choose what I see by it, and tell the device's posture and charge in a word",
+  location: "use my position, rounded to about ten kilometres",
 };
-window.site = site;
-
-const entityOf = (dataset) => ({
-  schema: ITEM,
-  data: {
-    item_id: dataset.itemId,
-    recommendation_id: dataset.recommendationId || null,
-    rank: dataset.rank ? Number(dataset.rank) : null,
-    slot: dataset.slot || null,
-  },
-});
+const hueOf = (text) => [...(text ?? "")].reduce((hue, letter) => (hue * 31 + letter.codePointAt(0)) % 360, 7);
 
 async function json(path, body) {
   const options = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
@@ -43,14 +20,15 @@ function askConsent() {
   if (stored) return Promise.resolve({ purposes: JSON.parse(stored), isNew: false });
   const box = document.createElement("form");
   box.id = "consent";
-  box.innerHTML = `<p>May this site remember what you do here?</p>${PURPOSES.map((purpose) =>
-    `<label><input type="checkbox" name="${purpose}"> ${purpose}</label>`).join(" ")} <button>Save my choice</button>`;
+  box.innerHTML = `<p>May this site remember what you do here?</p>${Object.entries(PURPOSES).map(([purpose, meaning]) =>
+    `<label><input type="checkbox" name="${purpose}"> <b>${purpose}</b>: ${meaning}</label>`).join("")}
+    <button class="primary">Save my choice</button>`;
   document.body.append(box);
   return new Promise((resolve) => {
     box.addEventListener("submit", (event) => {
       event.preventDefault();
       event.stopPropagation();
-      const purposes = PURPOSES.filter((purpose) => box.elements[purpose].checked);
+      const purposes = Object.keys(PURPOSES).filter((purpose) => box.elements[purpose].checked);
       localStorage.setItem("consent", JSON.stringify(purposes));
       box.remove();
       resolve({ purposes, isNew: true });
@@ -58,91 +36,35 @@ function askConsent() {
   });
 }
 
-function load(name) {
-  return new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = name;
-    script.onload = resolve;
-    script.onerror = () => reject(new Error(`${name} could not be loaded`));
-    document.head.append(script);
-  });
-}
-
-function position() {
-  return new Promise((resolve) => {
-    if (!navigator.geolocation) resolve(null);
-    else navigator.geolocation.getCurrentPosition((found) => resolve(found.coords), () => resolve(null), { timeout: 3000 });
-  });
-}
-
-async function startTracking(config, purposes) {
-  for (const name of SCRIPTS) await load(`/demo/vendor/${name}.js`);
-  await load("/demo/static/micro-interactions.js");
-  const sp = snowplowBrowserTracking;
-  sp.newTracker("demo", location.origin, {
-    appId: "demo",
-    bufferSize: 1,
-    keepalive: true,
-    contexts: { webPage: true, browser: true, session: true },
-    plugins: [
-      snowplowLinkClickTracking.LinkClickTrackingPlugin(),
-      snowplowButtonClickTracking.ButtonClickTrackingPlugin(),
-      snowplowFormTracking.FormTrackingPlugin(),
-      snowplowMedia.SnowplowMediaPlugin(),
-      tesseraMicroInteractions(),
-    ],
-  });
-  const entities = [{ schema: CONSENT, data: { purposes } }];
-  if (purposes.includes("location")) {
-    const found = await position();
-    if (found) entities.push({ schema: POSITION, data: { latitude: found.latitude, longitude: found.longitude } });
-  }
-  if (purposes.includes("personalization")) {
-    const upright = matchMedia("(orientation: portrait)").matches;
-    entities.push({ schema: DEVICE, data: { orientation: upright ? "portrait" : "landscape" } });
-  }
-  sp.addGlobalContexts(entities);
-  const user = localStorage.getItem("user");
-  if (user) sp.setUserId(user);
-  const seconds = config.page_ping_seconds;
-  sp.enableActivityTracking({ minimumVisitLength: seconds, heartbeatDelay: seconds });
-  site.tracking = true;
-}
-
-function startPageTracking() {
-  const page = site.pageItem ? [entityOf({ itemId: site.pageItem })] : [];
-  snowplowBrowserTracking.trackPageView({ context: page });
-  snowplowLinkClickTracking.enableLinkClickTracking({
-    context: [(element) => (element.dataset.itemId ? entityOf(element.dataset) : null)],
-  });
-  snowplowButtonClickTracking.enableButtonClickTracking();
-  snowplowFormTracking.enableFormTracking({ options: { events: ["focus_form", "submit_form"] } });
-}
-
-function ids() {
-  const cookie = document.cookie.split("; ").find((one) => one.startsWith("_sp_id."));
-  const parts = cookie ? cookie.split("=")[1].split(".") : [];
-  return { anonymous_id: parts[0], session_id: parts[5] };
-}
-
 async function recommended(slot, count) {
+  if (slot === "newest") return null;
   const user = localStorage.getItem("user");
   const known = site.tracking ? ids() : {};
   if (!known.anonymous_id && !user) return null;
   try {
-    return await json("/v1/recommendations", { ...known, ...(user && { user_id: user }), k: count, slot });
+    return await json("/v1/recommendations", {
+      ...known, ...(user && { user_id: user }), k: count, slot, exclude: site.pageItem ? [site.pageItem] : [],
+    });
   } catch (error) {
     console.info("no recommendations, the newest items are shown instead:", error.message);
     return null;
   }
 }
 
+const priceOf = (item) => (item.price ? `${item.price.toFixed(2)} ${item.currency ?? ""}`.trim() : "");
+
 async function fillSlot(section, items) {
-  const byId = new Map(items.map((item) => [item.item_id, item]));
   const answer = await recommended(section.dataset.slot, Number(section.dataset.count));
+  const byId = new Map(items.map((item) => [item.item_id, item]));
+  const others = (answer?.items ?? []).map((entry) => entry.item_id).filter((id) => !byId.has(id));
+  if (others.length) {
+    const query = new URLSearchParams(others.map((id) => ["id", id]));
+    for (const item of await json(`/demo/items.json?${query}`)) byId.set(item.item_id, item);
+  }
   const ranked = answer
     ? answer.items.map((entry) => ({ ...byId.get(entry.item_id), ...entry }))
-    : items.slice(0, Number(section.dataset.count)).map((item, index) => ({ ...item, rank: index + 1 }));
+    : items.filter((item) => item.item_id !== site.pageItem).slice(0, Number(section.dataset.count))
+      .map((item, index) => ({ ...item, rank: index + 1 }));
   const seen = new IntersectionObserver((entries) => {
     for (const entry of entries.filter((one) => one.isIntersecting)) {
       seen.unobserve(entry.target);
@@ -157,30 +79,40 @@ async function fillSlot(section, items) {
       itemId: item.item_id, slot: section.dataset.slot, rank: item.rank ?? "",
       recommendationId: answer?.recommendation_id ?? "",
     });
+    const cover = document.createElement("div");
+    cover.className = "cover";
+    cover.style.setProperty("--hue", hueOf(item.category));
     const title = document.createElement("strong");
     title.textContent = item.title ?? item.item_id;
     const reason = document.createElement("small");
-    reason.textContent = [item.category, item.reason].filter(Boolean).join(" · ");
-    card.append(title, document.createElement("br"), reason);
+    reason.textContent = [item.category, priceOf(item), item.reason].filter(Boolean).join(" · ");
+    card.append(cover, title, reason);
     section.append(card);
     seen.observe(card);
   }
 }
 
-function wireReactions() {
+function wireReactions(item) {
   for (const button of document.querySelectorAll("[data-event]")) {
     button.addEventListener("click", () => {
       const { event, value, purposes } = button.dataset;
       const fields = { item_id: site.pageItem, ...(value && { value: Number(value) }) };
       if (purposes) fields.purposes = purposes.split(",");
-      if (event === "purchase") fields.currency = "EUR";
+      if (event === "purchase") Object.assign(fields, { value: item.price, currency: item.currency });
       if (event === "exposure") Object.assign(fields, { experiment_id: "demo", variant: "b" });
       site.send(event, fields);
+      button.classList.add("done");
     });
   }
+  document.querySelector("#privacy").addEventListener("click", () => {
+    localStorage.removeItem("consent");
+    location.reload();
+  });
   document.querySelector("#search")?.addEventListener("submit", (event) => {
     event.preventDefault();
-    site.send("search", { query: event.target.elements.query.value });
+    const query = event.target.elements.query.value.trim();
+    site.send("search", { query });
+    showFound(query.toLowerCase());
   });
   document.querySelector("#login")?.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -194,6 +126,11 @@ function wireReactions() {
     event.preventDefault();
     site.send("signup", { plan: event.target.elements.plan.value });
   });
+}
+
+/* Leaves the cards that hold the words, on this page. */
+function showFound(words) {
+  for (const card of document.querySelectorAll(".card")) card.hidden = !card.textContent.toLowerCase().includes(words);
 }
 
 function wireFilm() {
@@ -218,17 +155,25 @@ function tell(message) {
   document.querySelector("header").after(notice);
 }
 
+function showItem(item) {
+  document.title = item.title ?? item.item_id;
+  document.querySelector("#title").textContent = document.title;
+  document.querySelector("#category").textContent = item.category ?? "";
+  document.querySelector("#text").textContent = item.text ?? "";
+  document.querySelector("#price").textContent = priceOf(item);
+  document.querySelector("#shop").hidden = !item.price;
+  document.querySelector("#cover").style.setProperty("--hue", hueOf(item.category));
+}
+
 async function start() {
   const match = location.pathname.match(/^\/demo\/items\/([^/]+)$/);
   site.pageItem = match ? decodeURIComponent(match[1]) : null;
   const [config, items] = await Promise.all([json("/demo/config.json"), json("/demo/items.json")]);
-  if (site.pageItem) {
-    const item = items.find((one) => one.item_id === site.pageItem) ?? await json(`/demo/items/${match[1]}.json`);
-    document.title = item.title ?? item.item_id;
-    document.querySelector("#title").textContent = document.title;
-    document.querySelector("#text").textContent = item.text ?? "";
-    document.querySelector("#price").textContent = item.price ? `${item.price} ${item.currency ?? ""}` : "";
-  }
+  const item = site.pageItem
+    ? items.find((one) => one.item_id === site.pageItem) ?? (await json(`/demo/items.json?id=${match[1]}`))[0]
+    : null;
+  if (site.pageItem && !item) throw new Error(`there is no item ${site.pageItem} in the catalogue`);
+  if (item) showItem(item);
   const { purposes, isNew } = await askConsent();
   if (!purposes.includes("analytics")) tell("You did not agree to analytics: nothing is tracked.");
   else if (config.missing) tell(`Nothing is tracked: ${config.missing}.`);
@@ -237,7 +182,7 @@ async function start() {
     startPageTracking();
     if (isNew) site.send("consent_granted", { purposes, consent: purposes });
   }
-  wireReactions();
+  wireReactions(item);
   wireFilm();
   await Promise.all([...document.querySelectorAll("[data-slot]:not(a)")].map((slot) => fillSlot(slot, items)));
   document.body.dataset.ready = "yes";

@@ -1,21 +1,17 @@
 """The demo site in headless Chromium: what a browser can tell arrives in the event log with right values."""
 
-import asyncio
 import datetime as dt
 import json
 import os
+import runpy
 import shutil
-import socket
-import subprocess
-import sys
-import threading
-import time
 from collections import defaultdict
+from contextlib import asynccontextmanager, contextmanager
 
 import pyarrow as pa
 import pytest
-import uvicorn
 from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from ml.catalogue import ITEM_SCHEMA, Catalogue
 from ml.event_log import EventLog
@@ -24,13 +20,14 @@ from ml.home import Home
 from serving.collector import Collector, collector_routes
 from serving.demo_site import demo_routes, tracker
 from tests.serving.collector.collecting import settings_with
+from tests.serving.served import served
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 LAUNCH = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
 ]  # fmt: skip
-PING_SECONDS = 2.0
+PING_SECONDS = 1.0
 
 
 def items(count=8):
@@ -43,47 +40,32 @@ def items(count=8):
     return pa.Table.from_pylist(rows, schema=ITEM_SCHEMA)
 
 
-class Service:
-    """Collector and demo site in this process, on a real port."""
+@contextmanager
+def demo_site(home):
+    """Collector and demo site on a real port; gives the address of the site."""
+    settings = settings_with(collector={"page_ping_seconds": PING_SECONDS})
+    collector = Collector(home, settings)
 
-    def __init__(self, home):
-        self.home = home
-        settings = settings_with(collector={"page_ping_seconds": PING_SECONDS})
-        self.collector = Collector(home, settings)
-        app = Starlette(routes=[*collector_routes(self.collector), *demo_routes(home, settings)])
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            self.port = found.getsockname()[1]
-        self._server = uvicorn.Server(uvicorn.Config(app, port=self.port, log_level="error"))
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+    @asynccontextmanager
+    async def lifespan(_):
+        await collector.start()
+        yield
+        await collector.close()
 
-    async def _run(self):
-        await self.collector.start()
-        await self._server.serve()
-        await self.collector.close()
+    app = Starlette(routes=[*collector_routes(collector), *demo_routes(home, settings)], lifespan=lifespan)
+    with served(app) as url:
+        yield url + "/demo/"
 
-    def __enter__(self):
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.02)
-        return self
 
-    def __exit__(self, *_):
-        self._server.should_exit = True
-        self._thread.join()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}/demo/"
-
-    def events(self):
-        table = pa.Table.from_batches(EventLog(self.home).read(), schema=EVENT_SCHEMA)
-        found = defaultdict(list)
-        once = {row["event_id"]: row for row in table.sort_by("occurred_at").to_pylist()}
-        for row in once.values():  # a tracker whose page closed before the answer sends again
-            row["properties"] = json.loads(row["properties"] or "{}")
-            found[row["event_type"]].append(row)
-        return found
+def events_of(home):
+    """Events by type, in the order in which they happened."""
+    table = pa.Table.from_batches(EventLog(home).read(), schema=EVENT_SCHEMA)
+    found = defaultdict(list)
+    once = {row["event_id"]: row for row in table.sort_by("occurred_at").to_pylist()}
+    for row in once.values():  # a tracker whose page closed before the answer sends again
+        row["properties"] = json.loads(row["properties"] or "{}")
+        found[row["event_type"]].append(row)
+    return found
 
 
 @pytest.fixture
@@ -93,21 +75,27 @@ def home(tmp_path):
     return home
 
 
-@pytest.fixture
-def page():
+@pytest.fixture(scope="session")
+def browser():
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: apt-get install chromium")
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=LAUNCH)
-        context = browser.new_context(
-            viewport={"width": 1000, "height": 700}, screen={"width": 1280, "height": 800}, locale="de-DE",
-            timezone_id="America/Sao_Paulo", geolocation={"latitude": 52.5163, "longitude": 13.3777},
-            permissions=["geolocation"],
-            user_agent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/129.0.0.0 Safari/537.36",
-        )  # fmt: skip
-        yield context.new_page()
+        yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    context = browser.new_context(
+        viewport={"width": 1000, "height": 700}, screen={"width": 1280, "height": 800}, locale="de-DE",
+        timezone_id="America/Sao_Paulo", geolocation={"latitude": 52.5163, "longitude": 13.3777},
+        permissions=["geolocation"],
+        user_agent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/129.0.0.0 Safari/537.36",
+    )  # fmt: skip
+    yield context.new_page()
+    context.close()
 
 
 @pytest.fixture(scope="session")
@@ -140,19 +128,19 @@ def walk_through(page, url):
     page.goto(url + "?utm_medium=email&utm_source=letter")
     agree(page, "analytics", "personalization", "location")
     page.wait_for_timeout(500)
-    page.hover(".card[data-item-id=i1]")
+    page.hover("[data-slot=home] .card[data-item-id=i1]")
     page.wait_for_timeout(600)
     page.mouse.move(10, 10)
     page.mouse.move(310, 410)
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     page.wait_for_timeout(int(2.4 * PING_SECONDS * 1000))
-    for _ in range(3):
-        page.mouse.click(400, 300)
-    page.wait_for_timeout(700)
     page.evaluate("scrollTo(0, 0)")
-    page.fill("#search input", "red lamp")
+    page.click("h1", click_count=3)
+    page.wait_for_timeout(700)
+    page.fill("#search input", "item 2")
     page.click("#search button")
-    page.click(".card[data-item-id=i2]")
+    assert page.locator(".card:visible").count() == 2  # in its slot, and among everything new
+    page.click("[data-slot=home] .card[data-item-id=i2]")
     page.wait_for_selector("body[data-ready=yes]")
     for button in page.query_selector_all("main [data-event]"):
         button.click()
@@ -167,16 +155,18 @@ def walk_through(page, url):
     page.wait_for_timeout(400)
     open_page(page, url + "video")
     page.evaluate("document.querySelector('#film').play()")
-    page.wait_for_timeout(5_500)
+    page.wait_for_function("document.querySelector('#film').ended")
     open_page(page, url)
     page.wait_for_timeout(800)
 
 
 def test_every_event_that_a_browser_can_produce_arrives(home, page, tracker_scripts):
     os.symlink(tracker_scripts, tracker.folder_of(home))
-    with Service(home) as service:
-        walk_through(page, service.url)
-    found = service.events()
+    with demo_site(home) as url:
+        walk_through(page, url)
+        sent = int(page.inner_text("#sent output"))
+    found = events_of(home)
+    assert sent > 0
     service_only = {"served", "erased"}
     assert set(EVENT_TYPES) - service_only - set(found) == set()
 
@@ -208,9 +198,9 @@ def test_every_event_that_a_browser_can_produce_arrives(home, page, tracker_scri
     assert quartiles == pytest.approx(
         [25.0, 50.0, 75.0, 100.0], abs=10
     )  # the browser tells the time 4 times a second
-    assert [event["value"] for event in found["purchase"]] == [19.5]
+    assert [event["value"] for event in found["purchase"]] == [9.5]
     assert found["rating"][0]["value"] == 4
-    assert found["search"][0]["properties"]["query"] == "red lamp"
+    assert found["search"][0]["properties"]["query"] == "item 2"
     assert [event["properties"]["form_id"] for event in found["form_abandon"]] == ["survey"]
     assert (found["identify"][0]["user_id"], found["identify"][0]["anonymous_id"]) == ("ann", view["anonymous_id"])
     assert found["consent_withdrawn"][0]["properties"]["purposes"] == ["personalization"]
@@ -220,29 +210,38 @@ def test_without_consent_nothing_is_sent_and_no_tracker_is_loaded(home, page, tr
     os.symlink(tracker_scripts, tracker.folder_of(home))
     requests = []
     page.on("request", lambda request: requests.append(request.url))
-    with Service(home) as service:
-        page.goto(service.url)
+    with demo_site(home) as url:
+        page.goto(url)
         page.wait_for_selector("#consent")
         assert not any("vendor" in url or "snowplow" in url for url in requests)
         agree(page)
         page.wait_for_timeout(500)
         assert "nothing is tracked" in page.inner_text("#notice")
         assert not any("vendor" in url or "snowplow" in url for url in requests)
-    assert dict(service.events()) == {}
+    assert dict(events_of(home)) == {}
 
 
 def test_without_the_tracker_the_page_says_what_is_missing(home, page):
-    with Service(home) as service:
-        page.goto(service.url)
+    with demo_site(home) as url:
+        page.goto(url)
         agree(page, "analytics")
         assert "run `python -m serving.demo_site`" in page.inner_text("#notice")
         assert page.query_selector(".card") is not None
 
 
-def test_the_command_says_when_npm_is_missing(tmp_path):
-    environment = {"PATH": str(tmp_path), "TESSERA_HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-m", "serving.demo_site"], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert "npm is not installed" in done.stderr
+def test_pages_share_one_frame_and_unknown_ones_are_told(home):
+    client = TestClient(Starlette(routes=demo_routes(home, settings_with())))
+    for path, label in (("", "Home"), ("form", "Form"), ("video", "Video")):
+        html = client.get(f"/demo/{path}").text
+        assert f'<a href="/demo/{path}" aria-current="page">{label}</a>' in html
+    assert "aria-current" not in client.get("/demo/items/i1").text
+    assert client.get("/demo/nonsense").json()["error"]["message"] == "the demo site has no page 'nonsense'"
+    asked = client.get("/demo/items.json", params={"id": ["i3", "i5", "nobody"]}).json()
+    assert [item["item_id"] for item in asked] == ["i3", "i5"]
+
+
+def test_the_command_says_when_npm_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("TESSERA_HOME", str(tmp_path))
+    with pytest.raises(SystemExit, match="npm is not installed"):
+        runpy.run_module("serving.demo_site", run_name="__main__")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,11 +14,15 @@ from starlette.requests import HTTPConnection
 from serving.errors import ApiError
 
 Kind = Literal["open", "browser", "secret"]
+DIGEST_PREFIX = "sha256:"
 
 
 @dataclass(frozen=True)
 class Keys:
-    """Keys of browsers (public by nature) and secret keys of servers."""
+    """Keys of browsers (public by nature) and secret keys of servers.
+
+    Each as it is, or as `sha256:` and the 64 hex digits of its SHA-256, so that no configuration has to hold it.
+    """
 
     browser: frozenset[str] = frozenset()
     secret: frozenset[str] = frozenset()
@@ -37,11 +43,28 @@ class Caller:
         return self.kind != "browser"
 
 
+class KeyDigests:
+    """The keys as digests; the keys themselves are forgotten."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._browser = _digests(keys.browser)
+        self._secret = _digests(keys.secret)
+
+    def __bool__(self) -> bool:
+        return bool(self._browser or self._secret)
+
+    def kind(self, key: str) -> Literal["browser", "secret"] | None:
+        """What a key is; None if it is not known. Each digest is compared, so that time tells nothing."""
+        digest = digest_of(key)
+        is_secret, is_browser = _is_among(digest, self._secret), _is_among(digest, self._browser)
+        return "secret" if is_secret else "browser" if is_browser else None
+
+
 class Access:
     """Decides for each request who calls."""
 
     def __init__(self, keys: Keys) -> None:
-        self.keys = keys
+        self.keys = KeyDigests(keys)
 
     def caller(self, request: HTTPConnection) -> Caller:
         """Who calls.
@@ -58,11 +81,10 @@ class Access:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not key:
             raise ApiError(401, "send a key as `Authorization: Bearer KEY`", "authorization")
-        if _is_among(key, self.keys.secret):
-            return Caller("secret")
-        if _is_among(key, self.keys.browser):
-            return Caller("browser")
-        raise ApiError(401, "the key is not known", "authorization")
+        kind = self.keys.kind(key)
+        if kind is None:
+            raise ApiError(401, "the key is not known", "authorization")
+        return Caller(kind)
 
     def trusted(self, request: HTTPConnection) -> Caller:
         """Who calls, where a browser's key is not enough.
@@ -76,8 +98,21 @@ class Access:
         return caller
 
 
-def _is_among(key: str, keys: frozenset[str]) -> bool:
-    return any(hmac.compare_digest(key.encode(), known.encode()) for known in keys)
+def digest_of(key: str) -> str:
+    """SHA-256 of a key, in hex."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _digests(keys: Iterable[str]) -> tuple[str, ...]:
+    return tuple(
+        key.removeprefix(DIGEST_PREFIX).lower() if key.startswith(DIGEST_PREFIX) else digest_of(key)
+        for key in sorted(keys)
+    )
+
+
+def _is_among(digest: str, known: tuple[str, ...]) -> bool:
+    matches = [hmac.compare_digest(digest, one) for one in known]
+    return any(matches)
 
 
 def _is_loopback(host: str | None) -> bool:

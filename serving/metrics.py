@@ -18,6 +18,9 @@ FALLBACKS = Counter(
     "tessera_fallbacks", "Answers by the first step of the chain that filled a place", ["step"], registry=REGISTRY
 )
 SWAPS = Counter("tessera_bundle_swaps", "Bundles taken over", registry=REGISTRY)
+COLLECTED = Counter(
+    "tessera_collector_events", "Events that arrived, by what became of them", ["outcome"], registry=REGISTRY
+)
 MODEL_AGE_SECONDS = Gauge(
     "tessera_model_age_seconds", "Age of the data behind the bundle", registry=REGISTRY, multiprocess_mode="max"
 )

@@ -136,7 +136,7 @@ class Collector:
             place = places[refused.index]
             submission.letters.append(submission.reject(place, refused.field, refused.reason, ""))
         rejected = await self._stored(submission) if submission.records or submission.letters else []
-        self.counts.withheld += admitted.withheld
+        self.counts.add("withheld", admitted.withheld)
         accepted = len(admitted.records) - (len(rejected) - len(untranslatable) - len(admitted.refused))
         return Outcome(accepted, rejected, admitted.withheld)
 
@@ -164,7 +164,7 @@ class Collector:
             limit, who = (self._browser_rate, f"{sender.key_id} {facts.address}")
         wait = limit.wait(who, events)
         if wait:
-            self.counts.refused += events
+            self.counts.add("refused", events)
             raise TooManyError("this key sends more than it may", wait)
 
     async def _stored(self, submission: Submission) -> list[Rejection]:

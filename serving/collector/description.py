@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from ml.events import FIELDS, Field
-from serving.collector.protocols.segment import CALLS
+from serving.collector.protocols.segment import CALLS, paths_of
 
 TEXT = {"type": "string"}
 TIME = {"type": ["string", "number"], "description": "ISO 8601, or seconds since 1970."}
@@ -86,5 +86,9 @@ POSTS: Mapping[str, tuple[str, int, dict[str, Any]]] = {
     "/v1/events": ("Take events; accepted means on disk.", 202, EVENTS),
     "/com.snowplowanalytics.snowplow/tp2": ("Take events of a Snowplow tracker.", 200, SNOWPLOW),
     "/v1/batch": ("Take calls of a Segment library.", 200, BATCH),
-    **{f"/v1/{call}": (f"Take one `{call}` call of a Segment library.", 200, MESSAGE) for call in CALLS},
+    **{
+        path: (f"Take one `{call}` call of a Segment library.", 200, MESSAGE)
+        for call in CALLS
+        for path in paths_of(call)
+    },
 }

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from starlette.requests import HTTPConnection
 
-from serving.access import Access, Keys
+from serving.access import Access, KeyDigests, Keys, digest_of
 from serving.errors import ApiError
 
-DIGEST_PREFIX = "sha256:"
 KEY_ID_CHARS = 12
 
 
@@ -33,15 +30,10 @@ class Sender:
 
 
 class KeyRing:
-    """Digests of the keys; the keys themselves are forgotten.
-
-    Args:
-        keys: each as it is, or as `sha256:` and the 64 hex digits of its SHA-256.
-    """
+    """The keys that may send events."""
 
     def __init__(self, keys: Keys) -> None:
-        self._browser = _digests(keys.browser)
-        self._secret = _digests(keys.secret)
+        self._keys = KeyDigests(keys)
         self._without_keys = Access(Keys())
 
     def sender(self, request: HTTPConnection, fallbacks: Iterable[Any] = ()) -> Sender:
@@ -54,18 +46,16 @@ class KeyRing:
         Raises:
             ApiError: 401 without a known key; 403 from another machine where there are no keys.
         """
-        if not self._browser and not self._secret:
+        if not self._keys:
             self._without_keys.caller(request)
             return Sender("open", "open")
         given = [key for key in (key_of(request), *fallbacks) if isinstance(key, str) and key]
         if not given:
             raise ApiError(401, "send a key as `Authorization: Bearer KEY`", "authorization")
         for key in given:
-            digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-            # both sets are compared whole, so that time does not tell which key is near
-            is_secret, is_browser = _is_among(digest, self._secret), _is_among(digest, self._browser)
-            if is_secret or is_browser:
-                return Sender("secret" if is_secret else "browser", digest[:KEY_ID_CHARS])
+            kind = self._keys.kind(key)
+            if kind is not None:
+                return Sender(kind, digest_of(key)[:KEY_ID_CHARS])
         raise ApiError(401, "the key is not known", "authorization")
 
 
@@ -81,18 +71,3 @@ def key_of(request: HTTPConnection) -> str | None:
             raise ApiError(401, "the basic credentials are no base64", "authorization") from None
         return user or None
     return request.query_params.get("key")
-
-
-def _digests(keys: Iterable[str]) -> tuple[str, ...]:
-    found = []
-    for key in sorted(keys):
-        if key.startswith(DIGEST_PREFIX):
-            found.append(key.removeprefix(DIGEST_PREFIX).lower())
-        else:
-            found.append(hashlib.sha256(key.encode()).hexdigest())
-    return tuple(found)
-
-
-def _is_among(digest: str, known: tuple[str, ...]) -> bool:
-    matches = [hmac.compare_digest(digest, one) for one in known]
-    return any(matches)

@@ -27,7 +27,7 @@ Handler = Callable[[Collector, Request], Awaitable[Response]]
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 SNOWPLOW_POST = ("/com.snowplowanalytics.snowplow/tp2",)
 SNOWPLOW_GET = ("/i",)
-SEGMENT = (*segment.CALLS, "batch")
+SEGMENT = {"/v1/batch": "batch", **{path: call for call in segment.CALLS for path in segment.paths_of(call)}}
 
 
 def collector_routes(collector: Collector) -> list[Route]:
@@ -36,7 +36,7 @@ def collector_routes(collector: Collector) -> list[Route]:
     routes = [guard.route("/v1/events", take_events, "POST")]
     routes += [guard.route(path, take_snowplow_post, "POST") for path in SNOWPLOW_POST]
     routes += [guard.route(path, take_snowplow_get, "GET") for path in SNOWPLOW_GET]
-    routes += [guard.route(f"/v1/{call}", _segment_call(call), "POST") for call in SEGMENT]
+    routes += [guard.route(path, _segment_call(call), "POST") for path, call in SEGMENT.items()]
     return routes
 
 

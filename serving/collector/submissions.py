@@ -6,9 +6,11 @@ import asyncio
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
+
+from serving.metrics import COLLECTED
 
 
 class TooManyError(Exception):
@@ -89,3 +91,8 @@ class Counts:
     withheld: int = 0
     commits: int = 0
     commit_seconds: float = 0.0
+
+    def add(self, outcome: Literal["accepted", "rejected", "refused", "withheld"], events: int) -> None:
+        """Count events here and in the metrics of the process."""
+        setattr(self, outcome, getattr(self, outcome) + events)
+        COLLECTED.labels(outcome).inc(events)

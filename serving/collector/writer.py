@@ -76,7 +76,7 @@ class Writer:
         events = len(submission.records)
         with self._counting:
             if self.queued and self.queued + events > self._limits.max_queued_events:
-                self.counts.refused += events
+                self.counts.add("refused", events)
                 raise TooManyError(f"{self.queued} events wait to be stored", self._limits.retry_after_seconds)
             self.queued += events
         self._queue.put(submission)
@@ -152,8 +152,8 @@ class Writer:
             self._rejections.append(more)
             letters += more
             events = events.filter(pa.array([row not in refused for row in range(len(events))]))
-        self.counts.accepted += len(events)
-        self.counts.rejected += len(letters)
+        self.counts.add("accepted", len(events))
+        self.counts.add("rejected", len(letters))
         self.counts.commits += 1
         return events
 

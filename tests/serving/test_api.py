@@ -1,6 +1,7 @@
 """Second depth: the whole application in this process."""
 
 import dataclasses
+import hashlib
 
 import pytest
 from bundles import publication, publish
@@ -55,6 +56,7 @@ def test_a_user_sees_what_is_known(client):
     known = client.get("/v1/users/ann").json()
     assert (known["segment"], known["persona"]) == ("athletes", "runner")
     assert known["recent"][0]["item_id"] == "i3"
+    assert 'tessera_collector_events_total{outcome="accepted"}' in client.get("/metrics").text
 
 
 def test_similar_items_are_of_one_kind(client):
@@ -98,7 +100,8 @@ def test_a_new_bundle_is_taken_over_and_a_bad_one_is_refused(client, tessera, ho
 
 
 def test_keys_decide_who_may_ask(start):
-    locked = dataclasses.replace(start, keys=Keys(browser=frozenset({"b"}), secret=frozenset({"s"})))
+    hashed = "sha256:" + hashlib.sha256(b"t").hexdigest()
+    locked = dataclasses.replace(start, keys=Keys(browser=frozenset({"b"}), secret=frozenset({"s", hashed})))
     with TestClient(application(Tessera(locked))) as client:
 
         def status(key, **body):
@@ -110,6 +113,8 @@ def test_keys_decide_who_may_ask(start):
         assert status("b", user_id="ann") == 403
         assert status("b", anonymous_id="a1") == 200
         assert status("s", user_id="ann") == 200
+        assert status("t", user_id="ann") == 200
+        assert status(hashed, user_id="ann") == 401  # a digest is no key
         assert client.get("/v1/users/ann", headers={"Authorization": "Bearer b"}).status_code == 403
         assert client.get("/livez").status_code == 200
 

@@ -22,6 +22,11 @@ CALLS = ("track", "page", "screen", "identify", "group", "alias")
 Message = Mapping[str, Any]
 
 
+def paths_of(call: str) -> tuple[str, str]:
+    """Where a call arrives: by its name, and by its first letter, as Segment's library for browsers sends it."""
+    return f"/v1/{call}", f"/v1/{call[0]}"
+
+
 def messages_of(body: Any, call: str) -> tuple[list[Any], dict[str, Any]] | None:
     """Messages of a request, and what a batch says of all of them (`context`, `sentAt`); None if it holds none.
 

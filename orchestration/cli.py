@@ -18,6 +18,7 @@ from orchestration.commands.models import evaluate, fit, recommend
 from orchestration.commands.rules import rules
 from orchestration.commands.segment import segment
 from orchestration.commands.simulate import simulate
+from orchestration.commands.tune import tune
 from orchestration.commands.up import up
 
 QUIET = {  # nobody is told of a run, and MLflow's pages need no job runner
@@ -41,7 +42,7 @@ for panel, commands in {
     "Start here": (demo, up),
     "The pipeline": (simulate, ingest, materialize),
     "Using the results": (audience,),
-    "Without the pipeline": (fit, recommend, evaluate, segment),
+    "Without the pipeline": (fit, tune, recommend, evaluate, segment),
 }.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)

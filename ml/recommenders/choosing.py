@@ -6,25 +6,22 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
+from numpy.linalg import LinAlgError
 
 from ml.evaluation.bootstrap import Interval, mean_interval
-from ml.evaluation.measuring import measure
-from ml.evaluation.splits import Split, split
+from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import Recommender, TrainingData
-from ml.recommenders.candidates import Configuration, positive, sampled_users
-from ml.recommenders.content import NoContentError
+from ml.recommenders.candidates import Configuration
+from ml.recommenders.validation import Floats, ValidationWindow
 
-MOST_VALIDATION_USERS = 5_000
+MOST_VALIDATION_USERS = 3_000
 STACK_MOST_PAIRS = (
     500_000  # the second stage fits its first stage once a fold: beyond this, minutes become an hour
 )
 STACK_MOST_CELLS = 300_000_000  # users × items; its first stage scores every item
 DENSE_MOST_USERS = 30_000  # neighbourhoods of users compare everybody with everybody
-COLD_SHARE = 0.5  # of the held-out interactions on new items: from here on, new items are what is chosen for
 
+PLAINEST = Configuration("popularity", {})
 FIRST_STAGE = (
     Configuration("ease", {"regularization": 200.0}),
     Configuration("ease", {"regularization": 500.0}),
@@ -56,7 +53,7 @@ class Trial:
     """One validated configuration."""
 
     configuration: Configuration
-    per_user: npt.NDArray[np.float64]
+    per_user: Floats
     interval: Interval
     seconds: float
 
@@ -67,7 +64,7 @@ class Choice:
 
     Attributes:
         recommender: fitted on all the data.
-        trials: every configuration that was validated, best first.
+        trials: every configuration that was validated, best first; none where there was nothing to choose by.
         metric: what decided.
         cold_share: share of the held-out interactions on items without any in training.
         warnings: of the split.
@@ -82,7 +79,7 @@ class Choice:
     @property
     def configuration(self) -> Configuration:
         """The chosen configuration."""
-        return self.trials[0].configuration
+        return self.trials[0].configuration if self.trials else PLAINEST
 
 
 def choose(
@@ -103,38 +100,40 @@ def choose(
         minutes: no further configuration is tried after half of them; the refit comes on top.
         told: gets a line of progress for each trial.
 
+    Where there is too little to hold anything back, it is popularity.
+
     Raises:
-        ValueError: the split is not possible on this data.
+        ValueError: the split needs what the data does not have, or there is no interaction to learn from.
     """
-    parted = split(data.interactions, validation, seed)
-    for warning in parted.warnings:
+    try:
+        window = ValidationWindow.hold_back(data, validation, seed=seed, most_users=MOST_VALIDATION_USERS)
+    except EmptySplitError as error:
+        told(f"nothing to choose by ({error}): popularity")
+        return Choice(PLAINEST.make().fit_aligned(data), (), "", float("nan"), ())
+    for warning in window.warnings:
         told(f"note: {warning}")
-    counts = parted.train.item_counts
-    test = positive(parted.test)
-    cold_share = float((counts[data.interactions.items.rows(test.items.values)[test.columns]] == 0).mean())
-    cold = cold_share > COLD_SHARE and data.item_features is not None
-    plan = planned(data, cold, validation)
-    candidates = data.interactions.items.take(np.flatnonzero(counts == 0)) if cold else None
-    k = 100 if cold else 10
+    plan = planned(data, window.columns is not None, validation)
     start = time.monotonic()
     trials: list[Trial] = []
     for number, configuration in enumerate(plan, start=1):
         if trials and time.monotonic() - start > minutes * 30:
             told(f"time is up: {len(plan) - number + 1} of {len(plan)} configurations were not tried")
             break
-        found = _trial(configuration, data, parted, candidates, k, seed)
-        if found is None:
+        try:
+            found = _trial(configuration, window, seed)
+        except (ValueError, LinAlgError) as error:  # too few users, items, folds or features for this model
+            told(f"{number} of {len(plan)}: {configuration.model} left out: {error}")
             continue
         trials.append(found)
         told(
-            f"{number} of {len(plan)}: {configuration.model} ndcg_at_{k} {found.interval.mean:.4f} "
+            f"{number} of {len(plan)}: {configuration.model} {window.metric} {found.interval.mean:.4f} "
             f"[{found.interval.low:.4f}, {found.interval.high:.4f}] in {found.seconds:.0f} s"
         )
     trials.sort(key=lambda trial: -trial.interval.mean)
     best = trials[0].configuration
     told(f"chosen: {best.model}; fitting it on all interactions")
     recommender = best.make().fit_aligned(data)
-    return Choice(recommender, tuple(trials), f"ndcg_at_{k}", cold_share, parted.warnings)
+    return Choice(recommender, tuple(trials), window.metric, window.cold_share, window.warnings)
 
 
 def planned(data: TrainingData, cold: bool, validation: str) -> list[Configuration]:
@@ -142,7 +141,7 @@ def planned(data: TrainingData, cold: bool, validation: str) -> list[Configurati
     pairs = data.interactions
     n_users, n_items = len(pairs.users), len(pairs.items)
     small = pairs.n_pairs <= STACK_MOST_PAIRS and n_users * n_items <= STACK_MOST_CELLS
-    plan = [Configuration("popularity", {})]
+    plan = [PLAINEST]
     if pairs.timestamps is not None:
         plan += [Configuration("trending", {"half_life_days": days}) for days in (0.1, 2.0, 30.0)]
     if data.user_features is not None and n_users <= DENSE_MOST_USERS:
@@ -175,26 +174,8 @@ def _stack(models: Sequence[Configuration], **params: object) -> Configuration:
     return Configuration("stacked", {"models": listed, **params})
 
 
-def _trial(
-    configuration: Configuration,
-    data: TrainingData,
-    parted: Split,
-    candidates: pa.Array | None,
-    k: int,
-    seed: int,
-) -> Trial | None:
-    """Fit on the past and measure; None if the model needs content that is not there."""
+def _trial(configuration: Configuration, window: ValidationWindow, seed: int) -> Trial:
+    """Fit on the past and measure."""
     start = time.monotonic()
-    test = sampled_users(positive(parted.test), MOST_VALIDATION_USERS, seed)
-    if candidates is not None:
-        test = test.select(np.isin(test.columns, test.items.rows(candidates))).compact()
-        test = sampled_users(test, MOST_VALIDATION_USERS // 10, seed)
-    try:
-        fitted = configuration.make().fit_aligned(
-            TrainingData(parted.train, data.user_features, data.item_features)
-        )
-    except NoContentError:
-        return None
-    table = fitted.recommend(test.users.values, k, candidates=candidates).to_table()
-    per_user = measure(table, test, parted.train, k, data.interactions.items).per_user["ndcg"]
+    per_user = window.ndcg(configuration.make().fit_aligned(window.past))
     return Trial(configuration, per_user, mean_interval(per_user, seed=seed), time.monotonic() - start)

@@ -16,6 +16,8 @@ from ml.recommenders.interactions import Interactions
 from ml.recommenders.topk import Rows
 
 COLD_SHARE = 0.5  # of the held-back interactions on new items: from here on, new items alone are ranked
+NEW_CELLS = 20_000_000  # users × new items that are ranked at most: with many new items fewer users are judged
+FEWEST_USERS = 200  # but not fewer than these
 AUC_BLOCK = 64  # users whose scores of all items are in memory at a time
 Floats = npt.NDArray[np.float64]
 
@@ -81,6 +83,7 @@ class ValidationWindow:
         if columns is not None:
             future = future.multiply(is_new[None, :]).tocsr()
             future.eliminate_zeros()
+            most_users = min(most_users, max(FEWEST_USERS, NEW_CELLS // max(1, len(columns))))
         users = np.flatnonzero(np.diff(future.indptr) > 0).astype(np.int32)
         if len(users) > most_users:
             users = np.sort(np.random.default_rng(seed).choice(users, most_users, replace=False))

@@ -14,11 +14,27 @@ class CandidateSettings(Section):
     params: dict[str, Any]
 
 
+class SearchSettings(Section):
+    """How long parameters are searched before a training, and of which models."""
+
+    minutes: float = Field(ge=0)
+    models: list[str] = Field(min_length=1)
+
+
+class AblationSettings(Section):
+    """On what the worth of feature families is measured."""
+
+    most_users: PositiveInt
+    epochs: PositiveInt
+
+
 class RecommenderSettings(Section):
     """Knobs of `recommenders`; their reasons stand in settings.yaml."""
 
     baseline: str
     candidates: list[CandidateSettings] = Field(min_length=1)
+    search: SearchSettings
+    ablation: AblationSettings
     user_columns: list[str]
     item_columns: list[str]
     list_length: PositiveInt

@@ -63,14 +63,14 @@ def fit(
 
     Example: tessera fit --interactions ratings.csv --items films.parquet --out model
     """
-    with _clear_errors("fit"):
+    with clear_errors("fit"):
         from ml.recommenders.tables import read_features, read_interactions
 
         pairs = read_interactions(interactions)
-        recommender = _fitted(
-            model, validation.value, seed, pairs, read_features(users, "user_id"), read_features(items, "item_id")
-        )
+        users_known, items_known = read_features(users, "user_id"), read_features(items, "item_id")
+        recommender = _fitted(model, validation.value, seed, pairs, users_known, items_known)
         recommender.save(out)
+        _tell_ablation(recommender, pairs, users_known, items_known)
     console.print(f"{out}: {type(recommender).__name__} from {pairs.n_pairs:,} interactions", soft_wrap=True)
 
 
@@ -87,7 +87,7 @@ def recommend(
 
     Example: tessera recommend --model model --users people.csv --k 10 --out recommendations.csv
     """
-    with _clear_errors("recommend"):
+    with clear_errors("recommend"):
         from ml.recommenders.base import load_recommender
         from ml.recommenders.tables import read_ids, write_table
 
@@ -115,7 +115,7 @@ def evaluate(
 
     Example: tessera evaluate --train train.parquet --test test.parquet --model ease --k 10
     """
-    with _clear_errors("evaluate"):
+    with clear_errors("evaluate"):
         from ml.evaluation.measuring import measure
         from ml.recommenders.tables import read_features, read_interactions
 
@@ -153,8 +153,27 @@ def _fitted(
     return make_recommender(name, **seeded(name, seed)).fit(pairs, users, items)
 
 
+def _tell_ablation(
+    recommender: Recommender, pairs: Interactions, users: FeatureMatrix | None, items: FeatureMatrix | None
+) -> None:
+    """What each family of features is worth to a hybrid; other models have none."""
+    from ml.recommenders.ablation import ablation
+    from ml.recommenders.base import TrainingData
+    from ml.recommenders.lightfm_hybrid import LightFMHybrid
+
+    if not isinstance(recommender, LightFMHybrid) or (users is None and items is None):
+        return
+    data = TrainingData.align(pairs, users, items)
+    for row in ablation(recommender.params(), data, seed=recommender.seed).to_pylist()[1:]:
+        console.print(
+            f"ablation: {row['without']} brings {row['gain']:+.4f} NDCG "
+            f"[{row['gain_low']:+.4f}, {row['gain_high']:+.4f}]",
+            soft_wrap=True,
+        )
+
+
 @contextmanager
-def _clear_errors(command: str) -> Iterator[None]:
+def clear_errors(command: str) -> Iterator[None]:
     """Foreseen errors become one line on stderr and exit code 1."""
     from ml.recommenders.persistence import ModelFileError
     from ml.recommenders.tables import TableError

@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from ml.evaluation.bootstrap import Interval, mean_interval
 from ml.evaluation.figures import comparison_plot
 from ml.evaluation.gate import elect
+from ml.recommenders.ablation import ablation, ablation_plot
+from ml.recommenders.base import TrainingData
 from ml.recommenders.candidates import (
     Candidate,
     Configuration,
@@ -21,9 +23,14 @@ from ml.recommenders.candidates import (
     contenders_from_tables,
     scores_table,
 )
+from ml.recommenders.lightfm_hybrid import LightFMHybrid
 from ml.recommenders.marts import TrainingTables, training_tables, usable_columns
 from ml.recommenders.training import champion_configuration, guardrails_of, planned_configurations, split_of
+from ml.recommenders.validation import ValidationWindow
+from ml.registry import Run
+from ml.settings import Settings
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
+from orchestration.searching import JOURNAL, logged_search
 
 GROUP = "recommendation"
 
@@ -52,8 +59,21 @@ def candidate_models(
     )
     rules = settings.evaluation
     candidates: list[Candidate] = []
+    past = TrainingData(split.train, data.user_features, data.item_features)
     with registry.get().start_run("candidates") as parent:
         parent.log_data("interactions", tables.interactions.to_table())
+        if settings.recommenders.search.minutes:
+            found = logged_search(
+                registry.get(),
+                ValidationWindow.hold_back(past, rules.split, seed=rules.seed),
+                models=settings.recommenders.search.models,
+                file=home.home().models / JOURNAL,
+                minutes=settings.recommenders.search.minutes,
+                seed=rules.seed,
+                parent=parent,
+                told=context.log.info,
+            )
+            plan.append(found[0].configuration)
         for candidate in compare(
             plan,
             data,
@@ -68,7 +88,8 @@ def candidate_models(
             candidates.append(candidate)
             with registry.get().start_run(candidate.configuration.model, parent=parent) as run:
                 run.log_params(candidate.configuration.as_dict())
-                run.log_metrics(candidate.contender(rules.metric).metrics | {"seconds": candidate.seconds})
+                run.log_metrics({**candidate.contender(rules.metric).metrics, "seconds": candidate.seconds})
+                _log_ablation(run, candidate.configuration, past, settings)
         table = comparison_table(candidates, rules.metric)
         plot = comparison_plot(_intervals(candidates, rules.metric), f"{rules.metric}_at_{rules.k}")
         parent.log_table(table, "comparison")
@@ -146,6 +167,23 @@ def _tables(home: HomeResource, warehouse: WarehouseResource) -> TrainingTables:
         user_columns=usable_columns(users, knobs.user_columns),
         item_columns=usable_columns(items, knobs.item_columns),
     )
+
+
+def _log_ablation(run: Run, configuration: Configuration, past: TrainingData, settings: Settings) -> None:
+    """What each family of features is worth to a hybrid, as table, plot and metrics of its run."""
+    model = configuration.make()
+    if not isinstance(model, LightFMHybrid):
+        return
+    knobs = settings.recommenders.ablation
+    table = ablation(
+        model.params(), past, most_users=knobs.most_users, epochs=knobs.epochs, seed=settings.evaluation.seed
+    )
+    if len(table) > 1:
+        run.log_table(table, "ablation")
+        run.log_figure(ablation_plot(table), "ablation")
+        run.log_metrics(
+            {f"gain_of_{row['without']}".replace(" ", "_"): row["gain"] for row in table.to_pylist()[1:]}
+        )
 
 
 def _intervals(candidates: list[Candidate], metric: str) -> dict[str, Interval]:

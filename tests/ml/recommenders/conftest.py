@@ -64,3 +64,22 @@ def user_features() -> FeatureMatrix:
         ),
         "user_id",
     )
+
+
+@pytest.fixture(scope="session")
+def news() -> tuple[Interactions, FeatureMatrix]:
+    """Twelve topics, two an item; an item is taken on one day only, by three people who like one of its topics."""
+    random = np.random.default_rng(0)
+    topics = [random.choice(12, 2, replace=False) for _ in range(300)]
+    rows = [
+        (f"u{user}", f"i{item}", 86_400 * (item // 15))
+        for item in range(300)
+        for user in random.choice(np.flatnonzero(np.isin(np.arange(120) % 12, topics[item])), 3, replace=False)
+    ]
+    users, items, times = zip(*rows, strict=True)
+    names = [f"i{item}" for item in range(300)]
+    features = pa.table({"item_id": names, "features": [[f"topic:{t}" for t in own] for own in topics]})
+    return (
+        Interactions.from_table(pa.table({"user_id": users, "item_id": items, "timestamp": times})),
+        FeatureMatrix.from_table(features, "item_id"),
+    )

@@ -1,0 +1,90 @@
+"""`tessera tune`: search for the parameters of a recommender, every trial a run in MLflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from orchestration.commands.home import HomeOption, chosen_settings, home_of
+from orchestration.commands.models import (
+    InteractionsFile,
+    ItemsFile,
+    UsersFile,
+    Validation,
+    clear_errors,
+    console,
+)
+
+SHOWN_TRIALS = 5
+
+
+def tune(
+    *,
+    interactions: InteractionsFile,
+    items: ItemsFile = None,
+    users: UsersFile = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Models to search, repeatable: lightfm_warp, lightfm_bpr, lightfm_logistic, als, implicit_bpr, "
+            "svd, ease, item_neighbours, user_neighbours, trending, content_affinity. Default: settings.yaml's."
+        ),
+    ] = None,
+    minutes: Annotated[
+        float,
+        typer.Option(min=0, help="Budget, that of earlier calls on the same data counted; the fit comes on top."),
+    ] = 10.0,
+    validation: Annotated[
+        Validation,
+        typer.Option(help="How interactions are held back: the newest, a random share, each user's last."),
+    ] = Validation.TIME,
+    seed: Annotated[int, typer.Option(help="Of the search and the models.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the best model, fitted on all interactions.")],
+    home: HomeOption = None,
+) -> None:
+    """Search for the best parameters and save the model that has them. A stopped search goes on when called again.
+
+    Example: tessera tune --interactions ratings.csv --items films.parquet --model als --minutes 10 --out model
+    """
+    with clear_errors("tune"):
+        from ml.recommenders.base import TrainingData
+        from ml.recommenders.tables import read_features, read_interactions
+        from ml.recommenders.validation import ValidationWindow
+        from ml.registry import Registry
+        from orchestration.searching import JOURNAL, logged_search
+
+        place = home_of(home)
+        pairs = read_interactions(interactions)
+        data = TrainingData.align(pairs, read_features(users, "user_id"), read_features(items, "item_id"))
+        kind = None if validation is Validation.TIME and pairs.timestamps is None else validation.value
+        window = ValidationWindow.hold_back(data, kind, seed=seed)
+        for warning in window.warnings:
+            console.print(f"note: {warning}")
+        trials = logged_search(
+            Registry(place.mlflow_uri, place.artifacts),
+            window,
+            models=model or chosen_settings().recommenders.search.models,
+            file=place.models / JOURNAL,
+            minutes=minutes,
+            seed=seed,
+            told=lambda line: console.print(line, soft_wrap=True),
+        )
+        table = Table("trial", "model", window.metric, "95 % interval", "parameters")
+        for found in [trial for trial in trials if trial.state == "complete"][:SHOWN_TRIALS]:
+            table.add_row(
+                str(found.number),
+                found.configuration.model,
+                f"{found.interval.mean:.4f}",
+                f"{found.interval.low:.4f} to {found.interval.high:.4f}",
+                ", ".join(f"{name}={_short(value)}" for name, value in found.configuration.params.items()),
+            )
+        console.print(table)
+        trials[0].configuration.make().fit_aligned(data).save(out)
+    console.print(f"{out}: {trials[0].configuration.model}, the best of {len(trials)} trials", soft_wrap=True)
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

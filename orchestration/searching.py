@@ -1,0 +1,56 @@
+"""A parameter search that writes itself down: every trial a child run in MLflow, with plot and table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ml.evaluation.figures import comparison_plot
+from ml.recommenders.search import SearchTrial, best_intervals, search, search_table
+from ml.recommenders.validation import ValidationWindow
+from ml.registry import Registry, Run, data_fingerprint
+
+JOURNAL = "search.journal"  # in the home's folder of models: all studies
+
+
+def logged_search(
+    registry: Registry,
+    window: ValidationWindow,
+    *,
+    models: Sequence[str],
+    file: Path,
+    minutes: float,
+    seed: int,
+    parent: Run | None = None,
+    told: Callable[[str], None] = lambda line: None,
+) -> list[SearchTrial]:
+    """Search on the window; the study is that of its data, models and metric, so that the same search goes on.
+
+    Returns:
+        All trials of the study, the best first.
+
+    Raises:
+        ValueError: a model has no space to search, or no trial came to an end.
+    """
+    data = data_fingerprint(window.past.interactions.to_table())
+    name = f"{data[:16]} {','.join(models)} {window.metric}"
+    with registry.start_run("search", parent=parent, tags={"study": name}) as run:
+        run.log_params({"models": ",".join(models), "minutes": minutes, "study": name})
+
+        def finished(trial: SearchTrial) -> None:
+            title = f"{trial.configuration.model} #{trial.number}"
+            with registry.start_run(title, parent=run, tags={"trial.state": trial.state}) as child:
+                child.log_params(trial.configuration.as_dict())
+                child.log_metrics({"seconds": trial.seconds})
+                if trial.state == "complete":
+                    child.log_metrics({f"validation_{window.metric}": trial.interval.mean})
+            value = "" if math.isnan(trial.interval.mean) else f" {window.metric} {trial.interval.mean:.4f}"
+            told(f"{title} {trial.state}{value} in {trial.seconds:.0f} s {trial.reason}".rstrip())
+
+        trials = search(models, window, file=file, name=name, minutes=minutes, seed=seed, finished=finished)
+        run.log_table(search_table(trials, window.metric), "search")
+        if not any(trial.state == "complete" for trial in trials):
+            raise ValueError(f"no trial came to an end in {minutes:g} minutes: give the search more of them")
+        run.log_figure(comparison_plot(best_intervals(trials), window.metric), "search")
+    return trials

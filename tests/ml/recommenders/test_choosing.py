@@ -1,0 +1,86 @@
+"""`auto` on the tables that people bring: small, without times, with ratings, of news; and what it compares."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ml.recommenders import choosing
+from ml.recommenders.base import TrainingData
+from ml.recommenders.candidates import Configuration
+from ml.recommenders.choosing import choose, planned
+from ml.recommenders.interactions import Interactions
+
+FEW = (
+    Configuration("ease", {"regularization": 20.0}),
+    Configuration("als", {"n_factors": 8}),
+)
+
+
+def table(n_users, n_items, each, seed=0, **columns):
+    random = np.random.default_rng(seed)
+    rows = [(f"u{u}", f"i{i}") for u in range(n_users) for i in random.choice(n_items, each, replace=False)]
+    users, items = zip(*rows, strict=True)
+    return pa.table(
+        {"user_id": users, "item_id": items, **{name: make(len(rows)) for name, make in columns.items()}}
+    )
+
+
+def aligned(found):
+    return TrainingData.align(Interactions.from_table(found))
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """A short first stage: what is tested is the choosing, the models have tests of their own."""
+    monkeypatch.setattr(choosing, "FIRST_STAGE", FEW)
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize(
+    ("found", "kind"),
+    [
+        (table(5, 6, 3), "random"),
+        (table(5, 6, 3, timestamp=lambda n: np.arange(n) * 3600), "time"),
+        (
+            table(5, 6, 3, timestamp=lambda n: np.arange(n) * 3600, rating=lambda n: np.arange(n) % 5 + 1.0),
+            "random",
+        ),
+        (table(30, 4, 1), "leave-last-out"),
+        (table(1, 9, 8), "random"),
+        (table(40, 1, 1, timestamp=np.arange), "time"),
+        (table(30, 20, 6, weight=lambda n: np.where(np.arange(n) % 4, 1.0, -2.0)), "random"),
+    ],
+    ids=["five users", "with times", "with ratings", "one item each", "one user", "one item", "rejections"],
+)
+def test_small_tables_get_a_model_that_recommends(found, kind):
+    chosen = choose(aligned(found), kind)
+    rows = chosen.recommender.recommend(["u0", "stranger"], 3).to_table().to_pylist()
+    assert [row for row in rows if row["user_id"] == "stranger"]
+    assert all(np.isfinite(row["score"]) for row in rows)
+
+
+@pytest.mark.usefixtures("few")
+def test_what_validates_best_is_fitted_on_everything(two_tastes, user_features, item_features):
+    lines = []
+    chosen = choose(TrainingData.align(two_tastes, user_features, item_features), "random", told=lines.append)
+    means = [trial.interval.mean for trial in chosen.trials]
+    assert means == sorted(means, reverse=True)
+    assert chosen.metric == "ndcg_at_10"
+    assert chosen.recommender.seen_.nnz == two_tastes.n_pairs
+    assert means[0] > next(t.interval.mean for t in chosen.trials if t.configuration.model == "popularity") + 0.1
+    assert any("happened after the first test interaction" in line for line in lines)
+
+
+@pytest.mark.usefixtures("few")
+def test_time_that_is_up_ends_the_trials_and_is_said(two_tastes):
+    lines = []
+    chosen = choose(TrainingData.align(two_tastes), "random", minutes=0.0, told=lines.append)
+    assert [trial.configuration.model for trial in chosen.trials] == ["popularity"]
+    assert any(line.startswith("time is up") for line in lines)
+
+
+def test_the_plan_leaves_out_what_the_size_does_not_allow(two_tastes, monkeypatch):
+    data = TrainingData.align(two_tastes)
+    assert "stacked" in [found.model for found in planned(data, cold=False, validation="time")]
+    monkeypatch.setattr(choosing, "STACK_MOST_PAIRS", 10)
+    assert "stacked" not in [found.model for found in planned(data, cold=False, validation="time")]

@@ -66,7 +66,7 @@ def put_load_on(
     options = {"batch": batch, "connections": connections, "seconds": seconds, "per-second": per_second}
     for name, value in options.items():
         command += [f"--{name}", str(value)]
-    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     if set(found["statuses"]) != {"202"}:
         raise RuntimeError(f"not every request was taken: {found['statuses']}")
     return found

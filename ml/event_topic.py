@@ -8,6 +8,7 @@ id is the same event.
 from __future__ import annotations
 
 import datetime as dt
+import importlib.util
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -61,8 +62,12 @@ def client_options(settings: KafkaSettings, home: Home) -> dict[str, Any]:
     """Options of librdkafka for both ends; those in the owner's file win.
 
     Raises:
-        ValueError: the file is missing or a line is not `name=value`.
+        OSError: the file cannot be read.
+        ValueError: a line of it is not `name=value`.
+        TopicError: the client is not installed.
     """
+    if importlib.util.find_spec("confluent_kafka") is None:
+        raise TopicError("Kafka needs the package confluent-kafka, which the extra `kafka` brings")
     options: dict[str, Any] = {"bootstrap.servers": settings.bootstrap_servers, "client.id": "tessera"}
     return options | (_options_of(home.path / settings.client_file) if settings.client_file else {})
 
@@ -196,10 +201,11 @@ def _behind(messages: Sequence[Message]) -> list[TopicPartition]:
 
 @contextmanager
 def _consumer(home: Home, settings: KafkaSettings) -> Iterator[Consumer]:
+    options = client_options(settings, home)
     from confluent_kafka import Consumer  # noqa: PLC0415
 
     own = {"group.id": settings.group, "enable.auto.commit": False, "enable.partition.eof": True}
-    consumer = Consumer(client_options(settings, home) | own)
+    consumer = Consumer(options | own)
     try:
         yield consumer
     finally:

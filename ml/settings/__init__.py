@@ -7,6 +7,7 @@ from typing import Self
 
 import yaml
 from pydantic import ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from ml.settings.collector import CollectorSettings
 from ml.settings.decisions import DecisionSettings
@@ -72,6 +73,12 @@ def load_settings(path: Path | None = None) -> Settings:
     try:
         return Settings.model_validate({name: {} if knobs is None else knobs for name, knobs in content.items()})
     except ValidationError as error:
-        faults = [(".".join(map(str, fault["loc"])), fault["msg"], fault["input"]) for fault in error.errors()]
-        knobs = "; ".join(f"{knob}: {message} (found {found!r})" for knob, message, found in faults)
-        raise SettingsError(f"{file}: {knobs}") from error
+        raise SettingsError(f"{file}: {'; '.join(map(_fault, error.errors()))}") from error
+
+
+def _fault(fault: ErrorDetails) -> str:
+    """The knob, what is wrong and what was found; of a whole section the message says enough."""
+    place = "".join(f"{part}." for part in fault["loc"]).removesuffix(".")
+    message = fault["msg"].removeprefix("Value error, ")
+    found = "" if isinstance(fault["input"], dict) else f" (found {fault['input']!r})"
+    return f"{place}: {message}{found}" if place else f"{message}{found}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import pyarrow as pa
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from ml.event_topic import client_options, message_of
-from ml.home import Home
+from ml.event_topic import message_of
 from ml.settings.kafka import KafkaSettings
 from serving.collector.submissions import UnavailableError
 
@@ -19,15 +19,16 @@ TOO_LARGE = "has {bytes} bytes, more than the topic takes"
 class KafkaSink:
     """Events are durable when all in-sync replicas have them.
 
-    Raises:
-        ValueError: the file of client options is wrong.
+    Args:
+        settings: topic and timeout.
+        options: of librdkafka, which go over those of the sink.
     """
 
-    def __init__(self, settings: KafkaSettings, home: Home) -> None:
+    def __init__(self, settings: KafkaSettings, options: Mapping[str, Any]) -> None:
         self._topic = settings.topic
         own = {"enable.idempotence": True, "compression.type": "lz4", "linger.ms": 1}
         own["delivery.timeout.ms"] = round(settings.timeout_seconds * 1_000)
-        self._producer = Producer(own | client_options(settings, home))
+        self._producer = Producer(own | dict(options))
 
     def append(self, events: pa.Table) -> Mapping[int, str]:
         """Durable when it returns, but for the rows that are too large.

@@ -8,6 +8,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from ml.event_log import EventLog
+from ml.event_topic import client_options
 from ml.home import Home
 from ml.settings import Settings
 from serving.collector.open_parts import OpenParts
@@ -42,10 +43,16 @@ class Sink(Protocol):
 
 
 def open_sink(home: Home, settings: Settings) -> Sink:
-    """The sink that the settings name."""
+    """The sink that the settings name.
+
+    Raises:
+        TopicError: the client of Kafka is not installed.
+        ValueError: the file of client options is wrong.
+    """
     limits = settings.collector
     if limits.sink == "kafka":
+        options = client_options(settings.kafka, home)
         from serving.collector.kafka_sink import KafkaSink  # noqa: PLC0415  (the client is an extra)
 
-        return KafkaSink(settings.kafka, home)
+        return KafkaSink(settings.kafka, options)
     return OpenParts(EventLog(home), limits.part_rows, limits.part_age_seconds)

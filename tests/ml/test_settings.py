@@ -43,3 +43,10 @@ def test_settings_cannot_be_changed_by_the_code_that_gets_them():
     settings = load_settings()
     with pytest.raises(ValueError, match="frozen"):
         settings.ports = None
+
+
+def test_kafka_without_an_address_is_an_error_that_says_what_is_missing_and_nothing_else(tmp_path):
+    file = write(tmp_path, lambda content: content["collector"].update(sink="kafka"))
+    with pytest.raises(SettingsError) as refused:
+        load_settings(file)
+    assert str(refused.value) == f"{file}: collector.sink is kafka, which needs kafka.bootstrap_servers"

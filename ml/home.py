@@ -79,3 +79,8 @@ class Home:
     def reports(self) -> Path:
         """Readable reports, one folder a subject."""
         return self.path / "reports"
+
+    @property
+    def contacts(self) -> Path:
+        """Who was contacted when, for caps and quiet periods."""
+        return self.path / "contacts"

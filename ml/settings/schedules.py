@@ -10,5 +10,6 @@ class ScheduleSettings(Section):
 
     daily_increment: str
     training: str
+    campaigns: str
     timezone: str
     new_events_check_seconds: int = Field(ge=10)

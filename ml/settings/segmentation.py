@@ -73,6 +73,7 @@ class CampaignSettings(Section):
 
     segment: str
     exclude_contacted_days: float = Field(ge=0)
+    hold_out: Share = Field(ge=0, le=0.9)
 
 
 class SegmentationSettings(Section):

@@ -48,7 +48,7 @@ def audience(
     from orchestration.warehouse import Warehouse, WarehouseBusyError, WarehouseMissingError
 
     place = home_of(home)
-    log = ContactLog(place.path / "contacts")
+    log = ContactLog(place.contacts)
     now = dt.datetime.now(dt.UTC)
     try:
         warehouse = Warehouse(place.warehouse)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orchestration.materialization import Outcome
 
 BUSY = 3
-JOBS = ("daily_increment", "full_refresh", "training", "retention")
+JOBS = ("daily_increment", "full_refresh", "training", "retention", "campaigns")
 
 
 def materialize(
@@ -29,7 +29,8 @@ def materialize(
 
     The default, `daily_increment`, builds every asset and reads only what is new in the event log; `full_refresh`
     builds the tables from the whole log; `training` leaves the tables as they are and trains anew; `retention`
-    drops what is older than the settings allow from log and tables, as every job that reads the log does.
+    drops what is older than the settings allow from log and tables, as every job that reads the log does;
+    `campaigns` writes the audiences of the campaigns in the settings and logs their contacts, which no other does.
 
     Stopping it at any point is safe: run it again. Exit status 3 says that another run is at work.
     """

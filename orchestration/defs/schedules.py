@@ -3,7 +3,7 @@
 import dagster as dg
 
 from orchestration.defs.events import newly_sealed_parts
-from orchestration.defs.jobs import daily_increment, training
+from orchestration.defs.jobs import EVERYTHING, daily_increment, training
 from orchestration.defs.resources import HomeResource
 
 
@@ -12,7 +12,7 @@ def schedules() -> dg.Definitions:
     """The daily increment and the weekly training, at the times of settings.yaml, and the look for new events."""
     times = HomeResource().settings().schedules
     look = dg.sensor(
-        target=dg.AssetSelection.all(),
+        target=EVERYTHING,
         minimum_interval_seconds=times.new_events_check_seconds,
         description="Starts a run for what came since the last one: sealed parts of the log, messages in Kafka.",
     )

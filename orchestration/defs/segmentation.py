@@ -1,4 +1,4 @@
-"""Segments of users as assets: the fitted model with its report, every user's segments, and campaign audiences."""
+"""Segments of users as assets: the fitted model with its report, every user's segments, and the profiles."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ from matplotlib.figure import Figure
 
 from ml.home import Home
 from ml.segmentation import Segmentation, load_segmentation
-from ml.segmentation.audiences import ContactLog, build_audience, deliver
 from ml.segmentation.figures import choice_plot, sizes_plot, traits_plot, user_map
 from ml.segmentation.identity import migration
-from ml.segmentation.membership import select_members
 from ml.segmentation.profiles import profile_table
 from ml.segmentation.report import write_report
 from ml.segmentation.rules import load_rules
@@ -161,48 +159,6 @@ def every_user_has_one_segment(warehouse: WarehouseResource) -> dg.AssetCheckRes
     return dg.AssetCheckResult(
         passed=bool(counted["users"] == counted["assigned"] == counted["distinct_users"]), metadata=counted
     )
-
-
-@dg.asset(
-    deps=[user_segments],
-    group_name=GROUP,
-    kinds={"csv"},
-    description=(
-        "The audiences of the campaigns in settings.yaml, once a day each: consenting users outside quiet periods "
-        "and below the cap, with the strategy. Every contact is logged."
-    ),
-)
-def campaign_audiences(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
-    """Write `reports/audiences/<campaign>/<date>.csv`; a campaign that has today's file is left alone."""
-    settings, place, now = home.settings().segmentation, home.home(), dt.datetime.now(dt.UTC)
-    log = ContactLog(place.path / "contacts")
-    users, segments = warehouse.read("users"), warehouse.read("user_segments")
-    written: dict[str, int] = {}
-    for name, campaign in settings.campaigns.items():
-        file = place.reports / "audiences" / name / f"{now:%Y-%m-%d}.csv"
-        if file.exists():
-            continue
-        members = select_members(campaign.segment, users, segments, load_rules())
-        audience = build_audience(
-            name,
-            members.users,
-            members.strategies,
-            contacts=log.read(),
-            settings=settings.audiences,
-            now=now,
-            exclude_contacted_days=campaign.exclude_contacted_days,
-        )
-        deliver(audience, file, log, now)
-        written[name] = audience.table.num_rows
-    return dg.MaterializeResult(metadata={"campaigns": len(settings.campaigns), **written})
-
-
-campaigns = dg.define_asset_job(
-    "campaigns",
-    selection=[campaign_audiences],
-    description="Write the audiences of the week's campaigns.",
-)
-weekly_campaigns = dg.ScheduleDefinition(job=campaigns, cron_schedule="0 7 * * 1", execution_timezone="UTC")
 
 
 def segmentation_folder(home: Home) -> Path:

@@ -6,7 +6,7 @@ import pytest
 from orchestration.definitions import defs
 from orchestration.materialization import stages_of
 
-JOBS = ("daily_increment", "full_refresh", "training", "retention")
+JOBS = ("daily_increment", "full_refresh", "training", "retention", "campaigns")
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +67,14 @@ def test_the_daily_increment_and_training_have_schedules_and_new_files_a_sensor(
     repository = definitions.get_repository_def()
     assert {"daily_increment", "training"} <= {schedule.job_name for schedule in repository.schedule_defs}
     assert [sensor.name for sensor in repository.sensor_defs] == ["newly_sealed_parts"]
+
+
+def test_only_the_job_for_it_writes_campaigns_since_they_log_contacts(definitions: dg.Definitions) -> None:
+    audiences = dg.AssetKey("campaign_audiences")
+    makers = [
+        job for job in JOBS if audiences in definitions.resolve_job_def(job).asset_layer.selected_asset_keys
+    ]
+    assert makers == ["campaigns"]
+    sensors = definitions.get_repository_def().sensor_defs
+    targeted = [target.job_name for sensor in sensors for target in sensor.targets]
+    assert all(audiences not in definitions.resolve_job_def(j).asset_layer.selected_asset_keys for j in targeted)

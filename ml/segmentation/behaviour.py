@@ -1,8 +1,8 @@
-"""What the people of a segment do in their sessions: funnel, triggers of conversion, times, devices and places."""
+"""What the people of a segment do in their sessions: funnel, times, devices, places, trend, and usual sessions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,72 +11,106 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.segmentation.features import KEY, map_entries, numbers
+from ml.segmentation.algorithms import NOISE, Labels
+from ml.segmentation.features import KEY, numbers
+from ml.segmentation.triggers import Trigger, find_triggers
+from ml.segmentation.vocabulary import may_be_told
 
 FUNNEL = ("view", "cart", "checkout", "purchase")
-MIXES = ("daypart", "device_type", "country", "channel")
-SIGNALS = "signals_before_conversion"
-FEWEST_SESSIONS = 30  # with and without a signal, below which a lift is not told
-MOST_TRIGGERS = 5
-MOST_IN_MIX = 4
+MIXES = ("daypart", "device_type", "channel", "country")
+MOST_IN_MIX = 5
+TREND_WEEKS = 12
+WEEK_SECONDS = 7 * 86400
+FEWEST_WEEKS = 4  # of activity; below, two halves of it tell no trend
+SIZES_OF_VISIT = {"short": 0.25, "usual": 0.5, "long": 0.75}  # quantile of pages and length
 
 
 @dataclass(frozen=True)
-class Trigger:
-    """A micro-interaction that precedes conversion: rates of converted sessions with and without it.
+class TypicalSession:
+    """A real session near the quartiles of the segment's; `reached` is its last step in the funnel."""
 
-    `lift` is the ratio of the two, `low` and `high` its 95 % interval (Katz's log method).
-    """
-
-    signal: str
-    sessions: int
-    converted_with: float
-    converted_without: float
-    lift: float
-    low: float
-    high: float
+    kind: str
+    weekday: str | None
+    hour: int | None
+    device_type: str | None
+    channel: str | None
+    pages: int
+    minutes: float
+    reached: str | None
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """Sessions of one segment in numbers; `funnel` counts the sessions that came at least so far."""
+    """Sessions of one segment in numbers.
+
+    `funnel` counts the sessions that came at least so far; `mixes` are shares of sessions by daypart, device,
+    channel and country; `weekly_users` the people who came in each whole week, the latest last.
+    """
 
     sessions: int
     funnel: dict[str, int]
     mixes: dict[str, dict[str, float]]
-    median_pages: float
-    median_minutes: float
+    median_pages: float | None
+    median_minutes: float | None
+    weekly_users: tuple[int, ...]
+    typical: tuple[TypicalSession, ...]
     triggers: tuple[Trigger, ...]
 
+    @property
+    def trend(self) -> float | None:
+        """Relative change of the weekly users from the earlier half of the weeks to the later; None if unknown."""
+        weeks = self.weekly_users[-(len(self.weekly_users) // 2 * 2) :]
+        earlier = sum(weeks[: len(weeks) // 2])
+        return sum(weeks[len(weeks) // 2 :]) / earlier - 1 if len(weeks) >= FEWEST_WEEKS and earlier else None
 
-def behaviours(sessions: pa.Table, assigned: pa.Table) -> dict[int, Behaviour]:
-    """Behaviour by segment number.
+    @classmethod
+    def from_document(cls, entry: Mapping[str, Any]) -> Behaviour:
+        """Inverse of `dataclasses.asdict` after a way through JSON."""
+        parts = {
+            "weekly_users": tuple(entry["weekly_users"]),
+            "typical": tuple(TypicalSession(**session) for session in entry["typical"]),
+            "triggers": tuple(Trigger(**trigger) for trigger in entry["triggers"]),
+        }
+        return cls(**{**entry, **parts})
+
+
+def behaviours(
+    sessions: pa.Table, users: pa.Table, segments: Labels, hints: Mapping[str, Sequence[str]], minimum_size: int
+) -> dict[int, Behaviour]:
+    """Behaviour by segment number, of segments of at least `minimum_size` users.
 
     Args:
         sessions: the mart `sessions`: `user_id`, and of `funnel_stage, is_converted, page_views, duration_seconds,
-            daypart, device_type, country, channel, signals_before_conversion` (a map of counts) what is there.
-        assigned: `user_id, segment`.
+            started_at, local_started_at, daypart, device_type, channel, country, signals_before_conversion` (a map
+            of counts) what is there.
+        users: `user_id`, and `consents` if places are to be told.
+        segments: of the users (n_users,).
+        hints: purpose of consent → columns that are told only of users who granted it.
+        minimum_size: users that a value of a mix needs, too.
     """
-    rows = pc.index_in(sessions.column(KEY).cast(pa.string()), value_set=assigned.column(KEY).cast(pa.string()))
-    segments = assigned.column("segment").combine_chunks().take(rows)
+    place = pc.index_in(sessions.column(KEY).cast(pa.string()), value_set=users.column(KEY).cast(pa.string()))
+    rows = np.asarray(pc.fill_null(place, -1)).astype(np.int64)
+    sizes = dict(zip(*(part.tolist() for part in np.unique(segments, return_counts=True)), strict=True))
+    told = {name: may_be_told(users, name, hints) for name in MIXES if name in sessions.column_names}
+    weeks, count = _weeks(sessions)
+    segment_of_session = np.where(rows >= 0, segments[rows], NOISE)
     found = {}
-    for segment in sorted(assigned.column("segment").unique().to_pylist()):
-        own = sessions.filter(pc.fill_null(pc.equal(segments, segment), False))
-        if own.num_rows:
-            found[int(segment)] = _behaviour(own)
+    for segment, size in sizes.items():
+        own = np.flatnonzero((segment_of_session == segment) & (rows >= 0))
+        if segment != NOISE and size >= minimum_size and len(own):
+            part, people = sessions.take(pa.array(own)), rows[own]
+            mixes = {name: _mix(part.column(name), people, mask, minimum_size) for name, mask in told.items()}
+            found[int(segment)] = Behaviour(
+                sessions=part.num_rows,
+                funnel=_funnel(part) if "funnel_stage" in part.column_names else {},
+                mixes={name: mix for name, mix in mixes.items() if mix},
+                median_pages=_median(part, "page_views"),
+                median_minutes=_median(part, "duration_seconds", 60.0),
+                weekly_users=_weekly_users(weeks[own], people, count),
+                typical=_typical(part),
+                triggers=find_triggers(part),
+            )
     return found
-
-
-def _behaviour(sessions: pa.Table) -> Behaviour:
-    columns = set(sessions.column_names)
-    return Behaviour(
-        sessions=sessions.num_rows,
-        funnel=_funnel(sessions) if "funnel_stage" in columns else {},
-        mixes={name: _mix(sessions.column(name)) for name in MIXES if name in columns},
-        median_pages=_median(sessions, "page_views"),
-        median_minutes=_median(sessions, "duration_seconds") / 60,
-        triggers=_triggers(sessions) if {SIGNALS, "is_converted"} <= columns else (),
-    )
 
 
 def _funnel(sessions: pa.Table) -> dict[str, int]:
@@ -85,62 +119,72 @@ def _funnel(sessions: pa.Table) -> dict[str, int]:
     return {name: int((reached >= step).sum()) for step, name in enumerate(FUNNEL)}
 
 
-def _mix(column: pa.ChunkedArray) -> dict[str, float]:
-    counts = {entry["values"]: entry["counts"] for entry in pc.value_counts(column.drop_null()).to_pylist()}
-    total = sum(counts.values())
-    largest = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))[:MOST_IN_MIX]
-    return {str(value): count / total for value, count in largest}
+def _mix(
+    column: pa.ChunkedArray, people: Labels, told: npt.NDArray[np.bool_], minimum_size: int
+) -> dict[str, float]:
+    """Shares of sessions by value, the largest of the values that enough people have."""
+    counted = pa.table({"value": column, "person": people}).filter(pa.array(told[people])).drop_null()
+    counts = counted.group_by("value").aggregate([("person", "count"), ("person", "count_distinct")])
+    counts = counts.filter(pc.greater_equal(counts["person_count_distinct"], minimum_size))
+    counts = counts.sort_by([("person_count", "descending"), ("value", "ascending")]).slice(0, MOST_IN_MIX)
+    return {
+        str(value): count / counted.num_rows
+        for value, count in zip(counts["value"].to_pylist(), counts["person_count"].to_pylist(), strict=True)
+    }
 
 
-def _median(sessions: pa.Table, name: str) -> float:
+def _median(sessions: pa.Table, name: str, unit: float = 1.0) -> float | None:
     if name not in sessions.column_names:
-        return float("nan")
+        return None
     values = numbers(sessions.column(name))
     values = values[np.isfinite(values)]
-    return float(np.median(values)) if len(values) else float("nan")
+    return float(np.median(values)) / unit if len(values) else None
 
 
-def _triggers(sessions: pa.Table) -> tuple[Trigger, ...]:
-    converted = np.asarray(pc.fill_null(sessions.column("is_converted"), False))
-    column = sessions.column(SIGNALS)
-    rows, keys, counts = map_entries(column)
-    happened = numbers(pa.chunked_array([counts])) > 0
-    names = np.asarray(keys.to_numpy(zero_copy_only=False), dtype=object)
-    found = []
-    for signal in sorted(set(names[happened])):
-        has = np.zeros(len(converted), dtype=bool)
-        has[rows[happened & (names == signal)]] = True
-        trigger = measure_trigger(str(signal), has, converted)
-        if trigger is not None and trigger.low > 1.0:
-            found.append(trigger)
-    return tuple(sorted(found, key=lambda trigger: -trigger.low)[:MOST_TRIGGERS])
+def _weeks(sessions: pa.Table) -> tuple[Labels, int]:
+    """Whole weeks before the newest session in which each began (n_sessions,), -1 for none, and their number."""
+    if "started_at" not in sessions.column_names or not sessions.num_rows:
+        return np.full(sessions.num_rows, -1, dtype=np.int64), 0
+    seconds = np.asarray(sessions.column("started_at").cast(pa.timestamp("s"), safe=False).cast(pa.int64()))
+    age = (seconds.max() - seconds) // WEEK_SECONDS
+    count = min(int(age.max()), TREND_WEEKS)
+    return np.where(age < count, age, -1).astype(np.int64), count
 
 
-def measure_trigger(signal: str, has: npt.NDArray[np.bool_], converted: npt.NDArray[np.bool_]) -> Trigger | None:
-    """How much likelier sessions (n,) with the signal convert; None if there are too few to say."""
-    a, n = int((has & converted).sum()), int(has.sum())
-    b, m = int((~has & converted).sum()), int((~has).sum())
-    if min(n, m) < FEWEST_SESSIONS or a == 0 or b == 0:
-        return None
-    lift = (a / n) / (b / m)
-    error = np.sqrt(1 / a - 1 / n + 1 / b - 1 / m)
-    return Trigger(
-        signal, n, a / n, b / m, lift, float(lift * np.exp(-1.96 * error)), float(lift * np.exp(1.96 * error))
+def _weekly_users(weeks: Labels, people: Labels, count: int) -> tuple[int, ...]:
+    """People who came in each week, the latest last."""
+    visits = np.unique(np.stack([weeks, people])[:, weeks >= 0], axis=1)
+    return tuple(np.bincount(visits[0], minlength=count)[::-1].tolist())
+
+
+def _typical(sessions: pa.Table) -> tuple[TypicalSession, ...]:
+    """A short, a usual and a long session, on the usual device at the usual time of day."""
+    columns = [name for name in ("page_views", "duration_seconds") if name in sessions.column_names]
+    if not columns:
+        return ()
+    for name in {"device_type", "daypart"} & set(sessions.column_names):
+        values = sessions.column(name).drop_null()
+        if len(values):
+            counts = pa.table({"value": values}).group_by("value").aggregate([("value", "count")])
+            usual = counts.sort_by([("value_count", "descending"), ("value", "ascending")])["value"][0]
+            sessions = sessions.filter(pc.fill_null(pc.equal(sessions.column(name), usual), False))
+    sizes = np.log1p(np.column_stack([np.nan_to_num(numbers(sessions.column(name))) for name in columns]).clip(0))
+    found: dict[int, str] = {}
+    for kind, quantile in SIZES_OF_VISIT.items():
+        row = int(np.abs(sizes - np.quantile(sizes, quantile, axis=0)).sum(axis=1).argmin())
+        found.setdefault(row, kind)
+    return tuple(_told(kind, sessions.slice(row, 1).to_pylist()[0]) for row, kind in found.items())
+
+
+def _told(kind: str, session: Mapping[str, Any]) -> TypicalSession:
+    began = session.get("local_started_at") or session.get("started_at")
+    return TypicalSession(
+        kind=kind,
+        weekday=f"{began:%A}" if began else None,
+        hour=began.hour if began else None,
+        device_type=session.get("device_type"),
+        channel=session.get("channel"),
+        pages=int(session.get("page_views") or 0),
+        minutes=float(session.get("duration_seconds") or 0.0) / 60,
+        reached=session.get("funnel_stage"),
     )
-
-
-def feedback_counts(feedback: pa.Table) -> dict[int, dict[str, int]]:
-    """Agreement by segment number from `user_id, segment, agrees`; a user's last word counts.
-
-    Rows in order of time. Values of `segment` that are no number count under no segment.
-    """
-    last: dict[tuple[Any, Any], Mapping[str, Any]] = {}
-    for row in feedback.select([KEY, "segment", "agrees"]).to_pylist():
-        last[row[KEY], row["segment"]] = row
-    counts: dict[int, dict[str, int]] = {}
-    for row in last.values():
-        text = str(row["segment"])
-        if text.lstrip("-").isdigit() and row["agrees"] is not None:
-            entry = counts.setdefault(int(text), {"agree": 0, "disagree": 0})
-            entry["agree" if row["agrees"] else "disagree"] += 1
-    return counts

@@ -93,22 +93,22 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self, X: FloatMatrix, targets: FloatMatrix, target_names: list[str]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], list[str]]:
         """Largest information, its p-value (Bonferroni over partners) and its partner, for each feature."""
+        n, others = X.shape[1], self.names + target_names
         columns = np.column_stack([X, targets])
-        others = self.names + target_names
-        codes = [quantile_codes(columns[:, j]) for j in range(columns.shape[1])]
-        n = X.shape[1]
-        information, log_p, partner = np.zeros(n), np.zeros(n), [""] * n
-        for i in range(n):
-            for j in range(i + 1, columns.shape[1]):
-                if j < n and abs(self.correlation_[i, j]) >= self.redundant_correlation:
-                    continue  # a twin proves nothing about either
-                value, degrees = mutual_information(codes[i], codes[j])
-                log_p_ij = float(chi2.logsf(2 * len(X) * value, degrees)) if degrees else 0.0
-                for feature, other in ((i, j), (j, i)):
-                    if feature < n and (log_p_ij, -value) < (log_p[feature], -information[feature]):
-                        information[feature], log_p[feature], partner[feature] = value, log_p_ij, others[other]
+        between, degrees = mutual_information([quantile_codes(column) for column in columns.T])
+        np.fill_diagonal(degrees, 0)
+        degrees[:n, :n][np.abs(self.correlation_) >= self.redundant_correlation] = 0  # a twin proves nothing
+        log_p = np.zeros_like(between)
+        tested = degrees > 0
+        log_p[tested] = chi2.logsf(2 * len(X) * between[tested], degrees[tested])
+        information, surest = np.zeros(n), np.zeros(n)
+        partner = [""] * n
+        for i in np.flatnonzero(tested[:n].any(axis=1)):
+            # p-values of strong associations are all 0; of equal ones the larger information is the stronger
+            j = min(np.flatnonzero(tested[i]), key=lambda j: (log_p[i, j], -between[i, j]))
+            information[i], surest[i], partner[i] = between[i, j], log_p[i, j], others[j]
         tests = max(1, columns.shape[1] - 1)
-        return information, np.exp(np.minimum(0.0, log_p + np.log(tests))), partner
+        return information, np.exp(np.minimum(0.0, surest + np.log(tests))), partner
 
     def transform(self, X: FloatMatrix) -> FloatMatrix:
         """X (n_users, n_features) → (n_users, n_kept)."""
@@ -144,13 +144,22 @@ def quantile_codes(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     return np.unique(codes, return_inverse=True)[1].astype(np.int64)
 
 
-def mutual_information(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> tuple[float, int]:
-    """Mutual information of two codes in nats, and the degrees of freedom of 2·n·MI under independence."""
-    rows, columns = int(a.max()) + 1, int(b.max()) + 1
-    joint = np.bincount(a * columns + b, minlength=rows * columns).reshape(rows, columns) / len(a)
-    expected = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
-    seen = joint > 0
-    return float((joint[seen] * np.log(joint[seen] / expected[seen])).sum()), (rows - 1) * (columns - 1)
+def mutual_information(codes: list[npt.NDArray[np.int64]]) -> tuple[FloatMatrix, npt.NDArray[np.int64]]:
+    """Mutual information in nats of every pair of columns (d, d), and the degrees of freedom of 2·n·MI.
+
+    Args:
+        codes: of each column (n,), numbered from 0 without gaps. The degrees are those under independence.
+    """
+    levels = np.array([int(column.max()) + 1 for column in codes])
+    first = np.concatenate([[0], np.cumsum(levels)[:-1]])
+    indicators = np.zeros((len(codes[0]), int(levels.sum())), dtype=np.float32)  # counts are exact up to 2**24
+    for start, column in zip(first, codes, strict=True):
+        indicators[np.arange(len(column)), start + column] = 1.0
+    joint = (indicators.T @ indicators).astype(np.float64) / len(indicators)
+    share = np.diagonal(joint)
+    terms = joint * np.log(np.divide(joint, share * share[:, None], where=joint > 0, out=np.ones_like(joint)))
+    between = np.add.reduceat(np.add.reduceat(terms, first, axis=0), first, axis=1)
+    return between, (levels[:, None] - 1) * (levels - 1)
 
 
 def benjamini_hochberg(p_values: npt.NDArray[np.float64], rate: float) -> npt.NDArray[np.bool_]:

@@ -71,25 +71,31 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         include: shell patterns of feature names to use; empty means all.
         exclude: shell patterns of feature names never used.
+        rare_key: share of users below which a key of a map is no feature.
 
-    Learned: `features_`, in the order of the matrix's columns; a key that appears only after fitting is ignored.
+    Learned: `features_`, in the order of the matrix's columns; a key that appears only after fitting is ignored;
+    `dropped_` (column and reason) of rare keys.
     """
 
-    def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
+    def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = (), rare_key: float = 0.0) -> None:
         self.include = include
         self.exclude = exclude
+        self.rare_key = rare_key
 
     def fit(self, table: pa.Table, y: Any = None) -> FeatureEncoder:
         """Find the features of the table; raises ValueError if there is none."""
         found: list[Feature] = []
+        self.dropped_: list[list[str]] = []
         for field in table.schema:
             if field.name == KEY:
                 continue
             if is_number(field.type):
                 found.append(Feature(field.name, field.name))
             elif pa.types.is_map(field.type) and is_number(field.type.item_type):
-                keys = map_entries(table.column(field.name))[1]
-                found += [Feature(f"{field.name}:{key}", field.name, key) for key in sorted(set(keys.to_pylist()))]
+                found += [
+                    Feature(f"{field.name}:{key}", field.name, key)
+                    for key in self._usual_keys(table.column(field.name), field.name)
+                ]
             elif pa.types.is_struct(field.type):
                 found += [
                     Feature(f"{field.name}:{child.name}", field.name, child.name)
@@ -105,6 +111,15 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if not self.features_:
             raise ValueError(f"no numeric column to segment by among {', '.join(table.column_names)}")
         return self
+
+    def _usual_keys(self, column: pa.ChunkedArray, name: str) -> list[str]:
+        """Keys of a map that are not rare, in order."""
+        counts = pc.value_counts(map_entries(column)[1])
+        keys = counts.field("values").filter(pc.greater_equal(counts.field("counts"), self.rare_key * len(column)))
+        rare = len(counts) - len(keys)
+        if rare:
+            self.dropped_.append([name, f"{rare} keys that fewer than {self.rare_key:.1%} of users have"])
+        return sorted(keys.to_pylist())
 
     @property
     def names(self) -> list[str]:
@@ -147,11 +162,15 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def get_state(self) -> dict[str, Any]:
         """State as plain values."""
-        return {"features": [[feature.name, feature.column, feature.key] for feature in self.features_]}
+        return {
+            "dropped": self.dropped_,
+            "features": [[feature.name, feature.column, feature.key] for feature in self.features_],
+        }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Inverse of `get_state`."""
         self.features_ = [Feature(name, column, key) for name, column, key in state["features"]]
+        self.dropped_ = state["dropped"]
 
 
 def numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ml.segmentation.algorithms import NOISE
-from ml.segmentation.behaviour import FUNNEL, Behaviour
 from ml.segmentation.choice import Candidate
 from ml.segmentation.features import FloatMatrix
 from ml.segmentation.profiles import Profile
+from ml.segmentation.wording import Wording
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart, and four more.
 COLOURS = (
@@ -115,40 +116,30 @@ def sizes_plot(profiles: Sequence[Profile]) -> Figure:
     return figure
 
 
-def traits_plot(profiles: Sequence[Profile], most: int = 24) -> Figure:
-    """Effect sizes of the features that separate segments most: segments × features, blue above, orange below."""
-    strongest: dict[str, float] = {}
-    for profile in profiles:
-        for trait in profile.traits:
-            strongest[trait.feature] = max(strongest.get(trait.feature, 0.0), abs(trait.effect))
+def traits_plot(profiles: Sequence[Profile], wording: Wording, most: int = 20) -> Figure:
+    """Effect sizes of the features that separate segments most: features × segments, green above, brown below."""
+    effects = [{trait.feature: trait.effect for trait in profile.traits} for profile in profiles]
+    strongest = {name: max(abs(own[name]) for own in effects) for name in (effects[0] if effects else {})}
     features = sorted(strongest, key=lambda name: (-strongest[name], name))[:most]
-    effects = np.array([[{t.feature: t.effect for t in p.traits}[name] for p in profiles] for name in features])
-    figure, axes = _canvas(3.5 + 0.9 * len(profiles), 1.8 + 0.26 * len(features))
-    image = axes.imshow(effects, cmap="PuOr_r", vmin=-2, vmax=2, aspect="auto")
-    axes.set_yticks(range(len(features)), features, fontsize=8)
-    axes.set_xticks(range(len(profiles)), [p.name for p in profiles], fontsize=8, rotation=25, ha="right")
-    figure.colorbar(image, ax=axes, label="effect size (Cohen's d)", shrink=0.8)
+    figure, axes = _canvas(4.4 + 0.75 * len(profiles), 2.2 + 0.28 * len(features))
+    values = np.array([[own[name] for own in effects] for name in features]).reshape(len(features), len(effects))
+    image = axes.imshow(values, cmap="BrBG", vmin=-2, vmax=2, aspect="auto")
+    axes.spines[:].set_visible(False)
+    axes.set_yticks(range(len(features)), [wording.label(name) for name in features], fontsize=9)
+    names = [fill(profile.name, 22) for profile in profiles]
+    axes.set_xticks(range(len(profiles)), names, fontsize=8, rotation=35, ha="left", rotation_mode="anchor")
+    axes.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
+    figure.colorbar(image, ax=axes, label="effect size (Cohen's d)", shrink=0.7)
     return figure
 
 
-def funnel_plot(behaviours: Mapping[int, Behaviour], profiles: Sequence[Profile]) -> Figure:
-    """Share of each segment's sessions that came so far, on a logarithmic scale."""
-    figure, axes = _canvas(7.6, 3.4)
-    shown = [(i, p) for i, p in enumerate(profiles) if p.segment in behaviours and behaviours[p.segment].funnel]
-    width = 0.8 / max(1, len(shown))
-    for place, (position, profile) in enumerate(shown):
-        funnel = behaviours[profile.segment].funnel
-        heights = [funnel[step] / max(1, funnel["view"]) for step in FUNNEL]
-        places = [step + (place - (len(shown) - 1) / 2) * width for step in range(len(FUNNEL))]
-        axes.bar(places, heights, width, color=colour_of(position), label=profile.name)
-    axes.set(yscale="log", ylabel="share of sessions")
-    axes.set_xticks(range(len(FUNNEL)), FUNNEL)
-    axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return figure
+def migration_plot(moves: pa.Table, colours: Mapping[int, str]) -> Figure:
+    """Flow of users from last time's segments (left) to the present ones (right); bands are as wide as users.
 
-
-def migration_plot(moves: pa.Table) -> Figure:
-    """Flow of users from last time's segments (left) to the present ones (right); bands are as wide as users."""
+    Args:
+        moves: as from `ml.segmentation.identity.migration`.
+        colours: by number of the segment.
+    """
     rows = moves.to_pylist()
     left = list(dict.fromkeys(row["from_name"] for row in rows))
     right = sorted(
@@ -177,7 +168,7 @@ def migration_plot(moves: pa.Table) -> Figure:
     for row in sorted(rows, key=lambda row: (left.index(row["from_name"]), right.index(row["to_name"]))):
         a, b = starts[row["from_name"]], ends[row["to_name"]]
         top = a + (b - a) * bend
-        colour = colour_of(left.index(row["from_name"])) if row["from_segment"] is not None else NOISE_COLOUR
+        colour = colours.get(row["from_segment"], NOISE_COLOUR)
         axes.fill_between(curve, top - row["users"], top, color=colour, alpha=0.55, linewidth=0)
         starts[row["from_name"]] -= row["users"]
         ends[row["to_name"]] -= row["users"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,13 @@ from threadpoolctl import threadpool_limits
 
 from ml.segmentation.algorithms import NOISE, KMeansSegments, Labels, SegmentModel
 from ml.segmentation.choice import Choice, choose
+from ml.segmentation.describing import ShapingUsers, describe
 from ml.segmentation.discriminants import refine
 from ml.segmentation.feature_selection import FeatureSelector
 from ml.segmentation.features import FeatureEncoder, FloatMatrix, check_users, is_number, matches, numbers
 from ml.segmentation.identity import match_segments
-from ml.segmentation.naming import name_segment
-from ml.segmentation.personas import tell_personas
 from ml.segmentation.preparation import Components, Imputer, Scaler, SkewReducer, Winsorizer
-from ml.segmentation.profiles import Profile, example_users, text_columns, traits, word_shares
-from ml.segmentation.segmentation import EVERYONE, NOBODY, Segmentation
+from ml.segmentation.segmentation import Segmentation
 from ml.segmentation.surrogate import explain
 from ml.settings.segmentation import SegmentationSettings
 
@@ -80,25 +78,13 @@ def fit_segmentation(
         has_structure=choice.make is not None,
         overlaps=overlaps,
     )
-    old_names = dict(zip(previous.ids, previous.names, strict=True)) if previous else {}
-    found.names = _name(found, prepared, labels, old_names, settings)
-    shares_before = {profile.segment: profile.share for profile in previous.profiles} if previous else {}
-    found.profiles = [
-        replace(profile, share_before=shares_before.get(profile.segment))
-        for profile in _describe(
-            found,
-            table,
-            shaping=shaping,
-            prepared=prepared,
-            labels=labels,
-            minimum_size=settings.minimum_segment_size,
-        )
-    ]
-    tell_personas(found)
+    names = prepared.steps["impute"].kept_names
+    describe(found, table, ShapingUsers(shaping, prepared.raw, names, labels), settings, previous)
+    described = [profile.segment for profile in found.profiles]
     found.surrogate = explain(
         prepared.raw,
-        prepared.steps["impute"].kept_names,
-        np.array([*ids, NOISE])[labels],
+        names,
+        np.array([id_ if id_ in described else NOISE for id_ in [*ids, NOISE]])[labels],
         settings.surrogate_depth,
         settings.minimum_segment_size,
     )
@@ -151,7 +137,7 @@ def _roles(table: pa.Table, settings: SegmentationSettings) -> tuple[FeatureEnco
     """Fitted encoder and names of the outcomes; `roles.otherwise` is used where the features don't vary."""
     roles = settings.roles
     outcomes = [f.name for f in table.schema if is_number(f.type) and matches(f.name, roles.outcomes)]
-    encoder = FeatureEncoder(include=roles.features, exclude=roles.outcomes).fit(table)
+    encoder = FeatureEncoder(roles.features, roles.outcomes, settings.preparation.rare_key_share).fit(table)
     if not roles.otherwise:
         return encoder, outcomes
     X = encoder.transform(table)
@@ -204,56 +190,6 @@ def _identify(
     return ids, max([previous.next_id, *[id_ + 1 for id_ in ids]]), overlaps
 
 
-def _name(
-    found: Segmentation,
-    prepared: _Prepared,
-    labels: Labels,
-    old_names: dict[int, str],
-    settings: SegmentationSettings,
-) -> list[str]:
-    """Last time's name for a segment that kept its number, a new one from its traits for the others."""
-    if not found.has_structure:
-        return [EVERYONE] * len(found.ids)
-    names = [old_names.get(id_, "") for id_ in found.ids]
-    for index, name in enumerate(names):
-        if name in ("", EVERYONE):
-            own = traits(prepared.raw, prepared.steps["impute"].kept_names, labels == index)
-            taken = [*names, *old_names.values(), EVERYONE, NOBODY]
-            names[index] = name_segment(own, settings.words, taken)
-    return names
-
-
-def _describe(
-    found: Segmentation,
-    table: pa.Table,
-    *,
-    shaping: pa.Table,
-    prepared: _Prepared,
-    labels: Labels,
-    minimum_size: int,
-) -> list[Profile]:
-    """A profile of each segment: sizes count everybody, traits and words the users who shaped the segments."""
-    everybody = found.assign(table)
-    segments = everybody.column("segment").to_numpy()
-    texts = text_columns(table)
-    profiles = []
-    for index, (id_, name) in enumerate(zip(found.ids, found.names, strict=True)):
-        inside = segments == id_
-        closeness = everybody.column(f"membership_{id_}").to_numpy()
-        profiles.append(
-            Profile(
-                segment=id_,
-                name=name,
-                size=int(inside.sum()),
-                share=float(inside.mean()),
-                traits=traits(prepared.raw, prepared.steps["impute"].kept_names, labels == index),
-                words=word_shares(shaping, labels == index, texts, minimum_size),
-                examples=example_users(table, inside, closeness),
-            )
-        )
-    return profiles
-
-
 def _report(steps: dict[str, Any], users: int, shaping: int) -> dict[str, Any]:
     """What the preparation did, by step, as JSON values."""
     imputer, winsorizer, skew = steps["impute"], steps["winsorize"], steps["unskew"]
@@ -263,7 +199,7 @@ def _report(steps: dict[str, Any], users: int, shaping: int) -> dict[str, Any]:
         "users": users,
         "shaping_users": shaping,
         "features": selector.kept_names,
-        "dropped": [*imputer.dropped_, *selector.dropped_],
+        "dropped": [*steps["encode"].dropped_, *imputer.dropped_, *selector.dropped_],
         "missing_values": {n: int(c) for n, c in zip(names, imputer.missing_, strict=True) if c},
         "winsorized_values": {n: int(c) for n, c in zip(names, winsorizer.changed_, strict=True) if c},
         "yeo_johnson_exponents": {n: float(e) for n, e in zip(names, skew.exponent_, strict=True) if e != 1.0},

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ml.segmentation.features import matches
 from ml.segmentation.profiles import Trait
+from ml.segmentation.wording import readable
 
 WEAK_EFFECT = 0.2  # Cohen's convention for a small effect: below, a trait is not worth a word
 PLACES = ("before", "noun", "after")
@@ -52,11 +53,6 @@ def name_segment(found: Sequence[Trait], words: Mapping[str, Mapping[str, str]],
 def _phrase(feature: str, patterns: Mapping[str, str]) -> str:
     phrase = next((phrase for pattern, phrase in patterns.items() if matches(feature, [pattern])), "")
     return phrase.replace("{key}", readable(feature.rsplit(":", 1)[-1]))
-
-
-def readable(feature: str) -> str:
-    """A feature's name as words: the key of a map stands for itself."""
-    return feature.rsplit(":", 1)[-1].replace("_", " ")
 
 
 def _listed(phrases: Sequence[str]) -> str:

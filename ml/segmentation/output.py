@@ -36,5 +36,5 @@ def segment_table(
     pq.write_table(assigned, out / "user_segments.parquet")
     (out / "segments.json").write_text((out / "model" / "segments.json").read_text())
     moves = migration(previous.assign(table), assigned) if previous and previous.can_assign(table) else None
-    write_report(out / "report.html", found, table, settings.minimum_segment_size, Evidence(moves))
+    write_report(out / "report.html", found, table, settings, Evidence(moves))
     return found

@@ -19,7 +19,7 @@ from ml.segmentation.algorithms import NOISE, SegmentModel, labels_of
 from ml.segmentation.choice import Candidate
 from ml.segmentation.features import KEY, FloatMatrix, check_users
 from ml.segmentation.persistence import load_estimators, save_estimators
-from ml.segmentation.profiles import Profile, Trait, WordShare
+from ml.segmentation.profiles import Profile
 from ml.segmentation.surrogate import Surrogate
 
 EVERYONE = "Everyone"
@@ -38,7 +38,10 @@ class Assignment:
 
 @dataclass
 class Segmentation:
-    """Pipeline, model, numbers and names of the segments, and how they came about."""
+    """Pipeline, model, numbers and names of the segments, and how they came about.
+
+    `profiles` describes the segments that are large enough to be told about.
+    """
 
     pipeline: Pipeline
     model: SegmentModel
@@ -137,11 +140,16 @@ def load_segmentation(folder: Path) -> Segmentation:
             Candidate(**{key: float("nan") if value is None else value for key, value in row.items()})  # type: ignore[arg-type]
             for row in document["choice"]["table"]
         ],
-        profiles=[_load_profile(entry) for entry in document["segments"]],
+        profiles=[Profile.from_document(entry) for entry in document["segments"]],
         preparation=document["preparation"],
         surrogate=Surrogate(**document["surrogate"]) if document["surrogate"] else None,
         **extra,
     )
+
+
+def unnamed(segment: int) -> str:
+    """Name of a segment that is too small to be described."""
+    return f"Small segment {segment}"
 
 
 def _json_value(value: Any) -> Any:
@@ -151,14 +159,3 @@ def _json_value(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_json_value(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _load_profile(entry: dict[str, Any]) -> Profile:
-    return Profile(
-        **{
-            **entry,
-            "traits": tuple(Trait(**trait) for trait in entry["traits"]),
-            "words": tuple(WordShare(**word) for word in entry["words"]),
-            "examples": tuple(entry["examples"]),
-        }
-    )

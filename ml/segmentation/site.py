@@ -9,26 +9,27 @@ import pyarrow.compute as pc
 
 from ml.segmentation.algorithms import Labels
 from ml.segmentation.audiences import CONSENT
-from ml.segmentation.behaviour import behaviours, feedback_counts
+from ml.segmentation.behaviour import behaviours
+from ml.segmentation.feedback import feedback_counts
 from ml.segmentation.fitting import fit_segmentation
 from ml.segmentation.identity import migration
 from ml.segmentation.membership import beside
 from ml.segmentation.personas import tell_personas
-from ml.segmentation.report import Evidence
 from ml.segmentation.rules import RuleSegment, assign_rules
 from ml.segmentation.segmentation import Segmentation
 from ml.segmentation.validation import Validity, validate
+from ml.segmentation.wording import Wording
 from ml.settings.segmentation import SegmentationSettings
 
 
 @dataclass(frozen=True)
 class SiteSegmentation:
-    """What one run found; `users` are the consenting ones and `segments` (n,) theirs."""
+    """What one run found; `users` are the consenting ones, `segments` (n,) theirs, `moves` tell who moved."""
 
     found: Segmentation
     users: pa.Table
     segments: Labels
-    evidence: Evidence
+    moves: pa.Table | None
 
 
 def consenting(users: pa.Table) -> pa.Table:
@@ -60,10 +61,11 @@ def segment_site(
     users = consenting(users).combine_chunks()
     found = fit_segmentation(users, settings, previous, seed)
     learned = found.assign(users)
-    about = behaviours(sessions, learned)
-    tell_personas(found, about, feedback_counts(feedback))
+    segments = learned.column("segment").to_numpy()
+    about = behaviours(sessions, users, segments, settings.hints, settings.minimum_segment_size)
+    tell_personas(found, Wording(settings.labels), about, feedback_counts(feedback, learned))
     moves = migration(before, learned) if before is not None else None
-    return SiteSegmentation(found, users, learned.column("segment").to_numpy(), Evidence(moves, about))
+    return SiteSegmentation(found, users, segments, moves)
 
 
 def segments_of_users(found: Segmentation, users: pa.Table, rules: list[RuleSegment]) -> pa.Table:

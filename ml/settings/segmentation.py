@@ -28,6 +28,7 @@ class EvidenceSettings(Section):
 class PreparationSettings(Section):
     """How raw features become the space in which segments are sought."""
 
+    rare_key_share: Share = Field(ge=0, lt=1)
     missing: dict[str, str | float]
     winsor_limit: float = Field(gt=0)
     skew_threshold: float = Field(ge=0)
@@ -58,6 +59,13 @@ class ChoiceSettings(Section):
     incumbent_margin: Share = Field(ge=0)
 
 
+class LabelSettings(Section):
+    """How reports call a feature, and the unit of its values: `share`, `per_page` or a word."""
+
+    text: str
+    unit: str
+
+
 class AudienceSettings(Section):
     """How often and when people may be written to."""
 
@@ -85,6 +93,9 @@ class SegmentationSettings(Section):
     choice: ChoiceSettings
     minimum_segment_size: PositiveInt
     words: dict[str, dict[str, str]]
+    labels: dict[str, LabelSettings]
+    hints: dict[str, list[str]]
+    runs_remembered: PositiveInt
     audiences: AudienceSettings
     campaigns: dict[str, CampaignSettings]
     validation_days: float = Field(gt=0)

@@ -6,29 +6,31 @@ import base64
 import datetime as dt
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 from matplotlib.figure import Figure
 
 from ml.home import Home
 from ml.segmentation import Segmentation, load_segmentation
+from ml.segmentation.algorithms import NOISE
 from ml.segmentation.figures import choice_plot, sizes_plot, traits_plot, user_map
 from ml.segmentation.identity import migration
 from ml.segmentation.profiles import profile_table
-from ml.segmentation.report import write_report
+from ml.segmentation.report import Evidence, write_report
 from ml.segmentation.rules import load_rules
 from ml.segmentation.site import segment_site, segments_of_users, validate_on_later
 from ml.segmentation.validation import Validity
+from ml.segmentation.wording import Wording
 from ml.settings.segmentation import SegmentationSettings
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 
 GROUP = "segmentation"
 SESSIONS = """
-    select user_id, page_views, duration_seconds, daypart, device_type, country, channel, funnel_stage,
-        is_converted, signals_before_conversion
+    select user_id, started_at, local_started_at, page_views, duration_seconds, daypart, device_type, country,
+        channel, funnel_stage, is_converted, signals_before_conversion
     from sessions where not is_bot and not is_internal
 """
 FEEDBACK = "select user_id, segment, agrees from segment_feedback order by occurred_at, feedback_id"
@@ -61,15 +63,13 @@ def segmentation_model(
     found = site.found
     validity = _validity(found, warehouse, settings)
     report = home.home().reports / "segmentation" / "report.html"
-    write_report(
-        report, found, site.users, settings.minimum_segment_size, replace(site.evidence, validity=validity)
-    )
+    write_report(report, found, site.users, settings, Evidence(site.moves, validity))
     found.save(folder)
     figures = {
         "user_map": user_map(found.scores(site.users), site.segments, found.profiles),
         "choice": choice_plot(found.candidates),
         "sizes": sizes_plot(found.profiles),
-        "traits": traits_plot(found.profiles),
+        "traits": traits_plot(found.profiles, Wording(settings.labels)),
     }
     with registry.get().start_run("segmentation", experiment=GROUP) as run:
         run.log_data("users", site.users)
@@ -115,7 +115,7 @@ def user_segments(home: HomeResource, warehouse: WarehouseResource) -> dg.Materi
     return dg.MaterializeResult(
         metadata={
             "users": fresh.num_rows,
-            "without_segment": fresh.num_rows - sum(profile.size for profile in found.profiles),
+            "without_segment": int(pc.sum(pc.equal(fresh["segment"], NOISE)).as_py() or 0),
             "migration": dg.MetadataValue.md(_markdown(moves)),
         }
     )
@@ -133,7 +133,7 @@ def user_segments(home: HomeResource, warehouse: WarehouseResource) -> dg.Materi
 def segment_profiles(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
     """Publish the profiles that are large enough."""
     found = load_segmentation(segmentation_folder(home.home()))
-    table = profile_table(found.profiles, home.settings().segmentation.minimum_segment_size)
+    table = profile_table(found.profiles)
     warehouse.write("segment_profiles", table)
     return dg.MaterializeResult(
         metadata={
@@ -191,7 +191,7 @@ def _measures(found: Segmentation, validity: Sequence[Validity]) -> dict[str, fl
     measures = {
         "segments": float(len(found.ids)),
         "has_structure": float(found.has_structure),
-        "smallest_share": min(profile.share for profile in found.profiles),
+        "described_share": sum(profile.share for profile in found.profiles),
         "kept_variance": float(found.preparation["kept_variance"]),
     }
     for candidate in found.candidates:

@@ -71,9 +71,7 @@ def test_the_daily_increment_and_training_have_schedules_and_new_files_a_sensor(
 
 def test_only_the_job_for_it_writes_campaigns_since_they_log_contacts(definitions: dg.Definitions) -> None:
     audiences = dg.AssetKey("campaign_audiences")
-    makers = [
-        job for job in JOBS if audiences in definitions.resolve_job_def(job).asset_layer.selected_asset_keys
-    ]
+    makers = [job for job in JOBS if audiences in definitions.resolve_job_def(job).asset_layer.selected_asset_keys]
     assert makers == ["campaigns"]
     sensors = definitions.get_repository_def().sensor_defs
     targeted = [target.job_name for sensor in sensors for target in sensor.targets]

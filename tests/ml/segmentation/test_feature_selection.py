@@ -3,7 +3,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pytest
 
 from ml.segmentation.feature_selection import (
     FeatureSelector,
@@ -15,9 +14,13 @@ from ml.segmentation.feature_selection import (
 
 
 def test_mutual_information_of_worked_tables() -> None:
-    same = np.array([0, 0, 1, 1])
-    assert mutual_information(same, same) == (pytest.approx(math.log(2)), 1)
-    assert mutual_information(same, np.array([0, 1, 0, 1])) == (pytest.approx(0.0), 1)
+    same, crossed, constant = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.zeros(4, dtype=np.int64)
+    between, degrees = mutual_information([same, same, crossed, constant])
+    half = math.log(2)
+    np.testing.assert_allclose(
+        between, [[half, half, 0, 0], [half, half, 0, 0], [0, 0, half, 0], [0, 0, 0, 0]], atol=1e-12
+    )
+    assert degrees.tolist() == [[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 1, 0], [0, 0, 0, 0]]
 
 
 def test_benjamini_and_hochberg_reject_up_to_the_last_p_value_below_the_line() -> None:

@@ -82,3 +82,10 @@ def test_a_table_without_numbers_is_refused() -> None:
 def test_every_row_needs_a_user_of_its_own(table: pa.Table, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         check_users(table)
+
+
+def test_a_key_that_few_users_have_is_no_feature_and_is_counted() -> None:
+    shares = pa.array([[("news", 1.0)]] * 97 + [[("news", 0.5), ("chess", 0.5)]] * 2 + [[("go", 1.0)]], SHARES)
+    encoder = FeatureEncoder(rare_key=0.02).fit(pa.table({"user_id": range(100), "shares": shares}))
+    assert encoder.names == ["shares:chess", "shares:news"]
+    assert encoder.dropped_ == [["shares", "1 keys that fewer than 2.0% of users have"]]

@@ -11,16 +11,28 @@ import pyarrow.parquet as pq
 import pytest
 
 from ml.segmentation import fit_segmentation, load_segmentation
-from ml.segmentation.behaviour import Behaviour
+from ml.segmentation.behaviour import Behaviour, TypicalSession
+from ml.segmentation.feedback import Feedback
 from ml.segmentation.identity import migration
 from ml.segmentation.output import segment_table
 from ml.segmentation.report import Evidence, write_report
+from ml.segmentation.triggers import Trigger
 from ml.segmentation.validation import SegmentOutcome, Validity
 from ml.settings.segmentation import SegmentationSettings
 
 if TYPE_CHECKING:
     from conftest import Planted
 
+BEHAVIOUR = Behaviour(
+    sessions=100,
+    funnel={"view": 100, "cart": 20, "checkout": 10, "purchase": 5},
+    mixes={"daypart": {"evening": 1.0}},
+    median_pages=3.0,
+    median_minutes=2.0,
+    weekly_users=(4, 5, 6, 7),
+    typical=(TypicalSession("usual", "Monday", 9, "mobile", "mail", 3, 2.0, "cart"),),
+    triggers=(Trigger("hover:price", 40, 0.2, 0.1, 2.0, 1.5, 2.7),),
+)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -35,14 +47,15 @@ def test_the_report_opens_in_a_browser_without_asking_for_anything(
     found.profiles[1] = replace(found.profiles[1], name="Fans & <friends>")
     assigned = found.assign(table)
     before = assigned.set_column(2, "name", pa.array(["Old"] * 900))
-    funnel = {"view": 100, "cart": 20, "checkout": 10, "purchase": 5}
+    found.profiles[:] = [
+        replace(profile, behaviour=BEHAVIOUR, feedback=Feedback(7, 3)) for profile in found.profiles
+    ]
     evidence = Evidence(
         moves=migration(before, assigned),
-        behaviours={id_: Behaviour(100, funnel, {"daypart": {"evening": 1.0}}, 3.0, 2.0, ()) for id_ in found.ids},
         validity=[Validity("purchases", 900, 0.2, 0.01, 0.02, 0.005, (SegmentOutcome(1, 300, 2.0, 1.5, 2.5),))],
     )
     file = tmp_path / "report.html"
-    write_report(file, found, table, 20, evidence)
+    write_report(file, found, table, quick, evidence)
     asked: list[str] = []
     with sync_playwright() as browsers:
         browser = browsers.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -63,27 +76,24 @@ def test_the_report_opens_in_a_browser_without_asking_for_anything(
     assert headings == [
         "Who they are",
         "Map of users",
-        "Sizes",
-        "What sets them apart",
+        "Side by side",
         "Funnel by segment",
-        "How a user lands in a segment",
-        "Do the segments predict anything?",
         "Who moved since last time",
-        "How the division was chosen",
-        "What went in",
+        "Can they be trusted?",
+        "How a user lands in a segment",
     ]
 
 
-def test_segments_below_the_minimum_size_are_not_described(
+def test_segments_without_a_profile_are_counted(
     planted: Planted, quick: SegmentationSettings, tmp_path: Path
 ) -> None:
     table, _ = planted()
     found = fit_segmentation(table, quick)
-    smallest = min(found.profiles, key=lambda profile: profile.size)
-    write_report(tmp_path / "report.html", found, table, smallest.size + 1)
+    smallest = found.profiles.pop()
+    write_report(tmp_path / "report.html", found, table, quick)
     html = (tmp_path / "report.html").read_text()
     assert f'id="segment-{smallest.segment}"' not in html
-    assert f"1 segments have fewer than {smallest.size + 1} users" in html
+    assert "1 segment has fewer than 20 users and is not described" in html
 
 
 def test_all_files_of_the_command_are_written(

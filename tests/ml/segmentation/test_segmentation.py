@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from ml.segmentation import Segmentation, fit_segmentation, load_segmentation
+from ml.segmentation.describing import ShapingUsers, describe
 from ml.segmentation.preparation import NoVariationError
 from ml.settings.segmentation import EvidenceSettings, RoleSettings, SegmentationSettings
 
@@ -95,7 +97,7 @@ def test_users_keep_their_named_segment_with_another_seed_and_new_users(
     assert same.mean() > 0.95
     assert again.ids == found.ids
     assert min(again.overlaps) > 0.9
-    assert all(profile.share_before is not None for profile in again.profiles)
+    assert [p.shares_before for p in again.profiles] == [(p.share,) for p in found.profiles]
 
 
 def test_other_features_than_last_time_start_new_numbers(
@@ -141,6 +143,20 @@ def test_users_with_little_evidence_belong_but_do_not_shape(planted: Planted, qu
     assert len(found.ids) == 4
     assert agreement(truth, found.assign(table.append_column("views", pa.array([50] * 900)))) > 0.97
     assert sum(profile.size for profile in found.profiles) == 1500
+
+
+def test_nothing_is_published_about_a_segment_below_the_minimum_size(
+    planted: Planted, quick: SegmentationSettings, fitted: tuple[Segmentation, pa.Table, np.ndarray]
+) -> None:
+    """The segments keep their numbers while one of them shrinks below the minimum, and one was never large."""
+    found, table, truth = fitted
+    largest = max(profile.size for profile in found.profiles)
+    settings = quick.model_copy(update={"minimum_segment_size": largest})
+    shaping = ShapingUsers(table, found.scores(table), ["x", "y", "z"], truth)
+    describe(found := replace(found, names=[""] * 4), table, shaping, settings, None)
+    assert [profile.size for profile in found.profiles] == [largest]
+    assert sorted(name.startswith("Small segment") for name in found.names) == [False, True, True, True]
+    assert [segment["size"] for segment in found.document()["segments"]] == [largest]
 
 
 def test_dirty_columns_are_dropped_filled_and_named(planted: Planted, quick: SegmentationSettings) -> None:

@@ -1,0 +1,50 @@
+"""How features and their values are said to a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ml.segmentation.features import matches
+from ml.settings.segmentation import LabelSettings
+
+SHARE = "share"
+PER_PAGE = "per_page"
+PLAIN = LabelSettings(text="{key}", unit="")
+
+
+def readable(feature: str) -> str:
+    """A feature's name as words: the key of a map stands for itself."""
+    return feature.rsplit(":", 1)[-1].replace("_", " ")
+
+
+class Wording:
+    """Labels by shell pattern of feature names: the first that matches, else the name itself."""
+
+    def __init__(self, labels: Mapping[str, LabelSettings]) -> None:
+        self.labels = labels
+
+    def _of(self, feature: str) -> LabelSettings:
+        return next((label for pattern, label in self.labels.items() if matches(feature, [pattern])), PLAIN)
+
+    def label(self, feature: str) -> str:
+        """The feature in words, such as "visits in the evening"."""
+        return self._of(feature).text.replace("{key}", readable(feature.removesuffix("_rate")))
+
+    def value(self, feature: str, value: float) -> str:
+        """A value of the feature with its unit: 62%, 31 per 100 pages, 12.4 s."""
+        unit = self._of(feature).unit
+        if unit == SHARE:
+            return f"{value:.0%}"
+        if unit == PER_PAGE:
+            return f"{number(100 * value)} per 100 pages"
+        return f"{number(value)} {unit}".strip()
+
+
+def number(value: float) -> str:
+    """Three figures that matter, thousands separated."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def listed(words: list[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -9,8 +9,10 @@ from ml.decisions.linked import Linked
 from ml.decisions.nearest import Nearest
 from ml.decisions.personal import Personal
 from ml.decisions.shelf import Shelf
+from ml.segmentation import Segmentation, load_segmentation
 
 BLEND_FOLDER = "blend"
+SEGMENTATION_FOLDER = "segmentation"
 REMEMBERED = 20_000
 OF_TOPIC = 50
 
@@ -34,6 +36,8 @@ class Ranking:
         has_blend = folder is not None and (folder / BLEND_FILE).exists()
         self._facts: dict[int, dict[str, Any]] = {}
         self._topics: dict[str, list[int]] = {}
+        model = shelf.bundle.path / SEGMENTATION_FOLDER if shelf else None
+        self.segmentation: Segmentation | None = load_segmentation(model) if model and model.exists() else None
         self.blend = Blend.load(folder) if folder is not None and has_blend else Blend.prior()
 
     def facts(self, user: str) -> dict[str, Any]:

@@ -21,9 +21,12 @@ def name_segment(found: Sequence[Trait], words: Mapping[str, Mapping[str, str]],
             patterns of feature names → phrase, in which `{key}` is what stands after the last `:` of the name.
         taken: names of the other segments.
 
-    A place takes the strongest positive trait with a phrase; features without phrases give "high x, low y".
+    A place takes the strongest positive trait with a phrase, one that is usual in the segment before one that is
+    only unusual elsewhere; features without phrases give "high x, low y".
     """
     strong = [trait for trait in found if abs(trait.effect) >= WEAK_EFFECT]
+    usual = _largest_keys(found)
+    strong.sort(key=lambda trait: ":" in trait.feature and trait.feature not in usual)
     phrases: dict[str, list[str]] = {place: [] for place in PLACES}
     for trait in strong:
         for place in PLACES:
@@ -48,6 +51,16 @@ def name_segment(found: Sequence[Trait], words: Mapping[str, Mapping[str, str]],
     while (name := "Average users" if number == 1 else f"Average users {number}") in taken:
         number += 1
     return name
+
+
+def _largest_keys(found: Sequence[Trait]) -> set[str]:
+    """Of the features of each map (`column:key`) the one with the largest mean in the segment."""
+    largest: dict[str, Trait] = {}
+    for trait in found:
+        column = trait.feature.split(":")[0]
+        if column not in largest or trait.mean > largest[column].mean:
+            largest[column] = trait
+    return {trait.feature for trait in largest.values()}
 
 
 def _phrase(feature: str, patterns: Mapping[str, str]) -> str:

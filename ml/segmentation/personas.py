@@ -13,7 +13,8 @@ from ml.segmentation.wording import Wording, listed
 
 CLEAR_EFFECT = 0.3  # Cohen's d between small (.2) and medium (.5): what a reader would notice
 CLEAR_TREND = 0.05  # relative change of weekly users, below which they are called steady
-MOST_TRAITS = 4
+MOST_MORE = 3
+MOST_LESS = 2
 MOST_INTERESTS = 3
 
 
@@ -39,8 +40,8 @@ def _trend(behaviour: Behaviour | None) -> str:
 
 
 def _trait_sentences(traits: tuple[Trait, ...], wording: Wording) -> Iterator[str]:
-    more = [trait for trait in traits if trait.effect >= CLEAR_EFFECT][:MOST_TRAITS]
-    less = [trait for trait in traits if trait.effect <= -CLEAR_EFFECT][:MOST_TRAITS]
+    more = [trait for trait in traits if trait.effect >= CLEAR_EFFECT][:MOST_MORE]
+    less = [trait for trait in traits if trait.effect <= -CLEAR_EFFECT][:MOST_LESS]
     if more:
         yield f"More than others: {'; '.join(_compared(trait, wording) for trait in more)}."
     if less:

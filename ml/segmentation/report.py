@@ -100,7 +100,16 @@ def _card(profile: Profile, wording: Wording, colours: dict[int, str]) -> dict[s
             }
             for trait in profile.traits[:TRAITS_SHOWN]
         ],
+        "words": [word for word in profile.words if word.column not in _told_elsewhere(profile)],
         "weeks": _sparkline(profile.behaviour.weekly_users) if profile.behaviour else "",
+    }
+
+
+def _told_elsewhere(profile: Profile) -> set[str]:
+    """Columns that the card tells as interests or visits."""
+    return {
+        *(profile.behaviour.mixes if profile.behaviour else ()),
+        *(["top_category"] if profile.interests else []),
     }
 
 

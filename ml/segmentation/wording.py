@@ -28,21 +28,23 @@ class Wording:
 
     def label(self, feature: str) -> str:
         """The feature in words, such as "visits in the evening"."""
-        return self._of(feature).text.replace("{key}", readable(feature.removesuffix("_rate")))
+        found = self._of(feature)
+        words = found.text.replace("{key}", readable(feature.removesuffix("_rate")))
+        return f"{words} per 100 pages" if found.unit == PER_PAGE else words
 
     def value(self, feature: str, value: float) -> str:
-        """A value of the feature with its unit: 62%, 31 per 100 pages, 12.4 s."""
+        """A value of the feature with its unit: 62%, 12 s."""
         unit = self._of(feature).unit
         if unit == SHARE:
             return f"{value:.0%}"
         if unit == PER_PAGE:
-            return f"{number(100 * value)} per 100 pages"
+            return number(100 * value)
         return f"{number(value)} {unit}".strip()
 
 
 def number(value: float) -> str:
-    """Three figures that matter, thousands separated."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    """Two figures that matter, or the whole number with thousands separated."""
+    return f"{value:,.0f}" if abs(value) >= 10 else f"{value:.2g}"
 
 
 def listed(words: list[str]) -> str:

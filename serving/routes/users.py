@@ -16,10 +16,12 @@ from serving.privacy.export import exported
 from serving.requests import Preferences, RecommendationRequest
 from serving.routes.bodies import body_as
 from serving.routes.recommendations import preview
+from serving.segmenting import segment_of
 from serving.tessera import Tessera
 
 RECENT = 20
 TOPICS_ASKED = 12
+TOLD_APART = frozenset({"user_id", "segment", "persona", "daypart"})
 
 
 def user_routes(tessera: Tessera) -> list[Route]:
@@ -64,7 +66,9 @@ def user_routes(tessera: Tessera) -> list[Route]:
 
 
 def known_of(tessera: Tessera, user: str) -> dict[str, Any]:
-    """Segment, persona and interests from the bundle; recent items and settings from the state.
+    """Segment, persona and facts from the bundle, recent items and settings from the state.
+
+    Somebody whom the bundle does not know gets the segment of what was opened lately.
 
     Raises:
         ApiError: 404, nothing is known.
@@ -74,22 +78,29 @@ def known_of(tessera: Tessera, user: str) -> dict[str, Any]:
     ranking, profile = tessera.ranking, state.profile(user)
     row = ranking.shelf.user_rows.get(user) if ranking.shelf else None
     visitor = ranking.linked.remembered(state.activity.visitor(user), row, state.activity.limits)
-    facts = dict(tessera.ranking.facts(user))
+    facts = ranking.facts(user)
     if not facts and visitor is None and not profile:
         raise ApiError(404, "nothing is known of this user", "user_id")
+    is_personalized = not profile.get("opt_out") and not (visitor is not None and visitor.is_withdrawn)
+    segment = segment_of(
+        ranking.segmentation if is_personalized else None,
+        facts,
+        visitor,
+        state.activity,
+        tessera.start.settings.warehouse.dayparts,
+    )
     recent = visitor.recent[-RECENT:][::-1] if visitor else []
     return {
         "user_id": user,
-        "segment": facts.pop("segment", None),
-        "persona": facts.pop("persona", None),
-        "daypart": facts.pop("daypart", None),
-        "facts": {name: value for name, value in facts.items() if name != "user_id" and value is not None},
+        **segment,
+        "daypart": facts.get("daypart"),
+        "facts": {name: value for name, value in facts.items() if name not in TOLD_APART and value is not None},
         "recent": [
             {"item_id": state.activity.items[key], "at": dt.datetime.fromtimestamp(at, dt.UTC).isoformat()}
             for key, at in recent
         ],
         "rejected": sorted(state.activity.items[key] for key in visitor.rejected) if visitor else [],
-        "is_personalized": not profile.get("opt_out") and not (visitor is not None and visitor.is_withdrawn),
+        "is_personalized": is_personalized,
         "preferences": profile,
     }
 

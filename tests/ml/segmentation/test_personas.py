@@ -23,7 +23,7 @@ WORDING = Wording(
 def test_features_are_said_in_words_with_their_unit() -> None:
     assert WORDING.label("category_shares:home_and_garden") == "views of home and garden"
     assert WORDING.value("category_shares:sport", 0.617) == "62%"
-    assert WORDING.value("click_rate", 0.314) == "31.4 per 100 pages"
+    assert (WORDING.label("click_rate"), WORDING.value("click_rate", 0.314)) == ("clicks per 100 pages", "31")
     assert WORDING.value("mean_scroll_depth", 1234.5) == "1,234 px"
     assert (WORDING.label("f_1"), WORDING.value("f_1", 2.0)) == ("f 1", "2")
 

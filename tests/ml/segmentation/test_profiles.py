@@ -42,6 +42,17 @@ def test_a_name_that_is_taken_gets_another_word() -> None:
     assert (first, second) == ("Evening visitors of sport", "Evening visitors of sport and travel")
 
 
+def test_what_is_usual_names_a_segment_before_what_is_only_rare_elsewhere() -> None:
+    found = [
+        Trait("device_shares:tv", 0.3, 0.01, 2.0),
+        Trait("daypart_shares:evening", 0.6, 0.3, 0.9),
+        Trait("device_shares:desktop", 0.5, 0.5, 0.0),
+    ]
+    words = {"before": {"daypart_shares:*": "{key}", "device_shares:*": "{key}"}}
+    first = name_segment(found, words, [])
+    assert (first, name_segment(found, words, [first])) == ("Evening visitors", "Evening tv visitors")
+
+
 def test_features_without_words_say_high_and_low() -> None:
     found = [Trait("f3", 2.0, 0.0, 2.0), Trait("f1", -1.0, 0.0, -1.5)]
     assert name_segment(found, {}, []) == "High f3, low f1"

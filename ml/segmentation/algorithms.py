@@ -85,6 +85,13 @@ class KMeansSegments(SegmentModel):
         self._measure(Z)
         return self
 
+    @classmethod
+    def around(cls, centres: FloatMatrix) -> KMeansSegments:
+        """Segments with these centres (k, d), learned from nobody."""
+        model = cls(len(centres))
+        model.centres_, model.n_segments_, model.within_variance_ = centres, len(centres), 1.0
+        return model
+
     def refit(self, Z: FloatMatrix) -> KMeansSegments:
         """Continue from the present centres on more users Z (n, d), keeping the segments' numbers."""
         if len(Z) > self.minibatch_rows:

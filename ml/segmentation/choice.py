@@ -12,13 +12,14 @@ BIC decides beforehand. Last time's algorithm and number stay unless the winner'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
 from scipy.stats import rankdata
+from threadpoolctl import threadpool_limits
 
 from ml.segmentation.algorithms import (
     COVARIANCES,
@@ -104,18 +105,33 @@ def choose(
     if len(np.unique(small, axis=0)) <= settings.segments_min or most < settings.segments_min:
         return Choice(None, (), f"{len(Z)} users are too few, or too alike, to form segments of {minimum_size}")
     counts = range(settings.segments_min, most + 1)
+    floor = max(settings.minimum_share, minimum_size / len(Z))
+    with threadpool_limits(1):  # hundreds of fits of a few milliseconds: threads would only wait for each other
+        return _compared(sample, small, settings, counts=counts, floor=floor, seed=seed, incumbent=incumbent)
+
+
+def _compared(
+    sample: FloatMatrix,
+    small: FloatMatrix,
+    settings: ChoiceSettings,
+    *,
+    counts: Sequence[int],
+    floor: float,
+    seed: int,
+    incumbent: tuple[str, int] | None,
+) -> Choice:
+    """The choice among all candidates on a sample; what is repeated, on a `small` one."""
     null = null_silhouettes(
         sample,
-        list(counts),
+        counts,
         references=settings.null_references,
         rows=len(small),
         silhouette_rows=settings.silhouette_rows,
         seed=seed,
     )
-    floor = max(settings.minimum_share, minimum_size / len(Z))
     candidates: list[Candidate] = []
     makers: list[Callable[[int], SegmentModel]] = []
-    for make, fitted_on in _contenders(settings, sample, list(counts), seed):
+    for make, fitted_on in _contenders(settings, sample, counts, seed):
         candidate = _measure(make, fitted_on, small, settings, null=null, seed=seed)
         candidates.append(replace(candidate, refused=_refusal(candidate, settings, floor)))
         makers.append(make)
@@ -127,7 +143,7 @@ def choose(
 
 
 def _contenders(
-    settings: ChoiceSettings, sample: FloatMatrix, counts: list[int], seed: int
+    settings: ChoiceSettings, sample: FloatMatrix, counts: Sequence[int], seed: int
 ) -> Iterator[tuple[Callable[[int], SegmentModel], FloatMatrix]]:
     """What to try, and on which users: a maker of unfitted estimators by seed."""
     for algorithm in settings.algorithms:

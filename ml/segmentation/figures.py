@@ -62,7 +62,8 @@ def user_map(
             x[inside], y[inside], s=6, color=colour_of(position), alpha=0.6, linewidths=0, label=profile.name
         )
     axes.set(xticks=[], yticks=[], xlabel="direction that separates most", ylabel="second direction")
-    axes.legend(markerscale=3, fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    if profiles:
+        axes.legend(markerscale=3, fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
 
@@ -70,6 +71,8 @@ def separating_plane(
     Z: FloatMatrix, segments: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Coordinates (n,), (n,) of Z (n, d) on the plane through the segments' centres with the widest spread."""
+    if not Z.shape[1]:
+        return np.zeros(len(Z)), np.zeros(len(Z))
     found = np.unique(segments[segments != NOISE])
     if len(found) < 3 or Z.shape[1] < 3:
         return Z[:, 0], Z[:, min(1, Z.shape[1] - 1)]

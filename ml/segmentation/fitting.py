@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits
 
 from ml.segmentation.algorithms import NOISE, KMeansSegments, Labels, SegmentModel
 from ml.segmentation.choice import Choice, choose
@@ -47,14 +46,17 @@ def fit_segmentation(
     enough users. Where the rule of `ml.segmentation.choice` finds no structure, everybody is in one segment.
 
     Raises:
-        ValueError: no user_id, repeated users, no numeric column, or (NoVariationError) no column that varies.
+        ValueError: no user_id, repeated users, or no numeric column.
     """
     check_users(table)
     shaping = table.filter(pa.array(_has_evidence(table, settings)))
-    prepared = _prepare(shaping, settings, seed)
+    encoder, outcomes = _roles(shaping, settings)
+    imputer = Imputer(encoder.names, settings.preparation.missing).fit(encoder.transform(shaping))
+    if not imputer.kept_names:
+        return _everyone(table, encoder, imputer, settings, previous)
+    prepared = _prepare(shaping, encoder, imputer, outcomes, settings, seed)
     incumbent = (previous.model.algorithm, len(previous.ids)) if previous and previous.has_structure else None
-    with threadpool_limits(1):  # hundreds of fits of a few milliseconds: threads would only wait for each other
-        choice = choose(prepared.scores, settings.choice, settings.minimum_segment_size, seed, incumbent)
+    choice = choose(prepared.scores, settings.choice, settings.minimum_segment_size, seed, incumbent)
     steps, model, labels = _fit_final(choice, prepared, settings, seed)
     ids, next_id, overlaps = _identify(shaping, model, labels, previous)
     if previous is None:
@@ -101,14 +103,50 @@ def _has_evidence(table: pa.Table, settings: SegmentationSettings) -> npt.NDArra
     return enough if enough.sum() >= 2 * settings.minimum_segment_size else everybody
 
 
-def _prepare(table: pa.Table, settings: SegmentationSettings, seed: int) -> _Prepared:
+def _everyone(
+    table: pa.Table,
+    encoder: FeatureEncoder,
+    imputer: Imputer,
+    settings: SegmentationSettings,
+    previous: Segmentation | None,
+) -> Segmentation:
+    """One segment of users who differ in nothing, among them a single user and none."""
+    first = previous.next_id if previous else 1
+    ids = previous.ids if previous and not previous.has_structure else [first]
+    found = Segmentation(
+        pipeline=Pipeline([("encode", encoder), ("impute", imputer)]),
+        model=KMeansSegments.around(np.zeros((1, 0))),
+        ids=ids,
+        names=[""],
+        next_id=max(first, ids[0] + 1),
+        candidates=[],
+        reason=f"none of the {len(imputer.names)} features varies between the {table.num_rows} users",
+        profiles=[],
+        preparation={
+            **_counts(table.num_rows, table.num_rows, [], [*encoder.dropped_, *imputer.dropped_]),
+            "components": 0,
+            "kept_variance": 0.0,
+        },
+        has_structure=False,
+        overlaps=[0.0],
+    )
+    nothing = ShapingUsers(table, np.zeros((table.num_rows, 0)), [], np.zeros(table.num_rows, dtype=np.int64))
+    describe(found, table, nothing, settings, previous)
+    return found
+
+
+def _prepare(
+    table: pa.Table,
+    encoder: FeatureEncoder,
+    imputer: Imputer,
+    outcomes: list[str],
+    settings: SegmentationSettings,
+    seed: int,
+) -> _Prepared:
     """Fit step by step, as each step names its columns to the next."""
     prep = settings.preparation
-    encoder, outcomes = _roles(table, settings)
-    X = encoder.transform(table)
-    imputer = Imputer(encoder.names, prep.missing)
     winsorizer, skew, scaler = Winsorizer(prep.winsor_limit), SkewReducer(prep.skew_threshold), Scaler()
-    raw = X = winsorizer.fit_transform(imputer.fit_transform(X))
+    raw = X = winsorizer.fit_transform(imputer.transform(encoder.transform(table)))
     X = scaler.fit_transform(skew.fit_transform(X))
     selector = FeatureSelector(
         imputer.kept_names,
@@ -182,7 +220,7 @@ def _identify(
     count = model.n_segments_
     if previous is None:
         return list(range(1, count + 1)), count + 1, [0.0] * count
-    if not previous.can_assign(table):  # other features than last time: nothing to match by
+    if not previous.can_assign(table) or previous.has_structure != (count > 1):  # nothing to match by
         first = previous.next_id
         return list(range(first, first + count)), first + count, [0.0] * count
     before = previous.assign(table).column("segment").to_numpy()
@@ -190,16 +228,26 @@ def _identify(
     return ids, max([previous.next_id, *[id_ + 1 for id_ in ids]]), overlaps
 
 
+def _counts(users: int, shaping: int, features: list[str], dropped: list[list[str]]) -> dict[str, Any]:
+    """What went into a segmentation and what was left out, with its reason."""
+    return {
+        "users": users,
+        "shaping_users": shaping,
+        "features": features,
+        "dropped": dropped,
+        "missing_values": {},
+        "winsorized_values": {},
+    }
+
+
 def _report(steps: dict[str, Any], users: int, shaping: int) -> dict[str, Any]:
     """What the preparation did, by step, as JSON values."""
     imputer, winsorizer, skew = steps["impute"], steps["winsorize"], steps["unskew"]
     selector, components = steps["select"], steps["components"]
     names = imputer.kept_names
+    dropped = [*steps["encode"].dropped_, *imputer.dropped_, *selector.dropped_]
     return {
-        "users": users,
-        "shaping_users": shaping,
-        "features": selector.kept_names,
-        "dropped": [*steps["encode"].dropped_, *imputer.dropped_, *selector.dropped_],
+        **_counts(users, shaping, selector.kept_names, dropped),
         "missing_values": {n: int(c) for n, c in zip(names, imputer.missing_, strict=True) if c},
         "winsorized_values": {n: int(c) for n, c in zip(names, winsorizer.changed_, strict=True) if c},
         "yeo_johnson_exponents": {n: float(e) for n, e in zip(names, skew.exponent_, strict=True) if e != 1.0},

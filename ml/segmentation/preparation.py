@@ -40,7 +40,7 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.rules = rules
 
     def fit(self, X: FloatMatrix, y: Any = None) -> Imputer:
-        """Learn from X (n_users, n_features); raises ValueError if no feature varies."""
+        """Learn from X (n_users, n_features); where no feature varies, none is kept."""
         present = np.isfinite(X)
         counts = present.sum(axis=0)
         low = np.where(present, X, np.inf).min(axis=0, initial=np.inf)
@@ -51,8 +51,6 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             if not varies
         ]
         self.kept_ = np.flatnonzero(low < high)
-        if not len(self.kept_):
-            raise NoVariationError(f"none of the {len(self.names)} features varies between the {len(X)} users")
         self.fill_ = np.array([self._value(self.names[j], X[present[:, j], j]) for j in self.kept_])
         self.missing_ = len(X) - counts[self.kept_]
         return self
@@ -78,10 +76,6 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def kept_names(self) -> list[str]:
         """Names of the outgoing columns."""
         return [self.names[j] for j in self.kept_]
-
-
-class NoVariationError(ValueError):
-    """The users do not differ in any feature, so there is nothing to segment by."""
 
 
 @persistable

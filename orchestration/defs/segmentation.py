@@ -67,17 +67,19 @@ def segmentation_model(
     found.save(folder)
     figures = {
         "user_map": user_map(found.scores(site.users), site.segments, found.profiles),
-        "choice": choice_plot(found.candidates),
         "sizes": sizes_plot(found.profiles),
-        "traits": traits_plot(found.profiles, Wording(settings.labels)),
     }
+    if found.candidates:
+        figures["choice"] = choice_plot(found.candidates)
+        figures["traits"] = traits_plot(found.profiles, Wording(settings.labels))
     with registry.get().start_run("segmentation", experiment=GROUP) as run:
         run.log_data("users", site.users)
         run.log_params(settings.choice.model_dump(mode="json"))
         run.log_metrics(_measures(found, validity))
         for name, figure in figures.items():
             run.log_figure(figure, name)
-        run.log_table(pa.Table.from_pylist(found.document()["choice"]["table"]), "choice")
+        if found.candidates:
+            run.log_table(pa.Table.from_pylist(found.document()["choice"]["table"]), "choice")
         run.log_artifacts(folder, "segmentation")
         run.log_artifacts(report.parent, "report")
     return dg.MaterializeResult(

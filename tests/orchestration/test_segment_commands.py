@@ -5,17 +5,23 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from typer.testing import CliRunner
 
+from ml.home import Home
+from ml.segmentation.audiences import ContactLog
 from ml.settings import SETTINGS_FILE
 from orchestration.cli import app
+from orchestration.defs.campaigns import campaign_audiences
+from orchestration.defs.resources import HomeResource, WarehouseResource
 
 
 @pytest.fixture
@@ -120,3 +126,24 @@ def test_an_audience_before_the_first_materialization_says_what_to_do(tmp_path: 
     result = CliRunner().invoke(app, ["audience", "inactive", "--out", str(tmp_path / "x.csv")])
     assert result.exit_code == 2
     assert "run `tessera materialize` first" in result.output
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_a_campaign_writes_its_audience_once_a_day_and_logs_contacts_and_who_was_held_out(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    made = [
+        dg.materialize(
+            [campaign_audiences],
+            resources={"home": HomeResource(), "warehouse": WarehouseResource(home=HomeResource())},
+        )
+        for _ in range(2)
+    ]
+    assert all(result.success for result in made)
+    files = sorted(file.relative_to(home.reports / "audiences") for file in home.reports.rglob("*.csv"))
+    today = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}.csv"
+    assert [file.as_posix() for file in files] == [f"re_engagement/{today}", f"welcome/{today}"]
+    contacts = ContactLog(home.contacts).read()
+    reached = contacts.filter(pc.invert(contacts["is_held_out"]))["user_id"].to_pylist()
+    written = pyarrow.csv.read_csv(home.reports / "audiences" / "re_engagement" / today)
+    assert written["user_id"].to_pylist() == reached
+    assert sorted(contacts["user_id"].to_pylist()) == ["ann", "bob"]

@@ -9,7 +9,6 @@ from scipy.stats import skew
 from ml.segmentation.preparation import (
     Components,
     Imputer,
-    NoVariationError,
     Scaler,
     SkewReducer,
     Winsorizer,
@@ -34,11 +33,6 @@ def test_constant_and_empty_features_are_dropped_and_named() -> None:
         ["once", "every value is 5"],
     ]
     assert imputer.kept_names == ["fine"]
-
-
-def test_users_who_do_not_differ_are_an_error_of_their_own() -> None:
-    with pytest.raises(NoVariationError, match="none of the 2 features varies between the 3 users"):
-        Imputer(["a", "b"]).fit(np.ones((3, 2)))
 
 
 def test_an_unknown_rule_for_missing_values_names_the_legal_ones() -> None:

@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from ml.segmentation import Segmentation, fit_segmentation, load_segmentation
 from ml.segmentation.describing import ShapingUsers, describe
-from ml.segmentation.preparation import NoVariationError
+from ml.segmentation.report import write_report
 from ml.settings.segmentation import EvidenceSettings, RoleSettings, SegmentationSettings
 
 if TYPE_CHECKING:
@@ -180,16 +180,22 @@ def test_dirty_columns_are_dropped_filled_and_named(planted: Planted, quick: Seg
     assert agreement(truth, found.assign(table)) > 0.9
 
 
-@pytest.mark.parametrize("rows", [1, 2, 30])
-def test_few_users_are_one_segment(planted: Planted, quick: SegmentationSettings, rows: int) -> None:
+@pytest.mark.parametrize(
+    ("rows", "said"), [(0, "varies between the 0 users"), (1, "varies"), (2, "too few"), (30, "too few")]
+)
+def test_few_users_are_one_segment(
+    planted: Planted, quick: SegmentationSettings, tmp_path: Path, rows: int, said: str
+) -> None:
     table = planted()[0].slice(0, rows)
-    if rows == 1:
-        with pytest.raises(NoVariationError, match="between the 1 users"):
-            fit_segmentation(table, quick)
-        return
     found = fit_segmentation(table, quick)
     assert found.names == ["Everyone"]
-    assert "too few" in found.reason
+    assert said in found.reason
+    found.save(tmp_path / "model")
+    loaded = load_segmentation(tmp_path / "model")
+    assert loaded.assign(table)["membership_1"].to_pylist() == [1.0] * rows
+    assert loaded.assign_one({"f0": 3.0}).segment == 1
+    write_report(tmp_path / "report.html", loaded, table, quick)
+    assert found.reason in (tmp_path / "report.html").read_text()
 
 
 def test_duplicates_of_one_user_only_are_refused(quick: SegmentationSettings) -> None:
@@ -197,9 +203,19 @@ def test_duplicates_of_one_user_only_are_refused(quick: SegmentationSettings) ->
         fit_segmentation(pa.table({"user_id": ["a"] * 4, "f": [1.0, 2.0, 3.0, 4.0]}), quick)
 
 
-def test_identical_users_do_not_differ(quick: SegmentationSettings) -> None:
-    with pytest.raises(NoVariationError):
-        fit_segmentation(pa.table({"user_id": range(50), "f": [1.0] * 50, "g": [2] * 50}), quick)
+def test_identical_users_do_not_differ_and_later_ones_get_numbers_of_their_own(
+    planted: Planted, quick: SegmentationSettings
+) -> None:
+    table, _ = planted(segments=2)
+    alike = pa.table({"user_id": range(50), **{f"f{j}": [1.0] * 50 for j in range(8)}})
+    before = fit_segmentation(alike, quick)
+    assert (before.names, before.has_structure) == (["Everyone"], False)
+    assert dict(before.preparation["dropped"])["f0"] == "every value is 1"
+    again = fit_segmentation(alike, quick, previous=before)
+    assert (again.ids, again.next_id) == ([1], 2)
+    after = fit_segmentation(table, quick, previous=again)
+    assert after.ids == [2, 3]
+    assert fit_segmentation(alike, quick, previous=after).ids == [4]
 
 
 def test_two_features_and_two_kinds_are_enough(quick: SegmentationSettings) -> None:

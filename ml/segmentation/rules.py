@@ -22,7 +22,7 @@ from ml.expressions import Expression, ExpressionError, FieldType, compile_expre
 from ml.segmentation.features import KEY, numbers
 
 OWN = "own"
-RULES_FILE = Path(__file__).resolve().parents[2] / "segments.yaml"
+CHECKOUT = Path(__file__).resolve().parents[2]
 RFM_COLUMNS = {
     "rfm_recency": ("recency_days", -1),
     "rfm_frequency": ("frequency", 1),
@@ -52,7 +52,12 @@ class RuleSegment:
             raise RuleError(f"segment {self.family}/{self.name}: {error}") from error
 
 
-def load_rules(file: Path = RULES_FILE) -> list[RuleSegment]:
+def rules_of(home: Path, name: str) -> list[RuleSegment]:
+    """Segments of the file of this name in the home, else in the checkout; raises RuleError like `load_rules`."""
+    return load_rules(next((place / name for place in (home, CHECKOUT) if (place / name).exists()), home / name))
+
+
+def load_rules(file: Path) -> list[RuleSegment]:
     """Segments of a YAML file in its order; raises RuleError for all but families of `when` and `strategy`."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))

@@ -87,6 +87,7 @@ class CampaignSettings(Section):
 class SegmentationSettings(Section):
     """Knobs of `segmentation`; their reasons stand in settings.yaml."""
 
+    rules_file: str
     roles: RoleSettings
     evidence: EvidenceSettings
     preparation: PreparationSettings

@@ -44,7 +44,7 @@ def audience(
     """
     from ml.segmentation.audiences import ContactLog, build_audience, deliver
     from ml.segmentation.membership import UnknownSegmentError, select_members
-    from ml.segmentation.rules import RuleError, load_rules
+    from ml.segmentation.rules import RuleError, rules_of
     from orchestration.warehouse import Warehouse, WarehouseBusyError, WarehouseMissingError
 
     place = home_of(home)
@@ -54,13 +54,14 @@ def audience(
         warehouse = Warehouse(place.warehouse)
         users = warehouse.read("users")
         segments = warehouse.read("user_segments") if "user_segments" in warehouse.tables() else None
-        members = select_members(segment, users, segments, load_rules())
+        settings = chosen_settings().segmentation
+        members = select_members(segment, users, segments, rules_of(place.path, settings.rules_file))
         found = build_audience(
             segment,
             members.users,
             members.strategies,
             contacts=log.read(),
-            settings=chosen_settings().segmentation.audiences,
+            settings=settings.audiences,
             now=now,
             exclude_contacted_days=exclude_contacted,
             hold_out=hold_out,

@@ -8,7 +8,7 @@ import dagster as dg
 
 from ml.segmentation.audiences import ContactLog, build_audience, deliver
 from ml.segmentation.membership import select_members
-from ml.segmentation.rules import load_rules
+from ml.segmentation.rules import rules_of
 from orchestration.defs.jobs import CAMPAIGNS, campaigns
 from orchestration.defs.resources import HomeResource, WarehouseResource
 
@@ -25,7 +25,7 @@ from orchestration.defs.resources import HomeResource, WarehouseResource
 def campaign_audiences(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
     """Write `reports/audiences/<campaign>/<date>.csv`; a campaign that has today's file is left alone."""
     settings, place, now = home.settings().segmentation, home.home(), dt.datetime.now(dt.UTC)
-    log, rules = ContactLog(place.contacts), load_rules()
+    log, rules = ContactLog(place.contacts), rules_of(place.path, settings.rules_file)
     users, segments = warehouse.read("users"), warehouse.read("user_segments")
     written: dict[str, int] = {}
     for name, campaign in settings.campaigns.items():

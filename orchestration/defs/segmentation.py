@@ -20,7 +20,7 @@ from ml.segmentation.figures import choice_plot, sizes_plot, traits_plot, user_m
 from ml.segmentation.identity import migration
 from ml.segmentation.profiles import profile_table
 from ml.segmentation.report import Evidence, write_report
-from ml.segmentation.rules import load_rules
+from ml.segmentation.rules import rules_of
 from ml.segmentation.site import segment_site, segments_of_users, validate_on_later
 from ml.segmentation.validation import Validity
 from ml.segmentation.wording import Wording
@@ -109,7 +109,8 @@ def segmentation_model(
 def user_segments(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
     """Assign every user and tell who moved since the last run."""
     found = load_segmentation(segmentation_folder(home.home()))
-    fresh = segments_of_users(found, warehouse.read("users"), load_rules())
+    rules = rules_of(home.home().path, home.settings().segmentation.rules_file)
+    fresh = segments_of_users(found, warehouse.read("users"), rules)
     before = warehouse.read("user_segments") if "user_segments" in warehouse.get().tables() else fresh
     moves = migration(before, fresh)
     warehouse.write("user_segments", fresh)

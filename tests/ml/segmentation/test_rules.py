@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from ml.segmentation.membership import UnknownSegmentError, select_members
-from ml.segmentation.rules import RuleError, RuleSegment, assign_rules, load_rules, quintiles, with_rfm
+from ml.segmentation.rules import RuleError, RuleSegment, assign_rules, load_rules, quintiles, rules_of, with_rfm
 
 USERS = pa.table(
     {
@@ -57,7 +57,7 @@ def test_the_shipped_rules_compile_on_the_columns_of_the_mart() -> None:
         "page_views": pa.array([9]), "device_type": pa.array(["mobile"]), "country": pa.array(["JP"]),
         "mean_price_viewed": pa.array([10.0]), "product_views": pa.array([8]),
     }  # fmt: skip
-    found = assign_rules(pa.table(columns), load_rules()).to_pylist()[0]
+    found = assign_rules(pa.table(columns), rules_of(Path("nowhere"), "segments.yaml")).to_pylist()[0]
     assert found["engagement"] == "inactive"
     assert found["daypart"] == "night"
     assert found["funnel"] == "left_in_cart"
@@ -128,3 +128,10 @@ def test_times_can_be_compared_in_rules() -> None:
     table = pa.table({"user_id": ["a", "b"], "first_seen_at": [dt.datetime(2026, 1, 1), dt.datetime(2026, 6, 1)]})
     rule = RuleSegment("own", "early", 'first_seen_at < timestamp("2026-03-01T00:00:00Z")', "x")
     assert assign_rules(table, [rule])["own"].to_pylist() == [["early"], []]
+
+
+def test_the_homes_own_segments_win(tmp_path: Path) -> None:
+    (tmp_path / "segments.yaml").write_text("own:\n  regulars: {when: 'sessions > 9', strategy: Thank them. }\n")
+    assert rules_of(tmp_path, "segments.yaml") == [RuleSegment("own", "regulars", "sessions > 9", "Thank them.")]
+    with pytest.raises(RuleError, match=r"none\.yaml"):
+        rules_of(tmp_path, "none.yaml")

@@ -145,10 +145,8 @@ def migration_plot(moves: pa.Table, colours: Mapping[int, str]) -> Figure:
     """
     rows = moves.to_pylist()
     left = list(dict.fromkeys(row["from_name"] for row in rows))
-    right = sorted(
-        {row["to_name"] for row in rows},
-        key=lambda name: (name not in left, left.index(name) if name in left else 0),
-    )
+    arrivals = sorted(rows, key=lambda row: (row["to_segment"] is None, row["to_segment"] or 0))
+    right = list(dict.fromkeys(row["to_name"] for row in arrivals))
     figure, axes = _canvas(8.0, 0.8 + 0.5 * max(len(left), len(right)))
     axes.set_axis_off()
     total = sum(row["users"] for row in rows)

@@ -87,7 +87,7 @@ def fit_segmentation(
         prepared.raw,
         names,
         np.array([id_ if id_ in described else NOISE for id_ in [*ids, NOISE]])[labels],
-        settings.surrogate_depth,
+        settings.surrogate_leaves,
         settings.minimum_segment_size,
     )
     return found

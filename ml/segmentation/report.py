@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
@@ -20,7 +21,7 @@ from ml.segmentation.personas import signal_words
 from ml.segmentation.profiles import Profile
 from ml.segmentation.segmentation import Segmentation
 from ml.segmentation.validation import Validity
-from ml.segmentation.wording import Wording, readable
+from ml.segmentation.wording import Wording, number, readable
 from ml.settings.segmentation import SegmentationSettings
 
 TEMPLATE = "report.html.j2"
@@ -56,16 +57,16 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"label": wording.label, "readable": readable, "signal": signal_words}
+    environment.filters |= {"label": wording.label, "number": number, "readable": readable, "signal": signal_words}
     colours = {profile.segment: colour_of(place) for place, profile in enumerate(found.profiles)}
     segments = found.assign(table).column("segment").to_numpy()
-    moves = evidence.moves if evidence.moves is not None and evidence.moves.num_rows else None
+    moves = _told_moves(evidence.moves, settings.minimum_segment_size)
     figures = {"map": (user_map(found.scores(table), segments, found.profiles), "png")}
     if len(found.profiles) > 1:
         figures["traits"] = (traits_plot(found.profiles, wording), "svg")
     if found.candidates:
         figures["choice"] = (choice_plot(found.candidates), "svg")
-    if moves is not None:
+    if moves:
         figures["migration"] = (migration_plot(moves, colours), "svg")
     html = environment.get_template(TEMPLATE).render(
         found=found,
@@ -78,11 +79,17 @@ def write_report(
         value=wording.value,
         funnel=_funnel(found.profiles),
         validity=evidence.validity,
-        moves=moves.to_pylist() if moves is not None else [],
+        moves=moves.to_pylist() if moves else [],
         pictures={name: picture(figure, format_) for name, (figure, format_) in figures.items()},
     )
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(html, encoding="utf-8")
+
+
+def _told_moves(moves: pa.Table | None, minimum_size: int) -> pa.Table | None:
+    """Moves of enough people to be told; None if there are none."""
+    told = moves.filter(pc.greater_equal(moves["users"], minimum_size)) if moves else None
+    return told if told and told.num_rows else None
 
 
 def _card(profile: Profile, wording: Wording, colours: dict[int, str]) -> dict[str, Any]:

@@ -30,8 +30,10 @@ class Surrogate:
     guess: float
 
 
-def explain(X: FloatMatrix, names: list[str], segments: Labels, depth: int, minimum_size: int) -> Surrogate | None:
-    """Fit a surrogate to raw features X (n_users, n_features) and segment numbers (n_users,).
+def explain(
+    X: FloatMatrix, names: list[str], segments: Labels, leaves: int, minimum_size: int
+) -> Surrogate | None:
+    """Fit a surrogate of so many leaves to raw features X (n_users, n_features) and segment numbers (n_users,).
 
     None if there is nothing to explain: one segment, or one too small to be split for the check of fidelity.
     """
@@ -41,7 +43,7 @@ def explain(X: FloatMatrix, names: list[str], segments: Labels, depth: int, mini
     if len(found) < 2 or counts.min() < FOLDS:
         return None
     tree = DecisionTreeClassifier(
-        max_depth=depth, min_samples_leaf=min(minimum_size, len(X) // 10 + 1), random_state=0
+        max_leaf_nodes=leaves, min_samples_leaf=min(minimum_size, len(X) // 10 + 1), random_state=0
     )
     told = cross_val_predict(tree, X, segments, cv=StratifiedKFold(FOLDS, shuffle=True, random_state=0))
     tree.fit(X, segments)

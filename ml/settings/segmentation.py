@@ -101,4 +101,4 @@ class SegmentationSettings(Section):
     campaigns: dict[str, CampaignSettings]
     validation_days: float = Field(gt=0)
     validation_draws: PositiveInt
-    surrogate_depth: PositiveInt
+    surrogate_leaves: PositiveInt

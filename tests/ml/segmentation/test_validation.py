@@ -42,7 +42,7 @@ def test_who_did_nothing_counts_with_zero() -> None:
 def test_a_tree_says_how_a_user_lands_in_a_segment() -> None:
     X = np.random.default_rng(0).uniform(size=(900, 2))
     segments = np.where(X[:, 0] <= 0.5, 4, np.where(X[:, 1] <= 0.3, 7, 9))
-    found = explain(X, ["visits", "spend"], segments, depth=3, minimum_size=20)
+    found = explain(X, ["visits", "spend"], segments, leaves=6, minimum_size=20)
     assert found is not None
     assert found.fidelity > 0.97
     assert found.guess == pytest.approx((segments == 4).mean())
@@ -53,4 +53,4 @@ def test_a_tree_says_how_a_user_lands_in_a_segment() -> None:
 
 
 def test_one_segment_needs_no_tree() -> None:
-    assert explain(np.ones((50, 1)), ["a"], np.ones(50, dtype=int), depth=3, minimum_size=20) is None
+    assert explain(np.ones((50, 1)), ["a"], np.ones(50, dtype=int), leaves=6, minimum_size=20) is None

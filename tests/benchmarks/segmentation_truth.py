@@ -1,4 +1,4 @@
-"""The simulator's planted personas and engagement classes, found again through the warehouse, over ten seeds."""
+"""Planted personas and engagement classes found again through the warehouse, and none where none were planted."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 from figure import Figure
-from sklearn.linear_model import LogisticRegression
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import cross_val_predict
 
 from ml.home import Home
 from ml.segmentation import Segmentation, fit_segmentation
+from ml.segmentation.output import NO_EVIDENCE, NO_ROLES
 from ml.segmentation.site import consenting
 from ml.settings import Settings, load_settings
+from ml.settings.segmentation import SegmentationSettings
 from ml.sources.simulator import Site, simulate_into_home, truth_tables
 from orchestration.checkout import DBT_PROJECT_FOLDER
 from orchestration.dbt_project import DBT_EXECUTABLE, dbt_variables
@@ -47,6 +49,21 @@ def measure(size: float) -> Iterator[Figure]:
         yield Figure(f"segmentation_truth_{name}_worst", min(values), "minimum", rows=len(sites))
     right = sum(site["segments"] == settings.simulator.personas for site in sites)
     yield Figure("segmentation_truth_number_right", right, f"of {len(sites)} seeds", rows=len(sites))
+    none = sum(
+        not fit_segmentation(crowd(seed), _bare(settings), seed=seed).has_structure for seed in range(SEEDS)
+    )
+    yield Figure("segmentation_truth_no_structure", none, f"of {SEEDS} Gaussian crowds", rows=SEEDS)
+
+
+def crowd(seed: int) -> pa.Table:
+    """One Gaussian crowd of 3,000 users in 20 correlated features."""
+    generator = np.random.default_rng(seed)
+    X = generator.normal(size=(3_000, 20)) @ generator.normal(size=(20, 20))
+    return pa.table({"user_id": np.arange(len(X)), **{f"f{j}": X[:, j] for j in range(X.shape[1])}})
+
+
+def _bare(settings: Settings) -> SegmentationSettings:
+    return settings.segmentation.model_copy(update={"roles": NO_ROLES, "evidence": NO_EVIDENCE})
 
 
 def _recovered(settings: Settings, seed: int) -> dict[str, Any]:
@@ -81,7 +98,8 @@ def _classified(found: Segmentation, users: pa.Table, planted: np.ndarray) -> np
     prepared: Any = users
     for _, step in found.pipeline.steps[:-1]:
         prepared = step.transform(prepared)
-    return np.asarray(cross_val_predict(LogisticRegression(max_iter=500), prepared, planted, cv=5))
+    classifier = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    return np.asarray(cross_val_predict(classifier, prepared, planted, cv=5))
 
 
 def _engagement(row: dict[str, Any], end: dt.date, settings: Settings) -> str:

@@ -18,10 +18,11 @@ def name_segment(found: Sequence[Trait], words: Mapping[str, Mapping[str, str]],
     Args:
         found: the segment's traits, strongest first.
         words: for each place (`before`: adjectives, `noun`: what these people are, `after`: what they like) shell
-            patterns of feature names → phrase, in which `{key}` is what stands after the last `:` of the name.
+            patterns of feature names → phrase, in which `{key}` is what stands after the last `:` of the name; a
+            pattern after "low " names those who have less of the feature than others.
         taken: names of the other segments.
 
-    A place takes the strongest positive trait with a phrase, one that is usual in the segment before one that is
+    A place takes the strongest trait with a phrase, one that is usual in the segment before one that is
     only unusual elsewhere; features without phrases give "high x, low y".
     """
     strong = [trait for trait in found if abs(trait.effect) >= WEAK_EFFECT]
@@ -30,7 +31,7 @@ def name_segment(found: Sequence[Trait], words: Mapping[str, Mapping[str, str]],
     phrases: dict[str, list[str]] = {place: [] for place in PLACES}
     for trait in strong:
         for place in PLACES:
-            if trait.effect > 0 and (phrase := _phrase(trait.feature, words.get(place, {}))):
+            if phrase := _phrase(trait, words.get(place, {})):
                 phrases[place].append(phrase)
     if any(phrases.values()):
         noun = phrases["noun"][0] if phrases["noun"] else words.get("noun", {}).get("otherwise", "visitors")
@@ -63,9 +64,10 @@ def _largest_keys(found: Sequence[Trait]) -> set[str]:
     return {trait.feature for trait in largest.values()}
 
 
-def _phrase(feature: str, patterns: Mapping[str, str]) -> str:
-    phrase = next((phrase for pattern, phrase in patterns.items() if matches(feature, [pattern])), "")
-    return phrase.replace("{key}", readable(feature.rsplit(":", 1)[-1]))
+def _phrase(trait: Trait, patterns: Mapping[str, str]) -> str:
+    name = trait.feature if trait.effect > 0 else f"low {trait.feature}"
+    phrase = next((phrase for pattern, phrase in patterns.items() if matches(name, [pattern])), "")
+    return phrase.replace("{key}", readable(trait.feature))
 
 
 def _listed(phrases: Sequence[str]) -> str:

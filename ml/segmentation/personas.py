@@ -66,7 +66,7 @@ def _session_sentences(behaviour: Behaviour) -> Iterator[str]:
     if behaviour.median_pages and behaviour.median_minutes is not None:
         pages = f"{behaviour.median_pages:.0f} {'page' if behaviour.median_pages == 1 else 'pages'}"
         yield f"A usual visit has {pages} in {behaviour.median_minutes:.1f} minutes."
-    if behaviour.funnel.get("purchase"):
+    if 0 < behaviour.funnel.get("purchase", 0) < behaviour.funnel.get("view", 0):
         lost = _largest_loss(behaviour.funnel)
         bought = behaviour.funnel["purchase"] / behaviour.funnel["view"]
         yield f"{bought:.1%} of visits end in a purchase{f'; {lost}' if lost else ''}."

@@ -53,6 +53,12 @@ def test_what_is_usual_names_a_segment_before_what_is_only_rare_elsewhere() -> N
     assert (first, name_segment(found, words, [first])) == ("Evening visitors", "Evening tv visitors")
 
 
+def test_less_of_a_feature_can_have_a_word_too() -> None:
+    found = [Trait("tenure_days", 20.0, 200.0, -1.5), Trait("recency_days", 90.0, 20.0, 0.8)]
+    words = {"before": {"low tenure_days": "new", "recency_days": "lapsed", "tenure_days": "old"}}
+    assert name_segment(found, words, []) == "New visitors"
+
+
 def test_features_without_words_say_high_and_low() -> None:
     found = [Trait("f3", 2.0, 0.0, 2.0), Trait("f1", -1.0, 0.0, -1.5)]
     assert name_segment(found, {}, []) == "High f3, low f1"

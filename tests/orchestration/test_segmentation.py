@@ -1,0 +1,34 @@
+"""What a run leaves behind of its segments."""
+
+import html
+import json
+
+from ml.home import Home
+from ml.segmentation import load_segmentation
+from orchestration.warehouse import Warehouse
+
+
+def test_a_run_describes_its_segments_in_the_warehouse_and_in_a_report(materialized_home: Home) -> None:
+    profiles = Warehouse(materialized_home.warehouse).read("segment_profiles").to_pylist()
+    assert len(profiles) >= 2
+    report = html.unescape((materialized_home.reports / "segmentation" / "report.html").read_text())
+    for profile in profiles:
+        assert profile["name"] in report
+        assert profile["persona"] in report
+        assert len(profile["examples"]) == 5
+        funnel = json.loads(profile["behaviour"])["funnel"]
+        assert funnel["view"] >= funnel["cart"] >= funnel["checkout"] >= funnel["purchase"]
+    assert "Funnel by segment" in report
+
+
+def test_every_consenting_user_is_where_the_kept_model_says(materialized_home: Home) -> None:
+    warehouse = Warehouse(materialized_home.warehouse)
+    found = load_segmentation(materialized_home.models / "segmentation")
+    users = warehouse.read("from users where has_personalization_consent order by user_id")
+    segments = warehouse.read("select segment, name from user_segments order by user_id")
+    assert found.assign(users).select(["segment", "name"]).to_pydict() == segments.to_pydict()
+
+
+def test_a_plain_run_contacts_nobody(materialized_home: Home) -> None:
+    assert not materialized_home.contacts.exists()
+    assert not (materialized_home.reports / "audiences").exists()

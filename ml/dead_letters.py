@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ml.erasure.erased_ids import ErasedIds
 from ml.event_records import REJECTED_SCHEMA
 from ml.events import TIMESTAMP
 from ml.home import Home
@@ -26,12 +27,13 @@ class DeadLetters:
 
     def __init__(self, home: Home) -> None:
         self.folder = home.dead_letters
+        self._erased = ErasedIds(home)
 
     def write(self, rejected: pa.Table, source: str, now: dt.datetime, batch_id: str | None = None) -> None:
         """Keep rejected rows (REJECTED_SCHEMA). The same `batch_id` on the same day overwrites itself."""
         if not len(rejected):
             return
-        table = rejected.select(REJECTED_SCHEMA.names)
+        table = self._without_erased(rejected.select(REJECTED_SCHEMA.names))
         table = table.add_column(0, "source", pa.array([source] * len(table), pa.string()))
         table = table.append_column("received_at", pa.array([now] * len(table), TIMESTAMP))
         folder = self.folder / f"received_date={now.date().isoformat()}"
@@ -40,6 +42,15 @@ class DeadLetters:
         draft = target.with_suffix(".draft")
         pq.write_table(table.cast(DEAD_LETTER_SCHEMA), draft, compression="zstd")
         os.replace(draft, target)
+
+    def _without_erased(self, rejected: pa.Table) -> pa.Table:
+        self._erased.refresh()
+        if not self._erased:
+            return rejected
+        texts = zip(rejected["payload"].to_pylist(), rejected["reason"].to_pylist(), strict=True)
+        return rejected.filter(
+            pa.array([not self._erased.names(f"{one} {two}") for one, two in texts], pa.bool_())
+        )
 
     def read(self) -> pa.Table:
         """All dead letters, DEAD_LETTER_SCHEMA."""

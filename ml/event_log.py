@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ml.erasure.erased_ids import ErasedIds
 from ml.events import EVENT_SCHEMA
 from ml.home import Home
 
@@ -53,10 +54,11 @@ class Part:
 
 
 class EventLog:
-    """Sealed parts and their manifest below `home.events`."""
+    """Sealed parts and their manifest below `home.events`. Events of erased people are never written."""
 
     def __init__(self, home: Home) -> None:
         self.folder = home.events
+        self.erased = ErasedIds(home)
         self.manifest = self.folder / "manifest.jsonl"
 
     def parts(self) -> list[Part]:
@@ -88,7 +90,7 @@ class EventLog:
     def ingest(self, source: str, fingerprint: str | None = None) -> Iterator[PartWriter]:
         """Write many events that become visible together when the block ends, or not at all when it raises."""
         draft = self.folder / "draft" / uuid.uuid4().hex
-        writer = PartWriter(draft)
+        writer = PartWriter(draft, self.erased)
         try:
             yield writer
             self._seal(writer.close(), draft, source, fingerprint)
@@ -103,7 +105,7 @@ class EventLog:
         draft = self.folder / "draft" / part_id
         shutil.rmtree(draft, ignore_errors=True)
         try:
-            writer = PartWriter(draft, name=part_id)
+            writer = PartWriter(draft, self.erased, name=part_id)
             writer.write(table)
             return self._seal(writer.close(), draft, source, None)
         finally:
@@ -125,7 +127,11 @@ class EventLog:
     def rewrite(self, part: Part, keep: pa.Array) -> list[Part]:
         """Replace a part by its rows where `keep` (bool, one a row) is true, and remove the old file at once."""
         table = pa.Table.from_batches(self.read([part]), schema=EVENT_SCHEMA)
-        new = self._replace([part], table.filter(keep).to_batches(), part.source)
+        return self.replace(part, table.filter(keep).to_batches())
+
+    def replace(self, part: Part, batches: Iterable[pa.RecordBatch]) -> list[Part]:
+        """Replace a part by these events, and remove the old file at once."""
+        new = self._replace([part], batches, part.source)
         self.path(part).unlink(missing_ok=True)
         return new
 
@@ -156,7 +162,7 @@ class EventLog:
 
     def _replace(self, parts: Sequence[Part], batches: Iterable[pa.RecordBatch], source: str) -> list[Part]:
         draft = self.folder / "draft" / uuid.uuid4().hex
-        writer = PartWriter(draft)
+        writer = PartWriter(draft, self.erased)
         try:
             for batch in batches:
                 writer.write(pa.Table.from_batches([batch]))
@@ -242,12 +248,21 @@ class DraftFile:
 
 
 class PartWriter:
-    """Spreads events over one growing Parquet file a day of `received_at`, in bounded memory."""
+    """Spreads events over one growing Parquet file a day of `received_at`, in bounded memory.
 
-    def __init__(self, folder: Path, name: str | None = None) -> None:
+    Args:
+        folder: where the files grow.
+        erased: people whose events are left out and counted in `left_out`.
+        name: of the files; drawn where none is given.
+    """
+
+    def __init__(self, folder: Path, erased: ErasedIds, name: str | None = None) -> None:
         self.folder = folder
         self.name = name or uuid.uuid4().hex
         self.rows = 0
+        self.left_out = 0
+        self._erased = erased
+        erased.refresh()
         self._buffers: dict[int, list[pa.Table]] = {}
         self._buffered: dict[int, int] = {}
         self._open: dict[int, _OpenFile] = {}
@@ -266,7 +281,12 @@ class PartWriter:
             return
         if table["received_at"].null_count:
             raise ValueError("received_at is null: the log partitions by it")
+        given = len(table)
+        table = self._erased.without(table)
+        self.left_out += given - len(table)
         self.rows += len(table)
+        if not len(table):
+            return
         days = np.asarray(pc.cast(pc.cast(table["received_at"], pa.date32()), pa.int32()))
         if (days[1:] < days[:-1]).any():
             order = np.argsort(days, kind="stable")

@@ -53,6 +53,7 @@ class Tessera:
         self.published = Published((start.home.published, start.bundled))
         self.collector = Collector(start.home, start.settings, start.keys)
         self.collector.subscribe(self._collected)
+        self.erased = self.collector.erased
         self.ranking = self._ranking(None)
         self.challenger: Ranking | None = None
         self.rules = RuleBook(start.home, start.settings.decisions.rules_file)

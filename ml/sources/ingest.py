@@ -31,13 +31,18 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass
 class IngestReport:
-    """What came of it. `rejected` counts rows by "field reason"; `outside` rows lay outside since/until."""
+    """What came of it.
+
+    `rejected` counts rows by "field reason"; `outside` rows lay outside since/until; `erased` ones are of people
+    who were erased, and were left out.
+    """
 
     source: str
     fingerprint: str
     rows: int = 0
     accepted: int = 0
     outside: int = 0
+    erased: int = 0
     items: int = 0
     already_ingested: bool = False
     rejected: Counter[str] = field(default_factory=Counter)
@@ -87,6 +92,8 @@ def ingest(
                 writer.write(kept)
                 if progress:
                     progress(report.rows, total)
+            report.erased = writer.left_out
+            report.accepted -= writer.left_out
             _write_dead_letters(rejected, source.name, home, now, print_of_input)
             report.items = _write_items(source, path, home, now)
     except OSError as error:

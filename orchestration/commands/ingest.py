@@ -98,10 +98,12 @@ def _tell(report: IngestReport, path: Path) -> None:
         console.print(f"{report.items:,} items added to the catalogue.")
     if report.outside:
         console.print(f"{report.outside:,} events lay outside --since and --until.")
+    if report.erased:
+        console.print(f"{report.erased:,} events of people who were erased were left out.")
     rejected = sum(report.rejected.values())
     console.print(f"{rejected:,} rows rejected{', kept as dead letters:' if rejected else '.'}")
     for reason, count in report.rejected.most_common():
         console.print(f"  {count:>9,}  {reason}", markup=False, soft_wrap=True)
-    if not report.accepted:
+    if not report.accepted and not report.erased:
         console.print("[red]No row became an event.[/] Check --mapping, --since and --until.")
         raise typer.Exit(1)

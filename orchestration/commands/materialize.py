@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orchestration.materialization import Outcome
 
 BUSY = 3
-JOBS = ("daily_increment", "full_refresh", "training", "retention", "campaigns")
+JOBS = ("daily_increment", "full_refresh", "training", "retention", "campaigns", "erasure")
 
 
 def materialize(
@@ -30,7 +30,8 @@ def materialize(
     The default, `daily_increment`, builds every asset and reads only what is new in the event log; `full_refresh`
     builds the tables from the whole log; `training` leaves the tables as they are and trains anew; `retention`
     drops what is older than the settings allow from log and tables, as every job that reads the log does;
-    `campaigns` writes the audiences of the campaigns in the settings and logs their contacts, which no other does.
+    `campaigns` writes the audiences of the campaigns in the settings and logs their contacts, which no other does;
+    `erasure` takes those who asked to be erased out of everything.
 
     Stopping it at any point is safe: run it again. Exit status 3 says that another run is at work.
     """
@@ -50,7 +51,7 @@ def run(home: Home, job: str, console: Console) -> Outcome:
     from orchestration.warehouse import Warehouse, WarehouseBusyError
 
     settings = chosen_settings()
-    if not EventLog(home).parts() and not settings.kafka.bootstrap_servers:
+    if job != "erasure" and not EventLog(home).parts() and not settings.kafka.bootstrap_servers:
         console.print(
             f"[red]No events in {home.path}.[/] Bring some with [bold]tessera ingest[/], "
             "or make some with [bold]tessera simulate[/] or [bold]tessera demo[/].",

@@ -23,6 +23,7 @@ KEEP_REPLACED = dt.timedelta(hours=6)
 
 
 @dg.asset(
+    deps=["erased_events"],
     group_name="events",
     kinds={"parquet"},
     description=(

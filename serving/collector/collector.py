@@ -10,16 +10,17 @@ from typing import Any
 
 import pyarrow as pa
 
+from ml.erasure.erased_ids import ErasedIds
 from ml.event_log import EventLog
 from ml.home import Home
 from ml.live_dead_letters import RejectionLog, recover_rejections
 from ml.live_log import recover
+from ml.pseudonyms import Pseudonyms
 from ml.settings import Settings
 from serving.access import Keys
 from serving.collector.door import Door
 from serving.collector.facts import Facts
 from serving.collector.keys import KeyRing, Sender
-from serving.collector.privacy.pseudonyms import Pseudonyms
 from serving.collector.protocols.translation import Untranslatable
 from serving.collector.rate_limits import RateLimit
 from serving.collector.sinks import open_sink
@@ -51,7 +52,8 @@ class Collector:
         secret_rate = limits.secret_events_per_second
         self._secret_rate = RateLimit(secret_rate, max(secret_rate, limits.max_batch_events))
         self._totals = WithheldTotals(home)
-        self._door = Door(settings, Pseudonyms(home.path), self._totals)
+        self.erased = ErasedIds(home)
+        self._door = Door(settings, Pseudonyms(home.path), self._totals, self.erased)
         self._subscribers: list[Subscriber] = []
         self._writer: Writer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -100,6 +102,10 @@ class Collector:
         """
         self._started.put(_submission(records, source))
 
+    def seal_soon(self) -> None:
+        """Have what is open sealed within a second or so, as an erasure needs it; nothing waits for that."""
+        self._started.seal_soon()
+
     async def take(
         self,
         records: Sequence[Any],
@@ -125,6 +131,7 @@ class Collector:
             UnavailableError: they cannot be stored now.
         """
         self._check_rate(sender, facts, len(records) + len(untranslatable))
+        self.erased.refresh()
         admitted = self._door.admit(records, facts, sender.is_browser)
         submission = Submission(
             admitted.records, [places[place] for place in admitted.places], source, facts.received_at

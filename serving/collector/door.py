@@ -10,7 +10,9 @@ from typing import Any
 
 import orjson
 
+from ml.erasure.erased_ids import ErasedIds
 from ml.events import FIELD_NAMES
+from ml.pseudonyms import Pseudonyms
 from ml.settings import Settings
 from serving.collector.enrichment.channel import campaign_of, channel_of
 from serving.collector.enrichment.clock import corrected, moment
@@ -20,7 +22,6 @@ from serving.collector.facts import Facts
 from serving.collector.privacy.coarse import coarse_device_context
 from serving.collector.privacy.consent import CONTROL, purposes, without_person, without_position
 from serving.collector.privacy.personal_data import DROPPED, PiiRules, RefusedDatumError, cleaned, cleaned_text
-from serving.collector.privacy.pseudonyms import Pseudonyms
 from serving.collector.totals import WithheldTotals
 
 TEXT_FIELDS = ("page_url", "page_title", "referrer")
@@ -55,13 +56,17 @@ class Door:
         settings: sections `collector` and `privacy`.
         pseudonyms: keyed hashes of this site.
         totals: counts events that are not kept.
+        erased: people whose events are not kept.
     """
 
-    def __init__(self, settings: Settings, pseudonyms: Pseudonyms, totals: WithheldTotals) -> None:
+    def __init__(
+        self, settings: Settings, pseudonyms: Pseudonyms, totals: WithheldTotals, erased: ErasedIds
+    ) -> None:
         self._collector = settings.collector
         self._privacy = settings.privacy
         self._pseudonyms = pseudonyms
         self._totals = totals
+        self._erased = erased
         self._places = Places(settings.collector.country_database)
         pattern = settings.collector.item_url_pattern
         self._item_url = re.compile(pattern) if pattern else None
@@ -128,7 +133,17 @@ class Door:
             if "location" not in granted:
                 record = without_position(record)
         self._coarsen(record, granted)
-        return self._without_personal_data(record)
+        return self._without_erased(self._without_personal_data(record))
+
+    def _without_erased(self, record: dict[str, Any]) -> dict[str, Any] | None:
+        """As `ErasedIds.without` for one record: None where nobody is left whose event it is."""
+        if not self._erased:
+            return record
+        if record.get("user_id") in self._erased:
+            return None
+        if record.get("anonymous_id") not in self._erased:
+            return record
+        return {**record, "anonymous_id": None} if record.get("user_id") else None
 
     def _set_clock(self, record: dict[str, Any], handed: dict[str, Any], received_at: dt.datetime) -> None:
         sent_at = moment(handed["sent_at"]) if handed["sent_at"] is not None else None

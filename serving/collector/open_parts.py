@@ -50,6 +50,10 @@ class OpenParts:
         if age.total_seconds() >= self._max_age_seconds and (self._rows or self._unsealed):
             self._rotate()
 
+    def seal(self) -> None:
+        """Give the open part to the sealer, old or not."""
+        self._rotate()
+
     def close(self) -> None:
         """Seal everything."""
         self._rotate()

@@ -37,6 +37,10 @@ class Sink(Protocol):
         """
         ...
 
+    def seal(self) -> None:
+        """Have what is open in its final form soon, as an erasure needs it."""
+        ...
+
     def close(self) -> None:
         """Finish what is open."""
         ...

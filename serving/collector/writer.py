@@ -56,6 +56,7 @@ class Writer:
         self._answer = answer
         self._queue: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
         self._counting = threading.Lock()
+        self._seal_wanted = threading.Event()
         self._thread = threading.Thread(target=self._run, name="collector-writer", daemon=True)
 
     def start(self) -> None:
@@ -81,13 +82,28 @@ class Writer:
             self.queued += events
         self._queue.put(submission)
 
+    def seal_soon(self) -> None:
+        """Seal what is open within a second or so; nothing waits for that."""
+        self._seal_wanted.set()
+
+    def _seal_if_wanted(self) -> None:
+        if self._seal_wanted.is_set():
+            self._seal_wanted.clear()
+            self._sink.seal()
+            self._rejections.seal()
+
     def _run(self) -> None:
         running = True
         while running:
             group, running = self._next_group()
             if group:
                 self._commit(group)
-            for tend in (self._sink.tend, self._rejections.seal_if_old, self._totals.flush_if_old):
+            for tend in (
+                self._seal_if_wanted,
+                self._sink.tend,
+                self._rejections.seal_if_old,
+                self._totals.flush_if_old,
+            ):
                 try:
                     tend()
                 except OSError:

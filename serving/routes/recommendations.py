@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,6 +22,8 @@ from serving.recommending import Recommended
 from serving.requests import DecisionRequest, RecommendationRequest
 from serving.routes.bodies import body_as
 from serving.tessera import Tessera
+
+R = TypeVar("R", bound=RecommendationRequest)
 
 
 def recommendation_routes(tessera: Tessera) -> list[Route]:
@@ -55,6 +57,7 @@ def answer(
     """
     tessera.state.catch_up()
     now = tessera.clock()
+    wanted = _without_erased(tessera, wanted)
     k = _length(tessera, wanted)
     user = wanted.user_id or wanted.anonymous_id
     ranking, role = _ranking_for(tessera, user)
@@ -93,6 +96,7 @@ def decision(tessera: Tessera, wanted: DecisionRequest, headers: dict[str, Any] 
     """
     tessera.state.catch_up()
     now = tessera.clock()
+    wanted = _without_erased(tessera, wanted)
     user = wanted.user_id or wanted.anonymous_id
     around = _situation(tessera, wanted, headers or {}, tessera.ranking, now)
     _refuse_floods(tessera, user, wanted.slot, wanted.moment(now))
@@ -124,6 +128,15 @@ def preview(tessera: Tessera, wanted: RecommendationRequest, profile: dict[str, 
         wanted, now, tessera.settings.default_k, ranking, around, profile=profile, is_trial=True
     )
     return tessera.recommending.recommend(asked, ranking).items
+
+
+def _without_erased(tessera: Tessera, wanted: R) -> R:
+    """The request without ids that were erased: such a person is a stranger, and nothing is logged."""
+    if not tessera.erased:
+        return wanted
+    names = ("user_id", "anonymous_id")
+    gone = {name: None for name in names if getattr(wanted, name) in tessera.erased}
+    return wanted.model_copy(update=gone) if gone else wanted
 
 
 def _own_id_only(is_trusted: bool, wanted: RecommendationRequest) -> None:

@@ -10,8 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ml.erasure.people import ids_of
+from ml.erasure.receipts import ONLINE_STATE, ErasureDesk
+from ml.event_log import EventLog
+from ml.pseudonyms import Pseudonyms
 from serving.errors import JSON, ApiError
-from serving.privacy.erasure import ErasureDesk
 from serving.privacy.export import exported
 from serving.requests import Preferences, RecommendationRequest
 from serving.routes.bodies import body_as
@@ -73,6 +76,8 @@ def known_of(tessera: Tessera, user: str) -> dict[str, Any]:
     Raises:
         ApiError: 404, nothing is known.
     """
+    if user in tessera.erased:
+        raise ApiError(404, "nothing is known of this user", "user_id")
     state = tessera.state
     state.catch_up()
     ranking, profile = tessera.ranking, state.profile(user)
@@ -107,6 +112,8 @@ def known_of(tessera: Tessera, user: str) -> dict[str, Any]:
 
 async def set_preferences(tessera: Tessera, user: str, wanted: Preferences, is_trial: bool) -> dict[str, Any]:
     """Change what a person set; a trial changes nothing and shows what the first page would become."""
+    if user in tessera.erased:
+        raise ApiError(404, "this id was erased; nothing is kept of it any more", "user_id")
     state = tessera.state
     state.catch_up()
     changed = wanted.model_dump(mode="json", by_alias=True, include=wanted.model_fields_set)
@@ -128,23 +135,23 @@ async def set_preferences(tessera: Tessera, user: str, wanted: Preferences, is_t
 
 
 async def erase(tessera: Tessera, desk: ErasureDesk, user: str) -> dict[str, Any]:
-    """Clear the online state at once, tell the log, and open a receipt for all other places."""
-    now = tessera.clock()
-    receipt = await run_in_threadpool(desk.open, user, now)
-    tessera.recommending.learning.forget(user)
-    removed = tessera.state.forget(user)
-    desk.verified(receipt["receipt_id"], "online state", removed, "no change or profile of the person is left")
-    await tessera.collector.record(
-        [
-            {
-                "event_type": "erased",
-                "anonymous_id": receipt["subject"],
-                "occurred_at": now.timestamp(),
-                "properties": {"receipt_id": receipt["receipt_id"]},
-            }
-        ]
-    )
-    return desk.receipt(receipt["receipt_id"]) or receipt
+    """Clear the online state at once, tell the log, and open a receipt for all other places.
+
+    From here on the person is a stranger to this service, and the log takes no event of theirs any more.
+    """
+    now, home = tessera.clock(), tessera.start.home
+    ids = await run_in_threadpool(ids_of, EventLog(home), user, Pseudonyms(home.path))
+    receipt = await run_in_threadpool(desk.open, ids, now)
+    receipt_id = receipt["receipt_id"]
+    tessera.erased.add(ids)
+    for one in ids:
+        tessera.recommending.learning.forget(one)
+        desk.removed(receipt_id, ONLINE_STATE, tessera.state.forget(one))
+    desk.verified(receipt_id, ONLINE_STATE, "no change or profile of the person is left in store or memory")
+    erased = {"event_type": "erased", "anonymous_id": receipt["subject"], "occurred_at": now.timestamp()}
+    await tessera.collector.record([{**erased, "properties": {"receipt_id": receipt_id}}])
+    tessera.collector.seal_soon()
+    return desk.receipt(receipt_id) or receipt
 
 
 def onboarding_questions(tessera: Tessera) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import pytest
 from orchestration.definitions import defs
 from orchestration.materialization import stages_of
 
-JOBS = ("daily_increment", "full_refresh", "training", "retention", "campaigns")
+JOBS = ("daily_increment", "full_refresh", "training", "retention", "campaigns", "erasure")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_the_daily_increment_and_training_have_schedules_and_new_files_a_sensor(
 ) -> None:
     repository = definitions.get_repository_def()
     assert {"daily_increment", "training"} <= {schedule.job_name for schedule in repository.schedule_defs}
-    assert [sensor.name for sensor in repository.sensor_defs] == ["newly_sealed_parts"]
+    assert [sensor.name for sensor in repository.sensor_defs] == ["erasures_wanted", "newly_sealed_parts"]
 
 
 def test_only_the_job_for_it_writes_campaigns_since_they_log_contacts(definitions: dg.Definitions) -> None:

@@ -9,6 +9,7 @@ from scipy import sparse
 
 from ml.recommenders.base import NoFactorsError, NotFittedError, load_recommender
 from ml.recommenders.factors import FactorRecommender
+from ml.recommenders.forgetting import forget_users
 from ml.recommenders.zoo import MODELS, make_recommender
 
 SMALL = {
@@ -132,3 +133,26 @@ def test_a_vector_is_folded_in_where_there_are_factors(fitted):
 def test_an_unfitted_model_says_so(name):
     with pytest.raises(NotFittedError, match="fit first"):
         fresh(name).recommend(["u1"])
+
+
+def test_a_forgotten_user_leaves_no_name_and_no_vector(fitted, tmp_path):
+    fitted.save(tmp_path)
+    before = fitted.score(np.array([3, 4]))
+    assert forget_users(tmp_path, ["u4", "nobody"]) > 0
+    assert forget_users(tmp_path, ["u4"]) == 0  # it is done already
+    found = load_recommender(tmp_path)
+    assert found.user_ids_.rows(["u3", "u4"]).tolist() == [3, -1]
+    np.testing.assert_allclose(found.score(np.array([3]))[0], before[0], rtol=1e-5, atol=1e-6)
+    assert found.seen_[4].nnz == 0
+    for name, value in found.state().items():
+        rows = getattr(value, "shape", (0,))[0] if not isinstance(value, dict) else 0
+        if rows == 60 and name not in {"user_ids_"}:  # whatever has a row a user holds nothing of this one
+            row = value[4].toarray() if sparse.issparse(value) else np.asarray(value[4])
+            expected = found.unknown_user_ if name == "user_factors_" else 0
+            np.testing.assert_allclose(row, np.broadcast_to(expected, row.shape), err_msg=name)
+    names = [
+        name
+        for file in tmp_path.rglob("ids.arrow")
+        for name in pa.ipc.open_file(str(file)).read_all()["id"].to_pylist()
+    ]
+    assert not {"u4", "id:u4"} & set(names)

@@ -4,8 +4,8 @@ import stat
 
 import pytest
 
+from ml.pseudonyms import Pseudonyms
 from serving.collector.privacy.coarse import coarse_device_context
-from serving.collector.privacy.pseudonyms import Pseudonyms
 from tests.serving.collector.collecting import CHROME, Site, settings_with
 
 PERSON = {"event_type": "click", "user_id": "u", "anonymous_id": "a"}

@@ -1,0 +1,29 @@
+"""The published bundle: all that the service answers from, written whole and then made current.
+
+`published/<version>/` holds `manifest.json` (sha256 and size of each other file), the items and users as
+Parquet, the model's factors and the seen items as `.npy`, and whatever else was published with them.
+`published/CURRENT` names the version that counts; it moves by one atomic rename.
+"""
+
+from ml.bundle.bundle import Bundle
+from ml.bundle.files import BundleError
+from ml.bundle.publication import ITEM_COLUMNS, TRENDING_SCHEMA, Floats, FoldIn, Publication
+from ml.bundle.versions import current_version, make_current, versions
+from ml.bundle.without_people import without_people
+from ml.bundle.writing import as_bundle, write_bundle
+
+__all__ = [
+    "ITEM_COLUMNS",
+    "TRENDING_SCHEMA",
+    "Bundle",
+    "BundleError",
+    "Floats",
+    "FoldIn",
+    "Publication",
+    "as_bundle",
+    "current_version",
+    "make_current",
+    "versions",
+    "without_people",
+    "write_bundle",
+]

@@ -1,0 +1,148 @@
+"""A published bundle, read and checked."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ml.bundle.files import BundleError, read_manifest, verify_files
+from ml.bundle.publication import TRENDING_SCHEMA, Floats, FoldIn
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A checked bundle in memory. Items and users are numbered by their rows.
+
+    Attributes:
+        seen_starts: int64 (n_users + 1,), where each user's part of `seen_items` starts.
+        seen_items: int32 rows of items.
+    """
+
+    path: Path
+    manifest: Mapping[str, Any]
+    items: pa.Table
+    users: pa.Table
+    trending: pa.Table
+    seen_starts: npt.NDArray[np.int64]
+    seen_items: npt.NDArray[np.int32]
+    user_factors: Floats | None
+    item_factors: Floats | None
+    fold_in: FoldIn | None
+
+    @classmethod
+    def load(cls, path: Path, verify: bool = True) -> Bundle:
+        """Read a bundle.
+
+        Args:
+            path: `published/<version>`.
+            verify: compare every file with its sha256 in the manifest.
+
+        Raises:
+            BundleError: a file is missing, changed or unreadable, or the parts do not fit together.
+        """
+        manifest = read_manifest(path)
+        if verify:
+            verify_files(path, manifest)
+        try:
+            has_model = (path / "item_factors.npy").exists()
+            bundle = cls(
+                path=path,
+                manifest=manifest,
+                items=pq.read_table(path / "items.parquet"),
+                users=pq.read_table(path / "users.parquet"),
+                trending=pq.read_table(path / "trending.parquet").cast(TRENDING_SCHEMA),
+                seen_starts=np.load(path / "seen_starts.npy", allow_pickle=False),
+                seen_items=np.load(path / "seen_items.npy", allow_pickle=False),
+                user_factors=np.load(path / "user_factors.npy", allow_pickle=False) if has_model else None,
+                item_factors=np.load(path / "item_factors.npy", allow_pickle=False) if has_model else None,
+                fold_in=_read_fold_in(path, manifest) if has_model else None,
+            )
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            raise BundleError(f"{path}: unreadable: {error}") from error
+        bundle.check()
+        return bundle
+
+    def check(self) -> None:
+        """Whether the parts fit together.
+
+        Raises:
+            BundleError: they do not.
+        """
+        n_users, n_items = len(self.users), len(self.items)
+        starts = self.seen_starts
+        if (
+            len(starts) != n_users + 1
+            or starts[0] != 0
+            or starts[-1] != len(self.seen_items)
+            or (np.diff(starts) < 0).any()
+        ):
+            raise BundleError(f"{self.path}: seen_starts.npy does not fit {n_users} users")
+        if len(self.seen_items) and not 0 <= self.seen_items.min() <= self.seen_items.max() < n_items:
+            raise BundleError(f"{self.path}: seen_items.npy names items outside the {n_items} of items.parquet")
+        if self.user_factors is None or self.item_factors is None:
+            return
+        for name, factors, rows in (("user", self.user_factors, n_users), ("item", self.item_factors, n_items)):
+            if factors.dtype != np.float32 or factors.ndim != 2 or len(factors) != rows:
+                raise BundleError(
+                    f"{self.path}: {name}_factors.npy is {factors.dtype} {factors.shape}, not float32 ({rows}, d)"
+                )
+        if self.user_factors.shape[1] != self.item_factors.shape[1]:
+            raise BundleError(f"{self.path}: user and item factors differ in width")
+        if self.fold_in is not None and self.fold_in.unknown_user.shape != (self.user_factors.shape[1],):
+            raise BundleError(f"{self.path}: unknown_user.npy is not as wide as the factors")
+
+    @property
+    def version(self) -> str:
+        """Name of the bundle."""
+        return str(self.manifest["version"])
+
+    @property
+    def model_version(self) -> str | None:
+        """Name of the champion, None where no model was published."""
+        found = self.manifest["model_version"]
+        return None if found is None else str(found)
+
+    @property
+    def as_of(self) -> dt.datetime:
+        """The time up to which the data counts."""
+        return dt.datetime.fromisoformat(self.manifest["as_of"])
+
+    @cached_property
+    def item_ids(self) -> list[str]:
+        """Item ids by row."""
+        return list(self.items["item_id"].to_pylist())
+
+    @cached_property
+    def item_rows(self) -> dict[str, int]:
+        """Row of each item id."""
+        return {item: row for row, item in enumerate(self.item_ids)}
+
+    @cached_property
+    def user_rows(self) -> dict[str, int]:
+        """Row of each user id."""
+        return {user: row for row, user in enumerate(self.users["user_id"].to_pylist())}
+
+    def seen(self, user_row: int) -> npt.NDArray[np.int32]:
+        """Rows of the items that a user has seen before the bundle was made."""
+        return self.seen_items[self.seen_starts[user_row] : self.seen_starts[user_row + 1]]
+
+    def user(self, user_row: int) -> dict[str, Any]:
+        """All that the bundle says of one user."""
+        return dict(self.users.slice(user_row, 1).to_pylist()[0])
+
+
+def _read_fold_in(path: Path, manifest: Mapping[str, Any]) -> FoldIn | None:
+    stated = manifest.get("fold_in")
+    if stated is None:
+        return None
+    unknown = np.load(path / "unknown_user.npy", allow_pickle=False)
+    return FoldIn(unknown, float(stated["weight"]), float(stated["regularization"]))

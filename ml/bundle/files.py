@@ -1,0 +1,89 @@
+"""The files of a bundle and the manifest that names each with size and sha256."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+BUNDLE_FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+class BundleError(ValueError):
+    """A bundle cannot be written or used; the message says which file and why."""
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a bundle.
+
+    Raises:
+        BundleError: it is missing, cut or of another format.
+    """
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(f"{path}: there is no {MANIFEST}") from None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path}: {MANIFEST} is unreadable: {error}") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != BUNDLE_FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
+        raise BundleError(f"{path}: format {found!r}; this version reads format {BUNDLE_FORMAT}")
+    missing = {"version", "model_version", "as_of", "files"} - manifest.keys()
+    if missing:
+        raise BundleError(f"{path}: {MANIFEST} lacks {', '.join(sorted(missing))}")
+    return manifest
+
+
+def verify_files(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Compare every file with the manifest.
+
+    Raises:
+        BundleError: the first file that is missing or differs.
+    """
+    for name, expected in manifest["files"].items():
+        file = path / name
+        if not file.is_file():
+            raise BundleError(f"{path}: {name} is missing")
+        if file.stat().st_size != expected["bytes"]:
+            raise BundleError(
+                f"{path}: {name} has {file.stat().st_size} bytes, not {expected['bytes']}: cut or changed"
+            )
+        if _sha256(file) != expected["sha256"]:
+            raise BundleError(f"{path}: {name} differs from its checksum")
+
+
+def write_manifest(draft: Path, facts: Mapping[str, Any]) -> None:
+    """Name every file of a draft with size and sha256, beside `facts`; all of it is on disk when it returns."""
+    files = {}
+    for file in sorted(path for path in draft.rglob("*") if path.is_file() and path != draft / MANIFEST):
+        files[file.relative_to(draft).as_posix()] = {"sha256": _sha256(file), "bytes": file.stat().st_size}
+        sync(file)
+    manifest = {
+        "format": BUNDLE_FORMAT,
+        "written_at": dt.datetime.now(dt.UTC).isoformat(),
+        **facts,
+        "files": files,
+    }
+    with open(draft / MANIFEST, "w", encoding="utf-8") as written:
+        json.dump(manifest, written, indent=1)
+        written.flush()
+        os.fsync(written.fileno())
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Have a file or folder on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,84 @@
+"""Which versions are published, and which one counts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ml.bundle.files import MANIFEST, BundleError, sync
+
+CURRENT = "CURRENT"
+VERSION_PATTERN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+
+
+def new_version() -> str:
+    """A name by the time of writing, with a random tail."""
+    return f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+
+
+@contextmanager
+def drafted(published: Path, version: str) -> Iterator[Path]:
+    """A folder to write a version in; it gets its name, whole, when the block ends, and vanishes when it raises.
+
+    Raises:
+        BundleError: the version has no possible name, or exists already.
+    """
+    if not VERSION_PATTERN.match(version):
+        raise BundleError(f"version {version!r}: use letters, digits, '.', '_' and '-', at most 64")
+    target = published / version
+    if target.exists():
+        raise BundleError(f"{target} exists already; a published version never changes")
+    draft = published / f".draft-{uuid.uuid4().hex}"
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+        os.replace(draft, target)
+        sync(published)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def make_current(published: Path, version: str) -> None:
+    """Move CURRENT to a published version. Going back to an older one is the same move.
+
+    Raises:
+        BundleError: there is no such version.
+    """
+    if not (published / version / MANIFEST).is_file():
+        raise BundleError(
+            f"{published} holds no version {version!r}; there are {', '.join(versions(published)) or 'none'}"
+        )
+    pointer = published / f".{CURRENT}-{uuid.uuid4().hex}"
+    with open(pointer, "w", encoding="utf-8") as file:
+        file.write(version + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(pointer, published / CURRENT)
+    sync(published)
+
+
+def versions(published: Path) -> list[str]:
+    """Published versions, oldest first."""
+    found = [path.parent for path in published.glob(f"*/{MANIFEST}") if not path.parent.name.startswith(".")]
+    return [path.name for path in sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))]
+
+
+def current_version(published: Path) -> str | None:
+    """The version that CURRENT names, None where nothing was published.
+
+    Raises:
+        BundleError: CURRENT holds something that cannot be a version.
+    """
+    try:
+        text = (published / CURRENT).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    if not VERSION_PATTERN.match(text):
+        raise BundleError(f"{published / CURRENT} names {text!r}, which is no version")
+    return text

@@ -1,0 +1,126 @@
+"""Writes a bundle whole and makes it current."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ml.bundle.bundle import Bundle
+from ml.bundle.files import BundleError, write_manifest
+from ml.bundle.publication import ITEM_COLUMNS, TRENDING_SCHEMA, Publication
+from ml.bundle.versions import drafted, make_current, new_version
+
+
+def write_bundle(published: Path, publication: Publication, version: str | None = None) -> Path:
+    """Write `published/<version>/` whole and make it current.
+
+    Args:
+        published: `Home.published`.
+        version: default: the time of writing and a random tail.
+
+    Raises:
+        BundleError: the parts do not fit together, or the version exists already.
+    """
+    name = version or new_version()
+    with drafted(published, name) as draft:
+        _write_parts(draft, publication)
+        fold_in = publication.fold_in
+        write_manifest(
+            draft,
+            {
+                "version": name,
+                "model_version": publication.model_version,
+                "as_of": publication.as_of.isoformat(),
+                "users": len(publication.users),
+                "items": len(publication.items),
+                "fold_in": None
+                if fold_in is None
+                else {"weight": fold_in.weight, "regularization": fold_in.regularization},
+                "details": dict(publication.details),
+            },
+        )
+    make_current(published, name)
+    return published / name
+
+
+def as_bundle(publication: Publication, path: Path = Path()) -> Bundle:
+    """What loading the publication would give, without writing it.
+
+    Raises:
+        BundleError: the parts do not fit together.
+    """
+    items, users = _distinct(publication.items, "item_id"), _distinct(publication.users, "user_id")
+    for name, kind in ITEM_COLUMNS.items():
+        if name not in items.column_names:
+            items = items.append_column(name, pa.nulls(len(items), kind))
+    if (publication.user_factors is None) != (publication.item_factors is None):
+        raise BundleError("user_factors and item_factors come together or not at all")
+    trending = publication.trending.select(TRENDING_SCHEMA.names).cast(TRENDING_SCHEMA)
+    starts, seen = _seen(publication.interactions, users["user_id"], items["item_id"])
+    bundle = Bundle(
+        path=path,
+        manifest={
+            "version": "",
+            "model_version": publication.model_version,
+            "as_of": publication.as_of.isoformat(),
+        },
+        items=items,
+        users=users,
+        trending=trending.sort_by([("scope", "ascending"), ("score", "descending"), ("item_id", "ascending")]),
+        seen_starts=starts,
+        seen_items=seen,
+        user_factors=publication.user_factors,
+        item_factors=publication.item_factors,
+        fold_in=publication.fold_in,
+    )
+    bundle.check()
+    return bundle
+
+
+def _write_parts(draft: Path, publication: Publication) -> None:
+    bundle = as_bundle(publication, draft)
+    for name, table in (("items", bundle.items), ("users", bundle.users), ("trending", bundle.trending)):
+        pq.write_table(table, draft / f"{name}.parquet", compression="zstd")
+    np.save(draft / "seen_starts.npy", bundle.seen_starts)
+    np.save(draft / "seen_items.npy", bundle.seen_items)
+    if bundle.user_factors is not None and bundle.item_factors is not None:
+        np.save(draft / "user_factors.npy", np.ascontiguousarray(bundle.user_factors))
+        np.save(draft / "item_factors.npy", np.ascontiguousarray(bundle.item_factors))
+    if bundle.fold_in is not None:
+        np.save(draft / "unknown_user.npy", bundle.fold_in.unknown_user.astype(np.float32))
+    for name, source in publication.files.items():
+        if source.is_dir():
+            shutil.copytree(source, draft / name)
+        else:
+            shutil.copyfile(source, draft / name)
+
+
+def _distinct(table: pa.Table, key: str) -> pa.Table:
+    if key not in table.column_names:
+        raise BundleError(f"there is no column {key}; there are {', '.join(table.column_names)}")
+    ids = pc.cast(table[key], pa.string())
+    if ids.null_count or pc.count_distinct(ids).as_py() != len(table):
+        raise BundleError(f"{key} must be set and different in every row")
+    return table.set_column(table.column_names.index(key), key, ids)
+
+
+def _seen(
+    interactions: pa.Table, users: pa.ChunkedArray, items: pa.ChunkedArray
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """CSR of the seen items; pairs of unknown users or items are left out."""
+    rows = pc.index_in(pc.cast(interactions["user_id"], pa.string()), value_set=users.combine_chunks())
+    columns = pc.index_in(pc.cast(interactions["item_id"], pa.string()), value_set=items.combine_chunks())
+    known = np.asarray(pc.and_(pc.is_valid(rows), pc.is_valid(columns)))
+    user = np.asarray(pc.fill_null(rows, -1))[known].astype(np.int64)
+    item = np.asarray(pc.fill_null(columns, -1))[known].astype(np.int64)
+    pairs = np.unique(user * max(1, len(items)) + item)
+    user, item = np.divmod(pairs, max(1, len(items)))
+    starts = np.zeros(len(users) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(user, minlength=len(users)), out=starts[1:])
+    return starts, item.astype(np.int32)

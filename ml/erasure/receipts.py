@@ -1,0 +1,112 @@
+"""Receipts of erasures: what was asked, every place concerned, what went from it and how that was verified."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ml.home import Home
+from ml.pseudonyms import Pseudonyms
+
+ONLINE_STATE = "online state"
+PLACES = (
+    ONLINE_STATE, "event log", "dead letters", "contacts", "audiences", "warehouse", "MLflow", "published bundles",
+    "Bentos", "other files",
+)  # fmt: skip
+
+
+class ErasureDesk:
+    """Receipts below `home/erasures`; the ids stand only in a file that goes when all places are verified."""
+
+    def __init__(self, home: Home) -> None:
+        self.folder = home.path / "erasures"
+        self._pseudonyms = Pseudonyms(home.path)
+
+    def open(self, ids: Sequence[str], now: dt.datetime) -> dict[str, Any]:
+        """Begin an erasure; every place is pending.
+
+        Args:
+            ids: the person's id, then those of devices that only this person used.
+        """
+        receipt_id = uuid.uuid4().hex
+        receipt = {
+            "receipt_id": receipt_id,
+            "subject": self._pseudonyms.digest(ids[0]),
+            "devices": len(ids) - 1,
+            "requested_at": now.isoformat(),
+            "places": [{"place": place, "status": "pending"} for place in PLACES],
+        }
+        self._write(self._pending(receipt_id), {"ids": list(ids)})
+        self._write(self._path(receipt_id), receipt)
+        return receipt
+
+    def receipt(self, receipt_id: str) -> dict[str, Any] | None:
+        """A receipt, None where there is none of this id."""
+        if not receipt_id.isalnum():
+            return None
+        try:
+            return dict(json.loads(self._path(receipt_id).read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+
+    def removed(self, receipt_id: str, place: str, count: int) -> None:
+        """So many records of the person went from a place, in this try; whether all did is another question."""
+        receipt, entry = self._entry(receipt_id, place)
+        entry["removed"] = entry.get("removed", 0) + count
+        self._write(self._path(receipt_id), receipt)
+
+    def verified(self, receipt_id: str, place: str, how: str) -> None:
+        """Nothing of the person is left in a place; the ids themselves are dropped after the last one."""
+        receipt, entry = self._entry(receipt_id, place)
+        entry.pop("left", None)
+        entry.update(status="verified", verified_by=how, at=dt.datetime.now(dt.UTC).isoformat())
+        entry.setdefault("removed", 0)
+        self._write(self._path(receipt_id), receipt)
+        if all(entry["status"] == "verified" for entry in receipt["places"]):
+            self._pending(receipt_id).unlink(missing_ok=True)
+
+    def unfinished(self, receipt_id: str, place: str, left: str) -> None:
+        """Something of the person is still in a place, `left` says what; the next run tries again."""
+        receipt, entry = self._entry(receipt_id, place)
+        entry.update(status="pending", left=left)
+        self._write(self._path(receipt_id), receipt)
+
+    def pending(self) -> dict[str, list[str]]:
+        """Ids by receipt id of the erasures that are not verified everywhere."""
+        files = sorted((self.folder / "pending").glob("*.json"))
+        return {file.stem: json.loads(file.read_text(encoding="utf-8"))["ids"] for file in files}
+
+    def _entry(self, receipt_id: str, place: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """A receipt and its entry of a place.
+
+        Raises:
+            KeyError: there is no such receipt or place.
+        """
+        receipt = self.receipt(receipt_id)
+        if receipt is None:
+            raise KeyError(f"no receipt {receipt_id}")
+        entry = next((entry for entry in receipt["places"] if entry["place"] == place), None)
+        if entry is None:
+            raise KeyError(f"{place!r} is no place of an erasure; there are {', '.join(PLACES)}")
+        return receipt, entry
+
+    def _path(self, receipt_id: str) -> Path:
+        return self.folder / f"{receipt_id}.json"
+
+    def _pending(self, receipt_id: str) -> Path:
+        return self.folder / "pending" / f"{receipt_id}.json"
+
+    @staticmethod
+    def _write(path: Path, content: dict[str, Any]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".draft")
+        with open(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)

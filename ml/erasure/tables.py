@@ -1,0 +1,51 @@
+"""People out of tables in files: Parquet and CSV, whatever their columns are called."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+
+def erase_from_tables(folder: Path, ids: Sequence[str]) -> int:
+    """Drop the rows that hold one of the ids in any column from every table below a folder; returns how many."""
+    removed = 0
+    for file in sorted(
+        path for path in folder.rglob("*") if path.suffix in (".parquet", ".csv") and path.is_file()
+    ):
+        removed += _erase_from_parquet(file, ids) if file.suffix == ".parquet" else _erase_from_csv(file, ids)
+    return removed
+
+
+def _erase_from_parquet(file: Path, ids: Sequence[str]) -> int:
+    table = pq.read_table(file)
+    named = np.zeros(len(table), dtype=bool)
+    people = pa.array(ids, pa.string())
+    for column in table.columns:
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            named |= np.asarray(pc.is_in(pc.cast(column, pa.string()), value_set=people))
+    if named.any():
+        draft = file.with_name(f".{file.name}.part")
+        pq.write_table(table.filter(pa.array(~named)), draft, compression="zstd")
+        os.replace(draft, file)
+    return int(named.sum())
+
+
+def _erase_from_csv(file: Path, ids: Sequence[str]) -> int:
+    with open(file, encoding="utf-8", newline="") as opened:
+        rows = list(csv.reader(opened))
+    kept = [row for row in rows if not set(row) & set(ids)]
+    if len(kept) < len(rows):
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(kept)
+        draft = file.with_name(f".{file.name}.part")
+        draft.write_text(text.getvalue(), encoding="utf-8")
+        os.replace(draft, file)
+    return len(rows) - len(kept)

@@ -1,0 +1,160 @@
+"""Finds a text in every file of a home, decoded and raw: what a receipt's "verified" stands on."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+import sqlite3
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ml.erasure.erased_ids import is_distinctive
+
+BLOCK_BYTES = 1 << 22
+Texts = Iterator[str]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A file that holds the text, relative to the home, and how it was found: `decoded`, or in its `bytes`."""
+
+    path: str
+    how: str
+
+
+def scan(folder: Path, ids: Sequence[str], leave_out: Sequence[Path] = ()) -> list[Hit]:
+    """Files below `folder` that hold one of the ids.
+
+    Parquet, Arrow, DuckDB, SQLite, zip, gzip and NumPy files are decoded and their cells compared; the raw bytes
+    of every file are searched as well. Ids that are numbers or short are compared as whole cells alone.
+
+    Args:
+        leave_out: files and folders not to look at.
+
+    Raises:
+        duckdb.IOException: another program has the warehouse open.
+    """
+    hits = []
+    for file in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
+        if any(file == other or other in file.parents for other in leave_out):
+            continue
+        how = _found(file, ids)
+        if how:
+            hits.append(Hit(str(file.relative_to(folder)), how))
+    return hits
+
+
+def _found(file: Path, ids: Sequence[str]) -> str | None:
+    wanted = set(ids)
+    texts = [one for one in ids if is_distinctive(one)]
+    words = re.compile("|".join(map(re.escape, texts))) if texts else None
+    try:
+        for cell in _cells(file):
+            if cell in wanted or (words is not None and words.search(cell)):
+                return "decoded"
+    except FileNotFoundError:
+        return None  # sealed or swapped while we looked; what it became is looked at by itself
+    raw = [one.encode() for one in texts]
+    return "bytes" if raw and _holds(file, raw) else None
+
+
+def _holds(file: Path, texts: Sequence[bytes]) -> bool:
+    """Whether the bytes of a file hold one of the texts, read in overlapping blocks."""
+    overlap = max(len(text) for text in texts) - 1
+    tail = b""
+    try:
+        with open(file, "rb") as opened:
+            while block := opened.read(BLOCK_BYTES):
+                if any(text in tail + block for text in texts):
+                    return True
+                tail = block[-overlap:] if overlap else b""
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def _cells(file: Path) -> Texts:
+    with open(file, "rb") as opened:
+        head = opened.read(16)
+    if head[:4] == b"PAR1":
+        yield from _of_table(pq.read_table(file))
+    elif head[:6] == b"ARROW1":
+        with pa.OSFile(str(file), "rb") as source:
+            yield from _of_table(pa.ipc.open_file(source).read_all())
+    elif head[8:12] == b"DUCK":
+        yield from _of_duckdb(file)
+    elif head == b"SQLite format 3\x00":
+        yield from _of_sqlite(file)
+    elif head[:2] == b"PK" or head[:2] == b"\x1f\x8b" or head[:6] == b"\x93NUMPY":
+        yield from _of_bytes(file.read_bytes())
+
+
+def _of_bytes(content: bytes) -> Texts:
+    """Texts inside of what is packed: zip (so `.npz` too), gzip, NumPy arrays of text, or plain text."""
+    if content[:4] == b"PK\x03\x04":
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for name in archive.namelist():
+                yield from _of_bytes(archive.read(name))
+    elif content[:2] == b"\x1f\x8b":
+        try:
+            yield from _of_bytes(gzip.decompress(content))
+        except (OSError, EOFError, zlib.error):
+            return  # cut short: the raw bytes are searched all the same
+    elif content[:6] == b"\x93NUMPY":
+        array = np.load(io.BytesIO(content), allow_pickle=False)
+        if array.dtype.kind in "US":
+            yield from (str(value) for value in array.ravel().tolist())
+    elif content[:4] == b"PAR1":
+        yield from _of_table(pq.read_table(io.BytesIO(content)))
+    else:
+        yield content.decode("utf-8", "replace")
+
+
+def _of_table(table: pa.Table) -> Texts:
+    for column in table.columns:
+        yield from _of_column(column)
+
+
+def _of_column(column: pa.ChunkedArray) -> Texts:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        yield from _of_column(pc.cast(column, kind.value_type))
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        yield from pc.unique(column).drop_null().to_pylist()
+    elif pa.types.is_nested(kind):
+        yield from pc.unique(pa.array([json.dumps(v, default=str) for v in column.to_pylist() if v])).to_pylist()
+
+
+def _of_duckdb(file: Path) -> Texts:
+    with duckdb.connect(file, read_only=True) as warehouse:
+        for schema, table, column, kind in warehouse.sql(
+            "select schema_name, table_name, column_name, data_type from duckdb_columns() "
+            "join duckdb_tables() using (schema_name, table_name) where not duckdb_columns.internal"
+        ).fetchall():
+            if "VARCHAR" in kind or kind in {"JSON", "BLOB"}:
+                query = f'select distinct cast("{column}" as varchar) as cell from "{schema}"."{table}"'
+                for batch in warehouse.sql(query).to_arrow_reader(100_000):
+                    yield from batch["cell"].drop_null().to_pylist()
+
+
+def _of_sqlite(file: Path) -> Texts:
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+        database.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        for (table,) in database.execute("select name from sqlite_master where type = 'table'").fetchall():
+            for row in database.execute(f'select * from "{table}"'):
+                for value in row:
+                    if isinstance(value, str):
+                        yield value
+                    elif isinstance(value, bytes):
+                        yield value.decode("utf-8", "replace")

@@ -1,0 +1,46 @@
+"""People out of the warehouse: their rows, and the old bytes that DuckDB keeps in freed blocks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+TABLES = """
+    select columns.schema_name, columns.table_name, list(columns.column_name)
+    from duckdb_columns() as columns
+    inner join duckdb_tables() as tables using (schema_name, table_name)
+    where columns.data_type = 'VARCHAR' and not columns.internal
+    group by 1, 2 order by 1, 2
+"""
+
+
+def erase_from_warehouse(path: Path, ids: Sequence[str]) -> int:
+    """Delete the rows that hold one of the ids in a text column of any table; returns how many.
+
+    dbt has rebuilt by then what it derives from the log; what is left are tables that Python writes, such as
+    segments. The caller holds the writer's lock.
+    """
+    removed = 0
+    with duckdb.connect(path) as warehouse:
+        for schema, table, columns in warehouse.sql(TABLES).fetchall():
+            held = " or ".join(f'"{column}" in (select unnest(?::varchar[]))' for column in columns)
+            found = warehouse.execute(
+                f'delete from "{schema}"."{table}" where {held}', [list(ids)] * len(columns)
+            ).fetchone()
+            removed += int(found[0]) if found else 0
+    return removed
+
+
+def rewrite(path: Path) -> None:
+    """Copy all into a fresh file, which takes the old one's place: DuckDB leaves deleted rows in free blocks."""
+    fresh = path.with_name(f"{path.stem}.fresh.duckdb")
+    fresh.unlink(missing_ok=True)
+    with duckdb.connect(path) as warehouse:
+        warehouse.execute("checkpoint")
+        warehouse.execute(f"attach '{fresh}' as fresh")
+        warehouse.execute(f'copy from database "{path.stem}" to fresh')
+        warehouse.execute("detach fresh")
+    os.replace(fresh, path)

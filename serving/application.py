@@ -7,14 +7,17 @@ from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 
 from serving.collector import collector_routes
 from serving.demo_site import demo_routes
 from serving.errors import ApiError, on_api_error, on_failure, on_http_error
+from serving.observing import Observing
 from serving.routes.documentation import documentation_routes
 from serving.routes.experiments import experiment_routes
 from serving.routes.health import health_routes
 from serving.routes.items import item_routes
+from serving.routes.learning import learning_routes
 from serving.routes.recommendations import recommendation_routes
 from serving.routes.users import user_routes
 from serving.tessera import Tessera
@@ -29,17 +32,21 @@ def application(tessera: Tessera) -> Starlette:
         yield
         await tessera.close()
 
+    routes = [
+        *recommendation_routes(tessera),
+        *collector_routes(tessera.collector),
+        *user_routes(tessera),
+        *item_routes(tessera),
+        *experiment_routes(tessera),
+        *learning_routes(tessera),
+        *health_routes(tessera),
+        *demo_routes(tessera.start.home, tessera.start.settings),
+        *documentation_routes(),
+    ]
+    observing = Middleware(Observing, tracing=tessera.tracing, settings=tessera.settings.logs, routes=routes)
     return Starlette(
-        routes=[
-            *recommendation_routes(tessera),
-            *collector_routes(tessera.collector),
-            *user_routes(tessera),
-            *item_routes(tessera),
-            *experiment_routes(tessera),
-            *health_routes(tessera),
-            *demo_routes(tessera.start.home, tessera.start.settings),
-            *documentation_routes(),
-        ],
+        routes=routes,
+        middleware=[observing],
         exception_handlers={ApiError: on_api_error, HTTPException: on_http_error, Exception: on_failure},
         lifespan=lifespan,
     )

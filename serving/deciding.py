@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 import orjson
-import pyarrow as pa
 
 from ml.decisions import care
-from ml.decisions.activity import Visit, Visitor
+from ml.decisions.activity import REJECTIONS, Change, Visit, Visitor
 from ml.decisions.bandit import Floats, ThompsonSampling, context_of
 from ml.decisions.rules import Applied, Moment, Rules
 from ml.settings.decisions import DecisionSettings
@@ -41,6 +40,16 @@ class Decided:
     propensity: float
 
 
+@dataclass(frozen=True)
+class _Choice:
+    """A variant that was shown and waits for its reward; `at` is Unix seconds."""
+
+    slot: str
+    variant: str
+    context: Floats
+    at: float
+
+
 class Deciding:
     """Applies rules and learns which variants work.
 
@@ -56,7 +65,7 @@ class Deciding:
         self.bandit = ThompsonSampling(settings.bandit)
         self.bandit.restore(state.store.value(DOCUMENT))
         self._generator = np.random.default_rng(seed)
-        self._pending: OrderedDict[str, tuple[str, str, Floats]] = OrderedDict()
+        self._pending: OrderedDict[str, _Choice] = OrderedDict()
 
     def moment(
         self,
@@ -78,8 +87,12 @@ class Deciding:
             facts, at, situation.local.moment, slot, places, self._capped(rules, visitor, profile, at, situation)
         )
 
-    def decide(self, moment: Moment, rules: Rules, situation: Situation) -> Decided:
-        """Apply the rules; where one says `learn`, draw the variant."""
+    def decide(self, moment: Moment, rules: Rules, situation: Situation, now: float) -> Decided:
+        """Apply the rules; where one says `learn`, draw the variant.
+
+        Args:
+            now: Unix seconds, the clock that rewards are awaited by; `moment` may lie elsewhere.
+        """
         applied = rules.apply(moment)
         actions: dict[str, Any] = {kind: value for kind, (value, _) in applied.actions.items()}
         chosen_by = {kind: rule for kind, (_, rule) in applied.actions.items()}
@@ -90,9 +103,9 @@ class Deciding:
             choice = self.bandit.choose(slot, applied.learn.then.learn, context, self._generator)
             actions["content"], chosen_by["content"] = choice.variant, applied.learn.id
             propensity = choice.propensity
-            self._pending[decision_id] = (slot, choice.variant, context)
+            self._pending[decision_id] = _Choice(slot, choice.variant, context, now)
             if len(self._pending) > REMEMBERED:
-                self._pending.popitem(last=False)
+                self._learn(next(iter(self._pending)), 0.0)
         _image(actions, chosen_by, situation)
         return Decided(decision_id, actions, chosen_by, applied, propensity)
 
@@ -105,22 +118,28 @@ class Deciding:
             is_weekend=situation.local.is_weekend,
         )
 
-    def rewards(self, events: pa.Table) -> None:
-        """Learn from events that react to a decision: an opening or a conversion earns 1, a rejection 0."""
-        ids = events["recommendation_id"]
-        if ids.null_count == len(ids):
-            return
-        for decision, kind in zip(ids.to_pylist(), events["event_type"].to_pylist(), strict=True):
-            pending = self._pending.get(decision) if decision else None
-            if pending is None:
-                continue
-            slot, variant, context = pending
-            if kind in REWARDED:
-                self.bandit.learn(slot, variant, context, 1.0)
-                del self._pending[decision]
-            elif kind in {"not_interested", "dislike"}:
-                self.bandit.learn(slot, variant, context, 0.0)
-                del self._pending[decision]
+    def observe(self, change: Change) -> None:
+        """Learn from an event that reacts to a decision: an opening or a conversion earns 1, a rejection 0."""
+        if change.reacts_to in self._pending:
+            if change.event_type in REWARDED:
+                self._learn(change.reacts_to, 1.0)
+            elif change.event_type in REJECTIONS:
+                self._learn(change.reacts_to, 0.0)
+
+    def settle(self, now: float) -> int:
+        """Choices that nobody reacted to within the window earned nothing; returns how many there were.
+
+        Without them the bandit would hear of successes alone, and call every variant good.
+        """
+        before = now - self.settings.bandit.reward_window_seconds
+        stale = [decision for decision, choice in self._pending.items() if choice.at <= before]
+        for decision in stale:
+            self._learn(decision, 0.0)
+        return len(stale)
+
+    def _learn(self, decision: str, reward: float) -> None:
+        choice = self._pending.pop(decision)
+        self.bandit.learn(choice.slot, choice.variant, choice.context, reward)
 
     def snapshot(self) -> None:
         """Keep what the bandits learned."""

@@ -71,6 +71,6 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 
 
 async def on_failure(request: Request, error: Exception) -> Response:
-    """Answer of a defect: logged whole, told in general."""
-    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    """Answer of a defect: logged with its stack, told in general. The path is not logged, it may hold an id."""
+    logger.error("%s failed", getattr(request.scope.get("endpoint"), "__qualname__", "a request"), exc_info=error)
     return error_answer(500, "the service failed on this request; its log says why")

@@ -32,7 +32,8 @@ class Learning:
         self.settings = settings
         self.learner = OnlineLearner(rate=settings.rate, bound=settings.bound, decay=settings.decay)
         self._answers: OrderedDict[str, tuple[Floats, Floats, list[int]]] = OrderedDict()
-        self.revert(0)
+        kept = self.snapshots()
+        self.learner.restore(kept[-1] if kept else None, state.activity.keys)
 
     def scores(self, base: Floats, inputs: Floats, keys: list[int]) -> Floats:
         """Scores with what was learned, or the base where learning is switched off."""
@@ -73,11 +74,16 @@ class Learning:
         """Kept snapshots, oldest first."""
         return list(self.state.store.value(DOCUMENT) or [])
 
-    def revert(self, steps: int) -> None:
-        """Go back: 0 to the newest snapshot, 1 to the one before …; beyond the oldest to nothing learned."""
+    def go_back(self, steps: int) -> None:
+        """Go back: 0 to the newest snapshot, 1 to the one before …; beyond the oldest to nothing learned.
+
+        Newer snapshots are dropped, so that a restart does not bring them back.
+        """
         kept = self.snapshots()
-        found = kept[-1 - steps] if steps < len(kept) else None
-        self.learner.restore(found, self.state.activity.keys)
+        left = kept[: max(0, len(kept) - steps)]
+        self.state.store.put_value(DOCUMENT, left)
+        self.learner.restore(left[-1] if left else None, self.state.activity.keys)
+        logger.info("blend: went back %d snapshots, to %d updates", steps, self.learner.correction.updates)
 
     def forget(self, user: str) -> None:
         """Drop a person's remembered answer."""

@@ -10,12 +10,28 @@ SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.
 STAGE_SECONDS = Histogram(
     "tessera_stage_seconds", "Time of one stage of an answer", ["stage"], registry=REGISTRY, buckets=SECONDS
 )
+REQUEST_SECONDS = Histogram(
+    "tessera_request_seconds",
+    "Time of a whole request, by the pattern of its path",
+    ["route", "method", "status"],
+    registry=REGISTRY,
+    buckets=SECONDS,
+)
 STAGES_SKIPPED = Counter(
     "tessera_stages_skipped", "Stages that the time budget had no room for", ["stage"], registry=REGISTRY
 )
 ANSWERS = Counter("tessera_answers", "Answers given", ["route", "model_version"], registry=REGISTRY)
 FALLBACKS = Counter(
     "tessera_fallbacks", "Answers by the first step of the chain that filled a place", ["step"], registry=REGISTRY
+)
+CACHE = Counter(
+    "tessera_cache", "Lookups of a person's or item's best items: hit or miss", ["result"], registry=REGISTRY
+)
+COVERAGE = Gauge(
+    "tessera_catalogue_coverage",
+    "Share of the bundle's items that the latest answers showed",
+    registry=REGISTRY,
+    multiprocess_mode="max",
 )
 SWAPS = Counter("tessera_bundle_swaps", "Bundles taken over", registry=REGISTRY)
 COLLECTED = Counter(

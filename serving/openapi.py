@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.collector.description import POSTS
-from serving.requests import Body, DecisionRequest, Preferences, RecommendationRequest
+from serving.requests import Body, DecisionRequest, Preferences, RecommendationRequest, Revert
 
 ERROR = {
     "type": "object",
@@ -83,6 +83,14 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("get", "/v1/users/{user_id}/export", "Everything that is held of a person.", errors=(401, 403, 404)),
     Operation(
         "get", "/v1/erasures/{receipt_id}", "What became of an erasure, place by place.", errors=(401, 403, 404)
+    ),
+    Operation("get", "/v1/online-learning", "What was learned between two trainings.", errors=(401, 403)),
+    Operation(
+        "post",
+        "/v1/online-learning/revert",
+        "Go back to an earlier snapshot of it.",
+        body=Revert,
+        errors=(400, 401, 403, 413, 422),
     ),
     Operation("get", "/v1/onboarding", "The questions that tell most.", errors=(401, 403)),
     Operation(

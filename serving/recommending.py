@@ -7,7 +7,7 @@ import random
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from ml.decisions.features import Features, Question
 from ml.decisions.reranking import Placed, explored, varied
 from ml.settings import Settings
 from serving.context.situation import Situation
+from serving.coverage import Coverage
 from serving.learning import Learning
 from serving.metrics import FALLBACKS, STAGE_SECONDS, STAGES_SKIPPED
 from serving.ranking import Ranking
@@ -32,6 +33,7 @@ INTEREST_BONUS = 1.0
 TIE = 1e-4
 FAR = 1_000
 BOOST_LIMIT = 5.0
+_STAGE_TIMES = {name: STAGE_SECONDS.labels(name) for name in ("gather", "score", "care", "explain")}
 
 
 @dataclass
@@ -56,13 +58,17 @@ class Asking:
 
 @dataclass(frozen=True)
 class Recommended:
-    """The answer before it becomes JSON; `fallback` is the first step of the chain that filled a place."""
+    """The answer before it becomes JSON.
+
+    `fallback` is the first step of the chain that filled a place, `stages` are the seconds of each.
+    """
 
     recommendation_id: str
     items: list[dict[str, Any]]
     propensities: list[float]
     is_personalized: bool
     fallback: str
+    stages: tuple[tuple[str, float], ...] = ()
 
 
 class Recommending:
@@ -80,6 +86,7 @@ class Recommending:
         self.learning = Learning(state, settings.decisions.online_learning)
         self._features = Features(state.activity)
         self._trending = Trending(state.activity, settings.decisions.trending_refresh_share)
+        self._coverage = Coverage()
         self._chance = random.Random(seed)
 
     def asking(
@@ -127,12 +134,13 @@ class Recommending:
     def recommend(self, asked: Asking, ranking: Ranking) -> Recommended:
         """Rank and choose. Stages that the time budget has no room for are skipped, the later ones first."""
         started = time.perf_counter()
+        stages: list[tuple[str, float]] = []
         found = gather(asked.question, ranking.personal, self._trending, asked.user_row, asked.excluded)
         self._add_interests(asked, found, ranking)
         keys = [key for key in found.keys.tolist() if self._may_show(asked, key, ranking)]
-        gathered = self._stage("gather", started)
+        gathered = self._stage("gather", started, stages)
         scores = self._scores(asked, found, keys, ranking, gathered - started)
-        scored = self._stage("score", gathered)
+        scored = self._stage("score", gathered, stages)
         adjusted = self._adjusted(asked, keys, scores, ranking)
         order = np.argsort(-adjusted, kind="stable")
         ranked = [(keys[place], float(adjusted[place])) for place in order[: 5 * asked.k + 20].tolist()]
@@ -140,8 +148,11 @@ class Recommending:
         placed = explored(
             chosen, self._pool(asked, keys), self.settings.decisions.diversity.exploration_share, asked.chance
         )
-        self._stage("care", scored)
-        return self._told(asked, found, placed, ranking)
+        cared = self._stage("care", scored, stages)
+        told = self._told(asked, found, placed, ranking)
+        self._stage("explain", cared, stages)
+        self._coverage.shown(ranking, [one.key for one in placed])
+        return replace(told, stages=tuple(stages))
 
     def _scores(
         self, asked: Asking, found: Candidates, keys: list[int], ranking: Ranking, spent: float
@@ -258,9 +269,10 @@ class Recommending:
         )
 
     @staticmethod
-    def _stage(name: str, since: float) -> float:
+    def _stage(name: str, since: float, stages: list[tuple[str, float]]) -> float:
         now = time.perf_counter()
-        STAGE_SECONDS.labels(name).observe(now - since)
+        _STAGE_TIMES[name].observe(now - since)
+        stages.append((name, now - since))
         return now
 
 

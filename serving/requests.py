@@ -64,6 +64,12 @@ class DecisionRequest(RecommendationRequest):
     slot: Identifier
 
 
+class Revert(Body):
+    """How far to go back: 0 to the newest snapshot, 1 to the one before, and so on."""
+
+    steps: int = Field(default=1, ge=0, le=1000)
+
+
 class QuietHours(Body):
     """Local hours in which a person wants no campaigns; they may span midnight."""
 

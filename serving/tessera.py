@@ -20,7 +20,7 @@ from serving.access import Access
 from serving.collector import Collector
 from serving.context.weather import FileProvider
 from serving.deciding import Deciding
-from serving.metrics import MODEL_AGE_SECONDS, SWAPS
+from serving.metrics import CACHE, MODEL_AGE_SECONDS, SWAPS
 from serving.published import Published
 from serving.ranking import Ranking
 from serving.recommending import Recommending
@@ -28,6 +28,7 @@ from serving.rule_book import ExperimentBook, RuleBook
 from serving.start import Start
 from serving.state.online import OnlineState
 from serving.state.opening import open_store
+from serving.tracing import Tracing
 
 logger = logging.getLogger("tessera.serving")
 FLUSH_SECONDS = 0.05
@@ -61,7 +62,9 @@ class Tessera:
         self.surroundings = FileProvider(
             start.home.path / self.settings.surroundings_file, self.settings.surroundings_stale_seconds
         )
+        self.tracing = Tracing(self.settings.traces, start.home.path / "logs" / "traces.jsonl")
         self._open: _Opened | None = None
+        self._snapshot_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -83,12 +86,15 @@ class Tessera:
         """Start to collect, rebuild the state, load the current bundle, look out for newer ones."""
         if self._open is not None:
             return
+        self.tracing.open()
         await self.collector.start()
         state = OnlineState(open_store(self.start), self.settings.state)
         read = await asyncio.to_thread(state.open, EventLog(self.start.home))
         logger.info("online state rebuilt from %d changes", read)
         recommending = Recommending(state, self.start.settings, self.seed)
         deciding = Deciding(state, self.start.settings.decisions, self.seed)
+        state.subscribe(recommending.learning.observe)
+        state.subscribe(deciding.observe)
         self._open = _Opened(state, recommending, deciding)
         self.surroundings.refresh()
         self._reload_definitions()
@@ -111,6 +117,7 @@ class Tessera:
             self._open.deciding.snapshot()
             self._open.state.store.close()
             self._open = None
+        self.tracing.close()
 
     async def look_for_bundle(self) -> bool:
         """Load and take a newer bundle, if there is one; requests are answered from the old one meanwhile."""
@@ -162,11 +169,7 @@ class Tessera:
 
     def _collected(self, events: pa.Table) -> None:
         opened = self._opened
-        changes = changes_of(events)
-        for change in changes:
-            opened.recommending.learning.observe(change)
-        opened.deciding.rewards(events)
-        opened.state.record(changes)
+        opened.state.record(changes_of(events))
 
     async def _look_out(self) -> None:
         while True:
@@ -175,11 +178,27 @@ class Tessera:
                 await self.look_for_bundle()
                 self._reload_definitions()
                 self.surroundings.refresh()
+                self._settle_decisions()
+                self._count_lookups()
                 if self.ranking.shelf is not None:
                     age = dt.datetime.now(dt.UTC) - self.ranking.shelf.bundle.as_of
                     MODEL_AGE_SECONDS.set(age.total_seconds())
             except Exception:  # the look-out must outlive whatever one bundle or file does to it
                 logger.exception("looking for what is new failed")
+
+    def _count_lookups(self) -> None:
+        personal = self.ranking.personal
+        hits, misses = personal.hits, personal.misses
+        personal.hits = personal.misses = 0
+        CACHE.labels("hit").inc(hits)
+        CACHE.labels("miss").inc(misses)
+
+    def _settle_decisions(self) -> None:
+        deciding, now = self._opened.deciding, self.clock().timestamp()
+        deciding.settle(now)
+        if now - self._snapshot_at >= self.start.settings.decisions.bandit.snapshot_seconds:
+            self._snapshot_at = now
+            deciding.snapshot()
 
     async def _keep_flushing(self) -> None:
         while True:

@@ -45,6 +45,7 @@ class Change:
         user: the user id, else the anonymous id.
         at: Unix seconds.
         detail: JSON text: the items of a `served`, the purposes of a consent.
+        reacts_to: the answer that it reacts to.
     """
 
     user: str
@@ -58,6 +59,7 @@ class Change:
     slot: str | None = None
     campaign: str | None = None
     detail: str | None = None
+    reacts_to: str | None = None
 
 
 @dataclass(slots=True)

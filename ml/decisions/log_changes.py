@@ -15,7 +15,7 @@ from ml.live_log import read_open
 
 COLUMNS = (
     "user_id", "anonymous_id", "event_type", "occurred_at", "item_id", "session_id", "country", "region",
-    "device_type", "properties", "consent",
+    "device_type", "properties", "consent", "recommendation_id",
 )  # fmt: skip
 DETAILED = frozenset({"impression", *CONSENTS})
 
@@ -28,12 +28,14 @@ def changes_of(events: pa.Table) -> list[Change]:
     """
     columns = [events[name].to_pylist() for name in COLUMNS]
     changes = []
-    for user, anonymous, kind, at, item, session, country, region, device, text, consent in zip(
+    for user, anonymous, kind, at, item, session, country, region, device, text, consent, answer in zip(
         *columns, strict=True
     ):
         if kind == "served":
             continue
-        change = Change(user or anonymous, kind, at.timestamp(), item, session, country, region, device)
+        change = Change(
+            user or anonymous, kind, at.timestamp(), item, session, country, region, device, reacts_to=answer
+        )
         if kind in DETAILED:
             properties = orjson.loads(text) if text else {}
             change.slot = _text(properties.get("slot"))

@@ -24,6 +24,21 @@ class ChallengerSettings(Section):
     shadow_share: float = Field(ge=0, le=1)
 
 
+class LogsSettings(Section):
+    """What the service tells of its requests; reasons stand in settings.yaml."""
+
+    requests: Literal["all", "slow", "none"]
+    slow_ms: float = Field(gt=0)
+
+
+class TracesSettings(Section):
+    """OpenTelemetry; reasons stand in settings.yaml."""
+
+    exporter: Literal["none", "file", "otlp"]
+    endpoint: str
+    share: float = Field(ge=0, le=1)
+
+
 class ServingSettings(Section):
     """Knobs of `serving`; their reasons stand in settings.yaml."""
 
@@ -37,4 +52,6 @@ class ServingSettings(Section):
     personal_candidates: int = Field(ge=1)
     approximate_above_items: int = Field(ge=1)
     challenger: ChallengerSettings
+    logs: LogsSettings
+    traces: TracesSettings
     state: StateSettings

@@ -76,6 +76,9 @@ def answer(
     if asked.question.segment is not None and asked.is_personal:
         reply["segment"] = asked.question.segment
     ANSWERS.labels("recommendations", str(ranking.model_version)).inc()
+    tessera.tracing.stages(
+        found.stages, {"tessera.model_version": ranking.model_version, "tessera.fallback": found.fallback}
+    )
     if user is not None:
         _log(
             tessera,
@@ -101,7 +104,7 @@ def decision(tessera: Tessera, wanted: DecisionRequest, headers: dict[str, Any] 
     around = _situation(tessera, wanted, headers or {}, tessera.ranking, now)
     _refuse_floods(tessera, user, wanted.slot, wanted.moment(now))
     moment = _moment(tessera, wanted, around, tessera.ranking, now)
-    decided = tessera.deciding.decide(moment, tessera.rules.rules, around)
+    decided = tessera.deciding.decide(moment, tessera.rules.rules, around, now.timestamp())
     ANSWERS.labels("decisions", str(tessera.ranking.model_version)).inc()
     if user is not None:
         _log_decision(tessera, wanted, wanted.moment(now).timestamp(), decided)

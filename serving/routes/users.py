@@ -69,7 +69,7 @@ def user_routes(tessera: Tessera) -> list[Route]:
 
 
 def known_of(tessera: Tessera, user: str) -> dict[str, Any]:
-    """Segment, persona and facts from the bundle, recent items and settings from the state.
+    """Segment, persona, facts from the bundle; recent items and settings from the state; what is shown and why.
 
     Somebody whom the bundle does not know gets the segment of what was opened lately.
 
@@ -107,6 +107,7 @@ def known_of(tessera: Tessera, user: str) -> dict[str, Any]:
         "rejected": sorted(state.activity.items[key] for key in visitor.rejected) if visitor else [],
         "is_personalized": is_personalized,
         "preferences": profile,
+        "items": preview(tessera, RecommendationRequest(user_id=user), profile),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ml.decisions.activity import Activity, ActivityLimits, Change
@@ -35,7 +35,12 @@ class OnlineState:
         self._position = 0
         self._noted: list[Change] = []
         self._own: deque[tuple[int, int]] = deque()
+        self._subscribers: list[Callable[[Change], None]] = []
         self._profiles: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    def subscribe(self, subscriber: Callable[[Change], None]) -> None:
+        """Have every change, of this worker or another, shown to `subscriber` before memory takes it in."""
+        self._subscribers.append(subscriber)
 
     def open(self, log: EventLog) -> int:
         """Bring memory up to date: from the store, or from the event log where the store is empty.
@@ -124,6 +129,8 @@ class OnlineState:
             return
         if change.event_type == "preference":
             self._profiles.pop(change.user, None)
+        for subscriber in self._subscribers:
+            subscriber(change)
         self.activity.observe(change)
 
 

@@ -14,6 +14,7 @@ from serving.state.store import Position
 
 COLUMNS = (
     "user", "event_type", "at", "item", "session", "country", "region", "device", "slot", "campaign", "detail",
+    "reacts_to",
 )  # fmt: skip
 SCHEMA = f"""
 create table if not exists changes (position integer primary key autoincrement, {", ".join(COLUMNS)});
@@ -36,6 +37,10 @@ class SqliteStore:
         self._db.execute("pragma synchronous = normal")
         self._db.execute("pragma secure_delete = on")
         self._db.executescript(SCHEMA)
+        there = {row[1] for row in self._db.execute("pragma table_info(changes)")}
+        for column in COLUMNS:
+            if column not in there:  # the file of an earlier version
+                self._db.execute(f"alter table changes add column {column}")
 
     def append(self, changes: Sequence[Change]) -> Position:
         """See `StateStore.append`."""

@@ -48,7 +48,10 @@ def raw_files_with(home: Home, person: str) -> list[str]:
 def test_an_erased_person_is_nowhere_in_the_home_and_stays_away(
     changing_home: Home, small_settings: Path, tmp_path: Path
 ) -> None:
-    home, person = changing_home, somebody(changing_home)
+    home = changing_home
+    written = CliRunner().invoke(app, ["materialize", "--job", "campaigns", "--home", str(home.path)])
+    assert written.exit_code == 0, written.output
+    person = somebody(home)
     others = duckdb.connect(home.warehouse, read_only=True).sql("select count(*) from users").fetchone()[0] - 1
     with served(home, small_settings) as client:
         view = {"event_type": "page_view", "user_id": person, "item_id": "item-1", "page_url": f"/people/{person}"}

@@ -2,6 +2,8 @@
 
 import dataclasses
 import hashlib
+import threading
+from collections import Counter
 
 import pytest
 from bundles import publication, publish
@@ -124,3 +126,21 @@ def test_without_keys_other_machines_are_refused(start):
         reply = client.post("/v1/recommendations", json={"user_id": "x"})
         assert reply.status_code == 403
         assert "loopback" in reply.json()["error"]["message"]
+
+
+def test_no_request_fails_while_bundles_are_swapped(client, tessera, home):
+    stop, statuses = threading.Event(), Counter()
+
+    def keep_asking():
+        while not stop.is_set():
+            statuses[client.post("/v1/recommendations", json={"user_id": "ann"}).status_code] += 1
+
+    asking = threading.Thread(target=keep_asking)
+    asking.start()
+    for number in range(2, 7):
+        write_bundle(home.published, publication(model_version=f"champion-{number}"), f"v{number}")
+        client.portal.call(tessera.look_for_bundle)
+        assert client.get("/readyz").json()["model_version"] == f"champion-{number}"
+    stop.set()
+    asking.join()
+    assert set(statuses) == {200}

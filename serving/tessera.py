@@ -25,6 +25,7 @@ from serving.published import Published
 from serving.ranking import Ranking
 from serving.recommending import Recommending
 from serving.rule_book import ExperimentBook, RuleBook
+from serving.searching import Searching
 from serving.start import Start
 from serving.state.online import OnlineState
 from serving.state.opening import open_store
@@ -62,6 +63,7 @@ class Tessera:
         self.surroundings = FileProvider(
             start.home.path / self.settings.surroundings_file, self.settings.surroundings_stale_seconds
         )
+        self.searching = Searching()
         self.tracing = Tracing(self.settings.traces, start.home.path / "logs" / "traces.jsonl")
         self._open: _Opened | None = None
         self._snapshot_at = 0.0
@@ -117,6 +119,7 @@ class Tessera:
             self._open.deciding.snapshot()
             self._open.state.store.close()
             self._open = None
+        self.searching.close()
         self.tracing.close()
 
     async def look_for_bundle(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,10 +82,8 @@ def gather(
     activity, linked = trending.activity, personal.linked
     lists: dict[str, list[Keys]] = {"trending": [trending.keys()], "follows": _following(question, activity)}
     if question.vector is not None:
-        recent = question.visitor.recent[-1] if question.visitor and question.visitor.recent else None
-        owner = user_row if user_row is not None else id(question.visitor)
         source = "personal" if user_row is not None else "recent"
-        lists[source] = [personal.best(question.vector, (owner, recent))]
+        lists[source] = [personal.best(question.vector, remembered_as(question, user_row))]
     if question.last_items:
         lists["similar"] = [personal.similar(question.last_items[0], SIMILAR)]
     if question.segment is not None:
@@ -102,6 +101,12 @@ def gather(
         places[name] = own
     keys = sorted(set().union(*places.values()))
     return Candidates(np.array(keys, dtype=np.int64), places)
+
+
+def remembered_as(question: Question, user_row: int | None) -> Hashable:
+    """What a person's best items are remembered by: the person and the last thing that moved the vector."""
+    recent = question.visitor.recent[-1] if question.visitor and question.visitor.recent else None
+    return (user_row if user_row is not None else id(question.visitor), recent)
 
 
 def _array(keys: list[int]) -> Keys:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,7 @@ class Personal:
         self.linked = linked
         self.nearest = nearest
         self.count = count
-        self._best: OrderedDict[object, Keys] = OrderedDict()
+        self._best: OrderedDict[Hashable, Keys] = OrderedDict()
         self._similar: OrderedDict[int, Keys] = OrderedDict()
         self.hits = 0
         self.misses = 0
@@ -58,7 +59,7 @@ class Personal:
         """Factors from recent events alone."""
         return self._folded(self.linked.shelf, visitor) if self.linked.shelf else None
 
-    def best(self, vector: Vector, remember_as: object = None) -> Keys:
+    def best(self, vector: Vector, remember_as: Hashable = None) -> Keys:
         """Keys of the items with the highest scores, best first.
 
         Args:
@@ -71,7 +72,15 @@ class Personal:
         self.misses += 1
         if self.nearest is None:
             return np.zeros(0, dtype=np.int64)
-        keys = self.linked.key_of_row[self.nearest.by_product(vector, self.count)]
+        return self.remember(remember_as, self.nearest.by_product(vector, self.count))
+
+    def is_remembered(self, remember_as: Hashable) -> bool:
+        """Whether `best` would answer from memory."""
+        return remember_as in self._best
+
+    def remember(self, remember_as: Hashable, rows: Keys) -> Keys:
+        """Keep the best rows of somebody, as a search found them; returns their keys."""
+        keys: Keys = self.linked.key_of_row[rows]
         if remember_as is not None:
             self._best[remember_as] = keys
             if len(self._best) > REMEMBERED:

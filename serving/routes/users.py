@@ -14,11 +14,11 @@ from ml.erasure.people import ids_of
 from ml.erasure.receipts import ONLINE_STATE, ErasureDesk
 from ml.event_log import EventLog
 from ml.pseudonyms import Pseudonyms
+from serving.answering import preview
 from serving.errors import JSON, ApiError
 from serving.privacy.export import exported
 from serving.requests import Preferences, RecommendationRequest
 from serving.routes.bodies import body_as
-from serving.routes.recommendations import preview
 from serving.segmenting import segment_of
 from serving.tessera import Tessera
 

@@ -5,9 +5,9 @@ from bundles import publish
 from starlette.testclient import TestClient
 from test_recommending import ask
 
+from serving.answering import decision
 from serving.application import application
 from serving.requests import DecisionRequest
-from serving.routes.recommendations import decision
 from serving.tessera import Tessera
 
 EVENING = {"anonymous_id": "a", "slot": "hero", "at": "2026-03-02T20:00:00Z"}

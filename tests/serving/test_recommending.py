@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 from bundles import AS_OF, publish
 
+from serving.answering import answer
 from serving.errors import ApiError
 from serving.requests import RecommendationRequest
-from serving.routes.recommendations import answer
 from serving.tessera import Tessera
 
 

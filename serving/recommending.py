@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ml.decisions import care
 from ml.decisions.activity import Activity
-from ml.decisions.candidates import Candidates, Trending, gather
+from ml.decisions.candidates import Candidates, Keys, Trending, gather
 from ml.decisions.explanations import Evidence, reason
 from ml.decisions.features import Features, Question
 from ml.decisions.reranking import Placed, explored, varied
@@ -31,7 +32,6 @@ PERSONAL_SOURCES = frozenset({"personal", "recent", "follows", "similar", "segme
 CHAIN = ("personal", "recent", "similar", "follows", "interests", "segment", "here", "trending", "popular")
 INTEREST_BONUS = 1.0
 TIE = 1e-4
-FAR = 1_000
 BOOST_LIMIT = 5.0
 _STAGE_TIMES = {name: STAGE_SECONDS.labels(name) for name in ("gather", "score", "care", "explain")}
 
@@ -135,9 +135,10 @@ class Recommending:
         """Rank and choose. Stages that the time budget has no room for are skipped, the later ones first."""
         started = time.perf_counter()
         stages: list[tuple[str, float]] = []
-        found = gather(asked.question, ranking.personal, self._trending, asked.user_row, asked.excluded)
-        self._add_interests(asked, found, ranking)
-        keys = [key for key in found.keys.tolist() if self._may_show(asked, key, ranking)]
+        more = self._interests(asked, ranking)
+        found = gather(asked.question, ranking.personal, self._trending, asked.user_row, asked.excluded, more)
+        found = found.only(self._may_show(asked, found.keys, ranking))
+        keys: list[int] = found.keys.tolist()
         gathered = self._stage("gather", started, stages)
         scores = self._scores(asked, found, keys, ranking, gathered - started)
         scored = self._stage("score", gathered, stages)
@@ -161,11 +162,10 @@ class Recommending:
             return np.zeros(0)
         if spent > self.settings.serving.budget_ms / 1000:
             STAGES_SKIPPED.labels("features").inc()
-            return -best_places(found, keys)
-        chosen = np.array(keys, dtype=np.int64)
-        rows = self._features.rows(asked.question, chosen, ranking.personal)
+            return -found.best.astype(np.float64)
+        rows = self._features.rows(asked.question, found.keys, ranking.personal)
         # equal scores, as a stranger's to a site that nobody visits, fall in the order of the sources
-        base = ranking.blend.base(rows) - TIE * best_places(found, keys)
+        base = ranking.blend.base(rows) - TIE * found.best
         inputs = ranking.blend.inputs(rows)
         if asked.is_personal and asked.user is not None and not asked.is_trial:
             self.learning.remember(asked.user, base, inputs, keys)
@@ -193,37 +193,41 @@ class Recommending:
                 found[place] -= care.fatigue(visitor, key, asked.at, caps)
         return found
 
-    def _may_show(self, asked: Asking, key: int, ranking: Ranking) -> bool:
-        activity, row = self.state.activity, ranking.linked.row(key)
-        if row < 0 and activity.day.at(asked.at).get(key, 0) < self.settings.decisions.new_item_openings:
-            return False
-        muted = asked.profile.get("muted")
-        if muted and set(muted) & topics_of(key, ranking):
-            return False
+    def _may_show(self, asked: Asking, keys: Keys, ranking: Ranking) -> npt.NDArray[np.bool_]:
+        """Which items may be shown: known or opened often enough, not muted, not capped, not filtered away."""
+        activity = self.state.activity
+        may = ranking.linked.rows(keys) >= 0
+        if not may.all():
+            day = activity.day.at(asked.at)
+            for place in np.flatnonzero(~may).tolist():
+                may[place] = day.get(int(keys[place]), 0) >= self.settings.decisions.new_item_openings
         visitor = activity.visitor(asked.user) if asked.user else None
-        if visitor is not None and visitor.shown:
-            cap = asked.profile.get("item_impressions_per_day")
-            most = min(cap, self._item_cap) if cap is not None else self._item_cap
-            if care.is_capped(visitor, key, asked.at, most):
-                return False
-        return allowed(key, asked.wanted, activity, ranking)
+        muted = set(asked.profile.get("muted") or ())
+        shown = visitor is not None and bool(visitor.shown)
+        if not muted and not shown and asked.wanted is None:
+            return may
+        own_cap = asked.profile.get("item_impressions_per_day")
+        cap = self._item_cap if own_cap is None else min(own_cap, self._item_cap)
+        for place, key in enumerate(keys.tolist()):
+            may[place] = (
+                may[place]
+                and not (muted and muted & topics_of(key, ranking))
+                and not (shown and care.is_capped(visitor, key, asked.at, cap))
+                and allowed(key, asked.wanted, activity, ranking)
+            )
+        return may
 
     @property
     def _item_cap(self) -> int:
         return self.settings.decisions.caps.item_impressions_per_day
 
-    def _add_interests(self, asked: Asking, found: Candidates, ranking: Ranking) -> None:
+    @staticmethod
+    def _interests(asked: Asking, ranking: Ranking) -> dict[str, list[Keys]]:
         """Items of stated interests, for those of whom nothing else is known too."""
         interests = asked.profile.get("interests") if asked.is_personal else None
         if not interests:
-            return
-        own: dict[int, int] = {}
-        for topic in interests:
-            for place, key in enumerate(ranking.of_topic(topic)):
-                if key not in asked.excluded:
-                    own[key] = min(place, own.get(key, place))
-        found.places["interests"] = own
-        found.keys = np.array(sorted({*found.keys.tolist(), *own}), dtype=np.int64)
+            return {}
+        return {"interests": [np.array(ranking.of_topic(topic), dtype=np.int64) for topic in interests]}
 
     def _pool(self, asked: Asking, keys: list[int]) -> list[int]:
         """Candidates that were rarely opened in the last day."""
@@ -274,12 +278,6 @@ class Recommending:
         _STAGE_TIMES[name].observe(now - since)
         stages.append((name, now - since))
         return now
-
-
-def best_places(found: Candidates, keys: list[int]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Best place of each key in the list of any source, float64 (n,)."""
-    lists = list(found.places.values())
-    return np.array([float(min(own.get(key, FAR) for own in lists)) for key in keys])
 
 
 def topics_of(key: int, ranking: Ranking) -> set[str]:

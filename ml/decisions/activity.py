@@ -137,7 +137,6 @@ class Activity:
 
     def observe(self, change: Change) -> None:
         """Take one event in."""
-        self.version += 1
         self.newest = max(self.newest, change.at)
         visitor = self._visitor(change)
         if change.event_type == "served":
@@ -183,7 +182,6 @@ class Activity:
 
     def forget(self, user: str) -> None:
         """Drop all that is held of a person. Counts over everybody name nobody and stay."""
-        self.version += 1
         self.visitors.pop(user, None)
         self.visits.pop(f"~{user}", None)
 
@@ -224,6 +222,7 @@ class Activity:
         self._remember(visitor, item, change.at)
 
     def _count(self, change: Change, visitor: Visitor, visit: Visit, item: int) -> None:
+        self.version += 1
         if not self.first_opened[item] <= change.at:
             self.first_opened[item] = change.at
         self.last_opened[item] = max(self.last_opened[item], change.at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ FOLLOWING = 40
 OF_HISTORY = 15
 OF_SCOPE = 30
 SIMILAR = 20
+NOTHING = np.zeros(0, dtype=np.int64)
 
 
 class Trending:
@@ -53,31 +54,60 @@ class Trending:
         return np.array(sorted(found, key=lambda key: (found[key], key)), dtype=np.int64)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Candidates:
     """What could be shown.
 
     Attributes:
         keys: distinct item keys, int64 (n,), ascending; nothing that the person has seen or rejected.
-        places: by source, the place of each key in the source's own list.
+        best: best place of each key in the list of any source, int64 (n,).
+        sources: the source that has the key there, int64 (n,) places in `names`.
+        names: of the sources, sorted.
     """
 
     keys: Keys
-    places: dict[str, dict[int, int]]
+    best: Keys
+    sources: Keys
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, lists: Mapping[str, Sequence[Keys]], excluded: set[int]) -> Candidates:
+        """Join the lists of all sources, best first each, and leave out what must not be shown."""
+        names = tuple(sorted(lists))
+        parts = [(number, part) for number, name in enumerate(names) for part in lists[name]]
+        keys = np.concatenate([NOTHING, *(part for _, part in parts)])
+        places = np.concatenate([NOTHING, *(np.arange(len(part)) for _, part in parts)])
+        sources = np.repeat([number for number, _ in parts], [len(part) for _, part in parts]).astype(np.int64)
+        order = np.lexsort((sources, places, keys))
+        keys, places, sources = keys[order], places[order], sources[order]
+        keep = np.diff(keys, prepend=-1) != 0  # the first of a key is its best place, in the first source by name
+        if excluded:
+            keep &= ~np.isin(keys, np.fromiter(excluded, np.int64, len(excluded)))
+        return cls(keys[keep], places[keep], sources[keep], names)
+
+    def only(self, keep: npt.NDArray[np.bool_]) -> Candidates:
+        """Those of the candidates that `keep`, bool (n,), says."""
+        return Candidates(self.keys[keep], self.best[keep], self.sources[keep], self.names)
 
     def source(self, key: int) -> str:
         """The source that put this key first."""
-        return min(self.places, key=lambda source: (self.places[source].get(key, 10_000), source))
+        return self.names[int(self.sources[np.searchsorted(self.keys, key)])]
 
 
 def gather(
-    question: Question, personal: Personal, trending: Trending, user_row: int | None, excluded: set[int]
+    question: Question,
+    personal: Personal,
+    trending: Trending,
+    user_row: int | None,
+    excluded: set[int],
+    more: Mapping[str, Sequence[Keys]] | None = None,
 ) -> Candidates:
     """Ask every source for its best items.
 
     Args:
         user_row: the person's row in the bundle, which their best items are remembered by.
         excluded: keys that must not be shown.
+        more: lists of further sources.
     """
     activity, linked = trending.activity, personal.linked
     lists: dict[str, list[Keys]] = {"trending": [trending.keys()], "follows": _following(question, activity)}
@@ -87,30 +117,18 @@ def gather(
     if question.last_items:
         lists["similar"] = [personal.similar(question.last_items[0], SIMILAR)]
     if question.segment is not None:
-        lists["segment"] = [_array(linked.trending(f"segment:{question.segment}")[:OF_SCOPE])]
+        lists["segment"] = [linked.trending(f"segment:{question.segment}")[:OF_SCOPE]]
     for scope in activity.scopes(question.visitor) if question.visitor else []:
-        lists.setdefault("here", []).append(_array(linked.trending(scope)[:OF_SCOPE]))
-    lists["popular"] = [_array([*linked.trending("all")[:OF_SCOPE], *linked.trending("popular")[:OF_SCOPE]])]
-    places: dict[str, dict[int, int]] = {}
-    for name, parts in lists.items():
-        own: dict[int, int] = {}
-        for part in parts:
-            for place, key in enumerate(part.tolist()):
-                if key not in excluded and place < own.get(key, 10_000):
-                    own[key] = place
-        places[name] = own
-    keys = sorted(set().union(*places.values()))
-    return Candidates(np.array(keys, dtype=np.int64), places)
+        lists.setdefault("here", []).append(linked.trending(scope)[:OF_SCOPE])
+    popular = (linked.trending("all")[:OF_SCOPE], linked.trending("popular")[:OF_SCOPE])
+    lists["popular"] = [np.concatenate(popular)]
+    return Candidates.of({**lists, **(more or {})}, excluded)
 
 
 def remembered_as(question: Question, user_row: int | None) -> Hashable:
     """What a person's best items are remembered by: the person and the last thing that moved the vector."""
     recent = question.visitor.recent[-1] if question.visitor and question.visitor.recent else None
     return (user_row if user_row is not None else id(question.visitor), recent)
-
-
-def _array(keys: list[int]) -> Keys:
-    return np.array(keys, dtype=np.int64)
 
 
 def _following(question: Question, activity: Activity) -> list[Keys]:

@@ -52,11 +52,11 @@ class Linked:
         rows[known] = self._row_of_key[keys[known]]
         return rows
 
-    def trending(self, scope: str) -> list[int]:
-        """Keys of the bundle's trending items in a scope, best first."""
+    def trending(self, scope: str) -> npt.NDArray[np.int64]:
+        """Keys of the bundle's trending items in a scope, best first: int64 (n,)."""
         if self.shelf is None or scope not in self.shelf.trending:
-            return []
-        return list(self.key_of_row[self.shelf.trending[scope]].tolist())
+            return np.zeros(0, dtype=np.int64)
+        return np.asarray(self.key_of_row[self.shelf.trending[scope]])
 
     def scope_scores(self, scope: str, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Share of each key in what the bundle counted in a scope, float64 like `keys`."""
@@ -67,7 +67,7 @@ class Linked:
         if shares is None:
             scores = self.shelf.scores[scope]
             total = max(float(scores.sum()), 1e-9)
-            shares = dict(zip(self.trending(scope), (scores / total).tolist(), strict=True))
+            shares = dict(zip(self.trending(scope).tolist(), (scores / total).tolist(), strict=True))
             self._scope_shares[scope] = shares
         found[:] = [shares.get(key, 0.0) for key in keys.tolist()]
         return found

@@ -52,7 +52,8 @@ def test_an_erased_person_is_nowhere_in_the_home_and_stays_away(
     written = CliRunner().invoke(app, ["materialize", "--job", "campaigns", "--home", str(home.path)])
     assert written.exit_code == 0, written.output
     person = somebody(home)
-    others = duckdb.connect(home.warehouse, read_only=True).sql("select count(*) from users").fetchone()[0] - 1
+    with duckdb.connect(home.warehouse, read_only=True) as warehouse:
+        others = warehouse.sql("select count(*) from users").fetchall()[0][0] - 1
     with served(home, small_settings) as client:
         view = {"event_type": "page_view", "user_id": person, "item_id": "item-1", "page_url": f"/people/{person}"}
         profile = {**view, "user_id": "somebody-else"}
@@ -77,8 +78,10 @@ def test_an_erased_person_is_nowhere_in_the_home_and_stays_away(
     assert places_with(home, person) == set()
     assert raw_files_with(home, person) == []
     with duckdb.connect(home.warehouse, read_only=True) as warehouse:
-        assert warehouse.sql("select count(*) from users where user_id <> 'somebody-else'").fetchone()[0] == others
-        assert warehouse.sql("select count(*) from training_users(timestamp '2026-05-20')").fetchone()[0] > 0
+        assert (
+            warehouse.sql("select count(*) from users where user_id <> 'somebody-else'").fetchall()[0][0] == others
+        )
+        assert warehouse.sql("select count(*) from training_users(timestamp '2026-05-20')").fetchall()[0][0] > 0
     assert_models_stand(home)
     assert_an_old_file_brings_nobody_back(home, person, tmp_path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -83,6 +84,13 @@ class History:
             raise ValueError(f"history_starts.npy does not fit {n_users} users")
         if len(self.items) and not 0 <= self.items.min() <= self.items.max() < n_items:
             raise ValueError(f"history_items.npy names items outside the {n_items} of items.parquet")
+
+    def of_users(self, rows: npt.NDArray[np.integer[Any]]) -> History:
+        """The histories of these users alone, in this order."""
+        lengths = np.diff(self.starts)[rows]
+        starts = np.r_[0, np.cumsum(lengths)].astype(np.int64)
+        places = np.repeat(self.starts[rows] - starts[:-1], lengths) + np.arange(starts[-1])
+        return History(starts, self.items[places], self.at[places], self.liked[places])
 
     def seen(self, user_row: int) -> Rows:
         """Rows of the items that a user opened or turned down, int32 (n,)."""

@@ -1,7 +1,7 @@
 """The published bundle: all that the service answers from, written whole and then made current.
 
 `published/<version>/` holds `manifest.json` (sha256 and size of each other file), the items and users as
-Parquet, the model's factors and the seen items as `.npy`, and whatever else was published with them.
+Parquet, the model's factors and the users' histories as `.npy`, and whatever else was published with them.
 `published/CURRENT` names the version that counts; it moves by one atomic rename.
 """
 

@@ -10,30 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ml.bundle.files import BundleError, read_manifest, verify_files
 from ml.bundle.publication import TRENDING_SCHEMA, Floats, FoldIn
+from ml.history import History
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A checked bundle in memory. Items and users are numbered by their rows.
-
-    Attributes:
-        seen_starts: int64 (n_users + 1,), where each user's part of `seen_items` starts.
-        seen_items: int32 rows of items.
-    """
+    """A checked bundle in memory. Items and users are numbered by their rows."""
 
     path: Path
     manifest: Mapping[str, Any]
     items: pa.Table
     users: pa.Table
     trending: pa.Table
-    seen_starts: npt.NDArray[np.int64]
-    seen_items: npt.NDArray[np.int32]
+    history: History
     user_factors: Floats | None
     item_factors: Floats | None
     fold_in: FoldIn | None
@@ -60,8 +54,7 @@ class Bundle:
                 items=pq.read_table(path / "items.parquet"),
                 users=pq.read_table(path / "users.parquet"),
                 trending=pq.read_table(path / "trending.parquet").cast(TRENDING_SCHEMA),
-                seen_starts=np.load(path / "seen_starts.npy", allow_pickle=False),
-                seen_items=np.load(path / "seen_items.npy", allow_pickle=False),
+                history=History.load(path),
                 user_factors=np.load(path / "user_factors.npy", allow_pickle=False) if has_model else None,
                 item_factors=np.load(path / "item_factors.npy", allow_pickle=False) if has_model else None,
                 fold_in=_read_fold_in(path, manifest) if has_model else None,
@@ -78,16 +71,10 @@ class Bundle:
             BundleError: they do not.
         """
         n_users, n_items = len(self.users), len(self.items)
-        starts = self.seen_starts
-        if (
-            len(starts) != n_users + 1
-            or starts[0] != 0
-            or starts[-1] != len(self.seen_items)
-            or (np.diff(starts) < 0).any()
-        ):
-            raise BundleError(f"{self.path}: seen_starts.npy does not fit {n_users} users")
-        if len(self.seen_items) and not 0 <= self.seen_items.min() <= self.seen_items.max() < n_items:
-            raise BundleError(f"{self.path}: seen_items.npy names items outside the {n_items} of items.parquet")
+        try:
+            self.history.check(n_users, n_items)
+        except ValueError as error:
+            raise BundleError(f"{self.path}: {error}") from error
         if self.user_factors is None or self.item_factors is None:
             return
         for name, factors, rows in (("user", self.user_factors, n_users), ("item", self.item_factors, n_items)):
@@ -130,10 +117,6 @@ class Bundle:
     def user_rows(self) -> dict[str, int]:
         """Row of each user id."""
         return {user: row for row, user in enumerate(self.users["user_id"].to_pylist())}
-
-    def seen(self, user_row: int) -> npt.NDArray[np.int32]:
-        """Rows of the items that a user has seen before the bundle was made."""
-        return self.seen_items[self.seen_starts[user_row] : self.seen_starts[user_row + 1]]
 
     def user(self, user_row: int) -> dict[str, Any]:
         """All that the bundle says of one user."""

@@ -52,7 +52,7 @@ class Publication:
         items: one row an item; at least `item_id`, and what else of ITEM_COLUMNS is known. Other columns are kept.
         users: one row a user; at least `user_id`. Other columns (segment, persona, country …) are kept.
         trending: TRENDING_SCHEMA; `scope` is `all`, `popular`, `country:XX`, `device:mobile` or `segment:name`.
-        interactions: `user_id`, `item_id` of what users have seen already.
+        interactions: `user_id`, `item_id` of what users have seen; where known `last_at` and `is_negative`.
         user_factors: float32 (n_users, d), rows as `users`; NaN rows are users that the model does not know.
         item_factors: float32 (n_items, d), rows as `items`; NaN rows are items that the model does not know.
         fold_in: how to make vectors of people whom the model does not know; goes with the factors.

@@ -36,9 +36,7 @@ def without_people(published: Path, version: str, ids: Sequence[str]) -> str | N
     with drafted(published, name) as draft:
         shutil.copytree(old.path, draft, dirs_exist_ok=True)
         pq.write_table(old.users.take(pa.array(kept)), draft / "users.parquet", compression="zstd")
-        lengths = np.diff(old.seen_starts)
-        np.save(draft / "seen_starts.npy", np.r_[0, np.cumsum(lengths[kept])].astype(np.int64))
-        np.save(draft / "seen_items.npy", old.seen_items[np.repeat(~gone, lengths)])
+        old.history.of_users(kept).save(draft)
         if old.user_factors is not None:
             np.save(draft / "user_factors.npy", np.ascontiguousarray(old.user_factors[kept]))
         facts = {key: value for key, value in read_manifest(old.path).items() if key not in {"files", "format"}}

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -15,6 +14,7 @@ from ml.bundle.bundle import Bundle
 from ml.bundle.files import BundleError, write_manifest
 from ml.bundle.publication import ITEM_COLUMNS, TRENDING_SCHEMA, Publication
 from ml.bundle.versions import drafted, make_current, new_version
+from ml.history import History
 
 
 def write_bundle(published: Path, publication: Publication, version: str | None = None) -> Path:
@@ -62,7 +62,6 @@ def as_bundle(publication: Publication, path: Path = Path()) -> Bundle:
     if (publication.user_factors is None) != (publication.item_factors is None):
         raise BundleError("user_factors and item_factors come together or not at all")
     trending = publication.trending.select(TRENDING_SCHEMA.names).cast(TRENDING_SCHEMA)
-    starts, seen = _seen(publication.interactions, users["user_id"], items["item_id"])
     bundle = Bundle(
         path=path,
         manifest={
@@ -73,8 +72,7 @@ def as_bundle(publication: Publication, path: Path = Path()) -> Bundle:
         items=items,
         users=users,
         trending=trending.sort_by([("scope", "ascending"), ("score", "descending"), ("item_id", "ascending")]),
-        seen_starts=starts,
-        seen_items=seen,
+        history=History.of(publication.interactions, users["user_id"], items["item_id"]),
         user_factors=publication.user_factors,
         item_factors=publication.item_factors,
         fold_in=publication.fold_in,
@@ -87,8 +85,7 @@ def _write_parts(draft: Path, publication: Publication) -> None:
     bundle = as_bundle(publication, draft)
     for name, table in (("items", bundle.items), ("users", bundle.users), ("trending", bundle.trending)):
         pq.write_table(table, draft / f"{name}.parquet", compression="zstd")
-    np.save(draft / "seen_starts.npy", bundle.seen_starts)
-    np.save(draft / "seen_items.npy", bundle.seen_items)
+    bundle.history.save(draft)
     if bundle.user_factors is not None and bundle.item_factors is not None:
         np.save(draft / "user_factors.npy", np.ascontiguousarray(bundle.user_factors))
         np.save(draft / "item_factors.npy", np.ascontiguousarray(bundle.item_factors))
@@ -108,19 +105,3 @@ def _distinct(table: pa.Table, key: str) -> pa.Table:
     if ids.null_count or pc.count_distinct(ids).as_py() != len(table):
         raise BundleError(f"{key} must be set and different in every row")
     return table.set_column(table.column_names.index(key), key, ids)
-
-
-def _seen(
-    interactions: pa.Table, users: pa.ChunkedArray, items: pa.ChunkedArray
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-    """CSR of the seen items; pairs of unknown users or items are left out."""
-    rows = pc.index_in(pc.cast(interactions["user_id"], pa.string()), value_set=users.combine_chunks())
-    columns = pc.index_in(pc.cast(interactions["item_id"], pa.string()), value_set=items.combine_chunks())
-    known = np.asarray(pc.and_(pc.is_valid(rows), pc.is_valid(columns)))
-    user = np.asarray(pc.fill_null(rows, -1))[known].astype(np.int64)
-    item = np.asarray(pc.fill_null(columns, -1))[known].astype(np.int64)
-    pairs = np.unique(user * max(1, len(items)) + item)
-    user, item = np.divmod(pairs, max(1, len(items)))
-    starts = np.zeros(len(users) + 1, dtype=np.int64)
-    np.cumsum(np.bincount(user, minlength=len(users)), out=starts[1:])
-    return starts, item.astype(np.int32)

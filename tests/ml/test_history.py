@@ -1,5 +1,6 @@
 import datetime as dt
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -50,3 +51,11 @@ def test_it_is_read_as_it_was_written_and_checked(tmp_path):
         read.check(n_users=5, n_items=3)
     with pytest.raises(ValueError, match="outside the 2 of items"):
         read.check(n_users=2, n_items=2)
+
+
+def test_histories_of_some_users_are_theirs_alone():
+    interactions = pa.table({"user_id": ["a", "b", "b", "c"], "item_id": ["x", "y", "x", "y"]})
+    whole = History.of(interactions, pa.chunked_array([["a", "b", "c"]]), pa.chunked_array([["x", "y"]]))
+    part = whole.of_users(np.array([2, 1]))
+    part.check(2, 2)
+    assert [part.seen(0).tolist(), sorted(part.seen(1).tolist())] == [[1], [0, 1]]

@@ -18,6 +18,7 @@ from ml.decisions.blend_training import train_blend
 from ml.decisions.log_changes import newest_changes
 from ml.decisions.shelf import Shelf
 from ml.event_log import EventLog
+from ml.events import TIMESTAMP
 from ml.home import Home
 from ml.recommenders.base import Recommender
 from ml.recommenders.factors import FactorRecommender
@@ -55,7 +56,7 @@ def publication(
     """
     items = _items(items)
     people = users if segments is None else _with_segments(users, segments)
-    last = pc.max(interactions["last_at"]).as_py() if len(interactions) else None
+    last = pc.max(pc.cast(interactions["last_at"], TIMESTAMP)).as_py() if len(interactions) else None
     # what was only shown was neither opened nor turned down: it may come again, as fatigue and caps allow
     met = pc.or_(pc.invert(interactions["is_negative"]), pc.greater(interactions["dislikes"], 0))
     user_factors = item_factors = fold_in = None

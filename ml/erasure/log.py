@@ -15,6 +15,8 @@ from ml.dead_letters import DeadLetters
 from ml.erasure.erased_ids import is_distinctive, mentions, without_people, word
 from ml.event_log import EventLog, Part
 from ml.events import EVENT_SCHEMA
+from ml.home import Home
+from ml.live_log import read_open
 
 TEXTS = ("item_id", "page_url", "page_title", "referrer", "properties", "session_id", "recommendation_id")
 REMAINDER = "erased"
@@ -59,6 +61,16 @@ def erase_dead_letters(letters: DeadLetters, ids: Sequence[str]) -> int:
             pq.write_table(table.filter(pa.array(~named)), draft, compression="zstd")
             os.replace(draft, file)
     return removed
+
+
+def count_open(home: Home, people: Sequence[str]) -> tuple[int, int]:
+    """Events and dead letters of a person in files that are still open; sealing them leaves the person out."""
+    events = sum(_count(batch, people) for batch in read_open(EventLog(home)))
+    letters = 0
+    for file in (home.dead_letters / "open").glob("*.jsonl"):
+        lines = pa.array(file.read_text(encoding="utf-8").splitlines(), pa.string())
+        letters += int(mentions(lines, people).sum())
+    return events, letters
 
 
 def _names(batch: pa.RecordBatch, ids: Sequence[str]) -> bool:

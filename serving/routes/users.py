@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ml.erasure.log import count_open
 from ml.erasure.people import ids_of
 from ml.erasure.receipts import ONLINE_STATE, ErasureDesk
 from ml.event_log import EventLog
@@ -25,6 +26,7 @@ from serving.tessera import Tessera
 RECENT = 20
 TOPICS_ASKED = 12
 TOLD_APART = frozenset({"user_id", "segment", "persona", "daypart"})
+OPEN_PLACES = ("event log", "dead letters")  # have files that sealing takes the person out of
 
 
 def user_routes(tessera: Tessera) -> list[Route]:
@@ -144,6 +146,8 @@ async def erase(tessera: Tessera, desk: ErasureDesk, user: str) -> dict[str, Any
     ids = await run_in_threadpool(ids_of, EventLog(home), user, Pseudonyms(home.path))
     receipt = await run_in_threadpool(desk.open, ids, now)
     receipt_id = receipt["receipt_id"]
+    for place, count in zip(OPEN_PLACES, await run_in_threadpool(count_open, home, ids), strict=True):
+        desk.removed(receipt_id, place, count)
     tessera.erased.add(ids)
     for one in ids:
         tessera.recommending.learning.forget(one)

@@ -5,6 +5,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.parquet as pq
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
@@ -54,6 +55,7 @@ def test_an_erased_person_is_nowhere_in_the_home_and_stays_away(
     person = somebody(home)
     with duckdb.connect(home.warehouse, read_only=True) as warehouse:
         others = warehouse.sql("select count(*) from users").fetchall()[0][0] - 1
+    pq.write_table(pa.table({"who": [person, "another"]}), home.truth / "people.parquet")
     with served(home, small_settings) as client:
         view = {"event_type": "page_view", "user_id": person, "item_id": "item-1", "page_url": f"/people/{person}"}
         profile = {**view, "user_id": "somebody-else"}

@@ -22,18 +22,22 @@ STACK_MOST_CELLS = 300_000_000  # users × items; its first stage scores every i
 DENSE_MOST_USERS = 30_000  # neighbourhoods of users compare everybody with everybody
 
 PLAINEST = Configuration("popularity", {})
+BEST_EASE = Configuration("ease", {"regularization": 800.0, "window": 10, "feature_weight": 20.0})
+LARGE_ALS = Configuration("als", {"n_factors": 96})
+SMALL_ALS = Configuration("als", {"n_factors": 32, "confidence": 10.0})
 FIRST_STAGE = (
-    Configuration("ease", {"regularization": 200.0}),
-    Configuration("ease", {"regularization": 500.0}),
-    Configuration("ease", {"regularization": 2000.0}),
-    Configuration("ease", {"regularization": 400.0, "row_power": 0.25}),
-    Configuration("ease", {"regularization": 300.0, "dropout": 0.33}),
-    Configuration("als", {"n_factors": 96}),
-    Configuration("als", {"n_factors": 32, "confidence": 10.0}),
-    Configuration("svd", {}),
+    BEST_EASE,
+    Configuration("ease", {"regularization": 400.0}),
+    LARGE_ALS,
+    SMALL_ALS,
     Configuration("item_neighbours", {}),
-    Configuration("user_neighbours", {}),
+    Configuration("item_neighbours", {"window": 10, "shrinkage": 5.0, "neighbours": 2_000}),
     Configuration("user_neighbours", {"neighbours": 300}),
+)
+ALONE = (  # tried, but no part of the second stage: too much like others in it
+    Configuration("ease", {"regularization": 100.0}),
+    Configuration("ease", {"regularization": 2000.0}),
+    Configuration("svd", {}),
 )
 COLD_FIRST_STAGE = (
     Configuration("content_tfidf", {}),
@@ -150,7 +154,14 @@ def planned(data: TrainingData, cold: bool, validation: str) -> list[Configurati
     if cold:
         plan += COLD_FIRST_STAGE
         plan.append(
-            _stack(COLD_FIRST_STAGE, folds_by="time", only_cold=True, rescored=None, sampled_negatives=300)
+            _stack(
+                COLD_FIRST_STAGE,
+                folds_by="time",
+                only_cold=True,
+                rescored=None,
+                sampled_negatives=300,
+                from_blend=False,
+            )
         )
         return plan
     warm = [found for found in FIRST_STAGE if found.model != "user_neighbours" or n_users <= DENSE_MOST_USERS]
@@ -161,12 +172,19 @@ def planned(data: TrainingData, cold: bool, validation: str) -> list[Configurati
         ]
         warm.append(Configuration("item_neighbours", {}))
     content = [Configuration("content_affinity", {"smoothing": 50.0})] if data.item_features is not None else []
-    plan += warm + content
+    plan += [*warm, *(ALONE if small else ()), *content]
     if data.item_features is not None:
         plan.append(Configuration("lightfm_warp", {"n_factors": 32, "epochs": 10}))
     if small:
-        plan.append(_stack([*warm, *content], folds_by=folds_by))
+        plan.append(_together([BEST_EASE, SMALL_ALS]))
+        plan.append(_together([BEST_EASE, SMALL_ALS, LARGE_ALS]))
+        plan.append(_stack(warm, folds_by=folds_by))
     return plan
+
+
+def _together(models: Sequence[Configuration]) -> Configuration:
+    parts = [{"model": found.model, "params": dict(found.params), "weight": 1.0} for found in models]
+    return Configuration("blend", {"models": parts})
 
 
 def _stack(models: Sequence[Configuration], **params: object) -> Configuration:

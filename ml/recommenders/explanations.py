@@ -52,7 +52,7 @@ def item_contributions(
         factors = recommender.item_factors_.astype(np.float64)
         chosen = factors[history]
         confidence = recommender.fold_in_weight_
-        penalty = max(recommender.fold_in_regularization_, 1e-6) * np.eye(factors.shape[1])
+        penalty = max(recommender.fold_in_penalty(len(history)), 1e-6) * np.eye(factors.shape[1])
         inverse = np.linalg.inv(factors.T @ factors + confidence * chosen.T @ chosen + penalty)
         return np.asarray((1 + confidence) * chosen @ inverse @ factors[item])
     raise TypeError(f"{type(recommender).__name__}: its score is no sum over the user's items")

@@ -47,6 +47,10 @@ class FactorRecommender(Recommender):
         """Vector of a new user: float32 (d,)."""
         return np.asarray(self.fold_in_histories(self.history(items, weights))[0])
 
+    def fold_in_penalty(self, n_items: int) -> float:
+        """L2 penalty of the fold-in of a history of so many items."""
+        return self.fold_in_regularization_
+
     def fold_in_histories(self, histories: sparse.csr_matrix) -> Floats:
         """Vectors of new users from CSR (b, n_items): float32 (b, d).
 

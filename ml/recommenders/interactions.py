@@ -116,6 +116,16 @@ class Interactions:
         """Users with positive weight of each item: float32 (n_items,)."""
         return np.bincount(self.liked.indices, minlength=len(self.items)).astype(np.float32)
 
+    def in_order(self) -> tuple[Rows, Rows]:
+        """Rows of users and items of the liked pairs, user by user, each in the order of time: int32 (n_liked,).
+
+        Without timestamps a user's items are in the order of their rows.
+        """
+        liked = np.flatnonzero(self.matrix.data > 0)
+        if self.timestamps is not None:
+            liked = liked[np.lexsort((self.timestamps[liked], self.rows[liked]))]
+        return self.rows[liked], self.columns[liked]
+
     def select(self, mask: npt.NDArray[np.bool_]) -> Interactions:
         """The pairs where `mask` (n_pairs,) holds, with the same ids and rows."""
         kept = np.flatnonzero(mask)

@@ -43,10 +43,7 @@ class Item2Vec(FactorRecommender):
 
     def _fit(self, data: TrainingData) -> None:
         pairs = data.interactions
-        times = np.zeros(pairs.n_pairs) if pairs.timestamps is None else pairs.timestamps
-        liked = np.flatnonzero(pairs.weights > 0)
-        order = liked[np.lexsort((times[liked], pairs.rows[liked]))]
-        rows, items = pairs.rows[order], pairs.columns[order]
+        rows, items = pairs.in_order()
         cuts = np.flatnonzero(np.diff(rows)) + 1
         sentences = [[str(item) for item in part] for part in np.split(items, cuts)]
         model = Word2Vec(

@@ -38,6 +38,8 @@ class Stacked(Recommender):
         sampled_negatives: items drawn at random for each user in training, beside the candidates.
         only_cold: learn from items that nobody had taken before the fold: for catalogues where all that is
             recommended is new.
+        from_blend: boosting starts from the mean standardised score and learns what is to be changed in it, so
+            that little data cannot make the order much worse than that of the blend.
         objective: binary or lambdarank.
         trees, leaves, learning_rate, min_leaf: of the boosting.
         seed: of folds, samples and boosting.
@@ -57,6 +59,7 @@ class Stacked(Recommender):
         rescored: int | None = 150,
         sampled_negatives: int = 0,
         only_cold: bool = False,
+        from_blend: bool = True,
         objective: str = "binary",
         trees: int = 250,
         leaves: int = 15,
@@ -70,6 +73,7 @@ class Stacked(Recommender):
         self.rescored = rescored
         self.sampled_negatives = sampled_negatives
         self.only_cold = only_cold
+        self.from_blend = from_blend
         self.objective = objective
         self.trees = trees
         self.leaves = leaves
@@ -190,9 +194,15 @@ class Stacked(Recommender):
         stacked = np.stack([part.ravel() for part in [*raw, *standard]], axis=1)
         return np.hstack([stacked, self._context.pair_features(user_rows, items)]).astype(np.float32)
 
+    def _blend_of(self, features: Floats) -> Floats:
+        """Mean standardised score of the parts, from the columns that hold them: (n_rows,)."""
+        n = len(self._fitted)
+        return np.asarray(features[:, n : 2 * n].mean(axis=1))
+
     def _boost(self, x: Floats, y: npt.NDArray[np.float32], groups: list[int]) -> str:
         ranked = self.objective == "lambdarank"
-        data = lightgbm.Dataset(x, y, group=groups if ranked else None)
+        start = self._blend_of(x) + _log_odds(float(y.mean())) if self.from_blend else None
+        data = lightgbm.Dataset(x, y, group=groups if ranked else None, init_score=start)
         params = {
             "objective": self.objective,
             "learning_rate": self.learning_rate,
@@ -246,7 +256,10 @@ class Stacked(Recommender):
         scores, base = self._first_stage(user_rows, columns, excluded)
         chosen = self._candidates(base)
         features = self._pair_features(user_rows, scores, chosen, columns)
-        learned = self._booster.predict(features, raw_score=True, num_threads=1).reshape(chosen.shape)
+        learned = self._booster.predict(features, raw_score=True, num_threads=1)
+        if self.from_blend:
+            learned = learned + self._blend_of(features)
+        learned = learned.reshape(chosen.shape)
         highest = np.where(np.isfinite(base), base, -np.inf).max(axis=1, keepdims=True)
         ranked = base - np.where(np.isfinite(highest), highest, 0) + learned.min(axis=1, keepdims=True) - 1
         np.put_along_axis(ranked, chosen, learned, 1)
@@ -278,6 +291,10 @@ class Stacked(Recommender):
         """Share of the gain that each feature brought."""
         gain = self._booster.feature_importance("gain")
         return dict(zip(self.feature_names_, (gain / max(gain.sum(), 1e-9)).tolist(), strict=True))
+
+
+def _log_odds(share: float) -> float:
+    return float(np.log(share / (1 - share))) if 0 < share < 1 else 0.0
 
 
 def _mean_standardised(scores: list[Floats]) -> Floats:

@@ -33,7 +33,7 @@ SHARED = {"learning_rate": 0.05, "random_state": 0}
 
 def measure(size: float) -> Iterator[Figure]:
     data, test = inputs(size)
-    ours = LightFMHybrid(n_factors=32, epochs=MOST_EPOCHS, threads=None)
+    ours = LightFMHybrid(n_factors=32, epochs=MOST_EPOCHS, item_identity_from=1, threads=None)
     clock = Clock(GOAL)
     ours.fit_with_callback(data, lambda _: clock.after_epoch(ours.user_factors_, ours.item_factors_, data, test))
     rival = Clock(GOAL)
@@ -89,6 +89,13 @@ def with_identities(features: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def inputs(size: float) -> tuple[TrainingData, sparse.csr_matrix]:
+    data = whole_data(size)
+    parted = split(data.interactions, "random", seed=0)
+    return TrainingData(parted.train, data.user_features, data.item_features), parted.test.liked
+
+
+def whole_data(size: float) -> TrainingData:
+    """ml-100k with features of people and films."""
     names = ["user_id", "item_id", "rating", "timestamp"]
     table = pa_csv.read_csv(
         FOLDER / "u.data",
@@ -110,8 +117,6 @@ def inputs(size: float) -> tuple[TrainingData, sparse.csr_matrix]:
             "features": [[f"genre:{n}" for n, flag in enumerate(row[5:]) if flag == "1"] for row in films],
         }
     )
-    data = TrainingData.align(
+    return TrainingData.align(
         whole, FeatureMatrix.from_table(users, "user_id"), FeatureMatrix.from_table(items, "item_id")
     )
-    parted = split(data.interactions, "random", seed=0)
-    return TrainingData(parted.train, data.user_features, data.item_features), parted.test.liked

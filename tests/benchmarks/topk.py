@@ -1,13 +1,16 @@
 """Top 10 for 138,000 users × 27,000 items, 64 factors: the project's, `implicit`'s, RecTools' LightFM wrapper's.
 
-RecTools pins numpy 1 and has an environment of its own, `.tessera/rectools-env`, which is made on the first run;
-its ranker gets the same factors, from a file.
+RecTools pins numpy 1 and so has an environment of its own. The variable RECTOOLS_PYTHON names its Python, made by
+
+    python -m venv rectools-env && rectools-env/bin/pip install rectools
+
+Without it RecTools is left out, and a line says so. Its ranker gets the same factors, from a file.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from ml.recommenders.topk import cores, top_k_products
 
-ENVIRONMENT = Path(__file__).resolve().parents[2] / ".tessera" / "rectools-env"
+VARIABLE = "RECTOOLS_PYTHON"
 RECTOOLS = """
 import sys, time
 import numpy as np
@@ -46,19 +49,18 @@ def measure(size: float) -> Iterator[Figure]:
     implicit = time.perf_counter() - start
     np.testing.assert_allclose(ours, theirs, rtol=1e-3)
     yield Figure("topk", seconds, "s", "implicit", implicit, implicit / seconds, len(users), seconds)
-    rectools = in_rectools(users, items)
+    python = os.environ.get(VARIABLE)
+    if not python:
+        print(f"RecTools is left out: {VARIABLE} names no Python that has it")
+        return
+    rectools = in_rectools(Path(python), users, items)
     yield Figure(
         "topk", seconds, "s", "RecTools ImplicitRanker", rectools, rectools / seconds, len(users), seconds
     )
 
 
-def in_rectools(users: np.ndarray, items: np.ndarray) -> float:
+def in_rectools(python: Path, users: np.ndarray, items: np.ndarray) -> float:
     """Seconds that RecTools' ranker takes for the same factors."""
-    python = ENVIRONMENT / "bin" / "python"
-    if not python.exists():
-        uv = str(Path(sys.executable).with_name("uv"))
-        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(ENVIRONMENT)], check=True)
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), "rectools>=0.9"], check=True)
     with tempfile.TemporaryDirectory() as folder:
         np.save(f"{folder}/users.npy", users)
         np.save(f"{folder}/items.npy", items)

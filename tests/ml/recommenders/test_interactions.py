@@ -68,3 +68,15 @@ def test_integer_ids_keep_their_value_whether_they_lie_close_together_or_not(num
     ids, rows = Ids.encode(pa.chunked_array([numbers[:2], numbers[2:]], pa.int64()))
     assert [ids.to_list()[row] for row in rows] == [str(number) for number in numbers]
     assert len(ids) == 3
+
+
+def test_liked_pairs_come_in_the_order_of_time():
+    pairs = Interactions.from_table(
+        table(timestamp=[30, 20, 10, 40], weight=[1.0, 1.0, 1.0, 1.0]).append_column("rating", pa.array([1.0] * 4))
+    )
+    rows, columns = pairs.in_order()
+    names = [
+        (pairs.users.to_list()[row], pairs.items.to_list()[column])
+        for row, column in zip(rows, columns, strict=True)
+    ]
+    assert names == [("a", "y"), ("a", "x"), ("b", "x")]  # a took x again at 40

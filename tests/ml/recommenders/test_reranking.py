@@ -1,0 +1,113 @@
+"""Lists rearranged, worked out by hand."""
+
+import numpy as np
+import pytest
+
+from ml.recommenders.reranking import (
+    BusinessRules,
+    RankedList,
+    calibrated,
+    capped,
+    diversified,
+    diversity_curve,
+    with_exploration,
+    with_quotas,
+    with_rules,
+)
+
+# Items 0, 1, 2 are of one kind, 3 and 4 of another.
+VECTORS = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [0, 1]], np.float32)
+
+
+def ranked(*scores, rows=None):
+    return RankedList(
+        np.arange(len(scores), dtype=np.int32) if rows is None else np.array(rows, np.int32),
+        np.array(scores, np.float32),
+    )
+
+
+LIST = ranked(1.0, 0.9, 0.8, 0.5, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("trade_off", "expected"),
+    [
+        (0.0, [0, 1, 2]),  # relevance alone
+        # 0 first; then 1 is worth .5·.9 − .5·1 = −.05 and 3 .5·.5 = .25; then 1 before 4, −.05 against −.5
+        (0.5, [0, 3, 1]),
+        (1.0, [0, 3, 1]),  # dissimilarity alone: all the same at first, then 3, then all are as near as can be
+    ],
+)
+def test_diversity_trades_relevance_for_unlikeness(trade_off, expected):
+    assert diversified(LIST, VECTORS, 3, trade_off).rows.tolist() == expected
+
+
+def test_a_trade_off_outside_its_range_is_refused():
+    with pytest.raises(ValueError, match=r"trade_off 1\.5"):
+        diversified(LIST, VECTORS, 3, 1.5)
+
+
+def test_the_curve_shows_what_diversity_costs():
+    curve = diversity_curve([LIST, LIST], [frozenset({0, 1}), frozenset({0, 1})], VECTORS, 3, (0.0, 0.5))
+    (zero, accurate, alike), (half, dearer, varied) = curve
+    assert (zero, half) == (0.0, 0.5)
+    assert accurate == pytest.approx(1.0)
+    # 0 at the first place and 1 at the third, of an ideal list with both on top
+    assert dearer == pytest.approx((1 + 1 / 2) / (1 + 1 / np.log2(3)))
+    assert alike == pytest.approx(0.0)
+    assert varied == pytest.approx(2 / 3)  # of the three pairs 0-3, 0-1, 3-1 two are unlike
+
+
+def test_a_calibrated_list_has_the_shares_of_the_interests():
+    topics = VECTORS
+    strong = calibrated(LIST, topics, np.array([0.5, 0.5]), 4, 1.0)
+    assert topics[strong.rows].sum(axis=0).tolist() == [2, 2]
+    assert calibrated(LIST, topics, np.array([0.5, 0.5]), 4, 0.0).rows.tolist() == [0, 1, 2, 3]
+
+
+def test_quotas_hold_for_named_categories_and_for_the_rest():
+    categories = ["news", "news", "news", "sport", None]
+    assert with_quotas(LIST, categories, 4, {"news": 0.5}).rows.tolist() == [0, 1, 3, 4]
+    assert with_quotas(LIST, categories, 4, {}, other=0.25).rows.tolist() == [0, 3, 4]
+
+
+def test_exploration_gives_its_share_to_new_items_and_tells_how_likely_that_was():
+    new = np.array([90, 91, 92, 93], np.int32)
+    places = 0
+    seen = {int(item): 0 for item in new}
+    for seed in range(400):
+        found, propensity = with_exploration(LIST, new, 5, 0.2, np.random.default_rng(seed))
+        explored = np.isin(found.rows, new)
+        assert len(found) == 5
+        assert len(set(found.rows.tolist())) == 5
+        assert (propensity[explored] == pytest.approx(5 * 0.2 / 4)) if explored.any() else True
+        assert (propensity[~explored] == 1).all()
+        # what is left of the list keeps its order
+        assert (np.diff(found.rows[~explored]) > 0).all()
+        places += int(explored.sum())
+        for item in found.rows[explored]:
+            seen[int(item)] += 1
+    assert places / (400 * 5) == pytest.approx(0.2, abs=0.02)
+    assert min(seen.values()) > 60  # each is as likely as the others: 100 expected
+
+
+def test_rules_include_exclude_boost_and_expire():
+    rules = BusinessRules(include=(4, 2), exclude=frozenset({0}), boost={3: 2.5}, expires_at={2: 100.0})
+    # 0 is out, 2 expired, so 4 alone is included; 3 is worth (.5 − 0)/(.9 − 0)·2.5 = 1.39, more than 1's 1
+    assert with_rules(LIST, rules, now=100.0).rows.tolist() == [4, 3, 1]
+    assert with_rules(LIST, rules, now=99.0).rows.tolist() == [4, 2, 3, 1]
+
+
+def test_included_items_come_with_the_best_score():
+    assert with_rules(LIST, BusinessRules(include=(7,)), 0.0).scores[0] == 1.0
+
+
+def test_a_cap_takes_out_what_was_shown_often_enough():
+    assert capped(LIST, {0: 3, 1: 2}, most=3).rows.tolist() == [1, 2, 3, 4]
+
+
+def test_an_empty_list_stays_empty():
+    empty = ranked()
+    assert len(diversified(empty, VECTORS, 3, 0.5)) == 0
+    assert len(with_rules(empty, BusinessRules(exclude=frozenset({1})), 0.0)) == 0
+    assert len(capped(empty, {}, 1)) == 0

@@ -84,42 +84,41 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, table: pa.Table, y: Any = None) -> FeatureEncoder:
         """Find the features of the table; raises ValueError if there is none."""
-        found: list[Feature] = []
+        self.features_: list[Feature] = []
         self.dropped_: list[list[str]] = []
         for field in table.schema:
             if field.name == KEY:
                 continue
             if is_number(field.type):
-                found.append(Feature(field.name, field.name))
+                self._keep([Feature(field.name, field.name)])
             elif pa.types.is_map(field.type) and is_number(field.type.item_type):
-                found += [
-                    Feature(f"{field.name}:{key}", field.name, key)
-                    for key in self._usual_keys(table.column(field.name), field.name)
-                ]
+                self._keep_usual(field.name, table.column(field.name))
             elif pa.types.is_struct(field.type):
-                found += [
-                    Feature(f"{field.name}:{child.name}", field.name, child.name)
-                    for child in field.type
-                    if is_number(child.type)
-                ]
-        self.features_ = [
-            feature
-            for feature in found
-            if (not self.include or matches(feature.name, self.include))
-            and not matches(feature.name, self.exclude)
-        ]
+                children = [child.name for child in field.type if is_number(child.type)]
+                self._keep([Feature(f"{field.name}:{child}", field.name, child) for child in children])
         if not self.features_:
             raise ValueError(f"no numeric column to segment by among {', '.join(table.column_names)}")
         return self
 
-    def _usual_keys(self, column: pa.ChunkedArray, name: str) -> list[str]:
-        """Keys of a map that are not rare, in order."""
+    def _keep(self, features: Sequence[Feature]) -> int:
+        """Add those that are to be used; returns how many that are."""
+        used = [
+            feature
+            for feature in features
+            if (not self.include or matches(feature.name, self.include))
+            and not matches(feature.name, self.exclude)
+        ]
+        self.features_ += used
+        return len(used)
+
+    def _keep_usual(self, name: str, column: pa.ChunkedArray) -> None:
+        """Add the keys of a map that are not rare, in order; if any of them is used, tell how many are."""
         counts = pc.value_counts(map_entries(column)[1])
-        keys = counts.field("values").filter(pc.greater_equal(counts.field("counts"), self.rare_key * len(column)))
+        usual = counts.filter(pc.greater_equal(counts.field("counts"), self.rare_key * len(column)))
+        keys = sorted(usual.field("values").to_pylist())
         rare = len(counts) - len(keys)
-        if rare:
+        if self._keep([Feature(f"{name}:{key}", name, key) for key in keys]) and rare:
             self.dropped_.append([name, f"{rare} keys that fewer than {self.rare_key:.1%} of users have"])
-        return sorted(keys.to_pylist())
 
     @property
     def names(self) -> list[str]:

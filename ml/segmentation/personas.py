@@ -21,10 +21,13 @@ MOST_INTERESTS = 3
 def persona_text(profile: Profile, wording: Wording) -> str:
     """One paragraph; says only what the profile and the sessions show."""
     sentences = [f"{profile.size:,} people, {profile.share:.0%} of all{_trend(profile.behaviour)}."]
-    sentences += _trait_sentences(profile.traits, wording)
+    if profile.share < 1:
+        sentences += _trait_sentences(profile.traits, wording)
     topics = [word.word.replace("_", " ") for word in profile.interests[:MOST_INTERESTS]]
     if topics:
-        sentences.append(f"They care for {listed(topics)} more than others do.")
+        sentences.append(
+            f"They care for {listed(topics)}{' more than others do' if profile.share < 1 else ' most'}."
+        )
     if profile.behaviour is not None:
         sentences += _session_sentences(profile.behaviour)
     return " ".join(sentences)

@@ -105,7 +105,7 @@ def _card(profile: Profile, wording: Wording, colours: dict[int, str]) -> dict[s
                 "effect": trait.effect,
                 "width": 50 * min(abs(trait.effect), 3.0) / 3.0,
             }
-            for trait in profile.traits[:TRAITS_SHOWN]
+            for trait in profile.traits[: TRAITS_SHOWN if profile.share < 1 else 0]
         ],
         "words": [word for word in profile.words if word.column not in _told_elsewhere(profile)],
         "weeks": _sparkline(profile.behaviour.weekly_users) if profile.behaviour else "",

@@ -63,6 +63,12 @@ def test_a_persona_tells_interests_visits_losses_and_triggers() -> None:
     )
 
 
+def test_everybody_is_not_compared_with_others() -> None:
+    interests = (WordShare("category_affinities", "sport", 0.5, 0.0),)
+    whole = Profile(1, "Everyone", 120, 1.0, (Trait("f", 1.0, 1.0, 0.0),), (), (), interests=interests)
+    assert persona_text(whole, WORDING) == "120 people, 100% of all. They care for sport most."
+
+
 def test_the_last_word_of_a_user_about_a_segment_counts() -> None:
     assigned = pa.table({"user_id": ["a", "b"], "segment": [1, 2], "name": ["Readers", "Buyers"]})
     feedback = pa.table(

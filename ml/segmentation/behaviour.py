@@ -158,9 +158,9 @@ def _weekly_users(weeks: Labels, people: Labels, count: int) -> tuple[int, ...]:
 
 
 def _typical(sessions: pa.Table) -> tuple[TypicalSession, ...]:
-    """A short, a usual and a long session, on the usual device at the usual time of day."""
+    """A short, a usual and a long session, on the usual device at the usual time of day; none without pages."""
     columns = [name for name in ("page_views", "duration_seconds") if name in sessions.column_names]
-    if not columns:
+    if "page_views" not in columns or not pc.any(pc.greater(sessions.column("page_views"), 0)).as_py():
         return ()
     for name in {"device_type", "daypart"} & set(sessions.column_names):
         values = sessions.column(name).drop_null()

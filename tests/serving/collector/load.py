@@ -47,7 +47,6 @@ async def load(port: int, batch: int, connections: int, seconds: float, per_seco
     """Post batches over keep-alive connections, `per_second` requests in all (0: as fast as answered)."""
     latencies: list[float] = []
     statuses: dict[str, int] = {}
-    end = time.perf_counter() + seconds
     bodies = [request_of(body_of(batch)) for _ in range(max(8, min(400, 20_000 // batch)))]
 
     async def connection(number: int) -> None:
@@ -71,6 +70,7 @@ async def load(port: int, batch: int, connections: int, seconds: float, per_seco
         writer.close()
 
     started = time.perf_counter()
+    end = started + seconds
     await asyncio.gather(*(connection(number) for number in range(connections)))
     took = time.perf_counter() - started
     latencies.sort()

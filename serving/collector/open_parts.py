@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import os
+import sys
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +17,13 @@ from ml.live_log import LiveWriter
 
 log = logging.getLogger(__name__)
 NOTHING: Mapping[int, str] = {}
+SEALER_NICENESS = 10  # a seal takes a core for most of a second, which requests would wait for
+
+
+def _give_way() -> None:
+    """Let this thread run when nobody else wants the processor; on Linux a thread has a niceness of its own."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), SEALER_NICENESS)
 
 
 class OpenParts:
@@ -26,7 +36,7 @@ class OpenParts:
         self._log = event_log
         self._max_rows = max_rows
         self._max_age_seconds = max_age_seconds
-        self._sealer = ThreadPoolExecutor(1, thread_name_prefix="collector-sealer")
+        self._sealer = ThreadPoolExecutor(1, thread_name_prefix="collector-sealer", initializer=_give_way)
         self._unsealed: list[LiveWriter] = []  # of the sealer's thread
         self._open_new()
 

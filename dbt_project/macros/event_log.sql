@@ -10,7 +10,7 @@
     {%- elif paths -%}
         {{ adapter.dispatch('read_parts')(paths) }}
     {%- else -%}
-        {%- set extra = [{'name': 'part_path', 'data_type': 'string'}, {'name': 'part_row', 'data_type': 'bigint'}] -%}
+        {%- set extra = [{'name': 'part_path', 'data_type': 'varchar'}, {'name': 'part_row', 'data_type': 'bigint'}] -%}
         {{ empty_relation(source_columns('event_log', 'events') + extra) }}
     {%- endif -%}
 {%- endmacro %}
@@ -21,6 +21,22 @@
         from read_parquet({{ paths | list | tojson | replace('"', "'") }}, filename = true, file_row_number = true, hive_partitioning = false)
     )
 {%- endmacro %}
+
+{% macro spark__read_parts(paths) -%}
+    {#- One glob in place of many files; the parts of the manifest are picked from it by name. -#}
+    (
+        select
+            {% for column in source_columns('event_log', 'events') -%}
+            {{ column.name }},
+            {% endfor -%}
+            {{ spark_path() }} as part_path,
+            _metadata.row_index as part_row
+        from parquet.`{{ home_folder() }}/events/*/*.parquet`
+        where {{ spark_path() }} in ({{ text_list(paths) }})
+    )
+{%- endmacro %}
+
+{% macro spark_path() -%}regexp_replace(_metadata.file_path, '^file:/+', '/'){%- endmacro %}
 
 {% macro read_items(relation) -%}
     {%- if not execute or '__dbt__cte__' in relation | string -%}
@@ -36,6 +52,17 @@
         read_parquet('{{ folder }}/*.parquet')
     {%- else -%}
         {{ empty_relation(source_columns('catalogue', 'items')) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro spark__read_snapshots(folder) -%}parquet.`{{ folder }}/*.parquet`{%- endmacro %}
+
+{% macro read_segments(relation) -%}
+    {#- The table that segmentation writes beside the marts, none of it before the first time. -#}
+    {%- if not execute or '__dbt__cte__' in relation | string or load_relation(relation) is not none -%}
+        {{ relation }}
+    {%- else -%}
+        {{ empty_relation(source_columns('segmentation', 'user_segments')) }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -55,6 +82,16 @@
     {%- endif -%}
 {%- endmacro %}
 
+{% macro spark__live_parts(folder) -%}
+    (
+        select part.*, concat('{{ folder }}/', part.path) as part_path
+        from (
+            select from_json(value, 'part_id string, path string, rows bigint, replaces array<string>') as part
+            from text.`{{ folder }}/manifest.jsonl`
+        )
+    )
+{%- endmacro %}
+
 {% macro source_columns(source_name, table_name) -%}
     {%- for node in graph.sources.values() if node.source_name == source_name and node.name == table_name -%}
         {{ return(node.columns.values() | list) }}
@@ -65,7 +102,7 @@
     (
         select
             {% for column in columns -%}
-            cast(null as {{ column.data_type }}) as {{ column.name }}{{ ',' if not loop.last }}
+            cast(null as {{ type_of(column.data_type) }}) as {{ column.name }}{{ ',' if not loop.last }}
             {% endfor -%}
         where false
     )

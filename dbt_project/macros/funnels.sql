@@ -26,32 +26,39 @@
 {%- endmacro %}
 
 {% macro funnel_passages(name, funnel) -%}
-    {#- One row per person or session that entered, with the moment of each step: the first after the step before, inside the window. -#}
+    {#- One row per person or session that entered, with its first session and the moment of each step: the first after the step before, inside the window. -#}
     {%- set unit = 'session_key' if funnel.per == 'session' else 'user_id' -%}
+    {%- set reached = [] -%}
+    {%- for step in funnel.steps -%}{%- do reached.append('at_' ~ loop.index) -%}{%- endfor %}
     select
         '{{ name }}' as funnel,
-        {{ unit }} as unit,
         session_key,
         user_id,
-        [{% for step in funnel.steps %}at_{{ loop.index }}{{ ', ' if not loop.last }}{% endfor %}] as reached_at
+        {{ list_of(reached) }} as reached_at
     from (
         select
             *,
-            list_min(times_1) as at_1
+            {{ smallest_of('times_1') }} as at_1
             {%- for step in funnel.steps[1:] %},
-            list_min(list_filter(times_{{ loop.index + 1 }}, lambda t: t > at_{{ loop.index }} and t <= at_1 + interval {{ funnel.window_hours }} hour)) as at_{{ loop.index + 1 }}
+            {{ first_within('times_' ~ (loop.index + 1), 'at_' ~ loop.index, 'at_1 + interval ' ~ funnel.window_hours ~ ' hour') }} as at_{{ loop.index + 1 }}
             {%- endfor %}
         from (
             select
-                {{ unit }},
-                min(session_key) as session_key,
+                min_by(session_key, {{ pair_of(element_of('taken_at', 1), 'session_key') }}) filter (where step = '{{ funnel.steps[0] }}') as session_key,
                 min(user_id) as user_id
                 {%- for step in funnel.steps %},
-                flatten(coalesce(list(taken_at) filter (where step = '{{ step }}'), [])) as times_{{ loop.index }}
+                {{ joined_lists('taken_at', "step = '" ~ step ~ "'") }} as times_{{ loop.index }}
                 {%- endfor %}
             from steps
             group by {{ unit }}
         )
-        where len(times_1) > 0
+        where {{ smallest_of('times_1') }} is not null
     )
+{%- endmacro %}
+
+{% macro funnel_measures(passages) -%}
+    count(*) as entered,
+    count({{ passages }}.next_reached_at) as converted,
+    count(*) - count({{ passages }}.next_reached_at) as dropped,
+    round(avg({{ seconds_between(passages ~ '.reached_at', passages ~ '.next_reached_at') }}), 3) as seconds_to_next
 {%- endmacro %}

@@ -6,6 +6,11 @@
    - queue_<kind>: the devices, sessions, pairs or users that a model has still to rebuild. Whoever changes something
      queues its keys for all that read it; the reader empties its queue when it commits. A null key means everything. #}
 
+{% macro kept() -%}
+    {#- How a model is kept that follows changes; engines without the two memories build it in full each time. -#}
+    {{ return('incremental' if target.type == 'duckdb' else 'table') }}
+{%- endmacro %}
+
 {% macro prepare_state() %}
     {% if target.type == 'duckdb' %}
         create schema if not exists state;

@@ -50,12 +50,28 @@
         'signups', 'subscribes', 'likes', 'bookmarks', 'shares', 'comments', 'dislikes', 'searches', 'form_starts', 'form_submits', 'video_plays']) }}
 {%- endmacro %}
 
-{% macro channel_of(referrer) -%}
-    {#- The first pattern of the setting that the referrer matches; other addresses are plain referrals. -#}
+{% macro channel_of(page_url, referrer, properties) -%}
+    {#- How a page view came about: the channel that the tracker names, else utm_medium, else the first pattern of the setting
+        that the referrer matches. Most page views name nothing, which is seen without parsing. -#}
     case
-        {%- for channel, patterns in var('referrer_channels').items() %}
-        when {% for pattern in patterns %}{{ referrer }} like '{{ pattern }}'{{ ' or ' if not loop.last }}{% endfor %} then '{{ channel }}'
-        {%- endfor %}
-        when {{ referrer }} is not null then 'referral'
+        when
+            {{ referrer }} is null
+            and coalesce({{ page_url }} not like '%utm_medium=_%', true)
+            and coalesce({{ properties }} not like '%"channel"%', true)
+            then 'direct'
+        else coalesce(
+            {{ json_text(properties, 'channel') }},
+            nullif({{ url_parameter(page_url, 'utm_medium') }}, ''),
+            case
+                when {{ referrer }} is null then 'direct'
+                when {{ host_of(referrer) }} = {{ host_of(page_url) }} then 'internal'
+                {%- for channel, patterns in var('referrer_channels').items() %}
+                when {% for pattern in patterns %}{{ referrer }} like '{{ pattern }}'{{ ' or ' if not loop.last }}{% endfor %} then '{{ channel }}'
+                {%- endfor %}
+                else 'referral'
+            end
+        )
     end
 {%- endmacro %}
+
+{% macro host_of(url) -%}split_part({{ url }}, '/', 3){%- endmacro %}

@@ -24,6 +24,9 @@ from orchestration.dbt_project import DBT_EXECUTABLE, dbt_variables, definition_
 from orchestration.instance import FULL_REFRESH
 from orchestration.warehouse import Warehouse
 
+# Unit tests speak of logic, which does not change from night to night: the test suite runs them.
+BUILD = ("build", "--exclude-resource-type", "unit_test")
+
 
 class HomeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The one folder that holds all that a run writes, and the settings of the run."""
@@ -119,7 +122,7 @@ class WarehouseDbt(DbtCliResource):
         refresh = built_by != definition or FULL_REFRESH in context.run.tags
         if refresh:
             record.unlink(missing_ok=True)
-        yield from self.cli(["build", *(["--full-refresh"] if refresh else [])], context=context).stream()
+        yield from self.cli([*BUILD, *(["--full-refresh"] if refresh else [])], context=context).stream()
         if not context.is_subset:
             record.write_text(definition, encoding="utf-8")
 

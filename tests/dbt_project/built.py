@@ -46,7 +46,7 @@ class Built:
     """A home with its warehouse."""
 
     home: Home
-    run: Callable[[list[str]], None]
+    run: Callable[[list[str]], Any]
     increments: int = field(default=0)
 
     def ingest(self, *events: Mapping[str, Any]) -> None:
@@ -81,7 +81,7 @@ class Built:
 
 def parsed_project(folder: Path) -> Manifest:
     """The project's manifest, parsed in `folder`."""
-    return _invoke(dbtRunner(), ["parse"], folder, Home(folder))
+    return invoke_dbt(["parse"], folder, Home(folder))
 
 
 def warehouse_in(folder: Path, manifest: Manifest) -> Built:
@@ -89,20 +89,21 @@ def warehouse_in(folder: Path, manifest: Manifest) -> Built:
     home = Home(folder)
     home.path.mkdir(parents=True)
 
-    def run(arguments: list[str]) -> None:
-        _invoke(dbtRunner(manifest=manifest), arguments, home.path / "dbt", home)
+    def run(arguments: list[str]) -> Any:
+        return invoke_dbt(arguments, home.path / "dbt", home, manifest)
 
     return Built(home, run)
 
 
-def _invoke(runner: dbtRunner, arguments: list[str], target: Path, home: Home) -> Any:
+def invoke_dbt(arguments: list[str], target: Path, home: Home, manifest: Manifest | None = None) -> Any:
+    """Run dbt in this process on the home; raises `AssertionError` that names what failed."""
     folders = ["--project-dir", DBT_PROJECT_FOLDER, "--profiles-dir", DBT_PROJECT_FOLDER]
     folders += ["--target-path", target, "--log-path", target]
     quiet = ["--quiet", "--no-use-colors", "--vars", json.dumps(VARIABLES)]
     before = os.environ.get("TESSERA_HOME")
     os.environ["TESSERA_HOME"] = str(home.path)
     try:
-        outcome = runner.invoke([*arguments, *map(str, folders), *quiet])
+        outcome = dbtRunner(manifest=manifest).invoke([*arguments, *map(str, folders), *quiet])
     finally:
         DuckDBConnectionManager.close_all_connections()
         os.environ.pop("TESSERA_HOME")

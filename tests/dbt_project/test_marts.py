@@ -5,17 +5,12 @@ import datetime as dt
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
-from tests.dbt_project.built import START, Built, event, warehouse_in
-
-DEAD_CLICK = {"element": "buy", "has_effect": False}
+from tests.dbt_project.built import START, Built, warehouse_in
+from tests.dbt_project.people import EVENTS, ITEMS
 
 
 def at(minute: float) -> dt.datetime:
     return (START + dt.timedelta(minutes=minute)).replace(tzinfo=None)
-
-
-def ping(minute: float, url: str, user: str = "ann", **fields: object) -> dict[str, object]:
-    return event(minute, "page_ping", user_id=user, page_url=url, value=10.0, **fields)
 
 
 def test_an_empty_log_builds_empty_marts(warehouse: Built) -> None:
@@ -28,56 +23,8 @@ def test_an_empty_log_builds_empty_marts(warehouse: Built) -> None:
 def built(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Built:
     """Independent people in one log, built once."""
     warehouse = warehouse_in(tmp_path_factory.mktemp("marts") / "home", manifest)
-    warehouse.describe(
-        boots={"category": "shoes", "tags": ["leather"], "price": 80.0},
-        scarf={"category": "wool", "tags": ["soft"], "price": 20.0},
-    )
-    warehouse.ingest(
-        # silence of exactly 30 minutes goes on, one more second ends the session
-        event(0, user_id="silent", page_url="a"),
-        event(30, user_id="silent", page_url="b"),
-        event(60 + 1 / 60, user_id="silent", page_url="c"),
-        # the same repeat three times
-        *[event(0, user_id="twice", page_url="a", event_id="same") for _ in range(3)],
-        # a campaign in the middle of a visit
-        event(0, user_id="lured", page_url="/a"),
-        event(5, user_id="lured", page_url="/b?utm_campaign=spring&x=1"),
-        event(6, user_id="lured", page_url="/c"),
-        # attention: two pings in one slot of ten seconds count once; the page is seen twice
-        event(0, user_id="ann", page_url="/long", item_id="boots"),
-        ping(0.25, "/long"),
-        ping(0.26, "/long"),
-        ping(0.50, "/long"),
-        event(1, "scroll", user_id="ann", page_url="/long", value=70.0),
-        event(2, user_id="ann", page_url="/short", item_id="scarf"),
-        event(3, user_id="ann", page_url="/long", item_id="boots"),
-        ping(3.2, "/long"),
-        event(4, "purchase", user_id="ann", item_id="boots", value=80.0),
-        # a device that two people use, and one that late becomes known
-        event(0, anonymous_id="kiosk", page_url="a"),
-        event(1, "identify", anonymous_id="kiosk", user_id="kim"),
-        event(2, "identify", anonymous_id="kiosk", user_id="lee"),
-        event(0, anonymous_id="phone", page_url="a"),
-        event(9_000, "identify", anonymous_id="phone", user_id="mia"),
-        # rage, reversal, dead click
-        *[
-            event(i / 200, "click", user_id="rage", page_url="/x", properties=DEAD_CLICK)
-            for i in range(4)
-        ],
-        *[
-            event(1 + i, "scroll", user_id="rage", page_url="/x", value=depth)
-            for i, depth in enumerate([30.0, 80.0, 20.0, 60.0])
-        ],
-        # half past one at night twice: the clocks in New York go back at 2026-11-01 06:00 UTC
-        event(351_150, user_id="owl", page_url="a", timezone="America/New_York"),
-        event(351_210, user_id="owl", page_url="a", timezone="America/New_York"),
-        # consent
-        event(0, user_id="gone", item_id="boots", page_url="/boots"),
-        event(1, "consent_withdrawn", user_id="gone", properties={"purposes": ["personalization"]}, consent=[]),
-        event(2, user_id="gone", item_id="boots", page_url="/boots"),
-        # a bot by its device
-        event(0, user_id="robot", page_url="/boots", item_id="boots", device_type="bot"),
-    )  # fmt: skip
+    warehouse.describe(**ITEMS)
+    warehouse.ingest(*EVENTS)
     warehouse.build()
     return warehouse
 
@@ -161,7 +108,17 @@ def test_bots_are_flagged_and_counted_nowhere_else(built: Built) -> None:
     assert built.rows("select views, users from items where item_id = 'boots'") == [(4, 2)]
 
 
+def test_a_channel_is_that_of_the_landing_page(built: Built) -> None:
+    query = "select user_id, channel from sessions where user_id in ('fan', 'walker', 'back') order by 1"
+    assert built.rows(query) == [("back", "internal"), ("fan", "search"), ("walker", "direct")]
+
+
 def test_funnel_steps_count_in_order(built: Built) -> None:
     assert built.rows(
         "select sum(entered), sum(converted) from funnels where funnel = 'purchase' and step_number = 1"
     ) == [(11, 0)]
+
+
+def test_the_unit_tests_of_the_models_hold(built: Built, manifest: Manifest) -> None:
+    outcome = built.run(["test", "--select", "test_type:unit"])
+    assert {one.node.name for one in outcome.results} == {one.name for one in manifest.unit_tests.values()}

@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='replace_parts',
+    materialized=kept(), incremental_strategy='replace_parts',
     pre_hook="{{ enqueue_everything('devices') }}", post_hook='{{ commit_parts(fingerprint=true) }}',
     meta={'fingerprint': true, 'queues': 'devices'}
 ) }}
@@ -17,7 +17,7 @@ select
     count(*) filter (where event_type = 'page_view') as page_views,
     count(case when {{ seconds_between('received_at', 'occurred_at') }} > {{ var('clock_skew_seconds') }} then 1 end) as skewed_events,
     coalesce(bool_or(device_type = 'bot'), false) as is_bot,
-    coalesce(bool_or(event_type = 'page_view' and ({{ is_internal_traffic() }})), false) as is_internal,
+    coalesce(bool_or(case when event_type = 'page_view' then {{ is_internal_traffic() }} end), false) as is_internal,
     {{ fingerprint_of(['event_id', 'received_at', 'event_type', 'value', 'item_id']) }} as content
 from {{ ref('stg_events') }}
 {% if is_built('int_activity_bucketed') %}

@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='replace_parts',
+    materialized=kept(), incremental_strategy='replace_parts',
     post_hook='{{ commit_parts(fingerprint=true) }}', meta={'fingerprint': true}
 ) }}
 {%- set paths = parts_to_take('int_campaign_clicks', fingerprint=true) %}

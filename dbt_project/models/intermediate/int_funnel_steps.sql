@@ -1,6 +1,6 @@
 {#- When each session took each kind of step that some funnel of the settings asks for. -#}
 {{ config(
-    materialized='incremental', incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
+    materialized=kept(), incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
     meta={'reads_queue': 'sessions', 'keys': ['session_key']}
 ) }}
 {%- set steps = funnel_step_conditions() %}

@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
+    materialized=kept(), incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
     pre_hook="{{ enqueue_everything('pairs') }}",
     meta={'reads_queue': 'sessions', 'keys': ['session_key'], 'queues': {'pairs': 'user_id, item_id'}}
 ) }}

@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
+    materialized=kept(), incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
     meta={'reads_queue': 'sessions', 'keys': ['session_key']}
 ) }}
 

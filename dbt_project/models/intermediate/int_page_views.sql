@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
+    materialized=kept(), incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
     meta={'reads_queue': 'sessions', 'keys': ['session_key']}
 ) }}
 
@@ -17,7 +17,6 @@ with views as (
         page_title,
         item_id,
         {{ key_of(['page_key']) }} as page,
-        row_number() over (partition by session_key, page_key order by occurred_at, event_id) as view_of_page,
         row_number() over session_path as path_position,
         lag(page_key) over session_path as previous_page_key,
         lag(item_id) over session_path as previous_item_id,
@@ -30,12 +29,26 @@ with views as (
 
 ),
 
+pages as (
+
+    select
+        session_key,
+        page,
+        min(path_position) as first_position,
+        count(*) as times_viewed
+    from views
+    group by session_key, page
+
+),
+
 signs_of_life as (
 
     select
         session_key,
         {{ key_of(['page_key']) }} as page,
         occurred_at,
+        -- pings of one slot are one heartbeat; what else tells of the page has no slot
+        case when event_type = 'page_ping' then {{ epoch_bucket('occurred_at', var('heartbeat_seconds')) }} end as slot,
         case when event_type = 'page_ping' then coalesce(value, {{ var('heartbeat_seconds') }}) end as engaged_seconds,
         case when event_type = 'page_exit' then value end as exit_seconds,
         case
@@ -47,40 +60,34 @@ signs_of_life as (
 
 ),
 
-pages_viewed_again as (
-
-    select distinct
-        session_key,
-        page
-    from views
-    where view_of_page = 2
-
-),
-
--- a page viewed once needs no search for the view that a ping belongs to
-on_pages_viewed_once as (
+signs_on_pages as (
 
     select
         signs_of_life.*,
-        1 as view_of_page
+        pages.first_position,
+        pages.times_viewed
     from signs_of_life
-    left join pages_viewed_again
-        on signs_of_life.session_key = pages_viewed_again.session_key and signs_of_life.page = pages_viewed_again.page
-    where pages_viewed_again.session_key is null
+    inner join pages
+        on signs_of_life.session_key = pages.session_key and signs_of_life.page = pages.page
 
 ),
 
+-- only a page viewed again needs a search for the view that a sign belongs to
 views_and_signs as (
 
     select
-        session_key,
-        page,
-        viewed_at as occurred_at,
-        1 as is_view,
+        views.session_key,
+        views.page,
+        views.viewed_at as occurred_at,
+        views.path_position,
+        pages.first_position,
+        null as slot,
         null as engaged_seconds,
         null as exit_seconds,
         null as scroll_depth
     from views
+    inner join pages on views.session_key = pages.session_key and views.page = pages.page
+    where pages.times_viewed > 1
 
     union all
 
@@ -88,39 +95,44 @@ views_and_signs as (
         session_key,
         page,
         occurred_at,
-        0 as is_view,
+        null as path_position,
+        first_position,
+        slot,
         engaged_seconds,
         exit_seconds,
         scroll_depth
-    from signs_of_life
+    from signs_on_pages
+    where times_viewed > 1
 
 ),
 
-on_pages_viewed_again as (
+searched as (
 
     select
-        views_and_signs.*,
-        greatest(sum(views_and_signs.is_view) over (
-            partition by views_and_signs.session_key, views_and_signs.page
-            order by views_and_signs.occurred_at, views_and_signs.is_view desc
+        session_key,
+        path_position,
+        slot,
+        engaged_seconds,
+        exit_seconds,
+        scroll_depth,
+        coalesce(max(path_position) over (
+            partition by session_key, page
+            order by occurred_at, path_position nulls last
             rows between unbounded preceding and current row
-        ), 1) as view_of_page
+        ), first_position) as view_position
     from views_and_signs
-    inner join pages_viewed_again
-        on
-            views_and_signs.session_key = pages_viewed_again.session_key
-            and views_and_signs.page = pages_viewed_again.page
 
 ),
 
 placed as (
 
-    select session_key, page, view_of_page, occurred_at, engaged_seconds, exit_seconds, scroll_depth
-    from on_pages_viewed_once
+    select session_key, first_position as path_position, slot, engaged_seconds, exit_seconds, scroll_depth
+    from signs_on_pages
+    where times_viewed = 1
     union all
-    select session_key, page, view_of_page, occurred_at, engaged_seconds, exit_seconds, scroll_depth
-    from on_pages_viewed_again
-    where is_view = 0
+    select session_key, view_position as path_position, slot, engaged_seconds, exit_seconds, scroll_depth
+    from searched
+    where path_position is null
 
 ),
 
@@ -128,14 +140,13 @@ heartbeats as (
 
     select
         session_key,
-        page,
-        view_of_page,
-        {{ epoch_bucket('occurred_at', var('heartbeat_seconds')) }} as slot,
+        path_position,
+        slot,
         max(engaged_seconds) as engaged_seconds,
         max(exit_seconds) as exit_seconds,
         max(scroll_depth) as scroll_depth
     from placed
-    group by session_key, page, view_of_page, slot
+    group by session_key, path_position, slot
 
 ),
 
@@ -143,14 +154,13 @@ engagement as (
 
     select
         session_key,
-        page,
-        view_of_page,
+        path_position,
         sum(engaged_seconds) as engaged_seconds,
         count(engaged_seconds) as heartbeats,
         max(exit_seconds) as exit_seconds,
         max(scroll_depth) as scroll_depth
     from heartbeats
-    group by session_key, page, view_of_page
+    group by session_key, path_position
 
 )
 
@@ -177,7 +187,4 @@ select
     {{ seconds_between('views.viewed_at', 'views.next_viewed_at') }} as gap_to_next_seconds
 from views
 left join engagement
-    on
-        views.session_key = engagement.session_key
-        and views.page = engagement.page
-        and views.view_of_page = engagement.view_of_page
+    on views.session_key = engagement.session_key and views.path_position = engagement.path_position

@@ -1,7 +1,7 @@
 {#- Any two events of one bucket are nearer to each other than the timeout, so silence can only lie between buckets:
     sessions are found on the few buckets instead of on all events. -#}
 {{ config(
-    materialized='incremental', incremental_strategy='replace_devices',
+    materialized=kept(), incremental_strategy='replace_devices',
     pre_hook="{{ enqueue_everything('sessions') }}", post_hook='{{ commit_queue() }}',
     meta={'reads_queue': 'devices'}
 ) }}
@@ -53,7 +53,7 @@ silences as (
     select
         *,
         max(last_at) over (
-            partition by device_id, person_id order by first_at, last_at, user_id
+            partition by device_id, person_id order by first_at, last_at, user_id nulls last
             rows between unbounded preceding and 1 preceding
         ) as silent_since
     from buckets
@@ -70,7 +70,7 @@ visits as (
                 or {{ seconds_between('silent_since', 'first_at') }} > {{ var('session_timeout_minutes') * 60 }}
                 then first_at
         end) over (
-            partition by device_id, person_id order by first_at, last_at, user_id
+            partition by device_id, person_id order by first_at, last_at, user_id nulls last
             rows between unbounded preceding and current row
         ) as visit_started_at
     from silences

@@ -10,11 +10,7 @@ with events as (
     select
         *,
         {{ moment_of('occurred_at', 'event_id') }} as moment,
-        case when event_type = 'page_view' then coalesce(
-            {{ json_text('properties', 'channel') }},
-            nullif({{ url_parameter('page_url', 'utm_medium') }}, ''),
-            {{ channel_of('referrer') }}
-        ) end as channel,
+        case when event_type = 'page_view' then {{ channel_of('page_url', 'referrer', 'properties') }} end as channel,
         case
             when event_type = 'consent_granted' and list_contains(consent, 'personalization') then true
             when
@@ -30,10 +26,6 @@ measured as (
 
     select
         session_key,
-        device_id,
-        person_id,
-        is_bot,
-        is_internal,
         min(occurred_at) as started_at,
         max(occurred_at) as ended_at,
         count(*) as events,
@@ -56,7 +48,23 @@ measured as (
         max(case when personalization_decision is not null then occurred_at end) as personalization_decided_at,
         max_by(personalization_decision, moment) as personalization_decision
     from events
-    group by session_key, device_id, person_id, is_bot, is_internal
+    group by session_key
+
+),
+
+visits as (
+
+    select
+        session_key,
+        min(device_id) as device_id,
+        min(person_id) as person_id,
+        bool_or(is_bot) as is_bot,
+        bool_or(is_internal) as is_internal
+    from {{ ref('int_session_buckets') }}
+    {% if not whole %}
+    where session_key in {{ queued('sessions', 'session_key') }}
+    {% endif %}
+    group by session_key
 
 ),
 
@@ -92,13 +100,13 @@ described as (
 
     select
         -- ids
-        md5(concat_ws('|', measured.device_id, measured.person_id, epoch_us(measured.started_at))) as session_id,
+        md5(concat_ws('|', visits.device_id, visits.person_id, epoch_us(measured.started_at))) as session_id,
         measured.session_key,
-        measured.person_id as user_id,
-        measured.device_id,
+        visits.person_id as user_id,
+        visits.device_id,
         measured.is_known,
-        measured.is_bot,
-        measured.is_internal,
+        visits.is_bot,
+        visits.is_internal,
 
         -- when
         measured.started_at,
@@ -165,6 +173,7 @@ described as (
         measured.personalization_decided_at,
         measured.personalization_decision
     from measured
+    inner join visits on measured.session_key = visits.session_key
     left join pages on measured.session_key = pages.session_key
     left join micro on measured.session_key = micro.session_key
 

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='replace_parts', post_hook='{{ commit_parts() }}') }}
+{{ config(materialized=kept(), incremental_strategy='replace_parts', post_hook='{{ commit_parts() }}') }}
 
 select
     {{ key_of(['event_id']) }} as event_key,

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', incremental_strategy='replace_candidates', post_hook='{{ commit_parts() }}') }}
+{{ config(materialized=kept(), incremental_strategy='replace_candidates', post_hook='{{ commit_parts() }}') }}
 {#- Event ids are compared here, in full; the keys only say where to look. -#}
 {%- set paths = paths_of('select distinct part_path from ' ~ ref('stg_event_repeat_candidates') ~ ' where part_row is not null order by 1') %}
 
@@ -37,9 +37,11 @@ ranked as (
     window first_received as (
         partition by event_id
         order by
-            received_at, event_type, occurred_at, value, item_id, user_id, anonymous_id, page_url, properties,
+            received_at, event_type, occurred_at,
+            {% for column in ['value', 'item_id', 'user_id', 'anonymous_id', 'page_url', 'properties'] -%}
+            {{ column }} nulls last,
+            {% endfor -%}
             part_path, part_row
-        rows between unbounded preceding and unbounded following
     )
 
 )

@@ -25,7 +25,7 @@ renamed as (
         {{ utc('updated_at') }} as updated_at,
 
         row_number() over (
-            partition by item_id order by updated_at desc, title, category, price, text
+            partition by item_id order by updated_at desc nulls last, title nulls last, category nulls last, price nulls last, text nulls last
         ) as age_rank
 
     from source

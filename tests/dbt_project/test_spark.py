@@ -1,0 +1,103 @@
+"""Staging and intermediate models say on Spark what they say on DuckDB, row for row."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.util
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from dbt.contracts.graph.manifest import Manifest
+
+from tests.dbt_project.built import Built, invoke_dbt, warehouse_in
+from tests.dbt_project.people import EVENTS, ITEMS
+
+MISSING = [
+    what
+    for what, found in (
+        ("pyspark and dbt-spark (the extra `spark`)", importlib.util.find_spec("pyspark")),
+        ("Java", shutil.which("java")),
+    )
+    if not found
+]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"without {' and '.join(MISSING)}")
+
+MODELS = ["staging", "intermediate"]
+# A hash is its engine's own: keys of sessions are compared by what they stand for, the others not at all.
+OWN = {"event_key", "content", "session_key"}
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Built:
+    """The log of `people`, in two parts with a repeat across them, modelled by DuckDB."""
+    built = warehouse_in(tmp_path_factory.mktemp("engines") / "home", manifest)
+    built.describe(**ITEMS)
+    half = len(EVENTS) // 2
+    built.ingest(*EVENTS[:half])
+    built.ingest(*EVENTS[half:], {**EVENTS[0], "value": 3.0})
+    built.run(["run", "--select", *MODELS])
+    return built
+
+
+@pytest.fixture(scope="module")
+def spark(warehouse: Built) -> Iterator[Any]:
+    """A local session in which dbt has built the same models from the same log."""
+    from pyspark.sql import SparkSession
+
+    folder = warehouse.home.path / "spark"
+    options = {
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.warehouse.dir": str(folder),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "1",
+        "spark.ui.enabled": "false",
+    }
+    session = SparkSession.builder.master("local[1]").config(map=options).getOrCreate()
+    invoke_dbt(["run", "--target", "spark", "--select", *MODELS], folder / "dbt", warehouse.home)
+    yield session
+    session.stop()
+
+
+def test_the_engines_agree_row_for_row(warehouse: Built, spark: Any, manifest: Manifest) -> None:
+    models = [
+        node.name
+        for node in manifest.nodes.values()
+        if node.resource_type == "model" and node.fqn[1] in MODELS and node.name != "int_events_touched"
+    ]
+    sessions = "select session_key, device_id, person_id, started_at from {}int_session_buckets"
+    on_duckdb = {row[0]: row[1:] for row in warehouse.rows(sessions.format(""))}
+    on_spark = {row[0]: tuple(row[1:]) for row in spark.sql(sessions.format("tessera.")).collect()}
+    compared = 0
+    for model in models:
+        frame = spark.sql(f"select * from tessera.{model}")
+        columns = sorted(frame.columns)
+        ours = warehouse.rows(f"select {', '.join(columns)} from {model}")
+        theirs = frame.select(columns).collect()
+        assert plain(columns, theirs, on_spark) == plain(columns, ours, on_duckdb), model
+        compared += len(ours)
+    assert compared > 0
+
+
+def plain(columns: list[str], rows: list[Any], sessions: dict[int, Any]) -> list[str]:
+    """Rows as text, sorted, sessions under their natural keys."""
+    kept = [(name, place) for place, name in enumerate(columns) if name not in OWN]
+    key = columns.index("session_key") if "session_key" in columns else None
+    return sorted(
+        repr(
+            [sessions[row[key]] if key is not None else None, *((name, value(row[place])) for name, place in kept)]
+        )
+        for row in rows
+    )
+
+
+def value(found: Any) -> Any:
+    """One spelling for both engines: naive UTC, floats as far as they are rounded, maps in the order of keys."""
+    if isinstance(found, dt.datetime):
+        return found.astimezone(dt.UTC).replace(tzinfo=None) if found.tzinfo else found
+    if isinstance(found, dict):
+        return sorted(found.items())
+    if isinstance(found, list):
+        return [value(one) for one in found]
+    return round(float(found), 6) if isinstance(found, int | float) and not isinstance(found, bool) else found

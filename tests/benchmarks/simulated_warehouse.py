@@ -1,0 +1,56 @@
+"""A simulated site of a wanted size, and its warehouse built by dbt in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from figure import Measured, in_own_process
+
+from ml.event_log import EventLog
+from ml.home import Home
+from ml.settings import load_settings
+from orchestration.checkout import DBT_PROJECT_FOLDER
+
+ROOT = Path(__file__).resolve().parents[2]
+SITES = (
+    ROOT / ".tessera" / "sites"
+)  # simulated logs, kept for the next run: making one takes as long as reading it
+
+
+def kept_site(events: int) -> Home:
+    """A home with a log of about `events` events of the settings' days; made where it is not there yet."""
+    home = Home(SITES / str(events))
+    if not (home.path / "complete").exists():
+        simulate(home, "--events", str(events))
+        (home.path / "complete").touch()
+    return home
+
+
+def simulate(home: Home, *options: str) -> None:
+    """`tessera simulate` into the home; a simulated site goes on."""
+    tessera = Path(sys.executable).with_name("tessera")
+    command = [str(tessera), "simulate", *options, "--home", str(home.path)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def build(home: Home, *arguments: str) -> Measured:
+    """`dbt run` with the settings, the start of dbt included; the result is the number of events in the log."""
+    return in_own_process(run_dbt, home.path, "run", *arguments)
+
+
+def run_dbt(home: Path, *arguments: str) -> int:
+    """dbt in this process; raises `RuntimeError` with dbt's messages where a model fails."""
+    from dbt.cli.main import dbtRunner
+
+    os.environ["TESSERA_HOME"] = str(home)
+    variables = load_settings().warehouse.model_dump_json()
+    folders = ["--project-dir", DBT_PROJECT_FOLDER, "--profiles-dir", DBT_PROJECT_FOLDER]
+    folders += ["--target-path", home / "dbt", "--log-path", home / "dbt"]
+    outcome = dbtRunner().invoke([*arguments, *map(str, folders), "--quiet", "--vars", variables])
+    if not outcome.success:
+        failed = [one.message for one in getattr(outcome.result, "results", []) if one.status == "error"]
+        raise RuntimeError(f"dbt {' '.join(arguments)}: {outcome.exception or failed}")
+    return sum(part.rows for part in EventLog(Home(home)).parts())

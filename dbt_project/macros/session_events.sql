@@ -10,12 +10,16 @@
     from {{ ref('stg_events') }} as events
     inner join {{ ref('int_session_buckets') }} as sessions
         on
-            events.bucket = sessions.bucket
-            and events.user_id is not distinct from sessions.user_id
-            and events.anonymous_id is not distinct from sessions.anonymous_id
+            events.bucket_key = sessions.bucket_key
+            and events.bucket = sessions.bucket
             and events.occurred_at >= sessions.started_at
             and (sessions.next_started_at is null or events.occurred_at < sessions.next_started_at)
     {{ condition }}
+{%- endmacro %}
+
+{% macro bucket_key(user_id, anonymous_id, bucket) -%}
+    {#- Who and when as one number: every model joins all events by it, and texts would be fetched from all over memory. -#}
+    {{ key_of([user_id, anonymous_id, bucket]) }}
 {%- endmacro %}
 
 {% macro session_events() -%}

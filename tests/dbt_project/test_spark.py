@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"without {' and '.join(MI
 
 MODELS = ["staging", "intermediate"]
 # A hash is its engine's own: keys of sessions are compared by what they stand for, the others not at all.
-OWN = {"event_key", "content", "session_key"}
+OWN = {"event_key", "bucket_key", "content", "session_key"}
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,29 @@
     meta={'reads_queue': 'sessions', 'keys': ['session_key']}
 ) }}
 
-with views as (
+with events as (
+
+    select
+        session_key,
+        person_id,
+        is_bot,
+        is_internal,
+        event_id,
+        event_type,
+        occurred_at,
+        page_key,
+        page_url,
+        page_title,
+        item_id,
+        value,
+        properties,
+        {{ key_of(['page_key']) }} as page
+    from {{ session_events() }} as events
+    where event_type in ('page_view', 'page_ping', 'page_exit', 'scroll')
+
+),
+
+views as (
 
     select
         session_key,
@@ -16,14 +38,14 @@ with views as (
         page_url,
         page_title,
         item_id,
-        {{ key_of(['page_key']) }} as page,
+        page,
         row_number() over session_path as path_position,
         lag(page_key) over session_path as previous_page_key,
         lag(item_id) over session_path as previous_item_id,
         lead(page_key) over session_path as next_page_key,
         lead(item_id) over session_path as next_item_id,
         lead(occurred_at) over session_path as next_viewed_at
-    from {{ session_events() }} as events
+    from events
     where event_type = 'page_view'
     window session_path as (partition by session_key order by occurred_at, event_id)
 
@@ -45,7 +67,7 @@ signs_of_life as (
 
     select
         session_key,
-        {{ key_of(['page_key']) }} as page,
+        page,
         occurred_at,
         -- pings of one slot are one heartbeat; what else tells of the page has no slot
         case when event_type = 'page_ping' then {{ epoch_bucket('occurred_at', var('heartbeat_seconds')) }} end as slot,
@@ -55,7 +77,7 @@ signs_of_life as (
             when event_type = 'scroll' then value
             when event_type = 'page_ping' then try_cast({{ json_text('properties', 'scroll_depth') }} as double)
         end as scroll_depth
-    from {{ session_events() }} as events
+    from events
     where event_type in ('page_ping', 'page_exit', 'scroll')
 
 ),

@@ -168,6 +168,7 @@ select
     split.device_id,
     split.person_id,
     split.bucket,
+    {{ bucket_key('split.user_id', 'split.anonymous_id', 'split.bucket') }} as bucket_key,
     split.started_at,
     split.next_started_at,
     split.session_key,

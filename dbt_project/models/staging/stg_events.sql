@@ -49,6 +49,7 @@ renamed as (
         {{ utc('source.occurred_at') }} as occurred_at,
         {{ utc('source.received_at') }} as received_at,
         {{ epoch_bucket('source.occurred_at', var('bucket_seconds')) }} as bucket,
+        {{ bucket_key('source.user_id', 'source.anonymous_id', epoch_bucket('source.occurred_at', var('bucket_seconds'))) }} as bucket_key,
 
         -- which row of the log
         source.part_path,

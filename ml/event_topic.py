@@ -17,12 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
-import pyarrow as pa
 
 from ml.dead_letters import DeadLetters
 from ml.event_log import EventLog
-from ml.event_records import REJECTED_SCHEMA, events_from_records
-from ml.event_validation import validate_events
+from ml.event_validation import validate_records
 from ml.home import Home
 from ml.settings.kafka import KafkaSettings
 
@@ -145,17 +143,13 @@ def _batches(consumer: Consumer, settings: KafkaSettings, waiting: Backlog) -> I
 
 def _write(messages: Sequence[Message], home: Home, default_consent: Sequence[str], now: dt.datetime) -> TakenIn:
     records = [_record(message, default_consent, now) for message in messages]
-    table, malformed = events_from_records(records)
-    valid = validate_events(table.drop_columns(["row"]), now, check_json=False)
-    places = table["row"].to_numpy()
-    broken = valid.rejected.set_column(0, "row", pa.array(places[valid.rejected["row"].to_numpy()]))
-    rejected = pa.concat_tables([malformed, broken.cast(REJECTED_SCHEMA)])
+    valid, _ = validate_records(records, now)
     first = messages[0]
     batch = f"{SOURCE}-{first.topic()}-{first.partition()}-{first.offset()}"
-    DeadLetters(home).write(rejected, SOURCE, now, batch_id=batch)
+    DeadLetters(home).write(valid.rejected, SOURCE, now, batch_id=batch)
     with EventLog(home).ingest(SOURCE) as writer:
         writer.write(valid.accepted)
-    return TakenIn(len(valid.accepted), len(rejected))
+    return TakenIn(len(valid.accepted), len(valid.rejected))
 
 
 def _record(message: Message, default_consent: Sequence[str], now: dt.datetime) -> Any:
@@ -185,8 +179,9 @@ def _backlog(consumer: Consumer, settings: KafkaSettings) -> Backlog:
         first, end = {}, {}
         for place in consumer.committed(asked, settings.timeout_seconds) if asked else []:
             low, high = consumer.get_watermark_offsets(place, settings.timeout_seconds)
-            first[place.partition] = max(low, place.offset)  # without a commit the offset is negative
-            end[place.partition] = max(high, first[place.partition])
+            known = low <= place.offset <= high  # not so without a commit, or where the topic was made anew
+            first[place.partition] = place.offset if known else low
+            end[place.partition] = high
         return Backlog(first, end)
     except KafkaException as error:
         raise TopicError(f"{settings.bootstrap_servers}: {error.args[0].str()}") from error

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.event_records import REJECTED_SCHEMA, payload_of
+from ml.event_records import REJECTED_SCHEMA, events_from_records, payload_of
 from ml.events import (
     CONSENT_PURPOSES,
     CUSTOM_PREFIX,
@@ -34,6 +35,23 @@ class Validated:
 
     accepted: pa.Table
     rejected: pa.Table
+
+
+def validate_records(
+    records: Sequence[Any], now: dt.datetime, max_future: dt.timedelta = MAX_FUTURE
+) -> tuple[Validated, npt.NDArray[np.int64]]:
+    """JSON-like dicts split into events that keep the contract and rejected rows.
+
+    Returns:
+        (what `validate_events` returns, `row` counting records; the record of each accepted row).
+    """
+    table, malformed = events_from_records(records)
+    places = np.asarray(table["row"], dtype=np.int64)
+    valid = validate_events(table.drop_columns(["row"]), now, max_future, check_json=False)
+    broken_rows = np.asarray(valid.rejected["row"])
+    broken = valid.rejected.set_column(0, "row", pa.array(places[broken_rows], pa.int64()))
+    rejected = pa.concat_tables([malformed, broken.cast(REJECTED_SCHEMA)])
+    return Validated(valid.accepted, rejected), np.delete(places, broken_rows)
 
 
 def validate_events(

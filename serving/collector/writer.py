@@ -12,11 +12,9 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from ml.event_records import events_from_records
-from ml.event_validation import validate_events
+from ml.event_validation import validate_records
 from ml.live_dead_letters import RejectionLog
 from ml.settings.collector import CollectorSettings
 from serving.collector.sinks import Sink
@@ -186,17 +184,12 @@ class Writer:
                     _complete(record, submission)
                 records.append(record)
                 owners.append((submission, index))
-        table, malformed = events_from_records(records)
-        places = table["row"].to_numpy()
         latest = dt.timedelta(seconds=self._limits.max_future_seconds)
-        valid = validate_events(table.drop_columns(["row"]), dt.datetime.now(dt.UTC), latest, check_json=False)
-        broken_rows = valid.rejected["row"].to_numpy()
-        broken = valid.rejected.set_column(0, "row", pa.array(places[broken_rows]))
+        valid, places = validate_records(records, dt.datetime.now(dt.UTC), latest)
         letters = [letter for submission in group for letter in submission.letters]
-        for row in pa.concat_tables([malformed, broken.cast(malformed.schema)]).to_pylist():
+        for row in valid.rejected.to_pylist():
             letters.append(_rejected(owners[row["row"]], row["field"], row["reason"], row["payload"]))
-        kept = [owners[place] for place in np.delete(places, broken_rows)]
-        return valid.accepted, kept, letters
+        return valid.accepted, [owners[place] for place in places], letters
 
 
 def _rejected(owner: Owner, field: str, reason: str, payload: str) -> dict[str, Any]:

@@ -3,12 +3,15 @@ import gzip
 import hashlib
 import json
 import pickle
+from pathlib import Path
 
 import pytest
 
+from ml.events import FIELD_NAMES
 from serving.access import Keys
 from tests.serving.collector.collecting import Site, settings_with
 
+MAPPING = Path(__file__).parents[3] / "serving/collector/MAPPING.md"
 CLICK = {"event_type": "click", "anonymous_id": "a"}
 
 
@@ -201,3 +204,10 @@ class TestCors:
                 client.post("/v1/events", headers=headers),
             ):
                 assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_the_table_of_mappings_has_every_field_of_the_contract_and_every_protocol():
+    rows = [line.split("|")[1:-1] for line in MAPPING.read_text().splitlines() if line.startswith("|")]
+    assert len({len(row) for row in rows}) == 1
+    fields = {name.strip() for row in rows[2:] for name in row[0].split(",")}
+    assert fields == set(FIELD_NAMES)

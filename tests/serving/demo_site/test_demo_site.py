@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import pyarrow as pa
 import pytest
+from bundles import publish
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -17,8 +18,11 @@ from ml.catalogue import ITEM_SCHEMA, Catalogue
 from ml.event_log import EventLog
 from ml.events import EVENT_SCHEMA, EVENT_TYPES
 from ml.home import Home
+from serving.application import application
 from serving.collector import Collector, collector_routes
 from serving.demo_site import demo_routes, tracker
+from serving.start import Start
+from serving.tessera import Tessera
 from tests.serving.collector.collecting import settings_with
 from tests.serving.served import served
 
@@ -75,8 +79,9 @@ def home(tmp_path):
     return home
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
+    """One for this file, and no longer: while it runs no other test could run an event loop."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: apt-get install chromium")
     playwright = pytest.importorskip("playwright.sync_api")
@@ -204,6 +209,36 @@ def test_every_event_that_a_browser_can_produce_arrives(home, page, tracker_scri
     assert [event["properties"]["form_id"] for event in found["form_abandon"]] == ["survey"]
     assert (found["identify"][0]["user_id"], found["identify"][0]["anonymous_id"]) == ("ann", view["anonymous_id"])
     assert found["consent_withdrawn"][0]["properties"]["purposes"] == ["personalization"]
+
+
+def test_slots_show_what_the_service_recommends_and_reactions_name_the_answer(
+    home, page, tracker_scripts, tmp_path
+):
+    os.symlink(tracker_scripts, tracker.folder_of(home))
+    publish(home.published)
+    start = Start(home=home, settings=settings_with(), bundled=tmp_path / "no-bento")
+    with served(application(Tessera(start))) as url:
+        page.goto(url + "/demo/")
+        agree(page, "analytics", "personalization")
+        shown = page.locator("[data-slot=home] .card").all()
+        answers = {card.get_attribute("data-recommendation-id") for card in shown}
+        ids = [card.get_attribute("data-item-id") for card in shown]
+        page.wait_for_timeout(500)
+        shown[0].click()
+        page.wait_for_selector("body[data-ready=yes]")
+        similar = [card.get_attribute("data-item-id") for card in page.locator("[data-slot=similar] .card").all()]
+        page.wait_for_timeout(300)
+    assert set(ids) == {"i0", "i5", "i1", "i2", "i6"}  # what trends, then what is popular: all for a stranger
+    (answer,) = answers
+    assert similar
+    assert ids[0] not in similar
+    found = events_of(home)
+    seen = [event for event in found["impression"] if event["properties"]["slot"] == "home"]
+    assert {event["recommendation_id"] for event in seen} == {answer}
+    assert seen[0]["properties"]["rank"] == 1
+    assert answer in {event["recommendation_id"] for event in found["served"]}
+    (click,) = [event for event in found["click"] if event["item_id"]]
+    assert (click["item_id"], click["recommendation_id"]) == (ids[0], answer)
 
 
 def test_without_consent_nothing_is_sent_and_no_tracker_is_loaded(home, page, tracker_scripts):

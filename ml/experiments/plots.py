@@ -13,10 +13,11 @@ from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from ml.experiments.analysis import Analysis, PrimaryDetail
+from ml.experiments.analysis import Analysis
 from ml.experiments.design import Design
 from ml.experiments.heterogeneity import Heterogeneity, Novelty
 from ml.experiments.readings import Interval
+from ml.experiments.results import PrimaryDetail
 
 INK = "#1f2933"
 MUTED = "#7b8794"

@@ -13,11 +13,12 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from ml.experiments import plots
-from ml.experiments.analysis import Analysis, MetricResult, PrimaryDetail
+from ml.experiments.analysis import Analysis
 from ml.experiments.decision import rule_in_words
 from ml.experiments.heterogeneity import Heterogeneity
 from ml.experiments.plots import ForestRow
 from ml.experiments.readings import Interval, Reading
+from ml.experiments.results import MetricResult, PrimaryDetail
 
 _STYLE = Path(__file__).with_name("report.css")
 _STATE_CLASS = {"held": "yes", "breached": "no", "worse": "no", "open": "maybe"}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ml.decisions import care
-from ml.decisions.activity import Change
+from ml.decisions.rules import Moment, Rules
+from serving.answer_log import log_answer, log_decision, log_exposures
 from serving.context.situation import Situation, checked_context, situation
-from serving.deciding import Decided, served_detail
 from serving.errors import ApiError
+from serving.experimenting import DECIDED, RECOMMENDED, Trial
+from serving.interleaving import Drafted
 from serving.metrics import ANSWERS
 from serving.ranking import Ranking
 from serving.recommending import Asking, Recommended
@@ -31,6 +32,7 @@ class Asked:
     asking: Asking
     ranking: Ranking
     role: str
+    trial: Trial
 
 
 def answer(
@@ -55,17 +57,24 @@ def asked_by(tessera: Tessera, wanted: RecommendationRequest, headers: dict[str,
     wanted = _without_erased(tessera, wanted)
     k = _length(tessera, wanted)
     user = wanted.user_id or wanted.anonymous_id
-    ranking, role = _ranking_for(tessera, user)
-    around = _situation(tessera, wanted, headers or {}, ranking, now)
+    around = _situation(tessera, wanted, headers or {}, tessera.ranking, now)
     _refuse_floods(tessera, user, wanted.slot, wanted.moment(now))
-    boosts = _boosts(tessera, wanted, around, ranking, now)
-    return Asked(wanted, now, tessera.recommending.asking(wanted, now, k, ranking, around, boosts), ranking, role)
+    trial = _trial(tessera, wanted, RECOMMENDED, around, now)
+    ranking, role = _ranking_for(tessera, user, trial)
+    boosts = _boosts(tessera, wanted, around, ranking, now, trial)
+    diversity = trial.diversity(tessera.start.settings.decisions.diversity)
+    asking = tessera.recommending.asking(wanted, now, k, ranking, around, boosts, diversity=diversity)
+    return Asked(wanted, now, asking, ranking, role, trial)
 
 
 def answered(tessera: Tessera, asked: Asked) -> dict[str, Any]:
     """Rank, log the answer as a `served` event, and return it."""
     asking, ranking = asked.asking, asked.ranking
     found = tessera.recommending.recommend(asking, ranking)
+    logged: dict[str, Any] = {"role": asked.role, **_shadow(tessera, asked)}
+    if asked.role == "interleaved" and tessera.challenger is not None:
+        drafted = _drafted(tessera, asked, found, tessera.challenger)
+        found, logged = drafted.answer, {**logged, **drafted.logged}
     reply: dict[str, Any] = {
         "recommendation_id": found.recommendation_id,
         "items": found.items,
@@ -74,12 +83,15 @@ def answered(tessera: Tessera, asked: Asked) -> dict[str, Any]:
     }
     if asking.question.segment is not None and asking.is_personal:
         reply["segment"] = asking.question.segment
+    if asked.trial.shown:
+        reply["experiments"] = logged["experiments"] = asked.trial.variants()
     ANSWERS.labels("recommendations", str(ranking.model_version)).inc()
     tessera.tracing.stages(
         found.stages, {"tessera.model_version": ranking.model_version, "tessera.fallback": found.fallback}
     )
     if asking.user is not None:
-        _log(tessera, asked, found, {"role": asked.role, **_shadow(tessera, asked)})
+        log_answer(tessera, asked.wanted, asking.at, found, {**logged, "model_version": ranking.model_version})
+        log_exposures(tessera, asked.wanted, asked.trial, asking.at)
     return reply
 
 
@@ -95,11 +107,14 @@ def decision(tessera: Tessera, wanted: DecisionRequest, headers: dict[str, Any] 
     user = wanted.user_id or wanted.anonymous_id
     around = _situation(tessera, wanted, headers or {}, tessera.ranking, now)
     _refuse_floods(tessera, user, wanted.slot, wanted.moment(now))
-    moment = _moment(tessera, wanted, around, tessera.ranking, now)
-    decided = tessera.deciding.decide(moment, tessera.rules.rules, around, now.timestamp())
+    trial = _trial(tessera, wanted, DECIDED, around, now)
+    rules = trial.rules(tessera.rules.rules)
+    moment = _moment(tessera, wanted, around, tessera.ranking, now, rules)
+    decided = tessera.deciding.decide(moment, rules, around, now.timestamp(), _fixed(trial))
     ANSWERS.labels("decisions", str(tessera.ranking.model_version)).inc()
     if user is not None:
-        _log_decision(tessera, wanted, wanted.moment(now).timestamp(), decided)
+        log_decision(tessera, wanted, wanted.moment(now).timestamp(), decided, trial)
+        log_exposures(tessera, wanted, trial, wanted.moment(now).timestamp())
     content_rule = decided.chosen_by.get("content")
     return {
         "decision_id": decided.decision_id,
@@ -112,6 +127,7 @@ def decision(tessera: Tessera, wanted: DecisionRequest, headers: dict[str, Any] 
         "boosts": [{kind: name, "by": by, "rule": rule} for kind, name, by, rule in decided.applied.boosts],
         "propensity": round(decided.propensity, 6),
         "model_version": tessera.ranking.model_version,
+        **({"experiments": trial.variants()} if trial.shown else {}),
     }
 
 
@@ -157,21 +173,32 @@ def _situation(
 
 
 def _moment(
-    tessera: Tessera, wanted: RecommendationRequest, around: Situation, ranking: Ranking, now: dt.datetime
-) -> Any:
+    tessera: Tessera,
+    wanted: RecommendationRequest,
+    around: Situation,
+    ranking: Ranking,
+    now: dt.datetime,
+    rules: Rules,
+) -> Moment:
     user, at = wanted.user_id or wanted.anonymous_id, wanted.moment(now)
     visit = tessera.state.activity.visit(wanted.session_id, user, at.timestamp())
     return tessera.deciding.moment(
-        user, wanted.slot, at, around, ranking, tessera.rules.rules, visit, wanted.user_id is not None
+        user, wanted.slot, at, around, ranking, rules, visit, wanted.user_id is not None
     )
 
 
 def _boosts(
-    tessera: Tessera, wanted: RecommendationRequest, around: Situation, ranking: Ranking, now: dt.datetime
+    tessera: Tessera,
+    wanted: RecommendationRequest,
+    around: Situation,
+    ranking: Ranking,
+    now: dt.datetime,
+    trial: Trial,
 ) -> tuple[tuple[str, str, float], ...]:
-    if not tessera.rules.rules.compiled:
+    rules = trial.rules(tessera.rules.rules)
+    if not rules.compiled:
         return ()
-    applied = tessera.rules.rules.apply(_moment(tessera, wanted, around, ranking, now))
+    applied = rules.apply(_moment(tessera, wanted, around, ranking, now, rules))
     return tuple((kind, name, by) for kind, name, by, _ in applied.boosts)
 
 
@@ -182,17 +209,59 @@ def _refuse_floods(tessera: Tessera, user: str | None, slot: str | None, at: dt.
         raise ApiError(429, f"slot {slot!r} was asked {most} times in an hour for one person", "slot")
 
 
-def _ranking_for(tessera: Tessera, user: str | None) -> tuple[Ranking, str]:
-    """The champion, or the challenger for the canary's share of people, the same people every time."""
-    challenger, share = tessera.challenger, tessera.settings.challenger.canary_share
-    if challenger is None or user is None or share <= 0 or not _falls_within(user, "canary", share):
+def _trial(
+    tessera: Tessera, wanted: RecommendationRequest, aspects: frozenset[str], around: Situation, now: dt.datetime
+) -> Trial:
+    """What experiments make of this answer."""
+    user = wanted.user_id or wanted.anonymous_id
+    facts = {**around.given, **(tessera.ranking.facts(user) if user else {}), "daypart": around.local.daypart}
+    return tessera.experimenting.trial(
+        wanted, aspects, facts, wanted.moment(now), has_challenger=tessera.challenger is not None
+    )
+
+
+def _ranking_for(tessera: Tessera, user: str | None, trial: Trial) -> tuple[Ranking, str]:
+    """Who ranks: as an experiment says; else both for the interleaved share of people, the challenger for the
+    canary's, and the champion for all others, the same people every time.
+    """
+    challenger, shares = tessera.challenger, tessera.settings.challenger
+    if challenger is None or user is None or trial.effects.model == "champion":
         return tessera.ranking, "champion"
-    return challenger, "challenger"
+    if trial.effects.model == "challenger":
+        return challenger, "challenger"
+    if _falls_within(user, "interleaved", shares.interleaved_share):
+        return tessera.ranking, "interleaved"
+    if _falls_within(user, "canary", shares.canary_share):
+        return challenger, "challenger"
+    return tessera.ranking, "champion"
 
 
 def _falls_within(user: str, purpose: str, share: float) -> bool:
     digest = hashlib.blake2b(f"{purpose}\x1f{user}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64 < share
+
+
+def _drafted(tessera: Tessera, asked: Asked, champions: Recommended, challenger: Ranking) -> Drafted:
+    """The answer that the champion and the challenger draft together."""
+    own = asked.asking
+    asking = tessera.recommending.asking(
+        asked.wanted,
+        asked.now,
+        own.k,
+        challenger,
+        own.situation,
+        own.boosts,
+        is_trial=True,
+        diversity=own.diversity,
+    )
+    challengers = tessera.recommending.recommend(asking, challenger)
+    return tessera.interleaving.draft(champions, challengers, challenger.model_version)
+
+
+def _fixed(trial: Trial) -> tuple[str, str] | None:
+    """Content that an experiment puts into the slot, and the name that stands where a rule's id would."""
+    content = trial.effects.content
+    return None if content is None else (content, f"experiment:{trial.by['content']}")
 
 
 def _shadow(tessera: Tessera, asked: Asked) -> dict[str, Any]:
@@ -207,53 +276,3 @@ def _shadow(tessera: Tessera, asked: Asked) -> dict[str, Any]:
         "shadow_items": [item["item_id"] for item in found.items],
         "shadow_model_version": challenger.model_version,
     }
-
-
-def _log(tessera: Tessera, asked: Asked, found: Recommended, more: dict[str, Any]) -> None:
-    items = [item["item_id"] for item in found.items]
-    properties = {
-        "items": items,
-        "ranks": list(range(1, len(items) + 1)),
-        "propensities": found.propensities,
-        "model_version": asked.ranking.model_version,
-        "slot": asked.wanted.slot,
-        **more,
-    }
-    _served(tessera, asked.wanted, asked.asking.at, found.recommendation_id, properties, items)
-
-
-def _log_decision(tessera: Tessera, wanted: DecisionRequest, at: float, decided: Decided) -> None:
-    properties = {
-        "items": [decided.actions["content"]] if decided.actions.get("content") else [],
-        "ranks": [1] if decided.actions.get("content") else [],
-        "propensities": [decided.propensity] if decided.actions.get("content") else [],
-        "model_version": tessera.ranking.model_version,
-        "slot": wanted.slot,
-        "decision": decided.actions,
-        "rules": decided.chosen_by,
-    }
-    _served(tessera, wanted, at, decided.decision_id, properties, [])
-
-
-def _served(
-    tessera: Tessera,
-    wanted: RecommendationRequest,
-    at: float,
-    answer_id: str,
-    properties: dict[str, Any],
-    items: Sequence[str],
-) -> None:
-    """Write the `served` event, and tell the state where the slot is named."""
-    event: dict[str, Any] = {
-        "event_type": "served",
-        "occurred_at": at,
-        "recommendation_id": answer_id,
-        "properties": properties,
-    }
-    for name in ("user_id", "anonymous_id", "session_id"):
-        if getattr(wanted, name) is not None:
-            event[name] = getattr(wanted, name)
-    tessera.log_soon([event])
-    user = wanted.user_id or wanted.anonymous_id
-    if wanted.slot is not None and user is not None:
-        tessera.state.note(Change(user, "served", at, slot=wanted.slot, detail=served_detail(list(items))))

@@ -87,17 +87,27 @@ class Deciding:
             facts, at, situation.local.moment, slot, places, self._capped(rules, visitor, profile, at, situation)
         )
 
-    def decide(self, moment: Moment, rules: Rules, situation: Situation, now: float) -> Decided:
+    def decide(
+        self,
+        moment: Moment,
+        rules: Rules,
+        situation: Situation,
+        now: float,
+        fixed: tuple[str, str] | None = None,
+    ) -> Decided:
         """Apply the rules; where one says `learn`, draw the variant.
 
         Args:
             now: Unix seconds, the clock that rewards are awaited by; `moment` may lie elsewhere.
+            fixed: content that stands whatever the rules say, and who chose it.
         """
         applied = rules.apply(moment)
         actions: dict[str, Any] = {kind: value for kind, (value, _) in applied.actions.items()}
         chosen_by = {kind: rule for kind, (_, rule) in applied.actions.items()}
         decision_id, propensity = uuid.uuid4().hex, 1.0
-        if applied.learn is not None:
+        if fixed is not None:
+            actions["content"], chosen_by["content"] = fixed
+        elif applied.learn is not None:
             slot = f"{moment.slot}:{applied.learn.id}"
             context = self.context(moment, situation)
             choice = self.bandit.choose(slot, applied.learn.then.learn, context, self._generator)

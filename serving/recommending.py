@@ -20,6 +20,7 @@ from ml.decisions.explanations import Evidence, reason
 from ml.decisions.features import Features, Question
 from ml.decisions.reranking import Placed, explored, varied
 from ml.settings import Settings
+from ml.settings.decisions import DiversitySettings
 from serving.context.situation import Situation
 from serving.coverage import Coverage
 from serving.learning import Learning
@@ -54,6 +55,7 @@ class Asking:
     boosts: tuple[tuple[str, str, float], ...] = ()
     chance: random.Random = field(default_factory=random.Random)
     is_trial: bool = False
+    diversity: DiversitySettings | None = None
 
 
 @dataclass(frozen=True)
@@ -99,12 +101,14 @@ class Recommending:
         boosts: tuple[tuple[str, str, float], ...] = (),
         profile: Mapping[str, Any] | None = None,
         is_trial: bool = False,
+        diversity: DiversitySettings | None = None,
     ) -> Asking:
         """Bring together what request, state and bundle say of who asks.
 
         Args:
             profile: instead of what the person set.
             is_trial: nothing is learned from the answer.
+            diversity: instead of the settings'.
         """
         activity, linked = self.state.activity, ranking.linked
         user = request.user_id or request.anonymous_id
@@ -128,7 +132,7 @@ class Recommending:
             question = Question(at)
         return Asking(
             user, at, k, request.slot, question, profile, row if is_personal else None, situation, is_personal,
-            excluded, request.filter, boosts, self._chance, is_trial,
+            excluded, request.filter, boosts, self._chance, is_trial, diversity,
         )  # fmt: skip
 
     def recommend(self, asked: Asking, ranking: Ranking) -> Recommended:
@@ -145,10 +149,10 @@ class Recommending:
         adjusted = self._adjusted(asked, keys, scores, ranking)
         order = np.argsort(-adjusted, kind="stable")
         ranked = [(keys[place], float(adjusted[place])) for place in order[: 5 * asked.k + 20].tolist()]
-        chosen = varied(ranked, asked.k, self._category, self.settings.decisions.diversity.max_category_share)
-        placed = explored(
-            chosen, self._pool(asked, keys), self.settings.decisions.diversity.exploration_share, asked.chance
-        )
+        diversity = asked.diversity or self.settings.decisions.diversity
+        chosen = varied(ranked, asked.k, self._category, diversity.max_category_share)
+        pool = self._pool(asked, keys, diversity.exploration_max_openings)
+        placed = explored(chosen, pool, diversity.exploration_share, asked.chance)
         cared = self._stage("care", scored, stages)
         told = self._told(asked, found, placed, ranking)
         self._stage("explain", cared, stages)
@@ -229,10 +233,9 @@ class Recommending:
             return {}
         return {"interests": [np.array(ranking.of_topic(topic), dtype=np.int64) for topic in interests]}
 
-    def _pool(self, asked: Asking, keys: list[int]) -> list[int]:
+    def _pool(self, asked: Asking, keys: list[int], most: int) -> list[int]:
         """Candidates that were rarely opened in the last day."""
         day = self.state.activity.day.at(asked.at)
-        most = self.settings.decisions.diversity.exploration_max_openings
         return [key for key in keys if day.get(key, 0.0) <= most]
 
     def _category(self, key: int) -> str | None:

@@ -7,6 +7,7 @@ import contextlib
 import datetime as dt
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from serving.access import Access
 from serving.collector import Collector
 from serving.context.weather import FileProvider
 from serving.deciding import Deciding
+from serving.experimenting import Experimenting
+from serving.interleaving import Interleaving
 from serving.metrics import CACHE, MODEL_AGE_SECONDS, SWAPS
 from serving.published import Published
 from serving.ranking import Ranking
@@ -65,6 +68,7 @@ class Tessera:
         )
         self.searching = Searching()
         self.tracing = Tracing(self.settings.traces, start.home.path / "logs" / "traces.jsonl")
+        self.interleaving = Interleaving(seed)
         self._open: _Opened | None = None
         self._snapshot_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
@@ -78,6 +82,11 @@ class Tessera:
     def recommending(self) -> Recommending:
         """What ranks; there is one between open and close."""
         return self._opened.recommending
+
+    @property
+    def experimenting(self) -> Experimenting:
+        """What lets experiments take effect; there is one between open and close."""
+        return self._opened.experimenting
 
     @property
     def deciding(self) -> Deciding:
@@ -97,7 +106,7 @@ class Tessera:
         deciding = Deciding(state, self.start.settings.decisions, self.seed)
         state.subscribe(recommending.learning.observe)
         state.subscribe(deciding.observe)
-        self._open = _Opened(state, recommending, deciding)
+        self._open = _Opened(state, recommending, deciding, Experimenting(self.experiments, state))
         self.surroundings.refresh()
         self._reload_definitions()
         await self.look_for_bundle()
@@ -223,10 +232,11 @@ class Tessera:
             logger.error("the old rules stay: %s", error)
 
 
+@dataclass(frozen=True)
 class _Opened:
     """What exists between open and close."""
 
-    def __init__(self, state: OnlineState, recommending: Recommending, deciding: Deciding) -> None:
-        self.state = state
-        self.recommending = recommending
-        self.deciding = deciding
+    state: OnlineState
+    recommending: Recommending
+    deciding: Deciding
+    experimenting: Experimenting

@@ -24,6 +24,7 @@ REACTIONS = frozenset({"like", "bookmark", "share", "comment", "add_to_cart", "c
 REJECTIONS = frozenset({"not_interested", "dislike"})
 CONSENTS = frozenset({"consent_granted", "consent_withdrawn"})
 SHOWN_ITEMS = 500
+EXPOSURES = 100
 REPEAT_SECONDS = 1800.0
 QUICK_SECONDS = 60.0
 POPULAR_HALF_LIVES = (300.0, 1800.0, 2 * HOUR, 8 * HOUR, 3 * DAY)
@@ -44,7 +45,7 @@ class Change:
     Attributes:
         user: the user id, else the anonymous id.
         at: Unix seconds.
-        detail: JSON text: the items of a `served`, the purposes of a consent.
+        detail: JSON text: the items of a `served`, the purposes of a consent, what `exposure_detail` says.
         reacts_to: the answer that it reacts to.
     """
 
@@ -88,6 +89,7 @@ class Visitor:
     shown: dict[int, list[float]] = field(default_factory=dict)
     shown_campaigns: dict[str, list[float]] = field(default_factory=dict)
     answered_slots: dict[str, list[float]] = field(default_factory=dict)
+    exposures: dict[str, None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,10 @@ class Activity:
             self._served(change, visitor)
         elif change.event_type in CONSENTS:
             self._consented(change, visitor)
+        elif change.event_type == "exposure" and change.detail is not None:
+            visitor.exposures[change.detail] = None
+            if len(visitor.exposures) > EXPOSURES:
+                del visitor.exposures[next(iter(visitor.exposures))]
         elif change.event_type == "impression" and change.slot is not None:
             self.reporting_slots.add(change.slot)
         if change.item is None:
@@ -295,3 +301,8 @@ def _append_recent(times: list[float], at: float) -> None:
     times.append(at)
     while times[0] < at - DAY:
         del times[0]
+
+
+def exposure_detail(experiment_id: str, unit_id: str, variant: str) -> str:
+    """An exposure as a change keeps it, the same text for the same unit and variant."""
+    return json.dumps([experiment_id, unit_id, variant])

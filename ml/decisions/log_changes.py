@@ -8,16 +8,16 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.decisions.activity import CONSENTS, Change
+from ml.decisions.activity import CONSENTS, Change, exposure_detail
 from ml.event_log import EventLog
 from ml.events import CONSENT_PURPOSES
 from ml.live_log import read_open
 
 COLUMNS = (
     "user_id", "anonymous_id", "event_type", "occurred_at", "item_id", "session_id", "country", "region",
-    "device_type", "properties", "consent", "recommendation_id",
+    "device_type", "properties", "consent", "recommendation_id", "experiment_id", "variant",
 )  # fmt: skip
-DETAILED = frozenset({"impression", *CONSENTS})
+DETAILED = frozenset({"impression", "exposure", *CONSENTS})
 
 
 def changes_of(events: pa.Table) -> list[Change]:
@@ -28,7 +28,7 @@ def changes_of(events: pa.Table) -> list[Change]:
     """
     columns = [events[name].to_pylist() for name in COLUMNS]
     changes = []
-    for user, anonymous, kind, at, item, session, country, region, device, text, consent, answer in zip(
+    for user, anonymous, kind, at, item, session, country, region, device, text, consent, answer, *trial in zip(
         *columns, strict=True
     ):
         if kind == "served":
@@ -40,6 +40,9 @@ def changes_of(events: pa.Table) -> list[Change]:
             properties = orjson.loads(text) if text else {}
             change.slot = _text(properties.get("slot"))
             change.campaign = _text(properties.get("campaign"))
+            if kind == "exposure" and all(trial):
+                experiment, variant = trial
+                change.detail = exposure_detail(experiment, properties.get("unit_id") or change.user, variant)
             if kind in CONSENTS:
                 purposes = consent if kind == "consent_granted" else properties.get("purposes")
                 change.detail = orjson.dumps(purposes or list(CONSENT_PURPOSES)).decode()

@@ -22,6 +22,7 @@ class ChallengerSettings(Section):
     version: str
     canary_share: float = Field(ge=0, le=1)
     shadow_share: float = Field(ge=0, le=1)
+    interleaved_share: float = Field(ge=0, le=1)
 
 
 class LogsSettings(Section):

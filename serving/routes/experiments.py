@@ -10,11 +10,10 @@ from starlette.routing import Route
 
 from ml.experiments.assignment import assign_one
 from ml.experiments.definition import UnknownExperimentError
-from ml.experiments.targeting import TARGETING_FIELDS
+from ml.experiments.targeting import targeting_context
 from serving.errors import JSON, ApiError
+from serving.experimenting import UNITS
 from serving.tessera import Tessera
-
-UNITS = {"user": "user_id", "anonymous": "anonymous_id", "session": "session_id"}
 
 
 def experiment_routes(tessera: Tessera) -> list[Route]:
@@ -44,9 +43,8 @@ def assigned(tessera: Tessera, experiment_id: str, query: dict[str, str]) -> dic
     unit = query.get(name)
     if not unit:
         raise ApiError(400, f"experiment {experiment_id} assigns by {name}: send it in the query", name)
-    facts = {**tessera.ranking.facts(unit), **query}
-    context = {field: facts[field] for field in TARGETING_FIELDS if isinstance(facts.get(field), str)}
-    found = assign_one(experiments, experiment_id, unit, context, tessera.clock())
+    facts = {"is_known": experiment.unit == "user", **tessera.ranking.facts(unit), **query}
+    found = assign_one(experiments, experiment_id, unit, targeting_context(facts), tessera.clock())
     return {
         "experiment_id": experiment_id,
         "unit_type": found.unit_type,

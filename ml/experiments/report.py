@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Iterable, Iterator
 from html import escape
 from math import isfinite, isnan
 from pathlib import Path
-
-import matplotlib as mpl
-from matplotlib.figure import Figure
 
 from ml.experiments import plots
 from ml.experiments.analysis import Analysis
 from ml.experiments.decision import rule_in_words
 from ml.experiments.heterogeneity import Heterogeneity
+from ml.experiments.page_parts import (
+    bounds,
+    chance,
+    number,
+    p_equals,
+    p_value,
+    relative,
+    sentence,
+    svg,
+    table,
+    title,
+)
 from ml.experiments.plots import ForestRow
 from ml.experiments.readings import Interval, Reading
 from ml.experiments.results import MetricResult, PrimaryDetail
@@ -47,19 +53,6 @@ def render_report(analysis: Analysis, drift_alarm_p: float) -> str:
     )
 
 
-def svg(figure: Figure) -> str:
-    """Write a figure as SVG for inside a page; the same figure gives the same text."""
-    buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "tessera", "svg.fonttype": "none", "font.family": "sans-serif"}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    # A fixed height in points would fight the page's width.
-    return re.sub(
-        r'(<svg[^>]*?) height="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1), count=1
-    )
-
-
 def _header(analysis: Analysis) -> str:
     experiment, decision = analysis.experiment, analysis.decision
     planned = (experiment.ends_at - experiment.starts_at).days
@@ -82,11 +75,11 @@ def _header(analysis: Analysis) -> str:
 
 
 def _decision(analysis: Analysis) -> str:
-    reasons = "".join(f"<li>{escape(_sentence(reason))}</li>" for reason in analysis.decision.reasons)
+    reasons = "".join(f"<li>{escape(sentence(reason))}</li>" for reason in analysis.decision.reasons)
     failed = [check for check in analysis.checks if not check.passed]
     warnings = "".join(
         f'<li><span class="no">{escape(check.name.capitalize())}: not so.</span> '
-        f"{escape(_sentence(check.detail))}</li>"
+        f"{escape(sentence(check.detail))}</li>"
         for check in failed
     )
     return (
@@ -116,11 +109,11 @@ def _primary(analysis: Analysis, detail: PrimaryDetail) -> str:
     path = plots.trajectory(analysis, detail)
     metric = analysis.metrics[experiment.primary_metric]
     words = (
-        f"{_number(result.estimate.control)} in {escape(experiment.control)}, "
-        f"{_number(result.estimate.treatment)} in "
-        f"{escape(detail.variant)}: {_relative(result.estimate.relative)}. The chance that "
+        f"{number(result.estimate.control)} in {escape(experiment.control)}, "
+        f"{number(result.estimate.treatment)} in "
+        f"{escape(detail.variant)}: {relative(result.estimate.relative)}. The chance that "
         f"{escape(detail.variant)} is better is "
-        f"{_chance(result.bayesian.probability_better)}; history explains {result.explained:.0%} of the variance."
+        f"{chance(result.bayesian.probability_better)}; history explains {result.explained:.0%} of the variance."
     )
     looks = ""
     if detail.looks:
@@ -134,12 +127,12 @@ def _primary(analysis: Analysis, detail: PrimaryDetail) -> str:
             )
             for index, look in enumerate(detail.looks, start=1)
         ]
-        looks = "<h3>Planned looks</h3>" + _table(
+        looks = "<h3>Planned looks</h3>" + table(
             ("Look", "Information", "z", "Critical value", "Crossed"), lines, numeric=4
         )
     over_time = f"<h3>Over the cohorts</h3>{svg(path)}" if path else ""
     return (
-        f"<section><h2>{escape(_title(experiment.primary_metric))}: {escape(detail.variant)}</h2>"
+        f"<section><h2>{escape(title(experiment.primary_metric))}: {escape(detail.variant)}</h2>"
         f'<p class="muted">{escape(metric.description)}</p><p>{words}</p>{drawn}{over_time}{looks}</section>'
     )
 
@@ -149,9 +142,9 @@ def _metrics(analysis: Analysis) -> str:
     for detail in analysis.primary:
         results = [result for result in analysis.results if result.variant == detail.variant]
         rows = [
-            ForestRow(_title(r.metric), _shown(analysis, r).relative, _good_result(analysis, r)) for r in results
+            ForestRow(title(r.metric), _shown(analysis, r).relative, _good_result(analysis, r)) for r in results
         ]
-        table = "".join(_metric_row(analysis, result) for result in results)
+        body = "".join(_metric_row(analysis, result) for result in results)
         head = "".join(
             f"<th{' class=number' if i else ''}>{escape(name)}</th>"
             for i, name in enumerate(
@@ -170,7 +163,7 @@ def _metrics(analysis: Analysis) -> str:
         sections.append(
             f"<h3>{escape(detail.variant)} against "
             f"{escape(analysis.experiment.control)}</h3>{svg(plots.forest(rows))}"
-            f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{table}</tbody></table></div>'
+            f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
         )
     return f"<section><h2>All metrics</h2>{''.join(sections)}</section>"
 
@@ -179,19 +172,19 @@ def _metric_row(analysis: Analysis, result: MetricResult) -> str:
     interval = _shown(analysis, result).relative
     css = {True: "yes", False: "no", None: ""}[_good_result(analysis, result)]
     capped = (
-        f" ≤ {_number(result.winsorized_at)}" if result.winsorized_at and isfinite(result.winsorized_at) else ""
+        f" ≤ {number(result.winsorized_at)}" if result.winsorized_at and isfinite(result.winsorized_at) else ""
     )
     cells = [
-        _number(result.estimate.control),
-        _number(result.estimate.treatment),
-        f'<span class="{css}">{_relative(interval.value)}</span>',
-        _bounds(interval),
-        _p(result.corrected_p),
-        _chance(result.bayesian.probability_better),
+        number(result.estimate.control),
+        number(result.estimate.treatment),
+        f'<span class="{css}">{relative(interval.value)}</span>',
+        bounds(interval),
+        p_value(result.corrected_p),
+        chance(result.bayesian.probability_better),
         f"{result.explained:.0%}" if result.explained else "–",
     ]
     return (
-        f'<tr><td>{escape(_title(result.metric))}{escape(capped)}<span class="role">{result.role}</span></td>'
+        f'<tr><td>{escape(title(result.metric))}{escape(capped)}<span class="role">{result.role}</span></td>'
         + "".join(f'<td class="number">{cell}</td>' for cell in cells)
         + "</tr>"
     )
@@ -201,8 +194,8 @@ def _guardrails(analysis: Analysis) -> str:
     if not analysis.guardrails:
         return ""
     lines = "".join(
-        f"<tr><td>{escape(_title(v.metric))}</td><td>{escape(v.variant)}</td>"
-        f'<td class="number">{v.margin:.1%}</td><td class="number">{_bounds(Interval(0.0, v.low, v.high))}</td>'
+        f"<tr><td>{escape(title(v.metric))}</td><td>{escape(v.variant)}</td>"
+        f'<td class="number">{v.margin:.1%}</td><td class="number">{bounds(Interval(0.0, v.low, v.high))}</td>'
         f'<td class="{_STATE_CLASS[v.state]}">{v.state}</td></tr>'
         for v in analysis.guardrails
     )
@@ -218,13 +211,13 @@ def _guardrails(analysis: Analysis) -> str:
 
 def _who_and_when(analysis: Analysis, detail: PrimaryDetail, drift_alarm_p: float) -> str:
     parts = []
-    for found, title, what in (
+    for found, heading, what in (
         (detail.segments, "By segment", "segments"),
         (detail.weekdays, "By weekday of the first exposure", "weekdays"),
     ):
         figure = plots.groups(found)
         if figure is not None:
-            parts.append(f"<h3>{title}</h3><p>{_differs(found, what, drift_alarm_p)}</p>{svg(figure)}")
+            parts.append(f"<h3>{heading}</h3><p>{_differs(found, what, drift_alarm_p)}</p>{svg(figure)}")
     fresh = detail.novelty
     if fresh is not None and not isnan(fresh.p_value):
         measure = analysis.metrics[analysis.experiment.primary_metric].measures[0]
@@ -234,10 +227,10 @@ def _who_and_when(analysis: Analysis, detail: PrimaryDetail, drift_alarm_p: floa
             else "shows no change with time"
         )
         parts.append(
-            f"<h3>Novelty</h3><p>The effect on {escape(_title(measure).lower())} {change} "
-            f"({_number(fresh.early)} a day in the first half "
-            f"of the window, {_number(fresh.late)} in the second, {_p_equals(fresh.p_value)}).</p>"
-            + svg(plots.novelty_by_day(fresh, _title(measure).lower()))
+            f"<h3>Novelty</h3><p>The effect on {escape(title(measure).lower())} {change} "
+            f"({number(fresh.early)} a day in the first half "
+            f"of the window, {number(fresh.late)} in the second, {p_equals(fresh.p_value)}).</p>"
+            + svg(plots.novelty_by_day(fresh, title(measure).lower()))
         )
     if not parts:
         return ""
@@ -250,7 +243,7 @@ def _differs(found: Heterogeneity, what: str, alarm_p: float) -> str:
         if found.p_value < alarm_p
         else f"No sign that the effect differs between {what}"
     )
-    return f"{verdict} ({_p_equals(found.p_value)})."
+    return f"{verdict} ({p_equals(found.p_value)})."
 
 
 def _health(analysis: Analysis) -> str:
@@ -295,57 +288,3 @@ def _good(reading: Reading, *, higher_is_better: bool) -> bool | None:
 def _good_result(analysis: Analysis, result: MetricResult) -> bool | None:
     """Colour a metric only if it changed after correction and its own interval says so too."""
     return _good(_shown(analysis, result), higher_is_better=result.higher_is_better) if result.changed else None
-
-
-def _table(head: Iterable[str], lines: Iterable[Iterable[str]], numeric: int) -> str:
-    def cells(values: Iterable[str], tag: str) -> Iterator[str]:
-        for index, value in enumerate(values):
-            css = ' class="number"' if index < numeric else ""
-            yield f"<{tag}{css}>{escape(value)}</{tag}>"
-
-    rows = "".join(f"<tr>{''.join(cells(line, 'td'))}</tr>" for line in lines)
-    titles = "".join(cells(head, "th"))
-    return f'<div class="scroll"><table><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table></div>'
-
-
-def _title(name: str) -> str:
-    return name.replace("_", " ").capitalize()
-
-
-def _sentence(text: str) -> str:
-    text = text[0].upper() + text[1:]
-    return text if text.endswith(".") else text + "."
-
-
-def _number(value: float) -> str:
-    if isnan(value):
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def _relative(value: float) -> str:
-    return "–" if isnan(value) else f"{value:+.2%}"
-
-
-def _bounds(interval: Interval) -> str:
-    if isnan(interval.low) or isnan(interval.high):
-        return "–"
-    if not isfinite(interval.low):
-        return "too early"
-    return f"{interval.low:+.2%} to {interval.high:+.2%}"
-
-
-def _p(value: float) -> str:
-    if isnan(value):
-        return "–"
-    return "&lt; .0001" if value < 0.0001 else f"{value:.4f}"
-
-
-def _p_equals(value: float) -> str:
-    return f"p {_p(value)}" if value < 0.0001 else f"p = {_p(value)}"
-
-
-def _chance(value: float) -> str:
-    if isnan(value):
-        return "–"
-    return "&gt; 99.9%" if value > 0.999 else "&lt; 0.1%" if value < 0.001 else f"{value:.1%}"

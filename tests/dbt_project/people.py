@@ -15,6 +15,14 @@ def ping(minute: float, url: str, user: str = "ann", **fields: object) -> dict[s
     return event(minute, "page_ping", user_id=user, page_url=url, value=10.0, **fields)
 
 
+DRAFTED = {
+    "slot": "home",
+    "role": "interleaved",
+    "model_version": "m1",
+    "items": ["boots", "scarf"],
+    "propensities": [],
+    "teams": ["champion", "challenger"],
+}
 EVENTS = (
     # silence of exactly 30 minutes goes on, one more second ends the session
     event(0, user_id="silent", page_url="a"),
@@ -42,6 +50,9 @@ EVENTS = (
     event(2, "identify", anonymous_id="kiosk", user_id="lee"),
     event(0, anonymous_id="phone", page_url="a"),
     event(9_000, "identify", anonymous_id="phone", user_id="mia"),
+    # an answer that two rankers drafted, and what was clicked of it
+    event(90_001, "served", user_id="asked", recommendation_id="answer-1", properties=DRAFTED),
+    event(90_002, "click", user_id="asked", item_id="scarf", recommendation_id="answer-1"),
     # rage, reversal, dead click
     *[
         event(i / 200, "click", user_id="rage", page_url="/x", properties=DEAD_CLICK)

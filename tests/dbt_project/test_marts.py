@@ -1,6 +1,7 @@
 """What the marts say of a few people, worked out by hand."""
 
 import datetime as dt
+import json
 
 import pytest
 from dbt.contracts.graph.manifest import Manifest
@@ -123,3 +124,12 @@ def test_the_unit_tests_of_the_models_hold(built: Built, manifest: Manifest) -> 
     outcome = built.run(["test", "--select", "test_type:unit"])
     ran = {one.node.name for one in outcome.results if one.node.resource_type == "unit_test"}
     assert ran == {one.name for one in manifest.unit_tests.values()}
+
+
+def test_an_answer_knows_what_was_clicked_and_whose_pick_it_was(built: Built) -> None:
+    found = built.row("select * from answers")
+    assert (found["recommendation_id"], found["user_id"], found["slot"]) == ("answer-1", "asked", "home")
+    assert (found["role"], found["model_version"]) == ("interleaved", "m1")
+    assert json.loads(found["items"]) == ["boots", "scarf"]
+    assert json.loads(found["teams"]) == ["champion", "challenger"]
+    assert (found["clicks"], found["clicked_items"]) == (1, ["scarf"])

@@ -19,6 +19,7 @@ from ml.decisions.shelf import Shelf
 from ml.event_log import EventLog
 from serving.access import Access
 from serving.collector import Collector
+from serving.collector.submissions import TooManyError
 from serving.context.weather import FileProvider
 from serving.deciding import Deciding
 from serving.experimenting import Experimenting
@@ -147,8 +148,15 @@ class Tessera:
         return True
 
     def log_soon(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Write events of the service itself; the answer doesn't wait for the disk."""
-        self.collector.record_soon([dict(event) for event in events])
+        """Write events of the service itself; the answer doesn't wait for the disk.
+
+        Where disk or broker have been away for so long that the queue is full, the answer is worth more than its
+        record: the loss is logged, and counted as refused in the metrics.
+        """
+        try:
+            self.collector.record_soon([dict(event) for event in events])
+        except TooManyError as full:
+            logger.error("%d events of the service itself are lost: %s", len(events), full)
 
     @property
     def _opened(self) -> _Opened:

@@ -144,3 +144,15 @@ def test_no_request_fails_while_bundles_are_swapped(client, tessera, home):
     stop.set()
     asking.join()
     assert set(statuses) == {200}
+
+
+def test_a_full_queue_costs_the_record_of_an_answer_and_not_the_answer(start, home):
+    publish(home.published)
+    narrow = start.settings.collector.model_copy(update={"max_queued_events": 1, "group_wait_ms": 300.0})
+    stuck = dataclasses.replace(start, settings=start.settings.model_copy(update={"collector": narrow}))
+    tessera = Tessera(stuck)
+    with TestClient(application(tessera), raise_server_exceptions=False) as client:
+        answers = [client.post("/v1/recommendations", json={"user_id": "ann"}) for _ in range(3)]
+        refused = tessera.collector.counts.refused
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert refused > 0

@@ -59,6 +59,10 @@ class Promotion:
     promoted_at: datetime
 
 
+class ModelFilesMissingError(LookupError):
+    """A registered model whose files are not where they were written."""
+
+
 class NoSuchVersionError(LookupError):
     """The registry has no model of this version."""
 
@@ -236,8 +240,18 @@ class Registry:
         ]
 
     def download(self, model: ModelVersion, folder: Path) -> Path:
-        """Copy the saved recommender into `folder` and return the folder that `load_recommender` reads."""
-        saved = Path(download_artifacts(artifact_uri=f"{model.location}/data", dst_path=str(folder)))
+        """Copy the saved recommender into `folder` and return the folder that `load_recommender` reads.
+
+        Raises:
+            ModelFilesMissingError: the registry knows the version, but its files are gone.
+        """
+        try:
+            saved = Path(download_artifacts(artifact_uri=f"{model.location}/data", dst_path=str(folder)))
+        except (OSError, MlflowException) as error:
+            raise ModelFilesMissingError(
+                f"version {model.version} of {MODEL_NAME} has no files at {model.location}. "
+                "Bring that folder back, or train anew: tessera materialize --job training"
+            ) from error
         (recommender,) = saved.iterdir()
         return recommender
 

@@ -1,12 +1,13 @@
 """The registry on a real MLflow store."""
 
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from matplotlib.figure import Figure
 
-from ml.registry import NoSuchVersionError, Registry, data_fingerprint
+from ml.registry import ModelFilesMissingError, NoSuchVersionError, Registry, data_fingerprint
 
 
 @pytest.fixture
@@ -53,6 +54,10 @@ def test_a_candidate_becomes_champion_only_when_promoted_and_every_move_is_on_re
     downloaded = registry.download(champion, tmp_path)
     assert (downloaded / "recommender.json").read_text() == '{"name": "popularity"}'
     assert (downloaded / "factors" / "items.npy").read_bytes() == b"\x00\x01"
+
+    shutil.rmtree(registry.artifacts)
+    with pytest.raises(ModelFilesMissingError, match=r"version 2 of recommender has no files at .*--job training"):
+        registry.download(champion, tmp_path / "again")
 
 
 def test_a_run_keeps_its_figures_tables_files_data_and_children(registry: Registry, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_an_unknown_knob_is_an_error_that_names_file_and_knob(tmp_path):
 
 
 def test_a_missing_section_is_an_error_that_names_it(tmp_path):
-    with pytest.raises(SettingsError, match="serving: Field required"):
+    with pytest.raises(SettingsError, match=r"settings\.yaml: serving: Field required$"):
         load_settings(write(tmp_path, lambda content: content.pop("serving")))
 
 

@@ -1,6 +1,5 @@
 """The whole circle, with a run that is killed on the way: what a user does comes back as other recommendations."""
 
-import asyncio
 import datetime as dt
 import os
 import shutil
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from ml.bundle import current_version
@@ -25,8 +25,7 @@ from orchestration.asking import post, serving_bento
 from orchestration.cli import app
 from orchestration.instance import open_instance
 from orchestration.warehouse import Warehouse
-from serving.requests import RecommendationRequest
-from serving.routes.recommendations import answer
+from serving.application import application
 from serving.start import Start
 from serving.tessera import Tessera
 from tests.conftest import HOMES
@@ -144,18 +143,12 @@ def clicks_to_come(warehouse: Warehouse) -> tuple[str, str, list[str]]:
 
 def recommended(home: Home, user: str, empty: Path) -> list[str]:
     """What the published bundle alone recommends: in an empty home no memory of the clicks helps the service."""
-
-    async def ask() -> list[str]:
-        start = Start(Home(empty), load_settings(Path(os.environ["TESSERA_SETTINGS"])), bundled=home.published)
-        tessera = Tessera(start, clock=lambda: SITE_END + dt.timedelta(hours=1), seed=1)
-        await tessera.open()
-        try:
-            reply = answer(tessera, RecommendationRequest(user_id=user, k=SHOWN))
-            return [item["item_id"] for item in reply["items"]]
-        finally:
-            await tessera.close()
-
-    return asyncio.run(ask())
+    start = Start(Home(empty), load_settings(Path(os.environ["TESSERA_SETTINGS"])), bundled=home.published)
+    wanted = {"user_id": user, "k": SHOWN, "at": (SITE_END + dt.timedelta(hours=1)).isoformat()}
+    with TestClient(application(Tessera(start, seed=1))) as service:
+        reply = service.post("/v1/recommendations", json=wanted)
+    assert reply.status_code == 200, reply.text
+    return [item["item_id"] for item in reply.json()["items"]]
 
 
 def post_clicks(home: Home, user: str, items: list[str]) -> None:

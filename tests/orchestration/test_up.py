@@ -35,6 +35,7 @@ from orchestration.processes import (
 )
 
 CHECKOUT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 240
 MAIN = "from orchestration.cli import main; main()"
 LOCATIONS = """{ workspaceOrError { ... on Workspace {
     locationEntries { name loadStatus locationOrLoadError { __typename } }
@@ -166,12 +167,23 @@ def test_the_three_come_up_on_their_ports_and_ctrl_c_ends_them(
     settings.write_text(yaml.safe_dump(yaml.safe_load(small_settings.read_text()) | {"ports": ports}))
     command = [sys.executable, "-c", MAIN, "up", "--home", str(changing_home.path)]
     environment = os.environ | {"TESSERA_SETTINGS": str(settings), "COLUMNS": "200"}
-    running = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        command,
+        cwd=CHECKOUT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        # a shell's background jobs ignore Ctrl-C, and so would what the tests start there
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     try:
         address = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-        wait_until(lambda: answer(f"{address['mlflow']}/health") == b"OK", 120)
-        wait_until(lambda: answer(f"{address['service']}/readyz") is not None, 120)
-        wait_until(lambda: b"LOADED" in (answer(f"{address['dagster']}/graphql", query=LOCATIONS) or b""), 120)
+        wait_until(lambda: answer(f"{address['mlflow']}/health") == b"OK", PATIENCE_SECONDS)
+        wait_until(lambda: answer(f"{address['service']}/readyz") is not None, PATIENCE_SECONDS)
+        wait_until(
+            lambda: b"LOADED" in (answer(f"{address['dagster']}/graphql", query=LOCATIONS) or b""),
+            PATIENCE_SECONDS,
+        )
         assert b"RepositoryLocation" in (answer(f"{address['dagster']}/graphql", query=LOCATIONS) or b"")
         recommended = json.loads(answer(f"{address['service']}/v1/recommendations", user_id="?", k=3) or b"{}")
         assert len(recommended["items"]) == 3
@@ -181,12 +193,13 @@ def test_the_three_come_up_on_their_ports_and_ctrl_c_ends_them(
         family = psutil.Process(running.pid).children(recursive=True)
         assert len(family) >= len(ports)
         running.send_signal(signal.SIGINT)
-        told = running.communicate(timeout=60)[0]
+        told = running.communicate(timeout=PATIENCE_SECONDS)[0]
     finally:
         running.kill()
     for name in address.values():
         assert name in told
     assert "All stopped." in told
+    assert "WARNING" not in (changing_home.path / "logs" / "dagster.log").read_text(encoding="utf-8")
     assert [process for process in family if process.is_running()] == []
 
 

@@ -36,7 +36,13 @@ from orchestration.processes import (
 
 CHECKOUT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 240
-MAIN = "from orchestration.cli import main; main()"
+# a shell's background jobs ignore Ctrl-C, and so would what tests in one of them start
+MAIN = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from orchestration.cli import main
+main()
+"""
 LOCATIONS = """{ workspaceOrError { ... on Workspace {
     locationEntries { name loadStatus locationOrLoadError { __typename } }
 } } }"""
@@ -167,15 +173,7 @@ def test_the_three_come_up_on_their_ports_and_ctrl_c_ends_them(
     settings.write_text(yaml.safe_dump(yaml.safe_load(small_settings.read_text()) | {"ports": ports}))
     command = [sys.executable, "-c", MAIN, "up", "--home", str(changing_home.path)]
     environment = os.environ | {"TESSERA_SETTINGS": str(settings), "COLUMNS": "200"}
-    running = subprocess.Popen(
-        command,
-        cwd=CHECKOUT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        # a shell's background jobs ignore Ctrl-C, and so would what the tests start there
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    running = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         address = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
         wait_until(lambda: answer(f"{address['mlflow']}/health") == b"OK", PATIENCE_SECONDS)

@@ -193,7 +193,7 @@ def test_the_three_come_up_on_their_ports_and_ctrl_c_ends_them(
         running.send_signal(signal.SIGINT)
         told = running.communicate(timeout=PATIENCE_SECONDS)[0]
     finally:
-        running.kill()
+        stop_all([running.pid], grace_seconds=5)
     for name in address.values():
         assert name in told
     assert "All stopped." in told

@@ -15,9 +15,11 @@ async function json(path, body) {
   return answer.json();
 }
 
+const granted = () => JSON.parse(localStorage.getItem("consent") ?? "[]");
+const keepConsent = (purposes) => localStorage.setItem("consent", JSON.stringify(purposes));
+
 function askConsent() {
-  const stored = localStorage.getItem("consent");
-  if (stored) return Promise.resolve({ purposes: JSON.parse(stored), isNew: false });
+  if (localStorage.getItem("consent")) return Promise.resolve({ purposes: granted(), isNew: false });
   const box = document.createElement("form");
   box.id = "consent";
   box.innerHTML = `<p>May this site remember what you do here?</p>${Object.entries(PURPOSES).map(([purpose, meaning]) =>
@@ -29,7 +31,7 @@ function askConsent() {
       event.preventDefault();
       event.stopPropagation();
       const purposes = Object.keys(PURPOSES).filter((purpose) => box.elements[purpose].checked);
-      localStorage.setItem("consent", JSON.stringify(purposes));
+      keepConsent(purposes);
       box.remove();
       resolve({ purposes, isNew: true });
     });
@@ -101,10 +103,12 @@ function wireReactions(item) {
       if (event === "purchase") Object.assign(fields, { value: item.price, currency: item.currency });
       if (event === "exposure") Object.assign(fields, { experiment_id: "demo", variant: "b" });
       site.send(event, fields);
+      if (event === "consent_withdrawn") keepConsent(granted().filter((purpose) => !fields.purposes.includes(purpose)));
       button.classList.add("done");
     });
   }
-  document.querySelector("#privacy").addEventListener("click", () => {
+  document.querySelector("#privacy").addEventListener("click", () => { // nothing holds until the new choice
+    site.send("consent_withdrawn", { purposes: granted() });
     localStorage.removeItem("consent");
     location.reload();
   });

@@ -42,7 +42,7 @@ def measure(size: float) -> Iterator[Figure]:
 
 
 def off_policy(site: Site, runs: int) -> Iterator[Figure]:
-    """The front page fills 40 % of the places instead of 30 %: how often do people click what they really like?"""
+    """The front page fills 40 % of the places, not 30 %: how often do people click what they really like?"""
     people = _people(site, 0)
     knobs = site.settings.browsing
     other = knobs.model_copy(update={"front_page_share": OTHER_FRONT_PAGE_SHARE})
@@ -80,8 +80,10 @@ def interleaving(site: Site, runs: int) -> Iterator[Figure]:
             held += found.low <= 0 <= found.high
             won += found.low > 0
             lost += found.high < 0
-    """The front page fills 40 % of the places, not 30 %: how often do people click what they really like?"""
-                     100 * lost / runs, rows=runs)  # fmt: skip
+        yield Figure(
+            f"interleaving[challenger {name}]", 100 * held / runs, "% undecided", "% won, lost in ratio",
+            100 * won / runs, 100 * lost / runs, runs,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 `compile_expression(text, fields)` parses with cel-python's grammar, checks every name and type against the allowed
 fields, and gives an `Expression` that answers for one mapping in microseconds and for an Arrow table column by
-column.
+column. The library's own evaluator walks the tree for one mapping at a time and knows no types before it runs.
 
     country in ["DE", "AT"] && recency_days < 30 && category_shares["sport"] > 0.4 && !("vip" in tags)
 
@@ -29,22 +29,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from celpy.celparser import CELParseError, CELParser
 
-from ml.expression_operators import (
-    BINARY,
-    METHODS,
-    UNARY,
+from ml.expression_fields import (
     FieldType,
     Node,
-    conditional,
     constant,
     field_node,
     has_node,
-    in_list_field,
-    in_values,
     key_node,
     microseconds,
     size_node,
 )
+from ml.expression_operators import BINARY, METHODS, UNARY, conditional, in_list_field, in_values
 
 __all__ = ["Expression", "ExpressionError", "FieldType", "compile_expression", "fields_of"]
 

@@ -64,19 +64,6 @@ class ContactLog:
         _write_durably(contacts, file)
         return file
 
-    def erase(self, user_ids: list[str]) -> int:
-        """Remove all contacts of these users; returns how many there were."""
-        removed = 0
-        for file in self.folder.glob("*.parquet"):
-            contacts = pq.read_table(file)
-            kept = contacts.filter(
-                pc.invert(pc.is_in(contacts["user_id"], value_set=pa.array(user_ids, pa.string())))
-            )
-            if kept.num_rows < contacts.num_rows:
-                removed += contacts.num_rows - kept.num_rows
-                _write_durably(kept, file)
-        return removed
-
 
 @dataclass(frozen=True)
 class Audience:

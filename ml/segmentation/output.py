@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ml.segmentation.fitting import fit_segmentation
+from ml.segmentation.forgetting import REPORT
 from ml.segmentation.identity import migration
 from ml.segmentation.report import Evidence, write_report
 from ml.segmentation.segmentation import Segmentation
@@ -34,7 +36,7 @@ def segment_table(
     out.mkdir(parents=True, exist_ok=True)
     found.save(out / "model")
     pq.write_table(assigned, out / "user_segments.parquet")
-    (out / "segments.json").write_text((out / "model" / "segments.json").read_text())
+    (out / "segments.json").write_text(json.dumps(found.document(), indent=1, allow_nan=False))
     moves = migration(previous.assign(table), assigned) if previous and previous.can_assign(table) else None
-    write_report(out / "report.html", found, table, settings, Evidence(moves))
+    write_report(out / REPORT, found, table, settings, Evidence(moves))
     return found

@@ -44,7 +44,6 @@ PROFILE_SCHEMA = pa.schema(
         ("traits", _TRAITS),
         ("words", _WORDS),
         ("interests", _WORDS),
-        ("examples", pa.list_(pa.string())),
         ("behaviour", pa.string()),
         ("agree", pa.int64()),
         ("disagree", pa.int64()),
@@ -120,7 +119,7 @@ def example_users(
 
 
 def profile_table(profiles: Sequence[Profile]) -> pa.Table:
-    """The mart `segment_profiles`: one row per described segment; `behaviour` is JSON."""
+    """The mart `segment_profiles`: one row per described segment, without example users; `behaviour` is JSON."""
     rows = [
         {
             **asdict(profile),

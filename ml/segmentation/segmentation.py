@@ -96,7 +96,10 @@ class Segmentation:
         return Assignment(self.ids[index], self.names[index], membership)
 
     def save(self, folder: Path) -> None:
-        """Write `state.json`, `arrays.npz` and `segments.json`; an older segmentation there is replaced whole."""
+        """Write `state.json`, `arrays.npz` and `segments.json`; an older segmentation there is replaced whole.
+
+        A saved segmentation names no example users: it travels to places from which a person is hard to erase.
+        """
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
         extra = {
@@ -108,7 +111,9 @@ class Segmentation:
             "overlaps": self.overlaps,
         }
         save_estimators({**dict(self.pipeline.steps), "model": self.model}, fresh, extra)
-        (fresh / "segments.json").write_text(json.dumps(self.document(), indent=1, allow_nan=False))
+        document = self.document()
+        document["segments"] = [{**segment, "examples": []} for segment in document["segments"]]
+        (fresh / "segments.json").write_text(json.dumps(document, indent=1, allow_nan=False))
         fresh.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)

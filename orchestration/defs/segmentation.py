@@ -17,6 +17,7 @@ from ml.home import Home
 from ml.segmentation import Segmentation, load_segmentation
 from ml.segmentation.algorithms import NOISE
 from ml.segmentation.figures import choice_plot, sizes_plot, traits_plot, user_map
+from ml.segmentation.forgetting import REPORT
 from ml.segmentation.identity import migration
 from ml.segmentation.profiles import profile_table
 from ml.segmentation.report import Evidence, write_report
@@ -62,7 +63,7 @@ def segmentation_model(
     )
     found = site.found
     validity = _validity(found, warehouse, settings)
-    report = home.home().reports / "segmentation" / "report.html"
+    report = home.home().reports / "segmentation" / REPORT
     write_report(report, found, site.users, settings, Evidence(site.moves, validity))
     found.save(folder)
     figures = {

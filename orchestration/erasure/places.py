@@ -15,6 +15,7 @@ from ml.erasure.receipts import ONLINE_STATE, ErasureDesk
 from ml.erasure.tables import erase_from_tables
 from ml.home import Home
 from ml.recommenders.forgetting import forget_users, saved_recommenders
+from ml.segmentation.forgetting import forget_examples
 from orchestration.bento import SERVICE, build_bento
 from orchestration.erasure.scan import Hit, scan
 from orchestration.erasure.warehouse import erase_from_warehouse, rewrite
@@ -43,10 +44,11 @@ def erase_from_files(home: Home, people: People, desk: ErasureDesk) -> None:
     for receipt, ids in people.items():
         if home.warehouse.exists():
             desk.removed(receipt, "warehouse", erase_from_warehouse(home.warehouse, ids))
-        desk.removed(receipt, "MLflow", _forget(home.artifacts, ids))
-        desk.removed(receipt, "contacts", erase_from_tables(home.path / "contacts", ids))
+        desk.removed(receipt, "MLflow", _forget(home.artifacts, ids) + forget_examples(home.artifacts, ids))
+        desk.removed(receipt, "contacts", erase_from_tables(home.contacts, ids))
         desk.removed(receipt, "audiences", erase_from_tables(home.reports / "audiences", ids))
-        desk.removed(receipt, OTHER, erase_from_tables(home.truth, ids) + _forget(home.models, ids))
+        others = erase_from_tables(home.truth, ids) + _forget(home.models, ids)
+        desk.removed(receipt, OTHER, others + forget_examples(home.reports, ids))
         desk.removed(
             receipt,
             "published bundles",

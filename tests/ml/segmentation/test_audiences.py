@@ -139,12 +139,3 @@ def test_another_suffix_is_refused_before_anything_is_logged(tmp_path: Path) -> 
     with pytest.raises(ValueError, match=r"\.csv or \.parquet"):
         deliver(build(log.read()), tmp_path / "spring.xlsx", log, NOW)
     assert log.read().num_rows == 0
-
-
-def test_an_erased_user_leaves_no_contact(tmp_path: Path) -> None:
-    log = ContactLog(tmp_path)
-    log.append(build(contacts()), NOW)
-    log.append(build(contacts()), NOW)
-    assert log.erase(["ann"]) == 2
-    assert log.read()["user_id"].to_pylist().count("ann") == 0
-    assert log.read().num_rows == 4

@@ -13,6 +13,7 @@ import pytest
 from ml.segmentation import fit_segmentation, load_segmentation
 from ml.segmentation.behaviour import Behaviour, TypicalSession
 from ml.segmentation.feedback import Feedback
+from ml.segmentation.forgetting import REPORT, forget_examples
 from ml.segmentation.identity import migration
 from ml.segmentation.output import segment_table
 from ml.segmentation.report import Evidence, write_report
@@ -94,6 +95,18 @@ def test_segments_without_a_profile_are_counted(
     html = (tmp_path / "report.html").read_text()
     assert f'id="segment-{smallest.segment}"' not in html
     assert "1 segment has fewer than 20 users and is not described" in html
+
+
+def test_an_example_user_can_leave_a_report(planted: Planted, quick: SegmentationSettings, tmp_path: Path) -> None:
+    table, _ = planted()
+    found = fit_segmentation(table, quick)
+    leaving, *others = found.profiles[0].examples
+    write_report(tmp_path / "run" / REPORT, found, table, quick)
+    assert forget_examples(tmp_path, [leaving, "u"]) == 1
+    html = (tmp_path / "run" / REPORT).read_text()
+    assert f"<code>{leaving}</code>" not in html
+    assert all(f"<code>{user}</code>" in html for user in others)
+    assert [file.name for file in (tmp_path / "run").iterdir()] == [REPORT]
 
 
 def test_all_files_of_the_command_are_written(

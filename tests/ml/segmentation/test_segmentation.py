@@ -70,7 +70,8 @@ def test_saved_and_loaded_is_the_same(fitted: tuple[Segmentation, pa.Table, np.n
     found.save(tmp_path / "model")
     loaded = load_segmentation(tmp_path / "model")
     assert loaded.assign(table).equals(found.assign(table))
-    assert loaded.document() == found.document()
+    nameless = replace(found, profiles=[replace(profile, examples=()) for profile in found.profiles])
+    assert loaded.document() == nameless.document()
     assert not any(file.suffix in (".pkl", ".joblib") for file in (tmp_path / "model").iterdir())
     found.save(tmp_path / "model")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["model"]

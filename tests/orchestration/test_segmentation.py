@@ -10,7 +10,7 @@ from orchestration.warehouse import Warehouse
 
 def test_a_run_describes_its_segments_in_the_warehouse_and_in_a_report(materialized_home: Home) -> None:
     profiles = Warehouse(materialized_home.warehouse).read("segment_profiles").to_pylist()
-    assert len(profiles) >= 2
+    assert profiles
     report = html.unescape((materialized_home.reports / "segmentation" / "report.html").read_text())
     for profile in profiles:
         assert profile["name"] in report

@@ -84,7 +84,11 @@ def running(command: list[str], url: str, ready: str, **environment: str) -> Ite
         yield process
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], url: str, seconds: float = 120.0) -> None:

@@ -18,6 +18,7 @@ from ml.decisions.activity import Activity
 from ml.decisions.candidates import Candidates, Keys, Trending, gather
 from ml.decisions.explanations import Evidence, reason
 from ml.decisions.features import Features, Question
+from ml.decisions.refitting import mixed
 from ml.decisions.reranking import Placed, explored, varied
 from ml.settings import Settings
 from ml.settings.decisions import DiversitySettings
@@ -26,6 +27,7 @@ from serving.coverage import Coverage
 from serving.learning import Learning
 from serving.metrics import FALLBACKS, STAGE_SECONDS, STAGES_SKIPPED
 from serving.ranking import Ranking
+from serving.refitting import Refitting
 from serving.requests import Filter, RecommendationRequest
 from serving.state.online import OnlineState
 
@@ -86,6 +88,7 @@ class Recommending:
         self.state = state
         self.settings = settings
         self.learning = Learning(state, settings.decisions.online_learning)
+        self.refitting = Refitting(state, settings.decisions.online_learning.refit)
         self._features = Features(state.activity)
         self._trending = Trending(state.activity, settings.decisions.trending_refresh_share)
         self._coverage = Coverage()
@@ -169,7 +172,7 @@ class Recommending:
             return -found.best.astype(np.float64)
         rows = self._features.rows(asked.question, found.keys, ranking.personal)
         # equal scores, as a stranger's to a site that nobody visits, fall in the order of the sources
-        base = ranking.blend.base(rows) - TIE * found.best
+        base = mixed(ranking.blend, self.refitting.fresh, rows) - TIE * found.best
         inputs = ranking.blend.inputs(rows)
         if asked.is_personal and asked.user is not None and not asked.is_trial:
             self.learning.remember(asked.user, base, inputs, keys)

@@ -72,6 +72,7 @@ class Tessera:
         self.interleaving = Interleaving(seed)
         self._open: _Opened | None = None
         self._snapshot_at = 0.0
+        self._refit: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -106,6 +107,7 @@ class Tessera:
         recommending = Recommending(state, self.start.settings, self.seed)
         deciding = Deciding(state, self.start.settings.decisions, self.seed)
         state.subscribe(recommending.learning.observe)
+        state.subscribe(lambda change: recommending.refitting.observe(change, self.ranking))
         state.subscribe(deciding.observe)
         self._open = _Opened(state, recommending, deciding, Experimenting(self.experiments, state))
         self.surroundings.refresh()
@@ -122,6 +124,8 @@ class Tessera:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks = []
+        if self._refit is not None:
+            await self._refit
         await self.collector.close()
         if self._open is not None:
             self._open.state.flush()
@@ -199,6 +203,8 @@ class Tessera:
                 self._reload_definitions()
                 self.surroundings.refresh()
                 self._settle_decisions()
+                if self._refit is None or self._refit.done():
+                    self._refit = asyncio.create_task(self._fit_again())
                 self._count_lookups()
                 if self.ranking.shelf is not None:
                     age = dt.datetime.now(dt.UTC) - self.ranking.shelf.bundle.as_of
@@ -212,6 +218,12 @@ class Tessera:
         personal.hits = personal.misses = 0
         CACHE.labels("hit").inc(hits)
         CACHE.labels("miss").inc(misses)
+
+    async def _fit_again(self) -> None:
+        try:
+            await self._opened.recommending.refitting.fit_if_due(self.ranking.blend)
+        except Exception:  # a fit that fails must not end the look-out; the published blend goes on alone
+            logger.exception("the blend could not be learned again")
 
     def _settle_decisions(self) -> None:
         deciding, now = self._opened.deciding, self.clock().timestamp()

@@ -77,13 +77,12 @@ def train_blend(
         return blend
     held = max(1, total // 10)
     split = int(asked.sizes[:-held].sum())
-    ranker = lgb.LGBMRanker(**TREES, random_state=seed, n_jobs=threads)
-    ranker.fit(asked.rows[:split], asked.opened[:split], group=asked.sizes[:-held])
+    ranker = fit_ranker(asked.rows[:split], asked.opened[:split], asked.sizes[:-held], seed=seed, threads=threads)
     held_rows, held_opened = asked.rows[split:], asked.opened[split:]
-    scores = ranker.predict(held_rows)
+    scores = np.asarray(ranker.predict(held_rows), dtype=np.float64)
     prior = Blend.prior().base(held_rows)
     blend = Blend(
-        ranker=ranker.booster_,
+        ranker=ranker,
         means=asked.rows[:split].mean(axis=0, dtype=np.float64),
         deviations=asked.rows[:split].std(axis=0, dtype=np.float64) + 1e-6,
         scale=calibrated_scale(scores, held_opened, asked.sizes[-held:]),
@@ -96,6 +95,14 @@ def train_blend(
         },
     )
     return blend
+
+
+def fit_ranker(
+    rows: Matrix, opened: npt.NDArray[np.bool_], sizes: npt.NDArray[np.int64], *, seed: int, threads: int
+) -> lgb.Booster:
+    """The trees, learned from questions as `Questions` holds them."""
+    ranker = lgb.LGBMRanker(**TREES, random_state=seed, n_jobs=threads)
+    return ranker.fit(rows, opened, group=sizes).booster_
 
 
 def interleave(changes: Sequence[Change], shelf: Shelf | None, questions: int) -> Questions:

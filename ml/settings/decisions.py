@@ -14,6 +14,17 @@ class BlendSettings(Section):
     seed: int
 
 
+class RefitSettings(Section):
+    """The blend learned again while the service runs; reasons stand in settings.yaml."""
+
+    enabled: bool
+    sample_every: int = Field(ge=1)
+    kept_questions: int = Field(ge=100)
+    minimum_questions: int = Field(ge=100)
+    new_questions: int = Field(ge=1)
+    time_share: float = Field(gt=0, le=1)
+
+
 class OnlineLearningSettings(Section):
     """Learning between two trainings; reasons stand in settings.yaml."""
 
@@ -24,6 +35,7 @@ class OnlineLearningSettings(Section):
     remembered_answers: int = Field(ge=1)
     snapshot_updates: int = Field(ge=1)
     kept_snapshots: int = Field(ge=1)
+    refit: RefitSettings
 
 
 class DiversitySettings(Section):

@@ -25,6 +25,7 @@ def learning_routes(tessera: Tessera) -> list[Route]:
         tessera.access.trusted(request)
         wanted = await body_as(request, Revert)
         tessera.recommending.learning.go_back(wanted.steps)
+        tessera.recommending.refitting.drop()
         return JSON(_told(tessera))
 
     return [
@@ -38,6 +39,7 @@ def _told(tessera: Tessera) -> dict[str, Any]:
     now = learning.learner.snapshot(tessera.state.activity.items)
     return {
         "enabled": learning.settings.enabled,
+        "is_refitted": tessera.recommending.refitting.fresh is not None,
         "updates": now["updates"],
         "weights": dict(zip(now["features"], now["weights"], strict=True)),
         "biases": len(now["biases"]),

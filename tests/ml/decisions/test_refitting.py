@@ -1,0 +1,58 @@
+"""The blend learned again from what people open while the service runs."""
+
+import numpy as np
+import pytest
+
+from ml.decisions.blend import Blend
+from ml.decisions.features import NAMES
+from ml.decisions.refitting import AskedQuestion, QuestionLog, mixed, refit
+
+CANDIDATES = 40
+
+
+def questions(count, seed=3):
+    """People open what is newest: `age` decides, and all that the prior weights look at is noise."""
+    generator = np.random.default_rng(seed)
+    for _ in range(count):
+        rows = generator.normal(size=(CANDIDATES, len(NAMES))).astype(np.float32)
+        yield AskedQuestion(rows, int(rows[:, NAMES.index("age")].argmin()))
+
+
+def test_what_decides_lately_is_learned_and_judged_on_questions_not_seen():
+    found = refit(list(questions(300)), Blend.prior(), seed=1)
+    assert found.questions == 300
+    assert found.hit_rate_at_5_before < 0.4  # five of forty by chance
+    assert found.hit_rate_at_5 > 0.9
+    assert found.is_better
+
+
+def test_what_held_until_a_moment_ago_is_not_loud():
+    """The newest questions say how far a ranker can be trusted: one that errs on them is turned down, not followed."""
+    opposite = [AskedQuestion(one.rows, int(one.rows[:, NAMES.index("age")].argmax())) for one in questions(200)]
+    good = refit(list(questions(300)), Blend.prior(), seed=1).blend
+    found = refit([*opposite, *questions(60, seed=5)], good, seed=1)
+    assert found.hit_rate_at_5_before > 0.9
+    assert found.hit_rate_at_5 > 0.9
+
+
+def test_both_opinions_count_alike_and_one_alone_where_there_is_one():
+    good = refit(list(questions(300)), Blend.prior(), seed=1).blend
+    rows = next(questions(1)).rows
+    np.testing.assert_allclose(mixed(Blend.prior(), good, rows), good.base(rows))
+    np.testing.assert_allclose(mixed(good, None, rows), good.base(rows))
+    other = refit(list(questions(300, seed=9)), Blend.prior(), seed=2).blend
+    np.testing.assert_allclose(mixed(good, other, rows), (good.base(rows) + other.base(rows)) / 2)
+
+
+def test_memory_is_bounded_and_new_questions_are_counted():
+    log = QuestionLog(kept=100)
+    for question in questions(130):
+        log.add(question)
+    assert (len(log.questions), log.since_fit) == (100, 130)
+    assert len(log.taken()) == 100
+    assert log.since_fit == 0
+
+
+def test_a_handful_is_too_little():
+    with pytest.raises(ValueError, match="9 questions are too few"):
+        refit(list(questions(9)), Blend.prior(), seed=1)

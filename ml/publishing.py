@@ -16,6 +16,7 @@ from ml.bundle import ITEM_COLUMNS, TRENDING_SCHEMA, FoldIn, Publication, as_bun
 from ml.decisions.blend import Blend
 from ml.decisions.blend_training import train_blend
 from ml.decisions.log_changes import newest_changes
+from ml.decisions.nearest import GRAPH_FILE, Nearest
 from ml.decisions.shelf import Shelf
 from ml.event_log import EventLog
 from ml.events import TIMESTAMP
@@ -81,11 +82,15 @@ def publication(
     )
 
 
-def publish(home: Home, prepared: Publication, settings: BlendSettings, workspace: Path) -> tuple[Path, Blend]:
+def publish(
+    home: Home, prepared: Publication, settings: BlendSettings, workspace: Path, approximate_above: int
+) -> tuple[Path, Blend]:
     """Learn the blend on the log and what is to be published, write the bundle with it, make it current.
 
     Args:
         workspace: folder that the blend is written to on its way; must not exist.
+        approximate_above: number of items above which the graph of the approximate search is published too, so
+            that a service need not build it at its start.
 
     Returns:
         The bundle's folder and the blend.
@@ -99,9 +104,13 @@ def publish(home: Home, prepared: Publication, settings: BlendSettings, workspac
         seed=settings.seed,
     )
     blend.save(workspace)
+    files = {**prepared.files, "blend": workspace}
+    if prepared.item_factors is not None and len(prepared.item_factors) > approximate_above:
+        files[GRAPH_FILE] = workspace.with_name(GRAPH_FILE)
+        Nearest(prepared.item_factors, approximate_above).save(files[GRAPH_FILE])
     whole = replace(
         prepared,
-        files={**prepared.files, "blend": workspace},
+        files=files,
         details={**prepared.details, "blend": blend.figures},
     )
     return write_bundle(home.published, whole), blend

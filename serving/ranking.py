@@ -6,7 +6,7 @@ from typing import Any
 
 from ml.decisions.blend import BLEND_FILE, Blend
 from ml.decisions.linked import Linked
-from ml.decisions.nearest import Nearest
+from ml.decisions.nearest import GRAPH_FILE, Nearest
 from ml.decisions.personal import Personal
 from ml.decisions.shelf import Shelf
 from ml.segmentation import Segmentation, load_segmentation
@@ -30,7 +30,9 @@ class Ranking:
         self.shelf = shelf
         self.linked = Linked(shelf)
         factors = shelf.bundle.item_factors if shelf else None
-        nearest = None if factors is None else Nearest(factors, approximate_above)
+        graph = shelf.bundle.path / GRAPH_FILE if shelf else None
+        saved = graph if graph is not None and graph.exists() else None
+        nearest = None if factors is None else Nearest(factors, approximate_above, saved)
         self.personal = Personal(self.linked, nearest, personal_candidates)
         folder = shelf.bundle.path / BLEND_FOLDER if shelf else None
         has_blend = folder is not None and (folder / BLEND_FILE).exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 from usearch.index import Index
@@ -13,6 +15,7 @@ Rows = npt.NDArray[np.int64]
 CONNECTIVITY = 24
 EXPANSION_ADD = 96
 EXPANSION_SEARCH = 160
+GRAPH_FILE = "nearest.usearch"
 
 
 class Nearest:
@@ -22,9 +25,14 @@ class Nearest:
         factors: the items' factors.
         approximate_above: number of items above which a graph (HNSW) is searched instead of all items. The
             products are made cosines by one more dimension (Bachrach et al. 2014), so one graph serves both kinds.
+        saved: the graph as `save` wrote it, read from disk as it is needed; without it the graph is built, which
+            takes minutes a million items.
+
+    Raises:
+        ValueError: the saved graph is of other factors.
     """
 
-    def __init__(self, factors: Vector, approximate_above: int) -> None:
+    def __init__(self, factors: Vector, approximate_above: int, saved: Path | None = None) -> None:
         known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(factors).all(axis=1))
         self.factors = np.where(known[:, None], factors, np.float32(0))
         self.known = known
@@ -34,7 +42,12 @@ class Nearest:
         self._longest = float(lengths.max()) if len(lengths) else 0.0
         self.index: Index | None = None
         if len(factors) > approximate_above:
-            self.index = self._graph(lengths)
+            self.index = self._graph(lengths) if saved is None else self._read(saved)
+
+    def save(self, file: Path) -> None:
+        """Write the graph, if there is one."""
+        if self.index is not None:
+            self.index.save(str(file))
 
     def by_product(self, vector: Vector, k: int) -> Rows:
         """Rows of the k items with the highest product with `vector` (d,), best first."""
@@ -67,6 +80,13 @@ class Nearest:
         """Cosine of an item with others, float32 (n,)."""
         products = self.factors[rows] @ self.factors[row]
         return np.asarray(products / (self._lengths[rows] * self._lengths[row]), dtype=np.float32)
+
+    def _read(self, file: Path) -> Index:
+        index = Index.restore(str(file), view=True)
+        if index is None or index.ndim != self.factors.shape[1] + 1 or len(index) != int(self.known.sum()):
+            raise ValueError(f"{file} is no graph of these {int(self.known.sum())} items; publish again")
+        index.expansion_search = EXPANSION_SEARCH
+        return index
 
     def _graph(self, lengths: Vector) -> Index:
         """A graph over the items, lifted so that the nearest by angle is the one with the highest product."""

@@ -47,7 +47,14 @@ def published_bundle(
             files=_files(home.home()),
             details={"metrics": dict(champion.metrics), "run_id": champion.run_id} if champion else {},
         )
-        written, blend = publish(home.home(), prepared, home.settings().decisions.blend, Path(folder) / "blend")
+        settings = home.settings()
+        written, blend = publish(
+            home.home(),
+            prepared,
+            settings.decisions.blend,
+            Path(folder) / "blend",
+            settings.serving.approximate_above_items,
+        )
     size = sum(file.stat().st_size for file in written.rglob("*") if file.is_file())
     return dg.MaterializeResult(
         metadata={

@@ -40,9 +40,17 @@ def factors(n_items: int, clusters: int | None = None) -> tuple[Floats, Floats]:
     return users, items
 
 
-def publish(published: Path, users: Floats, items: Floats, version: str = "v1", model_version: str = "1") -> Path:
-    """A bundle of these factors: items `i0` …, users `u0` …"""
+def publish(
+    published: Path,
+    users: Floats,
+    items: Floats,
+    version: str = "v1",
+    model_version: str = "1",
+    graph: Path | None = None,
+) -> Path:
+    """A bundle of these factors: items `i0` …, users `u0` …; with a graph of the items, if given."""
     from ml.bundle import FoldIn, Publication, write_bundle
+    from ml.decisions.nearest import GRAPH_FILE
 
     ids = [f"i{row}" for row in range(len(items))]
     return write_bundle(
@@ -57,6 +65,7 @@ def publish(published: Path, users: Floats, items: Floats, version: str = "v1", 
             user_factors=users,
             item_factors=items,
             fold_in=FoldIn(np.zeros(WIDTH, dtype=np.float32), 10.0, 1.0),
+            files={GRAPH_FILE: graph} if graph else {},
         ),
         version,
     )

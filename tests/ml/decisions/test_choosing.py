@@ -98,12 +98,19 @@ def test_hit_rate_counts_questions_whose_item_is_among_the_best():
     assert hit_rate(scores, opened, np.array([3, 2]), 2) == 1.0
 
 
-def test_the_graph_finds_what_the_exact_search_finds():
+def test_the_graph_finds_what_the_exact_search_finds(tmp_path):
     factors = np.random.default_rng(2).normal(size=(2_000, 16)).astype(np.float32)
     factors[7] = np.nan
     exact, graph = Nearest(factors, 10_000), Nearest(factors, 100)
     vectors = np.random.default_rng(3).normal(size=(20, 16)).astype(np.float32)
     found = [len(set(exact.by_product(v, 10)) & set(graph.by_product(v, 10))) for v in vectors]
     assert np.mean(found) >= 9.7
+    graph.save(tmp_path / "graph")
+    read = Nearest(factors, 100, tmp_path / "graph")
+    assert [read.by_product(v, 10).tolist() for v in vectors] == [
+        graph.by_product(v, 10).tolist() for v in vectors
+    ]
+    with pytest.raises(ValueError, match="no graph of these 1000 items"):
+        Nearest(factors[1_000:], 100, tmp_path / "graph")
     assert 7 not in exact.by_product(vectors[0], 2_000)
     assert len(set(exact.by_cosine(3, 5).tolist()) & set(graph.by_cosine(3, 5).tolist())) >= 4

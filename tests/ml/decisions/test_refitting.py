@@ -27,7 +27,7 @@ def test_what_decides_lately_is_learned_and_judged_on_questions_not_seen():
 
 
 def test_what_held_until_a_moment_ago_is_not_loud():
-    """The newest questions say how far a ranker can be trusted: one that errs on them is turned down, not followed."""
+    """The newest questions say how far a ranker can be trusted: one that errs on them is turned down."""
     opposite = [AskedQuestion(one.rows, int(one.rows[:, NAMES.index("age")].argmax())) for one in questions(200)]
     good = refit(list(questions(300)), Blend.prior(), seed=1).blend
     found = refit([*opposite, *questions(60, seed=5)], good, seed=1)

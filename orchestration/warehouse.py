@@ -15,6 +15,7 @@ from orchestration.lock import LockedError, NamedLock
 
 _TABLE_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 _CONFLICTING_PID = re.compile(r"\(PID (\d+)\)")
+_MISSING_TABLE = re.compile(r"Table with name (\S+) does not exist")
 _ORPHAN_GRACE_SECONDS = 10
 
 
@@ -57,12 +58,23 @@ class Warehouse:
         self._end_orphan()
 
     def read(self, table_or_sql: str) -> pa.Table:
-        """A table's rows, or a query's. Raises `WarehouseMissingError` before the first materialization."""
+        """A table's rows, or a query's.
+
+        Raises `WarehouseMissingError` where it was not materialized yet: the whole file, or the table.
+        """
         query = f"from {table_or_sql}" if _TABLE_NAME.fullmatch(table_or_sql) else table_or_sql
         if not self.path.exists():
             raise WarehouseMissingError(f"No warehouse at {self.path} yet: run `tessera materialize` first.")
         with self._connect(read_only=True) as connection:
-            return connection.sql(query).to_arrow_table()
+            try:
+                return connection.sql(query).to_arrow_table()
+            except duckdb.CatalogException as error:
+                missing = _MISSING_TABLE.search(str(error))
+                if missing is None:
+                    raise
+                raise WarehouseMissingError(
+                    f"{self.path} has no table {missing.group(1)} yet: run `tessera materialize` first."
+                ) from error
 
     def write(self, table: str, rows: pa.Table) -> None:
         """Replace `table` by `rows`; the same call twice leaves the same table."""

@@ -54,6 +54,9 @@ def test_reading_before_the_first_materialization_says_what_to_run(warehouse: Wa
     assert warehouse.tables() == []
     with pytest.raises(WarehouseMissingError, match="tessera materialize"):
         warehouse.read("users")
+    warehouse.write("user_segments", pa.table({"user_id": ["a"]}))
+    with pytest.raises(WarehouseMissingError, match="no table users yet: run `tessera materialize`"):
+        warehouse.read("select count(*) as n from users")
 
 
 def test_a_name_that_is_no_table_name_is_refused(warehouse: Warehouse) -> None:

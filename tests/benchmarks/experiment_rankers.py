@@ -20,7 +20,7 @@ from ml.experiments.off_policy import LoggedDecisions, doubly_robust, inverse_pr
 from ml.settings.simulator import BrowsingSettings
 from ml.sources.simulator.browsing import Shelves, browse, shown_probability, stock_shelves
 from ml.sources.simulator.items import DAY_MS, hourly_weights, topic_vectors
-from ml.sources.simulator.population import Population
+from ml.sources.simulator.population import Engagement, Population
 from ml.sources.simulator.site import Site
 from ml.sources.simulator.visits import Sessions, draw_sessions, utc_offsets
 
@@ -109,6 +109,8 @@ class _Clicks:
 
 def _people(site: Site, seed: int) -> _People:
     users, items = site.population(DAY), site.items(DAY)
+    # The marts leave bots out; a handful of them would be a tenth of all clicks here.
+    users = users.take(users.engagement != Engagement.BOT)
     date, day_ms = site.date_of(DAY), site.start_ms + DAY * DAY_MS
     nobody = np.zeros(len(users.key), dtype=bool)
     sessions = draw_sessions(
@@ -131,6 +133,8 @@ def _clicks(
     pages, _ = browse(people.users, people.interest_cdf, sessions, people.shelves, knobs, rng)
     where = np.flatnonzero(pages.clicked >= 0)
     user = sessions.user[pages.session[where]]
+    # Nobody clicks the page they are on, so such a click would depend on what was shown before, too.
+    shows_itself = (pages.shown[where] == pages.item[where][:, None]).any(axis=1)
 
     def chance(policy: BrowsingSettings) -> Floats:
         places = shown_probability(people.interest_cdf, sessions, pages, where, people.shelves, policy)
@@ -140,7 +144,7 @@ def _clicks(
     return _Clicks(
         user=user,
         topic=people.users.interest[user].argmax(axis=1),
-        reward=(pages.match[where + 1] >= LIKED).astype(np.float64),
+        reward=((pages.match[where + 1] >= LIKED) & ~shows_itself).astype(np.float64),
         logged=logged,
         target=logged if target is None else chance(target),
     )

@@ -11,6 +11,7 @@ from rich.console import Console
 from ml.settings import SettingsError
 from orchestration.commands.audience import audience
 from orchestration.commands.demo import demo
+from orchestration.commands.docs import docs
 from orchestration.commands.experiment import experiment
 from orchestration.commands.ingest import ingest
 from orchestration.commands.materialize import materialize
@@ -40,7 +41,7 @@ app = typer.Typer(
 )
 for panel, commands in {
     "Start here": (demo, up),
-    "The pipeline": (simulate, ingest, materialize),
+    "The pipeline": (simulate, ingest, materialize, docs),
     "Using the results": (audience,),
     "Without the pipeline": (fit, tune, recommend, evaluate, segment),
 }.items():

@@ -43,6 +43,7 @@ def build(home: Home, *arguments: str) -> Measured:
 
 def run_dbt(home: Path, *arguments: str) -> int:
     """dbt in this process; raises `RuntimeError` with dbt's messages where a model fails."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
     os.environ["TESSERA_HOME"] = str(home)
@@ -50,6 +51,7 @@ def run_dbt(home: Path, *arguments: str) -> int:
     folders = ["--project-dir", DBT_PROJECT_FOLDER, "--profiles-dir", DBT_PROJECT_FOLDER]
     folders += ["--target-path", home / "dbt", "--log-path", home / "dbt"]
     outcome = dbtRunner().invoke([*arguments, *map(str, folders), "--quiet", "--vars", variables])
+    DuckDBConnectionManager.close_all_connections()
     if not outcome.success:
         failed = [one.message for one in getattr(outcome.result, "results", []) if one.status == "error"]
         raise RuntimeError(f"dbt {' '.join(arguments)}: {outcome.exception or failed}")

@@ -1,12 +1,14 @@
-"""The sources that dbt reads are the contract, column by column."""
+"""The sources that dbt reads are the contract, column by column, and each mart says who reads it."""
 
 import pyarrow as pa
 import yaml
+from dbt.contracts.graph.manifest import Manifest
 
 from ml.catalogue import ITEM_SCHEMA
 from ml.events import FIELDS
 from orchestration.checkout import DBT_PROJECT_FOLDER
 
+MARTS = ("marts", "segmented", "training")
 DUCKDB_TYPES = {
     pa.string(): "varchar",
     pa.float64(): "double",
@@ -30,3 +32,14 @@ def test_the_item_source_has_the_fields_of_the_catalogue() -> None:
     assert columns_of("catalogue") == [
         (f.name, DUCKDB_TYPES[f.type], f.metadata[b"description"].decode()) for f in ITEM_SCHEMA
     ]
+
+
+def test_every_mart_says_who_reads_it_and_what_its_columns_are(manifest: Manifest) -> None:
+    read = {unique_id for exposure in manifest.exposures.values() for unique_id in exposure.depends_on.nodes}
+    marts = [node for node in manifest.nodes.values() if node.resource_type == "model" and node.fqn[1] in MARTS]
+    assert marts
+    assert [mart.name for mart in marts if mart.unique_id not in read] == []
+    bare = [
+        f"{mart.name}.{name}" for mart in marts for name, column in mart.columns.items() if not column.description
+    ]
+    assert bare == []

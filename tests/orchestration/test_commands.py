@@ -84,3 +84,27 @@ def test_a_materialized_home_has_a_champion_with_its_promotion_on_record(materia
     assert champion is not None
     assert [(promotion.version, promotion.kind) for promotion in registry.promotions()] == [(1, "first")]
     assert champion.metrics["ndcg_at_10"] > 0
+
+
+def test_funnels_by_segment_are_the_funnels_divided(materialized_home: Home) -> None:
+    totals = "select funnel, step_number, sum(entered)::bigint as entered from {} group by all order by all"
+    warehouse = Warehouse(materialized_home.warehouse)
+    whole, parts = (warehouse.read(totals.format(mart)).to_pylist() for mart in ("funnels", "segment_funnels"))
+    assert whole
+    assert parts == whole
+    named = warehouse.read("select count(distinct segment) as n from segment_funnels where segment != ''")
+    assert named["n"][0].as_py() > 1
+
+
+def test_docs_are_one_page_with_every_mart(materialized_home: Home) -> None:
+    written = tessera("docs", "--home", str(materialized_home.path))
+    assert written.exit_code == 0
+    page = (materialized_home.reports / "warehouse" / "index.html").read_text(encoding="utf-8")
+    for part in ("model.tessera.segment_funnels", "exposure.tessera.recommendation", "Deepest scroll"):
+        assert part in page
+
+
+def test_docs_of_no_warehouse_say_what_to_run(tmp_path: Path) -> None:
+    refused = tessera("docs", "--home", str(tmp_path))
+    assert refused.exit_code == 1
+    assert "tessera materialize" in refused.output

@@ -1,0 +1,46 @@
+"""`tessera docs`: one page on every table of the warehouse, with lineage and who reads it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import typer
+from rich.console import Console
+
+from orchestration.commands.home import HomeOption, chosen_settings, home_of
+
+console = Console(highlight=False)
+
+
+def docs(*, home: HomeOption = None) -> None:
+    """Write `reports/warehouse/index.html`: the tables' columns with units and formulas, SQL, lineage and readers.
+
+    One file that opens in a browser without a server. Exit status 3 says that a run is at work on the tables.
+    """
+    from orchestration.checkout import DBT_PROJECT_FOLDER
+    from orchestration.dbt_project import DBT_EXECUTABLE, dbt_variables
+    from orchestration.warehouse import Warehouse, WarehouseBusyError
+
+    place = home_of(home)
+    if not place.warehouse.exists():
+        console.print(f"[red]No warehouse in {place.path} yet.[/] Run [bold]tessera materialize[/] first.")
+        raise typer.Exit(1)
+    target = place.path / "dbt"
+    command = [str(DBT_EXECUTABLE), "--quiet", "--no-use-colors", "docs", "generate", "--static"]
+    command += ["--target-path", str(target), "--log-path", str(target)]
+    command += ["--vars", json.dumps(dbt_variables(chosen_settings()))]
+    try:
+        with Warehouse(place.warehouse).writing("tessera docs"):
+            made = subprocess.run(command, cwd=DBT_PROJECT_FOLDER, capture_output=True, text=True, check=False)
+    except WarehouseBusyError as error:
+        console.print(f"[red]Busy.[/] {error}", soft_wrap=True)
+        raise typer.Exit(3) from None
+    if made.returncode:
+        console.print(f"dbt failed:\n{made.stdout}{made.stderr}", markup=False)
+        raise typer.Exit(1)
+    page = place.reports / "warehouse" / "index.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(target / "static_index.html", page)
+    console.print(page.as_uri(), soft_wrap=True)

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from ml.home import Home
 from ml.registry import Registry
 from orchestration.cli import app, main
+from orchestration.warehouse import Warehouse
 
 HOLD = """
 import sys, time

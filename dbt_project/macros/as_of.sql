@@ -30,7 +30,7 @@
     (
         {{ users_from(
             '(' ~ user_totals_from(sessions_until(as_of)) ~ ')',
-            '(' ~ user_categories_from(user_items_until(as_of)) ~ ')',
+            '(' ~ user_tastes_from(user_items_until(as_of)) ~ ')',
             '(' ~ user_tags_from(user_items_until(as_of)) ~ ')',
             as_of
         ) }}

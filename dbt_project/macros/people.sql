@@ -81,7 +81,7 @@ from dated
 group by user_id, item_id
 {% endmacro %}
 
-{% macro user_categories_from(user_items) %}
+{% macro user_tastes_from(user_items) %}
 with pairs as (
 
     select
@@ -93,17 +93,42 @@ with pairs as (
     from {{ user_items }} as pairs
     inner join {{ ref('item_topics') }} as items on pairs.item_id = items.item_id
 
-)
+),
+
+categories as (
+
+    select
+        user_id,
+        category,
+        cast(sum(views) as bigint) as views,
+        round(sum(strength), 6) as strength,
+        cast(coalesce(sum(case when price is not null then views end), 0) as bigint) as priced_views,
+        round(sum(price * views), 6) as price_views
+    from pairs
+    group by user_id, category
+
+),
+
+categories_with_totals as (
+
+    select
+        *,
+        sum(strength) over (partition by user_id) as all_strength,
+        sum(views) over (partition by user_id) as all_views
+    from categories
+
+),
 
 select
     user_id,
-    category,
-    cast(sum(views) as bigint) as views,
-    round(sum(strength), 6) as strength,
-    cast(coalesce(sum(case when price is not null then views end), 0) as bigint) as priced_views,
-    round(sum(price * views), 6) as price_views
-from pairs
-group by user_id, category
+    max_by(category, case when strength > 0 then row(strength, category) end) as top_category,
+    {{ map_of('category', 'round(strength / all_strength, 6)', 'category is not null and strength > 0') }} as category_affinities,
+    {{ map_of('category', 'round(views / all_views, 6)', 'category is not null and views > 0') }} as category_shares,
+    round(-sum(case when strength > 0 then strength / all_strength * ln(strength / all_strength) else 0 end), 6) as category_entropy,
+    round(sum(price_views) / nullif(sum(priced_views), 0), 6) as mean_price_viewed,
+    cast(sum(priced_views) as bigint) as product_views
+from categories_with_totals
+group by user_id
 {% endmacro %}
 
 {% macro user_tags_from(user_items) %}
@@ -148,7 +173,7 @@ where tag_rank <= {{ var('affinity_tags') }} and total > 0
 group by user_id
 {% endmacro %}
 
-{% macro users_from(totals, categories, tags, as_of) %}
+{% macro users_from(totals, tastes, tags, as_of) %}
 {%- set devices = ['mobile', 'tablet', 'desktop', 'tv', 'other'] %}
 {%- set reaction_rates = {
     'hover_rate': 'hovers', 'scroll_rate': 'scrolls', 'click_rate': 'clicks', 'video_rate': 'video_plays',
@@ -156,32 +181,7 @@ group by user_id
     'bookmark_rate': 'bookmarks', 'share_rate': 'shares', 'comment_rate': 'comments'
 } %}
 
-with categories_with_totals as (
-
-    select
-        *,
-        sum(strength) over (partition by user_id) as all_strength,
-        sum(views) over (partition by user_id) as all_views
-    from {{ categories }} as categories
-
-),
-
-tastes as (
-
-    select
-        user_id,
-        max_by(category, case when strength > 0 then row(strength, category) end) as top_category,
-        {{ map_of('category', 'round(strength / all_strength, 6)', 'category is not null and strength > 0') }} as category_affinities,
-        {{ map_of('category', 'round(views / all_views, 6)', 'category is not null and views > 0') }} as category_shares,
-        round(-sum(case when strength > 0 then strength / all_strength * ln(strength / all_strength) else 0 end), 6) as category_entropy,
-        round(sum(price_views) / nullif(sum(priced_views), 0), 6) as mean_price_viewed,
-        cast(sum(priced_views) as bigint) as product_views
-    from categories_with_totals
-    group by user_id
-
-),
-
-timed as (
+with timed as (
 
     select
         *,
@@ -282,7 +282,7 @@ select
     coalesce(timed.consents, []) as consents,
     timed.has_personalization_consent
 from timed
-left join tastes on timed.user_id = tastes.user_id
+left join {{ tastes }} as tastes on timed.user_id = tastes.user_id
 left join {{ tags }} as tags on timed.user_id = tags.user_id
 {% endmacro %}
 

@@ -1,1 +1,1 @@
-{{ users_from(ref('user_totals'), ref('user_categories'), ref('user_tags'), as_of()) }}
+{{ users_from(ref('user_totals'), ref('user_tastes'), ref('user_tags'), as_of()) }}

@@ -6,10 +6,10 @@
 {% set user_items -%}
     (
         select * from {{ ref('user_items') }}
-        {% if not rebuilds_all('user_categories', 'users') %}
+        {% if not rebuilds_all('user_tastes', 'users') %}
         where user_id in {{ queued('users', 'user_id') }}
         {% endif %}
     )
 {%- endset -%}
 
-{{ user_categories_from(user_items) }}
+{{ user_tastes_from(user_items) }}

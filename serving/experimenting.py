@@ -62,9 +62,11 @@ NO_TRIAL = Trial()
 
 
 class Experimenting:
-    """Args:
-    book: the definitions in force.
-    state: remembers which exposures were logged.
+    """Assigns the units of a request, and tells what that changes and what is to be logged.
+
+    Args:
+        book: the definitions in force.
+        state: remembers which exposures were logged.
     """
 
     def __init__(self, book: ExperimentBook, state: OnlineState) -> None:

@@ -16,6 +16,7 @@ from orchestration.commands.home import HomeOption, chosen_settings, home_of
 if TYPE_CHECKING:
     from ml.experiments.segment_strategy import StrategyResult
     from ml.home import Home
+    from orchestration.warehouse import Warehouse
 
 
 def segment(
@@ -43,6 +44,7 @@ def segment(
         experiments = load_definitions(place, settings)
         key = experiment_id or "segment-" + "-".join(_slug(name) for name in sorted(segments))
         if experiment_id is None and key not in experiments.experiments:
+            _refuse_unknown(segments, warehouse_of(place))
             file = _define_strategy(place, key, segments, metric, lift, json.loads(payload), days)
             console.print(
                 f"{key} is defined in {file}. It starts now and ends in {days} days; call again when units were "
@@ -56,6 +58,16 @@ def segment(
             experiments, key, segments, tables.exposures, tables.outcomes, tables.as_of, settings.experiments
         )
     _print_strategy(result)
+
+
+def _refuse_unknown(segments: list[str], warehouse: Warehouse) -> None:
+    """Raise ValueError for a segment that nobody is in, where there are segments to compare with."""
+    if "user_segments" not in warehouse.tables():
+        return
+    known = warehouse.read("select distinct name from user_segments order by name")["name"].to_pylist()
+    unknown = sorted(set(segments) - set(known))
+    if unknown:
+        raise ValueError(f"nobody is in {', '.join(unknown)}; segments: {', '.join(known)}")
 
 
 def _print_strategy(result: StrategyResult) -> None:

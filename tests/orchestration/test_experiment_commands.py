@@ -1,0 +1,76 @@
+"""`tessera experiment` as its user types it, on a small home."""
+
+import json
+
+import pyarrow as pa
+import pytest
+from typer.testing import CliRunner
+
+from ml.home import Home
+from orchestration.cli import app
+from orchestration.warehouse import Warehouse
+
+
+@pytest.fixture
+def home(tmp_path):
+    place = Home(tmp_path)
+    warehouse = Warehouse(place.warehouse)
+    teams = json.dumps(["champion", "challenger"])
+    answers = [
+        {
+            "user_id": f"u{n}",
+            "slot": "home",
+            "items": json.dumps(["a", "b"]),
+            "propensities": "[]",
+            "teams": teams,
+            "clicks": 1,
+            "clicked_items": ["b"],
+        }
+        for n in range(40)
+    ]
+    answers += [
+        {
+            "user_id": f"v{n}",
+            "slot": "hero",
+            "items": json.dumps(["bold" if n % 2 else "plain"]),
+            "propensities": "[0.5]",
+            "teams": None,
+            "clicks": int(n % 4 == 1),
+            "clicked_items": None,
+        }
+        for n in range(400)
+    ]
+    warehouse.write("answers", pa.Table.from_pylist(answers))
+    warehouse.write("user_segments", pa.table({"user_id": ["ann", "bob"], "name": ["Cooks", "Athletes"]}))
+    return tmp_path
+
+
+def run(home, *words, status=0):
+    found = CliRunner().invoke(app, ["experiment", *words, "--home", str(home)], env={"COLUMNS": "200"})
+    assert found.exit_code == status, found.output
+    return found.output
+
+
+def test_the_preferred_rankers_picks_are_named(home):
+    assert "The challenger's picks are preferred." in run(home, "interleaving")
+
+
+def test_contents_are_valued_from_what_was_drawn(home):
+    told = run(home, "off-policy", "hero")
+    assert told.count("bold") == told.count("plain") == 3
+    # A click for half of the 200 that saw it; IPS weighs each by 1 / .5.
+    assert "0.5000" in told
+    assert "'footer' drew no content" in run(home, "off-policy", "footer", status=2)
+
+
+def test_a_segment_strategy_becomes_an_experiment_of_segments_that_exist(home):
+    assert "nobody is in Bakers; segments: Athletes, Cooks" in run(home, "segment", "Bakers", status=2)
+    assert not (home / "experiments.yaml").exists()
+    assert "segment-cooks is defined" in run(home, "segment", "Cooks", "--payload", '{"content": "recipes"}')
+    assert "segment-cooks" in run(home, "check")
+    told = json.loads(run(home, "assign", "segment-cooks", "ann"))
+    assert (told["experiment_id"], told["reason"]) == ("segment-cooks", "assigned")
+
+
+def test_what_is_missing_is_said_in_one_line(tmp_path):
+    assert "no table answers: run `tessera materialize` first" in run(tmp_path, "interleaving", status=2)

@@ -64,11 +64,11 @@ class Refitting:
         found = await asyncio.to_thread(refit, self._log.taken(), published, SEED)
         ended = time.monotonic()
         self._next_fit = ended + (ended - started) * (1 / self.settings.time_share - 1)
-        self.fresh = found.blend if found.is_better else None
+        self.fresh = found.blend if found.is_sound else None
         logger.info(
             "blend learned again from %d openings: hit rate at 5 %.4f, published alone %.4f, %s",
             found.questions, found.hit_rate_at_5, found.hit_rate_at_5_before,
-            "taken" if found.is_better else "left",
+            "taken" if found.is_sound else "left",
         )  # fmt: skip
         return found
 

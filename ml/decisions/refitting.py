@@ -40,17 +40,20 @@ class Refit:
         blend: holds the trees and what turns their scores into logits.
         hit_rate_at_5: of both rankers together on the newest questions, which it had not seen.
         hit_rate_at_5_before: of the published one alone, there.
+        judged: number of those newest questions.
     """
 
     blend: Blend
     questions: int
+    judged: int
     hit_rate_at_5: float
     hit_rate_at_5_before: float
 
     @property
-    def is_better(self) -> bool:
-        """Whether it may speak."""
-        return self.hit_rate_at_5 >= self.hit_rate_at_5_before
+    def is_sound(self) -> bool:
+        """Whether it may speak: it is not worse by more than the standard error of a hit rate on so few."""
+        before = self.hit_rate_at_5_before
+        return self.hit_rate_at_5 >= before - (before * (1 - before) / self.judged) ** 0.5
 
 
 def refit(questions: Sequence[AskedQuestion], published: Blend, seed: int) -> Refit:
@@ -75,6 +78,7 @@ def refit(questions: Sequence[AskedQuestion], published: Blend, seed: int) -> Re
     return Refit(
         fresh,
         len(questions),
+        held,
         hit_rate(mixed(published, fresh, held_rows), held_opened, held_sizes, K),
         hit_rate(published.base(held_rows), held_opened, held_sizes, K),
     )

@@ -5,7 +5,7 @@ import pytest
 
 from ml.decisions.blend import Blend
 from ml.decisions.features import NAMES
-from ml.decisions.refitting import AskedQuestion, QuestionLog, mixed, refit
+from ml.decisions.refitting import AskedQuestion, QuestionLog, Refit, mixed, refit
 
 CANDIDATES = 40
 
@@ -23,7 +23,7 @@ def test_what_decides_lately_is_learned_and_judged_on_questions_not_seen():
     assert found.questions == 300
     assert found.hit_rate_at_5_before < 0.4  # five of forty by chance
     assert found.hit_rate_at_5 > 0.9
-    assert found.is_better
+    assert found.is_sound
 
 
 def test_what_held_until_a_moment_ago_is_not_loud():
@@ -33,6 +33,12 @@ def test_what_held_until_a_moment_ago_is_not_loud():
     found = refit([*opposite, *questions(60, seed=5)], good, seed=1)
     assert found.hit_rate_at_5_before > 0.9
     assert found.hit_rate_at_5 > 0.9
+
+
+@pytest.mark.parametrize(("now", "is_sound"), [(0.55, True), (0.46, True), (0.44, False)])
+def test_a_ranker_that_errs_by_more_than_noise_is_left(now, is_sound):
+    # the standard error of a hit rate of .5 on 100 questions is .05
+    assert Refit(Blend.prior(), 500, 100, now, 0.5).is_sound is is_sound
 
 
 def test_both_opinions_count_alike_and_one_alone_where_there_is_one():

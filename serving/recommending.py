@@ -128,9 +128,10 @@ class Recommending:
             excluded.update(linked.key_of_row[ranking.shelf.bundle.history.seen(row)].tolist())
         if is_personal:
             visit = activity.visit(request.session_id, user, at)
-            visitor = linked.remembered(visitor, row, activity.limits)
-            vector = ranking.personal.vector(visitor, row)[0]
-            question = Question(at, visit, visitor, vector, linked.segment(row))
+            remembered = linked.remembered(visitor, row, activity.limits)
+            vector = ranking.personal.vector(remembered, row)[0]
+            # the blend learned from what memory holds of people: a longer past would read as something else
+            question = Question(at, visit, visitor or remembered, vector, linked.segment(row))
         else:
             question = Question(at)
         return Asking(

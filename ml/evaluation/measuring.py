@@ -36,6 +36,7 @@ class Measured:
         per_user: float64 (n_users,) by metric, in the order of `users`.
         users: test users.
         users_missing: test users without any recommendation; they count with 0.
+        lists: what was measured.
     """
 
     k: int
@@ -43,6 +44,7 @@ class Measured:
     per_user: Mapping[str, Floats]
     users: Ids
     users_missing: int
+    lists: JudgedLists
 
     def named(self) -> dict[str, float]:
         """Metrics under the names of MLflow and the metadata: `ndcg_at_10`; those of the catalogue as they are."""
@@ -56,7 +58,53 @@ def measure(recommended: pa.Table, test: Interactions, train: Interactions, k: i
     metrics = {name: float(np.nanmean(values)) for name, values in per_user.items()}
     metrics |= _beyond_accuracy(lists, train)
     missing = int((lists.rows < 0).all(axis=1).sum())
-    return Measured(k, metrics, per_user, test.users, missing)
+    return Measured(k, metrics, per_user, test.users, missing, lists)
+
+
+def figures_by_group(
+    measured: Measured, metric: str, train: Interactions, segments: Mapping[str, str] | None = None
+) -> pa.Table:
+    """The metric by segment and by activity of the user, and the share of hits by age of the item.
+
+    Args:
+        metric: of `PER_USER`.
+        train: what activity and ages are counted in; without timestamps there are no ages.
+        segments: of the users, by id.
+
+    Returns:
+        Columns grouped_by, group, value, n (users, or relevant pairs for the age).
+    """
+    values, users = measured.per_user[metric], measured.users
+    rows = train.users.rows(users.values)
+    lengths = np.where(rows >= 0, np.diff(train.matrix.indptr)[rows], 0)
+    parts = {"activity": by_activity(values, lengths)}
+    if segments:
+        parts["segment"] = by_group(
+            values, pa.array([segments.get(user) for user in users.to_list()], pa.string())
+        )
+    if train.timestamps is not None:
+        parts["item age"] = by_item_age(measured.lists, item_ages(train, measured.lists.items))
+    found = [
+        {"grouped_by": kind, "group": name, "value": value, "n": n}
+        for kind, groups in parts.items()
+        for name, (value, n) in groups.items()
+    ]
+    return pa.Table.from_pylist(found)
+
+
+def item_ages(train: Interactions, items: Ids) -> Floats:
+    """Days from an item's first interaction to the end of the training: (n_items,), NaN for items never seen.
+
+    Raises:
+        ValueError: the interactions have no timestamps.
+    """
+    if train.timestamps is None:
+        raise ValueError("ages of items need a column 'timestamp'")
+    first = np.full(len(train.items), np.inf)
+    np.minimum.at(first, train.columns, train.timestamps)
+    days = (float(train.timestamps.max()) - first) / 86_400.0
+    rows = train.items.rows(items.values)
+    return np.where((rows >= 0) & np.isfinite(first[rows]), days[rows], np.nan)
 
 
 def by_group(values: Floats, groups: pa.Array | pa.ChunkedArray) -> dict[str, tuple[float, int]]:

@@ -108,6 +108,9 @@ def evaluate(
     model: ModelName = "auto",
     validation: Annotated[Validation, typer.Option(help="As for `fit`.")] = Validation.TIME,
     k: Annotated[int, typer.Option(min=1, help="Places that count.")] = 10,
+    sampled: Annotated[
+        int, typer.Option(min=0, help="Also rank each relevant item among so many drawn ones; marked `sampled`.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 0,
     home: HomeOption = None,
 ) -> None:
@@ -116,7 +119,7 @@ def evaluate(
     Example: tessera evaluate --train train.parquet --test test.parquet --model ease --k 10
     """
     with clear_errors("evaluate"):
-        from ml.evaluation.measuring import measure
+        from ml.evaluation.measuring import figures_by_group, measure
         from ml.recommenders.tables import read_features, read_interactions
 
         past, future = read_interactions(train), read_interactions(test)
@@ -125,7 +128,14 @@ def evaluate(
         catalogue = past.items if item_features is None else past.items.union(item_features.ids)
         recommended = recommender.recommend(future.users.values, k).to_table()
         measured = measure(recommended, future, past, k, catalogue)
-    figures = {name: None if math.isnan(value) else value for name, value in measured.metrics.items()}
+        metrics = dict(measured.metrics)
+        if sampled:
+            metrics |= _sampled(recommender, future, sampled, k, seed)
+        groups = figures_by_group(measured, "ndcg", past).to_pylist()
+    figures = {name: None if math.isnan(value) else value for name, value in metrics.items()}
+    for group in groups:
+        metric = "hits" if group["grouped_by"] == "item age" else "ndcg"
+        figures[f"{metric}_by_{group['grouped_by']}_{group['group']}".replace(" ", "_")] = group["value"]
     counts = {"k": k, "users": len(measured.users), "users_missing": measured.users_missing}
     typer.echo(json.dumps({"model": type(recommender).__name__, **counts, **figures}))
 
@@ -151,6 +161,20 @@ def _fitted(
             kind = "random"
         return choose(data, kind, seed=seed, told=console.print).recommender
     return make_recommender(name, **seeded(name, seed)).fit(pairs, users, items)
+
+
+def _sampled(recommender: Recommender, future: Interactions, sampled: int, k: int, seed: int) -> dict[str, float]:
+    """Figures on a sample, for the users that the model knows."""
+    import numpy as np
+
+    from ml.evaluation.sampled import sampled_metrics
+
+    rows = recommender.user_ids_.rows(future.users.values)
+    relevant = future.aligned(future.users, recommender.item_ids_.union(future.items)).matrix
+    known = np.flatnonzero(rows >= 0)
+    relevant = relevant[known][:, : len(recommender.item_ids_)].tocsr()
+    had = recommender.seen_[rows[known]]
+    return sampled_metrics(recommender.score, rows[known], relevant, had, sampled=sampled, k=k, seed=seed)
 
 
 def _tell_ablation(

@@ -16,7 +16,7 @@ from ml.recommenders.persistence import DOCUMENT, read_state, write_state
 
 IDENTITY = "id:"  # prefix of a feature that stands for one user alone
 OF_USERS = (  # learned state with one row a user
-    "user_", "seen_", "histories_", "profiles_", "shares/", "profile_lifts/", "spread/user_",
+    "user_", "known_users_", "seen_", "histories_", "profiles_", "shares/", "profile_lifts/", "spread/user_",
 )  # fmt: skip
 NESTED = "context:"  # what stacking puts before the state of its context
 

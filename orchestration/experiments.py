@@ -33,6 +33,15 @@ def definitions_file(home: Home, settings: Settings) -> Path:
     return own if own.exists() else CHECKOUT / settings.experiments.file
 
 
+def own_definitions_file(home: Home, settings: Settings) -> Path:
+    """The home's own file of definitions, begun as a copy of the one in force where there is none."""
+    own, in_force = home.path / FILE_NAME, definitions_file(home, settings)
+    if not own.exists() and in_force.exists():
+        home.path.mkdir(parents=True, exist_ok=True)
+        own.write_bytes(in_force.read_bytes())
+    return own
+
+
 def load_definitions(home: Home, settings: Settings) -> Experiments:
     """The checked definitions; raises ExperimentsFileError with every fault and its line."""
     return load_experiments(definitions_file(home, settings))

@@ -93,9 +93,9 @@ def _define_strategy(
     home: Home, key: str, segments: list[str], metric: str, lift: float, payload: dict[str, Any], days: int
 ) -> Path:
     from ml.experiments.drafting import add_experiment
-    from orchestration.experiments import definitions_file
+    from orchestration.experiments import own_definitions_file
 
-    file = definitions_file(home, chosen_settings())
+    file = own_definitions_file(home, chosen_settings())
     start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     add_experiment(
         file,

@@ -29,6 +29,8 @@ def in_values(element: Node, values: Sequence[Any]) -> Node:
         missing = pa.scalar(None, pa.bool_())
         if not values:
             return pc.if_else(pc.is_valid(found), pa.scalar(False), missing)
+        if element.type is FieldType.NUMBER:
+            found = pc.add(found, 0.0)  # -0 becomes 0: Arrow looks numbers up by their bits
         return pc.if_else(pc.is_valid(found), pc.is_in(found, value_set=arrow), missing)
 
     return Node(FieldType.BOOLEAN, scalar, vector)

@@ -159,6 +159,12 @@ def test_encoded_and_sliced_columns_give_the_same_answers() -> None:
     assert compile_expression('shares["s"] < 1', FIELDS).mask(table).to_pylist() == [True, False, False]
 
 
+def test_a_negative_zero_is_found_among_numbers_in_rows_and_tables() -> None:
+    expression = compile_expression("recency_days in [0, 2.5]", FIELDS)
+    assert expression.matches({"recency_days": -0.0})
+    assert expression.mask(pa.table({"recency_days": [-0.0, 1.0]})).to_pylist() == [True, False]
+
+
 # Rows and tables agree on any expression -------------------------------------------------------------------------
 
 _numbers = st.sampled_from(

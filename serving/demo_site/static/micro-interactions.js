@@ -15,6 +15,8 @@
     let travelled = 0, last = null, reached = 0, left = false;
     let clicks = [];
     const forms = new Set();
+    // What the page shows of the tracking itself is no answer to a click.
+    const isOfTracking = (node) => !!(node.closest ? node : node.parentElement)?.closest("[data-of-tracking]");
     const itemOf = (element) => element?.closest?.("[data-item-id]")?.dataset ?? {};
 
     function report(type, fields) {
@@ -72,7 +74,7 @@
         }
         if (event.target.closest?.(INTERACTIVE)) return;
         let changed = false;
-        const alive = new MutationObserver(() => { changed = true; });
+        const alive = new MutationObserver((found) => { changed ||= found.some(({ target }) => !isOfTracking(target)); });
         alive.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
         const before = location.href;
         setTimeout(() => {

@@ -16,7 +16,7 @@ from ml.decisions.personal import Personal
 MOST_TOGETHER = 16  # more make the first of them wait longer than the shared pass over the items saves
 
 
-@dataclass
+@dataclass(eq=False)  # a wish equals itself alone: vectors have no truth value
 class _Wish:
     personal: Personal
     vector: Vector

@@ -3,11 +3,13 @@
 import asyncio
 import datetime as dt
 
+import httpx
 import pyarrow as pa
 import pytest
 from bundles import AS_OF, publish
 
 from serving.answering import answer
+from serving.application import application
 from serving.errors import ApiError
 from serving.requests import RecommendationRequest
 from serving.tessera import Tessera
@@ -55,6 +57,22 @@ def test_a_known_user_gets_what_fits_and_never_what_was_seen(start, home):
     assert (reply["segment"], reply["model_version"]) == ("athletes", "champion-1")
     assert [item["rank"] for item in reply["items"]] == [1, 2, 3]
     assert all(item["reason"] for item in reply["items"])
+
+
+def test_people_who_ask_at_once_are_all_answered(start, home):
+    publish(home.published)
+    people = ["ann", "bob", "ann", "bob"]
+
+    async def together(tessera):
+        inside = httpx.ASGITransport(application(tessera))
+        async with httpx.AsyncClient(transport=inside, base_url="http://127.0.0.1") as client:
+            asked = [client.post("/v1/recommendations", json={"user_id": person, "k": 3}) for person in people]
+            return await asyncio.wait_for(asyncio.gather(*asked), 30)
+
+    replies = ask(start, together)
+    assert [reply.status_code for reply in replies] == [200] * len(people)
+    alone = {person: ids(ask(start, recommend(user_id=person, k=3))) for person in set(people)}
+    assert [ids(reply.json())[:2] for reply in replies] == [alone[person][:2] for person in people]
 
 
 def test_a_stranger_gets_trending_items(start, home):

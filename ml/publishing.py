@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.bundle import ITEM_COLUMNS, TRENDING_SCHEMA, FoldIn, Publication, as_bundle, write_bundle
+from ml.bundle import ITEM_COLUMNS, TRENDING_SCHEMA, Publication, as_bundle, write_bundle
 from ml.decisions.blend import Blend
 from ml.decisions.blend_training import train_blend
 from ml.decisions.log_changes import newest_changes
@@ -64,9 +64,7 @@ def publication(
     if isinstance(recommender, FactorRecommender):
         user_factors = _rows_of(recommender.user_factors_, recommender.user_ids_, people["user_id"])
         item_factors = _rows_of(recommender.item_factors_, recommender.item_ids_, items["item_id"])
-        fold_in = FoldIn(
-            recommender.unknown_user_, recommender.fold_in_weight_, recommender.fold_in_regularization_
-        )
+        fold_in = recommender.fold_in_rule()
     return Publication(
         model_version=model_version,
         as_of=last or dt.datetime.now(dt.UTC),

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ml.bundle.files import BundleError, read_manifest, verify_files
-from ml.bundle.publication import TRENDING_SCHEMA, Floats, FoldIn
+from ml.bundle.publication import TRENDING_SCHEMA
+from ml.fold_in import Floats, FoldIn
 from ml.history import History
 
 
@@ -84,8 +85,13 @@ class Bundle:
                 )
         if self.user_factors.shape[1] != self.item_factors.shape[1]:
             raise BundleError(f"{self.path}: user and item factors differ in width")
-        if self.fold_in is not None and self.fold_in.unknown_user.shape != (self.user_factors.shape[1],):
-            raise BundleError(f"{self.path}: unknown_user.npy is not as wide as the factors")
+        if self.fold_in is not None:
+            width = self.user_factors.shape[1]
+            if self.fold_in.unknown_user.shape != (width,):
+                raise BundleError(f"{self.path}: unknown_user.npy is not as wide as the factors")
+            covariance = self.fold_in.user_covariance
+            if covariance is not None and covariance.shape != (width, width):
+                raise BundleError(f"{self.path}: user_covariance.npy is not as wide as the factors")
 
     @property
     def version(self) -> str:
@@ -128,4 +134,6 @@ def _read_fold_in(path: Path, manifest: Mapping[str, Any]) -> FoldIn | None:
     if stated is None:
         return None
     unknown = np.load(path / "unknown_user.npy", allow_pickle=False)
-    return FoldIn(unknown, float(stated["weight"]), float(stated["regularization"]))
+    file = path / "user_covariance.npy"
+    covariance = np.load(file, allow_pickle=False) if file.exists() else None
+    return FoldIn(unknown, float(stated["weight"]), float(stated["regularization"]), covariance)

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from ml.events import TIMESTAMP
+from ml.fold_in import Floats, FoldIn
 
 TRENDING_SCHEMA = pa.schema([("scope", pa.string()), ("item_id", pa.string()), ("score", pa.float64())])
 ITEM_COLUMNS = {
@@ -24,22 +23,6 @@ ITEM_COLUMNS = {
     "language": pa.string(),
     "published_at": TIMESTAMP,
 }
-Floats = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class FoldIn:
-    """How vectors of new people are made from the items they opened.
-
-    Attributes:
-        unknown_user: float32 (d,), vector of somebody of whom nothing is known.
-        weight: confidence of an observed item against an unobserved one.
-        regularization: pull towards `unknown_user`.
-    """
-
-    unknown_user: Floats
-    weight: float
-    regularization: float
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,8 @@ def _write_parts(draft: Path, publication: Publication) -> None:
         np.save(draft / "item_factors.npy", np.ascontiguousarray(bundle.item_factors))
     if bundle.fold_in is not None:
         np.save(draft / "unknown_user.npy", bundle.fold_in.unknown_user.astype(np.float32))
+        if bundle.fold_in.user_covariance is not None:
+            np.save(draft / "user_covariance.npy", bundle.fold_in.user_covariance.astype(np.float32))
     for name, source in publication.files.items():
         if source.is_dir():
             shutil.copytree(source, draft / name)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.bundle import Bundle
+from ml.fold_in import ItemMoments, folded_in
 
 
 class Shelf:
@@ -47,8 +48,7 @@ class Shelf:
             self.segment, self.segments = _codes(bundle.users["segment"])
         self.known_users = _known(bundle.user_factors)
         self.known_items = _known(bundle.item_factors)
-        self._gram = _gram(bundle)
-        self._covariance = _covariance(bundle.item_factors)
+        self._moments = None if bundle.item_factors is None else ItemMoments(bundle.item_factors[self.known_items])
 
     def user_vector(self, user_row: int | None) -> npt.NDArray[np.float32] | None:
         """Factors of a user that the model knows, float32 (d,)."""
@@ -59,32 +59,30 @@ class Shelf:
         return vector
 
     def fold_in(self, rows: list[int], weights: list[float]) -> npt.NDArray[np.float32] | None:
-        """Factors of somebody who opened these items, float32 (d,), by weighted ridge regression.
+        """Factors of somebody who opened these items, float32 (d,), as the model itself would fold them in.
 
         Args:
             rows: item rows; those that the model does not know are left out.
             weights: strength of each.
 
         Returns:
-            None where no item is known. Source: Hu, Koren, Volinsky 2008, equation 4.
+            None where no item is known.
         """
         factors, fold_in = self.bundle.item_factors, self.bundle.fold_in
-        if factors is None or fold_in is None or self._gram is None:
+        if factors is None or fold_in is None or self._moments is None:
             return None
         known = [place for place, row in enumerate(rows) if self.known_items[row]]
         if not known:
             return None
         chosen = factors[[rows[place] for place in known]]
-        confidence = fold_in.weight * np.array([weights[place] for place in known], dtype=np.float32)
-        left = self._gram + (chosen * confidence[:, None]).T @ chosen
-        right = fold_in.regularization * fold_in.unknown_user + chosen.T @ (confidence + 1)
-        return np.asarray(np.linalg.solve(left, right), dtype=np.float32)
+        strengths = np.array([weights[place] for place in known], dtype=np.float32)
+        return folded_in(fold_in, self._moments, chosen, strengths)
 
     def spread(self, vector: npt.NDArray[np.float32]) -> float:
         """Standard deviation of a vector's scores over the items that the model knows."""
-        if self._covariance is None:
+        if self._moments is None:
             return 0.0
-        return math.sqrt(max(0.0, float(vector @ self._covariance @ vector)))
+        return math.sqrt(max(0.0, float(vector @ self._moments.covariance @ vector)))
 
     def category_of(self, row: int) -> str | None:
         """Name of an item's category."""
@@ -128,23 +126,6 @@ def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
 def _seconds(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
     micros = pc.cast(pc.cast(column, pa.timestamp("us", tz="UTC")), pa.int64())
     return _numbers(micros) / 1e6
-
-
-def _gram(bundle: Bundle) -> npt.NDArray[np.float32] | None:
-    """Products of the item factors plus the pull towards the unknown user: float32 (d, d)."""
-    if bundle.item_factors is None or bundle.fold_in is None:
-        return None
-    known = bundle.item_factors[_known(bundle.item_factors)]
-    pull = bundle.fold_in.regularization * np.eye(known.shape[1])
-    return np.asarray(known.T @ known + pull, dtype=np.float32)
-
-
-def _covariance(factors: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float32] | None:
-    """Of the known items' factors, float32 (d, d)."""
-    if factors is None or not _known(factors).any():
-        return None
-    centred = factors[_known(factors)] - factors[_known(factors)].mean(axis=0)
-    return np.asarray(centred.T @ centred / len(centred), dtype=np.float32)
 
 
 def _known(factors: npt.NDArray[np.float32] | None) -> npt.NDArray[np.bool_]:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from ml.recommenders.base import Recommender, TrainingData, UserRows
-from ml.recommenders.factors import FactorRecommender
+from ml.recommenders.factors import FactorRecommender, covariance_of
 from ml.recommenders.interactions import Floats
 from ml.recommenders.zoo import make_recommender
 
@@ -87,6 +87,7 @@ class FactorBlend(FactorRecommender):
 
     def _fit(self, data: TrainingData) -> None:
         users, items, unknown, weights, penalties = [], [], [], [], []
+        ranks = False  # whether a part's scores have no zero and no unit, so that no ridge fits the whole
         sample = np.random.default_rng(self.seed).integers(0, len(data.interactions.users), 256)
         for part in self.models:
             model = make_recommender(part["model"], **part.get("params", {})).fit_aligned(data)
@@ -98,10 +99,13 @@ class FactorBlend(FactorRecommender):
             unknown.append(model.unknown_user_)
             weights.append(model.fold_in_weight_)
             penalties.append(model.fold_in_regularization_)
+            ranks |= model.user_covariance_ is not None
         self.user_factors_ = np.hstack(users).astype(np.float32)
         self.item_factors_ = np.hstack(items).astype(np.float32)
         self.unknown_user_ = np.concatenate(unknown).astype(np.float32)
         self.fold_in_weight_, self.fold_in_regularization_ = max(weights), max(penalties)
+        if ranks:
+            self.user_covariance_ = covariance_of(self.user_factors_)
 
 
 def standardised(scores: Floats) -> Floats:

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from ml.fold_in import ItemMoments, preference_steps
 from ml.recommenders.base import Recommender
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.lightfm_hybrid import LightFMHybrid
@@ -51,6 +52,14 @@ def item_contributions(
     if isinstance(recommender, FactorRecommender):
         factors = recommender.item_factors_.astype(np.float64)
         chosen = factors[history]
+        if recommender.user_covariance_ is not None:
+            steps = preference_steps(
+                recommender.user_covariance_,
+                ItemMoments(recommender.item_factors_),
+                recommender.item_factors_[history],
+                np.ones(len(history), np.float32),
+            )
+            return np.asarray(steps @ factors[item])
         confidence = recommender.fold_in_weight_
         penalty = max(recommender.fold_in_penalty(len(history)), 1e-6) * np.eye(factors.shape[1])
         inverse = np.linalg.inv(factors.T @ factors + confidence * chosen.T @ chosen + penalty)

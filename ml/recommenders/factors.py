@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from ml.fold_in import FoldIn, ItemMoments, folded_in
 from ml.recommenders.base import Recommender, UserRows, Users
 from ml.recommenders.interactions import Floats
 from ml.recommenders.topk import Rows, top_k_scores
@@ -23,6 +24,8 @@ class FactorRecommender(Recommender):
         unknown_user_: float32 (d,), vector of somebody of whom nothing is known.
         fold_in_weight_: confidence of an observed item against an unobserved one.
         fold_in_regularization_: pull towards `unknown_user_`.
+        user_covariance_: float32 (d, d) of the users' vectors; given by models that learn to rank, which fold in
+            by preference instead of ridge regression (see `ml.fold_in`).
     """
 
     user_factors_: Floats
@@ -30,6 +33,7 @@ class FactorRecommender(Recommender):
     unknown_user_: Floats
     fold_in_weight_: float
     fold_in_regularization_: float
+    user_covariance_: Floats | None = None
 
     def score(self, user_rows: UserRows) -> Floats:
         """Scores of all items: float32 (len(user_rows), n_items)."""
@@ -47,32 +51,26 @@ class FactorRecommender(Recommender):
         """Vector of a new user: float32 (d,)."""
         return np.asarray(self.fold_in_histories(self.history(items, weights))[0])
 
+    def fold_in_rule(self) -> FoldIn:
+        """What the service needs to fold people in as this model does."""
+        return FoldIn(
+            self.unknown_user_, self.fold_in_weight_, self.fold_in_regularization_, self.user_covariance_
+        )
+
     def fold_in_penalty(self, n_items: int) -> float:
         """L2 penalty of the fold-in of a history of so many items."""
         return self.fold_in_regularization_
 
     def fold_in_histories(self, histories: sparse.csr_matrix) -> Floats:
-        """Vectors of new users from CSR (b, n_items): float32 (b, d).
-
-        Weighted ridge regression on the fixed item factors, one step of implicit ALS (Hu, Koren, Volinsky 2008):
-        an observed item wants the score 1, the others 0.
-        """
-        gram = self._gram()
+        """Vectors of new users from CSR (b, n_items): float32 (b, d), by the fold-in of `fold_in_rule`."""
+        rule, items = self.fold_in_rule(), ItemMoments(self.item_factors_)
         vectors = np.repeat(self.unknown_user_[None, :], histories.shape[0], axis=0)
-        dimension = self.item_factors_.shape[1]
-        prior = self.fold_in_regularization_ * np.eye(dimension, dtype=np.float32)
         for row in range(histories.shape[0]):
             part = slice(histories.indptr[row], histories.indptr[row + 1])
-            chosen = self.item_factors_[histories.indices[part]]
-            confidence = self.fold_in_weight_ * histories.data[part]
-            left = gram + prior + (chosen * confidence[:, None]).T @ chosen
-            right = prior @ self.unknown_user_ + chosen.T @ (confidence + 1)
-            if len(chosen):
-                vectors[row] = np.linalg.solve(left, right)
+            vectors[row] = folded_in(
+                rule, items, self.item_factors_[histories.indices[part]], histories.data[part]
+            )
         return vectors
-
-    def _gram(self) -> npt.NDArray[np.float32]:
-        return np.asarray(self.item_factors_.T @ self.item_factors_, dtype=np.float32)
 
     def rank(
         self, user_rows: Rows, k: int, excluded: sparse.csr_matrix, columns: npt.NDArray[Any] | None = None
@@ -90,3 +88,9 @@ class FactorRecommender(Recommender):
         if columns is not None and len(columns):
             best = np.where(best >= 0, columns[best], -1).astype(np.int32)
         return best, scores
+
+
+def covariance_of(vectors: Floats) -> Floats:
+    """Covariance of rows: float32 (d, d); zero for fewer than two."""
+    centred = (vectors - vectors.mean(axis=0)).astype(np.float64)
+    return np.asarray(centred.T @ centred / max(1, len(centred)), dtype=np.float32)

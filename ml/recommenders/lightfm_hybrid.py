@@ -12,7 +12,7 @@ from scipy import sparse
 
 from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import TrainingData
-from ml.recommenders.factors import FactorRecommender
+from ml.recommenders.factors import FactorRecommender, covariance_of
 from ml.recommenders.features import FeatureMatrix, combined_features, identity_names
 from ml.recommenders.identity import choose_identity
 from ml.recommenders.ids import Ids
@@ -25,8 +25,6 @@ from ml.recommenders.vectors import GivenVectors, mapped, read_vectors, start_ve
 LOSSES = ("warp", "bpr", "logistic")
 AUTO: Literal["auto"] = "auto"
 SHORT_EPOCHS = 5  # of the trainings that only compare: the order shows after a few
-FOLD_IN_WEIGHT = 10.0  # one event of a newcomer counts as so many: their factors must leave the prior quickly
-FOLD_IN_REGULARIZATION = 1.0
 
 
 class LightFMHybrid(FactorRecommender):
@@ -294,5 +292,5 @@ class LightFMHybrid(FactorRecommender):
         self.item_factors_ = np.hstack([item_sums[:, :d], one_i, item_sums[:, d:]]).astype(np.float32)
         known = np.asarray((users @ trained_users.astype(np.float32)) > 0)
         self.unknown_user_ = self.user_factors_[known].mean(axis=0).astype(np.float32)
-        self.fold_in_weight_ = FOLD_IN_WEIGHT
-        self.fold_in_regularization_ = FOLD_IN_REGULARIZATION
+        self.user_covariance_ = covariance_of(self.user_factors_[known])
+        self.fold_in_weight_, self.fold_in_regularization_ = 0.0, 0.0

@@ -129,3 +129,20 @@ def test_start_vectors_keep_the_main_directions():
     assert np.sign(started[:, 0] * started[0, 0]).tolist() == [1, -1, 1, -1]
     assert np.abs(started).mean() == pytest.approx(1)
     assert start_vectors(given, 5).shape == (4, 5)
+
+
+def test_a_newcomer_is_folded_in_to_their_taste_whatever_the_biases(two_tastes, noise):
+    """Their first places are what a user with that taste gets; scores that rank have no zero to be fitted to."""
+    model = LightFMHybrid(n_factors=8, epochs=20, item_identity_from=1).fit(two_tastes, item_features=noise)
+    known = model.user_factors_
+    for parity in (0, 1):
+        scores = model.score_histories(model.history([f"i{item + parity}" for item in (0, 4, 8)]))[0]
+        rest = [item for item in range(38) if item not in {parity, parity + 4, parity + 8}]
+        rows = model.item_ids_.rows([f"i{item}" for item in rest])
+        best = np.argsort(-scores[rows])[:10]
+        assert np.mean([rest[place] % 2 == parity for place in best]) == 1
+        alike = [known[row] for row, user in enumerate(model.user_ids_.to_list()) if int(user[1:]) % 2 == parity]
+        folded = model.fold_in([f"i{item + parity}" for item in (0, 4, 8)])
+        others = [known[row] for row, user in enumerate(model.user_ids_.to_list()) if int(user[1:]) % 2 != parity]
+        assert np.linalg.norm(folded - np.mean(alike, 0)) < np.linalg.norm(folded - np.mean(others, 0))
+        assert abs(folded[8] - known[:, 8].mean()) < 3 * known[:, 8].std()  # the bias stays one of a user

@@ -1,0 +1,86 @@
+"""Fold-in: the vector of a new person from the few items they took, the items' vectors standing still."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FoldIn:
+    """How vectors of new people are made from the items they opened.
+
+    Attributes:
+        unknown_user: float32 (d,), vector of somebody of whom nothing is known.
+        weight: confidence of an observed item against an unobserved one; ridge alone.
+        regularization: pull towards `unknown_user`; ridge alone.
+        user_covariance: float32 (d, d) of the people's vectors, for models that learned to rank: their scores have
+            no zero and no unit, so that no target fits them. None: ridge regression on targets 1 and 0.
+    """
+
+    unknown_user: Floats
+    weight: float
+    regularization: float
+    user_covariance: Floats | None = None
+
+
+class ItemMoments:
+    """What fold-in needs of all items, made once.
+
+    Attributes:
+        gram: float64 (d, d), sum of the outer products.
+        mean, covariance: float64 (d,) and (d, d) over the items, each counting the same.
+    """
+
+    def __init__(self, factors: Floats) -> None:
+        exact = factors.astype(np.float64)
+        self.gram: Doubles = exact.T @ exact
+        self.mean: Doubles = exact.sum(axis=0) / max(1, len(exact))
+        centred = exact - self.mean
+        self.covariance: Doubles = centred.T @ centred / max(1, len(exact))
+
+
+def folded_in(rule: FoldIn, items: ItemMoments, chosen: Floats, weights: Floats) -> Floats:
+    """Vector of somebody who took these items, float32 (d,); `unknown_user` where there are none.
+
+    Args:
+        chosen: float32 (n, d), factors of the items.
+        weights: float32 (n,), strength of each.
+    """
+    if not len(chosen):
+        return rule.unknown_user
+    if rule.user_covariance is None:
+        vector = _by_ridge(rule, items, chosen, weights)
+    else:
+        vector = rule.unknown_user + preference_steps(rule.user_covariance, items, chosen, weights).sum(axis=0)
+    return np.asarray(vector, dtype=np.float32)
+
+
+def preference_steps(user_covariance: Floats, items: ItemMoments, chosen: Floats, weights: Floats) -> Doubles:
+    """What each item adds to the vector of the unknown user: float64 (n, d).
+
+    One Newton step on the likelihood of choosing the taken items out of all items (softmax of the scores, expanded
+    where all scores are equal), under the prior that people's vectors are normal. Constant columns of the
+    items (biases of users) say nothing, and constant columns of the users (biases of items) stay.
+    """
+    spread = user_covariance.astype(np.float64)
+    left = np.eye(len(spread)) + weights.sum(dtype=np.float64) * items.covariance @ spread
+    gradients = (chosen - items.mean) * weights[:, None]
+    return np.asarray(np.linalg.solve(left, gradients.T).T @ spread)
+
+
+def _by_ridge(rule: FoldIn, items: ItemMoments, chosen: Floats, weights: Floats) -> Doubles:
+    """Weighted ridge regression, one step of implicit ALS (Hu, Koren, Volinsky 2008, equation 4).
+
+    An observed item wants the score 1, the others 0.
+    """
+    confidence = rule.weight * weights
+    pull = rule.regularization * np.eye(chosen.shape[1])
+    left = items.gram + pull + (chosen * confidence[:, None]).T @ chosen
+    right = rule.regularization * rule.unknown_user + chosen.T @ (confidence + 1)
+    return np.asarray(np.linalg.solve(left, right))

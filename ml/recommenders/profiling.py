@@ -47,7 +47,7 @@ def next_prompt(
     """
     prompts = []
     open_questions = [question for question in questions if question.id not in answered]
-    if open_questions:
+    if open_questions and learning_curve:
         best = max(open_questions, key=lambda question: question.information)
         events = known_events + len(answered)
         gain = _at(learning_curve, events + 1) - _at(learning_curve, events)

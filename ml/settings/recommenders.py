@@ -28,6 +28,13 @@ class AblationSettings(Section):
     epochs: PositiveInt
 
 
+class ProfilingSettings(Section):
+    """When and with what offer one more thing is asked for."""
+
+    incentive: str | None
+    least_gain: float = Field(ge=0)
+
+
 class RecommenderSettings(Section):
     """Knobs of `recommenders`; their reasons stand in settings.yaml."""
 
@@ -35,6 +42,7 @@ class RecommenderSettings(Section):
     candidates: list[CandidateSettings] = Field(min_length=1)
     search: SearchSettings
     ablation: AblationSettings
+    profiling: ProfilingSettings
     user_columns: list[str]
     item_columns: list[str]
     list_length: PositiveInt

@@ -11,6 +11,7 @@ from ml.bundle import current_version
 from ml.home import Home
 from ml.publishing import publication, publish
 from ml.recommenders.base import load_recommender
+from ml.recommenders.welcome import FILE as WELCOME
 from orchestration.bento import build_bento
 from orchestration.checkout import CHECKOUT
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
@@ -86,5 +87,5 @@ def bento(home: HomeResource) -> dg.MaterializeResult[None]:
 
 def _files(home: Home) -> dict[str, Path]:
     files = {name: CHECKOUT / name for name in PUBLISHED_FILES if (CHECKOUT / name).exists()}
-    segmentation = home.models / "segmentation"
-    return {**files, "segmentation": segmentation} if segmentation.exists() else files
+    learned = {name: home.models / name for name in ("segmentation", WELCOME)}
+    return {**files, **{name: path for name, path in learned.items() if path.exists()}}

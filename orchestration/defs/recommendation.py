@@ -8,13 +8,16 @@ import tempfile
 from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
 from matplotlib.figure import Figure
 
 from ml.evaluation.bootstrap import Interval, mean_interval
 from ml.evaluation.figures import comparison_plot
 from ml.evaluation.gate import elect
+from ml.evaluation.measuring import figures_by_group
+from ml.recommenders.ablation import SCHEMA as ABLATION
 from ml.recommenders.ablation import ablation, ablation_plot
-from ml.recommenders.base import TrainingData
+from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.candidates import (
     Candidate,
     Configuration,
@@ -23,10 +26,13 @@ from ml.recommenders.candidates import (
     contenders_from_tables,
     scores_table,
 )
+from ml.recommenders.cold_start import curves_plot, measured_curves
 from ml.recommenders.lightfm_hybrid import LightFMHybrid
 from ml.recommenders.marts import TrainingTables, training_tables, usable_columns
 from ml.recommenders.training import champion_configuration, guardrails_of, planned_configurations, split_of
 from ml.recommenders.validation import ValidationWindow
+from ml.recommenders.welcome import FILE as WELCOME
+from ml.recommenders.welcome import Welcome
 from ml.registry import Run
 from ml.settings import Settings
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
@@ -59,6 +65,7 @@ def candidate_models(
     )
     rules = settings.evaluation
     candidates: list[Candidate] = []
+    reports: list[pa.Table] = []
     past = TrainingData(split.train, data.user_features, data.item_features)
     with registry.get().start_run("candidates") as parent:
         parent.log_data("interactions", tables.interactions.to_table())
@@ -89,13 +96,17 @@ def candidate_models(
             with registry.get().start_run(candidate.configuration.model, parent=parent) as run:
                 run.log_params(candidate.configuration.as_dict())
                 run.log_metrics({**candidate.contender(rules.metric).metrics, "seconds": candidate.seconds})
-                _log_ablation(run, candidate.configuration, past, settings)
+                run.log_table(
+                    figures_by_group(candidate.measured, rules.metric, split.train, segment_of), "groups"
+                )
+                reports.append(_log_ablation(run, candidate.configuration, past, settings))
         table = comparison_table(candidates, rules.metric)
         plot = comparison_plot(_intervals(candidates, rules.metric), f"{rules.metric}_at_{rules.k}")
         parent.log_table(table, "comparison")
         parent.log_figure(plot, "comparison")
     warehouse.write("candidate_models", table)
     warehouse.write("candidate_scores", scores_table(candidates, rules.metric))
+    warehouse.write("feature_ablations", pa.concat_tables(reports))
     return dg.MaterializeResult(
         metadata={
             "candidates": len(candidates),
@@ -141,7 +152,8 @@ def champion_model(
     if verdict.promote:
         tables = _tables(home, warehouse)
         recommender = Configuration.from_dict(chosen.configuration).make()
-        recommender.fit(tables.interactions, tables.user_features, tables.item_features)
+        data = TrainingData.align(tables.interactions, tables.user_features, tables.item_features)
+        recommender.fit_aligned(data)
         with (
             tempfile.TemporaryDirectory(prefix="tessera-champion-") as folder,
             registry.get().start_run(f"champion {chosen.name}") as run,
@@ -149,6 +161,15 @@ def champion_model(
             run.log_params({"configuration": json.dumps(dict(chosen.configuration), sort_keys=True)})
             run.log_metrics(chosen.metrics)
             run.log_data("interactions", tables.interactions.to_table())
+            welcome = _welcome(
+                run,
+                recommender,
+                Configuration.from_dict(chosen.configuration),
+                data,
+                warehouse.read("feature_ablations"),
+                settings,
+            )
+            welcome.save(home.home().models / WELCOME)
             recommender.save(Path(folder) / "recommender")
             version = registry.get().register(run, Path(folder) / "recommender")
         registry.get().promote(version.version, kind=verdict.kind, reasons=verdict.reasons)
@@ -169,11 +190,11 @@ def _tables(home: HomeResource, warehouse: WarehouseResource) -> TrainingTables:
     )
 
 
-def _log_ablation(run: Run, configuration: Configuration, past: TrainingData, settings: Settings) -> None:
-    """What each family of features is worth to a hybrid, as table, plot and metrics of its run."""
+def _log_ablation(run: Run, configuration: Configuration, past: TrainingData, settings: Settings) -> pa.Table:
+    """What each family of features is worth to a hybrid, in its run too; empty for other models."""
     model = configuration.make()
     if not isinstance(model, LightFMHybrid):
-        return
+        return ABLATION.empty_table()
     knobs = settings.recommenders.ablation
     table = ablation(
         model.params(), past, most_users=knobs.most_users, epochs=knobs.epochs, seed=settings.evaluation.seed
@@ -181,9 +202,36 @@ def _log_ablation(run: Run, configuration: Configuration, past: TrainingData, se
     if len(table) > 1:
         run.log_table(table, "ablation")
         run.log_figure(ablation_plot(table), "ablation")
-        run.log_metrics(
-            {f"gain_of_{row['without']}".replace(" ", "_"): row["gain"] for row in table.to_pylist()[1:]}
+        rows = table.to_pylist()[1:]
+        run.log_metrics({f"gain_of_{row['without'].replace(' ', '_')}": row["gain"] for row in rows})
+    return table
+
+
+def _welcome(
+    run: Run,
+    recommender: Recommender,
+    chosen: Configuration,
+    data: TrainingData,
+    ablations: pa.Table,
+    settings: Settings,
+) -> Welcome:
+    """Questions for newcomers and how fast the champion learns of them; the curves go to the run."""
+    curves = measured_curves(chosen, data, settings.recommenders.ablation.most_users, settings.evaluation.seed)
+    if curves:
+        run.log_figure(curves_plot(curves, settings.evaluation.k), "cold_start")
+        run.log_table(
+            pa.Table.from_pylist(
+                [
+                    {"way": way, "known_events": events, "ndcg": value}
+                    for way, curve in curves.items()
+                    for events, value in curve.items()
+                ]
+            ),
+            "cold_start",
         )
+    gains = dict(zip(ablations["without"].to_pylist(), ablations["gain"].to_pylist(), strict=True))
+    consent = {"location": gains["user country"]} if "user country" in gains else {}
+    return Welcome.prepare(recommender, data, curves.get("fold-in", {}), consent)
 
 
 def _intervals(candidates: list[Candidate], metric: str) -> dict[str, Interval]:

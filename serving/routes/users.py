@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import asdict
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +16,8 @@ from ml.erasure.people import ids_of
 from ml.erasure.receipts import ONLINE_STATE, ErasureDesk
 from ml.event_log import EventLog
 from ml.pseudonyms import Pseudonyms
+from ml.recommenders.welcome import FILE as WELCOME
+from ml.recommenders.welcome import Welcome
 from serving.answering import preview
 from serving.errors import JSON, ApiError
 from serving.privacy.export import exported
@@ -59,7 +62,12 @@ def user_routes(tessera: Tessera) -> list[Route]:
 
     async def onboarding(request: Request) -> Response:
         tessera.access.caller(request)
-        return JSON({"questions": onboarding_questions(tessera)})
+        welcome, user_id = welcome_of(tessera), request.query_params.get("user_id")
+        answer: dict[str, Any] = {"questions": onboarding_questions(tessera, welcome)}
+        if user_id is not None:
+            tessera.access.trusted(request)
+            answer["next"] = next_question(tessera, welcome, user_id)
+        return JSON(answer)
 
     return [
         Route("/v1/users/{user_id}", user, methods=["GET", "DELETE"]),
@@ -159,20 +167,49 @@ async def erase(tessera: Tessera, desk: ErasureDesk, user: str) -> dict[str, Any
     return desk.receipt(receipt_id) or receipt
 
 
-def onboarding_questions(tessera: Tessera) -> list[dict[str, Any]]:
-    """The topics that most people open, to be answered through preferences; empty without a bundle."""
+def welcome_of(tessera: Tessera) -> Welcome | None:
+    """What the bundle knows of welcoming people, None without a bundle or a champion."""
+    shelf = tessera.ranking.shelf
+    file = None if shelf is None else shelf.bundle.path / WELCOME
+    return Welcome.load(file) if file is not None and file.exists() else None
+
+
+def onboarding_questions(tessera: Tessera, welcome: Welcome | None) -> list[dict[str, Any]]:
+    """The topics that tell most, else those that most people open; empty without a bundle."""
     shelf = tessera.ranking.shelf
     if shelf is None:
         return []
-    sizes = [
-        (float(shelf.popularity[shelf.category == code].sum()), name) for code, name in enumerate(shelf.categories)
-    ]
-    topics = [name for _, name in sorted(sizes, key=lambda pair: (-pair[0], pair[1]))[:TOPICS_ASKED]]
+    topics = welcome.choices() if welcome else []
+    if not topics:
+        sizes = [
+            (float(shelf.popularity[shelf.category == code].sum()), name)
+            for code, name in enumerate(shelf.categories)
+        ]
+        topics = [name for _, name in sorted(sizes, key=lambda pair: (-pair[0], pair[1]))]
     return [
         {
             "id": "interests",
             "question": "What interests you?",
-            "choices": topics,
+            "choices": topics[:TOPICS_ASKED],
             "answer_with": "PUT /v1/users/{id}/preferences",
         }
     ]
+
+
+def next_question(tessera: Tessera, welcome: Welcome | None, user: str) -> dict[str, Any] | None:
+    """The one next thing to ask this person for, with its benefit; None if nothing would help enough."""
+    if welcome is None:
+        return None
+    state = tessera.state
+    state.catch_up()
+    visitor, profile = state.activity.visitor(user), state.profile(user)
+    knobs = tessera.start.settings.recommenders.profiling
+    has_country = tessera.ranking.facts(user).get("country") is not None
+    prompt = welcome.prompt(
+        len(visitor.recent) if visitor else 0,
+        list(profile.get("interests", ())),
+        frozenset({"location"} if has_country else ()),
+        knobs.incentive,
+        knobs.least_gain,
+    )
+    return None if prompt is None else asdict(prompt)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from orchestration.commands.experiment_console import clear_errors, console, shown_interval, warehouse_of
 from orchestration.commands.experiment_design import design
@@ -37,7 +37,8 @@ def check(
     with clear_errors():
         file = path or definitions_file(home_of(home), chosen_settings())
         found = load_experiments(file)
-    shown = Table("experiment", "unit", "variants", "primary metric", "from", "to")
+    named = Column("experiment", no_wrap=True)  # a name cut short could not be typed
+    shown = Table(named, "unit", "variants", Column("primary metric", no_wrap=True), "from", "to")
     for entry in found.experiments.values():
         shares = ", ".join(f"{name} {variant.share:.0%}" for name, variant in entry.variants.items())
         shown.add_row(

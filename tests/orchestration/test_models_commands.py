@@ -106,4 +106,7 @@ def test_candidates_of_a_training_carry_the_ablation_of_the_hybrid(materialized_
     assert hybrids
     for run in hybrids:
         assert any(name.startswith("gain_of_item_") for name in run.data.metrics)
-        assert {file.path for file in client.list_artifacts(run.info.run_id, "tables")} == {"tables/ablation.json"}
+        assert {file.path for file in client.list_artifacts(run.info.run_id, "tables")} == {
+            "tables/ablation.json",
+            "tables/groups.json",
+        }

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import datetime as dt
 import fcntl
-import os
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import IO, Any
 import orjson
 import pyarrow as pa
 
+from ml.abandoned_files import abandoned_files
 from ml.dead_letters import DeadLetters
 from ml.event_records import REJECTED_SCHEMA
 from ml.home import Home
@@ -85,21 +85,9 @@ class RejectionLog:
 def recover_rejections(home: Home) -> int:
     """Seal the files that dead collectors left behind; returns how many."""
     sealed = 0
-    for path in sorted((home.dead_letters / "open").glob(f"*{SUFFIX}")):
-        try:
-            handle = os.open(path, os.O_RDWR)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        else:
-            if path.exists():
-                seal_file(DeadLetters(home), path)
-                sealed += 1
-        finally:
-            os.close(handle)
+    for path in abandoned_files(home.dead_letters / "open", SUFFIX):
+        seal_file(DeadLetters(home), path)
+        sealed += 1
     return sealed
 
 

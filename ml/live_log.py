@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from ml.abandoned_files import abandoned_files
 from ml.event_log import EventLog, Part
 from ml.events import EVENT_SCHEMA
 
@@ -80,20 +81,8 @@ class LiveWriter:
 def recover(log: EventLog, source: str = "recovered") -> list[Part]:
     """Seal the open parts that dead writers left behind; parts of living writers are left alone."""
     sealed: list[Part] = []
-    for path in sorted((log.folder / "open").glob(f"*{SUFFIX}")):
-        try:
-            handle = os.open(path, os.O_RDWR)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        else:
-            if path.exists():
-                sealed += _seal_file(log, path, source)
-        finally:
-            os.close(handle)
+    for path in abandoned_files(log.folder / "open", SUFFIX):
+        sealed += _seal_file(log, path, source)
     return sealed
 
 

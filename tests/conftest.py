@@ -47,6 +47,7 @@ def small_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     knobs = yaml.safe_load(SETTINGS_FILE.read_text(encoding="utf-8"))
     knobs["simulator"] |= {"users": SITE_USERS, "days": SITE_DAYS, "items": 200, "new_items_per_day": 5}
     knobs["privacy"]["retention_days"] = 36_500  # the site's dates stay, the clock goes on
+    knobs["segmentation"]["minimum_segment_size"] = 10  # of 120 people with evidence, there are six kinds
     knobs["segmentation"]["choice"] |= {
         "algorithms": ["kmeans"],
         "segments_max": 6,

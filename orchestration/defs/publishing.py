@@ -15,6 +15,7 @@ from ml.recommenders.welcome import FILE as WELCOME
 from orchestration.bento import build_bento
 from orchestration.checkout import CHECKOUT
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
+from orchestration.marts import INTERACTIONS, ITEMS, USER_SEGMENTS, USERS
 
 GROUP = "publishing"
 PUBLISHED_FILES = ("settings.yaml", "experiments.yaml", "rules.yaml")
@@ -39,10 +40,10 @@ def published_bundle(
     with tempfile.TemporaryDirectory() as folder:
         model = load_recommender(registry.get().download(champion, Path(folder) / "model")) if champion else None
         prepared = publication(
-            users=warehouse.read("users"),
-            items=warehouse.read("items"),
-            interactions=warehouse.read("interactions"),
-            segments=warehouse.read("user_segments") if "user_segments" in tables else None,
+            users=warehouse.read(USERS),
+            items=warehouse.read(ITEMS),
+            interactions=warehouse.read(INTERACTIONS),
+            segments=warehouse.read(USER_SEGMENTS) if "user_segments" in tables else None,
             recommender=model,
             model_version=str(champion.version) if champion else None,
             files=_files(home.home()),

@@ -36,6 +36,7 @@ from ml.recommenders.welcome import Welcome
 from ml.registry import Run
 from ml.settings import Settings
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
+from orchestration.marts import INTERACTIONS, ITEMS, USERS
 from orchestration.searching import JOURNAL, logged_search
 
 GROUP = "recommendation"
@@ -180,9 +181,9 @@ def champion_model(
 
 def _tables(home: HomeResource, warehouse: WarehouseResource) -> TrainingTables:
     knobs = home.settings().recommenders
-    users, items = warehouse.read("users"), warehouse.read("items")
+    users, items = warehouse.read(USERS), warehouse.read(ITEMS)
     return training_tables(
-        warehouse.read("select user_id, item_id, strength, last_at, is_negative from interactions"),
+        warehouse.read(f"select user_id, item_id, strength, last_at, is_negative {INTERACTIONS}"),
         users,
         items,
         user_columns=usable_columns(users, knobs.user_columns),

@@ -27,12 +27,14 @@ from ml.segmentation.validation import Validity
 from ml.segmentation.wording import Wording
 from ml.settings.segmentation import SegmentationSettings
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
+from orchestration.marts import USER_SEGMENTS, USERS
 
 GROUP = "segmentation"
 SESSIONS = """
     select user_id, started_at, local_started_at, page_views, duration_seconds, daypart, device_type, country,
         channel, funnel_stage, is_converted, signals_before_conversion
     from sessions where not is_bot and not is_internal
+    order by user_id, started_at, session_id
 """
 FEEDBACK = "select user_id, segment, agrees from segment_feedback order by occurred_at, feedback_id"
 
@@ -54,12 +56,12 @@ def segmentation_model(
     settings, folder = home.settings().segmentation, segmentation_folder(home.home())
     tables = warehouse.get().tables()
     site = segment_site(
-        warehouse.read("users"),
+        warehouse.read(USERS),
         warehouse.read(SESSIONS),
         warehouse.read(FEEDBACK),
         settings,
         previous=load_segmentation(folder) if folder.exists() else None,
-        before=warehouse.read("user_segments") if "user_segments" in tables else None,
+        before=warehouse.read(USER_SEGMENTS) if "user_segments" in tables else None,
     )
     found = site.found
     validity = _validity(found, warehouse, settings)
@@ -111,8 +113,8 @@ def user_segments(home: HomeResource, warehouse: WarehouseResource) -> dg.Materi
     """Assign every user and tell who moved since the last run."""
     found = load_segmentation(segmentation_folder(home.home()))
     rules = rules_of(home.home().path, home.settings().segmentation.rules_file)
-    fresh = segments_of_users(found, warehouse.read("users"), rules)
-    before = warehouse.read("user_segments") if "user_segments" in warehouse.get().tables() else fresh
+    fresh = segments_of_users(found, warehouse.read(USERS), rules)
+    before = warehouse.read(USER_SEGMENTS) if "user_segments" in warehouse.get().tables() else fresh
     moves = migration(before, fresh)
     warehouse.write("user_segments", fresh)
     warehouse.write("segment_migrations", moves)
@@ -184,9 +186,9 @@ def _validity(
     outcomes = warehouse.read(
         "select user_id, sum(sessions) as sessions, sum(engaged_seconds) as engaged_seconds,"
         " sum(purchases) as purchases"
-        f" from user_days where date > date '{then:%Y-%m-%d}' group by user_id"
+        f" from user_days where date > date '{then:%Y-%m-%d}' group by user_id order by user_id"
     )
-    users_then = warehouse.read(f"select * from training_users(timestamp '{then}')")
+    users_then = warehouse.read(f"select * from training_users(timestamp '{then}') order by user_id")
     return validate_on_later(found, users_then, outcomes, settings)
 
 

@@ -2,9 +2,15 @@
 
 import html
 import json
+import shutil
+
+import dagster as dg
+import duckdb
+import pytest
 
 from ml.home import Home
 from ml.segmentation import load_segmentation
+from orchestration.definitions import defs
 from orchestration.warehouse import Warehouse
 
 
@@ -31,3 +37,24 @@ def test_every_consenting_user_is_where_the_kept_model_says(materialized_home: H
 def test_a_plain_run_contacts_nobody(materialized_home: Home) -> None:
     assert not materialized_home.contacts.exists()
     assert not (materialized_home.reports / "audiences").exists()
+
+
+def test_what_is_learned_does_not_depend_on_the_order_of_rows(
+    changing_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = learned(changing_home)
+    shutil.rmtree(changing_home.models / "segmentation")
+    with duckdb.connect(changing_home.warehouse) as connection:
+        tables = connection.execute("select table_name from duckdb_tables() where schema_name = 'main'").fetchall()
+        for (table,) in tables:
+            connection.execute(f"create or replace table {table} as from {table} order by hash({table}::text)")
+    monkeypatch.setenv("TESSERA_HOME", str(changing_home.path))
+    chosen = [dg.AssetKey(name) for name in ("segmentation_model", "user_segments", "candidate_models")]
+    assert defs().resolve_job_def("training").execute_in_process(asset_selection=chosen).success
+    assert learned(changing_home) == before
+
+
+def learned(home: Home) -> list[str]:
+    """What a training leaves, without the seconds that it took; as text, since NaN equals nothing."""
+    queries = ("from user_segments order by user_id", "select * exclude (seconds) from candidate_models")
+    return [repr(Warehouse(home.warehouse).read(query).to_pylist()) for query in queries]

@@ -1,17 +1,18 @@
-"""A request's body as a checked model."""
+"""A request's body and the person in its path, checked."""
 
 from __future__ import annotations
 
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
 from serving.errors import ApiError, invalid
-from serving.requests import Body
+from serving.requests import Body, PersonId
 
 MAX_BODY_BYTES = 1_000_000
 B = TypeVar("B", bound=Body)
+_PERSON: TypeAdapter[str] = TypeAdapter(PersonId)
 
 
 async def body_as(request: Request, model: type[B]) -> B:
@@ -27,3 +28,15 @@ async def body_as(request: Request, model: type[B]) -> B:
         return model.model_validate_json(body)
     except ValidationError as error:
         raise invalid(error) from None
+
+
+def person_of(request: Request) -> str:
+    """The `user_id` of the path.
+
+    Raises:
+        ApiError: 422, it is no identifier.
+    """
+    try:
+        return _PERSON.validate_python(request.path_params["user_id"])
+    except ValidationError as error:
+        raise ApiError(422, error.errors(include_url=False)[0]["msg"], "user_id") from None

@@ -22,7 +22,7 @@ from serving.answering import preview
 from serving.errors import JSON, ApiError
 from serving.privacy.export import exported
 from serving.requests import Preferences, RecommendationRequest
-from serving.routes.bodies import body_as
+from serving.routes.bodies import body_as, person_of
 from serving.segmenting import segment_of
 from serving.tessera import Tessera
 
@@ -39,18 +39,18 @@ def user_routes(tessera: Tessera) -> list[Route]:
     async def user(request: Request) -> Response:
         tessera.access.trusted(request)
         if request.method == "DELETE":
-            return JSON(await erase(tessera, desk, request.path_params["user_id"]), status_code=202)
-        return JSON(known_of(tessera, request.path_params["user_id"]))
+            return JSON(await erase(tessera, desk, person_of(request)), status_code=202)
+        return JSON(known_of(tessera, person_of(request)))
 
     async def preferences(request: Request) -> Response:
         tessera.access.trusted(request)
         wanted = await body_as(request, Preferences)
         is_trial = request.query_params.get("preview") in {"true", "1"}
-        return JSON(await set_preferences(tessera, request.path_params["user_id"], wanted, is_trial))
+        return JSON(await set_preferences(tessera, person_of(request), wanted, is_trial))
 
     async def export(request: Request) -> Response:
         tessera.access.trusted(request)
-        user_id = request.path_params["user_id"]
+        user_id = person_of(request)
         return JSON(await run_in_threadpool(exported, tessera.start.home, user_id, known_of(tessera, user_id)))
 
     async def erasure(request: Request) -> Response:
@@ -138,11 +138,21 @@ async def set_preferences(tessera: Tessera, user: str, wanted: Preferences, is_t
             "after": preview(tessera, request, profile),
         }
     now = tessera.clock().timestamp()
-    await tessera.collector.record(
-        [{"event_type": "preference", "user_id": user, "occurred_at": now, "properties": changed}]
-    )
+    events = [{"event_type": "preference", "properties": changed}, *consent_change(state.profile(user), profile)]
+    refused = await tessera.collector.record([{**event, "user_id": user, "occurred_at": now} for event in events])
+    if refused:
+        raise ApiError(422, refused[0].reason, refused[0].field)
     state.put_profile(user, profile, now)
     return {"user_id": user, "preferences": profile}
+
+
+def consent_change(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
+    """Who turns personalization off or on again withdraws or grants it: then training and audiences follow too."""
+    if bool(before.get("opt_out")) == bool(after.get("opt_out")):
+        return []
+    if after.get("opt_out"):
+        return [{"event_type": "consent_withdrawn", "properties": {"purposes": ["personalization"]}}]
+    return [{"event_type": "consent_granted", "consent": ["analytics", "personalization"]}]
 
 
 async def erase(tessera: Tessera, desk: ErasureDesk, user: str) -> dict[str, Any]:

@@ -37,6 +37,21 @@ def test_who_turns_personalization_off_gets_a_good_answer_that_is_not_personal(c
     assert items == ["i5", "i1", "i2"]  # trending and popular, without i0 that ann has seen
 
 
+def test_who_turns_personalization_off_is_not_trained_on_until_it_is_on_again(client, home):
+    prefer(client, "ann", opt_out=True)
+    prefer(client, "ann", muted=["food"])
+    assert recommended(client, "ann", k=3)[0]["personalized"] is False
+    prefer(client, "ann", opt_out=None)
+    assert recommended(client, "ann", k=3)[0]["personalized"] is True
+    logged = [event["event_type"] for event in client.get("/v1/users/ann/export").json()["events"]]
+    assert [kind for kind in logged if kind.startswith("consent_")] == ["consent_withdrawn", "consent_granted"]
+
+
+def test_preferences_of_an_id_that_the_contract_refuses_are_not_kept(client):
+    refused = prefer(client, "x" * 2000, muted=["food"])
+    assert (refused.status_code, refused.json()["error"]["field"]) == (422, "user_id")
+
+
 def test_stated_interests_speak_for_a_newcomer(client):
     prefer(client, "newcomer", interests=["food"])
     reply, items = recommended(client, "newcomer", k=5)

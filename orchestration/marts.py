@@ -8,3 +8,8 @@ USERS = "from users order by user_id"
 ITEMS = "from items order by item_id"
 INTERACTIONS = "from interactions order by user_id, item_id"
 USER_SEGMENTS = "from user_segments order by user_id"
+ADDRESSEES = """
+    select users.*, preferences.quiet_from_hour, preferences.quiet_until_hour
+    from users left join preferences using (user_id)
+    order by user_id
+"""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml.decisions.activity import DAY, HOUR, Visitor
+from ml.local_clock import is_within
 from ml.settings.decisions import CapSettings
 
 
@@ -53,5 +54,4 @@ def is_quiet(profile: Mapping[str, Any], local_hour: float) -> bool:
     quiet = profile.get("quiet_hours")
     if not quiet:
         return False
-    start, end = float(quiet["from"]), float(quiet["to"])
-    return start <= local_hour < end if start <= end else local_hour >= start or local_hour < end
+    return is_within(local_hour, float(quiet["from"]), float(quiet["to"]))

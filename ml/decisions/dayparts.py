@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ml.local_clock import hour_of, zone
 from ml.settings.decisions import DaypartSettings
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -60,17 +59,6 @@ class LocalTime:
     season: str
 
 
-@lru_cache(maxsize=1_000)
-def zone(name: str | None) -> ZoneInfo:
-    """The zone of an IANA name; UTC where there is none, or none of that name."""
-    if not name:
-        return ZoneInfo("UTC")
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo("UTC")
-
-
 def local_time(at: dt.datetime, timezone: str | None, country: str | None, dayparts: DaypartSettings) -> LocalTime:
     """What the visitor's clock and calendar say.
 
@@ -80,7 +68,7 @@ def local_time(at: dt.datetime, timezone: str | None, country: str | None, daypa
         country: ISO 3166-1 alpha-2 code, which turns the seasons round in the south.
     """
     moment = at.astimezone(zone(timezone))
-    hour = moment.hour + moment.minute / 60
+    hour = hour_of(moment)
     weekday = moment.weekday()
     return LocalTime(
         moment, hour, daypart(hour, dayparts), WEEKDAYS[weekday], weekday >= 5, season(moment.month, country)

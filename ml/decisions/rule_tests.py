@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ml.decisions.dayparts import WEEKDAYS, season, zone
+from ml.decisions.dayparts import WEEKDAYS, season
 from ml.decisions.rules import ACTIONS, FIELDS, Moment, RulesError, load_rules
 from ml.experiments.yaml_lines import read_yaml
 from ml.expressions import FieldType
+from ml.local_clock import zone
 
 LEGAL = {"name", "slot", "at", "timezone", "facts", "expect"}
 

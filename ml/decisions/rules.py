@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ml.decisions.dayparts import WEEKDAYS
 from ml.experiments.yaml_lines import DuplicateKeyError, Lines, read_yaml
 from ml.expressions import Expression, ExpressionError, FieldType, compile_expression
+from ml.local_clock import is_within
 
 TEXT, NUMBER, BOOLEAN, LIST = FieldType.TEXT, FieldType.NUMBER, FieldType.BOOLEAN, FieldType.LIST
 FIELDS: Mapping[str, FieldType] = {
@@ -105,8 +106,7 @@ class Schedule(_Part):
         if self.hours is None:
             return True
         start, end = _minutes(self.hours)
-        now = local.hour * 60 + local.minute
-        return start <= now < end if start <= end else now >= start or now < end
+        return is_within(local.hour * 60 + local.minute, start, end)
 
 
 class Rule(_Part):

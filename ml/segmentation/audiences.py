@@ -6,9 +6,9 @@ import datetime as dt
 import hashlib
 import os
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from ml.local_clock import hour_of, is_within, zone
 from ml.segmentation.features import KEY
 from ml.settings.segmentation import AudienceSettings
 
@@ -91,28 +92,32 @@ def build_audience(
     Args:
         name: of the audience, for the log.
         users: members only: `user_id`, `has_personalization_consent` and what is there of `FIELDS`, `segment`,
-        `name`. strategies: text for each of them.
+            `name`, and of the quiet hours that they set themselves: `quiet_from_hour`, `quiet_until_hour`.
+        strategies: text for each of them.
         contacts: earlier contacts, `CONTACT_SCHEMA`.
         settings: cap, quiet period between contacts and quiet hours.
         now: the clock.
         exclude_contacted_days: leave out who was contacted within so many days, if longer than the quiet period.
         hold_out: share of the users who are not contacted but logged, so that an experiment can tell what the
-        contact
-            did. It depends on the audience's name and the user alone: the same people are held out next time.
+            contact did. It depends on the audience's name and the user alone: the same people are held out each
+            time.
 
-    The table has `user_id, audience, strategy, send_after` (UTC, outside the quiet hours of the user's time zone)
-    and the fields. Raises ValueError without the consent column: without it nobody may be written to.
+    The table has `user_id, audience, strategy, send_after` (UTC, outside the site's quiet hours and the user's
+    own, by the user's clock) and the fields. Raises ValueError without the consent column: without it nobody may
+    be written to.
     """
     if CONSENT not in users.column_names:
         raise ValueError(f"column {CONSENT!r} is missing, so it is not known who may be contacted")
     ids = users.column(KEY).cast(pa.string())
     quiet_days = max(settings.quiet_days, exclude_contacted_days or 0.0)
+    sending = _sending_times(users, now, settings)
     refused = {
         "no consent": ~np.asarray(pc.fill_null(users.column(CONSENT), False)),
         f"contacted within {quiet_days:g} days": _contacted(ids, contacts, now, quiet_days, 1),
         f"contacted {settings.cap_contacts} times within {settings.cap_days:g} days": _contacted(
             ids, contacts, now, settings.cap_days, settings.cap_contacts
         ),
+        "quiet hours all day": np.array([moment is None for moment in sending], dtype=bool),
     }
     keep = np.ones(users.num_rows, dtype=bool)
     left_out = {}
@@ -123,14 +128,11 @@ def build_audience(
     keep &= ~held
     left_out["held out"] = int(held.sum())
     chosen = users.filter(pa.array(keep))
-    zones = (
-        chosen.column("timezone").to_pylist() if "timezone" in chosen.column_names else [None] * chosen.num_rows
-    )
     columns = {
         KEY: chosen.column(KEY).cast(pa.string()),
         "audience": pa.repeat(name, chosen.num_rows),
         "strategy": pa.array([text for text, kept in zip(strategies, keep, strict=True) if kept], pa.string()),
-        "send_after": pa.array([send_after(now, zone, settings) for zone in zones], pa.timestamp("us", tz="UTC")),
+        "send_after": pa.array(sending, pa.timestamp("us", tz="UTC")).filter(pa.array(keep)),
     }
     columns |= {
         field: chosen.column(field) for field in ("segment", "name", *FIELDS) if field in chosen.column_names
@@ -158,20 +160,35 @@ def _contacted(
     return np.asarray(pc.is_in(ids, value_set=often.combine_chunks()))
 
 
-def send_after(now: dt.datetime, timezone: str | None, settings: AudienceSettings) -> dt.datetime:
-    """The first moment from `now` on that is outside the quiet hours in this time zone; an unknown zone is UTC."""
-    try:
-        zone = ZoneInfo(timezone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        zone = ZoneInfo("UTC")
-    local = now.astimezone(zone)
-    begin, end = settings.quiet_from_hour, settings.quiet_until_hour
-    hour = local.hour
-    quiet = begin <= hour < end if begin <= end else hour >= begin or hour < end
-    if not quiet:
-        return now.astimezone(dt.UTC)
-    day = local.date() + dt.timedelta(days=1 if hour >= end else 0)
-    return dt.datetime.combine(day, dt.time(end), zone).astimezone(dt.UTC)
+def _sending_times(users: pa.Table, now: dt.datetime, settings: AudienceSettings) -> list[dt.datetime | None]:
+    """`send_after` of each user, by the site's quiet hours and, where they set any, their own."""
+    zones, starts, ends = (
+        users.column(name).to_pylist() if name in users.column_names else [None] * users.num_rows
+        for name in ("timezone", "quiet_from_hour", "quiet_until_hour")
+    )
+    ours = (float(settings.quiet_from_hour), float(settings.quiet_until_hour))
+    return [
+        send_after(now, name, [ours] if start is None or end is None else [ours, (start, end)])
+        for name, start, end in zip(zones, starts, ends, strict=True)
+    ]
+
+
+def send_after(now: dt.datetime, timezone: str | None, quiet: Sequence[tuple[float, float]]) -> dt.datetime | None:
+    """The first moment (UTC) from `now` on that is in none of the quiet hours; None if they cover the whole day.
+
+    Args:
+        now: the clock, aware.
+        timezone: IANA name of the zone in which the hours are meant; an unknown zone is UTC.
+        quiet: from and until, local hours 0 … 24; they may span midnight.
+    """
+    local = now.astimezone(zone(timezone))
+    for _ in range(len(quiet) + 1):  # what ends inside another is left by that one's end, each at most once
+        end = next((end for start, end in quiet if is_within(hour_of(local), start, end)), None)
+        if end is None:
+            return local.astimezone(dt.UTC)
+        day = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        local = day + dt.timedelta(hours=end, days=0 if end > hour_of(local) else 1)
+    return None
 
 
 def deliver(audience: Audience, file: Path, log: ContactLog, now: dt.datetime) -> None:

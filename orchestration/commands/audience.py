@@ -45,7 +45,7 @@ def audience(
     from ml.segmentation.audiences import ContactLog, build_audience, deliver
     from ml.segmentation.membership import UnknownSegmentError, select_members
     from ml.segmentation.rules import RuleError, rules_of
-    from orchestration.marts import USER_SEGMENTS, USERS
+    from orchestration.marts import ADDRESSEES, USER_SEGMENTS
     from orchestration.warehouse import Warehouse, WarehouseBusyError, WarehouseMissingError
 
     place = home_of(home)
@@ -53,7 +53,7 @@ def audience(
     now = dt.datetime.now(dt.UTC)
     try:
         warehouse = Warehouse(place.warehouse)
-        users = warehouse.read(USERS)
+        users = warehouse.read(ADDRESSEES)
         segments = warehouse.read(USER_SEGMENTS) if "user_segments" in warehouse.tables() else None
         settings = chosen_settings().segmentation
         members = select_members(segment, users, segments, rules_of(place.path, settings.rules_file))

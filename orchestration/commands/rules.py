@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from ml.decisions.dayparts import zone
 from ml.decisions.rule_tests import run_rule_tests
 from ml.decisions.rules import RulesError, load_rules
+from ml.local_clock import zone
 from orchestration.checkout import CHECKOUT
 from orchestration.commands.home import HomeOption, home_of
 

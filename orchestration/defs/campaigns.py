@@ -11,11 +11,11 @@ from ml.segmentation.membership import select_members
 from ml.segmentation.rules import rules_of
 from orchestration.defs.jobs import CAMPAIGNS, campaigns
 from orchestration.defs.resources import HomeResource, WarehouseResource
-from orchestration.marts import USER_SEGMENTS, USERS
+from orchestration.marts import ADDRESSEES, USER_SEGMENTS
 
 
 @dg.asset(
-    deps=["user_segments", "users"],
+    deps=["user_segments", "users", "preferences"],
     group_name=CAMPAIGNS,
     kinds={"csv"},
     description=(
@@ -27,7 +27,7 @@ def campaign_audiences(home: HomeResource, warehouse: WarehouseResource) -> dg.M
     """Write `reports/audiences/<campaign>/<date>.csv`; a campaign that has today's file is left alone."""
     settings, place, now = home.settings().segmentation, home.home(), dt.datetime.now(dt.UTC)
     log, rules = ContactLog(place.contacts), rules_of(place.path, settings.rules_file)
-    users, segments = warehouse.read(USERS), warehouse.read(USER_SEGMENTS)
+    users, segments = warehouse.read(ADDRESSEES), warehouse.read(USER_SEGMENTS)
     written: dict[str, int] = {}
     for name, campaign in settings.campaigns.items():
         file = place.reports / "audiences" / name / f"{now:%Y-%m-%d}.csv"

@@ -65,6 +65,10 @@ EVENTS = (
     # half past one at night twice: the clocks in New York go back at 2026-11-01 06:00 UTC
     event(351_150, user_id="owl", page_url="a", timezone="America/New_York"),
     event(351_210, user_id="owl", page_url="a", timezone="America/New_York"),
+    # what somebody set, changed in part, and took back
+    event(0, "preference", user_id="sleeper", properties={"quiet_hours": {"from": 22.5, "to": 7}, "muted": ["a"]}),
+    event(1, "preference", user_id="sleeper", properties={"interests": ["b", "c"], "opt_out": True}),
+    event(2, "preference", user_id="sleeper", properties={"muted": None}),
     # consent
     event(0, user_id="gone", item_id="boots", page_url="/boots"),
     event(1, "consent_withdrawn", user_id="gone", properties={"purposes": ["personalization"]}, consent=[]),

@@ -103,6 +103,17 @@ def test_a_withdrawn_consent_takes_a_person_out_of_training(built: Built) -> Non
     assert built.rows("select count(*) from interactions where user_id = 'gone'") == [(0,)]
 
 
+def test_of_what_people_set_the_last_statement_counts_also_where_it_takes_back(built: Built) -> None:
+    assert built.row("select * from preferences") == {
+        "user_id": "sleeper",
+        "interests": ["b", "c"],
+        "muted": None,
+        "is_opted_out": True,
+        "quiet_from_hour": 22.5,
+        "quiet_until_hour": 7.0,
+    }
+
+
 def test_bots_are_flagged_and_counted_nowhere_else(built: Built) -> None:
     assert built.rows("select is_bot from sessions where user_id = 'robot'") == [(True,)]
     assert built.rows("select count(*) from users where user_id = 'robot'") == [(0,)]

@@ -38,8 +38,8 @@ def contacts(*rows: tuple[str, float], held_out: bool = False) -> pa.Table:
     )
 
 
-def build(log: pa.Table, **options: float) -> Audience:
-    return build_audience("spring", USERS, list("ABCD"), contacts=log, settings=SETTINGS, now=NOW, **options)
+def build(log: pa.Table, users: pa.Table = USERS, **options: float) -> Audience:
+    return build_audience("spring", users, list("ABCD"), contacts=log, settings=SETTINGS, now=NOW, **options)
 
 
 def test_only_who_consents_is_written_to_and_gets_the_own_strategy() -> None:
@@ -60,6 +60,7 @@ def test_a_quiet_period_and_the_cap_leave_people_out() -> None:
         "no consent": 1,
         "contacted within 3 days": 1,
         "contacted 2 times within 30 days": 1,
+        "quiet hours all day": 0,
         "held out": 0,
     }
 
@@ -120,8 +121,34 @@ def test_without_the_consent_column_nobody_is_written_to() -> None:
     ],
 )
 def test_nothing_is_sent_in_the_quiet_hours_of_the_user(hour: int, zone: str, expected: str) -> None:
-    when = send_after(NOW.replace(hour=hour), zone, SETTINGS)
+    when = send_after(NOW.replace(hour=hour), zone, [(SETTINGS.quiet_from_hour, SETTINGS.quiet_until_hour)])
+    assert when is not None
     assert when.isoformat() == f"{expected}:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("quiet", "expected"),
+    [
+        ([(12, 13.5)], "2026-07-15T13:30"),
+        ([(21, 8), (11, 15), (14, 17)], "2026-07-15T17:00"),
+        ([(20, 8), (11, 21)], "2026-07-16T08:00"),
+        ([(13, 14)], "2026-07-15T12:00"),
+        ([(12, 24)], "2026-07-16T00:00"),
+        ([(21, 8), (8, 21)], None),
+    ],
+)
+def test_all_quiet_hours_are_waited_for(quiet: list[tuple[float, float]], expected: str | None) -> None:
+    when = send_after(NOW.replace(hour=12), "UTC", quiet)
+    assert (when.isoformat() if when else None) == (f"{expected}:00+00:00" if expected else None)
+
+
+def test_the_hours_that_people_set_themselves_are_kept() -> None:
+    own = USERS.append_column("quiet_from_hour", pa.array([9.0, None, None, 8.0]))
+    own = own.append_column("quiet_until_hour", pa.array([20.0, None, None, 21.0]))
+    audience = build(contacts(), own)
+    assert audience.table["user_id"].to_pylist() == ["ann", "cem"]
+    assert [when.hour for when in audience.table["send_after"].to_pylist()] == [18, 15]
+    assert audience.left_out["quiet hours all day"] == 1
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

@@ -91,6 +91,9 @@ def warehouse(quick_settings: None, tmp_path: Path) -> None:
         connection.register("b", segments)
         connection.execute("create table users as from a")
         connection.execute("create table user_segments as from b")
+        connection.execute(
+            "create table preferences (user_id varchar, quiet_from_hour double, quiet_until_hour double)"
+        )
 
 
 @pytest.mark.usefixtures("warehouse")

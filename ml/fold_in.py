@@ -74,13 +74,37 @@ def preference_steps(user_covariance: Floats, items: ItemMoments, chosen: Floats
     return np.asarray(np.linalg.solve(left, gradients.T).T @ spread)
 
 
+def contributions(rule: FoldIn, items: ItemMoments, chosen: Floats, weights: Floats, wanted: Floats) -> Doubles:
+    """What each taken item adds to the score of each wanted one, after the fold-in: float64 (n, m).
+
+    Ridge regression is linear in the items taken once its left side stands (Hu, Koren, Volinsky 2008, section 5),
+    and so are the steps of a preference: the sums over the taken items differ from the scores by what the unknown
+    user gets alone.
+
+    Args:
+        chosen: float32 (n, d), factors of the taken items; weights: float32 (n,), strength of each.
+        wanted: float32 (m, d), factors of the items that are explained.
+    """
+    if not len(chosen):
+        return np.zeros((0, len(wanted)))
+    if rule.user_covariance is not None:
+        return preference_steps(rule.user_covariance, items, chosen, weights) @ wanted.T
+    confidence = rule.weight * weights
+    solved = np.linalg.solve(_left_of_ridge(rule, items, chosen, confidence), wanted.T.astype(np.float64))
+    return np.asarray((chosen * (confidence + 1)[:, None]) @ solved)
+
+
 def _by_ridge(rule: FoldIn, items: ItemMoments, chosen: Floats, weights: Floats) -> Doubles:
     """Weighted ridge regression, one step of implicit ALS (Hu, Koren, Volinsky 2008, equation 4).
 
     An observed item wants the score 1, the others 0.
     """
     confidence = rule.weight * weights
-    pull = rule.regularization * np.eye(chosen.shape[1])
-    left = items.gram + pull + (chosen * confidence[:, None]).T @ chosen
+    left = _left_of_ridge(rule, items, chosen, confidence)
     right = rule.regularization * rule.unknown_user + chosen.T @ (confidence + 1)
     return np.asarray(np.linalg.solve(left, right))
+
+
+def _left_of_ridge(rule: FoldIn, items: ItemMoments, chosen: Floats, confidence: Floats) -> Doubles:
+    pull = rule.regularization * np.eye(chosen.shape[1])
+    return np.asarray(items.gram + pull + (chosen * confidence[:, None]).T @ chosen)

@@ -24,6 +24,10 @@ from mlflow import MlflowClient, pyfunc
 from mlflow.artifacts import download_artifacts
 from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature, set_signature
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+
+from ml.served_model import DEFAULT_K
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,6 +37,19 @@ CHAMPION = "champion"
 PROMOTIONS = "promotions"
 _LOADER = "ml.served_model"
 _SERVED_REQUIREMENTS = ("numpy", "pandas", "pyarrow", "scipy")
+# Params that a signature does not name are ignored, with a warning at every request.
+_SERVED_SIGNATURE = ModelSignature(
+    inputs=Schema([ColSpec(DataType.string, "user_id")]),
+    outputs=Schema(
+        [
+            ColSpec(DataType.string, "user_id"),
+            ColSpec(DataType.string, "item_id"),
+            ColSpec(DataType.integer, "rank"),
+            ColSpec(DataType.float, "score"),
+        ]
+    ),
+    params=ParamSchema([ParamSpec("k", DataType.long, DEFAULT_K)]),
+)
 
 
 @dataclass(frozen=True)
@@ -177,6 +194,7 @@ class Registry:
                 code_paths=[str(Path(__file__).parent)],
                 pip_requirements=[f"{name}=={installed_version(name)}" for name in _SERVED_REQUIREMENTS],
             )
+            set_signature(str(path), _SERVED_SIGNATURE)
             self.client.log_model_artifacts(logged.model_id, str(path))
         self.client.finalize_logged_model(logged.model_id, "READY")
         self._ensure_model()

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ml.fold_in import ItemMoments, preference_steps
+from ml.fold_in import ItemMoments, contributions
 from ml.recommenders.base import Recommender
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.lightfm_hybrid import LightFMHybrid
@@ -50,20 +50,10 @@ def item_contributions(
             found[known] = np.asarray(own.todense()).ravel() if hasattr(own, "todense") else own
         return found
     if isinstance(recommender, FactorRecommender):
-        factors = recommender.item_factors_.astype(np.float64)
-        chosen = factors[history]
-        if recommender.user_covariance_ is not None:
-            steps = preference_steps(
-                recommender.user_covariance_,
-                ItemMoments(recommender.item_factors_),
-                recommender.item_factors_[history],
-                np.ones(len(history), np.float32),
-            )
-            return np.asarray(steps @ factors[item])
-        confidence = recommender.fold_in_weight_
-        penalty = max(recommender.fold_in_penalty(len(history)), 1e-6) * np.eye(factors.shape[1])
-        inverse = np.linalg.inv(factors.T @ factors + confidence * chosen.T @ chosen + penalty)
-        return np.asarray((1 + confidence) * chosen @ inverse @ factors[item])
+        factors = recommender.item_factors_
+        taken, ones = factors[history], np.ones(len(history), np.float32)
+        rule, items = recommender.fold_in_rule(), ItemMoments(factors)
+        return contributions(rule, items, taken, ones, factors[[item]])[:, 0]
     raise TypeError(f"{type(recommender).__name__}: its score is no sum over the user's items")
 
 

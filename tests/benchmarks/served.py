@@ -85,9 +85,9 @@ def running(command: list[str], url: str, ready: str, **environment: str) -> Ite
     Raises:
         RuntimeError: it ended, or did not become ready within two minutes.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command], cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    )
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # MLflow starts `uvicorn`
+    own = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", **environment}
+    process = subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, env=own)
     try:
         wait_until_ready(process, url + ready)
         yield process

@@ -52,6 +52,7 @@ def register(home: Path, users: Floats, items: Floats) -> str:
         {
             "user_ids_": Ids.of([f"u{row}" for row in range(USERS)]),
             "item_ids_": Ids.of([f"i{row}" for row in range(len(items))]),
+            "known_users_": np.ones(USERS, bool),
             "seen_": sparse.csr_matrix((USERS, len(items)), dtype=np.int8),
             "item_counts_": np.ones(len(items), np.float32),
             "user_factors_": users,

@@ -3,10 +3,14 @@
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from matplotlib.figure import Figure
+from mlflow import pyfunc
 
+from ml.recommenders.interactions import Interactions
+from ml.recommenders.zoo import make_recommender
 from ml.registry import ModelFilesMissingError, NoSuchVersionError, Registry, data_fingerprint
 
 
@@ -111,3 +115,16 @@ def test_the_fingerprint_follows_the_values_not_the_chunks() -> None:
     changed = pa.table({"a": ["x", "y", "w"]})
     assert data_fingerprint(chunked) == data_fingerprint(whole) != data_fingerprint(changed)
     assert data_fingerprint(whole.slice(1)) == data_fingerprint(pa.table({"a": ["y", "z"]}))
+
+
+def test_mlflow_itself_answers_with_a_stored_model_as_many_items_as_asked(
+    registry: Registry, tmp_path: Path
+) -> None:
+    pairs = pa.table({"user_id": ["a", "a", "b"], "item_id": ["x", "y", "x"]})
+    make_recommender("popularity").fit(Interactions.from_table(pairs)).save(tmp_path / "popularity")
+    with registry.start_run("candidate") as run:
+        stored = registry.register(run, tmp_path / "popularity")
+    served = pyfunc.load_model(stored.location)
+    asked = pd.DataFrame({"user_id": ["stranger"]})
+    assert served.predict(asked)["item_id"].tolist() == ["x", "y"]
+    assert served.predict(asked, params={"k": 1})["item_id"].tolist() == ["x"]

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ml.bundle import ITEM_COLUMNS, TRENDING_SCHEMA, Publication, as_bundle, write_bundle
 from ml.decisions.blend import Blend
-from ml.decisions.blend_training import train_blend
+from ml.decisions.blend_training import asked_from, train_blend
 from ml.decisions.log_changes import newest_changes
 from ml.decisions.nearest import GRAPH_FILE, Nearest
 from ml.decisions.shelf import Shelf
@@ -96,7 +96,7 @@ def publish(
     changes = newest_changes(EventLog(home), settings.train_events)
     blend = train_blend(
         changes,
-        Shelf(as_bundle(prepared)),
+        Shelf(as_bundle(_known_before(prepared, asked_from(changes)))),
         questions=settings.train_questions,
         minimum_questions=settings.minimum_questions,
         seed=settings.seed,
@@ -112,6 +112,15 @@ def publish(
         details={**prepared.details, "blend": blend.figures},
     )
     return write_bundle(home.published, whole), blend
+
+
+def _known_before(prepared: Publication, at: float | None) -> Publication:
+    """The publication with what was trending at a time, Unix seconds: of later openings the blend is asked."""
+    if at is None or "last_at" not in prepared.interactions.column_names:
+        return prepared
+    moment = pa.scalar(dt.datetime.fromtimestamp(at, dt.UTC), TIMESTAMP)
+    earlier = prepared.interactions.filter(pc.less(pc.cast(prepared.interactions["last_at"], TIMESTAMP), moment))
+    return replace(prepared, trending=trending(prepared.users, prepared.items, earlier))
 
 
 def trending(users: pa.Table, items: pa.Table, interactions: pa.Table) -> pa.Table:

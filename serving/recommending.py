@@ -3,61 +3,38 @@
 from __future__ import annotations
 
 import datetime as dt
-import random
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ml.decisions import care
-from ml.decisions.activity import Activity
 from ml.decisions.candidates import Candidates, Keys, Trending, gather
-from ml.decisions.explanations import Evidence, reason
-from ml.decisions.features import Features, Question
+from ml.decisions.features import Features, Matrix, Question
 from ml.decisions.refitting import mixed
-from ml.decisions.reranking import Placed, explored, varied
+from ml.recommenders.reranking import Placed, RankedList, composed, with_exploration
 from ml.settings import Settings
 from ml.settings.decisions import DiversitySettings
+from serving.asking import Asking
+from serving.caring import Caring
 from serving.context.situation import Situation
 from serving.coverage import Coverage
+from serving.explaining import Explaining
 from serving.learning import Learning
 from serving.metrics import FALLBACKS, STAGE_SECONDS, STAGES_SKIPPED
 from serving.ranking import Ranking
 from serving.refitting import Refitting
-from serving.requests import Filter, RecommendationRequest
+from serving.requests import RecommendationRequest
 from serving.state.online import OnlineState
 
 PERSONAL_SOURCES = frozenset({"personal", "recent", "follows", "similar", "segment", "interests"})
 CHAIN = ("personal", "recent", "similar", "follows", "interests", "segment", "here", "trending", "popular")
-INTEREST_BONUS = 1.0
 TIE = 1e-4
-BOOST_LIMIT = 5.0
+Floats = npt.NDArray[np.float64]
 _STAGE_TIMES = {name: STAGE_SECONDS.labels(name) for name in ("gather", "score", "care", "explain")}
-
-
-@dataclass
-class Asking:
-    """All that is known of a request before anything is ranked."""
-
-    user: str | None
-    at: float
-    k: int
-    slot: str | None
-    question: Question
-    profile: Mapping[str, Any]
-    user_row: int | None
-    situation: Situation
-    is_personal: bool
-    excluded: set[int]
-    wanted: Filter | None
-    boosts: tuple[tuple[str, str, float], ...] = ()
-    chance: random.Random = field(default_factory=random.Random)
-    is_trial: bool = False
-    diversity: DiversitySettings | None = None
 
 
 @dataclass(frozen=True)
@@ -89,10 +66,12 @@ class Recommending:
         self.settings = settings
         self.learning = Learning(state, settings.decisions.online_learning)
         self.refitting = Refitting(state, settings.decisions.online_learning.refit)
+        self.caring = Caring(state, settings.decisions)
+        self._explaining = Explaining(state, self.caring, self.learning, self.refitting)
         self._features = Features(state.activity)
         self._trending = Trending(state.activity, settings.decisions.trending_refresh_share)
         self._coverage = Coverage()
-        self._chance = random.Random(seed)
+        self._chance = np.random.default_rng(seed)
 
     def asking(
         self,
@@ -126,9 +105,9 @@ class Recommending:
             excluded |= visitor.seen | visitor.rejected
         if row is not None and ranking.shelf:
             excluded.update(linked.key_of_row[ranking.shelf.bundle.history.seen(row)].tolist())
+        remembered = linked.remembered(visitor, row, activity.limits) if is_personal else None
         if is_personal:
             visit = activity.visit(request.session_id, user, at)
-            remembered = linked.remembered(visitor, row, activity.limits)
             vector = ranking.personal.vector(remembered, row)[0]
             # the blend learned from what memory holds of people: a longer past would read as something else
             question = Question(at, visit, visitor or remembered, vector, linked.segment(row))
@@ -136,7 +115,7 @@ class Recommending:
             question = Question(at)
         return Asking(
             user, at, k, request.slot, question, profile, row if is_personal else None, situation, is_personal,
-            excluded, request.filter, boosts, self._chance, is_trial, diversity,
+            excluded, request.filter, boosts, self._chance, is_trial, diversity, remembered,
         )  # fmt: skip
 
     def recommend(self, asked: Asking, ranking: Ranking) -> Recommended:
@@ -145,139 +124,84 @@ class Recommending:
         stages: list[tuple[str, float]] = []
         more = self._interests(asked, ranking)
         found = gather(asked.question, ranking.personal, self._trending, asked.user_row, asked.excluded, more)
-        found = found.only(self._may_show(asked, found.keys, ranking))
-        keys: list[int] = found.keys.tolist()
+        found = found.only(self.caring.may_show(asked, found.keys, ranking))
         gathered = self._stage("gather", started, stages)
-        scores = self._scores(asked, found, keys, ranking, gathered - started)
+        scores, rows = self._scores(asked, found, ranking, gathered - started)
         scored = self._stage("score", gathered, stages)
-        adjusted = self._adjusted(asked, keys, scores, ranking)
-        order = np.argsort(-adjusted, kind="stable")
-        ranked = [(keys[place], float(adjusted[place])) for place in order[: 5 * asked.k + 20].tolist()]
-        diversity = asked.diversity or self.settings.decisions.diversity
-        chosen = varied(ranked, asked.k, self._category, diversity.max_category_share)
-        pool = self._pool(asked, keys, diversity.exploration_max_openings)
-        placed = explored(chosen, pool, diversity.exploration_share, asked.chance)
+        placed = self._placed(asked, RankedList(found.keys, scores), ranking)
         cared = self._stage("care", scored, stages)
-        told = self._told(asked, found, placed, ranking)
+        if rows is not None and self._is_late(cared - started):
+            STAGES_SKIPPED.labels("reasons").inc()
+            rows = None
+        told = self._told(asked, found, rows, placed, ranking)
         self._stage("explain", cared, stages)
-        self._coverage.shown(ranking, [one.key for one in placed])
+        self._coverage.shown(ranking, [one.row for one in placed])
         return replace(told, stages=tuple(stages))
 
+    def _is_late(self, seconds: float) -> bool:
+        return seconds > self.settings.serving.budget_ms / 1000
+
     def _scores(
-        self, asked: Asking, found: Candidates, keys: list[int], ranking: Ranking, spent: float
-    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+        self, asked: Asking, found: Candidates, ranking: Ranking, spent: float
+    ) -> tuple[Floats, Matrix | None]:
+        """Scores and the features behind them; without time for these, places in the sources' lists count."""
+        keys: list[int] = found.keys.tolist()
         if not keys:
-            return np.zeros(0)
-        if spent > self.settings.serving.budget_ms / 1000:
+            return np.zeros(0), None
+        if self._is_late(spent):
             STAGES_SKIPPED.labels("features").inc()
-            return -found.best.astype(np.float64)
+            return -found.best.astype(np.float64), None
         rows = self._features.rows(asked.question, found.keys, ranking.personal)
         # equal scores, as a stranger's to a site that nobody visits, fall in the order of the sources
         base = mixed(ranking.blend, self.refitting.fresh, rows) - TIE * found.best
         inputs = ranking.blend.inputs(rows)
         if asked.is_personal and asked.user is not None and not asked.is_trial:
             self.learning.remember(asked.user, base, inputs, keys)
-        return self.learning.scores(base, inputs, keys)
+        return self.learning.scores(base, inputs, keys), rows
 
-    def _adjusted(
-        self, asked: Asking, keys: list[int], scores: np.ndarray[Any, np.dtype[np.float64]], ranking: Ranking
-    ) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Scores with stated interests, boosts of rules and fatigue."""
-        found = scores.copy()
-        interests = set(asked.profile.get("interests", ())) if asked.is_personal else set()
-        visitor = self.state.activity.visitor(asked.user) if asked.user else None
-        caps = self.settings.decisions.caps
-        shown = visitor is not None and bool(visitor.shown)
-        if not interests and not asked.boosts and not shown:
-            return found
-        for place, key in enumerate(keys):
-            topics = topics_of(key, ranking)
-            if interests & topics:
-                found[place] += INTEREST_BONUS
-            for kind, value, weight in asked.boosts:
-                if value in (topics if kind == "topic" else {self.state.activity.items[key]}):
-                    found[place] += min(BOOST_LIMIT, weight)
-            if shown:
-                found[place] -= care.fatigue(visitor, key, asked.at, caps)
-        return found
-
-    def _may_show(self, asked: Asking, keys: Keys, ranking: Ranking) -> npt.NDArray[np.bool_]:
-        """Which items may be shown: known or opened often enough, not muted, not capped, not filtered away."""
-        activity = self.state.activity
-        may = ranking.linked.rows(keys) >= 0
-        if not may.all():
-            day = activity.day.at(asked.at)
-            for place in np.flatnonzero(~may).tolist():
-                may[place] = day.get(int(keys[place]), 0) >= self.settings.decisions.new_item_openings
-        visitor = activity.visitor(asked.user) if asked.user else None
-        muted = set(asked.profile.get("muted") or ())
-        shown = visitor is not None and bool(visitor.shown)
-        if not muted and not shown and asked.wanted is None:
-            return may
-        own_cap = asked.profile.get("item_impressions_per_day")
-        cap = self._item_cap if own_cap is None else min(own_cap, self._item_cap)
-        for place, key in enumerate(keys.tolist()):
-            may[place] = (
-                may[place]
-                and not (muted and muted & topics_of(key, ranking))
-                and not (shown and care.is_capped(visitor, key, asked.at, cap))
-                and allowed(key, asked.wanted, activity, ranking)
-            )
-        return may
-
-    @property
-    def _item_cap(self) -> int:
-        return self.settings.decisions.caps.item_impressions_per_day
+    def _placed(self, asked: Asking, candidates: RankedList, ranking: Ranking) -> list[Placed]:
+        """The list that is shown: rules and caps applied, composed, and perhaps one place explored."""
+        diversity = asked.diversity or self.settings.decisions.diversity
+        ranked = self.caring.ranked(asked, candidates, ranking)
+        best = ranked.take(range(min(len(ranked), 5 * asked.k + 20)))
+        chosen = composed(
+            best,
+            self.caring.facts(asked, best.rows, ranking, diversity),
+            asked.k,
+            trade_off=diversity.trade_off,
+            calibration=diversity.calibration,
+            max_category_share=diversity.max_category_share,
+        )
+        day = self.state.activity.day.at(asked.at)
+        rare = [key for key in ranked.rows.tolist() if day.get(key, 0.0) <= diversity.exploration_max_openings]
+        return with_exploration(chosen, rare, diversity.exploration_share, asked.chance)
 
     @staticmethod
     def _interests(asked: Asking, ranking: Ranking) -> dict[str, list[Keys]]:
         """Items of stated interests, for those of whom nothing else is known too."""
-        interests = asked.profile.get("interests") if asked.is_personal else None
-        if not interests:
+        if not asked.interests:
             return {}
-        return {"interests": [np.array(ranking.of_topic(topic), dtype=np.int64) for topic in interests]}
+        return {"interests": [np.array(ranking.of_topic(topic), dtype=np.int64) for topic in asked.interests]}
 
-    def _pool(self, asked: Asking, keys: list[int], most: int) -> list[int]:
-        """Candidates that were rarely opened in the last day."""
-        day = self.state.activity.day.at(asked.at)
-        return [key for key in keys if day.get(key, 0.0) <= most]
-
-    def _category(self, key: int) -> str | None:
-        return self.state.activity.categories.get(key)
-
-    def _told(self, asked: Asking, found: Candidates, placed: list[Placed], ranking: Ranking) -> Recommended:
-        items = []
-        sources = []
-        for rank, one in enumerate(placed, start=1):
-            source = "exploration" if one.is_exploration else found.source(one.key)
-            sources.append(source)
-            items.append(
-                {
-                    "item_id": self.state.activity.items[one.key],
-                    "rank": rank,
-                    "score": round(one.score, 6),
-                    "source": source,
-                    "reason": reason(self._evidence(asked, one.key, source, ranking)),
-                }
-            )
+    def _told(
+        self, asked: Asking, found: Candidates, rows: Matrix | None, placed: list[Placed], ranking: Ranking
+    ) -> Recommended:
+        reasons = self._explaining.sentences(asked, found, rows, placed, ranking)
+        sources = ["exploration" if one.is_exploration else found.source(one.row) for one in placed]
+        items = [
+            {
+                "item_id": self.state.activity.items[one.row],
+                "rank": rank,
+                "score": round(one.score, 6),
+                "source": source,
+                "reason": reason,
+            }
+            for rank, (one, source, reason) in enumerate(zip(placed, sources, reasons, strict=True), start=1)
+        ]
         fallback = next((step for step in CHAIN if step in sources), "none")
         FALLBACKS.labels(fallback).inc()
         is_personalized = asked.is_personal and any(source in PERSONAL_SOURCES for source in sources)
         return Recommended(uuid.uuid4().hex, items, [one.propensity for one in placed], is_personalized, fallback)
-
-    def _evidence(self, asked: Asking, key: int, source: str, ranking: Ranking) -> Evidence:
-        last = asked.question.last_items
-        visitor = asked.question.visitor
-        recent = visitor.recent[-1][0] if visitor and visitor.recent else None
-        row = ranking.linked.row(last[0] if last else recent) if last or recent is not None else -1
-        return Evidence(
-            source=source,
-            last_title=ranking.shelf.title(row) if ranking.shelf and row >= 0 else None,
-            category=self._category(key),
-            openings_last_hour=int(self.state.activity.hour.at(asked.at).get(key, 0)),
-            country=asked.situation.text("country"),
-            segment=asked.question.segment,
-        )
 
     @staticmethod
     def _stage(name: str, since: float, stages: list[tuple[str, float]]) -> float:
@@ -285,30 +209,3 @@ class Recommending:
         _STAGE_TIMES[name].observe(now - since)
         stages.append((name, now - since))
         return now
-
-
-def topics_of(key: int, ranking: Ranking) -> set[str]:
-    """Category and tags of an item, empty where the bundle does not have it."""
-    row, shelf = ranking.linked.row(key), ranking.shelf
-    if row < 0 or shelf is None:
-        return set()
-    category = shelf.category_of(row)
-    return {*(shelf.tags[row].as_py() or ()), *((category,) if category else ())}
-
-
-def allowed(key: int, wanted: Filter | None, activity: Activity, ranking: Ranking) -> bool:
-    """Whether the request's filter lets an item pass; an item of which nothing is known passes none on facts."""
-    if wanted is None:
-        return True
-    if wanted.item_ids is not None and activity.items[key] not in wanted.item_ids:
-        return False
-    row, shelf = ranking.linked.row(key), ranking.shelf
-    if row < 0 or shelf is None:
-        return all(fact is None for fact in (wanted.category, wanted.tags, wanted.language, wanted.max_price))
-    if wanted.category is not None and shelf.category_of(row) not in wanted.category:
-        return False
-    if wanted.language is not None and shelf.language_of(row) not in wanted.language:
-        return False
-    if wanted.tags is not None and not set(wanted.tags) & set(shelf.tags[row].as_py() or ()):
-        return False
-    return wanted.max_price is None or bool(shelf.price[row] <= wanted.max_price)

@@ -25,6 +25,8 @@ CORRECTED = (
     "popular_5m", "popular_30m", "popular_8h", "next_30m", "next_7d", "near_4h", "age", "category_share",
     "same_category", "personal", "trend", "scope_device", "scope_region", "after_category",
 )  # fmt: skip
+_CORRECTED = np.array([NAMES.index(name) for name in CORRECTED])
+_PRIOR = np.array([PRIOR_WEIGHTS.get(name, 0.0) for name in NAMES])
 RANKER_FILE = "ranker.txt"
 BLEND_FILE = "blend.json"
 
@@ -53,7 +55,6 @@ class Blend:
         self.deviations = deviations
         self.scale = scale
         self.figures = figures or {}
-        self._corrected = np.array([NAMES.index(name) for name in CORRECTED])
 
     @classmethod
     def prior(cls) -> Blend:
@@ -65,14 +66,25 @@ class Blend:
         if self.ranker is not None:
             scores = self.ranker.predict(rows, num_threads=1)
             return np.asarray(scores, dtype=np.float64) / self.scale
-        weights = np.zeros(len(NAMES))
-        for name, weight in PRIOR_WEIGHTS.items():
-            weights[NAMES.index(name)] = weight
-        return np.asarray(rows @ weights, dtype=np.float64)
+        return np.asarray(rows @ _PRIOR, dtype=np.float64)
+
+    def contributions(self, rows: Matrix, typical: Matrix) -> Floats:
+        """What each feature adds to `base` of each row, against that of another row: float64 (n, len(NAMES)).
+
+        A row's sum is the difference of the two scores. Of trees they are differences of exact Shapley values
+        (Lundberg and others 2020), of the prior weights those of the summands.
+
+        Args:
+            typical: float32 (len(NAMES),), an ordinary candidate of the same question.
+        """
+        if self.ranker is None:
+            return np.asarray((rows - typical) * _PRIOR, dtype=np.float64)
+        parts = np.asarray(self.ranker.predict(np.vstack([rows, typical]), pred_contrib=True, num_threads=1))
+        return np.asarray((parts[:-1, :-1] - parts[-1, :-1]) / self.scale, dtype=np.float64)
 
     def inputs(self, rows: Matrix) -> Floats:
         """Standardised features of the correction, clipped to ±4: float64 (n, len(CORRECTED))."""
-        columns = self._corrected
+        columns = _CORRECTED
         return np.asarray(np.clip((rows[:, columns] - self.means[columns]) / self.deviations[columns], -4.0, 4.0))
 
     def save(self, folder: Path) -> None:
@@ -140,6 +152,16 @@ class OnlineLearner:
         bias = self.correction.biases
         own = np.array([bias.get(key, 0.0) for key in keys])
         return np.asarray(base + inputs @ self.correction.weights + own)
+
+    def contributions(self, inputs: Floats, typical: Floats) -> Floats:
+        """What the weights add by feature, against an ordinary candidate: float64 (n, len(NAMES)).
+
+        Args:
+            inputs: of the candidates, `Blend.inputs`; typical: float64 (len(CORRECTED),), of the ordinary one.
+        """
+        found = np.zeros((len(inputs), len(NAMES)))
+        found[:, _CORRECTED] = (inputs - typical) * self.correction.weights
+        return found
 
     def learn(self, base: Floats, inputs: Floats, keys: list[int], chosen: int) -> None:
         """One step: of the candidates `keys`, the one at place `chosen` was opened."""

@@ -115,7 +115,7 @@ def interleave(changes: Sequence[Change], shelf: Shelf | None, questions: int) -
     # the question may speak for them
     personal = Personal(linked, None if factors is None else Nearest(factors, APPROXIMATE_ABOVE), PERSONAL)
     features, trending = Features(activity), Trending(activity)
-    openings = [place for place, change in enumerate(changes) if change.event_type in OPENINGS and change.item]
+    openings = _openings(changes)
     asked = set(openings[len(openings) // 2 :: max(1, len(openings) // 2 // max(1, questions))])
     rows, opened, sizes, missed = [], [], [], 0
     for place, change in enumerate(changes):
@@ -137,6 +137,16 @@ def interleave(changes: Sequence[Change], shelf: Shelf | None, questions: int) -
     if not rows:
         return Questions(np.zeros((0, len(NAMES)), np.float32), np.zeros(0, bool), np.zeros(0, np.int64), missed)
     return Questions(np.vstack(rows), np.concatenate(opened), np.array(sizes), missed)
+
+
+def asked_from(changes: Sequence[Change]) -> float | None:
+    """Time of the first opening that `interleave` asks about, Unix seconds; None without openings."""
+    openings = _openings(changes)
+    return changes[openings[len(openings) // 2]].at if openings else None
+
+
+def _openings(changes: Sequence[Change]) -> list[int]:
+    return [place for place, change in enumerate(changes) if change.event_type in OPENINGS and change.item]
 
 
 def calibrated_scale(

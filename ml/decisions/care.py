@@ -15,13 +15,6 @@ def count_since(times: Sequence[float], since: float) -> int:
     return sum(1 for moment in reversed(times) if moment > since)
 
 
-def is_capped(visitor: Visitor | None, item: int, at: float, cap: int) -> bool:
-    """Whether an item was shown to a person as often in 24 hours as it may be."""
-    if visitor is None or item not in visitor.shown:
-        return False
-    return count_since(visitor.shown[item], at - DAY) >= cap
-
-
 def is_campaign_capped(visitor: Visitor | None, campaign: str, at: float, cap: int) -> bool:
     """Whether a campaign was shown to a person as often in 24 hours as it may be."""
     if visitor is None:

@@ -1,46 +1,107 @@
-"""Why an item is shown, in words for the person who sees it."""
+"""Why an item is shown: which family of evidence carried its score, and the sentence that says so.
+
+A reason is derived from the score itself. The blend tells what each feature adds to the score of an item
+(`Blend.contributions`); the features of one kind of evidence make a family, and the family that adds most is the
+reason, if there is something to be named for it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-MANY = 10
+import numpy as np
+import numpy.typing as npt
+
+from ml.decisions.features import LAST, NAMES, POPULARITY, WITHIN
+
+Floats = npt.NDArray[np.float64]
+
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "follows": (
+        *LAST, "place_next", "lift", "next_4h_of_2nd", "near_4h_of_2nd", "next_4h_of_3rd", "near_4h_of_3rd",
+    ),
+    "goes_with": ("near_7d_of_history", "near_4h_of_all", "near_7d_of_all"),
+    "similar": ("similar_to_last",),
+    "topic_of_last": ("same_category", "after_category"),
+    "taste": ("personal",),
+    "topic": ("category_share",),
+    "segment": ("segment",),
+    "in_country": ("scope_country",),
+    "in_region": ("scope_region",),
+    "on_device": ("scope_device",),
+    "fresh": ("age", "published_age", "passed", "passed_visits", "passed_day"),
+    "popular": (*POPULARITY, *WITHIN, "trend", "place_popular", "idle"),
+}  # fmt: skip
+"""Features by the kind of evidence that they are; those of ASKING are equal for all candidates, so no reason."""
+_MEMBERS = np.array([[name in members for members in FAMILIES.values()] for name in NAMES], dtype=np.float64)
+
+
+def carried(contributions: Floats) -> list[dict[str, float]]:
+    """What each family adds to the score of each item, from what each feature adds: float64 (n, len(NAMES))."""
+    sums = contributions @ _MEMBERS
+    return [dict(zip(FAMILIES, row, strict=True)) for row in sums.tolist()]
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What is known of why an item is in a list."""
+class Reason:
+    """Why an item is shown.
 
-    source: str
-    last_title: str | None = None
-    category: str | None = None
-    openings_last_hour: int = 0
-    country: str | None = None
-    segment: str | None = None
+    Attributes:
+        kind: a family, or `interests`, `boost`, `exploration`, `popular_hour`, `here`, `well_known`.
+        names: what the reason names: titles, a topic, a place, a segment, a number.
+    """
+
+    kind: str
+    names: tuple[str, ...] = ()
 
 
-def reason(evidence: Evidence) -> str:
-    """One sentence.
+_NAMED = {
+    "follows": "Often opened after {0}",
+    "goes_with": "Often opened by people who opened {0}",
+    "similar": "Like {0}",
+    "topic_of_last": "More about {0}, as what you opened last",
+    "taste": "Because you opened {0}",
+    "topic": "You often open {0}",
+    "segment": "Popular with people like you ({0})",
+    "in_country": "Popular now in {0}",
+    "in_region": "Popular now in {0}",
+    "on_device": "Popular now on {0}",
+    "interests": "You said that you are interested in {0}",
+    "popular_hour": "Opened {0} times in the last hour",
+    "exploration": "New or rarely shown in {0}: something outside your usual",
+}
+_UNNAMED = {
+    "follows": "Often opened after what you opened last",
+    "goes_with": "Often opened by people who opened what you did",
+    "similar": "Like what you opened last",
+    "taste": "Fits what you opened",
+    "segment": "Popular with people like you",
+    "here": "Popular with visitors like you",
+    "fresh": "New here",
+    "popular": "Opened by many people lately",
+    "well_known": "Popular over a long time",
+    "boost": "Put forward by this site",
+    "interests": "Fits what you said that you are interested in",
+    "exploration": "New or rarely shown: something outside your usual",
+}
 
-    >>> reason(Evidence("follows", last_title="Rain"))
+
+def in_words(reason: Reason) -> str:
+    """One sentence for the person who sees the item.
+
+    >>> in_words(Reason("follows", ("“Rain”",)))
     'Often opened after “Rain”'
     """
-    about = f" about {evidence.category}" if evidence.category else ""
-    last = f"“{evidence.last_title}”" if evidence.last_title else "what you opened last"
-    sentences = {
-        "follows": f"Often opened after {last}",
-        "similar": f"Like {last}",
-        "recent": f"Fits what you opened lately{about}",
-        "personal": f"Fits what you usually open{about}",
-        "interests": f"You said that you are interested{about or ' in this'}",
-        "segment": f"Popular with people like you ({evidence.segment})"
-        if evidence.segment
-        else "Popular with people like you",
-        "here": f"Popular in {evidence.country}" if evidence.country else "Popular with visitors like you",
-        "popular": "Popular over a long time",
-        "exploration": f"New or rarely shown{about}: something outside your usual",
-        "trending": "Opened by many people right now",
-    }
-    if evidence.source == "trending" and evidence.openings_last_hour >= MANY:
-        return f"Opened {evidence.openings_last_hour} times in the last hour"
-    return sentences[evidence.source]
+    if reason.names and reason.kind in _NAMED:
+        return _NAMED[reason.kind].format(listed(reason.names))
+    return _UNNAMED[reason.kind]
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """Names as a sentence has them.
+
+    >>> listed(("a", "b", "c"))
+    'a, b and c'
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

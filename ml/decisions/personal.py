@@ -125,6 +125,15 @@ class Personal:
         found[known] = self.nearest.cosines(row, rows[known])
         return found
 
+    def vectors(self, keys: Keys) -> Vector:
+        """Factors of these items, float32 (n, d); zeros where the model does not know one."""
+        shelf = self.linked.shelf
+        if shelf is None or shelf.bundle.item_factors is None:
+            return np.zeros((len(keys), 1), dtype=np.float32)
+        rows = self.linked.rows(keys)
+        known = (rows >= 0) & shelf.known_items[rows]
+        return np.where(known[:, None], shelf.bundle.item_factors[rows], np.float32(0))
+
     @staticmethod
     def _pairs(linked: Linked, visitor: Visitor) -> list[int]:
         rows = [linked.row(key) for key, _ in visitor.recent[-FOLDED_ITEMS:]]

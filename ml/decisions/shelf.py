@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.bundle import Bundle
-from ml.fold_in import ItemMoments, folded_in
+from ml.fold_in import ItemMoments, contributions, folded_in
 
 
 class Shelf:
@@ -77,6 +77,24 @@ class Shelf:
         chosen = factors[[rows[place] for place in known]]
         strengths = np.array([weights[place] for place in known], dtype=np.float32)
         return folded_in(fold_in, self._moments, chosen, strengths)
+
+    def fold_in_contributions(self, opened: list[int], wanted: list[int]) -> npt.NDArray[np.float64]:
+        """What each opened item adds to the model's score of each wanted one: float64 (len(opened), len(wanted)).
+
+        Args:
+            opened, wanted: item rows; 0 where the model does not know one of the two.
+        """
+        found = np.zeros((len(opened), len(wanted)))
+        factors, fold_in = self.bundle.item_factors, self.bundle.fold_in
+        if factors is None or fold_in is None or self._moments is None:
+            return found
+        taken = np.array([row for row in opened if self.known_items[row]], dtype=np.int64)
+        asked = np.array([row for row in wanted if self.known_items[row]], dtype=np.int64)
+        if len(taken) and len(asked):
+            ones = np.ones(len(taken), dtype=np.float32)
+            parts = contributions(fold_in, self._moments, factors[taken], ones, factors[asked])
+            found[np.ix_(self.known_items[opened], self.known_items[wanted])] = parts
+        return found
 
     def spread(self, vector: npt.NDArray[np.float32]) -> float:
         """Standard deviation of a vector's scores over the items that the model knows."""

@@ -21,6 +21,8 @@ class Reranking(_Part):
     """Settings of `decisions.diversity` in place of those in settings.yaml; None leaves one as it is."""
 
     max_category_share: float | None = Field(default=None, gt=0, le=1)
+    trade_off: float | None = Field(default=None, ge=0, le=1)
+    calibration: float | None = Field(default=None, ge=0, le=1)
     exploration_share: float | None = Field(default=None, ge=0, le=0.5)
     exploration_max_openings: int | None = Field(default=None, ge=1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -52,8 +52,9 @@ def item_contributions(
     if isinstance(recommender, FactorRecommender):
         factors = recommender.item_factors_
         taken, ones = factors[history], np.ones(len(history), np.float32)
-        rule, items = recommender.fold_in_rule(), ItemMoments(factors)
-        return contributions(rule, items, taken, ones, factors[[item]])[:, 0]
+        pull = max(recommender.fold_in_penalty(len(history)), 1e-6)
+        rule = replace(recommender.fold_in_rule(), regularization=pull)
+        return contributions(rule, ItemMoments(factors), taken, ones, factors[[item]])[:, 0]
     raise TypeError(f"{type(recommender).__name__}: its score is no sum over the user's items")
 
 

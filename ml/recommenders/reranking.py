@@ -12,16 +12,15 @@ import numpy.typing as npt
 from ml.evaluation.accuracy import ndcg
 from ml.evaluation.beyond_accuracy import intra_list_diversity
 
-Rows = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class RankedList:
-    """Items of one user, best first: rows int32 (n,), scores float32 (n,)."""
+    """Items of one user, best first: numbers of the items, integers (n,), and scores, floats (n,)."""
 
-    rows: Rows
-    scores: Floats
+    rows: npt.NDArray[np.integer]
+    scores: npt.NDArray[np.floating]
 
     def take(self, places: npt.NDArray[Any] | Sequence[int]) -> RankedList:
         """The entries at these places, in their order."""
@@ -32,20 +31,75 @@ class RankedList:
         return len(self.rows)
 
 
-def diversified(candidates: RankedList, item_vectors: npt.NDArray[Any], k: int, trade_off: float) -> RankedList:
+@dataclass(frozen=True)
+class Facts:
+    """What composing a list asks about its candidates, place by place; None where nobody asks.
+
+    Attributes:
+        categories: of the candidates.
+        vectors: floats (n, d); likeness of two candidates is the cosine.
+        topics: floats (n, n_topics), shares of each topic in a candidate.
+        interests: floats (n_topics,), shares of the person's own that sum to 1.
+    """
+
+    categories: Sequence[str | None]
+    vectors: npt.NDArray[Any] | None = None
+    topics: npt.NDArray[Any] | None = None
+    interests: npt.NDArray[Any] | None = None
+
+    def take(self, places: Sequence[int]) -> Facts:
+        """Those of the candidates at these places."""
+        return Facts(
+            [self.categories[place] for place in places],
+            None if self.vectors is None else self.vectors[places],
+            None if self.topics is None else self.topics[places],
+            self.interests,
+        )
+
+
+def composed(
+    candidates: RankedList,
+    facts: Facts,
+    k: int,
+    *,
+    trade_off: float,
+    calibration: float,
+    max_category_share: float,
+) -> RankedList:
+    """The k items that are shown: close to the person's interests, unlike each other, no category too often.
+
+    Args:
+        trade_off: of `diversified`, among what calibration left; needs vectors.
+        calibration: strength of `calibrated`, which leaves twice k; needs topics and interests.
+        max_category_share: of `with_quotas`.
+    """
+    if calibration > 0 and facts.topics is not None and facts.interests is not None:
+        places = _close(candidates, facts.topics, facts.interests, 2 * k, calibration)
+        candidates, facts = candidates.take(places), facts.take(places)
+    if trade_off > 0 and facts.vectors is not None:
+        places = _unlike(candidates, facts.vectors, len(candidates), trade_off)
+        candidates, facts = candidates.take(places), facts.take(places)
+    return with_quotas(candidates, facts.categories, k, {}, max_category_share, is_filled=True)
+
+
+def diversified(candidates: RankedList, vectors: npt.NDArray[Any], k: int, trade_off: float) -> RankedList:
     """Maximal marginal relevance (Carbonell, Goldstein 1998).
 
     Args:
-        item_vectors: (n_items, d); similarity is their cosine.
+        vectors: floats (n, d) of the candidates; likeness is their cosine.
         trade_off: 0 keeps the order, 1 looks at dissimilarity alone.
 
     Raises:
         ValueError: the trade-off is outside 0 to 1.
     """
+    return candidates.take(_unlike(candidates, vectors, k, trade_off))
+
+
+def _unlike(candidates: RankedList, vectors: npt.NDArray[Any], k: int, trade_off: float) -> list[int]:
     if not 0 <= trade_off <= 1:
         raise ValueError(f"trade_off {trade_off}: it lies between 0 and 1")
     relevance = _scaled(candidates.scores)
-    vectors = item_vectors[candidates.rows].astype(np.float64)
+    vectors = vectors.astype(np.float64)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors = vectors / np.where(lengths > 0, lengths, 1)
     nearest = np.zeros(len(candidates))
@@ -57,12 +111,12 @@ def diversified(candidates: RankedList, item_vectors: npt.NDArray[Any], k: int, 
         chosen.append(best)
         open_[best] = False
         nearest = np.maximum(nearest, vectors @ vectors[best])
-    return candidates.take(chosen)
+    return chosen
 
 
 def calibrated(
     candidates: RankedList,
-    item_topics: npt.NDArray[Any],
+    topics: npt.NDArray[Any],
     interests: npt.NDArray[Any],
     k: int,
     strength: float,
@@ -70,12 +124,18 @@ def calibrated(
     """Greedy list whose topics have the shares of the user's interests (Steck 2018).
 
     Args:
-        item_topics: (n_items, n_topics), shares of each topic in an item.
+        topics: floats (n, n_topics) of the candidates, shares of each topic in an item.
         interests: (n_topics,), shares that sum to 1.
         strength: 0 keeps the order, 1 looks at the shares alone.
     """
+    return candidates.take(_close(candidates, topics, interests, k, strength))
+
+
+def _close(
+    candidates: RankedList, topics: npt.NDArray[Any], interests: npt.NDArray[Any], k: int, strength: float
+) -> list[int]:
     relevance = _scaled(candidates.scores)
-    topics = item_topics[candidates.rows].astype(np.float64)
+    topics = topics.astype(np.float64)
     total = np.zeros(topics.shape[1])
     gathered = 0.0
     open_ = np.ones(len(candidates), bool)
@@ -90,7 +150,7 @@ def calibrated(
         chosen.append(best)
         open_[best] = False
         total, gathered = total + topics[best], gathered + relevance[best]
-    return candidates.take(chosen)
+    return chosen
 
 
 def with_quotas(
@@ -99,57 +159,59 @@ def with_quotas(
     k: int,
     largest_share: Mapping[str, float],
     other: float = 1.0,
+    *,
+    is_filled: bool = False,
 ) -> RankedList:
-    """No category takes more than its share of the k places; the list gets shorter if nothing else is left.
+    """No category takes more than its share of the k places; items without a category are never held back.
 
     Args:
-        categories: category of each item of the catalogue, by row.
-        largest_share: by category; `other` holds for the rest.
+        categories: of the candidates.
+        largest_share: by category, of which at least one place; `other` holds for the rest.
+        is_filled: whether those beyond their share fill the places for which nothing else is left; else the list
+            gets shorter.
     """
-    used: dict[str | None, int] = {}
-    chosen = []
-    for place, row in enumerate(candidates.rows):
-        category = categories[row]
-        allowed = int(np.floor(largest_share.get(category or "", other) * k + 1e-9))
-        if used.get(category, 0) < allowed:
-            used[category] = used.get(category, 0) + 1
-            chosen.append(place)
+    used: dict[str, int] = {}
+    chosen: list[int] = []
+    waiting: list[int] = []
+    for place, category in enumerate(categories):
         if len(chosen) == k:
             break
-    return candidates.take(chosen)
+        if category is not None:
+            if used.get(category, 0) >= max(1, round(largest_share.get(category, other) * k)):
+                waiting.append(place)
+                continue
+            used[category] = used.get(category, 0) + 1
+        chosen.append(place)
+    return candidates.take([*chosen, *waiting][:k] if is_filled else chosen)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One item of a list; `propensity` is the probability that the policy puts it at this place."""
+
+    row: int
+    score: float
+    propensity: float = 1.0
+    is_exploration: bool = False
 
 
 def with_exploration(
-    candidates: RankedList, new_items: Rows, k: int, share: float, generator: np.random.Generator
-) -> tuple[RankedList, npt.NDArray[np.float64]]:
-    """Give a share of the k places to items that nobody knows well yet.
+    chosen: RankedList, new_items: Sequence[int], share: float, generator: np.random.Generator
+) -> list[Placed]:
+    """Give the last place to an item that nobody knows well yet, with probability `share`; the others keep theirs.
 
     Args:
-        new_items: rows that may be explored, each as likely as the others.
-
-    Returns:
-        The list, an explored item with the score of the place before it, and the propensity of each place: the
-        probability that this item stood in the list, 1 for those that were not drawn.
+        new_items: that may be explored, each as likely as the others; those already chosen don't count.
     """
-    kept = candidates.take(np.flatnonzero(~np.isin(candidates.rows, new_items)))
-    pool = np.unique(new_items)
-    n_new = min(int(generator.binomial(k, share)), len(pool))
-    best = kept.take(range(min(k - n_new, len(kept))))
-    drawn = generator.choice(pool, n_new, replace=False).astype(np.int32) if n_new else np.array([], np.int32)
-    places = (
-        np.sort(generator.choice(len(best) + n_new, n_new, replace=False)) if n_new else np.array([], np.int64)
-    )
-    rows = np.empty(len(best) + n_new, np.int32)
-    scores, propensity = np.empty(len(rows), np.float32), np.ones(len(rows))
-    explored = np.zeros(len(rows), bool)
-    explored[places] = True
-    rows[explored], rows[~explored] = drawn, best.rows
-    scores[~explored] = best.scores
-    floor = float(best.scores.min()) if len(best) else 0.0
-    for place in np.flatnonzero(explored):
-        scores[place] = scores[place - 1] if place else max(floor, float(best.scores.max()) if len(best) else 0.0)
-    propensity[explored] = min(1.0, k * share / max(1, len(pool)))
-    return RankedList(rows, scores), propensity
+    placed = [Placed(row, score) for row, score in zip(chosen.rows.tolist(), chosen.scores.tolist(), strict=True)]
+    pool = sorted({int(item) for item in new_items} - {one.row for one in placed})
+    if not pool or not placed or share <= 0:
+        return placed
+    last = placed[-1]
+    if generator.random() < share:
+        row = pool[int(generator.integers(len(pool)))]
+        return [*placed[:-1], Placed(row, last.score, share / len(pool), is_exploration=True)]
+    return [*placed[:-1], Placed(last.row, last.score, 1.0 - share)]
 
 
 @dataclass(frozen=True)
@@ -159,7 +221,7 @@ class BusinessRules:
     Attributes:
         include: rows that come first, in this order.
         exclude: rows that never come.
-        boost: factor on the scaled score (0 to 1) by row; above 1 lifts.
+        boost: what is added to the score by row.
         expires_at: Unix seconds by row; from then on the item never comes.
     """
 
@@ -174,15 +236,17 @@ def with_rules(candidates: RankedList, rules: BusinessRules, now: float) -> Rank
     expired = {row for row, at in (rules.expires_at or {}).items() if at <= now}
     barred = rules.exclude | expired
     kept = candidates.take([place for place, row in enumerate(candidates.rows) if int(row) not in barred])
-    factors = np.array([(rules.boost or {}).get(int(row), 1.0) for row in kept.rows])
-    order = np.argsort(-_scaled(kept.scores) * factors, kind="stable") if rules.boost else np.arange(len(kept))
-    kept = kept.take(order)
+    if rules.boost:
+        boosted = kept.scores + np.array([rules.boost.get(int(row), 0.0) for row in kept.rows])
+        kept = RankedList(kept.rows, boosted).take(np.argsort(-boosted, kind="stable"))
     first = [row for row in rules.include if row not in barred]
+    if not first:
+        return kept
     rest = kept.take([place for place, row in enumerate(kept.rows) if int(row) not in first])
-    top = float(candidates.scores.max()) if len(candidates) else 0.0
+    top = float(kept.scores.max()) if len(kept) else 0.0
     return RankedList(
-        np.concatenate([np.array(first, np.int32), rest.rows]),
-        np.concatenate([np.full(len(first), top, np.float32), rest.scores]),
+        np.concatenate([np.array(first, kept.rows.dtype), rest.rows]),
+        np.concatenate([np.full(len(first), top, kept.scores.dtype), rest.scores]),
     )
 
 
@@ -203,7 +267,7 @@ def diversity_curve(
     for trade_off in trade_offs:
         rows = np.full((len(lists), k), -1, np.int32)
         for user, candidates in enumerate(lists):
-            own = diversified(candidates, item_vectors, k, trade_off).rows
+            own = diversified(candidates, item_vectors[candidates.rows], k, trade_off).rows
             rows[user, : len(own)] = own
         hits = np.array(
             [[row in wanted for row in own] for own, wanted in zip(rows.tolist(), relevant, strict=True)]
@@ -214,7 +278,7 @@ def diversity_curve(
     return points
 
 
-def _scaled(scores: Floats) -> npt.NDArray[np.float64]:
+def _scaled(scores: npt.NDArray[np.floating]) -> Doubles:
     """Scores between 0 and 1; equal ones are 1."""
     if not len(scores):
         return np.zeros(0)

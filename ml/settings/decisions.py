@@ -42,6 +42,8 @@ class DiversitySettings(Section):
     """What keeps a list from being all of one kind; reasons stand in settings.yaml."""
 
     max_category_share: float = Field(gt=0, le=1)
+    trade_off: float = Field(ge=0, le=1)
+    calibration: float = Field(ge=0, le=1)
     exploration_share: float = Field(ge=0, le=0.5)
     exploration_max_openings: int = Field(ge=1)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from babel import Locale
+from babel.numbers import get_territory_currencies
 from starlette.requests import Request
 
 from ml.decisions.dayparts import LocalTime, local_time
@@ -20,13 +23,8 @@ TEXTS = (
     "timezone", "channel", "page_url", "referrer",
 )  # fmt: skip
 NUMBERS = ("screen_width", "screen_height", "latitude", "longitude")
+COUNTRIES = Locale("en").territories  # English names by ISO 3166-1 code
 IMAGE_FORMATS = ("image/avif", "image/webp")
-CURRENCIES = {
-    "AT": "EUR", "AU": "AUD", "BE": "EUR", "BR": "BRL", "CA": "CAD", "CH": "CHF", "CN": "CNY", "CZ": "CZK",
-    "DE": "EUR", "DK": "DKK", "ES": "EUR", "FI": "EUR", "FR": "EUR", "GB": "GBP", "GR": "EUR", "HU": "HUF",
-    "IE": "EUR", "IN": "INR", "IT": "EUR", "JP": "JPY", "KR": "KRW", "MX": "MXN", "NL": "EUR", "NO": "NOK",
-    "NZ": "NZD", "PL": "PLN", "PT": "EUR", "SE": "SEK", "TR": "TRY", "UA": "UAH", "US": "USD", "ZA": "ZAR",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,6 +80,13 @@ def checked_context(context: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in context.items() if value is not None}
 
 
+@functools.lru_cache(maxsize=512)
+def _currency_of(country: str | None) -> str | None:
+    """What people pay with in a country, ISO 4217; None where nobody says which country."""
+    tenders = get_territory_currencies(country) if country in COUNTRIES else []
+    return tenders[0] if tenders else None
+
+
 def situation(
     at: dt.datetime,
     sources: tuple[Mapping[str, Any], ...],
@@ -97,8 +102,8 @@ def situation(
     for source in reversed(sources):
         given.update({name: source[name] for name in (*TEXTS, *NUMBERS) if source.get(name) is not None})
     country = given.get("country")
-    if "currency" not in given and country in CURRENCIES:
-        given["currency"] = CURRENCIES[country]
+    if "currency" not in given and (currency := _currency_of(country)) is not None:
+        given["currency"] = currency
     around = surroundings.at(country, given.get("region"), given.get("city"), at) if surroundings else NOWHERE
     formats = next((tuple(source["formats"]) for source in sources if source.get("formats")), ())
     return Situation(

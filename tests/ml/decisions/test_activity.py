@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ml.decisions.activity import DAY, Activity, Change
-from ml.decisions.care import fatigue, is_campaign_capped, is_capped, is_quiet
+from ml.decisions.care import count_since, fatigue, is_campaign_capped, is_quiet
 from ml.decisions.decayed_counts import DecayedCounts
 from ml.decisions.follows import Follows
 from ml.decisions.windowed_counts import WindowedCounts
@@ -78,12 +78,12 @@ def test_caps_count_impressions_and_served_items_only_where_a_slot_reports_none(
     for _ in range(3):
         activity.observe(served)
     key = activity.keys["a"]
-    assert is_capped(activity.visitor("u"), key, T, cap=3)
-    assert not is_capped(activity.visitor("u"), key, T + DAY, cap=3)
+    assert count_since(activity.visitor("u").shown[key], T - DAY) == 3
+    assert count_since(activity.visitor("u").shown[key], T) == 0
     assert fatigue(activity.visitor("u"), key, T, caps) == caps.fatigue_penalty  # the third one is beyond two
     activity.observe(Change("v", "impression", T, "a", slot="top", campaign="c"))
     activity.observe(Change("v", "served", T, slot="top", detail='["a"]'))
-    assert not is_capped(activity.visitor("v"), key, T, cap=2)  # seen once: the slot reports for itself now
+    assert len(activity.visitor("v").shown[key]) == 1  # the slot reports for itself now
     assert is_campaign_capped(activity.visitor("v"), "c", T, cap=1)
 
 

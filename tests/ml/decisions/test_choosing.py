@@ -1,6 +1,4 @@
-"""Variety and exploration, the bandit, the online correction, and the blend learned from a log."""
-
-import random
+"""The bandit, the online correction, and the blend learned from a log."""
 
 import numpy as np
 import pytest
@@ -11,24 +9,7 @@ from ml.decisions.blend import Blend, OnlineLearner
 from ml.decisions.blend_training import hit_rate, train_blend
 from ml.decisions.features import NAMES
 from ml.decisions.nearest import Nearest
-from ml.decisions.reranking import explored, varied
 from ml.settings import load_settings
-
-
-def test_no_category_fills_more_than_its_share_while_others_are_at_hand():
-    ranked = [(1, 0.9), (2, 0.8), (3, 0.7), (4, 0.6), (5, 0.5)]
-    category = {1: "x", 2: "x", 3: "x", 4: "y", 5: None}.get
-    assert [key for key, _ in varied(ranked, 4, category, 0.5)] == [1, 2, 4, 5]
-    assert [key for key, _ in varied(ranked[:3], 3, category, 0.34)] == [1, 2, 3]  # nothing else is left
-
-
-def test_exploration_tells_its_propensities():
-    chosen, chance = [(1, 0.9), (2, 0.8)], random.Random(3)
-    draws = [explored(chosen, [2, 7, 8], 0.4, chance) for _ in range(5_000)]
-    assert all(draw[0].key == 1 and draw[0].propensity == 1.0 for draw in draws)
-    explorations = [draw[1] for draw in draws if draw[1].is_exploration]
-    assert {one.propensity for one in explorations} == {0.2}  # 0.4 over the two that are not chosen already
-    assert len(explorations) / len(draws) == pytest.approx(0.4, abs=0.03)
 
 
 def test_the_bandit_finds_the_better_variant_and_keeps_a_chance_for_the_other():
@@ -83,6 +64,9 @@ def test_the_blend_learns_from_the_log_what_is_opened_next(tmp_path):
     again = Blend.load(tmp_path / "blend")
     rows = np.random.default_rng(0).normal(size=(5, len(NAMES))).astype(np.float32)
     assert again.base(rows) == pytest.approx(blend.base(rows))
+    for one in (blend, Blend.prior()):  # what features add makes up the score, of trees and of prior weights
+        added = one.contributions(rows[:4], rows[4]).sum(axis=1)
+        assert added == pytest.approx(one.base(rows[:4]) - one.base(rows[4:]))
 
 
 def test_a_short_log_keeps_the_prior_weights():

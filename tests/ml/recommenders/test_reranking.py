@@ -5,9 +5,11 @@ import pytest
 
 from ml.recommenders.reranking import (
     BusinessRules,
+    Facts,
     RankedList,
     calibrated,
     capped,
+    composed,
     diversified,
     diversity_curve,
     with_exploration,
@@ -69,31 +71,42 @@ def test_quotas_hold_for_named_categories_and_for_the_rest():
     categories = ["news", "news", "news", "sport", None]
     assert with_quotas(LIST, categories, 4, {"news": 0.5}).rows.tolist() == [0, 1, 3, 4]
     assert with_quotas(LIST, categories, 4, {}, other=0.25).rows.tolist() == [0, 3, 4]
+    assert with_quotas(LIST, categories, 4, {}, other=0.25, is_filled=True).rows.tolist() == [0, 3, 4, 1]
+    assert with_quotas(ranked(3, 2, 1), ["x"] * 3, 3, {}, 0.34, is_filled=True).rows.tolist() == [0, 1, 2]
 
 
-def test_exploration_gives_its_share_to_new_items_and_tells_how_likely_that_was():
-    new = np.array([90, 91, 92, 93], np.int32)
-    places = 0
-    seen = {int(item): 0 for item in new}
-    for seed in range(400):
-        found, propensity = with_exploration(LIST, new, 5, 0.2, np.random.default_rng(seed))
-        explored = np.isin(found.rows, new)
-        assert len(found) == 5
-        assert len(set(found.rows.tolist())) == 5
-        assert (propensity[explored] == pytest.approx(5 * 0.2 / 4)) if explored.any() else True
-        assert (propensity[~explored] == 1).all()
-        # what is left of the list keeps its order
-        assert (np.diff(found.rows[~explored]) > 0).all()
-        places += int(explored.sum())
-        for item in found.rows[explored]:
-            seen[int(item)] += 1
-    assert places / (400 * 5) == pytest.approx(0.2, abs=0.02)
-    assert min(seen.values()) > 60  # each is as likely as the others: 100 expected
+def test_exploration_gives_the_last_place_away_and_tells_how_likely_that_was():
+    chosen, generator = ranked(0.9, 0.8, rows=[1, 2]), np.random.default_rng(3)
+    draws = [with_exploration(chosen, [2, 7, 8], 0.4, generator) for _ in range(5_000)]
+    assert all((draw[0].row, draw[0].propensity) == (1, 1.0) for draw in draws)
+    explored = [draw[1] for draw in draws if draw[1].is_exploration]
+    assert {one.propensity for one in explored} == {0.2}  # .4 over the two that are not chosen already
+    assert {draw[1].propensity for draw in draws if not draw[1].is_exploration} == {0.6}
+    for row in (7, 8):
+        assert sum(one.row == row for one in explored) / len(draws) == pytest.approx(0.2, abs=0.03)
+
+
+def test_nothing_is_explored_where_all_is_known():
+    assert [one.row for one in with_exploration(LIST, [0, 1], 0.5, np.random.default_rng(1))] == [0, 1, 2, 3, 4]
+
+
+def test_a_list_is_composed_of_what_fits_what_differs_and_no_category_too_often():
+    facts = Facts(["x", "x", "x", "y", "y"], VECTORS, VECTORS, np.array([0.5, 0.5]))
+
+    def rows(**wanted):
+        whole = {"trade_off": 0.0, "calibration": 0.0, "max_category_share": 1.0}
+        return composed(LIST, facts, 3, **{**whole, **wanted}).rows.tolist()
+
+    assert rows() == [0, 1, 2]
+    assert rows(max_category_share=0.6) == [0, 1, 3]
+    assert rows(trade_off=0.5) == diversified(LIST, VECTORS, 3, 0.5).rows.tolist() == [0, 3, 1]
+    assert sorted(rows(calibration=1.0)) == sorted(calibrated(LIST, VECTORS, np.array([0.5, 0.5]), 3, 1.0).rows)
+    assert rows(calibration=1.0, trade_off=0.5, max_category_share=0.34)[:2] == [0, 3]
 
 
 def test_rules_include_exclude_boost_and_expire():
-    rules = BusinessRules(include=(4, 2), exclude=frozenset({0}), boost={3: 2.5}, expires_at={2: 100.0})
-    # 0 is out, 2 expired, so 4 alone is included; 3 is worth (.5 − 0)/(.9 − 0)·2.5 = 1.39, more than 1's 1
+    rules = BusinessRules(include=(4, 2), exclude=frozenset({0}), boost={3: 0.6}, expires_at={2: 100.0})
+    # 0 is out, 2 expired, so 4 alone is included; 3 is worth .5 + .6, more than 1's .9
     assert with_rules(LIST, rules, now=100.0).rows.tolist() == [4, 3, 1]
     assert with_rules(LIST, rules, now=99.0).rows.tolist() == [4, 2, 3, 1]
 

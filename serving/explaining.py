@@ -1,0 +1,100 @@
+"""Why each item of an answer is there: the evidence that carried its score, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ml.decisions.candidates import Candidates
+from ml.decisions.explanations import Reason, carried, in_words
+from ml.decisions.features import Matrix
+from ml.decisions.refitting import contributions
+from ml.recommenders.reranking import Placed
+from serving.asking import Asking
+from serving.caring import Caring
+from serving.evidence import Evidence
+from serving.learning import Learning
+from serving.ranking import Ranking
+from serving.refitting import Refitting
+from serving.state.online import OnlineState
+
+KIND_OF_SOURCE = {
+    "personal": "taste",
+    "recent": "taste",
+    "follows": "follows",
+    "similar": "similar",
+    "interests": "interests",
+    "segment": "segment",
+    "here": "here",
+    "trending": "popular",
+    "popular": "well_known",
+}
+
+
+class Explaining:
+    """Finds the reason of each item of an answer.
+
+    Args:
+        state: what people opened.
+        caring, learning, refitting: what scores are made of, beside the published blend.
+    """
+
+    def __init__(self, state: OnlineState, caring: Caring, learning: Learning, refitting: Refitting) -> None:
+        self.state = state
+        self.caring = caring
+        self.learning = learning
+        self.refitting = refitting
+
+    def reasons(
+        self, asked: Asking, found: Candidates, rows: Matrix | None, placed: list[Placed], ranking: Ranking
+    ) -> list[Reason]:
+        """The reason of each placed item.
+
+        Args:
+            rows: features of the candidates; None where the time budget had no room for them, so that the lists of
+                the sources are all that is known.
+        """
+        if not placed:
+            return []
+        keys = [one.row for one in placed]
+        parts = [{} for _ in keys] if rows is None else self._parts(asked, found, rows, keys, ranking)
+        evidence = Evidence(asked, keys, ranking, self.state.activity, self.caring)
+        return [
+            evidence.exploration(one.row)
+            if one.is_exploration
+            else _reason(evidence, one.row, own, KIND_OF_SOURCE[found.source(one.row)])
+            for one, own in zip(placed, parts, strict=True)
+        ]
+
+    def sentences(
+        self, asked: Asking, found: Candidates, rows: Matrix | None, placed: list[Placed], ranking: Ranking
+    ) -> list[str]:
+        """`reasons` in words."""
+        return [in_words(reason) for reason in self.reasons(asked, found, rows, placed, ranking)]
+
+    def _parts(
+        self, asked: Asking, found: Candidates, rows: Matrix, keys: list[int], ranking: Ranking
+    ) -> list[dict[str, float]]:
+        """What each kind of evidence adds to the score of each item, stated interests and rules among them."""
+        own, typical = rows[np.searchsorted(found.keys, keys)], np.median(rows, axis=0)
+        added = contributions(ranking.blend, self.refitting.fresh, own, typical)
+        if self.learning.settings.enabled:
+            inputs = ranking.blend.inputs(np.vstack([own, typical]))
+            added = added + self.learning.learner.contributions(inputs[:-1], inputs[-1])
+        parts = carried(added)
+        for key, one in zip(keys, parts, strict=True):
+            lift = self.caring.lift(asked, key, ranking)
+            one["interests"], one["boost"] = lift.by_interests, lift.boost
+        return parts
+
+
+def _reason(evidence: Evidence, key: int, parts: Mapping[str, float], kind_of_source: str) -> Reason:
+    """The kind that adds most and has something to name; else what brought the item among the candidates."""
+    for kind in sorted(parts, key=lambda kind: -parts[kind]):
+        if parts[kind] <= 0:
+            break
+        reason = evidence.of(kind, key)
+        if reason is not None:
+            return reason
+    return evidence.of(kind_of_source, key) or Reason(kind_of_source)

@@ -1,0 +1,46 @@
+"""Reasons from what features add, and their words."""
+
+import numpy as np
+import pytest
+
+from ml.decisions.explanations import FAMILIES, Reason, carried, in_words
+from ml.decisions.features import ASKING, NAMES
+from ml.fold_in import FoldIn, ItemMoments, contributions, folded_in
+
+
+def test_every_feature_of_a_candidate_is_of_one_family():
+    members = [name for family in FAMILIES.values() for name in family]
+    assert sorted([*members, *ASKING]) == sorted(NAMES)
+
+
+def test_families_add_up_what_their_features_add():
+    added = np.zeros((1, len(NAMES)))
+    for name, value in {"next_7d": 2.0, "near_4h": 1.0, "personal": 0.5, "hour": 9.0}.items():
+        added[0, NAMES.index(name)] = value
+    (parts,) = carried(added)
+    assert {family: value for family, value in parts.items() if value} == {"follows": 3.0, "taste": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (Reason("taste", ("“Rain”", "“Snow”")), "Because you opened “Rain” and “Snow”"),
+        (Reason("follows"), "Often opened after what you opened last"),
+        (Reason("in_country", ("Germany",)), "Popular now in Germany"),
+        (Reason("popular_hour", ("12",)), "Opened 12 times in the last hour"),
+        (Reason("boost"), "Put forward by this site"),
+    ],
+)
+def test_words(reason, words):
+    assert in_words(reason) == words
+
+
+@pytest.mark.parametrize("covariance", [None, np.diag([1.0, 2.0, 0.5]).astype(np.float32)])
+def test_what_opened_items_add_makes_up_the_folded_score(covariance):
+    generator = np.random.default_rng(4)
+    factors = generator.normal(size=(30, 3)).astype(np.float32)
+    moments, strengths = ItemMoments(factors), np.array([1.0, 2.0], np.float32)
+    rule = FoldIn(np.zeros(3, np.float32), 10.0, 1.0, covariance)
+    added = contributions(rule, moments, factors[:2], strengths, factors[5:9])
+    vector = folded_in(rule, moments, factors[:2], strengths)
+    assert added.sum(axis=0) == pytest.approx(factors[5:9] @ vector, rel=1e-4)

@@ -19,9 +19,9 @@ from orchestration.checkout import CHECKOUT
 
 SERVICE = "tessera"
 SERVED_PACKAGES = (
-    "bentoml", "cel-python", "lightgbm", "numpy", "opentelemetry-sdk", "orjson", "prometheus-client", "pyarrow",
-    "pydantic", "pyyaml", "redis", "scikit-learn", "scipy", "starlette", "threadpoolctl", "tzdata",
-    "ua-parser[regex]", "usearch",
+    "babel", "bentoml", "cel-python", "lightgbm", "numpy", "opentelemetry-sdk", "orjson", "prometheus-client",
+    "psutil", "pyarrow", "pydantic", "pyyaml", "redis", "scikit-learn", "scipy", "starlette", "threadpoolctl",
+    "tzdata", "ua-parser[regex]", "usearch",
 )  # fmt: skip
 SERVED_FOLDERS = ("ml", "serving")
 SERVED_FILES = ("settings.yaml", "experiments.yaml", "rules.yaml", "LICENSE")

@@ -18,6 +18,8 @@ from serving.routes.experiments import experiment_routes
 from serving.routes.health import health_routes
 from serving.routes.items import item_routes
 from serving.routes.learning import learning_routes
+from serving.routes.models import model_routes
+from serving.routes.onboarding import onboarding_routes
 from serving.routes.recommendations import recommendation_routes
 from serving.routes.users import user_routes
 from serving.tessera import Tessera
@@ -36,9 +38,11 @@ def application(tessera: Tessera) -> Starlette:
         *recommendation_routes(tessera),
         *collector_routes(tessera.collector),
         *user_routes(tessera),
+        *onboarding_routes(tessera),
         *item_routes(tessera),
         *experiment_routes(tessera),
         *learning_routes(tessera),
+        *model_routes(tessera),
         *health_routes(tessera),
         *demo_routes(tessera.start.home, tessera.start.settings),
         *documentation_routes(),

@@ -151,9 +151,13 @@ class Deciding:
         choice = self._pending.pop(decision)
         self.bandit.learn(choice.slot, choice.variant, choice.context, reward)
 
-    def snapshot(self) -> None:
-        """Keep what the bandits learned."""
-        self.state.store.put_value(DOCUMENT, self.bandit.snapshot())
+    def exchange(self) -> None:
+        """Keep what the bandits learned, and take over what those of the other workers learned."""
+        store = self.state.store
+        if self.bandit.has_news:
+            self.bandit.restore(store.change_value(DOCUMENT, self.bandit.joined))
+        else:
+            self.bandit.restore(store.value(DOCUMENT))
 
     def _capped(
         self,

@@ -92,7 +92,19 @@ OPERATIONS: tuple[Operation, ...] = (
         body=Revert,
         errors=(400, 401, 403, 413, 422),
     ),
-    Operation("get", "/v1/onboarding", "The questions that tell most.", errors=(401, 403)),
+    Operation(
+        "get",
+        "/v1/models",
+        "Which champion answers, since when and why; which bundles came before and which were refused.",
+        errors=(401, 403),
+    ),
+    Operation(
+        "get",
+        "/v1/onboarding",
+        "The questions that tell most, and the one next thing to ask a person.",
+        query=(("user_id", "also answer what to ask this person next; needs a secret key"),),
+        errors=(401, 403, 422),
+    ),
     Operation(
         "get",
         "/v1/experiments/{experiment_id}/assignment",

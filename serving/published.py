@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from ml.bundle import Bundle, BundleError, current_version
+from ml.bundle import BundleError, current_version
 from ml.decisions.shelf import Shelf
 
 logger = logging.getLogger("tessera.serving")
@@ -42,15 +42,6 @@ class Published:
         if path is None or path.name in self.refused:
             return None
         return path if self.loaded is None or self.loaded.bundle.path != path else None
-
-    def load(self, path: Path) -> Shelf | None:
-        """Read and check a bundle beside the one in use; None, and a reason in `refused`, if it is bad."""
-        try:
-            bundle = Bundle.load(path)
-        except BundleError as error:
-            self.refuse(path.name, str(error))
-            return None
-        return Shelf(bundle)
 
     def take(self, loaded: Shelf) -> None:
         """Answer from this bundle from now on."""

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from ml.decisions.activity import Activity, Visitor
 from ml.decisions.blend import BLEND_FILE, Blend
 from ml.decisions.linked import Linked
 from ml.decisions.nearest import GRAPH_FILE, Nearest
 from ml.decisions.personal import Personal
 from ml.decisions.shelf import Shelf
+from ml.recommenders.welcome import FILE as WELCOME_FILE
+from ml.recommenders.welcome import Welcome
 from ml.segmentation import Segmentation, load_segmentation
 
 BLEND_FOLDER = "blend"
@@ -40,6 +47,8 @@ class Ranking:
         self._topics: dict[str, list[int]] = {}
         model = shelf.bundle.path / SEGMENTATION_FOLDER if shelf else None
         self.segmentation: Segmentation | None = load_segmentation(model) if model and model.exists() else None
+        welcome = shelf.bundle.path / WELCOME_FILE if shelf else None
+        self.welcome = Welcome.load(welcome) if welcome and welcome.exists() else None
         self.blend = Blend.load(folder) if folder is not None and has_blend else Blend.prior()
 
     def facts(self, user: str) -> dict[str, Any]:
@@ -54,6 +63,17 @@ class Ranking:
                 del self._facts[next(iter(self._facts))]
         return found
 
+    def visitor(self, user: str, activity: Activity) -> Visitor | None:
+        """What a person did lately, with what the bundle knows of the time before memory began."""
+        row = self.shelf.user_rows.get(user) if self.shelf else None
+        return self.linked.remembered(activity.visitor(user), row, activity.limits)
+
+    @property
+    def search(self) -> str:
+        """How the best of all items are found."""
+        nearest = self.personal.nearest
+        return "none" if nearest is None else "exact" if nearest.index is None else "approximate"
+
     def of_topic(self, topic: str) -> list[int]:
         """Keys of the items of a category or with a tag, the most popular of the bundle first."""
         if self.shelf is None:
@@ -61,6 +81,22 @@ class Ranking:
         if topic not in self._topics:
             self._topics[topic] = self.linked.key_of_row[self.shelf.of_topic(topic, OF_TOPIC)].tolist()
         return self._topics[topic]
+
+    def interests_vector(self, topics: Sequence[str]) -> npt.NDArray[np.float32] | None:
+        """Factors of somebody of whom stated interests alone are known, float32 (d,).
+
+        Each topic is folded in as one opened item, shared among its most popular ones; None where the model knows
+        none of these.
+        """
+        if self.shelf is None:
+            return None
+        rows: list[int] = []
+        weights: list[float] = []
+        for topic in topics:
+            own = [int(row) for row in self.shelf.of_topic(topic, OF_TOPIC) if self.shelf.is_known(int(row))]
+            rows += own
+            weights += [1 / len(own)] * len(own)
+        return self.shelf.fold_in(rows, weights) if rows else None
 
     @property
     def model_version(self) -> str | None:

@@ -108,9 +108,13 @@ class Recommending:
         remembered = linked.remembered(visitor, row, activity.limits) if is_personal else None
         if is_personal:
             visit = activity.visit(request.session_id, user, at)
-            vector = ranking.personal.vector(remembered, row)[0]
+            vector, interests = ranking.personal.vector(remembered, row)[0], tuple(profile.get("interests") or ())
+            if vector is None and interests:
+                vector = ranking.interests_vector(interests)
+            else:
+                interests = ()
             # the blend learned from what memory holds of people: a longer past would read as something else
-            question = Question(at, visit, visitor or remembered, vector, linked.segment(row))
+            question = Question(at, visit, visitor or remembered, vector, linked.segment(row), interests)
         else:
             question = Question(at)
         return Asking(

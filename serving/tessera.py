@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow as pa
 
+from ml.bundle import Bundle, BundleError
 from ml.decisions.log_changes import changes_of
 from ml.decisions.rules import RulesError
 from ml.decisions.shelf import Shelf
 from ml.event_log import EventLog
+from ml.pseudonyms import Pseudonyms
 from serving.access import Access
 from serving.collector import Collector
 from serving.collector.submissions import TooManyError
@@ -24,7 +27,8 @@ from serving.context.weather import FileProvider
 from serving.deciding import Deciding
 from serving.experimenting import Experimenting
 from serving.interleaving import Interleaving
-from serving.metrics import CACHE, MODEL_AGE_SECONDS, SWAPS
+from serving.metrics import CACHE, MODEL_AGE_SECONDS, RESIDENT_BYTES, SWAPS
+from serving.promotions import Promotions
 from serving.published import Published
 from serving.ranking import Ranking
 from serving.recommending import Recommending
@@ -60,6 +64,7 @@ class Tessera:
         self.collector = Collector(start.home, start.settings, start.keys)
         self.collector.subscribe(self._collected)
         self.erased = self.collector.erased
+        self.pseudonyms = Pseudonyms(start.home.path)
         self.ranking = self._ranking(None)
         self.challenger: Ranking | None = None
         self.rules = RuleBook(start.home, start.settings.decisions.rules_file)
@@ -68,10 +73,11 @@ class Tessera:
             start.home.path / self.settings.surroundings_file, self.settings.surroundings_stale_seconds
         )
         self.searching = Searching()
+        self._process = psutil.Process()
         self.tracing = Tracing(self.settings.traces, start.home.path / "logs" / "traces.jsonl")
         self.interleaving = Interleaving(seed)
         self._open: _Opened | None = None
-        self._snapshot_at = 0.0
+        self._exchanged_at = 0.0
         self._refit: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -89,6 +95,11 @@ class Tessera:
     def experimenting(self) -> Experimenting:
         """What lets experiments take effect; there is one between open and close."""
         return self._opened.experimenting
+
+    @property
+    def promotions(self) -> Promotions:
+        """Which bundles answered, and why; there is a log between open and close."""
+        return Promotions(self._opened.state.store)
 
     @property
     def deciding(self) -> Deciding:
@@ -130,7 +141,7 @@ class Tessera:
         if self._open is not None:
             self._open.state.flush()
             self._open.recommending.learning.snapshot()
-            self._open.deciding.snapshot()
+            self._open.deciding.exchange()
             self._open.state.store.close()
             self._open = None
         self.searching.close()
@@ -146,6 +157,7 @@ class Tessera:
             return False
         self.published.take(ranking.shelf)
         self.ranking = ranking
+        self.promotions.taken(ranking.shelf.bundle, self.clock())
         await self._take_challenger()
         if self.published.swaps:
             SWAPS.inc()
@@ -173,13 +185,13 @@ class Tessera:
 
     async def _load(self, path: Path) -> Ranking | None:
         """A checked bundle, built off the event loop and joined to the activity in small steps."""
-        shelf = await asyncio.to_thread(self.published.load, path)
-        if shelf is None:
-            return None
         try:
-            ranking = await asyncio.to_thread(self._ranking, shelf)
-        except ValueError as error:
-            self.published.refuse(path.name, str(error))
+            ranking = await asyncio.to_thread(lambda: self._ranking(Shelf(Bundle.load(path))))
+        except Exception as error:  # whatever is wrong with a new bundle, the old one stays
+            if not isinstance(error, BundleError):
+                logger.exception("bundle %s cannot be used", path.name)
+            self.published.refuse(path.name, str(error) or type(error).__name__)
+            self.promotions.refused(path.name, self.published.refused[path.name], self.clock())
             return None
         for _ in ranking.linked.link(self.state.activity):
             await asyncio.sleep(0)
@@ -206,6 +218,7 @@ class Tessera:
                 if self._refit is None or self._refit.done():
                     self._refit = asyncio.create_task(self._fit_again())
                 self._count_lookups()
+                RESIDENT_BYTES.set(self._process.memory_info().rss)
                 if self.ranking.shelf is not None:
                     age = dt.datetime.now(dt.UTC) - self.ranking.shelf.bundle.as_of
                     MODEL_AGE_SECONDS.set(age.total_seconds())
@@ -228,9 +241,9 @@ class Tessera:
     def _settle_decisions(self) -> None:
         deciding, now = self._opened.deciding, self.clock().timestamp()
         deciding.settle(now)
-        if now - self._snapshot_at >= self.start.settings.decisions.bandit.snapshot_seconds:
-            self._snapshot_at = now
-            deciding.snapshot()
+        if now - self._exchanged_at >= self.start.settings.decisions.bandit.exchange_seconds:
+            self._exchanged_at = now
+            deciding.exchange()
 
     async def _keep_flushing(self) -> None:
         while True:

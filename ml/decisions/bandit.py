@@ -35,6 +35,7 @@ class ThompsonSampling:
     def __init__(self, settings: BanditSettings) -> None:
         self.settings = settings
         self._models: dict[str, tuple[Floats, Floats]] = {}
+        self._own: dict[str, tuple[Floats, Floats]] = {}
 
     def choose(
         self, slot: str, variants: Sequence[str], context: Floats, generator: np.random.Generator
@@ -65,8 +66,25 @@ class ThompsonSampling:
 
     def learn(self, slot: str, variant: str, context: Floats, reward: float) -> None:
         """A variant was shown in this context and earned `reward` (0 … 1)."""
+        name, seen, earned = f"{slot}/{variant}", np.outer(context, context), reward * context
         precision, weighted = self._model(slot, variant)
-        self._models[f"{slot}/{variant}"] = (precision + np.outer(context, context), weighted + reward * context)
+        self._models[name] = (precision + seen, weighted + earned)
+        before = self._own.get(name)
+        self._own[name] = (seen, earned) if before is None else (before[0] + seen, before[1] + earned)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something was learned since `restore`."""
+        return bool(self._own)
+
+    def joined(self, kept: Mapping[str, Any] | None) -> dict[str, Any]:
+        """A snapshot and what was learned here since `restore`; sums, so that order does not matter."""
+        other = ThompsonSampling(self.settings)
+        other.restore(kept)
+        for name, (seen, earned) in self._own.items():
+            precision, weighted = other._named(name)
+            other._models[name] = (precision + seen, weighted + earned)
+        return other.snapshot()
 
     def snapshot(self) -> dict[str, Any]:
         """All models as plain JSON."""
@@ -74,6 +92,7 @@ class ThompsonSampling:
 
     def restore(self, snapshot: Mapping[str, Any] | None) -> None:
         """Go on from a snapshot; models of another width are left out."""
+        self._own = {}
         self._models = {
             name: (np.array(model["precision"]), np.array(model["weighted"]))
             for name, model in (snapshot or {}).items()
@@ -81,8 +100,10 @@ class ThompsonSampling:
         }
 
     def _model(self, slot: str, variant: str) -> tuple[Floats, Floats]:
-        found = self._models.get(f"{slot}/{variant}")
-        return found or (np.eye(len(CONTEXT)), np.zeros(len(CONTEXT)))
+        return self._named(f"{slot}/{variant}")
+
+    def _named(self, name: str) -> tuple[Floats, Floats]:
+        return self._models.get(name) or (np.eye(len(CONTEXT)), np.zeros(len(CONTEXT)))
 
 
 def context_of(*, is_known: bool, device_type: str | None, daypart: str, is_weekend: bool) -> Floats:

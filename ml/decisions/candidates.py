@@ -112,7 +112,7 @@ def gather(
     activity, linked = trending.activity, personal.linked
     lists: dict[str, list[Keys]] = {"trending": [trending.keys()], "follows": _following(question, activity)}
     if question.vector is not None:
-        source = "personal" if user_row is not None else "recent"
+        source = "interests" if question.interests else "personal" if user_row is not None else "recent"
         lists[source] = [personal.best(question.vector, remembered_as(question, user_row))]
     if question.last_items:
         lists["similar"] = [personal.similar(question.last_items[0], SIMILAR)]
@@ -122,11 +122,18 @@ def gather(
         lists.setdefault("here", []).append(linked.trending(scope)[:OF_SCOPE])
     popular = (linked.trending("all")[:OF_SCOPE], linked.trending("popular")[:OF_SCOPE])
     lists["popular"] = [np.concatenate(popular)]
-    return Candidates.of({**lists, **(more or {})}, excluded)
+    for name, parts in (more or {}).items():
+        lists[name] = [*lists.get(name, []), *parts]
+    return Candidates.of(lists, excluded)
 
 
 def remembered_as(question: Question, user_row: int | None) -> Hashable:
-    """What a person's best items are remembered by: the person and the last thing that moved the vector."""
+    """What a person's best items are remembered by: the person and the last thing that moved the vector.
+
+    Of strangers with the same interests and nothing else, one is like the other.
+    """
+    if question.interests:
+        return question.interests
     recent = question.visitor.recent[-1] if question.visitor and question.visitor.recent else None
     return (user_row if user_row is not None else id(question.visitor), recent)
 

@@ -48,6 +48,7 @@ class Question:
     Attributes:
         vector: the person's factors, None without a model or a history.
         segment: the person's segment.
+        interests: stated topics that the vector was made of, for somebody of whom nothing else is known.
     """
 
     at: float
@@ -55,6 +56,7 @@ class Question:
     visitor: Visitor | None = None
     vector: npt.NDArray[np.float32] | None = None
     segment: str | None = None
+    interests: tuple[str, ...] = ()
 
     @property
     def last_items(self) -> list[int]:

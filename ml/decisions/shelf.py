@@ -58,6 +58,10 @@ class Shelf:
         vector: npt.NDArray[np.float32] = factors[user_row]
         return vector
 
+    def is_known(self, row: int) -> bool:
+        """Whether the model has factors of an item."""
+        return bool(len(self.known_items)) and bool(self.known_items[row])
+
     def fold_in(self, rows: list[int], weights: list[float]) -> npt.NDArray[np.float32] | None:
         """Factors of somebody who opened these items, float32 (d,), as the model itself would fold them in.
 

@@ -19,12 +19,14 @@ class Prompt:
         benefit: what the person gets from answering, in words.
         incentive: an extra offer such as early access; None where the settings offer none.
         gain: expected gain in NDCG@10 for this person.
+        is_consent: whether a purpose of consent is asked for, not an answer to a question.
     """
 
     field: str
     benefit: str
     incentive: str | None
     gain: float
+    is_consent: bool = False
 
 
 def next_prompt(
@@ -56,7 +58,7 @@ def next_prompt(
     for purpose, gain in consent_gains.items():
         if purpose not in granted:
             words = f"Share your {purpose}, and what we show fits you better; you can take it back at any time"
-            prompts.append(Prompt(purpose, words, incentive, gain))
+            prompts.append(Prompt(purpose, words, incentive, gain, is_consent=True))
     best_prompt = max(prompts, key=lambda prompt: prompt.gain, default=None)
     return best_prompt if best_prompt is not None and best_prompt.gain >= least_gain else None
 

@@ -62,7 +62,7 @@ class BanditSettings(Section):
     """The bandit that chooses among a rule's variants; reasons stand in settings.yaml."""
 
     reward_window_seconds: float = Field(gt=0)
-    snapshot_seconds: float = Field(gt=0)
+    exchange_seconds: float = Field(gt=0)
     exploration: float = Field(ge=0)
     draws: int = Field(ge=10)
     minimum_propensity: float = Field(gt=0, lt=0.5)

@@ -35,6 +35,12 @@ class ProfilingSettings(Section):
     least_gain: float = Field(ge=0)
 
 
+class ColdStartSettings(Section):
+    """How the curves of newcomers are measured; reasons stand in settings.yaml."""
+
+    most_users: PositiveInt
+
+
 class RecommenderSettings(Section):
     """Knobs of `recommenders`; their reasons stand in settings.yaml."""
 
@@ -42,6 +48,7 @@ class RecommenderSettings(Section):
     candidates: list[CandidateSettings] = Field(min_length=1)
     search: SearchSettings
     ablation: AblationSettings
+    cold_start: ColdStartSettings
     profiling: ProfilingSettings
     user_columns: list[str]
     item_columns: list[str]

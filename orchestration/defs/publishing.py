@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -12,6 +13,7 @@ from ml.home import Home
 from ml.publishing import publication, publish
 from ml.recommenders.base import load_recommender
 from ml.recommenders.welcome import FILE as WELCOME
+from ml.registry import ModelVersion, Registry
 from orchestration.bento import build_bento
 from orchestration.checkout import CHECKOUT
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
@@ -47,7 +49,7 @@ def published_bundle(
             recommender=model,
             model_version=str(champion.version) if champion else None,
             files=_files(home.home()),
-            details={"metrics": dict(champion.metrics), "run_id": champion.run_id} if champion else {},
+            details=_details(registry.get(), champion) if champion else {},
         )
         settings = home.settings()
         written, blend = publish(
@@ -84,6 +86,22 @@ def bento(home: HomeResource) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(
         metadata={"tag": tag, "serve": f"BENTOML_HOME={home.home().bentoml} bentoml serve {tag}"}
     )
+
+
+def _details(registry: Registry, champion: ModelVersion) -> dict[str, Any]:
+    """Where the champion comes from, and why it was promoted: the service tells it."""
+    moves = [move for move in registry.promotions() if move.version == champion.version]
+    told = (
+        {
+            "kind": moves[-1].kind,
+            "reasons": list(moves[-1].reasons),
+            "previous": moves[-1].previous,
+            "promoted_at": moves[-1].promoted_at.isoformat(),
+        }
+        if moves
+        else {}
+    )
+    return {"metrics": dict(champion.metrics), "run_id": champion.run_id, "promotion": told}
 
 
 def _files(home: Home) -> dict[str, Path]:

@@ -217,7 +217,7 @@ def _welcome(
     settings: Settings,
 ) -> Welcome:
     """Questions for newcomers and how fast the champion learns of them; the curves go to the run."""
-    curves = measured_curves(chosen, data, settings.recommenders.ablation.most_users, settings.evaluation.seed)
+    curves = measured_curves(chosen, data, settings.recommenders.cold_start.most_users, settings.evaluation.seed)
     if curves:
         run.log_figure(curves_plot(curves, settings.evaluation.k), "cold_start")
         run.log_table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,22 +13,31 @@ from ml.home import Home
 from ml.live_log import read_open
 
 
-def exported(home: Home, user: str, known: dict[str, Any]) -> dict[str, Any]:
-    """State and published facts, and every event of the log that names the person.
+def exported(
+    home: Home, ids: Sequence[str], known: Mapping[str, Any], devices: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """State and published facts, and every event of the log that names the person or a device of theirs alone.
 
     Args:
-        known: what `GET /v1/users/{id}` answers.
+        ids: the user id, then whatever else is this one person, as `ml.erasure.people.ids_of` finds it.
+        known: what `GET /v1/users/{id}` answers; devices: the same of the other ids, where something is known.
     """
-    log = EventLog(home)
+    log, people = EventLog(home), pa.array(list(ids), pa.string())
     events: list[dict[str, Any]] = []
     for batch in [*log.read(), *read_open(log)]:
-        own = pc.or_(_is(batch["user_id"], user), _is(batch["anonymous_id"], user))
+        own = pc.or_(_is_among(batch["user_id"], people), _is_among(batch["anonymous_id"], people))
         events += [_plain(row) for row in batch.filter(own).to_pylist()]
-    return {"user_id": user, "known": known, "events": sorted(events, key=lambda event: str(event["occurred_at"]))}
+    return {
+        "user_id": ids[0],
+        "other_ids": list(ids[1:]),
+        "known": known,
+        "known_by_other_ids": devices,
+        "events": sorted(events, key=lambda event: (str(event["occurred_at"]), event["event_id"])),
+    }
 
 
-def _is(column: pa.Array, value: str) -> pa.Array:
-    return pc.fill_null(pc.equal(column, value), False)
+def _is_among(column: pa.Array, people: pa.Array) -> pa.Array:
+    return pc.fill_null(pc.is_in(column, value_set=people), False)
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

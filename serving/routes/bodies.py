@@ -36,7 +36,16 @@ def person_of(request: Request) -> str:
     Raises:
         ApiError: 422, it is no identifier.
     """
+    return checked_person(request.path_params["user_id"])
+
+
+def checked_person(user_id: str) -> str:
+    """The id as it is.
+
+    Raises:
+        ApiError: 422, it is no identifier.
+    """
     try:
-        return _PERSON.validate_python(request.path_params["user_id"])
+        return _PERSON.validate_python(user_id)
     except ValidationError as error:
         raise ApiError(422, error.errors(include_url=False)[0]["msg"], "user_id") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -77,6 +77,18 @@ class RedisStore:
     def put_value(self, name: str, value: Any) -> None:
         """See `StateStore.put_value`."""
         self._redis.hset(self._documents, name, orjson.dumps(value))
+
+    def change_value(self, name: str, change: Callable[[Any], Any]) -> Any:
+        """See `StateStore.change_value`; documents are one hash, so a change of any makes it try again."""
+
+        def attempt(pipe: Any) -> Any:
+            found = pipe.hget(self._documents, name)
+            value = change(orjson.loads(found) if found else None)
+            pipe.multi()
+            pipe.hset(self._documents, name, orjson.dumps(value))
+            return value
+
+        return self._redis.transaction(attempt, self._documents, value_from_callable=True)
 
     def close(self) -> None:
         """See `StateStore.close`."""

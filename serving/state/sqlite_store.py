@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +46,9 @@ class SqliteStore:
     def append(self, changes: Sequence[Change]) -> Position:
         """See `StateStore.append`."""
         rows = [tuple(getattr(change, column) for column in COLUMNS) for change in changes]
-        self._db.execute("begin immediate")
-        try:
+        with self._alone():
             self._db.executemany(INSERT, rows)
-            position = self.newest()
-            self._db.execute("commit")
-        except BaseException:
-            self._db.execute("rollback")
-            raise
-        return position
+            return self.newest()
 
     def since(self, position: Position, limit: int) -> list[tuple[Position, Change]]:
         """See `StateStore.since`."""
@@ -92,6 +87,24 @@ class SqliteStore:
     def put_value(self, name: str, value: Any) -> None:
         """See `StateStore.put_value`."""
         self._db.execute("insert or replace into documents values (?, ?)", (name, orjson.dumps(value)))
+
+    def change_value(self, name: str, change: Callable[[Any], Any]) -> Any:
+        """See `StateStore.change_value`."""
+        with self._alone():
+            value = change(self.value(name))
+            self.put_value(name, value)
+        return value
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One transaction; other workers wait for it."""
+        self._db.execute("begin immediate")
+        try:
+            yield
+            self._db.execute("commit")
+        except BaseException:
+            self._db.execute("rollback")
+            raise
 
     def close(self) -> None:
         """See `StateStore.close`."""

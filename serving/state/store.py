@@ -6,7 +6,7 @@ what people said themselves. The same contract test runs for every engine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ml.decisions.activity import Change
@@ -43,6 +43,12 @@ class StateStore(Protocol):
 
     def put_value(self, name: str, value: Any) -> None:
         """Replace a named document."""
+
+    def change_value(self, name: str, change: Callable[[Any], Any]) -> Any:
+        """Replace a document by what `change` makes of it, no other worker's change between; returns the new one.
+
+        `change` may be called again where another worker was faster.
+        """
 
     def close(self) -> None:
         """Give connections back."""

@@ -91,7 +91,8 @@ def test_a_new_bundle_is_taken_over_and_a_bad_one_is_refused(client, tessera, ho
         return client.get("/readyz").json()["bundle"]
 
     assert ready() == "v1"
-    write_bundle(home.published, publication(model_version="champion-2"), "v2")
+    promotion = {"promotion": {"kind": "improvement"}}
+    write_bundle(home.published, publication(model_version="champion-2", details=promotion), "v2")
     assert client.portal.call(tessera.look_for_bundle) in (True, False)
     assert (ready(), client.get("/readyz").json()["model_version"]) == ("v2", "champion-2")
     bad = write_bundle(home.published, publication(), "v3")
@@ -99,6 +100,28 @@ def test_a_new_bundle_is_taken_over_and_a_bad_one_is_refused(client, tessera, ho
     client.portal.call(tessera.look_for_bundle)
     assert ready() == "v2"
     assert "items.parquet" in tessera.published.refused["v3"]
+    wrong = tessera.start.home.path / "welcome.json"
+    wrong.write_text('{"topics": 7}', encoding="utf-8")
+    write_bundle(home.published, publication(files={"welcome.json": wrong}), "v4")  # whole, and yet of no use
+    client.portal.call(tessera.look_for_bundle)
+    assert ready() == "v2"
+
+    told = client.get("/v1/models").json()
+    assert (told["champion"]["bundle"], told["champion"]["why"]) == ("v2", {"kind": "improvement"})
+    assert [(entry["event"], entry["bundle"]) for entry in told["log"]] == [
+        ("refused", "v4"), ("refused", "v3"), ("taken", "v2"), ("taken", "v1"),
+    ]  # fmt: skip
+    assert told["champion"]["since"] == told["log"][2]["at"]
+    assert "items.parquet" in told["log"][1]["why"]["reasons"][0]
+
+
+def test_the_promotion_log_survives_a_restart_and_names_a_bundle_once(start, home):
+    publish(home.published)
+    for _ in range(2):
+        with TestClient(application(Tessera(start))) as client:
+            log = client.get("/v1/models").json()["log"]
+            assert "tessera_resident_bytes" in client.get("/metrics").text
+    assert [(entry["bundle"], entry["model_version"]) for entry in log] == [("v1", "champion-1")]
 
 
 def test_keys_decide_who_may_ask(start):

@@ -55,6 +55,23 @@ def test_a_reaction_is_the_reward_whichever_worker_hears_of_it(start, reaction, 
     ask(start, run)
 
 
+def test_workers_share_what_their_bandits_learned(start):
+    async def run(tessera):
+        other = Tessera(start, clock=tessera.clock, seed=2)
+        await other.open()
+        for worker, reward in ((tessera, 1.0), (other, 0.0), (other, 1.0)):
+            decision_id = decide(worker)["decision_id"]
+            worker.deciding._learn(decision_id, reward)
+        for worker in (tessera, other, tessera):
+            worker.deciding.exchange()
+        assert rewards(tessera) == rewards(other)
+        assert sum(shown for shown, _ in rewards(tessera).values()) == 3
+        assert sum(earned for _, earned in rewards(tessera).values()) == 2
+        await other.close()
+
+    ask(start, run)
+
+
 def test_learning_is_told_and_can_be_taken_back(start, home):
     publish(home.published)
     with TestClient(application(Tessera(start, seed=1))) as client:

@@ -2,6 +2,8 @@ import pytest
 from bundles import publish
 from starlette.testclient import TestClient
 
+from ml.recommenders.onboarding import Question
+from ml.recommenders.welcome import Welcome
 from serving.application import application
 from serving.tessera import Tessera
 
@@ -88,6 +90,21 @@ def test_an_export_holds_state_and_events(client):
     assert [(event["event_type"], event["item_id"]) for event in export["events"]] == [("page_view", "i3")]
 
 
+def test_an_export_holds_what_a_device_of_the_person_alone_did(client):
+    events = [
+        {"event_type": "page_view", "anonymous_id": "phone", "item_id": "i5"},
+        {"event_type": "identify", "anonymous_id": "phone", "user_id": "ann"},
+        {"event_type": "identify", "anonymous_id": "family-tv", "user_id": "ann"},
+        {"event_type": "identify", "anonymous_id": "family-tv", "user_id": "bob"},
+        {"event_type": "page_view", "anonymous_id": "family-tv", "item_id": "i9"},
+    ]
+    assert client.post("/v1/events", json={"events": events}).json()["accepted"] == 5
+    export = client.get("/v1/users/ann/export").json()
+    assert export["other_ids"] == ["phone"]
+    assert {event.get("item_id") for event in export["events"]} == {"i5", None}
+    assert [item["item_id"] for item in export["known_by_other_ids"]["phone"]["recent"]] == ["i5"]
+
+
 def test_an_erasure_clears_the_state_at_once_and_opens_a_receipt(client, home):
     client.post("/v1/events", json={"events": [{"event_type": "page_view", "user_id": "zoe", "item_id": "i3"}]})
     prefer(client, "zoe", muted=["food"])
@@ -107,6 +124,26 @@ def test_an_erasure_clears_the_state_at_once_and_opens_a_receipt(client, home):
 def test_onboarding_asks_for_topics(client):
     (question,) = client.get("/v1/onboarding").json()["questions"]
     assert set(question["choices"]) == {"sport", "food"}
+    assert client.get("/v1/onboarding", params={"user_id": "ann"}).json()["next"] is None  # nothing was measured
+    assert client.get("/v1/onboarding", params={"user_id": ""}).json()["error"]["field"] == "user_id"
+
+
+def test_the_next_question_is_what_helps_this_person_most(start, home, tmp_path):
+    topics = (Question("topic", "category:food", (5,), 0.9), Question("topic", "category:sport", (0,), 0.5))
+    Welcome(topics, {0: 0.1, 1: 0.2, 2: 0.21, 10: 0.22}, {"location": 0.05}).save(tmp_path / "welcome.json")
+    publish(home.published, files={"welcome.json": tmp_path / "welcome.json"})
+    with TestClient(application(Tessera(start, seed=1))) as client:
+
+        def asked(user):
+            found = client.get("/v1/onboarding", params={"user_id": user}).json()["next"]
+            return found and (found["field"], found["answer_with"].split()[0])
+
+        assert client.get("/v1/onboarding").json()["questions"][0]["choices"] == ["food", "sport"]
+        assert asked("new") == ("category:food", "PUT")
+        prefer(client, "new", interests=["food"])
+        assert asked("new") == ("location", "POST")  # where the second topic would bring .01 more
+        prefer(client, "ann", interests=["food", "sport"])
+        assert asked("ann") is None  # her country is known, and both topics are
 
 
 def test_a_decision_names_the_rule_that_chose_it(client):

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -88,6 +89,21 @@ def test_profiles_and_documents_survive(open_again):
     assert again.profile("u") == {"muted": ["x"]}
     assert again.value("weights") == [1, 2.5]
     assert again.value("other") is None
+
+
+def test_two_workers_change_a_document_and_none_is_lost(open_again):
+    def add(store, count):
+        for _ in range(count):
+            store.change_value("sum", lambda value: (value or 0) + 1)
+
+    workers = [open_again(), open_again()]
+    threads = [threading.Thread(target=add, args=(store, 50)) for store in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert workers[0].value("sum") == 100
+    assert workers[0].change_value("sum", lambda value: value * 2) == 200
 
 
 def test_a_forgotten_person_leaves_nothing_and_others_stay(open_again):

@@ -1,0 +1,37 @@
+"""Erasure, as far as the service goes: the state at once, a receipt for all other places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+
+from ml.erasure.log import count_open
+from ml.erasure.people import ids_of
+from ml.erasure.receipts import ONLINE_STATE, ErasureDesk
+from ml.event_log import EventLog
+from serving.tessera import Tessera
+
+OPEN_PLACES = ("event log", "dead letters")  # have files that sealing takes the person out of
+
+
+async def erase(tessera: Tessera, desk: ErasureDesk, user: str) -> dict[str, Any]:
+    """Clear the online state at once, tell the log, and open a receipt for all other places.
+
+    From here on the person is a stranger to this service, and the log takes no event of theirs any more.
+    """
+    now, home = tessera.clock(), tessera.start.home
+    ids = await run_in_threadpool(ids_of, EventLog(home), user, tessera.pseudonyms)
+    receipt = await run_in_threadpool(desk.open, ids, now)
+    receipt_id = receipt["receipt_id"]
+    for place, count in zip(OPEN_PLACES, await run_in_threadpool(count_open, home, ids), strict=True):
+        desk.removed(receipt_id, place, count)
+    tessera.erased.add(ids)
+    for one in ids:
+        tessera.recommending.learning.forget(one)
+        desk.removed(receipt_id, ONLINE_STATE, tessera.state.forget(one))
+    desk.verified(receipt_id, ONLINE_STATE, "no change or profile of the person is left in store or memory")
+    erased = {"event_type": "erased", "anonymous_id": receipt["subject"], "occurred_at": now.timestamp()}
+    await tessera.collector.record([{**erased, "properties": {"receipt_id": receipt_id}}])
+    tessera.collector.seal_soon()
+    return desk.receipt(receipt_id) or receipt

@@ -51,3 +51,8 @@ class Asking:
     def interests(self) -> list[str]:
         """Stated interests that may speak."""
         return list(self.profile.get("interests") or ()) if self.is_personal else []
+
+    @property
+    def has_lifts(self) -> bool:
+        """Whether interests or rules may lift an item."""
+        return bool(self.boosts or self.interests)

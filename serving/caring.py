@@ -70,22 +70,21 @@ class Caring:
         """Candidates best first, with interests, boosts of rules and fatigue; without what the caps forbid."""
         visitor = self.state.activity.visitor(asked.user) if asked.user else None
         shown = visitor.shown if visitor is not None else {}
-        changes: dict[int, float] = {}
-        for key in candidates.rows.tolist():
-            change = -care.fatigue(visitor, key, asked.at, self.settings.caps) if key in shown else 0.0
-            if asked.interests or asked.boosts:
+        tired = {key: care.fatigue(visitor, key, asked.at, self.settings.caps) for key in shown}
+        changes = {key: -loss for key, loss in tired.items() if loss}
+        if asked.has_lifts:
+            for key in candidates.rows.tolist():
                 lift = self.lift(asked, key, ranking)
-                change += lift.by_interests + lift.boost
-            if change:
-                changes[key] = change
-        in_order = candidates.take(np.argsort(-candidates.scores, kind="stable"))
-        ranked = with_rules(in_order, BusinessRules(boost=changes), asked.at)
-        if not shown:
-            return ranked
+                changes[key] = changes.get(key, 0.0) + lift.by_interests + lift.boost
+        ranked = candidates.take(np.argsort(-candidates.scores, kind="stable"))
+        if changes:
+            ranked = with_rules(ranked, BusinessRules(boost=changes), asked.at)
         most = self.settings.caps.item_impressions_per_day
         own = min(asked.profile.get("item_impressions_per_day") or most, most)
-        lately = {key: care.count_since(times, asked.at - DAY) for key, times in shown.items()}
-        return capped(ranked, lately, own)
+        counts = {
+            key: care.count_since(times, asked.at - DAY) for key, times in shown.items() if len(times) >= own
+        }
+        return capped(ranked, counts, own) if counts else ranked
 
     def facts(
         self, asked: Asking, keys: npt.NDArray[np.integer], ranking: Ranking, wanted: DiversitySettings

@@ -101,7 +101,10 @@ class Evidence:
             return None
         if self._taste is None:
             self._taste = self._taste_of_all()
-        opened, added = self._taste[0], self._taste[1][:, self._taught.index(key)]
+        opened, of_all = self._taste
+        if not opened:
+            return None
+        added = of_all[:, self._taught.index(key)]
         best = [place for place in np.argsort(-added, kind="stable")[:NAMED_ITEMS].tolist() if added[place] > 0]
         if not best:
             return None
@@ -146,10 +149,10 @@ class Evidence:
         return Reason("fresh") if is_fresh else None
 
     def _popular(self, key: int) -> Reason | None:
-        openings = int(self.activity.hour.at(self.asked.at).get(key, 0))
+        openings = int(self.activity.hour.count(key, self.asked.at))
         if openings >= MANY:
             return Reason("popular_hour", (str(openings),))
-        return Reason("popular") if self.activity.day.at(self.asked.at).get(key, 0) >= MANY else None
+        return Reason("popular") if self.activity.day.count(key, self.asked.at) >= MANY else None
 
     def _interests(self, key: int) -> Reason | None:
         names = self.caring.lift(self.asked, key, self.ranking).interests

@@ -191,7 +191,10 @@ class Recommending:
         self, asked: Asking, found: Candidates, rows: Matrix | None, placed: list[Placed], ranking: Ranking
     ) -> Recommended:
         reasons = self._explaining.sentences(asked, found, rows, placed, ranking)
-        sources = ["exploration" if one.is_exploration else found.source(one.row) for one in placed]
+        sources = [
+            "exploration" if one.is_exploration else source
+            for one, source in zip(placed, found.sources_of([one.row for one in placed]), strict=True)
+        ]
         items = [
             {
                 "item_id": self.state.activity.items[one.row],

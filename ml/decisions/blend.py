@@ -68,20 +68,6 @@ class Blend:
             return np.asarray(scores, dtype=np.float64) / self.scale
         return np.asarray(rows @ _PRIOR, dtype=np.float64)
 
-    def contributions(self, rows: Matrix, typical: Matrix) -> Floats:
-        """What each feature adds to `base` of each row, against that of another row: float64 (n, len(NAMES)).
-
-        A row's sum is the difference of the two scores. Of trees they are differences of exact Shapley values
-        (Lundberg and others 2020), of the prior weights those of the summands.
-
-        Args:
-            typical: float32 (len(NAMES),), an ordinary candidate of the same question.
-        """
-        if self.ranker is None:
-            return np.asarray((rows - typical) * _PRIOR, dtype=np.float64)
-        parts = np.asarray(self.ranker.predict(np.vstack([rows, typical]), pred_contrib=True, num_threads=1))
-        return np.asarray((parts[:-1, :-1] - parts[-1, :-1]) / self.scale, dtype=np.float64)
-
     def inputs(self, rows: Matrix) -> Floats:
         """Standardised features of the correction, clipped to ±4: float64 (n, len(CORRECTED))."""
         columns = _CORRECTED
@@ -148,20 +134,10 @@ class OnlineLearner:
         self.correction = Correction()
 
     def scores(self, base: Floats, inputs: Floats, keys: list[int]) -> Floats:
-        """Base scores with the correction, float64 (n,)."""
+        """Base scores with the correction, float64 (n,); without the items' biases where no keys are given."""
         bias = self.correction.biases
-        own = np.array([bias.get(key, 0.0) for key in keys])
+        own = np.array([bias.get(key, 0.0) for key in keys]) if keys else 0.0
         return np.asarray(base + inputs @ self.correction.weights + own)
-
-    def contributions(self, inputs: Floats, typical: Floats) -> Floats:
-        """What the weights add by feature, against an ordinary candidate: float64 (n, len(NAMES)).
-
-        Args:
-            inputs: of the candidates, `Blend.inputs`; typical: float64 (len(CORRECTED),), of the ordinary one.
-        """
-        found = np.zeros((len(inputs), len(NAMES)))
-        found[:, _CORRECTED] = (inputs - typical) * self.correction.weights
-        return found
 
     def learn(self, base: Floats, inputs: Floats, keys: list[int], chosen: int) -> None:
         """One step: of the candidates `keys`, the one at place `chosen` was opened."""

@@ -89,9 +89,13 @@ class Candidates:
         """Those of the candidates that `keep`, bool (n,), says."""
         return Candidates(self.keys[keep], self.best[keep], self.sources[keep], self.names)
 
-    def source(self, key: int) -> str:
-        """The source that put this key first."""
-        return self.names[int(self.sources[np.searchsorted(self.keys, key)])]
+    def places(self, keys: Sequence[int]) -> Keys:
+        """Where these keys stand among the candidates, int64 (len(keys),)."""
+        return np.searchsorted(self.keys, np.asarray(keys, dtype=np.int64))
+
+    def sources_of(self, keys: Sequence[int]) -> list[str]:
+        """The source that put each of these keys first."""
+        return [self.names[number] for number in self.sources[self.places(keys)].tolist()]
 
 
 def gather(

@@ -94,15 +94,6 @@ def mixed(published: Blend, fresh: Blend | None, rows: Matrix) -> Floats:
     return np.asarray((published.base(rows) + fresh.base(rows)) / 2)
 
 
-def contributions(published: Blend, fresh: Blend | None, rows: Matrix, typical: Matrix) -> Floats:
-    """What each feature adds to `mixed`, against an ordinary candidate: float64 (n, len(NAMES))."""
-    if fresh is None:
-        return published.contributions(rows, typical)
-    if published.ranker is None:
-        return fresh.contributions(rows, typical)
-    return np.asarray((published.contributions(rows, typical) + fresh.contributions(rows, typical)) / 2)
-
-
 class QuestionLog:
     """The newest questions, in bounded memory.
 

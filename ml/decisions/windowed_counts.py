@@ -37,7 +37,7 @@ class WindowedCounts:
     def at(self, moment: float) -> dict[int, float]:
         """Counts of the window that ends at `moment`."""
         number = int(moment // self.width)
-        if not self._buckets or self._buckets[-1][0] <= number < self._buckets[0][0] + BUCKETS:
+        if self._is_whole(number):
             return self.total
         counts: dict[int, float] = {}
         for place, bucket in self._buckets:
@@ -45,6 +45,16 @@ class WindowedCounts:
                 for key, weight in bucket.items():
                     counts[key] = counts.get(key, 0.0) + weight
         return counts
+
+    def count(self, key: int, moment: float) -> float:
+        """Count of one key in the window that ends at `moment`."""
+        number = int(moment // self.width)
+        if self._is_whole(number):
+            return self.total.get(key, 0.0)
+        return sum(bucket.get(key, 0.0) for place, bucket in self._buckets if number - BUCKETS < place <= number)
+
+    def _is_whole(self, number: int) -> bool:
+        return not self._buckets or self._buckets[-1][0] <= number < self._buckets[0][0] + BUCKETS
 
     def _bucket(self, number: int) -> dict[int, float]:
         for place, bucket in reversed(self._buckets):

@@ -13,12 +13,20 @@ def test_every_feature_of_a_candidate_is_of_one_family():
     assert sorted([*members, *ASKING]) == sorted(NAMES)
 
 
-def test_families_add_up_what_their_features_add():
-    added = np.zeros((1, len(NAMES)))
+def test_a_family_carries_what_the_score_would_fall_by_without_it():
+    rows, typical = np.zeros((2, len(NAMES)), np.float32), np.zeros(len(NAMES), np.float32)
     for name, value in {"next_7d": 2.0, "near_4h": 1.0, "personal": 0.5, "hour": 9.0}.items():
-        added[0, NAMES.index(name)] = value
-    (parts,) = carried(added)
-    assert {family: value for family, value in parts.items() if value} == {"follows": 3.0, "taste": 0.5}
+        rows[0, NAMES.index(name)] = value
+    typical[NAMES.index("hour")] = rows[1, NAMES.index("hour")] = 9.0
+    typical[NAMES.index("segment")] = 0.25
+    first, second = carried(lambda some: some.sum(axis=1, dtype=np.float64), rows, typical)
+    assert {family: value for family, value in first.items() if value} == {
+        "follows": 3.0, "taste": 0.5, "segment": -0.25,
+    }  # fmt: skip
+    assert {family: value for family, value in second.items() if value} == {"segment": -0.25}
+    # together the two halves of a pair of conditions carry the whole, as in a tree
+    both = carried(lambda some: np.minimum(some[:, 0], some[:, NAMES.index("personal")]), rows + 1, typical)
+    assert (both[0]["popular"], both[0]["taste"]) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize(

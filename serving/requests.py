@@ -40,7 +40,7 @@ class RecommendationRequest(Body):
     user_id: PersonId | None = None
     anonymous_id: PersonId | None = None
     session_id: PersonId | None = None
-    k: int | None = Field(default=None, ge=1)
+    k: int | None = Field(default=None, ge=1, strict=True)
     slot: Identifier | None = None
     context: dict[str, Any] = Field(default_factory=dict)
     exclude: list[ItemId] = Field(default_factory=list, max_length=10_000)
@@ -67,7 +67,7 @@ class DecisionRequest(RecommendationRequest):
 class Revert(Body):
     """How far to go back: 0 to the newest snapshot, 1 to the one before, and so on."""
 
-    steps: int = Field(default=1, ge=0, le=1000)
+    steps: int = Field(default=1, ge=0, le=1000, strict=True)
 
 
 class QuietHours(Body):
@@ -82,6 +82,6 @@ class Preferences(Body):
 
     interests: list[Identifier] | None = Field(default=None, max_length=200)
     muted: list[Identifier] | None = Field(default=None, max_length=200)
-    opt_out: bool | None = None
-    item_impressions_per_day: int | None = Field(default=None, ge=1, le=1000)
+    opt_out: bool | None = Field(default=None, strict=True)
+    item_impressions_per_day: int | None = Field(default=None, ge=1, le=1000, strict=True)
     quiet_hours: QuietHours | None = None

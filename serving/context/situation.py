@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -75,7 +76,8 @@ def checked_context(context: Mapping[str, Any]) -> dict[str, Any]:
     for names, kind, words in ((TEXTS, str, "text"), (NUMBERS, (int, float), "a number")):
         for name in names:
             value = context.get(name)
-            if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            is_endless = isinstance(value, float) and not math.isfinite(value)
+            if value is not None and (not isinstance(value, kind) or isinstance(value, bool) or is_endless):
                 raise ApiError(422, f"{name} is {str(value)[:40]!r}, not {words}", f"context.{name}")
     return {name: value for name, value in context.items() if value is not None}
 

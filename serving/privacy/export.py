@@ -13,14 +13,12 @@ from ml.home import Home
 from ml.live_log import read_open
 
 
-def exported(
-    home: Home, ids: Sequence[str], known: Mapping[str, Any], devices: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
+def exported(home: Home, ids: Sequence[str], known: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any]:
     """State and published facts, and every event of the log that names the person or a device of theirs alone.
 
     Args:
         ids: the user id, then whatever else is this one person, as `ml.erasure.people.ids_of` finds it.
-        known: what `GET /v1/users/{id}` answers; devices: the same of the other ids, where something is known.
+        known: what `GET /v1/users/{id}` answers of each id, None where that is nothing.
     """
     log, people = EventLog(home), pa.array(list(ids), pa.string())
     events: list[dict[str, Any]] = []
@@ -30,8 +28,8 @@ def exported(
     return {
         "user_id": ids[0],
         "other_ids": list(ids[1:]),
-        "known": known,
-        "known_by_other_ids": devices,
+        "known": known[ids[0]],
+        "known_by_other_ids": {one: known[one] for one in ids[1:] if known[one]},
         "events": sorted(events, key=lambda event: (str(event["occurred_at"]), event["event_id"])),
     }
 

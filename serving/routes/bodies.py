@@ -49,3 +49,15 @@ def checked_person(user_id: str) -> str:
         return _PERSON.validate_python(user_id)
     except ValidationError as error:
         raise ApiError(422, error.errors(include_url=False)[0]["msg"], "user_id") from None
+
+
+def yes_or_no(request: Request, name: str) -> bool:
+    """A switch in the query; off where it is left out.
+
+    Raises:
+        ApiError: 422, it is neither true nor false. A trial that is taken for the real thing cannot be undone.
+    """
+    text = request.query_params.get(name, "false")
+    if text not in {"true", "1", "false", "0"}:
+        raise ApiError(422, f"{name} is {text[:40]!r}; true or false is needed", name)
+    return text in {"true", "1"}

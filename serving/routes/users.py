@@ -18,7 +18,7 @@ from serving.errors import JSON, ApiError
 from serving.privacy.erasure import erase
 from serving.privacy.export import exported
 from serving.requests import Preferences, RecommendationRequest
-from serving.routes.bodies import body_as, person_of
+from serving.routes.bodies import body_as, person_of, yes_or_no
 from serving.segmenting import segment_of
 from serving.tessera import Tessera
 
@@ -39,16 +39,18 @@ def user_routes(tessera: Tessera) -> list[Route]:
     async def preferences(request: Request) -> Response:
         tessera.access.trusted(request)
         wanted = await body_as(request, Preferences)
-        is_trial = request.query_params.get("preview") in {"true", "1"}
+        is_trial = yes_or_no(request, "preview")
         return JSON(await set_preferences(tessera, person_of(request), wanted, is_trial))
 
     async def export(request: Request) -> Response:
         tessera.access.trusted(request)
         user_id = person_of(request)
         ids = await run_in_threadpool(ids_of, EventLog(tessera.start.home), user_id, tessera.pseudonyms)
-        known = known_of(tessera, user_id)
-        devices = {one: found for one in ids if one != user_id and (found := known_or_none(tessera, one))}
-        return JSON(await run_in_threadpool(exported, tessera.start.home, ids, known, devices))
+        known = {one: known_or_none(tessera, one) for one in ids}
+        found = await run_in_threadpool(exported, tessera.start.home, ids, known)
+        if not found["events"] and not any(known.values()):
+            raise ApiError(404, "nothing is known of this user", "user_id")
+        return JSON(found)
 
     async def erasure(request: Request) -> Response:
         tessera.access.trusted(request)

@@ -69,6 +69,13 @@ def test_a_change_can_be_tried_without_making_it(client):
     assert client.get("/v1/users/ann").json()["preferences"] == {}
 
 
+def test_a_trial_that_is_misspelt_changes_nothing(client):
+    refused = client.put("/v1/users/ann/preferences", params={"preview": "ture"}, json={"muted": ["sport"]})
+    assert (refused.status_code, refused.json()["error"]["field"]) == (422, "preview")
+    assert prefer(client, "ann", opt_out="yes").json()["error"]["field"] == "opt_out"
+    assert client.get("/v1/users/ann").json()["preferences"] == {}
+
+
 def test_what_is_set_can_be_taken_back_and_a_wrong_value_is_named(client):
     prefer(client, "ann", muted=["sport"], quiet_hours={"from": 22, "to": 7})
     assert prefer(client, "ann", muted=None).json()["preferences"] == {"quiet_hours": {"from": 22, "to": 7}}

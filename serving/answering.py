@@ -15,6 +15,7 @@ from serving.errors import ApiError
 from serving.experimenting import DECIDED, RECOMMENDED, Trial
 from serving.interleaving import Drafted
 from serving.metrics import ANSWERS
+from serving.prepared import Prepared
 from serving.ranking import Ranking
 from serving.recommending import Asking, Recommended
 from serving.requests import DecisionRequest, RecommendationRequest
@@ -67,10 +68,19 @@ def asked_by(tessera: Tessera, wanted: RecommendationRequest, headers: dict[str,
     return Asked(wanted, now, asking, ranking, role, trial)
 
 
-def answered(tessera: Tessera, asked: Asked) -> dict[str, Any]:
+async def answered_beside(tessera: Tessera, asked: Asked) -> dict[str, Any]:
+    """As `answered`; the search over all items and the rankers' trees run beside the event loop."""
+    asking, ranking = asked.asking, asked.ranking
+    await tessera.searching.prepare(asking.question, ranking.personal, asking.user_row)
+    prepared = tessera.recommending.prepare(asking, ranking)
+    await tessera.searching.score(prepared)
+    return answered(tessera, asked, prepared)
+
+
+def answered(tessera: Tessera, asked: Asked, prepared: Prepared | None = None) -> dict[str, Any]:
     """Rank, log the answer as a `served` event, and return it."""
     asking, ranking = asked.asking, asked.ranking
-    found = tessera.recommending.recommend(asking, ranking)
+    found = tessera.recommending.recommend(asking, ranking, prepared)
     logged: dict[str, Any] = {"role": asked.role, **_shadow(tessera, asked)}
     if asked.role == "interleaved" and tessera.challenger is not None:
         drafted = _drafted(tessera, asked, found, tessera.challenger)

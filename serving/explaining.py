@@ -7,17 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from ml.decisions.candidates import Candidates
 from ml.decisions.explanations import Reason, carried, in_words
 from ml.decisions.features import Matrix
-from ml.decisions.refitting import mixed
 from ml.recommenders.reranking import Placed
 from serving.asking import Asking
 from serving.caring import Caring
 from serving.evidence import Evidence
 from serving.learning import Learning
+from serving.prepared import Prepared
 from serving.ranking import Ranking
-from serving.refitting import Refitting
 from serving.state.online import OnlineState
 
 Floats = npt.NDArray[np.float64]
@@ -40,28 +38,20 @@ class Explaining:
 
     Args:
         state: what people opened.
-        caring, learning, refitting: what scores are made of, beside the published blend.
+        caring, learning: what scores are made of, beside the rankers.
     """
 
-    def __init__(self, state: OnlineState, caring: Caring, learning: Learning, refitting: Refitting) -> None:
+    def __init__(self, state: OnlineState, caring: Caring, learning: Learning) -> None:
         self.state = state
         self.caring = caring
         self.learning = learning
-        self.refitting = refitting
 
-    def reasons(
-        self, asked: Asking, found: Candidates, rows: Matrix | None, placed: list[Placed], ranking: Ranking
-    ) -> list[Reason]:
-        """The reason of each placed item.
-
-        Args:
-            rows: features of the candidates; None where the time budget had no room for them, so that the lists of
-                the sources are all that is known.
-        """
+    def reasons(self, asked: Asking, prepared: Prepared, placed: list[Placed], ranking: Ranking) -> list[Reason]:
+        """The reason of each placed item; without features, the lists of the sources are all that is known."""
         if not placed:
             return []
-        keys = [one.row for one in placed]
-        parts = [{} for _ in keys] if rows is None else self._parts(asked, found, rows, keys, ranking)
+        keys, found = [one.row for one in placed], prepared.found
+        parts = self._parts(asked, prepared, keys, ranking)
         evidence = Evidence(asked, keys, ranking, self.state.activity, self.caring)
         return [
             evidence.exploration(one.row)
@@ -70,31 +60,33 @@ class Explaining:
             for one, own, source in zip(placed, parts, found.sources_of(keys), strict=True)
         ]
 
-    def sentences(
-        self, asked: Asking, found: Candidates, rows: Matrix | None, placed: list[Placed], ranking: Ranking
-    ) -> list[str]:
+    def sentences(self, asked: Asking, prepared: Prepared, placed: list[Placed], ranking: Ranking) -> list[str]:
         """`reasons` in words."""
-        return [in_words(reason) for reason in self.reasons(asked, found, rows, placed, ranking)]
-
-    def _score(self, rows: Matrix, ranking: Ranking) -> Floats:
-        """Scores of feature rows as the answer was ranked by; the bias of an item is no evidence and left out."""
-        base = mixed(ranking.blend, self.refitting.fresh, rows)
-        if not self.learning.learner.correction.updates:
-            return base
-        return self.learning.scores(base, ranking.blend.inputs(rows), [])
+        return [in_words(reason) for reason in self.reasons(asked, prepared, placed, ranking)]
 
     def _parts(
-        self, asked: Asking, found: Candidates, rows: Matrix, keys: list[int], ranking: Ranking
+        self, asked: Asking, prepared: Prepared, keys: list[int], ranking: Ranking
     ) -> list[dict[str, float]]:
         """What each kind of evidence adds to the score of each item, stated interests and rules among them."""
+        rows = prepared.rows
+        if rows is None:
+            return [{} for _ in keys]
         typical = _median(rows[:: max(1, len(rows) // TYPICAL_OF)])
-        parts = carried(lambda some: self._score(some, ranking), rows[found.places(keys)], typical)
+        own = rows[prepared.found.places(keys)]
+        parts = carried(lambda some: self._score(some, prepared), own, typical)
         if not asked.has_lifts:
             return parts
         for key, one in zip(keys, parts, strict=True):
             lift = self.caring.lift(asked, key, ranking)
             one["interests"], one["boost"] = lift.by_interests, lift.boost
         return parts
+
+    def _score(self, rows: Matrix, prepared: Prepared) -> Floats:
+        """Scores of feature rows as the answer was ranked by; the bias of an item is no evidence and left out."""
+        base = prepared.score(rows)
+        if not self.learning.learner.correction.updates:
+            return base
+        return self.learning.scores(base, prepared.published.inputs(rows), [])
 
 
 def _median(rows: Matrix) -> Matrix:

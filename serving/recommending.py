@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ml.decisions.candidates import Candidates, Keys, Trending, gather
-from ml.decisions.features import Features, Matrix, Question
-from ml.decisions.refitting import mixed
+from ml.decisions.candidates import Keys, Trending, gather
+from ml.decisions.features import Features, Question
 from ml.recommenders.reranking import Placed, RankedList, composed, with_exploration
 from ml.settings import Settings
 from ml.settings.decisions import DiversitySettings
@@ -25,6 +24,7 @@ from serving.coverage import Coverage
 from serving.explaining import Explaining
 from serving.learning import Learning
 from serving.metrics import FALLBACKS, STAGE_SECONDS, STAGES_SKIPPED
+from serving.prepared import Prepared
 from serving.ranking import Ranking
 from serving.refitting import Refitting
 from serving.requests import RecommendationRequest
@@ -67,7 +67,7 @@ class Recommending:
         self.learning = Learning(state, settings.decisions.online_learning)
         self.refitting = Refitting(state, settings.decisions.online_learning.refit)
         self.caring = Caring(state, settings.decisions)
-        self._explaining = Explaining(state, self.caring, self.learning, self.refitting)
+        self._explaining = Explaining(state, self.caring, self.learning)
         self._features = Features(state.activity)
         self._trending = Trending(state.activity, settings.decisions.trending_refresh_share)
         self._coverage = Coverage()
@@ -122,22 +122,37 @@ class Recommending:
             excluded, request.filter, boosts, self._chance, is_trial, diversity, remembered,
         )  # fmt: skip
 
-    def recommend(self, asked: Asking, ranking: Ranking) -> Recommended:
-        """Rank and choose. Stages that the time budget has no room for are skipped, the later ones first."""
+    def prepare(self, asked: Asking, ranking: Ranking) -> Prepared:
+        """Candidates and, where the time budget has room, their features: all that is read of the state."""
         started = time.perf_counter()
         stages: list[tuple[str, float]] = []
         more = self._interests(asked, ranking)
         found = gather(asked.question, ranking.personal, self._trending, asked.user_row, asked.excluded, more)
         found = found.only(self.caring.may_show(asked, found.keys, ranking))
         gathered = self._stage("gather", started, stages)
-        scores, rows = self._scores(asked, found, ranking, gathered - started)
-        scored = self._stage("score", gathered, stages)
-        placed = self._placed(asked, RankedList(found.keys, scores), ranking)
+        rows = None
+        if self._is_late(gathered - started):
+            STAGES_SKIPPED.labels("features").inc()
+        elif len(found.keys):
+            rows = self._features.rows(asked.question, found.keys, ranking.personal)
+        return Prepared(found, rows, ranking.blend, self.refitting.fresh, started, stages)
+
+    def recommend(self, asked: Asking, ranking: Ranking, prepared: Prepared | None = None) -> Recommended:
+        """Rank and choose. Stages that the time budget has no room for are skipped, the later ones first.
+
+        Args:
+            prepared: what `prepare` gave for the same request.
+        """
+        prepared = prepared or self.prepare(asked, ranking)
+        started, stages = prepared.started, prepared.stages
+        scores = self._scores(asked, prepared)
+        scored = self._stage("score", started + stages[0][1], stages)
+        placed = self._placed(asked, RankedList(prepared.found.keys, scores), ranking)
         cared = self._stage("care", scored, stages)
-        if rows is not None and self._is_late(cared - started):
+        if prepared.rows is not None and self._is_late(cared - started):
             STAGES_SKIPPED.labels("reasons").inc()
-            rows = None
-        told = self._told(asked, found, rows, placed, ranking)
+            prepared = replace(prepared, rows=None)
+        told = self._told(asked, prepared, placed, ranking)
         self._stage("explain", cared, stages)
         self._coverage.shown(ranking, [one.row for one in placed])
         return replace(told, stages=tuple(stages))
@@ -145,23 +160,17 @@ class Recommending:
     def _is_late(self, seconds: float) -> bool:
         return seconds > self.settings.serving.budget_ms / 1000
 
-    def _scores(
-        self, asked: Asking, found: Candidates, ranking: Ranking, spent: float
-    ) -> tuple[Floats, Matrix | None]:
-        """Scores and the features behind them; without time for these, places in the sources' lists count."""
-        keys: list[int] = found.keys.tolist()
-        if not keys:
-            return np.zeros(0), None
-        if self._is_late(spent):
-            STAGES_SKIPPED.labels("features").inc()
-            return -found.best.astype(np.float64), None
-        rows = self._features.rows(asked.question, found.keys, ranking.personal)
+    def _scores(self, asked: Asking, prepared: Prepared) -> Floats:
+        """Scores, float64 (n,); without features the places in the sources' lists count."""
+        found, rows = prepared.found, prepared.rows
+        if rows is None:
+            return -found.best.astype(np.float64)
         # equal scores, as a stranger's to a site that nobody visits, fall in the order of the sources
-        base = mixed(ranking.blend, self.refitting.fresh, rows) - TIE * found.best
-        inputs = ranking.blend.inputs(rows)
+        base = prepared.base - TIE * found.best
+        inputs, keys = prepared.published.inputs(rows), found.keys.tolist()
         if asked.is_personal and asked.user is not None and not asked.is_trial:
             self.learning.remember(asked.user, base, inputs, keys)
-        return self.learning.scores(base, inputs, keys), rows
+        return self.learning.scores(base, inputs, keys)
 
     def _placed(self, asked: Asking, candidates: RankedList, ranking: Ranking) -> list[Placed]:
         """The list that is shown: rules and caps applied, composed, and perhaps one place explored."""
@@ -187,10 +196,8 @@ class Recommending:
             return {}
         return {"interests": [np.array(ranking.of_topic(topic), dtype=np.int64) for topic in asked.interests]}
 
-    def _told(
-        self, asked: Asking, found: Candidates, rows: Matrix | None, placed: list[Placed], ranking: Ranking
-    ) -> Recommended:
-        reasons = self._explaining.sentences(asked, found, rows, placed, ranking)
+    def _told(self, asked: Asking, prepared: Prepared, placed: list[Placed], ranking: Ranking) -> Recommended:
+        reasons, found = self._explaining.sentences(asked, prepared, placed, ranking), prepared.found
         sources = [
             "exploration" if one.is_exploration else source
             for one, source in zip(placed, found.sources_of([one.row for one in placed]), strict=True)

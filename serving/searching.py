@@ -1,4 +1,4 @@
-"""The search over all items, off the event loop; the people who wait for it are searched for together."""
+"""Arithmetic off the event loop: the search over all items, for all who wait together; the rankers' trees."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ml.decisions.candidates import remembered_as
 from ml.decisions.features import Question
 from ml.decisions.nearest import Rows, Vector
 from ml.decisions.personal import Personal
+from serving.prepared import Prepared
 
 MOST_TOGETHER = 16  # more make the first of them wait longer than the shared pass over the items saves
 
@@ -25,10 +26,11 @@ class _Wish:
 
 
 class Searching:
-    """One thread that finds best items, and leaves them where ranking looks for them."""
+    """One thread that finds best items, and leaves them where ranking looks for them; another that scores."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="search")
+        self._scoring = ThreadPoolExecutor(1, thread_name_prefix="score")
         self._waiting: list[_Wish] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -45,9 +47,15 @@ class Searching:
             self._task = asyncio.create_task(self._search())
         await done
 
+    async def score(self, prepared: Prepared) -> None:
+        """Return when the candidates are scored; at once where that is no work."""
+        if prepared.has_trees:
+            await asyncio.get_running_loop().run_in_executor(self._scoring, lambda: prepared.base)
+
     def close(self) -> None:
-        """Give the thread back."""
+        """Give the threads back."""
         self._thread.shutdown()
+        self._scoring.shutdown()
 
     async def _search(self) -> None:
         loop = asyncio.get_running_loop()

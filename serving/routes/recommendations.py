@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.answering import answered, asked_by, decision
+from serving.answering import answered_beside, asked_by, decision
 from serving.context.situation import headers_of
 from serving.errors import JSON, ApiError
 from serving.requests import DecisionRequest, RecommendationRequest
@@ -21,9 +21,7 @@ def recommendation_routes(tessera: Tessera) -> list[Route]:
         caller = tessera.access.caller(request)
         wanted = await body_as(request, RecommendationRequest)
         _own_id_only(caller.is_trusted, wanted)
-        asked = asked_by(tessera, wanted, headers_of(request))
-        await tessera.searching.prepare(asked.asking.question, asked.ranking.personal, asked.asking.user_row)
-        return JSON(answered(tessera, asked))
+        return JSON(await answered_beside(tessera, asked_by(tessera, wanted, headers_of(request))))
 
     async def decide(request: Request) -> Response:
         caller = tessera.access.caller(request)

@@ -88,7 +88,7 @@ def test_a_failure_is_logged_with_its_stack_and_without_what_it_says(start, line
     def broken(*_):
         raise RuntimeError("ann-the-person is at fault")
 
-    monkeypatch.setattr("serving.routes.recommendations.answered", broken)
+    monkeypatch.setattr("serving.routes.recommendations.answered_beside", broken)
     ask(start)
     (failed,) = [line for line in lines() if line.get("error")]
     assert failed["error"] == "RuntimeError"

@@ -2,15 +2,18 @@
 
 import asyncio
 import datetime as dt
+import threading
 
 import httpx
 import pyarrow as pa
 import pytest
 from bundles import AS_OF, publish
 
+from ml.decisions.blend import Blend
 from serving.answering import answer
 from serving.application import application
 from serving.errors import ApiError
+from serving.prepared import Prepared
 from serving.requests import RecommendationRequest
 from serving.tessera import Tessera
 
@@ -73,6 +76,27 @@ def test_people_who_ask_at_once_are_all_answered(start, home):
     assert [reply.status_code for reply in replies] == [200] * len(people)
     alone = {person: ids(ask(start, recommend(user_id=person, k=3))) for person in set(people)}
     assert [ids(reply.json())[:2] for reply in replies] == [alone[person][:2] for person in people]
+
+
+def test_the_rankers_trees_score_beside_the_event_loop(start, home, monkeypatch):
+    publish(home.published)
+    threads, score = [], Prepared.score
+
+    def noted(self, rows):
+        threads.append((threading.current_thread().name.split("_")[0], len(rows)))
+        return score(self, rows)
+
+    monkeypatch.setattr(Prepared, "score", noted)
+
+    async def over_http(tessera):
+        tessera.recommending.refitting.fresh = Blend.prior()  # any ranker learned since the bundle
+        inside = httpx.ASGITransport(application(tessera))
+        async with httpx.AsyncClient(transport=inside, base_url="http://127.0.0.1") as client:
+            return await client.post("/v1/recommendations", json={"user_id": "ann", "k": 3})
+
+    assert ask(start, over_http).status_code == 200
+    assert threads[0] == ("score", 9)  # all that could be shown, i0 was seen
+    assert "score" not in {name for name, _ in threads[1:]}
 
 
 def test_a_stranger_gets_trending_items(start, home):

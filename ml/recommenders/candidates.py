@@ -16,8 +16,12 @@ from ml.evaluation.gate import Contender
 from ml.evaluation.measuring import Measured, by_group, measure
 from ml.evaluation.splits import Split
 from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.composition import composition_report
 from ml.recommenders.interactions import Interactions
 from ml.recommenders.zoo import make_recommender
+from ml.settings.decisions import DiversitySettings
+
+COMPOSED_USERS = 300
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,18 @@ class Configuration:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One measured configuration; `seconds` is the time to fit and to recommend."""
+    """One measured configuration.
+
+    Attributes:
+        seconds: time to fit and to recommend.
+        composition: what composing its lists costs, see `composition_report`.
+    """
 
     configuration: Configuration
     measured: Measured
     worst_segment: float
     seconds: float
+    composition: pa.Table | None = None
 
     def contender(self, metric: str) -> Contender:
         """The form that the gate takes; `metric` without `_at_k` decides."""
@@ -68,6 +78,7 @@ def compare(
     most_users: int | None = None,
     segments: Mapping[str, str] | None = None,
     seed: int = 0,
+    diversity: DiversitySettings | None = None,
     told: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Candidate]:
     """Fit and measure each configuration on the split of `data.interactions`.
@@ -75,6 +86,7 @@ def compare(
     Args:
         most_users: measure on so many test users, drawn at random, where there are more.
         segments: segment of each user id, for the worst segment.
+        diversity: how the service composes lists, whose cost is then measured on a sample.
         told: gets a line of progress before each fit.
     """
     test = sampled_users(positive(split.test), most_users, seed)
@@ -86,7 +98,9 @@ def compare(
         recommended = recommender.recommend(test.users.values, k).to_table()
         seconds = time.perf_counter() - start
         measured = measure(recommended, test, split.train, k, data.interactions.items)
-        yield Candidate(configuration, measured, worst_segment(measured, metric, segments), seconds)
+        some = sampled_users(test, COMPOSED_USERS, seed)
+        report = None if diversity is None else composition_report(recommender, some, train, diversity, k)
+        yield Candidate(configuration, measured, worst_segment(measured, metric, segments), seconds, report)
 
 
 def positive(interactions: Interactions) -> Interactions:

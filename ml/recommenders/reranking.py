@@ -9,9 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ml.evaluation.accuracy import ndcg
-from ml.evaluation.beyond_accuracy import intra_list_diversity
-
 Doubles = npt.NDArray[np.float64]
 
 
@@ -77,7 +74,8 @@ def composed(
         places = _close(candidates, facts.topics, facts.interests, 2 * k, calibration)
         candidates, facts = candidates.take(places), facts.take(places)
     if trade_off > 0 and facts.vectors is not None:
-        places = _unlike(candidates, facts.vectors, len(candidates), trade_off)
+        most = k if max_category_share >= 1 else len(candidates)  # a quota may ask for those further down
+        places = _unlike(candidates, facts.vectors, most, trade_off)
         candidates, facts = candidates.take(places), facts.take(places)
     return with_quotas(candidates, facts.categories, k, {}, max_category_share, is_filled=True)
 
@@ -253,29 +251,6 @@ def with_rules(candidates: RankedList, rules: BusinessRules, now: float) -> Rank
 def capped(candidates: RankedList, shown: Mapping[int, int], most: int) -> RankedList:
     """Without the items that the user was shown `most` times or more; `shown` counts impressions by row."""
     return candidates.take([place for place, row in enumerate(candidates.rows) if shown.get(int(row), 0) < most])
-
-
-def diversity_curve(
-    lists: Sequence[RankedList],
-    relevant: Sequence[frozenset[int]],
-    item_vectors: npt.NDArray[Any],
-    k: int,
-    trade_offs: Sequence[float] = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0),
-) -> list[tuple[float, float, float]]:
-    """What diversity costs: (trade-off, mean NDCG@k, mean intra-list diversity) for each trade-off."""
-    points = []
-    for trade_off in trade_offs:
-        rows = np.full((len(lists), k), -1, np.int32)
-        for user, candidates in enumerate(lists):
-            own = diversified(candidates, item_vectors[candidates.rows], k, trade_off).rows
-            rows[user, : len(own)] = own
-        hits = np.array(
-            [[row in wanted for row in own] for own, wanted in zip(rows.tolist(), relevant, strict=True)]
-        )
-        n_relevant = np.array([len(wanted) for wanted in relevant])
-        diversity = intra_list_diversity(rows, item_vectors.astype(np.float64))
-        points.append((trade_off, float(np.nanmean(ndcg(hits, n_relevant))), float(np.nanmean(diversity))))
-    return points
 
 
 def _scaled(scores: npt.NDArray[np.floating]) -> Doubles:

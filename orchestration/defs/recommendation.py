@@ -27,6 +27,7 @@ from ml.recommenders.candidates import (
     scores_table,
 )
 from ml.recommenders.cold_start import curves_plot, measured_curves
+from ml.recommenders.composition import composition_plot
 from ml.recommenders.lightfm_hybrid import LightFMHybrid
 from ml.recommenders.marts import TrainingTables, training_tables, usable_columns
 from ml.recommenders.training import champion_configuration, guardrails_of, planned_configurations, split_of
@@ -91,6 +92,7 @@ def candidate_models(
             most_users=rules.most_users,
             segments=segment_of,
             seed=rules.seed,
+            diversity=settings.decisions.diversity,
             told=context.log.info,
         ):
             candidates.append(candidate)
@@ -100,6 +102,7 @@ def candidate_models(
                 run.log_table(
                     figures_by_group(candidate.measured, rules.metric, split.train, segment_of), "groups"
                 )
+                _log_composition(run, candidate, rules.k)
                 reports.append(_log_ablation(run, candidate.configuration, past, settings))
         table = comparison_table(candidates, rules.metric)
         plot = comparison_plot(_intervals(candidates, rules.metric), f"{rules.metric}_at_{rules.k}")
@@ -189,6 +192,13 @@ def _tables(home: HomeResource, warehouse: WarehouseResource) -> TrainingTables:
         user_columns=usable_columns(users, knobs.user_columns),
         item_columns=usable_columns(items, knobs.item_columns),
     )
+
+
+def _log_composition(run: Run, candidate: Candidate, k: int) -> None:
+    """What more varied lists would cost, and what the service's own cost."""
+    if candidate.composition is not None and len(candidate.composition):
+        run.log_table(candidate.composition, "composition")
+        run.log_figure(composition_plot(candidate.composition, k), "composition")
 
 
 def _log_ablation(run: Run, configuration: Configuration, past: TrainingData, settings: Settings) -> pa.Table:

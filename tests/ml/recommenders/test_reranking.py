@@ -11,7 +11,6 @@ from ml.recommenders.reranking import (
     capped,
     composed,
     diversified,
-    diversity_curve,
     with_exploration,
     with_quotas,
     with_rules,
@@ -47,17 +46,6 @@ def test_diversity_trades_relevance_for_unlikeness(trade_off, expected):
 def test_a_trade_off_outside_its_range_is_refused():
     with pytest.raises(ValueError, match=r"trade_off 1\.5"):
         diversified(LIST, VECTORS, 3, 1.5)
-
-
-def test_the_curve_shows_what_diversity_costs():
-    curve = diversity_curve([LIST, LIST], [frozenset({0, 1}), frozenset({0, 1})], VECTORS, 3, (0.0, 0.5))
-    (zero, accurate, alike), (half, dearer, varied) = curve
-    assert (zero, half) == (0.0, 0.5)
-    assert accurate == pytest.approx(1.0)
-    # 0 at the first place and 1 at the third, of an ideal list with both on top
-    assert dearer == pytest.approx((1 + 1 / 2) / (1 + 1 / np.log2(3)))
-    assert alike == pytest.approx(0.0)
-    assert varied == pytest.approx(2 / 3)  # of the three pairs 0-3, 0-1, 3-1 two are unlike
 
 
 def test_a_calibrated_list_has_the_shares_of_the_interests():

@@ -16,6 +16,7 @@ from serving.state.online import OnlineState
 
 logger = logging.getLogger("tessera.serving")
 DOCUMENT = "blend_snapshots"
+WAYS_BACK = "blend_ways_back"
 Floats = npt.NDArray[np.float64]
 
 
@@ -32,8 +33,8 @@ class Learning:
         self.settings = settings
         self.learner = OnlineLearner(rate=settings.rate, bound=settings.bound, decay=settings.decay)
         self._answers: OrderedDict[str, tuple[Floats, Floats, list[int]]] = OrderedDict()
-        kept = self.snapshots()
-        self.learner.restore(kept[-1] if kept else None, state.activity.keys)
+        self._ways_back = self._told_ways_back()
+        self._restore(self.snapshots())
 
     def scores(self, base: Floats, inputs: Floats, keys: list[int]) -> Floats:
         """Scores with what was learned, or the base where learning is switched off."""
@@ -64,11 +65,10 @@ class Learning:
 
     def snapshot(self) -> None:
         """Keep what was learned so far, and say so in the log."""
-        kept = [*self.snapshots(), self.learner.snapshot(self.state.activity.items)]
-        self.state.store.put_value(DOCUMENT, kept[-self.settings.kept_snapshots :])
-        logger.info(
-            "blend: %d updates, weights %s", kept[-1]["updates"], np.round(kept[-1]["weights"], 3).tolist()
-        )
+        now = self.learner.snapshot(self.state.activity.items)
+        most = self.settings.kept_snapshots
+        self.state.store.change_value(DOCUMENT, lambda kept: [*(kept or []), now][-most:])
+        logger.info("blend: %d updates, weights %s", now["updates"], np.round(now["weights"], 3).tolist())
 
     def snapshots(self) -> list[dict[str, Any]]:
         """Kept snapshots, oldest first."""
@@ -77,13 +77,29 @@ class Learning:
     def go_back(self, steps: int) -> None:
         """Go back: 0 to the newest snapshot, 1 to the one before …; beyond the oldest to nothing learned.
 
-        Newer snapshots are dropped, so that a restart does not bring them back.
+        Newer snapshots are dropped, so that a restart does not bring them back. Each worker learns a correction of
+        its own, and all of them go back: see `follow`.
         """
-        kept = self.snapshots()
-        left = kept[: max(0, len(kept) - steps)]
-        self.state.store.put_value(DOCUMENT, left)
-        self.learner.restore(left[-1] if left else None, self.state.activity.keys)
+        store = self.state.store
+        left = store.change_value(DOCUMENT, lambda kept: (kept or [])[: max(0, len(kept or []) - steps)])
+        self._ways_back = store.change_value(WAYS_BACK, lambda count: (count or 0) + 1)
+        self._restore(left)
         logger.info("blend: went back %d snapshots, to %d updates", steps, self.learner.correction.updates)
+
+    def follow(self) -> bool:
+        """Go back where another worker did since the last look; tells whether it was so."""
+        told = self._told_ways_back()
+        if told == self._ways_back:
+            return False
+        self._ways_back = told
+        self._restore(self.snapshots())
+        return True
+
+    def _told_ways_back(self) -> int:
+        return int(self.state.store.value(WAYS_BACK) or 0)
+
+    def _restore(self, snapshots: list[dict[str, Any]]) -> None:
+        self.learner.restore(snapshots[-1] if snapshots else None, self.state.activity.keys)
 
     def forget(self, user: str) -> None:
         """Drop a person's remembered answer."""

@@ -215,6 +215,7 @@ class Tessera:
                 self._reload_definitions()
                 self.surroundings.refresh()
                 self._settle_decisions()
+                self._follow_ways_back()
                 if self._refit is None or self._refit.done():
                     self._refit = asyncio.create_task(self._fit_again())
                 self._count_lookups()
@@ -237,6 +238,11 @@ class Tessera:
             await self._opened.recommending.refitting.fit_if_due(self.ranking.blend)
         except Exception:  # a fit that fails must not end the look-out; the published blend goes on alone
             logger.exception("the blend could not be learned again")
+
+    def _follow_ways_back(self) -> None:
+        recommending = self._opened.recommending
+        if recommending.learning.follow():
+            recommending.refitting.drop()
 
     def _settle_decisions(self) -> None:
         deciding, now = self._opened.deciding, self.clock().timestamp()

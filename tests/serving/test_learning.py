@@ -7,6 +7,7 @@ from test_recommending import ask
 
 from serving.answering import decision
 from serving.application import application
+from serving.learning import Learning
 from serving.requests import DecisionRequest
 from serving.tessera import Tessera
 
@@ -74,7 +75,8 @@ def test_workers_share_what_their_bandits_learned(start):
 
 def test_learning_is_told_and_can_be_taken_back(start, home):
     publish(home.published)
-    with TestClient(application(Tessera(start, seed=1))) as client:
+    tessera = Tessera(start, seed=1)
+    with TestClient(application(tessera)) as client:
         client.post("/v1/recommendations", json={"user_id": "ann"})
         view = {"event_type": "page_view", "user_id": "ann", "item_id": "i1"}
         client.post("/v1/events", json={"events": [view]})
@@ -82,6 +84,11 @@ def test_learning_is_told_and_can_be_taken_back(start, home):
         assert learned["updates"] == 1
         assert learned["biases"] > 0
         assert any(learned["weights"].values())
+        other = Learning(tessera.state, start.settings.decisions.online_learning)  # as another worker has it
+        other.learner.correction.updates = 7
+        assert not other.follow()
         back = client.post("/v1/online-learning/revert", json={"steps": 1}).json()
         assert (back["updates"], back["biases"], set(back["weights"].values())) == (0, 0, {0.0})
+        assert other.follow()
+        assert (other.learner.correction.updates, other.follow()) == (0, False)
         assert client.post("/v1/online-learning/revert", json={"steps": -1}).status_code == 422

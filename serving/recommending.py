@@ -114,7 +114,8 @@ class Recommending:
             else:
                 interests = ()
             # the blend learned from what memory holds of people: a longer past would read as something else
-            question = Question(at, visit, visitor or remembered, vector, linked.segment(row), interests)
+            place = (situation.text("country"), situation.text("region"), situation.text("device_type"))
+            question = Question(at, visit, visitor or remembered, vector, linked.segment(row), interests, place)
         else:
             question = Question(at)
         return Asking(
@@ -170,6 +171,7 @@ class Recommending:
         inputs, keys = prepared.published.inputs(rows), found.keys.tolist()
         if asked.is_personal and asked.user is not None and not asked.is_trial:
             self.learning.remember(asked.user, base, inputs, keys)
+            self.refitting.remember(asked.user, found.keys, rows)
         return self.learning.scores(base, inputs, keys)
 
     def _placed(self, asked: Asking, candidates: RankedList, ranking: Ranking) -> list[Placed]:

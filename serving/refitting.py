@@ -1,17 +1,23 @@
-"""Samples openings as questions and learns the blend from them again, in a thread beside the answers."""
+"""Takes openings as questions and learns the blend from them again, in a thread beside the answers.
+
+An opening that follows an answer is a question that costs nothing more: the answer's candidates and features are
+kept until it comes. Of the others a sample is asked about, within a share of the time.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from collections import OrderedDict
+from dataclasses import dataclass
 
 import numpy as np
 
 from ml.decisions.activity import OPENINGS, Change
 from ml.decisions.blend import Blend
-from ml.decisions.candidates import Trending, gather
-from ml.decisions.features import Features, Question
+from ml.decisions.candidates import Keys, Trending, gather
+from ml.decisions.features import Features, Matrix, Question
 from ml.decisions.refitting import AskedQuestion, QuestionLog, Refit, refit
 from ml.settings.decisions import RefitSettings
 from serving.ranking import Ranking
@@ -19,6 +25,15 @@ from serving.state.online import OnlineState
 
 logger = logging.getLogger("tessera.serving")
 SEED = 7
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """What was ranked for somebody, until they open something; `since` is the monotonic clock's."""
+
+    keys: Keys
+    rows: Matrix
+    since: float
 
 
 class Refitting:
@@ -36,22 +51,45 @@ class Refitting:
         self._log = QuestionLog(settings.kept_questions)
         self._features = Features(state.activity)
         self._trending = Trending(state.activity, settings.time_share)
+        self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
         self._openings = 0
         self._next_sample = 0.0
         self._next_fit = 0.0
 
+    def remember(self, user: str, keys: Keys, rows: Matrix) -> None:
+        """Keep the ranking of a person's last answer until they open something.
+
+        Where many wait, those who have not waited long keep their place: a crowd is sampled, not cut short.
+        """
+        if not self.settings.enabled:
+            return
+        now = time.monotonic()
+        self._waiting.pop(user, None)
+        if len(self._waiting) >= self.settings.waiting_answers:
+            eldest = next(iter(self._waiting))
+            if now - self._waiting[eldest].since < self.settings.waiting_seconds:
+                return
+            del self._waiting[eldest]
+        self._waiting[user] = _Waiting(keys, rows, now)
+
+    def forget(self, user: str) -> None:
+        """Drop what waits for a person."""
+        self._waiting.pop(user, None)
+
     def observe(self, change: Change, ranking: Ranking) -> None:
-        """Sample an opening that memory has not yet taken in."""
+        """Learn from an opening that memory has not yet taken in: one that was answered, or one of a sample."""
         if not self.settings.enabled or change.event_type not in OPENINGS or change.item is None:
+            return
+        answered = self._waiting.pop(change.user, None)
+        if answered is not None:
+            self._take(change.item, answered.keys, answered.rows)
             return
         self._openings += 1
         started = time.perf_counter()
         if self._openings < self.settings.sample_every or started < self._next_sample:
             return
         self._openings = 0
-        question = self._asked(change, ranking)
-        if question is not None:
-            self._log.add(question)
+        self._ask(change, ranking)
         spent = time.perf_counter() - started
         self._next_sample = started + spent / self.settings.time_share
 
@@ -76,19 +114,30 @@ class Refitting:
         """Go back to the published blend alone."""
         self.fresh = None
 
-    def _asked(self, change: Change, ranking: Ranking) -> AskedQuestion | None:
-        """The candidates before the opening; None for a stranger, and where the item was no candidate."""
+    def _ask(self, change: Change, ranking: Ranking) -> None:
+        """Ask about the candidates before the opening; not of a stranger, nor where the item was seen before."""
         activity, linked = self.state.activity, ranking.linked
         visitor, item = activity.visitor(change.user), activity.keys.get(change.item or "")
         if visitor is None or item is None or item in visitor.seen:
-            return None
+            return
         row = ranking.shelf.user_rows.get(change.user) if ranking.shelf else None
         # as in training, only what the person did before the question may speak
         vector = ranking.personal.folded(visitor)
         visit = activity.visit(change.session, change.user, change.at)
-        question = Question(change.at, visit, visitor, vector, linked.segment(row))
+        told = ranking.facts(change.user)
+        place = (
+            change.country or visitor.country or told.get("country"),
+            change.region or visitor.region or told.get("region"),
+            change.device or visitor.device or told.get("device_type"),
+        )
+        question = Question(change.at, visit, visitor, vector, linked.segment(row), place=place)
         keys = gather(question, ranking.personal, self._trending, None, visitor.seen | visitor.rejected).keys
-        place = int(np.searchsorted(keys, item))
-        if place == len(keys) or keys[place] != item:
-            return None
-        return AskedQuestion(self._features.rows(question, keys, ranking.personal), place)
+        if item in keys:
+            self._take(activity.items[item], keys, self._features.rows(question, keys, ranking.personal))
+
+    def _take(self, item: str, keys: Keys, rows: Matrix) -> None:
+        """Keep a question if what was opened is among its candidates, whose keys ascend."""
+        key = self.state.activity.keys.get(item, -1)
+        place = int(np.searchsorted(keys, key))
+        if place < len(keys) and keys[place] == key:
+            self._log.add(AskedQuestion(rows, place))

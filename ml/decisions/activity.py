@@ -34,6 +34,7 @@ OPENED_QUICKLY = np.array([1.0] * 5 + [1.0, 1.0, 0.0, 0.0])
 OPENED_SLOWLY = np.array([1.0] * 5 + [0.0, 0.0, 1.0, 1.0])
 FOLLOW_HALF_LIVES = (1800.0, 4 * HOUR, 7 * DAY)
 SCOPE_HALF_LIVES = (HOUR, 8 * HOUR)
+SCOPE_KINDS = ("country", "region", "device")
 NEAR_ITEMS = 5
 NEIGHBOURS_OF_A_SCOPE = 1000
 
@@ -183,8 +184,8 @@ class Activity:
     @staticmethod
     def scopes(visitor: Visitor) -> list[str]:
         """Names of the groups that a person's openings count in."""
-        named = (("country", visitor.country), ("region", visitor.region), ("device", visitor.device))
-        return [f"{kind}:{value}" for kind, value in named if value]
+        values = (visitor.country, visitor.region, visitor.device)
+        return [f"{kind}:{value}" for kind, value in zip(SCOPE_KINDS, values, strict=True) if value]
 
     def forget(self, user: str) -> None:
         """Drop all that is held of a person. Counts over everybody name nobody and stay."""

@@ -169,8 +169,9 @@ def calibrated_scale(
 def hit_rate(
     scores: npt.NDArray[np.float64], opened: npt.NDArray[np.bool_], sizes: npt.NDArray[np.int64], k: int
 ) -> float:
-    """Share of questions whose opened item is among the k best."""
+    """Share of questions whose opened item is among the k best; chance orders the candidates that tie with it."""
     starts = np.r_[0, np.cumsum(sizes)[:-1]]
-    own = np.add.reduceat(np.where(opened, scores, 0.0), starts)
-    better = np.add.reduceat(scores > np.repeat(own, sizes), starts)
-    return round(float((better < k).mean()), 4)
+    own = np.repeat(np.add.reduceat(np.where(opened, scores, 0.0), starts), sizes)
+    better = np.add.reduceat((scores > own).astype(np.int64), starts)
+    tied = np.add.reduceat((scores == own).astype(np.int64), starts)
+    return round(float(np.clip((k - better) / tied, 0.0, 1.0).mean()), 4)

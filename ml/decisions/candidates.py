@@ -122,7 +122,7 @@ def gather(
         lists["similar"] = [personal.similar(question.last_items[0], SIMILAR)]
     if question.segment is not None:
         lists["segment"] = [linked.trending(f"segment:{question.segment}")[:OF_SCOPE]]
-    for scope in activity.scopes(question.visitor) if question.visitor else []:
+    for scope in filter(None, question.scopes):
         lists.setdefault("here", []).append(linked.trending(scope)[:OF_SCOPE])
     popular = (linked.trending("all")[:OF_SCOPE], linked.trending("popular")[:OF_SCOPE])
     lists["popular"] = [np.concatenate(popular)]

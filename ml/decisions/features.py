@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ml.decisions.activity import Activity, Visit, Visitor
+from ml.decisions.activity import SCOPE_KINDS, Activity, Visit, Visitor
 from ml.decisions.follows import Floats, Follows
 from ml.decisions.personal import Personal
 
@@ -49,6 +49,7 @@ class Question:
         vector: the person's factors, None without a model or a history.
         segment: the person's segment.
         interests: stated topics that the vector was made of, for somebody of whom nothing else is known.
+        place: country, region and device where they are asked from; the visitor's own where one is None.
     """
 
     at: float
@@ -57,6 +58,15 @@ class Question:
     vector: npt.NDArray[np.float32] | None = None
     segment: str | None = None
     interests: tuple[str, ...] = ()
+    place: tuple[str | None, str | None, str | None] = (None, None, None)
+
+    @property
+    def scopes(self) -> tuple[str | None, ...]:
+        """Names of the groups of SCOPE_KINDS that the person belongs to, None where that is not known."""
+        visitor = self.visitor
+        own = (visitor.country, visitor.region, visitor.device) if visitor else (None, None, None)
+        values = [asked or known for asked, known in zip(self.place, own, strict=True)]
+        return tuple(f"{kind}:{value}" if value else None for kind, value in zip(SCOPE_KINDS, values, strict=True))
 
     @property
     def last_items(self) -> list[int]:
@@ -143,12 +153,8 @@ class Features:
         number = self.activity.scope_numbers.get(f"after:{category}")
         if number is not None:
             found[:, 3] = np.log(self._shares(self.activity.in_scope, number, question.at, keys)[:, 1] + SMALL)
-        if question.visitor is None:
-            return found
-        visitor = question.visitor
-        values = (("country", visitor.country), ("region", visitor.region), ("device", visitor.device))
-        for place, (kind, value) in enumerate(values):
-            number = self.activity.scope_numbers.get(f"{kind}:{value}") if value else None
+        for place, scope in enumerate(question.scopes):
+            number = self.activity.scope_numbers.get(scope) if scope else None
             if number is not None:
                 shares = self._shares(self.activity.in_scope, number, question.at, keys)
                 found[:, place] = np.log(shares[:, 1] + SMALL)

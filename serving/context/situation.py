@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from ml.decisions.dayparts import LocalTime, local_time
 from ml.settings.decisions import DaypartSettings
-from serving.collector.enrichment.device import device_of, hints_of_headers
+from serving.collector.enrichment.device import NOTHING, device_of, hints_of_headers, looks_like_a_browser
 from serving.context.weather import NOWHERE, SurroundingsProvider
 from serving.errors import ApiError
 
@@ -58,8 +58,9 @@ def headers_of(request: Request) -> dict[str, Any]:
     hints = hints_of_headers(
         headers.get("sec-ch-ua"), headers.get("sec-ch-ua-mobile"), headers.get("sec-ch-ua-platform")
     )
-    device = device_of(agent, hints)
-    found.update({"device_type": device.device_type, "os": device.os, "browser": device.browser})
+    if looks_like_a_browser(agent) or hints != NOTHING:  # a server that asks for somebody is not their device
+        device = device_of(agent, hints)
+        found.update({"device_type": device.device_type, "os": device.os, "browser": device.browser})
     found["language"] = headers.get("accept-language", "").split(",")[0].split(";")[0].strip() or None
     found["network_type"] = headers.get("ect")
     accepted = headers.get("accept", "")

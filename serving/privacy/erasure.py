@@ -29,6 +29,7 @@ async def erase(tessera: Tessera, desk: ErasureDesk, user: str) -> dict[str, Any
     tessera.erased.add(ids)
     for one in ids:
         tessera.recommending.learning.forget(one)
+        tessera.recommending.refitting.forget(one)
         desk.removed(receipt_id, ONLINE_STATE, tessera.state.forget(one))
     desk.verified(receipt_id, ONLINE_STATE, "no change or profile of the person is left in store or memory")
     erased = {"event_type": "erased", "anonymous_id": receipt["subject"], "occurred_at": now.timestamp()}

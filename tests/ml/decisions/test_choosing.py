@@ -79,6 +79,13 @@ def test_hit_rate_counts_questions_whose_item_is_among_the_best():
     assert hit_rate(scores, opened, np.array([3, 2]), 2) == 1.0
 
 
+def test_hit_rate_lets_chance_order_what_ties():
+    tied = np.array([2.0, 1.0, 1.0, 1.0, 0.0])
+    opened = np.array([False, False, True, False, False])
+    chances = [hit_rate(tied, opened, np.array([5]), k) for k in (1, 2, 3, 4)]
+    assert chances == pytest.approx([0, 1 / 3, 2 / 3, 1], abs=1e-4)  # one is better, two tie with it
+
+
 def test_the_graph_finds_what_the_exact_search_finds(tmp_path):
     factors = np.random.default_rng(2).normal(size=(2_000, 16)).astype(np.float32)
     factors[7] = np.nan

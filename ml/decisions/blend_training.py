@@ -20,6 +20,7 @@ from ml.decisions.shelf import Shelf
 
 PERSONAL = 50
 APPROXIMATE_ABOVE = 50_000
+FILLING_SHARE = 1 / 3  # of the openings only fill the memory
 TREES = {
     "objective": "lambdarank",
     "n_estimators": 150,
@@ -64,12 +65,13 @@ def train_blend(
     """Learn from the newest openings of the log.
 
     Args:
-        changes: events, oldest first; the first half only fills the memory.
+        changes: events, oldest first; the first third only fills the memory.
         shelf: the items' facts; None where there are none.
-        questions: openings to ask about at most, spread evenly over the second half.
+        questions: openings to ask about at most, drawn from the rest.
+        seed: of the draw and of the trees.
         minimum_questions: below so many the prior weights are kept: trees on little are noise.
     """
-    asked = interleave(changes, shelf, questions)
+    asked = interleave(changes, shelf, questions, seed)
     total = len(asked.sizes)
     if total < minimum_questions:
         blend = Blend.prior()
@@ -105,7 +107,7 @@ def fit_ranker(
     return ranker.fit(rows, opened, group=sizes).booster_
 
 
-def interleave(changes: Sequence[Change], shelf: Shelf | None, questions: int) -> Questions:
+def interleave(changes: Sequence[Change], shelf: Shelf | None, questions: int, seed: int) -> Questions:
     """Feed the log to an activity and ask, before some openings, what the candidates look like."""
     activity, linked = Activity(ActivityLimits()), Linked(shelf)
     for _ in linked.link(activity):
@@ -115,8 +117,10 @@ def interleave(changes: Sequence[Change], shelf: Shelf | None, questions: int) -
     # the question may speak for them
     personal = Personal(linked, None if factors is None else Nearest(factors, APPROXIMATE_ABOVE), PERSONAL)
     features, trending = Features(activity), Trending(activity)
-    openings = _openings(changes)
-    asked = set(openings[len(openings) // 2 :: max(1, len(openings) // 2 // max(1, questions))])
+    openings = _asked_openings(changes)
+    # drawn, not every n-th: people's first and second openings alternate, and a stride would meet one kind alone
+    drawn = np.random.default_rng(seed).choice(openings, min(questions, len(openings)), replace=False)
+    asked = set(drawn.tolist())
     rows, opened, sizes, missed = [], [], [], 0
     for place, change in enumerate(changes):
         if place in asked and change.user in activity.visitors and change.item is not None:
@@ -141,12 +145,14 @@ def interleave(changes: Sequence[Change], shelf: Shelf | None, questions: int) -
 
 def asked_from(changes: Sequence[Change]) -> float | None:
     """Time of the first opening that `interleave` asks about, Unix seconds; None without openings."""
-    openings = _openings(changes)
-    return changes[openings[len(openings) // 2]].at if openings else None
+    openings = _asked_openings(changes)
+    return changes[openings[0]].at if openings else None
 
 
-def _openings(changes: Sequence[Change]) -> list[int]:
-    return [place for place, change in enumerate(changes) if change.event_type in OPENINGS and change.item]
+def _asked_openings(changes: Sequence[Change]) -> list[int]:
+    """Places of the openings that may be asked about."""
+    openings = [place for place, change in enumerate(changes) if change.event_type in OPENINGS and change.item]
+    return openings[int(FILLING_SHARE * len(openings)) :]
 
 
 def calibrated_scale(

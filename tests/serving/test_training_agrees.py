@@ -1,0 +1,52 @@
+"""What the blend is learned from is what it is asked with: the same moment gives the same numbers."""
+
+import datetime as dt
+
+import numpy as np
+import pyarrow as pa
+from bundles import AS_OF, publish
+from test_recommending import ask, post
+
+from ml.bundle import Bundle
+from ml.decisions.activity import Change
+from ml.decisions.blend_training import interleave
+from ml.decisions.shelf import Shelf
+from serving.answering import asked_by
+from serving.requests import RecommendationRequest
+
+OPENED = (  # who, in which visit, what, seconds
+    ("ann", "a1", "i3", 0), ("cid", "c1", "i3", 20), ("cid", "c1", "i6", 50), ("dan", "d1", "new", 60),
+    ("dan", "d1", "i6", 90), ("eve", "e1", "i3", 2_000), ("eve", "e1", "new", 2_030), ("ann", "a2", "i7", 9_000),
+    ("cid", "c2", "i1", 9_010), ("cid", "c2", "i6", 9_040), ("ann", "a2", "i2", 9_100),
+)  # fmt: skip
+SITUATION = {"country": "BR", "region": "BR-SP", "device_type": "mobile"}
+
+
+def test_features_are_those_of_training(start, home):
+    """Of a person whose trained vector and past say nothing: they know of more than training lets speak."""
+    nothing = pa.table({"user_id": pa.array([], pa.string()), "item_id": pa.array([], pa.string())})
+    path = publish(home.published, interactions=nothing, user_factors=None, item_factors=None, fold_in=None)
+    began = AS_OF - dt.timedelta(hours=3)
+    times = [began + dt.timedelta(seconds=seconds) for *_, seconds in OPENED]
+    changes = [
+        Change(user, "page_view", at.timestamp(), item, visit, *SITUATION.values())
+        for (user, visit, item, _), at in zip(OPENED, times, strict=True)
+    ]
+    events = [
+        {"user_id": user, "session_id": visit, "item_id": item, "occurred_at": at.isoformat(), **SITUATION}
+        for (user, visit, item, _), at in zip(OPENED, times, strict=True)
+    ]
+
+    def prepared(tessera):
+        user, visit, *_ = OPENED[-1]
+        wanted = RecommendationRequest(user_id=user, session_id=visit, at=times[-1])
+        asked = asked_by(tessera, wanted, {})
+        return tessera.recommending.prepare(asked.asking, asked.ranking)
+
+    served = ask(start, post(*events[:-1]), prepared)
+    trained = interleave(changes, Shelf(Bundle.load(path)), len(changes), seed=1)
+    last = trained.rows[-int(trained.sizes[-1]) :]
+    assert len(last) == len(served.found.keys) > 5
+    order = [np.lexsort(rows.T) for rows in (last, served.rows)]  # items are numbered as they come
+    np.testing.assert_array_equal(served.rows[order[1]], last[order[0]])
+    assert (np.ptp(last, axis=0) > 0).sum() > 15  # the candidates differ in many of them

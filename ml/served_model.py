@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml.recommenders.base import Recommender, load_recommender
+from ml.recommenders.base import Recommender
+from ml.recommenders.loading import load_recommender
 
 if TYPE_CHECKING:
     import pandas as pd

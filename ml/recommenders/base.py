@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -19,7 +18,8 @@ from scipy import sparse
 from ml.recommenders.features import FeatureMatrix
 from ml.recommenders.ids import Ids
 from ml.recommenders.interactions import Floats, Interactions
-from ml.recommenders.persistence import ModelFileError, read_state, write_state
+from ml.recommenders.persistence import write_state
+from ml.recommenders.recommendations import Recommendations, filled_up
 from ml.recommenders.topk import Rows, top_k_scores
 
 Users: TypeAlias = Sequence[str] | pa.Array | pa.ChunkedArray
@@ -56,36 +56,6 @@ class TrainingData:
             interactions.aligned(users, items),
             user_features.aligned(users) if user_features else None,
             item_features.aligned(items) if item_features else None,
-        )
-
-
-@dataclass(frozen=True)
-class Recommendations:
-    """Ranked items of users.
-
-    Attributes:
-        users: ids, string (n_users,).
-        items: ids of the columns that `rows` points to.
-        rows: int32 (n_users, k), best first, -1 where nothing is left.
-        scores: float32 (n_users, k).
-    """
-
-    users: pa.StringArray
-    items: Ids
-    rows: Rows
-    scores: Floats
-
-    def to_table(self) -> pa.Table:
-        """Columns user_id, item_id, rank (1 is best), score: one row a recommended item."""
-        filled = self.rows >= 0
-        user, place = np.nonzero(filled)
-        return pa.table(
-            {
-                "user_id": self.users.take(pa.array(user)),
-                "item_id": self.items.take(self.rows[filled]),
-                "rank": (place + 1).astype(np.int32),
-                "score": self.scores[filled],
-            }
         )
 
 
@@ -203,7 +173,7 @@ class Recommender(ABC):
         rows = self.item_ids_.rows(wanted.values)
         best, scores = self.rank(known, k, excluded, np.sort(rows[rows >= 0]))
         items = self.item_ids_.union(wanted)
-        best, scores = _filled_up(best, scores, k, np.arange(len(self.item_ids_), len(items), dtype=np.int32))
+        best, scores = filled_up(best, scores, k, np.arange(len(self.item_ids_), len(items), dtype=np.int32))
         return Recommendations(names.values, items, best, scores)
 
     def fold_in(self, items: Users, weights: Sequence[float] | None = None) -> Floats:
@@ -317,49 +287,8 @@ class Recommender(ABC):
             raise NotFittedError(f"{type(self).__name__} is not fitted yet: call fit first")
 
 
-def load_recommender(folder: Path) -> Recommender:
-    """Load what `Recommender.save` wrote.
-
-    Raises:
-        ModelFileError: the folder holds no readable model of this project.
-    """
-    folder = Path(folder)
-    document, state = read_state(folder)
-    module, _, name = str(document["class"]).rpartition(".")
-    if not module.startswith("ml.recommenders."):
-        raise ModelFileError(f"{folder}: {document['class']!r} is no recommender of ml.recommenders")
-    try:
-        kind = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ModelFileError(f"{folder}: {document['class']!r} cannot be loaded: {error}") from error
-    if not (isinstance(kind, type) and issubclass(kind, Recommender)):
-        raise ModelFileError(f"{folder}: {document['class']!r} is no recommender")
-    recommender = kind(**document["params"])
-    recommender.set_state(state)
-    recommender.set_parts({part: load_recommender(folder / part) for part in document["parts"]})
-    return recommender
-
-
 def _strings(ids: Users) -> pa.StringArray:
     array = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks)
     return pc.cast(array if isinstance(array, pa.Array) else pa.array(list(array), pa.string()), pa.string())
-
-
-def _filled_up(best: Rows, scores: Floats, k: int, further: Rows) -> tuple[Rows, Floats]:
-    """Lists with `further` items behind their last one, up to k places."""
-    width = min(k, best.shape[1] + len(further))
-    missing = width - best.shape[1]
-    if not len(further) or not len(best):
-        return best, scores
-    best = np.pad(best, ((0, 0), (0, missing)), constant_values=-1)
-    scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
-    place = np.arange(width)[None, :] - (best >= 0).sum(axis=1)[:, None]
-    open_ = (place >= 0) & (place < len(further))
-    lowest = np.where(np.isfinite(scores), scores, np.inf).min(axis=1, keepdims=True)
-    below = np.where(np.isfinite(lowest), lowest, 0) - 1
-    return (
-        np.where(open_, further[np.clip(place, 0, len(further) - 1)], best).astype(np.int32),
-        np.where(open_, below, scores).astype(np.float32),
-    )

@@ -12,7 +12,7 @@ from scipy import sparse
 from ml.fold_in import FoldIn, ItemMoments, folded_in
 from ml.recommenders.base import Recommender, UserRows, Users
 from ml.recommenders.interactions import Floats
-from ml.recommenders.topk import Rows, top_k_scores
+from ml.recommenders.topk import Rows, top_k_products
 
 
 class FactorRecommender(Recommender):
@@ -78,13 +78,10 @@ class FactorRecommender(Recommender):
         """As the base, with the product cut to the candidates before it is made."""
         known = self._known_rows(user_rows)
         factors = self.item_factors_ if columns is None else self.item_factors_[columns]
-        transposed = np.ascontiguousarray(factors.T)
         vectors = np.where((known >= 0)[:, None], self.user_factors_[known], self.unknown_user_[None, :])
         if columns is not None:
             excluded = excluded[:, columns].tocsr()
-        best, scores = top_k_scores(
-            lambda rows: vectors[rows] @ transposed, len(known), factors.shape[0], k, excluded
-        )
+        best, scores = top_k_products(vectors, factors, k, excluded)
         if columns is not None and len(columns):
             best = np.where(best >= 0, columns[best], -1).astype(np.int32)
         return best, scores

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,9 @@ Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int32]
 ScoreBlock = Callable[[npt.NDArray[np.int64]], Floats]
 
-BLOCK_FLOATS = 4_000_000  # 16 MB of scores a thread: larger blocks leave the cache, smaller ones starve BLAS
-GROUPED_FROM_COLUMNS = 2_048  # below it one partition of the row is as fast
+BLOCK_FLOATS = 8_000_000  # 32 MB of scores a thread: with smaller blocks the threads wait for one another
+GROUP = 32  # columns of a group; 16 and 64 are as fast
+GROUPS_PER_PLACE = 4  # with fewer groups for each place, one partition of the row is as fast
 
 
 def cores() -> int:
@@ -36,7 +37,8 @@ def top_k_scores(
     """Top k columns of each row, best first; equal scores in order of the column.
 
     Args:
-        score_block: takes row numbers (b,), returns fresh float32 (b, n_columns); called from several threads.
+        score_block: takes row numbers (b,), returns float32 (b, n_columns) without NaN that may be written to;
+            called from several threads.
         excluded: CSR (n_rows, n_columns); stored entries are left out.
         threads: default: all cores.
 
@@ -85,47 +87,48 @@ def top_k_products(
     """
     columns = np.ascontiguousarray(item_factors.T, dtype=np.float32)
     users = np.ascontiguousarray(user_factors, dtype=np.float32)
-    return top_k_scores(lambda rows: users[rows] @ columns, len(users), len(item_factors), k, excluded, threads)
+    own = threading.local()  # fresh memory for every block costs more than the product that fills it
+
+    def block(rows: npt.NDArray[np.int64]) -> Floats:
+        if not hasattr(own, "memory") or len(own.memory) < len(rows):
+            own.memory = np.empty((len(rows), columns.shape[1]), np.float32)
+        filled: Floats = own.memory[: len(rows)]
+        return np.matmul(users[rows], columns, out=filled)
+
+    return top_k_scores(block, len(users), len(item_factors), k, excluded, threads)
 
 
 def select_top_k(scores: Floats, k: int) -> tuple[Rows, Floats]:
-    """Top k of each row of float32 (b, n); exact, best first.
+    """Top k of each row of float32 (b, n); exact, best first, equal scores in order of the column.
 
-    Wide rows are cut into groups; the best k lie in the k groups with the highest maxima: only those are sorted.
+    Wide rows are cut into groups: the k-th highest of the groups' maxima is a score that at least k columns reach,
+    and hardly more than that do. Only those are sorted.
     """
     b, n = scores.shape
-    if n < GROUPED_FROM_COLUMNS or k > 128:
-        return _ordered(scores, np.broadcast_to(np.arange(n), scores.shape), _partitioned(scores, k), k)
-    size = 32
-    groups = -(-n // size)
-    padded = scores
-    if groups * size != n:
-        padded = np.full((b, groups * size), -np.inf, np.float32)
-        padded[:, :n] = scores
-    layers = padded.reshape(b, size, groups)
-    maxima = layers.max(axis=1)
-    chosen = _partitioned(maxima, min(k, groups))
-    columns = (chosen[:, None, :] + (np.arange(size) * groups)[None, :, None]).reshape(b, -1)
-    values = np.take_along_axis(padded, columns, axis=1)
-    best, top = _ordered(values, columns, _partitioned(values, k), k)
-    best[np.isneginf(top)] = -1
-    return best, top
+    k = min(k, n)
+    maxima = scores if n < GROUP * GROUPS_PER_PLACE * k else _group_maxima(scores)
+    least = np.partition(maxima, maxima.shape[1] - k, axis=1)[:, -k]
+    row, column = np.divmod(np.flatnonzero(scores >= least[:, None]), n)
+    values = scores[row, column]
+    tied = values == least[row]  # of a row of zeros that is all of it; the first k are enough
+    row, column, values = (found[~tied | (_places(row, tied, b) < k)] for found in (row, column, values))
+    order = np.lexsort((column, -values, row))
+    every = np.ones(len(row), bool)
+    best = column[order[_places(row, every, b) < k]].reshape(b, k)  # `order` leaves `row` as it is
+    return best.astype(np.int32), np.take_along_axis(scores, best, axis=1)
 
 
-def _partitioned(scores: Any, k: int) -> npt.NDArray[np.int64]:
-    """Places of the k largest of each row, in no order."""
-    n = scores.shape[1]
-    if k >= n:
-        return np.broadcast_to(np.arange(n), scores.shape).copy()
-    return np.argpartition(scores, n - k, axis=1)[:, n - k :]
+def _places(row: npt.NDArray[np.intp], counted: npt.NDArray[np.bool_], n_rows: int) -> npt.NDArray[np.intp]:
+    """How many of the counted entries of its row stand before each entry; `row` ascends."""
+    before: npt.NDArray[np.intp] = np.cumsum(counted) - counted
+    firsts = np.searchsorted(row, np.arange(n_rows))
+    return np.asarray(before - before[firsts][row])
 
 
-def _ordered(scores: Floats, columns: Any, places: Any, k: int) -> tuple[Rows, Floats]:
-    """Sort the chosen places of each row by score, then by column."""
-    values = np.take_along_axis(scores, places, axis=1)
-    ids = np.take_along_axis(columns, places, axis=1)
-    order = np.lexsort((ids, -values), axis=1)[:, :k]
-    return (
-        np.take_along_axis(ids, order, axis=1).astype(np.int32),
-        np.take_along_axis(values, order, axis=1).astype(np.float32),
-    )
+def _group_maxima(scores: Floats) -> Floats:
+    """Highest score of each group of columns, what is left over at the end a group too: (b, n_groups)."""
+    b, n = scores.shape
+    groups = n // GROUP
+    maxima = scores[:, : groups * GROUP].reshape(b, GROUP, groups).max(axis=1)
+    left = scores[:, groups * GROUP :]
+    return np.column_stack([maxima, left.max(axis=1)]) if left.shape[1] else np.asarray(maxima)

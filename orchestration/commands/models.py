@@ -4,45 +4,33 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from orchestration.commands.home import HomeOption
+from orchestration.commands.model_options import (
+    InteractionsFile,
+    ItemsFile,
+    ModelFolder,
+    Seed,
+    UsersFile,
+    Validation,
+    ValidationOption,
+    clear_errors,
+    console,
+    possible_split,
+    read_training_data,
+)
 
 if TYPE_CHECKING:
-    from ml.recommenders.base import Recommender
-    from ml.recommenders.features import FeatureMatrix
+    from ml.recommenders.base import Recommender, TrainingData
     from ml.recommenders.interactions import Interactions
 
-console = Console(stderr=True, highlight=False)
-
-InteractionsFile = Annotated[
-    Path,
-    typer.Option(
-        help="Parquet or CSV: user_id, item_id; optional timestamp (Unix seconds or a time), rating, weight."
-    ),
-]
-ItemsFile = Annotated[
-    Path | None, typer.Option(help="Parquet or CSV: item_id, features (a list of strings such as genre:Drama).")
-]
-UsersFile = Annotated[Path | None, typer.Option(help="Parquet or CSV: user_id, features (a list of strings).")]
 ModelName = Annotated[
     str, typer.Option(help="A model by name, or `auto`: the best by validation on the interactions given.")
 ]
-
-
-class Validation(StrEnum):
-    """How `auto` holds interactions back to choose by."""
-
-    TIME = "time"
-    RANDOM = "random"
-    LEAVE_LAST_OUT = "leave-last-out"
 
 
 def fit(
@@ -51,12 +39,9 @@ def fit(
     items: ItemsFile = None,
     users: UsersFile = None,
     model: ModelName = "auto",
-    validation: Annotated[
-        Validation,
-        typer.Option(help="How `auto` holds interactions back: the newest, a random share, each user's last."),
-    ] = Validation.TIME,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
-    out: Annotated[Path, typer.Option(help="Folder for the model.")],
+    validation: ValidationOption = Validation.TIME,
+    seed: Seed = 0,
+    out: ModelFolder,
     home: HomeOption = None,
 ) -> None:
     """Fit a recommender on a table of interactions and save it.
@@ -64,14 +49,12 @@ def fit(
     Example: tessera fit --interactions ratings.csv --items films.parquet --out model
     """
     with clear_errors("fit"):
-        from ml.recommenders.tables import read_features, read_interactions
-
-        pairs = read_interactions(interactions)
-        users_known, items_known = read_features(users, "user_id"), read_features(items, "item_id")
-        recommender = _fitted(model, validation.value, seed, pairs, users_known, items_known)
+        data = read_training_data(interactions, users, items)
+        recommender = _fitted(model, validation, seed, data)
         recommender.save(out)
-        _tell_ablation(recommender, pairs, users_known, items_known)
-    console.print(f"{out}: {type(recommender).__name__} from {pairs.n_pairs:,} interactions", soft_wrap=True)
+        _tell_ablation(recommender, data)
+    n_pairs = data.interactions.n_pairs
+    console.print(f"{out}: {type(recommender).__name__} from {n_pairs:,} interactions", soft_wrap=True)
 
 
 def recommend(
@@ -88,7 +71,7 @@ def recommend(
     Example: tessera recommend --model model --users people.csv --k 10 --out recommendations.csv
     """
     with clear_errors("recommend"):
-        from ml.recommenders.base import load_recommender
+        from ml.recommenders.loading import load_recommender
         from ml.recommenders.tables import read_ids, write_table
 
         people = read_ids(users, "user_id")
@@ -106,12 +89,12 @@ def evaluate(
     items: ItemsFile = None,
     users: UsersFile = None,
     model: ModelName = "auto",
-    validation: Annotated[Validation, typer.Option(help="As for `fit`.")] = Validation.TIME,
+    validation: ValidationOption = Validation.TIME,
     k: Annotated[int, typer.Option(min=1, help="Places that count.")] = 10,
     sampled: Annotated[
         int, typer.Option(min=0, help="Also rank each relevant item among so many drawn ones; marked `sampled`.")
     ] = 0,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 0,
+    seed: Seed = 0,
     home: HomeOption = None,
 ) -> None:
     """Fit on one table, measure on another; prints one JSON object.
@@ -120,14 +103,13 @@ def evaluate(
     """
     with clear_errors("evaluate"):
         from ml.evaluation.measuring import figures_by_group, measure
-        from ml.recommenders.tables import read_features, read_interactions
+        from ml.recommenders.tables import read_interactions
 
-        past, future = read_interactions(train), read_interactions(test)
-        item_features = read_features(items, "item_id")
-        recommender = _fitted(model, validation.value, seed, past, read_features(users, "user_id"), item_features)
-        catalogue = past.items if item_features is None else past.items.union(item_features.ids)
+        data, future = read_training_data(train, users, items), read_interactions(test)
+        past = data.interactions
+        recommender = _fitted(model, validation, seed, data)
         recommended = recommender.recommend(future.users.values, k).to_table()
-        measured = measure(recommended, future, past, k, catalogue)
+        measured = measure(recommended, future, past, k, past.items)
         metrics = dict(measured.metrics)
         if sampled:
             metrics |= _sampled(recommender, future, sampled, k, seed)
@@ -140,27 +122,14 @@ def evaluate(
     typer.echo(json.dumps({"model": type(recommender).__name__, **counts, **figures}))
 
 
-def _fitted(
-    name: str,
-    validation: str,
-    seed: int,
-    pairs: Interactions,
-    users: FeatureMatrix | None,
-    items: FeatureMatrix | None,
-) -> Recommender:
+def _fitted(name: str, validation: Validation, seed: int, data: TrainingData) -> Recommender:
     """The named model, or the one that validation chooses, fitted; progress goes to stderr."""
-    from ml.recommenders.base import TrainingData
     from ml.recommenders.choosing import choose
     from ml.recommenders.zoo import make_recommender, seeded
 
     if name == "auto":
-        data = TrainingData.align(pairs, users, items)
-        kind = validation
-        if validation == "time" and pairs.timestamps is None:
-            console.print("no column timestamp: validating on a random share of each user's interactions")
-            kind = "random"
-        return choose(data, kind, seed=seed, told=console.print).recommender
-    return make_recommender(name, **seeded(name, seed)).fit(pairs, users, items)
+        return choose(data, possible_split(validation, data), seed=seed, told=console.print).recommender
+    return make_recommender(name, **seeded(name, seed)).fit_aligned(data)
 
 
 def _sampled(recommender: Recommender, future: Interactions, sampled: int, k: int, seed: int) -> dict[str, float]:
@@ -177,37 +146,17 @@ def _sampled(recommender: Recommender, future: Interactions, sampled: int, k: in
     return sampled_metrics(recommender.score, rows[known], relevant, had, sampled=sampled, k=k, seed=seed)
 
 
-def _tell_ablation(
-    recommender: Recommender, pairs: Interactions, users: FeatureMatrix | None, items: FeatureMatrix | None
-) -> None:
+def _tell_ablation(recommender: Recommender, data: TrainingData) -> None:
     """What each family of features is worth to a hybrid; other models have none."""
     from ml.recommenders.ablation import ablation
-    from ml.recommenders.base import TrainingData
     from ml.recommenders.lightfm_hybrid import LightFMHybrid
 
-    if not isinstance(recommender, LightFMHybrid) or (users is None and items is None):
+    has_features = data.user_features is not None or data.item_features is not None
+    if not isinstance(recommender, LightFMHybrid) or not has_features:
         return
-    data = TrainingData.align(pairs, users, items)
     for row in ablation(recommender.params(), data, seed=recommender.seed).to_pylist()[1:]:
         console.print(
             f"ablation: {row['without']} brings {row['gain']:+.4f} NDCG "
             f"[{row['gain_low']:+.4f}, {row['gain_high']:+.4f}]",
             soft_wrap=True,
         )
-
-
-@contextmanager
-def clear_errors(command: str) -> Iterator[None]:
-    """Foreseen errors become one line on stderr and exit code 1."""
-    from ml.recommenders.persistence import ModelFileError
-    from ml.recommenders.tables import TableError
-    from ml.recommenders.zoo import UnknownModelError
-
-    try:
-        yield
-    except (TableError, ModelFileError, UnknownModelError, ValueError) as error:
-        console.print(f"[red]tessera {command}:[/] {error}", soft_wrap=True, markup=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        console.print("[yellow]Stopped.[/] Nothing was written.")
-        raise typer.Exit(130) from None

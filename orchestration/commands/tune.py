@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
-from orchestration.commands.models import (
+from orchestration.commands.model_options import (
     InteractionsFile,
     ItemsFile,
+    ModelFolder,
+    Seed,
     UsersFile,
     Validation,
+    ValidationOption,
     clear_errors,
     console,
+    possible_split,
+    read_training_data,
 )
 
 SHOWN_TRIALS = 5
@@ -37,12 +41,9 @@ def tune(
         float,
         typer.Option(min=0, help="Budget, that of earlier calls on the same data counted; the fit comes on top."),
     ] = 10.0,
-    validation: Annotated[
-        Validation,
-        typer.Option(help="How interactions are held back: the newest, a random share, each user's last."),
-    ] = Validation.TIME,
-    seed: Annotated[int, typer.Option(help="Of the search and the models.")] = 0,
-    out: Annotated[Path, typer.Option(help="Folder for the best model, fitted on all interactions.")],
+    validation: ValidationOption = Validation.TIME,
+    seed: Seed = 0,
+    out: ModelFolder,
     home: HomeOption = None,
 ) -> None:
     """Search for the best parameters and save the model that has them. A stopped search goes on when called again.
@@ -50,17 +51,13 @@ def tune(
     Example: tessera tune --interactions ratings.csv --items films.parquet --model als --minutes 10 --out model
     """
     with clear_errors("tune"):
-        from ml.recommenders.base import TrainingData
-        from ml.recommenders.tables import read_features, read_interactions
         from ml.recommenders.validation import ValidationWindow
         from ml.registry import Registry
         from orchestration.searching import JOURNAL, logged_search
 
         place = home_of(home)
-        pairs = read_interactions(interactions)
-        data = TrainingData.align(pairs, read_features(users, "user_id"), read_features(items, "item_id"))
-        kind = None if validation is Validation.TIME and pairs.timestamps is None else validation.value
-        window = ValidationWindow.hold_back(data, kind, seed=seed)
+        data = read_training_data(interactions, users, items)
+        window = ValidationWindow.hold_back(data, possible_split(validation, data), seed=seed)
         for warning in window.warnings:
             console.print(f"note: {warning}")
         trials = logged_search(

@@ -11,7 +11,7 @@ import dagster as dg
 from ml.bundle import current_version
 from ml.home import Home
 from ml.publishing import publication, publish
-from ml.recommenders.base import load_recommender
+from ml.recommenders.loading import load_recommender
 from ml.recommenders.welcome import FILE as WELCOME
 from ml.registry import ModelVersion, Registry
 from orchestration.bento import build_bento

@@ -13,8 +13,8 @@ from ml.bundle import Bundle, current_version
 from ml.erasure.receipts import PLACES
 from ml.event_log import EventLog
 from ml.home import Home
-from ml.recommenders.base import load_recommender
 from ml.recommenders.forgetting import saved_recommenders
+from ml.recommenders.loading import load_recommender
 from ml.segmentation.audiences import ContactLog
 from ml.settings import load_settings
 from orchestration.cli import app

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from ml.recommenders.base import NoFactorsError, NotFittedError, load_recommender
+from ml.recommenders.base import NoFactorsError, NotFittedError
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.forgetting import forget_users
+from ml.recommenders.loading import load_recommender
 from ml.recommenders.zoo import MODELS, make_recommender
 
 SMALL = {

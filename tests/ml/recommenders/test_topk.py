@@ -32,6 +32,16 @@ def test_many_places_of_a_wide_row_are_exact_too():
     np.testing.assert_array_equal(rows, np.argsort(-scores, axis=1)[:, :500])
 
 
+@pytest.mark.parametrize("n", [50, 4_001])
+def test_equal_scores_are_in_order_of_the_column(n):
+    scores = np.zeros((2, n), np.float32)
+    scores[0, [7, n - 1]] = 1
+    scores[1, :3] = -np.inf
+    rows, values = select_top_k(scores, 5)
+    assert rows.tolist() == [[7, n - 1, 0, 1, 2], [3, 4, 5, 6, 7]]
+    assert values.tolist() == [[1, 1, 0, 0, 0], [0] * 5]
+
+
 def test_the_approximate_index_finds_nearly_all_of_the_exact_neighbours():
     random = np.random.default_rng(4)
     vectors, queries = random.normal(size=(3_000, 16)).astype(np.float32), random.normal(size=(50, 16))

@@ -1,0 +1,60 @@
+"""Ranked lists of items, one a user, and what becomes of places that no model could fill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from ml.recommenders.ids import Ids
+from ml.recommenders.interactions import Floats
+from ml.recommenders.topk import Rows
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """Ranked items of users.
+
+    Attributes:
+        users: ids, string (n_users,).
+        items: ids of the columns that `rows` points to.
+        rows: int32 (n_users, k), best first, -1 where nothing is left.
+        scores: float32 (n_users, k).
+    """
+
+    users: pa.StringArray
+    items: Ids
+    rows: Rows
+    scores: Floats
+
+    def to_table(self) -> pa.Table:
+        """Columns user_id, item_id, rank (1 is best), score: one row a recommended item."""
+        filled = self.rows >= 0
+        user, place = np.nonzero(filled)
+        return pa.table(
+            {
+                "user_id": self.users.take(pa.array(user)),
+                "item_id": self.items.take(self.rows[filled]),
+                "rank": (place + 1).astype(np.int32),
+                "score": self.scores[filled],
+            }
+        )
+
+
+def filled_up(best: Rows, scores: Floats, k: int, further: Rows) -> tuple[Rows, Floats]:
+    """Lists with `further` items behind their last one, up to k places."""
+    width = min(k, best.shape[1] + len(further))
+    missing = width - best.shape[1]
+    if not len(further) or not len(best):
+        return best, scores
+    best = np.pad(best, ((0, 0), (0, missing)), constant_values=-1)
+    scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
+    place = np.arange(width)[None, :] - (best >= 0).sum(axis=1)[:, None]
+    open_ = (place >= 0) & (place < len(further))
+    lowest = np.where(np.isfinite(scores), scores, np.inf).min(axis=1, keepdims=True)
+    below = np.where(np.isfinite(lowest), lowest, 0) - 1
+    return (
+        np.where(open_, further[np.clip(place, 0, len(further) - 1)], best).astype(np.int32),
+        np.where(open_, below, scores).astype(np.float32),
+    )

@@ -16,7 +16,7 @@ from ml.bundle import ITEM_COLUMNS, TRENDING_SCHEMA, Publication, as_bundle, wri
 from ml.decisions.blend import Blend
 from ml.decisions.blend_training import asked_from, train_blend
 from ml.decisions.log_changes import newest_changes
-from ml.decisions.nearest import GRAPH_FILE, Nearest
+from ml.decisions.nearest import GRAPH_FOLDER, Nearest
 from ml.decisions.shelf import Shelf
 from ml.event_log import EventLog
 from ml.events import TIMESTAMP
@@ -104,8 +104,8 @@ def publish(
     blend.save(workspace)
     files = {**prepared.files, "blend": workspace}
     if prepared.item_factors is not None and len(prepared.item_factors) > approximate_above:
-        files[GRAPH_FILE] = workspace.with_name(GRAPH_FILE)
-        Nearest(prepared.item_factors, approximate_above).save(files[GRAPH_FILE])
+        files[GRAPH_FOLDER] = workspace.with_name(GRAPH_FOLDER)
+        Nearest(prepared.item_factors, approximate_above).save(files[GRAPH_FOLDER])
     whole = replace(
         prepared,
         files=files,

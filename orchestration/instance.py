@@ -9,6 +9,7 @@ from ml.home import Home
 STARTED_BY = "tessera/started_by"
 COMMAND_LINE = "command line"
 FULL_REFRESH = "tessera/full_refresh"
+FROM_SCRATCH = "tessera/from_scratch"  # tag of runs whose models do not go on from those before
 _CONFIGURATION = """\
 # Written by Tessera when it was absent; yours to change.
 telemetry:

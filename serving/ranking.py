@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ml.decisions.activity import Activity, Visitor
 from ml.decisions.blend import BLEND_FILE, Blend
 from ml.decisions.linked import Linked
-from ml.decisions.nearest import GRAPH_FILE, Nearest
+from ml.decisions.nearest import GRAPH_FOLDER, Nearest
 from ml.decisions.personal import Personal
 from ml.decisions.shelf import Shelf
 from ml.recommenders.welcome import FILE as WELCOME_FILE
@@ -37,7 +37,7 @@ class Ranking:
         self.shelf = shelf
         self.linked = Linked(shelf)
         factors = shelf.bundle.item_factors if shelf else None
-        graph = shelf.bundle.path / GRAPH_FILE if shelf else None
+        graph = shelf.bundle.path / GRAPH_FOLDER if shelf else None
         saved = graph if graph is not None and graph.exists() else None
         nearest = None if factors is None else Nearest(factors, approximate_above, saved)
         self.personal = Personal(self.linked, nearest, personal_candidates)

@@ -17,7 +17,8 @@ EXPANSION_ADD = 96
 EXPANSION_SEARCH = (
     256  # of a million items around 2,000 centres, 160 finds .969 of the ten best, 256 more than .97
 )
-GRAPH_FILE = "nearest.usearch"
+GRAPH_FOLDER = "nearest"
+PRODUCTS, COSINES = "products.usearch", "cosines.usearch"
 
 
 class Nearest:
@@ -25,10 +26,11 @@ class Nearest:
 
     Args:
         factors: the items' factors.
-        approximate_above: number of items above which a graph (HNSW) is searched instead of all items. The
-            products are made cosines by one more dimension (Bachrach et al. 2014), so one graph serves both kinds.
-        saved: the graph as `save` wrote it, read from disk as it is needed; without it the graph is built, which
-            takes minutes a million items.
+        approximate_above: number of items above which graphs (HNSW) are searched instead of all items: one for
+            products, which one more dimension makes cosines (Bachrach et al. 2014), and one for cosines, of which
+            the first, where long vectors are near to everything, finds less than half.
+        saved: folder of the graphs as `save` wrote them, read from disk as they are needed; without it they are
+            built, which takes minutes a million items.
 
     Raises:
         ValueError: the saved graph is of other factors.
@@ -43,18 +45,26 @@ class Nearest:
         self._lengths = np.where(lengths > 0, lengths, np.float32(1))
         self._longest = float(lengths.max()) if len(lengths) else 0.0
         self.index: Index | None = None
+        self.cosine_index: Index | None = None
         if len(factors) > approximate_above:
-            self.index = self._graph(lengths) if saved is None else self._read(saved)
+            if saved is None:
+                self.index = self._graph(self._lifted(lengths), "ip")
+                self.cosine_index = self._graph(self.factors, "cos")
+            else:
+                self.index = self._read(saved / PRODUCTS, self.factors.shape[1] + 1)
+                self.cosine_index = self._read(saved / COSINES, self.factors.shape[1])
 
-    def save(self, file: Path) -> None:
-        """Write the graph, if there is one."""
-        if self.index is not None:
-            self.index.save(str(file))
+    def save(self, folder: Path) -> None:
+        """Write the graphs, if there are any."""
+        if self.index is not None and self.cosine_index is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.index.save(str(folder / PRODUCTS))
+            self.cosine_index.save(str(folder / COSINES))
 
     def by_product(self, vector: Vector, k: int) -> Rows:
         """Rows of the k items with the highest product with `vector` (d,), best first."""
         if self.index is not None:
-            return self._searched(np.append(vector, np.float32(0)), k)
+            return _searched(self.index, np.append(vector, np.float32(0)), k)
         return self.by_products(vector[None, :], k)[0]
 
     def by_products(self, vectors: Vector, k: int) -> list[Rows]:
@@ -68,10 +78,9 @@ class Nearest:
 
     def by_cosine(self, row: int, k: int) -> Rows:
         """Rows of the k items nearest to an item, without itself."""
-        if self.index is not None:
-            found = self._searched(np.append(self.factors[row], np.float32(0)), 4 * k + 1)
-            found = found[found != row]
-            return np.asarray(found[np.argsort(-self.cosines(row, found), kind="stable")][:k])
+        if self.cosine_index is not None:
+            found = _searched(self.cosine_index, self.factors[row], k + 1)
+            return np.asarray(found[found != row][:k])
         scores = (self.factors @ self.factors[row]) / (self._lengths * self._lengths[row])
         scores[self._unknown] = -np.inf
         scores[row] = -np.inf
@@ -83,29 +92,33 @@ class Nearest:
         products = self.factors[rows] @ self.factors[row]
         return np.asarray(products / (self._lengths[rows] * self._lengths[row]), dtype=np.float32)
 
-    def _read(self, file: Path) -> Index:
+    def _read(self, file: Path, width: int) -> Index:
         index = Index.restore(str(file), view=True)
-        if index is None or index.ndim != self.factors.shape[1] + 1 or len(index) != int(self.known.sum()):
+        if index is None or index.ndim != width or len(index) != int(self.known.sum()):
             raise ValueError(f"{file} is no graph of these {int(self.known.sum())} items; publish again")
         index.expansion_search = EXPANSION_SEARCH
         return index
 
-    def _graph(self, lengths: Vector) -> Index:
-        """A graph over the items, lifted so that the nearest by angle is the one with the highest product."""
+    def _lifted(self, lengths: Vector) -> Vector:
+        """Factors with one more dimension, so that the nearest by angle is the one with the highest product."""
         rest = np.sqrt(np.maximum(self._longest**2 - lengths**2, 0.0)).astype(np.float32)
+        return np.column_stack([self.factors, rest])
+
+    def _graph(self, vectors: Vector, metric: str) -> Index:
+        """A graph over the items that are known."""
         index = Index(
-            ndim=self.factors.shape[1] + 1,
-            metric="ip",
+            ndim=vectors.shape[1],
+            metric=metric,
             dtype="f32",
             connectivity=CONNECTIVITY,
             expansion_add=EXPANSION_ADD,
             expansion_search=EXPANSION_SEARCH,
         )
         rows = np.flatnonzero(self.known)
-        index.add(rows.astype(np.uint64), np.column_stack([self.factors, rest])[rows])
+        index.add(rows.astype(np.uint64), vectors[rows])
         return index
 
-    def _searched(self, lifted: Vector, k: int) -> Rows:
-        assert self.index is not None
-        matches = self.index.search(lifted.astype(np.float32), k)
-        return np.asarray(matches.keys, dtype=np.int64)
+
+def _searched(index: Index, vector: Vector, k: int) -> Rows:
+    """Rows of the k nearest, best first."""
+    return np.asarray(index.search(vector.astype(np.float32), k).keys, dtype=np.int64)

@@ -20,23 +20,27 @@ STACK_MOST_PAIRS = (
 )
 STACK_MOST_CELLS = 300_000_000  # users × items; its first stage scores every item
 DENSE_MOST_USERS = 30_000  # neighbourhoods of users compare everybody with everybody
+DENSE_MOST_CELLS = 20_000_000  # users × items that an autoencoder passes again and again: half a minute a fit
 
 PLAINEST = Configuration("popularity", {})
-BEST_EASE = Configuration("ease", {"regularization": 800.0, "window": 10, "feature_weight": 20.0})
+BEST_EASE = Configuration("ease", {"regularization": 800.0, "window": 10, "feature_weight": 20.0, "dropout": 0.2})
 LARGE_ALS = Configuration("als", {"n_factors": 96})
 SMALL_ALS = Configuration("als", {"n_factors": 32, "confidence": 10.0})
 FIRST_STAGE = (
     BEST_EASE,
-    Configuration("ease", {"regularization": 400.0}),
     LARGE_ALS,
+    Configuration("als", {"n_factors": 64, "confidence": 6.0, "regularization": 1.0}),
     SMALL_ALS,
-    Configuration("item_neighbours", {}),
+    Configuration("als", {"n_factors": 32, "confidence": 10.0, "seed": 1}),
     Configuration("item_neighbours", {"window": 10, "shrinkage": 5.0, "neighbours": 2_000}),
-    Configuration("user_neighbours", {"neighbours": 300}),
+    Configuration("autoencoder", {}),
 )
 ALONE = (  # tried, but no part of the second stage: too much like others in it
     Configuration("ease", {"regularization": 100.0}),
+    Configuration("ease", {"regularization": 400.0}),
     Configuration("ease", {"regularization": 2000.0}),
+    Configuration("item_neighbours", {}),
+    Configuration("user_neighbours", {"neighbours": 300}),
     Configuration("svd", {}),
 )
 COLD_FIRST_STAGE = (
@@ -96,7 +100,7 @@ def choose(
 ) -> Choice:
     """Validate what suits the data, and refit the best.
 
-    Where most held-out interactions are on new items, only new items are ranked in the validation, by NDCG@100;
+    Where most held-out interactions are on new items, only new items are ranked in the validation, by AUC;
     otherwise all items, by NDCG@10.
 
     Args:
@@ -164,21 +168,24 @@ def planned(data: TrainingData, cold: bool, validation: str) -> list[Configurati
             )
         )
         return plan
-    warm = [found for found in FIRST_STAGE if found.model != "user_neighbours" or n_users <= DENSE_MOST_USERS]
+    left_out = {"user_neighbours"} if n_users > DENSE_MOST_USERS else set()
+    left_out |= {"autoencoder"} if n_users * n_items > DENSE_MOST_CELLS else set()
+    warm = [found for found in FIRST_STAGE if found.model not in left_out]
+    alone = [found for found in ALONE if found.model not in left_out]
     if not small:
         warm = [
             Configuration("ease", {"most_items": 5_000}),
             Configuration("als", {"n_factors": 32, "iterations": 5}),
         ]
-        warm.append(Configuration("item_neighbours", {}))
+        alone = [Configuration("item_neighbours", {})]
     content = [Configuration("content_affinity", {"smoothing": 50.0})] if data.item_features is not None else []
-    plan += [*warm, *(ALONE if small else ()), *content]
+    plan += [*warm, *alone, *content]
     if data.item_features is not None:
         plan.append(Configuration("lightfm_warp", {"n_factors": 32, "epochs": 10}))
     if small:
         plan.append(_together([BEST_EASE, SMALL_ALS]))
         plan.append(_together([BEST_EASE, SMALL_ALS, LARGE_ALS]))
-        plan.append(_stack(warm, folds_by=folds_by))
+        plan.append(_stack(warm, folds_by=folds_by, folds=5, objective="choice"))
     return plan
 
 
@@ -195,5 +202,5 @@ def _stack(models: Sequence[Configuration], **params: object) -> Configuration:
 def _trial(configuration: Configuration, window: ValidationWindow, seed: int) -> Trial:
     """Fit on the past and measure."""
     start = time.monotonic()
-    per_user = window.ndcg(configuration.make().fit_aligned(window.past))
+    per_user = window.judge(configuration.make().fit_aligned(window.past))
     return Trial(configuration, per_user, mean_interval(per_user, seed=seed), time.monotonic() - start)

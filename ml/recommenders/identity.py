@@ -23,10 +23,7 @@ MOST_JUDGED = 500
 def choose_identity(
     make: Callable[[int | None], Recommender], data: TrainingData, seed: int
 ) -> tuple[int | None, dict[str, float]]:
-    """The number of interactions from which an item gets an identity (None: never), and what was compared.
-
-    The figure is NDCG@10; where new items alone are ranked it is the AUC, since their hits among the first places
-    are too rare to compare by.
+    """The number of interactions from which an item gets an identity (None: never), and the judgement on each.
 
     Args:
         make: an unfitted recommender with this choice.
@@ -40,7 +37,6 @@ def choose_identity(
     figures: dict[int | None, float] = {}
     for choice in CHOICES:
         recommender = make(choice).fit_aligned(window.past)
-        values = window.ndcg(recommender) if window.columns is None else window.auc(recommender)
-        figures[choice] = float(np.nanmean(values))
+        figures[choice] = float(np.nanmean(window.judge(recommender)))
     best = max(figures, key=lambda choice: figures[choice])
     return best, {"never" if choice is None else f"from_{choice}": value for choice, value in figures.items()}

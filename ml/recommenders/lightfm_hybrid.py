@@ -44,8 +44,8 @@ class LightFMHybrid(FactorRecommender):
         item_identity_from: interactions from which an item gets an identity embedding; None: no item, unless there
             are no item features at all; auto: what ranks better on interactions that are held back.
         user_identity_from: the same for users, without auto.
-        patience: epochs without a better NDCG on interactions that are held back, after which training has gone on
-            long enough; then all interactions are trained for the best number of epochs. None: `epochs` as given.
+        patience: epochs without a better ranking of what is held back, after which training has gone on long
+            enough; then all interactions are trained for the best number of epochs. None: `epochs` as given.
         vectors_file: vectors of the items (Parquet or NumPy, see `read_vectors`) that identity embeddings start
             from; an item that nobody took yet gets the identity that its vector lets expect.
         seed: the same seed and one thread give the same model.
@@ -56,7 +56,7 @@ class LightFMHybrid(FactorRecommender):
         item_feature_names_, user_feature_names_: the rows of the former; identities are `id:<id>`.
         item_features_: CSR float32 (n_items, n_features), what each item is made of.
         item_identity_from_: what was given or chosen; identity_figures_: what `auto` compared, by choice.
-        epochs_: passes that were made; validation_curve_: NDCG after each epoch that `patience` looked at.
+        epochs_: passes that were made; validation_curve_: judgements after each epoch that `patience` looked at.
     """
 
     item_embeddings_: Floats
@@ -224,7 +224,7 @@ class LightFMHybrid(FactorRecommender):
         return type(self)(**{**self.params(), **short})
 
     def _validation_curve(self, data: TrainingData, patience: int) -> list[float]:
-        """NDCG after each epoch on what is held back, until it has not risen for `patience` epochs.
+        """What the window judges after each epoch, until it has not risen for `patience` epochs.
 
         Empty where there is too little to hold back.
         """
@@ -236,7 +236,7 @@ class LightFMHybrid(FactorRecommender):
         curve: list[float] = []
 
         def look(epoch: int) -> None:
-            curve.append(float(np.nanmean(window.ndcg(judged))))
+            curve.append(float(np.nanmean(window.judge(judged))))
             if epoch - 1 - int(np.argmax(curve)) >= patience:
                 raise StopIteration
 

@@ -168,7 +168,7 @@ def _by_epoch(
     curve: list[Floats] = []
 
     def look(epoch: int) -> None:
-        curve.append(window.ndcg(recommender))
+        curve.append(window.judge(recommender))
         _report(trial, float(np.nanmean(curve[-1])), epoch, deadline)
 
     recommender.take_ids(window.past)
@@ -184,8 +184,8 @@ def _by_preview(
     n_users = int((np.diff(window.past.interactions.liked.indptr) > 0).sum())
     some = of_some_users(window.past, max(1, int(n_users * PREVIEW_USERS)))
     preview = make_recommender(model, **params).fit_aligned(some)
-    _report(trial, float(np.nanmean(window.ndcg(preview))), 1, deadline)
-    return window.ndcg(make_recommender(model, **params).fit_aligned(window.past))
+    _report(trial, float(np.nanmean(window.judge(preview))), 1, deadline)
+    return window.judge(make_recommender(model, **params).fit_aligned(window.past))
 
 
 def _report(trial: optuna.Trial, value: float, step: int, deadline: float) -> None:

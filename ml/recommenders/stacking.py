@@ -1,7 +1,7 @@
 """A second stage that ranks the candidates of several models from their scores and the context.
 
-Gradient boosting (LightGBM) learns which pairs happened from folds of the training data that its first stage has
-not seen; the test window plays no part.
+Gradient boosting (LightGBM) or a conditional logit learns which pairs happened from folds of the training data
+that its first stage has not seen; the test window plays no part.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ from scipy import sparse
 
 from ml.recommenders.base import Recommender, TrainingData, UserRows
 from ml.recommenders.blends import standardised
+from ml.recommenders.boosting import boosted
+from ml.recommenders.choice_model import ChoiceModel
 from ml.recommenders.context import Context
+from ml.recommenders.folds import cut_into_folds
 from ml.recommenders.interactions import Floats, Interactions
 from ml.recommenders.zoo import make_recommender
 
-OBJECTIVES = ("binary", "lambdarank")
+OBJECTIVES = ("binary", "lambdarank", "choice")
+MOST_TRAINED_USERS = 4_000  # of each fold; more users are a longer table, not another model
 USER_BLOCK = 64  # users whose training rows are made at a time
 PAIR_BLOCK = 400_000  # pairs that the second stage scores at a time: with 50 features 80 MB
-TIME_SHARES = (0.12, 0.12)  # newest shares of the training that make the two folds in time
 
 
 class Stacked(Recommender):
@@ -40,16 +43,21 @@ class Stacked(Recommender):
             recommended is new.
         from_blend: boosting starts from the mean standardised score and learns what is to be changed in it, so
             that little data cannot make the order much worse than that of the blend.
-        objective: binary or lambdarank.
+        objective: binary or lambdarank: boosting; choice: conditional logit, see `ChoiceModel`.
         trees, leaves, learning_rate, min_leaf: of the boosting.
         seed: of folds, samples and boosting.
 
     Learned:
-        booster_: LightGBM's model as text; feature_names_: its columns.
+        feature_names_: columns of the second stage.
+        booster_: LightGBM's model as text, empty for a choice.
+        choice_slopes_, choice_deviations_, choice_activity_: of the choice model, empty for boosting.
     """
 
-    booster_: str
     feature_names_: list[str]
+    booster_: str
+    choice_slopes_: npt.NDArray[np.float64]
+    choice_deviations_: npt.NDArray[np.float64]
+    choice_activity_: npt.NDArray[np.float64]
 
     def __init__(
         self,
@@ -92,18 +100,47 @@ class Stacked(Recommender):
         if self.objective not in OBJECTIVES:
             raise ValueError(f"objective {self.objective!r}; there are {', '.join(OBJECTIVES)}")
         random = np.random.default_rng(self.seed)
-        tables, labels, groups = [], [], []
-        for past, future in self._folds(data.interactions):
+        tables, labels, groups, owners = [], [], [], []
+        for past, future in cut_into_folds(data.interactions, self.folds_by, self.folds, self.seed):
             self._fit_first_stage(TrainingData(past, data.user_features, data.item_features))
-            for x, y in self._training_rows(past, future, random):
+            for user, x, y in self._training_rows(past, future, random):
+                owners.append(user)
                 tables.append(x)
                 labels.append(y)
                 groups.append(len(y))
         if not tables:
             raise ValueError("no fold holds an interaction to learn the second stage from")
         self._fit_first_stage(data)
-        self.booster_ = self._boost(np.concatenate(tables), np.concatenate(labels), groups)
-        self._booster = lightgbm.Booster(model_str=self.booster_)
+        x, y = np.concatenate(tables), np.concatenate(labels)
+        self.booster_, model = "", ChoiceModel(np.zeros((2, 0)), np.zeros(0), np.zeros(2))
+        if self.objective == "choice":
+            # The activity in all the data, as when ranking: a fold's own is less by what the fold lacks.
+            activity = self._context.user_values_["activity"][owners]
+            model = ChoiceModel.fit(self._compared(x), y > 0, np.array(groups, np.int64), activity)
+        else:
+            self.booster_ = boosted(
+                x,
+                y,
+                groups,
+                self._blend_of(x) if self.from_blend else None,
+                objective=self.objective,
+                trees=self.trees,
+                leaves=self.leaves,
+                learning_rate=self.learning_rate,
+                min_leaf=self.min_leaf,
+                seed=self.seed,
+            )
+        self.choice_slopes_, self.choice_deviations_ = model.slopes, model.deviations
+        self.choice_activity_ = model.activity
+        self._take_second_stage()
+
+    def _take_second_stage(self) -> None:
+        self._booster = lightgbm.Booster(model_str=self.booster_) if self.booster_ else None
+        self._choice = ChoiceModel(self.choice_slopes_, self.choice_deviations_, self.choice_activity_)
+
+    def _compared(self, features: Floats) -> Floats:
+        """Columns that the choice model gets: all but the raw scores, which say what the standardised ones say."""
+        return features[:, len(self.models) :]
 
     def _fit_first_stage(self, data: TrainingData) -> None:
         self._fitted = [
@@ -114,30 +151,10 @@ class Stacked(Recommender):
         names = [f"{part['model']}#{place}" for place, part in enumerate(self.models)]
         self.feature_names_ = [*names, *(f"standard:{name}" for name in names), *self._context.names_]
 
-    def _folds(self, pairs: Interactions) -> Iterator[tuple[Interactions, Interactions]]:
-        """Pairs of past and future on the same ids."""
-        if self.folds_by == "time" and pairs.timestamps is not None:
-            order = np.argsort(pairs.timestamps, kind="stable")
-            end = pairs.n_pairs
-            for share in TIME_SHARES:
-                start = end - int(share * pairs.n_pairs)
-                past, future = np.zeros(pairs.n_pairs, bool), np.zeros(pairs.n_pairs, bool)
-                past[order[:start]], future[order[start:end]] = True, True
-                yield pairs.select(past), pairs.select(future)
-                end = start
-            return
-        place = np.random.default_rng(self.seed).random(pairs.n_pairs)
-        order = np.lexsort((place, pairs.rows))
-        fold = np.empty(pairs.n_pairs, np.int64)
-        # Each user's items are dealt out evenly, beginning at another fold for each user.
-        fold[order] = (np.arange(pairs.n_pairs) + pairs.rows[order]) % self.folds
-        for number in range(self.folds):
-            yield pairs.select(fold != number), pairs.select(fold == number)
-
     def _training_rows(
         self, past: Interactions, future: Interactions, random: np.random.Generator
-    ) -> Iterator[tuple[Floats, npt.NDArray[np.float32]]]:
-        """Features and labels of each user who has a past and a future."""
+    ) -> Iterator[tuple[int, Floats, npt.NDArray[np.float32]]]:
+        """Row, features and labels of each user who has a past and a future."""
         wanted = future.liked
         columns = None
         if self.only_cold:
@@ -146,6 +163,8 @@ class Stacked(Recommender):
         place = np.full(len(past.items), -1)
         place[np.arange(len(past.items)) if columns is None else columns] = np.arange(n_items)
         users = np.flatnonzero(self._known & (np.diff(wanted.indptr) > 0))
+        if len(users) > MOST_TRAINED_USERS:
+            users = np.sort(random.choice(users, MOST_TRAINED_USERS, replace=False))
         for block in np.array_split(users, max(1, len(users) // USER_BLOCK)):
             had = past.matrix[block]
             scores, base = self._first_stage(block, columns, had if columns is None else had[:, columns].tocsr())
@@ -159,12 +178,8 @@ class Stacked(Recommender):
                 items = items[np.isfinite(base[row, items])]
                 labels = np.isin(items, hits).astype(np.float32)
                 if labels.any():
-                    yield (
-                        self._pair_features(
-                            user[None], [part[row : row + 1] for part in scores], items[None], columns
-                        ),
-                        labels,
-                    )
+                    own_scores = [part[row : row + 1] for part in scores]
+                    yield user, self._pair_features(user[None], own_scores, items[None], columns), labels
 
     def _first_stage(
         self, user_rows: UserRows, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix
@@ -198,28 +213,6 @@ class Stacked(Recommender):
         """Mean standardised score of the parts, from the columns that hold them: (n_rows,)."""
         n = len(self._fitted)
         return np.asarray(features[:, n : 2 * n].mean(axis=1))
-
-    def _boost(self, x: Floats, y: npt.NDArray[np.float32], groups: list[int]) -> str:
-        ranked = self.objective == "lambdarank"
-        start = self._blend_of(x) + _log_odds(float(y.mean())) if self.from_blend else None
-        data = lightgbm.Dataset(x, y, group=groups if ranked else None, init_score=start)
-        params = {
-            "objective": self.objective,
-            "learning_rate": self.learning_rate,
-            "num_leaves": self.leaves,
-            "min_data_in_leaf": min(self.min_leaf, max(1, len(y) // 20)),
-            "feature_fraction": 0.5,
-            "bagging_fraction": 0.7,
-            "bagging_freq": 1,
-            "lambda_l2": 10.0,
-            "lambdarank_truncation_level": 20,
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": 1,  # its threads spin while they wait: two on a busy machine are far slower
-            "seed": self.seed,
-            "verbose": -1,
-        }
-        return str(lightgbm.train(params, data, self.trees).model_to_string())
 
     def score(self, user_rows: UserRows) -> Floats:
         """Scores of all items: candidates by the second stage, the others below them, those of training last."""
@@ -256,15 +249,21 @@ class Stacked(Recommender):
         scores, base = self._first_stage(user_rows, columns, excluded)
         chosen = self._candidates(base)
         features = self._pair_features(user_rows, scores, chosen, columns)
-        learned = self._booster.predict(features, raw_score=True, num_threads=1)
-        if self.from_blend:
-            learned = learned + self._blend_of(features)
-        learned = learned.reshape(chosen.shape)
+        learned = self._learned(features, user_rows).reshape(chosen.shape)
         highest = np.where(np.isfinite(base), base, -np.inf).max(axis=1, keepdims=True)
         ranked = base - np.where(np.isfinite(highest), highest, 0) + learned.min(axis=1, keepdims=True) - 1
         np.put_along_axis(ranked, chosen, learned, 1)
         ranked[np.isneginf(base)] = -np.inf
         return np.asarray(ranked, dtype=np.float32)
+
+    def _learned(self, features: Floats, user_rows: UserRows) -> npt.NDArray[np.float64]:
+        """What the second stage says of the pairs: (n_pairs,)."""
+        if self._booster is None:
+            sizes = np.full(len(user_rows), len(features) // len(user_rows))
+            activity = self._context.user_values_["activity"][user_rows]
+            return self._choice.utilities(self._compared(features), sizes, activity)
+        found = self._booster.predict(features, raw_score=True, num_threads=1)
+        return np.asarray(found + self._blend_of(features) if self.from_blend else found)
 
     def parts(self) -> dict[str, Recommender]:
         """The first stage as `0`, `1`, …"""
@@ -273,7 +272,7 @@ class Stacked(Recommender):
     def set_parts(self, parts: dict[str, Recommender]) -> None:
         """Take the first stage back."""
         self._fitted = [parts[str(place)] for place in range(len(parts))]
-        self._booster = lightgbm.Booster(model_str=self.booster_)
+        self._take_second_stage()
 
     def state(self) -> dict[str, Any]:
         """What is learned, the context's parts as `context:…`."""
@@ -286,15 +285,6 @@ class Stacked(Recommender):
             name.removeprefix("context:"): value for name, value in state.items() if name.startswith("context:")
         }
         self._context = Context.from_state(own)
-
-    def importance(self) -> dict[str, float]:
-        """Share of the gain that each feature brought."""
-        gain = self._booster.feature_importance("gain")
-        return dict(zip(self.feature_names_, (gain / max(gain.sum(), 1e-9)).tolist(), strict=True))
-
-
-def _log_odds(share: float) -> float:
-    return float(np.log(share / (1 - share))) if 0 < share < 1 else 0.0
 
 
 def _mean_standardised(scores: list[Floats]) -> Floats:

@@ -8,8 +8,9 @@ from typing import Any
 
 from ml.evaluation.gate import Guardrail
 from ml.evaluation.splits import Split, split
-from ml.recommenders.base import TrainingData
+from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.candidates import Configuration
+from ml.recommenders.lightfm_hybrid import LightFMHybrid
 from ml.recommenders.marts import TrainingTables
 from ml.settings.evaluation import EvaluationSettings
 from ml.settings.recommenders import RecommenderSettings
@@ -24,6 +25,20 @@ def planned_configurations(
     if champion is not None:
         planned.append(Configuration.from_dict(champion))
     return [found for place, found in enumerate(planned) if found not in planned[:place]]
+
+
+def trained(
+    configuration: Configuration, data: TrainingData, before: Recommender | None, epochs: int
+) -> Recommender:
+    """The configuration on all the data; a hybrid that was trained before goes on from there.
+
+    Args:
+        before: the same configuration on older data; None: begin anew.
+        epochs: passes with which a hybrid goes on.
+    """
+    if isinstance(before, LightFMHybrid) and before.params() == configuration.make().params():
+        return before.update(data.interactions, data.user_features, data.item_features, epochs)
+    return configuration.make().fit_aligned(data)
 
 
 def champion_configuration(params: Mapping[str, str]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class ValidationWindow:
         *,
         seed: int = 0,
         most_users: int = 2_000,
-        k: int | None = None,
+        k: int = 10,
         only_new: bool | None = None,
     ) -> ValidationWindow:
         """Split the interactions.
@@ -62,7 +62,6 @@ class ValidationWindow:
         Args:
             kind: name of the split; None: the newest, where the interactions differ in time, else a random share.
             most_users: so many users at most are judged, drawn at random.
-            k: None: 10, or 100 where new items alone are ranked, since there hits are rare.
             only_new: rank new items alone; None: if most of what is held back is new and items have features.
 
         Raises:
@@ -94,14 +93,22 @@ class ValidationWindow:
             past.matrix[users],
             columns,
             cold_share,
-            k or (100 if only_new else 10),
+            k,
             parted.warnings,
         )
 
     @property
     def metric(self) -> str:
-        """Name of what `ndcg` gives."""
-        return f"{'new_items_' if self.columns is not None else ''}ndcg_at_{self.k}"
+        """Name of what `judge` gives."""
+        return f"ndcg_at_{self.k}" if self.columns is None else "new_items_auc"
+
+    def judge(self, recommender: Recommender) -> Floats:
+        """What models are compared by, of each user: (n,).
+
+        NDCG@k; where new items alone are ranked it is the AUC, since among thousands of them hits in the first
+        places are too rare to compare by.
+        """
+        return self.ndcg(recommender) if self.columns is None else self.auc(recommender)
 
     def ndcg(self, recommender: Recommender) -> Floats:
         """NDCG@k of each user: (n,)."""

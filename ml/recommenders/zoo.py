@@ -20,6 +20,7 @@ MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "svd": ("svd", "TruncatedSVD", {}),
     "rating_factors": ("rating_factors", "RatingFactors", {}),
     "ease": ("ease", "Ease", {}),
+    "autoencoder": ("autoencoder", "Autoencoder", {}),
     "item_neighbours": ("neighbours", "ItemNeighbours", {}),
     "user_neighbours": ("neighbours", "UserNeighbours", {}),
     "item2vec": ("sequence_embeddings", "Item2Vec", {}),

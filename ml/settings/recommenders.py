@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from ml.settings.section import Section
 
@@ -46,6 +46,7 @@ class RecommenderSettings(Section):
 
     baseline: str
     candidates: list[CandidateSettings] = Field(min_length=1)
+    update_epochs: NonNegativeInt
     search: SearchSettings
     ablation: AblationSettings
     cold_start: ColdStartSettings

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from orchestration.instance import FULL_REFRESH
+from orchestration.instance import FROM_SCRATCH, FULL_REFRESH
 
 TRAINING_GROUPS = ("segmentation", "recommendation", "publishing")
 CAMPAIGNS = "campaigns"  # their audiences log contacts with people, so no run makes them on the way
@@ -18,7 +18,7 @@ full_refresh = dg.define_asset_job(
     "full_refresh",
     selection=EVERYTHING,
     description="Every asset but campaigns; the tables are built from the whole event log.",
-    tags={FULL_REFRESH: "true"},
+    tags={FULL_REFRESH: "true", FROM_SCRATCH: "true"},
 )
 
 retention = dg.define_asset_job(
@@ -30,7 +30,8 @@ retention = dg.define_asset_job(
 training = dg.define_asset_job(
     "training",
     selection=dg.AssetSelection.groups(*TRAINING_GROUPS),
-    description="Segments, candidates, the champion and the bundle, on the tables as they are.",
+    description="Segments, candidates, the champion from scratch, and the bundle, on the tables as they are.",
+    tags={FROM_SCRATCH: "true"},
 )
 
 campaigns = dg.define_asset_job(

@@ -29,14 +29,22 @@ from ml.recommenders.candidates import (
 from ml.recommenders.cold_start import curves_plot, measured_curves
 from ml.recommenders.composition import composition_plot
 from ml.recommenders.lightfm_hybrid import LightFMHybrid
+from ml.recommenders.loading import load_recommender
 from ml.recommenders.marts import TrainingTables, training_tables, usable_columns
-from ml.recommenders.training import champion_configuration, guardrails_of, planned_configurations, split_of
+from ml.recommenders.training import (
+    champion_configuration,
+    guardrails_of,
+    planned_configurations,
+    split_of,
+    trained,
+)
 from ml.recommenders.validation import ValidationWindow
 from ml.recommenders.welcome import FILE as WELCOME
 from ml.recommenders.welcome import Welcome
 from ml.registry import Run
 from ml.settings import Settings
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
+from orchestration.instance import FROM_SCRATCH
 from orchestration.marts import INTERACTIONS, ITEMS, USERS
 from orchestration.searching import JOURNAL, logged_search
 
@@ -82,7 +90,8 @@ def candidate_models(
                 parent=parent,
                 told=context.log.info,
             )
-            plan.append(found[0].configuration)
+            if found[0].configuration not in plan:
+                plan.append(found[0].configuration)
         for candidate in compare(
             plan,
             data,
@@ -128,7 +137,7 @@ def candidate_models(
     kinds={"lightfm", "mlflow"},
     description=(
         "The recommender that is served. The best candidate takes the place only if it beats the champion's "
-        "configuration by more than noise and breaks no guardrail; otherwise the champion is refitted on new data."
+        "configuration by more than noise and breaks no guardrail; otherwise the champion is refreshed."
     ),
 )
 def champion_model(
@@ -155,23 +164,25 @@ def champion_model(
     }
     if verdict.promote:
         tables = _tables(home, warehouse)
-        recommender = Configuration.from_dict(chosen.configuration).make()
         data = TrainingData.align(tables.interactions, tables.user_features, tables.item_features)
-        recommender.fit_aligned(data)
+        configuration = Configuration.from_dict(chosen.configuration)
+        epochs = settings.recommenders.update_epochs
+        goes_on = verdict.kind == "refresh" and epochs > 0 and FROM_SCRATCH not in context.run.tags
         with (
             tempfile.TemporaryDirectory(prefix="tessera-champion-") as folder,
             registry.get().start_run(f"champion {chosen.name}") as run,
         ):
+            before = None
+            if goes_on and champion is not None:
+                before = load_recommender(registry.get().download(champion, Path(folder) / "before"))
+            recommender = trained(configuration, data, before, epochs)
+            if recommender is before and champion is not None:
+                run.log_params({"goes_on_from_version": champion.version})
             run.log_params({"configuration": json.dumps(dict(chosen.configuration), sort_keys=True)})
             run.log_metrics(chosen.metrics)
             run.log_data("interactions", tables.interactions.to_table())
             welcome = _welcome(
-                run,
-                recommender,
-                Configuration.from_dict(chosen.configuration),
-                data,
-                warehouse.read("feature_ablations"),
-                settings,
+                run, recommender, configuration, data, warehouse.read("feature_ablations"), settings
             )
             welcome.save(home.home().models / WELCOME)
             recommender.save(Path(folder) / "recommender")

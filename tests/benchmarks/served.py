@@ -50,7 +50,7 @@ def publish(
 ) -> Path:
     """A bundle of these factors: items `i0` …, users `u0` …; with a graph of the items, if given."""
     from ml.bundle import FoldIn, Publication, write_bundle
-    from ml.decisions.nearest import GRAPH_FILE
+    from ml.decisions.nearest import GRAPH_FOLDER
 
     ids = [f"i{row}" for row in range(len(items))]
     return write_bundle(
@@ -65,7 +65,7 @@ def publish(
             user_factors=users,
             item_factors=items,
             fold_in=FoldIn(np.zeros(WIDTH, dtype=np.float32), 10.0, 1.0),
-            files={GRAPH_FILE: graph} if graph else {},
+            files={GRAPH_FOLDER: graph} if graph else {},
         ),
         version,
     )

@@ -101,4 +101,12 @@ def test_the_graph_finds_what_the_exact_search_finds(tmp_path):
     with pytest.raises(ValueError, match="no graph of these 1000 items"):
         Nearest(factors[1_000:], 100, tmp_path / "graph")
     assert 7 not in exact.by_product(vectors[0], 2_000)
-    assert len(set(exact.by_cosine(3, 5).tolist()) & set(graph.by_cosine(3, 5).tolist())) >= 4
+    assert len(set(exact.by_cosine(3, 5).tolist()) & set(read.by_cosine(3, 5).tolist())) >= 4
+
+
+def test_the_graph_finds_alike_items_whatever_their_lengths():
+    random = np.random.default_rng(4)
+    factors = random.normal(size=(2_000, 16)) * random.lognormal(0, 0.5, (2_000, 1))
+    exact, graph = Nearest(factors.astype(np.float32), 10_000), Nearest(factors.astype(np.float32), 100)
+    alike = [len(set(exact.by_cosine(row, 10)) & set(graph.by_cosine(row, 10))) for row in range(20)]
+    assert np.mean(alike) >= 9.5

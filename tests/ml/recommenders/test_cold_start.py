@@ -4,20 +4,12 @@ import pytest
 from ml.recommenders.base import TrainingData
 from ml.recommenders.candidates import Configuration
 from ml.recommenders.cold_start import cold_start_curves, curves_plot, first_events, measured_curves
-from ml.recommenders.features import FeatureMatrix
 from ml.recommenders.popularity import Popularity
 
 
 @pytest.fixture(scope="module")
 def data(two_tastes, user_features, item_features):
-    named = FeatureMatrix(
-        item_features.ids,
-        type(item_features.names).of(
-            [name.replace("taste", "category") for name in item_features.names.to_list()]
-        ),
-        item_features.matrix,
-    )
-    return TrainingData.align(two_tastes, user_features, named)
+    return TrainingData.align(two_tastes, user_features, item_features)
 
 
 def test_first_events_are_the_earliest(data):

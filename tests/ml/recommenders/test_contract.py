@@ -22,6 +22,7 @@ SMALL = {
     "implicit_bpr": {"n_factors": 8},
     "svd": {"n_factors": 4},
     "ease": {"regularization": 20.0},
+    "autoencoder": {"hidden": 16, "epochs": 40, "learning_rate": 0.01, "networks": 1},
     "item2vec": {"n_factors": 8, "epochs": 20, "window": 9, "negatives": 5},
     "item_neighbours": {"shrinkage": 1.0},
     "content_vectors": {"n_factors": 3},

@@ -79,7 +79,7 @@ def test_hopeless_trials_are_pruned(tmp_path, window, monkeypatch):
 
         past = window.past
 
-        def ndcg(self, recommender):
+        def judge(self, recommender):
             return np.full(4, next(values)) if next_is_preview() else np.full(4, 0.5)
 
     calls = iter(range(100))

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from ml.recommenders.nearest import NearestItems
 from ml.recommenders.topk import select_top_k, top_k_products
 
 
@@ -40,12 +39,3 @@ def test_equal_scores_are_in_order_of_the_column(n):
     rows, values = select_top_k(scores, 5)
     assert rows.tolist() == [[7, n - 1, 0, 1, 2], [3, 4, 5, 6, 7]]
     assert values.tolist() == [[1, 1, 0, 0, 0], [0] * 5]
-
-
-def test_the_approximate_index_finds_nearly_all_of_the_exact_neighbours():
-    random = np.random.default_rng(4)
-    vectors, queries = random.normal(size=(3_000, 16)).astype(np.float32), random.normal(size=(50, 16))
-    found = NearestItems.build(vectors, approximate_from=1_000)
-    assert found.index is not None
-    assert found.recall(queries.astype(np.float32), 10) > 0.95
-    assert NearestItems.build(vectors).recall(queries.astype(np.float32), 10) == 1

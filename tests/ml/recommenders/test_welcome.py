@@ -1,10 +1,7 @@
-import numpy as np
 import pytest
 
 from ml.recommenders.als import ImplicitALS
 from ml.recommenders.base import TrainingData
-from ml.recommenders.candidates import Configuration
-from ml.recommenders.cold_start import cold_start_curves, curves_plot, first_events, measured_curves
 from ml.recommenders.features import FeatureMatrix
 from ml.recommenders.onboarding import Question
 from ml.recommenders.popularity import Popularity
@@ -54,26 +51,3 @@ def test_the_next_prompt_follows_what_is_known():
     assert ask(0, [], frozenset()).field == "category:news"
     assert ask(0, ["news"], frozenset()).field == "location"  # both questions of that name are answered
     assert ask(6, [], frozenset({"location"})) is None
-
-
-def test_first_events_are_the_earliest(data):
-    history = first_events(data.interactions, 2)
-    assert np.diff(history.indptr).max() == 2
-    row = 0
-    own = slice(data.interactions.matrix.indptr[row], data.interactions.matrix.indptr[row + 1])
-    order = np.argsort(data.interactions.timestamps[own], kind="stable")[:2]
-    assert set(history[row].indices) == set(data.interactions.columns[own][order])
-
-
-def test_curves_rise_for_what_learns_and_are_level_for_what_does_not(data):
-    curves = measured_curves(Configuration("ease", {"regularization": 20.0}), data, 1_000, seed=1)
-    assert set(curves) == {"popularity", "fold-in", "content", "segment"}
-    assert list(curves["fold-in"]) == [0, 1, 2, 5]
-    assert curves["fold-in"][5] > curves["fold-in"][0] + 0.1
-    assert curves["segment"][0] > curves["popularity"][0] + 0.1
-    assert len(curves_plot(curves, 10).axes[0].lines) == 4
-
-
-def test_too_short_histories_are_an_error(data):
-    with pytest.raises(ValueError, match="no user has more than 50 events"):
-        cold_start_curves({"popularity": Popularity().fit_aligned(data)}, data.interactions, (0, 50))

@@ -60,5 +60,6 @@
     count(*) as entered,
     count({{ passages }}.next_reached_at) as converted,
     count(*) - count({{ passages }}.next_reached_at) as dropped,
-    round(avg({{ seconds_between(passages ~ '.reached_at', passages ~ '.next_reached_at') }}), 3) as seconds_to_next
+    {#- Whole numbers add up to the same in any order. #}
+    round(avg({{ epoch_micros(passages ~ '.next_reached_at') }} - {{ epoch_micros(passages ~ '.reached_at') }}) / 1000000, 3) as seconds_to_next
 {%- endmacro %}

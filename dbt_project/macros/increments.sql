@@ -3,8 +3,23 @@
    Two kinds of memory, both in the schema `state`, each written in the transaction of the model it speaks of, so that
    a killed run leaves either all of a model's change or none:
    - taken_parts: which parts of the log a model holds, and what state they had when it took them;
-   - queue_<kind>: the devices, sessions, pairs or users that a model has still to rebuild. Whoever changes something
-     queues its keys for all that read it; the reader empties its queue when it commits. A null key means everything. #}
+   - queue_<kind>: the keys, of the kinds below, that a model has still to rebuild. Whoever changes something queues its
+     keys for all that read it; the reader empties its queue when it commits. A null key means everything. A kind is
+     filled by models that all its readers stand below, else a reader would have emptied its queue too early. #}
+
+{% macro queue_kinds() -%}
+    {#- Kind of queue → its columns with their types. -#}
+    {{ return({
+        'devices': {'device_id': 'varchar'},
+        'sessions': {'session_key': 'ubigint'},
+        'pairs': {'user_id': 'varchar', 'item_id': 'varchar'},
+        'users': {'user_id': 'varchar'},
+        'tastes': {'user_id': 'varchar'},
+        'funnel_users': {'user_id': 'varchar'},
+        'view_days': {'date': 'date'},
+        'session_days': {'date': 'date'}
+    }) }}
+{%- endmacro %}
 
 {% macro kept() -%}
     {#- How a model is kept that follows changes; engines without the two memories build it in full each time. -#}
@@ -15,10 +30,9 @@
     {% if target.type == 'duckdb' %}
         create schema if not exists state;
         create table if not exists state.taken_parts (model varchar, part_path varchar, fingerprint varchar);
-        create table if not exists state.queue_devices (model varchar, device_id varchar);
-        create table if not exists state.queue_sessions (model varchar, session_key ubigint);
-        create table if not exists state.queue_pairs (model varchar, user_id varchar, item_id varchar);
-        create table if not exists state.queue_users (model varchar, user_id varchar);
+        {%- for kind, columns in queue_kinds().items() %}
+        create table if not exists state.queue_{{ kind }} (model varchar{% for name, type in columns.items() %}, {{ name }} {{ type }}{% endfor %});
+        {%- endfor %}
     {% else %}
         select 1
     {% endif %}
@@ -128,7 +142,7 @@
 {% macro rebuilds_all(model_name, kind) -%}
     {#- Whether the model is to be written anew whole: never built, asked to, or told so through its queue. -#}
     {%- if not is_built(model_name) -%}{{ return(true) }}{%- endif -%}
-    {%- set column = {'devices': 'device_id', 'sessions': 'session_key', 'pairs': 'user_id', 'users': 'user_id'}[kind] -%}
+    {%- set column = queue_kinds()[kind] | first -%}
     {%- set query = "select count(*) from state.queue_" ~ kind ~ " where model = '" ~ model_name ~ "' and " ~ column ~ " is null" -%}
     {{ return(run_query(query).columns[0].values()[0] > 0) }}
 {%- endmacro %}
@@ -138,18 +152,34 @@
 {%- endmacro %}
 
 {% macro get_incremental_replace_queued_sql(args) -%}
-    {#- meta: reads_queue, the kind; keys, its columns; queues, the kind whose columns `queued_keys` are told on. -#}
+    {#- meta: reads_queue, the kind; keys, its columns in the model; queues, kind → the columns that are told on of every
+        row that leaves or comes, or {key, content}: those keys whose rows have another content than before. -#}
     {%- set meta = config.get('meta') -%}
     {%- set stale -%}
         {%- if not rebuilds_all(this.identifier, meta.reads_queue) -%}
             where ({{ meta['keys'] | join(', ') }}) in {{ queued(meta.reads_queue, meta.get('queue_columns', meta['keys']) | join(', ')) }}
         {%- endif -%}
     {%- endset -%}
-    {%- for kind, columns in meta.get('queues', {}).items() %}
-    {{ enqueue(kind, 'select ' ~ columns ~ ' from ' ~ args.target_relation ~ ' ' ~ stale ~ ' union select ' ~ columns ~ ' from ' ~ args.temp_relation) }};
+    {%- for kind, told in meta.get('queues', {}).items() %}
+    {%- if told is string %}
+    {{ enqueue(kind, 'select ' ~ told ~ ' from ' ~ args.target_relation ~ ' ' ~ stale ~ ' union select ' ~ told ~ ' from ' ~ args.temp_relation) }};
+    {%- else %}
+    {{ enqueue(kind, 'select coalesce(before.key, after.key) from (' ~ contents_by_key(told, args.target_relation, stale)
+        ~ ') as before full join (' ~ contents_by_key(told, args.temp_relation, '')
+        ~ ') as after on before.key = after.key where before.content is distinct from after.content') }};
+    {%- endif %}
     {%- endfor %}
     delete from {{ args.target_relation }} {{ stale }};
     insert into {{ args.target_relation }} by name select * from {{ args.temp_relation }}
+{%- endmacro %}
+
+{% macro contents_by_key(told, relation, stale) -%}
+    {#- Summed, not xored: two equal rows must not cancel each other. -#}
+    select
+        {{ told['key'] }} as key,
+        sum(hash({{ told['content'] | join(', ') }})) as content
+    from {{ relation }} {{ stale }}
+    group by key
 {%- endmacro %}
 
 {% macro get_incremental_replace_candidates_sql(args) -%}
@@ -180,7 +210,7 @@
 {% macro get_incremental_replace_items_sql(args) -%}
     {%- set pairs = api.Relation.create(database=this.database, schema=this.schema, identifier='user_items') -%}
     {%- if is_built('user_items') %}
-    {{ enqueue('users', 'select distinct user_id from ' ~ pairs ~ ' where item_id in (select coalesce(before.item_id, after.item_id) from '
+    {{ enqueue('tastes', 'select distinct user_id from ' ~ pairs ~ ' where item_id in (select coalesce(before.item_id, after.item_id) from '
         ~ args.target_relation ~ ' as before full join ' ~ args.temp_relation ~ ' as after on before.item_id = after.item_id'
         ~ ' where (before.category, before.tags, before.price) is distinct from (after.category, after.tags, after.price))') }};
     {%- endif %}

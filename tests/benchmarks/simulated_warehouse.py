@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,13 +22,32 @@ SITES = (
 )  # simulated logs, kept for the next run: making one takes as long as reading it
 
 
+DAYS = 90
+END = dt.date(2026, 6, 1)  # first date after the history, which goes on for another day
+
+
 def kept_site(events: int) -> Home:
-    """A home with a log of about `events` events of the settings' days; made where it is not there yet."""
+    """A home with a log of about `events` events of 90 days; made where it is not there yet."""
     home = Home(SITES / str(events))
     if not (home.path / "complete").exists():
-        simulate(home, "--events", str(events))
+        planned = ["--events", str(events * (DAYS + 1) // DAYS), "--days", str(DAYS + 1)]
+        simulate(home, *planned, "--end", f"{END + dt.timedelta(days=1)}", "--until", f"{END}")
         (home.path / "complete").touch()
     return home
+
+
+def copied_site(home: Home, folder: Path) -> Home:
+    """The log of a kept site in another home, which may go on; parts are sealed, so that links will do."""
+    without = shutil.ignore_patterns("warehouse.*", "dbt", "polars", "*spill*")
+    shutil.copytree(home.path, folder, ignore=without, copy_function=_linked, dirs_exist_ok=True)
+    return Home(folder)
+
+
+def _linked(source: str, target: str) -> None:
+    if source.endswith(".parquet"):
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
 
 
 def simulate(home: Home, *options: str) -> None:

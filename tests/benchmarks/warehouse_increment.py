@@ -8,31 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from figure import Figure
-from simulated_warehouse import SITES, build, simulate
-
-from ml.home import Home
+from simulated_warehouse import END, SITES, build, copied_site, kept_site, simulate
 
 EVENTS = 50_000_000
-DAYS = 90
-END = dt.date(2026, 6, 1)
 
 
 def measure(size: float) -> Iterator[Figure]:
     """Seconds of the day's run over those of a run of one trivial model; the ratio is to the full build."""
-    SITES.mkdir(parents=True, exist_ok=True)
+    site = kept_site(int(EVENTS * size))
     with tempfile.TemporaryDirectory(dir=SITES) as folder:
-        home = Home(Path(folder))
-        sizes = [
-            "--events",
-            str(int(EVENTS * size * (DAYS + 1) / DAYS)),
-            "--days",
-            str(DAYS + 1),
-            "--end",
-            f"{END}",
-        ]
-        simulate(home, *sizes, "--until", f"{END - dt.timedelta(days=1)}")
+        home = copied_site(site, Path(folder))
         full = build(home, "--full-refresh")
-        simulate(home, "--until", f"{END}")
+        simulate(home, "--until", f"{END + dt.timedelta(days=1)}")
         day = build(home)
         trivial = build(home, "--select", "stg_event_parts")
     seconds = day.seconds - trivial.seconds

@@ -1,13 +1,13 @@
 {{ config(
     materialized='incremental', incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
-    meta={'reads_queue': 'users', 'keys': ['user_id']}
+    meta={'reads_queue': 'tastes', 'keys': ['user_id']}
 ) }}
 
 {% set user_items -%}
     (
         select * from {{ ref('user_items') }}
-        {% if not rebuilds_all('user_tastes', 'users') %}
-        where user_id in {{ queued('users', 'user_id') }}
+        {% if not rebuilds_all('user_tastes', 'tastes') %}
+        where user_id in {{ queued('tastes', 'user_id') }}
         {% endif %}
     )
 {%- endset -%}

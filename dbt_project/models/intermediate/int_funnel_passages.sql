@@ -1,9 +1,14 @@
-{#- Funnels by device and by segment read this; a view, since it is cheaper to ask the few steps twice than to keep them. -#}
-{{ config(materialized='view') }}
+{{ config(
+    materialized=kept(), incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
+    meta={'reads_queue': 'funnel_users', 'keys': ['user_id']}
+) }}
 
 with steps as (
 
     select * from {{ ref('int_funnel_steps') }}
+    {% if not rebuilds_all('int_funnel_passages', 'funnel_users') %}
+    where user_id in {{ queued('funnel_users', 'user_id') }}
+    {% endif %}
 
 ),
 

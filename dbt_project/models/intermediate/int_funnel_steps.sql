@@ -1,7 +1,8 @@
 {#- When each session took each kind of step that some funnel of the settings asks for. -#}
 {{ config(
     materialized=kept(), incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
-    meta={'reads_queue': 'sessions', 'keys': ['session_key']}
+    pre_hook="{{ enqueue_everything('funnel_users') }}",
+    meta={'reads_queue': 'sessions', 'keys': ['session_key'], 'queues': {'funnel_users': 'user_id'}}
 ) }}
 {%- set steps = funnel_step_conditions() %}
 

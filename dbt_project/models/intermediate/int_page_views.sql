@@ -1,6 +1,13 @@
 {{ config(
     materialized=kept(), incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
-    meta={'reads_queue': 'sessions', 'keys': ['session_key']}
+    pre_hook="{{ enqueue_everything('view_days') }}",
+    meta={'reads_queue': 'sessions', 'keys': ['session_key'], 'queues': {'view_days': {
+        'key': 'cast(viewed_at as date)',
+        'content': [
+            'page_key', 'next_page_key', 'item_id', 'next_item_id', 'exit_seconds', 'heartbeats', 'engaged_seconds',
+            'is_bot', 'is_internal'
+        ]
+    }}}
 ) }}
 
 with events as (

@@ -1,3 +1,6 @@
+{#- A view: a day has few pairs of pages, and the catalogue may give an item another category at any time. -#}
+{{ config(materialized='view') }}
+
 with moves as (
 
     select * from {{ ref('page_transitions') }}

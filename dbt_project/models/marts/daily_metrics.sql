@@ -1,9 +1,17 @@
+{{ config(
+    materialized='incremental', incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
+    meta={'reads_queue': 'session_days', 'keys': ['date']}
+) }}
+
 with sessions as (
 
     select
         *,
         cast(started_at as date) as date
     from {{ ref('sessions') }}
+    {% if not rebuilds_all('daily_metrics', 'session_days') %}
+    where cast(started_at as date) in {{ queued('session_days', 'date') }}
+    {% endif %}
 
 ),
 

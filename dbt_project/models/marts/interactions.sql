@@ -1,3 +1,3 @@
 {{ config(materialized='view') }}
 
-{{ interactions_from(ref('user_items'), ref('users'), as_of()) }}
+{{ interactions_from(ref('user_items'), ref('user_totals'), as_of()) }}

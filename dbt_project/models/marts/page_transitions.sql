@@ -1,4 +1,8 @@
-{#- Whole days are rebuilt: a day has few pages, and its neighbours are untouched. -#}
+{{ config(
+    materialized='incremental', incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
+    meta={'reads_queue': 'view_days', 'keys': ['date']}
+) }}
+
 with moves as (
 
     select
@@ -9,7 +13,11 @@ with moves as (
         next_item_id as to_item_id,
         coalesce(exit_seconds, case when heartbeats > 0 then engaged_seconds end) as dwell_seconds
     from {{ ref('int_page_views') }}
-    where {{ counts_in_marts() }}
+    where
+        {{ counts_in_marts() }}
+        {% if not rebuilds_all('page_transitions', 'view_days') %}
+        and cast(viewed_at as date) in {{ queued('view_days', 'date') }}
+        {% endif %}
 
 )
 

@@ -1,3 +1,6 @@
+{#- A view: one visitor moves the figures of a whole cohort, and only reports ask for them. -#}
+{{ config(materialized='view') }}
+
 with activity as (
 
     select

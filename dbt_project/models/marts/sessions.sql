@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental', incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
-    pre_hook="{{ enqueue_everything('users') }}",
-    meta={'reads_queue': 'sessions', 'keys': ['session_key'], 'queues': {'users': 'user_id'}}
+    pre_hook=["{{ enqueue_everything('users') }}", "{{ enqueue_everything('session_days') }}"],
+    meta={'reads_queue': 'sessions', 'keys': ['session_key'], 'queues': {'users': 'user_id', 'session_days': 'cast(started_at as date)'}}
 ) }}
 {%- set whole = rebuilds_all('sessions', 'sessions') %}
 

@@ -118,6 +118,24 @@
     array_min(filter({{ times }}, t -> t > {{ after }} and t <= {{ until }}))
 {%- endmacro %}
 
+{% macro list_of_pairs(first, second) -%}
+    {#- Aggregate: the pairs of both columns, in any order. -#}
+    {{ return(adapter.dispatch('list_of_pairs')(first, second)) }}
+{%- endmacro %}
+{% macro duckdb__list_of_pairs(first, second) -%}list({'first': {{ first }}, 'second': {{ second }}}){%- endmacro %}
+{% macro spark__list_of_pairs(first, second) -%}collect_list(named_struct('first', {{ first }}, 'second', {{ second }})){%- endmacro %}
+
+{% macro largest_second_until(pairs, until) -%}
+    {#- The largest second of the pairs whose first is not later than `until`; null where there is none. -#}
+    {{ return(adapter.dispatch('largest_second_until')(pairs, until)) }}
+{%- endmacro %}
+{% macro duckdb__largest_second_until(pairs, until) -%}
+    list_max(list_transform(list_filter({{ pairs }}, lambda p: p.first <= {{ until }}), lambda p: p.second))
+{%- endmacro %}
+{% macro spark__largest_second_until(pairs, until) -%}
+    array_max(transform(filter({{ pairs }}, p -> p.first <= {{ until }}), p -> p.second))
+{%- endmacro %}
+
 {% macro smallest_of(list) -%}{{ return(adapter.dispatch('smallest_of')(list)) }}{%- endmacro %}
 {% macro duckdb__smallest_of(list) -%}list_min({{ list }}){%- endmacro %}
 {% macro spark__smallest_of(list) -%}array_min({{ list }}){%- endmacro %}

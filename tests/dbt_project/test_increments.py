@@ -97,7 +97,8 @@ def tables(warehouse: Built) -> dict[str, list[tuple[Any, ...]]]:
 def left_in_queues(warehouse: Built) -> list[str]:
     """Queues that still hold something: a reader was told too late, and would do it all again the next day."""
     names = warehouse.rows(
-        "select table_name from information_schema.tables where table_schema = 'state' and table_name like 'queue_%'"
+        "select table_name from information_schema.tables "
+        "where table_schema = 'state' and table_name like 'queue_%'"
     )
     assert names
     return [name for (name,) in names if warehouse.rows(f"select 1 from state.{name} limit 1")]

@@ -10,23 +10,24 @@
     }}}
 ) }}
 
+-- texts are kept of views alone: signs of life, thrice as many, need none
 with events as (
 
     select
         session_key,
-        person_id,
-        is_bot,
-        is_internal,
-        event_id,
         event_type,
         occurred_at,
-        page_key,
-        page_url,
-        page_title,
-        item_id,
+        {{ key_of(['page_key']) }} as page,
         value,
-        properties,
-        {{ key_of(['page_key']) }} as page
+        case when event_type = 'page_ping' then try_cast({{ json_text('properties', 'scroll_depth') }} as double) end as ping_depth,
+        case when event_type = 'page_view' then person_id end as person_id,
+        is_bot,
+        is_internal,
+        case when event_type = 'page_view' then event_id end as event_id,
+        case when event_type = 'page_view' then page_key end as page_key,
+        page_url is not null as has_url,
+        case when event_type = 'page_view' then page_title end as page_title,
+        case when event_type = 'page_view' then item_id end as item_id
     from {{ session_events() }} as events
     where event_type in ('page_view', 'page_ping', 'page_exit', 'scroll')
 
@@ -42,10 +43,9 @@ views as (
         event_id,
         occurred_at as viewed_at,
         page_key,
-        page_url,
+        case when has_url then page_key end as page_url,
         page_title,
         item_id,
-        page,
         row_number() over session_path as path_position,
         lag(page_key) over session_path as previous_page_key,
         lag(item_id) over session_path as previous_item_id,
@@ -58,6 +58,19 @@ views as (
 
 ),
 
+-- the same positions without the texts: numbering twice is cheaper than keeping the texts for a second look
+path as (
+
+    select
+        session_key,
+        page,
+        occurred_at as viewed_at,
+        row_number() over (partition by session_key order by occurred_at, event_id) as path_position
+    from events
+    where event_type = 'page_view'
+
+),
+
 pages as (
 
     select
@@ -65,103 +78,42 @@ pages as (
         page,
         min(path_position) as first_position,
         count(*) as times_viewed
-    from views
+    from path
     group by session_key, page
+
+),
+
+-- only a page viewed again needs a search for the view that a sign belongs to
+revisits as (
+
+    select
+        path.session_key,
+        path.page,
+        {{ list_of_pairs('path.viewed_at', 'path.path_position') }} as visits
+    from path
+    inner join pages on path.session_key = pages.session_key and path.page = pages.page
+    where pages.times_viewed > 1
+    group by path.session_key, path.page
 
 ),
 
 signs_of_life as (
 
     select
-        session_key,
-        page,
-        occurred_at,
-        -- pings of one slot are one heartbeat; what else tells of the page has no slot
-        case when event_type = 'page_ping' then {{ epoch_bucket('occurred_at', var('heartbeat_seconds')) }} end as slot,
-        case when event_type = 'page_ping' then coalesce(value, {{ var('heartbeat_seconds') }}) end as engaged_seconds,
-        case when event_type = 'page_exit' then value end as exit_seconds,
+        events.session_key,
         case
-            when event_type = 'scroll' then value
-            when event_type = 'page_ping' then try_cast({{ json_text('properties', 'scroll_depth') }} as double)
-        end as scroll_depth
+            when pages.times_viewed = 1 then pages.first_position
+            else coalesce({{ largest_second_until('revisits.visits', 'events.occurred_at') }}, pages.first_position)
+        end as path_position,
+        -- pings of one slot are one heartbeat; what else tells of the page has no slot
+        case when events.event_type = 'page_ping' then {{ epoch_bucket('events.occurred_at', var('heartbeat_seconds')) }} end as slot,
+        case when events.event_type = 'page_ping' then coalesce(events.value, {{ var('heartbeat_seconds') }}) end as engaged_seconds,
+        case when events.event_type = 'page_exit' then events.value end as exit_seconds,
+        case when events.event_type = 'scroll' then events.value else events.ping_depth end as scroll_depth
     from events
-    where event_type in ('page_ping', 'page_exit', 'scroll')
-
-),
-
-signs_on_pages as (
-
-    select
-        signs_of_life.*,
-        pages.first_position,
-        pages.times_viewed
-    from signs_of_life
-    inner join pages
-        on signs_of_life.session_key = pages.session_key and signs_of_life.page = pages.page
-
-),
-
--- only a page viewed again needs a search for the view that a sign belongs to
-views_and_signs as (
-
-    select
-        views.session_key,
-        views.page,
-        views.viewed_at as occurred_at,
-        views.path_position,
-        pages.first_position,
-        null as slot,
-        null as engaged_seconds,
-        null as exit_seconds,
-        null as scroll_depth
-    from views
-    inner join pages on views.session_key = pages.session_key and views.page = pages.page
-    where pages.times_viewed > 1
-
-    union all
-
-    select
-        session_key,
-        page,
-        occurred_at,
-        null as path_position,
-        first_position,
-        slot,
-        engaged_seconds,
-        exit_seconds,
-        scroll_depth
-    from signs_on_pages
-    where times_viewed > 1
-
-),
-
-searched as (
-
-    select
-        session_key,
-        path_position,
-        slot,
-        engaged_seconds,
-        exit_seconds,
-        scroll_depth,
-        coalesce(max(path_position) over (
-            partition by session_key, page
-            order by occurred_at, path_position nulls last
-            rows between unbounded preceding and current row
-        ), first_position) as view_position
-    from views_and_signs
-
-),
-
-placed as (
-
-    select session_key, first_position as path_position, slot, engaged_seconds, exit_seconds, scroll_depth
-    from signs_on_pages
-    where times_viewed = 1
-    union all
-    select session_key, view_position as path_position, slot, engaged_seconds, exit_seconds, scroll_depth
-    from searched
-    where path_position is null
+    inner join pages on events.session_key = pages.session_key and events.page = pages.page
+    left join revisits on events.session_key = revisits.session_key and events.page = revisits.page
+    where events.event_type in ('page_ping', 'page_exit', 'scroll')
 
 ),
 
@@ -174,7 +126,7 @@ heartbeats as (
         max(engaged_seconds) as engaged_seconds,
         max(exit_seconds) as exit_seconds,
         max(scroll_depth) as scroll_depth
-    from placed
+    from signs_of_life
     group by session_key, path_position, slot
 
 ),

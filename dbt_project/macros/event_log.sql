@@ -55,7 +55,18 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro spark__read_snapshots(folder) -%}parquet.`{{ folder }}/*.parquet`{%- endmacro %}
+{% macro spark__read_snapshots(folder) -%}
+    {#- A glob that nothing matches is an error, so the manifest, which is always there, is asked for with the snapshots. -#}
+    {%- set found = run_query(
+        "select count(*) from binaryFile.`" ~ home_folder() ~ "/{catalogue/items/*.parquet,events/manifest.jsonl}`"
+        ~ " where path like '%/catalogue/items/%'"
+    ).columns[0].values()[0] -%}
+    {%- if found > 0 -%}
+        parquet.`{{ folder }}/*.parquet`
+    {%- else -%}
+        {{ empty_relation(source_columns('catalogue', 'items')) }}
+    {%- endif -%}
+{%- endmacro %}
 
 {% macro read_segments(relation) -%}
     {#- The table that segmentation writes beside the marts, none of it before the first time. -#}

@@ -29,6 +29,7 @@
 {% macro prepare_state() %}
     {% if target.type == 'duckdb' %}
         create schema if not exists state;
+        create table if not exists state.models (name varchar);
         create table if not exists state.taken_parts (model varchar, part_path varchar, fingerprint varchar);
         {%- for kind, columns in queue_kinds().items() %}
         create table if not exists state.queue_{{ kind }} (model varchar{% for name, type in columns.items() %}, {{ name }} {{ type }}{% endfor %});

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.compute as pc
 from dbt.contracts.graph.manifest import Manifest
 from hypothesis import HealthCheck, assume, given, settings
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from ml.event_log import EventLog
 from ml.retention import expire
+from ml.segmentation.rules import assign_rules, rules_of
 from ml.settings import load_settings
 from tests.dbt_project.built import Built, event, warehouse_in
 
@@ -176,6 +178,18 @@ def test_compaction_erasure_retention_and_a_changed_catalogue_leave_no_trace(war
     assert_same_as_full_refresh(warehouse)
 
 
+def test_what_no_model_makes_any_more_is_dropped_and_nothing_else(warehouse: Built) -> None:
+    warehouse.build(select="stg_event_parts")
+    with duckdb.connect(warehouse.home.warehouse) as connection:
+        connection.execute("create table main.renamed_since as select 'ann' as user_id")
+        connection.execute("insert into state.models values ('renamed_since')")
+        connection.execute("create table main.user_segments as select 'ann' as user_id, 'walkers' as name")
+    warehouse.build(select="stg_event_parts")
+    assert warehouse.rows("select table_name from duckdb_tables() where schema_name = 'main' order by 1") == [
+        ("stg_event_parts",), ("user_segments",)
+    ]  # fmt: skip
+
+
 def test_nothing_later_is_seen_as_of_a_moment(warehouse: Built) -> None:
     before = [
         event(0, user_id="ann", page_url="/boots", item_id="boots"),
@@ -193,10 +207,33 @@ def test_nothing_later_is_seen_as_of_a_moment(warehouse: Built) -> None:
     warehouse.ingest(*before)
     warehouse.build()
     then = {frame: warehouse.rows(f"from {frame}({as_of})") for frame in frames}
+    segments_then = segments_by_rule(warehouse, f"training_users({as_of})")
     assert [row[0] for row in then["training_users"]] == ["ann"]
+    assert segments_then["ann"]["funnel"] == "lookers"
     warehouse.ingest(*later)
     warehouse.build()
     assert {frame: warehouse.rows(f"from {frame}({as_of})") for frame in frames} == then
+    assert segments_by_rule(warehouse, f"training_users({as_of})") == segments_then
     # the marts do see it: were a frame made of them, this would catch the leak
     assert warehouse.rows("select popularity_all from items where item_id = 'boots'") == [(2,)]
     assert warehouse.rows("select count(*) from interactions where user_id = 'ann'") == [(0,)]
+    assert segments_by_rule(warehouse, "users")["ann"]["funnel"] == "buyers"
+
+
+def segments_by_rule(warehouse: Built, people: str) -> dict[str, dict[str, Any]]:
+    """User → family → the segment of the checkout's rules that the person is in."""
+    rules = rules_of(warehouse.home.path, load_settings().segmentation.rules_file)
+    with duckdb.connect(warehouse.home.warehouse, read_only=True) as connection:
+        assigned = assign_rules(connection.sql(f"from {people} order by user_id").to_arrow_table(), rules)
+    return {row["user_id"]: row for row in assigned.to_pylist()}
+
+
+def test_no_training_frame_stands_below_segments_that_were_learned_later(manifest: Manifest) -> None:
+    segments = "source.tessera.segmentation.user_segments"
+    below = {segments}
+    for _ in manifest.nodes:
+        below |= {name for name, parents in manifest.parent_map.items() if below & set(parents)}
+    assert "model.tessera.segment_funnels" in below
+    frames = {node.unique_id for node in manifest.nodes.values() if node.fqn[1] == "training"}
+    assert frames
+    assert not frames & below

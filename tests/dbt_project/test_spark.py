@@ -6,6 +6,7 @@ import datetime as dt
 import importlib.util
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,6 +79,13 @@ def test_the_engines_agree_row_for_row(warehouse: Built, spark: Any, manifest: M
         assert plain(columns, theirs, on_spark) == plain(columns, ours, on_duckdb), model
         compared += len(ours)
     assert compared > 0
+
+
+def test_a_home_without_a_catalogue_has_no_items(tmp_path: Path, spark: Any, manifest: Manifest) -> None:
+    built = warehouse_in(tmp_path / "home", manifest)
+    built.ingest(EVENTS[0])
+    invoke_dbt(["run", "--target", "spark", "--select", "stg_items"], tmp_path / "dbt", built.home)
+    assert spark.sql("select count(*) from tessera.stg_items").collect()[0][0] == 0
 
 
 def plain(columns: list[str], rows: list[Any], sessions: dict[int, Any]) -> list[str]:

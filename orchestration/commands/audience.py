@@ -42,32 +42,27 @@ def audience(
     Examples: `tessera audience inactive --out mail.csv`,
     `tessera audience 'country == "DE" && category_shares["sport"] > 0.4' --out sport.csv`
     """
-    from ml.segmentation.audiences import ContactLog, build_audience, deliver
-    from ml.segmentation.membership import UnknownSegmentError, select_members
-    from ml.segmentation.rules import RuleError, rules_of
+    from ml.segmentation.contacting import contact
+    from ml.segmentation.membership import UnknownSegmentError
+    from ml.segmentation.rules import RuleError
     from orchestration.marts import ADDRESSEES, USER_SEGMENTS
     from orchestration.warehouse import Warehouse, WarehouseBusyError, WarehouseMissingError
 
     place = home_of(home)
-    log = ContactLog(place.contacts)
-    now = dt.datetime.now(dt.UTC)
     try:
         warehouse = Warehouse(place.warehouse)
-        users = warehouse.read(ADDRESSEES)
-        segments = warehouse.read(USER_SEGMENTS) if "user_segments" in warehouse.tables() else None
-        settings = chosen_settings().segmentation
-        members = select_members(segment, users, segments, rules_of(place.path, settings.rules_file))
-        found = build_audience(
+        found = contact(
             segment,
-            members.users,
-            members.strategies,
-            contacts=log.read(),
-            settings=settings.audiences,
-            now=now,
+            segment,
+            out,
+            home=place,
+            users=warehouse.read(ADDRESSEES),
+            segments=warehouse.read(USER_SEGMENTS) if "user_segments" in warehouse.tables() else None,
+            settings=chosen_settings().segmentation,
+            now=dt.datetime.now(dt.UTC),
             exclude_contacted_days=exclude_contacted,
             hold_out=hold_out,
         )
-        deliver(found, out, log, now)
     except (
         UnknownSegmentError,
         RuleError,
@@ -78,7 +73,8 @@ def audience(
     ) as error:
         console.print("[red]tessera audience:[/]", str(error), soft_wrap=True, markup=True)
         raise typer.Exit(2) from None
-    console.print(f"{found.table.num_rows:,} of {members.users.num_rows:,} users of {segment!r} written to {out}")
-    for reason, count in found.left_out.items():
+    written = found.audience
+    console.print(f"{written.table.num_rows:,} of {found.n_members:,} users of {segment!r} written to {out}")
+    for reason, count in written.left_out.items():
         if count:
             console.print(f"  left out: {count:,} ({reason})")

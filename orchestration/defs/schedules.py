@@ -3,13 +3,18 @@
 import dagster as dg
 
 from orchestration.defs.events import newly_sealed_parts
-from orchestration.defs.jobs import EVERYTHING, daily_increment, training
+from orchestration.defs.jobs import EVERYTHING, campaigns, daily_increment, training
 from orchestration.defs.resources import HomeResource
+
+ON, OFF = dg.DefaultScheduleStatus.RUNNING, dg.DefaultScheduleStatus.STOPPED
+AUDIENCES = "Writes the audiences of the campaigns; switch it on when something sends them."
 
 
 @dg.definitions
 def schedules() -> dg.Definitions:
-    """The daily increment and the weekly training, at the times of settings.yaml, and the look for new events."""
+    """The daily increment, the weekly training and the campaigns, at the times of settings.yaml, and the look for
+    new events. Campaigns contact people: they are off until a person switches them on.
+    """
     times = HomeResource().settings().schedules
     look = dg.sensor(
         target=EVERYTHING,
@@ -20,20 +25,17 @@ def schedules() -> dg.Definitions:
         sensors=[look(newly_sealed_parts)],
         schedules=[
             dg.ScheduleDefinition(
-                name="every_day",
-                job=daily_increment,
-                cron_schedule=times.daily_increment,
+                name=name,
+                job=job,
+                cron_schedule=cron,
                 execution_timezone=times.timezone,
-                default_status=dg.DefaultScheduleStatus.RUNNING,
-                description="Takes in the events of the day.",
-            ),
-            dg.ScheduleDefinition(
-                name="every_week",
-                job=training,
-                cron_schedule=times.training,
-                execution_timezone=times.timezone,
-                default_status=dg.DefaultScheduleStatus.RUNNING,
-                description="Trains anew on the tables as they are.",
-            ),
+                default_status=status,
+                description=description,
+            )
+            for name, job, cron, status, description in (
+                ("every_day", daily_increment, times.daily_increment, ON, "Takes in the events of the day."),
+                ("every_week", training, times.training, ON, "Trains anew on the tables as they are."),
+                ("every_campaign_day", campaigns, times.campaigns, OFF, AUDIENCES),
+            )
         ],
     )

@@ -24,7 +24,8 @@ Curves = dict[str, dict[int, float]]
 
 
 def first_events(users: Interactions, most: int) -> sparse.csr_matrix:
-    """CSR of the first `most` pairs of each user in time (in order of the item without timestamps)."""
+    """CSR of the first `most` liked pairs of each user in time (in order of the item without timestamps)."""
+    users = users.select(users.weights > 0)
     times = np.zeros(users.n_pairs) if users.timestamps is None else users.timestamps
     order = np.lexsort((times, users.rows))
     place = np.arange(users.n_pairs) - users.matrix.indptr[users.rows[order]]

@@ -94,6 +94,16 @@ SPACES: dict[str, Space] = {
             "dropout": Range(0.0, 0.6, log=False),
             "row_power": Range(0.0, 0.7, log=False),
         },
+        {"window": (None, 5, 10, 20), "feature_weight": (0.0, 5.0, 20.0, 60.0)},
+        {},
+    ),
+    "autoencoder": Space(
+        {
+            "hidden": Range(50, 400),
+            "epochs": Range(10, 80),
+            "penalty": Range(1e-6, 1e-3),
+            "dropout": Range(0.2, 0.7, log=False),
+        },
         {},
         {},
     ),

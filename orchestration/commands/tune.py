@@ -34,7 +34,8 @@ def tune(
         list[str] | None,
         typer.Option(
             help="Models to search, repeatable: lightfm_warp, lightfm_bpr, lightfm_logistic, als, implicit_bpr, "
-            "svd, ease, item_neighbours, user_neighbours, trending, content_affinity. Default: settings.yaml's."
+            "svd, ease, autoencoder, item_neighbours, user_neighbours, trending, content_affinity. "
+            "Default: settings.yaml's."
         ),
     ] = None,
     minutes: Annotated[

@@ -1,9 +1,11 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from ml.recommenders.base import TrainingData
 from ml.recommenders.candidates import Configuration
 from ml.recommenders.cold_start import cold_start_curves, curves_plot, first_events, measured_curves
+from ml.recommenders.interactions import Interactions
 from ml.recommenders.popularity import Popularity
 
 
@@ -19,6 +21,18 @@ def test_first_events_are_the_earliest(data):
     own = slice(data.interactions.matrix.indptr[row], data.interactions.matrix.indptr[row + 1])
     order = np.argsort(data.interactions.timestamps[own], kind="stable")[:2]
     assert set(history[row].indices) == set(data.interactions.columns[own][order])
+
+
+def test_what_was_rejected_is_no_known_event_and_not_wanted_later(two_tastes_table):
+    """The first event of each is a rejection: nobody's list may be judged by it."""
+    times = two_tastes_table["timestamp"].to_numpy()
+    users = two_tastes_table["user_id"].to_numpy(zero_copy_only=False)
+    first = np.array([times[user == users].min() == time for user, time in zip(users, times, strict=True)])
+    weights = pa.array(np.where(first, -1.0, 1.0), pa.float32())
+    pairs = Interactions.from_table(two_tastes_table.append_column("weight", weights))
+    history = first_events(pairs, 2)
+    assert (pairs.matrix.multiply(history).data > 0).all()
+    assert ((pairs.liked - first_events(pairs, 5)).data >= 0).all()
 
 
 def test_curves_rise_for_what_learns_and_are_level_for_what_does_not(data):

@@ -134,12 +134,14 @@ class Evidence:
         return Reason("segment", (segment,))
 
     def _popular_where(self, kind: str, key: int, where: str) -> Reason | None:
-        visitor = self.asked.question.visitor
-        place = getattr(visitor, where) if visitor else None
-        number = self.activity.scope_numbers.get(f"{where}:{place}") if place else None
-        if number is None or share_after(self.activity.in_scope, number, key, self.asked.at) <= 0:
+        scope = next((one for one in self.asked.question.scopes if one and one.startswith(f"{where}:")), None)
+        number = self.activity.scope_numbers.get(scope) if scope else None
+        if scope is None or number is None:
             return None
-        return Reason(kind, (COUNTRIES.get(place, place),))
+        if share_after(self.activity.in_scope, number, key, self.asked.at) <= 0:
+            return None
+        place = scope.partition(":")[2]
+        return Reason(kind, (COUNTRIES.get(place, place) if where == "country" else place,))
 
     def _fresh(self, key: int) -> Reason | None:
         row, shelf = self.ranking.linked.row(key), self.ranking.shelf

@@ -22,7 +22,7 @@ class RefitSettings(Section):
     kept_questions: int = Field(ge=100)
     minimum_questions: int = Field(ge=100)
     new_questions: int = Field(ge=1)
-    waiting_answers: int = Field(ge=0)
+    waiting_answers: int = Field(ge=1)
     waiting_seconds: float = Field(ge=0)
     time_share: float = Field(gt=0, le=1)
 

@@ -48,6 +48,7 @@ class Refitting:
         self.state = state
         self.settings = settings
         self.fresh: Blend | None = None
+        self.clock = time.monotonic
         self._log = QuestionLog(settings.kept_questions)
         self._features = Features(state.activity)
         self._trending = Trending(state.activity, settings.time_share)
@@ -63,11 +64,11 @@ class Refitting:
         """
         if not self.settings.enabled:
             return
-        now = time.monotonic()
+        now = self.clock()
         self._waiting.pop(user, None)
         if len(self._waiting) >= self.settings.waiting_answers:
             eldest = next(iter(self._waiting))
-            if now - self._waiting[eldest].since < self.settings.waiting_seconds:
+            if now - self._waiting[eldest].since <= self.settings.waiting_seconds:
                 return
             del self._waiting[eldest]
         self._waiting[user] = _Waiting(keys, rows, now)
@@ -81,7 +82,7 @@ class Refitting:
         if not self.settings.enabled or change.event_type not in OPENINGS or change.item is None:
             return
         answered = self._waiting.pop(change.user, None)
-        if answered is not None:
+        if answered is not None and self.clock() - answered.since <= self.settings.waiting_seconds:
             self._take(change.item, answered.keys, answered.rows)
             return
         self._openings += 1

@@ -38,14 +38,27 @@ def test_an_opening_of_what_was_no_candidate_is_none(start, home):
     assert ask(start, recommend(user_id="ann", k=3), opened, questions) == []
 
 
-@pytest.mark.parametrize(("seconds", "learned"), [(600.0, ["ann"]), (0.0, ["bob"])])
-def test_a_crowd_is_sampled_whoever_waits_long_gives_way(start, home, seconds, learned):
+def at_second(second):
+    def turn(tessera):
+        tessera.recommending.refitting.clock = lambda: second
+
+    return turn
+
+
+@pytest.mark.parametrize(("second", "learned"), [(600.0, "ann"), (601.0, "bob")])
+def test_a_crowd_is_sampled_whoever_waits_long_gives_way(start, home, second, learned):
     publish(home.published)
-    one_place = with_refit(start, waiting_answers=1, waiting_seconds=seconds)
+    one_place = with_refit(start, waiting_answers=1, waiting_seconds=600.0)
+    asked = [at_second(0.0), recommend(user_id="ann"), at_second(second), recommend(user_id="bob")]
     for user in ("ann", "bob"):
-        openings = post({"user_id": user, "item_id": "i9"})
-        asked = ask(one_place, recommend(user_id="ann"), recommend(user_id="bob"), openings, questions)
-        assert bool(asked) is (user in learned)
+        found = ask(one_place, *asked, post({"user_id": user, "item_id": "i9"}), questions)
+        assert bool(found) is (user == learned)
+
+
+def test_an_answer_of_long_ago_teaches_nothing(start, home):
+    publish(home.published)
+    opened = post({"user_id": "ann", "item_id": "i9"})
+    assert ask(start, at_second(0.0), recommend(user_id="ann"), at_second(601.0), opened, questions) == []
 
 
 def test_who_is_forgotten_waits_no_more(start, home):

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.decisions.features import LAST, NAMES, POPULARITY, WITHIN, Matrix
+from ml.segmentation.wording import listed
 
 Floats = npt.NDArray[np.float64]
 
@@ -107,12 +108,3 @@ def in_words(reason: Reason) -> str:
     if reason.names and reason.kind in _NAMED:
         return _NAMED[reason.kind].format(listed(reason.names))
     return _UNNAMED[reason.kind]
-
-
-def listed(names: tuple[str, ...]) -> str:
-    """Names as a sentence has them.
-
-    >>> listed(("a", "b", "c"))
-    'a, b and c'
-    """
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

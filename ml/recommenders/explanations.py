@@ -14,6 +14,7 @@ from ml.recommenders.base import Recommender
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.lightfm_hybrid import LightFMHybrid
 from ml.recommenders.linear import ItemWeightRecommender
+from ml.segmentation.wording import listed
 
 Kind = Literal["because_of_items", "because_of_features", "trending_here", "popular"]
 
@@ -113,11 +114,7 @@ def explain(
 def in_words(reason: Reason, titles: dict[str, str]) -> str:
     """A sentence; ids without a title stand for themselves."""
     if reason.kind == "because_of_items":
-        return f"Because you liked {_listed([titles.get(name, name) for name in reason.names])}"
+        return f"Because you liked {listed([titles.get(name, name) for name in reason.names])}"
     if reason.kind == "because_of_features":
-        return f"Because of {_listed([name.split(':', 1)[-1] for name in reason.names])}, which you come back to"
+        return f"Because of {listed([name.split(':', 1)[-1] for name in reason.names])}, which you come back to"
     return "Trending where you are" if reason.kind == "trending_here" else "Popular with everybody"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

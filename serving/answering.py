@@ -253,18 +253,7 @@ def _falls_within(user: str, purpose: str, share: float) -> bool:
 
 def _drafted(tessera: Tessera, asked: Asked, champions: Recommended, challenger: Ranking) -> Drafted:
     """The answer that the champion and the challenger draft together."""
-    own = asked.asking
-    asking = tessera.recommending.asking(
-        asked.wanted,
-        asked.now,
-        own.k,
-        challenger,
-        own.situation,
-        own.boosts,
-        is_trial=True,
-        diversity=own.diversity,
-    )
-    challengers = tessera.recommending.recommend(asking, challenger)
+    challengers = _challengers(tessera, asked, challenger)
     return tessera.interleaving.draft(champions, challengers, challenger.model_version)
 
 
@@ -277,12 +266,27 @@ def _fixed(trial: Trial) -> tuple[str, str] | None:
 def _shadow(tessera: Tessera, asked: Asked) -> dict[str, Any]:
     """What the challenger would have answered, logged and not shown, for the shadow's share of people."""
     challenger, share = tessera.challenger, tessera.settings.challenger.shadow_share
-    own = asked.asking
-    if challenger is None or asked.role != "champion" or not _falls_within(str(own.user), "shadow", share):
+    user = str(asked.asking.user)
+    if challenger is None or asked.role != "champion" or not _falls_within(user, "shadow", share):
         return {}
-    asking = tessera.recommending.asking(asked.wanted, asked.now, own.k, challenger, own.situation)
-    found = tessera.recommending.recommend(asking, challenger)
+    found = _challengers(tessera, asked, challenger)
     return {
         "shadow_items": [item["item_id"] for item in found.items],
         "shadow_model_version": challenger.model_version,
     }
+
+
+def _challengers(tessera: Tessera, asked: Asked, challenger: Ranking) -> Recommended:
+    """The challenger's answer to the same request; nothing is learned from what is not shown as it is."""
+    own = asked.asking
+    asking = tessera.recommending.asking(
+        asked.wanted,
+        asked.now,
+        own.k,
+        challenger,
+        own.situation,
+        own.boosts,
+        is_trial=True,
+        diversity=own.diversity,
+    )
+    return tessera.recommending.recommend(asking, challenger)

@@ -26,7 +26,7 @@ class Asking:
         remembered: the visitor with what the bundle knows of the time before memory began.
         excluded: keys of items that must not be shown.
         boosts: (`topic` or `item`, its name, what the score gains), from rules.
-        is_trial: nothing is learned from the answer.
+        is_trial: the answer is not shown: nothing is learned from it, and it counts in no metric.
         diversity: instead of the settings'.
     """
 

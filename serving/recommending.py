@@ -155,7 +155,9 @@ class Recommending:
             prepared = replace(prepared, rows=None)
         told = self._told(asked, prepared, placed, ranking)
         self._stage("explain", cared, stages)
-        self._coverage.shown(ranking, [one.row for one in placed])
+        if not asked.is_trial:
+            FALLBACKS.labels(told.fallback).inc()
+            self._coverage.shown(ranking, [one.row for one in placed])
         return replace(told, stages=tuple(stages))
 
     def _is_late(self, seconds: float) -> bool:
@@ -215,7 +217,6 @@ class Recommending:
             for rank, (one, source, reason) in enumerate(zip(placed, sources, reasons, strict=True), start=1)
         ]
         fallback = next((step for step in CHAIN if step in sources), "none")
-        FALLBACKS.labels(fallback).inc()
         is_personalized = asked.is_personal and any(source in PERSONAL_SOURCES for source in sources)
         return Recommended(uuid.uuid4().hex, items, [one.propensity for one in placed], is_personalized, fallback)
 

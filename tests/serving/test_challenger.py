@@ -8,6 +8,7 @@ from test_recommending import ask, recommend
 
 from ml.bundle import make_current, write_bundle
 from ml.event_log import EventLog
+from serving.learning import Learning
 
 
 def with_challenger(start, **shares):
@@ -31,8 +32,11 @@ def test_the_canarys_share_is_answered_by_the_challenger(start):
 
 
 @pytest.mark.usefixtures("two_versions")
-def test_a_shadow_is_logged_and_not_shown(start, home):
+def test_a_shadow_is_logged_and_not_shown_and_nothing_is_learned_from_it(start, home, monkeypatch):
+    remembered = []
+    monkeypatch.setattr(Learning, "remember", lambda self, user, *ranked: remembered.append(user))
     reply = ask(with_challenger(start, shadow_share=1.0), recommend(user_id="ann"))
+    assert remembered == ["ann"]
     assert reply["model_version"] == "champion-1"
     events = [row for batch in EventLog(home).read() for row in batch.to_pylist()]
     (served,) = [row["properties"] for row in events if row["event_type"] == "served"]

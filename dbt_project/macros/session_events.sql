@@ -1,6 +1,6 @@
 {# The events that a model which follows sessions has to read in this run. #}
 
-{% macro joined_to_sessions(condition) -%}
+{% macro joined_to_sessions(sessions, condition='') -%}
     select
         sessions.session_key,
         sessions.person_id,
@@ -8,7 +8,7 @@
         sessions.is_internal,
         events.*
     from {{ ref('stg_events') }} as events
-    inner join {{ ref('int_session_buckets') }} as sessions
+    inner join {{ sessions }} as sessions
         on
             events.bucket_key = sessions.bucket_key
             and events.bucket = sessions.bucket

@@ -39,7 +39,7 @@ MOMENTS = (
     1441,
     20_000,
 )  # minutes: around the timeout, midnight, much later
-WORKLISTS = {"int_events_touched", "stg_event_repeat_candidates"}
+WORKLISTS = {"int_sessions_touched", "int_events_touched", "stg_event_repeat_candidates"}
 
 who = st.one_of(
     st.fixed_dictionaries({"user_id": st.sampled_from(PEOPLE)}),

@@ -65,7 +65,7 @@ def test_the_engines_agree_row_for_row(warehouse: Built, spark: Any, manifest: M
     models = [
         node.name
         for node in manifest.nodes.values()
-        if node.resource_type == "model" and node.fqn[1] in MODELS and node.name != "int_events_touched"
+        if node.resource_type == "model" and node.fqn[1] in MODELS and not node.name.endswith("_touched")
     ]
     sessions = "select session_key, device_id, person_id, started_at from {}int_session_buckets"
     on_duckdb = {row[0]: row[1:] for row in warehouse.rows(sessions.format(""))}

@@ -1,3 +1,3 @@
 {{ config(materialized='view') }}
 
-{{ joined_to_sessions('') }}
+{{ joined_to_sessions(ref('int_session_buckets')) }}

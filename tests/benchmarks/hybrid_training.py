@@ -26,7 +26,7 @@ from ml.recommenders.lightfm_hybrid import LightFMHybrid
 from ml.recommenders.topk import top_k_products
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "ml-100k"
-GOAL = 0.20  # NDCG@10 on the random 25 % of what remains in training; both reach it well before the last epoch
+GOAL = 0.29  # NDCG@10 on the random 25 % of what remains in training: a dozen passes for both; .20 is the first
 MOST_EPOCHS = 60
 SHARED = {"learning_rate": 0.05, "random_state": 0}
 

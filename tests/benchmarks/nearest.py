@@ -1,4 +1,4 @@
-"""The approximate index on 200,000 items: what it finds of the top 50, and a query's time against all products.
+"""The approximate index on 100,000 items: what it finds of the top 50, and a query's time against all products.
 
 The vectors are those of a hybrid: a spectrum that falls, and a popularity bias that goes into every product.
 """
@@ -19,7 +19,7 @@ N_FACTORS, PLACES, QUERIES = 64, 50, 300
 
 def measure(size: float) -> Iterator[Figure]:
     random = np.random.default_rng(0)
-    n_items = max(1_000, int(200_000 * size))
+    n_items = max(1_000, int(100_000 * size))
     spectrum = (1 / np.sqrt(np.arange(1, N_FACTORS + 1))).astype(np.float32)
     items = random.normal(size=(n_items, N_FACTORS)).astype(np.float32) * spectrum
     items = np.column_stack([items, random.exponential(1, n_items).astype(np.float32)])

@@ -99,7 +99,7 @@ def test_a_model_that_cannot_be_searched_is_refused_in_one_line(tables: Path, tm
     assert "no space to search for stacked; there are lightfm_warp" in " ".join(refused.output.split())
 
 
-def test_candidates_of_a_training_carry_the_ablation_of_the_hybrid(materialized_home: Home) -> None:
+def test_candidates_of_a_training_carry_their_tables(materialized_home: Home) -> None:
     client = Registry(materialized_home.mlflow_uri, materialized_home.artifacts).client
     runs = client.search_runs([client.get_experiment_by_name("recommendation").experiment_id])
     hybrids = [run for run in runs if run.info.run_name == "lightfm_warp"]
@@ -108,5 +108,6 @@ def test_candidates_of_a_training_carry_the_ablation_of_the_hybrid(materialized_
         assert any(name.startswith("gain_of_item_") for name in run.data.metrics)
         assert {file.path for file in client.list_artifacts(run.info.run_id, "tables")} == {
             "tables/ablation.json",
+            "tables/composition.json",
             "tables/groups.json",
         }

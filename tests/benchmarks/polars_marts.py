@@ -64,7 +64,8 @@ def sessionized(events: pl.LazyFrame, settings: WarehouseSettings) -> pl.LazyFra
         events.join(owners, on="anonymous_id", how="left")
         .with_columns(person_id=pl.coalesce("user_id", "owner", "anonymous_id"), campaign=campaign)
         .drop("owner")
-        .sort(*who, "occurred_at", "event_id")
+        # what happened in the same microsecond as the click on a campaign belongs to the session that it begins
+        .sort(*who, "occurred_at", pl.col("campaign").is_null(), "event_id")
         .with_columns(visit=(at - at.shift() > silence).fill_null(True).cum_sum().over(who))
         .with_columns(before=pl.col("campaign").shift().forward_fill().over(*who, "visit"))
         .with_columns(

@@ -121,7 +121,11 @@ class Warehouse:
                 return
             orphan = psutil.Process(pid)
             orphan.terminate()
-            orphan.wait(_ORPHAN_GRACE_SECONDS)
+            try:
+                orphan.wait(_ORPHAN_GRACE_SECONDS)
+            except psutil.TimeoutExpired:  # DuckDB's log makes whole again what a kill interrupts
+                orphan.kill()
+                orphan.wait(_ORPHAN_GRACE_SECONDS)
 
 
 def _conflicting_pid(error: duckdb.IOException) -> int | None:

@@ -22,6 +22,7 @@ from serving.routes.bodies import body_as, person_of, yes_or_no
 from serving.segmenting import segment_of
 from serving.tessera import Tessera
 
+NOTHING_KNOWN = "nothing is known of this user"
 RECENT = 20
 TOLD_APART = frozenset({"user_id", "segment", "persona", "daypart"})
 
@@ -34,7 +35,10 @@ def user_routes(tessera: Tessera) -> list[Route]:
         tessera.access.trusted(request)
         if request.method == "DELETE":
             return JSON(await erase(tessera, desk, person_of(request)), status_code=202)
-        return JSON(known_of(tessera, person_of(request)))
+        known = known_of(tessera, person_of(request))
+        if known is None:
+            raise ApiError(404, NOTHING_KNOWN, "user_id")
+        return JSON(known)
 
     async def preferences(request: Request) -> Response:
         tessera.access.trusted(request)
@@ -46,10 +50,10 @@ def user_routes(tessera: Tessera) -> list[Route]:
         tessera.access.trusted(request)
         user_id = person_of(request)
         ids = await run_in_threadpool(ids_of, EventLog(tessera.start.home), user_id, tessera.pseudonyms)
-        known = {one: known_or_none(tessera, one) for one in ids}
+        known = {one: known_of(tessera, one) for one in ids}
         found = await run_in_threadpool(exported, tessera.start.home, ids, known)
         if not found["events"] and not any(known.values()):
-            raise ApiError(404, "nothing is known of this user", "user_id")
+            raise ApiError(404, NOTHING_KNOWN, "user_id")
         return JSON(found)
 
     async def erasure(request: Request) -> Response:
@@ -67,23 +71,21 @@ def user_routes(tessera: Tessera) -> list[Route]:
     ]
 
 
-def known_of(tessera: Tessera, user: str) -> dict[str, Any]:
+def known_of(tessera: Tessera, user: str) -> dict[str, Any] | None:
     """Segment, persona, facts from the bundle; recent items and settings from the state; what is shown and why.
 
-    Somebody whom the bundle does not know gets the segment of what was opened lately.
-
-    Raises:
-        ApiError: 404, nothing is known.
+    Somebody whom the bundle does not know gets the segment of what was opened lately. None where nothing is
+    known.
     """
     if user in tessera.erased:
-        raise ApiError(404, "nothing is known of this user", "user_id")
+        return None
     state = tessera.state
     state.catch_up()
     ranking, profile = tessera.ranking, state.profile(user)
     visitor = ranking.visitor(user, state.activity)
     facts = ranking.facts(user)
     if not facts and visitor is None and not profile:
-        raise ApiError(404, "nothing is known of this user", "user_id")
+        return None
     is_personalized = not profile.get("opt_out") and not (visitor is not None and visitor.is_withdrawn)
     segment = segment_of(
         ranking.segmentation if is_personalized else None,
@@ -107,14 +109,6 @@ def known_of(tessera: Tessera, user: str) -> dict[str, Any]:
         "preferences": profile,
         "items": preview(tessera, RecommendationRequest(user_id=user), profile),
     }
-
-
-def known_or_none(tessera: Tessera, user: str) -> dict[str, Any] | None:
-    """`known_of`, None where nothing is known."""
-    try:
-        return known_of(tessera, user)
-    except ApiError:
-        return None
 
 
 async def set_preferences(tessera: Tessera, user: str, wanted: Preferences, is_trial: bool) -> dict[str, Any]:

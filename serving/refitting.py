@@ -83,7 +83,7 @@ class Refitting:
             return
         answered = self._waiting.pop(change.user, None)
         if answered is not None and self.clock() - answered.since <= self.settings.waiting_seconds:
-            self._take(change.item, answered.keys, answered.rows)
+            self._take(self.state.activity.keys.get(change.item, -1), answered.keys, answered.rows)
             return
         self._openings += 1
         started = time.perf_counter()
@@ -134,11 +134,10 @@ class Refitting:
         question = Question(change.at, visit, visitor, vector, linked.segment(row), place=place)
         keys = gather(question, ranking.personal, self._trending, None, visitor.seen | visitor.rejected).keys
         if item in keys:
-            self._take(activity.items[item], keys, self._features.rows(question, keys, ranking.personal))
+            self._take(item, keys, self._features.rows(question, keys, ranking.personal))
 
-    def _take(self, item: str, keys: Keys, rows: Matrix) -> None:
-        """Keep a question if what was opened is among its candidates, whose keys ascend."""
-        key = self.state.activity.keys.get(item, -1)
-        place = int(np.searchsorted(keys, key))
-        if place < len(keys) and keys[place] == key:
+    def _take(self, item: int, keys: Keys, rows: Matrix) -> None:
+        """Keep a question if the item that was opened is among its candidates, whose keys ascend."""
+        place = int(np.searchsorted(keys, item))
+        if place < len(keys) and keys[place] == item:
             self._log.add(AskedQuestion(rows, place))

@@ -15,9 +15,8 @@ from scipy.optimize import minimize
 
 from ml.recommenders.interactions import Floats
 
-PENALTY = (
-    1e-3  # of squared slopes, against the mean log likelihood of a taken item; 1e-4 to 1e-2 were as good on films
-)
+# Of squared slopes, against the mean log likelihood of a taken item; 1e-4 to 1e-2 were as good on films.
+PENALTY = 1e-3
 MOST_STEPS = 200
 Weights = npt.NDArray[np.float64]
 

@@ -80,10 +80,15 @@ class Collector:
         """Have every accepted batch (EVENT_SCHEMA) shown to `subscriber`, on the event loop, before the answer."""
         self._subscribers.append(subscriber)
 
-    async def record(self, records: Sequence[Any], source: str = "service") -> list[Rejection]:
+    async def record(
+        self, records: Sequence[Any], source: str = "service", then_seal: bool = False
+    ) -> list[Rejection]:
         """Store records (JSON-like dicts with the contract's fields) and return once they are durable.
 
         `event_id`, `occurred_at` and `received_at` are filled in where absent.
+
+        Args:
+            then_seal: whether no file with these events or earlier ones is open any more when it returns.
 
         Returns:
             What was not taken and why; an empty list means that all of them are durable.
@@ -92,7 +97,11 @@ class Collector:
             TooManyError: too many events wait already.
             UnavailableError: they cannot be stored now.
         """
-        return await self._stored(_submission(records, source))
+        submission = _submission(records, source, then_seal)
+        rejected = await self._stored(submission)
+        if then_seal and submission.sealed is not None:
+            await asyncio.wait([asyncio.wrap_future(submission.sealed)])
+        return rejected
 
     def record_soon(self, records: Sequence[Any], source: str = "service") -> None:
         """Store records without waiting for the disk.
@@ -101,10 +110,6 @@ class Collector:
             TooManyError: too many events wait already.
         """
         self._started.put(_submission(records, source))
-
-    def seal_soon(self) -> None:
-        """Have what is open sealed within a second or so, as an erasure needs it; nothing waits for that."""
-        self._started.seal_soon()
 
     async def take(
         self,
@@ -201,11 +206,11 @@ class Collector:
                 submission.done.set_result(sorted(submission.rejected, key=lambda rejection: rejection.index))
 
 
-def _submission(records: Sequence[Any], source: str) -> Submission:
+def _submission(records: Sequence[Any], source: str, then_seal: bool = False) -> Submission:
     own = [
         {name: value for name, value in record.items() if value is not None}
         if isinstance(record, dict)
         else record
         for record in records
     ]
-    return Submission(own, range(len(own)), source, dt.datetime.now(dt.UTC))
+    return Submission(own, range(len(own)), source, dt.datetime.now(dt.UTC), then_seal)

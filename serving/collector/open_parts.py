@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pyarrow as pa
 
@@ -60,18 +60,19 @@ class OpenParts:
         if age.total_seconds() >= self._max_age_seconds and (self._rows or self._unsealed):
             self._rotate()
 
-    def seal(self) -> None:
-        """Give the open part to the sealer, old or not."""
-        self._rotate()
+    def seal(self) -> Future[None]:
+        """Give the open part to the sealer, old or not; done when the sealer has it behind it."""
+        return self._rotate()
 
     def close(self) -> None:
         """Seal everything."""
         self._rotate()
         self._sealer.shutdown(wait=True)
 
-    def _rotate(self) -> None:
-        self._sealer.submit(self._seal, self._writer)
+    def _rotate(self) -> Future[None]:
+        sealed = self._sealer.submit(self._seal, self._writer)
         self._open_new()
+        return sealed
 
     def _seal(self, writer: LiveWriter) -> None:
         self._unsealed.append(writer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Protocol
 
 import pyarrow as pa
@@ -37,8 +38,8 @@ class Sink(Protocol):
         """
         ...
 
-    def seal(self) -> None:
-        """Have what is open in its final form soon, as an erasure needs it."""
+    def seal(self) -> Future[None] | None:
+        """Have what is open brought into its final form, as an erasure needs it; None where nothing is open."""
         ...
 
     def close(self) -> None:

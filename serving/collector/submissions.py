@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -52,7 +53,9 @@ class Submission:
         places: which event of the request each record is.
         source: what the events carry as their source if they name none.
         received_at: when the request came.
+        then_seal: whether what is open is to be sealed then, with all that was queued before.
         done: told the rejections once the events are durable; None where nobody waits.
+        sealed: done when it is, if that was wanted.
         letters: dead letters so far.
         rejected: rejections so far.
     """
@@ -61,7 +64,9 @@ class Submission:
     places: Sequence[int]
     source: str
     received_at: dt.datetime
+    then_seal: bool = False
     done: asyncio.Future[list[Rejection]] | None = None
+    sealed: Future[None] | None = None
     letters: list[dict[str, Any]] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
 

@@ -54,7 +54,6 @@ class Writer:
         self._answer = answer
         self._queue: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
         self._counting = threading.Lock()
-        self._seal_wanted = threading.Event()
         self._thread = threading.Thread(target=self._run, name="collector-writer", daemon=True)
 
     def start(self) -> None:
@@ -80,35 +79,25 @@ class Writer:
             self.queued += events
         self._queue.put(submission)
 
-    def seal_soon(self) -> None:
-        """Seal what is open within a second or so; nothing waits for that."""
-        self._seal_wanted.set()
-
-    def _seal_if_wanted(self) -> None:
-        if self._seal_wanted.is_set():
-            self._seal_wanted.clear()
-            self._sink.seal()
-            self._rejections.seal()
-
     def _run(self) -> None:
         running = True
         while running:
             group, running = self._next_group()
             if group:
-                self._commit(group)
-            for tend in (
-                self._seal_if_wanted,
-                self._sink.tend,
-                self._rejections.seal_if_old,
-                self._totals.flush_if_old,
-            ):
-                try:
-                    tend()
-                except OSError:
-                    log.exception("what is due by the clock failed; nothing is lost and it is tried again")
+                written = self._commit(group)
+                if any(submission.then_seal for submission in group):
+                    self._seal(group)
+                self._answer(written)
+            _tend(self._sink.tend, self._rejections.seal_if_old, self._totals.flush_if_old)
         self._sink.close()
         self._rejections.close()
         self._totals.flush()
+
+    def _seal(self, group: Sequence[Submission]) -> None:
+        _tend(self._rejections.seal)
+        sealed = self._sink.seal()
+        for submission in group:
+            submission.sealed = sealed
 
     def _next_group(self) -> tuple[list[Submission], bool]:
         try:
@@ -130,7 +119,7 @@ class Writer:
             events += len(following.records)
         return group, True
 
-    def _commit(self, group: Sequence[Submission]) -> None:
+    def _commit(self, group: Sequence[Submission]) -> Written:
         accepted: pa.Table | None = None
         error: Exception | None = None
         try:
@@ -148,7 +137,7 @@ class Writer:
             log.exception("a group of events was not stored")
         with self._counting:
             self.queued -= sum(len(submission.records) for submission in group)
-        self._answer(Written(group, accepted, error))
+        return Written(group, accepted, error)
 
     def _stored(self, group: Sequence[Submission]) -> pa.Table:
         """Events of the group that are durable now; the others are rejected, with dead letters."""
@@ -190,6 +179,14 @@ class Writer:
         for row in valid.rejected.to_pylist():
             letters.append(_rejected(owners[row["row"]], row["field"], row["reason"], row["payload"]))
         return valid.accepted, [owners[place] for place in places], letters
+
+
+def _tend(*due: Callable[[], object]) -> None:
+    for one in due:
+        try:
+            one()
+        except OSError:
+            log.exception("what is due failed; nothing is lost and it is tried again")
 
 
 def _rejected(owner: Owner, field: str, reason: str, payload: str) -> dict[str, Any]:

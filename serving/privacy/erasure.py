@@ -33,6 +33,6 @@ async def erase(tessera: Tessera, desk: ErasureDesk, user: str) -> dict[str, Any
         desk.removed(receipt_id, ONLINE_STATE, tessera.state.forget(one))
     desk.verified(receipt_id, ONLINE_STATE, "no change or profile of the person is left in store or memory")
     erased = {"event_type": "erased", "anonymous_id": receipt["subject"], "occurred_at": now.timestamp()}
-    await tessera.collector.record([{**erased, "properties": {"receipt_id": receipt_id}}])
-    tessera.collector.seal_soon()
+    # sealing takes the person out, so that a job that starts after the answer finds nothing of them in open files
+    await tessera.collector.record([{**erased, "properties": {"receipt_id": receipt_id}}], then_seal=True)
     return desk.receipt(receipt_id) or receipt

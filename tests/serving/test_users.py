@@ -112,6 +112,13 @@ def test_an_export_holds_what_a_device_of_the_person_alone_did(client):
     assert [item["item_id"] for item in export["known_by_other_ids"]["phone"]["recent"]] == ["i5"]
 
 
+def test_when_an_erasure_is_answered_no_file_with_events_of_before_is_open(client, home):
+    client.post("/v1/events", json={"events": [{"event_type": "page_view", "user_id": "zoe", "item_id": "i3"}]})
+    assert list(home.events.glob("open/*.open"))
+    client.delete("/v1/users/zoe")
+    assert not list(home.events.glob("open/*.open"))
+
+
 def test_an_erasure_clears_the_state_at_once_and_opens_a_receipt(client, home):
     client.post("/v1/events", json={"events": [{"event_type": "page_view", "user_id": "zoe", "item_id": "i3"}]})
     prefer(client, "zoe", muted=["food"])

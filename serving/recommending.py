@@ -69,7 +69,7 @@ class Recommending:
         self.caring = Caring(state, settings.decisions)
         self._explaining = Explaining(state, self.caring, self.learning)
         self._features = Features(state.activity)
-        self._trending = Trending(state.activity, settings.decisions.trending_refresh_share)
+        self._trending = Trending(state.activity)
         self._coverage = Coverage()
         self._chance = np.random.default_rng(seed)
 

@@ -51,7 +51,7 @@ class Refitting:
         self.clock = time.monotonic
         self._log = QuestionLog(settings.kept_questions)
         self._features = Features(state.activity)
-        self._trending = Trending(state.activity, settings.time_share)
+        self._trending = Trending(state.activity)
         self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
         self._openings = 0
         self._next_sample = 0.0

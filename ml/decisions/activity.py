@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
-from ml.decisions.decayed_counts import DecayedCounts
+from ml.decisions.decayed_counts import DecayedCounts, Keys
 from ml.decisions.follows import Follows
 from ml.decisions.windowed_counts import WindowedCounts
 
@@ -37,6 +38,7 @@ SCOPE_HALF_LIVES = (HOUR, 8 * HOUR)
 SCOPE_KINDS = ("country", "region", "device")
 NEAR_ITEMS = 5
 NEIGHBOURS_OF_A_SCOPE = 1000
+OPENED_LATELY = 1000
 
 
 @dataclass(slots=True)
@@ -115,7 +117,6 @@ class Activity:
         self.last_opened: list[float] = []
         self.hour = WindowedCounts(HOUR)
         self.day = WindowedCounts(DAY)
-        self.scoped: dict[str, tuple[WindowedCounts, WindowedCounts]] = {}
         self.popular = DecayedCounts(POPULAR_HALF_LIVES + WITHIN_HALF_LIVES)
         self.next = Follows(FOLLOW_HALF_LIVES, self.limits.neighbours)
         self.near = Follows(FOLLOW_HALF_LIVES, self.limits.neighbours)
@@ -127,6 +128,7 @@ class Activity:
         self.visitors: OrderedDict[str, Visitor] = OrderedDict()
         self.newest = 0.0
         self.version = 0
+        self._opened_lately: deque[int] = deque(maxlen=OPENED_LATELY)
 
     def key(self, item: str) -> int:
         """The item's number, given when it is first met."""
@@ -177,9 +179,12 @@ class Activity:
                 return None
         return found
 
-    def windows(self, scope: str) -> tuple[WindowedCounts, WindowedCounts] | None:
-        """Counts of the last hour and day in `all`, `country:XX` or `device:mobile`."""
-        return (self.hour, self.day) if scope == "all" else self.scoped.get(scope)
+    def opened_since(self, version: int) -> Keys | None:
+        """Distinct keys of what was opened after this version, None where that is too long ago."""
+        count = self.version - version
+        if version < 0 or count > len(self._opened_lately):
+            return None
+        return np.unique(np.fromiter(islice(reversed(self._opened_lately), count), np.int64, count))
 
     @staticmethod
     def scopes(visitor: Visitor) -> list[str]:
@@ -230,6 +235,7 @@ class Activity:
 
     def _count(self, change: Change, visitor: Visitor, visit: Visit, item: int) -> None:
         self.version += 1
+        self._opened_lately.append(item)
         if not self.first_opened[item] <= change.at:
             self.first_opened[item] = change.at
         self.last_opened[item] = max(self.last_opened[item], change.at)
@@ -246,12 +252,6 @@ class Activity:
             self.in_scope.add(self._scope(f"after:{category}"), item, unit)
         for scope in self.scopes(visitor):
             self.in_scope.add(self._scope(scope), item, unit)
-            if not scope.startswith("region"):
-                windows = self.scoped.get(scope)
-                if windows is None:
-                    windows = self.scoped[scope] = (WindowedCounts(HOUR), WindowedCounts(DAY))
-                for window in windows:
-                    window.add(item, change.at)
 
     def _follow(self, visit: Visit, item: int, at: float) -> None:
         if not visit.items:

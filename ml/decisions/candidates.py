@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,33 +24,37 @@ NOTHING = np.zeros(0, dtype=np.int64)
 class Trending:
     """The most popular items of an activity, found again when something was opened since.
 
-    Args:
-        activity: whose items.
-        share: share of the time that finding them may take; between two searches the last answer stands.
+    Time fades all weights of a half-life alike: who is ahead changes only through what was opened since the last
+    look, so that only the last answer and those items are looked at.
     """
 
-    def __init__(self, activity: Activity, share: float = 1.0) -> None:
+    def __init__(self, activity: Activity) -> None:
         self.activity = activity
-        self.share = share
         self._version = -1
-        self._next = 0.0
-        self._keys: Keys = np.zeros(0, dtype=np.int64)
+        self._best: list[Keys] = []
+        self._keys: Keys = NOTHING
 
     def keys(self) -> Keys:
         """Most popular items at every half-life and among those opened within visits, best places first."""
-        now = time.perf_counter()
-        if self._version != self.activity.version and now >= self._next:
-            self._keys = self._found()
+        if self._version != self.activity.version:
+            self._find()
             self._version = self.activity.version
-            self._next = now + (time.perf_counter() - now) * (1 / self.share - 1)
         return self._keys
 
-    def _found(self) -> Keys:
-        found: dict[int, int] = {}
-        for column, count in POPULAR_BY_PLACE:
-            for place, key in enumerate(self.activity.popular.top(column, count).tolist()):
-                found[key] = min(place, found.get(key, place))
-        return np.array(sorted(found, key=lambda key: (found[key], key)), dtype=np.int64)
+    def _find(self) -> None:
+        opened = self.activity.opened_since(self._version)
+        popular = self.activity.popular
+        self._best = [
+            popular.top(column, count, None if opened is None else np.union1d(self._best[number], opened))
+            for number, (column, count) in enumerate(POPULAR_BY_PLACE)
+        ]
+        keys = np.concatenate(self._best)
+        places = np.concatenate([np.arange(len(best)) for best in self._best])
+        order = np.lexsort((places, keys))
+        keys, places = keys[order], places[order]
+        first = np.diff(keys, prepend=-1) != 0
+        keys, places = keys[first], places[first]
+        self._keys = keys[np.lexsort((keys, places))]
 
 
 @dataclass(frozen=True)

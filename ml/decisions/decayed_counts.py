@@ -62,10 +62,17 @@ class DecayedCounts:
         mass = self.mass[place]
         return float(self.weights[key, place] / mass) if key < len(self.weights) and mass > 0 else 0.0
 
-    def top(self, place: int, k: int) -> Keys:
-        """The k keys with most weight at the half-life of this place, best first."""
-        column = self.weights[:, place]
+    def top(self, place: int, k: int, among: Keys | None = None) -> Keys:
+        """The k keys with most weight at the half-life of this place, best first, ties by key.
+
+        Args:
+            among: distinct keys to choose from; None for all.
+        """
+        column = self.weights[:, place] if among is None else self.weights[among, place]
         k = min(k, len(column))
-        best = np.argpartition(-column, k - 1)[:k]
-        best = best[column[best] > 0]
-        return np.asarray(best[np.argsort(-column[best], kind="stable")], dtype=np.int64)
+        if k == 0:
+            return np.zeros(0, dtype=np.int64)
+        least = max(float(np.partition(column, len(column) - k)[len(column) - k]), np.nextafter(0.0, 1.0))
+        places = np.flatnonzero(column >= least)
+        keys = places if among is None else among[places]
+        return np.asarray(keys[np.lexsort((keys, -column[places]))][:k], dtype=np.int64)

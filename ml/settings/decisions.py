@@ -85,7 +85,6 @@ class DecisionSettings(Section):
 
     rules_file: str
     new_item_openings: int = Field(ge=1)
-    trending_refresh_share: float = Field(gt=0, le=1)
     blend: BlendSettings
     online_learning: OnlineLearningSettings
     diversity: DiversitySettings

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ml.decisions.activity import DAY, Activity, Change
+from ml.decisions.candidates import POPULAR_BY_PLACE, Trending
 from ml.decisions.care import count_since, fatigue, is_campaign_capped, is_quiet
 from ml.decisions.decayed_counts import DecayedCounts
 from ml.decisions.follows import Follows
@@ -99,3 +100,18 @@ def test_a_forgotten_person_leaves_the_memory():
     activity.forget("u")
     assert activity.visitor("u") is None
     assert activity.visits == {}
+
+
+def test_what_is_trending_is_found_from_the_last_answer_as_from_everything():
+    generator = np.random.default_rng(3)
+    activity, at = Activity(), 1_800_000_000.0
+    followed, most = Trending(activity), 0
+    for batch in (1, 400, 30, 2_000, 1, 7):
+        for _ in range(batch):
+            at += float(generator.exponential(40.0))
+            item = f"i{int(generator.zipf(1.3)) % 700}"
+            activity.observe(Change(f"u{generator.integers(90)}", "page_view", at, item))
+        found = followed.keys().tolist()
+        assert found == Trending(activity).keys().tolist()
+        most = max(most, len(found))
+    assert most > max(count for _, count in POPULAR_BY_PLACE)

@@ -22,6 +22,7 @@ from ml.decisions.refitting import AskedQuestion, QuestionLog, Refit, refit
 from ml.settings.decisions import RefitSettings
 from serving.ranking import Ranking
 from serving.state.online import OnlineState
+from serving.time_budget import TimeBudget
 
 logger = logging.getLogger("tessera.serving")
 SEED = 7
@@ -54,7 +55,7 @@ class Refitting:
         self._trending = Trending(state.activity)
         self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
         self._openings = 0
-        self._next_sample = 0.0
+        self._asking_time = TimeBudget(settings.time_share, settings.saved_seconds, time.perf_counter)
         self._next_fit = 0.0
 
     def remember(self, user: str, keys: Keys, rows: Matrix) -> None:
@@ -86,13 +87,12 @@ class Refitting:
             self._take(self.state.activity.keys.get(change.item, -1), answered.keys, answered.rows)
             return
         self._openings += 1
-        started = time.perf_counter()
-        if self._openings < self.settings.sample_every or started < self._next_sample:
+        if self._openings < self.settings.sample_every or not self._asking_time.has_some():
             return
         self._openings = 0
+        started = time.perf_counter()
         self._ask(change, ranking)
-        spent = time.perf_counter() - started
-        self._next_sample = started + spent / self.settings.time_share
+        self._asking_time.spend(time.perf_counter() - started)
 
     async def fit_if_due(self, published: Blend) -> Refit | None:
         """Learn again where there are enough new questions; answers go on meanwhile."""

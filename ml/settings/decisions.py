@@ -25,6 +25,7 @@ class RefitSettings(Section):
     waiting_answers: int = Field(ge=1)
     waiting_seconds: float = Field(ge=0)
     time_share: float = Field(gt=0, le=1)
+    saved_seconds: float = Field(gt=0)
 
 
 class OnlineLearningSettings(Section):

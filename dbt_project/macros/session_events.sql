@@ -1,20 +1,19 @@
 {# The events that a model which follows sessions has to read in this run. #}
 
-{% macro joined_to_sessions(sessions, condition='') -%}
+{% macro joined_to_sessions(sessions, events) -%}
     select
         sessions.session_key,
         sessions.person_id,
         sessions.is_bot,
         sessions.is_internal,
         events.*
-    from {{ ref('stg_events') }} as events
+    from {{ events }} as events
     inner join {{ sessions }} as sessions
         on
             events.bucket_key = sessions.bucket_key
             and events.bucket = sessions.bucket
             and events.occurred_at >= sessions.started_at
             and (sessions.next_started_at is null or events.occurred_at < sessions.next_started_at)
-    {{ condition }}
 {%- endmacro %}
 
 {% macro bucket_key(user_id, anonymous_id, bucket) -%}

@@ -14,7 +14,7 @@ from ml.event_log import EventLog
 from ml.home import Home
 from ml.settings import load_settings
 
-EVENTS = 20_000_000
+EVENTS = 10_000_000  # at 20 million Polars, whose windows hold every event, takes more than 24 GiB
 MARTS = ("sessions", "users", "interactions")
 KEYS = {
     "sessions": ("device_id", "person_id", "started_at"),

@@ -19,8 +19,6 @@ select
     coalesce(bool_or(device_type = 'bot'), false) as is_bot,
     coalesce(bool_or(case when event_type = 'page_view' then {{ is_internal_traffic() }} end), false) as is_internal,
     {{ fingerprint_of(['event_id', 'received_at', 'event_type', 'value', 'item_id']) }} as content
-from {{ ref('stg_events') }}
-{% if is_built('int_activity_bucketed') %}
-where part_path in ({{ text_list(paths) }})
-{% endif %}
+from {{ events_of_parts(paths) if is_built('int_activity_bucketed') else ref('stg_events') }} as events
 group by part_path, user_id, anonymous_id, device_id, bucket
+-- depends_on: {{ source('event_log', 'events') }} {{ ref('stg_event_repeats') }}

@@ -12,9 +12,6 @@ select
     bucket,
     occurred_at,
     {{ url_parameter('page_url', 'utm_campaign') }} as campaign
-from {{ ref('stg_events') }}
-where
-    event_type = 'page_view' and page_url like '%utm_campaign=_%'
-    {% if is_built('int_campaign_clicks') %}
-    and part_path in ({{ text_list(paths) }})
-    {% endif %}
+from {{ events_of_parts(paths) if is_built('int_campaign_clicks') else ref('stg_events') }} as events
+where event_type = 'page_view' and page_url like '%utm_campaign=_%'
+-- depends_on: {{ source('event_log', 'events') }} {{ ref('stg_event_repeats') }}

@@ -1,3 +1,3 @@
 {{ config(materialized='view') }}
 
-{{ joined_to_sessions(ref('int_session_buckets')) }}
+{{ joined_to_sessions(ref('int_session_buckets'), ref('stg_events')) }}

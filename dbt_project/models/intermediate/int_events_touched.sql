@@ -7,7 +7,5 @@
     ~ " order by 1"
 ) -%}
 
-{{ joined_to_sessions(
-    ref('int_sessions_touched'), "where events.part_path in (" ~ text_list(paths) ~ ")" if paths else "where false"
-) }}
+{{ joined_to_sessions(ref('int_sessions_touched'), events_of_parts(paths)) }}
 -- depends_on: {{ ref('int_activity_bucketed') }}

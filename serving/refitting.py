@@ -18,7 +18,8 @@ from ml.decisions.activity import OPENINGS, Change
 from ml.decisions.blend import Blend
 from ml.decisions.candidates import Keys, Trending, gather
 from ml.decisions.features import Features, Matrix, Question
-from ml.decisions.refitting import AskedQuestion, QuestionLog, Refit, refit
+from ml.decisions.questions import AskedQuestion, QuestionLog
+from ml.decisions.refitting import Refit, refit
 from ml.settings.decisions import RefitSettings
 from serving.ranking import Ranking
 from serving.state.online import OnlineState
@@ -26,6 +27,8 @@ from serving.time_budget import TimeBudget
 
 logger = logging.getLogger("tessera.serving")
 SEED = 7
+JUDGING = 400
+JUDGING_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class Refitting:
         self.settings = settings
         self.fresh: Blend | None = None
         self.clock = time.monotonic
-        self._log = QuestionLog(settings.kept_questions)
+        judging = min(JUDGING, int(JUDGING_SHARE * settings.kept_questions))
+        self._log = QuestionLog(settings.kept_questions, judging, JUDGING_SHARE, SEED)
         self._features = Features(state.activity)
         self._trending = Trending(state.activity)
         self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
@@ -96,11 +100,11 @@ class Refitting:
 
     async def fit_if_due(self, published: Blend) -> Refit | None:
         """Learn again where there are enough new questions; answers go on meanwhile."""
-        enough = len(self._log.questions) >= self.settings.minimum_questions
-        if not enough or self._log.since_fit < self.settings.new_questions or time.monotonic() < self._next_fit:
+        enough = len(self._log) >= self.settings.minimum_questions
+        if not enough or self._log.since_split < self.settings.new_questions or time.monotonic() < self._next_fit:
             return None
         started = time.monotonic()
-        found = await asyncio.to_thread(refit, self._log.taken(), published, SEED)
+        found = await asyncio.to_thread(refit, *self._log.split(), published, SEED)
         ended = time.monotonic()
         self._next_fit = ended + (ended - started) * (1 / self.settings.time_share - 1)
         self.fresh = found.blend if found.is_sound else None

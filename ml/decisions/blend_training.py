@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import lightgbm as lgb
 import numpy as np
@@ -12,14 +11,16 @@ import numpy.typing as npt
 from ml.decisions.activity import OPENINGS, Activity, ActivityLimits, Change
 from ml.decisions.blend import Blend
 from ml.decisions.candidates import Trending, gather
-from ml.decisions.features import NAMES, Features, Matrix, Question
+from ml.decisions.features import Features, Matrix, Question
 from ml.decisions.linked import Linked
 from ml.decisions.nearest import Nearest
 from ml.decisions.personal import Personal
+from ml.decisions.questions import AskedQuestion, QuestionLog, joined
 from ml.decisions.shelf import Shelf
 
 PERSONAL = 50
 APPROXIMATE_ABOVE = 50_000
+HELD_SHARE = 0.1
 FILLING_SHARE = 1 / 3  # of the openings only fill the memory
 TREES = {
     "objective": "lambdarank",
@@ -34,23 +35,6 @@ TREES = {
     "lambdarank_truncation_level": 10,
     "verbose": -1,
 }
-
-
-@dataclass(frozen=True)
-class Questions:
-    """What was asked of the log.
-
-    Attributes:
-        rows: float32 (total candidates, features).
-        opened: bool (total candidates,), true for the candidate that was opened.
-        sizes: int64 (questions,), candidates of each.
-        missed: questions whose item was no candidate; they are counted and not kept.
-    """
-
-    rows: Matrix
-    opened: npt.NDArray[np.bool_]
-    sizes: npt.NDArray[np.int64]
-    missed: int
 
 
 def train_blend(
@@ -71,29 +55,34 @@ def train_blend(
         seed: of the draw and of the trees.
         minimum_questions: below so many the prior weights are kept: trees on little are noise.
     """
-    asked = interleave(changes, shelf, questions, seed)
-    total = len(asked.sizes)
+    log, missed = QuestionLog(questions, max(1, int(HELD_SHARE * questions)), HELD_SHARE, seed), 0
+    for question in interleave(changes, shelf, questions, seed):
+        if question is None:
+            missed += 1
+        else:
+            log.add(question)
+    total = len(log)
     if total < minimum_questions:
         blend = Blend.prior()
         blend.figures = {"questions": total, "learned": False}
         return blend
-    held = max(1, total // 10)
-    split = int(asked.sizes[:-held].sum())
-    ranker = fit_ranker(asked.rows[:split], asked.opened[:split], asked.sizes[:-held], seed=seed, threads=threads)
-    held_rows, held_opened = asked.rows[split:], asked.opened[split:]
+    learned, held = log.split()
+    rows, opened, sizes = joined(learned)
+    ranker = fit_ranker(rows, opened, sizes, seed=seed, threads=threads)
+    held_rows, held_opened, held_sizes = joined(held)
     scores = np.asarray(ranker.predict(held_rows), dtype=np.float64)
     prior = Blend.prior().base(held_rows)
     blend = Blend(
         ranker=ranker,
-        means=asked.rows[:split].mean(axis=0, dtype=np.float64),
-        deviations=asked.rows[:split].std(axis=0, dtype=np.float64) + 1e-6,
-        scale=calibrated_scale(scores, held_opened, asked.sizes[-held:]),
+        means=rows.mean(axis=0, dtype=np.float64),
+        deviations=rows.std(axis=0, dtype=np.float64) + 1e-6,
+        scale=calibrated_scale(scores, held_opened, held_sizes),
         figures={
             "learned": True,
             "questions": total,
-            "missed_share": round(asked.missed / (asked.missed + total), 4),
-            "hit_rate_at_5": hit_rate(scores, held_opened, asked.sizes[-held:], 5),
-            "hit_rate_at_5_of_prior": hit_rate(prior, held_opened, asked.sizes[-held:], 5),
+            "missed_share": round(missed / (missed + total), 4),
+            "hit_rate_at_5": hit_rate(scores, held_opened, held_sizes, 5),
+            "hit_rate_at_5_of_prior": hit_rate(prior, held_opened, held_sizes, 5),
         },
     )
     return blend
@@ -102,13 +91,18 @@ def train_blend(
 def fit_ranker(
     rows: Matrix, opened: npt.NDArray[np.bool_], sizes: npt.NDArray[np.int64], *, seed: int, threads: int
 ) -> lgb.Booster:
-    """The trees, learned from questions as `Questions` holds them."""
+    """The trees, learned from questions as `joined` gives them."""
     ranker = lgb.LGBMRanker(**TREES, random_state=seed, n_jobs=threads)
     return ranker.fit(rows, opened, group=sizes).booster_
 
 
-def interleave(changes: Sequence[Change], shelf: Shelf | None, questions: int, seed: int) -> Questions:
-    """Feed the log to an activity and ask, before some openings, what the candidates look like."""
+def interleave(
+    changes: Sequence[Change], shelf: Shelf | None, questions: int, seed: int
+) -> Iterator[AskedQuestion | None]:
+    """Feed the log to an activity and ask, before some openings, what the candidates look like.
+
+    Yields the questions, oldest first; None for one whose item was no candidate.
+    """
     activity, linked = Activity(ActivityLimits()), Linked(shelf)
     for _ in linked.link(activity):
         pass
@@ -121,7 +115,6 @@ def interleave(changes: Sequence[Change], shelf: Shelf | None, questions: int, s
     # drawn, not every n-th: people's first and second openings alternate, and a stride would meet one kind alone
     drawn = np.random.default_rng(seed).choice(openings, min(questions, len(openings)), replace=False)
     asked = set(drawn.tolist())
-    rows, opened, sizes, missed = [], [], [], 0
     for place, change in enumerate(changes):
         if place in asked and change.user in activity.visitors and change.item is not None:
             visitor = activity.visitors[change.user]
@@ -130,17 +123,13 @@ def interleave(changes: Sequence[Change], shelf: Shelf | None, questions: int, s
             question = Question(change.at, visit, visitor, personal.folded(visitor), linked.segment(row))
             excluded = visitor.seen | visitor.rejected
             keys = gather(question, personal, trending, None, excluded).keys
-            is_opened = keys == activity.keys.get(change.item, -1)
-            if is_opened.any():
-                rows.append(features.rows(question, keys, personal))
-                opened.append(is_opened)
-                sizes.append(len(keys))
-            elif activity.keys.get(change.item, -1) not in visitor.seen:
-                missed += 1
+            key = activity.keys.get(change.item, -1)
+            opened = int(np.searchsorted(keys, key))
+            if opened < len(keys) and keys[opened] == key:
+                yield AskedQuestion(features.rows(question, keys, personal), opened)
+            elif key not in visitor.seen:
+                yield None
         activity.observe(change)
-    if not rows:
-        return Questions(np.zeros((0, len(NAMES)), np.float32), np.zeros(0, bool), np.zeros(0, np.int64), missed)
-    return Questions(np.vstack(rows), np.concatenate(opened), np.array(sizes), missed)
 
 
 def asked_from(changes: Sequence[Change]) -> float | None:

@@ -34,11 +34,16 @@ OPENED_FIRST = np.array([1.0] * 5 + [0.0] * 4)
 OPENED_QUICKLY = np.array([1.0] * 5 + [1.0, 1.0, 0.0, 0.0])
 OPENED_SLOWLY = np.array([1.0] * 5 + [0.0, 0.0, 1.0, 1.0])
 FOLLOW_HALF_LIVES = (1800.0, 4 * HOUR, 7 * DAY)
+ACROSS_HALF_LIVES = (HOUR, 8 * HOUR)
 SCOPE_HALF_LIVES = (HOUR, 8 * HOUR)
 SCOPE_KINDS = ("country", "region", "device")
 NEAR_ITEMS = 5
+EARLIER_ITEMS = 3
+EARLIER_AMONG = 8
 NEIGHBOURS_OF_A_SCOPE = 1000
 OPENED_LATELY = 1000
+PLACES = 4
+TASTED = 20
 
 
 @dataclass(slots=True)
@@ -120,6 +125,7 @@ class Activity:
         self.popular = DecayedCounts(POPULAR_HALF_LIVES + WITHIN_HALF_LIVES)
         self.next = Follows(FOLLOW_HALF_LIVES, self.limits.neighbours)
         self.near = Follows(FOLLOW_HALF_LIVES, self.limits.neighbours)
+        self.across = Follows(ACROSS_HALF_LIVES, self.limits.neighbours)
         self.scope_numbers: dict[str, int] = {}
         self.in_scope = Follows(SCOPE_HALF_LIVES, NEIGHBOURS_OF_A_SCOPE)
         self.reporting_slots: set[str] = set()
@@ -192,6 +198,27 @@ class Activity:
         values = (visitor.country, visitor.region, visitor.device)
         return [f"{kind}:{value}" for kind, value in zip(SCOPE_KINDS, values, strict=True) if value]
 
+    @staticmethod
+    def place_scope(visit: Visit | None) -> str:
+        """Name of the group of openings that come after as many others of their visit."""
+        return f"place:{min(len(visit.items), PLACES)}" if visit else "place:0"
+
+    def taste_scope(self, visitor: Visitor | None) -> str | None:
+        """Name of the group of people with this person's favourite category; None where they have none."""
+        counts: dict[str, int] = {}
+        for item, _ in visitor.recent[-TASTED:] if visitor else ():
+            category = self.categories.get(item)
+            if category is not None:
+                counts[category] = counts.get(category, 0) + 1
+        return f"favourite:{max(counts, key=counts.__getitem__)}" if counts else None
+
+    @staticmethod
+    def earlier_items(visit: Visit | None, visitor: Visitor | None) -> list[int]:
+        """The last few items that the person opened before this visit, the newest last."""
+        recent = visitor.recent[-EARLIER_AMONG:] if visitor else []
+        running = visit.items if visit else []
+        return [item for item, _ in recent if item not in running][-EARLIER_ITEMS:]
+
     def forget(self, user: str) -> None:
         """Drop all that is held of a person. Counts over everybody name nobody and stay."""
         self.visitors.pop(user, None)
@@ -226,7 +253,7 @@ class Activity:
         repeated = bool(visit.items) and visit.items[-1] == item and change.at - visit.last_at < REPEAT_SECONDS
         if not repeated:
             self._count(change, visitor, visit, item)
-            self._follow(visit, item, change.at)
+            self._follow(visit, visitor, item, change.at)
             visit.items.append(item)
             visit.opened += 1
             del visit.items[: -self.limits.recent_items]
@@ -250,10 +277,17 @@ class Activity:
         category = self.categories.get(visit.items[-1]) if visit.items else None
         if category is not None:
             self.in_scope.add(self._scope(f"after:{category}"), item, unit)
-        for scope in self.scopes(visitor):
-            self.in_scope.add(self._scope(scope), item, unit)
+        for scope in (*self.scopes(visitor), self.place_scope(visit), self.taste_scope(visitor)):
+            if scope is not None:
+                self.in_scope.add(self._scope(scope), item, unit)
 
-    def _follow(self, visit: Visit, item: int, at: float) -> None:
+    def _follow(self, visit: Visit, visitor: Visitor, item: int, at: float) -> None:
+        earlier = self.earlier_items(visit, visitor)
+        if earlier:
+            unit = self.across.unit(at)
+            for other in earlier:
+                if other != item:
+                    self.across.add(other, item, unit)
         if not visit.items:
             return
         self.next.add(visit.items[-1], item, self.next.unit(at))

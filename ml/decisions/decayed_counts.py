@@ -42,7 +42,8 @@ class DecayedCounts:
             grown[: len(self.weights)] = self.weights
             self.weights = grown
         weight = np.exp2(exponent) * counted
-        self.weights[key] += weight
+        row = self.weights[key]
+        row += weight
         self.mass += weight
 
     def shares(self, keys: Keys, prior: float = 1.0) -> Floats:

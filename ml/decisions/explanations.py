@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ml.decisions.features import LAST, NAMES, POPULARITY, WITHIN, Matrix
+from ml.decisions.features import GROUPS, LAST, MANNERS, NAMES, POPULARITY, RISES, WITHIN, Matrix
 from ml.segmentation.wording import listed
 
 Floats = npt.NDArray[np.float64]
@@ -23,7 +23,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "follows": (
         *LAST, "place_next", "lift", "next_4h_of_2nd", "near_4h_of_2nd", "next_4h_of_3rd", "near_4h_of_3rd",
     ),
-    "goes_with": ("near_7d_of_history", "near_4h_of_all", "near_7d_of_all"),
+    "goes_with": ("near_7d_of_history", "near_4h_of_all", "near_7d_of_all", "across_1h", "across_8h_of_newest"),
     "similar": ("similar_to_last",),
     "topic_of_last": ("same_category", "after_category"),
     "taste": ("personal",),
@@ -33,7 +33,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "in_region": ("scope_region",),
     "on_device": ("scope_device",),
     "fresh": ("age", "published_age", "passed", "passed_visits", "passed_day"),
-    "popular": (*POPULARITY, *WITHIN, "trend", "place_popular", "idle"),
+    "popular": (*POPULARITY, *WITHIN, *RISES, *MANNERS, *GROUPS, "trend", "place_popular", "idle"),
 }  # fmt: skip
 """Features by the kind of evidence that they are; those of ASKING are equal for all candidates, so no reason."""
 _MEMBERS = np.array([[name in members for name in NAMES] for members in FAMILIES.values()])

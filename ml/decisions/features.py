@@ -15,11 +15,27 @@ Keys = npt.NDArray[np.int64]
 Matrix = npt.NDArray[np.float32]
 LAST_ITEMS = 3
 PRIOR = 3.0
+PULL = 5.0
+GROUP_PRIOR = 20.0
 SMALL = 1e-6
+NOTICED = 1e-4
 
 POPULARITY = ("popular_5m", "popular_30m", "popular_2h", "popular_8h", "popular_3d")
+RISES = ("rise_5m_30m", "rise_30m_2h", "rise_2h_8h", "rise_8h_3d")
+MANNERS = ("quick_of_all_30m", "slow_of_all_30m", "quick_to_slow_4h")
 WITHIN = ("quick_30m", "quick_4h", "slow_30m", "slow_4h")
-LAST = ("next_30m", "next_4h", "next_7d", "near_30m", "near_4h", "near_7d")
+LAST = (
+    "next_30m",
+    "next_4h",
+    "next_7d",
+    "near_30m",
+    "near_4h",
+    "near_7d",
+    "next_or_popular",
+    "near_or_popular",
+    "now_next_or_popular",
+    "now_near_or_popular",
+)
 BEFORE = (
     "next_4h_of_2nd",
     "near_4h_of_2nd",
@@ -28,8 +44,11 @@ BEFORE = (
     "near_7d_of_history",
     "near_4h_of_all",
     "near_7d_of_all",
+    "across_1h",
+    "across_8h_of_newest",
 )
 SCOPES = ("scope_country", "scope_region", "scope_device", "after_category")
+GROUPS = ("in_place", "in_place_lift", "of_favourite", "of_favourite_lift")
 FACTS = (
     "age", "published_age", "category_share", "same_category", "personal", "trend", "place_popular", "place_next",
     "passed", "passed_visits", "passed_day", "lift", "similar_to_last", "segment", "idle",
@@ -38,7 +57,14 @@ ASKING = (
     "opened_in_visit", "seconds_since_last", "hour", "opened", "mean_popularity", "followers_30m", "followers_7d",
     "seconds_away",
 )  # fmt: skip
-NAMES = (*POPULARITY, *WITHIN, *LAST, *BEFORE, *SCOPES, *FACTS, *ASKING)
+NAMES = (*POPULARITY, *WITHIN, *RISES, *MANNERS, *LAST, *BEFORE, *SCOPES, *GROUPS, *FACTS, *ASKING)
+_COMPARED = (
+    ("popular_5m", "popular_30m"), ("popular_30m", "popular_2h"), ("popular_2h", "popular_8h"),
+    ("popular_8h", "popular_3d"), ("quick_30m", "popular_30m"), ("slow_30m", "popular_30m"),
+    ("quick_4h", "slow_4h"),
+)  # fmt: skip
+"""What RISES and MANNERS compare."""
+_MORE, _LESS = ([NAMES.index(name) for name in names] for names in zip(*_COMPARED, strict=True))
 
 
 @dataclass
@@ -95,20 +121,23 @@ class Features:
 
         popular = activity.popular.shares(keys, PRIOR)
         put(np.log(popular + SMALL))
-        following = self._last(question, keys)
+        noticed = np.log(popular + NOTICED)
+        put(noticed[:, _MORE] - noticed[:, _LESS])
+        following = self._last(question, keys, popular[:, 1])
         put(following)
         put(self._before(question, keys))
         put(self._scopes(question, keys))
+        put(self._groups(question, keys, popular[:, 3]))
         put(self._facts(question, keys, personal, popular, following))
         put(np.repeat(self._asking(question)[None, :], n, axis=0))
         return found
 
-    def _shares(self, follows: Follows, item: int, at: float, keys: Keys) -> Floats:
-        """Share of each candidate among what goes with `item`, float64 (n, half-lives)."""
+    def _weights(self, follows: Follows, item: int, at: float, keys: Keys) -> tuple[Floats, Floats]:
+        """How much each candidate goes with `item`, float64 (n, half-lives), and all together, (half-lives,)."""
         neighbours = follows.of.get(item)
         width = len(follows.half_lives)
         if neighbours is None:
-            return np.zeros((len(keys), width))
+            return np.zeros((len(keys), width)), np.zeros(width)
         if len(self._scratch) < len(self.activity.items):
             self._scratch = np.zeros((2 * len(self.activity.items), 3))
         places, weights = neighbours.keys[: neighbours.size], neighbours.weights[: neighbours.size]
@@ -117,23 +146,27 @@ class Features:
         values = scratch[keys]
         scratch[places] = 0.0
         scale = follows.scale(at)
-        return np.asarray(values * scale / (neighbours.mass * scale + PRIOR))
+        return values * scale, neighbours.mass * scale
 
-    def _last(self, question: Question, keys: Keys) -> Floats:
-        last = question.last_items
-        if not last:
-            return np.zeros((len(keys), 6))
-        at = question.at
-        return np.hstack(
-            [
-                self._shares(self.activity.next, last[0], at, keys),
-                self._shares(self.activity.near, last[0], at, keys),
-            ]
-        )
+    def _shares(self, follows: Follows, item: int, at: float, keys: Keys) -> Floats:
+        """Share of each candidate among what goes with `item`, float64 (n, half-lives)."""
+        weights, mass = self._weights(follows, item, at, keys)
+        return np.asarray(weights / (mass + PRIOR))
+
+    def _last(self, question: Question, keys: Keys, popular: Floats) -> Floats:
+        found = np.zeros((len(keys), len(LAST)))
+        found[:, 6:] = np.log(popular + SMALL)[:, None]
+        if question.last_items:
+            for place, follows in enumerate((self.activity.next, self.activity.near)):
+                weights, mass = self._weights(follows, question.last_items[0], question.at, keys)
+                found[:, 3 * place : 3 * place + 3] = weights / (mass + PRIOR)
+                found[:, 6 + place] = np.log(_backed_off(weights, mass, popular) + SMALL)
+                found[:, 8 + place] = np.log(_backed_off(weights[:, :1], mass[:1], popular) + SMALL)
+        return found
 
     def _before(self, question: Question, keys: Keys) -> Floats:
         last, at = question.last_items, question.at
-        found = np.zeros((len(keys), 7))
+        found = np.zeros((len(keys), len(BEFORE)))
         for place, item in enumerate(last[1:]):
             found[:, 2 * place] = self._shares(self.activity.next, item, at, keys)[:, 1]
             found[:, 2 * place + 1] = self._shares(self.activity.near, item, at, keys)[:, 1]
@@ -145,6 +178,11 @@ class Features:
                 found[:, 4] = shares[:, 2]
             found[:, 5] += shares[:, 1]
             found[:, 6] += shares[:, 2]
+        for place, item in enumerate(reversed(self.activity.earlier_items(question.visit, question.visitor))):
+            shares = self._shares(self.activity.across, item, at, keys)
+            found[:, 7] += shares[:, 0]
+            if place == 0:
+                found[:, 8] = shares[:, 1]
         return found
 
     def _scopes(self, question: Question, keys: Keys) -> Floats:
@@ -158,6 +196,21 @@ class Features:
             if number is not None:
                 shares = self._shares(self.activity.in_scope, number, question.at, keys)
                 found[:, place] = np.log(shares[:, 1] + SMALL)
+        return found
+
+    def _groups(self, question: Question, keys: Keys, popular: Floats) -> Floats:
+        """Share in groups of openings and people like this one, and how far it is above that among all."""
+        found = np.zeros((len(keys), len(GROUPS)))
+        scopes = (self.activity.place_scope(question.visit), self.activity.taste_scope(question.visitor))
+        for place, scope in enumerate(scopes):
+            number = self.activity.scope_numbers.get(scope) if scope else None
+            if number is None:
+                found[:, 2 * place] = np.log(SMALL)
+                continue
+            weights, mass = self._weights(self.activity.in_scope, number, question.at, keys)
+            found[:, 2 * place] = np.log(weights[:, 0] / (mass[0] + PRIOR) + SMALL)
+            expected = (weights[:, 1] + GROUP_PRIOR * popular) / (mass[1] + GROUP_PRIOR)
+            found[:, 2 * place + 1] = np.log((expected + SMALL) / (popular + SMALL))
         return found
 
     def _facts(
@@ -228,6 +281,21 @@ class Features:
                 min(away, 7 * 86400.0),
             ]
         )
+
+
+def _backed_off(weights: Floats, mass: Floats, popular: Floats) -> Floats:
+    """Chance of each candidate where little is known of what goes with an item, float64 (n,).
+
+    The share at each half-life is drawn towards that at the next longer one, the longest towards popularity.
+
+    Args:
+        weights, mass: float64 (n, half-lives) and (half-lives,), the shortest first.
+        popular: float64 (n,), shares among all openings.
+    """
+    chances = popular
+    for place in reversed(range(len(mass))):
+        chances = (weights[:, place] + PULL * chances) / (mass[place] + PULL)
+    return chances
 
 
 def _places(values: Floats) -> Floats:

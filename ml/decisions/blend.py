@@ -61,6 +61,11 @@ class Blend:
         """What counts before anything was learned."""
         return cls(ranker=None, means=np.zeros(len(NAMES)), deviations=np.ones(len(NAMES)))
 
+    @property
+    def questions(self) -> int:
+        """How many questions it was learned from."""
+        return int(self.figures.get("questions", 0))
+
     def base(self, rows: Matrix) -> Floats:
         """Score of each candidate before the correction, float64 (n,)."""
         if self.ranker is not None:

@@ -2,8 +2,9 @@
 
 Tastes of a Monday noon are not those of the Sunday night that the published ranker was learned on. A sample of the
 openings is ranked just before it counts, as training does with the log; the newest of these questions make a
-second ranker, and its opinion stands beside the published one's with equal weight. On Globo's log, with both
-learned on 1,850 questions, that lifted HR@5 by 3.4 % on a Friday and by 6.4 % on a Sunday.
+second ranker. Each of the two counts as the questions behind it, and newer ones double: with 800 of them against
+5,400 an equal voice did harm. On Globo's log 5,000 of them lifted HR@5 by 2.5 % on a Friday and by 2.8 % on a
+Monday.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ml.decisions.questions import AskedQuestion, joined
 
 Floats = npt.NDArray[np.float64]
 K = 5
+FRESHNESS = 2.0  # how many of the published ranker's questions a newer one is worth
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def refit(learned: Sequence[AskedQuestion], held: Sequence[AskedQuestion], publi
         means=published.means,
         deviations=published.deviations,
         scale=calibrated_scale(scores, held_opened, held_sizes),
+        figures={"questions": total},
     )
     return Refit(
         fresh,
@@ -77,9 +80,13 @@ def refit(learned: Sequence[AskedQuestion], held: Sequence[AskedQuestion], publi
 
 
 def mixed(published: Blend, fresh: Blend | None, rows: Matrix) -> Floats:
-    """Score of each candidate, float64 (n,): the mean of both rankers; of one, where only one was learned."""
+    """Score of each candidate, float64 (n,), of both rankers; of one, where only one was learned.
+
+    Each counts as the questions that it was learned from, newer ones more.
+    """
     if fresh is None:
         return published.base(rows)
     if published.ranker is None:
         return fresh.base(rows)
-    return np.asarray((published.base(rows) + fresh.base(rows)) / 2)
+    old, new = published.questions, FRESHNESS * fresh.questions
+    return np.asarray((old * published.base(rows) + new * fresh.base(rows)) / (old + new))

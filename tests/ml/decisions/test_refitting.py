@@ -49,13 +49,13 @@ def test_a_ranker_that_errs_by_more_than_noise_is_left(now, is_sound):
     assert Refit(Blend.prior(), 500, 100, now, 0.5).is_sound is is_sound
 
 
-def test_both_opinions_count_alike_and_one_alone_where_there_is_one():
+def test_both_opinions_count_by_their_questions_and_one_alone_where_there_is_one():
     good = refit(*split(questions(300)), Blend.prior(), seed=1).blend
     rows = next(questions(1)).rows
     np.testing.assert_allclose(mixed(Blend.prior(), good, rows), good.base(rows))
     np.testing.assert_allclose(mixed(good, None, rows), good.base(rows))
-    other = refit(*split(questions(300, seed=9)), Blend.prior(), seed=2).blend
-    np.testing.assert_allclose(mixed(good, other, rows), (good.base(rows) + other.base(rows)) / 2)
+    newer = refit(*split(questions(150, seed=9)), Blend.prior(), seed=2).blend
+    np.testing.assert_allclose(mixed(good, newer, rows), (good.base(rows) + newer.base(rows)) / 2)
 
 
 def test_memory_is_bounded_and_new_questions_are_counted():

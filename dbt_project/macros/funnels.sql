@@ -56,6 +56,65 @@
     )
 {%- endmacro %}
 
+{% macro passages_from(steps, per) -%}
+    {#- One row per step taken of the funnels that go by sessions, or of those that go by users. -#}
+    {%- set funnels = {} -%}
+    {%- for name, funnel in var('funnels').items() if funnel.per == per -%}{%- do funnels.update({name: funnel}) -%}{%- endfor %}
+    {%- if not funnels -%}
+    select
+        cast(null as {{ type_of('varchar') }}) as funnel,
+        cast(null as bigint) as step_number,
+        step,
+        session_key,
+        user_id,
+        cast(null as date) as date,
+        cast(null as timestamp) as reached_at,
+        cast(null as timestamp) as next_reached_at
+    from {{ steps }} as steps
+    where false
+    {%- else -%}
+    with steps as (
+
+        select * from {{ steps }} as steps
+
+    ),
+
+    passages as (
+
+        {% for name, funnel in funnels.items() -%}
+        {{ funnel_passages(name, funnel) }}
+        {{ 'union all' if not loop.last }}
+        {% endfor -%}
+
+    ),
+
+    names as (
+
+        {% for name, funnel in funnels.items() -%}
+        {%- set outer = loop -%}
+        {% for step in funnel.steps -%}
+        select '{{ name }}' as funnel, {{ loop.index }} as step_number, '{{ step }}' as step
+        {{ 'union all' if not (loop.last and outer.last) }}
+        {% endfor -%}
+        {% endfor -%}
+
+    )
+
+    select
+        passages.funnel,
+        cast(names.step_number as bigint) as step_number,
+        names.step,
+        passages.session_key,
+        passages.user_id,
+        cast({{ element_of('passages.reached_at', 1) }} as date) as date,
+        {{ element_of('passages.reached_at', 'names.step_number') }} as reached_at,
+        {{ element_of('passages.reached_at', 'names.step_number + 1') }} as next_reached_at
+    from passages
+    inner join names on passages.funnel = names.funnel
+    where {{ element_of('passages.reached_at', 'names.step_number') }} is not null
+    {%- endif -%}
+{%- endmacro %}
+
 {% macro funnel_measures(passages) -%}
     count(*) as entered,
     count({{ passages }}.next_reached_at) as converted,

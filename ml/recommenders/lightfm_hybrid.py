@@ -49,7 +49,7 @@ class LightFMHybrid(FactorRecommender):
         vectors_file: vectors of the items (Parquet or NumPy, see `read_vectors`) that identity embeddings start
             from; an item that nobody took yet gets the identity that its vector lets expect.
         seed: the same seed and one thread give the same model.
-        threads: None: all cores, which is not reproducible to the bit, and faster only where the embeddings are many:
+        threads: None: all cores, which is not reproducible to the bit, and faster only for many embeddings:
             on ml-100k two threads take longer than one.
 
     Learned:

@@ -44,7 +44,11 @@
             {%- endfor %}
         from (
             select
+                {% if funnel.per == 'session' -%}
+                session_key,
+                {%- else -%}
                 min_by(session_key, {{ pair_of(element_of('taken_at', 1), 'session_key') }}) filter (where step = '{{ funnel.steps[0] }}') as session_key,
+                {%- endif %}
                 min(user_id) as user_id
                 {%- for step in funnel.steps %},
                 {{ joined_lists('taken_at', "step = '" ~ step ~ "'") }} as times_{{ loop.index }}

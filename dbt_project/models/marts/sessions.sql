@@ -72,13 +72,13 @@ pages as (
 
     select
         session_key,
-        count(distinct page_key) as pages,
+        count(distinct {{ key_of(['page_key']) }}) as pages,
         round(sum(engaged_seconds), 3) as engaged_seconds,
         cast(sum(heartbeats) as bigint) as heartbeats,
         max(scroll_depth) as scroll_depth,
-        min_by(page_key, path_position) as landing_page,
-        max_by(page_key, path_position) as exit_page,
-        min_by(page_url, path_position) as landing_url
+        min(case when path_position = 1 then page_key end) as landing_page,
+        min(case when next_page_key is null then page_key end) as exit_page,
+        min(case when path_position = 1 then page_url end) as landing_url
     from {{ ref('int_page_views') }}
     {% if not whole %}
     where session_key in {{ queued('sessions', 'session_key') }}

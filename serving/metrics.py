@@ -44,7 +44,7 @@ MODEL_AGE_SECONDS = Gauge(
 
 RESIDENT_BYTES = Gauge(
     "tessera_resident_bytes",
-    "Memory that the workers hold in RAM; about 0.6 GiB, and 1.4 GiB a million items of 64 factors",
+    "Memory that the workers hold in RAM; about 0.6 GiB, and 1.6 GiB a million items of 64 factors",
     registry=REGISTRY,
     multiprocess_mode="livesum",
 )

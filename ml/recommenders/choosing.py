@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from numpy.linalg import LinAlgError
 
 from ml.evaluation.bootstrap import Interval, mean_interval
@@ -15,6 +17,7 @@ from ml.recommenders.candidates import Configuration
 from ml.recommenders.validation import Floats, ValidationWindow
 
 MOST_VALIDATION_USERS = 3_000
+FEWEST_JUDGES = 100  # users from whom on a standard error says whether two models can be told apart
 STACK_MOST_PAIRS = (
     500_000  # the second stage fits its first stage once a fold: beyond this, minutes become an hour
 )
@@ -72,6 +75,7 @@ class Choice:
 
     Attributes:
         recommender: fitted on all the data.
+        configuration: of the recommender, see `settled`.
         trials: every configuration that was validated, best first; none where there was nothing to choose by.
         metric: what decided.
         cold_share: share of the held-out interactions on items without any in training.
@@ -79,15 +83,11 @@ class Choice:
     """
 
     recommender: Recommender
+    configuration: Configuration
     trials: tuple[Trial, ...]
     metric: str
     cold_share: float
     warnings: tuple[str, ...]
-
-    @property
-    def configuration(self) -> Configuration:
-        """The chosen configuration."""
-        return self.trials[0].configuration if self.trials else PLAINEST
 
 
 def choose(
@@ -117,7 +117,7 @@ def choose(
         window = ValidationWindow.hold_back(data, validation, seed=seed, most_users=MOST_VALIDATION_USERS)
     except EmptySplitError as error:
         told(f"nothing to choose by ({error}): popularity")
-        return Choice(PLAINEST.make().fit_aligned(data), (), "", float("nan"), ())
+        return Choice(PLAINEST.make().fit_aligned(data), PLAINEST, (), "", float("nan"), ())
     for warning in window.warnings:
         told(f"note: {warning}")
     plan = planned(data, window.columns is not None, validation)
@@ -138,10 +138,32 @@ def choose(
             f"[{found.interval.low:.4f}, {found.interval.high:.4f}] in {found.seconds:.0f} s"
         )
     trials.sort(key=lambda trial: -trial.interval.mean)
-    best = trials[0].configuration
-    told(f"chosen: {best.model}; fitting it on all interactions")
-    recommender = best.make().fit_aligned(data)
-    return Choice(recommender, tuple(trials), window.metric, window.cold_share, window.warnings)
+    chosen = settled(trials)
+    if chosen is not trials[0].configuration:
+        both = " and ".join(part["model"] for part in chosen.params["models"])
+        told(f"{both} cannot be told apart: both together")
+    told(f"chosen: {chosen.model}; fitting it on all interactions")
+    recommender = chosen.make().fit_aligned(data)
+    return Choice(recommender, chosen, tuple(trials), window.metric, window.cold_share, window.warnings)
+
+
+def settled(trials: Sequence[Trial]) -> Configuration:
+    """The best configuration, or both, blended, where the next best of another kind is as good.
+
+    As good is a mean difference over users within its standard error. To choose between two such models is to
+    toss a coin; their mean is seldom worse than either, since they err on different users.
+
+    Args:
+        trials: best first.
+    """
+    best = trials[0]
+    rival = next((trial for trial in trials if trial.configuration.model != best.configuration.model), None)
+    if rival is not None:
+        gaps = best.per_user - rival.per_user
+        gaps = gaps[~np.isnan(gaps)]
+        if len(gaps) >= FEWEST_JUDGES and gaps.mean() <= gaps.std() / math.sqrt(len(gaps)):
+            return _together([best.configuration, rival.configuration])
+    return best.configuration
 
 
 def planned(data: TrainingData, cold: bool, validation: str) -> list[Configuration]:

@@ -4,10 +4,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from ml.evaluation.bootstrap import mean_interval
 from ml.recommenders import choosing
 from ml.recommenders.base import TrainingData
 from ml.recommenders.candidates import Configuration
-from ml.recommenders.choosing import choose, planned
+from ml.recommenders.choosing import Trial, choose, planned, settled
 from ml.recommenders.interactions import Interactions
 
 FEW = (
@@ -84,3 +85,28 @@ def test_the_plan_leaves_out_what_the_size_does_not_allow(two_tastes, monkeypatc
     assert "stacked" in [found.model for found in planned(data, cold=False, validation="time")]
     monkeypatch.setattr(choosing, "STACK_MOST_PAIRS", 10)
     assert "stacked" not in [found.model for found in planned(data, cold=False, validation="time")]
+
+
+def judged(model, per_user):
+    per_user = np.asarray(per_user, dtype=float)
+    return Trial(Configuration(model, {}), per_user, mean_interval(per_user), 1.0)
+
+
+def test_models_that_cannot_be_told_apart_are_blended():
+    random = np.random.default_rng(0)
+    quality = random.random(400)
+    best, close = judged("ease", quality + 0.01), judged("als", quality + 0.3 * random.standard_normal(400))
+    both = settled([best, judged("ease", quality), close])
+    assert [(part["model"], part["weight"]) for part in both.params["models"]] == [("ease", 1.0), ("als", 1.0)]
+
+
+def test_a_model_that_is_better_for_the_same_users_stands_alone():
+    random = np.random.default_rng(0)
+    quality = random.random(400)
+    best = judged("ease", quality + 0.01)
+    assert settled([best, judged("als", quality)]) is best.configuration
+    undefined = np.where(np.arange(400) % 2, quality, np.nan)
+    assert settled([best, judged("als", undefined)]) is best.configuration
+    assert settled([best]) is best.configuration
+    few = judged("ease", quality[:50] + 0.01)
+    assert settled([few, judged("als", random.permutation(quality[:50]))]) is few.configuration

@@ -99,7 +99,7 @@ def tables(warehouse: Built) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def one_zero(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The row with 0.0 for -0.0, an equal number: which of them a sum rounds to depends on the order of its rows."""
+    """The row with 0.0 for -0.0, an equal number: the order of what is summed decides between them."""
     return tuple(value + 0.0 if isinstance(value, float) else value for value in row)
 
 

@@ -9,6 +9,11 @@
 
 {% macro decay(age_days, half_life_days) -%}pow(0.5, {{ age_days }} / {{ half_life_days }}){%- endmacro %}
 
+{% macro net_sum(value) -%}
+    {#- Sum of what may cancel, as a purchase and its refund do. Some orders of addition round to -0.0, which becomes 0.0. -#}
+    round(sum({{ value }}), 6) + 0.0
+{%- endmacro %}
+
 {% macro count_of(types) -%}
     count(case when event_type {% if types is string %}= '{{ types }}'{% else %}in ({{ text_list(types) }}){% endif %} then 1 end)
 {%- endmacro %}
@@ -31,7 +36,7 @@
     {{ count_of('add_to_cart') }} as add_to_carts,
     {{ count_of('checkout') }} as checkouts,
     count(case when event_type = 'purchase' and value > 0 then 1 end) as purchases,
-    round(coalesce(sum(case when event_type = 'purchase' then value end), 0), 6) as revenue,
+    coalesce({{ net_sum("case when event_type = 'purchase' then value end") }}, 0) as revenue,
     {{ count_of('signup') }} as signups,
     {{ count_of('subscribe') }} as subscribes,
     {{ count_of(['like', 'bookmark', 'share', 'comment', 'follow']) }} as likes,

@@ -13,7 +13,7 @@ select
     {% for name in measure_names() if name != 'revenue' -%}
     cast(sum({{ name }}) as bigint) as {{ name }},
     {% endfor -%}
-    round(sum(revenue), 6) as revenue,
+    {{ net_sum('revenue') }} as revenue,
     cast(sum(recommendation_impressions) as bigint) as recommendation_impressions,
     round(sum(engaged_seconds), 3) as engaged_seconds,
     round(sum(duration_seconds), 3) as session_seconds_total,
@@ -71,12 +71,10 @@ select
     cast(sum(dislikes) as bigint) as dislikes,
     cast(sum(add_to_carts) as bigint) as add_to_carts,
     cast(sum(purchases) as bigint) as purchases,
-    round(sum(revenue), 6) as revenue,
+    {{ net_sum('revenue') }} as revenue,
     round(sum(engaged_seconds), 3) as engaged_seconds,
     max(rating) as rating,
-    round(sum(
-        strength * pow(0.5, {{ seconds_between('last_at', 'pair_last_at') }} / 86400 / {{ var('interaction_half_life_days') }})
-    ), 6) as strength
+    {{ net_sum('strength * ' ~ decay(days_between('last_at', 'pair_last_at'), var('interaction_half_life_days'))) }} as strength
 from dated
 group by user_id, item_id
 {% endmacro %}

@@ -19,7 +19,7 @@ totals as (
         cast(sum(dislikes) as bigint) as dislikes,
         cast(sum(add_to_carts) as bigint) as add_to_carts,
         cast(sum(purchases) as bigint) as purchases,
-        round(sum(revenue), 6) as revenue,
+        {{ net_sum('revenue') }} as revenue,
         round(sum(engaged_seconds), 3) as engaged_seconds,
         round(avg(rating), 6) as mean_rating,
         min(first_at) as first_seen_at

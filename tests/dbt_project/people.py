@@ -44,6 +44,10 @@ EVENTS = (
     event(3, user_id="ann", page_url="/long", item_id="boots"),
     ping(3.2, "/long"),
     event(4, "purchase", user_id="ann", item_id="boots", value=80.0),
+    # what was bought and given back: in binary these sum to less than nothing, in any order
+    event(0, "purchase", user_id="refunded", value=0.3),
+    event(1, "purchase", user_id="refunded", value=-0.2),
+    event(2, "purchase", user_id="refunded", value=-0.1),
     # a device that two people use, and one that late becomes known
     event(0, anonymous_id="kiosk", page_url="a"),
     event(1, "identify", anonymous_id="kiosk", user_id="kim"),

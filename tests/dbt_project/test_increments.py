@@ -92,15 +92,8 @@ def tables(warehouse: Built) -> dict[str, list[tuple[Any, ...]]]:
         "select table_name from information_schema.tables where table_schema = 'main' order by 1"
     )
     return {
-        name: sorted(repr(one_zero(row)) for row in warehouse.rows(f"from {name}"))
-        for (name,) in names
-        if name not in WORKLISTS
-    }
-
-
-def one_zero(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The row with 0.0 for -0.0, an equal number: the order of what is summed decides between them."""
-    return tuple(value + 0.0 if isinstance(value, float) else value for value in row)
+        name: sorted(map(repr, warehouse.rows(f"from {name}"))) for (name,) in names if name not in WORKLISTS
+    }  # fmt: skip
 
 
 def left_in_queues(warehouse: Built) -> list[str]:

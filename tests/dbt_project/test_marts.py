@@ -65,6 +65,11 @@ def test_strength_is_weight_times_dwell(built: Built) -> None:
     ]  # fmt: skip
 
 
+def test_what_was_bought_and_given_back_is_a_plain_zero(built: Built) -> None:
+    for revenue in ("revenue from sessions", "revenue from user_days", "monetary from users"):
+        assert str(built.rows(f"select {revenue} where user_id = 'refunded'")) == "[(0.0,)]"
+
+
 def test_affinities_are_shares_of_strength(built: Built) -> None:
     user = built.row("select * from users where user_id = 'ann'")
     # the scarf's one view, two minutes older than the purchase, has hardly decayed

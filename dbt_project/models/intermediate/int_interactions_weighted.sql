@@ -45,7 +45,7 @@ reactions as (
         count(case when event_type in ('dislike', 'not_interested') then 1 end) as dislikes,
         count(case when event_type = 'add_to_cart' then 1 end) as add_to_carts,
         count(case when event_type = 'purchase' and value > 0 then 1 end) as purchases,
-        round(coalesce(sum(case when event_type = 'purchase' then value end), 0), 6) as revenue,
+        coalesce({{ net_sum("case when event_type = 'purchase' then value end") }}, 0) as revenue,
         max(case when event_type = 'rating' then value end) as rating
     from item_events
     group by session_key, person_id, item_id

@@ -31,7 +31,7 @@ days as (
         {% for name in ['events', 'recommendation_impressions'] + measure_names() if name != 'revenue' -%}
         cast(coalesce(sum(case when {{ counts_in_marts() }} then {{ name }} end), 0) as bigint) as {{ name }},
         {% endfor -%}
-        round(coalesce(sum(case when {{ counts_in_marts() }} then revenue end), 0), 6) as revenue,
+        coalesce({{ net_sum('case when ' ~ counts_in_marts() ~ ' then revenue end') }}, 0) as revenue,
         round(coalesce(sum(case when {{ counts_in_marts() }} then engaged_seconds end), 0), 3) as engaged_seconds
     from sessions
     group by date

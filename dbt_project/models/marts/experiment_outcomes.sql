@@ -70,7 +70,7 @@ select
     {% for name in measure_names() if name != 'revenue' -%}
     cast(sum({{ name }}) as bigint) as {{ name }},
     {% endfor -%}
-    round(sum(revenue), 6) as revenue,
+    {{ net_sum('revenue') }} as revenue,
     round(sum(engaged_seconds), 3) as engaged_seconds
 from placed
 where day between {{ var('outcome_first_day') }} and {{ var('outcome_last_day') }}

@@ -21,7 +21,7 @@ select
     {% for name in measure_names() if name != 'revenue' -%}
     cast(sum({{ name }}) as bigint) as {{ name }},
     {% endfor -%}
-    round(sum(revenue), 6) as revenue,
+    {{ net_sum('revenue') }} as revenue,
     round(sum(engaged_seconds), 3) as engaged_seconds
 from sessions
 group by user_id, cast(started_at as date)

@@ -152,6 +152,16 @@
     (select {{ columns }} from state.queue_{{ kind }} where model = '{{ this.identifier }}')
 {%- endmacro %}
 
+{% macro rows_to_rebuild(relation, kind, columns) -%}
+    {#- What this model reads of a relation in this run: the rows of its queue's keys, or all of them. -#}
+    (
+        select * from {{ relation }}
+        {%- if not rebuilds_all(this.identifier, kind) %}
+        where ({{ columns }}) in {{ queued(kind, columns) }}
+        {%- endif %}
+    )
+{%- endmacro %}
+
 {% macro get_incremental_replace_queued_sql(args) -%}
     {#- meta: reads_queue, the kind; keys, its columns in the model; queues, kind → the columns that are told on of every
         row that leaves or comes, or {key, content}: those keys whose rows have another content than before. -#}

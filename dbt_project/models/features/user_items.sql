@@ -5,13 +5,4 @@
     meta={'reads_queue': 'pairs', 'keys': ['user_id', 'item_id'], 'queues': {'tastes': 'user_id'}}
 ) }}
 
-{% set reactions -%}
-    (
-        select * from {{ ref('int_interactions_weighted') }}
-        {% if not rebuilds_all('user_items', 'pairs') %}
-        where (user_id, item_id) in {{ queued('pairs', 'user_id, item_id') }}
-        {% endif %}
-    ) as reactions
-{%- endset -%}
-
-{{ user_items_from(reactions) }}
+{{ user_items_from(rows_to_rebuild(ref('int_interactions_weighted'), 'pairs', 'user_id, item_id') ~ ' as reactions') }}

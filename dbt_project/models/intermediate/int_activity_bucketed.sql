@@ -9,7 +9,7 @@ select
     part_path,
     user_id,
     anonymous_id,
-    coalesce(anonymous_id, user_id) as device_id,
+    device_id,
     bucket,
     min(occurred_at) as first_at,
     max(occurred_at) as last_at,
@@ -20,5 +20,5 @@ select
     coalesce(bool_or(case when event_type = 'page_view' then {{ is_internal_traffic() }} end), false) as is_internal,
     {{ fingerprint_of(['event_id', 'received_at', 'event_type', 'value', 'item_id']) }} as content
 from {{ events_of_parts(paths) if is_built('int_activity_bucketed') else ref('stg_events') }} as events
-group by part_path, user_id, anonymous_id, bucket
+group by part_path, user_id, anonymous_id, device_id, bucket
 -- depends_on: {{ source('event_log', 'events') }} {{ ref('stg_event_repeats') }}

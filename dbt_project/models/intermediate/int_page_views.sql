@@ -45,10 +45,7 @@ views as (
 
 engagement as (
 
-    select * from {{ ref('int_page_engagement') }}
-    {% if not rebuilds_all('int_page_views', 'sessions') %}
-    where session_key in {{ queued('sessions', 'session_key') }}
-    {% endif %}
+    select * from {{ rows_to_rebuild(ref('int_page_engagement'), 'sessions', 'session_key') }} as engagement
 
 )
 

@@ -3,7 +3,6 @@
     pre_hook=["{{ enqueue_everything('users') }}", "{{ enqueue_everything('session_days') }}"],
     meta={'reads_queue': 'sessions', 'keys': ['session_key'], 'queues': {'users': 'user_id', 'session_days': 'cast(started_at as date)'}}
 ) }}
-{%- set whole = rebuilds_all('sessions', 'sessions') %}
 
 with events as (
 
@@ -60,10 +59,7 @@ visits as (
         min(person_id) as person_id,
         bool_or(is_bot) as is_bot,
         bool_or(is_internal) as is_internal
-    from {{ ref('int_session_buckets') }}
-    {% if not whole %}
-    where session_key in {{ queued('sessions', 'session_key') }}
-    {% endif %}
+    from {{ rows_to_rebuild(ref('int_session_buckets'), 'sessions', 'session_key') }} as int_session_buckets
     group by session_key
 
 ),
@@ -79,20 +75,14 @@ pages as (
         min(case when path_position = 1 then page_key end) as landing_page,
         min(case when next_page_key is null then page_key end) as exit_page,
         min(case when path_position = 1 then page_url end) as landing_url
-    from {{ ref('int_page_views') }}
-    {% if not whole %}
-    where session_key in {{ queued('sessions', 'session_key') }}
-    {% endif %}
+    from {{ rows_to_rebuild(ref('int_page_views'), 'sessions', 'session_key') }} as int_page_views
     group by session_key
 
 ),
 
 micro as (
 
-    select * from {{ ref('int_micro_interactions') }}
-    {% if not whole %}
-    where session_key in {{ queued('sessions', 'session_key') }}
-    {% endif %}
+    select * from {{ rows_to_rebuild(ref('int_micro_interactions'), 'sessions', 'session_key') }} as int_micro_interactions
 
 ),
 

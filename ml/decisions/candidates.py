@@ -50,11 +50,8 @@ class Trending:
         ]
         keys = np.concatenate(self._best)
         places = np.concatenate([np.arange(len(best)) for best in self._best])
-        order = np.lexsort((places, keys))
-        keys, places = keys[order], places[order]
-        first = np.diff(keys, prepend=-1) != 0
-        keys, places = keys[first], places[first]
-        self._keys = keys[np.lexsort((keys, places))]
+        first = _first_of_each(keys, places)
+        self._keys = keys[first][np.argsort(places[first], kind="stable")]
 
 
 @dataclass(frozen=True)
@@ -81,12 +78,10 @@ class Candidates:
         keys = np.concatenate([NOTHING, *(part for _, part in parts)])
         places = np.concatenate([NOTHING, *(np.arange(len(part)) for _, part in parts)])
         sources = np.repeat([number for number, _ in parts], [len(part) for _, part in parts]).astype(np.int64)
-        order = np.lexsort((sources, places, keys))
-        keys, places, sources = keys[order], places[order], sources[order]
-        keep = np.diff(keys, prepend=-1) != 0  # the first of a key is its best place, in the first source by name
+        kept = _first_of_each(keys, places, sources)
         if excluded:
-            keep &= ~np.isin(keys, np.fromiter(excluded, np.int64, len(excluded)))
-        return cls(keys[keep], places[keep], sources[keep], names)
+            kept = kept[~np.isin(keys[kept], np.fromiter(excluded, np.int64, len(excluded)))]
+        return cls(keys[kept], places[kept], sources[kept], names)
 
     def only(self, keep: npt.NDArray[np.bool_]) -> Candidates:
         """Those of the candidates that `keep`, bool (n,), says."""
@@ -158,6 +153,12 @@ def _following(question: Question, activity: Activity) -> list[Keys]:
             keys, weights = activity.near.after(item, question.at)
             parts.append(_heaviest(keys, weights[:, 2], OF_HISTORY))
     return parts
+
+
+def _first_of_each(keys: Keys, *ranks: Keys) -> Keys:
+    """Where each distinct key stands first by the ranks, the first rank before the next; keys ascending."""
+    order = np.lexsort((*reversed(ranks), keys))
+    return np.asarray(order[np.diff(keys[order], prepend=-1) != 0])
 
 
 def _heaviest(keys: Keys, weights: npt.NDArray[np.float64], count: int) -> Keys:

@@ -11,9 +11,7 @@ import numpy.typing as npt
 
 from ml.decisions.features import Matrix
 
-LEARNED_SHARE = (
-    0.25  # of what was not opened; on Globo three times the questions then take as long, and rank better
-)
+LEARNED_SHARE = 0.25  # of what was not opened: three times the questions then take as long, and rank better
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from numpy.linalg import LinAlgError
 
-from ml.evaluation.bootstrap import Interval, mean_interval
+from ml.evaluation.bootstrap import Interval, mean_interval, paired_difference
 from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.candidates import Configuration
 from ml.recommenders.validation import Floats, ValidationWindow
 
 MOST_VALIDATION_USERS = 3_000
-FEWEST_JUDGES = 100  # users from whom on a standard error says whether two models can be told apart
+FEWEST_JUDGES = 100  # users from whom on an interval says whether two models can be told apart
+ONE_ERROR = 0.683  # confidence of an interval of one standard error to either side
 STACK_MOST_PAIRS = (
     500_000  # the second stage fits its first stage once a fold: beyond this, minutes become an hour
 )
@@ -150,8 +149,8 @@ def choose(
 def settled(trials: Sequence[Trial]) -> Configuration:
     """The best configuration, or both, blended, where the next best of another kind is as good.
 
-    As good is a mean difference over users within its standard error. To choose between two such models is to
-    toss a coin; their mean is seldom worse than either, since they err on different users.
+    As good is a mean difference over users that is not above its standard error. To choose between two such
+    models is to toss a coin; their mean is seldom worse than either, since they err on different users.
 
     Args:
         trials: best first.
@@ -159,9 +158,8 @@ def settled(trials: Sequence[Trial]) -> Configuration:
     best = trials[0]
     rival = next((trial for trial in trials if trial.configuration.model != best.configuration.model), None)
     if rival is not None:
-        gaps = best.per_user - rival.per_user
-        gaps = gaps[~np.isnan(gaps)]
-        if len(gaps) >= FEWEST_JUDGES and gaps.mean() <= gaps.std() / math.sqrt(len(gaps)):
+        gain = paired_difference(best.per_user, rival.per_user, ONE_ERROR)
+        if len(best.per_user) >= FEWEST_JUDGES and gain.low <= 0:
             return _together([best.configuration, rival.configuration])
     return best.configuration
 

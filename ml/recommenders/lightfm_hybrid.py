@@ -190,10 +190,9 @@ class LightFMHybrid(FactorRecommender):
             )
             self._start_from_vectors(model, given)
         random = np.random.default_rng(self.seed)
-        examples, weights = positives(data)
+        fixed = None if self.loss == "logistic" else positives(data)
         for epoch in range(1, (epochs or self.epochs) + 1):
-            if self.loss == "logistic":
-                examples, weights = with_negatives(data, random)
+            examples, weights = fixed or with_negatives(data, random)
             model.fit_partial(
                 examples,
                 user_features=users,

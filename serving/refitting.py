@@ -23,7 +23,7 @@ from ml.decisions.refitting import Refit, refit
 from ml.settings.decisions import RefitSettings
 from serving.ranking import Ranking
 from serving.state.online import OnlineState
-from serving.time_budget import TimeBudget
+from serving.token_bucket import TokenBucket
 
 logger = logging.getLogger("tessera.serving")
 SEED = 7
@@ -59,7 +59,7 @@ class Refitting:
         self._trending = Trending(state.activity)
         self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
         self._openings = 0
-        self._asking_time = TimeBudget(settings.time_share, settings.saved_seconds, time.perf_counter)
+        self._asking_seconds = TokenBucket.full(settings.time_share, settings.saved_seconds, time.perf_counter())
         self._next_fit = 0.0
 
     def remember(self, user: str, keys: Keys, rows: Matrix) -> None:
@@ -91,12 +91,12 @@ class Refitting:
             self._take(self.state.activity.keys.get(change.item, -1), answered.keys, answered.rows)
             return
         self._openings += 1
-        if self._openings < self.settings.sample_every or not self._asking_time.has_some():
+        started = time.perf_counter()
+        if self._openings < self.settings.sample_every or self._asking_seconds.at(started) <= 0:
             return
         self._openings = 0
-        started = time.perf_counter()
         self._ask(change, ranking)
-        self._asking_time.spend(time.perf_counter() - started)
+        self._asking_seconds.take(time.perf_counter() - started)
 
     async def fit_if_due(self, published: Blend) -> Refit | None:
         """Learn again where there are enough new questions; answers go on meanwhile."""

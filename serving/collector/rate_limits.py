@@ -5,15 +5,10 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from serving.token_bucket import TokenBucket
 
 REMEMBERED_SENDERS = 50_000
-
-
-@dataclass
-class _Bucket:
-    tokens: float
-    filled_at: float
 
 
 class RateLimit:
@@ -29,7 +24,7 @@ class RateLimit:
         self.per_second = per_second
         self.burst = burst
         self._clock = clock
-        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def wait(self, sender: str, events: int) -> float:
         """Take `events` tokens from a sender's bucket.
@@ -40,14 +35,13 @@ class RateLimit:
         if not self.per_second:
             return 0.0
         now = self._clock()
-        bucket = self._buckets.pop(sender, None) or _Bucket(float(self.burst), now)
-        bucket.tokens = min(self.burst, bucket.tokens + (now - bucket.filled_at) * self.per_second)
-        bucket.filled_at = now
+        bucket = self._buckets.pop(sender, None) or TokenBucket.full(self.per_second, self.burst, now)
         self._buckets[sender] = bucket
         if len(self._buckets) > REMEMBERED_SENDERS:
             self._buckets.popitem(last=False)
         wanted = min(events, self.burst)  # a batch larger than the bucket takes all of it
-        if bucket.tokens >= wanted:
-            bucket.tokens -= wanted
-            return 0.0
-        return (wanted - bucket.tokens) / self.per_second
+        missing = wanted - bucket.at(now)
+        if missing > 0:
+            return missing / self.per_second
+        bucket.take(wanted)
+        return 0.0

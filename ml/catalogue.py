@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from ml.events import TIMESTAMP
+from ml.events.contract import TIMESTAMP
 from ml.home import Home
 
 ITEM_SCHEMA = pa.schema(

@@ -13,18 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.bundle import ITEM_COLUMNS, TRENDING_SCHEMA, Publication, as_bundle, write_bundle
-from ml.decisions.blend import Blend
-from ml.decisions.blend_training import asked_from, train_blend
-from ml.decisions.log_changes import newest_changes
-from ml.decisions.nearest import GRAPH_FOLDER, Nearest
-from ml.decisions.shelf import Shelf
-from ml.event_log import EventLog
-from ml.events import TIMESTAMP
+from ml.dataset.ids import Ids, Rows
+from ml.dataset.interactions import Floats
+from ml.decisions.activity.log_changes import newest_changes
+from ml.decisions.items.nearest import GRAPH_FOLDER, Nearest
+from ml.decisions.items.shelf import Shelf
+from ml.decisions.ranker.blend import Blend
+from ml.decisions.ranker.training import asked_from, train_blend
+from ml.events.contract import TIMESTAMP
+from ml.events.log import EventLog
 from ml.home import Home
 from ml.recommenders.base import Recommender
 from ml.recommenders.factors import FactorRecommender
-from ml.recommenders.ids import Ids, Rows
-from ml.recommenders.interactions import Floats
 from ml.settings.decisions import BlendSettings
 
 TRENDING_ITEMS = 500

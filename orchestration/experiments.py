@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ml.experiments.definition import Experiment, Experiments
-from ml.experiments.loading import load_experiments
+from ml.experiments.definition.definition import Experiment, Experiments
+from ml.experiments.definition.loading import load_experiments
 from ml.home import Home
 from ml.settings import Settings
 from orchestration.checkout import CHECKOUT
-from orchestration.warehouse import Warehouse, WarehouseMissingError
+from orchestration.warehouse.warehouse import Warehouse, WarehouseMissingError
 
 FILE_NAME = "experiments.yaml"
 

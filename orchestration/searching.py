@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ml.evaluation.figures import comparison_plot
-from ml.recommenders.search import SearchTrial, best_intervals, search, search_table
+from ml.recommenders.selection.search import SearchTrial, best_intervals, search, search_table
 from ml.recommenders.validation import ValidationWindow
-from ml.registry import Registry, Run, data_fingerprint
+from ml.registry.registry import Registry, Run, data_fingerprint
 
 JOURNAL = "search.journal"  # in the home's folder of models: all studies
 

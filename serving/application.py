@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from serving.collector import collector_routes
 from serving.demo_site import demo_routes
 from serving.errors import ApiError, on_api_error, on_failure, on_http_error
-from serving.observing import Observing
+from serving.observability.observing import Observing
 from serving.routes.documentation import documentation_routes
 from serving.routes.experiments import experiment_routes
 from serving.routes.health import health_routes

@@ -6,7 +6,7 @@ import bentoml
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.application import application
-from serving.logs import log_as_json
+from serving.observability.logs import log_as_json
 from serving.start import start_from_environment
 from serving.tessera import Tessera
 

@@ -15,29 +15,29 @@ import psutil
 import pyarrow as pa
 
 from ml.bundle import Bundle, BundleError
-from ml.decisions.log_changes import changes_of
-from ml.decisions.rules import RulesError
-from ml.decisions.shelf import Shelf
-from ml.event_log import EventLog
-from ml.pseudonyms import Pseudonyms
+from ml.decisions.activity.log_changes import changes_of
+from ml.decisions.items.shelf import Shelf
+from ml.decisions.rules.rules import RulesError
+from ml.events.log import EventLog
+from ml.privacy.pseudonyms import Pseudonyms
 from serving.access import Access
+from serving.bundles.promotions import Promotions
+from serving.bundles.published import Published
 from serving.collector import Collector
 from serving.collector.submissions import TooManyError
 from serving.context.weather import FileProvider
-from serving.deciding import Deciding
-from serving.experimenting import Experimenting
-from serving.interleaving import Interleaving
-from serving.metrics import CACHE, MODEL_AGE_SECONDS, RESIDENT_BYTES, SWAPS
-from serving.promotions import Promotions
-from serving.published import Published
-from serving.ranking import Ranking
-from serving.recommending import Recommending
-from serving.rule_book import ExperimentBook, RuleBook
-from serving.searching import Searching
+from serving.decide.deciding import Deciding
+from serving.decide.rule_book import ExperimentBook, RuleBook
+from serving.experiment.experimenting import Experimenting
+from serving.experiment.interleaving import Interleaving
+from serving.observability.metrics import CACHE, MODEL_AGE_SECONDS, RESIDENT_BYTES, SWAPS
+from serving.observability.tracing import Tracing
+from serving.recommend.ranking import Ranking
+from serving.recommend.recommending import Recommending
+from serving.recommend.searching import Searching
 from serving.start import Start
 from serving.state.online import OnlineState
 from serving.state.opening import open_store
-from serving.tracing import Tracing
 
 logger = logging.getLogger("tessera.serving")
 FLUSH_SECONDS = 0.05

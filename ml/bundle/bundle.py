@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ml.bundle.files import BundleError, read_manifest, verify_files
+from ml.bundle.fold_in import Floats, FoldIn
+from ml.bundle.history import History
 from ml.bundle.publication import TRENDING_SCHEMA
-from ml.fold_in import Floats, FoldIn
-from ml.history import History
 
 
 @dataclass(frozen=True)

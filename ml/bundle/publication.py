@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ml.events import TIMESTAMP
-from ml.fold_in import Floats, FoldIn
+from ml.bundle.fold_in import Floats, FoldIn
+from ml.events.contract import TIMESTAMP
 
 TRENDING_SCHEMA = pa.schema([("scope", pa.string()), ("item_id", pa.string()), ("score", pa.float64())])
 ITEM_COLUMNS = {

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 
 from ml.bundle.bundle import Bundle
 from ml.bundle.files import BundleError, write_manifest
+from ml.bundle.history import History
 from ml.bundle.publication import ITEM_COLUMNS, TRENDING_SCHEMA, Publication
 from ml.bundle.versions import drafted, make_current, new_version
-from ml.history import History
 
 
 def write_bundle(published: Path, publication: Publication, version: str | None = None) -> Path:

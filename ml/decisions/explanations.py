@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ml.decisions.features import GROUPS, LAST, MANNERS, NAMES, POPULARITY, RISES, WITHIN, Matrix
-from ml.segmentation.wording import listed
+from ml.decisions.ranker.features import GROUPS, LAST, MANNERS, NAMES, POPULARITY, RISES, WITHIN, Matrix
+from ml.segmentation.profiles.wording import listed
 
 Floats = npt.NDArray[np.float64]
 

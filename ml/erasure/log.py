@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ml.dead_letters import DeadLetters
-from ml.erasure.erased_ids import is_distinctive, mentions, without_people, word
-from ml.event_log import EventLog, Part
-from ml.events import EVENT_SCHEMA
+from ml.events.contract import EVENT_SCHEMA
+from ml.events.dead_letters import DeadLetters
+from ml.events.live_log import read_open
+from ml.events.log import EventLog, Part
 from ml.home import Home
-from ml.live_log import read_open
+from ml.privacy.erased_ids import is_distinctive, mentions, without_people, word
 
 TEXTS = ("item_id", "page_url", "page_title", "referrer", "properties", "session_id", "recommendation_id")
 REMAINDER = "erased"

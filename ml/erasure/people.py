@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.event_log import EventLog
-from ml.live_log import read_open
-from ml.pseudonyms import Pseudonyms
+from ml.events.live_log import read_open
+from ml.events.log import EventLog
+from ml.privacy.pseudonyms import Pseudonyms
 
 COLUMNS = ("user_id", "anonymous_id")
 

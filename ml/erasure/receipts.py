@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.home import Home
-from ml.pseudonyms import Pseudonyms
+from ml.privacy.pseudonyms import Pseudonyms
 
 ONLINE_STATE = "online state"
 PLACES = (

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy import sparse
 
-from ml.recommenders.ids import Ids
-from ml.recommenders.interactions import Interactions
+from ml.dataset.ids import Ids
+from ml.dataset.interactions import Interactions
 
 Floats = npt.NDArray[np.float64]
 

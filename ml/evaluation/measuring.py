@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ml.dataset.ids import Ids
+from ml.dataset.interactions import Interactions
 from ml.evaluation import accuracy, beyond_accuracy
 from ml.evaluation.judged import Floats, JudgedLists, judge
-from ml.recommenders.ids import Ids
-from ml.recommenders.interactions import Interactions
 
 PER_USER: dict[str, Callable[[npt.NDArray[np.bool_], npt.NDArray[np.int64]], Floats]] = {
     "ndcg": accuracy.ndcg,

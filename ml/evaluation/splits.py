@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ml.recommenders.interactions import Interactions
+from ml.dataset.interactions import Interactions
 
 Mask = npt.NDArray[np.bool_]
 

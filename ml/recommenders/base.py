@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
-from ml.recommenders.features import FeatureMatrix
-from ml.recommenders.ids import Ids
-from ml.recommenders.interactions import Floats, Interactions
+from ml.dataset.feature_matrix import FeatureMatrix
+from ml.dataset.ids import Ids
+from ml.dataset.interactions import Floats, Interactions
 from ml.recommenders.persistence import write_state
 from ml.recommenders.recommendations import Recommendations, filled_up
 from ml.recommenders.topk import Rows, top_k_scores

@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ml.fold_in import ItemMoments, contributions
+from ml.bundle.fold_in import ItemMoments, contributions
 from ml.recommenders.base import Recommender
 from ml.recommenders.factors import FactorRecommender
-from ml.recommenders.lightfm_hybrid import LightFMHybrid
-from ml.recommenders.linear import ItemWeightRecommender
-from ml.segmentation.wording import listed
+from ml.recommenders.models.lightfm import LightFMHybrid
+from ml.recommenders.models.linear import ItemWeightRecommender
+from ml.segmentation.profiles.wording import listed
 
 Kind = Literal["because_of_items", "because_of_features", "trending_here", "popular"]
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from ml.fold_in import FoldIn, ItemMoments, folded_in
+from ml.bundle.fold_in import FoldIn, ItemMoments, folded_in
+from ml.dataset.interactions import Floats
 from ml.recommenders.base import Recommender, UserRows, Users
-from ml.recommenders.interactions import Floats
 from ml.recommenders.topk import Rows, top_k_products
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ml.recommenders.interactions import Interactions
+from ml.dataset.interactions import Interactions
 
 TIME_SHARES = (0.12, 0.12)  # newest shares that make the two folds in time
 

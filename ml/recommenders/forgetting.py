@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ml.recommenders.features import FeatureMatrix
-from ml.recommenders.ids import Ids, Rows
+from ml.dataset.feature_matrix import FeatureMatrix
+from ml.dataset.ids import Ids, Rows
 from ml.recommenders.persistence import DOCUMENT, read_state, write_state
 
 IDENTITY = "id:"  # prefix of a feature that stands for one user alone

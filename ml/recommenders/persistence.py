@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
-from ml.recommenders.features import FeatureMatrix
-from ml.recommenders.ids import Ids
+from ml.dataset.feature_matrix import FeatureMatrix
+from ml.dataset.ids import Ids
 
 FORMAT = 1
 DOCUMENT, ARRAYS, IDS = "recommender.json", "arrays.npz", "ids.arrow"

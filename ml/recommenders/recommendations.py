@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ml.recommenders.ids import Ids
-from ml.recommenders.interactions import Floats
+from ml.dataset.ids import Ids
+from ml.dataset.interactions import Floats
 from ml.recommenders.topk import Rows
 
 

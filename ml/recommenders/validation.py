@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from ml.dataset.interactions import Interactions
 from ml.evaluation.accuracy import ndcg
 from ml.evaluation.auc import user_auc
 from ml.evaluation.splits import EmptySplitError, split
 from ml.recommenders.base import Recommender, TrainingData
-from ml.recommenders.interactions import Interactions
 from ml.recommenders.topk import Rows
 
 COLD_SHARE = 0.5  # of the held-back interactions on new items: from here on, new items alone are ranked

@@ -10,16 +10,16 @@ import numpy.typing as npt
 import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
-from ml.segmentation.algorithms import NOISE, KMeansSegments, Labels, SegmentModel
-from ml.segmentation.choice import Choice, choose
-from ml.segmentation.describing import ShapingUsers, describe
-from ml.segmentation.discriminants import refine
-from ml.segmentation.feature_selection import FeatureSelector
-from ml.segmentation.features import FeatureEncoder, FloatMatrix, check_users, is_number, matches, numbers
-from ml.segmentation.identity import match_segments
-from ml.segmentation.preparation import Components, Imputer, Scaler, SkewReducer, Winsorizer
+from ml.segmentation.clusters.algorithms import NOISE, KMeansSegments, Labels, SegmentModel
+from ml.segmentation.clusters.choice import Choice, choose
+from ml.segmentation.clusters.discriminants import refine
+from ml.segmentation.clusters.identity import match_segments
+from ml.segmentation.clusters.surrogate import explain
+from ml.segmentation.features.feature_selection import FeatureSelector
+from ml.segmentation.features.features import FeatureEncoder, FloatMatrix, check_users, is_number, matches, numbers
+from ml.segmentation.features.preparation import Components, Imputer, Scaler, SkewReducer, Winsorizer
+from ml.segmentation.profiles.describing import ShapingUsers, describe
 from ml.segmentation.segmentation import Segmentation
-from ml.segmentation.surrogate import explain
 from ml.settings.segmentation import SegmentationSettings
 
 FEWEST_FEATURES = 3  # that vary; with fewer the log does not show in what manner the site is used

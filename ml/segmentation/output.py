@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ml.segmentation.clusters.identity import migration
 from ml.segmentation.fitting import fit_segmentation
 from ml.segmentation.forgetting import REPORT
-from ml.segmentation.identity import migration
-from ml.segmentation.report import Evidence, write_report
+from ml.segmentation.profiles.report import Evidence, write_report
 from ml.segmentation.segmentation import Segmentation
 from ml.settings.segmentation import EvidenceSettings, RoleSettings, SegmentationSettings
 

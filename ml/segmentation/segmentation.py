@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
-from ml.segmentation.algorithms import NOISE, SegmentModel, labels_of
-from ml.segmentation.choice import Candidate
-from ml.segmentation.features import KEY, FloatMatrix, check_users
+from ml.segmentation.clusters.algorithms import NOISE, SegmentModel, labels_of
+from ml.segmentation.clusters.choice import Candidate
+from ml.segmentation.clusters.surrogate import Surrogate
+from ml.segmentation.features.features import KEY, FloatMatrix, check_users
 from ml.segmentation.persistence import load_estimators, save_estimators
-from ml.segmentation.profiles import Profile
-from ml.segmentation.surrogate import Surrogate
+from ml.segmentation.profiles.profiles import Profile
 
 EVERYONE = "Everyone"
 NOBODY = "No segment"

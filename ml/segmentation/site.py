@@ -7,18 +7,18 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.segmentation.algorithms import Labels
-from ml.segmentation.audiences import CONSENT
-from ml.segmentation.behaviour import behaviours
-from ml.segmentation.feedback import feedback_counts
+from ml.segmentation.audiences.audiences import CONSENT
+from ml.segmentation.audiences.membership import beside
+from ml.segmentation.audiences.rules import RuleSegment, assign_rules
+from ml.segmentation.clusters.algorithms import Labels
+from ml.segmentation.clusters.identity import migration
+from ml.segmentation.clusters.validation import Validity, validate
 from ml.segmentation.fitting import fit_segmentation
-from ml.segmentation.identity import migration
-from ml.segmentation.membership import beside
-from ml.segmentation.personas import tell_personas
-from ml.segmentation.rules import RuleSegment, assign_rules
+from ml.segmentation.profiles.behaviour import behaviours
+from ml.segmentation.profiles.feedback import feedback_counts
+from ml.segmentation.profiles.personas import tell_personas
+from ml.segmentation.profiles.wording import Wording
 from ml.segmentation.segmentation import Segmentation
-from ml.segmentation.validation import Validity, validate
-from ml.segmentation.wording import Wording
 from ml.settings.segmentation import SegmentationSettings
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from ml.event_records import REJECTED_SCHEMA, events_from_records
+from ml.events.records import REJECTED_SCHEMA, events_from_records
 from ml.sources.readers import count_rows, present, read_records
 from ml.sources.source import ROW_NUMBER, SourceBatch, SourceError
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.catalogue import ITEM_SCHEMA
-from ml.events import EVENT_SCHEMA, FIELD_NAMES, TIMESTAMP
+from ml.events.contract import EVENT_SCHEMA, FIELD_NAMES, TIMESTAMP
 from ml.sources.convert import Mask, as_number, as_text, as_timestamp, flat, json_objects
 from ml.sources.mapping import FileMapping, Rule, load_mapping
 from ml.sources.readers import count_rows, present, read

@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.events import TIMESTAMP
+from ml.events.contract import TIMESTAMP
 from ml.sources.convert import as_number, as_text, as_timestamp, flat, words
 from ml.sources.readers import count_rows, present, read_csv, read_parquet
 from ml.sources.source import Chunk, SourceBatch, SourceError, reject

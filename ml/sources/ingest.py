@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.catalogue import ITEM_SCHEMA, Catalogue
-from ml.dead_letters import DeadLetters
-from ml.event_log import EventLog
-from ml.event_records import REJECTED_SCHEMA
-from ml.event_validation import validate_events
-from ml.events import CONSENT_PURPOSES, EVENT_SCHEMA, TIMESTAMP
+from ml.events.contract import CONSENT_PURPOSES, EVENT_SCHEMA, TIMESTAMP
+from ml.events.dead_letters import DeadLetters
+from ml.events.log import EventLog
+from ml.events.records import REJECTED_SCHEMA
+from ml.events.validation import validate_events
 from ml.home import Home
 from ml.sources.source import ROW_NUMBER, Source, SourceBatch, SourceError
 

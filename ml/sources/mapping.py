@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ml.catalogue import ITEM_SCHEMA
-from ml.events import FIELD_NAMES
+from ml.events.contract import FIELD_NAMES
 from ml.sources.source import SourceError
 
 ITEM_FIELDS = tuple(name for name in ITEM_SCHEMA.names if name != "updated_at")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ml.events import EVENT_TYPES
+from ml.events.contract import EVENT_TYPES
 from ml.sources.export import Export, NoEventError, Record, content_id, instant, number_of, some, text_of
 
 TYPES: Mapping[str, str] = {

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from ml.event_records import REJECTED_SCHEMA
+from ml.events.records import REJECTED_SCHEMA
 from ml.sources.source import BATCH_ROWS, Chunk, SourceError, no_rejects
 
 PARQUET = (".parquet", ".pq")

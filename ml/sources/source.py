@@ -12,7 +12,7 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
-from ml.event_records import REJECTED_SCHEMA
+from ml.events.records import REJECTED_SCHEMA
 
 ROW_NUMBER = "row"
 BATCH_ROWS = 131_072

@@ -42,11 +42,11 @@ def audience(
     Examples: `tessera audience inactive --out mail.csv`,
     `tessera audience 'country == "DE" && category_shares["sport"] > 0.4' --out sport.csv`
     """
-    from ml.segmentation.contacting import contact
-    from ml.segmentation.membership import UnknownSegmentError
-    from ml.segmentation.rules import RuleError
-    from orchestration.marts import ADDRESSEES, USER_SEGMENTS
-    from orchestration.warehouse import Warehouse, WarehouseBusyError, WarehouseMissingError
+    from ml.segmentation.audiences.contacting import contact
+    from ml.segmentation.audiences.membership import UnknownSegmentError
+    from ml.segmentation.audiences.rules import RuleError
+    from orchestration.warehouse.marts import ADDRESSEES, USER_SEGMENTS
+    from orchestration.warehouse.warehouse import Warehouse, WarehouseBusyError, WarehouseMissingError
 
     place = home_of(home)
     try:

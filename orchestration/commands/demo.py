@@ -15,7 +15,7 @@ from orchestration.checkout import CHECKOUT
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 if TYPE_CHECKING:
-    from orchestration.demo_results import DemoResults
+    from orchestration.demo.demo_results import DemoResults
 
 SOURCES = ("ml", "orchestration", "serving", "dbt_project/models", "dbt_project/macros")
 
@@ -32,8 +32,8 @@ def demo(
     Segments with sizes and names, the recommenders against the popularity baseline, and five users with what the
     built service recommends to them and why. Run again, it shows the same page at once, unless something changed.
     """
-    from orchestration.demo_results import demo_results
-    from orchestration.report import report
+    from orchestration.demo.demo_results import demo_results
+    from orchestration.demo.report import report
 
     chosen, console, settings = home_of(home), Console(highlight=False), chosen_settings()
     _simulate(chosen, settings, console)
@@ -49,7 +49,7 @@ def _simulate(home: Home, settings: Settings, console: Console) -> None:
     """Fill an empty log with the simulated site; a log that has events is taken as it is."""
     import datetime as dt
 
-    from ml.event_log import EventLog
+    from ml.events.log import EventLog
     from ml.sources.simulator import Site, simulate_into_home
 
     if EventLog(home).parts():
@@ -81,7 +81,7 @@ def _materialize(home: Home, settings: Settings, console: Console) -> None:
 
 def _state(home: Home, settings: Settings) -> str:
     """Fingerprint of all that a materialization depends on."""
-    from ml.event_log import EventLog
+    from ml.events.log import EventLog
 
     digest = hashlib.sha256(settings.model_dump_json().encode())
     for part in sorted(part.part_id for part in EventLog(home).parts()):
@@ -95,7 +95,7 @@ def _state(home: Home, settings: Settings) -> str:
 
 def _draw(results: DemoResults, folder: Path, console: Console) -> None:
     from orchestration.definitions import defs
-    from orchestration.pictures import draw_pipeline, draw_results
+    from orchestration.demo.pictures import draw_pipeline, draw_results
 
     folder.mkdir(parents=True, exist_ok=True)
     draw_pipeline(defs(), folder / "pipeline.png")

@@ -20,8 +20,8 @@ def docs(*, home: HomeOption = None) -> None:
     One file that opens in a browser without a server. Exit status 3 says that a run is at work on the tables.
     """
     from orchestration.checkout import DBT_PROJECT_FOLDER
-    from orchestration.dbt_project import DBT_EXECUTABLE, dbt_variables
-    from orchestration.warehouse import Warehouse, WarehouseBusyError
+    from orchestration.warehouse.dbt_project import DBT_EXECUTABLE, dbt_variables
+    from orchestration.warehouse.warehouse import Warehouse, WarehouseBusyError
 
     place = home_of(home)
     if not place.warehouse.exists():

@@ -31,7 +31,7 @@ def check(
     home: HomeOption = None,
 ) -> None:
     """Check the definitions file: every fault with its line, the bad value and the legal ones; else a list."""
-    from ml.experiments.loading import load_experiments
+    from ml.experiments.definition.loading import load_experiments
     from orchestration.experiments import definitions_file
 
     with clear_errors():
@@ -55,8 +55,8 @@ def check(
 @experiment.command()
 def analyse(experiment_id: IdArgument, *, home: HomeOption = None) -> None:
     """Analyse one experiment on the tables as they are, and write its report."""
-    from ml.experiments.analysis import analyse as analyse_experiment
-    from ml.experiments.report import render_report
+    from ml.experiments.analysis.analysis import analyse as analyse_experiment
+    from ml.experiments.report.report import render_report
     from orchestration.experiments import load_definitions, read_tables, report_folder
 
     settings, place = chosen_settings(), home_of(home)
@@ -109,7 +109,7 @@ def assign(
     home: HomeOption = None,
 ) -> None:
     """Say which variant a unit sees, and why; the same answer as over HTTP. Nothing is logged."""
-    from ml.experiments.assignment import assign_one
+    from ml.experiments.definition.assignment import assign_one
     from orchestration.experiments import load_definitions
 
     with clear_errors():

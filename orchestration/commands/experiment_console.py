@@ -10,16 +10,16 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from ml.experiments.readings import Interval
+    from ml.experiments.analysis.readings import Interval
     from ml.home import Home
-    from orchestration.warehouse import Warehouse
+    from orchestration.warehouse.warehouse import Warehouse
 
 console = Console(highlight=False)
 
 
 def warehouse_of(home: Home) -> Warehouse:
     """The home's warehouse."""
-    from orchestration.warehouse import Warehouse
+    from orchestration.warehouse.warehouse import Warehouse
 
     return Warehouse(home.warehouse)
 
@@ -32,8 +32,8 @@ def shown_interval(interval: Interval) -> str:
 @contextmanager
 def clear_errors() -> Iterator[None]:
     """Show a foreseen error as one clear text and end with status 2."""
-    from ml.experiments.definition import UnknownExperimentError
-    from orchestration.warehouse import WarehouseBusyError, WarehouseMissingError
+    from ml.experiments.definition.definition import UnknownExperimentError
+    from orchestration.warehouse.warehouse import WarehouseBusyError, WarehouseMissingError
 
     try:
         yield

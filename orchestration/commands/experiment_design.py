@@ -12,7 +12,7 @@ from orchestration.commands.experiment_console import clear_errors, console, war
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 if TYPE_CHECKING:
-    from ml.experiments.definition import Experiment, Experiments
+    from ml.experiments.definition.definition import Experiment, Experiments
 
 
 def design(
@@ -34,9 +34,9 @@ def design(
     The history is replayed as an experiment that never was, so variance, gain by CUPED and the way units arrive
     are those of this site. Writes the plot of power against duration beside the reports.
     """
-    from ml.experiments.design import plan
-    from ml.experiments.history import baseline
-    from ml.experiments.plots import power_curve
+    from ml.experiments.analysis.design import plan
+    from ml.experiments.analysis.history import baseline
+    from ml.experiments.report.plots import power_curve
     from orchestration.experiments import load_definitions, read_mart, report_folder
 
     settings, place = chosen_settings(), home_of(home)
@@ -93,7 +93,7 @@ def design(
 
 
 def _hypothetical(experiments: Experiments, metric: str | None, lift: float | None, traffic: float) -> Experiment:
-    from ml.experiments.definition import Experiment
+    from ml.experiments.definition.definition import Experiment
 
     if metric not in experiments.metrics or lift is None:
         raise ValueError(f"give an EXPERIMENT, or --metric and --lift; metrics: {', '.join(experiments.metrics)}")

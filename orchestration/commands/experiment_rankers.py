@@ -13,7 +13,7 @@ from orchestration.commands.home import HomeOption, home_of
 
 def interleaving(*, home: HomeOption = None) -> None:
     """Say whether people prefer the challenger's picks to the champion's, in lists that both drafted."""
-    from ml.experiments.answers import challenger_preference
+    from ml.experiments.rankers.answers import challenger_preference
     from orchestration.experiments import read_mart
 
     with clear_errors():
@@ -41,7 +41,7 @@ def off_policy(
     slot: Annotated[str, typer.Argument(help="A slot whose content is learned.")], *, home: HomeOption = None
 ) -> None:
     """Say what always showing one content in a slot would have earned, from what was drawn by chance there."""
-    from ml.experiments.answers import content_values
+    from ml.experiments.rankers.answers import content_values
     from orchestration.experiments import read_mart
 
     with clear_errors():

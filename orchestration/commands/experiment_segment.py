@@ -14,9 +14,9 @@ from orchestration.commands.experiment_console import clear_errors, console, sho
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 if TYPE_CHECKING:
-    from ml.experiments.segment_strategy import StrategyResult
+    from ml.experiments.analysis.segment_strategy import StrategyResult
     from ml.home import Home
-    from orchestration.warehouse import Warehouse
+    from orchestration.warehouse.warehouse import Warehouse
 
 
 def segment(
@@ -36,7 +36,7 @@ def segment(
     The first call writes the definition (everybody is randomised, so that the others can be judged too). Once
     units were exposed, the same call reports the strategy against treating everybody and against treating nobody.
     """
-    from ml.experiments.segment_strategy import compare_strategy
+    from ml.experiments.analysis.segment_strategy import compare_strategy
     from orchestration.experiments import load_definitions, read_tables
 
     settings, place = chosen_settings(), home_of(home)
@@ -92,7 +92,7 @@ def _print_strategy(result: StrategyResult) -> None:
 def _define_strategy(
     home: Home, key: str, segments: list[str], metric: str, lift: float, payload: dict[str, Any], days: int
 ) -> Path:
-    from ml.experiments.drafting import add_experiment
+    from ml.experiments.definition.drafting import add_experiment
     from orchestration.experiments import own_definitions_file
 
     file = own_definitions_file(home, chosen_settings())

@@ -12,7 +12,7 @@ from ml.home import Home
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 if TYPE_CHECKING:
-    from orchestration.materialization import Outcome
+    from orchestration.running.materialization import Outcome
 
 BUSY = 3
 JOBS = ("daily_increment", "full_refresh", "training", "retention", "campaigns", "erasure")
@@ -47,8 +47,8 @@ def run(home: Home, job: str, console: Console) -> Outcome:
         SettingsError: a knob is wrong.
         typer.Exit: 1 after a failed step or blocking check, 3 when another run is at work, 130 on Ctrl-C.
     """
-    from ml.event_log import EventLog
-    from orchestration.warehouse import Warehouse, WarehouseBusyError
+    from ml.events.log import EventLog
+    from orchestration.warehouse.warehouse import Warehouse, WarehouseBusyError
 
     settings = chosen_settings()
     if job != "erasure" and not EventLog(home).parts() and not settings.kafka.bootstrap_servers:
@@ -67,15 +67,15 @@ def run(home: Home, job: str, console: Console) -> Outcome:
 
 
 def _run_locked(home: Home, job: str, console: Console) -> Outcome:
-    from orchestration.run_log import output_to_file
+    from orchestration.running.run_log import output_to_file
 
     log = home.path / "logs" / f"materialize-{time.strftime('%Y-%m-%dT%H-%M-%S')}.log"
     started = time.monotonic()
     with console.status("Loading the pipeline …"):
         from orchestration.definitions import defs
-        from orchestration.instance import open_instance
-        from orchestration.materialization import run_job, stages_of
-        from orchestration.progress import StageProgress
+        from orchestration.running.instance import open_instance
+        from orchestration.running.materialization import run_job, stages_of
+        from orchestration.running.progress import StageProgress
 
         definitions = defs()
     try:

@@ -53,7 +53,7 @@ def read_training_data(interactions: Path, users: Path | None, items: Path | Non
         TableError: a file cannot be read as the table that it should hold.
     """
     from ml.recommenders.base import TrainingData
-    from ml.recommenders.tables import read_features, read_interactions
+    from ml.recommenders.selection.tables import read_features, read_interactions
 
     return TrainingData.align(
         read_interactions(interactions), read_features(users, "user_id"), read_features(items, "item_id")
@@ -71,9 +71,9 @@ def possible_split(validation: Validation, data: TrainingData) -> str:
 @contextmanager
 def clear_errors(command: str) -> Iterator[None]:
     """Foreseen errors become one line on stderr and exit code 1."""
+    from ml.recommenders.models.zoo import UnknownModelError
     from ml.recommenders.persistence import ModelFileError
-    from ml.recommenders.tables import TableError
-    from ml.recommenders.zoo import UnknownModelError
+    from ml.recommenders.selection.tables import TableError
 
     try:
         yield

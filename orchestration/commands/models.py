@@ -25,8 +25,8 @@ from orchestration.commands.model_options import (
 )
 
 if TYPE_CHECKING:
+    from ml.dataset.interactions import Interactions
     from ml.recommenders.base import Recommender, TrainingData
-    from ml.recommenders.interactions import Interactions
 
 ModelName = Annotated[
     str, typer.Option(help="A model by name, or `auto`: the best by validation on the interactions given.")
@@ -72,7 +72,7 @@ def recommend(
     """
     with clear_errors("recommend"):
         from ml.recommenders.loading import load_recommender
-        from ml.recommenders.tables import read_ids, write_table
+        from ml.recommenders.selection.tables import read_ids, write_table
 
         people = read_ids(users, "user_id")
         assert people is not None
@@ -103,7 +103,7 @@ def evaluate(
     """
     with clear_errors("evaluate"):
         from ml.evaluation.measuring import figures_by_group, measure
-        from ml.recommenders.tables import read_interactions
+        from ml.recommenders.selection.tables import read_interactions
 
         data, future = read_training_data(train, users, items), read_interactions(test)
         past = data.interactions
@@ -124,8 +124,8 @@ def evaluate(
 
 def _fitted(name: str, validation: Validation, seed: int, data: TrainingData) -> Recommender:
     """The named model, or the one that validation chooses, fitted; progress goes to stderr."""
-    from ml.recommenders.choosing import choose
-    from ml.recommenders.zoo import make_recommender, seeded
+    from ml.recommenders.models.zoo import make_recommender, seeded
+    from ml.recommenders.selection.auto import choose
 
     if name == "auto":
         return choose(data, possible_split(validation, data), seed=seed, told=console.print).recommender
@@ -148,8 +148,8 @@ def _sampled(recommender: Recommender, future: Interactions, sampled: int, k: in
 
 def _tell_ablation(recommender: Recommender, data: TrainingData) -> None:
     """What each family of features is worth to a hybrid; other models have none."""
-    from ml.recommenders.ablation import ablation
-    from ml.recommenders.lightfm_hybrid import LightFMHybrid
+    from ml.recommenders.models.lightfm import LightFMHybrid
+    from ml.recommenders.selection.ablation import ablation
 
     has_features = data.user_features is not None or data.item_features is not None
     if not isinstance(recommender, LightFMHybrid) or not has_features:

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from ml.decisions.rule_tests import run_rule_tests
-from ml.decisions.rules import RulesError, load_rules
+from ml.decisions.rules.rule_tests import run_rule_tests
+from ml.decisions.rules.rules import RulesError, load_rules
 from ml.local_clock import zone
 from orchestration.checkout import CHECKOUT
 from orchestration.commands.home import HomeOption, home_of
@@ -67,7 +67,7 @@ def check_rules(
 
 
 def _explain(path: Path, facts: list[str], slot: str | None, at: str | None, timezone: str) -> None:
-    from ml.decisions.rule_tests import moment_of
+    from ml.decisions.rules.rule_tests import moment_of
 
     given: dict[str, Any] = {}
     for fact in facts:

@@ -53,7 +53,7 @@ def tune(
     """
     with clear_errors("tune"):
         from ml.recommenders.validation import ValidationWindow
-        from ml.registry import Registry
+        from ml.registry.registry import Registry
         from orchestration.searching import JOURNAL, logged_search
 
         place = home_of(home)

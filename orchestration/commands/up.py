@@ -19,7 +19,7 @@ from orchestration.checkout import CHECKOUT
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 if TYPE_CHECKING:
-    from orchestration.processes import Program, RunningProgram
+    from orchestration.running.processes import Program, RunningProgram
 
 BUSY = 3
 GRACE_SECONDS = 15
@@ -32,8 +32,8 @@ def up(*, home: HomeOption = None) -> None:
     They listen on this machine only, on the ports of settings.yaml. What they print goes to `logs/` in the home.
     If one of them ends, the others stay and you are told.
     """
-    from orchestration.lock import LockedError, NamedLock
-    from orchestration.processes import PortTakenError, end_leftovers, require_free_ports
+    from orchestration.running.processes import PortTakenError, end_leftovers, require_free_ports
+    from orchestration.warehouse.lock import LockedError, NamedLock
 
     chosen = home_of(home)
     console = Console(highlight=False)
@@ -59,7 +59,7 @@ def up(*, home: HomeOption = None) -> None:
 
 def programs_of(home: Home, ports: PortSettings) -> list[Program]:
     """The three programs with their commands."""
-    from orchestration.processes import LOOPBACK, Program
+    from orchestration.running.processes import LOOPBACK, Program
 
     beside = Path(sys.executable).parent
     return [
@@ -95,8 +95,8 @@ def programs_of(home: Home, ports: PortSettings) -> list[Program]:
 
 
 def _serve(home: Home, programs: Sequence[Program], console: Console) -> None:
-    from orchestration.instance import prepare_dagster_home
-    from orchestration.processes import RunningProgram, remember, stop_all
+    from orchestration.running.instance import prepare_dagster_home
+    from orchestration.running.processes import RunningProgram, remember, stop_all
 
     prepare_dagster_home(home)
     running: list[RunningProgram] = []

@@ -6,10 +6,10 @@ import datetime as dt
 
 import dagster as dg
 
-from ml.segmentation.contacting import contact
+from ml.segmentation.audiences.contacting import contact
 from orchestration.defs.jobs import CAMPAIGNS
 from orchestration.defs.resources import HomeResource, WarehouseResource
-from orchestration.marts import ADDRESSEES, USER_SEGMENTS
+from orchestration.warehouse.marts import ADDRESSEES, USER_SEGMENTS
 
 
 @dg.asset(

@@ -6,7 +6,7 @@ import dagster as dg
 
 from ml.settings.warehouse import WarehouseSettings
 from orchestration.defs.resources import HomeResource, WarehouseResource
-from orchestration.expectations import SUITES, Finding, Suite, validate
+from orchestration.warehouse.expectations import SUITES, Finding, Suite, validate
 
 
 def result_of(findings: list[Finding], suite: Suite, docs: str) -> dg.AssetCheckResult:

@@ -5,11 +5,11 @@ import time
 
 import dagster as dg
 
-from ml.dead_letters import DeadLetters
 from ml.erasure.log import erase_dead_letters, erase_events
 from ml.erasure.receipts import ErasureDesk
-from ml.live_dead_letters import recover_rejections
-from ml.live_log import recover
+from ml.events.dead_letters import DeadLetters
+from ml.events.live_dead_letters import recover_rejections
+from ml.events.live_log import recover
 from orchestration.defs.resources import HomeResource, WarehouseResource
 from orchestration.erasure.places import erase_from_files, verify
 

@@ -9,13 +9,13 @@ import dagster as dg
 import pyarrow.compute as pc
 
 from ml.catalogue import Catalogue
-from ml.dead_letters import DeadLetters
-from ml.event_log import EventLog
-from ml.event_topic import SOURCE as FROM_TOPIC
-from ml.event_topic import Backlog, TakenIn, backlog, take_in
-from ml.live_dead_letters import recover_rejections
-from ml.live_log import recover
-from ml.retention import expire
+from ml.events.dead_letters import DeadLetters
+from ml.events.live_dead_letters import recover_rejections
+from ml.events.live_log import recover
+from ml.events.log import EventLog
+from ml.events.retention import expire
+from ml.events.topic import SOURCE as FROM_TOPIC
+from ml.events.topic import Backlog, TakenIn, backlog, take_in
 from orchestration.defs.resources import HomeResource
 
 # Readers keep the files of replaced parts open at most as long as one dbt build takes.

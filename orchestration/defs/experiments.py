@@ -8,12 +8,12 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from ml.experiments import plots
-from ml.experiments.analysis import Analysis, analyse
-from ml.experiments.exposures import resolve_units
-from ml.experiments.health import sample_ratio
-from ml.experiments.report import render_report
-from ml.experiments.summary import summary_table
+from ml.experiments.analysis.analysis import Analysis, analyse
+from ml.experiments.analysis.exposures import resolve_units
+from ml.experiments.analysis.health import sample_ratio
+from ml.experiments.report import plots
+from ml.experiments.report.report import render_report
+from ml.experiments.report.summary import summary_table
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.experiments import is_due, load_definitions, read_tables, report_folder
 

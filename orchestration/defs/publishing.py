@@ -12,12 +12,12 @@ from ml.bundle import current_version
 from ml.home import Home
 from ml.publishing import publication, publish
 from ml.recommenders.loading import load_recommender
-from ml.recommenders.welcome import FILE as WELCOME
-from ml.registry import ModelVersion, Registry
+from ml.recommenders.newcomers.welcome import FILE as WELCOME
+from ml.registry.registry import ModelVersion, Registry
 from orchestration.bento import build_bento
 from orchestration.checkout import CHECKOUT
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
-from orchestration.marts import INTERACTIONS, ITEMS, USER_SEGMENTS, USERS
+from orchestration.warehouse.marts import INTERACTIONS, ITEMS, USER_SEGMENTS, USERS
 
 GROUP = "publishing"
 PUBLISHED_FILES = ("settings.yaml", "experiments.yaml", "rules.yaml")

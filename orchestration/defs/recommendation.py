@@ -15,10 +15,15 @@ from ml.evaluation.bootstrap import Interval, mean_interval
 from ml.evaluation.figures import comparison_plot
 from ml.evaluation.gate import elect
 from ml.evaluation.measuring import figures_by_group
-from ml.recommenders.ablation import SCHEMA as ABLATION
-from ml.recommenders.ablation import ablation, ablation_plot
 from ml.recommenders.base import Recommender, TrainingData
-from ml.recommenders.candidates import (
+from ml.recommenders.loading import load_recommender
+from ml.recommenders.models.lightfm import LightFMHybrid
+from ml.recommenders.newcomers.welcome import FILE as WELCOME
+from ml.recommenders.newcomers.welcome import Welcome
+from ml.recommenders.selection.ablation import SCHEMA as ABLATION
+from ml.recommenders.selection.ablation import ablation, ablation_plot
+from ml.recommenders.selection.cold_start import curves_plot, measured_curves
+from ml.recommenders.selection.compare import (
     Candidate,
     Configuration,
     compare,
@@ -26,12 +31,9 @@ from ml.recommenders.candidates import (
     contenders_from_tables,
     scores_table,
 )
-from ml.recommenders.cold_start import curves_plot, measured_curves
-from ml.recommenders.composition import composition_plot
-from ml.recommenders.lightfm_hybrid import LightFMHybrid
-from ml.recommenders.loading import load_recommender
-from ml.recommenders.marts import TrainingTables, training_tables, usable_columns
-from ml.recommenders.training import (
+from ml.recommenders.selection.composition import composition_plot
+from ml.recommenders.selection.marts import TrainingTables, training_tables, usable_columns
+from ml.recommenders.selection.training import (
     champion_configuration,
     guardrails_of,
     planned_configurations,
@@ -39,14 +41,12 @@ from ml.recommenders.training import (
     trained,
 )
 from ml.recommenders.validation import ValidationWindow
-from ml.recommenders.welcome import FILE as WELCOME
-from ml.recommenders.welcome import Welcome
-from ml.registry import Run
+from ml.registry.registry import Run
 from ml.settings import Settings
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
-from orchestration.instance import FROM_SCRATCH
-from orchestration.marts import INTERACTIONS, ITEMS, USERS
+from orchestration.running.instance import FROM_SCRATCH
 from orchestration.searching import JOURNAL, logged_search
+from orchestration.warehouse.marts import INTERACTIONS, ITEMS, USERS
 
 GROUP = "recommendation"
 

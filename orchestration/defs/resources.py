@@ -15,14 +15,14 @@ import pyarrow as pa
 from dagster_dbt import DbtCliInvocation, DbtCliResource
 from packaging.version import Version
 
-from ml.event_log import EventLog
+from ml.events.log import EventLog
 from ml.home import Home
-from ml.registry import Registry
+from ml.registry.registry import Registry
 from ml.settings import Settings, load_settings
 from orchestration.checkout import DBT_PROJECT_FOLDER, DEFAULT_HOME
-from orchestration.dbt_project import DBT_EXECUTABLE, dbt_variables, definition_fingerprint
-from orchestration.instance import FULL_REFRESH
-from orchestration.warehouse import Warehouse
+from orchestration.running.instance import FULL_REFRESH
+from orchestration.warehouse.dbt_project import DBT_EXECUTABLE, dbt_variables, definition_fingerprint
+from orchestration.warehouse.warehouse import Warehouse
 
 # Unit tests speak of logic, which does not change from night to night: the test suite runs them.
 BUILD = ("build", "--exclude-resource-type", "unit_test")

@@ -15,19 +15,19 @@ from matplotlib.figure import Figure
 
 from ml.home import Home
 from ml.segmentation import Segmentation, load_segmentation
-from ml.segmentation.algorithms import NOISE
-from ml.segmentation.figures import choice_plot, sizes_plot, traits_plot, user_map
+from ml.segmentation.audiences.rules import rules_of
+from ml.segmentation.clusters.algorithms import NOISE
+from ml.segmentation.clusters.identity import migration
+from ml.segmentation.clusters.validation import Validity
 from ml.segmentation.forgetting import REPORT
-from ml.segmentation.identity import migration
-from ml.segmentation.profiles import profile_table
-from ml.segmentation.report import Evidence, write_report
-from ml.segmentation.rules import rules_of
+from ml.segmentation.profiles.figures import choice_plot, sizes_plot, traits_plot, user_map
+from ml.segmentation.profiles.profiles import profile_table
+from ml.segmentation.profiles.report import Evidence, write_report
+from ml.segmentation.profiles.wording import Wording
 from ml.segmentation.site import segment_site, segments_of_users, validate_on_later
-from ml.segmentation.validation import Validity
-from ml.segmentation.wording import Wording
 from ml.settings.segmentation import SegmentationSettings
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
-from orchestration.marts import USER_SEGMENTS, USERS
+from orchestration.warehouse.marts import USER_SEGMENTS, USERS
 
 GROUP = "segmentation"
 SESSIONS = """

@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
-from orchestration.dbt_project import dbt_project, prepared_manifest
 from orchestration.defs.resources import BUILD, WarehouseDbt, WarehouseResource
+from orchestration.warehouse.dbt_project import dbt_project, prepared_manifest
 
 AFTER_SEGMENTATION = "after_segmentation"
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ml.erasure.erased_ids import is_distinctive
+from ml.privacy.erased_ids import is_distinctive
 
 BLOCK_BYTES = 1 << 22
 Texts = Iterator[str]

@@ -10,12 +10,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from ml.erasure.erased_ids import ErasedIds
-from ml.event_log import EventLog
+from ml.events.live_dead_letters import RejectionLog, recover_rejections
+from ml.events.live_log import recover
+from ml.events.log import EventLog
 from ml.home import Home
-from ml.live_dead_letters import RejectionLog, recover_rejections
-from ml.live_log import recover
-from ml.pseudonyms import Pseudonyms
+from ml.privacy.erased_ids import ErasedIds
+from ml.privacy.pseudonyms import Pseudonyms
 from ml.settings import Settings
 from serving.access import Keys
 from serving.collector.door import Door

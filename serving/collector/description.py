@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ml.events import FIELDS, Field
+from ml.events.contract import FIELDS, Field
 from serving.collector.protocols.segment import CALLS, paths_of
 
 TEXT = {"type": "string"}

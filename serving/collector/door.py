@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from ml.erasure.erased_ids import ErasedIds
-from ml.events import FIELD_NAMES
-from ml.pseudonyms import Pseudonyms
+from ml.events.contract import FIELD_NAMES
+from ml.privacy.erased_ids import ErasedIds
+from ml.privacy.pseudonyms import Pseudonyms
 from ml.settings import Settings
 from serving.collector.enrichment.channel import campaign_of, channel_of
 from serving.collector.enrichment.clock import corrected, moment

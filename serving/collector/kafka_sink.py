@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from ml.event_topic import message_of
+from ml.events.topic import message_of
 from ml.settings.kafka import KafkaSettings
 from serving.collector.submissions import UnavailableError
 

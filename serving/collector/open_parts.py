@@ -12,8 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pyarrow as pa
 
-from ml.event_log import EventLog
-from ml.live_log import LiveWriter
+from ml.events.live_log import LiveWriter
+from ml.events.log import EventLog
 
 log = logging.getLogger(__name__)
 NOTHING: Mapping[int, str] = {}

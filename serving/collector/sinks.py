@@ -8,8 +8,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from ml.event_log import EventLog
-from ml.event_topic import client_options
+from ml.events.log import EventLog
+from ml.events.topic import client_options
 from ml.home import Home
 from ml.settings import Settings
 from serving.collector.open_parts import OpenParts

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from serving.metrics import COLLECTED
+from serving.observability.metrics import COLLECTED
 
 
 class TooManyError(Exception):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from ml.events import EVENT_TYPES
+from ml.events.contract import EVENT_TYPES
 from ml.home import Home
 
 FLUSH_SECONDS = 60.0

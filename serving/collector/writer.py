@@ -14,8 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ml.event_validation import validate_records
-from ml.live_dead_letters import RejectionLog
+from ml.events.live_dead_letters import RejectionLog
+from ml.events.validation import validate_records
 from ml.settings.collector import CollectorSettings
 from serving.collector.sinks import Sink
 from serving.collector.submissions import Counts, Submission, TooManyError, UnavailableError, Written

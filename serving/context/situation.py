@@ -13,7 +13,7 @@ from babel import Locale
 from babel.numbers import get_territory_currencies
 from starlette.requests import Request
 
-from ml.decisions.dayparts import LocalTime, local_time
+from ml.decisions.rules.dayparts import LocalTime, local_time
 from ml.settings.decisions import DaypartSettings
 from serving.collector.enrichment.device import NOTHING, device_of, hints_of_headers, looks_like_a_browser
 from serving.context.weather import NOWHERE, SurroundingsProvider

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from ml.erasure.log import count_open
 from ml.erasure.people import ids_of
 from ml.erasure.receipts import ONLINE_STATE, ErasureDesk
-from ml.event_log import EventLog
+from ml.events.log import EventLog
 from serving.tessera import Tessera
 
 OPEN_PLACES = ("event log", "dead letters")  # have files that sealing takes the person out of

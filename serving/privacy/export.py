@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.event_log import EventLog
+from ml.events.live_log import read_open
+from ml.events.log import EventLog
 from ml.home import Home
-from ml.live_log import read_open
 
 
 def exported(home: Home, ids: Sequence[str], known: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ml.experiments.assignment import assign_one
-from ml.experiments.definition import UnknownExperimentError
-from ml.experiments.targeting import targeting_context
+from ml.experiments.definition.assignment import assign_one
+from ml.experiments.definition.definition import UnknownExperimentError
+from ml.experiments.definition.targeting import targeting_context
 from serving.errors import JSON, ApiError
-from serving.experimenting import UNITS
+from serving.experiment.experimenting import UNITS
 from serving.tessera import Tessera
 
 

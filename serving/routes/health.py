@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from serving.errors import JSON, error_answer
-from serving.metrics import exposition
+from serving.observability.metrics import exposition
 from serving.tessera import Tessera
 
 

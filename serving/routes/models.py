@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from serving.bundles.promotions import why
 from serving.errors import JSON
-from serving.promotions import why
-from serving.ranking import Ranking
+from serving.recommend.ranking import Ranking
 from serving.tessera import Tessera
 
 

@@ -6,9 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.answering import answered_beside, asked_by, decision
 from serving.context.situation import headers_of
 from serving.errors import JSON, ApiError
+from serving.recommend.answering import answered_beside, asked_by, decision
 from serving.requests import DecisionRequest, RecommendationRequest
 from serving.routes.bodies import body_as
 from serving.tessera import Tessera

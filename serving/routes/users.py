@@ -12,14 +12,14 @@ from starlette.routing import Route
 
 from ml.erasure.people import ids_of
 from ml.erasure.receipts import ErasureDesk
-from ml.event_log import EventLog
-from serving.answering import preview
+from ml.events.log import EventLog
 from serving.errors import JSON, ApiError
 from serving.privacy.erasure import erase
 from serving.privacy.export import exported
+from serving.recommend.answering import preview
+from serving.recommend.segmenting import segment_of
 from serving.requests import Preferences, RecommendationRequest
 from serving.routes.bodies import body_as, person_of, yes_or_no
-from serving.segmenting import segment_of
 from serving.tessera import Tessera
 
 NOTHING_KNOWN = "nothing is known of this user"

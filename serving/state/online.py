@@ -8,9 +8,9 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ml.decisions.activity import Activity, ActivityLimits, Change
-from ml.decisions.log_changes import newest_changes
-from ml.event_log import EventLog
+from ml.decisions.activity.activity import Activity, ActivityLimits, Change
+from ml.decisions.activity.log_changes import newest_changes
+from ml.events.log import EventLog
 from ml.settings.serving import StateSettings
 from serving.state.store import StateStore
 

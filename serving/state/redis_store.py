@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import redis
 
-from ml.decisions.activity import Change
+from ml.decisions.activity.activity import Change
 from serving.state.store import Position
 
 # Takes n numbers and appends n changes under them in one step, so that no other worker's come between.

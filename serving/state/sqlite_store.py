@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from ml.decisions.activity import Change
+from ml.decisions.activity.activity import Change
 from serving.state.store import Position
 
 COLUMNS = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from ml.decisions.activity import Change
+from ml.decisions.activity.activity import Change
 
 Position = int
 

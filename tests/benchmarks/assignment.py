@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 from figure import Figure
 
-from ml.experiments.assignment import assign_many, assign_one
-from ml.experiments.definition import Experiments
+from ml.experiments.definition.assignment import assign_many, assign_one
+from ml.experiments.definition.definition import Experiments
 
 START = datetime(2026, 9, 1, tzinfo=UTC)
 UNITS = 5_000_000

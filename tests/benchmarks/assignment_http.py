@@ -14,8 +14,8 @@ import yaml
 from assignment import START, definitions
 from figure import Figure
 
-from ml.experiments.assignment import assign_many
-from ml.experiments.definition import Experiments
+from ml.experiments.definition.assignment import assign_many
+from ml.experiments.definition.definition import Experiments
 from ml.home import Home
 from ml.settings import load_settings
 from serving.application import application

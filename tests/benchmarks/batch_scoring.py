@@ -10,7 +10,7 @@ from figure import Figure
 from interaction_matrix import globo_pairs
 from lightfm import LightFM
 
-from ml.recommenders.interactions import Interactions
+from ml.dataset.interactions import Interactions
 from ml.recommenders.topk import top_k_products
 
 N_FACTORS = 64

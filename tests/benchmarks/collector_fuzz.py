@@ -10,7 +10,7 @@ from pathlib import Path
 
 from figure import Figure
 
-from ml.dead_letters import DeadLetters
+from ml.events.dead_letters import DeadLetters
 from ml.home import Home
 from tests.serving.collector.malformed import Watched, malformed_requests
 from tests.serving.collector.processes import CollectorProcess

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from figure import Figure
 
-from ml.event_log import EventLog
-from ml.live_log import recover
+from ml.events.live_log import recover
+from ml.events.log import EventLog
 from tests.dbt_project.built import parsed_project, warehouse_in
 from tests.serving.collector.processes import send_through_kills
 

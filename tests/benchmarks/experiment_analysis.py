@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import yaml
 from figure import Figure, in_own_process
 
-from ml.experiments.analysis import analyse
-from ml.experiments.definition import Experiments
-from ml.experiments.loading import metric_library
+from ml.experiments.analysis.analysis import analyse
+from ml.experiments.definition.definition import Experiments
+from ml.experiments.definition.loading import metric_library
 from ml.settings.experiments import ExperimentSettings
 
 START = datetime(2026, 9, 1, tzinfo=UTC)

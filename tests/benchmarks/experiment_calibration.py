@@ -16,20 +16,20 @@ from figure import Figure
 from scipy.stats import norm
 from simulated_marts import SETTINGS, simulate, unit_days
 
-from ml.experiments.assignment import assign_many
-from ml.experiments.definition import DecisionRule, Experiment, Experiments
-from ml.experiments.design import plan
-from ml.experiments.estimates import Estimate, estimate, variance_explained
-from ml.experiments.exposures import Units
-from ml.experiments.hashing import uniform_many
-from ml.experiments.health import sample_ratio
-from ml.experiments.history import baseline, replay
-from ml.experiments.loading import metric_library
-from ml.experiments.moments import accumulate
-from ml.experiments.outcomes import NUMERATOR, unit_values
-from ml.experiments.quantiles import quantile_estimate
-from ml.experiments.readings import always_valid_reading, single_look_reading
-from ml.experiments.trajectory import planned_looks, trace
+from ml.experiments.analysis.design import plan
+from ml.experiments.analysis.estimates import Estimate, estimate, variance_explained
+from ml.experiments.analysis.exposures import Units
+from ml.experiments.analysis.health import sample_ratio
+from ml.experiments.analysis.history import baseline, replay
+from ml.experiments.analysis.moments import accumulate
+from ml.experiments.analysis.outcomes import NUMERATOR, unit_values
+from ml.experiments.analysis.quantiles import quantile_estimate
+from ml.experiments.analysis.readings import always_valid_reading, single_look_reading
+from ml.experiments.analysis.trajectory import planned_looks, trace
+from ml.experiments.definition.assignment import assign_many
+from ml.experiments.definition.definition import DecisionRule, Experiment, Experiments
+from ml.experiments.definition.hashing import uniform_many
+from ml.experiments.definition.loading import metric_library
 from ml.settings.experiments import ExperimentSettings
 
 ALPHA = 0.05

@@ -18,10 +18,10 @@ import pyarrow as pa
 from figure import Figure
 from simulated_marts import SETTINGS, experiment_tables, simulated, site_of
 
-from ml.experiments.analysis import analyse
-from ml.experiments.hashing import uniform_many
-from ml.experiments.loading import load_experiments
-from ml.experiments.planted import write_planted_experiments
+from ml.experiments.analysis.analysis import analyse
+from ml.experiments.definition.hashing import uniform_many
+from ml.experiments.definition.loading import load_experiments
+from ml.experiments.definition.planted import write_planted_experiments
 from ml.settings.experiments import ExperimentSettings
 
 TRUTHS = {

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from figure import Figure
 from simulated_marts import site_of
 
-from ml.experiments.interleaving import preference, team_draft
-from ml.experiments.off_policy import LoggedDecisions, doubly_robust, inverse_propensity, self_normalized
+from ml.experiments.rankers.interleaving import preference, team_draft
+from ml.experiments.rankers.off_policy import LoggedDecisions, doubly_robust, inverse_propensity, self_normalized
 from ml.settings.simulator import BrowsingSettings
 from ml.sources.simulator.browsing import Shelves, browse, shown_probability, stock_shelves
 from ml.sources.simulator.items import DAY_MS, hourly_weights, topic_vectors

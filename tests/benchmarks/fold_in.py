@@ -13,12 +13,12 @@ import numpy as np
 from figure import Figure
 from hybrid_training import whole_data
 
+from ml.dataset.interactions import Interactions
 from ml.evaluation.splits import split
 from ml.recommenders.base import Recommender, TrainingData
-from ml.recommenders.cold_start import first_events, history_ndcg
-from ml.recommenders.interactions import Interactions
+from ml.recommenders.models.zoo import make_recommender
+from ml.recommenders.selection.cold_start import first_events, history_ndcg
 from ml.recommenders.validation import ValidationWindow
-from ml.recommenders.zoo import make_recommender
 
 EVENTS = 10
 MODELS = {

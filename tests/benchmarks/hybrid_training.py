@@ -18,12 +18,12 @@ from figure import Figure
 from lightfm import LightFM
 from scipy import sparse
 
+from ml.dataset.feature_matrix import FeatureMatrix
+from ml.dataset.interactions import Interactions
 from ml.evaluation.accuracy import ndcg
 from ml.evaluation.splits import split
 from ml.recommenders.base import TrainingData
-from ml.recommenders.features import FeatureMatrix
-from ml.recommenders.interactions import Interactions
-from ml.recommenders.lightfm_hybrid import LightFMHybrid
+from ml.recommenders.models.lightfm import LightFMHybrid
 from ml.recommenders.topk import top_k_products
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "ml-100k"

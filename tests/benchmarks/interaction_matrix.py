@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from figure import Figure
 from lightfm.data import Dataset
 
-from ml.recommenders.interactions import Interactions
+from ml.dataset.interactions import Interactions
 
 CLICKS = Path(__file__).resolve().parents[3] / "shared" / "data" / "globo" / "clicks.parquet"
 

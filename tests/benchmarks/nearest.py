@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from figure import Figure
 
-from ml.decisions.nearest import Nearest
+from ml.decisions.items.nearest import Nearest
 
 N_FACTORS, PLACES, QUERIES = 64, 50, 300
 

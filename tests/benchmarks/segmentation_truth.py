@@ -27,7 +27,7 @@ from ml.settings import Settings, load_settings
 from ml.settings.segmentation import SegmentationSettings
 from ml.sources.simulator import Site, simulate_into_home, truth_tables
 from orchestration.checkout import DBT_PROJECT_FOLDER
-from orchestration.dbt_project import DBT_EXECUTABLE, dbt_variables
+from orchestration.warehouse.dbt_project import DBT_EXECUTABLE, dbt_variables
 
 SEEDS = 10
 START = dt.date(2026, 3, 1)

@@ -54,7 +54,7 @@ def _figures(users: Floats, items: Floats, graph: Path, found: Measured) -> Iter
 
 def recall(users: Floats, items: Floats, graph: Path) -> dict[str, float]:
     """Share of the true ten best that the graph finds, over ASKED users; the graph is written to a file."""
-    from ml.decisions.nearest import Nearest
+    from ml.decisions.items.nearest import Nearest
 
     started = time.perf_counter()
     approximate = Nearest(items, approximate_above=0)

@@ -42,10 +42,10 @@ def measure(size: float) -> Iterator[Figure]:
 
 def register(home: Path, users: Floats, items: Floats) -> str:
     """The factors as a registered model; returns the folder of MLflow's model."""
+    from ml.dataset.ids import Ids
     from ml.home import Home
-    from ml.recommenders.ids import Ids
-    from ml.recommenders.zoo import make_recommender
-    from ml.registry import Registry
+    from ml.recommenders.models.zoo import make_recommender
+    from ml.registry.registry import Registry
 
     recommender = make_recommender("als")
     recommender.set_state(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from figure import Measured, in_own_process
 
-from ml.event_log import EventLog
+from ml.events.log import EventLog
 from ml.home import Home
 from ml.settings import load_settings
 from orchestration.checkout import DBT_PROJECT_FOLDER

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from figure import Figure, in_own_process
 
-from ml.events import EVENT_SCHEMA
+from ml.events.contract import EVENT_SCHEMA
 from ml.home import Home
 from ml.settings import load_settings
 from ml.sources.simulator import Site, simulate_into_home

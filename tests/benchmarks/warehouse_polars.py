@@ -10,7 +10,7 @@ from figure import Figure, in_own_process
 from polars_marts import write_marts
 from simulated_warehouse import kept_site, run_dbt
 
-from ml.event_log import EventLog
+from ml.events.log import EventLog
 from ml.home import Home
 from ml.settings import load_settings
 

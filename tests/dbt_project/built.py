@@ -17,8 +17,8 @@ from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
 from ml.catalogue import ITEM_SCHEMA, Catalogue
-from ml.event_log import EventLog
-from ml.events import EVENT_SCHEMA
+from ml.events.contract import EVENT_SCHEMA
+from ml.events.log import EventLog
 from ml.home import Home
 from ml.settings import load_settings
 from orchestration.checkout import DBT_PROJECT_FOLDER

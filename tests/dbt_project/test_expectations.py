@@ -8,7 +8,7 @@ import pytest
 
 from ml.settings import load_settings
 from orchestration.defs.checks import result_of
-from orchestration.expectations import SUITES, Suite, validate
+from orchestration.warehouse.expectations import SUITES, Suite, validate
 
 SETTINGS = load_settings().warehouse
 GOOD = {"pairs": 9, "users": 3, "items": 4, "negative_share": 0.2, "undefined_strengths": 0, "reversed_times": 0}

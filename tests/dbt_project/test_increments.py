@@ -14,9 +14,9 @@ from dbt.contracts.graph.manifest import Manifest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from ml.event_log import EventLog
-from ml.retention import expire
-from ml.segmentation.rules import assign_rules, rules_of
+from ml.events.log import EventLog
+from ml.events.retention import expire
+from ml.segmentation.audiences.rules import assign_rules, rules_of
 from ml.settings import load_settings
 from tests.dbt_project.built import Built, event, warehouse_in
 

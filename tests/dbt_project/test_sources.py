@@ -5,7 +5,7 @@ import yaml
 from dbt.contracts.graph.manifest import Manifest
 
 from ml.catalogue import ITEM_SCHEMA
-from ml.events import FIELDS
+from ml.events.contract import FIELDS
 from orchestration.checkout import DBT_PROJECT_FOLDER
 
 MARTS = ("marts", "segmented", "training")

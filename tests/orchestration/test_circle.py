@@ -18,13 +18,13 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from ml.bundle import current_version
-from ml.event_log import EventLog
+from ml.events.log import EventLog
 from ml.home import Home
 from ml.settings import load_settings
-from orchestration.asking import post, serving_bento
 from orchestration.cli import app
-from orchestration.instance import open_instance
-from orchestration.warehouse import Warehouse
+from orchestration.demo.asking import post, serving_bento
+from orchestration.running.instance import open_instance
+from orchestration.warehouse.warehouse import Warehouse
 from serving.application import application
 from serving.start import Start
 from serving.tessera import Tessera

@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ml.home import Home
-from ml.registry import Registry
+from ml.registry.registry import Registry
 from orchestration.cli import app, main
-from orchestration.warehouse import Warehouse
+from orchestration.warehouse.warehouse import Warehouse
 
 HOLD = """
 import sys, time

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from orchestration.definitions import defs
-from orchestration.materialization import stages_of
+from orchestration.running.materialization import stages_of
 
 JOBS = ("daily_increment", "full_refresh", "training", "retention", "campaigns", "erasure")
 

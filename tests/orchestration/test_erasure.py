@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from ml.bundle import Bundle, current_version
 from ml.erasure.receipts import PLACES
-from ml.event_log import EventLog
+from ml.events.log import EventLog
 from ml.home import Home
 from ml.recommenders.forgetting import saved_recommenders
 from ml.recommenders.loading import load_recommender
-from ml.segmentation.audiences import ContactLog
+from ml.segmentation.audiences.audiences import ContactLog
 from ml.settings import load_settings
 from orchestration.cli import app
 from orchestration.erasure.places import place_of

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from ml.event_log import EventLog
-from ml.events import EVENT_SCHEMA
+from ml.events.contract import EVENT_SCHEMA
+from ml.events.log import EventLog
 from ml.home import Home
 from ml.settings import SETTINGS_FILE
 from orchestration.defs.events import event_log, newly_sealed_parts

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from ml.home import Home
 from orchestration.cli import app
-from orchestration.warehouse import Warehouse
+from orchestration.warehouse.warehouse import Warehouse
 
 
 @pytest.fixture

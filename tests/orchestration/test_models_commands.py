@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from ml.home import Home
 from ml.recommenders.loading import load_recommender
-from ml.registry import Registry
+from ml.registry.registry import Registry
 from orchestration.cli import app
 
 

@@ -8,7 +8,7 @@ import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from ml.recommenders.zoo import MODELS
+from ml.recommenders.models.zoo import MODELS
 from orchestration.cli import app
 
 CHECKOUT = Path(__file__).parents[2]

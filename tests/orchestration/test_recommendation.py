@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from ml.home import Home
-from ml.registry import Registry
+from ml.registry.registry import Registry
 from orchestration.defs.recommendation import candidate_models, champion_model
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
-from orchestration.instance import FROM_SCRATCH
+from orchestration.running.instance import FROM_SCRATCH
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import yaml
 from typer.testing import CliRunner
 
 from ml.home import Home
-from ml.segmentation.audiences import ContactLog
+from ml.segmentation.audiences.audiences import ContactLog
 from ml.settings import SETTINGS_FILE
 from orchestration.cli import app
 from orchestration.defs.campaigns import campaign_audiences

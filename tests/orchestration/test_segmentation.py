@@ -11,7 +11,7 @@ import pytest
 from ml.home import Home
 from ml.segmentation import load_segmentation
 from orchestration.definitions import defs
-from orchestration.warehouse import Warehouse
+from orchestration.warehouse.warehouse import Warehouse
 
 
 def test_a_run_describes_its_segments_in_the_warehouse_and_in_a_report(materialized_home: Home) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import dagster as dg
 import pyarrow as pa
 
-from ml.event_log import EventLog
-from ml.events import EVENT_SCHEMA
+from ml.events.contract import EVENT_SCHEMA
+from ml.events.log import EventLog
 from ml.home import Home
 from orchestration.defs.events import newly_sealed_parts
 from orchestration.defs.resources import HomeResource

@@ -23,8 +23,7 @@ from typer.testing import CliRunner
 from ml.home import Home
 from orchestration.cli import app
 from orchestration.commands import up
-from orchestration.lock import NamedLock
-from orchestration.processes import (
+from orchestration.running.processes import (
     PortTakenError,
     Program,
     RunningProgram,
@@ -33,6 +32,7 @@ from orchestration.processes import (
     require_free_ports,
     stop_all,
 )
+from orchestration.warehouse.lock import NamedLock
 
 CHECKOUT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 240

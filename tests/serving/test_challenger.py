@@ -4,11 +4,11 @@ import json
 
 import pytest
 from bundles import publication, publish
-from test_recommending import ask, recommend
+from calls import ask, recommend
 
 from ml.bundle import make_current, write_bundle
-from ml.event_log import EventLog
-from serving.learning import Learning
+from ml.events.log import EventLog
+from serving.learn.learning import Learning
 
 
 def with_challenger(start, **shares):

@@ -2,9 +2,9 @@
 
 import pyarrow as pa
 from bundles import AS_OF, publish
-from test_recommending import ask, post, recommend
+from calls import ask, post, recommend
 
-from serving.metrics import FALLBACKS
+from serving.observability.metrics import FALLBACKS
 
 STRANGERS = {"user_factors": None, "item_factors": None, "fold_in": None}
 SEGMENTED = pa.table(

@@ -5,13 +5,13 @@ import datetime as dt
 import numpy as np
 import pyarrow as pa
 from bundles import AS_OF, publish
-from test_recommending import ask, post
+from calls import ask, post
 
 from ml.bundle import Bundle
-from ml.decisions.activity import Change
-from ml.decisions.blend_training import interleave
-from ml.decisions.shelf import Shelf
-from serving.answering import asked_by
+from ml.decisions.activity.activity import Change
+from ml.decisions.items.shelf import Shelf
+from ml.decisions.ranker.training import interleave
+from serving.recommend.answering import asked_by
 from serving.requests import RecommendationRequest
 
 OPENED = (  # who, in which visit, what, seconds

@@ -2,8 +2,8 @@ import pytest
 from bundles import publish
 from starlette.testclient import TestClient
 
-from ml.recommenders.onboarding import Question
-from ml.recommenders.welcome import Welcome
+from ml.recommenders.newcomers.onboarding import Question
+from ml.recommenders.newcomers.welcome import Welcome
 from serving.application import application
 from serving.tessera import Tessera
 

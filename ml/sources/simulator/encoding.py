@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.events import CONSENT_PURPOSES, EVENT_SCHEMA, NETWORK_TYPES, TIMESTAMP
+from ml.events.contract import CONSENT_PURPOSES, EVENT_SCHEMA, NETWORK_TYPES, TIMESTAMP
 from ml.sources.simulator.experiments import VARIANTS, Experiment
 from ml.sources.simulator.items import Items
 from ml.sources.simulator.places import CAMPAIGNS, DEVICES, PLACES, REFERRERS, SITE

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ml.events import EVENT_TYPES
+from ml.events.contract import EVENT_TYPES
 from ml.sources.simulator.randomness import Floats, Ints
 
 GALLERY_ZOOM = "custom:gallery_zoom"

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.events import EVENT_SCHEMA, TIMESTAMP
+from ml.events.contract import EVENT_SCHEMA, TIMESTAMP
 from ml.settings.simulator import SimulatorSettings
 from ml.sources.simulator.block import Stage, draw_block, tables_by_arrival
 from ml.sources.simulator.browsing import stock_shelves

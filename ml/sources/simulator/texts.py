@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml.catalogue import ITEM_SCHEMA
-from ml.events import TIMESTAMP
+from ml.events.contract import TIMESTAMP
 from ml.sources.simulator.items import Items
 from ml.sources.simulator.topics import (
     CATEGORY_NAMES,

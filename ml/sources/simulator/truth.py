@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ml.events import TIMESTAMP
+from ml.events.contract import TIMESTAMP
 from ml.sources.simulator.encoding import device_ids, user_ids
 from ml.sources.simulator.experiments import VARIANTS
 from ml.sources.simulator.funnel import signals

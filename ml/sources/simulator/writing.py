@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ml.catalogue import Catalogue
-from ml.dead_letters import DeadLetters
-from ml.event_log import EventLog
-from ml.event_validation import validate_events
+from ml.events.dead_letters import DeadLetters
+from ml.events.log import EventLog
+from ml.events.validation import validate_events
 from ml.home import Home
 from ml.settings.simulator import SimulatorSettings
 from ml.sources.simulator.site import RAW_SCHEMA, Site

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from ml.events import CONSENT_PURPOSES
+from ml.events.contract import CONSENT_PURPOSES
 
 SignalRule = Literal["ignore", "no_personalization", "no_analytics"]
 # They say what was granted or withdrawn, and of whom: without them no withdrawal would take effect.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ml.events import CONSENT_PURPOSES
+from ml.events.contract import CONSENT_PURPOSES
 from serving.collector.enrichment.channel import UTM
 from serving.collector.enrichment.clock import moment
 from serving.collector.protocols.segment_names import track_records

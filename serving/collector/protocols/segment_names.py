@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ml.events import EVENT_TYPES
+from ml.events.contract import EVENT_TYPES
 from serving.collector.protocols.translation import custom, number, objects, snake, text, without_nothing
 
 NAMES: Mapping[str, str] = {

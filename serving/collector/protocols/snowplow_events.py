@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ml.events import CONSENT_PURPOSES, FIELD_NAMES
+from ml.events.contract import CONSENT_PURPOSES, FIELD_NAMES
 from serving.collector.protocols.snowplow_entities import Entities
 from serving.collector.protocols.translation import Untranslatable, custom, number, text, without_nothing
 

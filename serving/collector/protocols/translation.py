@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ml.events import CUSTOM_PREFIX, EVENT_TYPES
+from ml.events.contract import CUSTOM_PREFIX, EVENT_TYPES
 
 MAX_NAME_CHARS = 64
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from ml.decisions.activity import Change
-from ml.decisions.bandit import CONTEXT, ThompsonSampling, context_of
-from ml.decisions.blend import Blend, OnlineLearner
-from ml.decisions.blend_training import hit_rate, train_blend
-from ml.decisions.features import NAMES
-from ml.decisions.nearest import Nearest
+from ml.decisions.activity.activity import Change
+from ml.decisions.items.nearest import Nearest
+from ml.decisions.ranker.blend import Blend, OnlineLearner
+from ml.decisions.ranker.features import NAMES
+from ml.decisions.ranker.training import hit_rate, train_blend
+from ml.decisions.rules.bandit import CONTEXT, ThompsonSampling, context_of
 from ml.settings import load_settings
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.recommenders.interactions import Interactions
+from ml.dataset.interactions import Interactions
 
 
 @pytest.fixture

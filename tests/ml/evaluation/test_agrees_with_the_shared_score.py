@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from ml.dataset.ids import Ids
+from ml.dataset.interactions import Interactions
 from ml.evaluation.measuring import measure
-from ml.recommenders.ids import Ids
-from ml.recommenders.interactions import Interactions
 
 SCORER = Path(__file__).resolve().parents[4] / "shared" / "evaluate" / "score.py"
 

@@ -7,12 +7,12 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
+from ml.dataset.ids import Ids
+from ml.dataset.interactions import Interactions
 from ml.evaluation.judged import judge
 from ml.evaluation.measuring import by_activity, by_group, by_item_age
 from ml.evaluation.sampled import sampled_metrics
 from ml.evaluation.splits import leaked_share, split
-from ml.recommenders.ids import Ids
-from ml.recommenders.interactions import Interactions
 
 
 def test_means_by_segment_leave_out_what_has_no_value():

@@ -2,8 +2,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from ml.dataset.interactions import Interactions
 from ml.evaluation.splits import SPLITS, split
-from ml.recommenders.interactions import Interactions
 
 TABLE = pa.table(
     {

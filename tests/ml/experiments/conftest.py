@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from ml.experiments.definition import Experiment, Experiments
-from ml.experiments.loading import metric_library
+from ml.experiments.definition.definition import Experiment, Experiments
+from ml.experiments.definition.loading import metric_library
 from ml.settings.experiments import ExperimentSettings
 
 START = datetime(2026, 9, 7, tzinfo=UTC)

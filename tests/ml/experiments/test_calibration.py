@@ -5,15 +5,15 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from ml.experiments.definition import DecisionRule
-from ml.experiments.estimates import estimate
-from ml.experiments.exposures import resolve_units
-from ml.experiments.hashing import uniform_many
-from ml.experiments.loading import metric_library
-from ml.experiments.moments import accumulate
-from ml.experiments.outcomes import join_outcomes, unit_values
-from ml.experiments.readings import single_look_reading
-from ml.experiments.trajectory import planned_looks, trace
+from ml.experiments.analysis.estimates import estimate
+from ml.experiments.analysis.exposures import resolve_units
+from ml.experiments.analysis.moments import accumulate
+from ml.experiments.analysis.outcomes import join_outcomes, unit_values
+from ml.experiments.analysis.readings import single_look_reading
+from ml.experiments.analysis.trajectory import planned_looks, trace
+from ml.experiments.definition.definition import DecisionRule
+from ml.experiments.definition.hashing import uniform_many
+from ml.experiments.definition.loading import metric_library
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.experiments.estimates import estimate, single_look
-from ml.experiments.moments import Moments
-from ml.experiments.readings import always_valid_reading, bayesian_reading
+from ml.experiments.analysis.estimates import estimate, single_look
+from ml.experiments.analysis.moments import Moments
+from ml.experiments.analysis.readings import always_valid_reading, bayesian_reading
 
 ORACLE = json.loads(Path(__file__).with_name("gbstats_oracle.json").read_text())
 # With CUPED gbstats takes relative effects of the unadjusted mean of the control, we of the adjusted one.

@@ -10,9 +10,9 @@ import pytest
 from scipy.stats import t as student
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
-from ml.experiments.analysis import analyse
-from ml.experiments.definition import Experiment, Experiments
-from ml.experiments.metrics import Mean, Proportion
+from ml.experiments.analysis.analysis import analyse
+from ml.experiments.definition.definition import Experiment, Experiments
+from ml.experiments.definition.metrics import Mean, Proportion
 
 FILE = Path(__file__).parents[4] / "shared/data/hillstrom/hillstrom.csv.gz"
 START = datetime(2008, 3, 1, tzinfo=UTC)

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.recommenders.features import FeatureMatrix
-from ml.recommenders.interactions import Interactions
+from ml.dataset.feature_matrix import FeatureMatrix
+from ml.dataset.interactions import Interactions
 
 N_USERS, N_ITEMS = 60, 40
 

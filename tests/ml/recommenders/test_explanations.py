@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from ml.recommenders.als import ImplicitALS
-from ml.recommenders.ease import Ease
 from ml.recommenders.explanations import Reason, explain, feature_contributions, in_words, item_contributions
-from ml.recommenders.lightfm_hybrid import LightFMHybrid
-from ml.recommenders.neighbours import ItemNeighbours
-from ml.recommenders.popularity import Popularity
+from ml.recommenders.models.als import ImplicitALS
+from ml.recommenders.models.ease import Ease
+from ml.recommenders.models.lightfm import LightFMHybrid
+from ml.recommenders.models.neighbours import ItemNeighbours
+from ml.recommenders.models.popularity import Popularity
 
 
 @pytest.fixture(

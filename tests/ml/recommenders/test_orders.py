@@ -4,10 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.recommenders.ease import Ease, stretches
-from ml.recommenders.features import FeatureMatrix
-from ml.recommenders.interactions import Interactions
-from ml.recommenders.neighbours import FADE, ItemNeighbours, following
+from ml.dataset.feature_matrix import FeatureMatrix
+from ml.dataset.interactions import Interactions
+from ml.recommenders.models.ease import Ease, stretches
+from ml.recommenders.models.neighbours import FADE, ItemNeighbours, following
 
 
 @pytest.fixture(scope="module")

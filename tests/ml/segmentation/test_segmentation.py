@@ -12,8 +12,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from ml.segmentation import Segmentation, fit_segmentation, load_segmentation
-from ml.segmentation.describing import ShapingUsers, describe
-from ml.segmentation.report import write_report
+from ml.segmentation.profiles.describing import ShapingUsers, describe
+from ml.segmentation.profiles.report import write_report
 from ml.settings.segmentation import EvidenceSettings, RoleSettings, SegmentationSettings
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from ml.dead_letters import DeadLetters
-from ml.event_log import EventLog
-from ml.events import EVENT_SCHEMA
+from ml.events.contract import EVENT_SCHEMA
+from ml.events.dead_letters import DeadLetters
+from ml.events.log import EventLog
 from ml.home import Home
 from ml.sources import SourceError, ingest, open_source
 

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ml.catalogue import Catalogue
-from ml.dead_letters import DeadLetters
-from ml.event_log import EventLog
+from ml.events.dead_letters import DeadLetters
+from ml.events.log import EventLog
 from ml.home import Home
 from ml.sources import SourceError, ingest, open_source
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ml.event_log import EventLog
+from ml.events.log import EventLog
 from ml.home import Home
 from ml.sources import SourceError, ingest, open_source
 

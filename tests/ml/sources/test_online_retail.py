@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ml.catalogue import Catalogue
-from ml.dead_letters import DeadLetters
-from ml.event_log import EventLog
+from ml.events.dead_letters import DeadLetters
+from ml.events.log import EventLog
 from ml.home import Home
 from ml.sources import ingest, open_source
 from ml.sources.online_retail import COLUMNS, LineNumbers

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 from starlette.testclient import TestClient
 
-from ml.dead_letters import DeadLetters
-from ml.event_log import EventLog
-from ml.events import EVENT_SCHEMA
+from ml.events.contract import EVENT_SCHEMA
+from ml.events.dead_letters import DeadLetters
+from ml.events.log import EventLog
 from ml.home import Home
 from ml.settings import Settings, load_settings
 from serving.access import Keys

@@ -13,10 +13,10 @@ from collections import Counter
 import pyarrow as pa
 import pytest
 
-from ml.event_log import EventLog
-from ml.events import EVENT_SCHEMA
+from ml.events.contract import EVENT_SCHEMA
+from ml.events.live_log import recover
+from ml.events.log import EventLog
 from ml.home import Home
-from ml.live_log import recover
 from serving.collector.collector import Collector
 from serving.collector.open_parts import OpenParts
 from serving.collector.submissions import TooManyError

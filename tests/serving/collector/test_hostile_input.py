@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from ml.events import EVENT_TYPES, FIELD_NAMES
+from ml.events.contract import EVENT_TYPES, FIELD_NAMES
 from serving.collector.app import collector_app
 from serving.collector.description import POSTS
 from serving.collector.protocols.segment import CALLS

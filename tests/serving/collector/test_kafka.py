@@ -7,7 +7,7 @@ import json
 import pytest
 from confluent_kafka import KafkaException
 
-from ml.event_topic import TopicError, backlog, client_options, take_in
+from ml.events.topic import TopicError, backlog, client_options, take_in
 from ml.home import Home
 from ml.settings import load_settings
 from serving.collector.collector import Collector
@@ -73,7 +73,7 @@ def test_what_was_answered_is_in_the_topic_and_then_in_the_log_once(site):
 def test_a_run_killed_before_its_commit_takes_the_same_ids_in_again(site, brokers, monkeypatch):
     brokers.send(site.settings.kafka.topic, b'{"event_type": "click", "user_id": "u"}')
     with monkeypatch.context() as patch, pytest.raises(KafkaException):
-        patch.setattr("ml.event_topic._behind", killed)
+        patch.setattr("ml.events.contract.topic._behind", killed)
         taken_in(site)
     assert taken_in(site).events == 1
     first, again = site.events()

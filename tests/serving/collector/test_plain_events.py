@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.events import FIELD_NAMES
+from ml.events.contract import FIELD_NAMES
 from serving.access import Keys
 from tests.serving.collector.collecting import Site, settings_with
 

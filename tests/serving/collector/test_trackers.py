@@ -15,10 +15,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from ml.event_log import EventLog
-from ml.events import EVENT_SCHEMA
+from ml.events.contract import EVENT_SCHEMA
+from ml.events.live_log import read_open
+from ml.events.log import EventLog
 from ml.home import Home
-from ml.live_log import read_open
 from tests.serving.collector.processes import CollectorProcess
 
 TRACKERS = Path(os.environ.get("TESSERA_TRACKERS", Path(__file__).parents[3] / ".tessera/trackers"))

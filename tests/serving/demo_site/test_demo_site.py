@@ -15,8 +15,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from ml.catalogue import ITEM_SCHEMA, Catalogue
-from ml.event_log import EventLog
-from ml.events import EVENT_SCHEMA, EVENT_TYPES
+from ml.events.contract import EVENT_SCHEMA, EVENT_TYPES
+from ml.events.log import EventLog
 from ml.home import Home
 from serving.application import application
 from serving.collector import Collector, collector_routes

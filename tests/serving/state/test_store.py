@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from ml.decisions.activity import Change
+from ml.decisions.activity.activity import Change
 from ml.settings import load_settings
 from serving.state.online import OnlineState
 from serving.state.sqlite_store import SqliteStore

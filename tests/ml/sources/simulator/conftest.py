@@ -5,7 +5,7 @@ import datetime as dt
 import pyarrow as pa
 import pytest
 
-from ml.event_validation import validate_events
+from ml.events.validation import validate_events
 from ml.settings import load_settings
 from ml.sources.simulator import Site, truth_tables
 

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from ml.event_validation import validate_events
-from ml.events import EVENT_SCHEMA, EVENT_TYPES
+from ml.events.contract import EVENT_SCHEMA, EVENT_TYPES
+from ml.events.validation import validate_events
 from ml.sources.simulator import Site
 from ml.sources.simulator.browsing import stock_shelves
 from ml.sources.simulator.items import hourly_weights

@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from ml.pseudonyms import Pseudonyms
+from ml.privacy.pseudonyms import Pseudonyms
 from serving.collector.privacy.coarse import coarse_device_context
 from tests.serving.collector.collecting import CHROME, Site, settings_with
 

@@ -1,0 +1,1 @@
+"""Ids, interactions and feature matrices: what recommenders are trained on."""

@@ -1,0 +1,1 @@
+"""Recent activity of visitors and items, folded from events."""

@@ -1,0 +1,1 @@
+"""Candidate items: what the bundle holds of them, their neighbours, and what is personal."""

@@ -1,0 +1,1 @@
+"""The learned ranker of candidates: features, training and refits."""

@@ -1,0 +1,1 @@
+"""Decision rules, dayparts, display caps and bandits."""

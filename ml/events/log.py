@@ -1,0 +1,231 @@
+"""The append-only event log: the only code that touches `TESSERA_HOME/events`.
+
+A part is a Parquet file of accepted events. It belongs to the log once `manifest.jsonl` names it; files that the
+manifest does not name are leftovers and are never read. Partitions are dates of `received_at`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from ml.events.contract import EVENT_SCHEMA
+from ml.events.part_writer import ROW_GROUP_ROWS, DraftFile, PartWriter
+from ml.home import Home
+from ml.privacy.erased_ids import ErasedIds
+
+
+@dataclass(frozen=True)
+class Part:
+    """One sealed file; `path` is relative to the log's folder, times are ISO 8601 in UTC."""
+
+    part_id: str
+    path: str
+    rows: int
+    bytes: int
+    source: str
+    fingerprint: str | None
+    sealed_at: str
+    received_min: str
+    received_max: str
+    replaces: tuple[str, ...] = ()
+
+
+class EventLog:
+    """Sealed parts and their manifest below `home.events`. Events of erased people are never written."""
+
+    def __init__(self, home: Home) -> None:
+        self.folder = home.events
+        self.erased = ErasedIds(home)
+        self.manifest = self.folder / "manifest.jsonl"
+
+    def parts(self) -> list[Part]:
+        """Sealed parts that no other part replaces, in the order of sealing."""
+        sealed = self._manifest()
+        replaced = {part_id for part in sealed for part_id in part.replaces}
+        return [part for part in sealed if part.part_id not in replaced and part.rows]
+
+    def has(self, fingerprint: str) -> bool:
+        """Whether a source with this content was ingested before."""
+        return any(part.fingerprint == fingerprint for part in self._manifest())
+
+    def path(self, part: Part) -> Path:
+        """Absolute path of a part's file."""
+        return self.folder / part.path
+
+    def read(
+        self, parts: Sequence[Part] | None = None, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Stream the events of `parts` (default: all) in bounded memory, EVENT_SCHEMA's types."""
+        import pyarrow.dataset as ds  # noqa: PLC0415  (it brings pandas along, a second that a collector can spare)
+
+        files = [self.path(part) for part in (self.parts() if parts is None else parts)]
+        if files:
+            dataset = ds.dataset(files, schema=EVENT_SCHEMA, format="parquet")
+            yield from dataset.to_batches(columns=list(columns) if columns else None)
+
+    @contextmanager
+    def ingest(self, source: str, fingerprint: str | None = None) -> Iterator[PartWriter]:
+        """Write many events that become visible together when the block ends, or not at all when it raises."""
+        draft = self.folder / "draft" / uuid.uuid4().hex
+        writer = PartWriter(draft, self.erased)
+        try:
+            yield writer
+            self._seal(writer.close(), draft, source, fingerprint)
+        finally:
+            writer.abandon()
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def seal_table(self, part_id: str, table: pa.Table, source: str) -> list[Part]:
+        """Seal one table under a name of its own; sealing the same `part_id` again changes nothing."""
+        if any(part.part_id.startswith(f"{part_id}-") for part in self._manifest()):
+            return []
+        draft = self.folder / "draft" / part_id
+        shutil.rmtree(draft, ignore_errors=True)
+        try:
+            writer = PartWriter(draft, self.erased, name=part_id)
+            writer.write(table)
+            return self._seal(writer.close(), draft, source, None)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def compact(self, below_rows: int = ROW_GROUP_ROWS) -> list[Part]:
+        """Merge the small sealed parts of a day into one; the old files stay for those who read them."""
+        small: dict[str, list[Part]] = {}
+        for part in self.parts():
+            if part.rows < below_rows:
+                small.setdefault(part.path.split("/")[0], []).append(part)
+        merged: list[Part] = []
+        for parts in small.values():
+            if len(parts) > 1:
+                sources = {part.source for part in parts}
+                merged += self._replace(parts, self.read(parts), "+".join(sorted(sources)))
+        return merged
+
+    def rewrite(self, part: Part, keep: pa.Array) -> list[Part]:
+        """Replace a part by its rows where `keep` (bool, one a row) is true, and remove the old file at once."""
+        table = pa.Table.from_batches(self.read([part]), schema=EVENT_SCHEMA)
+        return self.replace(part, table.filter(keep).to_batches())
+
+    def replace(self, part: Part, batches: Iterable[pa.RecordBatch]) -> list[Part]:
+        """Replace a part by these events, and remove the old file at once."""
+        new = self._replace([part], batches, part.source)
+        self.path(part).unlink(missing_ok=True)
+        return new
+
+    def drop(self, parts: Sequence[Part]) -> None:
+        """Take parts out of the log and remove their files at once."""
+        if parts:
+            self._replace(parts, [], "")
+        for part in parts:
+            self.path(part).unlink(missing_ok=True)
+
+    def remove_replaced(self, older_than: dt.timedelta, now: dt.datetime) -> int:
+        """Delete files of replaced parts and leftovers of killed writers; returns how many files went."""
+        removed = 0
+        with self._lock():
+            sealed = self._manifest()
+            replaced_at = {old: part.sealed_at for part in sealed for old in part.replaces}
+            recent = {
+                part.path
+                for part in sealed
+                if part.part_id not in replaced_at
+                or now - dt.datetime.fromisoformat(replaced_at[part.part_id]) < older_than
+            }
+            for file in self.folder.glob("received_date=*/*.parquet"):
+                if str(file.relative_to(self.folder)) not in recent:
+                    file.unlink()
+                    removed += 1
+        return removed
+
+    def _replace(self, parts: Sequence[Part], batches: Iterable[pa.RecordBatch], source: str) -> list[Part]:
+        draft = self.folder / "draft" / uuid.uuid4().hex
+        writer = PartWriter(draft, self.erased)
+        try:
+            for batch in batches:
+                writer.write(pa.Table.from_batches([batch]))
+            return self._seal(writer.close(), draft, source, None, replaces=tuple(p.part_id for p in parts))
+        finally:
+            writer.abandon()
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def _seal(
+        self,
+        files: Sequence[DraftFile],
+        draft: Path,
+        source: str,
+        fingerprint: str | None,
+        replaces: tuple[str, ...] = (),
+    ) -> list[Part]:
+        now = dt.datetime.now(dt.UTC).isoformat()
+        parts = []
+        for file in files:
+            target = f"received_date={file.received_date}/{file.part_id}.parquet"
+            size = (draft / file.name).stat().st_size
+            parts.append(
+                Part(
+                    file.part_id, target, file.rows, size, source, fingerprint, now,
+                    file.received_min.isoformat(), file.received_max.isoformat(),
+                )
+            )  # fmt: skip
+        if replaces and not parts:
+            parts = [Part(uuid.uuid4().hex, "", 0, 0, source, None, now, now, now)]
+        if parts:
+            parts[0] = Part(**{**asdict(parts[0]), "replaces": replaces})
+        with self._lock():
+            for file, part in zip(files, parts, strict=False):
+                target_path = self.folder / part.path
+                target_path.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(draft / file.name, target_path)
+                _sync_folder(target_path.parent)
+            self._append(parts)
+        return parts
+
+    def _manifest(self) -> list[Part]:
+        try:
+            text = self.manifest.read_bytes()
+        except FileNotFoundError:
+            return []
+        whole = text[: text.rfind(b"\n") + 1]
+        rows = [json.loads(line) for line in whole.splitlines()]
+        return [Part(**{**row, "replaces": tuple(row["replaces"])}) for row in rows]
+
+    def _append(self, parts: Sequence[Part]) -> None:
+        lines = b"".join(json.dumps(asdict(part)).encode() + b"\n" for part in parts)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.manifest, "a+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            whole = file.read().rfind(b"\n") + 1
+            if whole < size:  # a writer was killed inside a line: what it wrote never counted
+                file.truncate(whole)
+            file.seek(0, os.SEEK_END)
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        _sync_folder(self.folder)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / ".lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

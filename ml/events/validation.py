@@ -1,0 +1,192 @@
+"""Which rows keep the event contract, and why the others do not. Vectorised over Arrow columns."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.events.contract import (
+    CONSENT_PURPOSES,
+    CUSTOM_PREFIX,
+    DEVICE_TYPES,
+    EVENT_SCHEMA,
+    EVENT_TYPES,
+    FIELD_NAMES,
+    NETWORK_TYPES,
+    TIMESTAMP,
+)
+from ml.events.records import REJECTED_SCHEMA, events_from_records, payload_of
+
+EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+MAX_FUTURE = dt.timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Validated:
+    """`accepted` has EVENT_SCHEMA; `rejected` has REJECTED_SCHEMA, `row` counting from 0 in the input."""
+
+    accepted: pa.Table
+    rejected: pa.Table
+
+
+def validate_records(
+    records: Sequence[Any], now: dt.datetime, max_future: dt.timedelta = MAX_FUTURE
+) -> tuple[Validated, npt.NDArray[np.int64]]:
+    """JSON-like dicts split into events that keep the contract and rejected rows.
+
+    Returns:
+        (what `validate_events` returns, `row` counting records; the record of each accepted row).
+    """
+    table, malformed = events_from_records(records)
+    places = np.asarray(table["row"], dtype=np.int64)
+    valid = validate_events(table.drop_columns(["row"]), now, max_future, check_json=False)
+    broken_rows = np.asarray(valid.rejected["row"])
+    broken = valid.rejected.set_column(0, "row", pa.array(places[broken_rows], pa.int64()))
+    rejected = pa.concat_tables([malformed, broken.cast(REJECTED_SCHEMA)])
+    return Validated(valid.accepted, rejected), np.delete(places, broken_rows)
+
+
+def validate_events(
+    table: pa.Table, now: dt.datetime, max_future: dt.timedelta = MAX_FUTURE, check_json: bool = True
+) -> Validated:
+    """Split a table of events into rows that keep the contract and rows that break it.
+
+    Columns that the table lacks are null; a null `received_at` becomes `now`. `check_json=False` spares the parse
+    of `properties` to sources that wrote the JSON themselves.
+
+    Raises:
+        ValueError: the table has a column outside the contract, or one whose type cannot be cast.
+    """
+    table = _conform(table)
+    # (field, mask of bad rows, reason), first match is the one that is reported
+    findings: list[tuple[str, pa.ChunkedArray, str]] = []
+    for name in ("event_id", "event_type"):
+        blank = pc.or_kleene(pc.is_null(table[name]), pc.equal(pc.fill_null(table[name], ""), ""))
+        findings.append((name, blank, "is required"))
+    findings.append(("occurred_at", pc.is_null(table["occurred_at"]), "is required"))
+    findings.append(("event_type", _unknown_type(table["event_type"]), "is no type of the contract"))
+    nobody = pc.and_(_blank(table["user_id"]), _blank(table["anonymous_id"]))
+    findings.append(("user_id", nobody, "user_id or anonymous_id is required"))
+    latest = pa.scalar(now + max_future, TIMESTAMP)
+    findings.append(("occurred_at", pc.greater(table["occurred_at"], latest), "lies in the future"))
+    earliest = pa.scalar(EARLIEST, TIMESTAMP)
+    findings.append(("occurred_at", pc.less(table["occurred_at"], earliest), "lies before the year 2000"))
+    findings.append(("value", pc.invert(pc.is_finite(table["value"])), "is not a finite number"))
+    for name, legal in (("device_type", DEVICE_TYPES), ("network_type", NETWORK_TYPES)):
+        findings.append((name, _outside(table[name], legal), f"is none of {', '.join(legal)}"))
+    not_country = pc.invert(pc.match_substring_regex(table["country"], "^[A-Z]{2}$"))
+    findings.append(("country", not_country, "is no ISO 3166-1 alpha-2 code"))
+    for name in ("screen_width", "screen_height"):
+        findings.append((name, pc.less(table[name], 0), "is negative"))
+    findings.append(("consent", _unknown_consent(table["consent"]), f"knows only {', '.join(CONSENT_PURPOSES)}"))
+    if check_json:
+        findings.append(("properties", _no_json_object(table["properties"]), "is no JSON object"))
+    return _split(table, findings, now)
+
+
+def _conform(table: pa.Table) -> pa.Table:
+    unknown = [name for name in table.column_names if name not in EVENT_SCHEMA.names]
+    if unknown:
+        raise ValueError(
+            f"columns outside the event contract: {', '.join(unknown)}; put them into `properties`. "
+            f"Legal: {', '.join(FIELD_NAMES)}"
+        )
+    columns = []
+    for field in EVENT_SCHEMA:
+        if field.name not in table.column_names:
+            columns.append(pa.chunked_array([pa.nulls(len(table), field.type)]))
+            continue
+        column = table[field.name]
+        if column.type != field.type:
+            try:
+                column = pc.cast(column, field.type)
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+                raise ValueError(f"column {field.name} cannot be read as {field.type}: {error}") from error
+        columns.append(column)
+    nullable = pa.schema([field.with_nullable(True) for field in EVENT_SCHEMA])
+    return pa.Table.from_arrays(columns, schema=nullable)
+
+
+def _split(table: pa.Table, findings: Iterable[tuple[str, pa.ChunkedArray, str]], now: dt.datetime) -> Validated:
+    first = np.full(len(table), -1, dtype=np.int16)
+    labels: list[tuple[str, str]] = []
+    for field, mask, reason in findings:
+        bad = np.asarray(pc.fill_null(mask, False))
+        first[(first < 0) & bad] = len(labels)
+        labels.append((field, reason))
+    bad_rows = np.flatnonzero(first >= 0)
+    received = pc.fill_null(table["received_at"], pa.scalar(now, TIMESTAMP))
+    place = table.schema.get_field_index("received_at")
+    accepted = table.set_column(place, "received_at", received)
+    if len(bad_rows):
+        accepted = accepted.filter(pa.array(first < 0))
+    rejects = table.take(pa.array(bad_rows)).to_pylist() if len(bad_rows) else []
+    rejected = pa.table(
+        [
+            pa.array(bad_rows, pa.int64()),
+            pa.array([labels[first[row]][0] for row in bad_rows], pa.string()),
+            pa.array([_reason(labels[first[row]], event) for row, event in zip(bad_rows, rejects, strict=True)]),
+            pa.array(
+                [payload_of({k: v for k, v in event.items() if v is not None}) for event in rejects],
+                pa.string(),
+            ),
+        ],
+        schema=REJECTED_SCHEMA,
+    )
+    return Validated(accepted.cast(EVENT_SCHEMA), rejected)
+
+
+def _reason(label: tuple[str, str], event: Mapping[str, Any]) -> str:
+    field, reason = label
+    value = event.get(field)
+    return reason if value is None else f"{str(value)[:60]!r} {reason}"
+
+
+def _blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.equal(pc.fill_null(column, ""), "")
+
+
+def _unknown_type(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    known = pc.is_in(column, pa.array(list(EVENT_TYPES)))
+    custom = pc.match_substring_regex(column, f"^{CUSTOM_PREFIX}[A-Za-z0-9_.-]{{1,64}}$")
+    return pc.invert(pc.or_(known, pc.fill_null(custom, True)))
+
+
+def _outside(column: pa.ChunkedArray, legal: Sequence[str]) -> pa.ChunkedArray:
+    return pc.and_(pc.is_valid(column), pc.invert(pc.is_in(column, pa.array(legal))))
+
+
+def _unknown_consent(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    bad = np.zeros(len(column), dtype=bool)
+    start = 0
+    for chunk in column.chunks:
+        parents = pc.list_parent_indices(chunk)
+        unknown = pc.invert(pc.is_in(pc.list_flatten(chunk), pa.array(CONSENT_PURPOSES)))
+        bad[start + np.asarray(parents)[np.asarray(unknown)]] = True
+        start += len(chunk)
+    return pa.chunked_array([pa.array(bad)])
+
+
+def _no_json_object(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    encoded = column.combine_chunks().dictionary_encode() if len(column) else None
+    if encoded is None:
+        return pa.chunked_array([pa.array([], pa.bool_())])
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    bad = np.array([not _is_json_object(text) for text in encoded.dictionary.to_pylist()], dtype=bool)
+    return pa.chunked_array([pc.take(pa.array(bad, pa.bool_()), encoded.indices)])
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False

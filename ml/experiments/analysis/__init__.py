@@ -1,0 +1,1 @@
+"""Analysis of experiments: exposures, outcomes, estimates, health checks and decisions."""

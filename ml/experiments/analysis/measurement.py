@@ -1,0 +1,85 @@
+"""From units to numbers: how they fall into groups, and a metric's moments and estimates over these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from math import isnan
+
+import numpy as np
+import numpy.typing as npt
+import tea_tasting as tt
+
+from ml.experiments.analysis.estimates import CONTROL, Estimate, estimate
+from ml.experiments.analysis.exposures import Units
+from ml.experiments.analysis.moments import Moments, accumulate
+from ml.experiments.analysis.outcomes import COVARIATE, NUMERATOR, UnitValues
+from ml.experiments.analysis.quantiles import quantile_estimate
+from ml.experiments.definition.definition import Experiment
+from ml.experiments.definition.metrics import Metric, Quantile
+from ml.settings.experiments import ExperimentSettings
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A metric after the units' values are gone: moments, or the values themselves for a quantile."""
+
+    moments: Moments | None
+    estimates: tuple[Estimate, ...]
+    winsorized_at: float | None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How units fall into groups: strata are segments, times ramp steps where these change the shares."""
+
+    strata: npt.NDArray[np.int32]
+    days: npt.NDArray[np.int32]
+    shape: tuple[int, int, int]
+    segment_strata: list[tuple[int, ...]]
+
+    @classmethod
+    def of(cls, units: Units, experiment: Experiment, as_of: datetime) -> Layout:
+        """Lay out the units of an experiment as of a time."""
+        steps = len(experiment.steps) if experiment.shares_change() else 1
+        strata = units.segment.astype(np.int32)
+        if steps > 1:
+            strata = strata * steps + units.step
+        last = max((min(as_of, experiment.ends_at) - experiment.starts_at).days, 0)
+        days = np.minimum(units.cohort_day(experiment.starts_at), last)
+        shape = (len(units.variants), len(units.segments) * steps, last + 1)
+        members = [tuple(range(i * steps, (i + 1) * steps)) for i in range(len(units.segments))]
+        return cls(strata, days, shape, members)
+
+
+def measure(
+    metric: Metric, values: UnitValues, units: Units, layout: Layout, settings: ExperimentSettings
+) -> Measured:
+    """Estimate a metric for every treatment; strata of too few units are taken together."""
+    if isinstance(metric, Quantile):
+        numbers = values.columns[NUMERATOR]
+        arms = [numbers[values.matured & (units.variant == arm)] for arm in range(len(units.variants))]
+        estimates = tuple(quantile_estimate(arms[CONTROL], arm, metric.quantile) for arm in arms[1:])
+        return Measured(None, estimates, None)
+    _, strata, n_days = layout.shape
+    group = (units.variant.astype(np.int64) * strata + layout.strata) * n_days + layout.days
+    group[~values.matured] = -1
+    moments = accumulate(values.columns, group, layout.shape)
+    estimates = tuple(
+        estimate(moments, variant, minimum_stratum_units=settings.minimum_stratum_units)
+        for variant in range(1, len(units.variants))
+    )
+    return Measured(moments, estimates, values.winsorized_at)
+
+
+def difference_before(moments: Moments, n_variants: int) -> float:
+    """Smallest p-value, over the treatments, of a difference in the covariate, with Bonferroni's correction."""
+    test = tt.Mean(COVARIATE, equal_var=False, use_t=True)
+    control = moments.select(CONTROL)
+    p_values = [
+        float(test.analyze_aggregates(control, moments.select(variant)).pvalue)
+        for variant in range(1, n_variants)
+        if min(control.count(), moments.select(variant).count()) > 1
+    ]
+    usable = [p for p in p_values if not isnan(p)]
+    return min(1.0, min(usable) * len(usable)) if usable else 1.0

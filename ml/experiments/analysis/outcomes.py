@@ -1,0 +1,161 @@
+"""Per-unit values of a metric, from outcomes by unit and day since the exposure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.experiments.analysis.exposures import Units
+from ml.experiments.definition.metrics import Funnel, Metric, Proportion, Quantile, Ratio, Retention, Revenue
+
+Floats = npt.NDArray[np.float64]
+
+NUMERATOR = "numerator"
+DENOMINATOR = "denominator"
+COVARIATE = "covariate"
+DENOMINATOR_COVARIATE = "denominator_covariate"
+
+
+@dataclass(frozen=True)
+class UnitDays:
+    """Outcomes joined to units: `unit` int32 (n_rows,) indexes the units, `day` int32 counts from the exposure.
+
+    The measures stay in their Arrow columns until one is asked for: at ten million units all of them as arrays at
+    once would be a gigabyte. `rows` are the table's rows of known units, None if all are.
+    """
+
+    n_units: int
+    unit: npt.NDArray[np.int32]
+    day: npt.NDArray[np.int32]
+    table: pa.Table
+    rows: npt.NDArray[np.int64] | None = None
+
+    def values(self, measure: str) -> npt.NDArray[np.generic]:
+        """A measure's numbers, nulls as 0; shape (n_rows,)."""
+        numbers = _numbers(self.table[measure])
+        return numbers if self.rows is None else numbers[self.rows]
+
+
+@dataclass(frozen=True)
+class UnitValues:
+    """A metric's columns, each float64 (n_units,), and which units have seen their whole window."""
+
+    columns: dict[str, Floats]
+    matured: npt.NDArray[np.bool_]
+    winsorized_at: float | None = None
+
+
+def join_outcomes(outcomes: pa.Table, units: Units, measures: tuple[str, ...]) -> UnitDays:
+    """Find each outcome row's unit; rows of people outside the experiment fall away.
+
+    `outcomes` needs `user_id` (string), `day` (integer) and the measures.
+
+    Raises
+    ------
+    ValueError
+        A column is missing.
+    """
+    for name in ("user_id", "day", *measures):
+        if name not in outcomes.column_names:
+            raise ValueError(f"outcomes have no column {name!r}; there are: {', '.join(outcomes.column_names)}")
+    ids = outcomes["user_id"]
+    if pa.types.is_dictionary(ids.type):
+        ids = pc.cast(ids, pa.string())
+    place = pc.index_in(ids, value_set=pc.cast(units.ids, ids.type))
+    unit = pc.fill_null(place, -1).to_numpy().astype(np.int32, copy=False)
+    rows = None if place.null_count == 0 else np.flatnonzero(unit >= 0)
+    del place
+    # The hash table over all unit ids is as large as the ids; give it back before the metrics need room.
+    pa.default_memory_pool().release_unused()
+    day = _numbers(outcomes["day"]).astype(np.int32, copy=False)
+    if rows is not None:
+        unit, day = unit[rows], day[rows]
+    return UnitDays(len(units), unit, day, outcomes.select(list(measures)), rows)
+
+
+def unit_values(
+    metric: Metric, days: UnitDays, units: Units, as_of: datetime, ends_at: datetime | None = None
+) -> UnitValues:
+    """Compute a metric's columns for every unit.
+
+    A unit counts when its whole window lies before `as_of`, so that all counted units were watched equally long; a
+    metric without a window counts every unit, and everything up to `ends_at`, because the variants are shown no
+    longer. The covariate is the same measure in the days before the exposure.
+    """
+    observed = units.observed_days(as_of)
+    end = metric.end_day
+    matured = observed >= (end if end is not None else 0)
+    inside = days.day >= metric.start_day
+    if end is not None:
+        inside &= days.day < end
+    elif ends_at is not None:
+        inside &= days.day <= units.observed_days(ends_at)[days.unit]
+    winsorized_at = None
+    columns: dict[str, Floats] = {}
+    if isinstance(metric, Ratio):
+        columns[NUMERATOR] = _sum(days, metric.numerator, inside)
+        columns[DENOMINATOR] = _sum(days, metric.denominator, inside)
+    elif isinstance(metric, Funnel):
+        entered = _sum(days, metric.from_measure, inside) > 0
+        columns[NUMERATOR] = (entered & (_sum(days, metric.to_measure, inside) > 0)).astype(np.float64)
+        columns[DENOMINATOR] = entered.astype(np.float64)
+    elif isinstance(metric, Proportion):
+        columns[NUMERATOR] = (_sum(days, metric.measure, inside) >= metric.at_least).astype(np.float64)
+    elif isinstance(metric, Retention):
+        columns[NUMERATOR] = (_sum(days, metric.measure, inside) > 0).astype(np.float64)
+    elif isinstance(metric, Revenue):
+        values = _sum(days, metric.measure, inside)
+        winsorized_at = winsorization_cap(values[matured], metric.winsorize_quantile)
+        columns[NUMERATOR] = np.minimum(values, winsorized_at)
+    else:
+        columns[NUMERATOR] = _sum(days, metric.measure, inside)
+    if metric.covariate_days and not isinstance(metric, Quantile):
+        columns.update(_covariates(metric, days))
+    return UnitValues(columns, matured, winsorized_at)
+
+
+def winsorization_cap(values: Floats, quantile: float) -> float:
+    """Quantile of the values above zero; infinite when there is none."""
+    positive = values[values > 0]
+    if not len(positive):
+        return float("inf")
+    return float(np.quantile(positive, quantile))
+
+
+def _covariates(metric: Metric, days: UnitDays) -> dict[str, Floats]:
+    """The measure before the exposure; columns without any variation are left out, they cannot explain
+    anything.
+    """
+    before = (days.day < 0) & (days.day >= -metric.covariate_days)
+    if not before.any():
+        return {}
+    measures = metric.measures
+    first = _sum(days, measures[0], before)
+    if isinstance(metric, Ratio):
+        second = _sum(days, measures[-1], before)
+        if not _varies(second) or second.sum() == 0:
+            return {}
+        return {COVARIATE: first, DENOMINATOR_COVARIATE: second}
+    if isinstance(metric, Funnel):
+        first = _sum(days, metric.to_measure, before)
+    if isinstance(metric, Revenue):
+        first = np.minimum(first, winsorization_cap(first, metric.winsorize_quantile))
+    return {COVARIATE: first} if _varies(first) else {}
+
+
+def _varies(values: Floats) -> bool:
+    return len(values) > 0 and bool(values.min() < values.max())
+
+
+def _sum(days: UnitDays, measure: str, rows: npt.NDArray[np.bool_]) -> Floats:
+    weights = days.values(measure) * rows
+    return np.asarray(np.bincount(days.unit, weights=weights, minlength=days.n_units), dtype=np.float64)
+
+
+def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.generic]:
+    return np.asarray(pc.fill_null(column, 0).to_numpy() if column.null_count else column.to_numpy())

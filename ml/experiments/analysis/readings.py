@@ -1,0 +1,117 @@
+"""Readings of one estimate: a single look's interval, an always-valid one, and a Bayesian one beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, inf, log, nan, sqrt
+
+from scipy.stats import norm
+
+from ml.experiments.analysis.estimates import Estimate
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An effect with its bounds."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Absolute and relative effect with intervals of one kind, and its p-value."""
+
+    absolute: Interval
+    relative: Interval
+    p_value: float
+
+
+@dataclass(frozen=True)
+class BayesianReading:
+    """Posterior of the relative effect under a normal prior around 0.
+
+    expected_loss: what shipping the treatment costs on average, in relative terms, in the cases where it is worse.
+    """
+
+    probability_better: float
+    relative: Interval
+    expected_loss: float
+    prior_sd: float
+
+
+def single_look_reading(estimate: Estimate, alpha: float) -> Reading:
+    """Normal interval at level 1 - alpha; it holds for one look only."""
+    z = float(norm.ppf(1 - alpha / 2))
+    return _reading(estimate, z, _two_sided_p(estimate))
+
+
+def always_valid_reading(estimate: Estimate, alpha: float, planned_units: int, burn_in_units: int) -> Reading:
+    """Interval of an asymptotic confidence sequence: it holds at every look at once.
+
+    Robbins' normal mixture with the estimated variance (Waudby-Smith et al. 2021, Theorem 2.2), tuned to be
+    narrowest at `planned_units`; the p-value is the inverse of the mixture's likelihood ratio (mSPRT, Johari et
+    al. 2017). Before `burn_in_units` units in either arm the interval is infinite: the normal limit has not set
+    in.
+    """
+    if min(estimate.control_units, estimate.treatment_units) < burn_in_units:
+        return Reading(Interval(estimate.absolute, -inf, inf), Interval(estimate.relative, -inf, inf), 1.0)
+    ratio = _mixture_ratio(estimate.units, alpha, planned_units)
+    width = sqrt((1 + ratio) / ratio * (2 * log(1 / alpha) + log(1 + ratio)))
+    return _reading(estimate, width, always_valid_p(estimate, alpha, planned_units))
+
+
+def always_valid_p(estimate: Estimate, alpha: float, planned_units: int) -> float:
+    """p-value of the mixture sequential probability ratio test at this look; 1 without variance."""
+    error = estimate.standard_error
+    if not error > 0:
+        return 1.0
+    ratio = _mixture_ratio(estimate.units, alpha, planned_units)
+    z = estimate.absolute / error
+    exponent = 0.5 * log(1 + ratio) - 0.5 * z * z * ratio / (1 + ratio)
+    return min(1.0, exp(exponent))
+
+
+def repeated_reading(estimate: Estimate, boundary: float) -> Reading:
+    """Repeated confidence interval of a group sequential look with a critical value from `group_sequential`."""
+    return _reading(estimate, boundary, _two_sided_p(estimate))
+
+
+def bayesian_reading(
+    estimate: Estimate, alpha: float, prior_sd: float, *, higher_is_better: bool
+) -> BayesianReading:
+    """Combine the relative effect with a normal prior of mean 0 and standard deviation `prior_sd`."""
+    error = estimate.relative_standard_error
+    if not error > 0:
+        return BayesianReading(nan, Interval(estimate.relative, nan, nan), nan, prior_sd)
+    precision = 1 / error**2 + 1 / prior_sd**2
+    mean, sd = estimate.relative / error**2 / precision, sqrt(1 / precision)
+    z = float(norm.ppf(1 - alpha / 2))
+    gain = mean if higher_is_better else -mean
+    # E[max(-gain, 0)] of a normal variable.
+    loss = sd * float(norm.pdf(gain / sd)) - gain * float(norm.cdf(-gain / sd))
+    return BayesianReading(
+        float(norm.cdf(gain / sd)), Interval(mean, mean - z * sd, mean + z * sd), max(loss, 0.0), prior_sd
+    )
+
+
+def _mixture_ratio(units: int, alpha: float, planned_units: int) -> float:
+    """Variance of the mixture over the variance of the estimate, for the narrowest interval at `planned_units`."""
+    best = -2 * log(alpha) + log(-2 * log(alpha) + 1)
+    return best * units / planned_units
+
+
+def _reading(estimate: Estimate, width: float, p_value: float) -> Reading:
+    absolute, error = estimate.absolute, width * estimate.standard_error
+    relative, relative_error = estimate.relative, width * estimate.relative_standard_error
+    return Reading(
+        Interval(absolute, absolute - error, absolute + error),
+        Interval(relative, relative - relative_error, relative + relative_error),
+        p_value,
+    )
+
+
+def _two_sided_p(estimate: Estimate) -> float:
+    error = estimate.standard_error
+    return 2 * float(norm.sf(abs(estimate.absolute / error))) if error > 0 else nan

@@ -1,0 +1,126 @@
+"""The primary metric over the cohorts of units, day by day, and the planned looks along that way.
+
+A day's point holds all units first exposed up to that day whose window is complete. Later runs add points and do
+not move old ones, so that every look can be repeated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+from ml.experiments.analysis.estimates import Estimate, estimate
+from ml.experiments.analysis.group_sequential import boundaries
+from ml.experiments.analysis.moments import Moments
+from ml.experiments.analysis.readings import (
+    Reading,
+    always_valid_p,
+    always_valid_reading,
+    repeated_reading,
+    single_look_reading,
+)
+from ml.experiments.definition.definition import DecisionRule
+
+
+@dataclass(frozen=True)
+class Point:
+    """What was known when the units of the first `day + 1` days had seen their window."""
+
+    day: int
+    estimate: Estimate
+    single_look: Reading
+    always_valid: Reading
+
+
+@dataclass(frozen=True)
+class Look:
+    """One planned look: share of the planned units, statistic, critical value."""
+
+    day: int
+    information: float
+    z: float
+    boundary: float
+    reading: Reading
+
+    @property
+    def crossed(self) -> bool:
+        """Whether the test stops here."""
+        return abs(self.z) >= self.boundary
+
+
+def trace(
+    moments: Moments,
+    variant: int,
+    rule: DecisionRule,
+    alpha: float,
+    minimum_stratum_units: int,
+    burn_in_units: int,
+) -> list[Point]:
+    """Follow the estimate over the cohort days; days that add no unit are left out."""
+    points: list[Point] = []
+    units = 0
+    for day in range(moments.days):
+        found = estimate(moments, variant, minimum_stratum_units=minimum_stratum_units, days=slice(0, day + 1))
+        if found.units == units or not found.standard_error > 0:
+            continue
+        units = found.units
+        points.append(
+            Point(
+                day,
+                found,
+                single_look_reading(found, alpha),
+                always_valid_reading(found, alpha, rule.planned_units, burn_in_units),
+            )
+        )
+    return points
+
+
+def running_p(points: list[Point], rule: DecisionRule, alpha: float, burn_in_units: int) -> float:
+    """Smallest always-valid p-value so far, which is itself always valid."""
+    return min(
+        (
+            always_valid_p(point.estimate, alpha, rule.planned_units)
+            for point in points
+            if min(point.estimate.control_units, point.estimate.treatment_units) >= burn_in_units
+        ),
+        default=1.0,
+    )
+
+
+def planned_looks(points: list[Point], rule: DecisionRule, alpha: float, *, complete: bool) -> list[Look]:
+    """Looks of a group sequential test so far: the first day on which each planned share of the units was there.
+
+    When the test is complete, the last day is its last look and may spend all alpha that is left.
+    """
+    days: list[tuple[Point, float]] = []
+    for look in range(1, rule.looks + 1):
+        share = look / rule.looks
+        point = next((p for p in points if p.estimate.units >= share * rule.planned_units), None)
+        if point is None:
+            break
+        information = 1.0 if look == rule.looks else min(point.estimate.units / rule.planned_units, 1.0)
+        if days and days[-1][0].day == point.day:
+            days[-1] = (point, information)
+        elif not days or information > days[-1][1]:
+            days.append((point, information))
+    if complete and points and (not days or days[-1][1] < 1):
+        if days and days[-1][0].day == points[-1].day:
+            days.pop()
+        days.append((points[-1], 1.0))
+    criticals = boundaries([information for _, information in days], alpha, rule.spending)
+    return [
+        Look(
+            point.day,
+            information,
+            point.estimate.absolute / point.estimate.standard_error,
+            critical,
+            repeated_reading(point.estimate, critical),
+        )
+        for (point, information), critical in zip(days, criticals, strict=True)
+    ]
+
+
+def group_sequential_reading(looks: list[Look], latest: Estimate) -> Reading:
+    """Reading of the look that stopped the test, else of the last one; before the first look nothing is known."""
+    stopped = next((look for look in looks if look.crossed), looks[-1] if looks else None)
+    return stopped.reading if stopped else repeated_reading(latest, inf)

@@ -1,0 +1,1 @@
+"""Definitions of experiments, their checks, and the assignment of units to variants."""

@@ -1,0 +1,61 @@
+"""New definitions written into experiments.yaml, beside what stands there, comments and all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ml.experiments.definition.definition import Experiments
+from ml.experiments.definition.loading import ExperimentsFileError, load_experiments
+
+
+class ExperimentExistsError(ValueError):
+    """The file has an experiment of this id already."""
+
+
+def add_experiment(path: Path, experiment_id: str, body: dict[str, Any]) -> Experiments:
+    """Add one experiment at the end of the file's `experiments:`; the file is made if it is not there.
+
+    The file is checked with the addition and left as it was when that fails.
+
+    Raises:
+        ExperimentExistsError: the id is taken.
+        ExperimentsFileError: the file, or the new definition, does not hold.
+    """
+    before = path.read_text(encoding="utf-8") if path.exists() else "version: 1\n"
+    if path.exists() and experiment_id in load_experiments(path).experiments:
+        raise ExperimentExistsError(f"{path.name} has an experiment {experiment_id!r} already")
+    entry = yaml.safe_dump({experiment_id: body}, sort_keys=False, allow_unicode=True, width=100)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_inserted(before, entry), encoding="utf-8")
+    try:
+        return load_experiments(path)
+    except ExperimentsFileError:
+        if before == "version: 1\n":
+            path.unlink()
+        else:
+            path.write_text(before, encoding="utf-8")
+        raise
+
+
+def _inserted(text: str, entry: str) -> str:
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    lines = text.splitlines()
+    indented = ["  " + line for line in entry.splitlines()]
+    for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
+        if key.value != "experiments":
+            continue
+        if isinstance(value, yaml.MappingNode) and value.value and not value.flow_style:
+            margin = " " * value.value[0][0].start_mark.column
+            end = value.end_mark.line
+            while end > 0 and not lines[end - 1].strip():
+                end -= 1
+            block = ["", *(margin + line for line in entry.splitlines())]
+            return "\n".join([*lines[:end], *block, *lines[end:]]) + "\n"
+        # An empty `experiments:` or `experiments: {}` makes way.
+        start = key.start_mark.line
+        stop = max(value.end_mark.line, start) + (1 if value.end_mark.column else 0)
+        return "\n".join([*lines[:start], "experiments:", *indented, *lines[max(stop, start + 1) :]]) + "\n"
+    return "\n".join([*lines, "", "experiments:", *indented]) + "\n"

@@ -1,0 +1,77 @@
+"""Definitions of the experiments that the simulator plants, so that a simulated site comes with its analyses."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from pathlib import Path
+from typing import Any
+
+from ml.experiments.definition.drafting import add_experiment
+from ml.sources.simulator.site import Site
+
+# The simulator's lifts hold from the exposure to the end, so these metrics have no window of their own.
+_HEAD = """\
+# Definitions of the experiments that the simulator planted, with the dates of this site.
+version: 1
+metrics:
+  purchases_until_the_end: {kind: mean, measure: purchases, description: Purchases from the exposure to the end.}
+  revenue_until_the_end: {kind: revenue, description: Revenue from the exposure to the end.}
+  add_to_carts_until_the_end: {kind: mean, measure: add_to_carts, description: Items put into the cart to the end.}
+  page_views_until_the_end: {kind: mean, measure: page_views, description: Pages seen until the end.}
+  subscribed: {kind: proportion, measure: subscribes, covariate_days: 0, description: Share of subscribers.}
+"""
+_PLANTED: dict[str, dict[str, Any]] = {
+    "new_checkout": {
+        "hypothesis": "A checkout on one page brings more purchases a user.",
+        "primary_metric": "purchases_until_the_end",
+        "secondary_metrics": ["revenue_until_the_end", "add_to_carts_until_the_end", "checkout_to_purchase"],
+        "guardrails": [{"metric": "page_views_until_the_end", "margin": 0.1}],
+        "minimum_detectable_effect": 0.1,
+    },
+    "newsletter_prompt": {
+        "hypothesis": "A prompt at the end of an article brings more subscriptions.",
+        "primary_metric": "subscribed",
+        "secondary_metrics": ["sessions_per_user"],
+        "guardrails": [{"metric": "engaged_seconds_per_user", "margin": 0.1}],
+        "minimum_detectable_effect": 0.2,
+    },
+    "new_font": {
+        "hypothesis": "A larger font makes people read more pages.",
+        "primary_metric": "page_views_until_the_end",
+        "secondary_metrics": ["engaged_seconds_per_user", "purchases_until_the_end", "median_engaged_seconds"],
+        "minimum_detectable_effect": 0.05,
+    },
+}
+
+
+def write_planted_experiments(site: Site, path: Path) -> None:
+    """Write the definitions, with the site's own dates, into a new file.
+
+    Raises:
+        FileExistsError: the file is there already, and may hold somebody's own definitions.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("x", encoding="utf-8") as file:
+        file.write(_HEAD)
+    units = len(site.population(max(planted.end_day for planted in site.planted)).key)
+    for planted in site.planted:
+        body = _PLANTED[planted.experiment_id]
+        start, end = (
+            datetime.combine(site.date_of(day), time(), UTC).isoformat()
+            for day in (planted.start_day, planted.end_day)
+        )
+        add_experiment(
+            path,
+            planted.experiment_id,
+            {
+                **body,
+                "unit": "user",
+                "variants": {"control": {"share": 0.5}, "treatment": {"share": 0.5}},
+                "starts_at": start,
+                "ends_at": end,
+                "decision": {
+                    "inference": "always_valid",
+                    "planned_units": max(units, 100),
+                },
+            },
+        )

@@ -1,0 +1,1 @@
+"""Experiments on rankers: interleaving and off-policy evaluation."""

@@ -1,0 +1,1 @@
+"""Reports of experiments: pages and plots."""

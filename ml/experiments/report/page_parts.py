@@ -1,0 +1,91 @@
+"""Pieces of a page: numbers in words, tables, figures as SVG."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator
+from html import escape
+from math import isfinite, isnan
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from ml.experiments.analysis.readings import Interval
+
+
+def svg(figure: Figure) -> str:
+    """Write a figure as SVG for inside a page; the same figure gives the same text."""
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "tessera", "svg.fonttype": "none", "font.family": "sans-serif"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    # A fixed height in points would fight the page's width.
+    return re.sub(
+        r'(<svg[^>]*?) height="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1), count=1
+    )
+
+
+def table(head: Iterable[str], lines: Iterable[Iterable[str]], numeric: int) -> str:
+    """Write a table; the first `numeric` columns are numbers."""
+
+    def cells(values: Iterable[str], tag: str) -> Iterator[str]:
+        for index, value in enumerate(values):
+            css = ' class="number"' if index < numeric else ""
+            yield f"<{tag}{css}>{escape(value)}</{tag}>"
+
+    rows = "".join(f"<tr>{''.join(cells(line, 'td'))}</tr>" for line in lines)
+    titles = "".join(cells(head, "th"))
+    return f'<div class="scroll"><table><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def title(name: str) -> str:
+    """A metric's name as a title."""
+    return name.replace("_", " ").capitalize()
+
+
+def sentence(text: str) -> str:
+    """A text as a sentence."""
+    text = text[0].upper() + text[1:]
+    return text if text.endswith(".") else text + "."
+
+
+def number(value: float) -> str:
+    """A number with four digits, or thousands."""
+    if isnan(value):
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def relative(value: float) -> str:
+    """A signed percentage."""
+    return "–" if isnan(value) else f"{value:+.2%}"
+
+
+def bounds(interval: Interval) -> str:
+    """Both bounds of an interval in percent."""
+    if isnan(interval.low) or isnan(interval.high):
+        return "–"
+    if not isfinite(interval.low):
+        return "too early"
+    return f"{interval.low:+.2%} to {interval.high:+.2%}"
+
+
+def p_value(value: float) -> str:
+    """A p-value with four digits."""
+    if isnan(value):
+        return "–"
+    return "&lt; .0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def p_equals(value: float) -> str:
+    """A p-value inside a sentence."""
+    return f"p {p_value(value)}" if value < 0.0001 else f"p = {p_value(value)}"
+
+
+def chance(value: float) -> str:
+    """A probability in percent."""
+    if isnan(value):
+        return "–"
+    return "&gt; 99.9%" if value > 0.999 else "&lt; 0.1%" if value < 0.001 else f"{value:.1%}"

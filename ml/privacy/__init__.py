@@ -1,0 +1,1 @@
+"""Pseudonyms and the list of erased ids."""

@@ -1,0 +1,115 @@
+"""Blends: several models as one, with weights that are written down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ml.dataset.interactions import Floats
+from ml.recommenders.base import Recommender, TrainingData, UserRows
+from ml.recommenders.factors import FactorRecommender, covariance_of
+from ml.recommenders.models.zoo import make_recommender
+
+
+class Blend(Recommender):
+    """Weighted sum of the parts' scores, each part standardised for each user.
+
+    Args:
+        models: dictionaries with `model`, `weight` and optional `params`.
+
+    Learned: the fitted parts, in order.
+    """
+
+    def __init__(self, models: Sequence[dict[str, Any]]) -> None:
+        self.models = list(models)
+
+    @property
+    def uses_user_features(self) -> bool:
+        """Whether any part does."""
+        return any(
+            make_recommender(part["model"], **part.get("params", {})).uses_user_features for part in self.models
+        )
+
+    def _fit(self, data: TrainingData) -> None:
+        self._fitted = [
+            make_recommender(part["model"], **part.get("params", {})).fit_aligned(data) for part in self.models
+        ]
+
+    def parts(self) -> dict[str, Recommender]:
+        """The fitted parts as `0`, `1`, …"""
+        return {str(place): part for place, part in enumerate(self._fitted)}
+
+    def set_parts(self, parts: dict[str, Recommender]) -> None:
+        """Take the parts back."""
+        self._fitted = [parts[str(place)] for place in range(len(parts))]
+
+    def score(self, user_rows: UserRows) -> Floats:
+        """Weighted sum of standardised scores."""
+        return self._summed([part.score(user_rows) for part in self._fitted])
+
+    def score_unknown(self) -> Floats:
+        """Weighted sum of what the parts say of a stranger."""
+        return np.asarray(self._summed([part.score_unknown()[None, :] for part in self._fitted])[0])
+
+    def score_histories(self, histories: sparse.csr_matrix) -> Floats:
+        """Weighted sum of what the parts say of the histories."""
+        return self._summed([part.score_histories(histories) for part in self._fitted])
+
+    def _summed(self, scores: list[Floats]) -> Floats:
+        weights = [float(part["weight"]) for part in self.models]
+        parts = [weight * standardised(own) for weight, own in zip(weights, scores, strict=True)]
+        return np.asarray(np.sum(parts, axis=0), dtype=np.float32)
+
+
+class FactorBlend(FactorRecommender):
+    """Weighted sum of models with factors, itself a model with factors: the vectors stand side by side.
+
+    Each part's item vectors are divided by the standard deviation of its scores, so that weights compare.
+
+    Args:
+        models: dictionaries with `model`, `weight` and optional `params`; every model has factors.
+        seed: of the users that the deviation is measured on.
+    """
+
+    def __init__(self, models: Sequence[dict[str, Any]], seed: int = 0) -> None:
+        self.models = list(models)
+        self.seed = seed
+
+    @property
+    def uses_user_features(self) -> bool:
+        """Whether any part does."""
+        return any(
+            make_recommender(part["model"], **part.get("params", {})).uses_user_features for part in self.models
+        )
+
+    def _fit(self, data: TrainingData) -> None:
+        users, items, unknown, weights, penalties = [], [], [], [], []
+        ranks = False  # whether a part's scores have no zero and no unit, so that no ridge fits the whole
+        sample = np.random.default_rng(self.seed).integers(0, len(data.interactions.users), 256)
+        for part in self.models:
+            model = make_recommender(part["model"], **part.get("params", {})).fit_aligned(data)
+            if not isinstance(model, FactorRecommender):
+                raise TypeError(f"{part['model']} has no factors; use the model `blend`")
+            deviation = float(model.score(sample).std()) or 1.0
+            users.append(model.user_factors_)
+            items.append(model.item_factors_ * (float(part["weight"]) / deviation))
+            unknown.append(model.unknown_user_)
+            weights.append(model.fold_in_weight_)
+            penalties.append(model.fold_in_regularization_)
+            ranks |= model.user_covariance_ is not None
+        self.user_factors_ = np.hstack(users).astype(np.float32)
+        self.item_factors_ = np.hstack(items).astype(np.float32)
+        self.unknown_user_ = np.concatenate(unknown).astype(np.float32)
+        self.fold_in_weight_, self.fold_in_regularization_ = max(weights), max(penalties)
+        if ranks:
+            self.user_covariance_ = covariance_of(self.user_factors_)
+
+
+def standardised(scores: Floats) -> Floats:
+    """Rows with mean 0 and standard deviation 1: fresh float32, rows of equal scores become 0."""
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    deviation = centred.std(axis=1, keepdims=True)
+    return np.asarray(centred / np.where(deviation > 0, deviation, 1), dtype=np.float32)

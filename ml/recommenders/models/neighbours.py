@@ -1,0 +1,143 @@
+"""Neighbourhoods: items that go together, with shrinkage, and users who are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from scipy import sparse
+
+from ml.dataset.interactions import Floats, Interactions
+from ml.recommenders.base import Recommender, TrainingData, UserRows
+from ml.recommenders.models.linear import ItemWeightRecommender
+
+BLOCK = 2_000  # rows of a co-occurrence matrix made at a time
+FADE = 0.8  # what one more step apart leaves of a co-occurrence; on films .7 to .9 were as good
+
+
+class ItemNeighbours(ItemWeightRecommender):
+    """Item-to-item co-occurrence: cosine, shrunk where the evidence is thin (Sarwar 2001; Bell, Koren 2007).
+
+    Args:
+        neighbours: items kept for each item.
+        shrinkage: users that are added to every denominator.
+        item_power: 0.5 is the cosine; above it, popular targets are damped more.
+        window: only items that lie at most so far apart in the order of time go together, each step apart counting
+            `FADE` times as much as the one before; None, or without timestamps: all items of a user.
+    """
+
+    def __init__(
+        self,
+        neighbours: int = 200,
+        shrinkage: float = 20.0,
+        item_power: float = 0.5,
+        window: int | None = None,
+    ) -> None:
+        self.neighbours = neighbours
+        self.shrinkage = shrinkage
+        self.item_power = item_power
+        self.window = window
+
+    def _fit(self, data: TrainingData) -> None:
+        self.histories_ = data.interactions.liked
+        counts = data.interactions.item_counts
+        self.warm_ = np.flatnonzero(counts > 0).astype(np.int32)
+        if self.window is None or data.interactions.timestamps is None:
+            by_item = self.histories_[:, self.warm_].T.tocsr()
+            blocks = (by_item[start : start + BLOCK] @ by_item.T for start in range(0, by_item.shape[0], BLOCK))
+        else:
+            near = following(data.interactions, self.window)[self.warm_][:, self.warm_].tocsr()
+            blocks = (near[start : start + BLOCK] for start in range(0, near.shape[0], BLOCK))
+        self.item_weights_ = cooccurrence_weights(
+            blocks, counts[self.warm_], self.neighbours, self.shrinkage, self.item_power
+        )
+
+
+class UserNeighbours(Recommender):
+    """What users with a similar history took, weighted by similarity.
+
+    Args:
+        neighbours: users kept for each user.
+        shrinkage: items that are added to every denominator.
+
+    Learned:
+        histories_: CSR float32 (n_users, n_items).
+    """
+
+    histories_: sparse.csr_matrix
+
+    def __init__(self, neighbours: int = 100, shrinkage: float = 5.0) -> None:
+        self.neighbours = neighbours
+        self.shrinkage = shrinkage
+
+    def _fit(self, data: TrainingData) -> None:
+        self.histories_ = data.interactions.liked
+
+    def score(self, user_rows: UserRows) -> Floats:
+        """Scores of all items; the user is no neighbour of their own."""
+        return self._scored(self.histories_[user_rows], np.asarray(user_rows))
+
+    def score_histories(self, histories: sparse.csr_matrix) -> Floats:
+        """Scores for users known only by their history."""
+        return self._scored((histories > 0).astype(np.float32), None)
+
+    def _scored(self, histories: sparse.csr_matrix, own: UserRows | None) -> Floats:
+        similar = (histories @ self.histories_.T).tocsr()
+        lengths = np.diff(self.histories_.indptr)
+        mine = np.repeat(np.diff(histories.indptr), np.diff(similar.indptr))
+        similar.data = (similar.data / (np.sqrt(mine * lengths[similar.indices]) + self.shrinkage)).astype(
+            np.float32
+        )
+        if own is not None:
+            similar = similar.tolil()
+            similar[np.arange(len(own)), own] = 0
+            similar = similar.tocsr()
+        scores = _largest_of_rows(similar, self.neighbours) @ self.histories_
+        return np.asarray(scores.todense(), dtype=np.float32)
+
+
+def following(pairs: Interactions, window: int) -> sparse.csr_matrix:
+    """CSR (n_items, n_items): how often two items lie near each other in a user's order, the nearer the more."""
+    rows, columns = pairs.in_order()
+    shape = (len(pairs.items), len(pairs.items))
+    near = sparse.csr_matrix(shape, dtype=np.float32)
+    for step in range(1, min(window, len(rows) - 1) + 1):
+        same = rows[step:] == rows[:-step]
+        weights = np.full(int(same.sum()), FADE ** (step - 1), np.float32)
+        near = near + sparse.csr_matrix((weights, (columns[:-step][same], columns[step:][same])), shape)
+    return (near + near.T).tocsr()
+
+
+def cooccurrence_weights(
+    blocks: Iterable[sparse.csr_matrix], counts: Floats, neighbours: int, shrinkage: float, item_power: float
+) -> sparse.csr_matrix:
+    """CSR float32 (n_items, n_items) of shrunk similarities, the largest of each row, zero diagonal.
+
+    Args:
+        blocks: rows of the co-occurrences, one block of them after the other.
+        counts: (n_items,), users of each item.
+    """
+    parts, start = [], 0
+    for block in blocks:
+        together = block.tocoo()
+        row = together.row + start
+        start += together.shape[0]
+        weight = together.data / (counts[row] ** (1 - item_power) * counts[together.col] ** item_power + shrinkage)
+        other = row != together.col
+        kept = sparse.csr_matrix(
+            (weight[other].astype(np.float32), (together.row[other], together.col[other])), shape=together.shape
+        )
+        parts.append(_largest_of_rows(kept, neighbours))
+    return sparse.vstack(parts, format="csr")
+
+
+def _largest_of_rows(matrix: sparse.csr_matrix, most: int) -> sparse.csr_matrix:
+    """Only the `most` largest entries of each row."""
+    lengths = np.diff(matrix.indptr)
+    if not (lengths > most).any():
+        return matrix
+    row = np.repeat(np.arange(matrix.shape[0]), lengths)
+    order = np.lexsort((matrix.indices, -matrix.data, row))
+    place = np.arange(matrix.nnz) - matrix.indptr[row]
+    kept = order[place < most]
+    return sparse.csr_matrix((matrix.data[kept], (row[kept], matrix.indices[kept])), shape=matrix.shape)

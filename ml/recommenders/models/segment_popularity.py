@@ -1,0 +1,57 @@
+"""Segment popularity: what people who share a feature with the user take more than others do."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from ml.dataset.interactions import Floats
+from ml.recommenders.base import TrainingData, UserRows
+from ml.recommenders.models.popularity import Popularity
+
+
+class SegmentPopularity(Popularity):
+    """Popularity within each user feature (segment, country, age …), averaged over the user's features.
+
+    Without user features it is popularity.
+
+    Args:
+        smoothing: interactions of the whole population that are added to each feature's own.
+
+    Learned:
+        user_features_: CSR float32 (n_users, n_features), rows summing to 1 or empty.
+        feature_scores_: float32 (n_features, n_items), share of each item within the feature.
+    """
+
+    user_features_: sparse.csr_matrix
+    feature_scores_: Floats
+
+    def __init__(self, smoothing: float = 100.0) -> None:
+        self.smoothing = smoothing
+
+    @property
+    def uses_user_features(self) -> bool:
+        """A user's features say what they are shown."""
+        return True
+
+    def _fit(self, data: TrainingData) -> None:
+        counts = data.interactions.item_counts
+        self.scores_ = counts / counts.sum()
+        n_users = len(data.interactions.users)
+        features = (
+            sparse.csr_matrix((n_users, 0), dtype=np.float32)
+            if data.user_features is None
+            else data.user_features.matrix
+        )
+        sums = np.maximum(np.diff(features.indptr), 1)
+        self.user_features_ = (sparse.diags(1 / sums, dtype=np.float32) @ features).tocsr()
+        taken = np.asarray((features.T @ data.interactions.liked).todense(), dtype=np.float32)
+        total = taken.sum(axis=1, keepdims=True) + self.smoothing
+        self.feature_scores_ = ((taken + self.smoothing * self.scores_) / total).astype(np.float32)
+
+    def score(self, user_rows: UserRows) -> Floats:
+        """Mean share over the user's features: float32 (len(user_rows), n_items)."""
+        own = self.user_features_[user_rows]
+        scores = np.asarray(own @ self.feature_scores_, dtype=np.float32)
+        scores[np.diff(own.indptr) == 0] = self.scores_
+        return scores

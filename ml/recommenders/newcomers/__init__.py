@@ -1,0 +1,1 @@
+"""Recommendations for people without history: onboarding questions, profiles and a welcome list."""

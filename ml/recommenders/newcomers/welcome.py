@@ -1,0 +1,106 @@
+"""What the service needs to welcome a new person: questions that tell most, and what their answers are worth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.factors import FactorRecommender
+from ml.recommenders.newcomers.onboarding import Question, onboarding_questions
+from ml.recommenders.newcomers.profiling import Prompt, next_prompt
+
+FILE = "welcome.json"
+QUESTIONS = 12  # more than anybody answers; the service asks the first ones
+TOPIC_FAMILIES = ("category", "tags")  # of item features: what `interests` of the preferences may name
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """Questions by what they tell, and what is measured of knowing more.
+
+    Attributes:
+        topics: questions about topics; the id without its family is what `interests` takes.
+        learning_curve: NDCG@10 by number of known events, of the champion's fold-in.
+        consent_gains: measured gain in NDCG@10 by purpose of consent.
+    """
+
+    topics: tuple[Question, ...]
+    learning_curve: Mapping[int, float]
+    consent_gains: Mapping[str, float]
+
+    @classmethod
+    def prepare(
+        cls,
+        recommender: Recommender,
+        data: TrainingData,
+        learning_curve: Mapping[int, float],
+        consent_gains: Mapping[str, float],
+    ) -> Welcome:
+        """Choose the questions by the champion's vectors; none for a champion without vectors, or without topics.
+
+        Args:
+            data: what the champion was fitted on.
+        """
+        topics: list[Question] = []
+        if isinstance(recommender, FactorRecommender) and data.item_features is not None:
+            families = data.item_features.families()
+            asked = data.item_features.select(_mask(families))
+            if len(asked.names):
+                topics = onboarding_questions(recommender, data.interactions, asked, QUESTIONS, "topic")
+        return cls(tuple(topics), learning_curve, consent_gains)
+
+    def choices(self) -> list[str]:
+        """What may be answered, what tells most first, each name once."""
+        return list(dict.fromkeys(topic.id.split(":", 1)[-1] for topic in self.topics))
+
+    def prompt(
+        self,
+        known_events: int,
+        interests: list[str],
+        granted: frozenset[str],
+        incentive: str | None,
+        least_gain: float,
+    ) -> Prompt | None:
+        """The one next thing to ask a person for, None if nothing would help enough."""
+        answered = frozenset(topic.id for topic in self.topics if topic.id.split(":", 1)[-1] in interests)
+        return next_prompt(
+            known_events,
+            list(self.topics),
+            answered,
+            self.learning_curve,
+            self.consent_gains,
+            granted,
+            incentive,
+            least_gain,
+        )
+
+    def save(self, file: Path) -> None:
+        """Write as JSON."""
+        document: dict[str, Any] = {
+            "topics": [asdict(topic) for topic in self.topics],
+            "learning_curve": {str(events): value for events, value in self.learning_curve.items()},
+            "consent_gains": dict(self.consent_gains),
+        }
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(document, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, file: Path) -> Welcome:
+        """What `save` wrote."""
+        document = json.loads(file.read_text(encoding="utf-8"))
+        return cls(
+            tuple(Question(**{**topic, "rows": tuple(topic["rows"])}) for topic in document["topics"]),
+            {int(events): value for events, value in document["learning_curve"].items()},
+            document["consent_gains"],
+        )
+
+
+def _mask(families: list[str]) -> npt.NDArray[np.bool_]:
+    return np.array([family in TOPIC_FAMILIES for family in families], dtype=bool)

@@ -1,0 +1,1 @@
+"""Training, comparison, search and selection of recommendation models."""

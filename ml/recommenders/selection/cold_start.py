@@ -1,0 +1,127 @@
+"""Cold start measured: how good each way of serving a new user is after 0, 1, 2, 5, 10, 20 known events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from scipy import sparse
+
+from ml.dataset.interactions import Interactions
+from ml.evaluation.accuracy import ndcg
+from ml.evaluation.splits import split
+from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.selection.compare import Configuration
+from ml.recommenders.topk import Rows, top_k_scores
+from ml.recommenders.validation import of_some_users
+
+KNOWN_EVENTS = (0, 1, 2, 5, 10, 20)
+NEW_SHARE = 0.2  # of the people who play the newcomers
+ENOUGH_SHARE = 0.1  # of the newcomers must have more events than a curve's last point
+Curves = dict[str, dict[int, float]]
+
+
+def first_events(users: Interactions, most: int) -> sparse.csr_matrix:
+    """CSR of the first `most` liked pairs of each user in time (in order of the item without timestamps)."""
+    users = users.select(users.weights > 0)
+    times = np.zeros(users.n_pairs) if users.timestamps is None else users.timestamps
+    order = np.lexsort((times, users.rows))
+    place = np.arange(users.n_pairs) - users.matrix.indptr[users.rows[order]]
+    kept = order[place < most]
+    ones = np.ones(len(kept), np.float32)
+    return sparse.csr_matrix((ones, (users.rows[kept], users.columns[kept])), shape=users.matrix.shape)
+
+
+def cold_start_curves(
+    recommenders: Mapping[str, Recommender],
+    new_users: Interactions,
+    known_events: Sequence[int] = KNOWN_EVENTS,
+    k: int = 10,
+    by_features: Mapping[str, Recommender] | None = None,
+) -> Curves:
+    """NDCG@k on what follows the first `max(known_events)` events, by recommender and number of known events.
+
+    Every point is measured on the same users and the same future, so that only the knowledge differs.
+
+    Args:
+        recommenders: fitted without these users, on the same items.
+        new_users: on the recommenders' ids.
+        by_features: recommenders that know of a newcomer only what their features say, such as a segment: their
+            line is level.
+
+    Raises:
+        ValueError: no user has more events than the largest of `known_events`.
+    """
+    longest = max(known_events)
+    future = (new_users.liked - first_events(new_users, longest)).tocsr()
+    future.eliminate_zeros()
+    tested = np.flatnonzero(np.diff(future.indptr) > 0)
+    if not len(tested):
+        raise ValueError(f"no user has more than {longest} events")
+    hidden = future[tested].astype(bool)
+    curves: Curves = {name: {} for name in recommenders}
+    for events in known_events:
+        history = first_events(new_users, events)[tested]
+        for name, recommender in recommenders.items():
+            curves[name][events] = float(np.nanmean(history_ndcg(recommender, history, hidden, k)))
+        for name, recommender in (by_features or {}).items():
+            best, _ = recommender.rank(tested.astype(np.int32), k, history)
+            curves.setdefault(name, {})[events] = float(np.nanmean(_ndcg_of(best, hidden)))
+    return curves
+
+
+def measured_curves(configuration: Configuration, data: TrainingData, most_users: int, seed: int) -> Curves:
+    """Curves of a configuration's fold-in beside content, segment and popularity, on people held back whole.
+
+    Args:
+        most_users: so many people's interactions are used, drawn at random; a fifth of them are the newcomers.
+
+    Returns:
+        Empty where no newcomer has enough events to draw a curve. The most known events are the largest of
+        KNOWN_EVENTS that a tenth of the newcomers have more than.
+    """
+    some = of_some_users(data, most_users, seed)
+    parted = split(some.interactions, "cold-users", seed, share=NEW_SHARE)
+    past = TrainingData(parted.train, data.user_features, data.item_features)
+    lengths = np.diff(parted.test.liked.indptr)
+    lengths = lengths[lengths > 0]
+    known = [events for events in KNOWN_EVENTS if (lengths > events).mean() >= ENOUGH_SHARE]
+    if not known or not past.interactions.liked.nnz:
+        return {}
+    histories = {"popularity": Configuration("popularity", {}), "fold-in": configuration}
+    if data.item_features is not None and data.item_features.matrix.nnz:
+        histories["content"] = Configuration("content_affinity", {"smoothing": 50.0})
+    by_features = {}
+    if data.user_features is not None:
+        by_features["segment"] = Configuration("segment_popularity", {}).make().fit_aligned(past)
+    fitted = {name: found.make().fit_aligned(past) for name, found in histories.items()}
+    return cold_start_curves(fitted, parted.test, known, by_features=by_features)
+
+
+def history_ndcg(
+    recommender: Recommender, history: sparse.csr_matrix, future: sparse.csr_matrix, k: int
+) -> npt.NDArray[np.float64]:
+    """NDCG@k of users who are known by their history alone: (n_users,)."""
+    n_users, n_items = history.shape
+    best, _ = top_k_scores(lambda rows: recommender.score_histories(history[rows]), n_users, n_items, k, history)
+    return _ndcg_of(best, future)
+
+
+def _ndcg_of(best: Rows, future: sparse.csr_matrix) -> npt.NDArray[np.float64]:
+    wanted = np.asarray(future.todense(), dtype=bool)
+    hits = np.take_along_axis(wanted, np.maximum(best, 0), 1) & (best >= 0)
+    return ndcg(hits, wanted.sum(axis=1))
+
+
+def curves_plot(curves: Mapping[str, Mapping[int, float]], k: int) -> Figure:
+    """NDCG against the number of known events, a line each."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, curve in curves.items():
+        axes.plot([str(events) for events in curve], list(curve.values()), marker="o", label=name)
+    axes.set_xlabel("known events of a new user")
+    axes.set_ylabel(f"NDCG@{k}")
+    axes.legend(frameon=False)
+    return figure

@@ -1,0 +1,175 @@
+"""Candidates side by side: each configuration fitted on the past, measured on what came next."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.dataset.interactions import Interactions
+from ml.evaluation.gate import Contender
+from ml.evaluation.measuring import Measured, by_group, measure
+from ml.evaluation.splits import Split
+from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.models.zoo import make_recommender
+from ml.recommenders.selection.composition import composition_report
+from ml.settings.decisions import DiversitySettings
+
+COMPOSED_USERS = 300
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A model of the zoo with its parameters, plain values."""
+
+    model: str
+    params: Mapping[str, Any]
+
+    def make(self) -> Recommender:
+        """An unfitted recommender."""
+        return make_recommender(self.model, **self.params)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Configuration:
+        """What `as_dict` gave."""
+        return cls(values["model"], {name: value for name, value in values.items() if name != "model"})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Model and parameters in one plain dictionary."""
+        return {"model": self.model, **self.params}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One measured configuration.
+
+    Attributes:
+        seconds: time to fit and to recommend.
+        composition: what composing its lists costs, see `composition_report`.
+    """
+
+    configuration: Configuration
+    measured: Measured
+    worst_segment: float
+    seconds: float
+    composition: pa.Table | None = None
+
+    def contender(self, metric: str) -> Contender:
+        """The form that the gate takes; `metric` without `_at_k` decides."""
+        metrics = {**self.measured.named(), f"worst_segment_{metric}_at_{self.measured.k}": self.worst_segment}
+        return Contender(
+            self.configuration.model, self.configuration.as_dict(), metrics, self.measured.per_user[metric]
+        )
+
+
+def compare(
+    configurations: Sequence[Configuration],
+    data: TrainingData,
+    split: Split,
+    k: int,
+    *,
+    metric: str = "ndcg",
+    most_users: int | None = None,
+    segments: Mapping[str, str] | None = None,
+    seed: int = 0,
+    diversity: DiversitySettings | None = None,
+    told: Callable[[str], None] = lambda line: None,
+) -> Iterator[Candidate]:
+    """Fit and measure each configuration on the split of `data.interactions`.
+
+    Args:
+        most_users: measure on so many test users, drawn at random, where there are more.
+        segments: segment of each user id, for the worst segment.
+        diversity: how the service composes lists, whose cost is then measured on a sample.
+        told: gets a line of progress before each fit.
+    """
+    test = sampled_users(positive(split.test), most_users, seed)
+    train = TrainingData(split.train, data.user_features, data.item_features)
+    for number, configuration in enumerate(configurations, start=1):
+        told(f"{number} of {len(configurations)}: {configuration.model}")
+        start = time.perf_counter()
+        recommender = configuration.make().fit_aligned(train)
+        recommended = recommender.recommend(test.users.values, k).to_table()
+        seconds = time.perf_counter() - start
+        measured = measure(recommended, test, split.train, k, data.interactions.items)
+        some = sampled_users(test, COMPOSED_USERS, seed)
+        report = None if diversity is None else composition_report(recommender, some, train, diversity, k)
+        yield Candidate(configuration, measured, worst_segment(measured, metric, segments), seconds, report)
+
+
+def positive(interactions: Interactions) -> Interactions:
+    """The liked pairs on the ids that have one."""
+    return interactions.select(interactions.weights > 0).compact()
+
+
+def sampled_users(test: Interactions, most: int | None, seed: int) -> Interactions:
+    """The pairs of at most so many users, drawn at random."""
+    if most is None or len(test.users) <= most:
+        return test
+    chosen = np.zeros(len(test.users), bool)
+    chosen[np.random.default_rng(seed).choice(len(test.users), most, replace=False)] = True
+    return test.select(chosen[test.rows]).compact()
+
+
+def worst_segment(
+    measured: Measured, metric: str, segments: Mapping[str, str] | None, least_users: int = 30
+) -> float:
+    """Mean of the metric in the segment where it is lowest, of those with enough users; NaN without segments."""
+    if not segments:
+        return float("nan")
+    names = pa.array([segments.get(user) for user in measured.users.to_list()], pa.string())
+    means = [mean for mean, n in by_group(measured.per_user[metric], names).values() if n >= least_users]
+    return min(means, default=float("nan"))
+
+
+def comparison_table(candidates: Sequence[Candidate], metric: str) -> pa.Table:
+    """One row a candidate: model, configuration as JSON, every metric, test users, seconds."""
+    rows = []
+    for candidate in candidates:
+        contender = candidate.contender(metric)
+        configuration = json.dumps(dict(contender.configuration), sort_keys=True)
+        rows.append(
+            {
+                "model": contender.name,
+                "configuration": configuration,
+                **contender.metrics,
+                "users": len(candidate.measured.users),
+                "seconds": candidate.seconds,
+            }
+        )
+    return pa.Table.from_pylist(rows)
+
+
+def scores_table(candidates: Sequence[Candidate], metric: str) -> pa.Table:
+    """One row a candidate and test user: configuration, user_id, value of the deciding metric."""
+    parts = [
+        pa.table(
+            {
+                "configuration": pa.array(
+                    [json.dumps(candidate.configuration.as_dict(), sort_keys=True)] * len(candidate.measured.users)
+                ),
+                "user_id": candidate.measured.users.values,
+                "value": candidate.measured.per_user[metric],
+            }
+        )
+        for candidate in candidates
+    ]
+    return pa.concat_tables(parts)
+
+
+def contenders_from_tables(comparison: pa.Table, scores: pa.Table) -> list[Contender]:
+    """Contenders of the gate from what `comparison_table` and `scores_table` gave."""
+    found = []
+    numbers = [field.name for field in comparison.schema if pa.types.is_floating(field.type)]
+    for row in comparison.to_pylist():
+        own = scores.filter(pc.equal(scores["configuration"], row["configuration"])).sort_by("user_id")
+        metrics = {name: float("nan") if row[name] is None else row[name] for name in numbers if name != "seconds"}
+        values = own["value"].to_numpy(zero_copy_only=False)
+        found.append(Contender(row["model"], json.loads(row["configuration"]), metrics, values))
+    return found

@@ -1,0 +1,1 @@
+"""The MLflow registry. No other folder imports mlflow."""

@@ -1,0 +1,1 @@
+"""Audiences by rule or by segment, and who may be contacted."""

@@ -1,0 +1,98 @@
+"""Who is in a segment, whatever kind it is: learned, by rule, or an expression typed in on the spot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.expressions.language import ExpressionError, compile_expression, fields_of
+from ml.segmentation.audiences.rules import OWN, RuleSegment, assign_rules, with_rfm
+from ml.segmentation.features.features import KEY
+
+ENGAGEMENT = "engagement"
+
+
+class UnknownSegmentError(LookupError):
+    """The text names no segment and is no expression; the message has the legal names."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """Rows of users in a segment, and the strategy for each of them."""
+
+    users: pa.Table
+    strategies: list[str]
+
+
+def beside(users: pa.Table, other: pa.Table) -> pa.Table:
+    """`users` with the columns of `other` that it lacks, by `user_id`; null where `other` has no such user."""
+    rows = pc.index_in(users.column(KEY).cast(pa.string()), value_set=other.column(KEY).cast(pa.string()))
+    for name in other.column_names:
+        if name not in users.column_names:
+            users = users.append_column(name, other.column(name).combine_chunks().take(rows))
+    return users
+
+
+def select_members(selector: str, users: pa.Table, segments: pa.Table | None, rules: list[RuleSegment]) -> Members:
+    """Members of the segment that `selector` names.
+
+    Args:
+        selector: number or name of a learned segment, `family:name` or just the name of a rule segment, or an
+            expression over the columns of `users`, `segment`, `name`, the memberships, the families and `own`.
+        users: the mart `users`.
+        segments: `user_segments` with `user_id, segment, name` and memberships; None if nothing is learned yet.
+        rules: segments by rule.
+
+    A rule segment brings its own strategy; otherwise each user gets that of the engagement class. Raises
+    UnknownSegmentError.
+    """
+    by_rule = assign_rules(users, rules)
+    table = beside(with_rfm(users), by_rule)
+    if segments is not None:
+        table = beside(table, segments)
+    engagement = {rule.name: rule.strategy for rule in rules if rule.family == ENGAGEMENT}
+    rule = _rule_named(selector, rules)
+    if rule is not None:
+        family = by_rule.column(rule.family)
+        if rule.family == OWN:
+            mask = np.array([rule.name in names for names in family.to_pylist()], dtype=bool)
+        else:
+            mask = np.asarray(pc.fill_null(pc.equal(family, rule.name), False))
+        chosen = table.filter(pa.array(mask))
+        return Members(chosen, [rule.strategy] * chosen.num_rows)
+    learned = _learned(selector, table)
+    chosen = table.filter(pa.array(_by_expression(selector, table, rules) if learned is None else learned))
+    classes = chosen.column(ENGAGEMENT).to_pylist() if ENGAGEMENT in chosen.column_names else [None] * len(chosen)
+    return Members(chosen, [engagement.get(name, "") for name in classes])
+
+
+def _rule_named(selector: str, rules: list[RuleSegment]) -> RuleSegment | None:
+    exact = [rule for rule in rules if selector in (f"{rule.family}:{rule.name}", rule.name)]
+    if len(exact) > 1:
+        names = ", ".join(f"{rule.family}:{rule.name}" for rule in exact)
+        raise UnknownSegmentError(f"{selector!r} is ambiguous; say which: {names}")
+    return exact[0] if exact else None
+
+
+def _learned(selector: str, table: pa.Table) -> npt.NDArray[np.bool_] | None:
+    if "segment" not in table.column_names:
+        return None
+    number, name = table.column("segment").cast(pa.string()), table.column("name")
+    mask = pc.fill_null(pc.or_(pc.equal(number, selector), pc.equal(name, selector)), False)
+    return np.asarray(mask) if pc.any(mask).as_py() else None
+
+
+def _by_expression(selector: str, table: pa.Table, rules: list[RuleSegment]) -> npt.NDArray[np.bool_]:
+    try:
+        return np.asarray(compile_expression(selector, fields_of(table.schema)).mask(table))
+    except ExpressionError as error:
+        names = [f"{rule.family}:{rule.name}" for rule in rules]
+        if "name" in table.column_names:
+            names += [str(name) for name in table.column("name").unique().to_pylist() if name is not None]
+        raise UnknownSegmentError(
+            f"{selector!r} is no segment ({', '.join(names)}) and no expression: {error}"
+        ) from error

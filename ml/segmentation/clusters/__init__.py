@@ -1,0 +1,1 @@
+"""Clustering: algorithms, the choice among them, validation and identity over time."""

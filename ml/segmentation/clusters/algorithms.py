@@ -1,0 +1,292 @@
+"""Every way to form segments behind one interface: fit on scores, then memberships and segments of any user.
+
+A segment is a number 0..k-1; -1 is noise: a user who belongs to no segment, which only density methods say.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.cluster import DBSCAN, HDBSCAN, KMeans, MiniBatchKMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+
+from ml.segmentation.features.features import FloatMatrix
+from ml.segmentation.persistence import persistable
+
+Labels = npt.NDArray[np.int64]
+NOISE = -1
+COVARIANCES = ("full", "tied", "diag", "spherical")
+
+
+class SegmentModel(ClusterMixin, BaseEstimator, ABC):  # type: ignore[misc]
+    """What all algorithms share. Learned: `n_segments_`."""
+
+    algorithm: str
+
+    @abstractmethod
+    def fit(self, Z: FloatMatrix, y: Any = None) -> SegmentModel:
+        """Learn segments from scores Z (n_users, n_components)."""
+
+    @abstractmethod
+    def membership(self, Z: FloatMatrix) -> FloatMatrix:
+        """How far each user belongs to each segment, (n_users, n_segments); rows sum to 1, or to 0 for noise."""
+
+    def predict(self, Z: FloatMatrix) -> Labels:
+        """Segment of each user (n_users,)."""
+        return labels_of(self.membership(Z))
+
+    @abstractmethod
+    def reorder(self, order: Labels) -> None:
+        """Renumber the segments: the new segment i is the old segment `order[i]`."""
+
+    def bic(self, Z: FloatMatrix) -> float:
+        """Bayesian information criterion on Z, lower is better; NaN for a method without a likelihood."""
+        return float("nan")
+
+    def describe(self) -> str:
+        """The algorithm with its parameters in a few words."""
+        return self.algorithm
+
+
+@persistable
+class KMeansSegments(SegmentModel):
+    """k-means; above `minibatch_rows` users by mini-batches.
+
+    Membership is that of equal, equally likely spherical Gaussians whose variance is the pooled one within
+    segments.
+
+    Learned: `centres_` (k, d), `within_variance_`: mean squared distance to the centre, a dimension.
+    """
+
+    algorithm = "kmeans"
+
+    def __init__(self, segments: int = 2, starts: int = 10, minibatch_rows: int = 200_000, seed: int = 0) -> None:
+        self.segments = segments
+        self.starts = starts
+        self.minibatch_rows = minibatch_rows
+        self.seed = seed
+
+    def fit(self, Z: FloatMatrix, y: Any = None) -> KMeansSegments:
+        """Learn the centres from Z (n, d)."""
+        method: Any
+        if len(Z) > self.minibatch_rows:
+            method = MiniBatchKMeans(self.segments, n_init=self.starts, batch_size=8192, random_state=self.seed)
+        else:
+            method = KMeans(self.segments, n_init=self.starts, random_state=self.seed)
+        method.fit(Z)
+        self.centres_ = np.asarray(method.cluster_centers_, dtype=np.float64)
+        self._measure(Z)
+        return self
+
+    @classmethod
+    def around(cls, centres: FloatMatrix) -> KMeansSegments:
+        """Segments with these centres (k, d), learned from nobody."""
+        model = cls(len(centres))
+        model.centres_, model.n_segments_, model.within_variance_ = centres, len(centres), 1.0
+        return model
+
+    def refit(self, Z: FloatMatrix) -> KMeansSegments:
+        """Continue from the present centres on more users Z (n, d), keeping the segments' numbers."""
+        if len(Z) > self.minibatch_rows:
+            method: Any = MiniBatchKMeans(
+                self.n_segments_, init=self.centres_, n_init=1, batch_size=8192, random_state=self.seed
+            )
+        else:
+            method = KMeans(self.n_segments_, init=self.centres_, n_init=1, random_state=self.seed)
+        self.centres_ = np.asarray(method.fit(Z).cluster_centers_, dtype=np.float64)
+        self._measure(Z)
+        return self
+
+    def _measure(self, Z: FloatMatrix) -> None:
+        self.n_segments_ = len(self.centres_)
+        nearest = self._squared_distances(Z).min(axis=1)
+        self.within_variance_ = max(float(nearest.mean()) / Z.shape[1], 1e-12)
+
+    def _squared_distances(self, Z: FloatMatrix) -> FloatMatrix:
+        squares = (Z**2).sum(axis=1, keepdims=True) - 2 * Z @ self.centres_.T + (self.centres_**2).sum(axis=1)
+        return np.asarray(np.maximum(squares, 0.0))
+
+    def membership(self, Z: FloatMatrix) -> FloatMatrix:
+        """Soft membership (n, k)."""
+        return _softmax(-self._squared_distances(Z) / (2 * self.within_variance_))
+
+    def reorder(self, order: Labels) -> None:
+        """Renumber the segments."""
+        self.centres_ = self.centres_[order]
+
+    def describe(self) -> str:
+        """The algorithm with its parameters in a few words."""
+        return f"k-means, {self.segments} segments"
+
+
+@persistable
+class MixtureSegments(SegmentModel):
+    """Gaussian mixture. Learned: `weights_` (k,), `means_` (k, d), `precision_roots_` (k, d, d)."""
+
+    algorithm = "gaussian_mixture"
+
+    def __init__(self, segments: int = 2, covariance: str = "diag", starts: int = 3, seed: int = 0) -> None:
+        self.segments = segments
+        self.covariance = covariance
+        self.starts = starts
+        self.seed = seed
+
+    def fit(self, Z: FloatMatrix, y: Any = None) -> MixtureSegments:
+        """Learn the mixture from Z (n, d)."""
+        with warnings.catch_warnings():
+            # A run that stops at the iteration limit is a usable, slightly worse candidate; the choice measures
+            # it.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            mixture = GaussianMixture(
+                self.segments,
+                covariance_type=self.covariance,
+                n_init=self.starts,
+                random_state=self.seed,
+                reg_covar=1e-4,
+            ).fit(Z)
+        d = Z.shape[1]
+        roots = mixture.precisions_cholesky_
+        if self.covariance == "tied":
+            roots = np.repeat(roots[None], self.segments, axis=0)
+        elif self.covariance == "diag":
+            roots = roots[:, :, None] * np.eye(d)
+        elif self.covariance == "spherical":
+            roots = roots[:, None, None] * np.eye(d)
+        self.weights_, self.means_ = np.asarray(mixture.weights_), np.asarray(mixture.means_)
+        self.precision_roots_ = np.ascontiguousarray(roots)
+        self.n_segments_ = self.segments
+        self.parameters_ = int(mixture._n_parameters())
+        return self
+
+    def _log_joint(self, Z: FloatMatrix) -> FloatMatrix:
+        """log(weight · density) of each user under each segment (n, k)."""
+        joint = np.empty((len(Z), self.n_segments_))
+        for k in range(self.n_segments_):
+            root = self.precision_roots_[k]
+            standard = (Z - self.means_[k]) @ root
+            joint[:, k] = (
+                np.log(self.weights_[k])
+                + np.log(np.diagonal(root)).sum()
+                - 0.5 * ((standard**2).sum(axis=1) + Z.shape[1] * np.log(2 * np.pi))
+            )
+        return joint
+
+    def membership(self, Z: FloatMatrix) -> FloatMatrix:
+        """Posterior probabilities (n, k)."""
+        return _softmax(self._log_joint(Z))
+
+    def bic(self, Z: FloatMatrix) -> float:
+        """-2 log-likelihood + parameters · log n."""
+        joint = self._log_joint(Z)
+        top = joint.max(axis=1)
+        likelihood = (top + np.log(np.exp(joint - top[:, None]).sum(axis=1))).sum()
+        return float(-2 * likelihood + self.parameters_ * np.log(len(Z)))
+
+    def reorder(self, order: Labels) -> None:
+        """Renumber the segments."""
+        self.weights_, self.means_ = self.weights_[order], self.means_[order]
+        self.precision_roots_ = self.precision_roots_[order]
+
+    def describe(self) -> str:
+        """The algorithm with its parameters in a few words."""
+        return f"Gaussian mixture, {self.segments} segments, {self.covariance} covariance"
+
+
+class _DensitySegments(SegmentModel):
+    """Segments as crowds of sample points: a user belongs to the crowd of the nearest point, if it is near enough.
+
+    Membership falls with the distance to the nearest point of each crowd within reach.
+    Learned: `points_` (m, d), `point_segments_` (m,), `reach_`: largest distance that still belongs.
+    """
+
+    def _keep(self, Z: FloatMatrix, labels: Labels, is_core: npt.NDArray[np.bool_], reach: float) -> None:
+        self.points_, self.point_segments_ = Z[is_core], labels[is_core].astype(np.int64)
+        self.n_segments_ = int(labels.max(initial=NOISE)) + 1
+        self.reach_ = reach
+
+    def membership(self, Z: FloatMatrix) -> FloatMatrix:
+        """Membership (n, k), rows of zeros for noise."""
+        closeness = np.zeros((len(Z), self.n_segments_))
+        for k in range(self.n_segments_):
+            distance, _ = cKDTree(self.points_[self.point_segments_ == k]).query(Z)
+            inside = distance <= self.reach_
+            closeness[inside, k] = 1.0 / (distance[inside] + 1e-3 * self.reach_)
+        total = closeness.sum(axis=1, keepdims=True)
+        return np.asarray(np.divide(closeness, total, out=closeness, where=total > 0))
+
+    def reorder(self, order: Labels) -> None:
+        """Renumber the segments."""
+        self.point_segments_ = np.argsort(order)[self.point_segments_].astype(np.int64)
+
+
+@persistable
+class DBSCANSegments(_DensitySegments):
+    """DBSCAN with `reach` set to a quantile of the users' distances to their `neighbours`-th neighbour."""
+
+    algorithm = "dbscan"
+
+    def __init__(self, neighbours: int = 10, reach_quantile: float = 0.9) -> None:
+        self.neighbours = neighbours
+        self.reach_quantile = reach_quantile
+
+    def fit(self, Z: FloatMatrix, y: Any = None) -> DBSCANSegments:
+        """Learn the crowds from Z (n, d)."""
+        neighbours = min(self.neighbours, len(Z))
+        distance = cKDTree(Z).query(Z, k=[neighbours])[0][:, 0]
+        reach = max(float(np.quantile(distance, self.reach_quantile)), 1e-9)
+        found = DBSCAN(eps=reach, min_samples=neighbours).fit(Z)
+        is_core = np.zeros(len(Z), dtype=bool)
+        is_core[found.core_sample_indices_] = True
+        self._keep(Z, found.labels_, is_core, reach)
+        return self
+
+    def describe(self) -> str:
+        """The algorithm with its parameters in a few words."""
+        return f"DBSCAN, {self.neighbours} neighbours, reach at the {self.reach_quantile:.0%} quantile"
+
+
+@persistable
+class HDBSCANSegments(_DensitySegments):
+    """HDBSCAN; `smallest` is the least share of the users that makes a crowd."""
+
+    algorithm = "hdbscan"
+
+    def __init__(self, smallest: float = 0.02, neighbours: int = 10) -> None:
+        self.smallest = smallest
+        self.neighbours = neighbours
+
+    def fit(self, Z: FloatMatrix, y: Any = None) -> HDBSCANSegments:
+        """Learn the crowds from Z (n, d)."""
+        size = max(2, int(self.smallest * len(Z)))
+        neighbours = min(self.neighbours, len(Z))
+        found = HDBSCAN(min_cluster_size=size, min_samples=neighbours, copy=True).fit(Z)
+        inside = found.labels_ >= 0
+        reach = 1e-9
+        if inside.any():
+            distance = cKDTree(Z).query(Z[inside], k=[neighbours])[0][:, 0]
+            reach = max(float(distance.max()), 1e-9)
+        self._keep(Z, found.labels_, inside, reach)
+        return self
+
+    def describe(self) -> str:
+        """The algorithm with its parameters in a few words."""
+        return f"HDBSCAN, segments of {self.smallest:.0%} or more"
+
+
+def labels_of(shares: FloatMatrix) -> Labels:
+    """Segment of the largest membership (n,) from memberships (n, k); noise where the row is zero."""
+    if not shares.shape[1]:
+        return np.full(len(shares), NOISE, dtype=np.int64)
+    return np.where(shares.sum(axis=1) > 0, shares.argmax(axis=1), NOISE).astype(np.int64)
+
+
+def _softmax(scores: FloatMatrix) -> FloatMatrix:
+    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))

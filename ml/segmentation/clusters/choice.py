@@ -1,0 +1,272 @@
+"""Which algorithm and how many segments: one rule over separation, stability and size, which may answer "none".
+
+The rule. A candidate is admissible if (1) its silhouette exceeds that of structureless data by `null_excess`
+standard deviations and by `null_margin`, (2) it is found again in bootstrap resamples, (3) its smallest segment is
+large enough and (4) its noise small enough. Of the admissible the best silhouette wins, noise counted as 0.
+Silhouettes within `tie_errors` standard errors are a tie: of those the ones that are found again as surely as the
+surest remain, then the ones that leave the fewest users without a segment, and the ranks by Davies-Bouldin and
+Calinski-Harabasz decide, then fewer segments, then the simpler algorithm. Between covariance types of a mixture
+BIC decides beforehand. Last time's algorithm and number stay unless the winner's silhouette is better by
+`incumbent_margin`. No admissible candidate means: there is no structure here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+from scipy.stats import rankdata
+from threadpoolctl import threadpool_limits
+
+from ml.segmentation.clusters.algorithms import (
+    COVARIANCES,
+    NOISE,
+    DBSCANSegments,
+    HDBSCANSegments,
+    KMeansSegments,
+    MixtureSegments,
+    SegmentModel,
+)
+from ml.segmentation.clusters.measures import (
+    bootstrap_stability,
+    calinski_harabasz,
+    davies_bouldin,
+    sampled_silhouette,
+    start_stability,
+)
+from ml.segmentation.clusters.null_reference import NullSilhouette, null_silhouettes
+from ml.segmentation.features.features import FloatMatrix
+from ml.settings.segmentation import ChoiceSettings
+
+REACH_QUANTILES = (0.5, 0.75, 0.9)
+SMALLEST_SHARES = (0.02, 0.05, 0.1)
+STABILITY_TIE = 0.05  # adjusted Rand; two standard errors of its mean over six pairs of resamples
+DENSITY_ROWS = 2_000  # neighbour searches grow faster than linearly; crowds of 2 % still have 40 points
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One division of the sample with all that was measured of it; the columns of the table of the choice."""
+
+    algorithm: str
+    description: str
+    segments: int
+    silhouette: float
+    silhouette_error: float
+    null_silhouette: float
+    null_deviation: float
+    davies_bouldin: float
+    calinski_harabasz: float
+    bic: float
+    bootstrap_stability: float
+    start_stability: float
+    smallest_share: float
+    noise_share: float
+    refused: str = ""
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The winner, not yet fitted to everybody (None: no structure), the table and the reason in one sentence."""
+
+    make: Callable[[int], SegmentModel] | None
+    candidates: tuple[Candidate, ...]
+    reason: str
+
+    def table(self) -> pa.Table:
+        """One row per candidate."""
+        return pa.Table.from_pylist([asdict(candidate) for candidate in self.candidates])
+
+
+def choose(
+    Z: FloatMatrix,
+    settings: ChoiceSettings,
+    minimum_size: int,
+    seed: int,
+    incumbent: tuple[str, int] | None = None,
+) -> Choice:
+    """Compare every algorithm and number of segments on scores Z (n_users, n_components).
+
+    Args:
+        Z: scores on principal components.
+        settings: the rule's numbers.
+        minimum_size: users that the smallest segment needs.
+        seed: for samples, starts and resamples.
+        incumbent: algorithm and number of segments in use so far.
+    """
+    rows = np.random.default_rng(seed).permutation(len(Z))
+    sample = Z[rows[: settings.sample_rows]]
+    small = Z[rows[: settings.stability_rows]]
+    most = min(settings.segments_max, len(Z) // max(2, minimum_size))
+    if len(np.unique(small, axis=0)) <= settings.segments_min or most < settings.segments_min:
+        return Choice(None, (), f"{len(Z)} users are too few, or too alike, to form segments of {minimum_size}")
+    counts = range(settings.segments_min, most + 1)
+    floor = max(settings.minimum_share, minimum_size / len(Z))
+    with threadpool_limits(1):  # hundreds of fits of a few milliseconds: threads would only wait for each other
+        return _compared(sample, small, settings, counts=counts, floor=floor, seed=seed, incumbent=incumbent)
+
+
+def _compared(
+    sample: FloatMatrix,
+    small: FloatMatrix,
+    settings: ChoiceSettings,
+    *,
+    counts: Sequence[int],
+    floor: float,
+    seed: int,
+    incumbent: tuple[str, int] | None,
+) -> Choice:
+    """The choice among all candidates on a sample; what is repeated, on a `small` one."""
+    null = null_silhouettes(
+        sample,
+        counts,
+        references=settings.null_references,
+        rows=len(small),
+        silhouette_rows=settings.silhouette_rows,
+        seed=seed,
+    )
+    candidates: list[Candidate] = []
+    makers: list[Callable[[int], SegmentModel]] = []
+    for make, fitted_on in _contenders(settings, sample, counts, seed):
+        candidate = _measure(make, fitted_on, small, settings, null=null, seed=seed)
+        candidates.append(replace(candidate, refused=_refusal(candidate, settings, floor)))
+        makers.append(make)
+    winner, reason = _decide(candidates, settings, incumbent)
+    if winner is None:
+        return Choice(None, tuple(candidates), reason)
+    candidates[winner] = replace(candidates[winner], chosen=True)
+    return Choice(makers[winner], tuple(candidates), reason)
+
+
+def _contenders(
+    settings: ChoiceSettings, sample: FloatMatrix, counts: Sequence[int], seed: int
+) -> Iterator[tuple[Callable[[int], SegmentModel], FloatMatrix]]:
+    """What to try, and on which users: a maker of unfitted estimators by seed."""
+    for algorithm in settings.algorithms:
+        if algorithm == "kmeans":
+            for k in counts:
+                yield partial(_kmeans, k, settings.starts), sample
+        elif algorithm == "gaussian_mixture":
+            small = sample[: settings.stability_rows]
+            for k in counts:
+                scores = {
+                    covariance: MixtureSegments(k, covariance, starts=1, seed=seed).fit(small).bic(small)
+                    for covariance in COVARIANCES
+                }
+                best = min(scores, key=lambda covariance: scores[covariance])
+                yield partial(_mixture, k, best), sample
+        elif algorithm == "dbscan":
+            for quantile in REACH_QUANTILES:
+                yield partial(_dbscan, quantile), sample[:DENSITY_ROWS]
+        else:
+            for smallest in SMALLEST_SHARES:
+                yield partial(_hdbscan, smallest), sample[:DENSITY_ROWS]
+
+
+def _kmeans(segments: int, starts: int, seed: int) -> SegmentModel:
+    return KMeansSegments(segments, starts=starts, seed=seed)
+
+
+def _mixture(segments: int, covariance: str, seed: int) -> SegmentModel:
+    return MixtureSegments(segments, covariance, starts=1, seed=seed)
+
+
+def _dbscan(reach_quantile: float, seed: int) -> SegmentModel:
+    return DBSCANSegments(reach_quantile=reach_quantile)
+
+
+def _hdbscan(smallest: float, seed: int) -> SegmentModel:
+    return HDBSCANSegments(smallest=smallest)
+
+
+def _measure(
+    make: Callable[[int], SegmentModel],
+    Z: FloatMatrix,
+    small: FloatMatrix,
+    settings: ChoiceSettings,
+    *,
+    null: dict[int, NullSilhouette],
+    seed: int,
+) -> Candidate:
+    model = make(seed).fit(Z)
+    labels = model.predict(Z)
+    sizes = np.bincount(labels[labels != NOISE], minlength=max(1, model.n_segments_))
+    noise = float((labels == NOISE).mean())
+    silhouette = sampled_silhouette(Z, labels, settings.silhouette_rows, seed)
+    reference = null.get(model.n_segments_, null[max(null)])
+    random_start = model.algorithm in ("kmeans", "gaussian_mixture")
+    divided = model.n_segments_ >= 2
+    return Candidate(
+        algorithm=model.algorithm,
+        description=model.describe(),
+        segments=model.n_segments_,
+        silhouette=silhouette.value * (1 - noise),
+        silhouette_error=silhouette.error,
+        null_silhouette=reference.mean,
+        null_deviation=reference.deviation,
+        davies_bouldin=davies_bouldin(Z, labels),
+        calinski_harabasz=calinski_harabasz(Z, labels),
+        bic=model.bic(Z),
+        bootstrap_stability=bootstrap_stability(small, make, settings.resamples, seed)
+        if divided
+        else float("nan"),
+        start_stability=start_stability(small, make, 3, seed) if random_start else 1.0,
+        smallest_share=float(sizes.min() / len(Z)),
+        noise_share=noise,
+    )
+
+
+def _refusal(candidate: Candidate, settings: ChoiceSettings, floor: float) -> str:
+    """Why a candidate is not admissible; empty if it is."""
+    excess = candidate.silhouette - candidate.null_silhouette
+    if candidate.segments < 2:
+        return "fewer than two segments"
+    if not excess >= max(settings.null_excess * candidate.null_deviation, settings.null_margin):
+        return (
+            f"silhouette {candidate.silhouette:.3f} is no better than without structure "
+            f"({candidate.null_silhouette:.3f} ± {candidate.null_deviation:.3f})"
+        )
+    if not candidate.bootstrap_stability >= settings.minimum_stability:
+        return f"found again with adjusted Rand {candidate.bootstrap_stability:.2f} only"
+    if candidate.smallest_share < floor:
+        return f"smallest segment has {candidate.smallest_share:.1%} of users"
+    if candidate.noise_share > settings.maximum_noise:
+        return f"{candidate.noise_share:.0%} of users in no segment"
+    return ""
+
+
+def _decide(
+    candidates: list[Candidate], settings: ChoiceSettings, incumbent: tuple[str, int] | None
+) -> tuple[int | None, str]:
+    """Position of the winner, or None, and why."""
+    admissible = [i for i, candidate in enumerate(candidates) if not candidate.refused]
+    if not admissible:
+        return None, "there is no structure here: no division into segments passes the rule"
+    top = max(admissible, key=lambda i: candidates[i].silhouette)
+    reach = settings.tie_errors * candidates[top].silhouette_error
+    tied = [i for i in admissible if candidates[i].silhouette >= candidates[top].silhouette - reach]
+    steady = max(candidates[i].bootstrap_stability for i in tied) - STABILITY_TIE
+    tied = [i for i in tied if candidates[i].bootstrap_stability >= steady]
+    least_noise = min(candidates[i].noise_share for i in tied)
+    tied = [i for i in tied if candidates[i].noise_share <= least_noise]
+    ranks = rankdata([candidates[i].davies_bouldin for i in tied]) + rankdata(
+        [-candidates[i].calinski_harabasz for i in tied]
+    )
+    simplicity: dict[str, int] = {name: place for place, name in enumerate(settings.algorithms)}
+    winner = min(
+        zip(tied, ranks, strict=True),
+        key=lambda pair: (pair[1], candidates[pair[0]].segments, simplicity[candidates[pair[0]].algorithm]),
+    )[0]
+    best = candidates[winner]
+    for i in admissible:
+        same = (candidates[i].algorithm, candidates[i].segments) == incumbent
+        if same and i != winner and best.silhouette < candidates[i].silhouette * (1 + settings.incumbent_margin):
+            return i, f"{candidates[i].description}: last time's division, and {best.description} is hardly better"
+    return winner, (
+        f"{best.description}: silhouette {best.silhouette:.3f} ± {best.silhouette_error:.3f} (without structure "
+        f"{best.null_silhouette:.3f}), found again with adjusted Rand {best.bootstrap_stability:.2f}"
+    )

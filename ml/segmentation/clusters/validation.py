@@ -1,0 +1,94 @@
+"""Whether segments predict anything: later outcomes by segment, against random segments of the same sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.segmentation.clusters.algorithms import NOISE, Labels
+from ml.segmentation.features.features import KEY, numbers
+
+
+@dataclass(frozen=True)
+class SegmentOutcome:
+    """Mean outcome in a segment with its 95 % interval."""
+
+    segment: int
+    users: int
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Validity:
+    """How much of an outcome's variance lies between segments, and between random segments of the same sizes.
+
+    `explained` is eta squared; `by_chance` and `by_chance_high` are mean and 97.5th percentile over random
+    divisions; `p_value` the share of random divisions that explain as much.
+    """
+
+    outcome: str
+    users: int
+    explained: float
+    by_chance: float
+    by_chance_high: float
+    p_value: float
+    segments: tuple[SegmentOutcome, ...]
+
+
+def validate(assigned: pa.Table, outcomes: pa.Table, draws: int, seed: int = 0) -> list[Validity]:
+    """Judge segments by what happened after they were formed.
+
+    Args:
+        assigned: `user_id, segment`, formed from data before the period; noise is a segment of its own.
+        outcomes: `user_id` and numeric columns measured in the period; a user who is not in it did nothing: 0.
+        draws: random divisions of the same sizes.
+        seed: of the random divisions.
+    """
+    rows = pc.index_in(assigned.column(KEY).cast(pa.string()), value_set=outcomes.column(KEY).cast(pa.string()))
+    segments = assigned.column("segment").to_numpy()
+    found = []
+    for name in outcomes.column_names:
+        if name != KEY:
+            values = np.nan_to_num(numbers(pa.chunked_array([outcomes.column(name).combine_chunks().take(rows)])))
+            found.append(_validity(name, values, segments, draws, seed))
+    return found
+
+
+def _validity(name: str, values: npt.NDArray[np.float64], segments: Labels, draws: int, seed: int) -> Validity:
+    numbers_, codes = np.unique(segments, return_inverse=True)
+    explained = explained_variance(values, codes)
+    generator = np.random.default_rng(seed)
+    chance = np.array([explained_variance(values, generator.permutation(codes)) for _ in range(draws)])
+    return Validity(
+        outcome=name,
+        users=len(values),
+        explained=explained,
+        by_chance=float(chance.mean()),
+        by_chance_high=float(np.quantile(chance, 0.975)),
+        p_value=float((1 + (chance >= explained).sum()) / (1 + draws)),
+        segments=tuple(
+            _mean_outcome(int(segment), values[codes == code])
+            for code, segment in enumerate(numbers_)
+            if segment != NOISE
+        ),
+    )
+
+
+def explained_variance(values: npt.NDArray[np.float64], codes: Labels) -> float:
+    """Eta squared: variance of values (n,) between groups 0..k-1 (n,) over all variance; 0 if there is none."""
+    counts = np.bincount(codes)
+    means = np.bincount(codes, values) / np.maximum(counts, 1)
+    total = float(((values - values.mean()) ** 2).sum())
+    return float((counts * (means - values.mean()) ** 2).sum() / total) if total > 0 else 0.0
+
+
+def _mean_outcome(segment: int, values: npt.NDArray[np.float64]) -> SegmentOutcome:
+    mean = float(values.mean())
+    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+    return SegmentOutcome(segment, len(values), mean, mean - 1.96 * error, mean + 1.96 * error)

@@ -1,0 +1,1 @@
+"""What a segment is: profile, name, persona, triggers and report."""

@@ -1,0 +1,190 @@
+"""What the people of a segment do in their sessions: funnel, times, devices, places, trend, and usual sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.segmentation.clusters.algorithms import NOISE, Labels
+from ml.segmentation.features.features import KEY, numbers
+from ml.segmentation.profiles.triggers import Trigger, find_triggers
+from ml.segmentation.profiles.vocabulary import may_be_told
+
+FUNNEL = ("view", "cart", "checkout", "purchase")
+MIXES = ("daypart", "device_type", "channel", "country")
+MOST_IN_MIX = 5
+TREND_WEEKS = 12
+WEEK_SECONDS = 7 * 86400
+FEWEST_WEEKS = 4  # of activity; below, two halves of it tell no trend
+SIZES_OF_VISIT = {"short": 0.25, "usual": 0.5, "long": 0.75}  # quantile of pages and length
+
+
+@dataclass(frozen=True)
+class TypicalSession:
+    """A real session near the quartiles of the segment's; `reached` is its last step in the funnel."""
+
+    kind: str
+    weekday: str | None
+    hour: int | None
+    device_type: str | None
+    channel: str | None
+    pages: int
+    minutes: float
+    reached: str | None
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """Sessions of one segment in numbers.
+
+    `funnel` counts the sessions that came at least so far; `mixes` are shares of sessions by daypart, device,
+    channel and country; `weekly_users` the people who came in each whole week, the latest last.
+    """
+
+    sessions: int
+    funnel: dict[str, int]
+    mixes: dict[str, dict[str, float]]
+    median_pages: float | None
+    median_minutes: float | None
+    weekly_users: tuple[int, ...]
+    typical: tuple[TypicalSession, ...]
+    triggers: tuple[Trigger, ...]
+
+    @property
+    def trend(self) -> float | None:
+        """Relative change of the weekly users from the earlier half of the weeks to the later; None if unknown."""
+        weeks = self.weekly_users[-(len(self.weekly_users) // 2 * 2) :]
+        earlier = sum(weeks[: len(weeks) // 2])
+        return sum(weeks[len(weeks) // 2 :]) / earlier - 1 if len(weeks) >= FEWEST_WEEKS and earlier else None
+
+    @classmethod
+    def from_document(cls, entry: Mapping[str, Any]) -> Behaviour:
+        """Inverse of `dataclasses.asdict` after a way through JSON."""
+        parts = {
+            "weekly_users": tuple(entry["weekly_users"]),
+            "typical": tuple(TypicalSession(**session) for session in entry["typical"]),
+            "triggers": tuple(Trigger(**trigger) for trigger in entry["triggers"]),
+        }
+        return cls(**{**entry, **parts})
+
+
+def behaviours(
+    sessions: pa.Table, users: pa.Table, segments: Labels, hints: Mapping[str, Sequence[str]], minimum_size: int
+) -> dict[int, Behaviour]:
+    """Behaviour by segment number, of segments of at least `minimum_size` users.
+
+    Args:
+        sessions: the mart `sessions`: `user_id`, and of `funnel_stage, is_converted, page_views, duration_seconds,
+            started_at, local_started_at, daypart, device_type, channel, country, signals_before_conversion` (a map
+            of counts) what is there.
+        users: `user_id`, and `consents` if places are to be told.
+        segments: of the users (n_users,).
+        hints: purpose of consent → columns that are told only of users who granted it.
+        minimum_size: users that a value of a mix needs, too.
+    """
+    place = pc.index_in(sessions.column(KEY).cast(pa.string()), value_set=users.column(KEY).cast(pa.string()))
+    rows = np.asarray(pc.fill_null(place, -1)).astype(np.int64)
+    sizes = dict(zip(*(part.tolist() for part in np.unique(segments, return_counts=True)), strict=True))
+    told = {name: may_be_told(users, name, hints) for name in MIXES if name in sessions.column_names}
+    weeks, count = _weeks(sessions)
+    segment_of_session = np.where(rows >= 0, segments[rows], NOISE)
+    found = {}
+    for segment, size in sizes.items():
+        own = np.flatnonzero((segment_of_session == segment) & (rows >= 0))
+        if segment != NOISE and size >= minimum_size and len(own):
+            part, people = sessions.take(pa.array(own)), rows[own]
+            mixes = {name: _mix(part.column(name), people, mask, minimum_size) for name, mask in told.items()}
+            found[int(segment)] = Behaviour(
+                sessions=part.num_rows,
+                funnel=_funnel(part) if "funnel_stage" in part.column_names else {},
+                mixes={name: mix for name, mix in mixes.items() if mix},
+                median_pages=_median(part, "page_views"),
+                median_minutes=_median(part, "duration_seconds", 60.0),
+                weekly_users=_weekly_users(weeks[own], people, count),
+                typical=_typical(part),
+                triggers=find_triggers(part),
+            )
+    return found
+
+
+def _funnel(sessions: pa.Table) -> dict[str, int]:
+    stages = pc.index_in(sessions.column("funnel_stage").cast(pa.string()), value_set=pa.array(FUNNEL))
+    reached = np.asarray(pc.fill_null(stages, -1))
+    return {name: int((reached >= step).sum()) for step, name in enumerate(FUNNEL)}
+
+
+def _mix(
+    column: pa.ChunkedArray, people: Labels, told: npt.NDArray[np.bool_], minimum_size: int
+) -> dict[str, float]:
+    """Shares of sessions by value, the largest of the values that enough people have."""
+    counted = pa.table({"value": column, "person": people}).filter(pa.array(told[people])).drop_null()
+    counts = counted.group_by("value").aggregate([("person", "count"), ("person", "count_distinct")])
+    counts = counts.filter(pc.greater_equal(counts["person_count_distinct"], minimum_size))
+    counts = counts.sort_by([("person_count", "descending"), ("value", "ascending")]).slice(0, MOST_IN_MIX)
+    return {
+        str(value): count / counted.num_rows
+        for value, count in zip(counts["value"].to_pylist(), counts["person_count"].to_pylist(), strict=True)
+    }
+
+
+def _median(sessions: pa.Table, name: str, unit: float = 1.0) -> float | None:
+    if name not in sessions.column_names:
+        return None
+    values = numbers(sessions.column(name))
+    values = values[np.isfinite(values)]
+    return float(np.median(values)) / unit if len(values) else None
+
+
+def _weeks(sessions: pa.Table) -> tuple[Labels, int]:
+    """Whole weeks before the newest session in which each began (n_sessions,), -1 for none, and their number."""
+    if "started_at" not in sessions.column_names or not sessions.num_rows:
+        return np.full(sessions.num_rows, -1, dtype=np.int64), 0
+    seconds = np.asarray(sessions.column("started_at").cast(pa.timestamp("s"), safe=False).cast(pa.int64()))
+    age = (seconds.max() - seconds) // WEEK_SECONDS
+    count = min(int(age.max()), TREND_WEEKS)
+    return np.where(age < count, age, -1).astype(np.int64), count
+
+
+def _weekly_users(weeks: Labels, people: Labels, count: int) -> tuple[int, ...]:
+    """People who came in each week, the latest last."""
+    visits = np.unique(np.stack([weeks, people])[:, weeks >= 0], axis=1)
+    return tuple(np.bincount(visits[0], minlength=count)[::-1].tolist())
+
+
+def _typical(sessions: pa.Table) -> tuple[TypicalSession, ...]:
+    """A short, a usual and a long session, on the usual device at the usual time of day; none without pages."""
+    columns = [name for name in ("page_views", "duration_seconds") if name in sessions.column_names]
+    if "page_views" not in columns or not pc.any(pc.greater(sessions.column("page_views"), 0)).as_py():
+        return ()
+    for name in {"device_type", "daypart"} & set(sessions.column_names):
+        values = sessions.column(name).drop_null()
+        if len(values):
+            counts = pa.table({"value": values}).group_by("value").aggregate([("value", "count")])
+            usual = counts.sort_by([("value_count", "descending"), ("value", "ascending")])["value"][0]
+            sessions = sessions.filter(pc.fill_null(pc.equal(sessions.column(name), usual), False))
+    sizes = np.log1p(np.column_stack([np.nan_to_num(numbers(sessions.column(name))) for name in columns]).clip(0))
+    found: dict[int, str] = {}
+    for kind, quantile in SIZES_OF_VISIT.items():
+        row = int(np.abs(sizes - np.quantile(sizes, quantile, axis=0)).sum(axis=1).argmin())
+        found.setdefault(row, kind)
+    return tuple(_told(kind, sessions.slice(row, 1).to_pylist()[0]) for row, kind in found.items())
+
+
+def _told(kind: str, session: Mapping[str, Any]) -> TypicalSession:
+    began = session.get("local_started_at") or session.get("started_at")
+    return TypicalSession(
+        kind=kind,
+        weekday=f"{began:%A}" if began else None,
+        hour=began.hour if began else None,
+        device_type=session.get("device_type"),
+        channel=session.get("channel"),
+        pages=int(session.get("page_views") or 0),
+        minutes=float(session.get("duration_seconds") or 0.0) / 60,
+        reached=session.get("funnel_stage"),
+    )

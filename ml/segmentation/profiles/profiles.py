@@ -1,0 +1,132 @@
+"""What a segment is like: size, means, effect sizes against everybody else, words, sessions and examples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ml.segmentation.features.features import KEY, FloatMatrix
+from ml.segmentation.profiles.behaviour import Behaviour
+from ml.segmentation.profiles.feedback import Feedback
+from ml.segmentation.profiles.vocabulary import WordShare
+
+EXAMPLES = 5
+MOST_TRAITS = 12
+_WORDS = pa.list_(
+    pa.struct(
+        [("column", pa.string()), ("word", pa.string()), ("share", pa.float64()), ("share_outside", pa.float64())]
+    )
+)
+_TRAITS = pa.list_(
+    pa.struct(
+        [
+            ("feature", pa.string()),
+            ("mean", pa.float64()),
+            ("mean_outside", pa.float64()),
+            ("effect", pa.float64()),
+        ]
+    )
+)
+PROFILE_SCHEMA = pa.schema(
+    [
+        ("segment", pa.int64()),
+        ("name", pa.string()),
+        ("size", pa.int64()),
+        ("share", pa.float64()),
+        ("shares_before", pa.list_(pa.float64())),
+        ("persona", pa.string()),
+        ("traits", _TRAITS),
+        ("words", _WORDS),
+        ("interests", _WORDS),
+        ("behaviour", pa.string()),
+        ("agree", pa.int64()),
+        ("disagree", pa.int64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Trait:
+    """One numeric feature in one segment; `effect` is Cohen's d against the users outside it."""
+
+    feature: str
+    mean: float
+    mean_outside: float
+    effect: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One segment, described; `shares_before` are its shares in the runs before, the latest last."""
+
+    segment: int
+    name: str
+    size: int
+    share: float
+    traits: tuple[Trait, ...]
+    words: tuple[WordShare, ...]
+    examples: tuple[str, ...]
+    interests: tuple[WordShare, ...] = ()
+    shares_before: tuple[float, ...] = ()
+    persona: str = ""
+    behaviour: Behaviour | None = None
+    feedback: Feedback = field(default_factory=Feedback)
+
+    @classmethod
+    def from_document(cls, entry: Mapping[str, Any]) -> Profile:
+        """Inverse of `dataclasses.asdict` after a way through JSON."""
+        parts = {
+            "traits": tuple(Trait(**trait) for trait in entry["traits"]),
+            "words": tuple(WordShare(**word) for word in entry["words"]),
+            "interests": tuple(WordShare(**word) for word in entry["interests"]),
+            "examples": tuple(entry["examples"]),
+            "shares_before": tuple(entry["shares_before"]),
+            "behaviour": Behaviour.from_document(entry["behaviour"]) if entry["behaviour"] else None,
+            "feedback": Feedback(**entry["feedback"]),
+        }
+        return cls(**{**entry, **parts})
+
+
+def traits(X: FloatMatrix, names: list[str], inside: npt.NDArray[np.bool_]) -> tuple[Trait, ...]:
+    """Every feature of X (n_users, n_features), strongest effect first; `inside` (n_users,) marks the segment."""
+    if not inside.any() or inside.all():
+        means = X.mean(axis=0)
+        return tuple(Trait(name, float(m), float(m), 0.0) for name, m in zip(names, means, strict=True))
+    a, b = X[inside], X[~inside]
+    mean, outside = a.mean(axis=0), b.mean(axis=0)
+    pooled = np.sqrt((len(a) * a.var(axis=0) + len(b) * b.var(axis=0)) / max(1, len(X) - 2))
+    effect = np.divide(mean - outside, pooled, out=np.zeros_like(mean), where=pooled > 0)
+    found = [
+        Trait(name, float(m), float(o), float(e))
+        for name, m, o, e in zip(names, mean, outside, effect, strict=True)
+    ]
+    return tuple(sorted(found, key=lambda trait: (-abs(trait.effect), trait.feature)))
+
+
+def example_users(
+    table: pa.Table, inside: npt.NDArray[np.bool_], closeness: npt.NDArray[np.float64]
+) -> tuple[str, ...]:
+    """Ids of up to `EXAMPLES` members with the surest membership."""
+    members = np.flatnonzero(inside)
+    best = members[np.argsort(-closeness[members], kind="stable")[:EXAMPLES]]
+    return tuple(str(user) for user in table.column(KEY).take(pa.array(best)).to_pylist())
+
+
+def profile_table(profiles: Sequence[Profile]) -> pa.Table:
+    """The mart `segment_profiles`: one row per described segment, without example users; `behaviour` is JSON."""
+    rows = [
+        {
+            **asdict(profile),
+            "traits": [asdict(trait) for trait in profile.traits[:MOST_TRAITS]],
+            "behaviour": json.dumps(asdict(profile.behaviour)) if profile.behaviour else None,
+            **asdict(profile.feedback),
+        }
+        for profile in profiles
+    ]
+    return pa.Table.from_pylist(rows, schema=PROFILE_SCHEMA)

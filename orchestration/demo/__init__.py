@@ -1,0 +1,1 @@
+"""The demo: its results, report and pictures."""

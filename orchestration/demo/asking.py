@@ -1,0 +1,95 @@
+"""Starts the built Bento for a moment and asks it what it recommends, as a site would."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ml.home import Home
+from orchestration.running.processes import LOOPBACK, Program, RunningProgram, stop_all
+
+READY_SECONDS = 90
+GRACE_SECONDS = 10
+
+
+class NotServingError(RuntimeError):
+    """The Bento did not become ready; the message holds its last words."""
+
+
+def ask_bento(home: Home, tag: str, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Answers of `POST /v1/recommendations` to the bodies, from the Bento `tag` in `home`.
+
+    It runs in an empty folder with a home of its own, so that asking leaves no trace in this one.
+
+    Raises:
+        NotServingError: the Bento ended or was not ready in time.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="tessera-bento-") as folder,
+        serving_bento(home, tag, writes_to=Home(Path(folder))) as address,
+    ):
+        return [post(f"{address}/v1/recommendations", body) for body in bodies]
+
+
+@contextmanager
+def serving_bento(home: Home, tag: str, writes_to: Home) -> Iterator[str]:
+    """The address of the Bento `tag` of `home` while it runs; its events and its state go to `writes_to`.
+
+    Raises:
+        NotServingError: the Bento ended or was not ready in time.
+    """
+    folder = writes_to.path
+    folder.mkdir(parents=True, exist_ok=True)
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port = int(probe.getsockname()[1])
+    bentoml = str(Path(sys.executable).with_name("bentoml"))
+    homes = (f"TESSERA_HOME={folder}", f"BENTOML_HOME={home.bentoml}")
+    program = Program(
+        name="Bento",
+        command=["/usr/bin/env", *homes, bentoml, "serve", tag, "--host", LOOPBACK, "--port", str(port)],
+        port=port,
+        setting="chosen by the system",
+    )
+    running = RunningProgram(program, folder, folder / "logs")
+    try:
+        _wait_until_ready(running)
+        yield program.address
+    finally:
+        stop_all([running.process.pid], GRACE_SECONDS)
+
+
+def _wait_until_ready(running: RunningProgram) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while not _is_ready(running.program.address):
+        if running.exit_status is not None or time.monotonic() > deadline:
+            raise NotServingError(f"the Bento did not become ready:\n{running.last_lines()}")
+        time.sleep(0.2)
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError):
+        return False
+
+
+def post(address: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The JSON answer to a JSON body."""
+    request = urllib.request.Request(
+        address, json.dumps(body).encode(), headers={"content-type": "application/json"}, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        parsed: dict[str, Any] = json.load(answer)
+    return parsed

@@ -1,0 +1,1 @@
+"""Running Dagster: instance, processes, materialization and progress."""

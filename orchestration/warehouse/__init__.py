@@ -1,0 +1,1 @@
+"""The DuckDB warehouse, its lock, the dbt project and the expectations on its marts."""

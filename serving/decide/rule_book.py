@@ -1,0 +1,77 @@
+"""The rules and experiments in force, read again when their file changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ml.decisions.rules.rules import NO_RULES, Rules, RulesError, load_rules
+from ml.experiments.definition.definition import Experiments
+from ml.experiments.definition.loading import load_experiments
+from ml.home import Home
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class _File:
+    """A file that may stand in the home, else in the checkout or the Bento, and may change."""
+
+    def __init__(self, home: Home, name: str) -> None:
+        self.places = (home.path / name, ROOT / name)
+        self._seen: tuple[Path, int] | None = None
+
+    def changed(self) -> tuple[bool, Path | None]:
+        """Whether the file is another than at the last look, and where it is."""
+        path = next((place for place in self.places if place.exists()), None)
+        state = (path, path.stat().st_mtime_ns) if path else None
+        is_new, self._seen = state != self._seen, state
+        return is_new, path
+
+
+class RuleBook:
+    """Holds the rules.
+
+    Args:
+        home: its own rules file counts before that of the checkout or the Bento.
+        name: the file's name.
+    """
+
+    def __init__(self, home: Home, name: str) -> None:
+        self._file = _File(home, name)
+        self.rules: Rules = NO_RULES
+        self.fault: str | None = None
+
+    def refresh(self) -> bool:
+        """Read the file if it changed; tells whether new rules are in force.
+
+        Raises:
+            RulesError: the file is wrong; the rules from before stay. Said once for each change of the file.
+        """
+        is_new, path = self._file.changed()
+        if not is_new:
+            return False
+        try:
+            self.rules = load_rules(path) if path else NO_RULES
+        except RulesError as error:
+            self.fault = str(error)
+            raise
+        self.fault = None
+        return True
+
+
+class ExperimentBook:
+    """Holds the experiments; arguments as those of `RuleBook`."""
+
+    def __init__(self, home: Home, name: str) -> None:
+        self._file = _File(home, name)
+        self.experiments = Experiments()
+
+    def refresh(self) -> bool:
+        """Read the file if it changed; tells whether new definitions are in force.
+
+        Raises:
+            ExperimentsFileError: the file is wrong; the definitions from before stay.
+        """
+        is_new, path = self._file.changed()
+        if is_new:
+            self.experiments = load_experiments(path) if path else Experiments()
+        return is_new

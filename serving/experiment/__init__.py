@@ -1,0 +1,1 @@
+"""Experiments on answers: assignment, exposure and interleaving."""

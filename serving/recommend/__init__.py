@@ -1,0 +1,1 @@
+"""Answers to recommendation requests: context, candidates, ranking, display rules and reasons."""

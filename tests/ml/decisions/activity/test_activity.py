@@ -1,0 +1,117 @@
+import json
+
+import numpy as np
+import pytest
+
+from ml.decisions.activity.activity import DAY, Activity, Change
+from ml.decisions.activity.decayed_counts import DecayedCounts
+from ml.decisions.activity.follows import Follows
+from ml.decisions.activity.windowed_counts import WindowedCounts
+from ml.decisions.items.candidates import POPULAR_BY_PLACE, Trending
+from ml.decisions.rules.care import count_since, fatigue, is_campaign_capped, is_quiet
+from ml.settings import load_settings
+
+T = 1_800_000_000.0
+
+
+def opened(user, item, at, session=None):
+    return Change(user, "page_view", at, item, session)
+
+
+def test_a_window_forgets_by_the_time_of_the_events_not_by_that_of_questions():
+    counts = WindowedCounts(3600)
+    counts.add(1, T)
+    counts.add(1, T + 10)
+    counts.add(2, T + 10)
+    assert counts.at(T + 3000) == {1: 2.0, 2: 1.0}
+    assert counts.at(T + 8000) == {}  # a question from the future …
+    assert counts.at(T + 20) == {1: 2.0, 2: 1.0}  # … takes nothing from the others
+    counts.add(3, T + 3700)
+    assert counts.at(T + 3700) == {3: 1.0}
+    counts.add(4, T)  # too late to count
+    assert counts.at(T + 3700) == {3: 1.0}
+
+
+def test_decayed_counts_halve_at_each_half_life():
+    counts = DecayedCounts((100.0, 1e9))
+    counts.add(7, T)
+    counts.add(8, T + 100)
+    shares = counts.shares(np.array([7, 8, 9]), prior=0.0)
+    assert shares[:, 0] == pytest.approx([1 / 3, 2 / 3, 0.0])  # 0.5 against 1
+    assert shares[:, 1] == pytest.approx([0.5, 0.5, 0.0], abs=1e-6)
+    counts.add(9, T + 100_000)  # a thousand half-lives: the origin has moved, nothing overflows
+    assert counts.shares(np.array([7, 9]), prior=0.0)[:, 0] == pytest.approx([0.0, 1.0])
+
+
+def test_what_follows_is_kept_by_weight_within_its_limit():
+    follows = Follows((1e9,), limit=4)
+    for follower, times in ((1, 3), (2, 2), (3, 1), (4, 1), (5, 1)):
+        for _ in range(times):
+            follows.add(0, follower, follows.unit(T))
+    keys, weights = follows.after(0, T)
+    assert dict(zip(keys.tolist(), weights[:, 0].round(6).tolist(), strict=True)) == {1: 3.0, 2: 2.0, 5: 1.0}
+
+
+def test_openings_of_one_session_follow_one_another_and_repeats_count_once():
+    activity = Activity()
+    for number, item in enumerate(["a", "a", "b", "c"]):
+        activity.observe(opened("u", item, T + number, "s"))
+    keys, _ = activity.next.after(activity.keys["a"], T + 3)
+    assert [activity.items[key] for key in keys.tolist()] == ["b"]
+    assert activity.day.at(T + 3)[activity.keys["a"]] == 1.0
+    assert activity.visits["s"].items == [activity.keys[item] for item in "abc"]
+
+
+def test_a_rejected_item_and_a_withdrawn_consent_are_remembered():
+    activity = Activity()
+    activity.observe(Change("u", "not_interested", T, "a"))
+    activity.observe(Change("u", "consent_withdrawn", T, detail=json.dumps(["personalization"])))
+    visitor = activity.visitor("u")
+    assert visitor.rejected == {activity.keys["a"]}
+    assert visitor.is_withdrawn
+    activity.observe(Change("u", "consent_granted", T, detail=json.dumps(["personalization"])))
+    assert not visitor.is_withdrawn
+
+
+def test_caps_count_impressions_and_served_items_only_where_a_slot_reports_none():
+    activity, caps = Activity(), load_settings().decisions.caps
+    served = Change("u", "served", T, slot="top", detail='["a"]')
+    for _ in range(3):
+        activity.observe(served)
+    key = activity.keys["a"]
+    assert count_since(activity.visitor("u").shown[key], T - DAY) == 3
+    assert count_since(activity.visitor("u").shown[key], T) == 0
+    assert fatigue(activity.visitor("u"), key, T, caps) == caps.fatigue_penalty  # the third one is beyond two
+    activity.observe(Change("v", "impression", T, "a", slot="top", campaign="c"))
+    activity.observe(Change("v", "served", T, slot="top", detail='["a"]'))
+    assert len(activity.visitor("v").shown[key]) == 1  # the slot reports for itself now
+    assert is_campaign_capped(activity.visitor("v"), "c", T, cap=1)
+
+
+def test_quiet_hours_may_span_midnight():
+    profile = {"quiet_hours": {"from": 22, "to": 7}}
+    assert [is_quiet(profile, hour) for hour in (21.9, 22, 3, 6.9, 7)] == [False, True, True, True, False]
+    assert not is_quiet({}, 3)
+
+
+def test_a_forgotten_person_leaves_the_memory():
+    activity = Activity()
+    activity.observe(opened("u", "a", T))
+    activity.forget("u")
+    assert activity.visitor("u") is None
+    assert activity.visits == {}
+
+
+def test_what_is_trending_is_found_from_the_last_answer_as_from_everything():
+    generator = np.random.default_rng(3)
+    activity, at = Activity(), 1_800_000_000.0
+    followed, most = Trending(activity), 0
+    for batch in (1, 400, 30, 2_000, 1, 7):
+        for _ in range(batch):
+            at += float(generator.exponential(40.0))
+            item = f"i{int(generator.zipf(1.3)) % 700}"
+            activity.observe(Change(f"u{generator.integers(90)}", "page_view", at, item))
+        found = followed.keys().tolist()
+        assert found == Trending(activity).keys().tolist()
+        most = max(most, len(found))
+    assert most > max(count for _, count in POPULAR_BY_PLACE)

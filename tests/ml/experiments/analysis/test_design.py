@@ -1,0 +1,184 @@
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from statsmodels.stats.power import NormalIndPower
+from statsmodels.stats.proportion import proportion_effectsize
+
+from ml.experiments.analysis.design import achieved_power, effective_variance, plan
+from ml.experiments.analysis.history import Baseline, HistoryError, baseline
+from ml.experiments.analysis.readings import always_valid_reading, single_look_reading
+from ml.experiments.definition.loading import metric_library
+
+FIRST = date(2026, 6, 1)  # a Monday
+
+
+def past(kind, mean, variance, explained=0.0, arrivals=100.0):
+    metric = {"proportion": "conversion", "mean": "clicks_per_user", "ratio": "page_views_per_session"}[kind]
+    return Baseline(metric_library()[metric], mean, variance, explained, 10_000, FIRST, np.full(56, arrivals), 7)
+
+
+def experiment(define, lift, **changes):
+    return define(minimum_detectable_effect=lift, **{"decision": {"inference": "fixed"}, **changes}).get("ranker")
+
+
+def test_units_for_a_proportion_are_those_of_statsmodels(define):
+    found = plan(experiment(define, 0.1), past("proportion", 0.1, 0.09), power=0.8, maximum_days=90)
+    per_arm = NormalIndPower().solve_power(proportion_effectsize(0.11, 0.1), alpha=0.05, power=0.8)
+    assert found.units == pytest.approx(2 * per_arm, rel=0.005)
+
+
+def test_units_for_a_mean_follow_the_textbook(define):
+    found = plan(experiment(define, 0.05), past("mean", 10.0, 25.0), power=0.8, maximum_days=90)
+    # 2 · (1.96 + 0.8416)² · (25 + 25 · 1.05²) / 0.5²
+    assert found.units == pytest.approx(2 * 7.8489 * 25 * (1 + 1.05**2) / 0.25, rel=0.005)
+
+
+def test_history_that_explains_half_halves_the_units(define):
+    with_history, without = (
+        plan(
+            experiment(define, 0.05),
+            past("mean", 10.0, 25.0, explained=0.5),
+            power=0.8,
+            maximum_days=90,
+            cuped=use,
+        )
+        for use in (True, False)
+    )
+    assert with_history.units == pytest.approx(without.units / 2, rel=0.01)
+
+
+def test_days_are_whole_weeks_and_none_if_they_do_not_suffice(define):
+    base = past("mean", 10.0, 25.0, arrivals=300.0)
+    found = plan(experiment(define, 0.05), base, power=0.8, maximum_days=90)
+    assert found.units == pytest.approx(3300, rel=0.01)
+    assert found.days == 14
+    assert found.curve_power[13] > 0.8 > found.curve_power[9]
+    assert plan(experiment(define, 0.005), base, power=0.8, maximum_days=90).days is None
+
+
+def test_unequal_shares_and_more_treatments_need_more_units(define):
+    base = past("mean", 10.0, 25.0)
+    even = plan(experiment(define, 0.05), base, power=0.8, maximum_days=90)
+    uneven = {"control": {"share": 0.9}, "challenger": {"share": 0.1}}
+    assert plan(
+        experiment(define, 0.05, variants=uneven), base, power=0.8, maximum_days=90
+    ).units == pytest.approx(even.units * 0.25 / (0.9 * 0.1), rel=0.06)
+    three = {name: {"share": 1 / 3} for name in ("control", "a", "b")}
+    assert (
+        plan(experiment(define, 0.05, variants=three), base, power=0.8, maximum_days=90).units > 1.5 * even.units
+    )
+
+
+@pytest.mark.parametrize("inference", ["fixed", "group_sequential", "always_valid"])
+def test_the_promised_power_is_kept(define, inference):
+    # Normal data of known moments: the planned units find the lift in 80 of 100 experiments, at the last look.
+    rng = np.random.default_rng(11)
+    base = past("mean", 10.0, 25.0)
+    rule = experiment(define, 0.05, decision={"inference": inference, "looks": 4})
+    found = plan(rule, base, power=0.8, maximum_days=90)
+    half = found.units // 2
+    from ml.experiments.analysis.estimates import Estimate
+    from ml.experiments.analysis.group_sequential import boundaries
+
+    runs, hits = 4000, 0
+    critical = boundaries([0.25, 0.5, 0.75, 1.0], 0.05, "obrien_fleming")[-1]
+    for _ in range(runs):
+        means = rng.normal([10.0, 10.5], [5 / np.sqrt(half), 5 * 1.05 / np.sqrt(half)])
+        estimate = Estimate(*means, 25 / half, 25 * 1.05**2 / half, half, half)
+        if inference == "fixed":
+            hits += single_look_reading(estimate, 0.05).absolute.low > 0
+        elif inference == "always_valid":
+            hits += always_valid_reading(estimate, 0.05, found.units_per_pair, 100).absolute.low > 0
+        else:
+            hits += estimate.absolute / estimate.standard_error > critical
+    assert hits / runs == pytest.approx(0.8, abs=0.02)
+
+
+def test_a_lift_beyond_certainty_is_refused():
+    with pytest.raises(ValueError, match=r"takes the proportion 0\.6 to 1\.2"):
+        effective_variance(past("proportion", 0.6, 0.24), 1.0, 1.0, cuped=False)
+
+
+def history(n_users=3000, days=70, seed=0):
+    """Days of users who come about every third day, less at weekends; clicks with a rate of their own."""
+    rng = np.random.default_rng(seed)
+    rate = rng.gamma(4.0, 0.5, n_users)
+    weekday = np.array([(FIRST + timedelta(days=d)).weekday() for d in range(days)])
+    visits = rng.random((n_users, days)) < np.where(weekday < 5, 0.35, 0.15)
+    user, day = np.nonzero(visits)
+    return pa.table(
+        {
+            "user_id": [f"u{i}" for i in user],
+            "date": [FIRST + timedelta(days=int(d)) for d in day],
+            "clicks": rng.poisson(rate[user]),
+            "sessions": np.ones(len(user), dtype=np.int64),
+            "searches": np.zeros(len(user), dtype=np.int64),
+        }
+    )
+
+
+def test_the_past_is_replayed_as_an_experiment():
+    rows = history()
+    found = baseline(metric_library()["clicks_per_user"], rows, 42)
+    frame = rows.to_pandas()
+    start = FIRST + timedelta(days=28)
+    last = FIRST + timedelta(days=69)
+    frame["date"] = frame["date"].astype("datetime64[ns]").dt.date
+    arrival = frame[frame["date"] >= start].groupby("user_id")["date"].min()
+    frame["day"] = [
+        (d - arrival.get(u, date.max)).days if u in arrival else 999
+        for u, d in zip(frame["user_id"], frame["date"], strict=True)
+    ]
+    watched = arrival[[(last - d).days + 1 >= 7 for d in arrival]].index
+    week = frame[frame["day"].between(0, 6)].groupby("user_id")["clicks"].sum().reindex(watched, fill_value=0)
+    before = frame[frame["day"].between(-14, -1)].groupby("user_id")["clicks"].sum().reindex(watched, fill_value=0)
+    assert found.units == len(watched)
+    assert found.mean == pytest.approx(week.mean(), rel=1e-12)
+    assert found.variance == pytest.approx(week.var(), rel=1e-10)
+    assert found.explained == pytest.approx(np.corrcoef(week, before)[0, 1] ** 2, rel=1e-9)
+    assert found.arrivals.tolist()[:3] == [int((arrival == start + timedelta(days=d)).sum()) for d in range(3)]
+    assert found.starts_on == start
+
+
+def test_the_weekly_pattern_shows_the_weekend():
+    # All users are new every day, so that arrivals are visits.
+    rows = history(n_users=20_000, days=63)
+    once = rows.set_column(0, "user_id", pa.array([f"v{i}" for i in range(len(rows))]))
+    pattern = baseline(
+        metric_library()["clicks_per_user"].model_copy(update={"covariate_days": 0}), once, 42
+    ).weekly_pattern()
+    assert pattern[:5] == pytest.approx(np.full(5, 0.35 * 7 / 2.05), abs=0.05)
+    assert pattern[5:] == pytest.approx(np.full(2, 0.15 * 7 / 2.05), abs=0.05)
+
+
+def test_intake_beyond_the_history_repeats_its_last_two_weeks():
+    base = past("mean", 1.0, 1.0)
+    base.arrivals[-14:] = 50
+    assert base.arrivals_until(70)[-1] == 42 * 100 + 28 * 50
+
+
+@pytest.mark.parametrize(
+    ("metric", "rows", "message"),
+    [
+        ("clicks_per_user", history(days=20), "20 days of history"),
+        ("clicks_per_user", history(n_users=30), "100 are needed"),
+        ("search_rate", history(), "never varied"),
+        ("clicks_per_user", history().slice(0, 0), "empty"),
+    ],
+)
+def test_a_history_that_cannot_be_planned_from_is_told(metric, rows, message):
+    with pytest.raises(HistoryError, match=message):
+        baseline(metric_library()[metric], rows, 42)
+
+
+def test_a_quantile_has_no_design():
+    with pytest.raises(ValueError, match="no design for a quantile"):
+        baseline(metric_library()["median_engaged_seconds"], history(), 42)
+
+
+def test_power_without_units_is_the_level():
+    from ml.experiments.analysis.design import _test
+
+    assert achieved_power(1.0, 1.0, 0.05, _test(0.05, 1.0), 0) == 0.05

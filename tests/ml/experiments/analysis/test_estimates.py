@@ -1,0 +1,85 @@
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+
+from ml.experiments.analysis.estimates import estimate, single_look, variance_explained
+from ml.experiments.analysis.moments import accumulate
+
+
+@pytest.fixture(scope="module")
+def sample():
+    """Arms, three strata of different level and size, a covariate and a denominator."""
+    rng = np.random.default_rng(8)
+    n = 4000
+    stratum = rng.choice(3, n, p=[0.6, 0.3, 0.1])
+    arm = rng.integers(0, 2, n)
+    covariate = rng.gamma(2.0, 1.0 + stratum)
+    outcome = covariate + rng.normal(0, 1, n) + 3 * stratum + 0.2 * arm
+    visits = rng.poisson(2.0, n) + 1.0
+    return pd.DataFrame({"arm": arm, "stratum": stratum, "y": outcome, "x": covariate, "d": visits})
+
+
+def moments(sample, names, strata=True):
+    columns = {name: sample[column].to_numpy() for name, column in names.items()}
+    group = sample["arm"].to_numpy() * 3 + (sample["stratum"].to_numpy() if strata else 0)
+    return accumulate(columns, group, (2, 3, 1))
+
+
+def test_one_stratum_gives_tea_tastings_estimate(sample):
+    for names in (
+        {"numerator": "y"},
+        {"numerator": "y", "covariate": "x"},
+        {"numerator": "y", "denominator": "d"},
+        {"numerator": "y", "denominator": "d", "covariate": "x", "denominator_covariate": "d"},
+    ):
+        found = moments(sample, names, strata=False)
+        mine, theirs = estimate(found, 1), single_look(found, 1, 0.05, cuped=True)
+        assert mine.absolute == pytest.approx(theirs.effect_size, rel=1e-10)
+        assert mine.absolute / mine.standard_error == pytest.approx(theirs.statistic, rel=1e-10)
+        assert mine.relative == pytest.approx(theirs.rel_effect_size, rel=1e-10)
+
+
+def test_post_stratification_weighs_the_strata_of_both_arms_alike(sample):
+    found = estimate(moments(sample, {"numerator": "y"}), 1)
+    by = sample.groupby(["stratum", "arm"])["y"].agg(["mean", "var", "count"]).unstack()
+    weight = sample["stratum"].value_counts(normalize=True).sort_index()
+    effect = (weight * (by["mean"][1] - by["mean"][0])).sum()
+    variance = (weight**2 * (by["var"][1] / by["count"][1] + by["var"][0] / by["count"][0])).sum()
+    assert found.absolute == pytest.approx(effect, rel=1e-12)
+    assert found.standard_error**2 == pytest.approx(variance, rel=1e-12)
+    plain = estimate(moments(sample, {"numerator": "y"}, strata=False), 1)
+    assert found.standard_error < 0.9 * plain.standard_error
+
+
+def test_post_stratification_is_the_regression_with_interactions(sample):
+    found = estimate(moments(sample, {"numerator": "y"}), 1)
+    data = sample.assign(
+        s1=(sample["stratum"] == 1) - (sample["stratum"] == 1).mean(),
+        s2=(sample["stratum"] == 2) - (sample["stratum"] == 2).mean(),
+    )
+    fit = smf.ols("y ~ arm * (s1 + s2)", data).fit()
+    assert found.absolute == pytest.approx(fit.params["arm"], rel=1e-10)
+
+
+def test_cuped_takes_away_the_squared_correlation(sample):
+    flat = sample[sample["stratum"] == 0]
+    found = moments(flat, {"numerator": "y", "covariate": "x"}, strata=False)
+    rho = np.corrcoef(flat["y"], flat["x"])[0, 1]
+    assert variance_explained(found, 1) == pytest.approx(rho**2, rel=1e-10)
+    ratio = estimate(found, 1).standard_error / estimate(found, 1, cuped=False).standard_error
+    assert ratio == pytest.approx(np.sqrt(1 - rho**2), rel=0.005)
+
+
+def test_small_strata_are_taken_together(sample):
+    few = pd.concat([sample[sample["stratum"] < 2], sample[sample["stratum"] == 2].head(5)])
+    found = estimate(moments(few, {"numerator": "y"}), 1, minimum_stratum_units=50)
+    assert found.units == len(few)
+    assert np.isfinite(found.standard_error)
+
+
+def test_an_arm_without_units_has_no_value(sample):
+    alone = sample[sample["arm"] == 0]
+    found = estimate(moments(alone, {"numerator": "y"}, strata=False), 1)
+    assert np.isnan(found.absolute)
+    assert np.isnan(found.standard_error)

@@ -1,0 +1,38 @@
+"""The simulator's experiments come with definitions that load."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ml.experiments.definition.loading import load_experiments
+from ml.experiments.definition.planted import write_planted_experiments
+from ml.settings.simulator import SimulatorSettings
+from ml.sources.simulator.site import Site
+
+CHECKOUT = Path(__file__).parents[4]
+
+
+@pytest.fixture
+def written(tmp_path):
+    knobs = yaml.safe_load((CHECKOUT / "settings.yaml").read_text())["simulator"]
+    site = Site(SimulatorSettings.model_validate({**knobs, "users": 50, "days": 28}), 1, date(2026, 3, 2))
+    write_planted_experiments(site, tmp_path / "experiments.yaml")
+    return site, tmp_path / "experiments.yaml"
+
+
+def test_every_planted_experiment_is_defined_with_the_dates_of_the_site(written):
+    site, path = written
+    found = load_experiments(path).experiments
+    assert set(found) == {planted.experiment_id for planted in site.planted}
+    assert found["new_checkout"].starts_at == datetime(2026, 3, 16, tzinfo=UTC)
+    assert found["new_checkout"].ends_at == datetime(2026, 3, 23, tzinfo=UTC)
+
+
+def test_definitions_that_are_there_stay(written):
+    site, path = written
+    before = path.read_text()
+    with pytest.raises(FileExistsError):
+        write_planted_experiments(site, path)
+    assert path.read_text() == before

@@ -1,0 +1,84 @@
+"""Rankers and policies compared from the log of answers."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ml.experiments.rankers.answers import NothingLoggedError, challenger_preference, content_values
+from ml.experiments.rankers.interleaving import team_draft
+
+SCHEMA = pa.schema(
+    [
+        ("user_id", pa.string()), ("slot", pa.string()), ("items", pa.string()), ("propensities", pa.string()),
+        ("teams", pa.string()), ("clicks", pa.int64()), ("clicked_items", pa.list_(pa.string())),
+    ]
+)  # fmt: skip
+
+
+def answer(user, items, *, teams=None, propensities=(), clicked=(), slot="hero"):
+    return {
+        "user_id": user,
+        "slot": slot,
+        "items": json.dumps(items),
+        "propensities": json.dumps(list(propensities)),
+        "teams": json.dumps(teams) if teams else None,
+        "clicks": len(clicked),
+        "clicked_items": list(clicked) or None,
+    }
+
+
+def table(*rows):
+    return pa.Table.from_pylist(list(rows), SCHEMA)
+
+
+def test_clicks_go_to_the_team_whose_pick_was_clicked():
+    teams = ["champion", "challenger", "champion"]
+    found = challenger_preference(
+        table(
+            answer("ann", ["a", "b", "c"], teams=teams, clicked=["b"]),
+            answer("bob", ["a", "b", "c"], teams=teams, clicked=["a", "c", "b"]),
+            answer("carl", ["a", "b", "c"], teams=teams, clicked=["elsewhere"]),
+            answer("dora", ["a"]),
+        )
+    )
+    assert (found.wins_b, found.wins_a, found.ties, found.value) == (1, 1, 1, 0.0)
+
+
+def test_the_ranker_that_people_like_better_wins_through_the_log():
+    rng = np.random.default_rng(1)
+    good, bad = [f"g{i}" for i in range(5)], [f"b{i}" for i in range(5)]
+    rows = []
+    for user in range(400):
+        drafted = team_draft(bad, good, 4, rng)
+        clicked = [item for item in drafted.items if rng.random() < (0.3 if item[0] == "g" else 0.1)]
+        teams = ["challenger" if team else "champion" for team in drafted.teams]
+        rows.append(answer(f"u{user}", list(drafted.items), teams=teams, clicked=clicked))
+    found = challenger_preference(table(*rows))
+    assert found.low > 0
+    assert found.sign_p < 0.001
+
+
+def test_estimates_hold_what_each_content_truly_earns():
+    rng = np.random.default_rng(2)
+    truth, chances = {"a": 0.1, "b": 0.2}, {"a": 0.8, "b": 0.2}
+    rows = []
+    for user in range(6000):
+        name = "a" if rng.random() < chances["a"] else "b"
+        clicked = ["x"] if rng.random() < truth[name] else []
+        rows.append(answer(f"u{user}", [name], propensities=[chances[name]], clicked=clicked))
+    rows.append(answer("fixed", ["a"], propensities=[1.0], clicked=["x"]))
+    found = content_values(table(*rows), "hero")
+    assert [(one.content, len(one.estimates)) for one in found] == [("a", 3), ("b", 3)]
+    assert sum(one.shown for one in found) == 6000
+    for one in found:
+        assert all(value.low <= truth[one.content] <= value.high for value in one.estimates)
+
+
+def test_an_empty_log_says_what_is_missing():
+    rows = table(answer("ann", ["a"], propensities=[1.0]))
+    with pytest.raises(NothingLoggedError, match="interleaved_share"):
+        challenger_preference(rows)
+    with pytest.raises(NothingLoggedError, match="'hero' drew no content"):
+        content_values(rows, "hero")

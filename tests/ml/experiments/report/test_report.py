@@ -1,0 +1,56 @@
+from datetime import timedelta
+from html.parser import HTMLParser
+
+import pytest
+
+from ml.experiments.analysis.analysis import analyse
+from ml.experiments.report.report import render_report
+
+
+@pytest.fixture(scope="module", params=["always_valid", "group_sequential", "fixed"])
+def page(define, simulate, settings, request):
+    site = simulate(3000, lift=0.2)
+    experiments = define(
+        hypothesis="A <b>better</b> ranker", decision={"inference": request.param, "planned_units": 3000}
+    )
+    end = experiments.get("ranker").ends_at + timedelta(days=14)
+    found = analyse(experiments, "ranker", site.exposures, site.outcomes, end, settings)
+    return render_report(found, settings.drift_alarm_p)
+
+
+class Outline(HTMLParser):
+    """Headings, and every address the page would load."""
+
+    def __init__(self):
+        super().__init__()
+        self.headings, self.loads, self.open_heading = [], [], False
+
+    def handle_starttag(self, tag, attrs):
+        self.open_heading = tag in ("h1", "h2")
+        self.loads += [
+            value for name, value in attrs if name in ("src", "href") and not (value or "").startswith("#")
+        ]
+
+    def handle_data(self, data):
+        if self.open_heading:
+            self.headings.append(data)
+            self.open_heading = False
+
+
+def test_the_page_tells_the_whole_story_and_loads_nothing(page):
+    outline = Outline()
+    outline.feed(page)
+    assert outline.headings == [
+        "ranker", "Why", "Clicks per user: challenger", "All metrics", "Guardrails",
+        "For whom and when: challenger",
+
+        "Can the data be trusted?", "How to read this",
+    ]  # fmt: skip
+    assert outline.loads == []
+    assert "<script" not in page
+    assert "Ship challenger" in page
+    assert page.count("<svg") >= 5
+
+
+def test_what_people_wrote_is_escaped(page):
+    assert "A &lt;b&gt;better&lt;/b&gt; ranker" in page

@@ -1,0 +1,141 @@
+"""Who is erased stays out: at the log's door, in the dead letters, in what is read again."""
+
+import datetime as dt
+
+import pyarrow as pa
+import pytest
+
+from ml.erasure.log import erase_dead_letters, erase_events
+from ml.erasure.people import ids_of
+from ml.erasure.receipts import PLACES, ErasureDesk
+from ml.events.contract import EVENT_SCHEMA
+from ml.events.dead_letters import DeadLetters
+from ml.events.log import EventLog
+from ml.events.records import REJECTED_SCHEMA
+from ml.home import Home
+from ml.privacy.erased_ids import ErasedIds
+from ml.privacy.pseudonyms import Pseudonyms
+
+NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path)
+
+
+def event(number, user=None, device=None, **fields):
+    blank = dict.fromkeys(EVENT_SCHEMA.names)
+    return {
+        **blank, "event_id": f"e{number}", "event_type": "page_view", "occurred_at": NOW, "received_at": NOW,
+        "user_id": user, "anonymous_id": device, "source": "test", **fields,
+    }  # fmt: skip
+
+
+def write(home, *events):
+    with EventLog(home).ingest("test") as writer:
+        writer.write(pa.Table.from_pylist(list(events), schema=EVENT_SCHEMA))
+
+
+def rows(home):
+    found = [row for batch in EventLog(home).read() for row in batch.to_pylist()]
+    return sorted((row["event_id"], row["user_id"], row["anonymous_id"]) for row in found)
+
+
+def test_the_log_takes_no_event_of_an_erased_person(home):
+    ErasedIds(home).add(["ann-1234", "phone-of-ann"])
+    write(
+        home,
+        event(1, "ann-1234", "phone-of-ann"),
+        event(2, None, "phone-of-ann"),
+        event(3, "bob", "phone-of-ann"),
+        event(4, "bob", "kiosk"),
+    )
+    assert rows(home) == [("e3", "bob", None), ("e4", "bob", "kiosk")]
+
+
+def test_the_ids_are_kept_as_digests_alone(home):
+    erased = ErasedIds(home)
+    erased.add(["ann-1234"])
+    assert "ann-1234" in ErasedIds(home)
+    assert "Ann-1234" not in ErasedIds(home)
+    assert "ann-1234" not in erased.path.read_text()
+    assert not any(
+        "ann-1234" in file.read_text(errors="replace") for file in home.path.rglob("*") if file.is_file()
+    )
+
+
+def test_a_person_is_the_user_and_devices_that_nobody_else_used(home):
+    write(
+        home,
+        event(1, "ann", "phone"),
+        event(2, None, "phone"),
+        event(3, "ann", "kiosk"),
+        event(4, "bob", "kiosk"),
+    )
+    assert ids_of(EventLog(home), "ann", Pseudonyms(home.path)) == ["ann", "phone"]
+    address = ids_of(EventLog(home), "ann@shop.example", Pseudonyms(home.path))
+    assert address[0] == "ann@shop.example"
+    assert address[1].startswith("h:")  # as the collector stored it
+
+
+def test_events_go_and_a_name_in_somebody_elses_event_is_cut_out(home):
+    write(
+        home,
+        event(1, "ann-1234", "phone"),
+        event(2, None, "phone"),
+        event(3, "bob", "kiosk", page_url="/people/ann-1234?tab=1", properties='{"author": "ann-1234"}'),
+        event(4, "bob", "kiosk", page_url="/people/ann-12345"),
+    )
+    log = EventLog(home)
+    assert erase_events(log, {"receipt": ["ann-1234", "phone"], "other": ["nobody"]}) == {"receipt": 2, "other": 0}
+    found = {row["event_id"]: row for batch in log.read() for row in batch.to_pylist()}
+    assert found["e3"]["page_url"] == "/people/erased?tab=1"
+    assert found["e3"]["properties"] == '{"author": "erased"}'
+    assert found["e4"]["page_url"] == "/people/ann-12345"
+    assert len(list(log.folder.glob("received_date=*/*.parquet"))) == 1  # the replaced file is gone at once
+
+
+def test_dead_letters_that_name_the_person_go_and_none_comes_back(home):
+    def letter(payload):
+        row = {"row": 0, "field": "occurred_at", "reason": "'never' is no time", "payload": payload}
+        return pa.Table.from_pylist([row], schema=REJECTED_SCHEMA)
+
+    letters = DeadLetters(home)
+    letters.write(letter('{"user_id": "ann-1234"}'), "test", NOW)
+    letters.write(letter('{"user_id": "bob"}'), "test", NOW)
+    assert erase_dead_letters(letters, ["ann-1234"]) == 1
+    ErasedIds(home).add(["ann-1234"])
+    letters.write(letter('{"user_id": "ann-1234"}'), "test", NOW)
+    assert letters.read()["payload"].to_pylist() == ['{"user_id": "bob"}']
+
+
+def test_a_receipt_names_every_place_and_drops_the_ids_with_the_last_one(home):
+    desk = ErasureDesk(home)
+    receipt_id = desk.open(["ann-1234", "phone"], NOW)["receipt_id"]
+    assert desk.pending() == {receipt_id: ["ann-1234", "phone"]}
+    for place in PLACES:
+        desk.removed(receipt_id, place, 2)
+        desk.verified(receipt_id, place, "looked")
+    desk_receipt = desk.receipt(receipt_id)
+    assert [(entry["place"], entry["removed"]) for entry in desk_receipt["places"]] == [
+        (place, 2) for place in PLACES
+    ]
+    assert desk.pending() == {}
+    assert "ann-1234" not in str(desk_receipt)
+    with pytest.raises(KeyError, match="no place"):
+        desk.verified(receipt_id, "attic", "looked")
+
+
+def test_what_is_still_there_keeps_the_receipt_open(home):
+    desk = ErasureDesk(home)
+    receipt_id = desk.open(["ann-1234"], NOW)["receipt_id"]
+    for place in PLACES:
+        desk.verified(receipt_id, place, "looked")
+    assert desk.pending() == {}
+    again = desk.open(["bob-1234"], NOW)["receipt_id"]
+    desk.unfinished(again, "event log", "events/open/a.open (bytes)")
+    assert desk.pending() == {again: ["bob-1234"]}
+    assert next(e for e in desk.receipt(again)["places"] if e["place"] == "event log")["left"].startswith(
+        "events/"
+    )

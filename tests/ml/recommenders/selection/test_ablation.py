@@ -1,0 +1,60 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ml.dataset.feature_matrix import FeatureMatrix
+from ml.dataset.interactions import Interactions
+from ml.recommenders.base import TrainingData
+from ml.recommenders.selection.ablation import SCHEMA, ablation, ablation_plot
+
+PARAMS = {"n_factors": 8, "epochs": 8}
+
+
+def names_of(features):
+    """The features of each item, by name."""
+    names = features.names.to_list()
+    return [[names[column] for column in row.indices] for row in features.matrix]
+
+
+@pytest.fixture(scope="module")
+def report(two_tastes, user_features, item_features):
+    return ablation(PARAMS, TrainingData.align(two_tastes, user_features, item_features))
+
+
+def test_each_family_is_left_out_once_and_then_all_of_them(report):
+    names = report["without"].to_pylist()
+    assert names[0] == "(nothing)"
+    assert set(names[1:]) - {"item identities"} == {"user club", "item size", "item taste", "all features"}
+    assert len(names) == len(set(names))
+
+
+def test_what_carries_the_taste_brings_it_and_noise_nothing(news):
+    pairs, topics = news
+    listed = [[*own, f"noise:{place % 7}"] for place, own in enumerate(names_of(topics))]
+    features = FeatureMatrix.from_table(pa.table({"item_id": topics.ids.values, "features": listed}), "item_id")
+    report = ablation({"n_factors": 16, "epochs": 8}, TrainingData.align(pairs, None, features))
+    gain = {row["without"]: row for row in report.to_pylist()}
+    assert gain["(nothing)"]["gain"] == 0
+    assert gain["item topic"]["gain_low"] > 0
+    assert gain["item noise"]["gain"] < gain["item topic"]["gain"] / 2
+
+
+def test_gains_are_differences_of_the_means_with_an_interval_around_them(report):
+    rows = report.to_pylist()
+    for row in rows[1:]:
+        assert row["gain"] == pytest.approx(rows[0]["ndcg"] - row["ndcg"])
+        assert row["gain_low"] <= row["gain"] <= row["gain_high"]
+
+
+def test_the_plot_names_every_part(report):
+    axes = ablation_plot(report).axes[0]
+    assert {label.get_text() for label in axes.get_yticklabels()} == set(report["without"].to_pylist()[1:])
+
+
+def test_without_features_or_enough_interactions_there_is_nothing_to_compare(two_tastes):
+    bare = ablation(PARAMS, TrainingData.align(two_tastes))
+    assert bare["without"].to_pylist() == ["(nothing)"]
+    pairs = Interactions.from_table(pa.table({"user_id": ["a", "b"], "item_id": ["x", "y"]}))
+    features = FeatureMatrix.from_table(pa.table({"item_id": ["x"], "features": [["a:1"]]}), "item_id")
+    assert ablation(PARAMS, TrainingData.align(pairs, None, features)).equals(SCHEMA.empty_table())
+    assert np.isfinite(bare["ndcg"][0].as_py())

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ml.segmentation.audiences.membership import UnknownSegmentError, select_members
+from ml.segmentation.audiences.rules import (
+    RuleError,
+    RuleSegment,
+    assign_rules,
+    load_rules,
+    quintiles,
+    rules_of,
+    with_rfm,
+)
+
+USERS = pa.table(
+    {
+        "user_id": ["ann", "bob", "cem", "dia", "eve"],
+        "engagement_class": ["frequent", "inactive", "new", "occasional", None],
+        "visits": [9, 1, 1, 4, 2],
+        "recency_days": [1.0, 120.0, 2.0, 20.0, None],
+        "frequency": [0.9, 0.1, 0.2, 0.3, 0.1],
+        "monetary": [50.0, 0.0, 0.0, 500.0, 5.0],
+    }
+)
+RULES = [
+    RuleSegment("engagement", "frequent", 'engagement_class == "frequent"', "reward"),
+    RuleSegment("engagement", "inactive", 'engagement_class == "inactive"', "win back"),
+    RuleSegment("size", "heavy", "visits > 3", "thank"),
+    RuleSegment("size", "some", "visits > 1", "ask"),
+    RuleSegment("own", "spenders", "monetary >= 50", "invoice"),
+    RuleSegment("own", "regulars", "visits > 3", "call"),
+]
+LEARNED = pa.table(
+    {"user_id": ["ann", "bob", "cem"], "segment": [1, 2, 1], "name": ["Readers", "Buyers", "Readers"]}
+)
+
+
+def test_the_first_rule_of_a_family_counts_and_all_of_ones_own() -> None:
+    found = assign_rules(USERS, RULES)
+    assert found.column_names == ["user_id", "engagement", "size", "own"]
+    assert found["engagement"].to_pylist() == ["frequent", "inactive", None, None, None]
+    assert found["size"].to_pylist() == ["heavy", None, None, "heavy", "some"]
+    assert found["own"].to_pylist() == [["spenders", "regulars"], [], [], ["spenders", "regulars"], []]
+
+
+def test_rfm_scores_are_quintiles_of_which_5_is_best() -> None:
+    assert quintiles(np.arange(10.0)).tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert quintiles(np.array([1.0, 1.0, 1.0, 1.0])).tolist() == [3, 3, 3, 3]
+    scored = with_rfm(USERS)
+    assert scored["rfm_recency"].to_pylist() == [5, 1, 4, 2, None]
+    assert scored["rfm_monetary"].to_pylist() == [4, 1, 1, 5, 3]
+
+
+def test_the_shipped_rules_compile_on_the_columns_of_the_mart() -> None:
+    columns = {
+        "user_id": pa.array(["a"]), "engagement_class": pa.array(["inactive"]), "daypart": pa.array(["night"]),
+        "recency_days": pa.array([100.0]), "frequency": pa.array([0.1]), "monetary": pa.array([0.0]),
+        "purchases": pa.array([0]), "checkouts": pa.array([0]), "add_to_carts": pa.array([2]),
+        "page_views": pa.array([9]), "device_type": pa.array(["mobile"]), "country": pa.array(["JP"]),
+        "mean_price_viewed": pa.array([10.0]), "product_views": pa.array([8]),
+    }  # fmt: skip
+    found = assign_rules(pa.table(columns), rules_of(Path("nowhere"), "segments.yaml")).to_pylist()[0]
+    assert found["engagement"] == "inactive"
+    assert found["daypart"] == "night"
+    assert found["funnel"] == "left_in_cart"
+    assert found["device"] == "phone"
+    assert found["place"] == "elsewhere"
+    assert found["own"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- a", "expected families"),
+        ("engagement: 3", "family engagement: expected segments by name"),
+        ("own: {big: {when: 'a > 1'}}", "segment own/big: expected the texts `when` and `strategy`"),
+        ("own: {big: {when: 3, strategy: x}}", "segment own/big: expected the texts"),
+        ("own: [", "expected the node content"),
+    ],
+)
+def test_a_file_that_is_no_set_of_rules_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "segments.yaml"
+    file.write_text(text)
+    with pytest.raises(RuleError, match=r"segments\.yaml") as raised:
+        load_rules(file)
+    assert said in str(raised.value)
+
+
+def test_a_rule_on_an_unknown_column_names_the_segment_and_the_legal_names() -> None:
+    with pytest.raises(
+        RuleError, match=r"segment own/big: unknown name 'visit'; did you mean 'visits'\? Legal: engage"
+    ):
+        assign_rules(USERS, [RuleSegment("own", "big", "visit > 3", "x")])
+
+
+@pytest.mark.parametrize(
+    ("selector", "users", "strategies"),
+    [
+        ("Readers", ["ann", "cem"], ["reward", ""]),
+        ("2", ["bob"], ["win back"]),
+        ("heavy", ["ann", "dia"], ["thank", "thank"]),
+        ("own:spenders", ["ann", "dia"], ["invoice", "invoice"]),
+        ("segment == 1 && visits > 3", ["ann"], ["reward"]),
+        ('"regulars" in own && size == "heavy" && rfm_monetary > 4', ["dia"], [""]),
+    ],
+)
+def test_members_by_name_number_rule_and_expression(
+    selector: str, users: list[str], strategies: list[str]
+) -> None:
+    members = select_members(selector, USERS, LEARNED, RULES)
+    assert members.users["user_id"].to_pylist() == users
+    assert members.strategies == strategies
+
+
+def test_what_is_neither_segment_nor_expression_is_told_with_the_legal_names() -> None:
+    with pytest.raises(
+        UnknownSegmentError, match=r"'Raeders' is no segment \(engagement:frequent, .*Readers, Buyers\)"
+    ):
+        select_members("Raeders", USERS, LEARNED, RULES)
+
+
+def test_a_name_in_two_families_has_to_be_said_in_full() -> None:
+    rules = [*RULES, RuleSegment("device", "heavy", "visits > 8", "x")]
+    with pytest.raises(UnknownSegmentError, match="say which: size:heavy, device:heavy"):
+        select_members("heavy", USERS, None, rules)
+    assert select_members("device:heavy", USERS, None, rules).users["user_id"].to_pylist() == ["ann"]
+
+
+def test_times_can_be_compared_in_rules() -> None:
+    table = pa.table({"user_id": ["a", "b"], "first_seen_at": [dt.datetime(2026, 1, 1), dt.datetime(2026, 6, 1)]})
+    rule = RuleSegment("own", "early", 'first_seen_at < timestamp("2026-03-01T00:00:00Z")', "x")
+    assert assign_rules(table, [rule])["own"].to_pylist() == [["early"], []]
+
+
+def test_the_homes_own_segments_win(tmp_path: Path) -> None:
+    (tmp_path / "segments.yaml").write_text("own:\n  regulars: {when: 'sessions > 9', strategy: Thank them. }\n")
+    assert rules_of(tmp_path, "segments.yaml") == [RuleSegment("own", "regulars", "sessions > 9", "Thank them.")]
+    with pytest.raises(RuleError, match=r"none\.yaml"):
+        rules_of(tmp_path, "none.yaml")

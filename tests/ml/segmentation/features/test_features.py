@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ml.segmentation.features.features import FeatureEncoder, check_users
+
+SHARES = pa.map_(pa.string(), pa.float64())
+TABLE = pa.table(
+    {
+        "user_id": ["a", "b", "c"],
+        "visits": pa.array([1, None, 3], pa.int64()),
+        "is_member": [True, False, None],
+        "minutes": [0.5, math.inf, -1.0],
+        "shares": pa.array([[("sport", 0.25), ("world", 0.75)], [], None], SHARES),
+        "depth": pa.array([{"x": 1.0, "y": 2}, None, {"x": 3.0, "y": None}]),
+        "country": ["DE", "FR", None],
+    }
+)
+
+
+def test_numbers_flags_maps_and_structs_become_columns_and_text_does_not() -> None:
+    encoder = FeatureEncoder().fit(TABLE)
+    assert encoder.names == [
+        "visits",
+        "is_member",
+        "minutes",
+        "shares:sport",
+        "shares:world",
+        "depth:x",
+        "depth:y",
+    ]
+    nan = math.nan
+    np.testing.assert_array_equal(
+        encoder.transform(TABLE),
+        [[1, 1, 0.5, 0.25, 0.75, 1, 2], [nan, 0, nan, 0, 0, nan, nan], [3, nan, -1, nan, nan, 3, nan]],
+    )
+
+
+def test_one_user_is_encoded_as_in_a_table() -> None:
+    encoder = FeatureEncoder().fit(TABLE)
+    for position, row in enumerate(TABLE.to_pylist()):
+        np.testing.assert_array_equal(encoder.transform_one(row), encoder.transform(TABLE.slice(position, 1)))
+    np.testing.assert_array_equal(encoder.transform_one({"shares": {"sport": 1.0}})[0, 3:5], [1.0, 0.0])
+
+
+def test_a_category_never_seen_changes_nothing_and_one_gone_is_zero() -> None:
+    encoder = FeatureEncoder(include=["shares:*"]).fit(TABLE)
+    later = pa.table({"shares": pa.array([[("opera", 0.9), ("world", 0.1)]], SHARES)})
+    assert encoder.transform(later).tolist() == [[0.0, 0.1]]
+
+
+def test_patterns_choose_features() -> None:
+    assert FeatureEncoder(include=["shares:*", "visits"], exclude=["*:world"]).fit(TABLE).names == [
+        "visits",
+        "shares:sport",
+    ]
+
+
+def test_a_column_that_is_gone_is_named() -> None:
+    encoder = FeatureEncoder().fit(TABLE)
+    with pytest.raises(ValueError, match="columns depth, visits are missing"):
+        encoder.transform(TABLE.drop_columns(["visits", "depth"]))
+
+
+def test_a_table_without_numbers_is_refused() -> None:
+    with pytest.raises(ValueError, match="no numeric column to segment by among user_id, country"):
+        FeatureEncoder().fit(TABLE.select(["user_id", "country"]))
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (pa.table({"id": [1]}), "column 'user_id' is missing; the table has id"),
+        (pa.table({"user_id": ["a", None]}), "1 empty values"),
+        (pa.table({"user_id": ["a", "a", "b"]}), "1 rows are second rows of a user"),
+    ],
+)
+def test_every_row_needs_a_user_of_its_own(table: pa.Table, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        check_users(table)
+
+
+def test_a_key_that_few_users_have_is_no_feature_and_is_counted() -> None:
+    shares = pa.array([[("news", 1.0)]] * 97 + [[("news", 0.5), ("chess", 0.5)]] * 2 + [[("go", 1.0)]], SHARES)
+    encoder = FeatureEncoder(rare_key=0.02).fit(pa.table({"user_id": range(100), "shares": shares}))
+    assert encoder.names == ["shares:chess", "shares:news"]
+    assert encoder.dropped_ == [["shares", "1 keys that fewer than 2.0% of users have"]]

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ml.segmentation.profiles.behaviour import Behaviour, TypicalSession, behaviours
+
+COUNTS = pa.map_(pa.string(), pa.int64())
+HINTS = {"location": ["country"]}
+USERS = pa.table({"user_id": ["a", "b", "c"], "consents": [["location"], [], []]})
+SEGMENTS = np.array([1, 1, 2])
+
+
+def test_sessions_tell_funnel_mix_and_triggers_of_a_segment() -> None:
+    stages = ["purchase"] * 30 + ["cart"] * 10 + ["view"] * 60
+    signals = [[("hover:price", 2)]] * 20 + [[]] * 50 + [[("hover:price", 1), ("search", 0)]] * 30
+    sessions = pa.table(
+        {
+            "user_id": ["a"] * 60 + ["b"] * 40 + ["elsewhere"],
+            "funnel_stage": [*stages, "purchase"],
+            "is_converted": [stage == "purchase" for stage in stages] + [True],
+            "page_views": [2] * 100 + [50],
+            "duration_seconds": [90.0] * 100 + [5000.0],
+            "device_type": ["mobile"] * 75 + ["desktop"] * 25 + ["tv"],
+            "signals_before_conversion": pa.array([*signals, []], COUNTS),
+        }
+    )
+    found = behaviours(sessions, USERS, SEGMENTS, HINTS, 1)
+    assert set(found) == {1}
+    one = found[1]
+    assert one.sessions == 100
+    assert one.funnel == {"view": 100, "cart": 40, "checkout": 30, "purchase": 30}
+    assert one.mixes == {"device_type": {"mobile": 0.75, "desktop": 0.25}}
+    assert (one.median_pages, one.median_minutes) == (2.0, 1.5)
+    # 20 of 50 sessions with the hover converted, 10 of 50 without; the interval reaches below 1.1 but not 1
+    assert [(t.signal, t.sessions, t.lift) for t in one.triggers] == [("hover:price", 50, 2.0)]
+    assert one.weekly_users == ()
+    assert Behaviour.from_document(json.loads(json.dumps(asdict(one)))) == one
+
+
+def visits(user: str, *days: float, **columns: str) -> list[dict[str, object]]:
+    """Sessions so many days before the newest."""
+    newest = dt.datetime(2026, 3, 29, 20, 15)
+    return [{"user_id": user, "started_at": newest - dt.timedelta(days=day), **columns} for day in days]
+
+
+def test_a_trend_counts_people_in_whole_weeks_before_the_newest_session() -> None:
+    # the log begins 27 days before its end: three whole weeks, and a part of one that tells nothing
+    sessions = pa.Table.from_pylist(visits("a", 0, 1, 8, 27) + visits("b", 2, 9) + visits("stranger", 3))
+    one = behaviours(sessions, USERS, SEGMENTS, HINTS, 1)[1]
+    assert one.weekly_users == (0, 2, 2)
+    assert one.trend is None
+
+
+@pytest.mark.parametrize(
+    ("weeks", "trend"), [((10, 10, 15, 15), 0.5), ((99, 8, 12, 5, 5), -0.5), ((0, 0, 1, 1), None)]
+)
+def test_a_trend_compares_the_later_half_of_the_weeks_with_the_earlier(
+    weeks: tuple[int, ...], trend: float | None
+) -> None:
+    one = Behaviour(1, {}, {}, None, None, weeks, (), ())
+    assert one.trend == trend
+
+
+def test_places_count_only_sessions_of_users_who_consent_to_location() -> None:
+    sessions = pa.Table.from_pylist(visits("a", 0, country="DE") + visits("b", 1, 2, country="FR"))
+    assert behaviours(sessions, USERS, SEGMENTS, HINTS, 1)[1].mixes == {"country": {"DE": 1.0}}
+    assert behaviours(sessions, USERS, SEGMENTS, HINTS, 2)[1].mixes == {}
+
+
+def test_nothing_is_told_of_a_segment_below_the_minimum_size_or_of_noise() -> None:
+    sessions = pa.Table.from_pylist(visits("a", 0) + visits("c", 1))
+    assert set(behaviours(sessions, USERS, np.array([1, -1, 2]), HINTS, 1)) == {1, 2}
+    assert behaviours(sessions, USERS, np.array([1, -1, 2]), HINTS, 2) == {}
+
+
+def test_typical_sessions_are_real_ones_on_the_usual_device() -> None:
+    base = visits("a", 0)[0] | {"funnel_stage": "view", "channel": "mail"}
+    rows = [
+        base | {"page_views": pages, "duration_seconds": 60.0 * pages, "device_type": device}
+        for pages, device in ((1, "mobile"), (2, "mobile"), (3, "mobile"), (4, "mobile"), (5, "mobile"), (3, "tv"))
+    ]
+    told = behaviours(pa.Table.from_pylist(rows), USERS, SEGMENTS, HINTS, 1)[1].typical
+    usual = TypicalSession("usual", "Sunday", 20, "mobile", "mail", 3, 3.0, "view")
+    assert told == (
+        replace(usual, kind="short", pages=2, minutes=2.0),
+        usual,
+        replace(usual, kind="long", pages=4, minutes=4.0),
+    )

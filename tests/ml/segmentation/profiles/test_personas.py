@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pyarrow as pa
+
+from ml.segmentation.profiles.behaviour import Behaviour
+from ml.segmentation.profiles.feedback import Feedback, feedback_counts
+from ml.segmentation.profiles.personas import persona_text
+from ml.segmentation.profiles.profiles import Profile, Trait
+from ml.segmentation.profiles.triggers import Trigger
+from ml.segmentation.profiles.vocabulary import WordShare
+from ml.segmentation.profiles.wording import Wording
+from ml.settings.segmentation import LabelSettings
+
+WORDING = Wording(
+    {
+        "category_shares:*": LabelSettings(text="views of {key}", unit="share"),
+        "click_rate": LabelSettings(text="clicks", unit="per_page"),
+        "mean_*": LabelSettings(text="{key}", unit="px"),
+    }
+)
+
+
+def test_features_are_said_in_words_with_their_unit() -> None:
+    assert WORDING.label("category_shares:home_and_garden") == "views of home and garden"
+    assert WORDING.value("category_shares:sport", 0.617) == "62%"
+    assert (WORDING.label("click_rate"), WORDING.value("click_rate", 0.314)) == ("clicks per 100 pages", "31")
+    assert WORDING.value("mean_scroll_depth", 1234.5) == "1,234 px"
+    assert (WORDING.label("f_1"), WORDING.value("f_1", 2.0)) == ("f 1", "2")
+
+
+def test_a_persona_says_what_the_numbers_show() -> None:
+    traits = (
+        Trait("category_shares:sport", 0.62, 0.05, 2.5),
+        Trait("mean_scroll_depth", 41.0, 66.0, -0.9),
+        Trait("click_rate", 0.5, 0.49, 0.1),
+    )
+    assert persona_text(Profile(1, "Fans", 120, 0.15, traits, (), ()), WORDING) == (
+        "120 people, 15% of all. More than others: views of sport 62% (others 5%). "
+        "Less than others: mean scroll depth 41 px (others 66 px)."
+    )
+
+
+def test_a_persona_tells_interests_visits_losses_and_triggers() -> None:
+    behaviour = Behaviour(
+        sessions=1000,
+        funnel={"view": 1000, "cart": 100, "checkout": 40, "purchase": 30},
+        mixes={"daypart": {"evening": 0.7}, "device_type": {"mobile": 0.9}},
+        median_pages=4.0,
+        median_minutes=2.25,
+        weekly_users=(10, 10, 12, 12),
+        typical=(),
+        triggers=(Trigger("hover:price", 80, 0.1, 0.02, 5.0, 3.0, 8.0),),
+    )
+    interests = tuple(WordShare("tag_affinities", word, 0.5, 0.1) for word in ("running", "trail_shoes"))
+    profile = Profile(1, "Fans", 120, 0.15, (), (), (), interests=interests, behaviour=behaviour)
+    assert persona_text(profile, WORDING) == (
+        "120 people, 15% of all; 20% more of them come each week than before. "
+        "In no feature clearly unlike the others. They care for running and trail shoes more than others do. "
+        "They come with 70% of visits in the evening and 90% of visits on mobile. "
+        "A usual visit has 4 pages in 2.2 minutes. "
+        "3.0% of visits end in a purchase; 60% of carts are left before the checkout. "
+        "Visits convert more often after hover on price (×5.0)."
+    )
+
+
+def test_everybody_is_not_compared_with_others() -> None:
+    interests = (WordShare("category_affinities", "sport", 0.5, 0.0),)
+    whole = Profile(1, "Everyone", 120, 1.0, (Trait("f", 1.0, 1.0, 0.0),), (), (), interests=interests)
+    assert persona_text(whole, WORDING) == "120 people, 100% of all. They care for sport most."
+
+
+def test_the_last_word_of_a_user_about_a_segment_counts() -> None:
+    assigned = pa.table({"user_id": ["a", "b"], "segment": [1, 2], "name": ["Readers", "Buyers"]})
+    feedback = pa.table(
+        {
+            "user_id": ["a", "b", "a", "c", "b", "d"],
+            "segment": ["1", "Readers", None, "no segment", "2", None],
+            "agrees": [True, True, False, True, None, True],
+        }
+    )
+    assert feedback_counts(feedback, assigned) == {1: Feedback(agree=1, disagree=1)}

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ml.segmentation import fit_segmentation, load_segmentation
+from ml.segmentation.clusters.identity import migration
+from ml.segmentation.clusters.validation import SegmentOutcome, Validity
+from ml.segmentation.forgetting import REPORT, forget_examples
+from ml.segmentation.output import segment_table
+from ml.segmentation.profiles.behaviour import Behaviour, TypicalSession
+from ml.segmentation.profiles.feedback import Feedback
+from ml.segmentation.profiles.report import Evidence, write_report
+from ml.segmentation.profiles.triggers import Trigger
+from ml.settings.segmentation import SegmentationSettings
+
+if TYPE_CHECKING:
+    from conftest import Planted
+
+BEHAVIOUR = Behaviour(
+    sessions=100,
+    funnel={"view": 100, "cart": 20, "checkout": 10, "purchase": 5},
+    mixes={"daypart": {"evening": 1.0}},
+    median_pages=3.0,
+    median_minutes=2.0,
+    weekly_users=(4, 5, 6, 7),
+    typical=(TypicalSession("usual", "Monday", 9, "mobile", "mail", 3, 2.0, "cart"),),
+    triggers=(Trigger("hover:price", 40, 0.2, 0.1, 2.0, 1.5, 2.7),),
+)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to open the report in")
+def test_the_report_opens_in_a_browser_without_asking_for_anything(
+    planted: Planted, quick: SegmentationSettings, tmp_path: Path
+) -> None:
+    from playwright.sync_api import sync_playwright
+
+    table, _ = planted()
+    found = fit_segmentation(table, quick)
+    found.profiles[1] = replace(found.profiles[1], name="Fans & <friends>")
+    assigned = found.assign(table)
+    before = assigned.set_column(2, "name", pa.array(["Old"] * 900))
+    found.profiles[:] = [
+        replace(profile, behaviour=BEHAVIOUR, feedback=Feedback(7, 3)) for profile in found.profiles
+    ]
+    evidence = Evidence(
+        moves=migration(before, assigned),
+        validity=[Validity("purchases", 900, 0.2, 0.01, 0.02, 0.005, (SegmentOutcome(1, 300, 2.0, 1.5, 2.5),))],
+    )
+    file = tmp_path / "report.html"
+    write_report(file, found, table, quick, evidence)
+    asked: list[str] = []
+    with sync_playwright() as browsers:
+        browser = browsers.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.goto(file.as_uri())
+        assert page.title() == "Segments of 900 users"
+        assert page.locator("section.card").count() == 4
+        assert page.get_by_role("heading", name="Fans & <friends>").count() == 1
+        headings = page.locator("h2").all_inner_texts()
+        pictures = page.evaluate("Array.from(document.images).every(i => i.complete && i.naturalWidth > 100)")
+        browser.close()
+    assert pictures is True
+    assert complaints == []
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert headings == [
+        "Who they are",
+        "Map of users",
+        "Side by side",
+        "Funnel by segment",
+        "Who moved since last time",
+        "Can they be trusted?",
+        "How a user lands in a segment",
+    ]
+
+
+def test_segments_without_a_profile_are_counted(
+    planted: Planted, quick: SegmentationSettings, tmp_path: Path
+) -> None:
+    table, _ = planted()
+    found = fit_segmentation(table, quick)
+    smallest = found.profiles.pop()
+    write_report(tmp_path / "report.html", found, table, quick)
+    html = (tmp_path / "report.html").read_text()
+    assert f'id="segment-{smallest.segment}"' not in html
+    assert "1 segment has fewer than 20 users and is not described" in html
+
+
+def test_an_example_user_can_leave_a_report(planted: Planted, quick: SegmentationSettings, tmp_path: Path) -> None:
+    table, _ = planted()
+    found = fit_segmentation(table, quick)
+    leaving, *others = found.profiles[0].examples
+    write_report(tmp_path / "run" / REPORT, found, table, quick)
+    assert forget_examples(tmp_path, [leaving, "u"]) == 1
+    html = (tmp_path / "run" / REPORT).read_text()
+    assert f"<code>{leaving}</code>" not in html
+    assert all(f"<code>{user}</code>" in html for user in others)
+    assert [file.name for file in (tmp_path / "run").iterdir()] == [REPORT]
+
+
+def test_all_files_of_the_command_are_written(
+    planted: Planted, quick: SegmentationSettings, tmp_path: Path
+) -> None:
+    table, _ = planted(users=500, segments=3)
+    segment_table(table, quick, tmp_path / "out")
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
+        "model",
+        "report.html",
+        "segments.json",
+        "user_segments.parquet",
+    ]
+    users = pq.read_table(tmp_path / "out" / "user_segments.parquet")
+    assert users.num_rows == 500
+    assert users.column_names == ["user_id", "segment", "name", "membership_1", "membership_2", "membership_3"]
+    document = json.loads((tmp_path / "out" / "segments.json").read_text())
+    assert [segment["segment"] for segment in document["segments"]] == [1, 2, 3]
+    assert sum(row["chosen"] for row in document["choice"]["table"]) == 1
+    assert load_segmentation(tmp_path / "out" / "model").assign(table).equals(users)
+
+
+def test_a_second_run_tells_who_moved(planted: Planted, quick: SegmentationSettings, tmp_path: Path) -> None:
+    table, _ = planted(users=500, segments=3)
+    first = segment_table(table, quick, tmp_path / "first")
+    segment_table(table.slice(0, 480), quick, tmp_path / "second", previous=first, seed=9)
+    assert "Who moved since last time" in (tmp_path / "second" / "report.html").read_text()

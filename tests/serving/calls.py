@@ -1,0 +1,42 @@
+"""Calls of the service without a server: open it, take steps, close it."""
+
+import asyncio
+
+from bundles import AS_OF
+
+from serving.recommend.answering import answer
+from serving.requests import RecommendationRequest
+from serving.tessera import Tessera
+
+
+def ask(start, *steps, seed=1):
+    """Open a service, await each step with it, close it; returns the last answer."""
+
+    async def run():
+        tessera = Tessera(start, clock=lambda: AS_OF, seed=seed)
+        await tessera.open()
+        try:
+            result = None
+            for step in steps:
+                result = step(tessera)
+                if asyncio.iscoroutine(result):
+                    result = await result
+            return result
+        finally:
+            await tessera.close()
+
+    return asyncio.run(run())
+
+
+def recommend(**fields):
+    return lambda tessera: answer(tessera, RecommendationRequest(**fields))
+
+
+def post(*events):
+    return lambda tessera: tessera.collector.record(
+        [{"event_type": "page_view", "occurred_at": AS_OF.isoformat(), **event} for event in events]
+    )
+
+
+def ids(reply):
+    return [item["item_id"] for item in reply["items"]]

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.arrays import F32, I32
 from ml.bundle import ITEM_COLUMNS, TRENDING_SCHEMA, Publication, as_bundle, write_bundle
-from ml.dataset.ids import Ids, Rows
-from ml.dataset.interactions import Floats
+from ml.dataset.ids import Ids
 from ml.decisions.activity.log_changes import newest_changes
 from ml.decisions.items.nearest import GRAPH_FOLDER, Nearest
 from ml.decisions.items.shelf import Shelf
@@ -178,9 +178,9 @@ def _with_segments(users: pa.Table, segments: pa.Table) -> pa.Table:
     return users
 
 
-def _rows_of(factors: Floats, ids: Ids, wanted: pa.ChunkedArray) -> Floats:
+def _rows_of(factors: F32, ids: Ids, wanted: pa.ChunkedArray) -> F32:
     """Factors in the order of `wanted`; NaN rows where the model does not know the id."""
-    rows: Rows = ids.rows(wanted)
+    rows: I32 = ids.rows(wanted)
     found = np.full((len(rows), factors.shape[1]), np.nan, dtype=np.float32)
     found[rows >= 0] = factors[rows[rows >= 0]]
     return found

@@ -7,7 +7,7 @@ Parquet, the model's factors and the users' histories as `.npy`, and whatever el
 
 from ml.bundle.bundle import Bundle
 from ml.bundle.files import BundleError
-from ml.bundle.fold_in import Floats, FoldIn
+from ml.bundle.fold_in import FoldIn
 from ml.bundle.publication import ITEM_COLUMNS, TRENDING_SCHEMA, Publication
 from ml.bundle.versions import current_version, make_current, versions
 from ml.bundle.without_people import without_people
@@ -18,7 +18,6 @@ __all__ = [
     "TRENDING_SCHEMA",
     "Bundle",
     "BundleError",
-    "Floats",
     "FoldIn",
     "Publication",
     "as_bundle",

@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ml.arrays import F32
 from ml.bundle.files import BundleError, read_manifest, verify_files
-from ml.bundle.fold_in import Floats, FoldIn
+from ml.bundle.fold_in import FoldIn
 from ml.bundle.history import History
 from ml.bundle.publication import TRENDING_SCHEMA
 
@@ -29,8 +30,8 @@ class Bundle:
     users: pa.Table
     trending: pa.Table
     history: History
-    user_factors: Floats | None
-    item_factors: Floats | None
+    user_factors: F32 | None
+    item_factors: F32 | None
     fold_in: FoldIn | None
 
     @classmethod

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
+from ml.arrays import F32, F64
 
 
 @dataclass(frozen=True)
@@ -23,10 +21,10 @@ class FoldIn:
             no zero and no unit, so that no target fits them. None: ridge regression on targets 1 and 0.
     """
 
-    unknown_user: Floats
+    unknown_user: F32
     weight: float
     regularization: float
-    user_covariance: Floats | None = None
+    user_covariance: F32 | None = None
 
 
 class ItemMoments:
@@ -37,15 +35,15 @@ class ItemMoments:
         mean, covariance: float64 (d,) and (d, d) over the items, each counting the same.
     """
 
-    def __init__(self, factors: Floats) -> None:
+    def __init__(self, factors: F32) -> None:
         exact = factors.astype(np.float64)
-        self.gram: Doubles = exact.T @ exact
-        self.mean: Doubles = exact.sum(axis=0) / max(1, len(exact))
+        self.gram: F64 = exact.T @ exact
+        self.mean: F64 = exact.sum(axis=0) / max(1, len(exact))
         centred = exact - self.mean
-        self.covariance: Doubles = centred.T @ centred / max(1, len(exact))
+        self.covariance: F64 = centred.T @ centred / max(1, len(exact))
 
 
-def folded_in(rule: FoldIn, items: ItemMoments, chosen: Floats, weights: Floats) -> Floats:
+def folded_in(rule: FoldIn, items: ItemMoments, chosen: F32, weights: F32) -> F32:
     """Vector of somebody who took these items, float32 (d,); `unknown_user` where there are none.
 
     Args:
@@ -61,7 +59,7 @@ def folded_in(rule: FoldIn, items: ItemMoments, chosen: Floats, weights: Floats)
     return np.asarray(vector, dtype=np.float32)
 
 
-def preference_steps(user_covariance: Floats, items: ItemMoments, chosen: Floats, weights: Floats) -> Doubles:
+def preference_steps(user_covariance: F32, items: ItemMoments, chosen: F32, weights: F32) -> F64:
     """What each item adds to the vector of the unknown user: float64 (n, d).
 
     One Newton step on the likelihood of choosing the taken items out of all items (softmax of the scores, expanded
@@ -74,7 +72,7 @@ def preference_steps(user_covariance: Floats, items: ItemMoments, chosen: Floats
     return np.asarray(np.linalg.solve(left, gradients.T).T @ spread)
 
 
-def contributions(rule: FoldIn, items: ItemMoments, chosen: Floats, weights: Floats, wanted: Floats) -> Doubles:
+def contributions(rule: FoldIn, items: ItemMoments, chosen: F32, weights: F32, wanted: F32) -> F64:
     """What each taken item adds to the score of each wanted one, after the fold-in: float64 (n, m).
 
     Ridge regression is linear in the items taken once its left side stands (Hu, Koren, Volinsky 2008, section 5),
@@ -94,7 +92,7 @@ def contributions(rule: FoldIn, items: ItemMoments, chosen: Floats, weights: Flo
     return np.asarray((chosen * (confidence + 1)[:, None]) @ solved)
 
 
-def _by_ridge(rule: FoldIn, items: ItemMoments, chosen: Floats, weights: Floats) -> Doubles:
+def _by_ridge(rule: FoldIn, items: ItemMoments, chosen: F32, weights: F32) -> F64:
     """Weighted ridge regression, one step of implicit ALS (Hu, Koren, Volinsky 2008, equation 4).
 
     An observed item wants the score 1, the others 0.
@@ -105,6 +103,6 @@ def _by_ridge(rule: FoldIn, items: ItemMoments, chosen: Floats, weights: Floats)
     return np.asarray(np.linalg.solve(left, right))
 
 
-def _left_of_ridge(rule: FoldIn, items: ItemMoments, chosen: Floats, confidence: Floats) -> Doubles:
+def _left_of_ridge(rule: FoldIn, items: ItemMoments, chosen: F32, confidence: F32) -> F64:
     pull = rule.regularization * np.eye(chosen.shape[1])
     return np.asarray(items.gram + pull + (chosen * confidence[:, None]).T @ chosen)

@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Rows = npt.NDArray[np.int32]
+from ml.arrays import I32, I64, Bools
+
 FILES = {"starts": np.int64, "items": np.int32, "at": np.int64, "liked": np.bool_}
 
 
@@ -26,10 +27,10 @@ class History:
         liked: bool (n,), false where the user turned the item down.
     """
 
-    starts: npt.NDArray[np.int64]
-    items: Rows
-    at: npt.NDArray[np.int64]
-    liked: npt.NDArray[np.bool_]
+    starts: I64
+    items: I32
+    at: I64
+    liked: Bools
 
     @classmethod
     def of(cls, interactions: pa.Table, users: pa.ChunkedArray, items: pa.ChunkedArray) -> History:
@@ -92,7 +93,7 @@ class History:
         places = np.repeat(self.starts[rows] - starts[:-1], lengths) + np.arange(starts[-1])
         return History(starts, self.items[places], self.at[places], self.liked[places])
 
-    def seen(self, user_row: int) -> Rows:
+    def seen(self, user_row: int) -> I32:
         """Rows of the items that a user opened or turned down, int32 (n,)."""
         return self.items[self.starts[user_row] : self.starts[user_row + 1]]
 
@@ -105,7 +106,7 @@ class History:
         )
 
 
-def _rows(ids: pa.ChunkedArray, known: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+def _rows(ids: pa.ChunkedArray, known: pa.ChunkedArray) -> I64:
     """Row of each id, -1 where it is not known."""
     found = pc.index_in(pc.cast(ids, pa.string()), value_set=known.combine_chunks())
     return np.asarray(pc.fill_null(found, -1)).astype(np.int64)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ml.bundle.fold_in import Floats, FoldIn
+from ml.arrays import F32
+from ml.bundle.fold_in import FoldIn
 from ml.events.contract import TIMESTAMP
 
 TRENDING_SCHEMA = pa.schema([("scope", pa.string()), ("item_id", pa.string()), ("score", pa.float64())])
@@ -49,8 +50,8 @@ class Publication:
     users: pa.Table
     trending: pa.Table
     interactions: pa.Table
-    user_factors: Floats | None = None
-    item_factors: Floats | None = None
+    user_factors: F32 | None = None
+    item_factors: F32 | None = None
     fold_in: FoldIn | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)

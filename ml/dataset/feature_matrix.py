@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
+from ml.arrays import Bools
 from ml.dataset.ids import Ids
 
 
@@ -78,7 +79,7 @@ class FeatureMatrix:
         """The family of each feature: what stands before the colon, or all of it."""
         return [name.split(":", 1)[0] for name in self.names.to_list()]
 
-    def select(self, mask: npt.NDArray[np.bool_]) -> FeatureMatrix:
+    def select(self, mask: Bools) -> FeatureMatrix:
         """Only the features where `mask` (n_features,) holds."""
         kept = np.flatnonzero(mask)
         return FeatureMatrix(self.ids, Ids(self.names.take(kept)), self.matrix[:, kept].tocsr())
@@ -93,7 +94,7 @@ def combined_features(
     counts: npt.NDArray[Any],
     identity_from: int | None,
     ids: Ids,
-    identified: npt.NDArray[np.bool_] | None = None,
+    identified: Bools | None = None,
 ) -> tuple[sparse.csr_matrix, Ids]:
     """Features and identities of rows, each row summing to one, and their names.
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Rows = npt.NDArray[np.int32]
+from ml.arrays import I32
+
 DENSE_SPAN = 4  # integers whose range is up to so many times their number are encoded by a table
 
 
@@ -25,7 +26,7 @@ class Ids:
         self.values = values
 
     @classmethod
-    def encode(cls, column: pa.ChunkedArray | pa.Array) -> tuple[Ids, Rows]:
+    def encode(cls, column: pa.ChunkedArray | pa.Array) -> tuple[Ids, I32]:
         """Distinct ids, and the row of each entry: int32 (len(column),).
 
         Ids are in order of first appearance; integers that lie close together are in order of their value.
@@ -48,7 +49,7 @@ class Ids:
         return cls(values), encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
 
     @classmethod
-    def _encode_dense(cls, numbers: npt.NDArray[Any]) -> tuple[Ids, Rows]:
+    def _encode_dense(cls, numbers: npt.NDArray[Any]) -> tuple[Ids, I32]:
         """Integers by a table of their range, several times faster than hashing."""
         lowest = int(numbers.min())
         places = numbers.astype(np.int64) - lowest
@@ -62,7 +63,7 @@ class Ids:
         """Ids from distinct strings."""
         return cls(pa.array(values, pa.string()))
 
-    def rows(self, ids: Sequence[Any] | pa.Array | pa.ChunkedArray) -> Rows:
+    def rows(self, ids: Sequence[Any] | pa.Array | pa.ChunkedArray) -> I32:
         """Row of each id, -1 where it is unknown: int32 (len(ids),)."""
         column = as_strings(ids)
         found = pc.fill_null(pc.index_in(column, value_set=self.values), -1)

@@ -8,15 +8,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
-from ml.dataset.ids import Ids, Rows
-
-Floats = npt.NDArray[np.float32]
-Seconds = npt.NDArray[np.int64]
+from ml.arrays import F32, I32, I64, Bools
+from ml.dataset.ids import Ids
 
 
 @dataclass(frozen=True)
@@ -35,8 +32,8 @@ class Interactions:
     users: Ids
     items: Ids
     matrix: sparse.csr_matrix
-    ratings: Floats | None = None
-    timestamps: Seconds | None = None
+    ratings: F32 | None = None
+    timestamps: I64 | None = None
 
     @classmethod
     def from_table(cls, table: pa.Table) -> Interactions:
@@ -62,11 +59,11 @@ class Interactions:
         cls,
         users: Ids,
         items: Ids,
-        rows: Rows,
-        columns: Rows,
-        weights: Floats | None = None,
-        ratings: Floats | None = None,
-        timestamps: Seconds | None = None,
+        rows: I32,
+        columns: I32,
+        weights: F32 | None = None,
+        ratings: F32 | None = None,
+        timestamps: I64 | None = None,
     ) -> Interactions:
         """Build from row numbers: all arrays (n_events,)."""
         shape = (len(users), len(items))
@@ -86,17 +83,17 @@ class Interactions:
         return int(self.matrix.nnz)
 
     @cached_property
-    def rows(self) -> Rows:
+    def rows(self) -> I32:
         """User row of each pair, in the order of `matrix.data`: int32 (n_pairs,)."""
         return np.repeat(np.arange(len(self.users), dtype=np.int32), np.diff(self.matrix.indptr))
 
     @property
-    def columns(self) -> Rows:
+    def columns(self) -> I32:
         """Item row of each pair: int32 (n_pairs,)."""
         return np.asarray(self.matrix.indices, dtype=np.int32)
 
     @property
-    def weights(self) -> Floats:
+    def weights(self) -> F32:
         """Weight of each pair: float32 (n_pairs,)."""
         return np.asarray(self.matrix.data, dtype=np.float32)
 
@@ -112,11 +109,11 @@ class Interactions:
         return matrix
 
     @cached_property
-    def item_counts(self) -> Floats:
+    def item_counts(self) -> F32:
         """Users with positive weight of each item: float32 (n_items,)."""
         return np.bincount(self.liked.indices, minlength=len(self.items)).astype(np.float32)
 
-    def in_order(self) -> tuple[Rows, Rows]:
+    def in_order(self) -> tuple[I32, I32]:
         """Rows of users and items of the liked pairs, user by user, each in the order of time: int32 (n_liked,).
 
         Without timestamps a user's items are in the order of their rows.
@@ -126,7 +123,7 @@ class Interactions:
             liked = liked[np.lexsort((self.timestamps[liked], self.rows[liked]))]
         return self.rows[liked], self.columns[liked]
 
-    def select(self, mask: npt.NDArray[np.bool_]) -> Interactions:
+    def select(self, mask: Bools) -> Interactions:
         """The pairs where `mask` (n_pairs,) holds, with the same ids and rows."""
         kept = np.flatnonzero(mask)
         indptr = np.zeros(len(self.users) + 1, np.int64)
@@ -171,14 +168,14 @@ class Interactions:
         return pa.table(columns)
 
 
-def _encoded(table: pa.Table, column: str) -> tuple[Ids, Rows]:
+def _encoded(table: pa.Table, column: str) -> tuple[Ids, I32]:
     try:
         return Ids.encode(table[column])
     except ValueError as error:
         raise ValueError(f"column {column!r}: {error}") from None
 
 
-def _numbers(table: pa.Table, column: str) -> Floats | None:
+def _numbers(table: pa.Table, column: str) -> F32 | None:
     if column not in table.column_names:
         return None
     if table[column].null_count:
@@ -192,7 +189,7 @@ def _numbers(table: pa.Table, column: str) -> Floats | None:
     return np.asarray(numbers, dtype=np.float32)
 
 
-def _seconds(table: pa.Table) -> Seconds | None:
+def _seconds(table: pa.Table) -> I64 | None:
     if "timestamp" not in table.column_names:
         return None
     column = table["timestamp"]
@@ -217,11 +214,11 @@ def _repeats(order: sparse.csr_matrix) -> bool:
 def _merged(
     users: Ids,
     items: Ids,
-    rows: Rows,
-    columns: Rows,
-    weights: Floats | None,
-    ratings: Floats | None,
-    timestamps: Seconds | None,
+    rows: I32,
+    columns: I32,
+    weights: F32 | None,
+    ratings: F32 | None,
+    timestamps: I64 | None,
 ) -> Interactions:
     keys = rows.astype(np.int64) * len(items) + columns
     order = np.argsort(keys, kind="stable") if timestamps is None else np.lexsort((timestamps, keys))

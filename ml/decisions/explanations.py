@@ -12,12 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from ml.decisions.ranker.features import GROUPS, LAST, MANNERS, NAMES, POPULARITY, RISES, WITHIN, Matrix
+from ml.arrays import F32, F64
+from ml.decisions.ranker.features import GROUPS, LAST, MANNERS, NAMES, POPULARITY, RISES, WITHIN
 from ml.segmentation.profiles.wording import listed
-
-Floats = npt.NDArray[np.float64]
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "follows": (
@@ -39,7 +37,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 _MEMBERS = np.array([[name in members for name in NAMES] for members in FAMILIES.values()])
 
 
-def carried(score: Callable[[Matrix], Floats], rows: Matrix, typical: Matrix) -> list[dict[str, float]]:
+def carried(score: Callable[[F32], F64], rows: F32, typical: F32) -> list[dict[str, float]]:
     """What each family carries of the score of each item.
 
     Args:

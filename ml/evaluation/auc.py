@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ml.evaluation.judged import Floats
+from ml.arrays import F32, F64, Bools
 
 
 def auc(places: npt.ArrayLike, n_candidates: int) -> float:
@@ -24,7 +24,7 @@ def auc(places: npt.ArrayLike, n_candidates: int) -> float:
     return float((behind.sum() - good * (good - 1) / 2) / (good * (n_candidates - good)))
 
 
-def auc_of_scores(relevant: npt.NDArray[np.float32], others: npt.NDArray[np.float32]) -> float:
+def auc_of_scores(relevant: F32, others: F32) -> float:
     """The same from scores of the relevant candidates and of the others, or of a sample of them.
 
     On a sample the expected value is the same, with noise: metrics made with it carry `sampled` in their name.
@@ -37,9 +37,7 @@ def auc_of_scores(relevant: npt.NDArray[np.float32], others: npt.NDArray[np.floa
     return float((below + equal / 2).mean() / len(others))
 
 
-def user_auc(
-    scores: npt.NDArray[np.float32], relevant: npt.NDArray[np.bool_], allowed: npt.NDArray[np.bool_]
-) -> Floats:
+def user_auc(scores: F32, relevant: Bools, allowed: Bools) -> F64:
     """AUC of each user from dense scores: all arrays (n_users, n_items); returns (n_users,)."""
     return np.array(
         [

@@ -11,17 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from ml.evaluation.judged import Floats
-
-Rows = npt.NDArray[np.int32]
+from ml.arrays import F64, I32, Bools
 
 
-def coverage(rows: Rows, n_items: int) -> float:
+def coverage(rows: I32, n_items: int) -> float:
     """Share of the catalogue that is recommended to somebody; NaN for an empty catalogue."""
     return len(np.unique(rows[rows >= 0])) / n_items if n_items else float("nan")
 
 
-def novelty(rows: Rows, item_counts: npt.NDArray[Any], n_users: int) -> float:
+def novelty(rows: I32, item_counts: npt.NDArray[Any], n_users: int) -> float:
     """Mean of -log2 of the share of training users who have the recommended item (one added to both)."""
     shown = rows[rows >= 0]
     if not len(shown):
@@ -29,7 +27,7 @@ def novelty(rows: Rows, item_counts: npt.NDArray[Any], n_users: int) -> float:
     return float(-np.log2((item_counts[shown].astype(np.float64) + 1) / (n_users + 1)).mean())
 
 
-def gini(rows: Rows, n_items: int) -> float:
+def gini(rows: I32, n_items: int) -> float:
     """Inequality of exposure over the catalogue: 0 when all are shown equally often, near 1 for one alone."""
     shown = rows[(rows >= 0) & (rows < n_items)]
     exposure = np.sort(np.bincount(shown, minlength=n_items))
@@ -39,7 +37,7 @@ def gini(rows: Rows, n_items: int) -> float:
     return float(2 * (order * exposure).sum() / (n_items * exposure.sum()) - (n_items + 1) / n_items)
 
 
-def long_tail_share(rows: Rows, item_counts: npt.NDArray[Any], head_share: float = 0.8) -> float:
+def long_tail_share(rows: I32, item_counts: npt.NDArray[Any], head_share: float = 0.8) -> float:
     """Share of the places outside the head: the most popular items with 80 % of all interactions."""
     order = np.argsort(-item_counts.astype(np.float64), kind="stable")
     before = np.cumsum(item_counts[order], dtype=np.float64) - item_counts[order]
@@ -49,7 +47,7 @@ def long_tail_share(rows: Rows, item_counts: npt.NDArray[Any], head_share: float
     return float((~head[shown]).mean()) if len(shown) else float("nan")
 
 
-def intra_list_diversity(rows: Rows, item_vectors: Floats) -> Floats:
+def intra_list_diversity(rows: I32, item_vectors: F64) -> F64:
     """Mean cosine distance between two items of a list (Ziegler 2005): (n_users,), NaN below two items.
 
     Args:
@@ -66,7 +64,7 @@ def intra_list_diversity(rows: Rows, item_vectors: Floats) -> Floats:
     return np.where(pairs > 0, 1 - similarity / np.maximum(pairs, 1), np.nan)
 
 
-def calibration_error(rows: Rows, histories: sparse.csr_matrix, item_topics: sparse.csr_matrix) -> Floats:
+def calibration_error(rows: I32, histories: sparse.csr_matrix, item_topics: sparse.csr_matrix) -> F64:
     """Kullback-Leibler divergence of the list's topics from those of the user's history (Steck 2018): (n_users,).
 
     The list's shares are mixed with 1 % of the history's, so that a missing topic costs much, not all.
@@ -88,7 +86,7 @@ def calibration_error(rows: Rows, histories: sparse.csr_matrix, item_topics: spa
     return np.where(np.isnan(wanted).any(axis=1) | np.isnan(given).any(axis=1), np.nan, terms.sum(axis=1))
 
 
-def serendipity(hits: npt.NDArray[np.bool_], rows: Rows, expected: npt.NDArray[np.bool_]) -> Floats:
+def serendipity(hits: Bools, rows: I32, expected: Bools) -> F64:
     """Share of the places that are hits which the obvious list would not have had (Ge 2010): (n_users,).
 
     Args:
@@ -97,7 +95,7 @@ def serendipity(hits: npt.NDArray[np.bool_], rows: Rows, expected: npt.NDArray[n
     return np.asarray((hits & ~expected[np.maximum(rows, 0)]).mean(axis=1), dtype=np.float64)
 
 
-def _shares(totals: sparse.csr_matrix) -> Floats:
+def _shares(totals: sparse.csr_matrix) -> F64:
     dense = np.asarray(totals.todense(), dtype=np.float64)
     sums = dense.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):

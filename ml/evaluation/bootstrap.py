@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.evaluation.judged import Floats
+from ml.arrays import F64
 
 RESAMPLES = 2_000
 CHUNK = 100  # resamples drawn at a time: bounds the memory at 100 numbers a user
@@ -22,7 +22,7 @@ class Interval:
     confidence: float
 
 
-def mean_interval(values: Floats, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+def mean_interval(values: F64, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
     """Percentile interval (Efron 1979) of the mean of one value a user; undefined values (NaN) are left out."""
     known = values[~np.isnan(values)]
     if not len(known):
@@ -41,7 +41,7 @@ def mean_interval(values: Floats, confidence: float = 0.95, resamples: int = RES
 
 
 def paired_difference(
-    values: Floats, others: Floats, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+    values: F64, others: F64, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
     """Interval of the mean gain of `values` over `others`, both for the same users in the same order.
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ml.arrays import F64
 from ml.evaluation.bootstrap import paired_difference
-from ml.evaluation.judged import Floats
 
 Kind = Literal["first", "improvement", "refresh", "kept"]
 
@@ -29,7 +29,7 @@ class Contender:
     name: str
     configuration: Mapping[str, Any]
     metrics: Mapping[str, float]
-    per_user: Floats
+    per_user: F64
 
 
 @dataclass(frozen=True)

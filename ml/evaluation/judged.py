@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from scipy import sparse
 
+from ml.arrays import I32, I64, Bools
 from ml.dataset.ids import Ids
 from ml.dataset.interactions import Interactions
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -31,9 +29,9 @@ class JudgedLists:
 
     users: Ids
     items: Ids
-    rows: npt.NDArray[np.int32]
-    hits: npt.NDArray[np.bool_]
-    n_relevant: npt.NDArray[np.int64]
+    rows: I32
+    hits: Bools
+    n_relevant: I64
     relevant: sparse.csr_matrix
     n_catalogue: int
 
@@ -76,7 +74,7 @@ def judge(recommended: pa.Table, test: Interactions, train: Interactions, k: int
     )
 
 
-def _repeated(rows: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+def _repeated(rows: I32) -> Bools:
     """Whether the item stood at an earlier place of the same list."""
     order = np.argsort(rows, axis=1, kind="stable")
     ordered = np.take_along_axis(rows, order, axis=1)

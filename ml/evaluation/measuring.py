@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ml.arrays import F64, I64, Bools
 from ml.dataset.ids import Ids
 from ml.dataset.interactions import Interactions
 from ml.evaluation import accuracy, beyond_accuracy
-from ml.evaluation.judged import Floats, JudgedLists, judge
+from ml.evaluation.judged import JudgedLists, judge
 
-PER_USER: dict[str, Callable[[npt.NDArray[np.bool_], npt.NDArray[np.int64]], Floats]] = {
+PER_USER: dict[str, Callable[[Bools, I64], F64]] = {
     "ndcg": accuracy.ndcg,
     "map": accuracy.average_precision,
     "recall": accuracy.recall,
@@ -41,7 +42,7 @@ class Measured:
 
     k: int
     metrics: Mapping[str, float]
-    per_user: Mapping[str, Floats]
+    per_user: Mapping[str, F64]
     users: Ids
     users_missing: int
     lists: JudgedLists
@@ -92,7 +93,7 @@ def figures_by_group(
     return pa.Table.from_pylist(found)
 
 
-def item_ages(train: Interactions, items: Ids) -> Floats:
+def item_ages(train: Interactions, items: Ids) -> F64:
     """Days from an item's first interaction to the end of the training: (n_items,), NaN for items never seen.
 
     Raises:
@@ -107,7 +108,7 @@ def item_ages(train: Interactions, items: Ids) -> Floats:
     return np.where((rows >= 0) & np.isfinite(first[rows]), days[rows], np.nan)
 
 
-def by_group(values: Floats, groups: pa.Array | pa.ChunkedArray) -> dict[str, tuple[float, int]]:
+def by_group(values: F64, groups: pa.Array | pa.ChunkedArray) -> dict[str, tuple[float, int]]:
     """Mean and number of users of each group: `groups` holds one name a user, null for none."""
     filled = groups.combine_chunks() if isinstance(groups, pa.ChunkedArray) else groups
     names, rows = Ids.encode(filled.fill_null("(none)"))
@@ -118,7 +119,7 @@ def by_group(values: Floats, groups: pa.Array | pa.ChunkedArray) -> dict[str, tu
     }
 
 
-def by_activity(values: Floats, n_training: npt.NDArray[Any]) -> dict[str, tuple[float, int]]:
+def by_activity(values: F64, n_training: npt.NDArray[Any]) -> dict[str, tuple[float, int]]:
     """Mean by the number of training interactions of the user."""
     edges = np.array([0, 1, 2, 5, 10, 20, 50, 100])
     labels = [f"{a}" if b == a + 1 else f"{a}-{b - 1}" for a, b in pairwise(edges)] + ["100+"]
@@ -126,7 +127,7 @@ def by_activity(values: Floats, n_training: npt.NDArray[Any]) -> dict[str, tuple
     return by_group(values, pa.array([labels[p] for p in place]))
 
 
-def by_item_age(lists: JudgedLists, age_days: Floats) -> dict[str, tuple[float, int]]:
+def by_item_age(lists: JudgedLists, age_days: F64) -> dict[str, tuple[float, int]]:
     """Share of the relevant pairs that were hit, by age of the item; age NaN: new, never seen in training."""
     edges, labels = (
         np.array([1.0, 7.0, 30.0, 365.0]),

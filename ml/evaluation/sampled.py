@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
+
+from ml.arrays import F32, I32
 
 USER_BLOCK = 256  # users whose scores are in memory at a time
 
 
 def sampled_metrics(
-    score: Callable[[npt.NDArray[np.int32]], npt.NDArray[np.float32]],
-    users: npt.NDArray[np.int32],
+    score: Callable[[I32], F32],
+    users: I32,
     relevant: sparse.csr_matrix,
     had: sparse.csr_matrix,
     *,

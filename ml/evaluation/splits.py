@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ml.arrays import I64, Bools
 from ml.dataset.interactions import Interactions
-
-Mask = npt.NDArray[np.bool_]
 
 
 class EmptySplitError(ValueError):
@@ -27,7 +25,7 @@ class Split:
 
     train: Interactions
     test: Interactions
-    test_mask: Mask
+    test_mask: Bools
     warnings: tuple[str, ...] = ()
 
 
@@ -118,7 +116,7 @@ def leaked_share(train: Interactions, test: Interactions) -> float:
     return float((train.timestamps > test.timestamps.min()).mean())
 
 
-def _split(whole: Interactions, test: Mask) -> Split:
+def _split(whole: Interactions, test: Bools) -> Split:
     """Cut, and warn of time leaks, measured not assumed."""
     train, held_out = whole.select(~test), whole.select(test)
     warnings = []
@@ -135,7 +133,7 @@ def _split(whole: Interactions, test: Mask) -> Split:
     return Split(train, held_out, test, tuple(warnings))
 
 
-def _times(whole: Interactions) -> npt.NDArray[np.int64]:
+def _times(whole: Interactions) -> I64:
     if whole.timestamps is None:
         raise ValueError("a split by time needs a column 'timestamp'; use random, or add the column")
     return whole.timestamps

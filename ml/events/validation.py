@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.arrays import I64
 from ml.events.contract import (
     CONSENT_PURPOSES,
     CUSTOM_PREFIX,
@@ -39,7 +39,7 @@ class Validated:
 
 def validate_records(
     records: Sequence[Any], now: dt.datetime, max_future: dt.timedelta = MAX_FUTURE
-) -> tuple[Validated, npt.NDArray[np.int64]]:
+) -> tuple[Validated, I64]:
     """JSON-like dicts split into events that keep the contract and rejected rows.
 
     Returns:

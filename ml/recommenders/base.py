@@ -15,12 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
+from ml.arrays import F32, I32, I64, Bools
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.ids import Ids
-from ml.dataset.interactions import Floats, Interactions
+from ml.dataset.interactions import Interactions
 from ml.recommenders.persistence import write_state
 from ml.recommenders.recommendations import Recommendations, filled_up
-from ml.recommenders.topk import Rows, top_k_scores
+from ml.recommenders.topk import top_k_scores
 
 Users: TypeAlias = Sequence[str] | pa.Array | pa.ChunkedArray
 UserRows = npt.NDArray[np.integer[Any]]
@@ -72,8 +73,8 @@ class Recommender(ABC):
     user_ids_: Ids
     item_ids_: Ids
     seen_: sparse.csr_matrix
-    item_counts_: Floats
-    known_users_: npt.NDArray[np.bool_]
+    item_counts_: F32
+    known_users_: Bools
 
     def __init__(self) -> None:  # noqa: B027  a recommender without parameters stores nothing
         """Nothing to store."""
@@ -88,14 +89,14 @@ class Recommender(ABC):
         """Learn from aligned data."""
 
     @abstractmethod
-    def score(self, user_rows: UserRows) -> Floats:
+    def score(self, user_rows: UserRows) -> F32:
         """Scores of all items for known users: fresh float32 (len(user_rows), n_items), finite."""
 
-    def score_unknown(self) -> Floats:
+    def score_unknown(self) -> F32:
         """Scores of all items for somebody of whom nothing is known: float32 (n_items,). Default: popularity."""
         return self.item_counts_.copy()
 
-    def score_histories(self, histories: sparse.csr_matrix) -> Floats:
+    def score_histories(self, histories: sparse.csr_matrix) -> F32:
         """Scores for users who are known only by what they did, without refitting.
 
         Args:
@@ -176,7 +177,7 @@ class Recommender(ABC):
         best, scores = filled_up(best, scores, k, np.arange(len(self.item_ids_), len(items), dtype=np.int32))
         return Recommendations(names.values, items, best, scores)
 
-    def fold_in(self, items: Users, weights: Sequence[float] | None = None) -> Floats:
+    def fold_in(self, items: Users, weights: Sequence[float] | None = None) -> F32:
         """Vector of a new user from a handful of items: float32 (d,), to be multiplied with `item_factors_`.
 
         Raises:
@@ -224,7 +225,7 @@ class Recommender(ABC):
         for name, part in parts.items():
             part.save(Path(folder) / name)
 
-    def _excluded(self, names: Ids, known: Rows, exclude: pa.Table | None) -> sparse.csr_matrix:
+    def _excluded(self, names: Ids, known: I32, exclude: pa.Table | None) -> sparse.csr_matrix:
         """CSR int8 (len(names), n_items): training pairs and `exclude`."""
         picker = sparse.csr_matrix(
             (np.ones(int((known >= 0).sum()), np.int8), (np.flatnonzero(known >= 0), known[known >= 0])),
@@ -239,8 +240,8 @@ class Recommender(ABC):
         return excluded.tocsr()
 
     def rank(
-        self, user_rows: Rows, k: int, excluded: sparse.csr_matrix, columns: npt.NDArray[Any] | None = None
-    ) -> tuple[Rows, Floats]:
+        self, user_rows: I32, k: int, excluded: sparse.csr_matrix, columns: npt.NDArray[Any] | None = None
+    ) -> tuple[I32, F32]:
         """Top k of all items, or of `columns`, for rows of users; -1 is a stranger.
 
         Args:
@@ -253,7 +254,7 @@ class Recommender(ABC):
         known = self._known_rows(user_rows)
         unknown = self.score_unknown()
 
-        def block(rows: npt.NDArray[np.int64]) -> Floats:
+        def block(rows: I64) -> F32:
             chosen = known[rows]
             scores = np.repeat((unknown if columns is None else unknown[columns])[None, :], len(rows), axis=0)
             is_known = chosen >= 0
@@ -270,14 +271,14 @@ class Recommender(ABC):
             best = np.where(best >= 0, columns[best] if n_columns else -1, -1).astype(np.int32)
         return best, scores
 
-    def _known_rows(self, user_rows: Rows) -> Rows:
+    def _known_rows(self, user_rows: I32) -> I32:
         """The rows, -1 where the model can say nothing of the user."""
         known = (user_rows >= 0) & self.known_users_[user_rows]
         return np.where(known, user_rows, -1).astype(np.int32)
 
     def _score_columns(
         self, user_rows: UserRows, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix
-    ) -> Floats:
+    ) -> F32:
         """Scores of known users for all items or `columns`; `excluded` (b, n_columns) is cut out afterwards."""
         scores = self.score(user_rows)
         return scores if columns is None else np.ascontiguousarray(scores[:, columns])

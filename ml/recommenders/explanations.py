@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from ml.arrays import F64
 from ml.bundle.fold_in import ItemMoments, contributions
 from ml.recommenders.base import Recommender
 from ml.recommenders.factors import FactorRecommender
@@ -28,9 +29,7 @@ class Reason:
     share: float | None = None
 
 
-def item_contributions(
-    recommender: Recommender, history: npt.NDArray[np.integer], item: int
-) -> npt.NDArray[np.float64]:
+def item_contributions(recommender: Recommender, history: npt.NDArray[np.integer], item: int) -> F64:
     """What each item of the history adds to the score of `item`: float64 (len(history),).
 
     Linear models: the exact summands. Factor models: the summands of the folded-in user, which is linear in the

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from ml.arrays import F32, I32
 from ml.bundle.fold_in import FoldIn, ItemMoments, folded_in
-from ml.dataset.interactions import Floats
 from ml.recommenders.base import Recommender, UserRows, Users
-from ml.recommenders.topk import Rows, top_k_products
+from ml.recommenders.topk import top_k_products
 
 
 class FactorRecommender(Recommender):
@@ -28,26 +28,26 @@ class FactorRecommender(Recommender):
             by preference instead of ridge regression (see `ml.fold_in`).
     """
 
-    user_factors_: Floats
-    item_factors_: Floats
-    unknown_user_: Floats
+    user_factors_: F32
+    item_factors_: F32
+    unknown_user_: F32
     fold_in_weight_: float
     fold_in_regularization_: float
-    user_covariance_: Floats | None = None
+    user_covariance_: F32 | None = None
 
-    def score(self, user_rows: UserRows) -> Floats:
+    def score(self, user_rows: UserRows) -> F32:
         """Scores of all items: float32 (len(user_rows), n_items)."""
         return np.asarray(self.user_factors_[user_rows] @ self.item_factors_.T, dtype=np.float32)
 
-    def score_unknown(self) -> Floats:
+    def score_unknown(self) -> F32:
         """Scores of all items for the user of whom nothing is known."""
         return np.asarray(self.item_factors_ @ self.unknown_user_, dtype=np.float32)
 
-    def score_histories(self, histories: sparse.csr_matrix) -> Floats:
+    def score_histories(self, histories: sparse.csr_matrix) -> F32:
         """Scores after folding each history in."""
         return np.asarray(self.fold_in_histories(histories) @ self.item_factors_.T, dtype=np.float32)
 
-    def fold_in(self, items: Users, weights: Sequence[float] | None = None) -> Floats:
+    def fold_in(self, items: Users, weights: Sequence[float] | None = None) -> F32:
         """Vector of a new user: float32 (d,)."""
         return np.asarray(self.fold_in_histories(self.history(items, weights))[0])
 
@@ -61,7 +61,7 @@ class FactorRecommender(Recommender):
         """L2 penalty of the fold-in of a history of so many items."""
         return self.fold_in_regularization_
 
-    def fold_in_histories(self, histories: sparse.csr_matrix) -> Floats:
+    def fold_in_histories(self, histories: sparse.csr_matrix) -> F32:
         """Vectors of new users from CSR (b, n_items): float32 (b, d), by the fold-in of `fold_in_rule`."""
         rule, items = self.fold_in_rule(), ItemMoments(self.item_factors_)
         vectors = np.repeat(self.unknown_user_[None, :], histories.shape[0], axis=0)
@@ -73,8 +73,8 @@ class FactorRecommender(Recommender):
         return vectors
 
     def rank(
-        self, user_rows: Rows, k: int, excluded: sparse.csr_matrix, columns: npt.NDArray[Any] | None = None
-    ) -> tuple[Rows, Floats]:
+        self, user_rows: I32, k: int, excluded: sparse.csr_matrix, columns: npt.NDArray[Any] | None = None
+    ) -> tuple[I32, F32]:
         """As the base, with the product cut to the candidates before it is made."""
         known = self._known_rows(user_rows)
         factors = self.item_factors_ if columns is None else self.item_factors_[columns]
@@ -87,7 +87,7 @@ class FactorRecommender(Recommender):
         return best, scores
 
 
-def covariance_of(vectors: Floats) -> Floats:
+def covariance_of(vectors: F32) -> F32:
     """Covariance of rows: float32 (d, d); zero for fewer than two."""
     centred = (vectors - vectors.mean(axis=0)).astype(np.float64)
     return np.asarray(centred.T @ centred / max(1, len(centred)), dtype=np.float32)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from ml.arrays import I32
 from ml.dataset.feature_matrix import FeatureMatrix
-from ml.dataset.ids import Ids, Rows
+from ml.dataset.ids import Ids
 from ml.recommenders.persistence import DOCUMENT, read_state, write_state
 
 IDENTITY = "id:"  # prefix of a feature that stands for one user alone
@@ -24,7 +25,7 @@ NESTED = "context:"  # what stacking puts before the state of its context
 def forget_users(folder: Path, users: Sequence[str]) -> int:
     """Clear these users' rows in a saved recommender and give the rows names that are nobody's.
 
-    Rows stay where they are, so that no other array has to move. A cleared vector is that of the unknown user,
+    I32 stay where they are, so that no other array has to move. A cleared vector is that of the unknown user,
     where the model has one.
 
     Returns:
@@ -72,7 +73,7 @@ def _cleared(state: dict[str, Any], users: Sequence[str]) -> tuple[dict[str, Any
     return found, cleared
 
 
-def _without_rows(name: str, value: Any, rows: Rows, n_users: int, state: dict[str, Any]) -> Any:
+def _without_rows(name: str, value: Any, rows: I32, n_users: int, state: dict[str, Any]) -> Any:
     if sparse.issparse(value) and value.shape[0] == n_users:
         return _empty_rows(value.tocsr(), rows)
     if isinstance(value, np.ndarray) and value.ndim and len(value) == n_users:
@@ -93,7 +94,7 @@ def _renamed(ids: Ids, names: dict[str, str]) -> tuple[Ids, int]:
     return Ids.of(texts), int((rows >= 0).sum())
 
 
-def _empty_rows(matrix: sparse.csr_matrix, rows: Rows) -> sparse.csr_matrix:
+def _empty_rows(matrix: sparse.csr_matrix, rows: I32) -> sparse.csr_matrix:
     keep = np.ones(matrix.shape[0], dtype=matrix.dtype)
     keep[rows] = 0
     emptied = (sparse.diags(keep, dtype=matrix.dtype) @ matrix).tocsr()

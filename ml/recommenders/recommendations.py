@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from ml.arrays import F32, I32
 from ml.dataset.ids import Ids
-from ml.dataset.interactions import Floats
-from ml.recommenders.topk import Rows
 
 
 @dataclass(frozen=True)
@@ -25,8 +24,8 @@ class Recommendations:
 
     users: pa.StringArray
     items: Ids
-    rows: Rows
-    scores: Floats
+    rows: I32
+    scores: F32
 
     def to_table(self) -> pa.Table:
         """Columns user_id, item_id, rank (1 is best), score: one row a recommended item."""
@@ -42,7 +41,7 @@ class Recommendations:
         )
 
 
-def filled_up(best: Rows, scores: Floats, k: int, further: Rows) -> tuple[Rows, Floats]:
+def filled_up(best: I32, scores: F32, k: int, further: I32) -> tuple[I32, F32]:
     """Lists with `further` items behind their last one, up to k places."""
     width = min(k, best.shape[1] + len(further))
     missing = width - best.shape[1]

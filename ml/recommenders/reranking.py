@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Doubles = npt.NDArray[np.float64]
+from ml.arrays import F64
 
 
 @dataclass(frozen=True)
@@ -253,7 +253,7 @@ def capped(candidates: RankedList, shown: Mapping[int, int], most: int) -> Ranke
     return candidates.take([place for place, row in enumerate(candidates.rows) if shown.get(int(row), 0) < most])
 
 
-def _scaled(scores: npt.NDArray[np.floating]) -> Doubles:
+def _scaled(scores: npt.NDArray[np.floating]) -> F64:
     """Scores between 0 and 1; equal ones are 1."""
     if not len(scores):
         return np.zeros(0)

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-Floats = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.int32]
-ScoreBlock = Callable[[npt.NDArray[np.int64]], Floats]
+from ml.arrays import F32, I32, I64, Bools
+
+ScoreBlock = Callable[[I64], F32]
 
 BLOCK_FLOATS = 8_000_000  # 32 MB of scores a thread: with smaller blocks the threads wait for one another
 GROUP = 32  # columns of a group; 16 and 64 are as fast
@@ -33,7 +33,7 @@ def top_k_scores(
     k: int,
     excluded: sparse.csr_matrix | None = None,
     threads: int | None = None,
-) -> tuple[Rows, Floats]:
+) -> tuple[I32, F32]:
     """Top k columns of each row, best first; equal scores in order of the column.
 
     Args:
@@ -69,12 +69,12 @@ def top_k_scores(
 
 
 def top_k_products(
-    user_factors: Floats,
-    item_factors: Floats,
+    user_factors: F32,
+    item_factors: F32,
     k: int,
     excluded: sparse.csr_matrix | None = None,
     threads: int | None = None,
-) -> tuple[Rows, Floats]:
+) -> tuple[I32, F32]:
     """Top k items of each user by the product of their factors.
 
     Args:
@@ -89,16 +89,16 @@ def top_k_products(
     users = np.ascontiguousarray(user_factors, dtype=np.float32)
     own = threading.local()  # fresh memory for every block costs more than the product that fills it
 
-    def block(rows: npt.NDArray[np.int64]) -> Floats:
+    def block(rows: I64) -> F32:
         if not hasattr(own, "memory") or len(own.memory) < len(rows):
             own.memory = np.empty((len(rows), columns.shape[1]), np.float32)
-        filled: Floats = own.memory[: len(rows)]
+        filled: F32 = own.memory[: len(rows)]
         return np.matmul(users[rows], columns, out=filled)
 
     return top_k_scores(block, len(users), len(item_factors), k, excluded, threads)
 
 
-def select_top_k(scores: Floats, k: int) -> tuple[Rows, Floats]:
+def select_top_k(scores: F32, k: int) -> tuple[I32, F32]:
     """Top k of each row of float32 (b, n); exact, best first, equal scores in order of the column.
 
     Wide rows are cut into groups: the k-th highest of the groups' maxima is a score that at least k columns reach,
@@ -118,14 +118,14 @@ def select_top_k(scores: Floats, k: int) -> tuple[Rows, Floats]:
     return best.astype(np.int32), np.take_along_axis(scores, best, axis=1)
 
 
-def _places(row: npt.NDArray[np.intp], counted: npt.NDArray[np.bool_], n_rows: int) -> npt.NDArray[np.intp]:
+def _places(row: npt.NDArray[np.intp], counted: Bools, n_rows: int) -> npt.NDArray[np.intp]:
     """How many of the counted entries of its row stand before each entry; `row` ascends."""
     before: npt.NDArray[np.intp] = np.cumsum(counted) - counted
     firsts = np.searchsorted(row, np.arange(n_rows))
     return np.asarray(before - before[firsts][row])
 
 
-def _group_maxima(scores: Floats) -> Floats:
+def _group_maxima(scores: F32) -> F32:
     """Highest score of each group of columns, what is left over at the end a group too: (b, n_groups)."""
     b, n = scores.shape
     groups = n // GROUP

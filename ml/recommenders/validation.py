@@ -8,18 +8,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from ml.arrays import F64, I32
 from ml.dataset.interactions import Interactions
 from ml.evaluation.accuracy import ndcg
 from ml.evaluation.auc import user_auc
 from ml.evaluation.splits import EmptySplitError, split
 from ml.recommenders.base import Recommender, TrainingData
-from ml.recommenders.topk import Rows
 
 COLD_SHARE = 0.5  # of the held-back interactions on new items: from here on, new items alone are ranked
 NEW_CELLS = 20_000_000  # users × new items that are ranked at most: with many new items fewer users are judged
 FEWEST_USERS = 200  # but not fewer than these
 AUC_BLOCK = 64  # users whose scores of all items are in memory at a time
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class ValidationWindow:
     """
 
     past: TrainingData
-    users: Rows
+    users: I32
     wanted: sparse.csr_matrix
     had: sparse.csr_matrix
     columns: npt.NDArray[np.intp] | None
@@ -102,7 +101,7 @@ class ValidationWindow:
         """Name of what `judge` gives."""
         return f"ndcg_at_{self.k}" if self.columns is None else "new_items_auc"
 
-    def judge(self, recommender: Recommender) -> Floats:
+    def judge(self, recommender: Recommender) -> F64:
         """What models are compared by, of each user: (n,).
 
         NDCG@k; where new items alone are ranked it is the AUC, since among thousands of them hits in the first
@@ -110,7 +109,7 @@ class ValidationWindow:
         """
         return self.ndcg(recommender) if self.columns is None else self.auc(recommender)
 
-    def ndcg(self, recommender: Recommender) -> Floats:
+    def ndcg(self, recommender: Recommender) -> F64:
         """NDCG@k of each user: (n,)."""
         best, _ = recommender.rank(self.users, self.k, self.had, self.columns)
         width = self.wanted.shape[1]
@@ -121,7 +120,7 @@ class ValidationWindow:
             hits = np.pad(hits, ((0, 0), (0, self.k - hits.shape[1])))
         return ndcg(hits, np.diff(self.wanted.indptr).astype(np.int64))
 
-    def auc(self, recommender: Recommender) -> Floats:
+    def auc(self, recommender: Recommender) -> F64:
         """AUC of each user over all ranked items: (n,). It sees far more of a ranking than its first places."""
         parts = []
         for start in range(0, len(self.users), AUC_BLOCK):

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
-from ml.segmentation.clusters.algorithms import NOISE, KMeansSegments, Labels, SegmentModel
+from ml.arrays import F64, I64, Bools
+from ml.segmentation.clusters.algorithms import NOISE, KMeansSegments, SegmentModel
 from ml.segmentation.clusters.choice import Choice, choose
 from ml.segmentation.clusters.discriminants import refine
 from ml.segmentation.clusters.identity import match_segments
 from ml.segmentation.clusters.surrogate import explain
 from ml.segmentation.features.feature_selection import FeatureSelector
-from ml.segmentation.features.features import FeatureEncoder, FloatMatrix, check_users, is_number, matches, numbers
+from ml.segmentation.features.features import FeatureEncoder, check_users, is_number, matches, numbers
 from ml.segmentation.features.preparation import Components, Imputer, Scaler, SkewReducer, Winsorizer
 from ml.segmentation.profiles.describing import ShapingUsers, describe
 from ml.segmentation.segmentation import Segmentation
@@ -30,9 +30,9 @@ class _Prepared:
     """Fitted steps by name, with what they make of the shaping users: raw, features and component scores."""
 
     steps: dict[str, Any]
-    raw: FloatMatrix
-    features: FloatMatrix
-    scores: FloatMatrix
+    raw: F64
+    features: F64
+    scores: F64
 
 
 def fit_segmentation(
@@ -93,7 +93,7 @@ def fit_segmentation(
     return found
 
 
-def _has_evidence(table: pa.Table, settings: SegmentationSettings) -> npt.NDArray[np.bool_]:
+def _has_evidence(table: pa.Table, settings: SegmentationSettings) -> Bools:
     """Which users (n,) shape the segments: those with enough evidence, or everybody if they are too few."""
     column, minimum = settings.evidence.column, settings.evidence.minimum
     everybody = np.ones(table.num_rows, dtype=bool)
@@ -188,7 +188,7 @@ def _roles(table: pa.Table, settings: SegmentationSettings) -> tuple[FeatureEnco
 
 def _fit_final(
     choice: Choice, prepared: _Prepared, settings: SegmentationSettings, seed: int
-) -> tuple[dict[str, Any], SegmentModel, Labels]:
+) -> tuple[dict[str, Any], SegmentModel, I64]:
     """The chosen model on all shaping users, with the pipeline's steps that lead to it and the users' segments.
 
     Density methods and mixtures learn from the sample, as they were compared. k-means goes on to all users and is
@@ -214,7 +214,7 @@ def _fit_final(
 
 
 def _identify(
-    table: pa.Table, model: SegmentModel, labels: Labels, previous: Segmentation | None
+    table: pa.Table, model: SegmentModel, labels: I64, previous: Segmentation | None
 ) -> tuple[list[int], int, list[float]]:
     """Numbers of the segments, the next free one, and each segment's overlap with last time's of its number."""
     count = model.n_segments_

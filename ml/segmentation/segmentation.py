@@ -15,10 +15,11 @@ import numpy as np
 import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
+from ml.arrays import F64
 from ml.segmentation.clusters.algorithms import NOISE, SegmentModel, labels_of
 from ml.segmentation.clusters.choice import Candidate
 from ml.segmentation.clusters.surrogate import Surrogate
-from ml.segmentation.features.features import KEY, FloatMatrix, check_users
+from ml.segmentation.features.features import KEY, check_users
 from ml.segmentation.persistence import load_estimators, save_estimators
 from ml.segmentation.profiles.profiles import Profile
 
@@ -56,7 +57,7 @@ class Segmentation:
     overlaps: list[float] = field(default_factory=list)
     surrogate: Surrogate | None = None
 
-    def scores(self, table: pa.Table) -> FloatMatrix:
+    def scores(self, table: pa.Table) -> F64:
         """Scores (n_users, d) in the space in which the segments lie."""
         return np.asarray(self.pipeline.transform(table))
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.arrays import I64
 from ml.segmentation.audiences.audiences import CONSENT
 from ml.segmentation.audiences.membership import beside
 from ml.segmentation.audiences.rules import RuleSegment, assign_rules
-from ml.segmentation.clusters.algorithms import Labels
 from ml.segmentation.clusters.identity import migration
 from ml.segmentation.clusters.validation import Validity, validate
 from ml.segmentation.fitting import fit_segmentation
@@ -28,7 +28,7 @@ class SiteSegmentation:
 
     found: Segmentation
     users: pa.Table
-    segments: Labels
+    segments: I64
     moves: pa.Table | None
 
 

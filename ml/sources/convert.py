@@ -6,17 +6,15 @@ import zoneinfo
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.arrays import Bools
 from ml.events.contract import TIMESTAMP
 
 EPOCH_UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}
 ISO_TIME = r"^\s*\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?\s*(Z|z|[+-]\d{2}:?\d{2})?)?\s*$"
-
-Mask = npt.NDArray[np.bool_]
 
 
 def flat(column: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -42,7 +40,7 @@ def as_text(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return pc.if_else(pc.equal(array, ""), pa.scalar(None, pa.string()), array)
 
 
-def as_number(column: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, Mask]:
+def as_number(column: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, Bools]:
     """float64 and a mask of the rows whose value is no number."""
     array = flat(column)
     if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
@@ -55,7 +53,7 @@ def as_number(column: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, Mask]:
 
 def as_timestamp(
     column: pa.Array | pa.ChunkedArray, unit: str | None = None, form: str | None = None, timezone: str = "UTC"
-) -> tuple[pa.Array, Mask]:
+) -> tuple[pa.Array, Bools]:
     """UTC microseconds and a mask of the rows whose value is no time.
 
     Args:
@@ -115,7 +113,7 @@ def _readable(array: pa.Array) -> pa.Array:
     return pc.cast(array, pa.string())
 
 
-def _from_epoch(array: pa.Array, unit: str) -> tuple[pa.Array, Mask]:
+def _from_epoch(array: pa.Array, unit: str) -> tuple[pa.Array, Bools]:
     if unit not in EPOCH_UNITS:
         raise ValueError(f"unit {unit!r} is none of {', '.join(EPOCH_UNITS)}")
     if pa.types.is_integer(array.type):
@@ -129,7 +127,7 @@ def _from_epoch(array: pa.Array, unit: str) -> tuple[pa.Array, Mask]:
     return pc.cast(pc.cast(micros, pa.int64()), TIMESTAMP), bad | _true(pc.invert(sane))
 
 
-def _from_iso(text: pa.Array, timezone: str) -> tuple[pa.Array, Mask]:
+def _from_iso(text: pa.Array, timezone: str) -> tuple[pa.Array, Bools]:
     shaped = pc.match_substring_regex(text, ISO_TIME)
     candidate = pc.if_else(shaped, text, pa.scalar(None, pa.string()))
     candidate = pc.replace_substring_regex(candidate, r"^(\d{4}-\d{2}-\d{2}) ", r"\1T")
@@ -141,7 +139,7 @@ def _from_iso(text: pa.Array, timezone: str) -> tuple[pa.Array, Mask]:
     return parsed, _true(pc.invert(shaped)) | aware_bad | naive_bad
 
 
-def _parse(text: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Mask]:
+def _parse(text: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Bools]:
     """Cast at once; if a value such as 2024-02-31 breaks the cast, find such values one by one."""
     try:
         return pc.cast(text, kind), np.zeros(len(text), dtype=bool)
@@ -169,5 +167,5 @@ def _in_utc(array: pa.Array, timezone: str) -> pa.Array:
     return pc.cast(array, TIMESTAMP, safe=False)
 
 
-def _true(mask: pa.Array) -> Mask:
+def _true(mask: pa.Array) -> Bools:
     return np.asarray(pc.fill_null(mask, False), dtype=bool)

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.catalogue import ITEM_SCHEMA
+from ml.arrays import Bools
 from ml.events.contract import EVENT_SCHEMA, FIELD_NAMES, TIMESTAMP
-from ml.sources.convert import Mask, as_number, as_text, as_timestamp, flat, json_objects
+from ml.sources.catalogue import ITEM_SCHEMA
+from ml.sources.convert import as_number, as_text, as_timestamp, flat, json_objects
 from ml.sources.mapping import FileMapping, Rule, load_mapping
 from ml.sources.readers import count_rows, present, read
 from ml.sources.source import Chunk, SourceBatch, SourceError, reject
@@ -100,7 +101,7 @@ def content_ids(table: pa.Table) -> pa.Array:
     return pa.array(digests, pa.string())
 
 
-def _convert(table: pa.Table, rule: Rule, kind: pa.DataType) -> tuple[pa.Array, Mask]:
+def _convert(table: pa.Table, rule: Rule, kind: pa.DataType) -> tuple[pa.Array, Bools]:
     rows = len(table)
     good = np.zeros(rows, dtype=bool)
     if rule.value is not None:

@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.catalogue import ITEM_SCHEMA, Catalogue
 from ml.events.contract import CONSENT_PURPOSES, EVENT_SCHEMA, TIMESTAMP
 from ml.events.dead_letters import DeadLetters
 from ml.events.log import EventLog
 from ml.events.records import REJECTED_SCHEMA
 from ml.events.validation import validate_events
 from ml.home import Home
+from ml.sources.catalogue import ITEM_SCHEMA, Catalogue
 from ml.sources.source import ROW_NUMBER, Source, SourceBatch, SourceError
 
 HASH_BLOCK_BYTES = 1 << 20

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ml.catalogue import ITEM_SCHEMA
 from ml.events.contract import FIELD_NAMES
+from ml.sources.catalogue import ITEM_SCHEMA
 from ml.sources.source import SourceError
 
 ITEM_FIELDS = tuple(name for name in ITEM_SCHEMA.names if name != "updated_at")

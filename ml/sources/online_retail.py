@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.arrays import I64
 from ml.sources.convert import as_number, as_text, as_timestamp, flat, json_objects, words
 from ml.sources.readers import count_rows, present, read
 from ml.sources.source import Chunk, SourceBatch, reject
@@ -85,7 +85,7 @@ class LineNumbers:
         self._invoice: str | None = None
         self._next = 0
 
-    def number(self, invoices: pa.Array) -> npt.NDArray[np.int64]:
+    def number(self, invoices: pa.Array) -> I64:
         """Line numbers (int64, one a row) of the next chunk's invoice numbers."""
         if not len(invoices):
             return np.arange(0)
@@ -100,7 +100,7 @@ class LineNumbers:
         return numbers
 
 
-def _purchases(chunk: Chunk, lines: npt.NDArray[np.int64]) -> SourceBatch:
+def _purchases(chunk: Chunk, lines: I64) -> SourceBatch:
     table = chunk.table
     price, bad_price = as_number(table["UnitPrice"])
     quantity, bad_quantity = as_number(table["Quantity"])

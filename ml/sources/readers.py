@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from ml.arrays import I64
 from ml.events.records import REJECTED_SCHEMA
 from ml.sources.source import BATCH_ROWS, Chunk, SourceError, no_rejects
 
@@ -150,7 +150,7 @@ class Objects:
     """Some rows of an input as nested objects; `numbers` and `rejected` as in Chunk."""
 
     records: list[dict[str, Any]]
-    numbers: npt.NDArray[np.int64]
+    numbers: I64
     rejected: pa.Table
 
 

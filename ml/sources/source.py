@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
+from ml.arrays import I64, Bools
 from ml.events.records import REJECTED_SCHEMA
 
 ROW_NUMBER = "row"
@@ -31,7 +30,7 @@ class Chunk:
     """
 
     table: pa.Table
-    numbers: npt.NDArray[np.int64]
+    numbers: I64
     rejected: pa.Table
 
 
@@ -84,7 +83,7 @@ def no_rejects() -> pa.Table:
     return REJECTED_SCHEMA.empty_table()
 
 
-def reject(chunk: Chunk, bad: npt.NDArray[np.bool_], field: str, reason: str) -> pa.Table:
+def reject(chunk: Chunk, bad: Bools, field: str, reason: str) -> pa.Table:
     """Rejected rows (REJECTED_SCHEMA) for the rows of `chunk` where `bad` (bool, one a row) is true.
 
     The payload is the row as it stands in the input; the reason is preceded by the value of `field`.

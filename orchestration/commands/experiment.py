@@ -32,7 +32,7 @@ def check(
 ) -> None:
     """Check the definitions file: every fault with its line, the bad value and the legal ones; else a list."""
     from ml.experiments.definition.loading import load_experiments
-    from orchestration.experiments import definitions_file
+    from orchestration.warehouse.experiment_tables import definitions_file
 
     with clear_errors():
         file = path or definitions_file(home_of(home), chosen_settings())
@@ -57,7 +57,7 @@ def analyse(experiment_id: IdArgument, *, home: HomeOption = None) -> None:
     """Analyse one experiment on the tables as they are, and write its report."""
     from ml.experiments.analysis.analysis import analyse as analyse_experiment
     from ml.experiments.report.report import render_report
-    from orchestration.experiments import load_definitions, read_tables, report_folder
+    from orchestration.warehouse.experiment_tables import load_definitions, read_tables, report_folder
 
     settings, place = chosen_settings(), home_of(home)
     with clear_errors():
@@ -110,7 +110,7 @@ def assign(
 ) -> None:
     """Say which variant a unit sees, and why; the same answer as over HTTP. Nothing is logged."""
     from ml.experiments.definition.assignment import assign_one
-    from orchestration.experiments import load_definitions
+    from orchestration.warehouse.experiment_tables import load_definitions
 
     with clear_errors():
         moment = datetime.fromisoformat(at) if at else datetime.now(UTC)

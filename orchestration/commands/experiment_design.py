@@ -37,7 +37,7 @@ def design(
     from ml.experiments.analysis.design import plan
     from ml.experiments.analysis.history import baseline
     from ml.experiments.report.plots import power_curve
-    from orchestration.experiments import load_definitions, read_mart, report_folder
+    from orchestration.warehouse.experiment_tables import load_definitions, read_mart, report_folder
 
     settings, place = chosen_settings(), home_of(home)
     with clear_errors():

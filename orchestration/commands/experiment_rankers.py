@@ -14,7 +14,7 @@ from orchestration.commands.home import HomeOption, home_of
 def interleaving(*, home: HomeOption = None) -> None:
     """Say whether people prefer the challenger's picks to the champion's, in lists that both drafted."""
     from ml.experiments.rankers.answers import challenger_preference
-    from orchestration.experiments import read_mart
+    from orchestration.warehouse.experiment_tables import read_mart
 
     with clear_errors():
         found = challenger_preference(read_mart(warehouse_of(home_of(home)), "answers", "teams is not null"))
@@ -42,7 +42,7 @@ def off_policy(
 ) -> None:
     """Say what always showing one content in a slot would have earned, from what was drawn by chance there."""
     from ml.experiments.rankers.answers import content_values
-    from orchestration.experiments import read_mart
+    from orchestration.warehouse.experiment_tables import read_mart
 
     with clear_errors():
         found = content_values(read_mart(warehouse_of(home_of(home)), "answers"), slot)

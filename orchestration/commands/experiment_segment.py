@@ -37,7 +37,7 @@ def segment(
     units were exposed, the same call reports the strategy against treating everybody and against treating nobody.
     """
     from ml.experiments.analysis.segment_strategy import compare_strategy
-    from orchestration.experiments import load_definitions, read_tables
+    from orchestration.warehouse.experiment_tables import load_definitions, read_tables
 
     settings, place = chosen_settings(), home_of(home)
     with clear_errors():
@@ -93,7 +93,7 @@ def _define_strategy(
     home: Home, key: str, segments: list[str], metric: str, lift: float, payload: dict[str, Any], days: int
 ) -> Path:
     from ml.experiments.definition.drafting import add_experiment
-    from orchestration.experiments import own_definitions_file
+    from orchestration.warehouse.experiment_tables import own_definitions_file
 
     file = own_definitions_file(home, chosen_settings())
     start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)

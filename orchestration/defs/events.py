@@ -8,7 +8,6 @@ import json
 import dagster as dg
 import pyarrow.compute as pc
 
-from ml.catalogue import Catalogue
 from ml.events.dead_letters import DeadLetters
 from ml.events.live_dead_letters import recover_rejections
 from ml.events.live_log import recover
@@ -16,6 +15,7 @@ from ml.events.log import EventLog
 from ml.events.retention import expire
 from ml.events.topic import SOURCE as FROM_TOPIC
 from ml.events.topic import Backlog, TakenIn, backlog, take_in
+from ml.sources.catalogue import Catalogue
 from orchestration.defs.resources import HomeResource
 
 # Readers keep the files of replaced parts open at most as long as one dbt build takes.

@@ -15,7 +15,7 @@ from ml.experiments.report import plots
 from ml.experiments.report.report import render_report
 from ml.experiments.report.summary import summary_table
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
-from orchestration.experiments import is_due, load_definitions, read_tables, report_folder
+from orchestration.warehouse.experiment_tables import is_due, load_definitions, read_tables, report_folder
 
 GROUP = "experiments"
 SHOWN = [

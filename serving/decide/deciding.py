@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import orjson
 
+from ml.arrays import F64
 from ml.decisions.activity.activity import REJECTIONS, Change, Visit, Visitor
 from ml.decisions.rules import care
-from ml.decisions.rules.bandit import Floats, ThompsonSampling, context_of
+from ml.decisions.rules.bandit import ThompsonSampling, context_of
 from ml.decisions.rules.rules import Applied, Moment, Rules
 from ml.settings.decisions import DecisionSettings
 from serving.context.situation import Situation
@@ -46,7 +47,7 @@ class _Choice:
 
     slot: str
     variant: str
-    context: Floats
+    context: F64
     at: float
 
 
@@ -119,7 +120,7 @@ class Deciding:
         _image(actions, chosen_by, situation)
         return Decided(decision_id, actions, chosen_by, applied, propensity)
 
-    def context(self, moment: Moment, situation: Situation) -> Floats:
+    def context(self, moment: Moment, situation: Situation) -> F64:
         """The bandit's view of a moment."""
         return context_of(
             is_known=bool(moment.facts.get("user.is_known")),

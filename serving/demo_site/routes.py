@@ -17,9 +17,9 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from ml.catalogue import Catalogue
 from ml.home import Home
 from ml.settings import Settings
+from ml.sources.catalogue import Catalogue
 from serving.demo_site import tracker
 from serving.errors import JSON, error_answer
 

@@ -7,8 +7,8 @@ from collections import OrderedDict
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ml.arrays import F64
 from ml.decisions.activity.activity import OPENINGS, Change
 from ml.decisions.ranker.blend import OnlineLearner
 from ml.settings.decisions import OnlineLearningSettings
@@ -17,7 +17,6 @@ from serving.state.online import OnlineState
 logger = logging.getLogger("tessera.serving")
 DOCUMENT = "blend_snapshots"
 WAYS_BACK = "blend_ways_back"
-Floats = npt.NDArray[np.float64]
 
 
 class Learning:
@@ -32,15 +31,15 @@ class Learning:
         self.state = state
         self.settings = settings
         self.learner = OnlineLearner(rate=settings.rate, bound=settings.bound, decay=settings.decay)
-        self._answers: OrderedDict[str, tuple[Floats, Floats, list[int]]] = OrderedDict()
+        self._answers: OrderedDict[str, tuple[F64, F64, list[int]]] = OrderedDict()
         self._ways_back = self._told_ways_back()
         self._restore(self.snapshots())
 
-    def scores(self, base: Floats, inputs: Floats, keys: list[int]) -> Floats:
+    def scores(self, base: F64, inputs: F64, keys: list[int]) -> F64:
         """Scores with what was learned, or the base where learning is switched off."""
         return self.learner.scores(base, inputs, keys) if self.settings.enabled else base
 
-    def remember(self, user: str, base: Floats, inputs: Floats, keys: list[int]) -> None:
+    def remember(self, user: str, base: F64, inputs: F64, keys: list[int]) -> None:
         """Keep the ranking of a person's last answer until the next opening."""
         if not self.settings.enabled:
             return

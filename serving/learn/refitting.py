@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.arrays import F32, I64
 from ml.decisions.activity.activity import OPENINGS, Change
-from ml.decisions.items.candidates import Keys, Trending, gather
+from ml.decisions.items.candidates import Trending, gather
 from ml.decisions.ranker.blend import Blend
-from ml.decisions.ranker.features import Features, Matrix, Question
+from ml.decisions.ranker.features import Features, Question
 from ml.decisions.ranker.questions import AskedQuestion, QuestionLog
 from ml.decisions.ranker.refitting import Refit, refit
 from ml.settings.decisions import RefitSettings
@@ -35,8 +36,8 @@ JUDGING_SHARE = 0.2
 class _Waiting:
     """What was ranked for somebody, until they open something; `since` is the monotonic clock's."""
 
-    keys: Keys
-    rows: Matrix
+    keys: I64
+    rows: F32
     since: float
 
 
@@ -62,7 +63,7 @@ class Refitting:
         self._asking_seconds = TokenBucket.full(settings.time_share, settings.saved_seconds, time.perf_counter())
         self._next_fit = 0.0
 
-    def remember(self, user: str, keys: Keys, rows: Matrix) -> None:
+    def remember(self, user: str, keys: I64, rows: F32) -> None:
         """Keep the ranking of a person's last answer until they open something.
 
         Where many wait, those who have not waited long keep their place: a crowd is sampled, not cut short.
@@ -140,7 +141,7 @@ class Refitting:
         if item in keys:
             self._take(item, keys, self._features.rows(question, keys, ranking.personal))
 
-    def _take(self, item: int, keys: Keys, rows: Matrix) -> None:
+    def _take(self, item: int, keys: I64, rows: F32) -> None:
         """Keep a question if the item that was opened is among its candidates, whose keys ascend."""
         place = int(np.searchsorted(keys, item))
         if place < len(keys) and keys[place] == item:

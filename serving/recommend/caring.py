@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ml.arrays import I64, Bools
 from ml.decisions.activity.activity import DAY, Activity
-from ml.decisions.items.candidates import Keys
 from ml.decisions.rules import care
 from ml.recommenders.reranking import BusinessRules, Facts, RankedList, capped, with_rules
 from ml.settings.decisions import DecisionSettings, DiversitySettings
@@ -47,7 +47,7 @@ class Caring:
         self.state = state
         self.settings = settings
 
-    def may_show(self, asked: Asking, keys: Keys, ranking: Ranking) -> npt.NDArray[np.bool_]:
+    def may_show(self, asked: Asking, keys: I64, ranking: Ranking) -> Bools:
         """Which items may be shown: known or opened often enough, not muted, not filtered away."""
         activity = self.state.activity
         may = ranking.linked.rows(keys) >= 0

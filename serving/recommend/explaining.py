@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
+from ml.arrays import F32, F64
 from ml.decisions.explanations import Reason, carried, in_words
-from ml.decisions.ranker.features import Matrix
 from ml.recommenders.reranking import Placed
 from serving.learn.learning import Learning
 from serving.recommend.asking import Asking
@@ -18,7 +17,6 @@ from serving.recommend.prepared import Prepared
 from serving.recommend.ranking import Ranking
 from serving.state.online import OnlineState
 
-Floats = npt.NDArray[np.float64]
 TYPICAL_OF = 40  # candidates that the ordinary one is made of
 KIND_OF_SOURCE = {
     "personal": "taste",
@@ -81,7 +79,7 @@ class Explaining:
             one["interests"], one["boost"] = lift.by_interests, lift.boost
         return parts
 
-    def _score(self, rows: Matrix, prepared: Prepared) -> Floats:
+    def _score(self, rows: F32, prepared: Prepared) -> F64:
         """Scores of feature rows as the answer was ranked by; the bias of an item is no evidence and left out."""
         base = prepared.score(rows)
         if not self.learning.learner.correction.updates:
@@ -89,7 +87,7 @@ class Explaining:
         return self.learning.scores(base, prepared.published.inputs(rows), [])
 
 
-def _median(rows: Matrix) -> Matrix:
+def _median(rows: F32) -> F32:
     """Median of each column, float32; `np.median` takes four times as long for its care about NaN."""
     middle = [(len(rows) - 1) // 2, len(rows) // 2]
     return np.asarray(np.partition(rows, middle, axis=0)[middle].mean(axis=0))

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from ml.arrays import F32, F64
 from ml.decisions.items.candidates import Candidates
 from ml.decisions.ranker.blend import Blend
-from ml.decisions.ranker.features import Matrix
 from ml.decisions.ranker.refitting import mixed
 
 
@@ -26,7 +25,7 @@ class Prepared:
     """
 
     found: Candidates
-    rows: Matrix | None
+    rows: F32 | None
     published: Blend
     fresh: Blend | None
     started: float
@@ -38,10 +37,10 @@ class Prepared:
         return self.rows is not None and (self.published.ranker is not None or self.fresh is not None)
 
     @cached_property
-    def base(self) -> npt.NDArray[np.float64]:
+    def base(self) -> F64:
         """Score of each candidate by the rankers, float64 (n,); computed once."""
         return np.zeros(0) if self.rows is None else self.score(self.rows)
 
-    def score(self, rows: Matrix) -> npt.NDArray[np.float64]:
+    def score(self, rows: F32) -> F64:
         """Score of any feature rows by the rankers, float64 (m,)."""
         return mixed(self.published, self.fresh, rows)

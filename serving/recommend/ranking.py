@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from ml.arrays import F32
 from ml.decisions.activity.activity import Activity, Visitor
 from ml.decisions.items.linked import Linked
 from ml.decisions.items.nearest import GRAPH_FOLDER, Nearest
@@ -82,7 +80,7 @@ class Ranking:
             self._topics[topic] = self.linked.key_of_row[self.shelf.of_topic(topic, OF_TOPIC)].tolist()
         return self._topics[topic]
 
-    def interests_vector(self, topics: Sequence[str]) -> npt.NDArray[np.float32] | None:
+    def interests_vector(self, topics: Sequence[str]) -> F32 | None:
         """Factors of somebody of whom stated interests alone are known, float32 (d,).
 
         Each topic is folded in as one opened item, shared among its most popular ones; None where the model knows

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ml.decisions.items.candidates import Keys, Trending, gather
+from ml.arrays import F64, I64
+from ml.decisions.items.candidates import Trending, gather
 from ml.decisions.ranker.features import Features, Question
 from ml.recommenders.reranking import Placed, RankedList, composed, with_exploration
 from ml.settings import Settings
@@ -33,7 +33,6 @@ from serving.state.online import OnlineState
 PERSONAL_SOURCES = frozenset({"personal", "recent", "follows", "similar", "segment", "interests"})
 CHAIN = ("personal", "recent", "similar", "follows", "interests", "segment", "here", "trending", "popular")
 TIE = 1e-4
-Floats = npt.NDArray[np.float64]
 _STAGE_TIMES = {name: STAGE_SECONDS.labels(name) for name in ("gather", "score", "care", "explain")}
 
 
@@ -163,7 +162,7 @@ class Recommending:
     def _is_late(self, seconds: float) -> bool:
         return seconds > self.settings.serving.budget_ms / 1000
 
-    def _scores(self, asked: Asking, prepared: Prepared) -> Floats:
+    def _scores(self, asked: Asking, prepared: Prepared) -> F64:
         """Scores, float64 (n,); without features the places in the sources' lists count."""
         found, rows = prepared.found, prepared.rows
         if rows is None:
@@ -194,7 +193,7 @@ class Recommending:
         return with_exploration(chosen, rare, diversity.exploration_share, asked.chance)
 
     @staticmethod
-    def _interests(asked: Asking, ranking: Ranking) -> dict[str, list[Keys]]:
+    def _interests(asked: Asking, ranking: Ranking) -> dict[str, list[I64]]:
         """Items of stated interests, for those of whom nothing else is known too."""
         if not asked.interests:
             return {}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.arrays import F32, I64
 from ml.decisions.items.candidates import remembered_as
-from ml.decisions.items.nearest import Rows, Vector
 from ml.decisions.items.personal import Personal
 from ml.decisions.ranker.features import Question
 from serving.recommend.prepared import Prepared
@@ -20,7 +20,7 @@ MOST_TOGETHER = 16  # more make the first of them wait longer than the shared pa
 @dataclass(eq=False)  # a wish equals itself alone: vectors have no truth value
 class _Wish:
     personal: Personal
-    vector: Vector
+    vector: F32
     remember_as: tuple[object, ...]
     done: asyncio.Future[None]
 
@@ -73,6 +73,6 @@ class Searching:
                     wish.done.set_result(None) if error is None else wish.done.set_exception(error)
 
 
-def _found(personal: Personal, vectors: list[Vector]) -> list[Rows]:
+def _found(personal: Personal, vectors: list[F32]) -> list[I64]:
     assert personal.nearest is not None
     return personal.nearest.by_products(np.stack(vectors), personal.count)

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-import numpy.typing as npt
 from figure import Figure
 from simulated_marts import site_of
 
+from ml.arrays import F64, I64, Bools
 from ml.experiments.rankers.interleaving import preference, team_draft
 from ml.experiments.rankers.off_policy import LoggedDecisions, doubly_robust, inverse_propensity, self_normalized
 from ml.settings.simulator import BrowsingSettings
@@ -30,7 +30,6 @@ USERS_A_RUN = 600
 OTHER_FRONT_PAGE_SHARE = 0.4
 LIKED = 4.0
 LISTS, LENGTH = 500, 10
-Floats = npt.NDArray[np.float64]
 
 
 def measure(size: float) -> Iterator[Figure]:
@@ -91,7 +90,7 @@ class _People:
     """Who comes on a day and what the site offers them."""
 
     users: Population
-    interest_cdf: Floats
+    interest_cdf: F64
     sessions: Sessions
     shelves: Shelves
 
@@ -100,11 +99,11 @@ class _People:
 class _Clicks:
     """One entry a page that led on. reward: whether the item clicked is much liked. topic: the favourite one."""
 
-    user: npt.NDArray[np.int64]
-    topic: npt.NDArray[np.int64]
-    reward: Floats
-    logged: Floats
-    target: Floats
+    user: I64
+    topic: I64
+    reward: F64
+    logged: F64
+    target: F64
 
 
 def _people(site: Site, seed: int) -> _People:
@@ -136,7 +135,7 @@ def _clicks(
     # Nobody clicks the page they are on, so such a click would depend on what was shown before, too.
     shows_itself = (pages.shown[where] == pages.item[where][:, None]).any(axis=1)
 
-    def chance(policy: BrowsingSettings) -> Floats:
+    def chance(policy: BrowsingSettings) -> F64:
         places = shown_probability(people.interest_cdf, sessions, pages, where, people.shelves, policy)
         return np.asarray(places.prod(axis=1))
 
@@ -150,17 +149,17 @@ def _clicks(
     )
 
 
-def _best(scores: Floats) -> list[int]:
+def _best(scores: F64) -> list[int]:
     """Rows of the highest scores, best first."""
     top = np.argpartition(-scores, LENGTH)[:LENGTH]
     return top[np.argsort(-scores[top])].tolist()
 
 
-def _those(sessions: Sessions, kept: npt.NDArray[np.bool_]) -> Sessions:
+def _those(sessions: Sessions, kept: Bools) -> Sessions:
     return replace(sessions, **{field.name: getattr(sessions, field.name)[kept] for field in fields(sessions)})
 
 
-def _interleaved(interest: Floats, noises: tuple[float, float], knobs: BrowsingSettings, rng: np.random.Generator):
+def _interleaved(interest: F64, noises: tuple[float, float], knobs: BrowsingSettings, rng: np.random.Generator):
     users = rng.choice(len(interest), LISTS, replace=False)
     clicks = np.zeros((LISTS, 2))
     for row, user in enumerate(users.tolist()):

@@ -19,16 +19,16 @@ from typing import Any
 
 import httpx
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
+
+from ml.arrays import F32
 
 ROOT = Path(__file__).resolve().parents[2]
 USERS, WIDTH, CONNECTIONS = 5_000, 64, 16
 SERVICE = ("bentoml", "serve", "serving.service:TesseraService", "--host", "127.0.0.1", "--port")
-Floats = npt.NDArray[np.float32]
 
 
-def factors(n_items: int, clusters: int | None = None) -> tuple[Floats, Floats]:
+def factors(n_items: int, clusters: int | None = None) -> tuple[F32, F32]:
     """Random vectors of users and items, float32 (n, WIDTH); around centres, where `clusters` says how many."""
     generator = np.random.default_rng(1)
     users = generator.normal(size=(USERS, WIDTH)).astype(np.float32)
@@ -42,8 +42,8 @@ def factors(n_items: int, clusters: int | None = None) -> tuple[Floats, Floats]:
 
 def publish(
     published: Path,
-    users: Floats,
-    items: Floats,
+    users: F32,
+    items: F32,
     version: str = "v1",
     model_version: str = "1",
     graph: Path | None = None,

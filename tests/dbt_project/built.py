@@ -16,11 +16,11 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
-from ml.catalogue import ITEM_SCHEMA, Catalogue
 from ml.events.contract import EVENT_SCHEMA
 from ml.events.log import EventLog
 from ml.home import Home
 from ml.settings import load_settings
+from ml.sources.catalogue import ITEM_SCHEMA, Catalogue
 from orchestration.checkout import DBT_PROJECT_FOLDER
 
 START = dt.datetime(2026, 3, 2, 9, 0, tzinfo=dt.UTC)  # a Monday

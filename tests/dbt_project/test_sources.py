@@ -4,8 +4,8 @@ import pyarrow as pa
 import yaml
 from dbt.contracts.graph.manifest import Manifest
 
-from ml.catalogue import ITEM_SCHEMA
 from ml.events.contract import FIELDS
+from ml.sources.catalogue import ITEM_SCHEMA
 from orchestration.checkout import DBT_PROJECT_FOLDER
 
 MARTS = ("marts", "segmented", "training")

@@ -14,7 +14,8 @@ from itertools import islice
 
 import numpy as np
 
-from ml.decisions.activity.decayed_counts import DecayedCounts, Keys
+from ml.arrays import I64
+from ml.decisions.activity.decayed_counts import DecayedCounts
 from ml.decisions.activity.follows import Follows
 from ml.decisions.activity.windowed_counts import WindowedCounts
 
@@ -185,7 +186,7 @@ class Activity:
                 return None
         return found
 
-    def opened_since(self, version: int) -> Keys | None:
+    def opened_since(self, version: int) -> I64 | None:
         """Distinct keys of what was opened after this version, None where that is too long ago."""
         count = self.version - version
         if version < 0 or count > len(self._opened_lately):

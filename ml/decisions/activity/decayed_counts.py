@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Keys = npt.NDArray[np.int64]
+from ml.arrays import F64, I64
+
 MAX_EXPONENT = 512.0
 
 
@@ -22,11 +21,11 @@ class DecayedCounts:
 
     def __init__(self, half_lives: tuple[float, ...]) -> None:
         self.half_lives = np.array(half_lives)
-        self.weights: Floats = np.zeros((1024, len(half_lives)))
-        self.mass: Floats = np.zeros(len(half_lives))
+        self.weights: F64 = np.zeros((1024, len(half_lives)))
+        self.mass: F64 = np.zeros(len(half_lives))
         self.origin: float | None = None
 
-    def add(self, key: int, at: float, counted: Floats | float = 1.0) -> None:
+    def add(self, key: int, at: float, counted: F64 | float = 1.0) -> None:
         """Count `key` at time `at` (Unix seconds); `counted` says how much, for all columns or for each."""
         if self.origin is None:
             self.origin = at
@@ -46,7 +45,7 @@ class DecayedCounts:
         row += weight
         self.mass += weight
 
-    def shares(self, keys: Keys, prior: float = 1.0) -> Floats:
+    def shares(self, keys: I64, prior: float = 1.0) -> F64:
         """Share of each key in all that was counted, float64 (n, half-lives).
 
         Args:
@@ -63,7 +62,7 @@ class DecayedCounts:
         mass = self.mass[place]
         return float(self.weights[key, place] / mass) if key < len(self.weights) and mass > 0 else 0.0
 
-    def top(self, place: int, k: int, among: Keys | None = None) -> Keys:
+    def top(self, place: int, k: int, among: I64 | None = None) -> I64:
         """The k keys with most weight at the half-life of this place, best first, ties by key.
 
         Args:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from ml.arrays import F64, I64
+
 MAX_EXPONENT = 512.0
 
 
@@ -21,7 +21,7 @@ class Neighbours:
         self.places: dict[int, int] = {}
         self.size = 0
 
-    def add(self, key: int, weight: Floats, limit: int) -> None:
+    def add(self, key: int, weight: F64, limit: int) -> None:
         """Add `weight` to a neighbour; the lightest half goes when there are `limit` of them."""
         place = self.places.get(key)
         if place is None:
@@ -63,7 +63,7 @@ class Follows:
         self.of: dict[int, Neighbours] = {}
         self.origin: float | None = None
 
-    def unit(self, at: float) -> Floats:
+    def unit(self, at: float) -> F64:
         """Weight of one event at time `at` (Unix seconds), to be given to `add`: float64 (half-lives,)."""
         if self.origin is None:
             self.origin = at
@@ -73,14 +73,14 @@ class Follows:
             exponent = np.zeros(len(self.half_lives))
         return np.exp2(exponent)
 
-    def add(self, item: int, follower: int, weight: Floats) -> None:
+    def add(self, item: int, follower: int, weight: F64) -> None:
         """`follower` was opened after `item`; `weight` is a multiple of the moment's `unit`."""
         neighbours = self.of.get(item)
         if neighbours is None:
             neighbours = self.of[item] = Neighbours(len(self.half_lives))
         neighbours.add(follower, weight, self.limit)
 
-    def after(self, item: int, at: float) -> tuple[npt.NDArray[np.int64], Floats]:
+    def after(self, item: int, at: float) -> tuple[I64, F64]:
         """Followers of an item and their weights as of `at`: int64 (n,), float64 (n, half-lives)."""
         neighbours = self.of.get(item)
         if neighbours is None or self.origin is None:
@@ -88,7 +88,7 @@ class Follows:
         size = neighbours.size
         return neighbours.keys[:size], neighbours.weights[:size] * self.scale(at)
 
-    def scale(self, at: float) -> Floats:
+    def scale(self, at: float) -> F64:
         """What turns stored weights into weights as of `at`: float64 (half-lives,)."""
         if self.origin is None:
             return np.ones(len(self.half_lives))

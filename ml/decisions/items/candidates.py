@@ -6,13 +6,12 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ml.arrays import F64, I64, Bools
 from ml.decisions.activity.activity import Activity
 from ml.decisions.items.personal import Personal
 from ml.decisions.ranker.features import Question
 
-Keys = npt.NDArray[np.int64]
 POPULAR_BY_PLACE = ((0, 25), (1, 50), (2, 40), (3, 40), (4, 20), (5, 40), (7, 40))
 FOLLOWING = 40
 OF_HISTORY = 15
@@ -31,10 +30,10 @@ class Trending:
     def __init__(self, activity: Activity) -> None:
         self.activity = activity
         self._version = -1
-        self._best: list[Keys] = []
-        self._keys: Keys = NOTHING
+        self._best: list[I64] = []
+        self._keys: I64 = NOTHING
 
-    def keys(self) -> Keys:
+    def keys(self) -> I64:
         """Most popular items at every half-life and among those opened within visits, best places first."""
         if self._version != self.activity.version:
             self._find()
@@ -65,13 +64,13 @@ class Candidates:
         names: of the sources, sorted.
     """
 
-    keys: Keys
-    best: Keys
-    sources: Keys
+    keys: I64
+    best: I64
+    sources: I64
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, lists: Mapping[str, Sequence[Keys]], excluded: set[int]) -> Candidates:
+    def of(cls, lists: Mapping[str, Sequence[I64]], excluded: set[int]) -> Candidates:
         """Join the lists of all sources, best first each, and leave out what must not be shown."""
         names = tuple(sorted(lists))
         parts = [(number, part) for number, name in enumerate(names) for part in lists[name]]
@@ -83,11 +82,11 @@ class Candidates:
             kept = kept[~np.isin(keys[kept], np.fromiter(excluded, np.int64, len(excluded)))]
         return cls(keys[kept], places[kept], sources[kept], names)
 
-    def only(self, keep: npt.NDArray[np.bool_]) -> Candidates:
+    def only(self, keep: Bools) -> Candidates:
         """Those of the candidates that `keep`, bool (n,), says."""
         return Candidates(self.keys[keep], self.best[keep], self.sources[keep], self.names)
 
-    def places(self, keys: Sequence[int]) -> Keys:
+    def places(self, keys: Sequence[int]) -> I64:
         """Where these keys stand among the candidates, int64 (len(keys),)."""
         return np.searchsorted(self.keys, np.asarray(keys, dtype=np.int64))
 
@@ -102,7 +101,7 @@ def gather(
     trending: Trending,
     user_row: int | None,
     excluded: set[int],
-    more: Mapping[str, Sequence[Keys]] | None = None,
+    more: Mapping[str, Sequence[I64]] | None = None,
 ) -> Candidates:
     """Ask every source for its best items.
 
@@ -112,7 +111,7 @@ def gather(
         more: lists of further sources.
     """
     activity, linked = trending.activity, personal.linked
-    lists: dict[str, list[Keys]] = {"trending": [trending.keys()], "follows": _following(question, activity)}
+    lists: dict[str, list[I64]] = {"trending": [trending.keys()], "follows": _following(question, activity)}
     if question.vector is not None:
         source = "interests" if question.interests else "personal" if user_row is not None else "recent"
         lists[source] = [personal.best(question.vector, remembered_as(question, user_row))]
@@ -140,7 +139,7 @@ def remembered_as(question: Question, user_row: int | None) -> Hashable:
     return (user_row if user_row is not None else id(question.visitor), recent)
 
 
-def _following(question: Question, activity: Activity) -> list[Keys]:
+def _following(question: Question, activity: Activity) -> list[I64]:
     """What goes with the last items of the visit, and with the last ones of the person."""
     parts = []
     for item in question.last_items:
@@ -155,11 +154,11 @@ def _following(question: Question, activity: Activity) -> list[Keys]:
     return parts
 
 
-def _first_of_each(keys: Keys, *ranks: Keys) -> Keys:
+def _first_of_each(keys: I64, *ranks: I64) -> I64:
     """Where each distinct key stands first by the ranks, the first rank before the next; keys ascending."""
     order = np.lexsort((*reversed(ranks), keys))
     return np.asarray(order[np.diff(keys[order], prepend=-1) != 0])
 
 
-def _heaviest(keys: Keys, weights: npt.NDArray[np.float64], count: int) -> Keys:
+def _heaviest(keys: I64, weights: F64, count: int) -> I64:
     return keys[np.argsort(-weights, kind="stable")[:count]]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from ml.arrays import F64, I32, I64
 from ml.decisions.activity.activity import Activity, ActivityLimits, Visitor
 from ml.decisions.items.shelf import Shelf
 
@@ -20,9 +20,9 @@ class Linked:
 
     def __init__(self, shelf: Shelf | None) -> None:
         self.shelf = shelf
-        self.key_of_row: npt.NDArray[np.int64] = np.zeros(len(shelf.item_ids) if shelf else 0, dtype=np.int64)
+        self.key_of_row: I64 = np.zeros(len(shelf.item_ids) if shelf else 0, dtype=np.int64)
         self._scope_shares: dict[str, dict[int, float]] = {}
-        self._row_of_key: npt.NDArray[np.int32] = np.zeros(0, dtype=np.int32)
+        self._row_of_key: I32 = np.zeros(0, dtype=np.int32)
 
     def link(self, activity: Activity) -> Iterator[int]:
         """Join in small steps, so that the caller can do other things between them; yields items joined so far."""
@@ -45,20 +45,20 @@ class Linked:
         """Bundle row of an activity key, -1 where the bundle does not have the item."""
         return int(self._row_of_key[key]) if key < len(self._row_of_key) else -1
 
-    def rows(self, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def rows(self, keys: I64) -> I64:
         """Bundle rows of activity keys, int64 like `keys`, -1 where the bundle does not have the item."""
         known = keys < len(self._row_of_key)
         rows = np.full(len(keys), -1, dtype=np.int64)
         rows[known] = self._row_of_key[keys[known]]
         return rows
 
-    def trending(self, scope: str) -> npt.NDArray[np.int64]:
+    def trending(self, scope: str) -> I64:
         """Keys of the bundle's trending items in a scope, best first: int64 (n,)."""
         if self.shelf is None or scope not in self.shelf.trending:
             return np.zeros(0, dtype=np.int64)
         return np.asarray(self.key_of_row[self.shelf.trending[scope]])
 
-    def scope_scores(self, scope: str, keys: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    def scope_scores(self, scope: str, keys: I64) -> F64:
         """Share of each key in what the bundle counted in a scope, float64 like `keys`."""
         found = np.zeros(len(keys))
         if self.shelf is None or scope not in self.shelf.trending:

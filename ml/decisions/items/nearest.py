@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from usearch.index import Index
 
+from ml.arrays import F32, I64, Bools
 from ml.recommenders.topk import select_top_k
 
-Vector = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.int64]
 CONNECTIVITY = 24
 EXPANSION_ADD = 96
 EXPANSION_SEARCH = 256  # 160 found .969 of the ten best of a million items around 2,000 centres
@@ -34,8 +32,8 @@ class Nearest:
         ValueError: the saved graph is of other factors.
     """
 
-    def __init__(self, factors: Vector, approximate_above: int, saved: Path | None = None) -> None:
-        known: npt.NDArray[np.bool_] = np.asarray(np.isfinite(factors).all(axis=1))
+    def __init__(self, factors: F32, approximate_above: int, saved: Path | None = None) -> None:
+        known: Bools = np.asarray(np.isfinite(factors).all(axis=1))
         self.factors = np.where(known[:, None], factors, np.float32(0))
         self.known = known
         self._unknown = np.flatnonzero(~known)
@@ -59,13 +57,13 @@ class Nearest:
             self.index.save(str(folder / PRODUCTS))
             self.cosine_index.save(str(folder / COSINES))
 
-    def by_product(self, vector: Vector, k: int) -> Rows:
+    def by_product(self, vector: F32, k: int) -> I64:
         """Rows of the k items with the highest product with `vector` (d,), best first."""
         if self.index is not None:
             return _searched(self.index, np.append(vector, np.float32(0)), k)
         return self.by_products(vector[None, :], k)[0]
 
-    def by_products(self, vectors: Vector, k: int) -> list[Rows]:
+    def by_products(self, vectors: F32, k: int) -> list[I64]:
         """`by_product` of many vectors, float32 (b, d), in one pass over the items."""
         if self.index is not None:
             return [self.by_product(vector, k) for vector in vectors]
@@ -74,7 +72,7 @@ class Nearest:
         best, values = select_top_k(scores, min(k, scores.shape[1]))
         return [row[np.isfinite(value)].astype(np.int64) for row, value in zip(best, values, strict=True)]
 
-    def by_cosine(self, row: int, k: int) -> Rows:
+    def by_cosine(self, row: int, k: int) -> I64:
         """Rows of the k items nearest to an item, without itself."""
         if self.cosine_index is not None:
             found = _searched(self.cosine_index, self.factors[row], k + 1)
@@ -85,7 +83,7 @@ class Nearest:
         best, values = select_top_k(scores[None, :], min(k, len(scores)))
         return np.asarray(best[0][np.isfinite(values[0])], dtype=np.int64)
 
-    def cosines(self, row: int, rows: Rows) -> Vector:
+    def cosines(self, row: int, rows: I64) -> F32:
         """Cosine of an item with others, float32 (n,)."""
         products = self.factors[rows] @ self.factors[row]
         return np.asarray(products / (self._lengths[rows] * self._lengths[row]), dtype=np.float32)
@@ -97,12 +95,12 @@ class Nearest:
         index.expansion_search = EXPANSION_SEARCH
         return index
 
-    def _lifted(self, lengths: Vector) -> Vector:
+    def _lifted(self, lengths: F32) -> F32:
         """Factors with one more dimension, so that the nearest by angle is the one with the highest product."""
         rest = np.sqrt(np.maximum(self._longest**2 - lengths**2, 0.0)).astype(np.float32)
         return np.column_stack([self.factors, rest])
 
-    def _graph(self, vectors: Vector, metric: str) -> Index:
+    def _graph(self, vectors: F32, metric: str) -> Index:
         """A graph over the items that are known."""
         index = Index(
             ndim=vectors.shape[1],
@@ -117,6 +115,6 @@ class Nearest:
         return index
 
 
-def _searched(index: Index, vector: Vector, k: int) -> Rows:
+def _searched(index: Index, vector: F32, k: int) -> I64:
     """Rows of the k nearest, best first."""
     return np.asarray(index.search(vector.astype(np.float32), k).keys, dtype=np.int64)

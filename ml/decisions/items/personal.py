@@ -6,16 +6,13 @@ from collections import OrderedDict
 from collections.abc import Hashable
 
 import numpy as np
-import numpy.typing as npt
 
+from ml.arrays import F32, F64, I64
 from ml.decisions.activity.activity import Visitor
 from ml.decisions.items.linked import Linked
 from ml.decisions.items.nearest import Nearest
 from ml.decisions.items.shelf import Shelf
 
-Keys = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Vector = npt.NDArray[np.float32]
 FOLDED_ITEMS = 20
 RECENT_SHARE = 0.5
 SMALL = 1e-6
@@ -35,12 +32,12 @@ class Personal:
         self.linked = linked
         self.nearest = nearest
         self.count = count
-        self._best: OrderedDict[Hashable, Keys] = OrderedDict()
-        self._similar: OrderedDict[int, Keys] = OrderedDict()
+        self._best: OrderedDict[Hashable, I64] = OrderedDict()
+        self._similar: OrderedDict[int, I64] = OrderedDict()
         self.hits = 0
         self.misses = 0
 
-    def vector(self, visitor: Visitor | None, user_row: int | None) -> tuple[Vector | None, str]:
+    def vector(self, visitor: Visitor | None, user_row: int | None) -> tuple[F32 | None, str]:
         """Factors of the person and their source: `personal` from training, `recent` from events alone."""
         shelf = self.linked.shelf
         if shelf is None:
@@ -55,11 +52,11 @@ class Personal:
         size = RECENT_SHARE * shelf.spread(known) / max(shelf.spread(folded), SMALL)
         return np.asarray((1 - RECENT_SHARE) * known + size * folded, dtype=np.float32), "personal"
 
-    def folded(self, visitor: Visitor | None) -> Vector | None:
+    def folded(self, visitor: Visitor | None) -> F32 | None:
         """Factors from recent events alone."""
         return self._folded(self.linked.shelf, visitor) if self.linked.shelf else None
 
-    def best(self, vector: Vector, remember_as: Hashable = None) -> Keys:
+    def best(self, vector: F32, remember_as: Hashable = None) -> I64:
         """Keys of the items with the highest scores, best first.
 
         Args:
@@ -78,16 +75,16 @@ class Personal:
         """Whether `best` would answer from memory."""
         return remember_as in self._best
 
-    def remember(self, remember_as: Hashable, rows: Keys) -> Keys:
+    def remember(self, remember_as: Hashable, rows: I64) -> I64:
         """Keep the best rows of somebody, as a search found them; returns their keys."""
-        keys: Keys = self.linked.key_of_row[rows]
+        keys: I64 = self.linked.key_of_row[rows]
         if remember_as is not None:
             self._best[remember_as] = keys
             if len(self._best) > REMEMBERED:
                 self._best.popitem(last=False)
         return keys
 
-    def scores(self, vector: Vector, keys: Keys) -> Floats:
+    def scores(self, vector: F32, keys: I64) -> F64:
         """Scores of these candidates, centred and scaled over those that the model knows; 0 for the others."""
         shelf = self.linked.shelf
         found = np.zeros(len(keys))
@@ -101,7 +98,7 @@ class Personal:
             found[known] = (scores - scores.mean()) / (scores.std() + 1e-9)
         return found
 
-    def similar(self, item: int, count: int) -> Keys:
+    def similar(self, item: int, count: int) -> I64:
         """Keys of the items nearest to an item in the model, nearest first; empty for items it does not know."""
         row = self.linked.row(item)
         shelf = self.linked.shelf
@@ -113,7 +110,7 @@ class Personal:
                 self._similar.popitem(last=False)
         return self._similar[row]
 
-    def likeness(self, item: int, keys: Keys) -> Floats:
+    def likeness(self, item: int, keys: I64) -> F64:
         """Cosine of these candidates with an item, 0 where the model knows one of the two not."""
         found = np.zeros(len(keys))
         shelf, row = self.linked.shelf, self.linked.row(item)
@@ -125,7 +122,7 @@ class Personal:
         found[known] = self.nearest.cosines(row, rows[known])
         return found
 
-    def vectors(self, keys: Keys) -> Vector:
+    def vectors(self, keys: I64) -> F32:
         """Factors of these items, float32 (n, d); zeros where the model does not know one."""
         shelf = self.linked.shelf
         if shelf is None or shelf.bundle.item_factors is None:
@@ -139,7 +136,7 @@ class Personal:
         rows = [linked.row(key) for key, _ in visitor.recent[-FOLDED_ITEMS:]]
         return [row for row in rows if row >= 0]
 
-    def _folded(self, shelf: Shelf | None, visitor: Visitor | None) -> Vector | None:
+    def _folded(self, shelf: Shelf | None, visitor: Visitor | None) -> F32 | None:
         if shelf is None or visitor is None:
             return None
         rows = self._pairs(self.linked, visitor)

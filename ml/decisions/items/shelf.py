@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.arrays import F32, F64, I32, I64, Bools
 from ml.bundle import Bundle
 from ml.bundle.fold_in import ItemMoments, contributions, folded_in
 
@@ -42,7 +42,7 @@ class Shelf:
             else np.zeros(len(self.item_ids))
         )
         has_segment = "segment" in bundle.users.column_names
-        self.segment: npt.NDArray[np.int32] | None = None
+        self.segment: I32 | None = None
         self.segments: list[str] = []
         if has_segment:
             self.segment, self.segments = _codes(bundle.users["segment"])
@@ -50,19 +50,19 @@ class Shelf:
         self.known_items = _known(bundle.item_factors)
         self._moments = None if bundle.item_factors is None else ItemMoments(bundle.item_factors[self.known_items])
 
-    def user_vector(self, user_row: int | None) -> npt.NDArray[np.float32] | None:
+    def user_vector(self, user_row: int | None) -> F32 | None:
         """Factors of a user that the model knows, float32 (d,)."""
         factors = self.bundle.user_factors
         if user_row is None or factors is None or not self.known_users[user_row]:
             return None
-        vector: npt.NDArray[np.float32] = factors[user_row]
+        vector: F32 = factors[user_row]
         return vector
 
     def is_known(self, row: int) -> bool:
         """Whether the model has factors of an item."""
         return bool(len(self.known_items)) and bool(self.known_items[row])
 
-    def fold_in(self, rows: list[int], weights: list[float]) -> npt.NDArray[np.float32] | None:
+    def fold_in(self, rows: list[int], weights: list[float]) -> F32 | None:
         """Factors of somebody who opened these items, float32 (d,), as the model itself would fold them in.
 
         Args:
@@ -82,7 +82,7 @@ class Shelf:
         strengths = np.array([weights[place] for place in known], dtype=np.float32)
         return folded_in(fold_in, self._moments, chosen, strengths)
 
-    def fold_in_contributions(self, opened: list[int], wanted: list[int]) -> npt.NDArray[np.float64]:
+    def fold_in_contributions(self, opened: list[int], wanted: list[int]) -> F64:
         """What each opened item adds to the model's score of each wanted one: float64 (len(opened), len(wanted)).
 
         Args:
@@ -100,7 +100,7 @@ class Shelf:
             found[np.ix_(self.known_items[opened], self.known_items[wanted])] = parts
         return found
 
-    def spread(self, vector: npt.NDArray[np.float32]) -> float:
+    def spread(self, vector: F32) -> float:
         """Standard deviation of a vector's scores over the items that the model knows."""
         if self._moments is None:
             return 0.0
@@ -116,7 +116,7 @@ class Shelf:
         code = self.language[row]
         return self.languages[code] if code >= 0 else None
 
-    def of_topic(self, topic: str, count: int) -> npt.NDArray[np.int64]:
+    def of_topic(self, topic: str, count: int) -> I64:
         """Rows of the items of a category or with a tag, the most popular first: int64 (at most count,)."""
         within = np.zeros(len(self.item_ids), dtype=bool)
         if topic in self.categories:
@@ -133,7 +133,7 @@ class Shelf:
         return title
 
 
-def _codes(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], list[str]]:
+def _codes(column: pa.ChunkedArray) -> tuple[I32, list[str]]:
     encoded = pc.dictionary_encode(pc.cast(column, pa.string())).combine_chunks()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], pa.string()).dictionary_encode()
@@ -141,28 +141,28 @@ def _codes(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], list[str]]:
     return codes, list(encoded.dictionary.to_pylist())
 
 
-def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+def _numbers(column: pa.ChunkedArray) -> F64:
     return np.asarray(pc.fill_null(pc.cast(column, pa.float64()), float("nan")), dtype=np.float64)
 
 
-def _seconds(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+def _seconds(column: pa.ChunkedArray) -> F64:
     micros = pc.cast(pc.cast(column, pa.timestamp("us", tz="UTC")), pa.int64())
     return _numbers(micros) / 1e6
 
 
-def _known(factors: npt.NDArray[np.float32] | None) -> npt.NDArray[np.bool_]:
+def _known(factors: F32 | None) -> Bools:
     if factors is None:
         return np.zeros(0, dtype=bool)
     return np.asarray(np.isfinite(factors[:, 0])) if factors.shape[1] else np.zeros(len(factors), dtype=bool)
 
 
-def _trending(bundle: Bundle) -> tuple[dict[str, npt.NDArray[np.int64]], dict[str, npt.NDArray[np.float64]]]:
+def _trending(bundle: Bundle) -> tuple[dict[str, I64], dict[str, F64]]:
     rows = pc.index_in(bundle.trending["item_id"], value_set=bundle.items["item_id"].combine_chunks())
     row = np.asarray(pc.fill_null(rows, -1)).astype(np.int64)
     scope, names = _codes(bundle.trending["scope"])
     score = _numbers(bundle.trending["score"])
-    found: dict[str, npt.NDArray[np.int64]] = {}
-    scores: dict[str, npt.NDArray[np.float64]] = {}
+    found: dict[str, I64] = {}
+    scores: dict[str, F64] = {}
     for code, name in enumerate(names):
         places = np.flatnonzero((scope == code) & (row >= 0))
         places = places[np.argsort(-score[places], kind="stable")]

@@ -15,11 +15,10 @@ from typing import Any
 
 import lightgbm as lgb
 import numpy as np
-import numpy.typing as npt
 
-from ml.decisions.ranker.features import NAMES, Matrix
+from ml.arrays import F32, F64
+from ml.decisions.ranker.features import NAMES
 
-Floats = npt.NDArray[np.float64]
 PRIOR_WEIGHTS = {"next_7d": 4.0, "near_4h": 1.0, "popular_30m": 0.6, "popular_2h": 0.3, "personal": 0.5}
 CORRECTED = (
     "popular_5m", "popular_30m", "popular_8h", "next_30m", "next_7d", "near_4h", "age", "category_share",
@@ -45,8 +44,8 @@ class Blend:
         self,
         *,
         ranker: lgb.Booster | None,
-        means: Floats,
-        deviations: Floats,
+        means: F64,
+        deviations: F64,
         scale: float = 1.0,
         figures: dict[str, Any] | None = None,
     ) -> None:
@@ -66,14 +65,14 @@ class Blend:
         """How many questions it was learned from."""
         return int(self.figures.get("questions", 0))
 
-    def base(self, rows: Matrix) -> Floats:
+    def base(self, rows: F32) -> F64:
         """Score of each candidate before the correction, float64 (n,)."""
         if self.ranker is not None:
             scores = self.ranker.predict(rows, num_threads=1)
             return np.asarray(scores, dtype=np.float64) / self.scale
         return np.asarray(rows @ _PRIOR, dtype=np.float64)
 
-    def inputs(self, rows: Matrix) -> Floats:
+    def inputs(self, rows: F32) -> F64:
         """Standardised features of the correction, clipped to ±4: float64 (n, len(CORRECTED))."""
         columns = _CORRECTED
         return np.asarray(np.clip((rows[:, columns] - self.means[columns]) / self.deviations[columns], -4.0, 4.0))
@@ -116,7 +115,7 @@ class Blend:
 class Correction:
     """What is learned online: weights of the standardised features, and biases of items by key."""
 
-    weights: Floats = field(default_factory=lambda: np.zeros(len(CORRECTED)))
+    weights: F64 = field(default_factory=lambda: np.zeros(len(CORRECTED)))
     biases: OrderedDict[int, float] = field(default_factory=OrderedDict)
     updates: int = 0
 
@@ -138,13 +137,13 @@ class OnlineLearner:
         self.kept_biases = biases
         self.correction = Correction()
 
-    def scores(self, base: Floats, inputs: Floats, keys: list[int]) -> Floats:
+    def scores(self, base: F64, inputs: F64, keys: list[int]) -> F64:
         """Base scores with the correction, float64 (n,); without the items' biases where no keys are given."""
         bias = self.correction.biases
         own = np.array([bias.get(key, 0.0) for key in keys]) if keys else 0.0
         return np.asarray(base + inputs @ self.correction.weights + own)
 
-    def learn(self, base: Floats, inputs: Floats, keys: list[int], chosen: int) -> None:
+    def learn(self, base: F64, inputs: F64, keys: list[int], chosen: int) -> None:
         """One step: of the candidates `keys`, the one at place `chosen` was opened."""
         scores = self.scores(base, inputs, keys)
         chances = np.exp(scores - scores.max())

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ml.arrays import F32, F64, I64
 from ml.decisions.activity.activity import SCOPE_KINDS, Activity, Visit, Visitor
-from ml.decisions.activity.follows import Floats, Follows
+from ml.decisions.activity.follows import Follows
 from ml.decisions.items.personal import Personal
 
-Keys = npt.NDArray[np.int64]
-Matrix = npt.NDArray[np.float32]
 LAST_ITEMS = 3
 PRIOR = 3.0
 PULL = 5.0
@@ -81,7 +79,7 @@ class Question:
     at: float
     visit: Visit | None = None
     visitor: Visitor | None = None
-    vector: npt.NDArray[np.float32] | None = None
+    vector: F32 | None = None
     segment: str | None = None
     interests: tuple[str, ...] = ()
     place: tuple[str | None, str | None, str | None] = (None, None, None)
@@ -105,15 +103,15 @@ class Features:
 
     def __init__(self, activity: Activity) -> None:
         self.activity = activity
-        self._scratch: Floats = np.zeros((1024, 3))
+        self._scratch: F64 = np.zeros((1024, 3))
 
-    def rows(self, question: Question, keys: Keys, personal: Personal) -> Matrix:
+    def rows(self, question: Question, keys: I64, personal: Personal) -> F32:
         """Feature rows of the candidates: float32 (n, len(NAMES)), columns as NAMES."""
         activity, n = self.activity, len(keys)
         found = np.zeros((n, len(NAMES)), dtype=np.float32)
         column = 0
 
-        def put(values: Floats) -> None:
+        def put(values: F64) -> None:
             nonlocal column
             width = values.shape[1]
             found[:, column : column + width] = values
@@ -132,7 +130,7 @@ class Features:
         put(np.repeat(self._asking(question)[None, :], n, axis=0))
         return found
 
-    def _weights(self, follows: Follows, item: int, at: float, keys: Keys) -> tuple[Floats, Floats]:
+    def _weights(self, follows: Follows, item: int, at: float, keys: I64) -> tuple[F64, F64]:
         """How much each candidate goes with `item`, float64 (n, half-lives), and all together, (half-lives,)."""
         neighbours = follows.of.get(item)
         width = len(follows.half_lives)
@@ -148,12 +146,12 @@ class Features:
         scale = follows.scale(at)
         return values * scale, neighbours.mass * scale
 
-    def _shares(self, follows: Follows, item: int, at: float, keys: Keys) -> Floats:
+    def _shares(self, follows: Follows, item: int, at: float, keys: I64) -> F64:
         """Share of each candidate among what goes with `item`, float64 (n, half-lives)."""
         weights, mass = self._weights(follows, item, at, keys)
         return np.asarray(weights / (mass + PRIOR))
 
-    def _last(self, question: Question, keys: Keys, popular: Floats) -> Floats:
+    def _last(self, question: Question, keys: I64, popular: F64) -> F64:
         found = np.zeros((len(keys), len(LAST)))
         found[:, 6:] = np.log(popular + SMALL)[:, None]
         if question.last_items:
@@ -164,7 +162,7 @@ class Features:
                 found[:, 8 + place] = np.log(_backed_off(weights[:, :1], mass[:1], popular) + SMALL)
         return found
 
-    def _before(self, question: Question, keys: Keys) -> Floats:
+    def _before(self, question: Question, keys: I64) -> F64:
         last, at = question.last_items, question.at
         found = np.zeros((len(keys), len(BEFORE)))
         for place, item in enumerate(last[1:]):
@@ -185,7 +183,7 @@ class Features:
                 found[:, 8] = shares[:, 1]
         return found
 
-    def _scopes(self, question: Question, keys: Keys) -> Floats:
+    def _scopes(self, question: Question, keys: I64) -> F64:
         found = np.full((len(keys), 4), np.log(SMALL))
         category = self.activity.categories.get(question.last_items[0]) if question.last_items else None
         number = self.activity.scope_numbers.get(f"after:{category}")
@@ -198,7 +196,7 @@ class Features:
                 found[:, place] = np.log(shares[:, 1] + SMALL)
         return found
 
-    def _groups(self, question: Question, keys: Keys, popular: Floats) -> Floats:
+    def _groups(self, question: Question, keys: I64, popular: F64) -> F64:
         """Share in groups of openings and people like this one, and how far it is above that among all."""
         found = np.zeros((len(keys), len(GROUPS)))
         scopes = (self.activity.place_scope(question.visit), self.activity.taste_scope(question.visitor))
@@ -213,9 +211,7 @@ class Features:
             found[:, 2 * place + 1] = np.log((expected + SMALL) / (popular + SMALL))
         return found
 
-    def _facts(
-        self, question: Question, keys: Keys, personal: Personal, popular: Floats, following: Floats
-    ) -> Floats:
+    def _facts(self, question: Question, keys: I64, personal: Personal, popular: F64, following: F64) -> F64:
         linked = personal.linked
         at, activity = question.at, self.activity
         found = np.zeros((len(keys), len(FACTS)))
@@ -260,7 +256,7 @@ class Features:
         found[:, 11] = np.log((following[:, 4] + 1e-3) / (popular[:, 2] + 1e-3))
         return found
 
-    def _asking(self, question: Question) -> Floats:
+    def _asking(self, question: Question) -> F64:
         visit, visitor, at = question.visit, question.visitor, question.at
         opened = visitor.opened if visitor else 0
         last = question.last_items
@@ -283,7 +279,7 @@ class Features:
         )
 
 
-def _backed_off(weights: Floats, mass: Floats, popular: Floats) -> Floats:
+def _backed_off(weights: F64, mass: F64, popular: F64) -> F64:
     """Chance of each candidate where little is known of what goes with an item, float64 (n,).
 
     The share at each half-life is drawn towards that at the next longer one, the longest towards popularity.
@@ -298,7 +294,7 @@ def _backed_off(weights: Floats, mass: Floats, popular: Floats) -> Floats:
     return chances
 
 
-def _places(values: Floats) -> Floats:
+def _places(values: F64) -> F64:
     """Place of each value when they are sorted, the highest 0."""
     places = np.empty(len(values))
     places[np.argsort(-values, kind="stable")] = np.arange(len(values))

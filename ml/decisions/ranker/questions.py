@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from ml.decisions.ranker.features import Matrix
+from ml.arrays import F32, I64, Bools
 
 LEARNED_SHARE = 0.25  # of what was not opened: three times the questions then take as long, and rank better
 
@@ -18,7 +17,7 @@ LEARNED_SHARE = 0.25  # of what was not opened: three times the questions then t
 class AskedQuestion:
     """Candidates as they were just before one of them was opened: float32 (n, features), and which one it was."""
 
-    rows: Matrix
+    rows: F32
     opened: int
 
     def thinned(self, generator: np.random.Generator) -> AskedQuestion:
@@ -67,7 +66,7 @@ class QuestionLog:
 
 def joined(
     questions: Sequence[AskedQuestion],
-) -> tuple[Matrix, npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+) -> tuple[F32, Bools, I64]:
     """Candidates float32 (total, features), which were opened bool (total,), and how many each question has."""
     sizes = np.array([len(question.rows) for question in questions])
     opened = np.zeros(int(sizes.sum()), dtype=bool)

@@ -14,14 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ml.arrays import F32, F64
 from ml.decisions.ranker.blend import Blend
-from ml.decisions.ranker.features import Matrix
 from ml.decisions.ranker.questions import AskedQuestion, joined
 from ml.decisions.ranker.training import calibrated_scale, fit_ranker, hit_rate
 
-Floats = npt.NDArray[np.float64]
 K = 5
 FRESHNESS = 2.0  # how many of the published ranker's questions a newer one is worth
 
@@ -79,7 +77,7 @@ def refit(learned: Sequence[AskedQuestion], held: Sequence[AskedQuestion], publi
     )
 
 
-def mixed(published: Blend, fresh: Blend | None, rows: Matrix) -> Floats:
+def mixed(published: Blend, fresh: Blend | None, rows: F32) -> F64:
     """Score of each candidate, float64 (n,), of both rankers; of one, where only one was learned.
 
     Each counts as the questions that it was learned from, newer ones more.

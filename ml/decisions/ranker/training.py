@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import lightgbm as lgb
 import numpy as np
-import numpy.typing as npt
 
+from ml.arrays import F32, F64, I64, Bools
 from ml.decisions.activity.activity import OPENINGS, Activity, ActivityLimits, Change
 from ml.decisions.items.candidates import Trending, gather
 from ml.decisions.items.linked import Linked
@@ -15,7 +15,7 @@ from ml.decisions.items.nearest import Nearest
 from ml.decisions.items.personal import Personal
 from ml.decisions.items.shelf import Shelf
 from ml.decisions.ranker.blend import Blend
-from ml.decisions.ranker.features import Features, Matrix, Question
+from ml.decisions.ranker.features import Features, Question
 from ml.decisions.ranker.questions import AskedQuestion, QuestionLog, joined
 
 PERSONAL = 50
@@ -88,9 +88,7 @@ def train_blend(
     return blend
 
 
-def fit_ranker(
-    rows: Matrix, opened: npt.NDArray[np.bool_], sizes: npt.NDArray[np.int64], *, seed: int, threads: int
-) -> lgb.Booster:
+def fit_ranker(rows: F32, opened: Bools, sizes: I64, *, seed: int, threads: int) -> lgb.Booster:
     """The trees, learned from questions as `joined` gives them."""
     ranker = lgb.LGBMRanker(**TREES, random_state=seed, n_jobs=threads)
     return ranker.fit(rows, opened, group=sizes).booster_
@@ -144,9 +142,7 @@ def _asked_openings(changes: Sequence[Change]) -> list[int]:
     return openings[int(FILLING_SHARE * len(openings)) :]
 
 
-def calibrated_scale(
-    scores: npt.NDArray[np.float64], opened: npt.NDArray[np.bool_], sizes: npt.NDArray[np.int64]
-) -> float:
+def calibrated_scale(scores: F64, opened: Bools, sizes: I64) -> float:
     """What scores are divided by, so that their softmax over a question's candidates tells chances best."""
     starts = np.r_[0, np.cumsum(sizes)[:-1]]
     question = np.repeat(np.arange(len(sizes)), sizes)
@@ -161,9 +157,7 @@ def calibrated_scale(
     return min((spread / sharpness for sharpness in (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)), key=surprise)
 
 
-def hit_rate(
-    scores: npt.NDArray[np.float64], opened: npt.NDArray[np.bool_], sizes: npt.NDArray[np.int64], k: int
-) -> float:
+def hit_rate(scores: F64, opened: Bools, sizes: I64, k: int) -> float:
     """Share of questions whose opened item is among the k best; chance orders the candidates that tie with it."""
     starts = np.r_[0, np.cumsum(sizes)[:-1]]
     own = np.repeat(np.add.reduceat(np.where(opened, scores, 0.0), starts), sizes)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ml.arrays import F64
 from ml.settings.decisions import BanditSettings
 
-Floats = npt.NDArray[np.float64]
 CONTEXT = (
     "constant", "is_known", "mobile", "desktop", "morning", "midday", "afternoon", "evening", "night", "weekend",
 )  # fmt: skip
@@ -34,12 +33,10 @@ class ThompsonSampling:
 
     def __init__(self, settings: BanditSettings) -> None:
         self.settings = settings
-        self._models: dict[str, tuple[Floats, Floats]] = {}
-        self._own: dict[str, tuple[Floats, Floats]] = {}
+        self._models: dict[str, tuple[F64, F64]] = {}
+        self._own: dict[str, tuple[F64, F64]] = {}
 
-    def choose(
-        self, slot: str, variants: Sequence[str], context: Floats, generator: np.random.Generator
-    ) -> Choice:
+    def choose(self, slot: str, variants: Sequence[str], context: F64, generator: np.random.Generator) -> Choice:
         """Draw a variant.
 
         Args:
@@ -50,8 +47,8 @@ class ThompsonSampling:
         return Choice(variants[place], float(chances[place]))
 
     def propensities(
-        self, slot: str, variants: Sequence[str], context: Floats, generator: np.random.Generator
-    ) -> Floats:
+        self, slot: str, variants: Sequence[str], context: F64, generator: np.random.Generator
+    ) -> F64:
         """Probability of each variant, float64 (len(variants),), summing to one."""
         draws = np.empty((self.settings.draws, len(variants)))
         for place, variant in enumerate(variants):
@@ -64,7 +61,7 @@ class ThompsonSampling:
         least = min(self.settings.minimum_propensity, 1.0 / len(variants))
         return np.asarray(least + (1.0 - least * len(variants)) * won)
 
-    def learn(self, slot: str, variant: str, context: Floats, reward: float) -> None:
+    def learn(self, slot: str, variant: str, context: F64, reward: float) -> None:
         """A variant was shown in this context and earned `reward` (0 … 1)."""
         name, seen, earned = f"{slot}/{variant}", np.outer(context, context), reward * context
         precision, weighted = self._model(slot, variant)
@@ -99,14 +96,14 @@ class ThompsonSampling:
             if len(model["weighted"]) == len(CONTEXT)
         }
 
-    def _model(self, slot: str, variant: str) -> tuple[Floats, Floats]:
+    def _model(self, slot: str, variant: str) -> tuple[F64, F64]:
         return self._named(f"{slot}/{variant}")
 
-    def _named(self, name: str) -> tuple[Floats, Floats]:
+    def _named(self, name: str) -> tuple[F64, F64]:
         return self._models.get(name) or (np.eye(len(CONTEXT)), np.zeros(len(CONTEXT)))
 
 
-def context_of(*, is_known: bool, device_type: str | None, daypart: str, is_weekend: bool) -> Floats:
+def context_of(*, is_known: bool, device_type: str | None, daypart: str, is_weekend: bool) -> F64:
     """The bandit's view of a situation, float64 (len(CONTEXT),)."""
     holds = {"constant", device_type, daypart}
     holds |= {"is_known"} if is_known else set()

@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from math import ceil, log, sqrt
 
 import numpy as np
-import numpy.typing as npt
 import tea_tasting as tt
 import tea_tasting.aggr
 from scipy.stats import norm
 
+from ml.arrays import F64
 from ml.experiments.analysis.group_sequential import boundaries
 from ml.experiments.analysis.history import Baseline
 from ml.experiments.definition.definition import DecisionRule, Experiment
 
-Floats = npt.NDArray[np.float64]
 _BINARY_KINDS = ("proportion", "retention", "funnel")
 
 
@@ -44,8 +43,8 @@ class Design:
     units: int
     days: int | None
     window_days: int
-    curve_units: Floats
-    curve_power: Floats
+    curve_units: F64
+    curve_power: F64
 
     def detectable_lift(self, days: int) -> float:
         """Relative lift that the plan's power finds after these days of intake, for small lifts."""

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from math import nan, sqrt
 
 import numpy as np
-import numpy.typing as npt
 import tea_tasting as tt
 import tea_tasting.aggr
 
+from ml.arrays import F64
 from ml.experiments.analysis.moments import Moments
 from ml.experiments.analysis.outcomes import COVARIATE, DENOMINATOR, DENOMINATOR_COVARIATE, NUMERATOR
 
-Floats = npt.NDArray[np.float64]
 CONTROL = 0
 
 
@@ -185,7 +184,7 @@ def _covariate_coefficient(group: tea_tasting.aggr.Aggregates) -> float:
 def _arm(
     names: tuple[str, ...],
     groups: list[tea_tasting.aggr.Aggregates],
-    weights: Floats,
+    weights: F64,
     coefficient: float,
     offset: float,
 ) -> tuple[float, float]:

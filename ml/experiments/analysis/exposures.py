@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.arrays import I8, I16, I32, I64, Bools
 from ml.experiments.definition.definition import Experiment
 from ml.experiments.definition.hashing import hash_column
 
@@ -36,20 +36,20 @@ class Units:
     variants: tuple[str, ...]
     segments: tuple[str, ...]
     ids: pa.Array
-    variant: npt.NDArray[np.int8]
-    segment: npt.NDArray[np.int16]
-    exposed_at: npt.NDArray[np.int64]
-    step: npt.NDArray[np.int16]
+    variant: I8
+    segment: I16
+    exposed_at: I64
+    step: I16
 
     def __len__(self) -> int:
         return len(self.variant)
 
-    def cohort_day(self, starts_at: datetime) -> npt.NDArray[np.int32]:
+    def cohort_day(self, starts_at: datetime) -> I32:
         """Whole days from the start of the experiment to each unit's first exposure; shape (n_units,)."""
         start = _microseconds(starts_at)
         return np.maximum((self.exposed_at - start) // _MICROSECONDS_A_DAY, 0).astype(np.int32)
 
-    def observed_days(self, as_of: datetime) -> npt.NDArray[np.int32]:
+    def observed_days(self, as_of: datetime) -> I32:
         """Whole days between each unit's first exposure and `as_of`; shape (n_units,)."""
         return ((_microseconds(as_of) - self.exposed_at) // _MICROSECONDS_A_DAY).astype(np.int32)
 
@@ -130,7 +130,7 @@ def resolve_units(exposures: pa.Table, experiment: Experiment) -> tuple[Units, E
     return units, counts
 
 
-def _codes(column: pa.ChunkedArray, names: tuple[str, ...]) -> npt.NDArray[np.int16]:
+def _codes(column: pa.ChunkedArray, names: tuple[str, ...]) -> I16:
     """Index of each value in `names`, -1 for any other; by dictionary, so that strings are compared once each."""
     encoded = _contiguous(column)
     if not pa.types.is_dictionary(encoded.type):
@@ -141,7 +141,7 @@ def _codes(column: pa.ChunkedArray, names: tuple[str, ...]) -> npt.NDArray[np.in
     return np.asarray(lookup[indices], dtype=np.int16)
 
 
-def _factorize(column: pa.ChunkedArray, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int32], pa.Array]:
+def _factorize(column: pa.ChunkedArray, rows: I64) -> tuple[I32, pa.Array]:
     """Number the distinct values in the order of their first row.
 
     Mostly each person has one row. Distinct hashes prove that in a third of the time and memory of a dictionary.
@@ -165,9 +165,7 @@ def _contiguous(column: pa.ChunkedArray) -> pa.Array:
     return combined
 
 
-def _first_of_each(
-    person: npt.NDArray[np.int32], times: npt.NDArray[np.int64], code: npt.NDArray[np.int16], n_persons: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+def _first_of_each(person: I32, times: I64, code: I16, n_persons: int) -> tuple[I64, Bools]:
     """Row of each person's earliest exposure (ties: the lower variant index), and who saw two variants."""
     if len(person) == n_persons:
         first = np.empty(n_persons, dtype=np.int64)
@@ -185,7 +183,7 @@ def _first_of_each(
     return order[starts], mixed
 
 
-def _segments(exposures: pa.Table, rows: npt.NDArray[np.int64]) -> tuple[tuple[str, ...], npt.NDArray[np.int16]]:
+def _segments(exposures: pa.Table, rows: I64) -> tuple[tuple[str, ...], I16]:
     if "segment" not in exposures.column_names:
         return (UNSEGMENTED,), np.zeros(len(rows), dtype=np.int16)
     column = pc.fill_null(pc.cast(exposures["segment"], pa.string()), UNSEGMENTED)
@@ -193,7 +191,7 @@ def _segments(exposures: pa.Table, rows: npt.NDArray[np.int64]) -> tuple[tuple[s
     return names, _codes(column, names)[rows].astype(np.int16)
 
 
-def _steps(experiment: Experiment, times: npt.NDArray[np.int64]) -> npt.NDArray[np.int16]:
+def _steps(experiment: Experiment, times: I64) -> I16:
     starts = [_microseconds(step.starts_at) for step in experiment.steps]
     return np.maximum(np.searchsorted(starts, times, side="right") - 1, 0).astype(np.int16)
 

@@ -10,12 +10,12 @@ from itertools import pairwise
 from math import e, pi, sqrt
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.special import ndtr
 from scipy.stats import norm
 
-Floats = npt.NDArray[np.float64]
+from ml.arrays import F64
+
 _NODES = 401
 _REACH = 8.0
 _MAXIMUM = 12.0
@@ -56,7 +56,7 @@ def boundaries(information: list[float], alpha: float, spending: str) -> list[fl
         step = share - (information[look - 1] if look else 0.0)
         scale = sqrt(step)
 
-        def crossing(z: float, places: Floats, density: Floats, scale: float, share: float) -> float:
+        def crossing(z: float, places: F64, density: F64, scale: float, share: float) -> float:
             edge = z * sqrt(share)
             if not len(places):
                 return float(2 * ndtr(-z))
@@ -65,8 +65,8 @@ def boundaries(information: list[float], alpha: float, spending: str) -> list[fl
 
         def excess(
             z: float,
-            places: Floats = places,
-            density: Floats = density,
+            places: F64 = places,
+            density: F64 = density,
             scale: float = scale,
             share: float = share,
             to_spend: float = to_spend,
@@ -80,7 +80,7 @@ def boundaries(information: list[float], alpha: float, spending: str) -> list[fl
     return found
 
 
-def _advance(places: Floats, density: Floats, edge: float, scale: float) -> tuple[Floats, Floats]:
+def _advance(places: F64, density: F64, edge: float, scale: float) -> tuple[F64, F64]:
     """Density of the motion at this look, among the paths that did not stop; already times the Simpson weights."""
     grid = np.linspace(-edge, edge, _NODES)
     weights = np.ones(_NODES)
@@ -92,6 +92,6 @@ def _advance(places: Floats, density: Floats, edge: float, scale: float) -> tupl
     return grid, weights * (kernel @ density)
 
 
-def _normal_density(distance: Floats, scale: float) -> Floats:
+def _normal_density(distance: F64, scale: float) -> F64:
     # scipy's norm.pdf checks its arguments for twice as long as it computes.
     return np.asarray(np.exp(-0.5 * (distance / scale) ** 2) / (scale * sqrt(2 * pi)))

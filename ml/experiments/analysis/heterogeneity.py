@@ -7,17 +7,16 @@ from datetime import timedelta
 from math import nan, sqrt
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import chi2, norm
 from statsmodels.stats.meta_analysis import combine_effects
 
+from ml.arrays import F64, I8, I32, Bools
 from ml.experiments.analysis.estimates import CONTROL, Estimate, estimate
 from ml.experiments.analysis.exposures import Units
 from ml.experiments.analysis.moments import Moments
 from ml.experiments.analysis.outcomes import UnitDays
 from ml.experiments.definition.definition import Experiment
 
-Floats = npt.NDArray[np.float64]
 WEEKDAYS: tuple[str, ...] = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -123,7 +122,7 @@ def shrink(effects: list[tuple[str, Estimate]]) -> Heterogeneity:
 def novelty(
     days: UnitDays,
     units: Units,
-    matured: npt.NDArray[np.bool_],
+    matured: Bools,
     measure: str,
     window: int,
     variant: int,
@@ -155,9 +154,9 @@ def novelty(
 
 
 def _daily(
-    arm: npt.NDArray[np.int8],
-    day: npt.NDArray[np.int32],
-    values: Floats,
+    arm: I8,
+    day: I32,
+    values: F64,
     sizes: list[int],
     window: int,
     variant: int,

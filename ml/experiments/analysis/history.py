@@ -13,11 +13,11 @@ from datetime import UTC, date, datetime, timedelta
 from math import sqrt
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import tea_tasting.aggr
 
+from ml.arrays import F64, I64
 from ml.experiments.analysis.exposures import UNSEGMENTED, Units
 from ml.experiments.analysis.moments import accumulate
 from ml.experiments.analysis.outcomes import (
@@ -30,7 +30,6 @@ from ml.experiments.analysis.outcomes import (
 )
 from ml.experiments.definition.metrics import RATIO_KINDS, Metric, Quantile
 
-Floats = npt.NDArray[np.float64]
 _DAY = 86_400_000_000
 _EPOCH = date(1970, 1, 1)
 
@@ -54,7 +53,7 @@ class Baseline:
     explained: float
     units: int
     starts_on: date
-    arrivals: Floats
+    arrivals: F64
     window_days: int
 
     @property
@@ -62,7 +61,7 @@ class Baseline:
         """Square root of the variance."""
         return sqrt(self.variance)
 
-    def weekly_pattern(self) -> Floats:
+    def weekly_pattern(self) -> F64:
         """Arrivals by weekday, Monday first, as multiples of the mean day, over the last whole weeks;
         shape (7,).
         """
@@ -72,7 +71,7 @@ class Baseline:
         mean = by_weekday.mean()
         return by_weekday / mean if mean else np.ones(7)
 
-    def arrivals_until(self, days: int) -> Floats:
+    def arrivals_until(self, days: int) -> F64:
         """Cumulative units after each of `days` days; past the replay, its last two weeks go on repeating."""
         known = self.arrivals
         tail = known[-14:] if len(known) >= 14 else known
@@ -159,7 +158,7 @@ def replay(user_days: pa.Table, start: int, measures: Sequence[str]) -> tuple[Un
     return units, UnitDays(n_units, unit, day, user_days.select(list(measures)), kept)
 
 
-def _dates(user_days: pa.Table) -> npt.NDArray[np.int64]:
+def _dates(user_days: pa.Table) -> I64:
     days = pc.cast(pc.cast(user_days["date"], pa.date32()), pa.int32())
     return np.asarray(days.to_numpy(), dtype=np.int64)
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from math import isnan
 
 import numpy as np
-import numpy.typing as npt
 import tea_tasting as tt
 
+from ml.arrays import I32
 from ml.experiments.analysis.estimates import CONTROL, Estimate, estimate
 from ml.experiments.analysis.exposures import Units
 from ml.experiments.analysis.moments import Moments, accumulate
@@ -33,8 +33,8 @@ class Measured:
 class Layout:
     """How units fall into groups: strata are segments, times ramp steps where these change the shares."""
 
-    strata: npt.NDArray[np.int32]
-    days: npt.NDArray[np.int32]
+    strata: I32
+    days: I32
     shape: tuple[int, int, int]
     segment_strata: list[tuple[int, ...]]
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import tea_tasting.aggr
 
-Floats = npt.NDArray[np.float64]
+from ml.arrays import F64, I64
+
 _BLOCK_ROWS = 1 << 18
 
 
@@ -26,10 +26,10 @@ class Moments:
     """
 
     names: tuple[str, ...]
-    shift: Floats
-    count: Floats
-    sums: Floats
-    products: Floats
+    shift: F64
+    count: F64
+    sums: F64
+    products: F64
 
     def select(
         self, variant: int, strata: Sequence[int] | None = None, *, days: slice = slice(None)
@@ -65,7 +65,7 @@ class Moments:
         """Number of strata."""
         return int(self.count.shape[1])
 
-    def _aggregates(self, count: float, sums: Floats, products: Floats) -> tea_tasting.aggr.Aggregates:
+    def _aggregates(self, count: float, sums: F64, products: F64) -> tea_tasting.aggr.Aggregates:
         with np.errstate(invalid="ignore", divide="ignore"):
             means = sums / count + self.shift
             covariance = (products - np.outer(sums, sums) / count) / (count - 1)
@@ -84,8 +84,8 @@ class Moments:
 
 
 def accumulate(
-    columns: dict[str, Floats],
-    group: npt.NDArray[np.int64],
+    columns: dict[str, F64],
+    group: I64,
     shape: tuple[int, int, int],
 ) -> Moments:
     """Take the moments of per-unit columns.

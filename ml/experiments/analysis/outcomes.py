@@ -10,10 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.arrays import F64, I32, I64, Bools
 from ml.experiments.analysis.exposures import Units
 from ml.experiments.definition.metrics import Funnel, Metric, Proportion, Quantile, Ratio, Retention, Revenue
-
-Floats = npt.NDArray[np.float64]
 
 NUMERATOR = "numerator"
 DENOMINATOR = "denominator"
@@ -30,10 +29,10 @@ class UnitDays:
     """
 
     n_units: int
-    unit: npt.NDArray[np.int32]
-    day: npt.NDArray[np.int32]
+    unit: I32
+    day: I32
     table: pa.Table
-    rows: npt.NDArray[np.int64] | None = None
+    rows: I64 | None = None
 
     def values(self, measure: str) -> npt.NDArray[np.generic]:
         """A measure's numbers, nulls as 0; shape (n_rows,)."""
@@ -45,8 +44,8 @@ class UnitDays:
 class UnitValues:
     """A metric's columns, each float64 (n_units,), and which units have seen their whole window."""
 
-    columns: dict[str, Floats]
-    matured: npt.NDArray[np.bool_]
+    columns: dict[str, F64]
+    matured: Bools
     winsorized_at: float | None = None
 
 
@@ -96,7 +95,7 @@ def unit_values(
     elif ends_at is not None:
         inside &= days.day <= units.observed_days(ends_at)[days.unit]
     winsorized_at = None
-    columns: dict[str, Floats] = {}
+    columns: dict[str, F64] = {}
     if isinstance(metric, Ratio):
         columns[NUMERATOR] = _sum(days, metric.numerator, inside)
         columns[DENOMINATOR] = _sum(days, metric.denominator, inside)
@@ -119,7 +118,7 @@ def unit_values(
     return UnitValues(columns, matured, winsorized_at)
 
 
-def winsorization_cap(values: Floats, quantile: float) -> float:
+def winsorization_cap(values: F64, quantile: float) -> float:
     """Quantile of the values above zero; infinite when there is none."""
     positive = values[values > 0]
     if not len(positive):
@@ -127,7 +126,7 @@ def winsorization_cap(values: Floats, quantile: float) -> float:
     return float(np.quantile(positive, quantile))
 
 
-def _covariates(metric: Metric, days: UnitDays) -> dict[str, Floats]:
+def _covariates(metric: Metric, days: UnitDays) -> dict[str, F64]:
     """The measure before the exposure; columns without any variation are left out, they cannot explain
     anything.
     """
@@ -148,11 +147,11 @@ def _covariates(metric: Metric, days: UnitDays) -> dict[str, Floats]:
     return {COVARIATE: first} if _varies(first) else {}
 
 
-def _varies(values: Floats) -> bool:
+def _varies(values: F64) -> bool:
     return len(values) > 0 and bool(values.min() < values.max())
 
 
-def _sum(days: UnitDays, measure: str, rows: npt.NDArray[np.bool_]) -> Floats:
+def _sum(days: UnitDays, measure: str, rows: Bools) -> F64:
     weights = days.values(measure) * rows
     return np.asarray(np.bincount(days.unit, weights=weights, minlength=days.n_units), dtype=np.float64)
 

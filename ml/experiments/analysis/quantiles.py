@@ -11,23 +11,22 @@ from __future__ import annotations
 from math import nan, sqrt
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import norm
 
+from ml.arrays import F64
 from ml.experiments.analysis.estimates import Estimate
 
-Floats = npt.NDArray[np.float64]
 _Z = float(norm.ppf(0.975))
 
 
-def quantile_estimate(control: Floats, treatment: Floats, quantile: float) -> Estimate:
+def quantile_estimate(control: F64, treatment: F64, quantile: float) -> Estimate:
     """Compare a quantile of two samples; shapes (n_control,), (n_treatment,)."""
     left, left_variance = quantile_of_arm(control, quantile)
     right, right_variance = quantile_of_arm(treatment, quantile)
     return Estimate(left, right, left_variance, right_variance, len(control), len(treatment))
 
 
-def quantile_of_arm(values: Floats, quantile: float) -> tuple[float, float]:
+def quantile_of_arm(values: F64, quantile: float) -> tuple[float, float]:
     """Return a sample's mid-quantile and the variance of it; NaN below ten values."""
     n = len(values)
     if n < 10:
@@ -40,7 +39,7 @@ def quantile_of_arm(values: Floats, quantile: float) -> tuple[float, float]:
     return float(value), float((high - low) / (2 * _Z)) ** 2
 
 
-def _level_variance(quantile: float, mass: Floats, middle: Floats) -> float:
+def _level_variance(quantile: float, mass: F64, middle: F64) -> float:
     """Variance of one unit's part in the level at the quantile: q (1 - q), less what ties take away.
 
     Between two values the level is a mean, with weight w on the upper one, of their mid-distributions, to each of

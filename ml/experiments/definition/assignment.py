@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.arrays import I8, Bools
 from ml.experiments.definition.definition import Experiment, Experiments
 from ml.experiments.definition.hashing import uniform_many, uniform_one
 from ml.experiments.definition.targeting import TARGETING_FIELDS, compile_targeting
@@ -61,8 +61,8 @@ class Assignments:
     """
 
     names: tuple[str, ...]
-    variants: npt.NDArray[np.int8]
-    reasons: npt.NDArray[np.int8]
+    variants: I8
+    reasons: I8
 
     def variant_column(self) -> pa.DictionaryArray:
         """Return the variants as a dictionary column, null where a unit takes no part."""
@@ -146,7 +146,7 @@ def assign_many(
         gates = _gates(experiments, experiment, at)
         undecided = np.ones(len(unit_ids), dtype=bool)
 
-        def close(reason: str, out: npt.NDArray[np.bool_]) -> None:
+        def close(reason: str, out: Bools) -> None:
             leaving = undecided & out
             reasons[leaving] = REASONS.index(reason)
             undecided[leaving] = False
@@ -192,7 +192,7 @@ def _gates(experiments: Experiments, experiment: Experiment, at: datetime) -> _G
     return _Gates(layer_salt, f"traffic:{salt}", f"variant:{salt}", holdouts)
 
 
-def _targeted(text: str, context: pa.Table | None, rows: int) -> npt.NDArray[np.bool_]:
+def _targeted(text: str, context: pa.Table | None, rows: int) -> Bools:
     if context is None:
         raise ValueError(f"targeting {text!r} needs a context table")
     if context.num_rows != rows:

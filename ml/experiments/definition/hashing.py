@@ -9,9 +9,10 @@ sample ratio test of 2,000 of them fell below p = .0001 for .115 % of 20,000 sal
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from ml.arrays import F64, I64, U64
 
 _MULTIPLIER = 0xC6A4A7935BD1E995
 _SHIFT = 47
@@ -20,9 +21,6 @@ _FINAL_SHIFT = 33
 _MASK = (1 << 64) - 1
 # Blocks of 2**16 rows keep the working arrays in cache: 21 million ids a second against 14 in one pass.
 _BLOCK_ROWS = 1 << 16
-
-UInt64s = npt.NDArray[np.uint64]
-Floats = npt.NDArray[np.float64]
 
 
 def hash_bytes(key: bytes, seed: int) -> int:
@@ -55,7 +53,7 @@ def uniform_one(unit_id: str, salt: str) -> float:
     return ((value ^ (value >> _FINAL_SHIFT)) >> 11) * 2.0**-53
 
 
-def uniform_many(unit_ids: pa.Array | pa.ChunkedArray, salt: str) -> Floats:
+def uniform_many(unit_ids: pa.Array | pa.ChunkedArray, salt: str) -> F64:
     """Return each unit's place in [0, 1) under this salt, equal to `uniform_one` of each; shape (n_units,)."""
     values, shift = hash_column(unit_ids, salt_seed(salt)), np.uint64(_FINAL_SHIFT)
     with np.errstate(over="ignore"):
@@ -66,7 +64,7 @@ def uniform_many(unit_ids: pa.Array | pa.ChunkedArray, salt: str) -> Floats:
     return (values >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def hash_column(column: pa.Array | pa.ChunkedArray, seed: int) -> UInt64s:
+def hash_column(column: pa.Array | pa.ChunkedArray, seed: int) -> U64:
     """Hash every string of a column, UTF-8 bytes, without a Python loop over rows.
 
     Accepts string, large_string, string_view and dictionary-encoded columns. Returns uint64, shape (n_rows,).
@@ -111,9 +109,7 @@ def hash_column(column: pa.Array | pa.ChunkedArray, seed: int) -> UInt64s:
     return result
 
 
-def _hash_block(
-    words: UInt64s, begins: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], seed: int
-) -> UInt64s:
+def _hash_block(words: U64, begins: I64, lengths: I64, seed: int) -> U64:
     multiplier, shift = np.uint64(_MULTIPLIER), np.uint64(_SHIFT)
     with np.errstate(over="ignore"):
         value = np.uint64(seed) ^ (lengths.astype(np.uint64) * multiplier)

@@ -11,6 +11,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.arrays import F64, I64
 from ml.experiments.rankers.interleaving import Preference, preference
 from ml.experiments.rankers.off_policy import (
     LoggedDecisions,
@@ -86,9 +87,7 @@ def content_values(answers: pa.Table, slot: str, alpha: float = 0.05) -> list[Po
     return found
 
 
-def _predicted(
-    content: npt.NDArray[np.str_], reward: npt.NDArray[np.float64], person: npt.NDArray[np.int64], target: str
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _predicted(content: npt.NDArray[np.str_], reward: F64, person: I64, target: str) -> tuple[F64, F64]:
     """Mean reward, on the other fold, of the content that was shown and of the target."""
     own, wanted = np.zeros(len(content)), np.zeros(len(content))
     for fold in range(_FOLDS):
@@ -103,7 +102,7 @@ def _predicted(
     return own, wanted
 
 
-def _persons(answers: pa.Table) -> npt.NDArray[np.int64]:
+def _persons(answers: pa.Table) -> I64:
     """A number for each person, in the order of their first answer."""
     encoded = answers["user_id"].combine_chunks().dictionary_encode()
     return np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int64)

@@ -8,12 +8,12 @@ from math import nan, sqrt
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
+from ml.arrays import F64, I64
+
 Item = TypeVar("Item", bound=Hashable)
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,7 @@ def team_draft(
     return Interleaved(tuple(items), tuple(teams))
 
 
-def preference(
-    users: npt.NDArray[np.int64], clicks_a: Floats, clicks_b: Floats, alpha: float = 0.05
-) -> Preference:
+def preference(users: I64, clicks_a: F64, clicks_b: F64, alpha: float = 0.05) -> Preference:
     """Compare the teams' clicks of interleaved lists; each array has one entry a list, shape (n_lists,).
 
     A list prefers the team with more clicks (1 for B, -1 for A, 0 for a tie or no click); a user's preference is

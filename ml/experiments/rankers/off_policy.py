@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from math import nan, sqrt
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import norm
 
-Floats = npt.NDArray[np.float64]
+from ml.arrays import F64, I64
 
 
 @dataclass(frozen=True)
@@ -25,10 +24,10 @@ class LoggedDecisions:
     was; decisions of one cluster may depend on each other.
     """
 
-    reward: Floats
-    logged: Floats
-    target: Floats
-    cluster: npt.NDArray[np.int64]
+    reward: F64
+    logged: F64
+    target: F64
+    cluster: I64
 
     def __post_init__(self) -> None:
         if len(self.reward) == 0:
@@ -76,8 +75,8 @@ def self_normalized(log: LoggedDecisions, alpha: float = 0.05, clip: float | Non
 
 def doubly_robust(
     log: LoggedDecisions,
-    predicted_logged: Floats,
-    predicted_target: Floats,
+    predicted_logged: F64,
+    predicted_target: F64,
     alpha: float = 0.05,
     clip: float | None = None,
 ) -> PolicyValue:
@@ -91,12 +90,12 @@ def doubly_robust(
     return _summary("DR", terms, weight, log, alpha)
 
 
-def _weights(log: LoggedDecisions, clip: float | None) -> Floats:
+def _weights(log: LoggedDecisions, clip: float | None) -> F64:
     weight = log.target / log.logged
     return weight if clip is None else np.minimum(weight, clip)
 
 
-def _summary(method: str, terms: Floats, weight: Floats, log: LoggedDecisions, alpha: float) -> PolicyValue:
+def _summary(method: str, terms: F64, weight: F64, log: LoggedDecisions, alpha: float) -> PolicyValue:
     value = float(terms.mean())
     _, index = np.unique(log.cluster, return_inverse=True)
     residual = np.bincount(index, weights=terms - value)

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from ml.arrays import F32
 from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender
 
 BATCH_FLOATS = 8_000_000  # 32 MB of gathered factors at a time
-Matrix = npt.NDArray[np.float32]
 
 
 class ImplicitALS(FactorRecommender):
@@ -61,13 +61,13 @@ class ImplicitALS(FactorRecommender):
         """As in training, it grows with the history."""
         return self.regularization * n_items
 
-    def fold_in_histories(self, histories: sparse.csr_matrix) -> Matrix:
+    def fold_in_histories(self, histories: sparse.csr_matrix) -> F32:
         """Vectors of new users: exactly the step that the training takes for its own."""
         vectors = self._solve(histories.astype(np.float32), self.item_factors_)
         vectors[np.diff(histories.indptr) == 0] = self.unknown_user_
         return vectors
 
-    def _solve(self, matrix: sparse.csr_matrix, others: Matrix) -> Matrix:
+    def _solve(self, matrix: sparse.csr_matrix, others: F32) -> F32:
         """The best vectors (n_rows, d) for CSR rows, given the vectors of the columns."""
         d = others.shape[1]
         gram = others.T @ others
@@ -90,9 +90,9 @@ class ImplicitALS(FactorRecommender):
         matrix: sparse.csr_matrix,
         rows: npt.NDArray[np.intp],
         lengths: npt.NDArray[np.intp],
-        others: Matrix,
-        gram: Matrix,
-    ) -> Matrix:
+        others: F32,
+        gram: F32,
+    ) -> F32:
         """Rows padded to the longest of them with vectors of zero."""
         width, d = int(lengths.max()), others.shape[1]
         places = matrix.indptr[rows][:, None] + np.arange(width)[None, :]

@@ -7,15 +7,13 @@ EASE and ALS to be worth a part in a second stage. Written for catalogues that f
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
-from ml.dataset.interactions import Floats
+from ml.arrays import F32
 from ml.recommenders.base import Recommender, TrainingData, UserRows
 from ml.recommenders.models.blends import standardised
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # of Adam (Kingma, Ba 2015), as everywhere
-Layer = npt.NDArray[np.float32]
 
 
 class Autoencoder(Recommender):
@@ -37,8 +35,8 @@ class Autoencoder(Recommender):
     """
 
     histories_: sparse.csr_matrix
-    encoders_: npt.NDArray[np.float32]
-    decoders_: npt.NDArray[np.float32]
+    encoders_: F32
+    decoders_: F32
 
     def __init__(
         self,
@@ -69,11 +67,11 @@ class Autoencoder(Recommender):
         self.encoders_ = np.stack([encoder for encoder, _ in trained])
         self.decoders_ = np.stack([decoder for _, decoder in trained])
 
-    def score(self, user_rows: UserRows) -> Floats:
+    def score(self, user_rows: UserRows) -> F32:
         """Mean standardised log odds of the networks."""
         return self.score_histories(self.histories_[user_rows])
 
-    def score_histories(self, histories: sparse.csr_matrix) -> Floats:
+    def score_histories(self, histories: sparse.csr_matrix) -> F32:
         """Scores for users known only by their history."""
         x = _unit_rows(np.asarray((histories > 0).astype(np.float32).todense()))
         total = np.zeros(x.shape, np.float32)
@@ -82,7 +80,7 @@ class Autoencoder(Recommender):
             total += standardised(hidden @ decoder[:-1] + decoder[-1])
         return np.asarray(total / len(self.encoders_), dtype=np.float32)
 
-    def _train(self, histories: sparse.csr_matrix, random: np.random.Generator) -> tuple[Layer, Layer]:
+    def _train(self, histories: sparse.csr_matrix, random: np.random.Generator) -> tuple[F32, F32]:
         n_users, n_items = histories.shape
         encoder, decoder = _glorot(random, n_items, self.hidden), _glorot(random, self.hidden, n_items)
         layers = (encoder, decoder)
@@ -104,7 +102,7 @@ class Autoencoder(Recommender):
         return layers
 
 
-def _slopes(encoder: Layer, decoder: Layer, given: Layer, wanted: Layer) -> tuple[Layer, Layer]:
+def _slopes(encoder: F32, decoder: F32, given: F32, wanted: F32) -> tuple[F32, F32]:
     """Slopes of the mean negative log likelihood of `wanted` (b, n_items), each user counting once."""
     hidden = np.tanh(given @ encoder[:-1] + encoder[-1])
     scores = hidden @ decoder[:-1] + decoder[-1]
@@ -115,16 +113,16 @@ def _slopes(encoder: Layer, decoder: Layer, given: Layer, wanted: Layer) -> tupl
     return _with_bias(given.T @ back, back), _with_bias(hidden.T @ missed, missed)
 
 
-def _with_bias(weights: Layer, errors: Layer) -> Layer:
+def _with_bias(weights: F32, errors: F32) -> F32:
     return np.vstack([weights, errors.sum(axis=0)])
 
 
-def _unit_rows(x: Layer) -> Layer:
+def _unit_rows(x: F32) -> F32:
     """Binary rows of length one; a row of zeros stays."""
     return np.asarray(x / np.sqrt(np.maximum(x.sum(axis=1, keepdims=True), 1)))
 
 
-def _glorot(random: np.random.Generator, n_in: int, n_out: int) -> Layer:
+def _glorot(random: np.random.Generator, n_in: int, n_out: int) -> F32:
     """Weights after Glorot and Bengio (2010), a row of zeros for the bias below them."""
     weights = random.normal(0, np.sqrt(2 / (n_in + n_out)), (n_in, n_out))
     return np.vstack([weights, np.zeros((1, n_out))]).astype(np.float32)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ml.dataset.interactions import Floats
+from ml.arrays import F32
 from ml.recommenders.base import Recommender, TrainingData, UserRows
 from ml.recommenders.factors import FactorRecommender, covariance_of
 from ml.recommenders.models.zoo import make_recommender
@@ -46,19 +46,19 @@ class Blend(Recommender):
         """Take the parts back."""
         self._fitted = [parts[str(place)] for place in range(len(parts))]
 
-    def score(self, user_rows: UserRows) -> Floats:
+    def score(self, user_rows: UserRows) -> F32:
         """Weighted sum of standardised scores."""
         return self._summed([part.score(user_rows) for part in self._fitted])
 
-    def score_unknown(self) -> Floats:
+    def score_unknown(self) -> F32:
         """Weighted sum of what the parts say of a stranger."""
         return np.asarray(self._summed([part.score_unknown()[None, :] for part in self._fitted])[0])
 
-    def score_histories(self, histories: sparse.csr_matrix) -> Floats:
+    def score_histories(self, histories: sparse.csr_matrix) -> F32:
         """Weighted sum of what the parts say of the histories."""
         return self._summed([part.score_histories(histories) for part in self._fitted])
 
-    def _summed(self, scores: list[Floats]) -> Floats:
+    def _summed(self, scores: list[F32]) -> F32:
         weights = [float(part["weight"]) for part in self.models]
         parts = [weight * standardised(own) for weight, own in zip(weights, scores, strict=True)]
         return np.asarray(np.sum(parts, axis=0), dtype=np.float32)
@@ -108,7 +108,7 @@ class FactorBlend(FactorRecommender):
             self.user_covariance_ = covariance_of(self.user_factors_)
 
 
-def standardised(scores: Floats) -> Floats:
+def standardised(scores: F32) -> F32:
     """Rows with mean 0 and standard deviation 1: fresh float32, rows of equal scores become 0."""
     centred = scores - scores.mean(axis=1, keepdims=True)
     deviation = centred.std(axis=1, keepdims=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from ml.arrays import F32
 from ml.dataset.feature_matrix import FeatureMatrix
-from ml.dataset.interactions import Floats, Interactions
+from ml.dataset.interactions import Interactions
 from ml.recommenders.base import Recommender, TrainingData, UserRows
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.models.vectors import read_vectors, unit_rows
@@ -43,11 +43,11 @@ class TfidfContent(Recommender):
         histories = decayed_histories(data.interactions, self.half_life_days)
         self.profiles_ = unit_sparse_rows(histories @ self.item_vectors_)
 
-    def score(self, user_rows: UserRows) -> Floats:
+    def score(self, user_rows: UserRows) -> F32:
         """Cosines with all items: float32 (len(user_rows), n_items)."""
         return _dense(self.profiles_[user_rows] @ self.item_vectors_.T)
 
-    def score_histories(self, histories: sparse.csr_matrix) -> Floats:
+    def score_histories(self, histories: sparse.csr_matrix) -> F32:
         """Cosines for users known only by their history."""
         return _dense(unit_sparse_rows(histories @ self.item_vectors_) @ self.item_vectors_.T)
 
@@ -78,15 +78,15 @@ class TagAffinity(Recommender):
         self.carried_ = features
         self.profiles_ = (decayed_histories(data.interactions, self.half_life_days) @ features).tocsr()
 
-    def score(self, user_rows: UserRows) -> Floats:
+    def score(self, user_rows: UserRows) -> F32:
         """Log lifts of all items: float32 (len(user_rows), n_items)."""
         return self._scored(self.profiles_[user_rows])
 
-    def score_histories(self, histories: sparse.csr_matrix) -> Floats:
+    def score_histories(self, histories: sparse.csr_matrix) -> F32:
         """Log lifts for users known only by their history."""
         return self._scored((histories @ self.carried_).tocsr())
 
-    def _scored(self, profiles: sparse.csr_matrix) -> Floats:
+    def _scored(self, profiles: sparse.csr_matrix) -> F32:
         counts = _dense(profiles)
         total = counts.sum(axis=1, keepdims=True)
         lift = np.log((counts + self.smoothing * self.shares_) / (total + self.smoothing) / self.shares_)
@@ -126,7 +126,7 @@ class VectorContent(FactorRecommender):
         self.unknown_user_ = self.user_factors_.mean(axis=0)
         self.fold_in_weight_, self.fold_in_regularization_ = 0.0, 0.0
 
-    def fold_in_histories(self, histories: sparse.csr_matrix) -> npt.NDArray[np.float32]:
+    def fold_in_histories(self, histories: sparse.csr_matrix) -> F32:
         """Vectors of new users: the mean of their items."""
         vectors = unit_rows(np.asarray(histories @ self.item_factors_, dtype=np.float32))
         vectors[np.diff(histories.indptr) == 0] = self.unknown_user_
@@ -156,9 +156,7 @@ def decayed_histories(pairs: Interactions, half_life_days: float | None) -> spar
     return sparse.csr_matrix((weights, pairs.matrix.indices, pairs.matrix.indptr), pairs.matrix.shape)
 
 
-def reduced_features(
-    features: FeatureMatrix, histories: sparse.csr_matrix, n_factors: int, seed: int
-) -> npt.NDArray[np.float32]:
+def reduced_features(features: FeatureMatrix, histories: sparse.csr_matrix, n_factors: int, seed: int) -> F32:
     """Item vectors (n_items, d) from features that the same users are drawn to: SVD of the users' profiles.
 
     A feature that never occurs with another in one item still comes close to it if the same people take both.
@@ -177,5 +175,5 @@ def unit_sparse_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     return (sparse.diags(1 / np.where(lengths > 0, lengths, 1)) @ matrix).tocsr().astype(np.float32)
 
 
-def _dense(matrix: sparse.csr_matrix) -> Floats:
+def _dense(matrix: sparse.csr_matrix) -> F32:
     return np.asarray(matrix.todense(), dtype=np.float32)

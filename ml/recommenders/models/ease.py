@@ -7,9 +7,9 @@ other belongs together more than a whole life does, and the features of the item
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from ml.arrays import F64
 from ml.dataset.interactions import Interactions
 from ml.recommenders.base import TrainingData
 from ml.recommenders.models.linear import ItemWeightRecommender
@@ -93,6 +93,6 @@ def stretches(pairs: Interactions, size: int) -> sparse.csr_matrix:
     return sparse.csr_matrix((np.ones(len(both), np.float32), (owner, both)), (owner.max() + 1, len(pairs.items)))
 
 
-def _products(rows: sparse.csr_matrix) -> npt.NDArray[np.float64]:
+def _products(rows: sparse.csr_matrix) -> F64:
     """Products of all columns: float64 (n_items, n_items)."""
     return np.asarray((rows.T @ rows).todense(), dtype=np.float64)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from gensim.models import Word2Vec
 from scipy import sparse
 
+from ml.arrays import F32
 from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.models.vectors import unit_rows
@@ -23,7 +23,7 @@ class Item2Vec(FactorRecommender):
         seed: the same seed and one worker give the same vectors.
     """
 
-    item_vectors_: npt.NDArray[np.float32]
+    item_vectors_: F32
 
     def __init__(
         self,
@@ -82,13 +82,13 @@ class Item2Vec(FactorRecommender):
         self.unknown_user_ = self.user_factors_.mean(axis=0)
         self.fold_in_weight_, self.fold_in_regularization_ = 0.0, 0.0
 
-    def fold_in_histories(self, histories: sparse.csr_matrix) -> npt.NDArray[np.float32]:
+    def fold_in_histories(self, histories: sparse.csr_matrix) -> F32:
         """Vectors of new users: the mean of their items, as for the training's own."""
         vectors = self._users(histories)
         vectors[np.diff(histories.indptr) == 0] = self.unknown_user_
         return vectors
 
-    def _users(self, histories: sparse.csr_matrix) -> npt.NDArray[np.float32]:
+    def _users(self, histories: sparse.csr_matrix) -> F32:
         """Unit mean of the histories' items, and a one for the items' last column."""
         means = unit_rows(np.asarray(histories @ self.item_vectors_, dtype=np.float32))
         return np.hstack([means, np.ones((len(means), 1), np.float32)])

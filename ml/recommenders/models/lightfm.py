@@ -10,9 +10,10 @@ import numpy as np
 from lightfm import LightFM
 from scipy import sparse
 
+from ml.arrays import F32
 from ml.dataset.feature_matrix import FeatureMatrix, combined_features, identity_names
 from ml.dataset.ids import Ids
-from ml.dataset.interactions import Floats, Interactions
+from ml.dataset.interactions import Interactions
 from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender, covariance_of
@@ -60,8 +61,8 @@ class LightFMHybrid(FactorRecommender):
         epochs_: passes that were made; validation_curve_: judgements after each epoch that `patience` looked at.
     """
 
-    item_embeddings_: Floats
-    user_embeddings_: Floats
+    item_embeddings_: F32
+    user_embeddings_: F32
     item_feature_names_: Ids
     user_feature_names_: Ids
     item_features_: sparse.csr_matrix
@@ -246,7 +247,7 @@ class LightFMHybrid(FactorRecommender):
         judged.fit_with_callback(window.past, look)
         return curve
 
-    _start_from: tuple[tuple[Ids, Floats], tuple[Ids, Floats]] | None = None
+    _start_from: tuple[tuple[Ids, F32], tuple[Ids, F32]] | None = None
 
     def _begin(self, model: LightFM, n_item_features: int, n_user_features: int) -> None:
         """Initialise, and put the embeddings of a former fit in their places."""

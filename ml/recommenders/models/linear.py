@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
-from ml.dataset.interactions import Floats
+from ml.arrays import F32, I32
 from ml.recommenders.base import Recommender, UserRows
 
 
@@ -20,22 +19,22 @@ class ItemWeightRecommender(Recommender):
     """
 
     histories_: sparse.csr_matrix
-    item_weights_: npt.NDArray[np.float32] | sparse.csr_matrix
-    warm_: npt.NDArray[np.int32]
+    item_weights_: F32 | sparse.csr_matrix
+    warm_: I32
 
     def history_weights(self, histories: sparse.csr_matrix) -> sparse.csr_matrix:
         """The histories as the model sees them; default: as they are."""
         return histories
 
-    def score(self, user_rows: UserRows) -> Floats:
+    def score(self, user_rows: UserRows) -> F32:
         """Scores of all items: float32 (len(user_rows), n_items)."""
         return self._scored(self.histories_[user_rows])
 
-    def score_histories(self, histories: sparse.csr_matrix) -> Floats:
+    def score_histories(self, histories: sparse.csr_matrix) -> F32:
         """Scores for users known only by their history."""
         return self._scored(self.history_weights(histories.astype(np.float32)))
 
-    def _scored(self, histories: sparse.csr_matrix) -> Floats:
+    def _scored(self, histories: sparse.csr_matrix) -> F32:
         warm = histories[:, self.warm_] @ self.item_weights_
         warm = np.asarray(warm.todense() if sparse.issparse(warm) else warm, dtype=np.float32)
         n_items = len(self.item_ids_)

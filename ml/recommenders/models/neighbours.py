@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from scipy import sparse
 
-from ml.dataset.interactions import Floats, Interactions
+from ml.arrays import F32
+from ml.dataset.interactions import Interactions
 from ml.recommenders.base import Recommender, TrainingData, UserRows
 from ml.recommenders.models.linear import ItemWeightRecommender
 
@@ -73,15 +74,15 @@ class UserNeighbours(Recommender):
     def _fit(self, data: TrainingData) -> None:
         self.histories_ = data.interactions.liked
 
-    def score(self, user_rows: UserRows) -> Floats:
+    def score(self, user_rows: UserRows) -> F32:
         """Scores of all items; the user is no neighbour of their own."""
         return self._scored(self.histories_[user_rows], np.asarray(user_rows))
 
-    def score_histories(self, histories: sparse.csr_matrix) -> Floats:
+    def score_histories(self, histories: sparse.csr_matrix) -> F32:
         """Scores for users known only by their history."""
         return self._scored((histories > 0).astype(np.float32), None)
 
-    def _scored(self, histories: sparse.csr_matrix, own: UserRows | None) -> Floats:
+    def _scored(self, histories: sparse.csr_matrix, own: UserRows | None) -> F32:
         similar = (histories @ self.histories_.T).tocsr()
         lengths = np.diff(self.histories_.indptr)
         mine = np.repeat(np.diff(histories.indptr), np.diff(similar.indptr))
@@ -109,7 +110,7 @@ def following(pairs: Interactions, window: int) -> sparse.csr_matrix:
 
 
 def cooccurrence_weights(
-    blocks: Iterable[sparse.csr_matrix], counts: Floats, neighbours: int, shrinkage: float, item_power: float
+    blocks: Iterable[sparse.csr_matrix], counts: F32, neighbours: int, shrinkage: float, item_power: float
 ) -> sparse.csr_matrix:
     """CSR float32 (n_items, n_items) of shrunk similarities, the largest of each row, zero diagonal.
 

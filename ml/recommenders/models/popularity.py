@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.dataset.interactions import Floats
+from ml.arrays import F32
 from ml.recommenders.base import Recommender, TrainingData, UserRows
 
 DAY_SECONDS = 86_400.0
@@ -17,16 +17,16 @@ class Popularity(Recommender):
         scores_: float32 (n_items,).
     """
 
-    scores_: Floats
+    scores_: F32
 
     def _fit(self, data: TrainingData) -> None:
         self.scores_ = data.interactions.item_counts.copy()
 
-    def score(self, user_rows: UserRows) -> Floats:
+    def score(self, user_rows: UserRows) -> F32:
         """The same scores for every user."""
         return np.repeat(self.scores_[None, :], len(user_rows), axis=0)
 
-    def score_unknown(self) -> Floats:
+    def score_unknown(self) -> F32:
         """The same as for everybody."""
         return self.scores_
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from ml.dataset.interactions import Floats
+from ml.arrays import F32, I32
 from ml.recommenders.base import Recommender, TrainingData, UserRows
 
 BATCH = 2_048  # ratings a step; entries that meet in a step are summed, and the step stays small
@@ -59,7 +58,7 @@ class RatingFactors(Recommender):
                 chosen = order[start : start + BATCH]
                 self._step(rows[chosen], columns[chosen], ratings[chosen])
 
-    def _step(self, u: npt.NDArray[np.int32], i: npt.NDArray[np.int32], ratings: Floats) -> None:
+    def _step(self, u: I32, i: I32, ratings: F32) -> None:
         rate, penalty = self.learning_rate, self.regularization
         p, q = self.user_vectors_[u], self.item_vectors_[i]
         error = ratings - (self.mean_ + self.user_biases_[u] + self.item_biases_[i] + (p * q).sum(axis=1))
@@ -68,7 +67,7 @@ class RatingFactors(Recommender):
         np.add.at(self.user_vectors_, u, rate * (error[:, None] * q - penalty * p))
         np.add.at(self.item_vectors_, i, rate * (error[:, None] * p - penalty * q))
 
-    def predict(self, user_rows: npt.NDArray[np.int32], item_rows: npt.NDArray[np.int32]) -> Floats:
+    def predict(self, user_rows: I32, item_rows: I32) -> F32:
         """Ratings of pairs, rows -1 for unknown users or items: float32 (n,), inside the range of the training."""
         user, item = user_rows >= 0, item_rows >= 0
         found = np.full(len(user_rows), self.mean_, np.float32)
@@ -76,13 +75,13 @@ class RatingFactors(Recommender):
         both = (self.user_vectors_[user_rows] * self.item_vectors_[item_rows]).sum(axis=1)
         return np.clip(found + np.where(user & item, both, 0), self.lowest_, self.highest_).astype(np.float32)
 
-    def score(self, user_rows: UserRows) -> Floats:
+    def score(self, user_rows: UserRows) -> F32:
         """Predicted ratings of all items."""
         product = self.user_vectors_[user_rows] @ self.item_vectors_.T
         return np.asarray(
             product + self.item_biases_ + (self.user_biases_[user_rows] + self.mean_)[:, None], np.float32
         )
 
-    def score_unknown(self) -> Floats:
+    def score_unknown(self) -> F32:
         """What the mean user would rate."""
         return np.asarray(self.item_biases_ + self.mean_, dtype=np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ml.dataset.interactions import Floats
+from ml.arrays import F32
 from ml.recommenders.base import TrainingData, UserRows
 from ml.recommenders.models.popularity import Popularity
 
@@ -24,7 +24,7 @@ class SegmentPopularity(Popularity):
     """
 
     user_features_: sparse.csr_matrix
-    feature_scores_: Floats
+    feature_scores_: F32
 
     def __init__(self, smoothing: float = 100.0) -> None:
         self.smoothing = smoothing
@@ -49,7 +49,7 @@ class SegmentPopularity(Popularity):
         total = taken.sum(axis=1, keepdims=True) + self.smoothing
         self.feature_scores_ = ((taken + self.smoothing * self.scores_) / total).astype(np.float32)
 
-    def score(self, user_rows: UserRows) -> Floats:
+    def score(self, user_rows: UserRows) -> F32:
         """Mean share over the user's features: float32 (len(user_rows), n_items)."""
         own = self.user_features_[user_rows]
         scores = np.asarray(own @ self.feature_scores_, dtype=np.float32)

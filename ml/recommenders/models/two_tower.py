@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from ml.arrays import I64
 from ml.dataset.feature_matrix import combined_features
 from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender
@@ -106,7 +106,7 @@ class TwoTower(FactorRecommender):
         return Tower()
 
 
-def _bag(torch: Any, features: sparse.csr_matrix, rows: npt.NDArray[np.int64]) -> tuple[Any, Any, Any]:
+def _bag(torch: Any, features: sparse.csr_matrix, rows: I64) -> tuple[Any, Any, Any]:
     """Rows of CSR features as indices, offsets and weights of an EmbeddingBag."""
     part = features[rows]
     return (

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ml.arrays import F32, Bools
 from ml.dataset.ids import Ids
 
-Floats = npt.NDArray[np.float32]
 RIDGE_SHARE = 0.3  # of the mean variance of the vectors' directions: those that vary little are not trusted
 
 
@@ -27,16 +27,16 @@ class GivenVectors:
         is_trained: bool (n,), whether anybody took the item.
     """
 
-    vectors: Floats
+    vectors: F32
     features: npt.NDArray[np.integer[Any]]
-    is_trained: npt.NDArray[np.bool_]
+    is_trained: Bools
 
 
 class VectorFileError(ValueError):
     """A file of vectors cannot be used; the message names it and says why."""
 
 
-def read_vectors(path: Path, items: Ids) -> Floats:
+def read_vectors(path: Path, items: Ids) -> F32:
     """Vectors in the order of the items, float32 (n_items, d); items without one get zeros.
 
     Either Parquet with `item_id` and `vector` (list of numbers), or NumPy's `.npy` (n, d) with the ids of its
@@ -60,7 +60,7 @@ def read_vectors(path: Path, items: Ids) -> Floats:
     return np.where((wanted >= 0)[:, None], given[wanted], 0).astype(np.float32)
 
 
-def start_vectors(vectors: Floats, n_factors: int) -> Floats:
+def start_vectors(vectors: F32, n_factors: int) -> F32:
     """Vectors that embeddings of `n_factors` start from: float32 (n, n_factors).
 
     The mean is taken out, since all sentences of a site share it, the main directions are kept (PCA), and the
@@ -76,7 +76,7 @@ def start_vectors(vectors: Floats, n_factors: int) -> Floats:
     return started
 
 
-def mapped(vectors: Floats, known: npt.NDArray[np.bool_], learned: Floats) -> Floats:
+def mapped(vectors: F32, known: Bools, learned: F32) -> F32:
     """What would have been learned of the other items: ridge regression from the vectors on what was learned.
 
     Args:
@@ -94,13 +94,13 @@ def mapped(vectors: Floats, known: npt.NDArray[np.bool_], learned: Floats) -> Fl
     return np.asarray((vectors[~known] - centre) @ np.linalg.solve(gram, x.T @ y) + mean, dtype=np.float32)
 
 
-def unit_rows(vectors: Floats) -> Floats:
+def unit_rows(vectors: F32) -> F32:
     """Rows of length 1; rows of zeros stay."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
-def _from_numpy(path: Path) -> tuple[pa.Array, Floats]:
+def _from_numpy(path: Path) -> tuple[pa.Array, F32]:
     given = np.load(path, allow_pickle=False)
     if given.ndim != 2 or not np.issubdtype(given.dtype, np.number):
         raise VectorFileError(f"{path}: expected numbers (n, d), found {given.dtype} {given.shape}")
@@ -113,7 +113,7 @@ def _from_numpy(path: Path) -> tuple[pa.Array, Floats]:
     return pa.array(ids, pa.string()), given.astype(np.float32)
 
 
-def _from_parquet(path: Path) -> tuple[pa.ChunkedArray, Floats]:
+def _from_parquet(path: Path) -> tuple[pa.ChunkedArray, F32]:
     table = pq.read_table(path)
     for column in ("item_id", "vector"):
         if column not in table.column_names:

@@ -35,7 +35,7 @@ MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
         {"models": [{"model": "als", "weight": 1.0}, {"model": "svd", "weight": 0.5}]},
     ),
     "stacked": (
-        "stacking",
+        "second_stage.stacking",
         "Stacked",
         {"models": [{"model": "ease"}, {"model": "als"}, {"model": "item_neighbours"}]},
     ),

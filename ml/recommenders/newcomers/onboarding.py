@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from ml.arrays import F32
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
 from ml.recommenders.factors import FactorRecommender
@@ -72,16 +72,14 @@ def onboarding_questions(
     return asked
 
 
-def vector_from_answers(
-    recommender: FactorRecommender, liked: list[Question], disliked: list[Question]
-) -> npt.NDArray[np.float32]:
+def vector_from_answers(recommender: FactorRecommender, liked: list[Question], disliked: list[Question]) -> F32:
     """Vector of a new person: liked things are folded in; what only disliked things point to is taken out.
 
     Returns:
         float32 (d,); the vector of a stranger if nothing was liked or disliked.
     """
 
-    def folded(questions: list[Question]) -> npt.NDArray[np.float32]:
+    def folded(questions: list[Question]) -> F32:
         weights = np.zeros(len(recommender.item_ids_), np.float32)
         for question in questions:
             weights[list(question.rows)] += 1 / len(question.rows)

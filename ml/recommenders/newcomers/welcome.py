@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ml.arrays import Bools
 from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.newcomers.onboarding import Question, onboarding_questions
@@ -102,5 +102,5 @@ class Welcome:
         )
 
 
-def _mask(families: list[str]) -> npt.NDArray[np.bool_]:
+def _mask(families: list[str]) -> Bools:
     return np.array([family in TOPIC_FAMILIES for family in families], dtype=bool)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from numpy.linalg import LinAlgError
 
+from ml.arrays import F64
 from ml.evaluation.bootstrap import Interval, mean_interval, paired_difference
 from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.selection.compare import Configuration
-from ml.recommenders.validation import Floats, ValidationWindow
+from ml.recommenders.validation import ValidationWindow
 
 MOST_VALIDATION_USERS = 3_000
 FEWEST_JUDGES = 100  # users from whom on an interval says whether two models can be told apart
@@ -63,7 +64,7 @@ class Trial:
     """One validated configuration."""
 
     configuration: Configuration
-    per_user: Floats
+    per_user: F64
     interval: Interval
     seconds: float
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 from scipy import sparse
 
+from ml.arrays import F64, I32
 from ml.dataset.interactions import Interactions
 from ml.evaluation.accuracy import ndcg
 from ml.evaluation.splits import split
 from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.selection.compare import Configuration
-from ml.recommenders.topk import Rows, top_k_scores
+from ml.recommenders.topk import top_k_scores
 from ml.recommenders.validation import of_some_users
 
 KNOWN_EVENTS = (0, 1, 2, 5, 10, 20)
@@ -100,16 +100,14 @@ def measured_curves(configuration: Configuration, data: TrainingData, most_users
     return cold_start_curves(fitted, parted.test, known, by_features=by_features)
 
 
-def history_ndcg(
-    recommender: Recommender, history: sparse.csr_matrix, future: sparse.csr_matrix, k: int
-) -> npt.NDArray[np.float64]:
+def history_ndcg(recommender: Recommender, history: sparse.csr_matrix, future: sparse.csr_matrix, k: int) -> F64:
     """NDCG@k of users who are known by their history alone: (n_users,)."""
     n_users, n_items = history.shape
     best, _ = top_k_scores(lambda rows: recommender.score_histories(history[rows]), n_users, n_items, k, history)
     return _ndcg_of(best, future)
 
 
-def _ndcg_of(best: Rows, future: sparse.csr_matrix) -> npt.NDArray[np.float64]:
+def _ndcg_of(best: I32, future: sparse.csr_matrix) -> F64:
     wanted = np.asarray(future.todense(), dtype=bool)
     hits = np.take_along_axis(wanted, np.maximum(best, 0), 1) & (best >= 0)
     return ndcg(hits, wanted.sum(axis=1))

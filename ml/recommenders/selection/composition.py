@@ -13,7 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from matplotlib.figure import Figure
 
-from ml.dataset.interactions import Floats, Interactions
+from ml.arrays import F32
+from ml.dataset.interactions import Interactions
 from ml.evaluation.accuracy import ndcg
 from ml.evaluation.beyond_accuracy import intra_list_diversity
 from ml.recommenders.base import Recommender, TrainingData
@@ -99,7 +100,7 @@ def _has_vectors(recommender: Recommender, past: TrainingData) -> bool:
     return isinstance(recommender, FactorRecommender) or past.item_features is not None
 
 
-def _vectors(recommender: Recommender, past: TrainingData, items: npt.NDArray[np.integer]) -> Floats:
+def _vectors(recommender: Recommender, past: TrainingData, items: npt.NDArray[np.integer]) -> F32:
     """What these items are alike in: the model's factors, as in the service; else their features."""
     if isinstance(recommender, FactorRecommender):
         return np.asarray(recommender.item_factors_[items])
@@ -128,9 +129,7 @@ def _opened(past: TrainingData, user: int) -> Counter[str]:
     return Counter(name for name in _categories(past, items) if name is not None)
 
 
-def _facts(
-    candidates: RankedList, opened: Counter[str], vectors: Floats, categories: Sequence[str | None]
-) -> Facts:
+def _facts(candidates: RankedList, opened: Counter[str], vectors: F32, categories: Sequence[str | None]) -> Facts:
     own = [categories[row] for row in candidates.rows.tolist()]
     names = sorted(opened)
     if not names:
@@ -144,7 +143,7 @@ def _figures(
     shown: Sequence[npt.NDArray[np.integer]],
     wanted: Sequence[frozenset[int]],
     columns: npt.NDArray[np.integer],
-    vectors: Floats,
+    vectors: F32,
     categories: Sequence[str | None],
     k: int,
 ) -> tuple[float, float, float]:

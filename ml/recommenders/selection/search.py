@@ -22,12 +22,13 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from ml.arrays import F64
 from ml.evaluation.bootstrap import Interval, mean_interval
 from ml.recommenders.models.lightfm import LightFMHybrid
 from ml.recommenders.models.zoo import make_recommender
 from ml.recommenders.selection.compare import Configuration
 from ml.recommenders.selection.search_spaces import SPACES
-from ml.recommenders.validation import Floats, ValidationWindow, of_some_users
+from ml.recommenders.validation import ValidationWindow, of_some_users
 
 PREVIEW_USERS = 0.25  # of the users are trained on first, to prune by; LightFM is pruned by its epochs
 NO_VALUE = Interval(float("nan"), float("nan"), float("nan"), 0.95)
@@ -163,9 +164,9 @@ def _objective(trial: optuna.Trial, models: Sequence[str], window: ValidationWin
 
 def _by_epoch(
     recommender: LightFMHybrid, window: ValidationWindow, trial: optuna.Trial, deadline: float
-) -> tuple[Floats, int]:
+) -> tuple[F64, int]:
     """Values after the best epoch, and its number."""
-    curve: list[Floats] = []
+    curve: list[F64] = []
 
     def look(epoch: int) -> None:
         curve.append(window.judge(recommender))
@@ -179,7 +180,7 @@ def _by_epoch(
 
 def _by_preview(
     model: str, params: Mapping[str, Any], window: ValidationWindow, trial: optuna.Trial, deadline: float
-) -> Floats:
+) -> F64:
     """Values of the whole training; one on some of the users comes first, to prune by."""
     n_users = int((np.diff(window.past.interactions.liked.indptr) > 0).sum())
     some = of_some_users(window.past, max(1, int(n_users * PREVIEW_USERS)))

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from ml.arrays import Bools
 from ml.local_clock import hour_of, is_within, zone
 from ml.segmentation.features.features import KEY
 from ml.settings.segmentation import AudienceSettings
@@ -140,7 +140,7 @@ def build_audience(
     return Audience(name, pa.table(columns), ids.filter(pa.array(held)), left_out)
 
 
-def _held_out(name: str, ids: pa.ChunkedArray, share: float) -> npt.NDArray[np.bool_]:
+def _held_out(name: str, ids: pa.ChunkedArray, share: float) -> Bools:
     """Which users (n,) are held out of the audience: a hash of both names, below the share."""
     if share <= 0:
         return np.zeros(len(ids), dtype=bool)
@@ -148,9 +148,7 @@ def _held_out(name: str, ids: pa.ChunkedArray, share: float) -> npt.NDArray[np.b
     return np.array([int.from_bytes(digest[:8], "big") / 2**64 < share for digest in digests], dtype=bool)
 
 
-def _contacted(
-    ids: pa.ChunkedArray, contacts: pa.Table, now: dt.datetime, days: float, times: int
-) -> npt.NDArray[np.bool_]:
+def _contacted(ids: pa.ChunkedArray, contacts: pa.Table, now: dt.datetime, days: float, times: int) -> Bools:
     """Which users (n,) were contacted at least `times` times within `days`."""
     since = pa.scalar(now - dt.timedelta(days=days), CONTACT_SCHEMA.field("contacted_at").type)
     reached = pc.invert(contacts["is_held_out"])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.arrays import Bools
 from ml.expressions.language import ExpressionError, compile_expression, fields_of
 from ml.segmentation.audiences.rules import OWN, RuleSegment, assign_rules, with_rfm
 from ml.segmentation.features.features import KEY
@@ -78,7 +78,7 @@ def _rule_named(selector: str, rules: list[RuleSegment]) -> RuleSegment | None:
     return exact[0] if exact else None
 
 
-def _learned(selector: str, table: pa.Table) -> npt.NDArray[np.bool_] | None:
+def _learned(selector: str, table: pa.Table) -> Bools | None:
     if "segment" not in table.column_names:
         return None
     number, name = table.column("segment").cast(pa.string()), table.column("name")
@@ -86,7 +86,7 @@ def _learned(selector: str, table: pa.Table) -> npt.NDArray[np.bool_] | None:
     return np.asarray(mask) if pc.any(mask).as_py() else None
 
 
-def _by_expression(selector: str, table: pa.Table, rules: list[RuleSegment]) -> npt.NDArray[np.bool_]:
+def _by_expression(selector: str, table: pa.Table, rules: list[RuleSegment]) -> Bools:
     try:
         return np.asarray(compile_expression(selector, fields_of(table.schema)).mask(table))
     except ExpressionError as error:

@@ -18,6 +18,7 @@ import pyarrow as pa
 import yaml
 from scipy.stats import rankdata
 
+from ml.arrays import F64
 from ml.expressions.language import Expression, ExpressionError, FieldType, compile_expression, fields_of
 from ml.segmentation.features.features import KEY, numbers
 
@@ -98,7 +99,7 @@ def with_rfm(table: pa.Table) -> pa.Table:
     return table
 
 
-def quintiles(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def quintiles(values: F64) -> F64:
     """Score 1 to 5 of each value (n,) by its rank among those that are there; equal values score alike."""
     scores = np.full(len(values), np.nan)
     there = np.isfinite(values)

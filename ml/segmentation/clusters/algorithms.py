@@ -10,17 +10,15 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.spatial import cKDTree
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import DBSCAN, HDBSCAN, KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from ml.segmentation.features.features import FloatMatrix
+from ml.arrays import F64, I64, Bools
 from ml.segmentation.persistence import persistable
 
-Labels = npt.NDArray[np.int64]
 NOISE = -1
 COVARIANCES = ("full", "tied", "diag", "spherical")
 
@@ -31,22 +29,22 @@ class SegmentModel(ClusterMixin, BaseEstimator, ABC):  # type: ignore[misc]
     algorithm: str
 
     @abstractmethod
-    def fit(self, Z: FloatMatrix, y: Any = None) -> SegmentModel:
+    def fit(self, Z: F64, y: Any = None) -> SegmentModel:
         """Learn segments from scores Z (n_users, n_components)."""
 
     @abstractmethod
-    def membership(self, Z: FloatMatrix) -> FloatMatrix:
+    def membership(self, Z: F64) -> F64:
         """How far each user belongs to each segment, (n_users, n_segments); rows sum to 1, or to 0 for noise."""
 
-    def predict(self, Z: FloatMatrix) -> Labels:
+    def predict(self, Z: F64) -> I64:
         """Segment of each user (n_users,)."""
         return labels_of(self.membership(Z))
 
     @abstractmethod
-    def reorder(self, order: Labels) -> None:
+    def reorder(self, order: I64) -> None:
         """Renumber the segments: the new segment i is the old segment `order[i]`."""
 
-    def bic(self, Z: FloatMatrix) -> float:
+    def bic(self, Z: F64) -> float:
         """Bayesian information criterion on Z, lower is better; NaN for a method without a likelihood."""
         return float("nan")
 
@@ -73,7 +71,7 @@ class KMeansSegments(SegmentModel):
         self.minibatch_rows = minibatch_rows
         self.seed = seed
 
-    def fit(self, Z: FloatMatrix, y: Any = None) -> KMeansSegments:
+    def fit(self, Z: F64, y: Any = None) -> KMeansSegments:
         """Learn the centres from Z (n, d)."""
         method: Any
         if len(Z) > self.minibatch_rows:
@@ -86,13 +84,13 @@ class KMeansSegments(SegmentModel):
         return self
 
     @classmethod
-    def around(cls, centres: FloatMatrix) -> KMeansSegments:
+    def around(cls, centres: F64) -> KMeansSegments:
         """Segments with these centres (k, d), learned from nobody."""
         model = cls(len(centres))
         model.centres_, model.n_segments_, model.within_variance_ = centres, len(centres), 1.0
         return model
 
-    def refit(self, Z: FloatMatrix) -> KMeansSegments:
+    def refit(self, Z: F64) -> KMeansSegments:
         """Continue from the present centres on more users Z (n, d), keeping the segments' numbers."""
         if len(Z) > self.minibatch_rows:
             method: Any = MiniBatchKMeans(
@@ -104,20 +102,20 @@ class KMeansSegments(SegmentModel):
         self._measure(Z)
         return self
 
-    def _measure(self, Z: FloatMatrix) -> None:
+    def _measure(self, Z: F64) -> None:
         self.n_segments_ = len(self.centres_)
         nearest = self._squared_distances(Z).min(axis=1)
         self.within_variance_ = max(float(nearest.mean()) / Z.shape[1], 1e-12)
 
-    def _squared_distances(self, Z: FloatMatrix) -> FloatMatrix:
+    def _squared_distances(self, Z: F64) -> F64:
         squares = (Z**2).sum(axis=1, keepdims=True) - 2 * Z @ self.centres_.T + (self.centres_**2).sum(axis=1)
         return np.asarray(np.maximum(squares, 0.0))
 
-    def membership(self, Z: FloatMatrix) -> FloatMatrix:
+    def membership(self, Z: F64) -> F64:
         """Soft membership (n, k)."""
         return _softmax(-self._squared_distances(Z) / (2 * self.within_variance_))
 
-    def reorder(self, order: Labels) -> None:
+    def reorder(self, order: I64) -> None:
         """Renumber the segments."""
         self.centres_ = self.centres_[order]
 
@@ -138,7 +136,7 @@ class MixtureSegments(SegmentModel):
         self.starts = starts
         self.seed = seed
 
-    def fit(self, Z: FloatMatrix, y: Any = None) -> MixtureSegments:
+    def fit(self, Z: F64, y: Any = None) -> MixtureSegments:
         """Learn the mixture from Z (n, d)."""
         with warnings.catch_warnings():
             # A run that stops at the iteration limit is a usable, slightly worse candidate; the choice measures
@@ -165,7 +163,7 @@ class MixtureSegments(SegmentModel):
         self.parameters_ = int(mixture._n_parameters())
         return self
 
-    def _log_joint(self, Z: FloatMatrix) -> FloatMatrix:
+    def _log_joint(self, Z: F64) -> F64:
         """log(weight · density) of each user under each segment (n, k)."""
         joint = np.empty((len(Z), self.n_segments_))
         for k in range(self.n_segments_):
@@ -178,18 +176,18 @@ class MixtureSegments(SegmentModel):
             )
         return joint
 
-    def membership(self, Z: FloatMatrix) -> FloatMatrix:
+    def membership(self, Z: F64) -> F64:
         """Posterior probabilities (n, k)."""
         return _softmax(self._log_joint(Z))
 
-    def bic(self, Z: FloatMatrix) -> float:
+    def bic(self, Z: F64) -> float:
         """-2 log-likelihood + parameters · log n."""
         joint = self._log_joint(Z)
         top = joint.max(axis=1)
         likelihood = (top + np.log(np.exp(joint - top[:, None]).sum(axis=1))).sum()
         return float(-2 * likelihood + self.parameters_ * np.log(len(Z)))
 
-    def reorder(self, order: Labels) -> None:
+    def reorder(self, order: I64) -> None:
         """Renumber the segments."""
         self.weights_, self.means_ = self.weights_[order], self.means_[order]
         self.precision_roots_ = self.precision_roots_[order]
@@ -206,12 +204,12 @@ class _DensitySegments(SegmentModel):
     Learned: `points_` (m, d), `point_segments_` (m,), `reach_`: largest distance that still belongs.
     """
 
-    def _keep(self, Z: FloatMatrix, labels: Labels, is_core: npt.NDArray[np.bool_], reach: float) -> None:
+    def _keep(self, Z: F64, labels: I64, is_core: Bools, reach: float) -> None:
         self.points_, self.point_segments_ = Z[is_core], labels[is_core].astype(np.int64)
         self.n_segments_ = int(labels.max(initial=NOISE)) + 1
         self.reach_ = reach
 
-    def membership(self, Z: FloatMatrix) -> FloatMatrix:
+    def membership(self, Z: F64) -> F64:
         """Membership (n, k), rows of zeros for noise."""
         closeness = np.zeros((len(Z), self.n_segments_))
         for k in range(self.n_segments_):
@@ -221,7 +219,7 @@ class _DensitySegments(SegmentModel):
         total = closeness.sum(axis=1, keepdims=True)
         return np.asarray(np.divide(closeness, total, out=closeness, where=total > 0))
 
-    def reorder(self, order: Labels) -> None:
+    def reorder(self, order: I64) -> None:
         """Renumber the segments."""
         self.point_segments_ = np.argsort(order)[self.point_segments_].astype(np.int64)
 
@@ -236,7 +234,7 @@ class DBSCANSegments(_DensitySegments):
         self.neighbours = neighbours
         self.reach_quantile = reach_quantile
 
-    def fit(self, Z: FloatMatrix, y: Any = None) -> DBSCANSegments:
+    def fit(self, Z: F64, y: Any = None) -> DBSCANSegments:
         """Learn the crowds from Z (n, d)."""
         neighbours = min(self.neighbours, len(Z))
         distance = cKDTree(Z).query(Z, k=[neighbours])[0][:, 0]
@@ -262,7 +260,7 @@ class HDBSCANSegments(_DensitySegments):
         self.smallest = smallest
         self.neighbours = neighbours
 
-    def fit(self, Z: FloatMatrix, y: Any = None) -> HDBSCANSegments:
+    def fit(self, Z: F64, y: Any = None) -> HDBSCANSegments:
         """Learn the crowds from Z (n, d)."""
         size = max(2, int(self.smallest * len(Z)))
         neighbours = min(self.neighbours, len(Z))
@@ -280,13 +278,13 @@ class HDBSCANSegments(_DensitySegments):
         return f"HDBSCAN, segments of {self.smallest:.0%} or more"
 
 
-def labels_of(shares: FloatMatrix) -> Labels:
+def labels_of(shares: F64) -> I64:
     """Segment of the largest membership (n,) from memberships (n, k); noise where the row is zero."""
     if not shares.shape[1]:
         return np.full(len(shares), NOISE, dtype=np.int64)
     return np.where(shares.sum(axis=1) > 0, shares.argmax(axis=1), NOISE).astype(np.int64)
 
 
-def _softmax(scores: FloatMatrix) -> FloatMatrix:
+def _softmax(scores: F64) -> F64:
     shares = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))

@@ -21,6 +21,7 @@ import pyarrow as pa
 from scipy.stats import rankdata
 from threadpoolctl import threadpool_limits
 
+from ml.arrays import F64
 from ml.segmentation.clusters.algorithms import (
     COVARIANCES,
     NOISE,
@@ -38,7 +39,6 @@ from ml.segmentation.clusters.measures import (
     start_stability,
 )
 from ml.segmentation.clusters.null_reference import NullSilhouette, null_silhouettes
-from ml.segmentation.features.features import FloatMatrix
 from ml.settings.segmentation import ChoiceSettings
 
 REACH_QUANTILES = (0.5, 0.75, 0.9)
@@ -83,7 +83,7 @@ class Choice:
 
 
 def choose(
-    Z: FloatMatrix,
+    Z: F64,
     settings: ChoiceSettings,
     minimum_size: int,
     seed: int,
@@ -111,8 +111,8 @@ def choose(
 
 
 def _compared(
-    sample: FloatMatrix,
-    small: FloatMatrix,
+    sample: F64,
+    small: F64,
     settings: ChoiceSettings,
     *,
     counts: Sequence[int],
@@ -143,8 +143,8 @@ def _compared(
 
 
 def _contenders(
-    settings: ChoiceSettings, sample: FloatMatrix, counts: Sequence[int], seed: int
-) -> Iterator[tuple[Callable[[int], SegmentModel], FloatMatrix]]:
+    settings: ChoiceSettings, sample: F64, counts: Sequence[int], seed: int
+) -> Iterator[tuple[Callable[[int], SegmentModel], F64]]:
     """What to try, and on which users: a maker of unfitted estimators by seed."""
     for algorithm in settings.algorithms:
         if algorithm == "kmeans":
@@ -185,8 +185,8 @@ def _hdbscan(smallest: float, seed: int) -> SegmentModel:
 
 def _measure(
     make: Callable[[int], SegmentModel],
-    Z: FloatMatrix,
-    small: FloatMatrix,
+    Z: F64,
+    small: F64,
     settings: ChoiceSettings,
     *,
     null: dict[int, NullSilhouette],

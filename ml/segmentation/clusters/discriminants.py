@@ -13,8 +13,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.metrics import adjusted_rand_score
 
-from ml.segmentation.clusters.algorithms import NOISE, KMeansSegments, Labels
-from ml.segmentation.features.features import FloatMatrix
+from ml.arrays import F64, I64
+from ml.segmentation.clusters.algorithms import NOISE, KMeansSegments
 from ml.segmentation.persistence import persistable
 
 ROUNDS = 3  # on the simulator the segments stop moving after two
@@ -34,7 +34,7 @@ class Discriminants(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(self, shrinkage: float = 0.05) -> None:
         self.shrinkage = shrinkage
 
-    def fit(self, X: FloatMatrix, y: Labels) -> Discriminants:
+    def fit(self, X: F64, y: I64) -> Discriminants:
         """Learn from X (n_users, d) and the users' segments y (n_users,); noise is left out."""
         inside = y != NOISE
         X, y = X[inside], y[inside]
@@ -52,12 +52,12 @@ class Discriminants(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.components_ = directions[: max(1, min(X.shape[1], len(found) - 1))] @ whiten.T
         return self
 
-    def transform(self, X: FloatMatrix) -> FloatMatrix:
+    def transform(self, X: F64) -> F64:
         """X (n_users, d) → scores (n_users, n_directions)."""
         return np.asarray((X - self.mean_) @ self.components_.T)
 
 
-def refine(X: FloatMatrix, model: KMeansSegments, labels: Labels, seed: int) -> tuple[Discriminants, Any] | None:
+def refine(X: F64, model: KMeansSegments, labels: I64, seed: int) -> tuple[Discriminants, Any] | None:
     """Sharpen k-means segments; None if that would change what they are.
 
     Args:

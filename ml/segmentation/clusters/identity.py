@@ -6,12 +6,13 @@ import numpy as np
 import pyarrow as pa
 from scipy.optimize import linear_sum_assignment
 
-from ml.segmentation.clusters.algorithms import NOISE, Labels
+from ml.arrays import I64
+from ml.segmentation.clusters.algorithms import NOISE
 
 LEAST_OVERLAP = 0.3  # Jaccard index; below it a new segment is not the old one with some coming and going
 
 
-def match_segments(before: Labels, after: Labels, ids: list[int], next_id: int) -> tuple[list[int], list[float]]:
+def match_segments(before: I64, after: I64, ids: list[int], next_id: int) -> tuple[list[int], list[float]]:
     """Number of each new segment, and its overlap with the old segment of that number (0 for a new number).
 
     Args:

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.isotonic import isotonic_regression
 
+from ml.arrays import F64
 from ml.segmentation.clusters.algorithms import KMeansSegments
 from ml.segmentation.clusters.measures import sampled_silhouette
-from ml.segmentation.features.features import FloatMatrix
 
 BINS = 50
 
@@ -31,7 +30,7 @@ class NullSilhouette:
     deviation: float
 
 
-def unimodal_quantiles(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def unimodal_quantiles(values: F64) -> tuple[F64, F64]:
     """Bin edges (BINS + 1,) and cumulative shares (BINS + 1,) of the unimodal density nearest to the values.
 
     The density rises up to a mode and falls after it; among all modes the one with the least squared error to the
@@ -55,11 +54,11 @@ def unimodal_quantiles(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.
 class Reference:
     """The structureless crowd of the shape of scores Z (n, d), whose columns are principal components."""
 
-    def __init__(self, Z: FloatMatrix) -> None:
+    def __init__(self, Z: F64) -> None:
         self.shapes = [unimodal_quantiles(Z[:, j]) for j in range(Z.shape[1])]
         self.spread = Z.std(axis=0)
 
-    def draw(self, rows: int, generator: np.random.Generator) -> FloatMatrix:
+    def draw(self, rows: int, generator: np.random.Generator) -> F64:
         """Scores (rows, d) with mean 0 and the spread of Z."""
         drawn = np.column_stack(
             [np.interp(generator.random(rows), cumulative, edges) for edges, cumulative in self.shapes]
@@ -71,7 +70,7 @@ class Reference:
 
 
 def null_silhouettes(
-    Z: FloatMatrix, segments: Sequence[int], *, references: int, rows: int, silhouette_rows: int, seed: int
+    Z: F64, segments: Sequence[int], *, references: int, rows: int, silhouette_rows: int, seed: int
 ) -> dict[int, NullSilhouette]:
     """Silhouette that k-means reaches without structure, for each number of segments."""
     generator = np.random.default_rng(seed)

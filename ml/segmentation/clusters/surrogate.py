@@ -9,8 +9,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
-from ml.segmentation.clusters.algorithms import Labels
-from ml.segmentation.features.features import FloatMatrix
+from ml.arrays import F64, I64
 
 FOLDS = 3
 MOST_ROWS = 20_000
@@ -30,9 +29,7 @@ class Surrogate:
     guess: float
 
 
-def explain(
-    X: FloatMatrix, names: list[str], segments: Labels, leaves: int, minimum_size: int
-) -> Surrogate | None:
+def explain(X: F64, names: list[str], segments: I64, leaves: int, minimum_size: int) -> Surrogate | None:
     """Fit a surrogate of so many leaves to raw features X (n_users, n_features) and segment numbers (n_users,).
 
     None if there is nothing to explain: one segment, or one too small to be split for the check of fidelity.
@@ -54,7 +51,7 @@ def explain(
     )
 
 
-def _node(tree: Any, node: int, names: list[str], found: Labels) -> dict[str, Any]:
+def _node(tree: Any, node: int, names: list[str], found: I64) -> dict[str, Any]:
     if tree.children_left[node] == tree.children_right[node]:
         shares = tree.value[node][0]
         best = int(np.argmax(shares))

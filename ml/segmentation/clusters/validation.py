@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.segmentation.clusters.algorithms import NOISE, Labels
+from ml.arrays import F64, I64
+from ml.segmentation.clusters.algorithms import NOISE
 from ml.segmentation.features.features import KEY, numbers
 
 
@@ -60,7 +60,7 @@ def validate(assigned: pa.Table, outcomes: pa.Table, draws: int, seed: int = 0) 
     return found
 
 
-def _validity(name: str, values: npt.NDArray[np.float64], segments: Labels, draws: int, seed: int) -> Validity:
+def _validity(name: str, values: F64, segments: I64, draws: int, seed: int) -> Validity:
     numbers_, codes = np.unique(segments, return_inverse=True)
     explained = explained_variance(values, codes)
     generator = np.random.default_rng(seed)
@@ -80,7 +80,7 @@ def _validity(name: str, values: npt.NDArray[np.float64], segments: Labels, draw
     )
 
 
-def explained_variance(values: npt.NDArray[np.float64], codes: Labels) -> float:
+def explained_variance(values: F64, codes: I64) -> float:
     """Eta squared: variance of values (n,) between groups 0..k-1 (n,) over all variance; 0 if there is none."""
     counts = np.bincount(codes)
     means = np.bincount(codes, values) / np.maximum(counts, 1)
@@ -88,7 +88,7 @@ def explained_variance(values: npt.NDArray[np.float64], codes: Labels) -> float:
     return float((counts * (means - values.mean()) ** 2).sum() / total) if total > 0 else 0.0
 
 
-def _mean_outcome(segment: int, values: npt.NDArray[np.float64]) -> SegmentOutcome:
+def _mean_outcome(segment: int, values: F64) -> SegmentOutcome:
     mean = float(values.mean())
     error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
     return SegmentOutcome(segment, len(values), mean, mean - 1.96 * error, mean + 1.96 * error)

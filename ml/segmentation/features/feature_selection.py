@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import chi2, rankdata
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from ml.segmentation.features.features import FloatMatrix
+from ml.arrays import F64, I64, Bools
 from ml.segmentation.persistence import persistable
 
 BINS = 6
@@ -57,7 +56,7 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.redundant_correlation = redundant_correlation
         self.max_rows = max_rows
 
-    def fit(self, X: FloatMatrix, y: FloatMatrix | None = None) -> FeatureSelector:
+    def fit(self, X: F64, y: F64 | None = None) -> FeatureSelector:
         """Learn from X (n_users, n_features), prepared and without missing values, and targets y or None."""
         step = max(1, len(X) // self.max_rows)
         sample = X[::step]
@@ -89,9 +88,7 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.kept_ = np.array(sorted(kept), dtype=np.int64)
         return self
 
-    def _associations(
-        self, X: FloatMatrix, targets: FloatMatrix, target_names: list[str]
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], list[str]]:
+    def _associations(self, X: F64, targets: F64, target_names: list[str]) -> tuple[F64, F64, list[str]]:
         """Largest information, its p-value (Bonferroni over partners) and its partner, for each feature."""
         n, others = X.shape[1], self.names + target_names
         columns = np.column_stack([X, targets])
@@ -110,7 +107,7 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tests = max(1, columns.shape[1] - 1)
         return information, np.exp(np.minimum(0.0, surest + np.log(tests))), partner
 
-    def transform(self, X: FloatMatrix) -> FloatMatrix:
+    def transform(self, X: F64) -> F64:
         """X (n_users, n_features) → (n_users, n_kept)."""
         return X[:, self.kept_]
 
@@ -129,7 +126,7 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             setattr(self, f"{key}_", value)
 
 
-def rank_correlations(X: FloatMatrix) -> FloatMatrix:
+def rank_correlations(X: F64) -> F64:
     """Spearman's correlations (n_features, n_features); 0 where a feature is constant."""
     ranks = rankdata(X, axis=0) - (len(X) + 1) / 2
     norms = np.sqrt((ranks**2).sum(axis=0))
@@ -137,14 +134,14 @@ def rank_correlations(X: FloatMatrix) -> FloatMatrix:
     return np.asarray((ranks / norms).T @ (ranks / norms))
 
 
-def quantile_codes(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+def quantile_codes(values: F64) -> I64:
     """Bin number (n,) of each value; up to `BINS` bins of equal counts, equal values in one bin."""
     edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
     codes = np.searchsorted(edges, values, side="left")
     return np.unique(codes, return_inverse=True)[1].astype(np.int64)
 
 
-def mutual_information(codes: list[npt.NDArray[np.int64]]) -> tuple[FloatMatrix, npt.NDArray[np.int64]]:
+def mutual_information(codes: list[I64]) -> tuple[F64, I64]:
     """Mutual information in nats of every pair of columns (d, d), and the degrees of freedom of 2·n·MI.
 
     Args:
@@ -162,7 +159,7 @@ def mutual_information(codes: list[npt.NDArray[np.int64]]) -> tuple[FloatMatrix,
     return between, (levels[:, None] - 1) * (levels - 1)
 
 
-def benjamini_hochberg(p_values: npt.NDArray[np.float64], rate: float) -> npt.NDArray[np.bool_]:
+def benjamini_hochberg(p_values: F64, rate: float) -> Bools:
     """Which hypotheses to reject so that the expected share of false rejections is at most `rate`."""
     order = np.argsort(p_values)
     below = p_values[order] <= rate * np.arange(1, len(p_values) + 1) / len(p_values)

@@ -13,14 +13,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from ml.arrays import F64, I64
 from ml.segmentation.persistence import persistable
 
-FloatMatrix = npt.NDArray[np.float64]
 KEY = "user_id"
 
 
@@ -125,7 +124,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Names of the matrix's columns."""
         return [feature.name for feature in self.features_]
 
-    def transform(self, table: pa.Table) -> FloatMatrix:
+    def transform(self, table: pa.Table) -> F64:
         """Matrix (n_users, n_features); raises ValueError naming columns that were there at fit only."""
         absent = sorted({feature.column for feature in self.features_} - set(table.column_names))
         if absent:
@@ -147,7 +146,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         matrix[~np.isfinite(matrix)] = np.nan
         return matrix
 
-    def transform_one(self, row: Mapping[str, Any]) -> FloatMatrix:
+    def transform_one(self, row: Mapping[str, Any]) -> F64:
         """Matrix (1, n_features) of one user; whatever `row` lacks is missing, not an error."""
         values = np.empty((1, len(self.features_)))
         for position, feature in enumerate(self.features_):
@@ -172,14 +171,14 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.dropped_ = state["dropped"]
 
 
-def numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+def numbers(column: pa.ChunkedArray) -> F64:
     """Column of numbers or booleans as float64, null as NaN."""
     return np.asarray(
         pc.fill_null(pc.cast(column, pa.float64(), safe=False), math.nan).to_numpy(), dtype=np.float64
     )
 
 
-def map_entries(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], pa.Array, pa.Array]:
+def map_entries(column: pa.ChunkedArray) -> tuple[I64, pa.Array, pa.Array]:
     """Row number, key and value of every entry of a map column."""
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):
@@ -191,7 +190,7 @@ def map_entries(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], pa.Arra
     return rows, keys.cast(pa.string()), items
 
 
-def _map_matrix(column: pa.ChunkedArray, keys: list[str]) -> FloatMatrix:
+def _map_matrix(column: pa.ChunkedArray, keys: list[str]) -> F64:
     """Matrix (n_rows, len(keys)): an absent key is 0, a null map is NaN."""
     matrix = np.zeros((len(column), len(keys)))
     rows, entry_keys, items = map_entries(column)

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.stats import yeojohnson_llf
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from ml.segmentation.features.features import FloatMatrix, matches
+from ml.arrays import F64
+from ml.segmentation.features.features import matches
 from ml.segmentation.persistence import persistable
 
 MISSING_RULES = ("median", "mean", "zero")
@@ -39,7 +39,7 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.names = names
         self.rules = rules
 
-    def fit(self, X: FloatMatrix, y: Any = None) -> Imputer:
+    def fit(self, X: F64, y: Any = None) -> Imputer:
         """Learn from X (n_users, n_features); where no feature varies, none is kept."""
         present = np.isfinite(X)
         counts = present.sum(axis=0)
@@ -55,7 +55,7 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.missing_ = len(X) - counts[self.kept_]
         return self
 
-    def _value(self, name: str, values: npt.NDArray[np.float64]) -> float:
+    def _value(self, name: str, values: F64) -> float:
         rule = next((rule for pattern, rule in (self.rules or {}).items() if matches(name, [pattern])), "median")
         if rule == "median":
             return float(np.median(values))
@@ -67,7 +67,7 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"missing rule {rule!r} of {name}: legal are {', '.join(MISSING_RULES)} or a number")
         return float(rule)
 
-    def transform(self, X: FloatMatrix) -> FloatMatrix:
+    def transform(self, X: F64) -> F64:
         """X (n_users, n_features) → filled (n_users, n_kept)."""
         X = X[:, self.kept_]
         return np.where(np.isfinite(X), X, self.fill_)
@@ -91,7 +91,7 @@ class Winsorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(self, limit: float = 6.0) -> None:
         self.limit = limit
 
-    def fit(self, X: FloatMatrix, y: Any = None) -> Winsorizer:
+    def fit(self, X: F64, y: Any = None) -> Winsorizer:
         """Learn the bounds from X (n_users, n_features)."""
         first, median, last = np.quantile(X, [0.01, 0.5, 0.99], axis=0)
         low, high = np.empty(X.shape[1]), np.empty(X.shape[1])
@@ -104,14 +104,14 @@ class Winsorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.changed_ = ((low > X) | (high < X)).sum(axis=0)
         return self
 
-    def _reach(self, distances: npt.NDArray[np.float64], tail: float) -> float:
+    def _reach(self, distances: F64, tail: float) -> float:
         """How far from the median one side may go, in the feature's unit."""
         if not len(distances):
             return 0.0
         robust = self.limit * MAD_TO_SD * float(np.median(distances))
         return max(robust, float(tail))
 
-    def transform(self, X: FloatMatrix) -> FloatMatrix:
+    def transform(self, X: F64) -> F64:
         """Clipped copy of X, same shape."""
         return np.clip(X, self.low_, self.high_)
 
@@ -129,7 +129,7 @@ class SkewReducer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(self, threshold: float = 1.0) -> None:
         self.threshold = threshold
 
-    def fit(self, X: FloatMatrix, y: Any = None) -> SkewReducer:
+    def fit(self, X: F64, y: Any = None) -> SkewReducer:
         """Learn the exponents from X (n_users, n_features)."""
         step = max(1, len(X) // SKEW_FIT_ROWS)
         sample = X[::step]
@@ -148,7 +148,7 @@ class SkewReducer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self.exponent_[j] = float(best.x)
         return self
 
-    def transform(self, X: FloatMatrix) -> FloatMatrix:
+    def transform(self, X: F64) -> F64:
         """Transformed copy of X, same shape."""
         changed = np.flatnonzero(self.exponent_ != 1.0)
         result = X.copy()
@@ -157,7 +157,7 @@ class SkewReducer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return result
 
 
-def _yeo_johnson(X: FloatMatrix, exponent: npt.NDArray[np.float64]) -> FloatMatrix:
+def _yeo_johnson(X: F64, exponent: F64) -> F64:
     """Yeo-Johnson transform of X (n, d) with exponents (d,) strictly between 0 and 2, as the search gives."""
     size = np.log1p(np.abs(X))
     return np.asarray(
@@ -171,14 +171,14 @@ def _yeo_johnson(X: FloatMatrix, exponent: npt.NDArray[np.float64]) -> FloatMatr
 class Scaler(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Mean 0 and standard deviation 1. Learned: `mean_`, `spread_` (n_features,)."""
 
-    def fit(self, X: FloatMatrix, y: Any = None) -> Scaler:
+    def fit(self, X: F64, y: Any = None) -> Scaler:
         """Learn from X (n_users, n_features)."""
         self.mean_ = X.mean(axis=0)
         spread = X.std(axis=0)
         self.spread_ = np.where(spread > 1e-12 * np.maximum(1.0, np.abs(self.mean_)), spread, np.inf)
         return self
 
-    def transform(self, X: FloatMatrix) -> FloatMatrix:
+    def transform(self, X: F64) -> F64:
         """Scaled copy of X, same shape; a feature that winsorising made constant becomes 0."""
         return np.asarray((X - self.mean_) / self.spread_)
 
@@ -200,7 +200,7 @@ class Components(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.seed = seed
         self.max_rows = max_rows
 
-    def fit(self, X: FloatMatrix, y: Any = None) -> Components:
+    def fit(self, X: F64, y: Any = None) -> Components:
         """Learn from X (n_users, d)."""
         generator = np.random.default_rng(self.seed)
         self.mean_ = X.mean(axis=0)
@@ -225,6 +225,6 @@ class Components(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.kept_variance_ = float(values[:count].sum() / values.sum()) if values.sum() > 0 else 0.0
         return self
 
-    def transform(self, X: FloatMatrix) -> FloatMatrix:
+    def transform(self, X: F64) -> F64:
         """X (n_users, d) → scores (n_users, n_components)."""
         return np.asarray((X - self.mean_) @ self.components_.T)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.segmentation.clusters.algorithms import NOISE, Labels
+from ml.arrays import I64, Bools
+from ml.segmentation.clusters.algorithms import NOISE
 from ml.segmentation.features.features import KEY, numbers
 from ml.segmentation.profiles.triggers import Trigger, find_triggers
 from ml.segmentation.profiles.vocabulary import may_be_told
@@ -75,7 +75,7 @@ class Behaviour:
 
 
 def behaviours(
-    sessions: pa.Table, users: pa.Table, segments: Labels, hints: Mapping[str, Sequence[str]], minimum_size: int
+    sessions: pa.Table, users: pa.Table, segments: I64, hints: Mapping[str, Sequence[str]], minimum_size: int
 ) -> dict[int, Behaviour]:
     """Behaviour by segment number, of segments of at least `minimum_size` users.
 
@@ -119,9 +119,7 @@ def _funnel(sessions: pa.Table) -> dict[str, int]:
     return {name: int((reached >= step).sum()) for step, name in enumerate(FUNNEL)}
 
 
-def _mix(
-    column: pa.ChunkedArray, people: Labels, told: npt.NDArray[np.bool_], minimum_size: int
-) -> dict[str, float]:
+def _mix(column: pa.ChunkedArray, people: I64, told: Bools, minimum_size: int) -> dict[str, float]:
     """Shares of sessions by value, the largest of the values that enough people have."""
     counted = pa.table({"value": column, "person": people}).filter(pa.array(told[people])).drop_null()
     counts = counted.group_by("value").aggregate([("person", "count"), ("person", "count_distinct")])
@@ -141,7 +139,7 @@ def _median(sessions: pa.Table, name: str, unit: float = 1.0) -> float | None:
     return float(np.median(values)) / unit if len(values) else None
 
 
-def _weeks(sessions: pa.Table) -> tuple[Labels, int]:
+def _weeks(sessions: pa.Table) -> tuple[I64, int]:
     """Whole weeks before the newest session in which each began (n_sessions,), -1 for none, and their number."""
     if "started_at" not in sessions.column_names or not sessions.num_rows:
         return np.full(sessions.num_rows, -1, dtype=np.int64), 0
@@ -151,7 +149,7 @@ def _weeks(sessions: pa.Table) -> tuple[Labels, int]:
     return np.where(age < count, age, -1).astype(np.int64), count
 
 
-def _weekly_users(weeks: Labels, people: Labels, count: int) -> tuple[int, ...]:
+def _weekly_users(weeks: I64, people: I64, count: int) -> tuple[int, ...]:
     """People who came in each week, the latest last."""
     visits = np.unique(np.stack([weeks, people])[:, weeks >= 0], axis=1)
     return tuple(np.bincount(visits[0], minlength=count)[::-1].tolist())

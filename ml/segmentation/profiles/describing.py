@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from ml.segmentation.clusters.algorithms import Labels
-from ml.segmentation.features.features import FloatMatrix
+from ml.arrays import F64, I64
 from ml.segmentation.profiles.naming import name_segment
 from ml.segmentation.profiles.personas import tell_personas
 from ml.segmentation.profiles.profiles import Profile, Trait, example_users, traits
@@ -22,9 +21,9 @@ class ShapingUsers:
     """The users who shaped the segments: rows, features before scaling (n, d) with names, and segments 0..k-1."""
 
     table: pa.Table
-    X: FloatMatrix
+    X: F64
     names: list[str]
-    labels: Labels
+    labels: I64
 
 
 def describe(

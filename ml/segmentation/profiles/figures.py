@@ -7,14 +7,13 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ml.arrays import F64, I64
 from ml.segmentation.clusters.algorithms import NOISE
 from ml.segmentation.clusters.choice import Candidate
-from ml.segmentation.features.features import FloatMatrix
 from ml.segmentation.profiles.profiles import Profile
 from ml.segmentation.profiles.wording import Wording
 
@@ -46,9 +45,7 @@ def colour_of(position: int) -> str:
     return COLOURS[position % len(COLOURS)]
 
 
-def user_map(
-    Z: FloatMatrix, segments: npt.NDArray[np.int64], profiles: Sequence[Profile], seed: int = 0
-) -> Figure:
+def user_map(Z: F64, segments: I64, profiles: Sequence[Profile], seed: int = 0) -> Figure:
     """Users on the two components that separate the segments most, coloured by segment number (n,)."""
     figure, axes = _canvas(7.2, 5.2)
     rows = np.random.default_rng(seed).permutation(len(Z))[:MAP_USERS]
@@ -67,9 +64,7 @@ def user_map(
     return figure
 
 
-def separating_plane(
-    Z: FloatMatrix, segments: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def separating_plane(Z: F64, segments: I64) -> tuple[F64, F64]:
     """Coordinates (n,), (n,) of Z (n, d) on the plane through the segments' centres with the widest spread."""
     if not Z.shape[1]:
         return np.zeros(len(Z)), np.zeros(len(Z))

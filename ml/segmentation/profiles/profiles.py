@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from ml.segmentation.features.features import KEY, FloatMatrix
+from ml.arrays import F64, Bools
+from ml.segmentation.features.features import KEY
 from ml.segmentation.profiles.behaviour import Behaviour
 from ml.segmentation.profiles.feedback import Feedback
 from ml.segmentation.profiles.vocabulary import WordShare
@@ -93,7 +93,7 @@ class Profile:
         return cls(**{**entry, **parts})
 
 
-def traits(X: FloatMatrix, names: list[str], inside: npt.NDArray[np.bool_]) -> tuple[Trait, ...]:
+def traits(X: F64, names: list[str], inside: Bools) -> tuple[Trait, ...]:
     """Every feature of X (n_users, n_features), strongest effect first; `inside` (n_users,) marks the segment."""
     if not inside.any() or inside.all():
         means = X.mean(axis=0)
@@ -109,9 +109,7 @@ def traits(X: FloatMatrix, names: list[str], inside: npt.NDArray[np.bool_]) -> t
     return tuple(sorted(found, key=lambda trait: (-abs(trait.effect), trait.feature)))
 
 
-def example_users(
-    table: pa.Table, inside: npt.NDArray[np.bool_], closeness: npt.NDArray[np.float64]
-) -> tuple[str, ...]:
+def example_users(table: pa.Table, inside: Bools, closeness: F64) -> tuple[str, ...]:
     """Ids of up to `EXAMPLES` members with the surest membership."""
     members = np.flatnonzero(inside)
     best = members[np.argsort(-closeness[members], kind="stable")[:EXAMPLES]]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.arrays import Bools
 from ml.segmentation.features.features import map_entries, numbers
 
 SIGNALS = "signals_before_conversion"
@@ -51,7 +51,7 @@ def find_triggers(sessions: pa.Table) -> tuple[Trigger, ...]:
     return tuple(sorted(found, key=lambda trigger: (-trigger.low, trigger.signal))[:MOST_TRIGGERS])
 
 
-def measure_trigger(signal: str, has: npt.NDArray[np.bool_], converted: npt.NDArray[np.bool_]) -> Trigger | None:
+def measure_trigger(signal: str, has: Bools, converted: Bools) -> Trigger | None:
     """How much likelier sessions (n,) with the signal convert; None if there are too few to say."""
     a, n = int((has & converted).sum()), int(has.sum())
     b, m = int((~has & converted).sum()), int((~has).sum())

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.arrays import Bools
 from ml.segmentation.features.features import KEY, map_entries, matches, numbers
 
-Mask = npt.NDArray[np.bool_]
 MOST_WORDS = 8
 MOST_INTERESTS = 6
 CLEAR_DIFFERENCE = 0.05  # of the shares inside and outside; below, a word sets nobody apart
@@ -35,7 +34,7 @@ class WordShare:
 
 
 def word_shares(
-    table: pa.Table, inside: Mask, columns: list[str], minimum_size: int, hints: Mapping[str, Sequence[str]]
+    table: pa.Table, inside: Bools, columns: list[str], minimum_size: int, hints: Mapping[str, Sequence[str]]
 ) -> tuple[WordShare, ...]:
     """Words of text or list columns that are more frequent in the segment than outside, largest difference first.
 
@@ -55,7 +54,7 @@ def word_shares(
     return tuple(sorted(found, key=_by_difference)[:MOST_WORDS])
 
 
-def interests(table: pa.Table, inside: Mask, minimum_size: int) -> tuple[WordShare, ...]:
+def interests(table: pa.Table, inside: Bools, minimum_size: int) -> tuple[WordShare, ...]:
     """Categories and tags that the segment cares for more than others do, largest difference of mean shares first.
 
     An interest is told if `minimum_size` users of the segment have it.
@@ -69,7 +68,7 @@ def interests(table: pa.Table, inside: Mask, minimum_size: int) -> tuple[WordSha
     return tuple(found)
 
 
-def _affinities(column: pa.ChunkedArray, name: str, inside: Mask, minimum_size: int) -> list[WordShare]:
+def _affinities(column: pa.ChunkedArray, name: str, inside: Bools, minimum_size: int) -> list[WordShare]:
     rows, keys, items = map_entries(column)
     encoded = keys.dictionary_encode()
     words, codes = encoded.dictionary.to_pylist(), np.asarray(encoded.indices)
@@ -83,7 +82,7 @@ def _affinities(column: pa.ChunkedArray, name: str, inside: Mask, minimum_size: 
     return [WordShare(name, words[i], float(share[i]), float(outside[i])) for i in np.flatnonzero(told)]
 
 
-def may_be_told(table: pa.Table, column: str, hints: Mapping[str, Sequence[str]]) -> Mask:
+def may_be_told(table: pa.Table, column: str, hints: Mapping[str, Sequence[str]]) -> Bools:
     """Of which users (n,) the column may be told: who somebody is only of those who granted the purpose for it.
 
     Where the table has no `consents`, such a column is told of nobody.
@@ -92,7 +91,7 @@ def may_be_told(table: pa.Table, column: str, hints: Mapping[str, Sequence[str]]
     return np.ones(table.num_rows, dtype=bool) if purpose is None else granted(table, purpose)
 
 
-def granted(table: pa.Table, purpose: str) -> Mask:
+def granted(table: pa.Table, purpose: str) -> Bools:
     """Which users (n,) granted a purpose; nobody where the table does not say."""
     allowed = np.zeros(table.num_rows, dtype=bool)
     if CONSENTS in table.column_names and table.num_rows:

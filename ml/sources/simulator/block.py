@@ -8,6 +8,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from ml.arrays import Bools
 from ml.settings.simulator import FaultSettings, SimulatorSettings
 from ml.sources.simulator.browsing import Shelves, browse, shown_probability
 from ml.sources.simulator.control import add_consent, add_exposures, add_identity, add_preferences
@@ -27,7 +28,7 @@ from ml.sources.simulator.items import DAY_MS
 from ml.sources.simulator.places import DEVICES
 from ml.sources.simulator.population import Engagement, Population
 from ml.sources.simulator.properties import PropertyTexts
-from ml.sources.simulator.randomness import Bools, Floats, Ints
+from ml.sources.simulator.randomness import Floats, Ints
 from ml.sources.simulator.rows import RowCollector
 from ml.sources.simulator.slots import add_links, answers
 from ml.sources.simulator.texts import CURRENCY

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.arrays import Bools
 from ml.settings.simulator import BrowsingSettings
 from ml.sources.simulator.items import MAIN_TOPIC_WEIGHT, Items
 from ml.sources.simulator.personas import HABITS
 from ml.sources.simulator.population import Engagement, Population
-from ml.sources.simulator.randomness import Bools, Floats, Ints
+from ml.sources.simulator.randomness import Floats, Ints
 from ml.sources.simulator.topics import TOPICS
 from ml.sources.simulator.visits import Sessions
 

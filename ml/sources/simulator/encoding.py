@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.arrays import U64
 from ml.events.contract import CONSENT_PURPOSES, EVENT_SCHEMA, NETWORK_TYPES, TIMESTAMP
 from ml.sources.simulator.experiments import VARIANTS, Experiment
 from ml.sources.simulator.items import Items
 from ml.sources.simulator.places import CAMPAIGNS, DEVICES, PLACES, REFERRERS, SITE
 from ml.sources.simulator.population import Population
-from ml.sources.simulator.randomness import Ints, Keys, Stream, hexadecimal, mixed
+from ml.sources.simulator.randomness import Ints, Stream, hexadecimal, mixed
 from ml.sources.simulator.rows import TYPE_NAMES, Rows
 from ml.sources.simulator.topics import CATEGORY_NAMES
 from ml.sources.simulator.views import CAMPAIGN_CHANNELS, SPECIAL_PATHS, SPECIAL_TITLES, Views
@@ -73,7 +74,7 @@ def user_ids(keys: Ints, seed: int) -> pa.Array:
     return _prefixed("u", mixed(seed, Stream.USER_ID, keys))
 
 
-def device_ids(keys: Keys) -> pa.Array:
+def device_ids(keys: U64) -> pa.Array:
     """Anonymous ids of devices."""
     return _prefixed("d", keys)
 
@@ -191,7 +192,7 @@ def _fixed_width(texts: np.ndarray) -> pa.Array:
     )
 
 
-def _prefixed(prefix: str, keys: Keys) -> pa.Array:
+def _prefixed(prefix: str, keys: U64) -> pa.Array:
     digits = hexadecimal(keys)
     texts = np.empty((len(keys), 1 + digits.dtype.itemsize), dtype=np.uint8)
     texts[:, 0] = ord(prefix)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.arrays import Bools
 from ml.settings.simulator import PlantedChangeSettings
 from ml.sources.simulator.population import Population
-from ml.sources.simulator.randomness import Bools, Stream, uniform
+from ml.sources.simulator.randomness import Stream, uniform
 
 VARIANTS: tuple[str, str] = ("control", "treatment")
 NEW_CHECKOUT, NEWSLETTER_PROMPT, NEW_FONT = 0, 1, 2

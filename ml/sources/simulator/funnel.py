@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.arrays import Bools
 from ml.settings.simulator import ConversionSettings
 from ml.sources.simulator.interactions import PageContext, add_price_hovers, add_scroll_reversals
 from ml.sources.simulator.personas import HABITS
 from ml.sources.simulator.properties import CLICK_TARGETS, POSITIONS, PropertyTexts
-from ml.sources.simulator.randomness import Bools, Floats, Ints
+from ml.sources.simulator.randomness import Floats, Ints
 from ml.sources.simulator.rows import GALLERY_ZOOM, RowCollector
 
 GALLERY_RATE = 0.16

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.arrays import Bools
 from ml.sources.simulator.browsing import Pages
 from ml.sources.simulator.items import Items
 from ml.sources.simulator.personas import HABITS
 from ml.sources.simulator.properties import CLICK_TARGETS, FORMS, HOVER_TARGETS, PRICE, PropertyTexts
-from ml.sources.simulator.randomness import Bools, Floats, Ints
+from ml.sources.simulator.randomness import Floats, Ints
 from ml.sources.simulator.rows import RowCollector
 
 # usual rates per page of an average user; habits multiply them

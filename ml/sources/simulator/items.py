@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 
+from ml.arrays import Bools
 from ml.settings.simulator import SimulatorSettings
 from ml.sources.simulator.randomness import Floats, Ints, Stream, generator
 from ml.sources.simulator.topics import CATEGORIES, TOPICS
@@ -37,7 +37,7 @@ class Items:
     price: Floats
     language: Ints
     minutes: Floats
-    has_video: npt.NDArray[np.bool_]
+    has_video: Bools
     words: Ints
     variant: Ints
 
@@ -50,7 +50,7 @@ class Items:
         return TOPIC_CATEGORY[self.topic]
 
     @property
-    def is_product(self) -> npt.NDArray[np.bool_]:
+    def is_product(self) -> Bools:
         """(n,) whether the item has a price."""
         return IS_PRODUCT[self.category]
 

@@ -8,10 +8,11 @@ from enum import IntEnum
 
 import numpy as np
 
+from ml.arrays import U64, Bools
 from ml.settings.simulator import SimulatorSettings
 from ml.sources.simulator.personas import PersonaTables
 from ml.sources.simulator.places import DEVICE_TYPES, DEVICES, PLACES
-from ml.sources.simulator.randomness import Bools, Floats, Ints, Keys, Stream, generator, mixed
+from ml.sources.simulator.randomness import Floats, Ints, Stream, generator, mixed
 from ml.sources.simulator.topics import LANGUAGES
 
 NEVER = 2**30
@@ -62,7 +63,7 @@ class Population:
     channel: Ints
     known_from: Ints
     devices: Ints
-    device_keys: Keys
+    device_keys: U64
     shares_device: Bools
     consent_before: Ints
     consent_after: Ints

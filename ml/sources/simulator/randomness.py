@@ -7,10 +7,10 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
+from ml.arrays import F64, U64
+
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
-Keys = npt.NDArray[np.uint64]
-Bools = npt.NDArray[np.bool_]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _HEX_PAIRS = np.array([f"{byte:02x}".encode() for byte in range(256)], dtype="S2")
@@ -42,7 +42,7 @@ def generator(seed: int, stream: Stream, *keys: int) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence([seed, int(stream), *keys])))
 
 
-def mixed(seed: int, stream: Stream, *keys: npt.ArrayLike) -> Keys:
+def mixed(seed: int, stream: Stream, *keys: npt.ArrayLike) -> U64:
     """One well-mixed uint64 for every element of the broadcast integer keys.
 
     For one seed and stream it is a bijection of a single key, so different keys never collide.
@@ -55,18 +55,18 @@ def mixed(seed: int, stream: Stream, *keys: npt.ArrayLike) -> Keys:
     return np.asarray(state, dtype=np.uint64)
 
 
-def uniform(seed: int, stream: Stream, *keys: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def uniform(seed: int, stream: Stream, *keys: npt.ArrayLike) -> F64:
     """Numbers in [0, 1) by `mixed`."""
     return np.asarray((mixed(seed, stream, *keys) >> np.uint64(11)) * 2.0**-53, dtype=np.float64)
 
 
-def hexadecimal(keys: Keys) -> npt.NDArray[np.bytes_]:
+def hexadecimal(keys: U64) -> npt.NDArray[np.bytes_]:
     """(n,) uint64 → (n,) S16, the sixteen hexadecimal digits of each."""
     pairs = _HEX_PAIRS[np.ascontiguousarray(keys.astype(">u8")).view(np.uint8)]
     return pairs.view("S16")
 
 
-def _finalise(state: Keys) -> Keys:
+def _finalise(state: U64) -> U64:
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return np.asarray(state ^ (state >> np.uint64(31)), dtype=np.uint64)

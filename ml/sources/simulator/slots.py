@@ -6,10 +6,11 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from ml.arrays import Bools
 from ml.sources.simulator.browsing import Pages
 from ml.sources.simulator.interactions import PageContext
 from ml.sources.simulator.properties import POSITIONS, SLOTS, PropertyTexts
-from ml.sources.simulator.randomness import Bools, Floats, Ints
+from ml.sources.simulator.randomness import Floats, Ints
 from ml.sources.simulator.rows import RowCollector
 
 CLICK_RECORDED = 0.95

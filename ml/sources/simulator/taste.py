@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ml.arrays import Bools
 from ml.settings.simulator import PlantedChangeSettings
 from ml.sources.simulator.population import Engagement, Population
-from ml.sources.simulator.randomness import Bools, Floats, Stream, uniform
+from ml.sources.simulator.randomness import Floats, Stream, uniform
 
 SECOND_TOPIC_SHARE = 0.8
 

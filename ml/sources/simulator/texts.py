@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from ml.catalogue import ITEM_SCHEMA
 from ml.events.contract import TIMESTAMP
+from ml.sources.catalogue import ITEM_SCHEMA
 from ml.sources.simulator.items import Items
 from ml.sources.simulator.topics import (
     CATEGORY_NAMES,

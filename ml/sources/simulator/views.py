@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.arrays import Bools
 from ml.sources.simulator.browsing import HOME_DWELL_MS, Pages
 from ml.sources.simulator.funnel import Carts
 from ml.sources.simulator.places import CAMPAIGNS, CHANNELS, REFERRERS
 from ml.sources.simulator.properties import PropertyTexts
-from ml.sources.simulator.randomness import Bools, Ints
+from ml.sources.simulator.randomness import Ints
 from ml.sources.simulator.rows import RowCollector
 from ml.sources.simulator.visits import Sessions
 

@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from ml.arrays import U64, Bools
 from ml.settings.simulator import SimulatorSettings
 from ml.sources.simulator.items import HOUR_MS
 from ml.sources.simulator.personas import DAYPART_HOURS
 from ml.sources.simulator.places import CHANNELS, PLACES
 from ml.sources.simulator.population import NEVER, Engagement, Population
-from ml.sources.simulator.randomness import Bools, Floats, Ints, Keys, Stream, mixed, uniform
+from ml.sources.simulator.randomness import Floats, Ints, Stream, mixed, uniform
 
 MIN_PAUSE_HOURS = 1.5
 
@@ -31,7 +32,7 @@ class Sessions:
     start_ms: Ints
     hour: Ints
     slot: Ints
-    key: Keys
+    key: U64
     is_first: Bools
     is_known: Bools
     consent: Ints

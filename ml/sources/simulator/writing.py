@@ -18,12 +18,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ml.catalogue import Catalogue
 from ml.events.dead_letters import DeadLetters
 from ml.events.log import EventLog
 from ml.events.validation import validate_events
 from ml.home import Home
 from ml.settings.simulator import SimulatorSettings
+from ml.sources.catalogue import Catalogue
 from ml.sources.simulator.site import RAW_SCHEMA, Site
 from ml.sources.simulator.truth import write_truth
 

@@ -6,11 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ml.catalogue import Catalogue
 from ml.events.dead_letters import DeadLetters
 from ml.events.log import EventLog
 from ml.home import Home
 from ml.sources import SourceError, ingest, open_source
+from ml.sources.catalogue import Catalogue
 
 NOW = dt.datetime(2024, 7, 2, tzinfo=dt.UTC)
 MAPPING = """

@@ -6,11 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ml.catalogue import Catalogue
 from ml.events.dead_letters import DeadLetters
 from ml.events.log import EventLog
 from ml.home import Home
 from ml.sources import SourceError, ingest, open_source
+from ml.sources.catalogue import Catalogue
 from ml.sources.globo import COLUMNS
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)

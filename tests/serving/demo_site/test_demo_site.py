@@ -14,10 +14,10 @@ from bundles import publish
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from ml.catalogue import ITEM_SCHEMA, Catalogue
 from ml.events.contract import EVENT_SCHEMA, EVENT_TYPES
 from ml.events.log import EventLog
 from ml.home import Home
+from ml.sources.catalogue import ITEM_SCHEMA, Catalogue
 from serving.application import application
 from serving.collector import Collector, collector_routes
 from serving.demo_site import demo_routes, tracker

@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
+from ml.arrays import F64
 from ml.segmentation.clusters.algorithms import (
     COVARIANCES,
     NOISE,
@@ -18,7 +19,6 @@ from ml.segmentation.clusters.algorithms import (
     MixtureSegments,
     SegmentModel,
 )
-from ml.segmentation.features.features import FloatMatrix
 from ml.segmentation.persistence import load_estimators, save_estimators
 
 MODELS = [
@@ -30,7 +30,7 @@ MODELS = [
 ]
 
 
-def crowds(users: int = 600) -> tuple[FloatMatrix, np.ndarray]:
+def crowds(users: int = 600) -> tuple[F64, np.ndarray]:
     generator = np.random.default_rng(3)
     truth = generator.integers(3, size=users)
     centres = np.array([[0.0, 0.0, 0.0], [6.0, 0.0, 0.0], [0.0, 6.0, 0.0]])

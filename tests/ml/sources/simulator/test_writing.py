@@ -3,10 +3,10 @@ import datetime as dt
 import pyarrow.parquet as pq
 import pytest
 
-from ml.catalogue import Catalogue
 from ml.events.dead_letters import DeadLetters
 from ml.events.log import EventLog
 from ml.home import Home
+from ml.sources.catalogue import Catalogue
 from ml.sources.simulator import Site, recorded_site, simulate_into_folder, simulate_into_home
 from ml.sources.simulator.writing import prefetched
 

@@ -3,8 +3,8 @@ import pytest
 
 from ml.recommenders.base import TrainingData
 from ml.recommenders.loading import load_recommender
-from ml.recommenders.models.choice_model import ChoiceModel
-from ml.recommenders.models.stacking import Stacked
+from ml.recommenders.models.second_stage.choice_model import ChoiceModel
+from ml.recommenders.models.second_stage.stacking import Stacked
 
 N_USERS, N_ITEMS = 800, 20
 

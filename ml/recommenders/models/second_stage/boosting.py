@@ -8,12 +8,12 @@ import lightgbm
 import numpy as np
 import numpy.typing as npt
 
-from ml.dataset.interactions import Floats
+from ml.arrays import F32
 
 
 def boosted(
-    x: Floats,
-    y: npt.NDArray[np.float32],
+    x: F32,
+    y: F32,
     groups: Sequence[int],
     start: npt.NDArray[np.floating] | None,
     *,

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from ml.arrays import F32, F64
 from ml.dataset.feature_matrix import FeatureMatrix
-from ml.dataset.interactions import Floats, Interactions
+from ml.dataset.interactions import Interactions
 from ml.recommenders.base import TrainingData, UserRows
 
 TIME_BINS = 80  # of the training period; a kernel of one bin and one of five see what is popular then
@@ -56,7 +57,7 @@ class Context:
         self.names_ = self._names()
         return self
 
-    def pair_features(self, user_rows: UserRows, columns: npt.NDArray[np.integer[Any]]) -> Floats:
+    def pair_features(self, user_rows: UserRows, columns: npt.NDArray[np.integer[Any]]) -> F32:
         """Features of pairs: float32 (b * c, len(names_)), user by user.
 
         Args:
@@ -134,7 +135,7 @@ class Context:
         middle[known] = when[order][(pairs.matrix.indptr[:-1] + lengths // 2)[known]]
         return {"user_middle": middle, "item_first": first, "item_last": last, "histogram": histogram}
 
-    def _popular_then(self, user_rows: UserRows, width: float) -> Floats:
+    def _popular_then(self, user_rows: UserRows, width: float) -> F32:
         """Log of an item's share around the user's time over its share at all times: (b, n_items)."""
         histogram = self.spread_["histogram"]
         middle = self.spread_["user_middle"][user_rows]
@@ -145,9 +146,7 @@ class Context:
         lift = (then / np.maximum(total, 1e-9)[:, None] + 1e-5) / (share + 1e-5)
         return np.asarray(np.log(lift), dtype=np.float32)
 
-    def _profile(
-        self, liked: sparse.csr_matrix, own: sparse.csr_matrix, counts: npt.NDArray[np.float64]
-    ) -> tuple[Floats, Floats]:
+    def _profile(self, liked: sparse.csr_matrix, own: sparse.csr_matrix, counts: F64) -> tuple[F32, F32]:
         """Share of the user's items with each feature, and its log lift: (n_users, n_features) each."""
         base = (own.T @ counts) / max(counts.sum(), 1.0)
         lengths = np.diff(liked.indptr)[:, None]
@@ -179,14 +178,14 @@ def _families(features: FeatureMatrix | None, most_features: int | None) -> dict
     }
 
 
-def _log_lift(taken: npt.NDArray[np.float64], counts: npt.NDArray[np.float64]) -> Floats:
+def _log_lift(taken: F64, counts: F64) -> F32:
     """Log of each item's share within a group over its share at all: float32 (n_groups, n_items)."""
     within = taken / np.maximum(taken.sum(axis=1, keepdims=True), 1)
     overall = counts / max(counts.sum(), 1.0)
     return np.asarray(np.log((within + 1e-4) / (overall + 1e-4)), dtype=np.float32)
 
 
-def _shrunk_mean(rows: npt.NDArray[Any], values: Floats, n: int, mean: float) -> npt.NDArray[np.float64]:
+def _shrunk_mean(rows: npt.NDArray[Any], values: F32, n: int, mean: float) -> F64:
     """Mean of the values of each row, five mean ones added."""
     return (np.bincount(rows, weights=values, minlength=n) + 5 * mean) / (np.bincount(rows, minlength=n) + 5)
 

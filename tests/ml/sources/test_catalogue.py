@@ -3,8 +3,8 @@ import datetime as dt
 import pyarrow as pa
 import pytest
 
-from ml.catalogue import ITEM_SCHEMA, Catalogue
 from ml.home import Home
+from ml.sources.catalogue import ITEM_SCHEMA, Catalogue
 
 MONDAY = dt.datetime(2026, 5, 4, tzinfo=dt.UTC)
 

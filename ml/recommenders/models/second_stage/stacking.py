@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from ml.dataset.interactions import Floats, Interactions
+from ml.arrays import F32, F64, I64
+from ml.dataset.interactions import Interactions
 from ml.recommenders.base import Recommender, TrainingData, UserRows
 from ml.recommenders.folds import cut_into_folds
 from ml.recommenders.models.blends import standardised
-from ml.recommenders.models.boosting import boosted
-from ml.recommenders.models.choice_model import ChoiceModel
-from ml.recommenders.models.context import Context
+from ml.recommenders.models.second_stage.boosting import boosted
+from ml.recommenders.models.second_stage.choice_model import ChoiceModel
+from ml.recommenders.models.second_stage.context import Context
 from ml.recommenders.models.zoo import make_recommender
 
 OBJECTIVES = ("binary", "lambdarank", "choice")
@@ -55,9 +56,9 @@ class Stacked(Recommender):
 
     feature_names_: list[str]
     booster_: str
-    choice_slopes_: npt.NDArray[np.float64]
-    choice_deviations_: npt.NDArray[np.float64]
-    choice_activity_: npt.NDArray[np.float64]
+    choice_slopes_: F64
+    choice_deviations_: F64
+    choice_activity_: F64
 
     def __init__(
         self,
@@ -138,7 +139,7 @@ class Stacked(Recommender):
         self._booster = lightgbm.Booster(model_str=self.booster_) if self.booster_ else None
         self._choice = ChoiceModel(self.choice_slopes_, self.choice_deviations_, self.choice_activity_)
 
-    def _compared(self, features: Floats) -> Floats:
+    def _compared(self, features: F32) -> F32:
         """Columns that the choice model gets: all but the raw scores, which say what the standardised ones say."""
         return features[:, len(self.models) :]
 
@@ -153,7 +154,7 @@ class Stacked(Recommender):
 
     def _training_rows(
         self, past: Interactions, future: Interactions, random: np.random.Generator
-    ) -> Iterator[tuple[int, Floats, npt.NDArray[np.float32]]]:
+    ) -> Iterator[tuple[int, F32, F32]]:
         """Row, features and labels of each user who has a past and a future."""
         wanted = future.liked
         columns = None
@@ -183,7 +184,7 @@ class Stacked(Recommender):
 
     def _first_stage(
         self, user_rows: UserRows, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix
-    ) -> tuple[list[Floats], Floats]:
+    ) -> tuple[list[F32], F32]:
         """Scores of the parts (b, n_columns) each, and their mean standardised score, -inf where excluded."""
         scores = [part.score(user_rows) for part in self._fitted]
         if columns is not None:
@@ -192,7 +193,7 @@ class Stacked(Recommender):
         base[np.repeat(np.arange(len(user_rows)), np.diff(excluded.indptr)), excluded.indices] = -np.inf
         return scores, base
 
-    def _candidates(self, base: Floats) -> npt.NDArray[np.int64]:
+    def _candidates(self, base: F32) -> I64:
         """Places of the candidates of each user: int64 (b, c)."""
         n = base.shape[1]
         if self.rescored is None or self.rescored >= n:
@@ -200,8 +201,8 @@ class Stacked(Recommender):
         return np.argpartition(base, n - self.rescored, axis=1)[:, n - self.rescored :]
 
     def _pair_features(
-        self, user_rows: UserRows, scores: list[Floats], chosen: npt.NDArray[Any], columns: npt.NDArray[Any] | None
-    ) -> Floats:
+        self, user_rows: UserRows, scores: list[F32], chosen: npt.NDArray[Any], columns: npt.NDArray[Any] | None
+    ) -> F32:
         """Features of the chosen places: float32 (b * c, n_features)."""
         raw = [np.take_along_axis(part, chosen, 1) for part in scores]
         standard = [np.take_along_axis(standardised(part), chosen, 1) for part in scores]
@@ -209,12 +210,12 @@ class Stacked(Recommender):
         stacked = np.stack([part.ravel() for part in [*raw, *standard]], axis=1)
         return np.hstack([stacked, self._context.pair_features(user_rows, items)]).astype(np.float32)
 
-    def _blend_of(self, features: Floats) -> Floats:
+    def _blend_of(self, features: F32) -> F32:
         """Mean standardised score of the parts, from the columns that hold them: (n_rows,)."""
         n = len(self._fitted)
         return np.asarray(features[:, n : 2 * n].mean(axis=1))
 
-    def score(self, user_rows: UserRows) -> Floats:
+    def score(self, user_rows: UserRows) -> F32:
         """Scores of all items: candidates by the second stage, the others below them, those of training last."""
         scores = self._score_columns(np.asarray(user_rows), None, self.seen_[user_rows])
         lowest = np.where(np.isfinite(scores), scores, np.inf).min(axis=1, keepdims=True)
@@ -222,17 +223,17 @@ class Stacked(Recommender):
             np.float32
         )
 
-    def score_unknown(self) -> Floats:
+    def score_unknown(self) -> F32:
         """Mean standardised score of what the parts say of a stranger: float32 (n_items,)."""
         return np.asarray(_mean_standardised([part.score_unknown()[None, :] for part in self._fitted])[0])
 
-    def score_histories(self, histories: sparse.csr_matrix) -> Floats:
+    def score_histories(self, histories: sparse.csr_matrix) -> F32:
         """Mean standardised score of the parts: the context of a new user is not known."""
         return _mean_standardised([part.score_histories(histories) for part in self._fitted])
 
     def _score_columns(
         self, user_rows: UserRows, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix
-    ) -> Floats:
+    ) -> F32:
         """Scores (b, n_columns), -inf where excluded; the candidates are sought among `columns` alone."""
         n_columns = len(self.item_ids_) if columns is None else len(columns)
         step = max(1, PAIR_BLOCK // max(1, min(self.rescored or n_columns, n_columns)))
@@ -242,9 +243,7 @@ class Stacked(Recommender):
         ]
         return np.concatenate(blocks)
 
-    def _ranked(
-        self, user_rows: UserRows, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix
-    ) -> Floats:
+    def _ranked(self, user_rows: UserRows, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix) -> F32:
         """Candidates by the second stage, the others below them by the first; -inf where excluded."""
         scores, base = self._first_stage(user_rows, columns, excluded)
         chosen = self._candidates(base)
@@ -256,7 +255,7 @@ class Stacked(Recommender):
         ranked[np.isneginf(base)] = -np.inf
         return np.asarray(ranked, dtype=np.float32)
 
-    def _learned(self, features: Floats, user_rows: UserRows) -> npt.NDArray[np.float64]:
+    def _learned(self, features: F32, user_rows: UserRows) -> F64:
         """What the second stage says of the pairs: (n_pairs,)."""
         if self._booster is None:
             sizes = np.full(len(user_rows), len(features) // len(user_rows))
@@ -287,7 +286,7 @@ class Stacked(Recommender):
         self._context = Context.from_state(own)
 
 
-def _mean_standardised(scores: list[Floats]) -> Floats:
+def _mean_standardised(scores: list[F32]) -> F32:
     """Mean of the parts' scores (b, n) after each has mean 0 and deviation 1 for each user."""
     total = np.zeros(scores[0].shape, np.float32)
     for part in scores:

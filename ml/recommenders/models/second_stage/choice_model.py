@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize
 
-from ml.dataset.interactions import Floats
+from ml.arrays import F32, F64, I64, Bools
 
 # Of squared slopes, against the mean log likelihood of a taken item; 1e-4 to 1e-2 were as good on films.
 PENALTY = 1e-3
 MOST_STEPS = 200
-Weights = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -31,14 +29,12 @@ class ChoiceModel:
         activity: float64 (2,), mean and deviation of the users' activity.
     """
 
-    slopes: Weights
-    deviations: Weights
-    activity: Weights
+    slopes: F64
+    deviations: F64
+    activity: F64
 
     @classmethod
-    def fit(
-        cls, features: Floats, taken: npt.NDArray[np.bool_], sizes: npt.NDArray[np.int64], activity: Weights
-    ) -> ChoiceModel:
+    def fit(cls, features: F32, taken: Bools, sizes: I64, activity: F64) -> ChoiceModel:
         """Maximise the penalised likelihood of what was taken; a user counts by the root of the number of it.
 
         Args:
@@ -57,7 +53,7 @@ class ChoiceModel:
         weight = np.repeat(n_taken**-0.5, sizes)
         total = float(weight @ taken)
 
-        def loss(flat: Weights) -> tuple[float, Weights]:
+        def loss(flat: F64) -> tuple[float, F64]:
             slopes = flat.reshape(2, -1)
             utility = _utility(x, active, slopes)
             utility -= np.repeat(np.maximum.reduceat(utility, starts), sizes)
@@ -74,7 +70,7 @@ class ChoiceModel:
         )
         return cls(found.x.reshape(2, -1), deviations, scale)
 
-    def utilities(self, features: Floats, sizes: npt.NDArray[np.int64], activity: Weights) -> Weights:
+    def utilities(self, features: F32, sizes: I64, activity: F64) -> F64:
         """Utility of each row, as in `fit`: float64 (n_rows,); only those of one user compare."""
         x = _centred(features, sizes) * _inverse(self.deviations).astype(np.float32)
         return _utility(
@@ -82,20 +78,20 @@ class ChoiceModel:
         )
 
 
-def _utility(x: Floats, active: Floats, slopes: Weights) -> Weights:
+def _utility(x: F32, active: F32, slopes: F64) -> F64:
     found = x @ slopes.T.astype(np.float32)
     return (found[:, 0] + active * found[:, 1]).astype(np.float64)
 
 
-def _centred(features: Floats, sizes: npt.NDArray[np.int64]) -> Floats:
+def _centred(features: F32, sizes: I64) -> F32:
     """Features less their mean over the rows of the user: fresh float32."""
     sums = np.add.reduceat(features, np.cumsum(sizes) - sizes, axis=0, dtype=np.float64)
     return (features - np.repeat(sums / sizes[:, None], sizes, axis=0)).astype(np.float32)
 
 
-def _inverse(deviations: Weights) -> Weights:
+def _inverse(deviations: F64) -> F64:
     return np.asarray(np.where(deviations > 1e-6, 1 / np.maximum(deviations, 1e-6), 0))
 
 
-def _standardised(activity: Weights, scale: Weights) -> Weights:
+def _standardised(activity: F64, scale: F64) -> F64:
     return np.asarray((activity - scale[0]) / (scale[1] or 1.0))

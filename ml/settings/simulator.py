@@ -75,6 +75,7 @@ class PlantedChangeSettings(Section):
 
     experiment_start: float = Field(ge=0, le=1)
     experiment_length: float = Field(ge=0, le=1)
+    running_start: float = Field(ge=0, le=1)
     checkout_lift: float = Field(gt=-1)
     newsletter_rate: float = Field(gt=0, le=1)
     newsletter_lift: float = Field(gt=-1)

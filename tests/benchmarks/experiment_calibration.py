@@ -16,6 +16,7 @@ from figure import Figure
 from scipy.stats import norm
 from simulated_marts import SETTINGS, simulate, unit_days
 
+from ml.arrays.hashing import uniform_many
 from ml.experiments.analysis.design import plan
 from ml.experiments.analysis.estimates import Estimate, estimate, variance_explained
 from ml.experiments.analysis.exposures import Units
@@ -28,7 +29,6 @@ from ml.experiments.analysis.readings import always_valid_reading, single_look_r
 from ml.experiments.analysis.trajectory import planned_looks, trace
 from ml.experiments.definition.assignment import assign_many
 from ml.experiments.definition.definition import DecisionRule, Experiment, Experiments
-from ml.experiments.definition.hashing import uniform_many
 from ml.experiments.definition.loading import metric_library
 from ml.settings.experiments import ExperimentSettings
 

@@ -18,8 +18,8 @@ import pyarrow as pa
 from figure import Figure
 from simulated_marts import SETTINGS, experiment_tables, simulated, site_of
 
+from ml.arrays.hashing import uniform_many
 from ml.experiments.analysis.analysis import analyse
-from ml.experiments.definition.hashing import uniform_many
 from ml.experiments.definition.loading import load_experiments
 from ml.experiments.definition.planted import write_planted_experiments
 from ml.settings.experiments import ExperimentSettings

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from ml.experiments.definition.hashing import hash_column
+from ml.arrays.hashing import hash_column
 from ml.experiments.definition.metrics import MEASURES
 from ml.settings.simulator import SimulatorSettings
 from ml.sources.simulator.site import Site

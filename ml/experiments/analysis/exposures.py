@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import I8, I16, I32, I64, Bools
+from ml.arrays.hashing import hash_column
 from ml.experiments.definition.definition import Experiment
-from ml.experiments.definition.hashing import hash_column
 
 UNSEGMENTED = "(none)"
 _MICROSECONDS_A_DAY = 86_400_000_000

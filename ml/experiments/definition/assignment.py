@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import I8, Bools
+from ml.arrays.hashing import uniform_many, uniform_one
 from ml.experiments.definition.definition import Experiment, Experiments
-from ml.experiments.definition.hashing import uniform_many, uniform_one
 from ml.experiments.definition.targeting import TARGETING_FIELDS, compile_targeting
 from ml.expressions.language import FieldType
 

@@ -13,7 +13,7 @@ from ml.settings.simulator import FaultSettings, SimulatorSettings
 from ml.sources.simulator.browsing import Shelves, browse, shown_probability
 from ml.sources.simulator.control import add_consent, add_exposures, add_identity, add_preferences
 from ml.sources.simulator.encoding import MALFORMED_KINDS, Block, ItemTexts, encode, user_ids
-from ml.sources.simulator.experiments import NEW_CHECKOUT, Experiment, is_treated
+from ml.sources.simulator.experiments import NEW_CHECKOUT, PlantedExperiment, is_treated, segment_names
 from ml.sources.simulator.funnel import Carts, add_signals_and_carts
 from ml.sources.simulator.interactions import (
     PageContext,
@@ -30,17 +30,18 @@ from ml.sources.simulator.population import Engagement, Population
 from ml.sources.simulator.properties import PropertyTexts
 from ml.sources.simulator.randomness import Floats, Ints
 from ml.sources.simulator.rows import RowCollector
-from ml.sources.simulator.slots import add_links, answers
+from ml.sources.simulator.slots import add_hero, add_links, answers
 from ml.sources.simulator.texts import CURRENCY
 from ml.sources.simulator.views import lay_out
 from ml.sources.simulator.visits import Sessions
 
+IS_PHONE = np.array([device.type == "mobile" for device in DEVICES])
 HAS_CURSOR = np.array([device.type in ("desktop", "bot") for device in DEVICES])
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What all blocks of a day share. exposure_day (visitors,): when each one was exposed to the experiments."""
+    """What all blocks of a day share. exposure_day (experiments, visitors): when each one was exposed to each."""
 
     settings: SimulatorSettings
     seed: int
@@ -50,13 +51,14 @@ class Stage:
     exposure_day: Ints
     shelves: Shelves
     items: ItemTexts
-    planted: tuple[Experiment, ...]
+    planted: tuple[PlantedExperiment, ...]
     texts: PropertyTexts
 
 
 def draw_block(stage: Stage, sessions: Sessions, first_key: int, rng: np.random.Generator) -> Block:
     """All events of the sessions, in no order yet."""
     settings, users, texts = stage.settings, stage.users, stage.texts
+    ids = user_ids(users.key[sessions.user], stage.seed)
     pages, starts_at_home = browse(users, stage.interest_cdf, sessions, stage.shelves, settings.browsing, rng)
     page_user = sessions.user[pages.session]
     items = stage.shelves.items
@@ -84,7 +86,7 @@ def draw_block(stage: Stage, sessions: Sessions, first_key: int, rng: np.random.
     carts = add_signals_and_carts(
         context,
         users.habits[sessions.user],
-        _checkout_treated(stage, sessions),
+        _checkout_treated(stage, sessions, ids),
         settings.planted.checkout_lift,
         depth,
         settings.conversion,
@@ -96,19 +98,27 @@ def draw_block(stage: Stage, sessions: Sessions, first_key: int, rng: np.random.
     first_view = np.cumsum(np.bincount(pages.session, minlength=len(sessions))) - np.bincount(
         pages.session, minlength=len(sessions)
     )
-    first_view[starts_at_home] = len(pages) + np.arange(int(starts_at_home.sum()))
+    home_view = len(pages) + np.arange(int(starts_at_home.sum()))
+    first_view[starts_at_home] = home_view
+    home = np.flatnonzero(starts_at_home)
+    is_phone = IS_PHONE[users.devices[sessions.user[home], sessions.slot[home]]]
+    add_hero(home_view, sessions.start_ms[home], is_phone, recommendations, rows, texts, rng)
     add_identity(users, sessions, first_view, stage.day, rows, texts, rng)
     add_consent(users, sessions, first_view, stage.day, rows, texts)
     favourite = np.argmax(users.interest[:, 0::2] + users.interest[:, 1::2], axis=1)
     add_preferences(users, sessions, first_view, favourite, rows, texts, rng)
     own_texts = served
-    is_exposed = sessions.is_first & (stage.exposure_day[sessions.user] == stage.day)
+    is_exposed = sessions.is_first & (stage.exposure_day[:, sessions.user] == stage.day)
     exposed = add_exposures(
-        users, sessions, first_view, is_exposed, stage.planted, settings.planted, stage.seed,
+        sessions, first_view, is_exposed, ids, stage.planted, settings.planted,
         len(texts) + len(own_texts), rows, texts, rng,
     )  # fmt: skip
-    unit_ids = user_ids(users.key[sessions.user[exposed]], stage.seed).to_pylist()
-    own_texts = own_texts + [_json({"unit_type": "user", "unit_id": unit}) for unit in unit_ids]
+    own_texts = own_texts + [
+        _json({"unit_type": "user", "unit_id": unit_id, "segment": segment})
+        for unit_id, segment in zip(
+            ids.take(pa.array(exposed)).to_pylist(), segment_names(favourite[sessions.user[exposed]]), strict=True
+        )
+    ]
     own_texts = own_texts + _add_cart_events(carts, items.price, first_key, len(texts) + len(own_texts), rows)
     collected = rows.rows(views.item)
     latency = 200 + rng.exponential(600, len(collected)).astype(np.int64)
@@ -122,7 +132,7 @@ def draw_block(stage: Stage, sessions: Sessions, first_key: int, rng: np.random.
         texts=pa.concat_arrays([texts.array, pa.array(own_texts, pa.string())]),
         items=stage.items,
         planted=stage.planted,
-        recommendations=recommendations,
+        recommendations=recommendations + len(home),
         first_key=first_key,
         seed=stage.seed,
     )
@@ -144,10 +154,11 @@ def tables_by_arrival(
     return parts[0], parts[1]
 
 
-def _checkout_treated(stage: Stage, sessions: Sessions) -> Bools:
-    exposed = stage.exposure_day[sessions.user] <= stage.day
-    running = stage.day < stage.planted[NEW_CHECKOUT].end_day
-    return np.asarray(exposed & running & is_treated(stage.users, stage.seed, NEW_CHECKOUT)[sessions.user])
+def _checkout_treated(stage: Stage, sessions: Sessions, ids: pa.Array) -> Bools:
+    """(sessions,) whether the new checkout is shown; `ids` are those of the sessions' users."""
+    experiment = stage.planted[NEW_CHECKOUT]
+    exposed = stage.exposure_day[NEW_CHECKOUT, sessions.user] <= stage.day
+    return np.asarray(exposed & (stage.day < experiment.end_day) & is_treated(ids, experiment.experiment_id))
 
 
 def _add_cart_events(

@@ -89,7 +89,8 @@ class Pages:
     session (p,): row of the sessions. item (p,): row of the items. start_ms, dwell_ms (p,). number (p,): 0,
     1, … in the session. is_last (p,). match (p,): interest of the user in the item, 1 is average. shown (p,
     k): items that the page shows, best place first. clicked (p,): which of them leads to the next page, -1 on
-    the last page. focus (sessions,): the topic that each session keeps to.
+    the last page. from_front (p, k): whether each place was filled from the front page. focus (sessions,): the
+    topic that each session keeps to.
     """
 
     session: Ints
@@ -101,6 +102,7 @@ class Pages:
     match: Floats
     shown: Ints
     clicked: Ints
+    from_front: Bools
     focus: Ints
 
     def __len__(self) -> int:
@@ -132,7 +134,7 @@ def browse(
     first = np.cumsum(counts) - counts
     number = np.arange(total) - first[session]
     set_session = np.repeat(np.arange(n_sessions), counts + 1)
-    shown, focus = _shown(users, interest_cdf, sessions, set_session, shelves, knobs, rng)
+    shown, from_front, focus = _shown(users, interest_cdf, sessions, set_session, shelves, knobs, rng)
     chosen = _choice(users, interest_cdf, sessions, set_session, shown, shelves.items, knobs, rng)
     leading = np.arange(total) + session
     item = shown[leading, chosen[leading]]
@@ -161,6 +163,7 @@ def browse(
             match=match,
             shown=shown[leading + 1],
             clicked=np.where(is_last, -1, chosen[leading + 1]),
+            from_front=from_front[leading + 1],
             focus=focus,
         ),
         starts_at_home,
@@ -184,8 +187,8 @@ def _shown(
     shelves: Shelves,
     knobs: BrowsingSettings,
     rng: np.random.Generator,
-) -> tuple[Ints, Ints]:
-    """(sets, k) items that each set shows, and (sessions,) the topic that each session keeps to.
+) -> tuple[Ints, Bools, Ints]:
+    """(sets, k) items that each set shows, whether each is from the front page, and (sessions,) their topic.
 
     A place is filled from the front page, from the session's topic, or from the user's sections.
     """
@@ -198,7 +201,7 @@ def _shown(
     front = rng.random(shape) < knobs.front_page_share
     rows, _ = np.nonzero(front)
     topic[front] = _draw_topic(shelves.front_cdf[hour[rows, 0]], rng.random((len(rows), 1)))[:, 0]
-    return shelves.draw(hour, topic, rng.random(shape)), focus
+    return shelves.draw(hour, topic, rng.random(shape)), front, focus
 
 
 def shown_probability(

@@ -25,6 +25,7 @@ COLUMNS = [
     "user_id",
     "anonymous_id",
     "occurred_at",
+    "received_at",
     "timezone",
     "device_type",
 ]
@@ -122,7 +123,10 @@ def plot_marginals(ours: Marginals, theirs: Marginals, file: Path) -> None:
 def _views(table: pa.Table) -> pd.DataFrame:
     frame = table.select(COLUMNS).to_pandas()
     frame = frame[
-        (frame["event_type"] == "page_view") & frame["item_id"].notna() & (frame["device_type"] != "bot")
+        (frame["event_type"] == "page_view")
+        & frame["item_id"].notna()
+        & (frame["device_type"] != "bot")
+        & (frame["occurred_at"] <= frame["received_at"])  # one event of the future would count as a day of its own
     ]
     local_hour = pd.Series(0, index=frame.index)
     for zone, rows in frame.groupby("timezone").groups.items():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 
+from ml.arrays import Bools
 from ml.settings.simulator import PlantedChangeSettings
-from ml.sources.simulator.experiments import NEWSLETTER_PROMPT, Experiment, is_treated
+from ml.sources.simulator.experiments import NEWSLETTER_PROMPT, PlantedExperiment, is_treated
 from ml.sources.simulator.population import Engagement, Population
 from ml.sources.simulator.properties import PropertyTexts
 from ml.sources.simulator.randomness import Ints
@@ -70,43 +72,43 @@ def add_consent(
 
 
 def add_exposures(
-    users: Population,
     sessions: Sessions,
     first_view: Ints,
-    is_exposed: np.ndarray,
-    planted: tuple[Experiment, ...],
+    is_exposed: Bools,
+    user_ids: pa.Array,
+    planted: tuple[PlantedExperiment, ...],
     knobs: PlantedChangeSettings,
-    seed: int,
     first_text: int,
     rows: RowCollector,
     texts: PropertyTexts,
     rng: np.random.Generator,
 ) -> Ints:
-    """One exposure an experiment for every session in `is_exposed`, and the newsletter's subscriptions.
+    """The exposures of the sessions in `is_exposed` (experiments, sessions), and the newsletter's subscriptions.
+
+    `user_ids` (sessions,) are what the experiments assign.
 
     Returns:
-        The exposed sessions; the text `first_text + i` is to name the user of the i-th of them.
+        The sessions with an exposure; the text `first_text + i` is to name the user of the i-th of them.
     """
-    exposed = np.flatnonzero(is_exposed)
-    user = sessions.user[exposed]
-    own_text = first_text + np.arange(len(exposed))
-    for place in range(len(planted)):
-        treated = is_treated(users, seed, place)[user]
+    exposed = np.flatnonzero(is_exposed.any(axis=0))
+    for place, experiment in enumerate(planted):
+        chosen = np.flatnonzero(is_exposed[place, exposed])
+        session = exposed[chosen]
+        treated = is_treated(user_ids.take(pa.array(session)), experiment.experiment_id)
         rows.add(
             "exposure",
-            first_view[exposed],
-            sessions.start_ms[exposed] + 200 + place,
+            first_view[session],
+            sessions.start_ms[session] + 200 + place,
             None,
-            own_text,
+            first_text + chosen,
             item=-1,
             exposure=2 * place + treated,
         )
-    rate = knobs.newsletter_rate * np.where(
-        is_treated(users, seed, NEWSLETTER_PROMPT)[user], 1 + knobs.newsletter_lift, 1.0
-    )
-    subscribes = exposed[rng.random(len(exposed)) < rate]
-    moment = sessions.start_ms[subscribes] + 4_000
-    rows.add("subscribe", first_view[subscribes], moment, None, texts.subscribe + 0 * subscribes, item=-1)
+        if place == NEWSLETTER_PROMPT:
+            rate = knobs.newsletter_rate * np.where(treated, 1 + knobs.newsletter_lift, 1.0)
+            subscribes = session[rng.random(len(session)) < rate]
+            moment = sessions.start_ms[subscribes] + 4_000
+            rows.add("subscribe", first_view[subscribes], moment, None, texts.subscribe + 0 * subscribes, item=-1)
     return exposed
 
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from ml.arrays import U64
 from ml.events.contract import CONSENT_PURPOSES, EVENT_SCHEMA, NETWORK_TYPES, TIMESTAMP
-from ml.sources.simulator.experiments import VARIANTS, Experiment
+from ml.sources.simulator.experiments import VARIANTS, PlantedExperiment
 from ml.sources.simulator.items import Items
 from ml.sources.simulator.places import CAMPAIGNS, DEVICES, PLACES, REFERRERS, SITE
 from ml.sources.simulator.population import Population
@@ -63,7 +63,7 @@ class Block:
     received_ms: Ints
     texts: pa.Array
     items: ItemTexts
-    planted: tuple[Experiment, ...]
+    planted: tuple[PlantedExperiment, ...]
     recommendations: int
     first_key: int
     seed: int

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import orjson
 import pyarrow as pa
 
+from ml.sources.simulator.contents import CONTENTS, DEVICES, RULE, SHOWN_CHANCES, SLOT
 from ml.sources.simulator.places import CHANNELS
 from ml.sources.simulator.topics import CATEGORIES, LANGUAGES, TOPICS
 
@@ -17,6 +18,7 @@ FORMS = ("newsletter", "contact", "comment", "review")
 SLOTS = ("related", "sidebar", "home_hero")
 POSITIONS = 8
 COUPON_QUERY = "coupon code"
+MODEL_VERSION = "simulator-1"
 
 
 class PropertyTexts:
@@ -56,6 +58,22 @@ class PropertyTexts:
             {"element": "recommendation", "slot": slot, "rank": rank + 1}
             for slot in SLOTS
             for rank in range(POSITIONS)
+        )
+        self.hero_served = self._family(
+            {
+                "slot": SLOT,
+                "model_version": MODEL_VERSION,
+                "items": [content],
+                "ranks": [1],
+                "propensities": [float(SHOWN_CHANCES[device, place])],
+                "decision": {"content": content},
+                "rules": {"content": RULE},
+            }
+            for device in range(len(DEVICES))
+            for place, content in enumerate(CONTENTS)
+        )
+        self.hero_click = self._family(
+            {"element": SLOT, "slot": SLOT, "rank": 1, "content": content} for content in CONTENTS
         )
         self.surface = self._family([{"surface": "toolbar"}])
         self.share = self._family({"network": name} for name in ("mail", "whatsapp", "x", "copy_link"))

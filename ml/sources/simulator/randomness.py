@@ -30,7 +30,6 @@ class Stream(IntEnum):
     EVENT_ID = 9
     SESSION_ID = 10
     RECOMMENDATION_ID = 11
-    VARIANT = 12
     PASSERS_BY = 13
     LANGUAGE = 14
     TASTE = 15

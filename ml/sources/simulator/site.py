@@ -17,7 +17,7 @@ from ml.settings.simulator import SimulatorSettings
 from ml.sources.simulator.block import Stage, draw_block, tables_by_arrival
 from ml.sources.simulator.browsing import stock_shelves
 from ml.sources.simulator.encoding import item_texts
-from ml.sources.simulator.experiments import experiments
+from ml.sources.simulator.experiments import planted_experiments
 from ml.sources.simulator.items import DAY_MS, Items, daily_items, founding_items, hourly_weights
 from ml.sources.simulator.personas import persona_tables
 from ml.sources.simulator.population import NEVER, Population, PopulationModel
@@ -33,7 +33,7 @@ RAW_SCHEMA = pa.schema([field.with_nullable(True) for field in EVENT_SCHEMA])
 
 @dataclass(frozen=True)
 class _World:
-    """Users and items before some day; exposure_day (users,), item_ids and item_titles (items,)."""
+    """Users and items before some day; exposure_day (experiments, users), item_ids and item_titles (items,)."""
 
     users: Population
     exposure_day: Ints
@@ -56,7 +56,7 @@ class Site:
         self.start = start
         self.start_ms = round(dt.datetime(start.year, start.month, start.day, tzinfo=dt.UTC).timestamp() * 1000)
         self.model = PopulationModel(settings, persona_tables(settings.personas), seed, settings.days)
-        self.planted = experiments(settings.planted, settings.days)
+        self.planted = planted_experiments(settings.planted, settings.days)
         self._texts = PropertyTexts()
 
     def day_of(self, date: dt.date) -> int:
@@ -89,9 +89,13 @@ class Site:
         return catalogue_rows(items).slice(first)
 
     def exposure_days(self, users: Population, until_day: int) -> Ints:
-        """(n,) day on which each user is exposed to the planted experiments; NEVER if not before `until_day`."""
-        first, end = self.planted[0].start_day, min(self.planted[0].end_day, until_day)
-        return first_visits_since(users, self.settings, self.seed, first, end, self.start.weekday())
+        """(experiments, n) day on which each user is exposed; NEVER where that is not before `until_day`."""
+        periods = [(planted.start_day, min(planted.end_day, until_day)) for planted in self.planted]
+        first_visits = {
+            (first, end): first_visits_since(users, self.settings, self.seed, first, end, self.start.weekday())
+            for first, end in set(periods)
+        }
+        return np.stack([first_visits[period] for period in periods])
 
     def events(self, since_day: int, until_day: int) -> Iterator[pa.Table]:
         """Events that arrive in [since_day, until_day), in order of their arrival day, in bounded memory.
@@ -144,10 +148,13 @@ class Site:
         visitors = Population.concat([users.take(coming), passing])
         if not len(visitors):
             return
-        exposed = np.concatenate([exposure[coming], np.full(len(passing), NEVER)])
+        never = np.full((len(self.planted), len(passing)), NEVER)
+        exposed = np.concatenate([exposure[:, coming], never], axis=1)
+        is_exposed_today = (exposed == day).any(axis=0)
         sessions = draw_sessions(
-            visitors, np.arange(len(visitors)), settings, rng, seed, day, day_ms, utc_offsets(date), exposed == day
-        )
+            visitors, np.arange(len(visitors)), settings, rng, seed, day, day_ms, utc_offsets(date),
+            logs_in=is_exposed_today,
+        )  # fmt: skip
         count = settings.items + (day + 1) * settings.new_items_per_day
         available = items.head(count)
         stage = Stage(

@@ -1,4 +1,9 @@
-"""Links between pages: the click that leads on, and recommendation slots with answers and impressions."""
+"""Links between pages: the click that leads on, and slots with answers, impressions and clicks.
+
+A recommendation slot is filled by two rankers: one picks from the front page, the other from what the user reads.
+Where each of them has one of every two places, in an order that a coin decides, the list is what a team draft of
+the two gives, and is logged as such: the front page's picks are the champion's, the others are the challenger's.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +12,16 @@ import orjson
 import pyarrow as pa
 
 from ml.arrays import Bools
-from ml.sources.simulator.browsing import Pages
+from ml.sources.simulator.browsing import HOME_DWELL_MS, Pages
+from ml.sources.simulator.contents import CLICK_CHANCES, CONTENTS, draw_contents
 from ml.sources.simulator.interactions import PageContext
-from ml.sources.simulator.properties import POSITIONS, SLOTS, PropertyTexts
+from ml.sources.simulator.properties import MODEL_VERSION, POSITIONS, SLOTS, PropertyTexts
 from ml.sources.simulator.randomness import Floats, Ints
 from ml.sources.simulator.rows import RowCollector
 
 CLICK_RECORDED = 0.95
-MODEL_VERSION = "simulator-1"
+CHALLENGER_VERSION = "simulator-2"
+TEAMS = ("challenger", "champion")
 SEEN_BY_RANK = (0.95, 0.85, 0.7, 0.55, 0.45, 0.4, 0.35, 0.3)
 
 
@@ -83,22 +90,76 @@ def slot_of(pages: Pages) -> Ints:
     return pages.session % len(SLOTS)
 
 
+def is_drafted(pages: Pages, where: Ints) -> Bools:
+    """(where,) whether the list is a team draft: each ranker has one of every two places, no item repeats."""
+    shown, from_front = pages.shown[where], pages.from_front[where]
+    k = shown.shape[1]
+    pairs = from_front[:, : k - k % 2].reshape(len(where), -1, 2)
+    in_order = np.sort(shown, axis=1)
+    is_repeated = (in_order[:, 1:] == in_order[:, :-1]).any(axis=1)
+    return np.asarray((pairs.sum(axis=2) == 1).all(axis=1) & (2 * from_front.sum(axis=1) == k) & ~is_repeated)
+
+
 def answers(pages: Pages, where: Ints, propensities: Floats, item_ids: pa.Array) -> list[str]:
-    """Texts of the `served` events of the pages `where`: what was shown, in which order, with which chance."""
+    """Texts of the `served` events of the pages `where`: what was shown, in which order, and by whom.
+
+    A list of one ranker says the chance of each item; a drafted one says whose pick each item is.
+    """
     k = pages.shown.shape[1]
     names = np.array(item_ids.take(pa.array(pages.shown[where].ravel())).to_pylist(), dtype=object).reshape(-1, k)
-    ranks = list(range(1, k + 1))
-    rounded = np.round(propensities, 7).tolist()
-    slots = slot_of(pages)[where].tolist()
-    return [
-        orjson.dumps(
-            {
-                "slot": SLOTS[slot],
-                "model_version": MODEL_VERSION,
-                "items": items,
-                "ranks": ranks,
-                "propensities": chances,
+    columns = (
+        slot_of(pages)[where].tolist(),
+        names.tolist(),
+        np.round(propensities, 7).tolist(),
+        is_drafted(pages, where).tolist(),
+        pages.from_front[where].astype(np.int64).tolist(),
+    )
+    texts = []
+    for slot, items, chances, drafted, teams in zip(*columns, strict=True):
+        answer = {
+            "slot": SLOTS[slot],
+            "model_version": MODEL_VERSION,
+            "role": "interleaved" if drafted else "champion",
+            "items": items,
+            "ranks": list(range(1, k + 1)),
+            "propensities": [] if drafted else chances,
+        }
+        if drafted:
+            answer |= {
+                "teams": [TEAMS[team] for team in teams],
+                "challenger_model_version": CHALLENGER_VERSION,
             }
-        ).decode()
-        for slot, items, chances in zip(slots, names.tolist(), rounded, strict=True)
-    ]
+        texts.append(orjson.dumps(answer).decode())
+    return texts
+
+
+def add_hero(
+    home_view: Ints,
+    opened_ms: Ints,
+    is_phone: Bools,
+    first_recommendation: int,
+    rows: RowCollector,
+    texts: PropertyTexts,
+    rng: np.random.Generator,
+) -> None:
+    """The decision about the hero of each home page (n,), drawn with known chances, and the clicks that it earns.
+
+    The decisions are the recommendations `first_recommendation`, `first_recommendation + 1`, … of the block.
+    """
+    n = len(home_view)
+    device = np.where(is_phone, 0, 1)
+    content = draw_contents(device, rng.random(n))
+    decision = first_recommendation + np.arange(n)
+    served = texts.hero_served + device * len(CONTENTS) + content
+    rows.add("served", home_view, opened_ms + 20, None, served, item=-1, recommendation=decision)
+    clicked = np.flatnonzero(rng.random(n) < CLICK_CHANCES[device, content])
+    moment = opened_ms[clicked] + rng.integers(1_000, HOME_DWELL_MS - 500, len(clicked))
+    rows.add(
+        "click",
+        home_view[clicked],
+        moment,
+        None,
+        texts.hero_click + content[clicked],
+        item=-1,
+        recommendation=decision[clicked],
+    )

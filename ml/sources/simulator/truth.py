@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ml.events.contract import TIMESTAMP
+from ml.sources.simulator.contents import CLICK_CHANCES, CONTENTS, DEVICES, SHOWN_CHANCES, SLOT
 from ml.sources.simulator.encoding import device_ids, user_ids
 from ml.sources.simulator.experiments import VARIANTS
 from ml.sources.simulator.funnel import signals
@@ -25,13 +26,14 @@ CLASS_NAMES = {Engagement.FREQUENT: "frequent", Engagement.OCCASIONAL: "occasion
 
 
 def truth_tables(site: Site, until_day: int) -> dict[str, pa.Table]:
-    """All truth as it stands at the beginning of a day: users, items, signals, experiments, changes, devices."""
+    """All truth as it stands at the beginning of a day, by the name of the table."""
     users = site.population(until_day)
     return {
         "users": _users(site, users, until_day),
         "items": _items(site, until_day),
         "signals": _signals(site),
         "experiments": _experiments(site),
+        "contents": _contents(),
         "changes": _changes(site),
         "devices": _devices(site, users, until_day),
     }
@@ -105,6 +107,20 @@ def _experiments(site: Site) -> pa.Table:
             "treatment": [VARIANTS[1] for _ in rows],
             "started_at": _midnights(site, [experiment.start_day for experiment, _, _ in rows]),
             "ended_at": _midnights(site, [experiment.end_day for experiment, _, _ in rows]),
+        }
+    )
+
+
+def _contents() -> pa.Table:
+    """One row per content of the hero slot and kind of device: the chance to be shown, and then clicked."""
+    places = [(device, content) for device in range(len(DEVICES)) for content in range(len(CONTENTS))]
+    return pa.table(
+        {
+            "slot": [SLOT] * len(places),
+            "content": [CONTENTS[content] for _, content in places],
+            "device_type": [DEVICES[device] for device, _ in places],
+            "shown_chance": [float(SHOWN_CHANCES[place]) for place in places],
+            "click_chance": [float(CLICK_CHANCES[place]) for place in places],
         }
     )
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from ml.arrays.hashing import uniform_many
 from ml.experiments.analysis.estimates import estimate
 from ml.experiments.analysis.exposures import resolve_units
 from ml.experiments.analysis.moments import accumulate
@@ -12,7 +13,6 @@ from ml.experiments.analysis.outcomes import join_outcomes, unit_values
 from ml.experiments.analysis.readings import single_look_reading
 from ml.experiments.analysis.trajectory import planned_looks, trace
 from ml.experiments.definition.definition import DecisionRule
-from ml.experiments.definition.hashing import uniform_many
 from ml.experiments.definition.loading import metric_library
 
 

@@ -64,18 +64,19 @@ def test_the_first_place_of_a_slot_is_clicked_most(events):
     clicks = events.filter(
         pc.and_(pc.equal(events["event_type"], "click"), pc.is_valid(events["recommendation_id"]))
     )
-    ranks = [json.loads(text)["rank"] for text in clicks["properties"].to_pylist()]
+    places = [json.loads(text) for text in clicks["properties"].to_pylist()]
+    ranks = [place["rank"] for place in places if place["slot"] != "hero"]
     shares = np.bincount(ranks, minlength=5)[1:] / len(ranks)
     assert (np.diff(shares) < 0).all()
     assert shares[0] / shares[3] == pytest.approx(4**0.6, rel=0.25)
 
 
 def test_answers_name_what_was_seen_and_clicked_and_its_chance(events):
-    served = events.filter(pc.equal(events["event_type"], "served")).slice(0, 400)
+    served = events.filter(pc.equal(events["event_type"], "served")).slice(0, 1_000)
     answers = {
         row["recommendation_id"]: json.loads(row["properties"])
         for row in served.to_pylist()
-        if row["recommendation_id"]
+        if row["recommendation_id"] and json.loads(row["properties"])["slot"] != "hero"
     }
     reactions = events.filter(pc.is_in(events["recommendation_id"], pa.array(answers)))
     seen = [row for row in reactions.to_pylist() if row["event_type"] in ("impression", "click")]

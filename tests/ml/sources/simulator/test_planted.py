@@ -7,6 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from ml.experiments.definition.assignment import assign_many
+from ml.experiments.definition.loading import load_experiments
+from ml.experiments.definition.planted import write_planted_experiments
 from ml.sources.simulator import Site
 from ml.sources.simulator.population import Population
 from ml.sources.simulator.taste import changes_taste, daily_interest_cdf
@@ -100,17 +103,38 @@ def test_every_exposed_user_is_exposed_once_and_half_are_treated(buying_site, so
     exposures = sound.filter(pc.equal(sound["event_type"], "exposure")).to_pandas().drop_duplicates("event_id")
     assert not exposures.duplicated(["experiment_id", "user_id"]).any()
     for row in exposures.head(50).itertuples():
-        assert json.loads(row.properties) == {"unit_type": "user", "unit_id": row.user_id}
+        properties = json.loads(row.properties)
+        assert properties.pop("segment").endswith(" readers")
+        assert properties == {"unit_type": "user", "unit_id": row.user_id}
     _, frame = buying_site
     wide = frame[frame["event_type"] == "exposure"].pivot(
         index="user_id", columns="experiment_id", values="variant"
     )
     for name in ("new_checkout", "newsletter_prompt", "new_font"):
-        assert (wide[name] == "treatment").mean() == pytest.approx(0.5, abs=0.03)
-    together = (wide["new_checkout"] == "treatment") & (wide["new_font"] == "treatment")
-    assert together.mean() == pytest.approx(0.25, abs=0.03)
-    window = truth["experiments"].to_pandas().iloc[0]
-    assert exposures["occurred_at"].between(window["started_at"], window["ended_at"]).all()
+        variants = wide[name].dropna()  # three standard errors of a fair coin are 1.5 / √n
+        assert (variants == "treatment").mean() == pytest.approx(0.5, abs=1.5 / np.sqrt(len(variants)))
+    both = wide[["new_checkout", "new_font"]].dropna() == "treatment"
+    assert both.all(axis=1).mean() == pytest.approx(0.25, abs=1.3 / np.sqrt(len(both)))
+    for window in truth["experiments"].to_pandas().itertuples():
+        moments = exposures.loc[exposures["experiment_id"] == window.experiment_id, "occurred_at"]
+        assert len(moments) > 500
+        assert moments.between(window.started_at, window.ended_at).all()
+
+
+def test_one_experiment_is_still_running_when_the_planned_days_are_over(site):
+    ends = {planted.experiment_id: (planted.start_day, planted.end_day) for planted in site.planted}
+    assert ends == {"new_checkout": (60, 90), "newsletter_prompt": (60, 90), "new_font": (102, 132)}
+
+
+def test_variants_are_those_that_the_assignment_of_the_product_gives(site, sound, tmp_path):
+    write_planted_experiments(site, tmp_path / "experiments.yaml")
+    experiments = load_experiments(tmp_path / "experiments.yaml")
+    exposures = sound.filter(pc.equal(sound["event_type"], "exposure"))
+    for experiment in experiments.experiments.values():
+        rows = exposures.filter(pc.equal(exposures["experiment_id"], experiment.id))
+        assigned = assign_many(experiments, experiment.id, rows["user_id"], None, experiment.starts_at)
+        assert assigned.variant_column().to_pylist() == rows["variant"].to_pylist()
+        assert {*rows["variant"].to_pylist()} == {"control", "treatment"}
 
 
 def test_subscriptions_follow_the_prompt_of_the_newsletter(settings):

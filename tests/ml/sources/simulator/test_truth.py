@@ -17,6 +17,7 @@ def test_the_tables_have_the_promised_columns(truth):
         "items": ["item_id", "appeal", "topics"],
         "signals": ["micro_interaction", "true_lift"],
         "experiments": ["experiment_id", "metric", "true_lift"],
+        "contents": ["content", "device_type", "shown_chance", "click_chance"],
     }
     for name, columns in promised.items():
         assert [column for column in truth[name].column_names if column in columns] == columns
@@ -39,7 +40,7 @@ def test_planted_signals_and_experiments_say_their_lift(truth):
     }  # fmt: skip
     lifts = {(row["experiment_id"], row["metric"]): row["true_lift"] for row in truth["experiments"].to_pylist()}
     assert lifts["new_checkout", "purchases_per_user"] == 0.2
-    assert lifts["newsletter_prompt", "subscription_rate"] == 0.3
+    assert lifts["newsletter_prompt", "subscription_rate"] == 0.6
     assert lifts["new_font", "purchases_per_user"] == 0.0
 
 

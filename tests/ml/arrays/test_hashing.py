@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 from scipy.stats import binom, chi2, chi2_contingency, chisquare, kstest
 
-from ml.experiments.definition.hashing import hash_bytes, hash_column, uniform_many, uniform_one
+from ml.arrays.hashing import hash_bytes, hash_column, uniform_many, uniform_one
 
 
 def test_the_hash_is_the_published_murmurhash64a():

@@ -1,5 +1,15 @@
-"""The root of the errors that Tessera raises on purpose."""
+"""The errors that Tessera raises on purpose. The command line and the service report them without a traceback."""
+
+from __future__ import annotations
 
 
 class TesseraError(Exception):
-    """An error that a person can act on: its message says what is wrong and what to do."""
+    """An error that a person can act on. Its message says what is wrong and what to do.
+
+    Every error class of the project descends from this one. A class that callers also catch by a builtin type
+    names that type as its second base.
+    """
+
+
+class InvalidInputError(TesseraError, ValueError):
+    """A value, a column or a file cannot be used. The message names it and what would be legal."""

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ml.bundle import make_current
+from ml.errors import TesseraError
 from ml.home import Home
 from orchestration.checkout import CHECKOUT
 
@@ -27,7 +28,7 @@ SERVED_FOLDERS = ("ml", "serving")
 SERVED_FILES = ("settings.yaml", "experiments.yaml", "rules.yaml", "LICENSE")
 
 
-class BentoError(RuntimeError):
+class BentoError(TesseraError):
     """`bentoml build` failed; the message is what it printed last."""
 
 

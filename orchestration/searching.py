@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ml.errors import InvalidInputError
 from ml.evaluation.figures import comparison_plot
 from ml.recommenders.selection.search import SearchTrial, best_intervals, search, search_table
 from ml.recommenders.validation import ValidationWindow
@@ -51,6 +52,8 @@ def logged_search(
         trials = search(models, window, file=file, name=name, minutes=minutes, seed=seed, finished=finished)
         run.log_table(search_table(trials, window.metric), "search")
         if not any(trial.state == "complete" for trial in trials):
-            raise ValueError(f"no trial came to an end in {minutes:g} minutes: give the search more of them")
+            raise InvalidInputError(
+                f"no trial came to an end in {minutes:g} minutes: give the search more of them"
+            )
         run.log_figure(comparison_plot(best_intervals(trials), window.metric), "search")
     return trials

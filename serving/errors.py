@@ -10,10 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ml.errors import TesseraError
+
 logger = logging.getLogger("tessera.serving")
 
 
-class ApiError(Exception):
+class ApiError(TesseraError):
     """A request that cannot be answered; `field` is the part of the request at fault, if there is one."""
 
     def __init__(self, status: int, message: str, field: str | None = None) -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import F64, I64, U64
+from ml.errors import InvalidInputError
 
 _MULTIPLIER = 0xC6A4A7935BD1E995
 _SHIFT = 47
@@ -75,7 +76,7 @@ def hash_column(column: pa.Array | pa.ChunkedArray, seed: int) -> U64:
         The column has nulls, or is not a column of strings.
     """
     if column.null_count:
-        raise ValueError(f"unit ids must not be null: {column.null_count} of {len(column)} are")
+        raise InvalidInputError(f"unit ids must not be null: {column.null_count} of {len(column)} are")
     if isinstance(column, pa.ChunkedArray):
         parts = [hash_column(chunk, seed) for chunk in column.chunks]
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.uint64)
@@ -87,7 +88,7 @@ def hash_column(column: pa.Array | pa.ChunkedArray, seed: int) -> U64:
         or pa.types.is_large_string(column.type)
         or pa.types.is_string_view(column.type)
     ):
-        raise ValueError(f"unit ids must be strings, not {column.type}")
+        raise InvalidInputError(f"unit ids must be strings, not {column.type}")
     if not pa.types.is_large_string(column.type):
         column = pc.cast(column, pa.large_string())
     result = np.empty(len(column), dtype=np.uint64)

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ml.errors import TesseraError
+
 BUNDLE_FORMAT = 2
 MANIFEST = "manifest.json"
 
 
-class BundleError(ValueError):
+class BundleError(TesseraError, ValueError):
     """A bundle cannot be written or used; the message says which file and why."""
 
 

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from ml.arrays import Bools
 from ml.dataset.ids import Ids
+from ml.errors import InvalidInputError
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,17 @@ class FeatureMatrix:
         """
         for column in (id_column, "features"):
             if column not in table.column_names:
-                raise ValueError(f"column {column!r} is missing; there are {', '.join(table.column_names)}")
+                raise InvalidInputError(f"column {column!r} is missing; there are {', '.join(table.column_names)}")
         ids, rows = Ids.encode(table[id_column])
         if len(ids) < len(table):
-            raise ValueError(f"column {id_column!r}: {len(table) - len(ids)} rows repeat an id")
+            raise InvalidInputError(f"column {id_column!r}: {len(table) - len(ids)} rows repeat an id")
         lists = table["features"]
         if pa.types.is_string(lists.type) or pa.types.is_large_string(lists.type):
             lists = pc.split_pattern(lists, "|")
         if pa.types.is_null(lists.type):
             lists = lists.cast(pa.list_(pa.string()))
         if not (pa.types.is_list(lists.type) or pa.types.is_large_list(lists.type)):
-            raise ValueError(f"column 'features': expected lists of strings, found {lists.type}")
+            raise InvalidInputError(f"column 'features': expected lists of strings, found {lists.type}")
         lists = pa.concat_arrays(lists.chunks) if lists.num_chunks else pa.array([], lists.type)
         owners = rows[pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)]
         values = pc.cast(lists.flatten(), pa.string())

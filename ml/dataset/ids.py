@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import I32
+from ml.errors import InvalidInputError
 
 DENSE_SPAN = 4  # integers whose range is up to so many times their number are encoded by a table
 
@@ -35,7 +36,7 @@ class Ids:
             ValueError: the column holds nulls.
         """
         if column.null_count:
-            raise ValueError(f"{column.null_count} rows have no id")
+            raise InvalidInputError(f"{column.null_count} rows have no id")
         # One chunk has one dictionary; unifying those of many chunks costs far more than the copy.
         whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         if pa.types.is_integer(whole.type) and len(whole) and isinstance(whole, pa.Array):

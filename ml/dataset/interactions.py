@@ -14,6 +14,7 @@ from scipy import sparse
 
 from ml.arrays import F32, I32, I64, Bools
 from ml.dataset.ids import Ids
+from ml.errors import InvalidInputError
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Interactions:
         """
         for column in ("user_id", "item_id"):
             if column not in table.column_names:
-                raise ValueError(f"column {column!r} is missing; there are {', '.join(table.column_names)}")
+                raise InvalidInputError(f"column {column!r} is missing; there are {', '.join(table.column_names)}")
         with ThreadPoolExecutor(2) as pool:  # Arrow lets go of the interpreter: both columns at once
             encoded = [pool.submit(_encoded, table, column) for column in ("user_id", "item_id")]
             (users, rows), (items, columns) = (found.result() for found in encoded)
@@ -172,20 +173,20 @@ def _encoded(table: pa.Table, column: str) -> tuple[Ids, I32]:
     try:
         return Ids.encode(table[column])
     except ValueError as error:
-        raise ValueError(f"column {column!r}: {error}") from None
+        raise InvalidInputError(f"column {column!r}: {error}") from None
 
 
 def _numbers(table: pa.Table, column: str) -> F32 | None:
     if column not in table.column_names:
         return None
     if table[column].null_count:
-        raise ValueError(f"column {column!r}: {table[column].null_count} rows have no value")
+        raise InvalidInputError(f"column {column!r}: {table[column].null_count} rows have no value")
     try:
         numbers = pc.cast(table[column], pa.float32(), safe=False).to_numpy()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise ValueError(f"column {column!r}: expected numbers, found {table[column].type}") from None
+        raise InvalidInputError(f"column {column!r}: expected numbers, found {table[column].type}") from None
     if not np.isfinite(numbers).all():
-        raise ValueError(f"column {column!r}: {int((~np.isfinite(numbers)).sum())} values are not finite")
+        raise InvalidInputError(f"column {column!r}: {int((~np.isfinite(numbers)).sum())} values are not finite")
     return np.asarray(numbers, dtype=np.float32)
 
 
@@ -194,13 +195,15 @@ def _seconds(table: pa.Table) -> I64 | None:
         return None
     column = table["timestamp"]
     if column.null_count:
-        raise ValueError(f"column 'timestamp': {column.null_count} rows have no value")
+        raise InvalidInputError(f"column 'timestamp': {column.null_count} rows have no value")
     try:
         if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
             column = pc.cast(column, pa.timestamp("s", tz=getattr(column.type, "tz", None)), safe=False)
         return np.asarray(pc.cast(column, pa.int64(), safe=False).to_numpy(), dtype=np.int64)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise ValueError(f"column 'timestamp': expected a time or Unix seconds, found {column.type}") from None
+        raise InvalidInputError(
+            f"column 'timestamp': expected a time or Unix seconds, found {column.type}"
+        ) from None
 
 
 def _repeats(order: sparse.csr_matrix) -> bool:

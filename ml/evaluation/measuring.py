@@ -14,6 +14,7 @@ import pyarrow as pa
 from ml.arrays import F64, I64, Bools
 from ml.dataset.ids import Ids
 from ml.dataset.interactions import Interactions
+from ml.errors import InvalidInputError
 from ml.evaluation import accuracy, beyond_accuracy
 from ml.evaluation.judged import JudgedLists, judge
 
@@ -100,7 +101,7 @@ def item_ages(train: Interactions, items: Ids) -> F64:
         ValueError: the interactions have no timestamps.
     """
     if train.timestamps is None:
-        raise ValueError("ages of items need a column 'timestamp'")
+        raise InvalidInputError("ages of items need a column 'timestamp'")
     first = np.full(len(train.items), np.inf)
     np.minimum.at(first, train.columns, train.timestamps)
     days = (float(train.timestamps.max()) - first) / 86_400.0

@@ -9,9 +9,10 @@ import numpy as np
 
 from ml.arrays import I64, Bools
 from ml.dataset.interactions import Interactions
+from ml.errors import InvalidInputError, TesseraError
 
 
-class EmptySplitError(ValueError):
+class EmptySplitError(TesseraError, ValueError):
     """A split would leave nothing on one of its two sides; the message says how much there is."""
 
 
@@ -41,7 +42,7 @@ def split_by_time(whole: Interactions, share: float = 0.1, seed: int = 0) -> Spl
     cut = np.quantile(times, 1 - share, method="higher")
     test = times >= cut if cut > times.min() else times > cut
     if not test.any():
-        raise ValueError("all interactions have the same timestamp; split per user at random instead")
+        raise InvalidInputError("all interactions have the same timestamp; split per user at random instead")
     return _split(whole, test)
 
 
@@ -105,7 +106,7 @@ def split(whole: Interactions, kind: str, seed: int = 0, **options: float) -> Sp
         ValueError: the name is unknown, or the split is not possible on this data.
     """
     if kind not in SPLITS:
-        raise ValueError(f"split {kind!r}; there are {', '.join(SPLITS)}")
+        raise InvalidInputError(f"split {kind!r}; there are {', '.join(SPLITS)}")
     return SPLITS[kind](whole, seed=seed, **options)
 
 
@@ -135,5 +136,5 @@ def _split(whole: Interactions, test: Bools) -> Split:
 
 def _times(whole: Interactions) -> I64:
     if whole.timestamps is None:
-        raise ValueError("a split by time needs a column 'timestamp'; use random, or add the column")
+        raise InvalidInputError("a split by time needs a column 'timestamp'; use random, or add the column")
     return whole.timestamps

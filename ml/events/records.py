@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from ml.errors import TesseraError
 from ml.events.contract import EVENT_SCHEMA, FIELD_NAMES
 
 REJECTED_SCHEMA = pa.schema(
@@ -50,7 +51,7 @@ def events_from_records(
     return table, pa.Table.from_pylist(rejected, schema=REJECTED_SCHEMA)
 
 
-class _FieldError(ValueError):
+class _FieldError(TesseraError, ValueError):
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field} {reason}")
         self.field = field

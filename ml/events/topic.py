@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from ml.errors import TesseraError
 from ml.events.dead_letters import DeadLetters
 from ml.events.log import EventLog
 from ml.events.validation import validate_records
@@ -31,7 +32,7 @@ SOURCE = "kafka"
 POLLED_MESSAGES, POLL_SECONDS = 10_000, 0.1  # the client waits so long for so many
 
 
-class TopicError(RuntimeError):
+class TopicError(TesseraError):
     """The topic cannot be reached or read; what was taken in before stays."""
 
 

@@ -29,6 +29,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from celpy.celparser import CELParseError, CELParser
 
+from ml.errors import InvalidInputError, TesseraError
 from ml.expressions.fields import (
     FieldType,
     Node,
@@ -51,7 +52,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 
 
-class ExpressionError(ValueError):
+class ExpressionError(TesseraError, ValueError):
     """An expression that cannot be used; `line` and `column` count from 1."""
 
     def __init__(self, problem: str, text: str, line: int = 1, column: int = 1) -> None:
@@ -81,7 +82,7 @@ class Expression:
         """Value of every row, null where it is missing; raises ValueError if a column it reads is not there."""
         absent = sorted(self.fields - set(table.column_names))
         if absent:
-            raise ValueError(f"the table lacks {', '.join(absent)}; it has {', '.join(table.column_names)}")
+            raise InvalidInputError(f"the table lacks {', '.join(absent)}; it has {', '.join(table.column_names)}")
         found = self._node.vector(table)
         if isinstance(found, pa.Scalar):
             found = pa.repeat(found, table.num_rows)

@@ -19,6 +19,7 @@ from ml.arrays import F32, I32, I64, Bools
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.ids import Ids
 from ml.dataset.interactions import Interactions
+from ml.errors import InvalidInputError, TesseraError
 from ml.recommenders.persistence import write_state
 from ml.recommenders.recommendations import Recommendations, filled_up
 from ml.recommenders.topk import top_k_scores
@@ -27,11 +28,11 @@ Users: TypeAlias = Sequence[str] | pa.Array | pa.ChunkedArray
 UserRows = npt.NDArray[np.integer[Any]]
 
 
-class NotFittedError(RuntimeError):
+class NotFittedError(TesseraError):
     """The recommender was asked before it was fitted."""
 
 
-class NoFactorsError(TypeError):
+class NoFactorsError(TesseraError, TypeError):
     """The recommender has no vectors of users and items."""
 
 
@@ -135,7 +136,7 @@ class Recommender(ABC):
         """
         pairs = data.interactions
         if not pairs.liked.nnz:
-            raise ValueError("there is no interaction to learn from")
+            raise InvalidInputError("there is no interaction to learn from")
         self.user_ids_, self.item_ids_ = pairs.users, pairs.items
         ones = np.ones(pairs.n_pairs, np.int8)
         self.seen_ = sparse.csr_matrix((ones, pairs.matrix.indices, pairs.matrix.indptr), pairs.matrix.shape)
@@ -164,7 +165,7 @@ class Recommender(ABC):
         self._check_fitted()
         names, rows = Ids.encode(pa.chunked_array([_strings(users)]))
         if len(names) < len(rows):
-            raise ValueError(f"{len(rows) - len(names)} users are named twice")
+            raise InvalidInputError(f"{len(rows) - len(names)} users are named twice")
         known = self.user_ids_.rows(names.values)
         excluded = self._excluded(names, known, exclude)
         if candidates is None:

@@ -16,12 +16,13 @@ from scipy import sparse
 
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.ids import Ids
+from ml.errors import TesseraError
 
 FORMAT = 1
 DOCUMENT, ARRAYS, IDS = "recommender.json", "arrays.npz", "ids.arrow"
 
 
-class ModelFileError(ValueError):
+class ModelFileError(TesseraError, ValueError):
     """A folder holds no model that this version can load; the message says which file and why."""
 
 

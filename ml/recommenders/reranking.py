@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.arrays import F64
+from ml.errors import InvalidInputError
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def diversified(candidates: RankedList, vectors: npt.NDArray[Any], k: int, trade
 
 def _unlike(candidates: RankedList, vectors: npt.NDArray[Any], k: int, trade_off: float) -> list[int]:
     if not 0 <= trade_off <= 1:
-        raise ValueError(f"trade_off {trade_off}: it lies between 0 and 1")
+        raise InvalidInputError(f"trade_off {trade_off}: it lies between 0 and 1")
     relevance = _scaled(candidates.scores)
     vectors = vectors.astype(np.float64)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -27,6 +27,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature, set_signature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
+from ml.errors import TesseraError
 from ml.registry.served_model import DEFAULT_K
 
 if TYPE_CHECKING:
@@ -76,11 +77,11 @@ class Promotion:
     promoted_at: datetime
 
 
-class ModelFilesMissingError(LookupError):
+class ModelFilesMissingError(TesseraError, LookupError):
     """A registered model whose files are not where they were written."""
 
 
-class NoSuchVersionError(LookupError):
+class NoSuchVersionError(TesseraError, LookupError):
     """The registry has no model of this version."""
 
 

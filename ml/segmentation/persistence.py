@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from ml.errors import InvalidInputError
+
 FORMAT_VERSION = 1
 _CLASSES: dict[str, type[Any]] = {}
 Class = TypeVar("Class", bound=type[Any])
@@ -51,14 +53,14 @@ def load_estimators(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Estimators by name, in order, and the extra document; raises ValueError on an unknown format or class."""
     document = json.loads((folder / "state.json").read_text())
     if document.get("format") != FORMAT_VERSION:
-        raise ValueError(
+        raise InvalidInputError(
             f"{folder}: format {document.get('format')!r} is not readable; this code reads {FORMAT_VERSION}"
         )
     estimators: dict[str, Any] = {}
     with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
         for entry in document["estimators"]:
             if entry["class"] not in _CLASSES:
-                raise ValueError(
+                raise InvalidInputError(
                     f"{folder}: unknown class {entry['class']!r}; known: {', '.join(sorted(_CLASSES))}"
                 )
             estimator = _CLASSES[entry["class"]](**entry["params"])

@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from ml.errors import TesseraError
 from ml.settings.collector import CollectorSettings
 from ml.settings.decisions import DecisionSettings
 from ml.settings.evaluation import EvaluationSettings
@@ -51,7 +52,7 @@ class Settings(Section):
         return self
 
 
-class SettingsError(ValueError):
+class SettingsError(TesseraError, ValueError):
     """settings.yaml cannot be used; the message names the file, the knob and what is legal."""
 
 

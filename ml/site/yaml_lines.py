@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from ml.errors import TesseraError
+
 Location = tuple[str | int, ...]
 
 
@@ -29,7 +31,7 @@ class Lines:
         return self._lines[found]
 
 
-class DuplicateKeyError(ValueError):
+class DuplicateKeyError(TesseraError, ValueError):
     """A mapping names a key twice, which YAML would silently resolve to the last one."""
 
     def __init__(self, key: str, line: int, first_line: int) -> None:

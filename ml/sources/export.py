@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from ml.errors import TesseraError
 from ml.events.records import REJECTED_SCHEMA, events_from_records
 from ml.sources.readers import count_rows, present, read_records
 from ml.sources.source import ROW_NUMBER, SourceBatch, SourceError
@@ -19,7 +20,7 @@ from ml.sources.source import ROW_NUMBER, SourceBatch, SourceError
 Record = dict[str, Any]
 
 
-class NoEventError(ValueError):
+class NoEventError(TesseraError, ValueError):
     """A row of an export that is no event, with the field at fault."""
 
     def __init__(self, field: str, reason: str) -> None:

@@ -11,13 +11,14 @@ import orjson
 import pyarrow as pa
 
 from ml.arrays import I64, Bools
+from ml.errors import TesseraError
 from ml.events.records import REJECTED_SCHEMA
 
 ROW_NUMBER = "row"
 BATCH_ROWS = 131_072
 
 
-class SourceError(ValueError):
+class SourceError(TesseraError, ValueError):
     """The input cannot be read as a whole; the message says what is wrong and what to do about it."""
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
+from ml.errors import InvalidInputError
 from orchestration.commands.experiment_console import clear_errors, console, shown_interval, warehouse_of
 from orchestration.commands.experiment_design import design
 from orchestration.commands.experiment_rankers import interleaving, off_policy
@@ -65,7 +66,7 @@ def analyse(experiment_id: IdArgument, *, home: HomeOption = None) -> None:
         experiments.get(experiment_id)
         tables = read_tables(warehouse_of(place), experiment_id)
         if tables.exposures.num_rows == 0:
-            raise ValueError(f"no exposure of {experiment_id} has reached the warehouse")
+            raise InvalidInputError(f"no exposure of {experiment_id} has reached the warehouse")
         found = analyse_experiment(
             experiments, experiment_id, tables.exposures, tables.outcomes, tables.as_of, settings.experiments
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from ml.errors import InvalidInputError
 from orchestration.commands.experiment_console import clear_errors, console, warehouse_of
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
@@ -96,7 +97,9 @@ def _hypothetical(experiments: Experiments, metric: str | None, lift: float | No
     from ml.experiments.definition.definition import Experiment
 
     if metric not in experiments.metrics or lift is None:
-        raise ValueError(f"give an EXPERIMENT, or --metric and --lift; metrics: {', '.join(experiments.metrics)}")
+        raise InvalidInputError(
+            f"give an EXPERIMENT, or --metric and --lift; metrics: {', '.join(experiments.metrics)}"
+        )
     now = datetime.now(UTC)
     return Experiment.model_validate(
         {

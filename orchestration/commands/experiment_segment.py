@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from ml.errors import InvalidInputError
 from orchestration.commands.experiment_console import clear_errors, console, shown_interval, warehouse_of
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
@@ -53,7 +54,7 @@ def segment(
             return
         tables = read_tables(warehouse_of(place), key)
         if tables.exposures.num_rows == 0:
-            raise ValueError(f"no exposure of {key} has reached the warehouse yet")
+            raise InvalidInputError(f"no exposure of {key} has reached the warehouse yet")
         result = compare_strategy(
             experiments, key, segments, tables.exposures, tables.outcomes, tables.as_of, settings.experiments
         )
@@ -67,7 +68,7 @@ def _refuse_unknown(segments: list[str], warehouse: Warehouse) -> None:
     known = warehouse.read("select distinct name from user_segments order by name")["name"].to_pylist()
     unknown = sorted(set(segments) - set(known))
     if unknown:
-        raise ValueError(f"nobody is in {', '.join(unknown)}; segments: {', '.join(known)}")
+        raise InvalidInputError(f"nobody is in {', '.join(unknown)}; segments: {', '.join(known)}")
 
 
 def _print_strategy(result: StrategyResult) -> None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ml.errors import TesseraError
 from ml.home import Home
 from orchestration.running.processes import LOOPBACK, Program, RunningProgram, stop_all
 
@@ -22,7 +23,7 @@ READY_SECONDS = 90
 GRACE_SECONDS = 10
 
 
-class NotServingError(RuntimeError):
+class NotServingError(TesseraError):
     """The Bento did not become ready; the message holds its last words."""
 
 

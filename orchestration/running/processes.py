@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from ml.errors import TesseraError
+
 LOOPBACK = "127.0.0.1"
 _LAST_LINES = 12
 
@@ -32,7 +34,7 @@ class Program:
         return f"http://{LOOPBACK}:{self.port}"
 
 
-class PortTakenError(RuntimeError):
+class PortTakenError(TesseraError):
     """Another program listens where one of ours should."""
 
     def __init__(self, program: Program) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from dagster_dbt import DbtProject
 
+from ml.errors import TesseraError
 from ml.settings import Settings, load_settings
 from orchestration.checkout import DBT_PROJECT_FOLDER
 
@@ -20,7 +21,7 @@ DBT_EXECUTABLE = Path(sys.executable).with_name("dbt")
 _SOURCE_FOLDERS = ("models", "macros", "tests", "seeds", "snapshots", "analyses")
 
 
-class DbtParseError(RuntimeError):
+class DbtParseError(TesseraError):
     """The dbt project does not parse; the message is dbt's."""
 
 

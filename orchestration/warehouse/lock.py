@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
+from ml.errors import TesseraError
 
-class LockedError(RuntimeError):
+
+class LockedError(TesseraError):
     """Another process holds the lock."""
 
     def __init__(self, holder: Holder | None) -> None:

@@ -11,6 +11,7 @@ import duckdb
 import psutil
 import pyarrow as pa
 
+from ml.errors import TesseraError
 from orchestration.warehouse.lock import LockedError, NamedLock
 
 _TABLE_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
@@ -19,11 +20,11 @@ _MISSING_TABLE = re.compile(r"Table with name (\S+) does not exist")
 _ORPHAN_GRACE_SECONDS = 10
 
 
-class WarehouseBusyError(RuntimeError):
+class WarehouseBusyError(TesseraError):
     """The warehouse belongs to another run or program at the moment."""
 
 
-class WarehouseMissingError(FileNotFoundError):
+class WarehouseMissingError(TesseraError, FileNotFoundError):
     """Nothing has been materialized in this home yet."""
 
 

@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from ml.errors import TesseraError
 from serving.observability.metrics import COLLECTED
 
 
-class TooManyError(Exception):
+class TooManyError(TesseraError):
     """More events than may come now; the client should come back after `seconds`."""
 
     def __init__(self, message: str, seconds: float) -> None:
@@ -22,7 +23,7 @@ class TooManyError(Exception):
         self.seconds = seconds
 
 
-class UnavailableError(Exception):
+class UnavailableError(TesseraError):
     """Events cannot be stored now, the disk being full or the broker away; the client should send them again."""
 
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from ml.errors import TesseraError
 from ml.home import Home
 
 PACKAGE_FILE = Path(__file__).with_name("package.json")
@@ -19,7 +20,7 @@ SCRIPTS = {
 MISSING = "the tracker is not installed; run `python -m serving.demo_site` (it needs npm) and load the page again"
 
 
-class TrackerError(RuntimeError):
+class TrackerError(TesseraError):
     """The tracker could not be installed; the message says why."""
 
 

@@ -16,12 +16,13 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from ml.errors import TesseraError
 from ml.settings.serving import TracesSettings
 
 Stages = Sequence[tuple[str, float]]
 
 
-class TracingError(RuntimeError):
+class TracingError(TesseraError):
     """The exporter that the settings name is not installed; the message says what to do."""
 
 

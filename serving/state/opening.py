@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from ml.errors import TesseraError
 from serving.start import Start
 from serving.state.sqlite_store import SqliteStore
 from serving.state.store import StateStore
 
 
-class StateError(RuntimeError):
+class StateError(TesseraError):
     """The store that the settings name cannot be opened; the message says what to do."""
 
 

@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ml.decisions.rules.dayparts import WEEKDAYS
+from ml.errors import TesseraError
 from ml.expressions.language import Expression, ExpressionError, FieldType, compile_expression
 from ml.local_clock import is_within
 from ml.site.yaml_lines import DuplicateKeyError, Lines, read_yaml
@@ -40,7 +41,7 @@ ACTIONS = ("content", "banner", "offer", "image_format", "image_size", "language
 Action = Literal["content", "banner", "offer", "image_format", "image_size", "language", "currency"]
 
 
-class RulesError(ValueError):
+class RulesError(TesseraError, ValueError):
     """The rules cannot be used; the message names file, line, rule and what is legal."""
 
 

@@ -16,6 +16,7 @@ import tea_tasting.aggr
 from scipy.stats import norm
 
 from ml.arrays import F64
+from ml.errors import InvalidInputError
 from ml.experiments.analysis.group_sequential import boundaries
 from ml.experiments.analysis.history import Baseline
 from ml.experiments.definition.definition import DecisionRule, Experiment
@@ -89,7 +90,7 @@ def effective_variance(past: Baseline, lift: float, ratio: float, *, cuped: bool
     if past.metric.kind in _BINARY_KINDS:
         lifted = past.mean * (1 + lift)
         if not 0 < lifted < 1:
-            raise ValueError(f"a lift of {lift:.1%} takes the proportion {past.mean:.3g} to {lifted:.3g}")
+            raise InvalidInputError(f"a lift of {lift:.1%} takes the proportion {past.mean:.3g} to {lifted:.3g}")
         treated = own * lifted * (1 - lifted) / (past.mean * (1 - past.mean))
     else:
         treated = own * (1 + lift) ** 2

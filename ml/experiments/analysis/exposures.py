@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from ml.arrays import I8, I16, I32, I64, Bools
 from ml.arrays.hashing import hash_column
+from ml.errors import InvalidInputError
 from ml.experiments.definition.definition import Experiment
 
 UNSEGMENTED = "(none)"
@@ -86,7 +87,9 @@ def resolve_units(exposures: pa.Table, experiment: Experiment) -> tuple[Units, E
     """
     for name in ("unit_id", "user_id", "variant", "first_exposed_at"):
         if name not in exposures.column_names:
-            raise ValueError(f"exposures have no column {name!r}; there are: {', '.join(exposures.column_names)}")
+            raise InvalidInputError(
+                f"exposures have no column {name!r}; there are: {', '.join(exposures.column_names)}"
+            )
     names = (experiment.control, *experiment.treatments)
     code = _codes(exposures["variant"], names)
     exposed_at = pc.cast(exposures["first_exposed_at"], pa.timestamp("us", tz="UTC"))

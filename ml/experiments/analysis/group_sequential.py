@@ -15,6 +15,7 @@ from scipy.special import ndtr
 from scipy.stats import norm
 
 from ml.arrays import F64
+from ml.errors import InvalidInputError
 
 _NODES = 401
 _REACH = 8.0
@@ -33,7 +34,7 @@ def spent_alpha(information: float, alpha: float, spending: str) -> float:
         return float(4 * norm.sf(norm.ppf(1 - alpha / 4) / sqrt(share)))
     if spending == "pocock":
         return float(alpha * np.log(1 + (e - 1) * share))
-    raise ValueError(f"no spending function {spending!r}; legal: obrien_fleming, pocock")
+    raise InvalidInputError(f"no spending function {spending!r}; legal: obrien_fleming, pocock")
 
 
 def boundaries(information: list[float], alpha: float, spending: str) -> list[float]:
@@ -47,7 +48,7 @@ def boundaries(information: list[float], alpha: float, spending: str) -> list[fl
     if any(not 0 < share <= 1 for share in information) or any(
         later <= earlier for earlier, later in pairwise(information)
     ):
-        raise ValueError(f"information shares must rise inside (0, 1], not {information}")
+        raise InvalidInputError(f"information shares must rise inside (0, 1], not {information}")
     found: list[float] = []
     spent, density, places = 0.0, np.empty(0), np.empty(0)
     for look, share in enumerate(information):

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import tea_tasting.aggr
 
 from ml.arrays import F64, I64
+from ml.errors import InvalidInputError, TesseraError
 from ml.experiments.analysis.exposures import UNSEGMENTED, Units
 from ml.experiments.analysis.moments import accumulate
 from ml.experiments.analysis.outcomes import (
@@ -34,7 +35,7 @@ _DAY = 86_400_000_000
 _EPOCH = date(1970, 1, 1)
 
 
-class HistoryError(ValueError):
+class HistoryError(TesseraError, ValueError):
     """The history is too short or too thin to plan from."""
 
 
@@ -91,10 +92,12 @@ def baseline(metric: Metric, user_days: pa.Table, history_days: int) -> Baseline
         ValueError: a column is missing, or the metric is a quantile, for which no design is offered.
     """
     if isinstance(metric, Quantile):
-        raise ValueError("no design for a quantile; plan with a mean or proportion of the same measure")
+        raise InvalidInputError("no design for a quantile; plan with a mean or proportion of the same measure")
     for name in ("user_id", "date", *metric.measures):
         if name not in user_days.column_names:
-            raise ValueError(f"user_days have no column {name!r}; there are: {', '.join(user_days.column_names)}")
+            raise InvalidInputError(
+                f"user_days have no column {name!r}; there are: {', '.join(user_days.column_names)}"
+            )
     dates = _dates(user_days)
     if not len(dates):
         raise HistoryError("user_days are empty: ingest events and materialize first")

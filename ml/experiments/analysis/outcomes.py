@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import F64, I32, I64, Bools
+from ml.errors import InvalidInputError
 from ml.experiments.analysis.exposures import Units
 from ml.experiments.definition.metrics import Funnel, Metric, Proportion, Quantile, Ratio, Retention, Revenue
 
@@ -61,7 +62,9 @@ def join_outcomes(outcomes: pa.Table, units: Units, measures: tuple[str, ...]) -
     """
     for name in ("user_id", "day", *measures):
         if name not in outcomes.column_names:
-            raise ValueError(f"outcomes have no column {name!r}; there are: {', '.join(outcomes.column_names)}")
+            raise InvalidInputError(
+                f"outcomes have no column {name!r}; there are: {', '.join(outcomes.column_names)}"
+            )
     ids = outcomes["user_id"]
     if pa.types.is_dictionary(ids.type):
         ids = pc.cast(ids, pa.string())

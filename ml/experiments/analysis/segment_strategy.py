@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
+from ml.errors import InvalidInputError
 from ml.experiments.analysis.estimates import Estimate, estimate
 from ml.experiments.analysis.exposures import resolve_units
 from ml.experiments.analysis.moments import accumulate
@@ -66,13 +67,13 @@ def compare_strategy(
     experiment = experiments.get(experiment_id)
     metric = experiments.metrics[experiment.primary_metric]
     if isinstance(metric, Quantile) or metric.kind in RATIO_KINDS:
-        raise ValueError(
+        raise InvalidInputError(
             f"{experiment.primary_metric} is a {metric.kind}; a strategy needs a mean or a proportion"
         )
     units, _ = resolve_units(exposures, experiment)
     unknown = sorted(set(segments) - set(units.segments))
     if unknown or not segments:
-        raise ValueError(
+        raise InvalidInputError(
             f"no unit is in {', '.join(unknown) or 'no segment'}; there are: {', '.join(units.segments)}"
         )
     days = join_outcomes(outcomes, units, metric.measures)
@@ -84,7 +85,7 @@ def compare_strategy(
     chosen = [i for i, name in enumerate(units.segments) if name in segments]
     others = [i for i in range(n_segments) if i not in chosen]
     if not others:
-        raise ValueError("every unit is in these segments: targeting them is treating everybody")
+        raise InvalidInputError("every unit is in these segments: targeting them is treating everybody")
     everybody = estimate(moments, 1)
     inside, outside = estimate(moments.pick(chosen), 1), estimate(moments.pick(others), 1)
     share = inside.units / (inside.units + outside.units)

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from ml.arrays import I8, Bools
 from ml.arrays.hashing import uniform_many, uniform_one
+from ml.errors import InvalidInputError
 from ml.experiments.definition.definition import Experiment, Experiments
 from ml.experiments.definition.targeting import TARGETING_FIELDS, compile_targeting
 from ml.expressions.language import FieldType
@@ -94,7 +95,7 @@ def assign_one(
     """
     experiment = experiments.get(experiment_id)
     if not unit_id:
-        raise ValueError(f"an empty {experiment.unit} id cannot be assigned")
+        raise InvalidInputError(f"an empty {experiment.unit} id cannot be assigned")
 
     def answer(variant: str | None, reason: str) -> Assignment:
         payload = experiment.variants[variant].payload if variant is not None else {}
@@ -194,9 +195,9 @@ def _gates(experiments: Experiments, experiment: Experiment, at: datetime) -> _G
 
 def _targeted(text: str, context: pa.Table | None, rows: int) -> Bools:
     if context is None:
-        raise ValueError(f"targeting {text!r} needs a context table")
+        raise InvalidInputError(f"targeting {text!r} needs a context table")
     if context.num_rows != rows:
-        raise ValueError(f"context has {context.num_rows} rows for {rows} units")
+        raise InvalidInputError(f"context has {context.num_rows} rows for {rows} units")
     condition = compile_targeting(text)
     for name in sorted(condition.fields - set(context.column_names)):
         # What no unit has is missing for all of them, as it is for one unit.
@@ -206,4 +207,4 @@ def _targeted(text: str, context: pa.Table | None, rows: int) -> Bools:
 
 def _refuse_empty(unit_ids: pa.Array | pa.ChunkedArray, unit: str) -> None:
     if pc.any(pc.equal(unit_ids, "")).as_py():
-        raise ValueError(f"an empty {unit} id cannot be assigned")
+        raise InvalidInputError(f"an empty {unit} id cannot be assigned")

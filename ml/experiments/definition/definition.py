@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from ml.errors import TesseraError
 from ml.experiments.definition.effects import ASPECTS, Effects, effects_of
 from ml.experiments.definition.metrics import Metric
 
@@ -241,7 +242,7 @@ class Experiments(_Model):
         }
 
 
-class UnknownExperimentError(KeyError):
+class UnknownExperimentError(TesseraError, KeyError):
     """No experiment has this id."""
 
     def __str__(self) -> str:

@@ -7,11 +7,12 @@ from typing import Any
 
 import yaml
 
+from ml.errors import TesseraError
 from ml.experiments.definition.definition import Experiments
 from ml.experiments.definition.loading import ExperimentsFileError, load_experiments
 
 
-class ExperimentExistsError(ValueError):
+class ExperimentExistsError(TesseraError, ValueError):
     """The file has an experiment of this id already."""
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from ml.errors import TesseraError
 from ml.experiments.definition import metrics as metric_kinds
 from ml.experiments.definition.consistency import inconsistencies
 from ml.experiments.definition.definition import (
@@ -56,7 +57,7 @@ class Fault:
     message: str
 
 
-class ExperimentsFileError(ValueError):
+class ExperimentsFileError(TesseraError, ValueError):
     """The file does not hold; `faults` has every reason."""
 
     def __init__(self, path: Path, faults: list[Fault]) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import F64, I64
+from ml.errors import TesseraError
 from ml.experiments.rankers.interleaving import Preference, preference
 from ml.experiments.rankers.off_policy import (
     LoggedDecisions,
@@ -25,7 +26,7 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 _FOLDS = 2
 
 
-class NothingLoggedError(ValueError):
+class NothingLoggedError(TesseraError, ValueError):
     """The log holds no answer of the kind that is asked about."""
 
 

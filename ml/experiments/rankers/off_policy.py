@@ -13,6 +13,7 @@ import numpy as np
 from scipy.stats import norm
 
 from ml.arrays import F64, I64
+from ml.errors import InvalidInputError
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,13 @@ class LoggedDecisions:
 
     def __post_init__(self) -> None:
         if len(self.reward) == 0:
-            raise ValueError("no decisions were logged")
+            raise InvalidInputError("no decisions were logged")
         if len({len(self.reward), len(self.logged), len(self.target), len(self.cluster)}) != 1:
-            raise ValueError("reward, logged, target and cluster must have the same length")
+            raise InvalidInputError("reward, logged, target and cluster must have the same length")
         if not ((self.logged > 0) & (self.logged <= 1)).all():
-            raise ValueError(f"logged propensities must lie in (0, 1], smallest is {self.logged.min():g}")
+            raise InvalidInputError(f"logged propensities must lie in (0, 1], smallest is {self.logged.min():g}")
         if not ((self.target >= 0) & (self.target <= 1)).all():
-            raise ValueError("target propensities must lie in [0, 1]")
+            raise InvalidInputError("target propensities must lie in [0, 1]")
 
 
 @dataclass(frozen=True)

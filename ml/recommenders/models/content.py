@@ -10,6 +10,7 @@ from scipy import sparse
 from ml.arrays import F32
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
+from ml.errors import TesseraError
 from ml.recommenders.base import Recommender, TrainingData, UserRows
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.models.vectors import read_vectors, unit_rows
@@ -17,7 +18,7 @@ from ml.recommenders.models.vectors import read_vectors, unit_rows
 DAY_SECONDS = 86_400.0
 
 
-class NoContentError(ValueError):
+class NoContentError(TesseraError, ValueError):
     """A content model was fitted without item features or vectors."""
 
 

@@ -9,6 +9,7 @@ from implicit.als import AlternatingLeastSquares
 from implicit.bpr import BayesianPersonalizedRanking
 from threadpoolctl import threadpool_limits
 
+from ml.errors import InvalidInputError
 from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.topk import cores
@@ -50,7 +51,7 @@ class ImplicitLibrary(FactorRecommender):
 
     def _fit(self, data: TrainingData) -> None:
         if self.kind not in LIBRARY_MODELS:
-            raise ValueError(f"kind {self.kind!r}; there are {', '.join(LIBRARY_MODELS)}")
+            raise InvalidInputError(f"kind {self.kind!r}; there are {', '.join(LIBRARY_MODELS)}")
         liked = data.interactions.liked.astype(np.float32)
         model = self._library_model()
         with threadpool_limits(1, "blas"):

@@ -14,6 +14,7 @@ from ml.arrays import F32
 from ml.dataset.feature_matrix import FeatureMatrix, combined_features, identity_names
 from ml.dataset.ids import Ids
 from ml.dataset.interactions import Interactions
+from ml.errors import InvalidInputError
 from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender, covariance_of
@@ -157,7 +158,7 @@ class LightFMHybrid(FactorRecommender):
             ValueError: the loss is unknown.
         """
         if self.loss not in LOSSES:
-            raise ValueError(f"loss {self.loss!r}; there are {', '.join(LOSSES)}")
+            raise InvalidInputError(f"loss {self.loss!r}; there are {', '.join(LOSSES)}")
         if not hasattr(self, "item_identity_from_"):
             self._choose_identity(data)
         pairs = data.interactions

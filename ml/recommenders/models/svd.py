@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
+from ml.errors import InvalidInputError
 from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender
 
@@ -33,7 +34,9 @@ class TruncatedSVD(FactorRecommender):
         self.item_scale_ = scale.astype(np.float32)
         rank = min(self.n_factors, min(liked.shape) - 1)
         if rank < 1:
-            raise ValueError(f"SVD needs two users and two items, found {liked.shape[0]} and {liked.shape[1]}")
+            raise InvalidInputError(
+                f"SVD needs two users and two items, found {liked.shape[0]} and {liked.shape[1]}"
+            )
         scaled = self._scaled(liked)
         start = np.random.default_rng(self.seed).random(min(scaled.shape))
         _, _, right = svds(scaled.astype(np.float64), rank, v0=start)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from ml.arrays import F32, Bools
 from ml.dataset.ids import Ids
+from ml.errors import TesseraError
 
 RIDGE_SHARE = 0.3  # of the mean variance of the vectors' directions: those that vary little are not trusted
 
@@ -32,7 +33,7 @@ class GivenVectors:
     is_trained: Bools
 
 
-class VectorFileError(ValueError):
+class VectorFileError(TesseraError, ValueError):
     """A file of vectors cannot be used; the message names it and says why."""
 
 

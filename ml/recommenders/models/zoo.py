@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from ml.errors import TesseraError
 from ml.recommenders.base import Recommender
 
 MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -42,7 +43,7 @@ MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
-class UnknownModelError(ValueError):
+class UnknownModelError(TesseraError, ValueError):
     """There is no recommender of this name; the message lists those that there are."""
 
 

@@ -11,6 +11,7 @@ from scipy import sparse
 from ml.arrays import F32
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
+from ml.errors import InvalidInputError
 from ml.recommenders.factors import FactorRecommender
 
 LEAST_SHARE = 0.03  # of the users must have an item or topic: nobody can answer about what nobody knows
@@ -106,7 +107,7 @@ def _askable(
             [(int(r),) for r in kept],
         )
     if item_features is None:
-        raise ValueError("topics need item features")
+        raise InvalidInputError("topics need item features")
     taken = (liked @ item_features.matrix).tocsr()
     lengths = np.maximum(np.diff(liked.indptr), 1)[:, None]
     mean = np.asarray(taken.sum(axis=0)) / max(1.0, float(lengths.sum()))

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from ml.arrays import F64, I32
 from ml.dataset.interactions import Interactions
+from ml.errors import InvalidInputError
 from ml.evaluation.accuracy import ndcg
 from ml.evaluation.splits import split
 from ml.recommenders.base import Recommender, TrainingData
@@ -59,7 +60,7 @@ def cold_start_curves(
     future.eliminate_zeros()
     tested = np.flatnonzero(np.diff(future.indptr) > 0)
     if not len(tested):
-        raise ValueError(f"no user has more than {longest} events")
+        raise InvalidInputError(f"no user has more than {longest} events")
     hidden = future[tested].astype(bool)
     curves: Curves = {name: {} for name in recommenders}
     for events in known_events:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
+from ml.errors import InvalidInputError
 
 INTERACTION_COLUMNS = ("user_id", "item_id", "strength", "last_at", "is_negative")
 
@@ -44,7 +45,7 @@ def training_tables(
     """
     consenting = users.filter(pc.fill_null(users["has_personalization_consent"], False))
     if not len(consenting):
-        raise ValueError("no user consents to personalization: there is nobody to train on")
+        raise InvalidInputError("no user consents to personalization: there is nobody to train on")
     allowed = pc.is_in(interactions["user_id"], value_set=consenting["user_id"].combine_chunks())
     return TrainingTables(
         interactions_of(interactions.filter(allowed)),
@@ -92,7 +93,7 @@ def features_of(table: pa.Table, id_column: str, columns: Sequence[str]) -> Feat
 def _flat(table: pa.Table, id_column: str, column: str) -> tuple[pa.Array, pa.Array]:
     """Ids and values of one column, lists unrolled."""
     if column not in table.column_names:
-        raise ValueError(f"column {column!r} is missing; there are {', '.join(table.column_names)}")
+        raise InvalidInputError(f"column {column!r} is missing; there are {', '.join(table.column_names)}")
     ids = pa.concat_arrays([pc.cast(table[id_column], pa.string()).combine_chunks()])
     values = (
         pa.concat_arrays(table[column].chunks) if table[column].num_chunks else pa.array([], table[column].type)

@@ -23,6 +23,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from ml.arrays import F64
+from ml.errors import InvalidInputError
 from ml.evaluation.bootstrap import Interval, mean_interval
 from ml.recommenders.models.lightfm import LightFMHybrid
 from ml.recommenders.models.zoo import make_recommender
@@ -75,7 +76,7 @@ def search(
     """
     unknown = [model for model in models if model not in SPACES]
     if unknown or not models:
-        raise ValueError(
+        raise InvalidInputError(
             f"no space to search for {', '.join(unknown) or 'no model'}; there are {', '.join(SPACES)}"
         )
     file.parent.mkdir(parents=True, exist_ok=True)

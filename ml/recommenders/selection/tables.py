@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
+from ml.errors import TesseraError
 
 SUFFIXES = (".parquet", ".csv")
 
 
-class TableError(ValueError):
+class TableError(TesseraError, ValueError):
     """A file cannot be used as the table that it should be; the message names file, column and what is there."""
 
 

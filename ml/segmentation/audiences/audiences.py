@@ -17,6 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from ml.arrays import Bools
+from ml.errors import InvalidInputError
 from ml.local_clock import hour_of, is_within, zone
 from ml.segmentation.features.features import KEY
 from ml.settings.segmentation import AudienceSettings
@@ -107,7 +108,7 @@ def build_audience(
     be written to.
     """
     if CONSENT not in users.column_names:
-        raise ValueError(f"column {CONSENT!r} is missing, so it is not known who may be contacted")
+        raise InvalidInputError(f"column {CONSENT!r} is missing, so it is not known who may be contacted")
     ids = users.column(KEY).cast(pa.string())
     quiet_days = max(settings.quiet_days, exclude_contacted_days or 0.0)
     sending = _sending_times(users, now, settings)
@@ -196,7 +197,7 @@ def deliver(audience: Audience, file: Path, log: ContactLog, now: dt.datetime) -
     twice.
     """
     if file.suffix not in (".csv", ".parquet"):
-        raise ValueError(f"{file}: an audience is written as .csv or .parquet")
+        raise InvalidInputError(f"{file}: an audience is written as .csv or .parquet")
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_name(f".{file.name}.part")
     if file.suffix == ".csv":

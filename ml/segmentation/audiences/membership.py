@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import Bools
+from ml.errors import TesseraError
 from ml.expressions.language import ExpressionError, compile_expression, fields_of
 from ml.segmentation.audiences.rules import OWN, RuleSegment, assign_rules, with_rfm
 from ml.segmentation.features.features import KEY
@@ -16,7 +17,7 @@ from ml.segmentation.features.features import KEY
 ENGAGEMENT = "engagement"
 
 
-class UnknownSegmentError(LookupError):
+class UnknownSegmentError(TesseraError, LookupError):
     """The text names no segment and is no expression; the message has the legal names."""
 
 

@@ -19,6 +19,7 @@ import yaml
 from scipy.stats import rankdata
 
 from ml.arrays import F64
+from ml.errors import TesseraError
 from ml.expressions.language import Expression, ExpressionError, FieldType, compile_expression, fields_of
 from ml.segmentation.features.features import KEY, numbers
 
@@ -32,7 +33,7 @@ RFM_COLUMNS = {
 _KEYS = {"when", "strategy"}
 
 
-class RuleError(ValueError):
+class RuleError(TesseraError, ValueError):
     """The file of rules cannot be used; the message names the file, family and segment."""
 
 

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from ml.arrays import F64, I64
+from ml.errors import InvalidInputError
 from ml.segmentation.persistence import persistable
 
 KEY = "user_id"
@@ -50,15 +51,15 @@ def is_number(type_: pa.DataType) -> bool:
 def check_users(table: pa.Table) -> None:
     """Raise ValueError unless `user_id` is there, text or integer, without nulls, one row a user."""
     if KEY not in table.column_names:
-        raise ValueError(
+        raise InvalidInputError(
             f"column {KEY!r} is missing; the table has {', '.join(table.column_names) or 'no columns'}"
         )
     users = table.column(KEY)
     if users.null_count:
-        raise ValueError(f"column {KEY!r} has {users.null_count} empty values; every row needs its user")
+        raise InvalidInputError(f"column {KEY!r} has {users.null_count} empty values; every row needs its user")
     repeated = len(users) - len(users.unique())
     if repeated:
-        raise ValueError(
+        raise InvalidInputError(
             f"column {KEY!r} repeats: {repeated} rows are second rows of a user; give one row per user"
         )
 
@@ -96,7 +97,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 children = [child.name for child in field.type if is_number(child.type)]
                 self._keep([Feature(f"{field.name}:{child}", field.name, child) for child in children])
         if not self.features_:
-            raise ValueError(f"no numeric column to segment by among {', '.join(table.column_names)}")
+            raise InvalidInputError(f"no numeric column to segment by among {', '.join(table.column_names)}")
         return self
 
     def _keep(self, features: Sequence[Feature]) -> int:
@@ -128,7 +129,7 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Matrix (n_users, n_features); raises ValueError naming columns that were there at fit only."""
         absent = sorted({feature.column for feature in self.features_} - set(table.column_names))
         if absent:
-            raise ValueError(f"columns {', '.join(absent)} are missing; the segments were fitted with them")
+            raise InvalidInputError(f"columns {', '.join(absent)} are missing; the segments were fitted with them")
         matrix = np.empty((table.num_rows, len(self.features_)))
         columns: dict[str, list[int]] = {}
         for position, feature in enumerate(self.features_):

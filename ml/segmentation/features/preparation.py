@@ -14,6 +14,7 @@ from scipy.stats import yeojohnson_llf
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from ml.arrays import F64
+from ml.errors import InvalidInputError
 from ml.segmentation.features.features import matches
 from ml.segmentation.persistence import persistable
 
@@ -64,7 +65,9 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if rule == "zero":
             return 0.0
         if isinstance(rule, str):
-            raise ValueError(f"missing rule {rule!r} of {name}: legal are {', '.join(MISSING_RULES)} or a number")
+            raise InvalidInputError(
+                f"missing rule {rule!r} of {name}: legal are {', '.join(MISSING_RULES)} or a number"
+            )
         return float(rule)
 
     def transform(self, X: F64) -> F64:

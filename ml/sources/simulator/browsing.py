@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.arrays import Bools
+from ml.errors import InvalidInputError
 from ml.settings.simulator import BrowsingSettings
 from ml.sources.simulator.items import MAIN_TOPIC_WEIGHT, Items
 from ml.sources.simulator.personas import HABITS
@@ -68,7 +69,9 @@ def stock_shelves(items: Items, weights: Floats) -> Shelves:
     stocked = np.isin(np.arange(len(TOPICS)), items.topic[(weights > 0).all(axis=0)])
     if not stocked.all():
         empty = ", ".join(TOPICS[place].name for place in np.flatnonzero(~stocked))
-        raise ValueError(f"every topic needs an item that is out all day; none in {empty}: raise simulator.items")
+        raise InvalidInputError(
+            f"every topic needs an item that is out all day; none in {empty}: raise simulator.items"
+        )
     totals = np.add.reduceat(weights[:, order], starts, axis=1)
     running = np.cumsum(weights[:, order], axis=1)
     before = np.concatenate([np.zeros((24, 1)), np.cumsum(totals, axis=1)[:, :-1]], axis=1)

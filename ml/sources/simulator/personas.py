@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ml.errors import InvalidInputError
 from ml.sources.simulator.places import CHANNELS, DEVICE_TYPES
 from ml.sources.simulator.randomness import Floats
 from ml.sources.simulator.topics import CATEGORIES, CATEGORY_NAMES, TOPICS
@@ -147,7 +148,9 @@ def persona_tables(count: int) -> PersonaTables:
         ValueError: `count` is not between 2 and the number of personas that are described.
     """
     if not 2 <= count <= len(PERSONAS):
-        raise ValueError(f"personas: {count} is outside 2 to {len(PERSONAS)}, which are described in personas.py")
+        raise InvalidInputError(
+            f"personas: {count} is outside 2 to {len(PERSONAS)}, which are described in personas.py"
+        )
     chosen = PERSONAS[:count]
     categories = _shares([p.categories for p in chosen], CATEGORY_NAMES, rest=1.0 / len(CATEGORIES))
     per_category = np.bincount([topic.category for topic in TOPICS], minlength=len(CATEGORIES))

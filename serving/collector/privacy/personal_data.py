@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
+from ml.errors import TesseraError
+
 PiiRule = Literal["hash", "drop", "refuse", "keep"]
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}(?:@|%40)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}")
 
 
-class RefusedDatumError(ValueError):
+class RefusedDatumError(TesseraError, ValueError):
     """An event holds a personal datum that the site refuses."""
 
     def __init__(self, field: str, what: str) -> None:

@@ -16,6 +16,7 @@ from scipy import sparse
 
 from ml.arrays import F32, F64, I64
 from ml.dataset.interactions import Interactions
+from ml.errors import InvalidInputError
 from ml.recommenders.base import Recommender, TrainingData, UserRows
 from ml.recommenders.folds import cut_into_folds
 from ml.recommenders.models.blends import standardised
@@ -99,7 +100,7 @@ class Stacked(Recommender):
 
     def _fit(self, data: TrainingData) -> None:
         if self.objective not in OBJECTIVES:
-            raise ValueError(f"objective {self.objective!r}; there are {', '.join(OBJECTIVES)}")
+            raise InvalidInputError(f"objective {self.objective!r}; there are {', '.join(OBJECTIVES)}")
         random = np.random.default_rng(self.seed)
         tables, labels, groups, owners = [], [], [], []
         for past, future in cut_into_folds(data.interactions, self.folds_by, self.folds, self.seed):
@@ -110,7 +111,7 @@ class Stacked(Recommender):
                 labels.append(y)
                 groups.append(len(y))
         if not tables:
-            raise ValueError("no fold holds an interaction to learn the second stage from")
+            raise InvalidInputError("no fold holds an interaction to learn the second stage from")
         self._fit_first_stage(data)
         x, y = np.concatenate(tables), np.concatenate(labels)
         self.booster_, model = "", ChoiceModel(np.zeros((2, 0)), np.zeros(0), np.zeros(2))

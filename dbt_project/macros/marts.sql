@@ -1,13 +1,13 @@
 {# What several marts share. #}
 
-{% macro as_of() -%}
-    {#- The moment that the marts speak of: the newest event in the log. -#}
-    (select max(last_at) from {{ ref('int_activity_bucketed') }})
-{%- endmacro %}
-
 {% macro days_between(earlier, later) -%}({{ seconds_between(earlier, later) }} / 86400){%- endmacro %}
 
 {% macro decay(age_days, half_life_days) -%}pow(0.5, {{ age_days }} / {{ half_life_days }}){%- endmacro %}
+
+{% macro ratio(numerator, denominator) -%}
+    {#- One number per another; null where there is nothing to divide by. -#}
+    round({{ numerator }} / nullif({{ denominator }}, 0), 6)
+{%- endmacro %}
 
 {% macro net_sum(value) -%}
     {#- Sum of what may cancel, as a purchase and its refund do. Some orders of addition round to -0.0, which becomes 0.0. -#}

@@ -3,4 +3,22 @@
     meta={'reads_queue': 'tastes', 'keys': ['user_id']}
 ) }}
 
-{{ user_tastes_from(rows_to_rebuild(ref('user_items'), 'tastes', 'user_id')) }}
+with user_items as (
+
+    select * from {{ rows_to_rebuild(ref('user_items'), 'tastes', 'user_id') }} as user_items
+
+),
+
+item_topics as (
+
+    select * from {{ ref('item_topics') }}
+
+),
+
+user_tastes as (
+
+    {{ user_tastes_as_of('user_items', 'item_topics') }}
+
+)
+
+select * from user_tastes

@@ -1,4 +1,34 @@
-{#- A view: recency moves with every event of the log, and what lies beneath follows changes. -#}
+{#- A view: the recency of everybody moves with every event of the log, and the tables below it follow changes. -#}
 {{ config(materialized='view') }}
 
-{{ users_from(ref('user_totals'), ref('user_tastes'), ref('user_tags'), as_of()) }}
+with user_totals as (
+
+    select * from {{ ref('user_totals') }}
+
+),
+
+user_tastes as (
+
+    select * from {{ ref('user_tastes') }}
+
+),
+
+user_tags as (
+
+    select * from {{ ref('user_tags') }}
+
+),
+
+activity as (
+
+    select max(last_at) as newest_event_at from {{ ref('int_activity_bucketed') }}
+
+),
+
+users as (
+
+    {{ users_as_of('user_totals', 'user_tastes', 'user_tags', '(select newest_event_at from activity)') }}
+
+)
+
+select * from users

@@ -1,10 +1,36 @@
 {{ config(materialized='table_function', parameters='as_of') }}
-{%- set people -%}
-    (
-        select user_id, {{ consent_from_sessions() }} as has_personalization_consent
-        from {{ sessions_until('as_of') }}
-        group by user_id
-    )
-{%- endset %}
 
-{{ interactions_from(user_items_until('as_of'), people, 'as_of') }}
+with sessions as (
+
+    select * from {{ ref('sessions') }}
+    where {{ counts_in_marts() }} and ended_at <= as_of
+
+),
+
+reactions as (
+
+    select reactions.* from {{ ref('int_interactions_weighted') }} as reactions
+    inner join {{ ref('sessions') }} as sessions on reactions.session_key = sessions.session_key
+    where sessions.ended_at <= as_of
+
+),
+
+user_totals as (
+
+    {{ user_totals_as_of('sessions') }}
+
+),
+
+user_items as (
+
+    {{ user_items_as_of('reactions') }}
+
+),
+
+interactions as (
+
+    {{ interactions_as_of('user_items', 'user_totals', 'as_of') }}
+
+)
+
+select * from interactions

@@ -1,4 +1,61 @@
 {{ config(materialized='table_function', parameters='as_of') }}
 
-select * from {{ users_until('as_of') }} as users
-where has_personalization_consent
+with sessions as (
+
+    select * from {{ ref('sessions') }}
+    where {{ counts_in_marts() }} and ended_at <= as_of
+
+),
+
+reactions as (
+
+    select reactions.* from {{ ref('int_interactions_weighted') }} as reactions
+    inner join {{ ref('sessions') }} as sessions on reactions.session_key = sessions.session_key
+    where sessions.ended_at <= as_of
+
+),
+
+item_topics as (
+
+    select * from {{ ref('item_topics') }}
+
+),
+
+user_totals as (
+
+    {{ user_totals_as_of('sessions') }}
+
+),
+
+user_items as (
+
+    {{ user_items_as_of('reactions') }}
+
+),
+
+user_tastes as (
+
+    {{ user_tastes_as_of('user_items', 'item_topics') }}
+
+),
+
+user_tags as (
+
+    {{ user_tags_as_of('user_items', 'item_topics') }}
+
+),
+
+users as (
+
+    {{ users_as_of('user_totals', 'user_tastes', 'user_tags', 'as_of') }}
+
+),
+
+consenting_users as (
+
+    select * from users
+    where has_personalization_consent
+
+)
+
+select * from consenting_users

@@ -1,0 +1,109 @@
+{# What is known of each item at the moment `as_of`; one row per item of the catalogue or of the log. The other arguments
+   name relations with the columns of stg_items, user_items and page_views. #}
+
+{% macro items_as_of(catalogue, user_items, page_views, as_of) -%}
+with totals as (
+
+    select
+        item_id,
+        cast(sum(views) as bigint) as views,
+        count(case when views > 0 then 1 end) as users,
+        cast(sum(clicks) as bigint) as clicks,
+        cast(sum(impressions) as bigint) as impressions,
+        cast(sum(likes) as bigint) as likes,
+        cast(sum(dislikes) as bigint) as dislikes,
+        cast(sum(add_to_carts) as bigint) as add_to_carts,
+        cast(sum(purchases) as bigint) as purchases,
+        {{ net_sum('revenue') }} as revenue,
+        round(sum(engaged_seconds), 3) as engaged_seconds,
+        round(avg(rating), 6) as mean_rating,
+        min(first_at) as first_seen_at
+    from {{ user_items }}
+    group by item_id
+
+),
+
+recent_views as (
+
+    select
+        item_id,
+        {{ seconds_between('viewed_at', as_of) }} / 3600 as hours_ago
+    from {{ page_views }}
+    where item_id is not null and viewed_at > {{ as_of }} - interval 7 day
+
+),
+
+popularity as (
+
+    select
+        item_id,
+        count(case when hours_ago <= 1 then 1 end) as popularity_1h,
+        count(case when hours_ago <= 24 then 1 end) as popularity_1d,
+        count(*) as popularity_7d,
+        round(sum({{ decay('hours_ago', var('trend_half_life_hours')) }}), 6) as trend_score
+    from recent_views
+    group by item_id
+
+),
+
+items_with_totals as (
+
+    select
+        coalesce(catalogue.item_id, totals.item_id) as item_id,
+        {{ days_between('coalesce(catalogue.published_at, totals.first_seen_at)', as_of) }} as days_online,
+        catalogue.* exclude (item_id),
+        totals.* exclude (item_id)
+    from {{ catalogue }} as catalogue
+    full join totals on catalogue.item_id = totals.item_id
+
+),
+
+described_items as (
+
+    select
+        -- what
+        items.item_id,
+        items.title,
+        items.category,
+        items.tags,
+        items.features,
+        items.price,
+        items.currency,
+        items.language,
+        items.published_at,
+        round(items.days_online, 6) as age_days,
+        round({{ decay('greatest(items.days_online, 0)', var('freshness_half_life_days')) }}, 6) as freshness,
+
+        -- how much
+        coalesce(items.views, 0) as views,
+        coalesce(items.users, 0) as users,
+        coalesce(items.clicks, 0) as clicks,
+        coalesce(items.impressions, 0) as impressions,
+        coalesce(items.likes, 0) as likes,
+        coalesce(items.dislikes, 0) as dislikes,
+        coalesce(items.add_to_carts, 0) as add_to_carts,
+        coalesce(items.purchases, 0) as purchases,
+        coalesce(items.revenue, 0) as revenue,
+        coalesce(items.engaged_seconds, 0) as engaged_seconds,
+        items.mean_rating,
+
+        -- popularity
+        coalesce(popularity.popularity_1h, 0) as popularity_1h,
+        coalesce(popularity.popularity_1d, 0) as popularity_1d,
+        coalesce(popularity.popularity_7d, 0) as popularity_7d,
+        coalesce(items.views, 0) as popularity_all,
+        coalesce(popularity.trend_score, 0) as trend_score,
+
+        -- rates; the conversion rate is shrunk towards the prior of the settings
+        round(
+            (coalesce(items.purchases, 0) + {{ var('conversion_prior_rate') * var('conversion_prior_views') }})
+            / (coalesce(items.views, 0) + {{ var('conversion_prior_views') }}), 6
+        ) as conversion_rate,
+        {{ ratio('items.clicks', 'items.impressions') }} as click_through_rate
+    from items_with_totals as items
+    left join popularity on items.item_id = popularity.item_id
+
+)
+
+select * from described_items
+{%- endmacro %}

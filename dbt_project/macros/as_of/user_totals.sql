@@ -1,0 +1,100 @@
+{# Sums over each person's sessions; one row per person. `sessions` names a relation with the columns of the mart sessions. #}
+
+{% macro user_totals_as_of(sessions) -%}
+with sessions_in_order as (
+
+    select
+        *,
+        row(ended_at, session_id) as moment
+    from {{ sessions }}
+
+),
+
+totals as (
+
+    select
+        user_id,
+        bool_or(is_known) as is_known,
+        min(started_at) as first_seen_at,
+        max(ended_at) as last_seen_at,
+        count(*) as sessions,
+        count(distinct cast(started_at as date)) as active_days,
+        count(distinct device_id) as devices,
+
+        -- how much
+        cast(sum(events) as bigint) as events,
+        cast(sum(page_views) as bigint) as page_views,
+        cast(sum(impressions) as bigint) as impressions,
+        cast(sum(clicks) as bigint) as clicks,
+        cast(sum(recommendation_impressions) as bigint) as recommendation_impressions,
+        cast(sum(recommendation_clicks) as bigint) as recommendation_clicks,
+        cast(sum(add_to_carts) as bigint) as add_to_carts,
+        cast(sum(checkouts) as bigint) as checkouts,
+        cast(sum(purchases) as bigint) as purchases,
+        {{ net_sum('revenue') }} as revenue,
+        cast(sum(signups) as bigint) as signups,
+        cast(sum(subscribes) as bigint) as subscribes,
+        cast(sum(likes) as bigint) as likes,
+        cast(sum(bookmarks) as bigint) as bookmarks,
+        cast(sum(shares) as bigint) as shares,
+        cast(sum(comments) as bigint) as comments,
+        cast(sum(dislikes) as bigint) as dislikes,
+        cast(sum(searches) as bigint) as searches,
+        cast(sum(form_starts) as bigint) as form_starts,
+        cast(sum(form_submits) as bigint) as form_submits,
+        cast(sum(video_plays) as bigint) as video_plays,
+        round(sum(engaged_seconds), 3) as engaged_seconds,
+        round(sum(duration_seconds), 3) as session_seconds_total,
+        count(case when is_bounce then 1 end) as bounces,
+        count(case when is_converted then 1 end) as converted_sessions,
+
+        -- in what manner
+        cast(sum(hovers) as bigint) as hovers,
+        cast(sum(scrolls) as bigint) as scrolls,
+        round(avg(scroll_depth), 6) as mean_scroll_depth,
+        cast(sum(rage_clicks) as bigint) as rage_clicks,
+        cast(sum(dead_clicks) as bigint) as dead_clicks,
+
+        -- when, in local time
+        [
+            {% for hour in range(24) -%}
+            count(case when local_hour = {{ hour }} then 1 end){{ ',' if not loop.last }}
+            {% endfor -%}
+        ] as sessions_by_local_hour,
+        {% for daypart in var('dayparts') -%}
+        cast(sum(case when daypart = '{{ daypart }}' then page_views else 0 end) as bigint) as page_views_{{ daypart }},
+        count(case when daypart = '{{ daypart }}' then 1 end) as sessions_{{ daypart }},
+        {% endfor -%}
+        count(case when isodow(local_started_at) >= 6 then 1 end) as weekend_sessions,
+        max_by(timezone, case when timezone is not null then moment end) as timezone,
+
+        -- where and with what: the newest value that is known
+        cast(sum(case when device_type = 'mobile' then page_views else 0 end) as bigint) as page_views_mobile,
+        cast(sum(case when device_type = 'tablet' then page_views else 0 end) as bigint) as page_views_tablet,
+        cast(sum(case when device_type = 'desktop' then page_views else 0 end) as bigint) as page_views_desktop,
+        cast(sum(case when device_type = 'tv' then page_views else 0 end) as bigint) as page_views_tv,
+        cast(sum(case when device_type = 'other' then page_views else 0 end) as bigint) as page_views_other,
+        max_by(device_type, case when device_type is not null then moment end) as device_type,
+        max_by(language, case when language is not null then moment end) as language,
+        max_by(country, case when country is not null then moment end) as country,
+        max_by(region, case when region is not null then moment end) as region,
+        max_by(city, case when city is not null then moment end) as city,
+        min_by(channel, moment) as channel,
+
+        -- consent: the last grant or withdrawal counts; where there is none, the newest event decides
+        max_by(consents, case when consents is not null then moment end) as consents,
+        coalesce(
+            max_by(
+                personalization_decision,
+                case when personalization_decision is not null then row(personalization_decided_at, session_id) end
+            ),
+            list_contains(max_by(consents, case when consents is not null then moment end), 'personalization'),
+            false
+        ) as has_personalization_consent
+    from sessions_in_order
+    group by user_id
+
+)
+
+select * from totals
+{%- endmacro %}

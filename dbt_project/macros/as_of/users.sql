@@ -1,0 +1,142 @@
+{# What is known of each person at the moment `as_of`; one row per person. The other arguments name relations with the
+   columns of the models of these names. #}
+
+{% macro users_as_of(user_totals, user_tastes, user_tags, as_of) -%}
+with dated_totals as (
+
+    select
+        *,
+        {{ days_between('first_seen_at', as_of) }} as days_since_first_event,
+        {{ days_between('last_seen_at', as_of) }} as days_since_last_event,
+        greatest({{ days_between('first_seen_at', 'last_seen_at') }}, 1) as observed_days
+    from {{ user_totals }} as user_totals
+
+),
+
+described_users as (
+
+    select
+        -- who
+        totals.user_id,
+        totals.is_known,
+        totals.devices,
+
+        -- recency, frequency, money
+        totals.first_seen_at,
+        totals.last_seen_at,
+        round(totals.days_since_first_event, 6) as tenure_days,
+        round(totals.days_since_last_event, 6) as recency_days,
+        totals.sessions,
+        totals.active_days,
+        round(totals.active_days / greatest(totals.days_since_first_event, 1), 6) as frequency,
+        totals.revenue as monetary,
+        case
+            when totals.days_since_last_event >= {{ var('inactive_days') }} then 'inactive'
+            when totals.days_since_first_event < {{ var('new_days') }} then 'new'
+            when totals.active_days / totals.observed_days >= {{ var('frequent_active_share') }} then 'frequent'
+            else 'occasional'
+        end as engagement_class,
+
+        -- how much
+        totals.events,
+        totals.page_views,
+        totals.impressions,
+        totals.clicks,
+        totals.recommendation_clicks,
+        totals.add_to_carts,
+        totals.checkouts,
+        totals.purchases,
+        totals.revenue,
+        totals.signups,
+        totals.subscribes,
+        totals.likes,
+        totals.bookmarks,
+        totals.shares,
+        totals.comments,
+        totals.dislikes,
+        totals.searches,
+        totals.form_starts,
+        totals.form_submits,
+        totals.video_plays,
+        totals.engaged_seconds,
+        totals.bounces,
+        totals.converted_sessions,
+        totals.rage_clicks,
+        totals.dead_clicks,
+
+        -- in what manner
+        {{ ratio('totals.page_views', 'totals.sessions') }} as views_per_session,
+        {{ ratio('totals.session_seconds_total', 'totals.sessions') }} as session_seconds,
+        {{ ratio('totals.engaged_seconds', 'totals.page_views') }} as engaged_seconds_per_view,
+        totals.mean_scroll_depth,
+        {{ ratio('totals.hovers', 'totals.page_views') }} as hover_rate,
+        {{ ratio('totals.scrolls', 'totals.page_views') }} as scroll_rate,
+        {{ ratio('totals.clicks', 'totals.page_views') }} as click_rate,
+        {{ ratio('totals.video_plays', 'totals.page_views') }} as video_rate,
+        {{ ratio('totals.searches', 'totals.page_views') }} as search_rate,
+        {{ ratio('totals.form_starts', 'totals.page_views') }} as form_rate,
+        {{ ratio('totals.likes', 'totals.page_views') }} as like_rate,
+        {{ ratio('totals.bookmarks', 'totals.page_views') }} as bookmark_rate,
+        {{ ratio('totals.shares', 'totals.page_views') }} as share_rate,
+        {{ ratio('totals.comments', 'totals.page_views') }} as comment_rate,
+        {{ ratio('totals.bounces', 'totals.sessions') }} as bounce_rate,
+        totals.recommendation_impressions,
+        {{ ratio('totals.recommendation_clicks', 'totals.recommendation_impressions') }} as recommendation_ctr,
+
+        -- when, in local time
+        totals.sessions_by_local_hour,
+        map_from_entries([
+            {% for daypart in var('dayparts') -%}
+            {'k': '{{ daypart }}', 'v': {{ ratio('totals.page_views_' ~ daypart, 'totals.page_views') }}}{{ ',' if not loop.last }}
+            {% endfor -%}
+        ]) as daypart_shares,
+        case
+            when totals.sessions < {{ var('daypart_min_sessions') }} then 'none'
+            {% for daypart in var('dayparts') -%}
+            when
+                totals.sessions_{{ daypart }} >= {{ var('daypart_min_share') }} * totals.sessions
+                and totals.sessions_{{ daypart }} >= greatest(
+                    {%- for other in var('dayparts') %}totals.sessions_{{ other }}{{ ', ' if not loop.last }}{% endfor -%}
+                )
+                then '{{ daypart }}'
+            {% endfor -%}
+            else 'none'
+        end as daypart,
+        {{ ratio('totals.weekend_sessions', 'totals.sessions') }} as weekend_share,
+        totals.timezone,
+
+        -- where and with what
+        totals.device_type,
+        map_from_entries([
+            {'k': 'mobile', 'v': {{ ratio('totals.page_views_mobile', 'totals.page_views') }}},
+            {'k': 'tablet', 'v': {{ ratio('totals.page_views_tablet', 'totals.page_views') }}},
+            {'k': 'desktop', 'v': {{ ratio('totals.page_views_desktop', 'totals.page_views') }}},
+            {'k': 'tv', 'v': {{ ratio('totals.page_views_tv', 'totals.page_views') }}},
+            {'k': 'other', 'v': {{ ratio('totals.page_views_other', 'totals.page_views') }}}
+        ]) as device_shares,
+        totals.language,
+        totals.country,
+        totals.region,
+        totals.city,
+        totals.channel,
+
+        -- tastes
+        tastes.top_category,
+        tastes.category_affinities,
+        tastes.category_shares,
+        tags.tag_affinities,
+        tastes.category_entropy,
+        tastes.mean_price_viewed,
+        coalesce(tastes.product_views, 0) as product_views,
+
+        -- consent
+        coalesce(totals.consents, []) as consents,
+        totals.has_personalization_consent
+    from dated_totals as totals
+    left join {{ user_tastes }} as tastes on totals.user_id = tastes.user_id
+    left join {{ user_tags }} as tags on totals.user_id = tags.user_id
+
+)
+
+select * from described_users
+{%- endmacro %}

@@ -15,7 +15,7 @@ from orchestration.warehouse.warehouse import Warehouse
 HOLD = """
 import sys, time
 from pathlib import Path
-from orchestration.warehouse import Warehouse
+from orchestration.warehouse.warehouse import Warehouse
 with Warehouse(Path(sys.argv[1])).writing("a nightly run"):
     print("held", flush=True)
     time.sleep(600)

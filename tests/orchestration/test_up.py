@@ -61,7 +61,7 @@ time.sleep(600)
 HOLD = """
 import sys, time
 from pathlib import Path
-from orchestration.lock import NamedLock
+from orchestration.warehouse.lock import NamedLock
 NamedLock(Path(sys.argv[1])).acquire("tessera up")
 print("held", flush=True)
 time.sleep(600)

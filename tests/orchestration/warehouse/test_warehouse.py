@@ -16,7 +16,7 @@ from orchestration.warehouse.warehouse import Warehouse, WarehouseBusyError, War
 HOLD = """
 import sys, time
 from pathlib import Path
-from orchestration.warehouse import Warehouse
+from orchestration.warehouse.warehouse import Warehouse
 with Warehouse(Path(sys.argv[1])).writing("a nightly run"):
     print("held", flush=True)
     time.sleep(60)

@@ -138,7 +138,7 @@ def test_workers_see_what_others_record_and_forget(open_again):
 KILLED = """
 import sys
 from pathlib import Path
-from ml.decisions.activity import Change
+from ml.decisions.activity.activity import Change
 from serving.state.sqlite_store import SqliteStore
 store = SqliteStore(Path(sys.argv[1]))
 number = 0

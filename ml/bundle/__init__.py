@@ -7,11 +7,11 @@ Parquet, the model's factors and the users' histories as `.npy`, and whatever el
 
 from ml.bundle.bundle import Bundle
 from ml.bundle.files import BundleError
-from ml.bundle.fold_in import FoldIn
 from ml.bundle.publication import ITEM_COLUMNS, TRENDING_SCHEMA, Publication
 from ml.bundle.versions import current_version, make_current, versions
 from ml.bundle.without_people import without_people
 from ml.bundle.writing import as_bundle, write_bundle
+from ml.recommenders.fold_in import FoldIn
 
 __all__ = [
     "ITEM_COLUMNS",

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from ml.arrays import F32
 from ml.bundle.files import BundleError, read_manifest, verify_files
-from ml.bundle.fold_in import FoldIn
 from ml.bundle.history import History
 from ml.bundle.publication import TRENDING_SCHEMA
+from ml.recommenders.fold_in import FoldIn
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from ml.arrays import F32
-from ml.bundle.fold_in import FoldIn
 from ml.events.contract import TIMESTAMP
+from ml.recommenders.fold_in import FoldIn
 
 TRENDING_SCHEMA = pa.schema([("scope", pa.string()), ("item_id", pa.string()), ("score", pa.float64())])
 ITEM_COLUMNS = {

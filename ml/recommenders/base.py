@@ -20,7 +20,8 @@ from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.ids import Ids
 from ml.dataset.interactions import Interactions
 from ml.errors import InvalidInputError, TesseraError
-from ml.recommenders.persistence import write_state
+from ml.recommenders.models.zoo import model_name
+from ml.recommenders.persistence import SavedModel, write_model
 from ml.recommenders.recommendations import Recommendations, filled_up
 from ml.recommenders.topk import top_k_scores
 
@@ -217,14 +218,18 @@ class Recommender(ABC):
         """Take back the recommenders that `parts` gave."""
 
     def save(self, folder: Path) -> None:
-        """Write the model to a folder; nothing in it is pickled."""
+        """Write the model to a folder, from which `load_recommender` reads it; nothing in it is pickled.
+
+        Raises:
+            NotFittedError: There is nothing to save yet.
+            UnknownModelError: The class is not in the zoo, so that nobody could load it.
+        """
         self._check_fitted()
-        kind = f"{type(self).__module__}.{type(self).__qualname__}"
-        parts = self.parts()
-        document = {"class": kind, "params": self.params(), "parts": list(parts)}
-        write_state(Path(folder), document, self.state())
-        for name, part in parts.items():
-            part.save(Path(folder) / name)
+        parts, params = self.parts(), self.params()
+        name = model_name(type(self).__name__, params)
+        write_model(Path(folder), SavedModel(name, params, list(parts), self.state()))
+        for part_name, part in parts.items():
+            part.save(Path(folder) / part_name)
 
     def _excluded(self, names: Ids, known: I32, exclude: pa.Table | None) -> sparse.csr_matrix:
         """CSR int8 (len(names), n_items): training pairs and `exclude`."""

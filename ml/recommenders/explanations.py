@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.arrays import F64
-from ml.bundle.fold_in import ItemMoments, contributions
 from ml.recommenders.base import Recommender
 from ml.recommenders.factors import FactorRecommender
+from ml.recommenders.fold_in import ItemMoments, contributions
 from ml.recommenders.models.lightfm import LightFMHybrid
 from ml.recommenders.models.linear import ItemWeightRecommender
 from ml.segmentation.profiles.wording import listed

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from ml.arrays import F32, I32
-from ml.bundle.fold_in import FoldIn, ItemMoments, folded_in
 from ml.recommenders.base import Recommender, UserRows, Users
+from ml.recommenders.fold_in import FoldIn, ItemMoments, folded_in
 from ml.recommenders.topk import top_k_products
 
 
@@ -25,7 +25,7 @@ class FactorRecommender(Recommender):
         fold_in_weight_: confidence of an observed item against an unobserved one.
         fold_in_regularization_: pull towards `unknown_user_`.
         user_covariance_: float32 (d, d) of the users' vectors; given by models that learn to rank, which fold in
-            by preference instead of ridge regression (see `ml.fold_in`).
+            by preference instead of ridge regression (see `ml.recommenders.fold_in`).
     """
 
     user_factors_: F32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from scipy import sparse
 from ml.arrays import I32
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.ids import Ids
-from ml.recommenders.persistence import DOCUMENT, read_state, write_state
+from ml.recommenders.persistence import DOCUMENT, read_model, write_model
 
 IDENTITY = "id:"  # prefix of a feature that stands for one user alone
 OF_USERS = (  # learned state with one row a user
@@ -31,10 +32,10 @@ def forget_users(folder: Path, users: Sequence[str]) -> int:
     Returns:
         Number of rows that were cleared, parts of the recommender included.
     """
-    document, state = read_state(folder)
-    state, cleared = _cleared(state, users)
+    saved = read_model(folder)
+    state, cleared = _cleared(saved.state, users)
     if cleared:
-        write_state(folder, document, state)
+        write_model(folder, replace(saved, state=state))
     return cleared + sum(
         forget_users(part, users) for part in sorted(folder.iterdir()) if (part / DOCUMENT).exists()
     )

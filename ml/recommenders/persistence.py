@@ -1,12 +1,13 @@
 """Fitted recommenders to disk and back as arrays, JSON and Arrow: no pickle, so loading runs no code.
 
-A folder holds `recommender.json` (class, parameters, plain state), `arrays.npz`, `ids.arrow` (every list of ids)
-and, for a recommender made of others, one folder a part.
+A folder holds `recommender.json` (the zoo's name of the model, parameters, plain state), `arrays.npz`, `ids.arrow`
+(every list of ids) and, for a recommender made of others, one folder a part.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,54 +17,119 @@ from scipy import sparse
 
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.ids import Ids
-from ml.errors import TesseraError
+from ml.recommenders.layouts import FORMAT, ModelFileError, current_layout
 
-FORMAT = 1
 DOCUMENT, ARRAYS, IDS = "recommender.json", "arrays.npz", "ids.arrow"
 
 
-class ModelFileError(TesseraError, ValueError):
-    """A folder holds no model that this version can load; the message says which file and why."""
+@dataclass(frozen=True)
+class SavedModel:
+    """What a folder holds of one recommender, without the recommenders that it is made of.
+
+    Attributes:
+        model: Name of the model in the zoo.
+        params: Constructor arguments, plain values.
+        parts: Names of the recommenders that this one is made of; each lies in a folder of that name.
+        state: What was learned, by attribute: arrays, sparse matrices, ids, feature matrices and plain values.
+    """
+
+    model: str
+    params: dict[str, Any]
+    parts: list[str]
+    state: dict[str, Any]
 
 
-def write_state(folder: Path, document: dict[str, Any], state: dict[str, Any]) -> None:
-    """Write a state of arrays, sparse matrices, ids, feature matrices and JSON values.
+def write_model(folder: Path, saved: SavedModel) -> None:
+    """Write a recommender to a folder, which is made if it does not exist.
+
+    Args:
+        folder: Where the files go.
+        saved: What is written.
 
     Raises:
-        TypeError: a value is of none of these types.
+        TypeError: A value of the state is of a type that has no place in the files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     ids: dict[str, pa.StringArray] = {}
     plain: dict[str, Any] = {}
-    for name, value in state.items():
+    for name, value in saved.state.items():
         _store(name, value, arrays, ids, plain)
-    text = json.dumps({"format": FORMAT, **document, "state": plain}, indent=1, default=_as_json)
+    document = {
+        "format": FORMAT,
+        "model": saved.model,
+        "params": saved.params,
+        "parts": saved.parts,
+        "state": plain,
+    }
+    text = json.dumps(document, indent=1, default=_as_json)
     np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
     _write_ids(folder / IDS, ids)
     (folder / DOCUMENT).write_text(text, encoding="utf-8")
 
 
-def read_state(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The document and the state of a folder.
+def read_document(folder: Path) -> dict[str, Any]:
+    """Read the document of a saved recommender in the current layout.
+
+    Args:
+        folder: What `write_model` of this or an earlier version wrote.
 
     Raises:
-        ModelFileError: a file is missing, cut or of another format.
+        ModelFileError: The document is missing, cut, or of a layout that this version cannot read.
     """
     try:
         document = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
-        if document.get("format") != FORMAT:
-            raise ModelFileError(f"{folder}: format {document.get('format')!r}; this version reads {FORMAT}")
+        if not isinstance(document, dict):
+            raise ModelFileError(f"{DOCUMENT} holds a {type(document).__name__} instead of an object")
+        return current_layout(document)
+    except FileNotFoundError as error:
+        raise ModelFileError(f"{folder} holds no model: {error.filename} is missing") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise _unreadable(folder, error) from error
+
+
+def saved_models(folder: Path) -> set[str]:
+    """Names in the zoo of a saved recommender and of all its parts.
+
+    Args:
+        folder: Folder of the saved recommender.
+
+    Raises:
+        ModelFileError: A document is missing, cut, or of a layout that this version cannot read.
+    """
+    document = read_document(folder)
+    try:
+        model, parts = str(document["model"]), document["parts"]
+    except KeyError as error:
+        raise _unreadable(folder, error) from error
+    return {model}.union(*(saved_models(folder / part) for part in parts))
+
+
+def read_model(folder: Path) -> SavedModel:
+    """Read a recommender, without its parts.
+
+    Args:
+        folder: What `write_model` of this or an earlier version wrote.
+
+    Raises:
+        ModelFileError: A file is missing, cut, or of a layout that this version cannot read.
+    """
+    document = read_document(folder)
+    try:
         with np.load(folder / ARRAYS, allow_pickle=False) as stored:
             arrays = dict(stored)
-        ids = _read_ids(folder / IDS)
+        state = _restored(document["state"], arrays, _read_ids(folder / IDS))
+        return SavedModel(document["model"], document["params"], document["parts"], state)
     except FileNotFoundError as error:
         raise ModelFileError(f"{folder} holds no model: {error.filename} is missing") from None
     except (OSError, ValueError, EOFError, KeyError) as error:
-        if isinstance(error, ModelFileError):
-            raise
-        raise ModelFileError(f"{folder} is no readable model: {error}") from error
-    return document, _restored(document.pop("state"), arrays, ids)
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(folder: Path, error: Exception) -> ModelFileError:
+    if isinstance(error, KeyError):
+        return ModelFileError(f"{folder} is no readable model: {error} is missing in it")
+    return ModelFileError(f"{folder} is no readable model: {error}")
 
 
 def _store(name: str, value: Any, arrays: dict[str, Any], ids: dict[str, Any], plain: dict[str, Any]) -> None:
@@ -111,16 +177,16 @@ def _write_ids(path: Path, ids: dict[str, pa.StringArray]) -> None:
 def _read_ids(path: Path) -> dict[str, Ids]:
     with pa.OSFile(str(path), "rb") as source, pa.ipc.open_file(source) as reader:
         table = reader.read_all()
-    found = {name: Ids(pa.array([], pa.string())) for name in json.loads(table.schema.metadata[b"empty"])}
+    ids = {name: Ids(pa.array([], pa.string())) for name in json.loads(table.schema.metadata[b"empty"])}
     if not len(table):
-        return found
+        return ids
     owners, rows = Ids.encode(table["name"])
     values = table["id"].combine_chunks()
     values = pa.concat_arrays(values.chunks) if isinstance(values, pa.ChunkedArray) else values
     bounds = np.flatnonzero(np.diff(rows, prepend=-1, append=-1))
     for name, start, end in zip(owners.to_list(), bounds[:-1], bounds[1:], strict=True):
-        found[name] = Ids(values[int(start) : int(end)])
-    return found
+        ids[name] = Ids(values[int(start) : int(end)])
+    return ids
 
 
 def _as_json(value: Any) -> Any:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,10 @@ from mlflow.models import ModelSignature, set_signature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 from ml.errors import TesseraError
+from ml.recommenders.models.zoo import model_module
+from ml.recommenders.persistence import saved_models
 from ml.registry.served_model import DEFAULT_K
+from ml.registry.serving_code import ServingCode
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,8 +38,7 @@ if TYPE_CHECKING:
 MODEL_NAME = "recommender"
 CHAMPION = "champion"
 PROMOTIONS = "promotions"
-_LOADER = "ml.registry.registry.served_model"
-_SERVED_REQUIREMENTS = ("numpy", "pandas", "pyarrow", "scipy")
+_LOADER = "ml.registry.served_model"
 # Params that a signature does not name are ignored, with a warning at every request.
 _SERVED_SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.string, "user_id")]),
@@ -178,8 +179,18 @@ class Registry:
     def register(self, run: Run, model_folder: Path, *, tags: Mapping[str, str] | None = None) -> ModelVersion:
         """Store a saved recommender as the next version of the model; the champion stays where it is.
 
-        The stored model is also an MLflow pyfunc, so that `mlflow models serve` can answer with it.
+        The stored model is also an MLflow pyfunc, so that `mlflow models serve` can answer with it. It brings the
+        code that its models need, and no other code of this project.
+
+        Args:
+            run: The run that the model comes from.
+            model_folder: What `Recommender.save` wrote.
+            tags: Marks of the version to search by.
+
+        Raises:
+            ModelFileError: The folder holds no recommender that this version can load.
         """
+        models = saved_models(model_folder)
         logged = self.client.create_logged_model(
             self._experiment_id(run.experiment),
             name=MODEL_NAME,
@@ -188,12 +199,14 @@ class Registry:
         )
         with tempfile.TemporaryDirectory(prefix="tessera-model-") as folder:
             path = Path(folder) / "model"
+            code = ServingCode.of([_LOADER, *(model_module(name) for name in models)])
             pyfunc.save_model(
                 path,
                 loader_module=_LOADER,
                 data_path=str(model_folder),
-                code_paths=[str(Path(__file__).parents[1])],
-                pip_requirements=[f"{name}=={installed_version(name)}" for name in _SERVED_REQUIREMENTS],
+                code_paths=[str(code.copy_to(Path(folder)))],
+                # A request arrives as a frame of pandas.
+                pip_requirements=code.requirements(further=["pandas"]),
             )
             set_signature(str(path), _SERVED_SIGNATURE)
             self.client.log_model_artifacts(logged.model_id, str(path))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml.recommenders.base import Recommender
-from ml.recommenders.loading import load_recommender
+from ml.recommenders.models.zoo import load_recommender
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -71,8 +71,8 @@ def possible_split(validation: Validation, data: TrainingData) -> str:
 @contextmanager
 def clear_errors(command: str) -> Iterator[None]:
     """Foreseen errors become one line on stderr and exit code 1."""
+    from ml.recommenders.layouts import ModelFileError
     from ml.recommenders.models.zoo import UnknownModelError
-    from ml.recommenders.persistence import ModelFileError
     from ml.recommenders.selection.tables import TableError
 
     try:

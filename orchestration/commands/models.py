@@ -71,7 +71,7 @@ def recommend(
     Example: tessera recommend --model model --users people.csv --k 10 --out recommendations.csv
     """
     with clear_errors("recommend"):
-        from ml.recommenders.loading import load_recommender
+        from ml.recommenders.models.zoo import load_recommender
         from ml.recommenders.selection.tables import read_ids, write_table
 
         people = read_ids(users, "user_id")

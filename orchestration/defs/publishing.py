@@ -11,7 +11,7 @@ import dagster as dg
 from ml.bundle import current_version
 from ml.home import Home
 from ml.publishing import publication, publish
-from ml.recommenders.loading import load_recommender
+from ml.recommenders.models.zoo import load_recommender
 from ml.recommenders.newcomers.welcome import FILE as WELCOME
 from ml.registry.registry import ModelVersion, Registry
 from orchestration.bento import build_bento

@@ -16,8 +16,8 @@ from ml.evaluation.figures import comparison_plot
 from ml.evaluation.gate import elect
 from ml.evaluation.measuring import figures_by_group
 from ml.recommenders.base import Recommender, TrainingData
-from ml.recommenders.loading import load_recommender
 from ml.recommenders.models.lightfm import LightFMHybrid
+from ml.recommenders.models.zoo import load_recommender
 from ml.recommenders.newcomers.welcome import FILE as WELCOME
 from ml.recommenders.newcomers.welcome import Welcome
 from ml.recommenders.selection.ablation import SCHEMA as ABLATION

@@ -14,7 +14,7 @@ from ml.erasure.receipts import PLACES
 from ml.events.log import EventLog
 from ml.home import Home
 from ml.recommenders.forgetting import saved_recommenders
-from ml.recommenders.loading import load_recommender
+from ml.recommenders.models.zoo import load_recommender
 from ml.segmentation.audiences.audiences import ContactLog
 from ml.settings import load_settings
 from orchestration.cli import app

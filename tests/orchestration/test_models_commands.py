@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ml.home import Home
-from ml.recommenders.loading import load_recommender
+from ml.recommenders.models.zoo import load_recommender
 from ml.registry.registry import Registry
 from orchestration.cli import app
 

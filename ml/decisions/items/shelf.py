@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from ml.arrays import F32, F64, I32, I64, Bools
 from ml.bundle import Bundle
-from ml.bundle.fold_in import ItemMoments, contributions, folded_in
+from ml.recommenders.fold_in import ItemMoments, contributions, folded_in
 
 
 class Shelf:

@@ -1,12 +1,18 @@
-"""All recommenders by name, each with the settings that it has unless told otherwise."""
+"""The zoo: all recommenders by name, each with its module, its class and the settings that make it what it is."""
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ml.errors import TesseraError
-from ml.recommenders.base import Recommender
+from ml.recommenders.layouts import ModelFileError
+from ml.recommenders.persistence import read_model
+
+if TYPE_CHECKING:
+    from ml.recommenders.base import Recommender
 
 MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "popularity": ("popularity", "Popularity", {}),
@@ -48,18 +54,83 @@ class UnknownModelError(TesseraError, ValueError):
 
 
 def make_recommender(name: str, **params: Any) -> Recommender:
-    """An unfitted recommender; `params` go over those of the table.
+    """Make an unfitted recommender.
+
+    Args:
+        name: Name of the model in the zoo.
+        params: Constructor arguments; they replace those of the table.
 
     Raises:
-        UnknownModelError: the name is not in the table.
+        UnknownModelError: The name is not in the table.
     """
+    module, class_name, defaults = _entry(name)
+    # Each model brings its own library, so only the module of this model is imported.
+    recommender: Recommender = getattr(importlib.import_module(module), class_name)(**{**defaults, **params})
+    return recommender
+
+
+def load_recommender(folder: Path) -> Recommender:
+    """Load what `Recommender.save` of this or an earlier version wrote.
+
+    Args:
+        folder: Folder of the saved recommender.
+
+    Raises:
+        ModelFileError: The folder holds no model that this version can load; the message says what to do.
+    """
+    folder = Path(folder)
+    saved = read_model(folder)
+    try:
+        recommender = make_recommender(saved.model, **saved.params)
+    except ImportError as error:
+        raise ModelFileError(f"{folder}: {saved.model} needs a library that is not installed: {error}") from error
+    except (UnknownModelError, TypeError) as error:
+        raise ModelFileError(
+            f"{folder}: this version cannot make the saved model: {error}. "
+            "Train again: `tessera materialize --job training`, or `tessera fit` for a model of your own tables"
+        ) from error
+    recommender.set_state(saved.state)
+    recommender.set_parts({part: load_recommender(folder / part) for part in saved.parts})
+    return recommender
+
+
+def model_name(class_name: str, params: Mapping[str, Any]) -> str:
+    """The zoo's name of a class with these parameters.
+
+    Where several names share a class, it is the name whose settings agree most with the parameters.
+
+    Args:
+        class_name: Name of the class.
+        params: Constructor arguments.
+
+    Raises:
+        UnknownModelError: No name of the zoo makes this class.
+    """
+    names = [name for name, (_, made, _) in MODELS.items() if made == class_name]
+    if not names:
+        raise UnknownModelError(f"{class_name} is not a class of the zoo, which holds {', '.join(MODELS)}")
+
+    def agreement(name: str) -> int:
+        return sum(params.get(key) == value for key, value in MODELS[name][2].items())
+
+    return max(names, key=agreement)
+
+
+def model_module(name: str) -> str:
+    """The module that defines a model, such as `ml.recommenders.models.als`.
+
+    Raises:
+        UnknownModelError: The name is not in the table.
+    """
+    return _entry(name)[0]
+
+
+def _entry(name: str) -> tuple[str, str, dict[str, Any]]:
+    """Module, class and settings of a name."""
     if name not in MODELS:
         raise UnknownModelError(f"model {name!r}; there are {', '.join(MODELS)}")
-    file, kind, defaults = MODELS[name]
-    # Each model brings its own library: import only the one that is asked for.
-    module = importlib.import_module(f"ml.recommenders.models.{file}")
-    recommender: Recommender = getattr(module, kind)(**{**defaults, **params})
-    return recommender
+    file, class_name, defaults = MODELS[name]
+    return f"{__package__}.{file}", class_name, defaults
 
 
 def seeded(name: str, seed: int) -> dict[str, int]:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ml.bundle.fold_in import FoldIn, ItemMoments, contributions, folded_in
 from ml.decisions.explanations import FAMILIES, Reason, carried, in_words
 from ml.decisions.ranker.features import ASKING, NAMES
+from ml.recommenders.fold_in import FoldIn, ItemMoments, contributions, folded_in
 
 
 def test_every_feature_of_a_candidate_is_of_one_family():

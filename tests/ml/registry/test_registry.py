@@ -21,11 +21,9 @@ def registry(tmp_path: Path) -> Registry:
 
 @pytest.fixture
 def model_folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "model"
-    (folder / "factors").mkdir(parents=True)
-    (folder / "recommender.json").write_text('{"name": "popularity"}')
-    (folder / "factors" / "items.npy").write_bytes(b"\x00\x01")
-    return folder
+    pairs = pa.table({"user_id": ["a", "a", "b"], "item_id": ["x", "y", "x"]})
+    make_recommender("popularity").fit(Interactions.from_table(pairs)).save(tmp_path / "model")
+    return tmp_path / "model"
 
 
 def test_a_candidate_becomes_champion_only_when_promoted_and_every_move_is_on_record(
@@ -55,9 +53,10 @@ def test_a_candidate_becomes_champion_only_when_promoted_and_every_move_is_on_re
         (2, 1, "improvement", ("ndcg_at_10 .25 → .50", "guardrails hold")),
     ]
 
-    downloaded = registry.download(champion, tmp_path)
-    assert (downloaded / "recommender.json").read_text() == '{"name": "popularity"}'
-    assert (downloaded / "factors" / "items.npy").read_bytes() == b"\x00\x01"
+    downloaded = registry.download(champion, tmp_path / "downloaded")
+    files = sorted(file.name for file in model_folder.iterdir())
+    assert sorted(file.name for file in downloaded.iterdir()) == files
+    assert all((downloaded / file).read_bytes() == (model_folder / file).read_bytes() for file in files)
 
     shutil.rmtree(registry.artifacts)
     with pytest.raises(ModelFilesMissingError, match=r"version 2 of recommender has no files at .*--job training"):
@@ -118,13 +117,11 @@ def test_the_fingerprint_follows_the_values_not_the_chunks() -> None:
 
 
 def test_mlflow_itself_answers_with_a_stored_model_as_many_items_as_asked(
-    registry: Registry, tmp_path: Path
+    registry: Registry, model_folder: Path
 ) -> None:
-    pairs = pa.table({"user_id": ["a", "a", "b"], "item_id": ["x", "y", "x"]})
-    make_recommender("popularity").fit(Interactions.from_table(pairs)).save(tmp_path / "popularity")
     with registry.start_run("candidate") as run:
-        stored = registry.register(run, tmp_path / "popularity")
+        stored = registry.register(run, model_folder)
     served = pyfunc.load_model(stored.location)
-    asked = pd.DataFrame({"user_id": ["stranger"]})
-    assert served.predict(asked)["item_id"].tolist() == ["x", "y"]
-    assert served.predict(asked, params={"k": 1})["item_id"].tolist() == ["x"]
+    strangers = pd.DataFrame({"user_id": ["stranger"]})
+    assert served.predict(strangers)["item_id"].tolist() == ["x", "y"]
+    assert served.predict(strangers, params={"k": 1})["item_id"].tolist() == ["x"]

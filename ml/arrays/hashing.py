@@ -46,7 +46,7 @@ def salt_seed(salt: str) -> int:
     return hash_bytes(salt.encode(), 0)
 
 
-def uniform_one(unit_id: str, salt: str) -> float:
+def bucket_unit(unit_id: str, salt: str) -> float:
     """Return the unit's place in [0, 1) under this salt, with 53 random bits."""
     value = hash_bytes(unit_id.encode(), salt_seed(salt))
     for multiplier in _FINAL:
@@ -54,8 +54,8 @@ def uniform_one(unit_id: str, salt: str) -> float:
     return ((value ^ (value >> _FINAL_SHIFT)) >> 11) * 2.0**-53
 
 
-def uniform_many(unit_ids: pa.Array | pa.ChunkedArray, salt: str) -> F64:
-    """Return each unit's place in [0, 1) under this salt, equal to `uniform_one` of each; shape (n_units,)."""
+def bucket_units(unit_ids: pa.Array | pa.ChunkedArray, salt: str) -> F64:
+    """Return each unit's place in [0, 1) under this salt, equal to `bucket_unit` of each; shape (n_units,)."""
     values, shift = hash_column(unit_ids, salt_seed(salt)), np.uint64(_FINAL_SHIFT)
     with np.errstate(over="ignore"):
         for multiplier in _FINAL:

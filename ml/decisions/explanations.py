@@ -15,7 +15,7 @@ import numpy as np
 
 from ml.arrays import F32, F64
 from ml.decisions.ranker.features import GROUPS, LAST, MANNERS, NAMES, POPULARITY, RISES, WITHIN
-from ml.segmentation.profiles.wording import listed
+from ml.segmentation.profiles.labels import join_words
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "follows": (
@@ -104,5 +104,5 @@ def in_words(reason: Reason) -> str:
     'Often opened after “Rain”'
     """
     if reason.names and reason.kind in _NAMED:
-        return _NAMED[reason.kind].format(listed(reason.names))
+        return _NAMED[reason.kind].format(join_words(reason.names))
     return _UNNAMED[reason.kind]

@@ -15,7 +15,7 @@ from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.fold_in import ItemMoments, contributions
 from ml.recommenders.models.lightfm import LightFMHybrid
 from ml.recommenders.models.linear import ItemWeightRecommender
-from ml.segmentation.profiles.wording import listed
+from ml.segmentation.profiles.labels import join_words
 
 Kind = Literal["because_of_items", "because_of_features", "trending_here", "popular"]
 
@@ -113,7 +113,9 @@ def explain(
 def in_words(reason: Reason, titles: dict[str, str]) -> str:
     """A sentence; ids without a title stand for themselves."""
     if reason.kind == "because_of_items":
-        return f"Because you liked {listed([titles.get(name, name) for name in reason.names])}"
+        return f"Because you liked {join_words([titles.get(name, name) for name in reason.names])}"
     if reason.kind == "because_of_features":
-        return f"Because of {listed([name.split(':', 1)[-1] for name in reason.names])}, which you come back to"
+        return (
+            f"Because of {join_words([name.split(':', 1)[-1] for name in reason.names])}, which you come back to"
+        )
     return "Trending where you are" if reason.kind == "trending_here" else "Popular with everybody"

@@ -8,11 +8,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ml.segmentation.clusters.identity import migration
-from ml.segmentation.fitting import fit_segmentation
-from ml.segmentation.forgetting import REPORT
-from ml.segmentation.profiles.report import Evidence, write_report
+from ml.segmentation.clusters.identity import compute_migration
+from ml.segmentation.profiles.report import ReportSupplement, write_report
 from ml.segmentation.segmentation import Segmentation
+from ml.segmentation.training import fit_segmentation
+from ml.segmentation.user_removal import REPORT_FILE
 from ml.settings.segmentation import EvidenceSettings, RoleSettings, SegmentationSettings
 
 NO_EVIDENCE = EvidenceSettings(column="", minimum=0)
@@ -37,6 +37,8 @@ def segment_table(
     found.save(out / "model")
     pq.write_table(assigned, out / "user_segments.parquet")
     (out / "segments.json").write_text(json.dumps(found.document(), indent=1, allow_nan=False))
-    moves = migration(previous.assign(table), assigned) if previous and previous.can_assign(table) else None
-    write_report(out / REPORT, found, table, settings, Evidence(moves))
+    moves = (
+        compute_migration(previous.assign(table), assigned) if previous and previous.can_assign(table) else None
+    )
+    write_report(out / REPORT_FILE, found, table, settings, ReportSupplement(moves))
     return found

@@ -16,12 +16,12 @@ import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
 from ml.arrays import F64
-from ml.segmentation.clusters.algorithms import NOISE, SegmentModel, labels_of
-from ml.segmentation.clusters.choice import Candidate
-from ml.segmentation.clusters.surrogate import Surrogate
-from ml.segmentation.features.features import KEY, check_users
+from ml.segmentation.clusters.algorithms import NOISE, SegmentModel, label_users
+from ml.segmentation.clusters.choice import ClusteringCandidate
+from ml.segmentation.clusters.surrogate import SurrogateTree
+from ml.segmentation.features.features import USER_ID, check_users
 from ml.segmentation.persistence import load_estimators, save_estimators
-from ml.segmentation.profiles.profiles import Profile
+from ml.segmentation.profiles.profiles import SegmentProfile
 
 EVERYONE = "Everyone"
 NOBODY = "No segment"
@@ -29,7 +29,7 @@ BLOCK_ROWS = 100_000  # users assigned at once; bounds memory at some hundred Mi
 
 
 @dataclass(frozen=True)
-class Assignment:
+class SegmentAssignment:
     """One user's segment; `segment` is -1 and `name` "No segment" for noise."""
 
     segment: int
@@ -49,13 +49,13 @@ class Segmentation:
     ids: list[int]
     names: list[str]
     next_id: int
-    candidates: list[Candidate]
+    candidates: list[ClusteringCandidate]
     reason: str
-    profiles: list[Profile]
+    profiles: list[SegmentProfile]
     preparation: dict[str, Any]
     has_structure: bool
     overlaps: list[float] = field(default_factory=list)
-    surrogate: Surrogate | None = None
+    surrogate: SurrogateTree | None = None
 
     def scores(self, table: pa.Table) -> F64:
         """Scores (n_users, d) in the space in which the segments lie."""
@@ -73,16 +73,16 @@ class Segmentation:
             for start in range(0, table.num_rows, BLOCK_ROWS)
         ]
         shares = np.concatenate(blocks) if blocks else np.empty((0, len(self.ids)))
-        labels = labels_of(shares)
+        labels = label_users(shares)
         ids = np.array([*self.ids, NOISE])[labels]
         names = pa.DictionaryArray.from_arrays(
             pa.array(np.where(labels == NOISE, len(self.ids), labels)), pa.array([*self.names, NOBODY])
         )
-        columns = {KEY: table.column(KEY), "segment": pa.array(ids), "name": names.cast(pa.string())}
+        columns = {USER_ID: table.column(USER_ID), "segment": pa.array(ids), "name": names.cast(pa.string())}
         columns |= {f"membership_{id_}": pa.array(shares[:, i]) for i, id_ in enumerate(self.ids)}
         return pa.table(columns)
 
-    def assign_one(self, row: Mapping[str, Any]) -> Assignment:
+    def assign_one(self, row: Mapping[str, Any]) -> SegmentAssignment:
         """Segment of one user from columns to values; what they lack is filled by the missing rules."""
         steps = iter(self.pipeline.steps)
         _, encoder = next(steps)
@@ -90,11 +90,11 @@ class Segmentation:
         for _, step in steps:
             values = step.transform(values)
         shares = self.model.membership(values)
-        index = int(labels_of(shares)[0])
+        index = int(label_users(shares)[0])
         membership = dict(zip(self.ids, shares[0].tolist(), strict=True))
         if index == NOISE:
-            return Assignment(NOISE, NOBODY, membership)
-        return Assignment(self.ids[index], self.names[index], membership)
+            return SegmentAssignment(NOISE, NOBODY, membership)
+        return SegmentAssignment(self.ids[index], self.names[index], membership)
 
     def save(self, folder: Path) -> None:
         """Write `state.json`, `arrays.npz` and `segments.json`; an older segmentation there is replaced whole.
@@ -143,17 +143,17 @@ def load_segmentation(folder: Path) -> Segmentation:
         pipeline=Pipeline(list(estimators.items())),
         model=model,
         candidates=[
-            Candidate(**{key: float("nan") if value is None else value for key, value in row.items()})  # type: ignore[arg-type]
+            ClusteringCandidate(**{key: float("nan") if value is None else value for key, value in row.items()})  # type: ignore[arg-type]
             for row in document["choice"]["table"]
         ],
-        profiles=[Profile.from_document(entry) for entry in document["segments"]],
+        profiles=[SegmentProfile.from_document(entry) for entry in document["segments"]],
         preparation=document["preparation"],
-        surrogate=Surrogate(**document["surrogate"]) if document["surrogate"] else None,
+        surrogate=SurrogateTree(**document["surrogate"]) if document["surrogate"] else None,
         **extra,
     )
 
 
-def unnamed(segment: int) -> str:
+def small_segment_name(segment: int) -> str:
     """Name of a segment that is too small to be described."""
     return f"Small segment {segment}"
 

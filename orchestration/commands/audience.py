@@ -42,16 +42,16 @@ def audience(
     Examples: `tessera audience inactive --out mail.csv`,
     `tessera audience 'country == "DE" && category_shares["sport"] > 0.4' --out sport.csv`
     """
-    from ml.segmentation.audiences.contacting import contact
+    from ml.segmentation.audiences.contacts import contact_segment
     from ml.segmentation.audiences.membership import UnknownSegmentError
-    from ml.segmentation.audiences.rules import RuleError
+    from ml.segmentation.audiences.rules import SegmentRuleError
     from orchestration.warehouse.marts import ADDRESSEES, USER_SEGMENTS
     from orchestration.warehouse.warehouse import Warehouse, WarehouseBusyError, WarehouseMissingError
 
     place = home_of(home)
     try:
         warehouse = Warehouse(place.warehouse)
-        found = contact(
+        found = contact_segment(
             segment,
             segment,
             out,
@@ -65,7 +65,7 @@ def audience(
         )
     except (
         UnknownSegmentError,
-        RuleError,
+        SegmentRuleError,
         WarehouseBusyError,
         WarehouseMissingError,
         OSError,

@@ -32,7 +32,7 @@ def check(
     home: HomeOption = None,
 ) -> None:
     """Check the definitions file: every fault with its line, the bad value and the legal ones; else a list."""
-    from ml.experiments.definition.loading import load_experiments
+    from ml.experiments.definition.definitions_file import load_experiments
     from orchestration.warehouse.experiment_tables import definitions_file
 
     with clear_errors():
@@ -56,7 +56,7 @@ def check(
 @experiment.command()
 def analyse(experiment_id: IdArgument, *, home: HomeOption = None) -> None:
     """Analyse one experiment on the tables as they are, and write its report."""
-    from ml.experiments.analysis.analysis import analyse as analyse_experiment
+    from ml.experiments.analysis.analysis import analyse_experiment
     from ml.experiments.report.report import render_report
     from orchestration.warehouse.experiment_tables import load_definitions, read_tables, report_folder
 
@@ -110,14 +110,14 @@ def assign(
     home: HomeOption = None,
 ) -> None:
     """Say which variant a unit sees, and why; the same answer as over HTTP. Nothing is logged."""
-    from ml.experiments.definition.assignment import assign_one
+    from ml.experiments.definition.assignment import assign_unit
     from orchestration.warehouse.experiment_tables import load_definitions
 
     with clear_errors():
         moment = datetime.fromisoformat(at) if at else datetime.now(UTC)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         experiments = load_definitions(home_of(home), chosen_settings())
-        answer = assign_one(experiments, experiment_id, unit_id, json.loads(context), moment)
+        answer = assign_unit(experiments, experiment_id, unit_id, json.loads(context), moment)
     console.print_json(
         json.dumps(
             {

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from ml.experiments.analysis.readings import Interval
+    from ml.experiments.analysis.inference import EffectInterval
     from ml.home import Home
     from orchestration.warehouse.warehouse import Warehouse
 
@@ -24,7 +24,7 @@ def warehouse_of(home: Home) -> Warehouse:
     return Warehouse(home.warehouse)
 
 
-def shown_interval(interval: Interval) -> str:
+def shown_interval(interval: EffectInterval) -> str:
     """Both bounds in percent."""
     return f"{interval.low:+.2%} to {interval.high:+.2%}"
 

@@ -13,7 +13,7 @@ from orchestration.commands.experiment_console import clear_errors, console, war
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 if TYPE_CHECKING:
-    from ml.experiments.definition.definition import Experiment, Experiments
+    from ml.experiments.definition.definition import Experiment, ExperimentDefinitions
 
 
 def design(
@@ -35,9 +35,9 @@ def design(
     The history is replayed as an experiment that never was, so variance, gain by CUPED and the way units arrive
     are those of this site. Writes the plot of power against duration beside the reports.
     """
-    from ml.experiments.analysis.design import plan
-    from ml.experiments.analysis.history import baseline
-    from ml.experiments.report.plots import power_curve
+    from ml.experiments.analysis.baseline import measure_baseline
+    from ml.experiments.analysis.design import design_experiment
+    from ml.experiments.report.plots import plot_power
     from orchestration.warehouse.experiment_tables import load_definitions, read_mart, report_folder
 
     settings, place = chosen_settings(), home_of(home)
@@ -50,12 +50,12 @@ def design(
         if inference:
             changes["decision"] = {**entry.decision.model_dump(), "inference": inference}
         entry = type(entry).model_validate({**entry.model_dump(by_alias=True), **changes})
-        past = baseline(
+        past = measure_baseline(
             experiments.metrics[entry.primary_metric],
             read_mart(warehouse_of(place), "user_days"),
             settings.experiments.design_history_days,
         )
-        planned = plan(
+        planned = design_experiment(
             entry,
             past,
             power=settings.experiments.design_power,
@@ -89,11 +89,13 @@ def design(
         )
     folder = report_folder(place, experiment_id or f"plan-{entry.primary_metric}")
     folder.mkdir(parents=True, exist_ok=True)
-    power_curve(planned).savefig(folder / "power.png", dpi=150)
+    plot_power(planned).savefig(folder / "power.png", dpi=150)
     console.print(weeks, f"Plot: {folder / 'power.png'}", sep="\n")
 
 
-def _hypothetical(experiments: Experiments, metric: str | None, lift: float | None, traffic: float) -> Experiment:
+def _hypothetical(
+    experiments: ExperimentDefinitions, metric: str | None, lift: float | None, traffic: float
+) -> Experiment:
     from ml.experiments.definition.definition import Experiment
 
     if metric not in experiments.metrics or lift is None:

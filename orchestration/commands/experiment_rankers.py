@@ -13,11 +13,11 @@ from orchestration.commands.home import HomeOption, home_of
 
 def interleaving(*, home: HomeOption = None) -> None:
     """Say whether people prefer the challenger's picks to the champion's, in lists that both drafted."""
-    from ml.experiments.rankers.answers import challenger_preference
+    from ml.experiments.rankers.answer_log import compare_rankers
     from orchestration.warehouse.experiment_tables import read_mart
 
     with clear_errors():
-        found = challenger_preference(read_mart(warehouse_of(home_of(home)), "answers", "teams is not null"))
+        found = compare_rankers(read_mart(warehouse_of(home_of(home)), "answers", "teams is not null"))
     shown = Table(
         "persons who clicked more of the champion's", "of the challenger's", "alike", "preference", "95 %", "p"
     )
@@ -41,11 +41,11 @@ def off_policy(
     slot: Annotated[str, typer.Argument(help="A slot whose content is learned.")], *, home: HomeOption = None
 ) -> None:
     """Say what always showing one content in a slot would have earned, from what was drawn by chance there."""
-    from ml.experiments.rankers.answers import content_values
+    from ml.experiments.rankers.answer_log import evaluate_contents
     from orchestration.warehouse.experiment_tables import read_mart
 
     with clear_errors():
-        found = content_values(read_mart(warehouse_of(home_of(home)), "answers"), slot)
+        found = evaluate_contents(read_mart(warehouse_of(home_of(home)), "answers"), slot)
     shown = Table("content", "shown", "estimate", "clicks a decision", "95 %", "worth so many decisions")
     for one in found:
         for value in one.estimates:

@@ -93,7 +93,7 @@ def _print_strategy(result: StrategyResult) -> None:
 def _define_strategy(
     home: Home, key: str, segments: list[str], metric: str, lift: float, payload: dict[str, Any], days: int
 ) -> Path:
-    from ml.experiments.definition.drafting import add_experiment
+    from ml.experiments.definition.drafts import add_experiment
     from orchestration.warehouse.experiment_tables import own_definitions_file
 
     file = own_definitions_file(home, chosen_settings())

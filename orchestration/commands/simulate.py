@@ -58,7 +58,7 @@ def simulate(
     On a home with a simulated site the site goes on: `tessera simulate` adds the days up to today, `--until` up to
     another date. The home remembers the site, so its sizes and seed cannot be given again.
     """
-    from ml.experiments.definition.planted import write_planted_experiments
+    from ml.experiments.definition.planted_experiments import write_planted_experiments
     from ml.sources.simulator import recorded_site, simulate_into_folder, simulate_into_home
 
     if (calibration_plot is None) != (globo is None):

@@ -6,7 +6,7 @@ import datetime as dt
 
 import dagster as dg
 
-from ml.segmentation.audiences.contacting import contact
+from ml.segmentation.audiences.contacts import contact_segment
 from orchestration.defs.jobs import CAMPAIGNS
 from orchestration.defs.resources import HomeResource, WarehouseResource
 from orchestration.warehouse.marts import ADDRESSEES, USER_SEGMENTS
@@ -30,7 +30,7 @@ def campaign_audiences(home: HomeResource, warehouse: WarehouseResource) -> dg.M
         file = place.reports / "audiences" / name / f"{now:%Y-%m-%d}.csv"
         if file.exists():
             continue
-        found = contact(
+        found = contact_segment(
             name,
             campaign.segment,
             file,

@@ -8,12 +8,12 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from ml.experiments.analysis.analysis import Analysis, analyse
+from ml.experiments.analysis.analysis import ExperimentAnalysis, analyse_experiment
 from ml.experiments.analysis.exposures import resolve_units
-from ml.experiments.analysis.health import sample_ratio
+from ml.experiments.analysis.health import check_sample_ratio
 from ml.experiments.report import plots
 from ml.experiments.report.report import render_report
-from ml.experiments.report.summary import summary_table
+from ml.experiments.report.summary import summarize_analysis
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.warehouse.experiment_tables import is_due, load_definitions, read_tables, report_folder
 
@@ -54,14 +54,14 @@ def experiment_asset(experiment_id: str, hypothesis: str) -> dg.AssetsDefinition
             return dg.MaterializeResult(metadata={**state, "state": "no exposures yet"})
         if final.exists():
             return dg.MaterializeResult(metadata={**state, "state": f"ended: {final.read_text(encoding='utf-8')}"})
-        found = analyse(
+        found = analyse_experiment(
             experiments, experiment_id, tables.exposures, tables.outcomes, tables.as_of, settings.experiments
         )
         folder.mkdir(parents=True, exist_ok=True)
         report = folder / "report.html"
         page = render_report(found, settings.experiments.drift_alarm_p)
         report.write_text(page, encoding="utf-8")
-        summary = summary_table(found)
+        summary = summarize_analysis(found)
         _log(registry, found, page, summary, tables.exposures)
         if not is_due(found.experiment, experiments, tables.as_of):
             # Nothing can change any more: later runs keep this analysis.
@@ -93,7 +93,7 @@ def experiment_check(experiment_id: str, asset: dg.AssetsDefinition) -> dg.Asset
         settings = home.settings()
         experiment = load_definitions(home.home(), settings).get(experiment_id)
         units, _ = resolve_units(read_tables(warehouse.get(), experiment_id).exposures, experiment)
-        ratio = sample_ratio(units, experiment, settings.experiments.srm_alarm_p)
+        ratio = check_sample_ratio(units, experiment, settings.experiments.srm_alarm_p)
         return dg.AssetCheckResult(
             passed=not ratio.alarm,
             metadata={
@@ -118,7 +118,9 @@ def experiments() -> dg.Definitions:
     )
 
 
-def _log(registry: RegistryResource, found: Analysis, page: str, summary: pa.Table, exposures: pa.Table) -> None:
+def _log(
+    registry: RegistryResource, found: ExperimentAnalysis, page: str, summary: pa.Table, exposures: pa.Table
+) -> None:
     experiment = found.experiment
     with registry.get().start_run(
         experiment.id, experiment=GROUP, tags={"verdict": found.decision.verdict}
@@ -131,12 +133,12 @@ def _log(registry: RegistryResource, found: Analysis, page: str, summary: pa.Tab
         run.log_table(summary, "effects")
         run.log_text(page, "report.html")
         for detail in found.primary:
-            figure = plots.trajectory(found, detail)
+            figure = plots.plot_trajectory(found, detail)
             if figure is not None:
                 run.log_figure(figure, f"trajectory_{detail.variant}")
 
 
-def _measures(found: Analysis) -> dict[str, float]:
+def _measures(found: ExperimentAnalysis) -> dict[str, float]:
     measures = {"units": float(found.counts.units), "sample_ratio_p": found.ratio.p_value}
     for result in found.results:
         measures[f"{result.metric}.{result.variant}.relative_effect"] = result.estimate.relative

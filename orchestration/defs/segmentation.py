@@ -17,14 +17,14 @@ from ml.home import Home
 from ml.segmentation import Segmentation, load_segmentation
 from ml.segmentation.audiences.rules import rules_of
 from ml.segmentation.clusters.algorithms import NOISE
-from ml.segmentation.clusters.identity import migration
-from ml.segmentation.clusters.validation import Validity
-from ml.segmentation.forgetting import REPORT
-from ml.segmentation.profiles.figures import choice_plot, sizes_plot, traits_plot, user_map
-from ml.segmentation.profiles.profiles import profile_table
-from ml.segmentation.profiles.report import Evidence, write_report
-from ml.segmentation.profiles.wording import Wording
-from ml.segmentation.site import segment_site, segments_of_users, validate_on_later
+from ml.segmentation.clusters.identity import compute_migration
+from ml.segmentation.clusters.validation import PredictiveValidity
+from ml.segmentation.profiles.figures import plot_choice, plot_sizes, plot_traits, plot_user_map
+from ml.segmentation.profiles.labels import FeatureLabels
+from ml.segmentation.profiles.profiles import build_profile_table
+from ml.segmentation.profiles.report import ReportSupplement, write_report
+from ml.segmentation.site_segmentation import assign_user_segments, segment_site, validate_on_later_outcomes
+from ml.segmentation.user_removal import REPORT_FILE
 from ml.settings.segmentation import SegmentationSettings
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.warehouse.marts import USER_SEGMENTS, USERS
@@ -65,16 +65,16 @@ def segmentation_model(
     )
     found = site.found
     validity = _validity(found, warehouse, settings)
-    report = home.home().reports / "segmentation" / REPORT
-    write_report(report, found, site.users, settings, Evidence(site.moves, validity))
+    report = home.home().reports / "segmentation" / REPORT_FILE
+    write_report(report, found, site.users, settings, ReportSupplement(site.moves, validity))
     found.save(folder)
     figures = {
-        "user_map": user_map(found.scores(site.users), site.segments, found.profiles),
-        "sizes": sizes_plot(found.profiles),
+        "user_map": plot_user_map(found.scores(site.users), site.segments, found.profiles),
+        "sizes": plot_sizes(found.profiles),
     }
     if found.candidates:
-        figures["choice"] = choice_plot(found.candidates)
-        figures["traits"] = traits_plot(found.profiles, Wording(settings.labels))
+        figures["choice"] = plot_choice(found.candidates)
+        figures["traits"] = plot_traits(found.profiles, FeatureLabels(settings.labels))
     with registry.get().start_run("segmentation", experiment=GROUP) as run:
         run.log_data("users", site.users)
         run.log_params(settings.choice.model_dump(mode="json"))
@@ -113,9 +113,9 @@ def user_segments(home: HomeResource, warehouse: WarehouseResource) -> dg.Materi
     """Assign every user and tell who moved since the last run."""
     found = load_segmentation(segmentation_folder(home.home()))
     rules = rules_of(home.home().path, home.settings().segmentation.rules_file)
-    fresh = segments_of_users(found, warehouse.read(USERS), rules)
+    fresh = assign_user_segments(found, warehouse.read(USERS), rules)
     before = warehouse.read(USER_SEGMENTS) if "user_segments" in warehouse.get().tables() else fresh
-    moves = migration(before, fresh)
+    moves = compute_migration(before, fresh)
     warehouse.write("user_segments", fresh)
     warehouse.write("segment_migrations", moves)
     return dg.MaterializeResult(
@@ -139,7 +139,7 @@ def user_segments(home: HomeResource, warehouse: WarehouseResource) -> dg.Materi
 def segment_profiles(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
     """Publish the profiles that are large enough."""
     found = load_segmentation(segmentation_folder(home.home()))
-    table = profile_table(found.profiles)
+    table = build_profile_table(found.profiles)
     warehouse.write("segment_profiles", table)
     return dg.MaterializeResult(
         metadata={
@@ -174,7 +174,7 @@ def segmentation_folder(home: Home) -> Path:
 
 def _validity(
     found: Segmentation, warehouse: WarehouseResource, settings: SegmentationSettings
-) -> Sequence[Validity]:
+) -> Sequence[PredictiveValidity]:
     """Today's segments of last month's users against what they did since; nothing if the log is shorter."""
     span = warehouse.read(
         "select min(first_seen_at) as first_at, max(last_seen_at) as last_at from users"
@@ -189,10 +189,10 @@ def _validity(
         f" from user_days where date > date '{then:%Y-%m-%d}' group by user_id order by user_id"
     )
     users_then = warehouse.read(f"select * from training_users(timestamp '{then}') order by user_id")
-    return validate_on_later(found, users_then, outcomes, settings)
+    return validate_on_later_outcomes(found, users_then, outcomes, settings)
 
 
-def _measures(found: Segmentation, validity: Sequence[Validity]) -> dict[str, float]:
+def _measures(found: Segmentation, validity: Sequence[PredictiveValidity]) -> dict[str, float]:
     """Numbers of the chosen division for MLflow."""
     measures = {
         "segments": float(len(found.ids)),
@@ -218,7 +218,7 @@ def _picture(figure: Figure) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![figure](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})")
 
 
-def _validity_table(validity: Sequence[Validity]) -> str:
+def _validity_table(validity: Sequence[PredictiveValidity]) -> str:
     """What the segments explain of the following month, beside random segments."""
     return _markdown(
         pa.table(

@@ -15,7 +15,7 @@ from ml.erasure.receipts import ONLINE_STATE, ErasureDesk
 from ml.erasure.tables import erase_from_tables
 from ml.home import Home
 from ml.recommenders.forgetting import forget_users, saved_recommenders
-from ml.segmentation.forgetting import forget_examples
+from ml.segmentation.user_removal import remove_example_users
 from orchestration.bento import SERVICE, build_bento
 from orchestration.erasure.scan import Hit, scan
 from orchestration.erasure.warehouse import erase_from_warehouse, rewrite
@@ -44,11 +44,11 @@ def erase_from_files(home: Home, people: People, desk: ErasureDesk) -> None:
     for receipt, ids in people.items():
         if home.warehouse.exists():
             desk.removed(receipt, "warehouse", erase_from_warehouse(home.warehouse, ids))
-        desk.removed(receipt, "MLflow", _forget(home.artifacts, ids) + forget_examples(home.artifacts, ids))
+        desk.removed(receipt, "MLflow", _forget(home.artifacts, ids) + remove_example_users(home.artifacts, ids))
         desk.removed(receipt, "contacts", erase_from_tables(home.contacts, ids))
         desk.removed(receipt, "audiences", erase_from_tables(home.reports / "audiences", ids))
         others = erase_from_tables(home.truth, ids) + _forget(home.models, ids)
-        desk.removed(receipt, OTHER, others + forget_examples(home.reports, ids))
+        desk.removed(receipt, OTHER, others + remove_example_users(home.reports, ids))
         desk.removed(
             receipt,
             "published bundles",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ml.experiments.definition.definition import Experiment, Experiments
-from ml.experiments.definition.loading import load_experiments
+from ml.experiments.definition.definition import Experiment, ExperimentDefinitions
+from ml.experiments.definition.definitions_file import load_experiments
 from ml.home import Home
 from ml.settings import Settings
 from orchestration.checkout import CHECKOUT
@@ -42,7 +42,7 @@ def own_definitions_file(home: Home, settings: Settings) -> Path:
     return own
 
 
-def load_definitions(home: Home, settings: Settings) -> Experiments:
+def load_definitions(home: Home, settings: Settings) -> ExperimentDefinitions:
     """The checked definitions; raises ExperimentsFileError with every fault and its line."""
     return load_experiments(definitions_file(home, settings))
 
@@ -74,7 +74,7 @@ def report_folder(home: Home, experiment_id: str) -> Path:
     return home.reports / "experiments" / experiment_id
 
 
-def is_due(experiment: Experiment, experiments: Experiments, as_of: datetime) -> bool:
+def is_due(experiment: Experiment, experiments: ExperimentDefinitions, as_of: datetime) -> bool:
     """Whether an analysis can still change: it has begun, and the last unit has not seen its longest window."""
     longest = max(experiments.metrics[name].end_day or 0 for name in experiment.metric_names)
     return experiment.starts_at <= as_of < experiment.ends_at + timedelta(days=longest + 1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ml.decisions.rules.rules import NO_RULES, Rules, RulesError, load_rules
-from ml.experiments.definition.definition import Experiments
-from ml.experiments.definition.loading import load_experiments
+from ml.experiments.definition.definition import ExperimentDefinitions
+from ml.experiments.definition.definitions_file import load_experiments
 from ml.home import Home
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,7 +63,7 @@ class ExperimentBook:
 
     def __init__(self, home: Home, name: str) -> None:
         self._file = _File(home, name)
-        self.experiments = Experiments()
+        self.experiments = ExperimentDefinitions()
 
     def refresh(self) -> bool:
         """Read the file if it changed; tells whether new definitions are in force.
@@ -73,5 +73,5 @@ class ExperimentBook:
         """
         is_new, path = self._file.changed()
         if is_new:
-            self.experiments = load_experiments(path) if path else Experiments()
+            self.experiments = load_experiments(path) if path else ExperimentDefinitions()
         return is_new

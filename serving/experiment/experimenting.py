@@ -9,9 +9,9 @@ from typing import Any
 
 from ml.decisions.activity.activity import Change, exposure_detail
 from ml.decisions.rules.rules import Rules
-from ml.experiments.definition.assignment import assign_one
-from ml.experiments.definition.effects import Effects
-from ml.experiments.definition.targeting import targeting_context
+from ml.experiments.definition.assignment import assign_unit
+from ml.experiments.definition.service_changes import ServiceChanges
+from ml.experiments.definition.targeting import build_targeting_context
 from ml.settings.decisions import DiversitySettings
 from serving.decide.rule_book import ExperimentBook
 from serving.requests import RecommendationRequest
@@ -22,7 +22,7 @@ UNITS: Mapping[str, str] = {"user": "user_id", "anonymous": "anonymous_id", "ses
 RECOMMENDED = frozenset({"model", "reranking", "rules"})
 DECIDED = frozenset({"rules", "content"})
 
-NOTHING = Effects()
+NOTHING = ServiceChanges()
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Shown:
 class Trial:
     """What experiments make of one answer; `by` names the experiment behind each aspect that they change."""
 
-    effects: Effects = NOTHING
+    effects: ServiceChanges = NOTHING
     shown: tuple[Shown, ...] = ()
     by: Mapping[str, str] = field(default_factory=dict)
 
@@ -91,7 +91,7 @@ class Experimenting:
         acting = [one for one in self.book.experiments.experiments.values() if one.aspects & aspects]
         if not acting or not self._may_take_part(wanted):
             return NO_TRIAL
-        context = targeting_context({**facts, "slot": wanted.slot, "is_known": wanted.user_id is not None})
+        context = build_targeting_context({**facts, "slot": wanted.slot, "is_known": wanted.user_id is not None})
         chosen: dict[str, Any] = {}
         by: dict[str, str] = {}
         shown: list[Shown] = []
@@ -101,7 +101,7 @@ class Experimenting:
                 continue
             if "model" in experiment.aspects & aspects and not has_challenger:
                 continue
-            found = assign_one(self.book.experiments, experiment.id, unit, context, at)
+            found = assign_unit(self.book.experiments, experiment.id, unit, context, at)
             if found.variant is None:
                 continue
             effects = experiment.variants[found.variant].effects
@@ -109,7 +109,7 @@ class Experimenting:
                 if getattr(effects, name) is not None:
                     chosen[name], by[name] = getattr(effects, name), experiment.id
             shown.append(Shown(experiment.id, experiment.unit, unit, found.variant))
-        return Trial(Effects(**chosen), tuple(shown), by)
+        return Trial(ServiceChanges(**chosen), tuple(shown), by)
 
     def exposures(
         self, wanted: RecommendationRequest, trial: Trial, segment: str | None, at: float

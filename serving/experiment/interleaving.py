@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ml.experiments.rankers.interleaving import team_draft
+from ml.experiments.rankers.interleaving import interleave_team_draft
 from serving.recommend.recommending import Recommended
 
 TEAMS = ("champion", "challenger")
@@ -34,7 +34,7 @@ class Interleaving:
         A place has no propensity of its own: clicks are compared by team, not weighed.
         """
         lists = [[item["item_id"] for item in one.items] for one in (champion, challenger)]
-        found = team_draft(lists[0], lists[1], len(champion.items), self._coins)
+        found = interleave_team_draft(lists[0], lists[1], len(champion.items), self._coins)
         told = [{item["item_id"]: item for item in one.items} for one in (champion, challenger)]
         items = [
             {**told[team][item], "rank": rank}

@@ -7,7 +7,7 @@ from typing import Any
 
 from ml.decisions.activity.activity import Activity, Visitor
 from ml.segmentation import Segmentation
-from ml.segmentation.features.recent_activity import features_of_openings
+from ml.segmentation.features.recent_activity import build_recent_features
 
 
 def segment_of(
@@ -34,7 +34,7 @@ def segment_of(
         assigned = model.assign_one(facts)
     elif visitor is not None and visitor.recent:
         openings = [(at, activity.categories.get(key)) for key, at in visitor.recent]
-        assigned = model.assign_one(features_of_openings(openings, visitor.device, dayparts))
+        assigned = model.assign_one(build_recent_features(openings, visitor.device, dayparts))
     else:
         return known
     names = dict(zip(model.ids, model.names, strict=True))

@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ml.experiments.definition.assignment import assign_one
+from ml.experiments.definition.assignment import assign_unit
 from ml.experiments.definition.definition import UnknownExperimentError
-from ml.experiments.definition.targeting import targeting_context
+from ml.experiments.definition.targeting import build_targeting_context
 from serving.errors import JSON, ApiError
 from serving.experiment.experimenting import UNITS
 from serving.tessera import Tessera
@@ -44,7 +44,7 @@ def assigned(tessera: Tessera, experiment_id: str, query: dict[str, str]) -> dic
     if not unit:
         raise ApiError(400, f"experiment {experiment_id} assigns by {name}: send it in the query", name)
     facts = {"is_known": experiment.unit == "user", **tessera.ranking.facts(unit), **query}
-    found = assign_one(experiments, experiment_id, unit, targeting_context(facts), tessera.clock())
+    found = assign_unit(experiments, experiment_id, unit, build_targeting_context(facts), tessera.clock())
     return {
         "experiment_id": experiment_id,
         "unit_type": found.unit_type,

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 from figure import Figure
 
-from ml.experiments.definition.assignment import assign_many, assign_one
-from ml.experiments.definition.definition import Experiments
+from ml.experiments.definition.assignment import assign_unit, assign_units
+from ml.experiments.definition.definition import ExperimentDefinitions
 
 START = datetime(2026, 9, 1, tzinfo=UTC)
 UNITS = 5_000_000
@@ -27,24 +27,24 @@ def measure(size: float) -> Iterator[Figure]:
     country = np.random.default_rng(0).choice(["DE", "AT", "CH"], units)
     context = pa.table({"country": country})
     experiments = definitions()
-    seconds = min(timed(lambda: assign_many(experiments, "ranker", ids, context, START)) for _ in range(3))
+    seconds = min(timed(lambda: assign_units(experiments, "ranker", ids, context, START)) for _ in range(3))
     few = ids.slice(0, COMPARED).to_pylist()
     contexts = [{"country": value} for value in country[:COMPARED].tolist()]
     begin = time.perf_counter()
     singles = [
-        assign_one(experiments, "ranker", unit, known, START) for unit, known in zip(few, contexts, strict=True)
+        assign_unit(experiments, "ranker", unit, known, START) for unit, known in zip(few, contexts, strict=True)
     ]
     loop = COMPARED / (time.perf_counter() - begin)
     rate = units / seconds
     yield Figure("assignment", rate, "units/s", "assign_one in a loop", loop, rate / loop, units, seconds)
-    found = assign_many(experiments, "ranker", ids.slice(0, COMPARED), context.slice(0, COMPARED), START)
+    found = assign_units(experiments, "ranker", ids.slice(0, COMPARED), context.slice(0, COMPARED), START)
     differ = sum(
         left != right.variant for left, right in zip(found.variant_column().to_pylist(), singles, strict=True)
     )
     yield Figure("assignment_differences", differ, "of 100,000 ids", rows=COMPARED)
 
 
-def definitions() -> Experiments:
+def definitions() -> ExperimentDefinitions:
     """One experiment that needs every gate."""
     body = {
         "id": "ranker",
@@ -61,7 +61,7 @@ def definitions() -> Experiments:
         "ramp": ({"from": START, "traffic": 0.5},),
     }
     holdout = {"share": 0.05, "starts_at": START, "ends_at": START + timedelta(days=90)}
-    return Experiments.model_validate(
+    return ExperimentDefinitions.model_validate(
         {"layers": {"ranking": {}}, "holdouts": {"autumn": holdout}, "experiments": {"ranker": body}}
     )
 

@@ -14,8 +14,8 @@ import yaml
 from assignment import START, definitions
 from figure import Figure
 
-from ml.experiments.definition.assignment import assign_many
-from ml.experiments.definition.definition import Experiments
+from ml.experiments.definition.assignment import assign_units
+from ml.experiments.definition.definition import ExperimentDefinitions
 from ml.home import Home
 from ml.settings import load_settings
 from serving.application import application
@@ -31,7 +31,7 @@ def measure(size: float) -> Iterator[Figure]:
     ids = [f"user-{i:x}-{i * 2654435761 % 2**32:08x}" for i in range(max(round(IDS * size), 100))]
     countries = [COUNTRIES[i % len(COUNTRIES)] for i in range(len(ids))]
     experiments = definitions()
-    column = assign_many(experiments, "ranker", pa.array(ids), pa.table({"country": countries}), START)
+    column = assign_units(experiments, "ranker", pa.array(ids), pa.table({"country": countries}), START)
     begin = time.perf_counter()
     answers = asyncio.run(_answers(experiments, ids, countries))
     rate = len(ids) / (time.perf_counter() - begin)
@@ -44,7 +44,9 @@ def measure(size: float) -> Iterator[Figure]:
     yield Figure("assignment_http_differences", differ, f"of {len(ids):,} ids", "calls/s", rate, rows=len(ids))
 
 
-async def _answers(experiments: Experiments, ids: list[str], countries: list[str]) -> list[dict[str, str | None]]:
+async def _answers(
+    experiments: ExperimentDefinitions, ids: list[str], countries: list[str]
+) -> list[dict[str, str | None]]:
     with TemporaryDirectory() as folder:
         file = experiments.model_dump(mode="json", exclude={"metrics"}, by_alias=True, exclude_defaults=True)
         for body in file["experiments"].values():

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import yaml
 from figure import Figure, in_own_process
 
-from ml.experiments.analysis.analysis import analyse
-from ml.experiments.definition.definition import Experiments
-from ml.experiments.definition.loading import metric_library
+from ml.experiments.analysis.analysis import analyse_experiment
+from ml.experiments.definition.definition import ExperimentDefinitions
+from ml.experiments.definition.definitions_file import load_metric_library
 from ml.settings.experiments import ExperimentSettings
 
 START = datetime(2026, 9, 1, tzinfo=UTC)
@@ -65,7 +65,7 @@ def analyse_files(folder: str) -> str:
     settings = ExperimentSettings.model_validate(
         yaml.safe_load((ROOT / "settings.yaml").read_text())["experiments"]
     )
-    found = analyse(
+    found = analyse_experiment(
         definitions(),
         "ranker",
         pq.read_table(f"{folder}/exposures.parquet"),
@@ -132,7 +132,7 @@ def write_tables(folder: str, units: int) -> None:
         writer.close()
 
 
-def definitions() -> Experiments:
+def definitions() -> ExperimentDefinitions:
     """The experiment of the benchmark."""
     body = {
         "id": "ranker",
@@ -147,4 +147,6 @@ def definitions() -> Experiments:
         "ends_at": START + timedelta(days=30),
         "decision": {"planned_units": UNITS},
     }
-    return Experiments.model_validate({"metrics": metric_library(), "experiments": {"ranker": body}})
+    return ExperimentDefinitions.model_validate(
+        {"metrics": load_metric_library(), "experiments": {"ranker": body}}
+    )

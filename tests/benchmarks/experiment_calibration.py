@@ -16,20 +16,20 @@ from figure import Figure
 from scipy.stats import norm
 from simulated_marts import SETTINGS, simulate, unit_days
 
-from ml.arrays.hashing import uniform_many
-from ml.experiments.analysis.design import plan
-from ml.experiments.analysis.estimates import Estimate, estimate, variance_explained
+from ml.arrays.hashing import bucket_units
+from ml.experiments.analysis.baseline import measure_baseline, replay_history
+from ml.experiments.analysis.design import design_experiment
+from ml.experiments.analysis.estimates import EffectEstimate, estimate_effect, variance_explained
 from ml.experiments.analysis.exposures import Units
-from ml.experiments.analysis.health import sample_ratio
-from ml.experiments.analysis.history import baseline, replay
-from ml.experiments.analysis.moments import accumulate
-from ml.experiments.analysis.outcomes import NUMERATOR, unit_values
-from ml.experiments.analysis.quantiles import quantile_estimate
-from ml.experiments.analysis.readings import always_valid_reading, single_look_reading
-from ml.experiments.analysis.trajectory import planned_looks, trace
-from ml.experiments.definition.assignment import assign_many
-from ml.experiments.definition.definition import DecisionRule, Experiment, Experiments
-from ml.experiments.definition.loading import metric_library
+from ml.experiments.analysis.health import check_sample_ratio
+from ml.experiments.analysis.inference import infer_always_valid, infer_single_look
+from ml.experiments.analysis.moments import accumulate_moments
+from ml.experiments.analysis.outcomes import NUMERATOR, compute_unit_values
+from ml.experiments.analysis.quantiles import estimate_quantile_effect
+from ml.experiments.analysis.trajectory import evaluate_looks, trace_cohorts
+from ml.experiments.definition.assignment import assign_units
+from ml.experiments.definition.definition import DecisionRule, Experiment, ExperimentDefinitions
+from ml.experiments.definition.definitions_file import load_metric_library
 from ml.settings.experiments import ExperimentSettings
 
 ALPHA = 0.05
@@ -55,22 +55,24 @@ def measure(size: float) -> Iterator[Figure]:
 
 def false_positives(history: pa.Table, runs: int) -> Iterator[Figure]:
     """A/A tests of every kind of metric: units are split anew by the assignment's hash with another salt."""
-    metrics = {kind: metric_library()[name] for kind, name in KINDS.items()}
+    metrics = {kind: load_metric_library()[name] for kind, name in KINDS.items()}
     units, days, as_of = _replayed(history, metrics.values())
-    measured = {kind: unit_values(metric, days, units, as_of) for kind, metric in metrics.items()}
+    measured = {kind: compute_unit_values(metric, days, units, as_of) for kind, metric in metrics.items()}
     hits = dict.fromkeys([*KINDS, *(f"{kind}, CUPED" for kind in KINDS if kind != "quantile")], 0)
     narrowing, predicted = [], []
     for run in range(runs):
-        arm = (uniform_many(units.ids, f"variant:aa-{run}") >= 0.5).astype(np.int64)
+        arm = (bucket_units(units.ids, f"variant:aa-{run}") >= 0.5).astype(np.int64)
         for kind, values in measured.items():
             if kind == "quantile":
                 numbers, matured = values.columns[NUMERATOR], values.matured
                 quantile = metrics[kind].quantile
-                found = quantile_estimate(numbers[matured & (arm == 0)], numbers[matured & (arm == 1)], quantile)
+                found = estimate_quantile_effect(
+                    numbers[matured & (arm == 0)], numbers[matured & (arm == 1)], quantile
+                )
                 hits[kind] += _significant(found)
                 continue
-            moments = accumulate(values.columns, np.where(values.matured, arm, -1), (2, 1, 1))
-            plain, adjusted = estimate(moments, 1, cuped=False), estimate(moments, 1)
+            moments = accumulate_moments(values.columns, np.where(values.matured, arm, -1), (2, 1, 1))
+            plain, adjusted = estimate_effect(moments, 1, cuped=False), estimate_effect(moments, 1)
             hits[kind] += _significant(plain)
             hits[f"{kind}, CUPED"] += _significant(adjusted)
             if kind == "mean":
@@ -87,9 +89,9 @@ def false_positives(history: pa.Table, runs: int) -> Iterator[Figure]:
 
 def peeking(history: pa.Table, runs: int) -> Iterator[Figure]:
     """A/A tests looked at on each of 30 days: how many are ever called different."""
-    metric = metric_library()["clicks_per_user"]
+    metric = load_metric_library()["clicks_per_user"]
     units, days, as_of = _replayed(history, [metric])
-    values = unit_values(metric, days, units, as_of)
+    values = compute_unit_values(metric, days, units, as_of)
     first = units.exposed_at.min()
     cohort = ((units.exposed_at - first) // 86_400_000_000).astype(np.int64)
     kept = values.matured & (cohort < 30)
@@ -97,14 +99,18 @@ def peeking(history: pa.Table, runs: int) -> Iterator[Figure]:
     settings = ExperimentSettings.model_validate(SETTINGS["experiments"])
     ever = {"single look": 0, "always valid": 0, "group sequential": 0}
     for run in range(runs):
-        arm = (uniform_many(units.ids, f"variant:peek-{run}") >= 0.5).astype(np.int64)
-        moments = accumulate(values.columns, np.where(kept, arm * 30 + cohort, -1), (2, 1, 30))
-        points = trace(moments, 1, rule, ALPHA, minimum_stratum_units=50, burn_in_units=settings.burn_in_units)
+        arm = (bucket_units(units.ids, f"variant:peek-{run}") >= 0.5).astype(np.int64)
+        moments = accumulate_moments(values.columns, np.where(kept, arm * 30 + cohort, -1), (2, 1, 30))
+        points = trace_cohorts(
+            moments, 1, rule, ALPHA, minimum_stratum_units=50, burn_in_units=settings.burn_in_units
+        )
         ever["single look"] += any(point.single_look.p_value < ALPHA for point in points)
         ever["always valid"] += any(
             point.always_valid.absolute.low > 0 or point.always_valid.absolute.high < 0 for point in points
         )
-        ever["group sequential"] += any(look.crossed for look in planned_looks(points, rule, ALPHA, complete=True))
+        ever["group sequential"] += any(
+            look.crossed for look in evaluate_looks(points, rule, ALPHA, complete=True)
+        )
     for name, count in ever.items():
         yield Figure(f"peeking_false_positives[{name}]", 100 * count / runs, "% over 30 daily looks", rows=runs)
 
@@ -122,11 +128,11 @@ def design_power(history: pa.Table, runs: int) -> Iterator[Figure]:
         ("ratio", 0.04, "fixed"),
         ("mean", 0.06, "always_valid"),
     ):
-        metric = metric_library()[KINDS[kind]]
-        past = baseline(metric, history, 42)
-        planned = plan(_experiment(KINDS[kind], lift, inference), past, power=0.8, maximum_days=90)
+        metric = load_metric_library()[KINDS[kind]]
+        past = measure_baseline(metric, history, 42)
+        planned = design_experiment(_experiment(KINDS[kind], lift, inference), past, power=0.8, maximum_days=90)
         units, days, as_of = _replayed(history, [metric])
-        values = unit_values(metric, days, units, as_of)
+        values = compute_unit_values(metric, days, units, as_of)
         pool = np.flatnonzero(values.matured)
         hits = 0
         for _ in range(runs):
@@ -134,11 +140,11 @@ def design_power(history: pa.Table, runs: int) -> Iterator[Figure]:
             arm = rng.integers(0, 2, planned.units)
             columns = {name: column[drawn] for name, column in values.columns.items()}
             columns[NUMERATOR] = _lifted(kind, columns[NUMERATOR], arm == 1, lift, past.mean, rng)
-            found = estimate(accumulate(columns, arm, (2, 1, 1)), 1)
+            found = estimate_effect(accumulate_moments(columns, arm, (2, 1, 1)), 1)
             read = (
-                always_valid_reading(found, ALPHA, planned.units_per_pair, burn_in)
+                infer_always_valid(found, ALPHA, planned.units_per_pair, burn_in)
                 if inference == "always_valid"
-                else single_look_reading(found, ALPHA)
+                else infer_single_look(found, ALPHA)
             )
             hits += read.absolute.low > 0
         yield Figure(f"design_power[{kind}, {inference}]", 100 * hits / runs, "% of experiments", "promised", 80.0,
@@ -149,7 +155,7 @@ def sample_ratios(runs: int) -> Iterator[Figure]:
     """A split of 50.5 : 49.5, which must be found, and ramps from 10 to 50 %, which must not alarm."""
     alarm_p = ExperimentSettings.model_validate(SETTINGS["experiments"]).srm_alarm_p
     even = _experiment("clicks_per_user", 0.05, "fixed")
-    broken = sample_ratio(_split(np.arange(200_000) < 101_000, np.zeros(200_000)), even, alarm_p)
+    broken = check_sample_ratio(_split(np.arange(200_000) < 101_000, np.zeros(200_000)), even, alarm_p)
     yield Figure("sample_ratio_p[50.5 : 49.5]", broken.p_value, "p-value", "alarm below", alarm_p, rows=200_000)
     first, second = even.starts_at, even.starts_at + dt.timedelta(days=7)
     steps = [(first, 0.1), (second, 0.5)]
@@ -161,12 +167,12 @@ def sample_ratios(runs: int) -> Iterator[Figure]:
     step = np.arange(len(ids)) // (len(ids) // 2)
     for run in range(runs):
         experiment = Experiment.model_validate({**even.model_dump(), "ramp": ramp, "salt": f"ramp-{run}"})
-        file = Experiments(experiments={experiment.id: experiment})
+        file = ExperimentDefinitions(experiments={experiment.id: experiment})
         treated = np.concatenate(
-            [assign_many(file, experiment.id, ids.filter(pa.array(step == i)), None, at).variants
+            [assign_units(file, experiment.id, ids.filter(pa.array(step == i)), None, at).variants
              for i, (at, _) in enumerate(steps)]
         )  # fmt: skip
-        alarms += sample_ratio(_split(treated == 1, step), experiment, alarm_p).alarm
+        alarms += check_sample_ratio(_split(treated == 1, step), experiment, alarm_p).alarm
     yield Figure("sample_ratio_alarms[ramp 10 to 50 %]", 100 * alarms / runs, "% of ramps", "by chance",
                  100 * alarm_p, rows=runs)  # fmt: skip
 
@@ -180,7 +186,7 @@ def _split(treated: np.ndarray, step: np.ndarray) -> Units:
 def _replayed(history: pa.Table, metrics: object) -> tuple[Units, object, dt.datetime]:
     dates = pc.cast(history["date"], pa.int32()).to_numpy()
     measures = list(dict.fromkeys(measure for metric in metrics for measure in metric.measures))
-    units, days = replay(history, int(dates.min()) + 14, measures)
+    units, days = replay_history(history, int(dates.min()) + 14, measures)
     end = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=int(dates.max()) + 1)
     return units, days, end
 
@@ -209,5 +215,5 @@ def _lifted(
     return np.where(treated & converts, 1.0, values)
 
 
-def _significant(found: Estimate) -> bool:
+def _significant(found: EffectEstimate) -> bool:
     return 2 * norm.sf(abs(found.absolute) / found.standard_error) < ALPHA

@@ -18,10 +18,10 @@ import pyarrow as pa
 from figure import Figure
 from simulated_marts import SETTINGS, experiment_tables, simulated, site_of
 
-from ml.arrays.hashing import uniform_many
-from ml.experiments.analysis.analysis import analyse
-from ml.experiments.definition.loading import load_experiments
-from ml.experiments.definition.planted import write_planted_experiments
+from ml.arrays.hashing import bucket_units
+from ml.experiments.analysis.analysis import analyse_experiment
+from ml.experiments.definition.definitions_file import load_experiments
+from ml.experiments.definition.planted_experiments import write_planted_experiments
 from ml.settings.experiments import ExperimentSettings
 
 TRUTHS = {
@@ -89,13 +89,13 @@ def planted_runs(seed: int) -> list[Covered]:
         truth, metric = TRUTHS[planted.experiment_id]
         experiment = experiments.get(planted.experiment_id)
         exposures, outcomes = experiment_tables(events, planted.experiment_id)
-        deal = [uniform_many(table["user_id"], f"run:{seed}") * runs // 1 for table in (exposures, outcomes)]
+        deal = [bucket_units(table["user_id"], f"run:{seed}") * runs // 1 for table in (exposures, outcomes)]
         for run in range(runs):
             own = [
                 table.filter(pa.array(place == run))
                 for table, place in zip((exposures, outcomes), deal, strict=True)
             ]
-            result = analyse(experiments, experiment.id, *own, experiment.ends_at, settings).result(
+            result = analyse_experiment(experiments, experiment.id, *own, experiment.ends_at, settings).result(
                 metric, "treatment"
             )
             interval, plain = result.single_look, result.plain

@@ -15,7 +15,7 @@ from figure import Figure
 from simulated_marts import site_of
 
 from ml.arrays import F64, I64, Bools
-from ml.experiments.rankers.interleaving import preference, team_draft
+from ml.experiments.rankers.interleaving import interleave_team_draft, measure_preference
 from ml.experiments.rankers.off_policy import LoggedDecisions, doubly_robust, inverse_propensity, self_normalized
 from ml.settings.simulator import BrowsingSettings
 from ml.sources.simulator.browsing import Shelves, browse, shown_probability, stock_shelves
@@ -165,9 +165,9 @@ def _interleaved(interest: F64, noises: tuple[float, float], knobs: BrowsingSett
     for row, user in enumerate(users.tolist()):
         own = interest[user]
         rankings = [_best(own + noise * rng.standard_normal(len(own))) for noise in noises]
-        drafted = team_draft(rankings[0], rankings[1], LENGTH, rng)
+        drafted = interleave_team_draft(rankings[0], rankings[1], LENGTH, rng)
         liking = (own[list(drafted.items)] + 0.002) ** knobs.interest_exponent
         weight = liking * (1.0 + np.arange(LENGTH)) ** -knobs.position_exponent
         place = int(rng.choice(LENGTH, p=weight / weight.sum()))
         clicks[row, drafted.teams[place]] += 1
-    return preference(users, clicks[:, 0], clicks[:, 1])
+    return measure_preference(users, clicks[:, 0], clicks[:, 1])

@@ -22,7 +22,7 @@ from sklearn.model_selection import cross_val_predict
 from ml.home import Home
 from ml.segmentation import Segmentation, fit_segmentation
 from ml.segmentation.output import NO_EVIDENCE, NO_ROLES
-from ml.segmentation.site import consenting
+from ml.segmentation.site_segmentation import select_consenting_users
 from ml.settings import Settings, load_settings
 from ml.settings.segmentation import SegmentationSettings
 from ml.sources.simulator import Site, simulate_into_home, truth_tables
@@ -73,7 +73,7 @@ def _recovered(settings: Settings, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder))
         simulate_into_home(home, site, START, end)
-        users = consenting(_users(home, settings)).combine_chunks()
+        users = select_consenting_users(_users(home, settings)).combine_chunks()
     people = {row["user_id"]: row for row in truth_tables(site, settings.simulator.days)["users"].to_pylist()}
     truth = [people.get(user, {}) for user in users["user_id"].to_pylist()]
     planted = np.array([row.get("persona") or "" for row in truth])

@@ -8,19 +8,31 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from ml.experiments.analysis.decision import Decision, GuardrailVerdict, PrimaryEvidence, decide, judge_guardrail
+from ml.experiments.analysis.decision import (
+    ExperimentDecision,
+    GuardrailVerdict,
+    PrimaryEvidence,
+    apply_decision_rule,
+    judge_guardrail,
+)
 from ml.experiments.analysis.exposures import ExposureCounts, resolve_units
-from ml.experiments.analysis.health import HealthCheck, SampleRatio, exposure_checks, sample_ratio
-from ml.experiments.analysis.measurement import Layout, Measured, difference_before, measure
-from ml.experiments.analysis.outcomes import COVARIATE, join_outcomes, unit_values
-from ml.experiments.analysis.results import MetricResult, PrimaryDetail, corrected, metric_result, primary_detail
-from ml.experiments.definition.definition import Experiment, Experiments
+from ml.experiments.analysis.health import HealthCheck, SampleRatioCheck, check_exposures, check_sample_ratio
+from ml.experiments.analysis.measurement import MetricMeasurement, StratumLayout, compare_covariate, measure_metric
+from ml.experiments.analysis.outcomes import COVARIATE, compute_unit_values, join_outcomes
+from ml.experiments.analysis.results import (
+    MetricResult,
+    PrimaryMetricDetail,
+    correct_p_values,
+    detail_primary_metric,
+    summarize_metric,
+)
+from ml.experiments.definition.definition import Experiment, ExperimentDefinitions
 from ml.experiments.definition.metrics import Metric
 from ml.settings.experiments import ExperimentSettings
 
 
 @dataclass(frozen=True)
-class Analysis:
+class ExperimentAnalysis:
     """Everything that a report says of an experiment at one time."""
 
     experiment: Experiment
@@ -29,12 +41,12 @@ class Analysis:
     days_run: int
     complete: bool
     counts: ExposureCounts
-    ratio: SampleRatio
+    ratio: SampleRatioCheck
     checks: tuple[HealthCheck, ...]
     results: tuple[MetricResult, ...]
-    primary: tuple[PrimaryDetail, ...]
+    primary: tuple[PrimaryMetricDetail, ...]
     guardrails: tuple[GuardrailVerdict, ...]
-    decision: Decision
+    decision: ExperimentDecision
 
     def result(self, metric: str, variant: str) -> MetricResult:
         """The result of one metric and variant; KeyError when there is none."""
@@ -44,14 +56,14 @@ class Analysis:
         raise KeyError(f"no result of {metric!r} for {variant!r}")
 
 
-def analyse(
-    experiments: Experiments,
+def analyse_experiment(
+    experiments: ExperimentDefinitions,
     experiment_id: str,
     exposures: pa.Table,
     outcomes: pa.Table,
     as_of: datetime,
     settings: ExperimentSettings,
-) -> Analysis:
+) -> ExperimentAnalysis:
     """Analyse one experiment.
 
     Args:
@@ -74,28 +86,28 @@ def analyse(
     measures = tuple(dict.fromkeys(measure for metric in metrics.values() for measure in metric.measures))
     days = join_outcomes(outcomes, units, measures)
     del outcomes
-    layout = Layout.of(units, experiment, as_of)
-    measured: dict[str, Measured] = {}
+    layout = StratumLayout.of(units, experiment, as_of)
+    measured: dict[str, MetricMeasurement] = {}
     before: dict[str, float] = {}
     for name, metric in metrics.items():
-        values = unit_values(metric, days, units, as_of, experiment.ends_at)
-        measured[name] = measure(metric, values, units, layout, settings)
+        values = compute_unit_values(metric, days, units, as_of, experiment.ends_at)
+        measured[name] = measure_metric(metric, values, units, layout, settings)
         moments = measured[name].moments
         if moments is not None and COVARIATE in moments.names:
-            before[name] = difference_before(moments, len(units.variants))
-    ratio = sample_ratio(units, experiment, settings.srm_alarm_p)
+            before[name] = compare_covariate(moments, len(units.variants))
+    ratio = check_sample_ratio(units, experiment, settings.srm_alarm_p)
     complete = as_of >= experiment.ends_at + timedelta(days=metrics[experiment.primary_metric].end_day or 0)
-    results = corrected(
+    results = correct_p_values(
         experiment,
         [
-            metric_result(experiment, metrics[name], name, variant, measured[name], settings)
+            summarize_metric(experiment, metrics[name], name, variant, measured[name], settings)
             for name in metrics
             for variant in range(1, len(units.variants))
         ],
         settings,
     )
     details = tuple(
-        primary_detail(
+        detail_primary_metric(
             experiment, metrics, measured, variant, days, units, layout, as_of, settings, complete=complete
         )
         for variant in range(1, len(units.variants))
@@ -103,7 +115,7 @@ def analyse(
     guardrails = _guardrails(experiment, results, details)
     days_run = max((min(as_of, experiment.ends_at) - experiment.starts_at).days, 0)
     better = metrics[experiment.primary_metric].better == "higher"
-    decision = decide(
+    decision = apply_decision_rule(
         experiment,
         [PrimaryEvidence(detail.variant, detail.reading, better) for detail in details],
         guardrails,
@@ -111,8 +123,8 @@ def analyse(
         days_run=days_run,
         complete=complete,
     )
-    checks = exposure_checks(units, counts, ratio, before, experiment, settings)
-    return Analysis(
+    checks = check_exposures(units, counts, ratio, before, experiment, settings)
+    return ExperimentAnalysis(
         experiment,
         metrics,
         as_of,
@@ -129,7 +141,7 @@ def analyse(
 
 
 def _guardrails(
-    experiment: Experiment, results: tuple[MetricResult, ...], details: tuple[PrimaryDetail, ...]
+    experiment: Experiment, results: tuple[MetricResult, ...], details: tuple[PrimaryMetricDetail, ...]
 ) -> tuple[GuardrailVerdict, ...]:
     """Judge by the always-valid interval, so that harm stops a test on any day, whatever inference decides it."""
     by_name = {(result.metric, result.variant): result for result in results}

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ml.experiments.analysis.readings import Reading
-from ml.experiments.definition.definition import Experiment, Guardrail
+from ml.experiments.analysis.inference import InferenceResult
+from ml.experiments.definition.definition import Experiment, GuardrailMetric
 
 GuardrailState = Literal["held", "breached", "worse", "open"]
 
@@ -25,7 +25,7 @@ class GuardrailVerdict:
 
 
 @dataclass(frozen=True)
-class Decision:
+class ExperimentDecision:
     """Ship a variant, stop, or go on; with the reasons in words."""
 
     verdict: Literal["ship", "stop", "go on"]
@@ -38,7 +38,7 @@ class PrimaryEvidence:
     """A treatment's primary metric, read by the inference of the rule, `estimable` when there is an estimate."""
 
     variant: str
-    reading: Reading
+    reading: InferenceResult
     higher_is_better: bool
 
     @property
@@ -55,7 +55,7 @@ class PrimaryEvidence:
 
 
 def judge_guardrail(
-    guardrail: Guardrail, variant: str, reading: Reading, *, higher_is_better: bool
+    guardrail: GuardrailMetric, variant: str, reading: InferenceResult, *, higher_is_better: bool
 ) -> GuardrailVerdict:
     """Say whether the change for the worse stays below the margin.
 
@@ -73,8 +73,8 @@ def judge_guardrail(
     return GuardrailVerdict(guardrail.metric, variant, guardrail.margin, low, high, state)
 
 
-def rule_in_words(experiment: Experiment) -> str:
-    """The rule of the definition, as it is applied by `decide`."""
+def describe_decision_rule(experiment: Experiment) -> str:
+    """The rule of the definition, as it is applied by `apply_decision_rule`."""
     rule = experiment.decision
     kind = {
         "always_valid": "the always-valid interval (it holds at every look)",
@@ -97,7 +97,7 @@ def rule_in_words(experiment: Experiment) -> str:
     )
 
 
-def decide(
+def apply_decision_rule(
     experiment: Experiment,
     evidence: Sequence[PrimaryEvidence],
     guardrails: Sequence[GuardrailVerdict],
@@ -105,14 +105,14 @@ def decide(
     sample_ratio_alarm: bool,
     days_run: int,
     complete: bool,
-) -> Decision:
+) -> ExperimentDecision:
     """Apply the rule.
 
     evidence: one entry for each treatment that has an estimate. complete: no more units will come and all have
     seen the metric's whole window; the inference `fixed` says nothing before, except that guardrails stop it.
     """
     if sample_ratio_alarm:
-        return Decision(
+        return ExperimentDecision(
             "stop", None, ("the sample ratio is wrong: assignment or logging is broken, no effect can be read",)
         )
     breached = [verdict for verdict in guardrails if verdict.state == "breached"]
@@ -124,9 +124,9 @@ def decide(
     ]
     alive = [entry for entry in evidence if entry.variant not in out]
     if out and not alive:
-        return Decision("stop", None, tuple(reasons))
+        return ExperimentDecision("stop", None, tuple(reasons))
     if experiment.decision.inference == "fixed" and not complete:
-        return Decision("go on", None, (*reasons, "a single-look test is read once, at its end"))
+        return ExperimentDecision("go on", None, (*reasons, "a single-look test is read once, at its end"))
     winners = [entry for entry in alive if entry.absolute_gain[0] > 0]
     if winners:
         return _ship_or_wait(experiment, winners, guardrails, reasons, days_run, complete=complete)
@@ -139,10 +139,12 @@ def decide(
                 f"{entry.variant} gains less than {experiment.minimum_detectable_effect:.1%} for certain"
             )
     if alive and len(hopeless) == len(alive):
-        return Decision("stop", None, (*reasons, *hopeless))
+        return ExperimentDecision("stop", None, (*reasons, *hopeless))
     if complete:
-        return Decision("stop", None, (*reasons, *hopeless, "the planned end is reached without a finding"))
-    return Decision(
+        return ExperimentDecision(
+            "stop", None, (*reasons, *hopeless, "the planned end is reached without a finding")
+        )
+    return ExperimentDecision(
         "go on", None, (*reasons, *hopeless, "the interval still holds both 0 and a gain worth having")
     )
 
@@ -155,16 +157,16 @@ def _ship_or_wait(
     days_run: int,
     *,
     complete: bool,
-) -> Decision:
+) -> ExperimentDecision:
     best = max(winners, key=lambda entry: entry.reading.absolute.value * (1 if entry.higher_is_better else -1))
     own = [verdict for verdict in guardrails if verdict.variant == best.variant]
     reasons = [*reasons, f"{best.variant} gains between {best.gain[0]:.1%} and {best.gain[1]:.1%}"]
     reasons += [f"{v.metric} is worse by up to {v.high:.1%}, look at it" for v in own if v.state == "worse"]
     if days_run < experiment.decision.minimum_days:
         wait = f"day {days_run} of at least {experiment.decision.minimum_days}"
-        return Decision("go on", best.variant, (*reasons, wait))
+        return ExperimentDecision("go on", best.variant, (*reasons, wait))
     unproven = [verdict.metric for verdict in own if verdict.state != "held"]
     if experiment.decision.guardrails == "held" and unproven:
         verdict: Literal["stop", "go on"] = "stop" if complete else "go on"
-        return Decision(verdict, best.variant, (*reasons, f"not shown to hold: {', '.join(unproven)}"))
-    return Decision("ship", best.variant, tuple(reasons))
+        return ExperimentDecision(verdict, best.variant, (*reasons, f"not shown to hold: {', '.join(unproven)}"))
+    return ExperimentDecision("ship", best.variant, tuple(reasons))

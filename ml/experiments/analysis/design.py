@@ -17,15 +17,15 @@ from scipy.stats import norm
 
 from ml.arrays import F64
 from ml.errors import InvalidInputError
-from ml.experiments.analysis.group_sequential import boundaries
-from ml.experiments.analysis.history import Baseline
+from ml.experiments.analysis.baseline import Baseline
+from ml.experiments.analysis.group_sequential import critical_values
 from ml.experiments.definition.definition import DecisionRule, Experiment
 
 _BINARY_KINDS = ("proportion", "retention", "funnel")
 
 
 @dataclass(frozen=True)
-class Design:
+class ExperimentDesign:
     """A plan.
 
     units_per_pair: units of control and one treatment together; it is `decision.planned_units` of the definition.
@@ -53,7 +53,9 @@ class Design:
         return abs(self.lift) * sqrt(self.units_per_pair / pair) if pair else float("inf")
 
 
-def plan(experiment: Experiment, past: Baseline, *, power: float, maximum_days: int, cuped: bool = True) -> Design:
+def design_experiment(
+    experiment: Experiment, past: Baseline, *, power: float, maximum_days: int, cuped: bool = True
+) -> ExperimentDesign:
     """Plan an experiment for its own minimum detectable effect, shares, traffic and inference."""
     rule = experiment.decision
     alpha = rule.alpha / len(experiment.treatments)
@@ -76,7 +78,7 @@ def plan(experiment: Experiment, past: Baseline, *, power: float, maximum_days: 
     )
     enough = np.flatnonzero(units >= total)
     days = 7 * ceil((int(enough[0]) + 1) / 7) if len(enough) else None
-    return Design(
+    return ExperimentDesign(
         past, lift, rule.alpha, power, rule.inference, cuped, pair, total, days, past.window_days, units, curve
     )
 
@@ -128,7 +130,7 @@ def _inflation(rule: DecisionRule, alpha: float, power: float) -> float:
         return 1.0
     if rule.inference == "group_sequential":
         shares = [look / rule.looks for look in range(1, rule.looks + 1)]
-        critical = boundaries(shares, alpha, rule.spending)[-1]
+        critical = critical_values(shares, alpha, rule.spending)[-1]
     else:
         # At the planned end the mixture stands at its best ratio, see `readings.always_valid_reading`.
         best = -2 * log(alpha) + log(-2 * log(alpha) + 1)

@@ -25,7 +25,7 @@ CONTROL = 0
 
 
 @dataclass(frozen=True)
-class Estimate:
+class EffectEstimate:
     """Values of two arms and the variances of these values, in the metric's unit."""
 
     control: float
@@ -66,7 +66,7 @@ class Estimate:
         return self.control_units + self.treatment_units
 
 
-def single_look(moments: Moments, variant: int, alpha: float, *, cuped: bool) -> tt.metrics.mean.MeanResult:
+def run_welch_test(moments: Moments, variant: int, alpha: float, *, cuped: bool) -> tt.metrics.mean.MeanResult:
     """Welch's test of a variant against the control, by tea-tasting; intervals hold for one look."""
     names = moments.names
     metric = tt.RatioOfMeans(
@@ -81,14 +81,14 @@ def single_look(moments: Moments, variant: int, alpha: float, *, cuped: bool) ->
     return metric.analyze_aggregates(moments.select(CONTROL), moments.select(variant))
 
 
-def estimate(
+def estimate_effect(
     moments: Moments,
     variant: int,
     *,
     cuped: bool = True,
     minimum_stratum_units: int = 1,
     days: slice = slice(None),
-) -> Estimate:
+) -> EffectEstimate:
     """Estimate a variant's effect, post-stratified over the strata.
 
     Strata with fewer than `minimum_stratum_units` units in either arm are taken together. `days` restricts the
@@ -106,7 +106,7 @@ def estimate(
     weights /= max(weights.sum(), 1.0)
     control, control_variance = _arm(moments.names, arms[CONTROL], weights, coefficient, offset)
     treatment, treatment_variance = _arm(moments.names, arms[variant], weights, coefficient, offset)
-    return Estimate(
+    return EffectEstimate(
         control,
         treatment,
         control_variance,

@@ -37,7 +37,7 @@ def spent_alpha(information: float, alpha: float, spending: str) -> float:
     raise InvalidInputError(f"no spending function {spending!r}; legal: obrien_fleming, pocock")
 
 
-def boundaries(information: list[float], alpha: float, spending: str) -> list[float]:
+def critical_values(information: list[float], alpha: float, spending: str) -> list[float]:
     """Two-sided critical values of |z| at looks with these shares of the planned information, in rising order.
 
     Raises

@@ -13,7 +13,7 @@ from ml.settings.experiments import ExperimentSettings
 
 
 @dataclass(frozen=True)
-class SampleRatio:
+class SampleRatioCheck:
     """Units by variant against the shares of the definition; `expected` sums the steps of the ramp."""
 
     variants: tuple[str, ...]
@@ -33,7 +33,7 @@ class HealthCheck:
     detail: str
 
 
-def sample_ratio(units: Units, experiment: Experiment, alarm_p: float) -> SampleRatio:
+def check_sample_ratio(units: Units, experiment: Experiment, alarm_p: float) -> SampleRatioCheck:
     """Chi-square test of the units' split, each step of the ramp against the shares it had.
 
     Units first seen in a step were split by that step's shares, so a ramp raises no alarm, whatever its totals
@@ -56,7 +56,7 @@ def sample_ratio(units: Units, experiment: Experiment, alarm_p: float) -> Sample
         statistic += float("inf") if counts[~shown].any() else 0.0
         freedom += int(shown.sum()) - 1
     p_value = float(chi2.sf(statistic, freedom)) if freedom else 1.0
-    return SampleRatio(
+    return SampleRatioCheck(
         units.variants,
         tuple(int(count) for count in observed),
         tuple(float(count) for count in expected),
@@ -66,10 +66,10 @@ def sample_ratio(units: Units, experiment: Experiment, alarm_p: float) -> Sample
     )
 
 
-def exposure_checks(
+def check_exposures(
     units: Units,
     counts: ExposureCounts,
-    ratio: SampleRatio,
+    ratio: SampleRatioCheck,
     before: dict[str, float],
     experiment: Experiment,
     settings: ExperimentSettings,
@@ -130,7 +130,7 @@ def _balanced_segments(units: Units, settings: ExperimentSettings) -> HealthChec
     )
 
 
-def _split(ratio: SampleRatio) -> str:
+def _split(ratio: SampleRatioCheck) -> str:
     total = sum(ratio.observed)
     parts = [
         f"{name} {count:,} ({count / total:.2%}, planned {wanted / total:.2%})" if total else f"{name} 0"

@@ -11,7 +11,7 @@ from scipy.stats import chi2, norm
 from statsmodels.stats.meta_analysis import combine_effects
 
 from ml.arrays import F64, I8, I32, Bools
-from ml.experiments.analysis.estimates import CONTROL, Estimate, estimate
+from ml.experiments.analysis.estimates import CONTROL, EffectEstimate, estimate_effect
 from ml.experiments.analysis.exposures import Units
 from ml.experiments.analysis.moments import Moments
 from ml.experiments.analysis.outcomes import UnitDays
@@ -64,18 +64,18 @@ class Novelty:
     days: tuple[DayEffect, ...]
 
 
-def by_segment(
+def estimate_by_segment(
     moments: Moments, strata: list[tuple[int, ...]], names: tuple[str, ...], variant: int
 ) -> Heterogeneity:
     """Effect by segment. strata: the moments' strata that make up each segment."""
     effects = []
     for members, name in zip(strata, names, strict=True):
         part = moments.pick(members)
-        effects.append((name, estimate(part, variant)))
-    return shrink(effects)
+        effects.append((name, estimate_effect(part, variant)))
+    return shrink_effects(effects)
 
 
-def by_weekday(moments: Moments, experiment: Experiment, variant: int) -> Heterogeneity:
+def estimate_by_weekday(moments: Moments, experiment: Experiment, variant: int) -> Heterogeneity:
     """Effect by the UTC weekday on which the unit's day of the experiment began."""
     effects = []
     for weekday in range(7):
@@ -83,11 +83,11 @@ def by_weekday(moments: Moments, experiment: Experiment, variant: int) -> Hetero
             day for day in range(moments.days) if (experiment.starts_at + timedelta(days=day)).weekday() == weekday
         ]
         if days:
-            effects.append((WEEKDAYS[weekday], estimate(moments.pick_days(days), variant)))
-    return shrink(effects)
+            effects.append((WEEKDAYS[weekday], estimate_effect(moments.pick_days(days), variant)))
+    return shrink_effects(effects)
 
 
-def shrink(effects: list[tuple[str, Estimate]]) -> Heterogeneity:
+def shrink_effects(effects: list[tuple[str, EffectEstimate]]) -> Heterogeneity:
     """Empirical Bayes: the spread of the true effects is estimated (Paule and Mandel), each is drawn to the mean.
 
     Groups without a relative effect or a standard error take no part. With fewer than two groups nothing is
@@ -119,7 +119,7 @@ def shrink(effects: list[tuple[str, Estimate]]) -> Heterogeneity:
     return Heterogeneity(groups, float(chi2.sf(combined.q, len(usable) - 1)), sqrt(spread))
 
 
-def novelty(
+def estimate_novelty(
     days: UnitDays,
     units: Units,
     matured: Bools,

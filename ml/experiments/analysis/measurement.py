@@ -10,27 +10,27 @@ import numpy as np
 import tea_tasting as tt
 
 from ml.arrays import I32
-from ml.experiments.analysis.estimates import CONTROL, Estimate, estimate
+from ml.experiments.analysis.estimates import CONTROL, EffectEstimate, estimate_effect
 from ml.experiments.analysis.exposures import Units
-from ml.experiments.analysis.moments import Moments, accumulate
+from ml.experiments.analysis.moments import Moments, accumulate_moments
 from ml.experiments.analysis.outcomes import COVARIATE, NUMERATOR, UnitValues
-from ml.experiments.analysis.quantiles import quantile_estimate
+from ml.experiments.analysis.quantiles import estimate_quantile_effect
 from ml.experiments.definition.definition import Experiment
-from ml.experiments.definition.metrics import Metric, Quantile
+from ml.experiments.definition.metrics import Metric, QuantileMetric
 from ml.settings.experiments import ExperimentSettings
 
 
 @dataclass(frozen=True)
-class Measured:
+class MetricMeasurement:
     """A metric after the units' values are gone: moments, or the values themselves for a quantile."""
 
     moments: Moments | None
-    estimates: tuple[Estimate, ...]
+    estimates: tuple[EffectEstimate, ...]
     winsorized_at: float | None
 
 
 @dataclass(frozen=True)
-class Layout:
+class StratumLayout:
     """How units fall into groups: strata are segments, times ramp steps where these change the shares."""
 
     strata: I32
@@ -39,7 +39,7 @@ class Layout:
     segment_strata: list[tuple[int, ...]]
 
     @classmethod
-    def of(cls, units: Units, experiment: Experiment, as_of: datetime) -> Layout:
+    def of(cls, units: Units, experiment: Experiment, as_of: datetime) -> StratumLayout:
         """Lay out the units of an experiment as of a time."""
         steps = len(experiment.steps) if experiment.shares_change() else 1
         strata = units.segment.astype(np.int32)
@@ -52,27 +52,27 @@ class Layout:
         return cls(strata, days, shape, members)
 
 
-def measure(
-    metric: Metric, values: UnitValues, units: Units, layout: Layout, settings: ExperimentSettings
-) -> Measured:
+def measure_metric(
+    metric: Metric, values: UnitValues, units: Units, layout: StratumLayout, settings: ExperimentSettings
+) -> MetricMeasurement:
     """Estimate a metric for every treatment; strata of too few units are taken together."""
-    if isinstance(metric, Quantile):
+    if isinstance(metric, QuantileMetric):
         numbers = values.columns[NUMERATOR]
         arms = [numbers[values.matured & (units.variant == arm)] for arm in range(len(units.variants))]
-        estimates = tuple(quantile_estimate(arms[CONTROL], arm, metric.quantile) for arm in arms[1:])
-        return Measured(None, estimates, None)
+        estimates = tuple(estimate_quantile_effect(arms[CONTROL], arm, metric.quantile) for arm in arms[1:])
+        return MetricMeasurement(None, estimates, None)
     _, strata, n_days = layout.shape
     group = (units.variant.astype(np.int64) * strata + layout.strata) * n_days + layout.days
     group[~values.matured] = -1
-    moments = accumulate(values.columns, group, layout.shape)
+    moments = accumulate_moments(values.columns, group, layout.shape)
     estimates = tuple(
-        estimate(moments, variant, minimum_stratum_units=settings.minimum_stratum_units)
+        estimate_effect(moments, variant, minimum_stratum_units=settings.minimum_stratum_units)
         for variant in range(1, len(units.variants))
     )
-    return Measured(moments, estimates, values.winsorized_at)
+    return MetricMeasurement(moments, estimates, values.winsorized_at)
 
 
-def difference_before(moments: Moments, n_variants: int) -> float:
+def compare_covariate(moments: Moments, n_variants: int) -> float:
     """Smallest p-value, over the treatments, of a difference in the covariate, with Bonferroni's correction."""
     test = tt.Mean(COVARIATE, equal_var=False, use_t=True)
     control = moments.select(CONTROL)

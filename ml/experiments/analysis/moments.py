@@ -83,7 +83,7 @@ class Moments:
         )
 
 
-def accumulate(
+def accumulate_moments(
     columns: dict[str, F64],
     group: I64,
     shape: tuple[int, int, int],

@@ -13,7 +13,15 @@ import pyarrow.compute as pc
 from ml.arrays import F64, I32, I64, Bools
 from ml.errors import InvalidInputError
 from ml.experiments.analysis.exposures import Units
-from ml.experiments.definition.metrics import Funnel, Metric, Proportion, Quantile, Ratio, Retention, Revenue
+from ml.experiments.definition.metrics import (
+    FunnelMetric,
+    Metric,
+    ProportionMetric,
+    QuantileMetric,
+    RatioMetric,
+    RetentionMetric,
+    RevenueMetric,
+)
 
 NUMERATOR = "numerator"
 DENOMINATOR = "denominator"
@@ -80,7 +88,7 @@ def join_outcomes(outcomes: pa.Table, units: Units, measures: tuple[str, ...]) -
     return UnitDays(len(units), unit, day, outcomes.select(list(measures)), rows)
 
 
-def unit_values(
+def compute_unit_values(
     metric: Metric, days: UnitDays, units: Units, as_of: datetime, ends_at: datetime | None = None
 ) -> UnitValues:
     """Compute a metric's columns for every unit.
@@ -99,24 +107,24 @@ def unit_values(
         inside &= days.day <= units.observed_days(ends_at)[days.unit]
     winsorized_at = None
     columns: dict[str, F64] = {}
-    if isinstance(metric, Ratio):
+    if isinstance(metric, RatioMetric):
         columns[NUMERATOR] = _sum(days, metric.numerator, inside)
         columns[DENOMINATOR] = _sum(days, metric.denominator, inside)
-    elif isinstance(metric, Funnel):
+    elif isinstance(metric, FunnelMetric):
         entered = _sum(days, metric.from_measure, inside) > 0
         columns[NUMERATOR] = (entered & (_sum(days, metric.to_measure, inside) > 0)).astype(np.float64)
         columns[DENOMINATOR] = entered.astype(np.float64)
-    elif isinstance(metric, Proportion):
+    elif isinstance(metric, ProportionMetric):
         columns[NUMERATOR] = (_sum(days, metric.measure, inside) >= metric.at_least).astype(np.float64)
-    elif isinstance(metric, Retention):
+    elif isinstance(metric, RetentionMetric):
         columns[NUMERATOR] = (_sum(days, metric.measure, inside) > 0).astype(np.float64)
-    elif isinstance(metric, Revenue):
+    elif isinstance(metric, RevenueMetric):
         values = _sum(days, metric.measure, inside)
         winsorized_at = winsorization_cap(values[matured], metric.winsorize_quantile)
         columns[NUMERATOR] = np.minimum(values, winsorized_at)
     else:
         columns[NUMERATOR] = _sum(days, metric.measure, inside)
-    if metric.covariate_days and not isinstance(metric, Quantile):
+    if metric.covariate_days and not isinstance(metric, QuantileMetric):
         columns.update(_covariates(metric, days))
     return UnitValues(columns, matured, winsorized_at)
 
@@ -138,14 +146,14 @@ def _covariates(metric: Metric, days: UnitDays) -> dict[str, F64]:
         return {}
     measures = metric.measures
     first = _sum(days, measures[0], before)
-    if isinstance(metric, Ratio):
+    if isinstance(metric, RatioMetric):
         second = _sum(days, measures[-1], before)
         if not _varies(second) or second.sum() == 0:
             return {}
         return {COVARIATE: first, DENOMINATOR_COVARIATE: second}
-    if isinstance(metric, Funnel):
+    if isinstance(metric, FunnelMetric):
         first = _sum(days, metric.to_measure, before)
-    if isinstance(metric, Revenue):
+    if isinstance(metric, RevenueMetric):
         first = np.minimum(first, winsorization_cap(first, metric.winsorize_quantile))
     return {COVARIATE: first} if _varies(first) else {}
 

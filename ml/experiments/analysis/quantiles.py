@@ -14,19 +14,19 @@ import numpy as np
 from scipy.stats import norm
 
 from ml.arrays import F64
-from ml.experiments.analysis.estimates import Estimate
+from ml.experiments.analysis.estimates import EffectEstimate
 
 _Z = float(norm.ppf(0.975))
 
 
-def quantile_estimate(control: F64, treatment: F64, quantile: float) -> Estimate:
+def estimate_quantile_effect(control: F64, treatment: F64, quantile: float) -> EffectEstimate:
     """Compare a quantile of two samples; shapes (n_control,), (n_treatment,)."""
-    left, left_variance = quantile_of_arm(control, quantile)
-    right, right_variance = quantile_of_arm(treatment, quantile)
-    return Estimate(left, right, left_variance, right_variance, len(control), len(treatment))
+    left, left_variance = estimate_quantile(control, quantile)
+    right, right_variance = estimate_quantile(treatment, quantile)
+    return EffectEstimate(left, right, left_variance, right_variance, len(control), len(treatment))
 
 
-def quantile_of_arm(values: F64, quantile: float) -> tuple[float, float]:
+def estimate_quantile(values: F64, quantile: float) -> tuple[float, float]:
     """Return a sample's mid-quantile and the variance of it; NaN below ten values."""
     n = len(values)
     if n < 10:

@@ -11,27 +11,33 @@ import numpy as np
 from scipy.stats import false_discovery_control
 from statsmodels.stats.multitest import multipletests
 
-from ml.experiments.analysis.estimates import Estimate, single_look, variance_explained
+from ml.experiments.analysis.estimates import EffectEstimate, run_welch_test, variance_explained
 from ml.experiments.analysis.exposures import Units
-from ml.experiments.analysis.heterogeneity import Heterogeneity, Novelty, by_segment, by_weekday, novelty
-from ml.experiments.analysis.measurement import Layout, Measured
+from ml.experiments.analysis.heterogeneity import (
+    Heterogeneity,
+    Novelty,
+    estimate_by_segment,
+    estimate_by_weekday,
+    estimate_novelty,
+)
+from ml.experiments.analysis.inference import (
+    BayesianResult,
+    EffectInterval,
+    InferenceResult,
+    infer_always_valid,
+    infer_bayesian,
+    infer_single_look,
+)
+from ml.experiments.analysis.measurement import MetricMeasurement, StratumLayout
 from ml.experiments.analysis.moments import Moments
 from ml.experiments.analysis.outcomes import UnitDays
-from ml.experiments.analysis.readings import (
-    BayesianReading,
-    Interval,
-    Reading,
-    always_valid_reading,
-    bayesian_reading,
-    single_look_reading,
-)
 from ml.experiments.analysis.trajectory import (
-    Look,
-    Point,
-    group_sequential_reading,
-    planned_looks,
+    InterimLook,
+    TrajectoryPoint,
+    evaluate_looks,
+    infer_group_sequential,
     running_p,
-    trace,
+    trace_cohorts,
 )
 from ml.experiments.definition.definition import Experiment
 from ml.experiments.definition.metrics import Metric
@@ -51,11 +57,11 @@ class MetricResult:
     variant: str
     role: str
     higher_is_better: bool
-    estimate: Estimate
-    plain: Reading
-    single_look: Reading
-    always_valid: Reading
-    bayesian: BayesianReading
+    estimate: EffectEstimate
+    plain: InferenceResult
+    single_look: InferenceResult
+    always_valid: InferenceResult
+    bayesian: BayesianResult
     explained: float
     winsorized_at: float | None
     corrected_p: float
@@ -63,32 +69,32 @@ class MetricResult:
 
 
 @dataclass(frozen=True)
-class PrimaryDetail:
+class PrimaryMetricDetail:
     """The primary metric of one treatment, looked at from all sides; `reading` is the one that decides."""
 
     variant: str
-    reading: Reading
-    path: tuple[Point, ...]
-    looks: tuple[Look, ...]
+    reading: InferenceResult
+    path: tuple[TrajectoryPoint, ...]
+    looks: tuple[InterimLook, ...]
     always_valid_p: float
     segments: Heterogeneity
     weekdays: Heterogeneity
     novelty: Novelty | None
 
 
-def metric_result(
+def summarize_metric(
     experiment: Experiment,
     metric: Metric,
     name: str,
     variant: int,
-    measured: Measured,
+    measured: MetricMeasurement,
     settings: ExperimentSettings,
 ) -> MetricResult:
     """Read a metric of one variant, its place in `(control, *treatments)`, not yet corrected."""
     rule = experiment.decision
     found = measured.estimates[variant - 1]
     moments = measured.moments
-    single = single_look_reading(found, rule.alpha)
+    single = infer_single_look(found, rule.alpha)
     plain = single
     if moments is not None and min(found.control_units, found.treatment_units) > 1:
         plain = _welch(moments, variant, rule.alpha)
@@ -104,8 +110,8 @@ def metric_result(
         estimate=found,
         plain=plain,
         single_look=single,
-        always_valid=always_valid_reading(found, rule.alpha, rule.planned_units, settings.burn_in_units),
-        bayesian=bayesian_reading(found, rule.alpha, settings.prior_relative_sd, higher_is_better=better),
+        always_valid=infer_always_valid(found, rule.alpha, rule.planned_units, settings.burn_in_units),
+        bayesian=infer_bayesian(found, rule.alpha, settings.prior_relative_sd, higher_is_better=better),
         explained=variance_explained(moments, variant) if moments is not None else 0.0,
         winsorized_at=measured.winsorized_at,
         corrected_p=1.0,
@@ -113,16 +119,16 @@ def metric_result(
     )
 
 
-def _welch(moments: Moments, variant: int, alpha: float) -> Reading:
-    result = single_look(moments, variant, alpha, cuped=False)
-    return Reading(
-        Interval(result.effect_size, result.effect_size_ci_lower, result.effect_size_ci_upper),
-        Interval(result.rel_effect_size, result.rel_effect_size_ci_lower, result.rel_effect_size_ci_upper),
+def _welch(moments: Moments, variant: int, alpha: float) -> InferenceResult:
+    result = run_welch_test(moments, variant, alpha, cuped=False)
+    return InferenceResult(
+        EffectInterval(result.effect_size, result.effect_size_ci_lower, result.effect_size_ci_upper),
+        EffectInterval(result.rel_effect_size, result.rel_effect_size_ci_lower, result.rel_effect_size_ci_upper),
         result.pvalue,
     )
 
 
-def corrected(
+def correct_p_values(
     experiment: Experiment, results: list[MetricResult], settings: ExperimentSettings
 ) -> tuple[MetricResult, ...]:
     """Correct the p-values of the inference that decides: families of primary and of other metrics apart."""
@@ -146,41 +152,43 @@ def corrected(
     return tuple(corrected)
 
 
-def primary_detail(
+def detail_primary_metric(
     experiment: Experiment,
     metrics: Mapping[str, Metric],
-    measured: Mapping[str, Measured],
+    measured: Mapping[str, MetricMeasurement],
     variant: int,
     days: UnitDays,
     units: Units,
-    layout: Layout,
+    layout: StratumLayout,
     as_of: datetime,
     settings: ExperimentSettings,
     *,
     complete: bool,
-) -> PrimaryDetail:
+) -> PrimaryMetricDetail:
     """Look at the primary metric of one variant from all sides; treatments share the level."""
     rule = experiment.decision
     alpha = rule.alpha / len(experiment.treatments)
     metric, own = metrics[experiment.primary_metric], measured[experiment.primary_metric]
     latest = own.estimates[variant - 1]
-    points: list[Point] = []
+    points: list[TrajectoryPoint] = []
     nothing = Heterogeneity((), float("nan"), float("nan"))
     segments = weekdays = nothing
     if own.moments is not None:
-        points = trace(own.moments, variant, rule, alpha, settings.minimum_stratum_units, settings.burn_in_units)
-        segments = by_segment(own.moments, layout.segment_strata, units.segments, variant)
-        weekdays = by_weekday(own.moments, experiment, variant)
-    looks = planned_looks(points, rule, alpha, complete=complete) if rule.inference == "group_sequential" else []
-    always = always_valid_reading(latest, alpha, rule.planned_units, settings.burn_in_units)
+        points = trace_cohorts(
+            own.moments, variant, rule, alpha, settings.minimum_stratum_units, settings.burn_in_units
+        )
+        segments = estimate_by_segment(own.moments, layout.segment_strata, units.segments, variant)
+        weekdays = estimate_by_weekday(own.moments, experiment, variant)
+    looks = evaluate_looks(points, rule, alpha, complete=complete) if rule.inference == "group_sequential" else []
+    always = infer_always_valid(latest, alpha, rule.planned_units, settings.burn_in_units)
     reading = {
         "always_valid": always,
-        "group_sequential": group_sequential_reading(looks, latest),
-        "fixed": single_look_reading(latest, alpha),
+        "group_sequential": infer_group_sequential(looks, latest),
+        "fixed": infer_single_look(latest, alpha),
     }[rule.inference]
     observed = units.observed_days(as_of)
     window = metric.end_day or max(int(np.median(observed)) if len(observed) else 1, 1)
-    return PrimaryDetail(
+    return PrimaryMetricDetail(
         variant=(experiment.control, *experiment.treatments)[variant],
         reading=reading,
         path=tuple(points),
@@ -188,5 +196,5 @@ def primary_detail(
         always_valid_p=running_p(points, rule, alpha, settings.burn_in_units) if points else always.p_value,
         segments=segments,
         weekdays=weekdays,
-        novelty=novelty(days, units, observed >= window, metric.measures[0], window, variant),
+        novelty=estimate_novelty(days, units, observed >= window, metric.measures[0], window, variant),
     )

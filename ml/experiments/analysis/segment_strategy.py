@@ -16,13 +16,13 @@ import numpy as np
 import pyarrow as pa
 
 from ml.errors import InvalidInputError
-from ml.experiments.analysis.estimates import Estimate, estimate
+from ml.experiments.analysis.estimates import EffectEstimate, estimate_effect
 from ml.experiments.analysis.exposures import resolve_units
-from ml.experiments.analysis.moments import accumulate
-from ml.experiments.analysis.outcomes import join_outcomes, unit_values
-from ml.experiments.analysis.readings import Reading, always_valid_reading
-from ml.experiments.definition.definition import Experiments
-from ml.experiments.definition.metrics import RATIO_KINDS, Quantile
+from ml.experiments.analysis.inference import InferenceResult, infer_always_valid
+from ml.experiments.analysis.moments import accumulate_moments
+from ml.experiments.analysis.outcomes import compute_unit_values, join_outcomes
+from ml.experiments.definition.definition import ExperimentDefinitions
+from ml.experiments.definition.metrics import RATIO_KINDS, QuantileMetric
 from ml.settings.experiments import ExperimentSettings
 
 
@@ -39,15 +39,15 @@ class StrategyResult:
     segments: tuple[str, ...]
     metric: str
     share: float
-    inside: Reading
-    outside: Reading
-    against_nobody: Reading
-    against_everybody: Reading
+    inside: InferenceResult
+    outside: InferenceResult
+    against_nobody: InferenceResult
+    against_everybody: InferenceResult
     verdict: Literal["target", "treat everybody", "treat nobody", "not decided"]
 
 
 def compare_strategy(
-    experiments: Experiments,
+    experiments: ExperimentDefinitions,
     experiment_id: str,
     segments: Sequence[str],
     exposures: pa.Table,
@@ -66,7 +66,7 @@ def compare_strategy(
     """
     experiment = experiments.get(experiment_id)
     metric = experiments.metrics[experiment.primary_metric]
-    if isinstance(metric, Quantile) or metric.kind in RATIO_KINDS:
+    if isinstance(metric, QuantileMetric) or metric.kind in RATIO_KINDS:
         raise InvalidInputError(
             f"{experiment.primary_metric} is a {metric.kind}; a strategy needs a mean or a proportion"
         )
@@ -77,22 +77,22 @@ def compare_strategy(
             f"no unit is in {', '.join(unknown) or 'no segment'}; there are: {', '.join(units.segments)}"
         )
     days = join_outcomes(outcomes, units, metric.measures)
-    values = unit_values(metric, days, units, as_of, experiment.ends_at)
+    values = compute_unit_values(metric, days, units, as_of, experiment.ends_at)
     n_segments = len(units.segments)
     group = units.variant.astype(np.int64) * n_segments + units.segment
     group[~values.matured] = -1
-    moments = accumulate(values.columns, group, (len(units.variants), n_segments, 1))
+    moments = accumulate_moments(values.columns, group, (len(units.variants), n_segments, 1))
     chosen = [i for i, name in enumerate(units.segments) if name in segments]
     others = [i for i in range(n_segments) if i not in chosen]
     if not others:
         raise InvalidInputError("every unit is in these segments: targeting them is treating everybody")
-    everybody = estimate(moments, 1)
-    inside, outside = estimate(moments.pick(chosen), 1), estimate(moments.pick(others), 1)
+    everybody = estimate_effect(moments, 1)
+    inside, outside = estimate_effect(moments.pick(chosen), 1), estimate_effect(moments.pick(others), 1)
     share = inside.units / (inside.units + outside.units)
     rule = experiment.decision
 
-    def read(found: Estimate) -> Reading:
-        return always_valid_reading(found, rule.alpha, rule.planned_units, settings.burn_in_units)
+    def read(found: EffectEstimate) -> InferenceResult:
+        return infer_always_valid(found, rule.alpha, rule.planned_units, settings.burn_in_units)
 
     nobody = read(_policy_gain(inside, share, everybody))
     everyone = read(_policy_gain(outside, -(1 - share), everybody))
@@ -111,7 +111,7 @@ def compare_strategy(
     )
 
 
-def _policy_gain(effect: Estimate, weight: float, everybody: Estimate) -> Estimate:
+def _policy_gain(effect: EffectEstimate, weight: float, everybody: EffectEstimate) -> EffectEstimate:
     """An effect on part of the units as a change of the whole population's mean; kept relative to its control."""
     base = everybody.control
     return replace(
@@ -124,9 +124,9 @@ def _policy_gain(effect: Estimate, weight: float, everybody: Estimate) -> Estima
 
 
 def _verdict(
-    nobody: Reading, everyone: Reading, better: int
+    nobody: InferenceResult, everyone: InferenceResult, better: int
 ) -> Literal["target", "treat everybody", "treat nobody", "not decided"]:
-    def sure(reading: Reading, sign: int) -> bool:
+    def sure(reading: InferenceResult, sign: int) -> bool:
         return (reading.absolute.low if sign > 0 else -reading.absolute.high) > 0
 
     if sure(nobody, better) and sure(everyone, better):

@@ -9,38 +9,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from ml.experiments.analysis.estimates import Estimate, estimate
-from ml.experiments.analysis.group_sequential import boundaries
-from ml.experiments.analysis.moments import Moments
-from ml.experiments.analysis.readings import (
-    Reading,
+from ml.experiments.analysis.estimates import EffectEstimate, estimate_effect
+from ml.experiments.analysis.group_sequential import critical_values
+from ml.experiments.analysis.inference import (
+    InferenceResult,
     always_valid_p,
-    always_valid_reading,
-    repeated_reading,
-    single_look_reading,
+    infer_always_valid,
+    infer_repeated,
+    infer_single_look,
 )
+from ml.experiments.analysis.moments import Moments
 from ml.experiments.definition.definition import DecisionRule
 
 
 @dataclass(frozen=True)
-class Point:
+class TrajectoryPoint:
     """What was known when the units of the first `day + 1` days had seen their window."""
 
     day: int
-    estimate: Estimate
-    single_look: Reading
-    always_valid: Reading
+    estimate: EffectEstimate
+    single_look: InferenceResult
+    always_valid: InferenceResult
 
 
 @dataclass(frozen=True)
-class Look:
+class InterimLook:
     """One planned look: share of the planned units, statistic, critical value."""
 
     day: int
     information: float
     z: float
     boundary: float
-    reading: Reading
+    reading: InferenceResult
 
     @property
     def crossed(self) -> bool:
@@ -48,34 +48,36 @@ class Look:
         return abs(self.z) >= self.boundary
 
 
-def trace(
+def trace_cohorts(
     moments: Moments,
     variant: int,
     rule: DecisionRule,
     alpha: float,
     minimum_stratum_units: int,
     burn_in_units: int,
-) -> list[Point]:
+) -> list[TrajectoryPoint]:
     """Follow the estimate over the cohort days; days that add no unit are left out."""
-    points: list[Point] = []
+    points: list[TrajectoryPoint] = []
     units = 0
     for day in range(moments.days):
-        found = estimate(moments, variant, minimum_stratum_units=minimum_stratum_units, days=slice(0, day + 1))
+        found = estimate_effect(
+            moments, variant, minimum_stratum_units=minimum_stratum_units, days=slice(0, day + 1)
+        )
         if found.units == units or not found.standard_error > 0:
             continue
         units = found.units
         points.append(
-            Point(
+            TrajectoryPoint(
                 day,
                 found,
-                single_look_reading(found, alpha),
-                always_valid_reading(found, alpha, rule.planned_units, burn_in_units),
+                infer_single_look(found, alpha),
+                infer_always_valid(found, alpha, rule.planned_units, burn_in_units),
             )
         )
     return points
 
 
-def running_p(points: list[Point], rule: DecisionRule, alpha: float, burn_in_units: int) -> float:
+def running_p(points: list[TrajectoryPoint], rule: DecisionRule, alpha: float, burn_in_units: int) -> float:
     """Smallest always-valid p-value so far, which is itself always valid."""
     return min(
         (
@@ -87,12 +89,14 @@ def running_p(points: list[Point], rule: DecisionRule, alpha: float, burn_in_uni
     )
 
 
-def planned_looks(points: list[Point], rule: DecisionRule, alpha: float, *, complete: bool) -> list[Look]:
+def evaluate_looks(
+    points: list[TrajectoryPoint], rule: DecisionRule, alpha: float, *, complete: bool
+) -> list[InterimLook]:
     """Looks of a group sequential test so far: the first day on which each planned share of the units was there.
 
     When the test is complete, the last day is its last look and may spend all alpha that is left.
     """
-    days: list[tuple[Point, float]] = []
+    days: list[tuple[TrajectoryPoint, float]] = []
     for look in range(1, rule.looks + 1):
         share = look / rule.looks
         point = next((p for p in points if p.estimate.units >= share * rule.planned_units), None)
@@ -107,20 +111,20 @@ def planned_looks(points: list[Point], rule: DecisionRule, alpha: float, *, comp
         if days and days[-1][0].day == points[-1].day:
             days.pop()
         days.append((points[-1], 1.0))
-    criticals = boundaries([information for _, information in days], alpha, rule.spending)
+    criticals = critical_values([information for _, information in days], alpha, rule.spending)
     return [
-        Look(
+        InterimLook(
             point.day,
             information,
             point.estimate.absolute / point.estimate.standard_error,
             critical,
-            repeated_reading(point.estimate, critical),
+            infer_repeated(point.estimate, critical),
         )
         for (point, information), critical in zip(days, criticals, strict=True)
     ]
 
 
-def group_sequential_reading(looks: list[Look], latest: Estimate) -> Reading:
+def infer_group_sequential(looks: list[InterimLook], latest: EffectEstimate) -> InferenceResult:
     """Reading of the look that stopped the test, else of the last one; before the first look nothing is known."""
     stopped = next((look for look in looks if look.crossed), looks[-1] if looks else None)
-    return stopped.reading if stopped else repeated_reading(latest, inf)
+    return stopped.reading if stopped else infer_repeated(latest, inf)

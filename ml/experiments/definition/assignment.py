@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import I8, Bools
-from ml.arrays.hashing import uniform_many, uniform_one
+from ml.arrays.hashing import bucket_unit, bucket_units
 from ml.errors import InvalidInputError
-from ml.experiments.definition.definition import Experiment, Experiments
+from ml.experiments.definition.definition import Experiment, ExperimentDefinitions
 from ml.experiments.definition.targeting import TARGETING_FIELDS, compile_targeting
 from ml.expressions.language import FieldType
 
@@ -30,7 +30,7 @@ REASONS: tuple[str, ...] = (
     "outside_traffic",
     "not_targeted",
 )
-"""Why a unit has its variant, or none. Tested in the order of `assign_one`."""
+"""Why a unit has its variant, or none. Tested in the order of `assign_unit`."""
 
 NO_VARIANT = -1
 _ARROW_TYPES = {
@@ -54,7 +54,7 @@ class Assignment:
 
 
 @dataclass(frozen=True)
-class Assignments:
+class AssignmentColumns:
     """Answers for a column of units.
 
     `variants` is int8, shape (n_units,): the index into `names`, or -1. `reasons` is int8: the index into
@@ -85,8 +85,8 @@ class _Gates:
     holdout_salts: tuple[tuple[str, float], ...]
 
 
-def assign_one(
-    experiments: Experiments, experiment_id: str, unit_id: str, context: Mapping[str, Any], at: datetime
+def assign_unit(
+    experiments: ExperimentDefinitions, experiment_id: str, unit_id: str, context: Mapping[str, Any], at: datetime
 ) -> Assignment:
     """Assign one unit.
 
@@ -107,32 +107,32 @@ def assign_one(
     if not experiment.is_running(at) or step < 0:
         return answer(None, "not_running")
     control = experiments.global_control
-    if control.share and uniform_one(unit_id, control.salt) < control.share:
+    if control.share and bucket_unit(unit_id, control.salt) < control.share:
         return answer(None, "global_control")
     gates = _gates(experiments, experiment, at)
-    if any(uniform_one(unit_id, salt) < share for salt, share in gates.holdout_salts):
+    if any(bucket_unit(unit_id, salt) < share for salt, share in gates.holdout_salts):
         return answer(None, "holdout")
     if gates.layer_salt is not None:
         low, high = experiment.layer_range
-        if not low <= uniform_one(unit_id, gates.layer_salt) < high:
+        if not low <= bucket_unit(unit_id, gates.layer_salt) < high:
             return answer(None, "outside_layer_range")
-    if uniform_one(unit_id, gates.traffic_salt) >= experiment.steps[step].traffic:
+    if bucket_unit(unit_id, gates.traffic_salt) >= experiment.steps[step].traffic:
         return answer(None, "outside_traffic")
     if experiment.targeting is not None and not compile_targeting(experiment.targeting).matches(context):
         return answer(None, "not_targeted")
-    place = uniform_one(unit_id, gates.variant_salt)
+    place = bucket_unit(unit_id, gates.variant_salt)
     variant = next(name for edge, name in experiment.variant_edges(step) if place < edge)
     return answer(variant, "assigned")
 
 
-def assign_many(
-    experiments: Experiments,
+def assign_units(
+    experiments: ExperimentDefinitions,
     experiment_id: str,
     unit_ids: pa.Array | pa.ChunkedArray,
     context: pa.Table | None,
     at: datetime,
-) -> Assignments:
-    """Assign a column of units at one time, with the answers of `assign_one`.
+) -> AssignmentColumns:
+    """Assign a column of units at one time, with the answers of `assign_unit`.
 
     `context` has one row a unit; it may be None when the experiment targets everyone. Raises ValueError for null
     or empty ids and for a missing or misaligned context.
@@ -154,32 +154,32 @@ def assign_many(
 
         control = experiments.global_control
         if control.share:
-            close("global_control", uniform_many(unit_ids, control.salt) < control.share)
+            close("global_control", bucket_units(unit_ids, control.salt) < control.share)
         for salt, share in gates.holdout_salts:
-            close("holdout", uniform_many(unit_ids, salt) < share)
+            close("holdout", bucket_units(unit_ids, salt) < share)
         if gates.layer_salt is not None:
             low, high = experiment.layer_range
-            place = uniform_many(unit_ids, gates.layer_salt)
+            place = bucket_units(unit_ids, gates.layer_salt)
             close("outside_layer_range", (place < low) | (place >= high))
         traffic = experiment.steps[step].traffic
         if traffic < 1:
-            close("outside_traffic", uniform_many(unit_ids, gates.traffic_salt) >= traffic)
+            close("outside_traffic", bucket_units(unit_ids, gates.traffic_salt) >= traffic)
         if experiment.targeting is not None:
             close("not_targeted", ~_targeted(experiment.targeting, context, len(unit_ids)))
         edges = experiment.variant_edges(step)
         order = np.array([names.index(name) for _, name in edges], dtype=np.int8)
         places = np.searchsorted(
-            [edge for edge, _ in edges[:-1]], uniform_many(unit_ids, gates.variant_salt), side="right"
+            [edge for edge, _ in edges[:-1]], bucket_units(unit_ids, gates.variant_salt), side="right"
         )
         variants[undecided] = order[places[undecided]]
         reasons[undecided] = REASONS.index("assigned")
     for unit_id, name in experiment.overrides.items():
         rows = np.asarray(pc.equal(unit_ids, unit_id))
         variants[rows], reasons[rows] = names.index(name), REASONS.index("override")
-    return Assignments(names, variants, reasons)
+    return AssignmentColumns(names, variants, reasons)
 
 
-def _gates(experiments: Experiments, experiment: Experiment, at: datetime) -> _Gates:
+def _gates(experiments: ExperimentDefinitions, experiment: Experiment, at: datetime) -> _Gates:
     layer = experiment.layer
     layer_salt = None
     if layer is not None:

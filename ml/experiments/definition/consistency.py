@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from itertools import combinations, pairwise
 
 from ml.decisions.rules.rules import compile_rule
-from ml.experiments.definition.definition import Experiment, Experiments
-from ml.experiments.definition.metrics import MEASURES, Quantile
+from ml.experiments.definition.definition import Experiment, ExperimentDefinitions
+from ml.experiments.definition.metrics import MEASURES, QuantileMetric
 from ml.experiments.definition.targeting import compile_targeting
 from ml.expressions.language import ExpressionError
 from ml.site.yaml_lines import Location
@@ -20,7 +20,7 @@ _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 Finding = tuple[Location, str]
 
 
-def inconsistencies(experiments: Experiments) -> Iterator[Finding]:
+def find_inconsistencies(experiments: ExperimentDefinitions) -> Iterator[Finding]:
     """Yield `(location, message)` of every broken rule."""
     for name, metric in experiments.metrics.items():
         for measure in metric.measures:
@@ -104,7 +104,7 @@ def _ramp(experiment: Experiment) -> Iterator[Finding]:
                 )
 
 
-def _references(experiment: Experiment, experiments: Experiments) -> Iterator[Finding]:
+def _references(experiment: Experiment, experiments: ExperimentDefinitions) -> Iterator[Finding]:
     place: Location = ("experiments", experiment.id)
     named: list[tuple[Location, str]] = [((*place, "primary_metric"), experiment.primary_metric)]
     named += [((*place, "secondary_metrics", i), name) for i, name in enumerate(experiment.secondary_metrics)]
@@ -113,7 +113,7 @@ def _references(experiment: Experiment, experiments: Experiments) -> Iterator[Fi
         if name not in experiments.metrics:
             yield location, f"no metric {name!r}; {_legal(name, experiments.metrics)}"
     primary = experiments.metrics.get(experiment.primary_metric)
-    if isinstance(primary, Quantile) and experiment.decision.inference == "group_sequential":
+    if isinstance(primary, QuantileMetric) and experiment.decision.inference == "group_sequential":
         yield (
             (*place, "decision", "inference"),
             "planned looks need a mean, proportion or ratio as primary metric; legal for a quantile: "
@@ -139,7 +139,7 @@ def _references(experiment: Experiment, experiments: Experiments) -> Iterator[Fi
             yield (*place, "targeting"), str(error)
 
 
-def _layer_overlaps(experiments: Experiments) -> Iterator[Finding]:
+def _layer_overlaps(experiments: ExperimentDefinitions) -> Iterator[Finding]:
     for left, right in combinations(experiments.experiments.values(), 2):
         if left.layer is None or left.layer != right.layer:
             continue
@@ -158,7 +158,7 @@ def _layer_overlaps(experiments: Experiments) -> Iterator[Finding]:
             )
 
 
-def _same_aspects(experiments: Experiments) -> Iterator[Finding]:
+def _same_aspects(experiments: ExperimentDefinitions) -> Iterator[Finding]:
     """Two experiments that change the same thing of the same answers must exclude each other."""
     for left, right in combinations(experiments.experiments.values(), 2):
         both = left.aspects & right.aspects

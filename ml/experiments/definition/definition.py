@@ -10,8 +10,8 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ml.errors import TesseraError
-from ml.experiments.definition.effects import ASPECTS, Effects, effects_of
 from ml.experiments.definition.metrics import Metric
+from ml.experiments.definition.service_changes import ASPECTS, ServiceChanges, parse_service_changes
 
 UNITS: tuple[str, ...] = ("user", "anonymous", "session")
 
@@ -33,16 +33,16 @@ class Variant(_Model):
     @classmethod
     def _effects_hold(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
-            effects_of(payload)
+            parse_service_changes(payload)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             raise ValueError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
         return payload
 
     @cached_property
-    def effects(self) -> Effects:
+    def effects(self) -> ServiceChanges:
         """What the service does for this variant."""
-        return effects_of(self.payload)
+        return parse_service_changes(self.payload)
 
 
 class RampStep(_Model):
@@ -57,7 +57,7 @@ class RampStep(_Model):
     shares: Mapping[str, float] | None = None
 
 
-class Guardrail(_Model):
+class GuardrailMetric(_Model):
     """A metric that must not get worse by more than `margin`, relative to control."""
 
     metric: str
@@ -96,7 +96,7 @@ class Experiment(_Model):
     """Slots in which the service lets the variants take effect; none means every one."""
     primary_metric: str
     secondary_metrics: tuple[str, ...] = ()
-    guardrails: tuple[Guardrail, ...] = ()
+    guardrails: tuple[GuardrailMetric, ...] = ()
     minimum_detectable_effect: float = Field(gt=0, lt=10)
     """Smallest relative effect on the primary metric that is worth finding."""
     starts_at: AwareDatetime
@@ -210,7 +210,7 @@ class GlobalControl(_Model):
     salt: str = "global_control"
 
 
-class Experiments(_Model):
+class ExperimentDefinitions(_Model):
     """The whole file, with the metric library merged in."""
 
     version: Literal[1] = 1

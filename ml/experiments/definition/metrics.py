@@ -63,7 +63,7 @@ class _Metric(BaseModel):
         raise NotImplementedError
 
 
-class Proportion(_Metric):
+class ProportionMetric(_Metric):
     """Share of units whose `measure` reaches `at_least` inside the window."""
 
     kind: Literal["proportion"]
@@ -74,7 +74,7 @@ class Proportion(_Metric):
         yield self.measure
 
 
-class Mean(_Metric):
+class MeanMetric(_Metric):
     """Mean over units of the sum of `measure` inside the window."""
 
     kind: Literal["mean"]
@@ -84,7 +84,7 @@ class Mean(_Metric):
         yield self.measure
 
 
-class Revenue(_Metric):
+class RevenueMetric(_Metric):
     """Mean over units of `measure`, each unit's sum cut at a quantile of all buyers of all variants together."""
 
     kind: Literal["revenue"]
@@ -95,7 +95,7 @@ class Revenue(_Metric):
         yield self.measure
 
 
-class Ratio(_Metric):
+class RatioMetric(_Metric):
     """Sum of `numerator` over sum of `denominator`; the unit stays the one that was randomised (delta method)."""
 
     kind: Literal["ratio"]
@@ -107,7 +107,7 @@ class Ratio(_Metric):
         yield self.denominator
 
 
-class Funnel(_Metric):
+class FunnelMetric(_Metric):
     """Share of the units with `from_measure` that also have `to_measure`: one step of a funnel (delta method)."""
 
     kind: Literal["funnel"]
@@ -119,7 +119,7 @@ class Funnel(_Metric):
         yield self.to_measure
 
 
-class Retention(_Metric):
+class RetentionMetric(_Metric):
     """Share of units active, by `measure`, on any day from `from_day` up to and without `to_day`."""
 
     kind: Literal["retention"]
@@ -129,7 +129,7 @@ class Retention(_Metric):
     window_days: None = None
 
     @model_validator(mode="after")
-    def _days_are_ordered(self) -> Retention:
+    def _days_are_ordered(self) -> RetentionMetric:
         if self.from_day >= self.to_day:
             raise ValueError(f"from_day {self.from_day} must be below to_day {self.to_day}")
         return self
@@ -148,7 +148,7 @@ class Retention(_Metric):
         yield self.measure
 
 
-class Quantile(_Metric):
+class QuantileMetric(_Metric):
     """Quantile over units of the sum of `measure` inside the window."""
 
     kind: Literal["quantile"]
@@ -161,7 +161,8 @@ class Quantile(_Metric):
 
 
 Metric = Annotated[
-    Proportion | Mean | Revenue | Ratio | Funnel | Retention | Quantile, Field(discriminator="kind")
+    ProportionMetric | MeanMetric | RevenueMetric | RatioMetric | FunnelMetric | RetentionMetric | QuantileMetric,
+    Field(discriminator="kind"),
 ]
 METRIC_KINDS: tuple[str, ...] = ("proportion", "mean", "revenue", "ratio", "funnel", "retention", "quantile")
 RATIO_KINDS: tuple[str, ...] = ("ratio", "funnel")

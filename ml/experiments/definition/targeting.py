@@ -54,7 +54,7 @@ def compile_targeting(text: str) -> Expression:
     return compile_expression(text, TARGETING_FIELDS)
 
 
-def targeting_context(facts: Mapping[str, Any]) -> dict[str, Any]:
+def build_targeting_context(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The facts that conditions may ask about, each of its field's type; anything else is left out.
 
     Numbers and truths may come as text, as those of a query string do.

@@ -17,7 +17,7 @@ Item = TypeVar("Item", bound=Hashable)
 
 
 @dataclass(frozen=True)
-class Interleaved:
+class InterleavedList:
     """A drafted list; `teams` says for each place whose pick it was: 0 for ranker A, 1 for ranker B."""
 
     items: tuple[Hashable, ...]
@@ -25,7 +25,7 @@ class Interleaved:
 
 
 @dataclass(frozen=True)
-class Preference:
+class RankerPreference:
     """Mean of the users' preference for B over A, in [-1, 1], with a 95 % interval by users.
 
     wins_b, wins_a, ties count users; sign_p is the sign test over the users without a tie.
@@ -40,9 +40,9 @@ class Preference:
     sign_p: float
 
 
-def team_draft(
+def interleave_team_draft(
     ranking_a: Sequence[Item], ranking_b: Sequence[Item], k: int, rng: np.random.Generator
-) -> Interleaved:
+) -> InterleavedList:
     """Draft k items: the team with fewer picks picks next, a coin decides ties; each takes its best item still
     left.
 
@@ -72,10 +72,10 @@ def team_draft(
         items.append(item)
         teams.append(team)
         picks[team] += 1
-    return Interleaved(tuple(items), tuple(teams))
+    return InterleavedList(tuple(items), tuple(teams))
 
 
-def preference(users: I64, clicks_a: F64, clicks_b: F64, alpha: float = 0.05) -> Preference:
+def measure_preference(users: I64, clicks_a: F64, clicks_b: F64, alpha: float = 0.05) -> RankerPreference:
     """Compare the teams' clicks of interleaved lists; each array has one entry a list, shape (n_lists,).
 
     A list prefers the team with more clicks (1 for B, -1 for A, 0 for a tie or no click); a user's preference is
@@ -92,4 +92,4 @@ def preference(users: I64, clicks_a: F64, clicks_b: F64, alpha: float = 0.05) ->
         width = float(student.ppf(1 - alpha / 2, n - 1)) * float(by_user.std(ddof=1)) / sqrt(n)
     decided = wins_a + wins_b
     sign_p = float(binomtest(wins_b, decided).pvalue) if decided else 1.0
-    return Preference(value, value - width, value + width, wins_b, wins_a, n - decided, sign_p)
+    return RankerPreference(value, value - width, value + width, wins_b, wins_a, n - decided, sign_p)

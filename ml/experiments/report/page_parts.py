@@ -11,10 +11,10 @@ from math import isfinite, isnan
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from ml.experiments.analysis.readings import Interval
+from ml.experiments.analysis.inference import EffectInterval
 
 
-def svg(figure: Figure) -> str:
+def render_svg(figure: Figure) -> str:
     """Write a figure as SVG for inside a page; the same figure gives the same text."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "tessera", "svg.fonttype": "none", "font.family": "sans-serif"}):
@@ -27,7 +27,7 @@ def svg(figure: Figure) -> str:
     )
 
 
-def table(head: Iterable[str], lines: Iterable[Iterable[str]], numeric: int) -> str:
+def render_table(head: Iterable[str], lines: Iterable[Iterable[str]], numeric: int) -> str:
     """Write a table; the first `numeric` columns are numbers."""
 
     def cells(values: Iterable[str], tag: str) -> Iterator[str]:
@@ -40,30 +40,30 @@ def table(head: Iterable[str], lines: Iterable[Iterable[str]], numeric: int) -> 
     return f'<div class="scroll"><table><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
-def title(name: str) -> str:
+def format_title(name: str) -> str:
     """A metric's name as a title."""
     return name.replace("_", " ").capitalize()
 
 
-def sentence(text: str) -> str:
+def format_sentence(text: str) -> str:
     """A text as a sentence."""
     text = text[0].upper() + text[1:]
     return text if text.endswith(".") else text + "."
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """A number with four digits, or thousands."""
     if isnan(value):
         return "–"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def relative(value: float) -> str:
+def format_percent(value: float) -> str:
     """A signed percentage."""
     return "–" if isnan(value) else f"{value:+.2%}"
 
 
-def bounds(interval: Interval) -> str:
+def format_bounds(interval: EffectInterval) -> str:
     """Both bounds of an interval in percent."""
     if isnan(interval.low) or isnan(interval.high):
         return "–"
@@ -72,19 +72,19 @@ def bounds(interval: Interval) -> str:
     return f"{interval.low:+.2%} to {interval.high:+.2%}"
 
 
-def p_value(value: float) -> str:
+def format_p_value(value: float) -> str:
     """A p-value with four digits."""
     if isnan(value):
         return "–"
     return "&lt; .0001" if value < 0.0001 else f"{value:.4f}"
 
 
-def p_equals(value: float) -> str:
+def format_p_equation(value: float) -> str:
     """A p-value inside a sentence."""
-    return f"p {p_value(value)}" if value < 0.0001 else f"p = {p_value(value)}"
+    return f"p {format_p_value(value)}" if value < 0.0001 else f"p = {format_p_value(value)}"
 
 
-def chance(value: float) -> str:
+def format_probability(value: float) -> str:
     """A probability in percent."""
     if isnan(value):
         return "–"

@@ -13,11 +13,11 @@ from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from ml.experiments.analysis.analysis import Analysis
-from ml.experiments.analysis.design import Design
+from ml.experiments.analysis.analysis import ExperimentAnalysis
+from ml.experiments.analysis.design import ExperimentDesign
 from ml.experiments.analysis.heterogeneity import Heterogeneity, Novelty
-from ml.experiments.analysis.readings import Interval
-from ml.experiments.analysis.results import PrimaryDetail
+from ml.experiments.analysis.inference import EffectInterval
+from ml.experiments.analysis.results import PrimaryMetricDetail
 
 INK = "#1f2933"
 MUTED = "#7b8794"
@@ -33,11 +33,11 @@ class ForestRow:
     """One line of a forest plot, in relative terms; `good` colours it, None leaves it grey."""
 
     label: str
-    interval: Interval
+    interval: EffectInterval
     good: bool | None = None
 
 
-def forest(rows: Sequence[ForestRow], *, target: float | None = None) -> Figure:
+def plot_forest(rows: Sequence[ForestRow], *, target: float | None = None) -> Figure:
     """Draw effects with intervals, one below the other; `target` marks the minimum detectable effect."""
     figure = Figure(figsize=(WIDTH_INCHES, 0.34 * len(rows) + 0.75), layout="constrained")
     axes = figure.subplots()
@@ -66,7 +66,7 @@ def forest(rows: Sequence[ForestRow], *, target: float | None = None) -> Figure:
     return figure
 
 
-def trajectory(analysis: Analysis, detail: PrimaryDetail) -> Figure | None:
+def plot_trajectory(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -> Figure | None:
     """Draw the relative effect over the cohorts, with the always-valid and the single-look band."""
     path = [point for point in detail.path if isfinite(point.single_look.relative.low)]
     if len(path) < 2:
@@ -114,7 +114,7 @@ def trajectory(analysis: Analysis, detail: PrimaryDetail) -> Figure | None:
     return figure
 
 
-def groups(found: Heterogeneity) -> Figure | None:
+def plot_groups(found: Heterogeneity) -> Figure | None:
     """Draw relative effects by group: grey as measured, blue shrunk."""
     if len(found.groups) < 2:
         return None
@@ -139,7 +139,7 @@ def groups(found: Heterogeneity) -> Figure | None:
     return figure
 
 
-def novelty_by_day(found: Novelty, measure: str) -> Figure:
+def plot_novelty(found: Novelty, measure: str) -> Figure:
     """Draw the daily effect over the days since the exposure."""
     figure = Figure(figsize=(WIDTH_INCHES, 2.5), layout="constrained")
     axes = figure.subplots()
@@ -157,7 +157,7 @@ def novelty_by_day(found: Novelty, measure: str) -> Figure:
     return figure
 
 
-def power_curve(design: Design) -> Figure:
+def plot_power(design: ExperimentDesign) -> Figure:
     """Draw the power of a plan against its days of intake."""
     figure = Figure(figsize=(WIDTH_INCHES, 3.4), layout="constrained")
     axes = figure.subplots()

@@ -6,23 +6,23 @@ from html import escape
 from math import isfinite, isnan
 from pathlib import Path
 
-from ml.experiments.analysis.analysis import Analysis
-from ml.experiments.analysis.decision import rule_in_words
+from ml.experiments.analysis.analysis import ExperimentAnalysis
+from ml.experiments.analysis.decision import describe_decision_rule
 from ml.experiments.analysis.heterogeneity import Heterogeneity
-from ml.experiments.analysis.readings import Interval, Reading
-from ml.experiments.analysis.results import MetricResult, PrimaryDetail
+from ml.experiments.analysis.inference import EffectInterval, InferenceResult
+from ml.experiments.analysis.results import MetricResult, PrimaryMetricDetail
 from ml.experiments.report import plots
 from ml.experiments.report.page_parts import (
-    bounds,
-    chance,
-    number,
-    p_equals,
-    p_value,
-    relative,
-    sentence,
-    svg,
-    table,
-    title,
+    format_bounds,
+    format_number,
+    format_p_equation,
+    format_p_value,
+    format_percent,
+    format_probability,
+    format_sentence,
+    format_title,
+    render_svg,
+    render_table,
 )
 from ml.experiments.report.plots import ForestRow
 
@@ -30,7 +30,7 @@ _STYLE = Path(__file__).with_name("report.css")
 _STATE_CLASS = {"held": "yes", "breached": "no", "worse": "no", "open": "maybe"}
 
 
-def render_report(analysis: Analysis, drift_alarm_p: float) -> str:
+def render_report(analysis: ExperimentAnalysis, drift_alarm_p: float) -> str:
     """Write the page. `drift_alarm_p` is the p-value at which a change with time or weekday is pointed out."""
     experiment = analysis.experiment
     body = "".join(
@@ -53,7 +53,7 @@ def render_report(analysis: Analysis, drift_alarm_p: float) -> str:
     )
 
 
-def _header(analysis: Analysis) -> str:
+def _header(analysis: ExperimentAnalysis) -> str:
     experiment, decision = analysis.experiment, analysis.decision
     planned = (experiment.ends_at - experiment.starts_at).days
     primary = analysis.result(experiment.primary_metric, analysis.primary[0].variant)
@@ -74,22 +74,22 @@ def _header(analysis: Analysis) -> str:
     )
 
 
-def _decision(analysis: Analysis) -> str:
-    reasons = "".join(f"<li>{escape(sentence(reason))}</li>" for reason in analysis.decision.reasons)
+def _decision(analysis: ExperimentAnalysis) -> str:
+    reasons = "".join(f"<li>{escape(format_sentence(reason))}</li>" for reason in analysis.decision.reasons)
     failed = [check for check in analysis.checks if not check.passed]
     warnings = "".join(
         f'<li><span class="no">{escape(check.name.capitalize())}: not so.</span> '
-        f"{escape(sentence(check.detail))}</li>"
+        f"{escape(format_sentence(check.detail))}</li>"
         for check in failed
     )
     return (
         f"<section><h2>Why</h2><ul>{reasons}{warnings}</ul>"
         f'<p class="muted">The rule, stated before the start: '
-        f"{escape(rule_in_words(analysis.experiment))}</p></section>"
+        f"{escape(describe_decision_rule(analysis.experiment))}</p></section>"
     )
 
 
-def _primary(analysis: Analysis, detail: PrimaryDetail) -> str:
+def _primary(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -> str:
     experiment = analysis.experiment
     result = analysis.result(experiment.primary_metric, detail.variant)
     better = 1 if result.higher_is_better else -1
@@ -105,15 +105,16 @@ def _primary(analysis: Analysis, detail: PrimaryDetail) -> str:
             decisive, detail.reading.relative, _good(detail.reading, higher_is_better=result.higher_is_better)
         )
     )
-    drawn = svg(plots.forest(rows, target=better * experiment.minimum_detectable_effect))
-    path = plots.trajectory(analysis, detail)
+    drawn = render_svg(plots.plot_forest(rows, target=better * experiment.minimum_detectable_effect))
+    path = plots.plot_trajectory(analysis, detail)
     metric = analysis.metrics[experiment.primary_metric]
     words = (
-        f"{number(result.estimate.control)} in {escape(experiment.control)}, "
-        f"{number(result.estimate.treatment)} in "
-        f"{escape(detail.variant)}: {relative(result.estimate.relative)}. The chance that "
+        f"{format_number(result.estimate.control)} in {escape(experiment.control)}, "
+        f"{format_number(result.estimate.treatment)} in "
+        f"{escape(detail.variant)}: {format_percent(result.estimate.relative)}. The chance that "
         f"{escape(detail.variant)} is better is "
-        f"{chance(result.bayesian.probability_better)}; history explains {result.explained:.0%} of the variance."
+        f"{format_probability(result.bayesian.probability_better)}; history explains "
+        f"{result.explained:.0%} of the variance."
     )
     looks = ""
     if detail.looks:
@@ -127,22 +128,23 @@ def _primary(analysis: Analysis, detail: PrimaryDetail) -> str:
             )
             for index, look in enumerate(detail.looks, start=1)
         ]
-        looks = "<h3>Planned looks</h3>" + table(
+        looks = "<h3>Planned looks</h3>" + render_table(
             ("Look", "Information", "z", "Critical value", "Crossed"), lines, numeric=4
         )
-    over_time = f"<h3>Over the cohorts</h3>{svg(path)}" if path else ""
+    over_time = f"<h3>Over the cohorts</h3>{render_svg(path)}" if path else ""
     return (
-        f"<section><h2>{escape(title(experiment.primary_metric))}: {escape(detail.variant)}</h2>"
+        f"<section><h2>{escape(format_title(experiment.primary_metric))}: {escape(detail.variant)}</h2>"
         f'<p class="muted">{escape(metric.description)}</p><p>{words}</p>{drawn}{over_time}{looks}</section>'
     )
 
 
-def _metrics(analysis: Analysis) -> str:
+def _metrics(analysis: ExperimentAnalysis) -> str:
     sections = []
     for detail in analysis.primary:
         results = [result for result in analysis.results if result.variant == detail.variant]
         rows = [
-            ForestRow(title(r.metric), _shown(analysis, r).relative, _good_result(analysis, r)) for r in results
+            ForestRow(format_title(r.metric), _shown(analysis, r).relative, _good_result(analysis, r))
+            for r in results
         ]
         body = "".join(_metric_row(analysis, result) for result in results)
         head = "".join(
@@ -162,40 +164,44 @@ def _metrics(analysis: Analysis) -> str:
         )
         sections.append(
             f"<h3>{escape(detail.variant)} against "
-            f"{escape(analysis.experiment.control)}</h3>{svg(plots.forest(rows))}"
+            f"{escape(analysis.experiment.control)}</h3>{render_svg(plots.plot_forest(rows))}"
             f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
         )
     return f"<section><h2>All metrics</h2>{''.join(sections)}</section>"
 
 
-def _metric_row(analysis: Analysis, result: MetricResult) -> str:
+def _metric_row(analysis: ExperimentAnalysis, result: MetricResult) -> str:
     interval = _shown(analysis, result).relative
     css = {True: "yes", False: "no", None: ""}[_good_result(analysis, result)]
     capped = (
-        f" ≤ {number(result.winsorized_at)}" if result.winsorized_at and isfinite(result.winsorized_at) else ""
+        f" ≤ {format_number(result.winsorized_at)}"
+        if result.winsorized_at and isfinite(result.winsorized_at)
+        else ""
     )
     cells = [
-        number(result.estimate.control),
-        number(result.estimate.treatment),
-        f'<span class="{css}">{relative(interval.value)}</span>',
-        bounds(interval),
-        p_value(result.corrected_p),
-        chance(result.bayesian.probability_better),
+        format_number(result.estimate.control),
+        format_number(result.estimate.treatment),
+        f'<span class="{css}">{format_percent(interval.value)}</span>',
+        format_bounds(interval),
+        format_p_value(result.corrected_p),
+        format_probability(result.bayesian.probability_better),
         f"{result.explained:.0%}" if result.explained else "–",
     ]
     return (
-        f'<tr><td>{escape(title(result.metric))}{escape(capped)}<span class="role">{result.role}</span></td>'
+        f"<tr><td>{escape(format_title(result.metric))}{escape(capped)}"
+        f'<span class="role">{result.role}</span></td>'
         + "".join(f'<td class="number">{cell}</td>' for cell in cells)
         + "</tr>"
     )
 
 
-def _guardrails(analysis: Analysis) -> str:
+def _guardrails(analysis: ExperimentAnalysis) -> str:
     if not analysis.guardrails:
         return ""
     lines = "".join(
-        f"<tr><td>{escape(title(v.metric))}</td><td>{escape(v.variant)}</td>"
-        f'<td class="number">{v.margin:.1%}</td><td class="number">{bounds(Interval(0.0, v.low, v.high))}</td>'
+        f"<tr><td>{escape(format_title(v.metric))}</td><td>{escape(v.variant)}</td>"
+        f'<td class="number">{v.margin:.1%}</td>'
+        f'<td class="number">{format_bounds(EffectInterval(0.0, v.low, v.high))}</td>'
         f'<td class="{_STATE_CLASS[v.state]}">{v.state}</td></tr>'
         for v in analysis.guardrails
     )
@@ -209,15 +215,15 @@ def _guardrails(analysis: Analysis) -> str:
     )
 
 
-def _who_and_when(analysis: Analysis, detail: PrimaryDetail, drift_alarm_p: float) -> str:
+def _who_and_when(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail, drift_alarm_p: float) -> str:
     parts = []
     for found, heading, what in (
         (detail.segments, "By segment", "segments"),
         (detail.weekdays, "By weekday of the first exposure", "weekdays"),
     ):
-        figure = plots.groups(found)
+        figure = plots.plot_groups(found)
         if figure is not None:
-            parts.append(f"<h3>{heading}</h3><p>{_differs(found, what, drift_alarm_p)}</p>{svg(figure)}")
+            parts.append(f"<h3>{heading}</h3><p>{_differs(found, what, drift_alarm_p)}</p>{render_svg(figure)}")
     fresh = detail.novelty
     if fresh is not None and not isnan(fresh.p_value):
         measure = analysis.metrics[analysis.experiment.primary_metric].measures[0]
@@ -227,10 +233,10 @@ def _who_and_when(analysis: Analysis, detail: PrimaryDetail, drift_alarm_p: floa
             else "shows no change with time"
         )
         parts.append(
-            f"<h3>Novelty</h3><p>The effect on {escape(title(measure).lower())} {change} "
-            f"({number(fresh.early)} a day in the first half "
-            f"of the window, {number(fresh.late)} in the second, {p_equals(fresh.p_value)}).</p>"
-            + svg(plots.novelty_by_day(fresh, title(measure).lower()))
+            f"<h3>Novelty</h3><p>The effect on {escape(format_title(measure).lower())} {change} "
+            f"({format_number(fresh.early)} a day in the first half "
+            f"of the window, {format_number(fresh.late)} in the second, {format_p_equation(fresh.p_value)}).</p>"
+            + render_svg(plots.plot_novelty(fresh, format_title(measure).lower()))
         )
     if not parts:
         return ""
@@ -243,10 +249,10 @@ def _differs(found: Heterogeneity, what: str, alarm_p: float) -> str:
         if found.p_value < alarm_p
         else f"No sign that the effect differs between {what}"
     )
-    return f"{verdict} ({p_equals(found.p_value)})."
+    return f"{verdict} ({format_p_equation(found.p_value)})."
 
 
-def _health(analysis: Analysis) -> str:
+def _health(analysis: ExperimentAnalysis) -> str:
     lines = "".join(
         f'<tr><td>{escape(check.name.capitalize())}</td><td class="{"yes" if check.passed else "no"}">'
         f"{'yes' if check.passed else 'no'}</td><td>{escape(check.detail)}</td></tr>"
@@ -259,7 +265,7 @@ def _health(analysis: Analysis) -> str:
     )
 
 
-def _reading_aid(analysis: Analysis) -> str:
+def _reading_aid(analysis: ExperimentAnalysis) -> str:
     level = f"{1 - analysis.experiment.decision.alpha:.0%}"
     return (
         f'<section><h2>How to read this</h2><p class="muted">Intervals have level {level}. A single-look '
@@ -275,16 +281,16 @@ def _reading_aid(analysis: Analysis) -> str:
     )
 
 
-def _shown(analysis: Analysis, result: MetricResult) -> Reading:
+def _shown(analysis: ExperimentAnalysis, result: MetricResult) -> InferenceResult:
     return result.always_valid if analysis.experiment.decision.inference == "always_valid" else result.single_look
 
 
-def _good(reading: Reading, *, higher_is_better: bool) -> bool | None:
+def _good(reading: InferenceResult, *, higher_is_better: bool) -> bool | None:
     if reading.absolute.low > 0:
         return higher_is_better
     return not higher_is_better if reading.absolute.high < 0 else None
 
 
-def _good_result(analysis: Analysis, result: MetricResult) -> bool | None:
+def _good_result(analysis: ExperimentAnalysis, result: MetricResult) -> bool | None:
     """Colour a metric only if it changed after correction and its own interval says so too."""
     return _good(_shown(analysis, result), higher_is_better=result.higher_is_better) if result.changed else None

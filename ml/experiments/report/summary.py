@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from ml.experiments.analysis.analysis import Analysis
+from ml.experiments.analysis.analysis import ExperimentAnalysis
 
 
-def summary_table(analysis: Analysis) -> pa.Table:
+def summarize_analysis(analysis: ExperimentAnalysis) -> pa.Table:
     """Effects with the intervals of the inference that decides; relative ones as fractions."""
     always = analysis.experiment.decision.inference == "always_valid"
     rows = []

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from ml.arrays import Bools
 from ml.errors import InvalidInputError
 from ml.local_clock import hour_of, is_within, zone
-from ml.segmentation.features.features import KEY
+from ml.segmentation.features.features import USER_ID
 from ml.settings.segmentation import AudienceSettings
 
 CONSENT = "has_personalization_consent"
@@ -50,7 +50,7 @@ class ContactLog:
 
     def append(self, audience: Audience, at: dt.datetime) -> Path:
         """Log the audience's contacts and who was held out; on disk when this returns."""
-        users = pa.concat_arrays([*_chunks(audience.table.column(KEY)), *_chunks(audience.held_out)])
+        users = pa.concat_arrays([*_chunks(audience.table.column(USER_ID)), *_chunks(audience.held_out)])
         rows, contacted = len(users), audience.table.num_rows
         contacts = pa.table(
             [
@@ -109,7 +109,7 @@ def build_audience(
     """
     if CONSENT not in users.column_names:
         raise InvalidInputError(f"column {CONSENT!r} is missing, so it is not known who may be contacted")
-    ids = users.column(KEY).cast(pa.string())
+    ids = users.column(USER_ID).cast(pa.string())
     quiet_days = max(settings.quiet_days, exclude_contacted_days or 0.0)
     sending = _sending_times(users, now, settings)
     refused = {
@@ -130,7 +130,7 @@ def build_audience(
     left_out["held out"] = int(held.sum())
     chosen = users.filter(pa.array(keep))
     columns = {
-        KEY: chosen.column(KEY).cast(pa.string()),
+        USER_ID: chosen.column(USER_ID).cast(pa.string()),
         "audience": pa.repeat(name, chosen.num_rows),
         "strategy": pa.array([text for text, kept in zip(strategies, keep, strict=True) if kept], pa.string()),
         "send_after": pa.array(sending, pa.timestamp("us", tz="UTC")).filter(pa.array(keep)),
@@ -190,7 +190,7 @@ def send_after(now: dt.datetime, timezone: str | None, quiet: Sequence[tuple[flo
     return None
 
 
-def deliver(audience: Audience, file: Path, log: ContactLog, now: dt.datetime) -> None:
+def deliver_audience(audience: Audience, file: Path, log: ContactLog, now: dt.datetime) -> None:
     """Write the audience as Parquet or CSV, by the file's suffix, and log the contact.
 
     The contact is logged before the file appears: after a crash in between people are written to too rarely, not

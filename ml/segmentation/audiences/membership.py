@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from ml.arrays import Bools
 from ml.errors import TesseraError
 from ml.expressions.language import ExpressionError, compile_expression, fields_of
-from ml.segmentation.audiences.rules import OWN, RuleSegment, assign_rules, with_rfm
-from ml.segmentation.features.features import KEY
+from ml.segmentation.audiences.rules import SITE_FAMILY, RuleSegment, add_rfm_scores, assign_rules
+from ml.segmentation.features.features import USER_ID
 
 ENGAGEMENT = "engagement"
 
@@ -22,23 +22,25 @@ class UnknownSegmentError(TesseraError, LookupError):
 
 
 @dataclass(frozen=True)
-class Members:
+class SegmentMembers:
     """Rows of users in a segment, and the strategy for each of them."""
 
     users: pa.Table
     strategies: list[str]
 
 
-def beside(users: pa.Table, other: pa.Table) -> pa.Table:
+def join_columns(users: pa.Table, other: pa.Table) -> pa.Table:
     """`users` with the columns of `other` that it lacks, by `user_id`; null where `other` has no such user."""
-    rows = pc.index_in(users.column(KEY).cast(pa.string()), value_set=other.column(KEY).cast(pa.string()))
+    rows = pc.index_in(users.column(USER_ID).cast(pa.string()), value_set=other.column(USER_ID).cast(pa.string()))
     for name in other.column_names:
         if name not in users.column_names:
             users = users.append_column(name, other.column(name).combine_chunks().take(rows))
     return users
 
 
-def select_members(selector: str, users: pa.Table, segments: pa.Table | None, rules: list[RuleSegment]) -> Members:
+def select_members(
+    selector: str, users: pa.Table, segments: pa.Table | None, rules: list[RuleSegment]
+) -> SegmentMembers:
     """Members of the segment that `selector` names.
 
     Args:
@@ -52,23 +54,23 @@ def select_members(selector: str, users: pa.Table, segments: pa.Table | None, ru
     UnknownSegmentError.
     """
     by_rule = assign_rules(users, rules)
-    table = beside(with_rfm(users), by_rule)
+    table = join_columns(add_rfm_scores(users), by_rule)
     if segments is not None:
-        table = beside(table, segments)
+        table = join_columns(table, segments)
     engagement = {rule.name: rule.strategy for rule in rules if rule.family == ENGAGEMENT}
     rule = _rule_named(selector, rules)
     if rule is not None:
         family = by_rule.column(rule.family)
-        if rule.family == OWN:
+        if rule.family == SITE_FAMILY:
             mask = np.array([rule.name in names for names in family.to_pylist()], dtype=bool)
         else:
             mask = np.asarray(pc.fill_null(pc.equal(family, rule.name), False))
         chosen = table.filter(pa.array(mask))
-        return Members(chosen, [rule.strategy] * chosen.num_rows)
+        return SegmentMembers(chosen, [rule.strategy] * chosen.num_rows)
     learned = _learned(selector, table)
     chosen = table.filter(pa.array(_by_expression(selector, table, rules) if learned is None else learned))
     classes = chosen.column(ENGAGEMENT).to_pylist() if ENGAGEMENT in chosen.column_names else [None] * len(chosen)
-    return Members(chosen, [engagement.get(name, "") for name in classes])
+    return SegmentMembers(chosen, [engagement.get(name, "") for name in classes])
 
 
 def _rule_named(selector: str, rules: list[RuleSegment]) -> RuleSegment | None:

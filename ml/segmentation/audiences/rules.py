@@ -21,9 +21,9 @@ from scipy.stats import rankdata
 from ml.arrays import F64
 from ml.errors import TesseraError
 from ml.expressions.language import Expression, ExpressionError, FieldType, compile_expression, fields_of
-from ml.segmentation.features.features import KEY, numbers
+from ml.segmentation.features.features import USER_ID, to_floats
 
-OWN = "own"
+SITE_FAMILY = "own"
 CHECKOUT = Path(__file__).resolve().parents[3]
 RFM_COLUMNS = {
     "rfm_recency": ("recency_days", -1),
@@ -33,7 +33,7 @@ RFM_COLUMNS = {
 _KEYS = {"when", "strategy"}
 
 
-class RuleError(TesseraError, ValueError):
+class SegmentRuleError(TesseraError, ValueError):
     """The file of rules cannot be used; the message names the file, family and segment."""
 
 
@@ -51,7 +51,7 @@ class RuleSegment:
         try:
             return compile_expression(self.when, fields)
         except ExpressionError as error:
-            raise RuleError(f"segment {self.family}/{self.name}: {error}") from error
+            raise SegmentRuleError(f"segment {self.family}/{self.name}: {error}") from error
 
 
 def rules_of(home: Path, name: str) -> list[RuleSegment]:
@@ -64,27 +64,29 @@ def load_rules(file: Path) -> list[RuleSegment]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
-        raise RuleError(f"{file}: {error}") from error
+        raise SegmentRuleError(f"{file}: {error}") from error
     if not isinstance(content, dict):
-        raise RuleError(f"{file}: expected families such as `engagement:`, found {type(content).__name__}")
+        raise SegmentRuleError(f"{file}: expected families such as `engagement:`, found {type(content).__name__}")
     return list(_segments(content, file))
 
 
 def _segments(content: dict[str, Any], file: Path) -> Iterator[RuleSegment]:
     for family, segments in content.items():
         if not isinstance(segments, dict):
-            raise RuleError(f"{file}: family {family}: expected segments by name")
+            raise SegmentRuleError(f"{file}: family {family}: expected segments by name")
         for name, rule in segments.items():
             if (
                 not isinstance(rule, dict)
                 or set(rule) != _KEYS
                 or not all(isinstance(v, str) for v in rule.values())
             ):
-                raise RuleError(f"{file}: segment {family}/{name}: expected the texts `when` and `strategy`")
+                raise SegmentRuleError(
+                    f"{file}: segment {family}/{name}: expected the texts `when` and `strategy`"
+                )
             yield RuleSegment(str(family), str(name), rule["when"], rule["strategy"].strip())
 
 
-def with_rfm(table: pa.Table) -> pa.Table:
+def add_rfm_scores(table: pa.Table) -> pa.Table:
     """The table with `rfm_recency`, `rfm_frequency` and `rfm_monetary`, quintiles 1 to 5, 5 the best.
 
     Equal values get equal scores. Who never spent has `rfm_monetary` 1. A missing value gets no score.
@@ -92,15 +94,15 @@ def with_rfm(table: pa.Table) -> pa.Table:
     for name, (column, direction) in RFM_COLUMNS.items():
         if column not in table.column_names or name in table.column_names:
             continue
-        values = numbers(table.column(column))
-        scores = quintiles(direction * values)
+        values = to_floats(table.column(column))
+        scores = score_quintiles(direction * values)
         if name == "rfm_monetary":
             scores[values <= 0] = 1.0
         table = table.append_column(name, pa.array(scores, mask=np.isnan(scores)))
     return table
 
 
-def quintiles(values: F64) -> F64:
+def score_quintiles(values: F64) -> F64:
     """Score 1 to 5 of each value (n,) by its rank among those that are there; equal values score alike."""
     scores = np.full(len(values), np.nan)
     there = np.isfinite(values)
@@ -118,19 +120,19 @@ def assign_rules(table: pa.Table, rules: list[RuleSegment]) -> pa.Table:
         table: the mart `users`, or any table with `user_id` and the columns that the rules read.
         rules: as from `load_rules`.
     """
-    table = with_rfm(table)
+    table = add_rfm_scores(table)
     fields = fields_of(table.schema)
     found: dict[str, npt.NDArray[np.object_]] = {}
     own: list[list[str]] = [[] for _ in range(table.num_rows)]
     for rule in rules:
         holds = np.asarray(rule.compiled(fields).mask(table))
-        if rule.family == OWN:
+        if rule.family == SITE_FAMILY:
             for row in np.flatnonzero(holds):
                 own[row].append(rule.name)
             continue
         names = found.setdefault(rule.family, np.full(table.num_rows, None, dtype=object))
         names[holds & (names == None)] = rule.name  # noqa: E711  elementwise comparison of objects
-    columns: dict[str, Any] = {KEY: table.column(KEY)}
+    columns: dict[str, Any] = {USER_ID: table.column(USER_ID)}
     columns |= {family: pa.array(names.tolist(), pa.string()) for family, names in found.items()}
-    columns[OWN] = pa.array(own, pa.list_(pa.string()))
+    columns[SITE_FAMILY] = pa.array(own, pa.list_(pa.string()))
     return pa.table(columns)

@@ -38,7 +38,7 @@ class SegmentModel(ClusterMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
     def predict(self, Z: F64) -> I64:
         """Segment of each user (n_users,)."""
-        return labels_of(self.membership(Z))
+        return label_users(self.membership(Z))
 
     @abstractmethod
     def reorder(self, order: I64) -> None:
@@ -278,7 +278,7 @@ class HDBSCANSegments(_DensitySegments):
         return f"HDBSCAN, segments of {self.smallest:.0%} or more"
 
 
-def labels_of(shares: F64) -> I64:
+def label_users(shares: F64) -> I64:
     """Segment of the largest membership (n,) from memberships (n, k); noise where the row is zero."""
     if not shares.shape[1]:
         return np.full(len(shares), NOISE, dtype=np.int64)

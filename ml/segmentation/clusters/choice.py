@@ -38,7 +38,7 @@ from ml.segmentation.clusters.measures import (
     sampled_silhouette,
     start_stability,
 )
-from ml.segmentation.clusters.null_reference import NullSilhouette, null_silhouettes
+from ml.segmentation.clusters.null_reference import NullSilhouette, measure_null_silhouettes
 from ml.settings.segmentation import ChoiceSettings
 
 REACH_QUANTILES = (0.5, 0.75, 0.9)
@@ -48,7 +48,7 @@ DENSITY_ROWS = 2_000  # neighbour searches grow faster than linearly; crowds of 
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ClusteringCandidate:
     """One division of the sample with all that was measured of it; the columns of the table of the choice."""
 
     algorithm: str
@@ -70,11 +70,11 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ClusteringChoice:
     """The winner, not yet fitted to everybody (None: no structure), the table and the reason in one sentence."""
 
     make: Callable[[int], SegmentModel] | None
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[ClusteringCandidate, ...]
     reason: str
 
     def table(self) -> pa.Table:
@@ -82,13 +82,13 @@ class Choice:
         return pa.Table.from_pylist([asdict(candidate) for candidate in self.candidates])
 
 
-def choose(
+def choose_clustering(
     Z: F64,
     settings: ChoiceSettings,
     minimum_size: int,
     seed: int,
     incumbent: tuple[str, int] | None = None,
-) -> Choice:
+) -> ClusteringChoice:
     """Compare every algorithm and number of segments on scores Z (n_users, n_components).
 
     Args:
@@ -103,7 +103,9 @@ def choose(
     small = Z[rows[: settings.stability_rows]]
     most = min(settings.segments_max, len(Z) // max(2, minimum_size))
     if len(np.unique(small, axis=0)) <= settings.segments_min or most < settings.segments_min:
-        return Choice(None, (), f"{len(Z)} users are too few, or too alike, to form segments of {minimum_size}")
+        return ClusteringChoice(
+            None, (), f"{len(Z)} users are too few, or too alike, to form segments of {minimum_size}"
+        )
     counts = range(settings.segments_min, most + 1)
     floor = max(settings.minimum_share, minimum_size / len(Z))
     with threadpool_limits(1):  # hundreds of fits of a few milliseconds: threads would only wait for each other
@@ -119,9 +121,9 @@ def _compared(
     floor: float,
     seed: int,
     incumbent: tuple[str, int] | None,
-) -> Choice:
+) -> ClusteringChoice:
     """The choice among all candidates on a sample; what is repeated, on a `small` one."""
-    null = null_silhouettes(
+    null = measure_null_silhouettes(
         sample,
         counts,
         references=settings.null_references,
@@ -129,7 +131,7 @@ def _compared(
         silhouette_rows=settings.silhouette_rows,
         seed=seed,
     )
-    candidates: list[Candidate] = []
+    candidates: list[ClusteringCandidate] = []
     makers: list[Callable[[int], SegmentModel]] = []
     for make, fitted_on in _contenders(settings, sample, counts, seed):
         candidate = _measure(make, fitted_on, small, settings, null=null, seed=seed)
@@ -137,9 +139,9 @@ def _compared(
         makers.append(make)
     winner, reason = _decide(candidates, settings, incumbent)
     if winner is None:
-        return Choice(None, tuple(candidates), reason)
+        return ClusteringChoice(None, tuple(candidates), reason)
     candidates[winner] = replace(candidates[winner], chosen=True)
-    return Choice(makers[winner], tuple(candidates), reason)
+    return ClusteringChoice(makers[winner], tuple(candidates), reason)
 
 
 def _contenders(
@@ -191,7 +193,7 @@ def _measure(
     *,
     null: dict[int, NullSilhouette],
     seed: int,
-) -> Candidate:
+) -> ClusteringCandidate:
     model = make(seed).fit(Z)
     labels = model.predict(Z)
     sizes = np.bincount(labels[labels != NOISE], minlength=max(1, model.n_segments_))
@@ -200,7 +202,7 @@ def _measure(
     reference = null.get(model.n_segments_, null[max(null)])
     random_start = model.algorithm in ("kmeans", "gaussian_mixture")
     divided = model.n_segments_ >= 2
-    return Candidate(
+    return ClusteringCandidate(
         algorithm=model.algorithm,
         description=model.describe(),
         segments=model.n_segments_,
@@ -220,7 +222,7 @@ def _measure(
     )
 
 
-def _refusal(candidate: Candidate, settings: ChoiceSettings, floor: float) -> str:
+def _refusal(candidate: ClusteringCandidate, settings: ChoiceSettings, floor: float) -> str:
     """Why a candidate is not admissible; empty if it is."""
     excess = candidate.silhouette - candidate.null_silhouette
     if candidate.segments < 2:
@@ -240,7 +242,7 @@ def _refusal(candidate: Candidate, settings: ChoiceSettings, floor: float) -> st
 
 
 def _decide(
-    candidates: list[Candidate], settings: ChoiceSettings, incumbent: tuple[str, int] | None
+    candidates: list[ClusteringCandidate], settings: ChoiceSettings, incumbent: tuple[str, int] | None
 ) -> tuple[int | None, str]:
     """Position of the winner, or None, and why."""
     admissible = [i for i, candidate in enumerate(candidates) if not candidate.refused]

@@ -57,7 +57,7 @@ class Discriminants(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray((X - self.mean_) @ self.components_.T)
 
 
-def refine(X: F64, model: KMeansSegments, labels: I64, seed: int) -> tuple[Discriminants, Any] | None:
+def refine_segments(X: F64, model: KMeansSegments, labels: I64, seed: int) -> tuple[Discriminants, Any] | None:
     """Sharpen k-means segments; None if that would change what they are.
 
     Args:

@@ -42,7 +42,7 @@ def match_segments(before: I64, after: I64, ids: list[int], next_id: int) -> tup
     return found, matched
 
 
-def migration(before: pa.Table, after: pa.Table) -> pa.Table:
+def compute_migration(before: pa.Table, after: pa.Table) -> pa.Table:
     """Who moved where: `from_segment, from_name, to_segment, to_name, users, share` of the old segment.
 
     Both tables have `user_id, segment, name`, one row a user. A user only in `after` comes from segment null (name

@@ -51,7 +51,7 @@ def unimodal_quantiles(values: F64) -> tuple[F64, F64]:
     return edges, cumulative
 
 
-class Reference:
+class NullReference:
     """The structureless crowd of the shape of scores Z (n, d), whose columns are principal components."""
 
     def __init__(self, Z: F64) -> None:
@@ -69,12 +69,12 @@ class Reference:
         )
 
 
-def null_silhouettes(
+def measure_null_silhouettes(
     Z: F64, segments: Sequence[int], *, references: int, rows: int, silhouette_rows: int, seed: int
 ) -> dict[int, NullSilhouette]:
     """Silhouette that k-means reaches without structure, for each number of segments."""
     generator = np.random.default_rng(seed)
-    shape = Reference(Z)
+    shape = NullReference(Z)
     found = np.empty((references, len(segments)))
     for reference in range(references):
         drawn = shape.draw(rows, generator)

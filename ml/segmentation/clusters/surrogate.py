@@ -16,7 +16,7 @@ MOST_ROWS = 20_000
 
 
 @dataclass(frozen=True)
-class Surrogate:
+class SurrogateTree:
     """The tree as nested mappings and its fidelity.
 
     A question is `{"feature", "threshold", "yes", "no"}`, where yes means at most the threshold; an answer is
@@ -29,7 +29,7 @@ class Surrogate:
     guess: float
 
 
-def explain(X: F64, names: list[str], segments: I64, leaves: int, minimum_size: int) -> Surrogate | None:
+def fit_surrogate(X: F64, names: list[str], segments: I64, leaves: int, minimum_size: int) -> SurrogateTree | None:
     """Fit a surrogate of so many leaves to raw features X (n_users, n_features) and segment numbers (n_users,).
 
     None if there is nothing to explain: one segment, or one too small to be split for the check of fidelity.
@@ -44,7 +44,7 @@ def explain(X: F64, names: list[str], segments: I64, leaves: int, minimum_size: 
     )
     told = cross_val_predict(tree, X, segments, cv=StratifiedKFold(FOLDS, shuffle=True, random_state=0))
     tree.fit(X, segments)
-    return Surrogate(
+    return SurrogateTree(
         tree=_node(tree.tree_, 0, names, found),
         fidelity=float((told == segments).mean()),
         guess=float(counts.max() / counts.sum()),

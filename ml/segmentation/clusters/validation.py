@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from ml.arrays import F64, I64
 from ml.segmentation.clusters.algorithms import NOISE
-from ml.segmentation.features.features import KEY, numbers
+from ml.segmentation.features.features import USER_ID, to_floats
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class SegmentOutcome:
 
 
 @dataclass(frozen=True)
-class Validity:
+class PredictiveValidity:
     """How much of an outcome's variance lies between segments, and between random segments of the same sizes.
 
     `explained` is eta squared; `by_chance` and `by_chance_high` are mean and 97.5th percentile over random
@@ -41,7 +41,9 @@ class Validity:
     segments: tuple[SegmentOutcome, ...]
 
 
-def validate(assigned: pa.Table, outcomes: pa.Table, draws: int, seed: int = 0) -> list[Validity]:
+def validate_segments(
+    assigned: pa.Table, outcomes: pa.Table, draws: int, seed: int = 0
+) -> list[PredictiveValidity]:
     """Judge segments by what happened after they were formed.
 
     Args:
@@ -50,22 +52,26 @@ def validate(assigned: pa.Table, outcomes: pa.Table, draws: int, seed: int = 0) 
         draws: random divisions of the same sizes.
         seed: of the random divisions.
     """
-    rows = pc.index_in(assigned.column(KEY).cast(pa.string()), value_set=outcomes.column(KEY).cast(pa.string()))
+    rows = pc.index_in(
+        assigned.column(USER_ID).cast(pa.string()), value_set=outcomes.column(USER_ID).cast(pa.string())
+    )
     segments = assigned.column("segment").to_numpy()
     found = []
     for name in outcomes.column_names:
-        if name != KEY:
-            values = np.nan_to_num(numbers(pa.chunked_array([outcomes.column(name).combine_chunks().take(rows)])))
+        if name != USER_ID:
+            values = np.nan_to_num(
+                to_floats(pa.chunked_array([outcomes.column(name).combine_chunks().take(rows)]))
+            )
             found.append(_validity(name, values, segments, draws, seed))
     return found
 
 
-def _validity(name: str, values: F64, segments: I64, draws: int, seed: int) -> Validity:
+def _validity(name: str, values: F64, segments: I64, draws: int, seed: int) -> PredictiveValidity:
     numbers_, codes = np.unique(segments, return_inverse=True)
-    explained = explained_variance(values, codes)
+    explained = eta_squared(values, codes)
     generator = np.random.default_rng(seed)
-    chance = np.array([explained_variance(values, generator.permutation(codes)) for _ in range(draws)])
-    return Validity(
+    chance = np.array([eta_squared(values, generator.permutation(codes)) for _ in range(draws)])
+    return PredictiveValidity(
         outcome=name,
         users=len(values),
         explained=explained,
@@ -80,7 +86,7 @@ def _validity(name: str, values: F64, segments: I64, draws: int, seed: int) -> V
     )
 
 
-def explained_variance(values: F64, codes: I64) -> float:
+def eta_squared(values: F64, codes: I64) -> float:
     """Eta squared: variance of values (n,) between groups 0..k-1 (n,) over all variance; 0 if there is none."""
     counts = np.bincount(codes)
     means = np.bincount(codes, values) / np.maximum(counts, 1)

@@ -21,7 +21,7 @@ from ml.arrays import F64, I64
 from ml.errors import InvalidInputError
 from ml.segmentation.persistence import persistable
 
-KEY = "user_id"
+USER_ID = "user_id"
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Feature:
     key: str | None = None
 
 
-def matches(name: str, patterns: Iterable[str]) -> bool:
+def matches_any(name: str, patterns: Iterable[str]) -> bool:
     """True if `name` equals or matches one of the shell patterns (`*_rate`, `category_shares:*`)."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def is_number(type_: pa.DataType) -> bool:
+def is_numeric(type_: pa.DataType) -> bool:
     """Whether a value of this Arrow type can be a feature by itself."""
     return bool(
         pa.types.is_integer(type_)
@@ -50,17 +50,19 @@ def is_number(type_: pa.DataType) -> bool:
 
 def check_users(table: pa.Table) -> None:
     """Raise ValueError unless `user_id` is there, text or integer, without nulls, one row a user."""
-    if KEY not in table.column_names:
+    if USER_ID not in table.column_names:
         raise InvalidInputError(
-            f"column {KEY!r} is missing; the table has {', '.join(table.column_names) or 'no columns'}"
+            f"column {USER_ID!r} is missing; the table has {', '.join(table.column_names) or 'no columns'}"
         )
-    users = table.column(KEY)
+    users = table.column(USER_ID)
     if users.null_count:
-        raise InvalidInputError(f"column {KEY!r} has {users.null_count} empty values; every row needs its user")
+        raise InvalidInputError(
+            f"column {USER_ID!r} has {users.null_count} empty values; every row needs its user"
+        )
     repeated = len(users) - len(users.unique())
     if repeated:
         raise InvalidInputError(
-            f"column {KEY!r} repeats: {repeated} rows are second rows of a user; give one row per user"
+            f"column {USER_ID!r} repeats: {repeated} rows are second rows of a user; give one row per user"
         )
 
 
@@ -87,14 +89,14 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.features_: list[Feature] = []
         self.dropped_: list[list[str]] = []
         for field in table.schema:
-            if field.name == KEY:
+            if field.name == USER_ID:
                 continue
-            if is_number(field.type):
+            if is_numeric(field.type):
                 self._keep([Feature(field.name, field.name)])
-            elif pa.types.is_map(field.type) and is_number(field.type.item_type):
+            elif pa.types.is_map(field.type) and is_numeric(field.type.item_type):
                 self._keep_usual(field.name, table.column(field.name))
             elif pa.types.is_struct(field.type):
-                children = [child.name for child in field.type if is_number(child.type)]
+                children = [child.name for child in field.type if is_numeric(child.type)]
                 self._keep([Feature(f"{field.name}:{child}", field.name, child) for child in children])
         if not self.features_:
             raise InvalidInputError(f"no numeric column to segment by among {', '.join(table.column_names)}")
@@ -105,15 +107,15 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         used = [
             feature
             for feature in features
-            if (not self.include or matches(feature.name, self.include))
-            and not matches(feature.name, self.exclude)
+            if (not self.include or matches_any(feature.name, self.include))
+            and not matches_any(feature.name, self.exclude)
         ]
         self.features_ += used
         return len(used)
 
     def _keep_usual(self, name: str, column: pa.ChunkedArray) -> None:
         """Add the keys of a map that are not rare, in order; if any of them is used, tell how many are."""
-        counts = pc.value_counts(map_entries(column)[1])
+        counts = pc.value_counts(flatten_map(column)[1])
         usual = counts.filter(pc.greater_equal(counts.field("counts"), self.rare_key * len(column)))
         keys = sorted(usual.field("values").to_pylist())
         rare = len(counts) - len(keys)
@@ -138,12 +140,12 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             column = table.column(name)
             keys = [self.features_[position].key for position in positions]
             if keys == [None]:
-                matrix[:, positions[0]] = numbers(column)
+                matrix[:, positions[0]] = to_floats(column)
             elif pa.types.is_map(column.type):
                 matrix[:, positions] = _map_matrix(column, [str(key) for key in keys])
             else:
                 for position, key in zip(positions, keys, strict=True):
-                    matrix[:, position] = numbers(pc.struct_field(column, str(key)))
+                    matrix[:, position] = to_floats(pc.struct_field(column, str(key)))
         matrix[~np.isfinite(matrix)] = np.nan
         return matrix
 
@@ -172,14 +174,14 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.dropped_ = state["dropped"]
 
 
-def numbers(column: pa.ChunkedArray) -> F64:
+def to_floats(column: pa.ChunkedArray) -> F64:
     """Column of numbers or booleans as float64, null as NaN."""
     return np.asarray(
         pc.fill_null(pc.cast(column, pa.float64(), safe=False), math.nan).to_numpy(), dtype=np.float64
     )
 
 
-def map_entries(column: pa.ChunkedArray) -> tuple[I64, pa.Array, pa.Array]:
+def flatten_map(column: pa.ChunkedArray) -> tuple[I64, pa.Array, pa.Array]:
     """Row number, key and value of every entry of a map column."""
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):
@@ -194,9 +196,9 @@ def map_entries(column: pa.ChunkedArray) -> tuple[I64, pa.Array, pa.Array]:
 def _map_matrix(column: pa.ChunkedArray, keys: list[str]) -> F64:
     """Matrix (n_rows, len(keys)): an absent key is 0, a null map is NaN."""
     matrix = np.zeros((len(column), len(keys)))
-    rows, entry_keys, items = map_entries(column)
+    rows, entry_keys, items = flatten_map(column)
     codes = np.asarray(pc.fill_null(pc.index_in(entry_keys, value_set=pa.array(keys)), -1))
     known = codes >= 0
-    matrix[rows[known], codes[known]] = numbers(pa.chunked_array([items]))[known]
+    matrix[rows[known], codes[known]] = to_floats(pa.chunked_array([items]))[known]
     matrix[np.asarray(column.is_null()), :] = np.nan
     return matrix

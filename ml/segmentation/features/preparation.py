@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from ml.arrays import F64
 from ml.errors import InvalidInputError
-from ml.segmentation.features.features import matches
+from ml.segmentation.features.features import matches_any
 from ml.segmentation.persistence import persistable
 
 MISSING_RULES = ("median", "mean", "zero")
@@ -57,7 +57,9 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _value(self, name: str, values: F64) -> float:
-        rule = next((rule for pattern, rule in (self.rules or {}).items() if matches(name, [pattern])), "median")
+        rule = next(
+            (rule for pattern, rule in (self.rules or {}).items() if matches_any(name, [pattern])), "median"
+        )
         if rule == "median":
             return float(np.median(values))
         if rule == "mean":

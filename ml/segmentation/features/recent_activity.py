@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def features_of_openings(
+def build_recent_features(
     openings: Sequence[tuple[float, str | None]], device: str | None, dayparts: Mapping[str, tuple[int, int]]
 ) -> dict[str, Any]:
     """What the last openings say; all that is not among the columns is missing, and filled like any missing value.

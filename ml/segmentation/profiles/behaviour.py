@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 from ml.arrays import I64, Bools
 from ml.segmentation.clusters.algorithms import NOISE
-from ml.segmentation.features.features import KEY, numbers
+from ml.segmentation.features.features import USER_ID, to_floats
 from ml.segmentation.profiles.triggers import Trigger, find_triggers
-from ml.segmentation.profiles.vocabulary import may_be_told
+from ml.segmentation.profiles.vocabulary import mask_disclosable
 
 FUNNEL = ("view", "cart", "checkout", "purchase")
 MIXES = ("daypart", "device_type", "channel", "country")
@@ -40,7 +40,7 @@ class TypicalSession:
 
 
 @dataclass(frozen=True)
-class Behaviour:
+class SegmentBehaviour:
     """Sessions of one segment in numbers.
 
     `funnel` counts the sessions that came at least so far; `mixes` are shares of sessions by daypart, device,
@@ -64,7 +64,7 @@ class Behaviour:
         return sum(weeks[len(weeks) // 2 :]) / earlier - 1 if len(weeks) >= FEWEST_WEEKS and earlier else None
 
     @classmethod
-    def from_document(cls, entry: Mapping[str, Any]) -> Behaviour:
+    def from_document(cls, entry: Mapping[str, Any]) -> SegmentBehaviour:
         """Inverse of `dataclasses.asdict` after a way through JSON."""
         parts = {
             "weekly_users": tuple(entry["weekly_users"]),
@@ -74,9 +74,9 @@ class Behaviour:
         return cls(**{**entry, **parts})
 
 
-def behaviours(
+def summarize_behaviour(
     sessions: pa.Table, users: pa.Table, segments: I64, hints: Mapping[str, Sequence[str]], minimum_size: int
-) -> dict[int, Behaviour]:
+) -> dict[int, SegmentBehaviour]:
     """Behaviour by segment number, of segments of at least `minimum_size` users.
 
     Args:
@@ -88,10 +88,12 @@ def behaviours(
         hints: purpose of consent → columns that are told only of users who granted it.
         minimum_size: users that a value of a mix needs, too.
     """
-    place = pc.index_in(sessions.column(KEY).cast(pa.string()), value_set=users.column(KEY).cast(pa.string()))
+    place = pc.index_in(
+        sessions.column(USER_ID).cast(pa.string()), value_set=users.column(USER_ID).cast(pa.string())
+    )
     rows = np.asarray(pc.fill_null(place, -1)).astype(np.int64)
     sizes = dict(zip(*(part.tolist() for part in np.unique(segments, return_counts=True)), strict=True))
-    told = {name: may_be_told(users, name, hints) for name in MIXES if name in sessions.column_names}
+    told = {name: mask_disclosable(users, name, hints) for name in MIXES if name in sessions.column_names}
     weeks, count = _weeks(sessions)
     segment_of_session = np.where(rows >= 0, segments[rows], NOISE)
     found = {}
@@ -100,7 +102,7 @@ def behaviours(
         if segment != NOISE and size >= minimum_size and len(own):
             part, people = sessions.take(pa.array(own)), rows[own]
             mixes = {name: _mix(part.column(name), people, mask, minimum_size) for name, mask in told.items()}
-            found[int(segment)] = Behaviour(
+            found[int(segment)] = SegmentBehaviour(
                 sessions=part.num_rows,
                 funnel=_funnel(part) if "funnel_stage" in part.column_names else {},
                 mixes={name: mix for name, mix in mixes.items() if mix},
@@ -134,7 +136,7 @@ def _mix(column: pa.ChunkedArray, people: I64, told: Bools, minimum_size: int) -
 def _median(sessions: pa.Table, name: str, unit: float = 1.0) -> float | None:
     if name not in sessions.column_names:
         return None
-    values = numbers(sessions.column(name))
+    values = to_floats(sessions.column(name))
     values = values[np.isfinite(values)]
     return float(np.median(values)) / unit if len(values) else None
 
@@ -166,7 +168,9 @@ def _typical(sessions: pa.Table) -> tuple[TypicalSession, ...]:
             counts = pa.table({"value": values}).group_by("value").aggregate([("value", "count")])
             usual = counts.sort_by([("value_count", "descending"), ("value", "ascending")])["value"][0]
             sessions = sessions.filter(pc.fill_null(pc.equal(sessions.column(name), usual), False))
-    sizes = np.log1p(np.column_stack([np.nan_to_num(numbers(sessions.column(name))) for name in columns]).clip(0))
+    sizes = np.log1p(
+        np.column_stack([np.nan_to_num(to_floats(sessions.column(name))) for name in columns]).clip(0)
+    )
     found: dict[int, str] = {}
     for kind, quantile in SIZES_OF_VISIT.items():
         row = int(np.abs(sizes - np.quantile(sizes, quantile, axis=0)).sum(axis=1).argmin())

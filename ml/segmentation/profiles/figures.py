@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 
 from ml.arrays import F64, I64
 from ml.segmentation.clusters.algorithms import NOISE
-from ml.segmentation.clusters.choice import Candidate
-from ml.segmentation.profiles.profiles import Profile
-from ml.segmentation.profiles.wording import Wording
+from ml.segmentation.clusters.choice import ClusteringCandidate
+from ml.segmentation.profiles.labels import FeatureLabels
+from ml.segmentation.profiles.profiles import SegmentProfile
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart, and four more.
 COLOURS = (
@@ -40,12 +40,12 @@ ALGORITHM_NAMES = {
 }
 
 
-def colour_of(position: int) -> str:
+def segment_colour(position: int) -> str:
     """Colour of the segment at this position of the profiles."""
     return COLOURS[position % len(COLOURS)]
 
 
-def user_map(Z: F64, segments: I64, profiles: Sequence[Profile], seed: int = 0) -> Figure:
+def plot_user_map(Z: F64, segments: I64, profiles: Sequence[SegmentProfile], seed: int = 0) -> Figure:
     """Users on the two components that separate the segments most, coloured by segment number (n,)."""
     figure, axes = _canvas(7.2, 5.2)
     rows = np.random.default_rng(seed).permutation(len(Z))[:MAP_USERS]
@@ -56,7 +56,7 @@ def user_map(Z: F64, segments: I64, profiles: Sequence[Profile], seed: int = 0) 
     for position, profile in enumerate(profiles):
         inside = segments[rows] == profile.segment
         axes.scatter(
-            x[inside], y[inside], s=6, color=colour_of(position), alpha=0.6, linewidths=0, label=profile.name
+            x[inside], y[inside], s=6, color=segment_colour(position), alpha=0.6, linewidths=0, label=profile.name
         )
     axes.set(xticks=[], yticks=[], xlabel="direction that separates most", ylabel="second direction")
     if profiles:
@@ -76,7 +76,7 @@ def separating_plane(Z: F64, segments: I64) -> tuple[F64, F64]:
     return Z @ directions[0], Z @ directions[1]
 
 
-def choice_plot(candidates: Sequence[Candidate]) -> Figure:
+def plot_choice(candidates: Sequence[ClusteringCandidate]) -> Figure:
     """Silhouette and stability of every candidate by number of segments, beside what no structure would reach."""
     figure = Figure(figsize=(9.0, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -89,7 +89,9 @@ def choice_plot(candidates: Sequence[Candidate]) -> Figure:
             points = [(c.segments, getattr(c, measure)) for c in candidates if c.algorithm == algorithm]
             if points:
                 style = "o-" if algorithm in ("kmeans", "gaussian_mixture") else "s"
-                axes.plot(*zip(*points, strict=True), style, color=colour_of(position), label=label, markersize=4)
+                axes.plot(
+                    *zip(*points, strict=True), style, color=segment_colour(position), label=label, markersize=4
+                )
         chosen = [(c.segments, getattr(c, measure)) for c in candidates if c.chosen]
         if chosen:
             axes.plot(
@@ -102,11 +104,11 @@ def choice_plot(candidates: Sequence[Candidate]) -> Figure:
     return figure
 
 
-def sizes_plot(profiles: Sequence[Profile]) -> Figure:
+def plot_sizes(profiles: Sequence[SegmentProfile]) -> Figure:
     """Users per segment."""
     figure, axes = _canvas(7.2, 0.6 + 0.4 * len(profiles))
     names = [profile.name for profile in profiles]
-    axes.barh(names, [p.size for p in profiles], color=[colour_of(i) for i in range(len(profiles))])
+    axes.barh(names, [p.size for p in profiles], color=[segment_colour(i) for i in range(len(profiles))])
     for position, profile in enumerate(profiles):
         axes.text(profile.size, position, f" {profile.size:,} ({profile.share:.0%})", va="center", fontsize=8)
     axes.invert_yaxis()
@@ -114,7 +116,7 @@ def sizes_plot(profiles: Sequence[Profile]) -> Figure:
     return figure
 
 
-def traits_plot(profiles: Sequence[Profile], wording: Wording, most: int = 20) -> Figure:
+def plot_traits(profiles: Sequence[SegmentProfile], wording: FeatureLabels, most: int = 20) -> Figure:
     """Effect sizes of the features that separate segments most: features × segments, green above, brown below."""
     effects = [{trait.feature: trait.effect for trait in profile.traits} for profile in profiles]
     strongest = {name: max(abs(own[name]) for own in effects) for name in (effects[0] if effects else {})}
@@ -131,7 +133,7 @@ def traits_plot(profiles: Sequence[Profile], wording: Wording, most: int = 20) -
     return figure
 
 
-def migration_plot(moves: pa.Table, colours: Mapping[int, str]) -> Figure:
+def plot_migration(moves: pa.Table, colours: Mapping[int, str]) -> Figure:
     """Flow of users from last time's segments (left) to the present ones (right); bands are as wide as users.
 
     Args:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from ml.segmentation.profiles.behaviour import Behaviour
-from ml.segmentation.profiles.feedback import Feedback
-from ml.segmentation.profiles.profiles import Profile, Trait
-from ml.segmentation.profiles.wording import Wording, listed
+from ml.segmentation.profiles.behaviour import SegmentBehaviour
+from ml.segmentation.profiles.feedback import SegmentFeedback
+from ml.segmentation.profiles.labels import FeatureLabels, join_words
+from ml.segmentation.profiles.profiles import SegmentProfile, Trait
 from ml.segmentation.segmentation import Segmentation
 
 CLEAR_EFFECT = 0.3  # Cohen's d between small (.2) and medium (.5): what a reader would notice
@@ -18,7 +18,7 @@ MOST_LESS = 2
 MOST_INTERESTS = 3
 
 
-def persona_text(profile: Profile, wording: Wording) -> str:
+def write_persona(profile: SegmentProfile, wording: FeatureLabels) -> str:
     """One paragraph; says only what the profile and the sessions show."""
     sentences = [f"{profile.size:,} people, {profile.share:.0%} of all{_trend(profile.behaviour)}."]
     if profile.share < 1:
@@ -26,14 +26,14 @@ def persona_text(profile: Profile, wording: Wording) -> str:
     topics = [word.word.replace("_", " ") for word in profile.interests[:MOST_INTERESTS]]
     if topics:
         sentences.append(
-            f"They care for {listed(topics)}{' more than others do' if profile.share < 1 else ' most'}."
+            f"They care for {join_words(topics)}{' more than others do' if profile.share < 1 else ' most'}."
         )
     if profile.behaviour is not None:
         sentences += _session_sentences(profile.behaviour)
     return " ".join(sentences)
 
 
-def _trend(behaviour: Behaviour | None) -> str:
+def _trend(behaviour: SegmentBehaviour | None) -> str:
     change = behaviour.trend if behaviour else None
     if change is None:
         return ""
@@ -42,7 +42,7 @@ def _trend(behaviour: Behaviour | None) -> str:
     return f"; {abs(change):.0%} {'more' if change > 0 else 'fewer'} of them come each week than before"
 
 
-def _trait_sentences(traits: tuple[Trait, ...], wording: Wording) -> Iterator[str]:
+def _trait_sentences(traits: tuple[Trait, ...], wording: FeatureLabels) -> Iterator[str]:
     more = [trait for trait in traits if trait.effect >= CLEAR_EFFECT][:MOST_MORE]
     less = [trait for trait in traits if trait.effect <= -CLEAR_EFFECT][:MOST_LESS]
     if more:
@@ -53,19 +53,19 @@ def _trait_sentences(traits: tuple[Trait, ...], wording: Wording) -> Iterator[st
         yield "In no feature clearly unlike the others."
 
 
-def _compared(trait: Trait, wording: Wording) -> str:
+def _compared(trait: Trait, wording: FeatureLabels) -> str:
     here, there = (wording.value(trait.feature, value) for value in (trait.mean, trait.mean_outside))
     return f"{wording.label(trait.feature)} {here} (others {there})"
 
 
-def _session_sentences(behaviour: Behaviour) -> Iterator[str]:
+def _session_sentences(behaviour: SegmentBehaviour) -> Iterator[str]:
     habits = []
     for name, preposition in (("daypart", "in the"), ("device_type", "on")):
         if name in behaviour.mixes:
             value, share = next(iter(behaviour.mixes[name].items()))
             habits.append(f"{share:.0%} of visits {preposition} {value}")
     if habits:
-        yield f"They come with {listed(habits)}."
+        yield f"They come with {join_words(habits)}."
     if behaviour.median_pages and behaviour.median_minutes is not None:
         pages = f"{behaviour.median_pages:.0f} {'page' if behaviour.median_pages == 1 else 'pages'}"
         yield f"A usual visit has {pages} in {behaviour.median_minutes:.1f} minutes."
@@ -74,11 +74,11 @@ def _session_sentences(behaviour: Behaviour) -> Iterator[str]:
         bought = behaviour.funnel["purchase"] / behaviour.funnel["view"]
         yield f"{bought:.1%} of visits end in a purchase{f'; {lost}' if lost else ''}."
     if behaviour.triggers:
-        told = listed([f"{signal_words(t.signal)} (×{t.lift:.1f})" for t in behaviour.triggers[:3]])
+        told = join_words([f"{describe_signal(t.signal)} (×{t.lift:.1f})" for t in behaviour.triggers[:3]])
         yield f"Visits convert more often after {told}."
 
 
-def signal_words(name: str) -> str:
+def describe_signal(name: str) -> str:
     """A micro-interaction as words: `hover:price` is "hover on price"."""
     return name.replace(":", " on ").replace("_", " ")
 
@@ -91,11 +91,11 @@ def _largest_loss(funnel: dict[str, int]) -> str:
     return f"{1 - purchases / checkouts:.0%} of checkouts are broken off"
 
 
-def tell_personas(
+def write_personas(
     found: Segmentation,
-    wording: Wording,
-    behaviours: Mapping[int, Behaviour] | None = None,
-    feedback: Mapping[int, Feedback] | None = None,
+    wording: FeatureLabels,
+    behaviours: Mapping[int, SegmentBehaviour] | None = None,
+    feedback: Mapping[int, SegmentFeedback] | None = None,
 ) -> None:
     """Write sessions, feedback and persona into the profiles of a segmentation."""
     behaviours, feedback = behaviours or {}, feedback or {}
@@ -105,4 +105,4 @@ def tell_personas(
             behaviour=behaviours.get(profile.segment),
             feedback=feedback.get(profile.segment, profile.feedback),
         )
-        found.profiles[index] = replace(told, persona=persona_text(told, wording))
+        found.profiles[index] = replace(told, persona=write_persona(told, wording))

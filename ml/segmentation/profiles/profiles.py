@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from ml.arrays import F64, Bools
-from ml.segmentation.features.features import KEY
-from ml.segmentation.profiles.behaviour import Behaviour
-from ml.segmentation.profiles.feedback import Feedback
+from ml.segmentation.features.features import USER_ID
+from ml.segmentation.profiles.behaviour import SegmentBehaviour
+from ml.segmentation.profiles.feedback import SegmentFeedback
 from ml.segmentation.profiles.vocabulary import WordShare
 
 EXAMPLES = 5
@@ -62,7 +62,7 @@ class Trait:
 
 
 @dataclass(frozen=True)
-class Profile:
+class SegmentProfile:
     """One segment, described; `shares_before` are its shares in the runs before, the latest last."""
 
     segment: int
@@ -75,11 +75,11 @@ class Profile:
     interests: tuple[WordShare, ...] = ()
     shares_before: tuple[float, ...] = ()
     persona: str = ""
-    behaviour: Behaviour | None = None
-    feedback: Feedback = field(default_factory=Feedback)
+    behaviour: SegmentBehaviour | None = None
+    feedback: SegmentFeedback = field(default_factory=SegmentFeedback)
 
     @classmethod
-    def from_document(cls, entry: Mapping[str, Any]) -> Profile:
+    def from_document(cls, entry: Mapping[str, Any]) -> SegmentProfile:
         """Inverse of `dataclasses.asdict` after a way through JSON."""
         parts = {
             "traits": tuple(Trait(**trait) for trait in entry["traits"]),
@@ -87,13 +87,13 @@ class Profile:
             "interests": tuple(WordShare(**word) for word in entry["interests"]),
             "examples": tuple(entry["examples"]),
             "shares_before": tuple(entry["shares_before"]),
-            "behaviour": Behaviour.from_document(entry["behaviour"]) if entry["behaviour"] else None,
-            "feedback": Feedback(**entry["feedback"]),
+            "behaviour": SegmentBehaviour.from_document(entry["behaviour"]) if entry["behaviour"] else None,
+            "feedback": SegmentFeedback(**entry["feedback"]),
         }
         return cls(**{**entry, **parts})
 
 
-def traits(X: F64, names: list[str], inside: Bools) -> tuple[Trait, ...]:
+def compute_traits(X: F64, names: list[str], inside: Bools) -> tuple[Trait, ...]:
     """Every feature of X (n_users, n_features), strongest effect first; `inside` (n_users,) marks the segment."""
     if not inside.any() or inside.all():
         means = X.mean(axis=0)
@@ -109,14 +109,14 @@ def traits(X: F64, names: list[str], inside: Bools) -> tuple[Trait, ...]:
     return tuple(sorted(found, key=lambda trait: (-abs(trait.effect), trait.feature)))
 
 
-def example_users(table: pa.Table, inside: Bools, closeness: F64) -> tuple[str, ...]:
+def select_example_users(table: pa.Table, inside: Bools, closeness: F64) -> tuple[str, ...]:
     """Ids of up to `EXAMPLES` members with the surest membership."""
     members = np.flatnonzero(inside)
     best = members[np.argsort(-closeness[members], kind="stable")[:EXAMPLES]]
-    return tuple(str(user) for user in table.column(KEY).take(pa.array(best)).to_pylist())
+    return tuple(str(user) for user in table.column(USER_ID).take(pa.array(best)).to_pylist())
 
 
-def profile_table(profiles: Sequence[Profile]) -> pa.Table:
+def build_profile_table(profiles: Sequence[SegmentProfile]) -> pa.Table:
     """The mart `segment_profiles`: one row per described segment, without example users; `behaviour` is JSON."""
     rows = [
         {

@@ -15,19 +15,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from ml.segmentation.clusters.algorithms import NOISE
-from ml.segmentation.clusters.validation import Validity
+from ml.segmentation.clusters.validation import PredictiveValidity
 from ml.segmentation.profiles.behaviour import FUNNEL
 from ml.segmentation.profiles.figures import (
     NOISE_COLOUR,
-    choice_plot,
-    colour_of,
-    migration_plot,
-    traits_plot,
-    user_map,
+    plot_choice,
+    plot_migration,
+    plot_traits,
+    plot_user_map,
+    segment_colour,
 )
-from ml.segmentation.profiles.personas import signal_words
-from ml.segmentation.profiles.profiles import Profile
-from ml.segmentation.profiles.wording import Wording, number, readable
+from ml.segmentation.profiles.labels import FeatureLabels, format_number, to_words
+from ml.segmentation.profiles.personas import describe_signal
+from ml.segmentation.profiles.profiles import SegmentProfile
 from ml.segmentation.segmentation import Segmentation
 from ml.settings.segmentation import SegmentationSettings
 
@@ -37,11 +37,11 @@ SPARKLINE = (120.0, 26.0)  # width and height in CSS pixels
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ReportSupplement:
     """What a report can show beside the segmentation itself, each part if it is known."""
 
     moves: pa.Table | None = None
-    validity: Sequence[Validity] = ()
+    validity: Sequence[PredictiveValidity] = ()
 
 
 def write_report(
@@ -49,14 +49,14 @@ def write_report(
     found: Segmentation,
     table: pa.Table,
     settings: SegmentationSettings,
-    evidence: Evidence | None = None,
+    evidence: ReportSupplement | None = None,
 ) -> None:
     """Write the report of a segmentation of `table`; the file needs no other.
 
     Segments too small to have a profile are counted but not described.
     """
-    evidence = evidence or Evidence()
-    wording = Wording(settings.labels)
+    evidence = evidence or ReportSupplement()
+    wording = FeatureLabels(settings.labels)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -64,17 +64,22 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"label": wording.label, "number": number, "readable": readable, "signal": signal_words}
-    colours = {profile.segment: colour_of(place) for place, profile in enumerate(found.profiles)}
+    environment.filters |= {
+        "label": wording.label,
+        "number": format_number,
+        "readable": to_words,
+        "signal": describe_signal,
+    }
+    colours = {profile.segment: segment_colour(place) for place, profile in enumerate(found.profiles)}
     segments = found.assign(table).column("segment").to_numpy()
     moves = _told_moves(evidence.moves, settings.minimum_segment_size)
-    figures = {"map": (user_map(found.scores(table), segments, found.profiles), "png")}
+    figures = {"map": (plot_user_map(found.scores(table), segments, found.profiles), "png")}
     if len(found.profiles) > 1:
-        figures["traits"] = (traits_plot(found.profiles, wording), "svg")
+        figures["traits"] = (plot_traits(found.profiles, wording), "svg")
     if found.candidates:
-        figures["choice"] = (choice_plot(found.candidates), "svg")
+        figures["choice"] = (plot_choice(found.candidates), "svg")
     if moves:
-        figures["migration"] = (migration_plot(moves, colours), "svg")
+        figures["migration"] = (plot_migration(moves, colours), "svg")
     html = environment.get_template(TEMPLATE).render(
         found=found,
         users=table.num_rows,
@@ -87,7 +92,7 @@ def write_report(
         funnel=_funnel(found.profiles),
         validity=evidence.validity,
         moves=moves.to_pylist() if moves else [],
-        pictures={name: picture(figure, format_) for name, (figure, format_) in figures.items()},
+        pictures={name: encode_figure(figure, format_) for name, (figure, format_) in figures.items()},
     )
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(html, encoding="utf-8")
@@ -99,7 +104,7 @@ def _told_moves(moves: pa.Table | None, minimum_size: int) -> pa.Table | None:
     return told if told and told.num_rows else None
 
 
-def _card(profile: Profile, wording: Wording, colours: dict[int, str]) -> dict[str, Any]:
+def _card(profile: SegmentProfile, wording: FeatureLabels, colours: dict[int, str]) -> dict[str, Any]:
     """A profile with what its card draws."""
     return {
         "profile": profile,
@@ -119,7 +124,7 @@ def _card(profile: Profile, wording: Wording, colours: dict[int, str]) -> dict[s
     }
 
 
-def _told_elsewhere(profile: Profile) -> set[str]:
+def _told_elsewhere(profile: SegmentProfile) -> set[str]:
     """Columns that the card tells as interests or visits."""
     return {
         *(profile.behaviour.mixes if profile.behaviour else ()),
@@ -139,7 +144,7 @@ def _sparkline(values: Sequence[int]) -> str:
     )
 
 
-def _funnel(profiles: Sequence[Profile]) -> list[dict[str, Any]]:
+def _funnel(profiles: Sequence[SegmentProfile]) -> list[dict[str, Any]]:
     """Of each segment with a funnel: share of visits that reach each step, bar's width in %, and loss."""
     told = [p for p in profiles if p.behaviour and p.behaviour.funnel.get("cart")]
     shares = {
@@ -165,7 +170,7 @@ def _funnel(profiles: Sequence[Profile]) -> list[dict[str, Any]]:
     ]
 
 
-def picture(figure: Figure, format_: str) -> str:
+def encode_figure(figure: Figure, format_: str) -> str:
     """A figure as a `data:` address."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format=format_, dpi=130)

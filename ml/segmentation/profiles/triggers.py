@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import Bools
-from ml.segmentation.features.features import map_entries, numbers
+from ml.segmentation.features.features import flatten_map, to_floats
 
 SIGNALS = "signals_before_conversion"
 FEWEST_SESSIONS = 30  # with and without a signal, below which a lift is not told
@@ -37,8 +37,8 @@ def find_triggers(sessions: pa.Table) -> tuple[Trigger, ...]:
     if not {SIGNALS, "is_converted"} <= set(sessions.column_names):
         return ()
     converted = np.asarray(pc.fill_null(sessions.column("is_converted"), False))
-    rows, keys, counts = map_entries(sessions.column(SIGNALS))
-    happened = numbers(pa.chunked_array([counts])) > 0
+    rows, keys, counts = flatten_map(sessions.column(SIGNALS))
+    happened = to_floats(pa.chunked_array([counts])) > 0
     encoded = keys.dictionary_encode()
     codes = np.asarray(encoded.indices)
     found = []

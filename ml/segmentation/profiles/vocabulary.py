@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import Bools
-from ml.segmentation.features.features import KEY, map_entries, matches, numbers
+from ml.segmentation.features.features import USER_ID, flatten_map, matches_any, to_floats
 
 MOST_WORDS = 8
 MOST_INTERESTS = 6
@@ -33,7 +33,7 @@ class WordShare:
     share_outside: float
 
 
-def word_shares(
+def compute_word_shares(
     table: pa.Table, inside: Bools, columns: list[str], minimum_size: int, hints: Mapping[str, Sequence[str]]
 ) -> tuple[WordShare, ...]:
     """Words of text or list columns that are more frequent in the segment than outside, largest difference first.
@@ -42,7 +42,7 @@ def word_shares(
     """
     found: list[WordShare] = []
     for column in columns:
-        known = may_be_told(table, column, hints)
+        known = mask_disclosable(table, column, hints)
         members = int((known & inside).sum())
         here = _frequencies(table, column, pa.array(known & inside))
         there = _frequencies(table, column, pa.array(known & ~inside))
@@ -54,7 +54,7 @@ def word_shares(
     return tuple(sorted(found, key=_by_difference)[:MOST_WORDS])
 
 
-def interests(table: pa.Table, inside: Bools, minimum_size: int) -> tuple[WordShare, ...]:
+def compute_interests(table: pa.Table, inside: Bools, minimum_size: int) -> tuple[WordShare, ...]:
     """Categories and tags that the segment cares for more than others do, largest difference of mean shares first.
 
     An interest is told if `minimum_size` users of the segment have it.
@@ -69,10 +69,10 @@ def interests(table: pa.Table, inside: Bools, minimum_size: int) -> tuple[WordSh
 
 
 def _affinities(column: pa.ChunkedArray, name: str, inside: Bools, minimum_size: int) -> list[WordShare]:
-    rows, keys, items = map_entries(column)
+    rows, keys, items = flatten_map(column)
     encoded = keys.dictionary_encode()
     words, codes = encoded.dictionary.to_pylist(), np.asarray(encoded.indices)
-    values = np.nan_to_num(numbers(pa.chunked_array([items])))
+    values = np.nan_to_num(to_floats(pa.chunked_array([items])))
     there = np.asarray(column.is_valid())
     own = inside[rows]
     users = np.bincount(codes[own & (values > 0)], minlength=len(words))
@@ -82,16 +82,16 @@ def _affinities(column: pa.ChunkedArray, name: str, inside: Bools, minimum_size:
     return [WordShare(name, words[i], float(share[i]), float(outside[i])) for i in np.flatnonzero(told)]
 
 
-def may_be_told(table: pa.Table, column: str, hints: Mapping[str, Sequence[str]]) -> Bools:
+def mask_disclosable(table: pa.Table, column: str, hints: Mapping[str, Sequence[str]]) -> Bools:
     """Of which users (n,) the column may be told: who somebody is only of those who granted the purpose for it.
 
     Where the table has no `consents`, such a column is told of nobody.
     """
-    purpose = next((purpose for purpose, patterns in hints.items() if matches(column, patterns)), None)
-    return np.ones(table.num_rows, dtype=bool) if purpose is None else granted(table, purpose)
+    purpose = next((purpose for purpose, patterns in hints.items() if matches_any(column, patterns)), None)
+    return np.ones(table.num_rows, dtype=bool) if purpose is None else mask_granted(table, purpose)
 
 
-def granted(table: pa.Table, purpose: str) -> Bools:
+def mask_granted(table: pa.Table, purpose: str) -> Bools:
     """Which users (n,) granted a purpose; nobody where the table does not say."""
     allowed = np.zeros(table.num_rows, dtype=bool)
     if CONSENTS in table.column_names and table.num_rows:
@@ -101,7 +101,7 @@ def granted(table: pa.Table, purpose: str) -> Bools:
     return allowed
 
 
-def text_columns(table: pa.Table) -> list[str]:
+def select_text_columns(table: pa.Table) -> list[str]:
     """Columns of words that can describe a segment: text or lists of text, but no column of ids."""
     found = []
     for field_ in table.schema:
@@ -109,7 +109,7 @@ def text_columns(table: pa.Table) -> list[str]:
         if pa.types.is_dictionary(type_):
             type_ = type_.value_type
         is_text = pa.types.is_string(type_) or pa.types.is_large_string(type_)
-        if is_text and field_.name not in (KEY, CONSENTS) and not field_.name.endswith("_id"):
+        if is_text and field_.name not in (USER_ID, CONSENTS) and not field_.name.endswith("_id"):
             found.append(field_.name)
     return found
 

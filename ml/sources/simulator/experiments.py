@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml.arrays import Bools
-from ml.arrays.hashing import uniform_many
+from ml.arrays.hashing import bucket_units
 from ml.settings.simulator import PlantedChangeSettings
 from ml.sources.simulator.randomness import Ints
 from ml.sources.simulator.topics import CATEGORY_NAMES
@@ -54,7 +54,7 @@ def planted_experiments(knobs: PlantedChangeSettings, planned_days: int) -> tupl
 
 def is_treated(user_ids: pa.Array, experiment_id: str) -> Bools:
     """(n,) whether each user is in the treatment group, exactly as the product itself assigns the ids."""
-    return np.asarray(uniform_many(user_ids, f"variant:{experiment_id}") < TREATED_SHARE)
+    return np.asarray(bucket_units(user_ids, f"variant:{experiment_id}") < TREATED_SHARE)
 
 
 def segment_names(favourite_category: Ints) -> list[str]:

@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 from scipy.stats import binom, chi2, chi2_contingency, chisquare, kstest
 
-from ml.arrays.hashing import hash_bytes, hash_column, uniform_many, uniform_one
+from ml.arrays.hashing import bucket_unit, bucket_units, hash_bytes, hash_column
 
 
 def test_the_hash_is_the_published_murmurhash64a():
@@ -15,8 +15,8 @@ def test_the_hash_is_the_published_murmurhash64a():
 def test_a_column_and_its_strings_hash_alike_for_100_000_ids():
     ids = [f"{'ü' if i % 7 == 0 else 'u'}{i:x}-{'x' * (i % 29)}" for i in range(100_000)]
     ids[5] = "a"
-    many = uniform_many(pa.array(ids), "salt")
-    assert np.array_equal(many, [uniform_one(unit, "salt") for unit in ids])
+    many = bucket_units(pa.array(ids), "salt")
+    assert np.array_equal(many, [bucket_unit(unit, "salt") for unit in ids])
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_ids_that_are_no_strings_are_refused():
 
 @pytest.mark.parametrize("form", ["{}", "user-{}", "{:032x}"])
 def test_places_are_uniform_for_ids_that_count_up(form):
-    places = uniform_many(pa.array([form.format(i) for i in range(100_000)]), "uniform")
+    places = bucket_units(pa.array([form.format(i) for i in range(100_000)]), "uniform")
     assert kstest(places, "uniform").pvalue > 0.001
     assert chisquare(np.bincount((places * 100).astype(int), minlength=100)).pvalue > 0.001
 
@@ -61,14 +61,14 @@ def test_places_are_uniform_for_ids_that_count_up(form):
 @pytest.mark.parametrize(("left", "right"), [("a", "b"), ("variant:ranker", "variant:ranker-2"), ("1", "2")])
 def test_two_salts_place_units_independently(left, right):
     ids = pa.array([str(i) for i in range(200_000)])
-    rows, columns = ((uniform_many(ids, salt) * 10).astype(int) for salt in (left, right))
+    rows, columns = ((bucket_units(ids, salt) * 10).astype(int) for salt in (left, right))
     table = np.bincount(rows * 10 + columns, minlength=100).reshape(10, 10)
     assert chi2_contingency(table).pvalue > 0.001
 
 
 def test_halves_of_ids_that_count_up_are_as_unequal_as_chance_makes_them():
     ids = pa.array([f"u{i}" for i in range(2000)])
-    counts = np.array([(uniform_many(ids, f"variant:{run}") < 0.5).sum() for run in range(3000)])
+    counts = np.array([(bucket_units(ids, f"variant:{run}") < 0.5).sum() for run in range(3000)])
     p_values = chi2.sf((counts - 1000) ** 2 / 500, 1)
     # 3 are to be expected below .001; MurmurHash64A without the last mix gives 10.
     assert (p_values < 0.001).sum() <= 6

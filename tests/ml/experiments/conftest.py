@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from ml.experiments.definition.definition import Experiment, Experiments
-from ml.experiments.definition.loading import metric_library
+from ml.experiments.definition.definition import Experiment, ExperimentDefinitions
+from ml.experiments.definition.definitions_file import load_metric_library
 from ml.settings.experiments import ExperimentSettings
 
 START = datetime(2026, 9, 7, tzinfo=UTC)
@@ -37,8 +37,8 @@ def settings() -> ExperimentSettings:
 
 
 @pytest.fixture(scope="session")
-def define() -> Callable[..., Experiments]:
-    def build(**changes: Any) -> Experiments:
+def define() -> Callable[..., ExperimentDefinitions]:
+    def build(**changes: Any) -> ExperimentDefinitions:
         fields: dict[str, Any] = {
             "id": "ranker",
             "hypothesis": "A better ranker brings more clicks",
@@ -53,7 +53,7 @@ def define() -> Callable[..., Experiments]:
             "decision": {"planned_units": 8000},
         }
         experiment = Experiment.model_validate({**fields, **changes})
-        return Experiments(metrics=metric_library(), experiments={experiment.id: experiment})
+        return ExperimentDefinitions(metrics=load_metric_library(), experiments={experiment.id: experiment})
 
     return build
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.experiments.analysis.estimates import estimate, single_look
+from ml.experiments.analysis.estimates import estimate_effect, run_welch_test
+from ml.experiments.analysis.inference import infer_always_valid, infer_bayesian
 from ml.experiments.analysis.moments import Moments
-from ml.experiments.analysis.readings import always_valid_reading, bayesian_reading
 
 ORACLE = json.loads(Path(__file__).with_name("gbstats_oracle.json").read_text())
 # With CUPED gbstats takes relative effects of the unadjusted mean of the control, we of the adjusted one.
@@ -36,7 +36,7 @@ def moments_of(case):
 
 @CASES
 def test_welchs_interval_is_the_same(case):
-    found = single_look(moments_of(case), 1, 0.05, cuped=True)
+    found = run_welch_test(moments_of(case), 1, 0.05, cuped=True)
     expected = case["gbstats"]["welch_absolute"]
     assert found.effect_size == pytest.approx(expected["value"], rel=1e-9)
     assert [found.effect_size_ci_lower, found.effect_size_ci_upper] == pytest.approx(
@@ -47,7 +47,9 @@ def test_welchs_interval_is_the_same(case):
 
 @CASES
 def test_the_always_valid_interval_is_the_same(case):
-    found = always_valid_reading(estimate(moments_of(case), 1), 0.05, ORACLE["planned_units"], burn_in_units=10)
+    found = infer_always_valid(
+        estimate_effect(moments_of(case), 1), 0.05, ORACLE["planned_units"], burn_in_units=10
+    )
     expected = case["gbstats"]["sequential_absolute"]
     assert [found.absolute.low, found.absolute.high] == pytest.approx(expected["interval"], rel=1e-9)
     assert found.p_value == pytest.approx(expected["p"], rel=1e-6, abs=1e-12)
@@ -55,14 +57,16 @@ def test_the_always_valid_interval_is_the_same(case):
 
 @PLAIN
 def test_the_always_valid_relative_interval_is_the_same(case):
-    found = always_valid_reading(estimate(moments_of(case), 1), 0.05, ORACLE["planned_units"], burn_in_units=10)
+    found = infer_always_valid(
+        estimate_effect(moments_of(case), 1), 0.05, ORACLE["planned_units"], burn_in_units=10
+    )
     expected = case["gbstats"]["sequential_relative"]
     assert [found.relative.low, found.relative.high] == pytest.approx(expected["interval"], rel=1e-9)
 
 
 @PLAIN
 def test_the_bayesian_reading_is_the_same(case):
-    found = bayesian_reading(estimate(moments_of(case), 1), 0.05, ORACLE["prior_sd"], higher_is_better=True)
+    found = infer_bayesian(estimate_effect(moments_of(case), 1), 0.05, ORACLE["prior_sd"], higher_is_better=True)
     expected = case["gbstats"]["bayesian_relative"]
     assert found.relative.value == pytest.approx(expected["value"], rel=1e-9)
     assert [found.relative.low, found.relative.high] == pytest.approx(expected["interval"], rel=1e-9)

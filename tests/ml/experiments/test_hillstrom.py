@@ -10,9 +10,9 @@ import pytest
 from scipy.stats import t as student
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
-from ml.experiments.analysis.analysis import analyse
-from ml.experiments.definition.definition import Experiment, Experiments
-from ml.experiments.definition.metrics import Mean, Proportion
+from ml.experiments.analysis.analysis import analyse_experiment
+from ml.experiments.definition.definition import Experiment, ExperimentDefinitions
+from ml.experiments.definition.metrics import MeanMetric, ProportionMetric
 
 FILE = Path(__file__).parents[4] / "shared/data/hillstrom/hillstrom.csv.gz"
 START = datetime(2008, 3, 1, tzinfo=UTC)
@@ -55,12 +55,12 @@ def found(table, settings):
         ends_at=START + timedelta(days=14),
     )
     metrics = {
-        "visit": Proportion(kind="proportion", measure="page_views", **common),
-        "conversion": Proportion(kind="proportion", measure="purchases", **common),
-        "spend": Mean(kind="mean", measure="revenue", **common),
+        "visit": ProportionMetric(kind="proportion", measure="page_views", **common),
+        "conversion": ProportionMetric(kind="proportion", measure="purchases", **common),
+        "spend": MeanMetric(kind="mean", measure="revenue", **common),
     }
-    experiments = Experiments(metrics=metrics, experiments={"hillstrom": experiment})
-    return analyse(experiments, "hillstrom", exposures, outcomes, START + timedelta(days=40), settings)
+    experiments = ExperimentDefinitions(metrics=metrics, experiments={"hillstrom": experiment})
+    return analyse_experiment(experiments, "hillstrom", exposures, outcomes, START + timedelta(days=40), settings)
 
 
 @pytest.mark.parametrize("metric", COLUMNS)

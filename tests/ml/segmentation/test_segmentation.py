@@ -12,7 +12,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from ml.segmentation import Segmentation, fit_segmentation, load_segmentation
-from ml.segmentation.profiles.describing import ShapingUsers, describe
+from ml.segmentation.profiles.descriptions import ShapingUsers, describe_segments
 from ml.segmentation.profiles.report import write_report
 from ml.settings.segmentation import EvidenceSettings, RoleSettings, SegmentationSettings
 
@@ -154,7 +154,7 @@ def test_nothing_is_published_about_a_segment_below_the_minimum_size(
     largest = max(profile.size for profile in found.profiles)
     settings = quick.model_copy(update={"minimum_segment_size": largest})
     shaping = ShapingUsers(table, found.scores(table), ["x", "y", "z"], truth)
-    describe(found := replace(found, names=[""] * 4), table, shaping, settings, None)
+    describe_segments(found := replace(found, names=[""] * 4), table, shaping, settings, None)
     assert [profile.size for profile in found.profiles] == [largest]
     assert sorted(name.startswith("Small segment") for name in found.names) == [False, True, True, True]
     assert [segment["size"] for segment in found.document()["segments"]] == [largest]

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 from scipy.stats import ttest_ind
 
-from ml.experiments.analysis.analysis import analyse
-from ml.experiments.report.summary import summary_table
+from ml.experiments.analysis.analysis import analyse_experiment
+from ml.experiments.report.summary import summarize_analysis
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def end(define):
 
 @pytest.fixture(scope="module")
 def found(define, lifted, end, settings):
-    return analyse(define(), "ranker", lifted.exposures, lifted.outcomes, end, settings)
+    return analyse_experiment(define(), "ranker", lifted.exposures, lifted.outcomes, end, settings)
 
 
 def test_a_planted_lift_is_found_and_shipped(found):
@@ -55,7 +55,7 @@ def test_the_plain_reading_is_welchs_test_on_the_units_sums(found, lifted):
 def test_only_units_with_a_whole_window_count(define, lifted, settings):
     experiment = define().get("ranker")
     as_of = experiment.starts_at + timedelta(days=10)
-    found = analyse(define(), "ranker", lifted.exposures, lifted.outcomes, as_of, settings)
+    found = analyse_experiment(define(), "ranker", lifted.exposures, lifted.outcomes, as_of, settings)
     exposed = lifted.exposures["first_exposed_at"].to_pandas()
     result = found.result("clicks_per_user", "challenger")
     assert result.estimate.units == int((exposed <= as_of - timedelta(days=7)).sum())
@@ -65,7 +65,7 @@ def test_only_units_with_a_whole_window_count(define, lifted, settings):
 def test_an_early_look_does_not_move_when_more_days_come(define, lifted, settings, end):
     experiment = define().get("ranker")
     early, late = (
-        analyse(define(), "ranker", lifted.exposures, lifted.outcomes, at, settings).primary[0].path
+        analyse_experiment(define(), "ranker", lifted.exposures, lifted.outcomes, at, settings).primary[0].path
         for at in (experiment.starts_at + timedelta(days=14), end)
     )
     assert len(early) == 7
@@ -74,7 +74,7 @@ def test_an_early_look_does_not_move_when_more_days_come(define, lifted, setting
 
 def test_a_wrong_sample_ratio_makes_every_effect_unusable(define, simulate, settings, end):
     site = simulate(6000, lift=0.3, split=0.55)
-    found = analyse(define(), "ranker", site.exposures, site.outcomes, end, settings)
+    found = analyse_experiment(define(), "ranker", site.exposures, site.outcomes, end, settings)
     assert found.ratio.alarm
     assert found.decision.verdict == "stop"
     assert "sample ratio" in found.decision.reasons[0]
@@ -83,7 +83,7 @@ def test_a_wrong_sample_ratio_makes_every_effect_unusable(define, simulate, sett
 def test_harm_beyond_a_guardrails_margin_stops_the_experiment(define, simulate, settings, end):
     site = simulate(6000, lift=-0.3)
     experiments = define(primary_metric="conversion", guardrails=({"metric": "clicks_per_user", "margin": 0.05},))
-    found = analyse(experiments, "ranker", site.exposures, site.outcomes, end, settings)
+    found = analyse_experiment(experiments, "ranker", site.exposures, site.outcomes, end, settings)
     assert [verdict.state for verdict in found.guardrails] == ["breached"]
     assert found.decision.verdict == "stop"
     assert "clicks_per_user of challenger is worse" in found.decision.reasons[0]
@@ -91,7 +91,7 @@ def test_harm_beyond_a_guardrails_margin_stops_the_experiment(define, simulate, 
 
 def test_a_different_lift_in_each_segment_is_seen(define, simulate, settings, end):
     site = simulate(12_000, seed=2, lifts={"fans": 0.4, "regulars": 0.0, "guests": 0.0})
-    detail = analyse(define(), "ranker", site.exposures, site.outcomes, end, settings).primary[0]
+    detail = analyse_experiment(define(), "ranker", site.exposures, site.outcomes, end, settings).primary[0]
     assert detail.segments.p_value < 0.001
     groups = {group.group: group for group in detail.segments.groups}
     assert groups["fans"].shrunk == pytest.approx(0.4, abs=0.1)
@@ -106,10 +106,12 @@ def test_a_fading_effect_is_seen_as_novelty(define, lifted, settings, end):
     early = outcomes["user_id"].isin(treated) & outcomes["day"].between(0, 2)
     outcomes.loc[early, "clicks"] *= 2
     fading = pa.Table.from_pandas(outcomes, preserve_index=False)
-    novelty = analyse(define(), "ranker", lifted.exposures, fading, end, settings).primary[0].novelty
+    novelty = analyse_experiment(define(), "ranker", lifted.exposures, fading, end, settings).primary[0].novelty
     assert novelty.p_value < 1e-6
     assert novelty.early > 3 * novelty.late
-    steady = analyse(define(), "ranker", lifted.exposures, lifted.outcomes, end, settings).primary[0].novelty
+    steady = (
+        analyse_experiment(define(), "ranker", lifted.exposures, lifted.outcomes, end, settings).primary[0].novelty
+    )
     assert steady.p_value > 0.01
 
 
@@ -118,9 +120,9 @@ def test_several_treatments_share_the_level(define, simulate, settings, end):
     rng = np.random.default_rng(0)
     three = site.exposures.set_column(2, "variant", pa.array(rng.choice(["control", "a", "b"], 9000)))
     variants = {"control": {"share": 1 / 3}, "a": {"share": 1 / 3}, "b": {"share": 1 / 3}}
-    found = analyse(define(variants=variants), "ranker", three, site.outcomes, end, settings)
+    found = analyse_experiment(define(variants=variants), "ranker", three, site.outcomes, end, settings)
     one = define(variants={"control": {"share": 0.5}, "a": {"share": 0.5}})
-    alone = analyse(one, "ranker", three, site.outcomes, end, settings)
+    alone = analyse_experiment(one, "ranker", three, site.outcomes, end, settings)
     assert [detail.variant for detail in found.primary] == ["a", "b"]
     widths = [d.reading.absolute.high - d.reading.absolute.low for d in (found.primary[0], alone.primary[0])]
     assert widths[0] > widths[1]
@@ -132,7 +134,7 @@ def test_several_treatments_share_the_level(define, simulate, settings, end):
 
 def test_group_sequential_looks_are_taken_when_their_units_are_there(define, lifted, settings, end):
     rule = {"inference": "group_sequential", "planned_units": 8000, "looks": 4}
-    found = analyse(define(decision=rule), "ranker", lifted.exposures, lifted.outcomes, end, settings)
+    found = analyse_experiment(define(decision=rule), "ranker", lifted.exposures, lifted.outcomes, end, settings)
     looks = found.primary[0].looks
     assert [look.information for look in looks] == pytest.approx([0.25, 0.5, 0.75, 1.0], abs=0.05)
     assert looks[0].boundary > looks[-1].boundary > 1.96
@@ -141,20 +143,20 @@ def test_group_sequential_looks_are_taken_when_their_units_are_there(define, lif
 
 def test_a_single_look_test_waits_for_its_end(define, lifted, settings, end):
     experiments = define(decision={"inference": "fixed"})
-    early = analyse(
+    early = analyse_experiment(
         experiments, "ranker", lifted.exposures, lifted.outcomes, define().get("ranker").ends_at, settings
     )
     assert (early.decision.verdict, early.decision.reasons[-1]) == (
         "go on",
         "a single-look test is read once, at its end",
     )
-    late = analyse(experiments, "ranker", lifted.exposures, lifted.outcomes, end, settings)
+    late = analyse_experiment(experiments, "ranker", lifted.exposures, lifted.outcomes, end, settings)
     assert late.decision.verdict == "ship"
 
 
 def test_a_quantile_can_be_the_primary_metric(define, simulate, settings, end):
     site = simulate(3000)
-    found = analyse(
+    found = analyse_experiment(
         define(primary_metric="median_engaged_seconds"), "ranker", site.exposures, site.outcomes, end, settings
     )
     assert isfinite(found.primary[0].reading.absolute.low)
@@ -164,12 +166,14 @@ def test_a_quantile_can_be_the_primary_metric(define, simulate, settings, end):
 def test_an_experiment_without_units_goes_on(define, simulate, settings):
     site = simulate(100)
     as_of = define().get("ranker").starts_at
-    found = analyse(define(), "ranker", site.exposures.slice(0, 0), site.outcomes.slice(0, 0), as_of, settings)
+    found = analyse_experiment(
+        define(), "ranker", site.exposures.slice(0, 0), site.outcomes.slice(0, 0), as_of, settings
+    )
     assert found.decision.verdict == "go on"
     assert found.counts.units == 0
 
 
 def test_the_summary_has_a_row_for_each_metric_and_variant(found):
-    table = summary_table(found)
+    table = summarize_analysis(found)
     assert table["metric"].to_pylist() == list(found.metrics)
     assert table["relative_effect"][0].as_py() == found.result("clicks_per_user", "challenger").estimate.relative

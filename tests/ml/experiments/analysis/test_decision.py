@@ -1,13 +1,18 @@
 import pytest
 
-from ml.experiments.analysis.decision import PrimaryEvidence, decide, judge_guardrail, rule_in_words
-from ml.experiments.analysis.readings import Interval, Reading
-from ml.experiments.definition.definition import Guardrail
+from ml.experiments.analysis.decision import (
+    PrimaryEvidence,
+    apply_decision_rule,
+    describe_decision_rule,
+    judge_guardrail,
+)
+from ml.experiments.analysis.inference import EffectInterval, InferenceResult
+from ml.experiments.definition.definition import GuardrailMetric
 
 
 def reading(low, high):
     value = (low + high) / 2
-    return Reading(Interval(10 * value, 10 * low, 10 * high), Interval(value, low, high), 0.01)
+    return InferenceResult(EffectInterval(10 * value, 10 * low, 10 * high), EffectInterval(value, low, high), 0.01)
 
 
 def evidence(low, high, *, higher=True):
@@ -16,7 +21,7 @@ def evidence(low, high, *, higher=True):
 
 def verdict(define, *bounds, higher=True, days=20, complete=False, guardrails=(), alarm=False, **changes):
     experiment = define(**changes).get("ranker")
-    found = decide(
+    found = apply_decision_rule(
         experiment,
         [evidence(*bounds, higher=higher)],
         guardrails,
@@ -33,11 +38,11 @@ def verdict(define, *bounds, higher=True, days=20, complete=False, guardrails=()
 )
 def test_a_guardrail_is_judged_by_the_bounds_of_the_harm(low, high, state):
     found = judge_guardrail(
-        Guardrail(metric="m", margin=0.05), "challenger", reading(low, high), higher_is_better=True
+        GuardrailMetric(metric="m", margin=0.05), "challenger", reading(low, high), higher_is_better=True
     )
     assert found.state == state
     mirrored = judge_guardrail(
-        Guardrail(metric="m", margin=0.05), "challenger", reading(-high, -low), higher_is_better=False
+        GuardrailMetric(metric="m", margin=0.05), "challenger", reading(-high, -low), higher_is_better=False
     )
     assert mirrored.state == state
 
@@ -62,7 +67,7 @@ def test_guardrails_bind_as_the_rule_says(define):
     def judged(low, high):
         return [
             judge_guardrail(
-                Guardrail(metric="m", margin=0.05), "challenger", reading(low, high), higher_is_better=True
+                GuardrailMetric(metric="m", margin=0.05), "challenger", reading(low, high), higher_is_better=True
             )
         ]
 
@@ -83,12 +88,12 @@ def test_a_single_look_is_read_only_at_the_end(define):
 def test_the_better_of_two_winners_is_shipped(define):
     experiment = define().get("ranker")
     winners = [PrimaryEvidence("a", reading(0.01, 0.03), True), PrimaryEvidence("b", reading(0.02, 0.06), True)]
-    found = decide(experiment, winners, (), sample_ratio_alarm=False, days_run=20, complete=False)
+    found = apply_decision_rule(experiment, winners, (), sample_ratio_alarm=False, days_run=20, complete=False)
     assert (found.verdict, found.variant) == ("ship", "b")
 
 
 def test_the_rule_can_be_read(define):
-    words = rule_in_words(define().get("ranker"))
+    words = describe_decision_rule(define().get("ranker"))
     assert "always-valid interval" in words
     assert "clicks_per_user (level 95%)" in words
     assert "a gain of 3.0%" in words

@@ -6,17 +6,19 @@ import pytest
 from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import proportion_effectsize
 
-from ml.experiments.analysis.design import achieved_power, effective_variance, plan
-from ml.experiments.analysis.history import Baseline, HistoryError, baseline
-from ml.experiments.analysis.readings import always_valid_reading, single_look_reading
-from ml.experiments.definition.loading import metric_library
+from ml.experiments.analysis.baseline import Baseline, HistoryError, measure_baseline
+from ml.experiments.analysis.design import achieved_power, design_experiment, effective_variance
+from ml.experiments.analysis.inference import infer_always_valid, infer_single_look
+from ml.experiments.definition.definitions_file import load_metric_library
 
 FIRST = date(2026, 6, 1)  # a Monday
 
 
 def past(kind, mean, variance, explained=0.0, arrivals=100.0):
     metric = {"proportion": "conversion", "mean": "clicks_per_user", "ratio": "page_views_per_session"}[kind]
-    return Baseline(metric_library()[metric], mean, variance, explained, 10_000, FIRST, np.full(56, arrivals), 7)
+    return Baseline(
+        load_metric_library()[metric], mean, variance, explained, 10_000, FIRST, np.full(56, arrivals), 7
+    )
 
 
 def experiment(define, lift, **changes):
@@ -24,20 +26,20 @@ def experiment(define, lift, **changes):
 
 
 def test_units_for_a_proportion_are_those_of_statsmodels(define):
-    found = plan(experiment(define, 0.1), past("proportion", 0.1, 0.09), power=0.8, maximum_days=90)
+    found = design_experiment(experiment(define, 0.1), past("proportion", 0.1, 0.09), power=0.8, maximum_days=90)
     per_arm = NormalIndPower().solve_power(proportion_effectsize(0.11, 0.1), alpha=0.05, power=0.8)
     assert found.units == pytest.approx(2 * per_arm, rel=0.005)
 
 
 def test_units_for_a_mean_follow_the_textbook(define):
-    found = plan(experiment(define, 0.05), past("mean", 10.0, 25.0), power=0.8, maximum_days=90)
+    found = design_experiment(experiment(define, 0.05), past("mean", 10.0, 25.0), power=0.8, maximum_days=90)
     # 2 · (1.96 + 0.8416)² · (25 + 25 · 1.05²) / 0.5²
     assert found.units == pytest.approx(2 * 7.8489 * 25 * (1 + 1.05**2) / 0.25, rel=0.005)
 
 
 def test_history_that_explains_half_halves_the_units(define):
     with_history, without = (
-        plan(
+        design_experiment(
             experiment(define, 0.05),
             past("mean", 10.0, 25.0, explained=0.5),
             power=0.8,
@@ -51,23 +53,24 @@ def test_history_that_explains_half_halves_the_units(define):
 
 def test_days_are_whole_weeks_and_none_if_they_do_not_suffice(define):
     base = past("mean", 10.0, 25.0, arrivals=300.0)
-    found = plan(experiment(define, 0.05), base, power=0.8, maximum_days=90)
+    found = design_experiment(experiment(define, 0.05), base, power=0.8, maximum_days=90)
     assert found.units == pytest.approx(3300, rel=0.01)
     assert found.days == 14
     assert found.curve_power[13] > 0.8 > found.curve_power[9]
-    assert plan(experiment(define, 0.005), base, power=0.8, maximum_days=90).days is None
+    assert design_experiment(experiment(define, 0.005), base, power=0.8, maximum_days=90).days is None
 
 
 def test_unequal_shares_and_more_treatments_need_more_units(define):
     base = past("mean", 10.0, 25.0)
-    even = plan(experiment(define, 0.05), base, power=0.8, maximum_days=90)
+    even = design_experiment(experiment(define, 0.05), base, power=0.8, maximum_days=90)
     uneven = {"control": {"share": 0.9}, "challenger": {"share": 0.1}}
-    assert plan(
+    assert design_experiment(
         experiment(define, 0.05, variants=uneven), base, power=0.8, maximum_days=90
     ).units == pytest.approx(even.units * 0.25 / (0.9 * 0.1), rel=0.06)
     three = {name: {"share": 1 / 3} for name in ("control", "a", "b")}
     assert (
-        plan(experiment(define, 0.05, variants=three), base, power=0.8, maximum_days=90).units > 1.5 * even.units
+        design_experiment(experiment(define, 0.05, variants=three), base, power=0.8, maximum_days=90).units
+        > 1.5 * even.units
     )
 
 
@@ -77,20 +80,20 @@ def test_the_promised_power_is_kept(define, inference):
     rng = np.random.default_rng(11)
     base = past("mean", 10.0, 25.0)
     rule = experiment(define, 0.05, decision={"inference": inference, "looks": 4})
-    found = plan(rule, base, power=0.8, maximum_days=90)
+    found = design_experiment(rule, base, power=0.8, maximum_days=90)
     half = found.units // 2
-    from ml.experiments.analysis.estimates import Estimate
-    from ml.experiments.analysis.group_sequential import boundaries
+    from ml.experiments.analysis.estimates import EffectEstimate
+    from ml.experiments.analysis.group_sequential import critical_values
 
     runs, hits = 4000, 0
-    critical = boundaries([0.25, 0.5, 0.75, 1.0], 0.05, "obrien_fleming")[-1]
+    critical = critical_values([0.25, 0.5, 0.75, 1.0], 0.05, "obrien_fleming")[-1]
     for _ in range(runs):
         means = rng.normal([10.0, 10.5], [5 / np.sqrt(half), 5 * 1.05 / np.sqrt(half)])
-        estimate = Estimate(*means, 25 / half, 25 * 1.05**2 / half, half, half)
+        estimate = EffectEstimate(*means, 25 / half, 25 * 1.05**2 / half, half, half)
         if inference == "fixed":
-            hits += single_look_reading(estimate, 0.05).absolute.low > 0
+            hits += infer_single_look(estimate, 0.05).absolute.low > 0
         elif inference == "always_valid":
-            hits += always_valid_reading(estimate, 0.05, found.units_per_pair, 100).absolute.low > 0
+            hits += infer_always_valid(estimate, 0.05, found.units_per_pair, 100).absolute.low > 0
         else:
             hits += estimate.absolute / estimate.standard_error > critical
     assert hits / runs == pytest.approx(0.8, abs=0.02)
@@ -121,7 +124,7 @@ def history(n_users=3000, days=70, seed=0):
 
 def test_the_past_is_replayed_as_an_experiment():
     rows = history()
-    found = baseline(metric_library()["clicks_per_user"], rows, 42)
+    found = measure_baseline(load_metric_library()["clicks_per_user"], rows, 42)
     frame = rows.to_pandas()
     start = FIRST + timedelta(days=28)
     last = FIRST + timedelta(days=69)
@@ -146,8 +149,8 @@ def test_the_weekly_pattern_shows_the_weekend():
     # All users are new every day, so that arrivals are visits.
     rows = history(n_users=20_000, days=63)
     once = rows.set_column(0, "user_id", pa.array([f"v{i}" for i in range(len(rows))]))
-    pattern = baseline(
-        metric_library()["clicks_per_user"].model_copy(update={"covariate_days": 0}), once, 42
+    pattern = measure_baseline(
+        load_metric_library()["clicks_per_user"].model_copy(update={"covariate_days": 0}), once, 42
     ).weekly_pattern()
     assert pattern[:5] == pytest.approx(np.full(5, 0.35 * 7 / 2.05), abs=0.05)
     assert pattern[5:] == pytest.approx(np.full(2, 0.15 * 7 / 2.05), abs=0.05)
@@ -170,12 +173,12 @@ def test_intake_beyond_the_history_repeats_its_last_two_weeks():
 )
 def test_a_history_that_cannot_be_planned_from_is_told(metric, rows, message):
     with pytest.raises(HistoryError, match=message):
-        baseline(metric_library()[metric], rows, 42)
+        measure_baseline(load_metric_library()[metric], rows, 42)
 
 
 def test_a_quantile_has_no_design():
     with pytest.raises(ValueError, match="no design for a quantile"):
-        baseline(metric_library()["median_engaged_seconds"], history(), 42)
+        measure_baseline(load_metric_library()["median_engaged_seconds"], history(), 42)
 
 
 def test_power_without_units_is_the_level():

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
-from ml.experiments.analysis.estimates import estimate, single_look, variance_explained
-from ml.experiments.analysis.moments import accumulate
+from ml.experiments.analysis.estimates import estimate_effect, run_welch_test, variance_explained
+from ml.experiments.analysis.moments import accumulate_moments
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def sample():
 def moments(sample, names, strata=True):
     columns = {name: sample[column].to_numpy() for name, column in names.items()}
     group = sample["arm"].to_numpy() * 3 + (sample["stratum"].to_numpy() if strata else 0)
-    return accumulate(columns, group, (2, 3, 1))
+    return accumulate_moments(columns, group, (2, 3, 1))
 
 
 def test_one_stratum_gives_tea_tastings_estimate(sample):
@@ -34,26 +34,26 @@ def test_one_stratum_gives_tea_tastings_estimate(sample):
         {"numerator": "y", "denominator": "d", "covariate": "x", "denominator_covariate": "d"},
     ):
         found = moments(sample, names, strata=False)
-        mine, theirs = estimate(found, 1), single_look(found, 1, 0.05, cuped=True)
+        mine, theirs = estimate_effect(found, 1), run_welch_test(found, 1, 0.05, cuped=True)
         assert mine.absolute == pytest.approx(theirs.effect_size, rel=1e-10)
         assert mine.absolute / mine.standard_error == pytest.approx(theirs.statistic, rel=1e-10)
         assert mine.relative == pytest.approx(theirs.rel_effect_size, rel=1e-10)
 
 
 def test_post_stratification_weighs_the_strata_of_both_arms_alike(sample):
-    found = estimate(moments(sample, {"numerator": "y"}), 1)
+    found = estimate_effect(moments(sample, {"numerator": "y"}), 1)
     by = sample.groupby(["stratum", "arm"])["y"].agg(["mean", "var", "count"]).unstack()
     weight = sample["stratum"].value_counts(normalize=True).sort_index()
     effect = (weight * (by["mean"][1] - by["mean"][0])).sum()
     variance = (weight**2 * (by["var"][1] / by["count"][1] + by["var"][0] / by["count"][0])).sum()
     assert found.absolute == pytest.approx(effect, rel=1e-12)
     assert found.standard_error**2 == pytest.approx(variance, rel=1e-12)
-    plain = estimate(moments(sample, {"numerator": "y"}, strata=False), 1)
+    plain = estimate_effect(moments(sample, {"numerator": "y"}, strata=False), 1)
     assert found.standard_error < 0.9 * plain.standard_error
 
 
 def test_post_stratification_is_the_regression_with_interactions(sample):
-    found = estimate(moments(sample, {"numerator": "y"}), 1)
+    found = estimate_effect(moments(sample, {"numerator": "y"}), 1)
     data = sample.assign(
         s1=(sample["stratum"] == 1) - (sample["stratum"] == 1).mean(),
         s2=(sample["stratum"] == 2) - (sample["stratum"] == 2).mean(),
@@ -67,19 +67,19 @@ def test_cuped_takes_away_the_squared_correlation(sample):
     found = moments(flat, {"numerator": "y", "covariate": "x"}, strata=False)
     rho = np.corrcoef(flat["y"], flat["x"])[0, 1]
     assert variance_explained(found, 1) == pytest.approx(rho**2, rel=1e-10)
-    ratio = estimate(found, 1).standard_error / estimate(found, 1, cuped=False).standard_error
+    ratio = estimate_effect(found, 1).standard_error / estimate_effect(found, 1, cuped=False).standard_error
     assert ratio == pytest.approx(np.sqrt(1 - rho**2), rel=0.005)
 
 
 def test_small_strata_are_taken_together(sample):
     few = pd.concat([sample[sample["stratum"] < 2], sample[sample["stratum"] == 2].head(5)])
-    found = estimate(moments(few, {"numerator": "y"}), 1, minimum_stratum_units=50)
+    found = estimate_effect(moments(few, {"numerator": "y"}), 1, minimum_stratum_units=50)
     assert found.units == len(few)
     assert np.isfinite(found.standard_error)
 
 
 def test_an_arm_without_units_has_no_value(sample):
     alone = sample[sample["arm"] == 0]
-    found = estimate(moments(alone, {"numerator": "y"}, strata=False), 1)
+    found = estimate_effect(moments(alone, {"numerator": "y"}, strata=False), 1)
     assert np.isnan(found.absolute)
     assert np.isnan(found.standard_error)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ml.experiments.analysis.group_sequential import boundaries, spent_alpha
+from ml.experiments.analysis.group_sequential import critical_values, spent_alpha
 
 FIFTHS = [0.2, 0.4, 0.6, 0.8, 1.0]
 
@@ -15,11 +15,11 @@ FIFTHS = [0.2, 0.4, 0.6, 0.8, 1.0]
     ],
 )
 def test_critical_values_equal_the_published_ones(spending, published):
-    assert boundaries(FIFTHS, 0.05, spending) == pytest.approx(published, abs=2e-4)
+    assert critical_values(FIFTHS, 0.05, spending) == pytest.approx(published, abs=2e-4)
 
 
 def test_one_look_is_the_ordinary_test():
-    assert boundaries([1.0], 0.05, "pocock") == pytest.approx([1.959964], abs=1e-5)
+    assert critical_values([1.0], 0.05, "pocock") == pytest.approx([1.959964], abs=1e-5)
 
 
 @pytest.mark.parametrize("spending", ["obrien_fleming", "pocock"])
@@ -30,7 +30,7 @@ def test_all_alpha_is_spent_at_the_end(spending):
 
 def test_uneven_looks_keep_the_level_in_simulation():
     shares = [0.15, 0.5, 0.55, 1.0]
-    critical = np.array(boundaries(shares, 0.05, "pocock"))
+    critical = np.array(critical_values(shares, 0.05, "pocock"))
     steps = np.random.default_rng(1).normal(size=(200_000, 4)) * np.sqrt(np.diff([0.0, *shares]))
     z = steps.cumsum(axis=1) / np.sqrt(shares)
     assert np.mean((np.abs(z) >= critical).any(axis=1)) == pytest.approx(0.05, abs=0.002)
@@ -39,9 +39,9 @@ def test_uneven_looks_keep_the_level_in_simulation():
 @pytest.mark.parametrize("shares", [[0.5, 0.5], [0.5, 0.4], [0.0, 1.0], [0.5, 1.2]])
 def test_shares_that_do_not_rise_to_one_are_refused(shares):
     with pytest.raises(ValueError, match="must rise inside"):
-        boundaries(shares, 0.05, "pocock")
+        critical_values(shares, 0.05, "pocock")
 
 
 def test_an_unknown_spending_function_names_the_legal_ones():
     with pytest.raises(ValueError, match="legal: obrien_fleming, pocock"):
-        boundaries([1.0], 0.05, "linear")
+        critical_values([1.0], 0.05, "linear")

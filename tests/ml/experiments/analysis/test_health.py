@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from ml.experiments.analysis.exposures import Units
-from ml.experiments.analysis.health import sample_ratio
+from ml.experiments.analysis.health import check_sample_ratio
 
 
 def units(counts_by_step):
@@ -20,7 +20,7 @@ def units(counts_by_step):
 
 
 def test_50_5_to_49_5_of_200_000_units_is_found(define, settings):
-    found = sample_ratio(units([(101_000, 99_000)]), define().get("ranker"), settings.srm_alarm_p)
+    found = check_sample_ratio(units([(101_000, 99_000)]), define().get("ranker"), settings.srm_alarm_p)
     # (1000² + 1000²) / 100 000 = 20, one degree of freedom.
     assert found.statistic == pytest.approx(20.0)
     assert found.p_value == pytest.approx(7.744e-06, rel=1e-3)
@@ -28,7 +28,7 @@ def test_50_5_to_49_5_of_200_000_units_is_found(define, settings):
 
 
 def test_a_split_within_chance_raises_no_alarm(define, settings):
-    assert not sample_ratio(units([(100_300, 99_700)]), define().get("ranker"), settings.srm_alarm_p).alarm
+    assert not check_sample_ratio(units([(100_300, 99_700)]), define().get("ranker"), settings.srm_alarm_p).alarm
 
 
 def test_a_treatment_ramped_from_10_to_50_percent_raises_no_alarm(define, settings):
@@ -40,14 +40,14 @@ def test_a_treatment_ramped_from_10_to_50_percent_raises_no_alarm(define, settin
     experiment = define(variants={"control": {"share": 0.9}, "challenger": {"share": 0.1}}, ramp=ramp).get(
         "ranker"
     )
-    found = sample_ratio(units([(18_020, 1_980), (50_100, 49_900)]), experiment, settings.srm_alarm_p)
+    found = check_sample_ratio(units([(18_020, 1_980), (50_100, 49_900)]), experiment, settings.srm_alarm_p)
     assert found.observed == (68_120, 51_880)
     assert found.expected == pytest.approx((68_000, 52_000))
     assert not found.alarm
     # The same totals under one pair of shares would be a mismatch, and a mismatch inside a step still is.
-    assert sample_ratio(units([(68_120, 51_880)]), define().get("ranker"), settings.srm_alarm_p).alarm
-    assert sample_ratio(units([(17_000, 3_000), (51_120, 48_880)]), experiment, settings.srm_alarm_p).alarm
+    assert check_sample_ratio(units([(68_120, 51_880)]), define().get("ranker"), settings.srm_alarm_p).alarm
+    assert check_sample_ratio(units([(17_000, 3_000), (51_120, 48_880)]), experiment, settings.srm_alarm_p).alarm
 
 
 def test_no_units_raise_no_alarm(define, settings):
-    assert sample_ratio(units([(0, 0)]), define().get("ranker"), settings.srm_alarm_p).p_value == 1.0
+    assert check_sample_ratio(units([(0, 0)]), define().get("ranker"), settings.srm_alarm_p).p_value == 1.0

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ml.experiments.analysis.moments import accumulate
+from ml.experiments.analysis.moments import accumulate_moments
 
 
 def test_moments_of_groups_add_up_to_numpys_mean_and_covariance():
@@ -9,7 +9,7 @@ def test_moments_of_groups_add_up_to_numpys_mean_and_covariance():
     n = 600_000  # more than two blocks
     columns = {"numerator": 1e6 + rng.normal(size=n), "covariate": rng.gamma(2.0, size=n)}
     group = rng.integers(-1, 12, n)
-    found = accumulate(columns, group, (2, 3, 2))
+    found = accumulate_moments(columns, group, (2, 3, 2))
     for variant in (0, 1):
         rows = (group >= 6 * variant) & (group < 6 * variant + 6)
         aggregates = found.select(variant)

@@ -5,8 +5,16 @@ import pyarrow as pa
 import pytest
 
 from ml.experiments.analysis.exposures import Units
-from ml.experiments.analysis.outcomes import join_outcomes, unit_values
-from ml.experiments.definition.metrics import Funnel, Mean, Proportion, Quantile, Ratio, Retention, Revenue
+from ml.experiments.analysis.outcomes import compute_unit_values, join_outcomes
+from ml.experiments.definition.metrics import (
+    FunnelMetric,
+    MeanMetric,
+    ProportionMetric,
+    QuantileMetric,
+    RatioMetric,
+    RetentionMetric,
+    RevenueMetric,
+)
 
 DAY = 86_400_000_000
 AS_OF_DAY = 20_000
@@ -54,18 +62,24 @@ def days(units):
     ("metric", "columns", "matured"),
     [
         (
-            Mean(kind="mean", measure="sessions", window_days=7, covariate_days=14),
+            MeanMetric(kind="mean", measure="sessions", window_days=7, covariate_days=14),
             {"numerator": [2, 4, 1], "covariate": [2, 0, 0]},
             [True, True, False],
         ),
-        (Mean(kind="mean", measure="sessions", covariate_days=0), {"numerator": [4, 4, 1]}, [True, True, True]),
         (
-            Proportion(kind="proportion", measure="purchases", at_least=2, window_days=7, covariate_days=0),
+            MeanMetric(kind="mean", measure="sessions", covariate_days=0),
+            {"numerator": [4, 4, 1]},
+            [True, True, True],
+        ),
+        (
+            ProportionMetric(kind="proportion", measure="purchases", at_least=2, window_days=7, covariate_days=0),
             {"numerator": [1, 0, 0]},
             [True, True, False],
         ),
         (
-            Ratio(kind="ratio", numerator="purchases", denominator="sessions", window_days=7, covariate_days=28),
+            RatioMetric(
+                kind="ratio", numerator="purchases", denominator="sessions", window_days=7, covariate_days=28
+            ),
             {
                 "numerator": [3, 1, 0],
                 "denominator": [2, 4, 1],
@@ -75,19 +89,19 @@ def days(units):
             [True, True, False],
         ),
         (
-            Funnel(
+            FunnelMetric(
                 kind="funnel", from_measure="sessions", to_measure="purchases", window_days=1, covariate_days=0
             ),
             {"numerator": [1, 0, 0], "denominator": [1, 1, 1]},
             [True, True, True],
         ),
         (
-            Retention(kind="retention", from_day=7, to_day=10, covariate_days=0),
+            RetentionMetric(kind="retention", from_day=7, to_day=10, covariate_days=0),
             {"numerator": [1, 0, 0]},
             [True, True, False],
         ),
         (
-            Quantile(kind="quantile", measure="revenue", quantile=0.5, window_days=7, covariate_days=0),
+            QuantileMetric(kind="quantile", measure="revenue", quantile=0.5, window_days=7, covariate_days=0),
             {"numerator": [40, 20, 0]},
             [True, True, False],
         ),
@@ -95,14 +109,14 @@ def days(units):
     ids=lambda value: value.kind if hasattr(value, "kind") else "",
 )
 def test_a_metric_is_computed_from_the_days_of_its_window(metric, columns, matured, days, units, as_of):
-    found = unit_values(metric, days, units, as_of)
+    found = compute_unit_values(metric, days, units, as_of)
     assert {name: values.tolist() for name, values in found.columns.items()} == columns
     assert found.matured.tolist() == matured
 
 
 def test_revenue_is_cut_at_the_quantile_of_the_units_that_spent(days, units, as_of):
-    metric = Revenue(kind="revenue", winsorize_quantile=0.75, window_days=7, covariate_days=0)
-    found = unit_values(metric, days, units, as_of)
+    metric = RevenueMetric(kind="revenue", winsorize_quantile=0.75, window_days=7, covariate_days=0)
+    found = compute_unit_values(metric, days, units, as_of)
     # The matured units spent 40 and 20: three quarters of the way from 20 to 40.
     assert found.winsorized_at == 35.0
     assert found.columns["numerator"].tolist() == [35.0, 20.0, 0.0]

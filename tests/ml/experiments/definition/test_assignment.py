@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 from scipy.stats import chi2_contingency
 
-from ml.experiments.definition.assignment import REASONS, assign_many, assign_one
-from ml.experiments.definition.definition import Experiments, UnknownExperimentError
+from ml.experiments.definition.assignment import REASONS, assign_unit, assign_units
+from ml.experiments.definition.definition import ExperimentDefinitions, UnknownExperimentError
 
 START = datetime(2026, 9, 1, tzinfo=UTC)
 IDS = pa.array([f"user-{i}" for i in range(20_000)])
@@ -27,13 +27,13 @@ def experiment(**changes):
 
 def build(*, entries=None, **file):
     entries = entries or {"one": experiment()}
-    return Experiments.model_validate(
+    return ExperimentDefinitions.model_validate(
         {**file, "experiments": {key: {**body, "id": key} for key, body in entries.items()}}
     )
 
 
 def variants(experiments, at=START, key="one", context=None, ids=IDS):
-    return assign_many(experiments, key, ids, context, at)
+    return assign_units(experiments, key, ids, context, at)
 
 
 def test_a_column_and_single_units_get_the_same_answers_for_20_000_ids():
@@ -58,7 +58,7 @@ def test_a_column_and_single_units_get_the_same_answers_for_20_000_ids():
     found = variants(experiments, context=pa.table({"country": country, "sessions": sessions}), ids=ids)
     contexts = [{"country": c, "sessions": s} for c, s in zip(country, sessions.tolist(), strict=True)]
     singles = [
-        assign_one(experiments, "one", unit, context, START)
+        assign_unit(experiments, "one", unit, context, START)
         for unit, context in zip(ids.to_pylist(), contexts, strict=True)
     ]
     assert found.variant_column().to_pylist() == [single.variant for single in singles]
@@ -138,19 +138,19 @@ def test_an_override_wins_over_everything_even_before_the_start():
     experiments = build(
         entries={"one": experiment(overrides={"tester": "treatment"}, targeting='country == "DE"')}
     )
-    answer = assign_one(experiments, "one", "tester", {}, START - timedelta(days=1))
+    answer = assign_unit(experiments, "one", "tester", {}, START - timedelta(days=1))
     assert (answer.variant, answer.reason, answer.payload) == ("treatment", "override", {"model": "challenger"})
 
 
 @pytest.mark.parametrize("at", [START - timedelta(seconds=1), START + timedelta(days=30)])
 def test_outside_its_time_nobody_takes_part(at):
-    assert assign_one(build(), "one", "user-1", {}, at).reason == "not_running"
+    assert assign_unit(build(), "one", "user-1", {}, at).reason == "not_running"
     assert (variants(build(), at).variants == -1).all()
 
 
 def test_what_a_context_does_not_say_matches_no_targeting():
     experiments = build(entries={"one": experiment(targeting='country == "DE"')})
-    assert assign_one(experiments, "one", "user-1", {}, START).reason == "not_targeted"
+    assert assign_unit(experiments, "one", "user-1", {}, START).reason == "not_targeted"
     found = variants(experiments, context=pa.table({"device_type": ["mobile"] * len(IDS)}))
     assert set(found.reason_column().to_pylist()) == {"not_targeted"}
 
@@ -162,11 +162,11 @@ def test_targeting_without_a_context_is_an_error():
 
 def test_an_empty_id_is_refused():
     with pytest.raises(ValueError, match="empty user id"):
-        assign_one(build(), "one", "", {}, START)
+        assign_unit(build(), "one", "", {}, START)
     with pytest.raises(ValueError, match="empty user id"):
         variants(build(), ids=pa.array(["a", ""]))
 
 
 def test_an_unknown_experiment_names_those_there_are():
     with pytest.raises(UnknownExperimentError, match="no experiment 'two'; there are: one"):
-        assign_one(build(), "two", "user-1", {}, START)
+        assign_unit(build(), "two", "user-1", {}, START)

@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ml.experiments.analysis.analysis import analyse
+from ml.experiments.analysis.analysis import analyse_experiment
 from ml.experiments.report.report import render_report
 
 
@@ -14,7 +14,7 @@ def page(define, simulate, settings, request):
         hypothesis="A <b>better</b> ranker", decision={"inference": request.param, "planned_units": 3000}
     )
     end = experiments.get("ranker").ends_at + timedelta(days=14)
-    found = analyse(experiments, "ranker", site.exposures, site.outcomes, end, settings)
+    found = analyse_experiment(experiments, "ranker", site.exposures, site.outcomes, end, settings)
     return render_report(found, settings.drift_alarm_p)
 
 

@@ -13,7 +13,7 @@ from ml.segmentation.audiences.audiences import (
     Audience,
     ContactLog,
     build_audience,
-    deliver,
+    deliver_audience,
     send_after,
 )
 from ml.settings import load_settings
@@ -161,7 +161,7 @@ def test_the_hours_that_people_set_themselves_are_kept() -> None:
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_delivered_audience_is_logged(tmp_path: Path, suffix: str) -> None:
     log, file = ContactLog(tmp_path / "contacts"), tmp_path / "out" / f"spring{suffix}"
-    deliver(build(log.read()), file, log, NOW)
+    deliver_audience(build(log.read()), file, log, NOW)
     written = pyarrow.csv.read_csv(file) if suffix == ".csv" else pq.read_table(file)
     assert written["user_id"].to_pylist() == ["ann", "cem", "dia"]
     assert log.read()["user_id"].to_pylist() == ["ann", "cem", "dia"]
@@ -171,5 +171,5 @@ def test_a_delivered_audience_is_logged(tmp_path: Path, suffix: str) -> None:
 def test_another_suffix_is_refused_before_anything_is_logged(tmp_path: Path) -> None:
     log = ContactLog(tmp_path / "contacts")
     with pytest.raises(ValueError, match=r"\.csv or \.parquet"):
-        deliver(build(log.read()), tmp_path / "spring.xlsx", log, NOW)
+        deliver_audience(build(log.read()), tmp_path / "spring.xlsx", log, NOW)
     assert log.read().num_rows == 0

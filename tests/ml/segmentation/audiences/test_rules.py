@@ -9,13 +9,13 @@ import pytest
 
 from ml.segmentation.audiences.membership import UnknownSegmentError, select_members
 from ml.segmentation.audiences.rules import (
-    RuleError,
     RuleSegment,
+    SegmentRuleError,
+    add_rfm_scores,
     assign_rules,
     load_rules,
-    quintiles,
     rules_of,
-    with_rfm,
+    score_quintiles,
 )
 
 USERS = pa.table(
@@ -50,9 +50,9 @@ def test_the_first_rule_of_a_family_counts_and_all_of_ones_own() -> None:
 
 
 def test_rfm_scores_are_quintiles_of_which_5_is_best() -> None:
-    assert quintiles(np.arange(10.0)).tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
-    assert quintiles(np.array([1.0, 1.0, 1.0, 1.0])).tolist() == [3, 3, 3, 3]
-    scored = with_rfm(USERS)
+    assert score_quintiles(np.arange(10.0)).tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert score_quintiles(np.array([1.0, 1.0, 1.0, 1.0])).tolist() == [3, 3, 3, 3]
+    scored = add_rfm_scores(USERS)
     assert scored["rfm_recency"].to_pylist() == [5, 1, 4, 2, None]
     assert scored["rfm_monetary"].to_pylist() == [4, 1, 1, 5, 3]
 
@@ -87,14 +87,14 @@ def test_the_shipped_rules_compile_on_the_columns_of_the_mart() -> None:
 def test_a_file_that_is_no_set_of_rules_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "segments.yaml"
     file.write_text(text)
-    with pytest.raises(RuleError, match=r"segments\.yaml") as raised:
+    with pytest.raises(SegmentRuleError, match=r"segments\.yaml") as raised:
         load_rules(file)
     assert said in str(raised.value)
 
 
 def test_a_rule_on_an_unknown_column_names_the_segment_and_the_legal_names() -> None:
     with pytest.raises(
-        RuleError, match=r"segment own/big: unknown name 'visit'; did you mean 'visits'\? Legal: engage"
+        SegmentRuleError, match=r"segment own/big: unknown name 'visit'; did you mean 'visits'\? Legal: engage"
     ):
         assign_rules(USERS, [RuleSegment("own", "big", "visit > 3", "x")])
 
@@ -141,5 +141,5 @@ def test_times_can_be_compared_in_rules() -> None:
 def test_the_homes_own_segments_win(tmp_path: Path) -> None:
     (tmp_path / "segments.yaml").write_text("own:\n  regulars: {when: 'sessions > 9', strategy: Thank them. }\n")
     assert rules_of(tmp_path, "segments.yaml") == [RuleSegment("own", "regulars", "sessions > 9", "Thank them.")]
-    with pytest.raises(RuleError, match=r"none\.yaml"):
+    with pytest.raises(SegmentRuleError, match=r"none\.yaml"):
         rules_of(tmp_path, "none.yaml")

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from ml.segmentation.clusters.algorithms import KMeansSegments
-from ml.segmentation.clusters.choice import Candidate, _decide, _refusal, choose
+from ml.segmentation.clusters.choice import ClusteringCandidate, _decide, _refusal, choose_clustering
 from ml.segmentation.clusters.measures import bootstrap_stability, sampled_silhouette, start_stability
-from ml.segmentation.clusters.null_reference import Reference, unimodal_quantiles
+from ml.segmentation.clusters.null_reference import NullReference, unimodal_quantiles
 from ml.settings.segmentation import SegmentationSettings
 
-GOOD = Candidate(
+GOOD = ClusteringCandidate(
     algorithm="kmeans",
     description="k-means, 3 segments",
     segments=3,
@@ -37,7 +37,7 @@ def blobs(segments: int, users: int = 900, seed: int = 0) -> np.ndarray:
 
 
 def test_the_number_of_planted_segments_is_found(quick: SegmentationSettings) -> None:
-    choice = choose(blobs(4), quick.choice, 20, seed=1)
+    choice = choose_clustering(blobs(4), quick.choice, 20, seed=1)
     assert choice.make is not None
     assert choice.make(0).segments == 4
     assert [row.segments for row in choice.candidates if row.chosen] == [4]
@@ -48,7 +48,7 @@ def test_all_algorithms_are_compared_in_one_table(full_settings: SegmentationSet
     settings = full_settings.choice.model_copy(
         update={"segments_max": 4, "null_references": 5, "stability_rows": 400}
     )
-    choice = choose(blobs(3, users=600), settings, 20, seed=2)
+    choice = choose_clustering(blobs(3, users=600), settings, 20, seed=2)
     table = choice.table()
     assert set(table["algorithm"].to_pylist()) == {"kmeans", "gaussian_mixture", "dbscan", "hdbscan"}
     assert sum(table["chosen"].to_pylist()) == 1
@@ -59,14 +59,14 @@ def test_all_algorithms_are_compared_in_one_table(full_settings: SegmentationSet
 @pytest.mark.parametrize("shape", ["normal", "lognormal"])
 def test_noise_has_no_structure(quick: SegmentationSettings, shape: str) -> None:
     Z = np.random.default_rng(4).normal(size=(1500, 5)) * [3, 2, 1.5, 1, 1]
-    choice = choose(np.exp(0.5 * Z) if shape == "lognormal" else Z, quick.choice, 20, seed=0)
+    choice = choose_clustering(np.exp(0.5 * Z) if shape == "lognormal" else Z, quick.choice, 20, seed=0)
     assert choice.make is None
     assert "no structure" in choice.reason
     assert all(row.refused for row in choice.candidates)
 
 
 def test_too_few_users_are_not_divided(quick: SegmentationSettings) -> None:
-    choice = choose(blobs(2, users=30), quick.choice, 20, seed=0)
+    choice = choose_clustering(blobs(2, users=30), quick.choice, 20, seed=0)
     assert choice.make is None
     assert choice.candidates == ()
     assert "30 users are too few" in choice.reason
@@ -118,7 +118,7 @@ def test_the_unimodal_density_nearest_to_two_heaps_has_one() -> None:
 
 def test_references_keep_the_spread_of_each_component() -> None:
     Z = np.random.default_rng(1).normal(size=(4000, 3)) * [4.0, 1.0, 0.1]
-    drawn = Reference(Z).draw(4000, np.random.default_rng(2))
+    drawn = NullReference(Z).draw(4000, np.random.default_rng(2))
     np.testing.assert_allclose(drawn.std(axis=0), Z.std(axis=0), rtol=1e-9)
     assert np.abs(np.corrcoef(drawn, rowvar=False) - np.eye(3)).max() < 0.06
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from ml.segmentation.clusters.identity import match_segments, migration
+from ml.segmentation.clusters.identity import compute_migration, match_segments
 
 
 def test_segments_keep_the_number_of_those_they_overlap_most() -> None:
@@ -28,7 +28,7 @@ def test_two_halves_do_not_share_a_number() -> None:
 def test_the_migration_table_counts_every_move() -> None:
     before = pa.table({"user_id": ["a", "b", "c", "d"], "segment": [1, 1, 1, 2], "name": ["A", "A", "A", "B"]})
     after = pa.table({"user_id": ["a", "b", "c", "e"], "segment": [1, 1, 2, 1], "name": ["A", "A", "B", "A"]})
-    assert migration(before, after).to_pylist() == [
+    assert compute_migration(before, after).to_pylist() == [
         {"from_segment": 1, "from_name": "A", "to_segment": 1, "to_name": "A", "users": 2, "share": 2 / 3},
         {"from_segment": 1, "from_name": "A", "to_segment": 2, "to_name": "B", "users": 1, "share": 1 / 3},
         {"from_segment": 2, "from_name": "B", "to_segment": None, "to_name": "gone", "users": 1, "share": 1.0},

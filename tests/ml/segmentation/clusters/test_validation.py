@@ -4,14 +4,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.segmentation.clusters.surrogate import explain
-from ml.segmentation.clusters.validation import explained_variance, validate
+from ml.segmentation.clusters.surrogate import fit_surrogate
+from ml.segmentation.clusters.validation import eta_squared, validate_segments
 
 
 def test_explained_variance_of_a_worked_example() -> None:
     values, codes = np.array([1.0, 3.0, 5.0, 7.0]), np.array([0, 0, 1, 1])
-    assert explained_variance(values, codes) == pytest.approx(16 / 20)  # means 2 and 6 around 4
-    assert explained_variance(np.ones(4), codes) == 0.0
+    assert eta_squared(values, codes) == pytest.approx(16 / 20)  # means 2 and 6 around 4
+    assert eta_squared(np.ones(4), codes) == 0.0
 
 
 def test_segments_that_predict_beat_random_ones_and_others_do_not() -> None:
@@ -22,7 +22,7 @@ def test_segments_that_predict_beat_random_ones_and_others_do_not() -> None:
     outcomes = pa.table(
         {"user_id": ids, "purchases": generator.poisson(segments), "dice": generator.integers(6, size=600)}
     )
-    purchases, dice = validate(assigned, outcomes, draws=99)
+    purchases, dice = validate_segments(assigned, outcomes, draws=99)
     assert purchases.p_value == 0.01
     assert purchases.explained > 5 * purchases.by_chance_high
     assert dice.p_value > 0.05
@@ -34,7 +34,9 @@ def test_segments_that_predict_beat_random_ones_and_others_do_not() -> None:
 
 def test_who_did_nothing_counts_with_zero() -> None:
     assigned = pa.table({"user_id": ["a", "b", "c", "d"], "segment": [1, 1, 2, 2]})
-    (sessions,) = validate(assigned, pa.table({"user_id": ["a", "b", "x"], "sessions": [2, 4, 9]}), draws=10)
+    (sessions,) = validate_segments(
+        assigned, pa.table({"user_id": ["a", "b", "x"], "sessions": [2, 4, 9]}), draws=10
+    )
     assert [s.mean for s in sessions.segments] == [3.0, 0.0]
     assert sessions.users == 4
 
@@ -42,7 +44,7 @@ def test_who_did_nothing_counts_with_zero() -> None:
 def test_a_tree_says_how_a_user_lands_in_a_segment() -> None:
     X = np.random.default_rng(0).uniform(size=(900, 2))
     segments = np.where(X[:, 0] <= 0.5, 4, np.where(X[:, 1] <= 0.3, 7, 9))
-    found = explain(X, ["visits", "spend"], segments, leaves=6, minimum_size=20)
+    found = fit_surrogate(X, ["visits", "spend"], segments, leaves=6, minimum_size=20)
     assert found is not None
     assert found.fidelity > 0.97
     assert found.guess == pytest.approx((segments == 4).mean())
@@ -53,4 +55,4 @@ def test_a_tree_says_how_a_user_lands_in_a_segment() -> None:
 
 
 def test_one_segment_needs_no_tree() -> None:
-    assert explain(np.ones((50, 1)), ["a"], np.ones(50, dtype=int), leaves=6, minimum_size=20) is None
+    assert fit_surrogate(np.ones((50, 1)), ["a"], np.ones(50, dtype=int), leaves=6, minimum_size=20) is None

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.segmentation.profiles.behaviour import Behaviour, TypicalSession, behaviours
+from ml.segmentation.profiles.behaviour import SegmentBehaviour, TypicalSession, summarize_behaviour
 
 COUNTS = pa.map_(pa.string(), pa.int64())
 HINTS = {"location": ["country"]}
@@ -30,7 +30,7 @@ def test_sessions_tell_funnel_mix_and_triggers_of_a_segment() -> None:
             "signals_before_conversion": pa.array([*signals, []], COUNTS),
         }
     )
-    found = behaviours(sessions, USERS, SEGMENTS, HINTS, 1)
+    found = summarize_behaviour(sessions, USERS, SEGMENTS, HINTS, 1)
     assert set(found) == {1}
     one = found[1]
     assert one.sessions == 100
@@ -40,7 +40,7 @@ def test_sessions_tell_funnel_mix_and_triggers_of_a_segment() -> None:
     # 20 of 50 sessions with the hover converted, 10 of 50 without; the interval reaches below 1.1 but not 1
     assert [(t.signal, t.sessions, t.lift) for t in one.triggers] == [("hover:price", 50, 2.0)]
     assert one.weekly_users == ()
-    assert Behaviour.from_document(json.loads(json.dumps(asdict(one)))) == one
+    assert SegmentBehaviour.from_document(json.loads(json.dumps(asdict(one)))) == one
 
 
 def visits(user: str, *days: float, **columns: str) -> list[dict[str, object]]:
@@ -52,7 +52,7 @@ def visits(user: str, *days: float, **columns: str) -> list[dict[str, object]]:
 def test_a_trend_counts_people_in_whole_weeks_before_the_newest_session() -> None:
     # the log begins 27 days before its end: three whole weeks, and a part of one that tells nothing
     sessions = pa.Table.from_pylist(visits("a", 0, 1, 8, 27) + visits("b", 2, 9) + visits("stranger", 3))
-    one = behaviours(sessions, USERS, SEGMENTS, HINTS, 1)[1]
+    one = summarize_behaviour(sessions, USERS, SEGMENTS, HINTS, 1)[1]
     assert one.weekly_users == (0, 2, 2)
     assert one.trend is None
 
@@ -63,20 +63,20 @@ def test_a_trend_counts_people_in_whole_weeks_before_the_newest_session() -> Non
 def test_a_trend_compares_the_later_half_of_the_weeks_with_the_earlier(
     weeks: tuple[int, ...], trend: float | None
 ) -> None:
-    one = Behaviour(1, {}, {}, None, None, weeks, (), ())
+    one = SegmentBehaviour(1, {}, {}, None, None, weeks, (), ())
     assert one.trend == trend
 
 
 def test_places_count_only_sessions_of_users_who_consent_to_location() -> None:
     sessions = pa.Table.from_pylist(visits("a", 0, country="DE") + visits("b", 1, 2, country="FR"))
-    assert behaviours(sessions, USERS, SEGMENTS, HINTS, 1)[1].mixes == {"country": {"DE": 1.0}}
-    assert behaviours(sessions, USERS, SEGMENTS, HINTS, 2)[1].mixes == {}
+    assert summarize_behaviour(sessions, USERS, SEGMENTS, HINTS, 1)[1].mixes == {"country": {"DE": 1.0}}
+    assert summarize_behaviour(sessions, USERS, SEGMENTS, HINTS, 2)[1].mixes == {}
 
 
 def test_nothing_is_told_of_a_segment_below_the_minimum_size_or_of_noise() -> None:
     sessions = pa.Table.from_pylist(visits("a", 0) + visits("c", 1))
-    assert set(behaviours(sessions, USERS, np.array([1, -1, 2]), HINTS, 1)) == {1, 2}
-    assert behaviours(sessions, USERS, np.array([1, -1, 2]), HINTS, 2) == {}
+    assert set(summarize_behaviour(sessions, USERS, np.array([1, -1, 2]), HINTS, 1)) == {1, 2}
+    assert summarize_behaviour(sessions, USERS, np.array([1, -1, 2]), HINTS, 2) == {}
 
 
 def test_typical_sessions_are_real_ones_on_the_usual_device() -> None:
@@ -85,7 +85,7 @@ def test_typical_sessions_are_real_ones_on_the_usual_device() -> None:
         base | {"page_views": pages, "duration_seconds": 60.0 * pages, "device_type": device}
         for pages, device in ((1, "mobile"), (2, "mobile"), (3, "mobile"), (4, "mobile"), (5, "mobile"), (3, "tv"))
     ]
-    told = behaviours(pa.Table.from_pylist(rows), USERS, SEGMENTS, HINTS, 1)[1].typical
+    told = summarize_behaviour(pa.Table.from_pylist(rows), USERS, SEGMENTS, HINTS, 1)[1].typical
     usual = TypicalSession("usual", "Sunday", 20, "mobile", "mail", 3, 3.0, "view")
     assert told == (
         replace(usual, kind="short", pages=2, minutes=2.0),

@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from ml.segmentation.profiles.behaviour import Behaviour
-from ml.segmentation.profiles.feedback import Feedback, feedback_counts
-from ml.segmentation.profiles.personas import persona_text
-from ml.segmentation.profiles.profiles import Profile, Trait
+from ml.segmentation.profiles.behaviour import SegmentBehaviour
+from ml.segmentation.profiles.feedback import SegmentFeedback, count_feedback
+from ml.segmentation.profiles.labels import FeatureLabels
+from ml.segmentation.profiles.personas import write_persona
+from ml.segmentation.profiles.profiles import SegmentProfile, Trait
 from ml.segmentation.profiles.triggers import Trigger
 from ml.segmentation.profiles.vocabulary import WordShare
-from ml.segmentation.profiles.wording import Wording
 from ml.settings.segmentation import LabelSettings
 
-WORDING = Wording(
+WORDING = FeatureLabels(
     {
         "category_shares:*": LabelSettings(text="views of {key}", unit="share"),
         "click_rate": LabelSettings(text="clicks", unit="per_page"),
@@ -34,14 +34,14 @@ def test_a_persona_says_what_the_numbers_show() -> None:
         Trait("mean_scroll_depth", 41.0, 66.0, -0.9),
         Trait("click_rate", 0.5, 0.49, 0.1),
     )
-    assert persona_text(Profile(1, "Fans", 120, 0.15, traits, (), ()), WORDING) == (
+    assert write_persona(SegmentProfile(1, "Fans", 120, 0.15, traits, (), ()), WORDING) == (
         "120 people, 15% of all. More than others: views of sport 62% (others 5%). "
         "Less than others: mean scroll depth 41 px (others 66 px)."
     )
 
 
 def test_a_persona_tells_interests_visits_losses_and_triggers() -> None:
-    behaviour = Behaviour(
+    behaviour = SegmentBehaviour(
         sessions=1000,
         funnel={"view": 1000, "cart": 100, "checkout": 40, "purchase": 30},
         mixes={"daypart": {"evening": 0.7}, "device_type": {"mobile": 0.9}},
@@ -52,8 +52,8 @@ def test_a_persona_tells_interests_visits_losses_and_triggers() -> None:
         triggers=(Trigger("hover:price", 80, 0.1, 0.02, 5.0, 3.0, 8.0),),
     )
     interests = tuple(WordShare("tag_affinities", word, 0.5, 0.1) for word in ("running", "trail_shoes"))
-    profile = Profile(1, "Fans", 120, 0.15, (), (), (), interests=interests, behaviour=behaviour)
-    assert persona_text(profile, WORDING) == (
+    profile = SegmentProfile(1, "Fans", 120, 0.15, (), (), (), interests=interests, behaviour=behaviour)
+    assert write_persona(profile, WORDING) == (
         "120 people, 15% of all; 20% more of them come each week than before. "
         "In no feature clearly unlike the others. They care for running and trail shoes more than others do. "
         "They come with 70% of visits in the evening and 90% of visits on mobile. "
@@ -65,8 +65,8 @@ def test_a_persona_tells_interests_visits_losses_and_triggers() -> None:
 
 def test_everybody_is_not_compared_with_others() -> None:
     interests = (WordShare("category_affinities", "sport", 0.5, 0.0),)
-    whole = Profile(1, "Everyone", 120, 1.0, (Trait("f", 1.0, 1.0, 0.0),), (), (), interests=interests)
-    assert persona_text(whole, WORDING) == "120 people, 100% of all. They care for sport most."
+    whole = SegmentProfile(1, "Everyone", 120, 1.0, (Trait("f", 1.0, 1.0, 0.0),), (), (), interests=interests)
+    assert write_persona(whole, WORDING) == "120 people, 100% of all. They care for sport most."
 
 
 def test_the_last_word_of_a_user_about_a_segment_counts() -> None:
@@ -78,4 +78,4 @@ def test_the_last_word_of_a_user_about_a_segment_counts() -> None:
             "agrees": [True, True, False, True, None, True],
         }
     )
-    assert feedback_counts(feedback, assigned) == {1: Feedback(agree=1, disagree=1)}
+    assert count_feedback(feedback, assigned) == {1: SegmentFeedback(agree=1, disagree=1)}

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.segmentation.profiles.naming import name_segment
-from ml.segmentation.profiles.profiles import Profile, Trait, profile_table, traits
+from ml.segmentation.profiles.names import name_segment
+from ml.segmentation.profiles.profiles import SegmentProfile, Trait, build_profile_table, compute_traits
 
 WORDS = {
     "before": {"daypart_shares:*": "{key}", "device_shares:mobile": "phone"},
@@ -15,7 +15,7 @@ WORDS = {
 
 def test_an_effect_is_the_difference_in_pooled_deviations() -> None:
     X = np.array([[4.0, 1.0], [6.0, 1.0], [0.0, 1.0], [2.0, 1.0]])
-    first, second = traits(X, ["visits", "same"], np.array([True, True, False, False]))
+    first, second = compute_traits(X, ["visits", "same"], np.array([True, True, False, False]))
     # means 5 and 1; squared deviations 2 + 2 over 4 - 2 degrees of freedom: pooled deviation sqrt(2)
     assert first == Trait("visits", 5.0, 1.0, pytest.approx(4 / np.sqrt(2)))
     assert second == Trait("same", 1.0, 1.0, 0.0)
@@ -70,7 +70,7 @@ def test_users_like_all_others_are_numbered() -> None:
 
 
 def test_the_mart_has_a_row_for_each_described_segment() -> None:
-    table = profile_table([Profile(1, "Many", 20, 0.7, (Trait("f", 1.0, 0.0, 1.0),), (), ("a",))])
+    table = build_profile_table([SegmentProfile(1, "Many", 20, 0.7, (Trait("f", 1.0, 0.0, 1.0),), (), ("a",))])
     row = table.to_pylist()[0]
     assert (row["name"], row["agree"], row["behaviour"]) == ("Many", 0, None)
     assert row["traits"] == [{"feature": "f", "mean": 1.0, "mean_outside": 0.0, "effect": 1.0}]

@@ -11,20 +11,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from ml.segmentation import fit_segmentation, load_segmentation
-from ml.segmentation.clusters.identity import migration
-from ml.segmentation.clusters.validation import SegmentOutcome, Validity
-from ml.segmentation.forgetting import REPORT, forget_examples
+from ml.segmentation.clusters.identity import compute_migration
+from ml.segmentation.clusters.validation import PredictiveValidity, SegmentOutcome
 from ml.segmentation.output import segment_table
-from ml.segmentation.profiles.behaviour import Behaviour, TypicalSession
-from ml.segmentation.profiles.feedback import Feedback
-from ml.segmentation.profiles.report import Evidence, write_report
+from ml.segmentation.profiles.behaviour import SegmentBehaviour, TypicalSession
+from ml.segmentation.profiles.feedback import SegmentFeedback
+from ml.segmentation.profiles.report import ReportSupplement, write_report
 from ml.segmentation.profiles.triggers import Trigger
+from ml.segmentation.user_removal import REPORT_FILE, remove_example_users
 from ml.settings.segmentation import SegmentationSettings
 
 if TYPE_CHECKING:
     from conftest import Planted
 
-BEHAVIOUR = Behaviour(
+BEHAVIOUR = SegmentBehaviour(
     sessions=100,
     funnel={"view": 100, "cart": 20, "checkout": 10, "purchase": 5},
     mixes={"daypart": {"evening": 1.0}},
@@ -49,11 +49,13 @@ def test_the_report_opens_in_a_browser_without_asking_for_anything(
     assigned = found.assign(table)
     before = assigned.set_column(2, "name", pa.array(["Old"] * 900))
     found.profiles[:] = [
-        replace(profile, behaviour=BEHAVIOUR, feedback=Feedback(7, 3)) for profile in found.profiles
+        replace(profile, behaviour=BEHAVIOUR, feedback=SegmentFeedback(7, 3)) for profile in found.profiles
     ]
-    evidence = Evidence(
-        moves=migration(before, assigned),
-        validity=[Validity("purchases", 900, 0.2, 0.01, 0.02, 0.005, (SegmentOutcome(1, 300, 2.0, 1.5, 2.5),))],
+    evidence = ReportSupplement(
+        moves=compute_migration(before, assigned),
+        validity=[
+            PredictiveValidity("purchases", 900, 0.2, 0.01, 0.02, 0.005, (SegmentOutcome(1, 300, 2.0, 1.5, 2.5),))
+        ],
     )
     file = tmp_path / "report.html"
     write_report(file, found, table, quick, evidence)
@@ -101,12 +103,12 @@ def test_an_example_user_can_leave_a_report(planted: Planted, quick: Segmentatio
     table, _ = planted()
     found = fit_segmentation(table, quick)
     leaving, *others = found.profiles[0].examples
-    write_report(tmp_path / "run" / REPORT, found, table, quick)
-    assert forget_examples(tmp_path, [leaving, "u"]) == 1
-    html = (tmp_path / "run" / REPORT).read_text()
+    write_report(tmp_path / "run" / REPORT_FILE, found, table, quick)
+    assert remove_example_users(tmp_path, [leaving, "u"]) == 1
+    html = (tmp_path / "run" / REPORT_FILE).read_text()
     assert f"<code>{leaving}</code>" not in html
     assert all(f"<code>{user}</code>" in html for user in others)
-    assert [file.name for file in (tmp_path / "run").iterdir()] == [REPORT]
+    assert [file.name for file in (tmp_path / "run").iterdir()] == [REPORT_FILE]
 
 
 def test_all_files_of_the_command_are_written(

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from ml.experiments.definition.assignment import assign_many
-from ml.experiments.definition.loading import load_experiments
-from ml.experiments.definition.planted import write_planted_experiments
+from ml.experiments.definition.assignment import assign_units
+from ml.experiments.definition.definitions_file import load_experiments
+from ml.experiments.definition.planted_experiments import write_planted_experiments
 from ml.sources.simulator import Site
 from ml.sources.simulator.population import Population
 from ml.sources.simulator.taste import changes_taste, daily_interest_cdf
@@ -132,7 +132,7 @@ def test_variants_are_those_that_the_assignment_of_the_product_gives(site, sound
     exposures = sound.filter(pc.equal(sound["event_type"], "exposure"))
     for experiment in experiments.experiments.values():
         rows = exposures.filter(pc.equal(exposures["experiment_id"], experiment.id))
-        assigned = assign_many(experiments, experiment.id, rows["user_id"], None, experiment.starts_at)
+        assigned = assign_units(experiments, experiment.id, rows["user_id"], None, experiment.starts_at)
         assert assigned.variant_column().to_pylist() == rows["variant"].to_pylist()
         assert {*rows["variant"].to_pylist()} == {"control", "treatment"}
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from ml.experiments.rankers.answers import challenger_preference, content_values
+from ml.experiments.rankers.answer_log import compare_rankers, evaluate_contents
 from ml.sources.simulator.slots import SEEN_BY_RANK
 
 COLUMNS = ["event_id", "event_type", "user_id", "anonymous_id", "device_type", "item_id", "recommendation_id"]
@@ -53,7 +53,7 @@ def test_each_ranker_has_one_of_every_two_places_of_a_drafted_list_and_each_is_f
 
 
 def test_people_prefer_picks_of_what_they_read_to_picks_of_the_front_page(answers):
-    preference = challenger_preference(mart(answers))
+    preference = compare_rankers(mart(answers))
     assert preference.low > 0
     assert preference.wins_b > preference.wins_a
 
@@ -62,7 +62,7 @@ def test_off_policy_estimates_hold_what_each_content_truly_earns_and_the_plain_s
     hero = answers[answers["slot"] == "hero"]
     device = np.where(hero["device_type"] == "mobile", "mobile", "other")
     chances = truth["contents"].to_pandas().set_index(["content", "device_type"])["click_chance"]
-    readings = content_values(mart(answers), "hero")
+    readings = evaluate_contents(mart(answers), "hero")
     assert [reading.content for reading in readings] == ["editors-choice", "most-read", "new-today"]
     for reading in readings:
         earned = chances[reading.content].loc[device].mean()

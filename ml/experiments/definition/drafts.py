@@ -8,15 +8,15 @@ from typing import Any
 import yaml
 
 from ml.errors import TesseraError
-from ml.experiments.definition.definition import Experiments
-from ml.experiments.definition.loading import ExperimentsFileError, load_experiments
+from ml.experiments.definition.definition import ExperimentDefinitions
+from ml.experiments.definition.definitions_file import ExperimentsFileError, load_experiments
 
 
 class ExperimentExistsError(TesseraError, ValueError):
     """The file has an experiment of this id already."""
 
 
-def add_experiment(path: Path, experiment_id: str, body: dict[str, Any]) -> Experiments:
+def add_experiment(path: Path, experiment_id: str, body: dict[str, Any]) -> ExperimentDefinitions:
     """Add one experiment at the end of the file's `experiments:`; the file is made if it is not there.
 
     The file is checked with the addition and left as it was when that fails.

@@ -1,7 +1,7 @@
 import pytest
 
-from ml.experiments.definition.drafting import ExperimentExistsError, add_experiment
-from ml.experiments.definition.loading import ExperimentsFileError, load_experiments
+from ml.experiments.definition.definitions_file import ExperimentsFileError, load_experiments
+from ml.experiments.definition.drafts import ExperimentExistsError, add_experiment
 
 BODY = {
     "hypothesis": "A new hero brings more clicks",

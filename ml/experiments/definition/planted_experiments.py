@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 
-from ml.experiments.definition.drafting import add_experiment
+from ml.experiments.definition.drafts import add_experiment
 from ml.sources.simulator.site import Site
 
 # The simulator's lifts hold from the exposure to the end, so these metrics have no window of their own.

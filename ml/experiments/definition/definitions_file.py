@@ -13,13 +13,13 @@ from pydantic import BaseModel, ValidationError
 
 from ml.errors import TesseraError
 from ml.experiments.definition import metrics as metric_kinds
-from ml.experiments.definition.consistency import inconsistencies
+from ml.experiments.definition.consistency import find_inconsistencies
 from ml.experiments.definition.definition import (
     DecisionRule,
     Experiment,
-    Experiments,
+    ExperimentDefinitions,
     GlobalControl,
-    Guardrail,
+    GuardrailMetric,
     Holdout,
     Layer,
     RampStep,
@@ -33,18 +33,18 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "experiments": Experiment,
     "variants": Variant,
     "ramp": RampStep,
-    "guardrails": Guardrail,
+    "guardrails": GuardrailMetric,
     "decision": DecisionRule,
     "layers": Layer,
     "holdouts": Holdout,
     "global_control": GlobalControl,
-    "proportion": metric_kinds.Proportion,
-    "mean": metric_kinds.Mean,
-    "revenue": metric_kinds.Revenue,
-    "ratio": metric_kinds.Ratio,
-    "funnel": metric_kinds.Funnel,
-    "retention": metric_kinds.Retention,
-    "quantile": metric_kinds.Quantile,
+    "proportion": metric_kinds.ProportionMetric,
+    "mean": metric_kinds.MeanMetric,
+    "revenue": metric_kinds.RevenueMetric,
+    "ratio": metric_kinds.RatioMetric,
+    "funnel": metric_kinds.FunnelMetric,
+    "retention": metric_kinds.RetentionMetric,
+    "quantile": metric_kinds.QuantileMetric,
 }
 
 
@@ -68,7 +68,7 @@ class ExperimentsFileError(TesseraError, ValueError):
         )
 
 
-def load_experiments(path: Path) -> Experiments:
+def load_experiments(path: Path) -> ExperimentDefinitions:
     """Read and check the file of experiments; the metric library is merged in below the file's own metrics.
 
     Raises
@@ -82,12 +82,12 @@ def load_experiments(path: Path) -> Experiments:
     if isinstance(data, dict):
         data = _with_defaults(data)
     try:
-        experiments = Experiments.model_validate(data or {})
+        experiments = ExperimentDefinitions.model_validate(data or {})
     except ValidationError as error:
         raise ExperimentsFileError(path, list(_faults(error, lines))) from None
     faults = [
         Fault(lines.find(location), _place(location), message)
-        for location, message in inconsistencies(experiments)
+        for location, message in find_inconsistencies(experiments)
     ]
     if faults:
         raise ExperimentsFileError(path, faults)
@@ -95,11 +95,11 @@ def load_experiments(path: Path) -> Experiments:
 
 
 @cache
-def metric_library() -> Mapping[str, Any]:
+def load_metric_library() -> Mapping[str, Any]:
     """Return the metrics that come with the project, by name."""
     data, lines = _read(METRIC_LIBRARY)
     try:
-        return Experiments.model_validate(data).metrics
+        return ExperimentDefinitions.model_validate(data).metrics
     except ValidationError as error:
         raise ExperimentsFileError(METRIC_LIBRARY, list(_faults(error, lines))) from None
 
@@ -117,7 +117,7 @@ def _read(path: Path) -> tuple[Any, Lines]:
 def _with_defaults(data: dict[str, Any]) -> dict[str, Any]:
     merged = dict(data)
     own = data.get("metrics") or {}
-    merged["metrics"] = {**metric_library(), **own} if isinstance(own, dict) else own
+    merged["metrics"] = {**load_metric_library(), **own} if isinstance(own, dict) else own
     experiments = data.get("experiments")
     if isinstance(experiments, dict):
         merged["experiments"] = {
@@ -162,4 +162,4 @@ def _legal_fields(location: Location) -> list[str]:
         if model is not None:
             names = [field.alias or name for name, field in model.model_fields.items()]
             return [name for name in names if name != "id"]
-    return list(Experiments.model_fields)
+    return list(ExperimentDefinitions.model_fields)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-REPORT = "report.html"
+REPORT_FILE = "report.html"
 
 
-def forget_examples(folder: Path, user_ids: Sequence[str]) -> int:
+def remove_example_users(folder: Path, user_ids: Sequence[str]) -> int:
     """Take these users out of every segmentation report below a folder; returns how often they stood there."""
     removed = 0
-    for file in folder.rglob(REPORT):
+    for file in folder.rglob(REPORT_FILE):
         before = html = file.read_text(encoding="utf-8")
         for user in user_ids:
             shown = f"<code>{escape(user)}</code>"

@@ -9,16 +9,16 @@ import pyarrow.compute as pc
 
 from ml.arrays import I64
 from ml.segmentation.audiences.audiences import CONSENT
-from ml.segmentation.audiences.membership import beside
+from ml.segmentation.audiences.membership import join_columns
 from ml.segmentation.audiences.rules import RuleSegment, assign_rules
-from ml.segmentation.clusters.identity import migration
-from ml.segmentation.clusters.validation import Validity, validate
-from ml.segmentation.fitting import fit_segmentation
-from ml.segmentation.profiles.behaviour import behaviours
-from ml.segmentation.profiles.feedback import feedback_counts
-from ml.segmentation.profiles.personas import tell_personas
-from ml.segmentation.profiles.wording import Wording
+from ml.segmentation.clusters.identity import compute_migration
+from ml.segmentation.clusters.validation import PredictiveValidity, validate_segments
+from ml.segmentation.profiles.behaviour import summarize_behaviour
+from ml.segmentation.profiles.feedback import count_feedback
+from ml.segmentation.profiles.labels import FeatureLabels
+from ml.segmentation.profiles.personas import write_personas
 from ml.segmentation.segmentation import Segmentation
+from ml.segmentation.training import fit_segmentation
 from ml.settings.segmentation import SegmentationSettings
 
 
@@ -32,7 +32,7 @@ class SiteSegmentation:
     moves: pa.Table | None
 
 
-def consenting(users: pa.Table) -> pa.Table:
+def select_consenting_users(users: pa.Table) -> pa.Table:
     """The users who may be segmented: those with personalization consent."""
     return users.filter(pc.fill_null(users.column(CONSENT), False))
 
@@ -58,25 +58,25 @@ def segment_site(
         before: last time's `user_segments`.
         seed: of samples and starts.
     """
-    users = consenting(users).combine_chunks()
+    users = select_consenting_users(users).combine_chunks()
     found = fit_segmentation(users, settings, previous, seed)
     learned = found.assign(users)
     segments = learned.column("segment").to_numpy()
-    about = behaviours(sessions, users, segments, settings.hints, settings.minimum_segment_size)
-    tell_personas(found, Wording(settings.labels), about, feedback_counts(feedback, learned))
-    moves = migration(before, learned) if before is not None else None
+    about = summarize_behaviour(sessions, users, segments, settings.hints, settings.minimum_segment_size)
+    write_personas(found, FeatureLabels(settings.labels), about, count_feedback(feedback, learned))
+    moves = compute_migration(before, learned) if before is not None else None
     return SiteSegmentation(found, users, segments, moves)
 
 
-def segments_of_users(found: Segmentation, users: pa.Table, rules: list[RuleSegment]) -> pa.Table:
+def assign_user_segments(found: Segmentation, users: pa.Table, rules: list[RuleSegment]) -> pa.Table:
     """The mart `user_segments`: learned segment, memberships and rule segments of every consenting user."""
-    users = consenting(users).combine_chunks()
-    return beside(found.assign(users), assign_rules(users, rules))
+    users = select_consenting_users(users).combine_chunks()
+    return join_columns(found.assign(users), assign_rules(users, rules))
 
 
-def validate_on_later(
+def validate_on_later_outcomes(
     found: Segmentation, users_then: pa.Table, outcomes: pa.Table, settings: SegmentationSettings
-) -> list[Validity]:
+) -> list[PredictiveValidity]:
     """Do the segments, from what was known at an earlier time, tell what the users did after it?
 
     Args:
@@ -85,5 +85,5 @@ def validate_on_later(
         outcomes: `user_id` and sums of what they did in the `validation_days` that followed.
         settings: of the section `segmentation`.
     """
-    assigned = found.assign(consenting(users_then).combine_chunks())
-    return validate(assigned, outcomes, settings.validation_draws)
+    assigned = found.assign(select_consenting_users(users_then).combine_chunks())
+    return validate_segments(assigned, outcomes, settings.validation_draws)

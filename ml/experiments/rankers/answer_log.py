@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from ml.arrays import F64, I64
 from ml.errors import TesseraError
-from ml.experiments.rankers.interleaving import Preference, preference
+from ml.experiments.rankers.interleaving import RankerPreference, measure_preference
 from ml.experiments.rankers.off_policy import (
     LoggedDecisions,
     PolicyValue,
@@ -31,7 +31,7 @@ class NothingLoggedError(TesseraError, ValueError):
 
 
 @dataclass(frozen=True)
-class PolicyReading:
+class ContentValue:
     """What always showing one content would have earned: clicks a decision, by three estimates."""
 
     content: str
@@ -39,7 +39,7 @@ class PolicyReading:
     estimates: tuple[PolicyValue, ...]
 
 
-def challenger_preference(answers: pa.Table, alpha: float = 0.05) -> Preference:
+def compare_rankers(answers: pa.Table, alpha: float = 0.05) -> RankerPreference:
     """Compare champion (A) and challenger (B) by the clicks of the lists that both drafted.
 
     `answers` needs `user_id, teams, items` (JSON text) and `clicked_items`. Raises NothingLoggedError when nobody
@@ -56,10 +56,10 @@ def challenger_preference(answers: pa.Table, alpha: float = 0.05) -> Preference:
         counts = Counter(clicked or ())
         for item, team in zip(orjson.loads(items), orjson.loads(teams), strict=True):
             clicks[row, int(team == CHALLENGER)] += counts[item]
-    return preference(_persons(drafted), clicks[:, 0], clicks[:, 1], alpha)
+    return measure_preference(_persons(drafted), clicks[:, 0], clicks[:, 1], alpha)
 
 
-def content_values(answers: pa.Table, slot: str, alpha: float = 0.05) -> list[PolicyReading]:
+def evaluate_contents(answers: pa.Table, slot: str, alpha: float = 0.05) -> list[ContentValue]:
     """Say, for each content that a slot drew by chance, what always showing it would have earned.
 
     Only decisions with a propensity below 1 count: where nothing was drawn nothing else could have been shown. The
@@ -84,7 +84,7 @@ def content_values(answers: pa.Table, slot: str, alpha: float = 0.05) -> list[Po
         estimates = (
             inverse_propensity(log, alpha), self_normalized(log, alpha), doubly_robust(log, own, target, alpha)
         )  # fmt: skip
-        found.append(PolicyReading(name, int((content == name).sum()), estimates))
+        found.append(ContentValue(name, int((content == name).sum()), estimates))
     return found
 
 

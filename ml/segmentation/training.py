@@ -11,14 +11,14 @@ from sklearn.pipeline import Pipeline
 
 from ml.arrays import F64, I64, Bools
 from ml.segmentation.clusters.algorithms import NOISE, KMeansSegments, SegmentModel
-from ml.segmentation.clusters.choice import Choice, choose
-from ml.segmentation.clusters.discriminants import refine
+from ml.segmentation.clusters.choice import ClusteringChoice, choose_clustering
+from ml.segmentation.clusters.discriminants import refine_segments
 from ml.segmentation.clusters.identity import match_segments
-from ml.segmentation.clusters.surrogate import explain
+from ml.segmentation.clusters.surrogate import fit_surrogate
 from ml.segmentation.features.feature_selection import FeatureSelector
-from ml.segmentation.features.features import FeatureEncoder, check_users, is_number, matches, numbers
+from ml.segmentation.features.features import FeatureEncoder, check_users, is_numeric, matches_any, to_floats
 from ml.segmentation.features.preparation import Components, Imputer, Scaler, SkewReducer, Winsorizer
-from ml.segmentation.profiles.describing import ShapingUsers, describe
+from ml.segmentation.profiles.descriptions import ShapingUsers, describe_segments
 from ml.segmentation.segmentation import Segmentation
 from ml.settings.segmentation import SegmentationSettings
 
@@ -56,7 +56,7 @@ def fit_segmentation(
         return _everyone(table, encoder, imputer, settings, previous)
     prepared = _prepare(shaping, encoder, imputer, outcomes, settings, seed)
     incumbent = (previous.model.algorithm, len(previous.ids)) if previous and previous.has_structure else None
-    choice = choose(prepared.scores, settings.choice, settings.minimum_segment_size, seed, incumbent)
+    choice = choose_clustering(prepared.scores, settings.choice, settings.minimum_segment_size, seed, incumbent)
     steps, model, labels = _fit_final(choice, prepared, settings, seed)
     ids, next_id, overlaps = _identify(shaping, model, labels, previous)
     if previous is None:
@@ -81,9 +81,9 @@ def fit_segmentation(
         overlaps=overlaps,
     )
     names = prepared.steps["impute"].kept_names
-    describe(found, table, ShapingUsers(shaping, prepared.raw, names, labels), settings, previous)
+    describe_segments(found, table, ShapingUsers(shaping, prepared.raw, names, labels), settings, previous)
     described = [profile.segment for profile in found.profiles]
-    found.surrogate = explain(
+    found.surrogate = fit_surrogate(
         prepared.raw,
         names,
         np.array([id_ if id_ in described else NOISE for id_ in [*ids, NOISE]])[labels],
@@ -99,7 +99,7 @@ def _has_evidence(table: pa.Table, settings: SegmentationSettings) -> Bools:
     everybody = np.ones(table.num_rows, dtype=bool)
     if column not in table.column_names:
         return everybody
-    enough = np.asarray(numbers(table.column(column)) >= minimum)
+    enough = np.asarray(to_floats(table.column(column)) >= minimum)
     return enough if enough.sum() >= 2 * settings.minimum_segment_size else everybody
 
 
@@ -131,7 +131,7 @@ def _everyone(
         overlaps=[0.0],
     )
     nothing = ShapingUsers(table, np.zeros((table.num_rows, 0)), [], np.zeros(table.num_rows, dtype=np.int64))
-    describe(found, table, nothing, settings, previous)
+    describe_segments(found, table, nothing, settings, previous)
     return found
 
 
@@ -155,7 +155,7 @@ def _prepare(
         minimum_information=prep.minimum_information,
         redundant_correlation=prep.redundant_correlation,
     )
-    targets = np.column_stack([numbers(table.column(name)) for name in outcomes]) if outcomes else None
+    targets = np.column_stack([to_floats(table.column(name)) for name in outcomes]) if outcomes else None
     X = selector.fit(X, None if targets is None else np.nan_to_num(targets)).transform(X)
     components = Components(prep.component_quantile, seed=seed)
     Z = components.fit_transform(X)
@@ -174,7 +174,7 @@ def _prepare(
 def _roles(table: pa.Table, settings: SegmentationSettings) -> tuple[FeatureEncoder, list[str]]:
     """Fitted encoder and names of the outcomes; `roles.otherwise` is used where the features don't vary."""
     roles = settings.roles
-    outcomes = [f.name for f in table.schema if is_number(f.type) and matches(f.name, roles.outcomes)]
+    outcomes = [f.name for f in table.schema if is_numeric(f.type) and matches_any(f.name, roles.outcomes)]
     encoder = FeatureEncoder(roles.features, roles.outcomes, settings.preparation.rare_key_share).fit(table)
     if not roles.otherwise:
         return encoder, outcomes
@@ -187,7 +187,7 @@ def _roles(table: pa.Table, settings: SegmentationSettings) -> tuple[FeatureEnco
 
 
 def _fit_final(
-    choice: Choice, prepared: _Prepared, settings: SegmentationSettings, seed: int
+    choice: ClusteringChoice, prepared: _Prepared, settings: SegmentationSettings, seed: int
 ) -> tuple[dict[str, Any], SegmentModel, I64]:
     """The chosen model on all shaping users, with the pipeline's steps that lead to it and the users' segments.
 
@@ -205,7 +205,7 @@ def _fit_final(
     if len(rows) < len(Z):
         model.refit(Z)
     labels = model.predict(Z)
-    sharpened = refine(X, model, labels, seed)
+    sharpened = refine_segments(X, model, labels, seed)
     if sharpened is None:
         return prepared.steps, model, labels
     discriminants, sharper = sharpened

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from ml.arrays import F64, I64
-from ml.segmentation.profiles.naming import name_segment
-from ml.segmentation.profiles.personas import tell_personas
-from ml.segmentation.profiles.profiles import Profile, Trait, example_users, traits
-from ml.segmentation.profiles.vocabulary import interests, text_columns, word_shares
-from ml.segmentation.profiles.wording import Wording
-from ml.segmentation.segmentation import EVERYONE, NOBODY, Segmentation, unnamed
+from ml.segmentation.profiles.labels import FeatureLabels
+from ml.segmentation.profiles.names import name_segment
+from ml.segmentation.profiles.personas import write_personas
+from ml.segmentation.profiles.profiles import SegmentProfile, Trait, compute_traits, select_example_users
+from ml.segmentation.profiles.vocabulary import compute_interests, compute_word_shares, select_text_columns
+from ml.segmentation.segmentation import EVERYONE, NOBODY, Segmentation, small_segment_name
 from ml.settings.segmentation import SegmentationSettings
 
 
@@ -26,7 +26,7 @@ class ShapingUsers:
     labels: I64
 
 
-def describe(
+def describe_segments(
     found: Segmentation,
     table: pa.Table,
     shaping: ShapingUsers,
@@ -41,12 +41,12 @@ def describe(
     segments = everybody.column("segment").to_numpy()
     sizes = {id_: int((segments == id_).sum()) for id_ in found.ids}
     told = {
-        id_: traits(shaping.X, shaping.names, shaping.labels == index)
+        id_: compute_traits(shaping.X, shaping.names, shaping.labels == index)
         for index, id_ in enumerate(found.ids)
         if sizes[id_] >= settings.minimum_segment_size
     }
     found.names = _names(found, told, settings, previous)
-    texts = text_columns(table)
+    texts = select_text_columns(table)
     before = {profile.segment: profile for profile in previous.profiles} if previous else {}
     found.profiles = []
     for index, (id_, name) in enumerate(zip(found.ids, found.names, strict=True)):
@@ -56,19 +56,21 @@ def describe(
         earlier = before.get(id_)
         history = (*earlier.shares_before, earlier.share) if earlier else ()
         found.profiles.append(
-            Profile(
+            SegmentProfile(
                 segment=id_,
                 name=name,
                 size=sizes[id_],
                 share=float(inside.mean()),
                 traits=told[id_],
-                words=word_shares(shaping.table, own, texts, settings.minimum_segment_size, settings.hints),
-                interests=interests(shaping.table, own, settings.minimum_segment_size),
-                examples=example_users(table, inside, everybody.column(f"membership_{id_}").to_numpy()),
+                words=compute_word_shares(
+                    shaping.table, own, texts, settings.minimum_segment_size, settings.hints
+                ),
+                interests=compute_interests(shaping.table, own, settings.minimum_segment_size),
+                examples=select_example_users(table, inside, everybody.column(f"membership_{id_}").to_numpy()),
                 shares_before=history[-settings.runs_remembered :],
             )
         )
-    tell_personas(found, Wording(settings.labels))
+    write_personas(found, FeatureLabels(settings.labels))
 
 
 def _names(
@@ -84,8 +86,8 @@ def _names(
     names = [old_names.get(id_, "") for id_ in found.ids]
     for index, id_ in enumerate(found.ids):
         if id_ not in told:
-            names[index] = names[index] or unnamed(id_)
-        elif names[index] in ("", EVERYONE, unnamed(id_)):
+            names[index] = names[index] or small_segment_name(id_)
+        elif names[index] in ("", EVERYONE, small_segment_name(id_)):
             taken = [*names, *old_names.values(), EVERYONE, NOBODY]
             names[index] = name_segment(told[id_], settings.words, taken)
     return names

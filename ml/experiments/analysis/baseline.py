@@ -20,16 +20,16 @@ import tea_tasting.aggr
 from ml.arrays import F64, I64
 from ml.errors import InvalidInputError, TesseraError
 from ml.experiments.analysis.exposures import UNSEGMENTED, Units
-from ml.experiments.analysis.moments import accumulate
+from ml.experiments.analysis.moments import accumulate_moments
 from ml.experiments.analysis.outcomes import (
     COVARIATE,
     DENOMINATOR,
     DENOMINATOR_COVARIATE,
     NUMERATOR,
     UnitDays,
-    unit_values,
+    compute_unit_values,
 )
-from ml.experiments.definition.metrics import RATIO_KINDS, Metric, Quantile
+from ml.experiments.definition.metrics import RATIO_KINDS, Metric, QuantileMetric
 
 _DAY = 86_400_000_000
 _EPOCH = date(1970, 1, 1)
@@ -80,7 +80,7 @@ class Baseline:
         return np.cumsum(np.concatenate([known, *([tail] * repeats)])[:days])
 
 
-def baseline(metric: Metric, user_days: pa.Table, history_days: int) -> Baseline:
+def measure_baseline(metric: Metric, user_days: pa.Table, history_days: int) -> Baseline:
     """Replay the last `history_days` days of the mart `user_days` for one metric.
 
     `user_days` needs `user_id, date` and the metric's measures.
@@ -91,7 +91,7 @@ def baseline(metric: Metric, user_days: pa.Table, history_days: int) -> Baseline
             whole window, or a metric that never varies.
         ValueError: a column is missing, or the metric is a quantile, for which no design is offered.
     """
-    if isinstance(metric, Quantile):
+    if isinstance(metric, QuantileMetric):
         raise InvalidInputError("no design for a quantile; plan with a mean or proportion of the same measure")
     for name in ("user_id", "date", *metric.measures):
         if name not in user_days.column_names:
@@ -109,14 +109,14 @@ def baseline(metric: Metric, user_days: pa.Table, history_days: int) -> Baseline
             f"{last + 1 - first} days of history; a window of {window} days with its covariate needs "
             f"{window + 14 + metric.covariate_days}"
         )
-    units, days = replay(user_days, start, metric.measures)
+    units, days = replay_history(user_days, start, metric.measures)
     as_of = datetime.combine(_EPOCH + timedelta(days=last + 1), datetime.min.time(), UTC)
-    values = unit_values(metric, days, units, as_of)
+    values = compute_unit_values(metric, days, units, as_of)
     # A metric without a window is planned for the units that were watched for two weeks.
     matured = values.matured & (units.observed_days(as_of) >= window)
     if np.count_nonzero(matured) < 100:
         raise HistoryError(f"{np.count_nonzero(matured)} units were watched for {window} days; 100 are needed")
-    total = accumulate(values.columns, np.where(matured, 0, -1), (1, 1, 1)).select(0)
+    total = accumulate_moments(values.columns, np.where(matured, 0, -1), (1, 1, 1)).select(0)
     mean, variance, explained = _moments(total, ratio=metric.kind in RATIO_KINDS)
     if not variance > 0 or not mean:
         raise HistoryError("the metric never varied in the history: nothing to plan from")
@@ -133,7 +133,7 @@ def baseline(metric: Metric, user_days: pa.Table, history_days: int) -> Baseline
     )
 
 
-def replay(user_days: pa.Table, start: int, measures: Sequence[str]) -> tuple[Units, UnitDays]:
+def replay_history(user_days: pa.Table, start: int, measures: Sequence[str]) -> tuple[Units, UnitDays]:
     """Expose every unit that came on day `start` (since 1970) or later on its first day there; one arm,
     `control`.
     """

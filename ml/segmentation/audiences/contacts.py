@@ -9,21 +9,21 @@ from pathlib import Path
 import pyarrow as pa
 
 from ml.home import Home
-from ml.segmentation.audiences.audiences import Audience, ContactLog, build_audience, deliver
+from ml.segmentation.audiences.audiences import Audience, ContactLog, build_audience, deliver_audience
 from ml.segmentation.audiences.membership import select_members
 from ml.segmentation.audiences.rules import rules_of
 from ml.settings.segmentation import SegmentationSettings
 
 
 @dataclass(frozen=True)
-class Contacted:
+class ContactResult:
     """What was written; `n_members` are the people of the segment, whether or not they may be contacted."""
 
     audience: Audience
     n_members: int
 
 
-def contact(
+def contact_segment(
     name: str,
     segment: str,
     file: Path,
@@ -35,7 +35,7 @@ def contact(
     now: dt.datetime,
     exclude_contacted_days: float | None,
     hold_out: float,
-) -> Contacted:
+) -> ContactResult:
     """Write those of a segment who may be contacted, and log the contact.
 
     Args:
@@ -61,5 +61,5 @@ def contact(
         exclude_contacted_days=exclude_contacted_days,
         hold_out=hold_out,
     )
-    deliver(audience, file, log, now)
-    return Contacted(audience, members.users.num_rows)
+    deliver_audience(audience, file, log, now)
+    return ContactResult(audience, members.users.num_rows)

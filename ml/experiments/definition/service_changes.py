@@ -10,14 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from ml.decisions.rules.rules import Rule
 
 ASPECTS: tuple[str, ...] = ("model", "reranking", "rules", "content")
-"""Keys of a payload that the service acts on, the fields of `Effects`."""
+"""Keys of a payload that the service acts on, the fields of `ServiceChanges`."""
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-class Reranking(_Part):
+class RerankingChange(_Part):
     """Settings of `decisions.diversity` in place of those in settings.yaml; None leaves one as it is."""
 
     max_category_share: float | None = Field(default=None, gt=0, le=1)
@@ -34,7 +34,7 @@ class RuleChange(_Part):
     added: tuple[Rule, ...] = Field(default=(), alias="with")
 
 
-class Effects(_Part):
+class ServiceChanges(_Part):
     """The part of a payload that the service acts on.
 
     model: whether the champion or the challenger that settings.yaml names ranks. content: what a decision shows,
@@ -42,11 +42,11 @@ class Effects(_Part):
     """
 
     model: Literal["champion", "challenger"] | None = None
-    reranking: Reranking | None = None
+    reranking: RerankingChange | None = None
     rules: RuleChange | None = None
     content: str | None = None
 
 
-def effects_of(payload: Mapping[str, Any]) -> Effects:
+def parse_service_changes(payload: Mapping[str, Any]) -> ServiceChanges:
     """Read the service's part of a payload; raises pydantic's ValidationError where it is wrong."""
-    return Effects.model_validate({name: payload[name] for name in ASPECTS if name in payload})
+    return ServiceChanges.model_validate({name: payload[name] for name in ASPECTS if name in payload})

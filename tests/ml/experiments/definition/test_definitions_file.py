@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.experiments.definition.loading import ExperimentsFileError, load_experiments, metric_library
+from ml.experiments.definition.definitions_file import ExperimentsFileError, load_experiments, load_metric_library
 from ml.experiments.definition.metrics import METRIC_KINDS
 
 CHECKOUT = Path(__file__).parents[4]
@@ -50,7 +50,7 @@ def test_the_file_of_the_checkout_loads():
 
 
 def test_the_library_has_every_kind_of_metric():
-    assert {metric.kind for metric in metric_library().values()} == set(METRIC_KINDS)
+    assert {metric.kind for metric in load_metric_library().values()} == set(METRIC_KINDS)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ml.segmentation.features.features import matches
+from ml.segmentation.features.features import matches_any
+from ml.segmentation.profiles.labels import to_words
 from ml.segmentation.profiles.profiles import Trait
-from ml.segmentation.profiles.wording import readable
 
 WEAK_EFFECT = 0.2  # Cohen's convention for a small effect: below, a trait is not worth a word
 PLACES = ("before", "noun", "after")
@@ -43,7 +43,7 @@ def name_segment(found: Sequence[Trait], words: Mapping[str, Mapping[str, str]],
                 name = name[0].upper() + name[1:]
                 if name not in taken:
                     return name
-    plain = [f"{'high' if trait.effect > 0 else 'low'} {readable(trait.feature)}" for trait in strong]
+    plain = [f"{'high' if trait.effect > 0 else 'low'} {to_words(trait.feature)}" for trait in strong]
     for count in range(min(2, len(plain)), len(plain) + 1):
         name = ", ".join(plain[:count]).capitalize() if count else ""
         if name and name not in taken:
@@ -66,8 +66,8 @@ def _largest_keys(found: Sequence[Trait]) -> set[str]:
 
 def _phrase(trait: Trait, patterns: Mapping[str, str]) -> str:
     name = trait.feature if trait.effect > 0 else f"low {trait.feature}"
-    phrase = next((phrase for pattern, phrase in patterns.items() if matches(name, [pattern])), "")
-    return phrase.replace("{key}", readable(trait.feature))
+    phrase = next((phrase for pattern, phrase in patterns.items() if matches_any(name, [pattern])), "")
+    return phrase.replace("{key}", to_words(trait.feature))
 
 
 def _listed(phrases: Sequence[str]) -> str:

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.experiments.rankers.answers import NothingLoggedError, challenger_preference, content_values
-from ml.experiments.rankers.interleaving import team_draft
+from ml.experiments.rankers.answer_log import NothingLoggedError, compare_rankers, evaluate_contents
+from ml.experiments.rankers.interleaving import interleave_team_draft
 
 SCHEMA = pa.schema(
     [
@@ -35,7 +35,7 @@ def table(*rows):
 
 def test_clicks_go_to_the_team_whose_pick_was_clicked():
     teams = ["champion", "challenger", "champion"]
-    found = challenger_preference(
+    found = compare_rankers(
         table(
             answer("ann", ["a", "b", "c"], teams=teams, clicked=["b"]),
             answer("bob", ["a", "b", "c"], teams=teams, clicked=["a", "c", "b"]),
@@ -51,11 +51,11 @@ def test_the_ranker_that_people_like_better_wins_through_the_log():
     good, bad = [f"g{i}" for i in range(5)], [f"b{i}" for i in range(5)]
     rows = []
     for user in range(400):
-        drafted = team_draft(bad, good, 4, rng)
+        drafted = interleave_team_draft(bad, good, 4, rng)
         clicked = [item for item in drafted.items if rng.random() < (0.3 if item[0] == "g" else 0.1)]
         teams = ["challenger" if team else "champion" for team in drafted.teams]
         rows.append(answer(f"u{user}", list(drafted.items), teams=teams, clicked=clicked))
-    found = challenger_preference(table(*rows))
+    found = compare_rankers(table(*rows))
     assert found.low > 0
     assert found.sign_p < 0.001
 
@@ -69,7 +69,7 @@ def test_estimates_hold_what_each_content_truly_earns():
         clicked = ["x"] if rng.random() < truth[name] else []
         rows.append(answer(f"u{user}", [name], propensities=[chances[name]], clicked=clicked))
     rows.append(answer("fixed", ["a"], propensities=[1.0], clicked=["x"]))
-    found = content_values(table(*rows), "hero")
+    found = evaluate_contents(table(*rows), "hero")
     assert [(one.content, len(one.estimates)) for one in found] == [("a", 3), ("b", 3)]
     assert sum(one.shown for one in found) == 6000
     for one in found:
@@ -79,6 +79,6 @@ def test_estimates_hold_what_each_content_truly_earns():
 def test_an_empty_log_says_what_is_missing():
     rows = table(answer("ann", ["a"], propensities=[1.0]))
     with pytest.raises(NothingLoggedError, match="interleaved_share"):
-        challenger_preference(rows)
+        compare_rankers(rows)
     with pytest.raises(NothingLoggedError, match="'hero' drew no content"):
-        content_values(rows, "hero")
+        evaluate_contents(rows, "hero")

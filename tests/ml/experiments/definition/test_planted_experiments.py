@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ml.experiments.definition.loading import load_experiments
-from ml.experiments.definition.planted import write_planted_experiments
+from ml.experiments.definition.definitions_file import load_experiments
+from ml.experiments.definition.planted_experiments import write_planted_experiments
 from ml.settings.simulator import SimulatorSettings
 from ml.sources.simulator.site import Site
 

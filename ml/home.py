@@ -8,12 +8,23 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Home:
-    """Paths below `TESSERA_HOME`. Nothing is created by naming it; whoever writes makes the folder."""
+    """Paths below `TESSERA_HOME`. Nothing is created by naming it; whoever writes makes the folder.
+
+    Attributes:
+        path: The folder.
+        site: The folder of the site that this home works for, with the files that its owner edits; None for the
+            files that come with the product. `ml.site.definition_files` finds each of them.
+        settings_file: A file that takes the place of the site's settings.yaml; None for no such file.
+    """
 
     path: Path
+    site: Path | None = None
+    settings_file: Path | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "path", Path(self.path).absolute())
+        for name in ("path", "site", "settings_file"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, Path(getattr(self, name)).absolute())
 
     @property
     def events(self) -> Path:

@@ -16,7 +16,10 @@ from packaging.utils import canonicalize_name
 from ml.bundle import make_current
 from ml.errors import TesseraError
 from ml.home import Home
-from orchestration.checkout import CHECKOUT
+from ml.settings import load_site_settings
+from ml.settings.writing import changed_text
+from ml.site.definition_files import SETTINGS, definition_file
+from orchestration.product_files import CODE_FOLDERS, LICENSE
 
 SERVICE = "tessera"
 SERVED_PACKAGES = (
@@ -25,7 +28,7 @@ SERVED_PACKAGES = (
     "tzdata", "ua-parser[regex]", "usearch",
 )  # fmt: skip
 SERVED_FOLDERS = ("ml", "serving")
-SERVED_FILES = ("settings.yaml", "experiments.yaml", "rules.yaml", "LICENSE")
+CONFIG = Path("ml") / "site" / "config"  # where a Bento has its definition files, as an installed package has
 
 
 class BentoError(TesseraError):
@@ -33,19 +36,22 @@ class BentoError(TesseraError):
 
 
 def build_bento(home: Home, bundle: Path) -> str:
-    """Put code, requirements and one bundle into a Bento below `home.bentoml`; returns its tag.
+    """Put code, requirements, the site's definition files and one bundle into a Bento below `home.bentoml`.
 
     The Bento's version is the bundle's, so that building the same bundle again finds it there and does nothing.
 
+    Returns:
+        The Bento's tag.
+
     Raises:
-        BentoError: the build failed.
+        BentoError: The build failed.
     """
     tag = f"{SERVICE}:{bundle.name}"
     if (home.bentoml / "bentos" / SERVICE / bundle.name / "bento.yaml").exists():
         return tag
     with tempfile.TemporaryDirectory() as folder:
         context = Path(folder)
-        gather(context, bundle)
+        gather(context, home, bundle)
         built = subprocess.run(
             [
                 *("env", f"BENTOML_HOME={home.bentoml}", "BENTOML_DO_NOT_TRACK=True"),
@@ -61,17 +67,22 @@ def build_bento(home: Home, bundle: Path) -> str:
     return tag
 
 
-def gather(context: Path, bundle: Path) -> None:
-    """Everything that the Bento holds, in a folder to build from."""
-    for name in SERVED_FOLDERS:
-        shutil.copytree(CHECKOUT / name, context / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in SERVED_FILES:
-        if (CHECKOUT / name).exists():
-            shutil.copy(CHECKOUT / name, context / name)
+def gather(context: Path, home: Home, bundle: Path) -> None:
+    """Put everything that the Bento holds into a folder to build from.
+
+    Args:
+        context: The folder.
+        home: The home, which knows the site whose definition files the Bento holds.
+        bundle: The published bundle.
+    """
+    for folder in CODE_FOLDERS:
+        if folder.name in SERVED_FOLDERS:
+            shutil.copytree(folder, context / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
+    _gather_definition_files(context / CONFIG, home)
+    shutil.copy(LICENSE, context / "LICENSE")
     shutil.copytree(bundle, context / "published" / bundle.name)
     make_current(context / "published", bundle.name)
-    requirements = served_requirements((CHECKOUT / "requirements.lock").read_text(encoding="utf-8"))
-    (context / "requirements.txt").write_text(requirements, encoding="utf-8")
+    (context / "requirements.txt").write_text(served_requirements(), encoding="utf-8")
     description = {
         "service": "serving.service:TesseraService",
         "include": ["*"],
@@ -80,35 +91,56 @@ def gather(context: Path, bundle: Path) -> None:
     (context / "bentofile.yaml").write_text(yaml.safe_dump(description), encoding="utf-8")
 
 
-def served_requirements(lock: str, packages: tuple[str, ...] = SERVED_PACKAGES) -> str:
-    """The lines of the lock file that serving needs: these packages and all that they require.
+def _gather_definition_files(folder: Path, home: Home) -> None:
+    """Copy the definition files in force that the service reads, under the names by which it looks for them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    settings = load_site_settings(home).settings
+    text = definition_file(home, SETTINGS).read_text(encoding="utf-8")
+    for knob, name in (
+        ("decisions.rules_file", settings.decisions.rules_file),
+        ("experiments.file", settings.experiments.file),
+    ):
+        file = definition_file(home, name)
+        if not file.exists():
+            continue
+        shutil.copy(file, folder / file.name)
+        if file.name != name:  # the knob names a file elsewhere; in the Bento it lies beside the settings
+            text = changed_text(text, knob, file.name)
+    (folder / SETTINGS).write_text(text, encoding="utf-8")
 
-    Args:
-        lock: text of requirements.lock, one `name==version` a line, comments between them.
+
+def served_requirements(packages: tuple[str, ...] = SERVED_PACKAGES) -> str:
+    """What serving needs, one `name==version` a line: these packages and all that they require, as installed here.
+
+    A package that is an extra of the product and is not installed is left out.
     """
-    needed = _closure(packages)
-    lines = [line for line in lock.splitlines() if line and not line.startswith((" ", "#", "-"))]
-    kept = [line for line in lines if canonicalize_name(Requirement(line.split(" #")[0]).name) in needed]
-    return "\n".join(kept) + "\n"
+    lines = []
+    for name in sorted(_closure(packages)):
+        try:
+            lines.append(f"{name}=={importlib.metadata.version(name)}\n")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "".join(lines)
 
 
 def _closure(packages: tuple[str, ...]) -> set[str]:
     """Names of the packages and of everything that they require here."""
-    found: set[tuple[str, frozenset[str]]] = set()
-    open_ends = [Requirement(package) for package in packages]
-    while open_ends:
-        requirement = open_ends.pop()
+    visited: set[tuple[str, frozenset[str]]] = set()
+    pending = [Requirement(package) for package in packages]
+    while pending:
+        requirement = pending.pop()
         key = (canonicalize_name(requirement.name), frozenset(requirement.extras))
-        if key in found:
+        if key in visited:
             continue
-        found.add(key)
+        visited.add(key)
         try:
             required = importlib.metadata.requires(requirement.name) or []
         except importlib.metadata.PackageNotFoundError:
-            continue  # an extra that is not installed here is not in the lock's own list either
+            continue
         for text in required:
             child = Requirement(text)
             extras = ["", *requirement.extras]
             if child.marker is None or any(child.marker.evaluate({"extra": extra}) for extra in extras):
-                open_ends.append(child)
-    return {name for name, _ in found}
+                pending.append(child)
+    return {name for name, _ in visited}

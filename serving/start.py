@@ -1,16 +1,19 @@
-"""What the service is told by its environment; no other file of the service reads it."""
+"""How the service starts from its environment; no other file of the service reads it."""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ml.home import Home
-from ml.settings import Settings, load_settings
+from ml.settings import Settings, load_site_settings
+from ml.site.definition_files import home_from, retirement_notice
 from serving.access import Keys
 
+logger = logging.getLogger("tessera.serving")
 NO_KEYS = Keys()
 BUNDLED = Path(__file__).resolve().parent.parent / "published"
 
@@ -32,17 +35,21 @@ class Start:
 
 
 def start_from_environment(environment: Mapping[str, str] | None = None) -> Start:
-    """Read TESSERA_HOME, TESSERA_SETTINGS, TESSERA_SECRET_KEYS, TESSERA_BROWSER_KEYS and TESSERA_REDIS_URL.
+    """Read TESSERA_HOME, TESSERA_SITE, TESSERA_SECRET_KEYS, TESSERA_BROWSER_KEYS and TESSERA_REDIS_URL.
+
+    TESSERA_SETTINGS is read too where there is no site, with a word of warning.
 
     Without TESSERA_HOME it is `.tessera` in the folder that the service was started from: a Bento that runs in an
     empty folder keeps its state there, not inside the Bento.
     """
     given = os.environ if environment is None else environment
-    file = given.get("TESSERA_SETTINGS")
-    started_from = Path(given.get("PWD", "."))
+    notice = retirement_notice(given)
+    if notice:
+        logger.warning("%s", notice)
+    home = home_from(given, default=Path(given.get("PWD", ".")) / ".tessera")
     return Start(
-        home=Home(Path(given.get("TESSERA_HOME") or started_from / ".tessera")),
-        settings=load_settings(Path(file) if file else None),
+        home=home,
+        settings=load_site_settings(home).settings,
         keys=Keys(browser=_keys(given, "TESSERA_BROWSER_KEYS"), secret=_keys(given, "TESSERA_SECRET_KEYS")),
         redis_url=given.get("TESSERA_REDIS_URL") or None,
     )

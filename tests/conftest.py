@@ -9,11 +9,32 @@ import pytest
 import yaml
 
 from ml.home import Home
-from ml.settings import SETTINGS_FILE, load_settings
+from ml.settings import load_site_settings
 
 SITE_END = dt.date(2026, 6, 1)
 SITE_DAYS = 30
-SITE_USERS = 300
+SMALL_SIMULATOR = {"users": 300, "days": SITE_DAYS, "items": 200, "new_items_per_day": 5}
+SMALL_SETTINGS = {
+    "privacy": {"retention_days": 36_500},  # the site's dates stay, the clock goes on
+    "segmentation": {
+        "minimum_segment_size": 10,  # of 120 people with evidence, there are six kinds
+        "choice": {
+            "algorithms": ["kmeans"],
+            "segments_max": 6,
+            "starts": 2,
+            "resamples": 2,
+            "null_references": 3,
+        },
+    },
+    "recommenders": {
+        "candidates": [
+            {"model": "trending", "params": {"half_life_days": 2.0}},
+            # a few thousand interactions need more rounds than the demo's
+            {"model": "lightfm_warp", "params": {"n_factors": 32, "epochs": 60, "threads": 1}},
+        ]
+    },
+    "decisions": {"blend": {"train_questions": 600}},
+}
 LONG_FOLDERS = ("tests/orchestration", "tests/dbt_project")
 HOMES = ("TESSERA_HOME", "DAGSTER_HOME", "BENTOML_HOME")
 
@@ -42,55 +63,41 @@ def share(nodeid: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def small_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """settings.yaml with a small site and few repetitions of what is only a matter of precision."""
-    knobs = yaml.safe_load(SETTINGS_FILE.read_text(encoding="utf-8"))
-    knobs["simulator"] |= {"users": SITE_USERS, "days": SITE_DAYS, "items": 200, "new_items_per_day": 5}
-    knobs["privacy"]["retention_days"] = 36_500  # the site's dates stay, the clock goes on
-    knobs["segmentation"]["minimum_segment_size"] = 10  # of 120 people with evidence, there are six kinds
-    knobs["segmentation"]["choice"] |= {
-        "algorithms": ["kmeans"],
-        "segments_max": 6,
-        "starts": 2,
-        "resamples": 2,
-        "null_references": 3,
-    }
-    for candidate in knobs["recommenders"]["candidates"]:
-        if candidate["model"] == "lightfm_warp":
-            candidate["params"]["epochs"] = 60  # a few thousand interactions need more rounds than the demo's
-    knobs["decisions"]["blend"] |= {"train_questions": 600}
-    file = tmp_path_factory.mktemp("settings") / "settings.yaml"
-    file.write_text(yaml.safe_dump(knobs), encoding="utf-8")
-    return file
+def small_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site's folder: few people, and few repetitions of what is only a matter of precision."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "simulator.yaml").write_text(yaml.safe_dump(SMALL_SIMULATOR), encoding="utf-8")
+    (folder / "settings.yaml").write_text(yaml.safe_dump(SMALL_SETTINGS), encoding="utf-8")
+    return folder
 
 
 @pytest.fixture(scope="session")
-def materialized_home(tmp_path_factory: pytest.TempPathFactory, small_settings: Path) -> Home:
+def materialized_home(tmp_path_factory: pytest.TempPathFactory, small_site: Path) -> Home:
     """A home with a simulated site and every asset built by the command that people use. Never write to it."""
     from typer.testing import CliRunner
 
     from ml.sources.simulator import Site, simulate_into_home
     from orchestration.cli import app
 
-    home = Home(tmp_path_factory.mktemp("home"))
-    settings = load_settings(small_settings).simulator
+    home = Home(tmp_path_factory.mktemp("home"), site=small_site)
+    settings = load_site_settings(home).settings.simulator
     first = SITE_END - dt.timedelta(days=SITE_DAYS)
     simulate_into_home(home, Site(settings, settings.seed, first), first, SITE_END)
-    environment = {"TESSERA_SETTINGS": str(small_settings)}
     with pytest.MonkeyPatch.context() as patch:
         for name in HOMES:
             patch.setenv(name, "restored afterwards")
-        done = CliRunner().invoke(app, ["materialize", "--home", str(home.path)], env=environment)
+        patch.setenv("TESSERA_SITE", str(small_site))
+        done = CliRunner().invoke(app, ["materialize", "--home", str(home.path)])
     assert done.exit_code == 0, done.output
     return home
 
 
 @pytest.fixture
 def changing_home(
-    materialized_home: Home, small_settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    materialized_home: Home, small_site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Home:
     """A copy of the materialized home to go on with; what commands set in the environment is put back."""
     for name in HOMES:
         monkeypatch.setenv(name, "restored afterwards")
-    monkeypatch.setenv("TESSERA_SETTINGS", str(small_settings))
-    return Home(shutil.copytree(materialized_home.path, tmp_path / "home"))
+    monkeypatch.setenv("TESSERA_SITE", str(small_site))
+    return Home(shutil.copytree(materialized_home.path, tmp_path / "home"), site=small_site)

@@ -17,7 +17,8 @@ MLFLOW_ONLY_IN = {"ml/registry/registry.py"}
 FLOORS = (
     ("errors",),
     ("arrays", "home", "local_clock"),
-    ("expressions", "privacy", "settings", "site"),
+    ("expressions", "privacy", "site"),
+    ("settings",),
     ("events",),
     ("dataset", "erasure", "sources"),
     ("evaluation",),

@@ -1,13 +1,12 @@
-"""Settings of the section `warehouse`."""
+"""Settings of the section `warehouse`, all of which reach dbt as variables."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ml.settings.section import Section
+from ml.settings.section import Section, knob
 
 Hour = Annotated[int, Field(ge=0, le=24)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class FunnelSettings(Section):
@@ -19,44 +18,162 @@ class FunnelSettings(Section):
 
 
 class WarehouseSettings(Section):
-    """Knobs of `warehouse`; their reasons stand in settings.yaml. All of them reach dbt as variables."""
+    """How events become sessions, users, items and interactions, and which data is not plausible."""
 
-    duckdb_threads: int = Field(ge=1)
-    dbt_threads: int = Field(ge=1)
-    memory_limit: str
-    session_timeout_minutes: int = Field(ge=1)
-    bucket_seconds: int = Field(ge=1)
-    heartbeat_seconds: int = Field(ge=1)
-    rage_click_seconds: float = Field(gt=0)
-    referrer_channels: dict[str, list[str]]
-    dayparts: dict[str, tuple[Hour, Hour]]
-    daypart_min_sessions: int = Field(ge=1)
-    daypart_min_share: float = Field(ge=0, le=1)
-    bot_min_page_views: int = Field(ge=1)
-    bot_page_views_per_minute: int = Field(ge=1)
-    leave_out_bots: bool
-    leave_out_internal: bool
-    internal_url_patterns: list[str]
-    clock_skew_seconds: int = Field(ge=0)
-    max_skewed_share: Share
-    max_bot_share: Share
-    max_unknown_device_share: Share
-    min_volume_ratio: Share
-    max_negative_share: Share
-    dwell_cap_seconds: int = Field(ge=1)
-    interaction_weights: dict[str, float]
-    interaction_half_life_days: float = Field(gt=0)
-    affinity_tags: int = Field(ge=1)
-    funnels: Annotated[dict[str, FunnelSettings], Field(min_length=1)]
-    outcome_first_day: int = Field(le=0)
-    outcome_last_day: int = Field(ge=0)
-    trend_half_life_hours: float = Field(gt=0)
-    freshness_half_life_days: float = Field(gt=0)
-    conversion_prior_views: float = Field(gt=0)
-    conversion_prior_rate: float = Field(ge=0, le=1)
-    inactive_days: int = Field(ge=1)
-    new_days: int = Field(ge=0)
-    frequent_active_share: float = Field(gt=0, le=1)
+    duckdb_threads: int = knob(2, "Threads of DuckDB; one a core.", unit="threads", ge=1)
+    dbt_threads: int = knob(
+        1, "Models that dbt builds at once; DuckDB already uses every core for one.", unit="models", ge=1
+    )
+    memory_limit: str = knob(
+        "8GiB", "Memory of DuckDB; beyond it DuckDB spills into the home.", unit="size with unit"
+    )
+    session_timeout_minutes: int = knob(
+        30, "Silence that ends a session; the web's convention.", unit="minutes", ge=1
+    )
+    bucket_seconds: int = knob(
+        900,
+        "Width of the buckets in which silence is looked for; must be shorter than the timeout.",
+        unit="seconds",
+        ge=1,
+    )
+    heartbeat_seconds: int = knob(
+        10, "Pings of a page in the same slot of this length are one heartbeat.", unit="seconds", ge=1
+    )
+    rage_click_seconds: float = knob(
+        1.0, "Three clicks on one element within this time are rage clicks.", unit="seconds", gt=0
+    )
+    referrer_channels: dict[str, list[str]] = knob(
+        {
+            "search": ["%google.%", "%bing.%", "%duckduckgo.%", "%ecosia.%", "%yahoo.%"],
+            "social": [
+                *("%facebook.%", "%instagram.%", "%t.co/%", "%twitter.%"),
+                *("%x.com/%", "%linkedin.%", "%reddit.%", "%pinterest.%"),
+            ],
+            "email": ["%mail.%", "%newsletter.%"],
+        },
+        "Channel of a session whose landing address names none, by SQL patterns on the referrer.",
+    )
+    dayparts: dict[str, tuple[Hour, Hour]] = knob(
+        {"morning": (5, 12), "afternoon": (12, 17), "evening": (17, 22), "night": (22, 5)},
+        "First hour of each part of the day and the hour after its last, on the clock of the user's time zone.",
+        unit="hours",
+    )
+    daypart_min_sessions: int = knob(
+        4, "Sessions below which a user has no daypart: the evidence is too thin.", unit="sessions", ge=1
+    )
+    daypart_min_share: float = knob(
+        0.4, "Share of the sessions below which a daypart is no habit.", unit="share of sessions", ge=0, le=1
+    )
+    bot_min_page_views: int = knob(
+        50, "A session with fewer is never called a bot for its speed.", unit="page views", ge=1
+    )
+    bot_page_views_per_minute: int = knob(
+        20, "Speed from which a session is a bot's: faster than anybody reads.", unit="page views a minute", ge=1
+    )
+    leave_out_bots: bool = knob(True, "Bots are flagged in `sessions` and counted nowhere else.")
+    leave_out_internal: bool = knob(True, "The same for the site's own people.")
+    internal_url_patterns: list[str] = knob(
+        ["%//localhost%", "%//127.0.0.1%", "%.internal/%"],
+        "SQL patterns on the page's address that tell the site's own people.",
+    )
+    clock_skew_seconds: int = knob(
+        300,
+        "An event that claims to have happened this long after it was received has a wrong clock.",
+        unit="seconds",
+        ge=0,
+    )
+    max_skewed_share: float = knob(
+        0.02, "Events with a wrong clock above which a check warns.", unit="share of events", ge=0, le=1
+    )
+    max_bot_share: float = knob(
+        0.5,
+        "Bots among the sessions of the last seven days above which a check warns.",
+        unit="share of sessions",
+        ge=0,
+        le=1,
+    )
+    max_unknown_device_share: float = knob(
+        0.5,
+        "Unknown devices among the sessions of the last seven days above which a check warns.",
+        unit="share of sessions",
+        ge=0,
+        le=1,
+    )
+    min_volume_ratio: float = knob(
+        0.5,
+        "Sessions of the last whole day, relative to the mean of the same weekday in four weeks, below which a"
+        " check warns.",
+        unit="ratio",
+        ge=0,
+        le=1,
+    )
+    max_negative_share: float = knob(
+        0.98,
+        "Negative interactions above which there is nothing to learn from and training stops.",
+        unit="share of interactions",
+        ge=0,
+        le=1,
+    )
+    dwell_cap_seconds: int = knob(
+        120, "Engaged time on an item beyond this says no more about interest.", unit="seconds", ge=1
+    )
+    interaction_weights: dict[str, float] = knob(
+        {
+            "page_view": 1,
+            "click": 1,
+            "like": 4,
+            "bookmark": 4,
+            "share": 5,
+            "comment": 4,
+            "follow": 4,
+            "rating": 2,
+            "video_play": 1,
+            "add_to_cart": 4,
+            "checkout": 4,
+            "purchase": 8,
+            "dislike": -4,
+            "not_interested": -8,
+        },
+        "What one event of a type says about interest.",
+        unit="page views",
+    )
+    interaction_half_life_days: float = knob(30, "An interaction this old counts half.", unit="days", gt=0)
+    affinity_tags: int = knob(12, "Strongest tags that are kept for a user; the rest is noise.", unit="tags", ge=1)
+    funnels: dict[str, FunnelSettings] = knob(
+        {
+            "purchase": FunnelSettings(
+                per="session", window_hours=24, steps=["page_view", "add_to_cart", "checkout", "purchase"]
+            ),
+            "purchase_by_user": FunnelSettings(
+                per="user", window_hours=168, steps=["page_view", "add_to_cart", "checkout", "purchase"]
+            ),
+            "form": FunnelSettings(per="session", window_hours=24, steps=["form_start", "form_submit"]),
+        },
+        "Ordered steps, each an event type or `type:pattern of the page's address`, taken per session or per user"
+        " inside the window.",
+        min_length=1,
+    )
+    outcome_first_day: int = knob(
+        -28, "Days before the exposure that experiments may use as covariates.", unit="days", le=0
+    )
+    outcome_last_day: int = knob(90, "Days after the exposure for which outcomes are kept.", unit="days", ge=0)
+    trend_half_life_hours: float = knob(12, "A view this old counts half in the trend.", unit="hours", gt=0)
+    freshness_half_life_days: float = knob(7, "An item this old is half as fresh.", unit="days", gt=0)
+    conversion_prior_views: float = knob(
+        50, "Strength of the shrinkage of an item's conversion rate.", unit="views", gt=0
+    )
+    conversion_prior_rate: float = knob(
+        0.02, "The rate that an item's conversion rate is shrunk to.", unit="share of views", ge=0, le=1
+    )
+    inactive_days: int = knob(90, "A user without a visit for this long is inactive.", unit="days", ge=1)
+    new_days: int = knob(7, "A user whose first visit is nearer than this is new.", unit="days", ge=0)
+    frequent_active_share: float = knob(
+        0.4,
+        "Share of the days between first and last visit, from which on a user is frequent.",
+        unit="share of days",
+        gt=0,
+        le=1,
+    )
 
     @model_validator(mode="after")
     def _buckets_are_shorter_than_silence(self) -> Self:

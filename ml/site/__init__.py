@@ -1,1 +1,1 @@
-"""Files that the owner of a site edits, and how they are found and read."""
+"""The files that the owner of a site edits: where they are, how they are read, and how a new site gets them."""

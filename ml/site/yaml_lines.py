@@ -24,11 +24,14 @@ class Lines:
 
     def find(self, location: Location) -> int:
         """Line of a location, or of its nearest parent in the file; parts that are not in the file are skipped."""
-        found: Location = ()
+        nearest: Location = ()
         for part in location:
-            if (*found, part) in self._lines:
-                found = (*found, part)
-        return self._lines[found]
+            if (*nearest, part) in self._lines:
+                nearest = (*nearest, part)
+        return self._lines[nearest]
+
+    def __contains__(self, location: Location) -> bool:
+        return location in self._lines
 
 
 class DuplicateKeyError(TesseraError, ValueError):
@@ -42,15 +45,17 @@ class DuplicateKeyError(TesseraError, ValueError):
 def read_yaml(path: Path) -> tuple[Any, Lines]:
     """Read one YAML document; times stay text, so that whoever checks them sees what was written.
 
-    Raises
-    ------
-    yaml.YAMLError
-        The file is not YAML; the message carries the line.
-    DuplicateKeyError
-        A mapping names a key twice.
+    Raises:
+        yaml.YAMLError: The file is not YAML; the message carries the line.
+        DuplicateKeyError: A mapping names a key twice.
     """
+    return parse_yaml(path.read_text(encoding="utf-8"))
+
+
+def parse_yaml(text: str) -> tuple[Any, Lines]:
+    """The same for the text of a document; raises what `read_yaml` raises."""
     lines = Lines()
-    loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+    loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
         data = None if node is None else _construct(loader, node, (), lines)

@@ -58,7 +58,7 @@ def audience(
             home=place,
             users=warehouse.read(ADDRESSEES),
             segments=warehouse.read(USER_SEGMENTS) if "user_segments" in warehouse.tables() else None,
-            settings=chosen_settings().segmentation,
+            settings=chosen_settings(place).segmentation,
             now=dt.datetime.now(dt.UTC),
             exclude_contacted_days=exclude_contacted,
             hold_out=hold_out,

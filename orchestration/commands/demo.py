@@ -11,13 +11,13 @@ from rich.console import Console
 
 from ml.home import Home
 from ml.settings import Settings
-from orchestration.checkout import CHECKOUT
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
+from orchestration.product_files import CODE_FOLDERS, DBT_PROJECT_FOLDER
 
 if TYPE_CHECKING:
     from orchestration.demo.demo_results import DemoResults
 
-SOURCES = ("ml", "orchestration", "serving", "dbt_project/models", "dbt_project/macros")
+SOURCES = (*CODE_FOLDERS, DBT_PROJECT_FOLDER / "models", DBT_PROJECT_FOLDER / "macros")
 
 
 def demo(
@@ -35,7 +35,8 @@ def demo(
     from orchestration.demo.demo_results import demo_results
     from orchestration.demo.report import report
 
-    chosen, console, settings = home_of(home), Console(highlight=False), chosen_settings()
+    chosen, console = home_of(home), Console(highlight=False)
+    settings = chosen_settings(chosen)
     _simulate(chosen, settings, console)
     _materialize(chosen, settings, console)
     with console.status("Asking the built service for five users …"):
@@ -87,7 +88,7 @@ def _state(home: Home, settings: Settings) -> str:
     for part in sorted(part.part_id for part in EventLog(home).parts()):
         digest.update(part.encode())
     for folder in SOURCES:
-        for file in sorted((CHECKOUT / folder).rglob("*")):
+        for file in sorted(folder.rglob("*")):
             if file.suffix in {".py", ".sql", ".yml"}:
                 digest.update(file.read_bytes())
     return digest.hexdigest()

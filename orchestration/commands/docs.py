@@ -19,7 +19,7 @@ def docs(*, home: HomeOption = None) -> None:
 
     One file that opens in a browser without a server. Exit status 3 says that a run is at work on the tables.
     """
-    from orchestration.checkout import DBT_PROJECT_FOLDER
+    from orchestration.product_files import DBT_PROJECT_FOLDER
     from orchestration.warehouse.dbt_project import DBT_EXECUTABLE, dbt_variables
     from orchestration.warehouse.warehouse import Warehouse, WarehouseBusyError
 
@@ -30,7 +30,7 @@ def docs(*, home: HomeOption = None) -> None:
     target = place.path / "dbt"
     command = [str(DBT_EXECUTABLE), "--quiet", "--no-use-colors", "docs", "generate", "--static"]
     command += ["--target-path", str(target), "--log-path", str(target)]
-    command += ["--vars", json.dumps(dbt_variables(chosen_settings()))]
+    command += ["--vars", json.dumps(dbt_variables(chosen_settings(place)))]
     try:
         with Warehouse(place.warehouse).writing("tessera docs"):
             made = subprocess.run(command, cwd=DBT_PROJECT_FOLDER, capture_output=True, text=True, check=False)

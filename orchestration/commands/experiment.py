@@ -36,7 +36,8 @@ def check(
     from orchestration.warehouse.experiment_tables import definitions_file
 
     with clear_errors():
-        file = path or definitions_file(home_of(home), chosen_settings())
+        place = home_of(home)
+        file = path or definitions_file(place, chosen_settings(place))
         found = load_experiments(file)
     named = Column("experiment", no_wrap=True)  # a name cut short could not be typed
     shown = Table(named, "unit", "variants", Column("primary metric", no_wrap=True), "from", "to")
@@ -60,7 +61,8 @@ def analyse(experiment_id: IdArgument, *, home: HomeOption = None) -> None:
     from ml.experiments.report.report import render_report
     from orchestration.warehouse.experiment_tables import load_definitions, read_tables, report_folder
 
-    settings, place = chosen_settings(), home_of(home)
+    place = home_of(home)
+    settings = chosen_settings(place)
     with clear_errors():
         experiments = load_definitions(place, settings)
         experiments.get(experiment_id)
@@ -116,7 +118,8 @@ def assign(
     with clear_errors():
         moment = datetime.fromisoformat(at) if at else datetime.now(UTC)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        experiments = load_definitions(home_of(home), chosen_settings())
+        place = home_of(home)
+        experiments = load_definitions(place, chosen_settings(place))
         answer = assign_unit(experiments, experiment_id, unit_id, json.loads(context), moment)
     console.print_json(
         json.dumps(

@@ -40,7 +40,8 @@ def design(
     from ml.experiments.report.plots import plot_power
     from orchestration.warehouse.experiment_tables import load_definitions, read_mart, report_folder
 
-    settings, place = chosen_settings(), home_of(home)
+    place = home_of(home)
+    settings = chosen_settings(place)
     with clear_errors():
         experiments = load_definitions(place, settings)
         entry = (

@@ -40,7 +40,8 @@ def segment(
     from ml.experiments.analysis.segment_strategy import compare_strategy
     from orchestration.warehouse.experiment_tables import load_definitions, read_tables
 
-    settings, place = chosen_settings(), home_of(home)
+    place = home_of(home)
+    settings = chosen_settings(place)
     with clear_errors():
         experiments = load_definitions(place, settings)
         key = experiment_id or "segment-" + "-".join(_slug(name) for name in sorted(segments))
@@ -94,9 +95,9 @@ def _define_strategy(
     home: Home, key: str, segments: list[str], metric: str, lift: float, payload: dict[str, Any], days: int
 ) -> Path:
     from ml.experiments.definition.drafts import add_experiment
-    from orchestration.warehouse.experiment_tables import own_definitions_file
+    from orchestration.warehouse.experiment_tables import editable_definitions_file
 
-    file = own_definitions_file(home, chosen_settings())
+    file = editable_definitions_file(home, chosen_settings(home))
     start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     add_experiment(
         file,

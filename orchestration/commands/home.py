@@ -1,40 +1,99 @@
-"""The option that every command has: which home to work in."""
+"""The options that every command has: which home to work in, and for which site."""
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ml.home import Home
-from ml.settings import Settings, load_settings
-from orchestration.checkout import DEFAULT_HOME
+from ml.settings import Settings, load_site_settings
+from ml.site.definition_files import HOME_VARIABLE, SITE_VARIABLE, SiteMissingError, existing_site, home_from
+from orchestration.product_files import default_home
 
 HomeOption = Annotated[
     Path | None,
     typer.Option(
         "--home",
-        envvar="TESSERA_HOME",
-        show_default=".tessera in the checkout",
+        envvar=HOME_VARIABLE,
+        show_default=".tessera",
         help="The folder that holds all that Tessera writes. Deleting it is a full reset.",
     ),
 ]
 
+SiteOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--site",
+        metavar="DIR",
+        envvar=SITE_VARIABLE,
+        show_default="what comes with the product",
+        help="The folder of the site: its settings, rules, segments and experiments. `tessera init` starts one.",
+    ),
+]
+
+
+def choose_site(folder: Path | None) -> None:
+    """Let this process, and what it starts, work for the site in a folder; None leaves the choice as it is.
+
+    Raises:
+        typer.BadParameter: There is no such folder.
+    """
+    if folder is None:
+        return
+    try:
+        os.environ[SITE_VARIABLE] = str(existing_site(folder))
+    except SiteMissingError as error:
+        raise typer.BadParameter(str(error), param_hint="--site") from None
+
+
+def with_site(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command with the option --site, which is chosen before the command runs."""
+
+    @wraps(command)
+    def on_site(*arguments: Any, site: Path | None = None, **options: Any) -> Any:
+        choose_site(site)
+        return command(*arguments, **options)
+
+    signature = inspect.signature(command, eval_str=True)
+    option = inspect.Parameter("site", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=SiteOption)
+    on_site.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]
+    return on_site
+
 
 def home_of(path: Path | None) -> Home:
-    """The home to work in; what this process starts works in the same one."""
-    home = Home(path or DEFAULT_HOME)
+    """The home to work in, with its site; what this process starts works in the same one.
+
+    Args:
+        path: The home's folder; `.tessera` if absent.
+
+    Raises:
+        SiteMissingError: TESSERA_SITE, or the option --site that sets it, names a folder that is not there.
+    """
+    home = home_from({**os.environ, HOME_VARIABLE: str(path or default_home())}, default_home())
     os.environ |= {
-        "TESSERA_HOME": str(home.path),
+        HOME_VARIABLE: str(home.path),
         "DAGSTER_HOME": str(home.dagster),
         "BENTOML_HOME": str(home.bentoml),
     }
+    if home.site is not None:
+        os.environ[SITE_VARIABLE] = str(home.site)
     return home
 
 
-def chosen_settings() -> Settings:
-    """settings.yaml of the checkout, or the file that TESSERA_SETTINGS names."""
-    file = os.environ.get("TESSERA_SETTINGS")
-    return load_settings(Path(file) if file else None)
+def chosen_settings(home: Home | None = None) -> Settings:
+    """The settings of the home's site.
+
+    Args:
+        home: The home; the one of the environment if absent, for commands that work in none.
+
+    Raises:
+        SettingsError: A file of settings has a fault.
+        SiteMissingError: TESSERA_SITE names a folder that is not there.
+    """
+    return load_site_settings(home or home_from(os.environ, default_home())).settings

@@ -50,7 +50,7 @@ def run(home: Home, job: str, console: Console) -> Outcome:
     from ml.events.log import EventLog
     from orchestration.warehouse.warehouse import Warehouse, WarehouseBusyError
 
-    settings = chosen_settings()
+    settings = chosen_settings(home)
     if job != "erasure" and not EventLog(home).parts() and not settings.kafka.bootstrap_servers:
         console.print(
             f"[red]No events in {home.path}.[/] Bring some with [bold]tessera ingest[/], "

@@ -12,8 +12,8 @@ from rich.console import Console
 from ml.decisions.rules.rule_tests import run_rule_tests
 from ml.decisions.rules.rules import RulesError, load_rules
 from ml.local_clock import zone
-from orchestration.checkout import CHECKOUT
-from orchestration.commands.home import HomeOption, home_of
+from ml.site.definition_files import definition_file
+from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 console = Console(highlight=False)
 rules = typer.Typer(help="The rules that choose content: check them, and try them out.", no_args_is_help=True)
@@ -26,9 +26,7 @@ def _group() -> None:
 
 @rules.command("test")
 def check_rules(
-    file: Annotated[
-        Path | None, typer.Option(help="Rules file; default: that of the home, else of the checkout.")
-    ] = None,
+    file: Annotated[Path | None, typer.Option(help="Another rules file than the one in use.")] = None,
     situation: Annotated[
         list[str] | None,
         typer.Option("--fact", help="A fact of one situation as NAME=VALUE; says which rules match."),
@@ -49,7 +47,8 @@ def check_rules(
           facts: {device_type: mobile}
           expect: {content: breakfast}
     """
-    path = file or _default(home_of(home).path)
+    place = home_of(home)
+    path = file or definition_file(place, chosen_settings(place).decisions.rules_file)
     try:
         loaded = load_rules(path)
         results = run_rule_tests(path)
@@ -88,8 +87,3 @@ def _value(text: str) -> Any:
         return float(text)
     except ValueError:
         return text
-
-
-def _default(home: Path) -> Path:
-    own = home / "rules.yaml"
-    return own if own.exists() else CHECKOUT / "rules.yaml"

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 if TYPE_CHECKING:
+    from ml.settings.simulator import SimulatorSettings
     from ml.sources.simulator import Site
 
 console = Console(highlight=False)
@@ -21,14 +22,14 @@ DATE = ["%Y-%m-%d"]
 
 def simulate(
     users: Annotated[
-        int | None, typer.Option(min=10, show_default="settings.yaml", help="Users at the start.")
+        int | None, typer.Option(min=10, show_default="simulator.yaml", help="Users at the start.")
     ] = None,
     events: Annotated[
         int | None, typer.Option(min=1000, help="As many users as make about so many events, instead of --users.")
     ] = None,
-    days: Annotated[int | None, typer.Option(min=1, show_default="settings.yaml", help="Planned days.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, show_default="simulator.yaml", help="Planned days.")] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, show_default="settings.yaml", help="Same seed, same site.")
+        int | None, typer.Option(min=0, show_default="simulator.yaml", help="Same seed, same site.")
     ] = None,
     end: Annotated[
         dt.datetime | None,
@@ -77,7 +78,9 @@ def simulate(
             console.print(f"The site is simulated up to {since}: nothing to do. --until DATE goes further.")
             return
     else:
-        site = _new_site(users, events, days, seed, end.date() if end else today)
+        site = _new_site(
+            chosen_settings(chosen_home).simulator, users, events, days, seed, end.date() if end else today
+        )
         since = site.start
         stop = until.date() if until else site.date_of(site.settings.days)
         if stop <= since:
@@ -114,14 +117,21 @@ def _plot(site: Site, globo: Path, file: Path) -> None:
     console.print(f"Marginals beside Globo's: {file}")
 
 
-def _new_site(users: int | None, events: int | None, days: int | None, seed: int | None, end: dt.date) -> Site:
+def _new_site(
+    knobs: SimulatorSettings,
+    users: int | None,
+    events: int | None,
+    days: int | None,
+    seed: int | None,
+    end: dt.date,
+) -> Site:
     from ml.sources.simulator import site
     from ml.sources.simulator.sizing import settings_for_events
 
     if users and events:
         _refuse("--users and --events are two ways to say the same: give one of them")
     given = {name: value for name, value in (("users", users), ("days", days)) if value is not None}
-    settings = chosen_settings().simulator.model_copy(update=given)
+    settings = knobs.model_copy(update=given)
     chosen_seed = settings.seed if seed is None else seed
     start = end - dt.timedelta(days=settings.days)
     if events:

@@ -35,7 +35,7 @@ def tune(
         typer.Option(
             help="Models to search, repeatable: lightfm_warp, lightfm_bpr, lightfm_logistic, als, implicit_bpr, "
             "svd, ease, autoencoder, item_neighbours, user_neighbours, trending, content_affinity. "
-            "Default: settings.yaml's."
+            "Default: those of the settings."
         ),
     ] = None,
     minutes: Annotated[
@@ -64,7 +64,7 @@ def tune(
         trials = logged_search(
             Registry(place.mlflow_uri, place.artifacts),
             window,
-            models=model or chosen_settings().recommenders.search.models,
+            models=model or chosen_settings(place).recommenders.search.models,
             file=place.models / JOURNAL,
             minutes=minutes,
             seed=seed,

@@ -15,7 +15,6 @@ from rich.console import Console
 
 from ml.home import Home
 from ml.settings.ports import PortSettings
-from orchestration.checkout import CHECKOUT
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ POLL_SECONDS = 0.3
 def up(*, home: HomeOption = None) -> None:
     """Start Dagster, MLflow and the service; Ctrl-C stops all three.
 
-    They listen on this machine only, on the ports of settings.yaml. What they print goes to `logs/` in the home.
+    They listen on this machine only, on the ports of the settings. What they print goes to `logs/` in the home.
     If one of them ends, the others stay and you are told.
     """
     from orchestration.running.processes import PortTakenError, end_leftovers, require_free_ports
@@ -47,7 +46,7 @@ def up(*, home: HomeOption = None) -> None:
         raise typer.Exit(BUSY) from None
     try:
         end_leftovers(chosen.path / "up.json", GRACE_SECONDS)
-        programs = programs_of(chosen, chosen_settings().ports)
+        programs = programs_of(chosen, chosen_settings(chosen).ports)
         require_free_ports(programs)
         _serve(chosen, programs, console)
     except PortTakenError as error:
@@ -66,7 +65,7 @@ def programs_of(home: Home, ports: PortSettings) -> list[Program]:
         Program(
             name="Dagster",
             command=[
-                *(str(beside / "dagster"), "dev", "--workspace", str(CHECKOUT / "workspace.yaml")),
+                *(str(beside / "dagster"), "dev", "--module-name", "orchestration.definitions"),
                 *("--host", LOOPBACK, "--port", str(ports.dagster)),
             ],
             port=ports.dagster,
@@ -103,7 +102,7 @@ def _serve(home: Home, programs: Sequence[Program], console: Console) -> None:
     try:
         with _stoppable():
             for program in programs:
-                running.append(RunningProgram(program, CHECKOUT, home.path / "logs"))
+                running.append(RunningProgram(program, home.path, home.path / "logs"))
             remember(home.path / "up.json", running)
             _watch(running, console)
     except KeyboardInterrupt:

@@ -14,13 +14,13 @@ from ml.publishing import publication, publish
 from ml.recommenders.models.zoo import load_recommender
 from ml.recommenders.newcomers.welcome import FILE as WELCOME
 from ml.registry.registry import ModelVersion, Registry
+from ml.settings import Settings
+from ml.site.definition_files import SETTINGS, definition_file
 from orchestration.bento import build_bento
-from orchestration.checkout import CHECKOUT
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.warehouse.marts import INTERACTIONS, ITEMS, USER_SEGMENTS, USERS
 
 GROUP = "publishing"
-PUBLISHED_FILES = ("settings.yaml", "experiments.yaml", "rules.yaml")
 
 
 @dg.asset(
@@ -39,6 +39,7 @@ def published_bundle(
     """Read marts and champion, learn the blend, write the bundle, move CURRENT."""
     champion = registry.get().champion()
     tables = warehouse.get().tables()
+    settings = home.settings()
     with tempfile.TemporaryDirectory() as folder:
         model = load_recommender(registry.get().download(champion, Path(folder) / "model")) if champion else None
         prepared = publication(
@@ -48,10 +49,9 @@ def published_bundle(
             segments=warehouse.read(USER_SEGMENTS) if "user_segments" in tables else None,
             recommender=model,
             model_version=str(champion.version) if champion else None,
-            files=_files(home.home()),
+            files=_files(home.home(), settings),
             details=_details(registry.get(), champion) if champion else {},
         )
-        settings = home.settings()
         written, blend = publish(
             home.home(),
             prepared,
@@ -104,7 +104,12 @@ def _details(registry: Registry, champion: ModelVersion) -> dict[str, Any]:
     return {"metrics": dict(champion.metrics), "run_id": champion.run_id, "promotion": told}
 
 
-def _files(home: Home) -> dict[str, Path]:
-    files = {name: CHECKOUT / name for name in PUBLISHED_FILES if (CHECKOUT / name).exists()}
-    learned = {name: home.models / name for name in ("segmentation", WELCOME)}
-    return {**files, **{name: path for name, path in learned.items() if path.exists()}}
+def _files(home: Home, settings: Settings) -> dict[str, Path]:
+    """The definition files in force, and what was learned for the service, by their name in the bundle."""
+    files = {
+        "settings.yaml": definition_file(home, SETTINGS),
+        "experiments.yaml": definition_file(home, settings.experiments.file),
+        "rules.yaml": definition_file(home, settings.decisions.rules_file),
+        **{name: home.models / name for name in ("segmentation", WELCOME)},
+    }
+    return {name: path for name, path in files.items() if path.exists()}

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -18,8 +17,9 @@ from packaging.version import Version
 from ml.events.log import EventLog
 from ml.home import Home
 from ml.registry.registry import Registry
-from ml.settings import Settings, load_settings
-from orchestration.checkout import DBT_PROJECT_FOLDER, DEFAULT_HOME
+from ml.settings import Settings, load_site_settings
+from ml.site.definition_files import HOME_VARIABLE, home_from
+from orchestration.product_files import DBT_PROJECT_FOLDER, default_home
 from orchestration.running.instance import FULL_REFRESH
 from orchestration.warehouse.dbt_project import DBT_EXECUTABLE, dbt_variables, definition_fingerprint
 from orchestration.warehouse.warehouse import Warehouse
@@ -34,13 +34,13 @@ class HomeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     path: str | None = None
 
     def home(self) -> Home:
-        """`path` if it is set, else TESSERA_HOME, else .tessera in the checkout."""
-        return Home(Path(self.path or os.environ.get("TESSERA_HOME") or DEFAULT_HOME))
+        """`path` if it is set, else TESSERA_HOME, else the default, with the site that TESSERA_SITE names."""
+        given = {HOME_VARIABLE: self.path} if self.path else {}
+        return home_from({**os.environ, **given}, default_home())
 
     def settings(self) -> Settings:
-        """settings.yaml, or the file that TESSERA_SETTINGS names, checked."""
-        file = os.environ.get("TESSERA_SETTINGS")
-        return load_settings(Path(file) if file else None)
+        """The settings of the home's site, checked."""
+        return load_site_settings(self.home()).settings
 
     def event_log(self) -> EventLog:
         """The append-only log below this home."""

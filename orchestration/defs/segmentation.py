@@ -112,7 +112,7 @@ def segmentation_model(
 def user_segments(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
     """Assign every user and tell who moved since the last run."""
     found = load_segmentation(segmentation_folder(home.home()))
-    rules = rules_of(home.home().path, home.settings().segmentation.rules_file)
+    rules = rules_of(home.home(), home.settings().segmentation.rules_file)
     fresh = assign_user_segments(found, warehouse.read(USERS), rules)
     before = warehouse.read(USER_SEGMENTS) if "user_segments" in warehouse.get().tables() else fresh
     moves = compute_migration(before, fresh)

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
-from orchestration.defs.resources import BUILD, WarehouseDbt, WarehouseResource
+from orchestration.defs.resources import BUILD, HomeResource, WarehouseDbt, WarehouseResource
 from orchestration.warehouse.dbt_project import dbt_project, prepared_manifest
 
 AFTER_SEGMENTATION = "after_segmentation"
@@ -26,11 +26,13 @@ class WarehouseTranslator(DagsterDbtTranslator):
 
 
 TRANSLATOR = WarehouseTranslator(DagsterDbtTranslatorSettings(enable_asset_checks=True))
+HOME = HomeResource().home()
+MANIFEST, PROJECT = prepared_manifest(HOME), dbt_project(HOME)
 
 
 @dbt_assets(
-    manifest=prepared_manifest(),
-    project=dbt_project(),
+    manifest=MANIFEST,
+    project=PROJECT,
     dagster_dbt_translator=TRANSLATOR,
     exclude=f"tag:{AFTER_SEGMENTATION}",
 )
@@ -42,8 +44,8 @@ def warehouse_models(
 
 
 @dbt_assets(
-    manifest=prepared_manifest(),
-    project=dbt_project(),
+    manifest=MANIFEST,
+    project=PROJECT,
     dagster_dbt_translator=TRANSLATOR,
     select=f"tag:{AFTER_SEGMENTATION}",
 )

@@ -14,8 +14,9 @@ from typing import Any
 from dagster_dbt import DbtProject
 
 from ml.errors import TesseraError
-from ml.settings import Settings, load_settings
-from orchestration.checkout import DBT_PROJECT_FOLDER
+from ml.home import Home
+from ml.settings import Settings
+from orchestration.product_files import DBT_PROJECT_FOLDER, is_checkout
 
 DBT_EXECUTABLE = Path(sys.executable).with_name("dbt")
 _SOURCE_FOLDERS = ("models", "macros", "tests", "seeds", "snapshots", "analyses")
@@ -39,20 +40,31 @@ def definition_fingerprint(settings: Settings) -> str:
     return digest.hexdigest()
 
 
-def dbt_project() -> DbtProject:
+def dbt_project(home: Home) -> DbtProject:
     """The project folder with its manifest."""
-    return DbtProject(project_dir=DBT_PROJECT_FOLDER)
+    return DbtProject(project_dir=DBT_PROJECT_FOLDER, target_path=_manifest_folder(home))
 
 
-def prepared_manifest() -> Path:
+def prepared_manifest(home: Home) -> Path:
     """Path of a manifest as new as the project's files; dbt parses the project where it is not.
 
     `DbtProject.prepare_if_dev` does this under `dagster dev` alone; the command line and the tests need it too.
+
+    Raises:
+        DbtParseError: dbt cannot parse the project.
     """
-    manifest = DBT_PROJECT_FOLDER / "target" / "manifest.json"
+    manifest = _manifest_folder(home) / "manifest.json"
     if not manifest.exists() or manifest.stat().st_mtime < max(file.stat().st_mtime for file in _sources()):
         _parse(manifest)
     return manifest
+
+
+def _manifest_folder(home: Home) -> Path:
+    """The folder of the manifest: dbt's own in a checkout, which all homes share, else one in the home.
+
+    An installed project is only read.
+    """
+    return DBT_PROJECT_FOLDER / "target" if is_checkout() else home.path / "dbt" / "parsed"
 
 
 def _sources() -> list[Path]:
@@ -64,11 +76,11 @@ def _sources() -> list[Path]:
 
 def _parse(manifest: Path) -> None:
     """Parse in a folder of its own and move the manifest into place, so that no reader sees half of it."""
-    manifest.parent.mkdir(exist_ok=True)
+    manifest.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=manifest.parent, prefix="parse-") as folder:
         command = [str(DBT_EXECUTABLE), "--no-send-anonymous-usage-stats", "--no-use-colors", "--quiet", "parse"]
         command += ["--target-path", folder, "--log-path", folder]
-        command += ["--vars", json.dumps(dbt_variables(load_settings()))]
+        command += ["--vars", json.dumps(dbt_variables(Settings()))]
         parsed = subprocess.run(command, cwd=DBT_PROJECT_FOLDER, capture_output=True, text=True, check=False)
         if parsed.returncode:
             raise DbtParseError(f"dbt cannot parse {DBT_PROJECT_FOLDER}:\n{parsed.stdout}{parsed.stderr}")

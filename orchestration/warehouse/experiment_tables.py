@@ -12,10 +12,8 @@ from ml.experiments.definition.definition import Experiment, ExperimentDefinitio
 from ml.experiments.definition.definitions_file import load_experiments
 from ml.home import Home
 from ml.settings import Settings
-from orchestration.checkout import CHECKOUT
+from ml.site.definition_files import definition_file, editable_file
 from orchestration.warehouse.warehouse import Warehouse, WarehouseMissingError
-
-FILE_NAME = "experiments.yaml"
 
 
 @dataclass(frozen=True)
@@ -28,18 +26,13 @@ class ExperimentTables:
 
 
 def definitions_file(home: Home, settings: Settings) -> Path:
-    """The home's own file of definitions if there is one, else the one that settings.yaml names."""
-    own = home.path / FILE_NAME
-    return own if own.exists() else CHECKOUT / settings.experiments.file
+    """The file of definitions that is in force."""
+    return definition_file(home, settings.experiments.file)
 
 
-def own_definitions_file(home: Home, settings: Settings) -> Path:
-    """The home's own file of definitions, begun as a copy of the one in force where there is none."""
-    own, in_force = home.path / FILE_NAME, definitions_file(home, settings)
-    if not own.exists() and in_force.exists():
-        home.path.mkdir(parents=True, exist_ok=True)
-        own.write_bytes(in_force.read_bytes())
-    return own
+def editable_definitions_file(home: Home, settings: Settings) -> Path:
+    """The file of definitions that commands write to: the site's, or without a site the home's own copy."""
+    return editable_file(home, settings.experiments.file)
 
 
 def load_definitions(home: Home, settings: Settings) -> ExperimentDefinitions:

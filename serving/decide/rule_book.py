@@ -8,20 +8,20 @@ from ml.decisions.rules.rules import NO_RULES, Rules, RulesError, load_rules
 from ml.experiments.definition.definition import ExperimentDefinitions
 from ml.experiments.definition.definitions_file import load_experiments
 from ml.home import Home
+from ml.site.definition_files import definition_file
 
-ROOT = Path(__file__).resolve().parents[2]
 
-
-class _File:
-    """A file that may stand in the home, else in the checkout or the Bento, and may change."""
+class _WatchedFile:
+    """The definition file of a name, which may change, appear or go while the service runs."""
 
     def __init__(self, home: Home, name: str) -> None:
-        self.places = (home.path / name, ROOT / name)
+        self._home, self._name = home, name
         self._seen: tuple[Path, int] | None = None
 
     def changed(self) -> tuple[bool, Path | None]:
-        """Whether the file is another than at the last look, and where it is."""
-        path = next((place for place in self.places if place.exists()), None)
+        """Whether the file is another than at the last look, and where it is; None where there is none."""
+        file = definition_file(self._home, self._name)
+        path = file if file.exists() else None
         state = (path, path.stat().st_mtime_ns) if path else None
         is_new, self._seen = state != self._seen, state
         return is_new, path
@@ -31,12 +31,12 @@ class RuleBook:
     """Holds the rules.
 
     Args:
-        home: its own rules file counts before that of the checkout or the Bento.
-        name: the file's name.
+        home: The home, which knows its site.
+        name: The name of the definition file.
     """
 
     def __init__(self, home: Home, name: str) -> None:
-        self._file = _File(home, name)
+        self._file = _WatchedFile(home, name)
         self.rules: Rules = NO_RULES
         self.fault: str | None = None
 
@@ -62,7 +62,7 @@ class ExperimentBook:
     """Holds the experiments; arguments as those of `RuleBook`."""
 
     def __init__(self, home: Home, name: str) -> None:
-        self._file = _File(home, name)
+        self._file = _WatchedFile(home, name)
         self.experiments = ExperimentDefinitions()
 
     def refresh(self) -> bool:

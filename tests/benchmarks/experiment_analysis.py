@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import yaml
 from figure import Figure, in_own_process
 
 from ml.experiments.analysis.analysis import analyse_experiment
@@ -62,9 +61,7 @@ def measure(size: float) -> Iterator[Figure]:
 
 def analyse_files(folder: str) -> str:
     """Read and analyse; returns the verdict."""
-    settings = ExperimentSettings.model_validate(
-        yaml.safe_load((ROOT / "settings.yaml").read_text())["experiments"]
-    )
+    settings = ExperimentSettings()
     found = analyse_experiment(
         definitions(),
         "ranker",

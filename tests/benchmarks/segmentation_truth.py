@@ -26,7 +26,7 @@ from ml.segmentation.site_segmentation import select_consenting_users
 from ml.settings import Settings, load_settings
 from ml.settings.segmentation import SegmentationSettings
 from ml.sources.simulator import Site, simulate_into_home, truth_tables
-from orchestration.checkout import DBT_PROJECT_FOLDER
+from orchestration.product_files import DBT_PROJECT_FOLDER
 from orchestration.warehouse.dbt_project import DBT_EXECUTABLE, dbt_variables
 
 SEEDS = 10

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import yaml
 
 from ml.arrays.hashing import hash_column
 from ml.experiments.definition.metrics import MEASURES
 from ml.settings.simulator import SimulatorSettings
 from ml.sources.simulator.site import Site
 
-SETTINGS = yaml.safe_load((Path(__file__).resolve().parents[2] / "settings.yaml").read_text())
 START = dt.date(2026, 3, 2)
 _COUNTED = {
     "page_view": "page_views", "impression": "impressions", "click": "clicks", "add_to_cart": "add_to_carts",
@@ -115,7 +112,7 @@ def _pivot(events: pa.Table, day: np.ndarray, name: str, type_: pa.DataType) -> 
 
 
 def site_of(users: int, days: int, seed: int, more: Mapping[str, Mapping[str, float]] | None = None) -> Site:
-    knobs = {**SETTINGS["simulator"], "users": users, "days": days, "items": 200, "new_items_per_day": 2,
-             "passers_by": 0.0}  # fmt: skip
+    knobs = SimulatorSettings().model_dump()
+    knobs |= {"users": users, "days": days, "items": 200, "new_items_per_day": 2, "passers_by": 0.0}
     knobs |= {section: {**knobs[section], **changes} for section, changes in (more or {}).items()}
     return Site(SimulatorSettings.model_validate(knobs), seed, START)

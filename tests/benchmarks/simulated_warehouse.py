@@ -14,7 +14,7 @@ from figure import Measured, in_own_process
 from ml.events.log import EventLog
 from ml.home import Home
 from ml.settings import load_settings
-from orchestration.checkout import DBT_PROJECT_FOLDER
+from orchestration.product_files import DBT_PROJECT_FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]
 SITES = (

@@ -21,7 +21,7 @@ from ml.events.log import EventLog
 from ml.home import Home
 from ml.settings import load_settings
 from ml.sources.catalogue import ITEM_SCHEMA, Catalogue
-from orchestration.checkout import DBT_PROJECT_FOLDER
+from orchestration.product_files import DBT_PROJECT_FOLDER
 
 START = dt.datetime(2026, 3, 2, 9, 0, tzinfo=dt.UTC)  # a Monday
 VARIABLES = load_settings().warehouse.model_dump(mode="json")

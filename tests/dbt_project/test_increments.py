@@ -222,7 +222,7 @@ def test_nothing_later_is_seen_as_of_a_moment(warehouse: Built) -> None:
 
 def segments_by_rule(warehouse: Built, people: str) -> dict[str, dict[str, Any]]:
     """User → family → the segment of the checkout's rules that the person is in."""
-    rules = rules_of(warehouse.home.path, load_settings().segmentation.rules_file)
+    rules = rules_of(warehouse.home, load_settings().segmentation.rules_file)
     with duckdb.connect(warehouse.home.warehouse, read_only=True) as connection:
         assigned = assign_rules(connection.sql(f"from {people} order by user_id").to_arrow_table(), rules)
     return {row["user_id"]: row for row in assigned.to_pylist()}

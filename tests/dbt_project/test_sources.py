@@ -6,7 +6,7 @@ from dbt.contracts.graph.manifest import Manifest
 
 from ml.events.contract import FIELDS
 from ml.sources.catalogue import ITEM_SCHEMA
-from orchestration.checkout import DBT_PROJECT_FOLDER
+from orchestration.product_files import DBT_PROJECT_FOLDER
 
 MARTS = ("marts", "segmented", "training")
 DUCKDB_TYPES = {

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from ml.bundle import current_version
 from ml.events.log import EventLog
 from ml.home import Home
-from ml.settings import load_settings
+from ml.settings import load_site_settings
 from orchestration.cli import app
 from orchestration.demo.asking import post, serving_bento
 from orchestration.running.instance import open_instance
@@ -59,14 +59,14 @@ class Circle:
 
 @pytest.fixture(scope="module")
 def circle(
-    materialized_home: Home, small_settings: Path, tmp_path_factory: pytest.TempPathFactory
+    materialized_home: Home, small_site: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Circle]:
     """Clicks are posted to the served Bento; a materialization is killed half-way, and repeated."""
-    home = Home(shutil.copytree(materialized_home.path, tmp_path_factory.mktemp("circle") / "home"))
+    home = Home(shutil.copytree(materialized_home.path, tmp_path_factory.mktemp("circle") / "home"), small_site)
     with pytest.MonkeyPatch.context() as patch:
         for name in HOMES:
             patch.setenv(name, "restored afterwards")
-        patch.setenv("TESSERA_SETTINGS", str(small_settings))
+        patch.setenv("TESSERA_SITE", str(small_site))
         user, category, opened = clicks_to_come(Warehouse(home.warehouse))
         before = recommended(home, user, tmp_path_factory.mktemp("before"))
         post_clicks(home, user, opened)
@@ -143,7 +143,7 @@ def clicks_to_come(warehouse: Warehouse) -> tuple[str, str, list[str]]:
 
 def recommended(home: Home, user: str, empty: Path) -> list[str]:
     """What the published bundle alone recommends: in an empty home no memory of the clicks helps the service."""
-    start = Start(Home(empty), load_settings(Path(os.environ["TESSERA_SETTINGS"])), bundled=home.published)
+    start = Start(Home(empty), load_site_settings(home).settings, bundled=home.published)
     wanted = {"user_id": user, "k": SHOWN, "at": (SITE_END + dt.timedelta(hours=1)).isoformat()}
     with TestClient(application(Tessera(start, seed=1))) as service:
         reply = service.post("/v1/recommendations", json=wanted)

@@ -28,7 +28,7 @@ def tessera(*arguments: str) -> Result:
 
 @pytest.fixture(autouse=True)
 def environment_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TESSERA_HOME", "DAGSTER_HOME", "BENTOML_HOME", "TESSERA_SETTINGS"):
+    for name in ("TESSERA_HOME", "DAGSTER_HOME", "BENTOML_HOME", "TESSERA_SITE", "TESSERA_SETTINGS"):
         monkeypatch.setenv(name, "")
 
 

@@ -16,7 +16,7 @@ from ml.home import Home
 from ml.recommenders.forgetting import saved_recommenders
 from ml.recommenders.models.zoo import load_recommender
 from ml.segmentation.audiences.audiences import ContactLog
-from ml.settings import load_settings
+from ml.settings import load_site_settings
 from orchestration.cli import app
 from orchestration.erasure.places import place_of
 from orchestration.erasure.scan import scan
@@ -32,8 +32,9 @@ def somebody(home: Home) -> str:
     return min(contacted & set(published))
 
 
-def served(home: Home, settings: Path) -> TestClient:
-    return TestClient(application(Tessera(Start(home=home, settings=load_settings(settings)), seed=1)))
+def served(home: Home) -> TestClient:
+    settings = load_site_settings(home).settings
+    return TestClient(application(Tessera(Start(home=home, settings=settings), seed=1)))
 
 
 def places_with(home: Home, person: str) -> set[str]:
@@ -46,9 +47,7 @@ def raw_files_with(home: Home, person: str) -> list[str]:
     return [str(file) for file in home.path.rglob("*") if file.is_file() and person.encode() in file.read_bytes()]
 
 
-def test_an_erased_person_is_nowhere_in_the_home_and_stays_away(
-    changing_home: Home, small_settings: Path, tmp_path: Path
-) -> None:
+def test_an_erased_person_is_nowhere_in_the_home_and_stays_away(changing_home: Home, tmp_path: Path) -> None:
     home = changing_home
     written = CliRunner().invoke(app, ["materialize", "--job", "campaigns", "--home", str(home.path)])
     assert written.exit_code == 0, written.output
@@ -56,7 +55,7 @@ def test_an_erased_person_is_nowhere_in_the_home_and_stays_away(
     with duckdb.connect(home.warehouse, read_only=True) as warehouse:
         others = warehouse.sql("select count(*) from users").fetchall()[0][0] - 1
     pq.write_table(pa.table({"who": [person, "another"]}), home.truth / "people.parquet")
-    with served(home, small_settings) as client:
+    with served(home) as client:
         view = {"event_type": "page_view", "user_id": person, "item_id": "item-1", "page_url": f"/people/{person}"}
         profile = {**view, "user_id": "somebody-else"}
         broken = {"event_type": "page_view", "user_id": person, "occurred_at": "never"}

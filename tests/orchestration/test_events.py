@@ -10,7 +10,6 @@ import yaml
 from ml.events.contract import EVENT_SCHEMA
 from ml.events.log import EventLog
 from ml.home import Home
-from ml.settings import SETTINGS_FILE
 from orchestration.defs.events import event_log, newly_sealed_parts
 from orchestration.defs.resources import HomeResource
 from tests.serving.collector.brokers import Brokers
@@ -25,12 +24,9 @@ def home(tmp_path):
 def brokers(tmp_path, monkeypatch):
     """Brokers that the settings name, with a retention of ten days."""
     brokers = Brokers()
-    knobs = yaml.safe_load(SETTINGS_FILE.read_text(encoding="utf-8"))
-    knobs["kafka"]["bootstrap_servers"] = brokers.address
-    knobs["privacy"]["retention_days"] = 10
-    file = tmp_path / "settings.yaml"
-    file.write_text(yaml.safe_dump(knobs), encoding="utf-8")
-    monkeypatch.setenv("TESSERA_SETTINGS", str(file))
+    knobs = {"kafka": {"bootstrap_servers": brokers.address}, "privacy": {"retention_days": 10}}
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(knobs), encoding="utf-8")
+    monkeypatch.setenv("TESSERA_SITE", str(tmp_path))
     return brokers
 
 

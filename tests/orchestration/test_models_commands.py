@@ -22,7 +22,7 @@ def tessera(*arguments: object) -> Result:
 
 @pytest.fixture(autouse=True)
 def environment_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TESSERA_HOME", "DAGSTER_HOME", "BENTOML_HOME", "TESSERA_SETTINGS"):
+    for name in ("TESSERA_HOME", "DAGSTER_HOME", "BENTOML_HOME", "TESSERA_SITE", "TESSERA_SETTINGS"):
         monkeypatch.setenv(name, "")
 
 

@@ -14,14 +14,12 @@ from orchestration.running.instance import FROM_SCRATCH
 
 
 @pytest.fixture
-def home(changing_home: Home, small_settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+def home(changing_home: Home, small_site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A home whose settings seek an ALS for a second or two before a training, and let hybrids go on."""
-    knobs = yaml.safe_load(small_settings.read_text(encoding="utf-8"))
-    knobs["recommenders"]["search"] |= {"minutes": 0.03, "models": ["als"]}
-    knobs["recommenders"]["update_epochs"] = 3
-    file = tmp_path / "settings.yaml"
-    file.write_text(yaml.safe_dump(knobs), encoding="utf-8")
-    monkeypatch.setenv("TESSERA_SETTINGS", str(file))
+    knobs = yaml.safe_load((small_site / "settings.yaml").read_text(encoding="utf-8"))
+    knobs["recommenders"] |= {"search": {"minutes": 0.03, "models": ["als"]}, "update_epochs": 3}
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(knobs), encoding="utf-8")
+    monkeypatch.setenv("TESSERA_SITE", str(tmp_path))
     return changing_home
 
 

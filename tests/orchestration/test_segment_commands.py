@@ -18,7 +18,6 @@ from typer.testing import CliRunner
 
 from ml.home import Home
 from ml.segmentation.audiences.audiences import ContactLog
-from ml.settings import SETTINGS_FILE
 from orchestration.cli import app
 from orchestration.defs.campaigns import campaign_audiences
 from orchestration.defs.resources import HomeResource, WarehouseResource
@@ -26,13 +25,12 @@ from orchestration.defs.resources import HomeResource, WarehouseResource
 
 @pytest.fixture
 def quick_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """settings.yaml with fewer repetitions."""
-    content = yaml.safe_load(SETTINGS_FILE.read_text())
-    content["segmentation"]["choice"] |= {
+    """Settings with fewer repetitions."""
+    choice = {
         "algorithms": ["kmeans"], "segments_max": 5, "null_references": 4, "resamples": 2, "stability_rows": 400,
     }  # fmt: skip
-    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(content))
-    monkeypatch.setenv("TESSERA_SETTINGS", str(tmp_path / "settings.yaml"))
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump({"segmentation": {"choice": choice}}))
+    monkeypatch.setenv("TESSERA_SITE", str(tmp_path))
     monkeypatch.setenv("TESSERA_HOME", str(tmp_path / "home"))
 
 

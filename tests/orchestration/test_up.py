@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -38,6 +39,7 @@ CHECKOUT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 240
 # a shell's background jobs ignore Ctrl-C, and so would what tests in one of them start
 MAIN = """
+import shutil
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from orchestration.cli import main
@@ -166,13 +168,14 @@ def test_every_program_listens_on_the_port_of_its_setting() -> None:
 
 
 def test_the_three_come_up_on_their_ports_and_ctrl_c_ends_them(
-    changing_home: Home, small_settings: Path, tmp_path: Path
+    changing_home: Home, small_site: Path, tmp_path: Path
 ) -> None:
     ports = {name: free_port() for name in ("dagster", "mlflow", "service")}
-    settings = tmp_path / "settings.yaml"
-    settings.write_text(yaml.safe_dump(yaml.safe_load(small_settings.read_text()) | {"ports": ports}))
+    site = Path(shutil.copytree(small_site, tmp_path / "site"))
+    knobs = yaml.safe_load((site / "settings.yaml").read_text()) | {"ports": ports}
+    (site / "settings.yaml").write_text(yaml.safe_dump(knobs))
     command = [sys.executable, "-c", MAIN, "up", "--home", str(changing_home.path)]
-    environment = os.environ | {"TESSERA_SETTINGS": str(settings), "COLUMNS": "200"}
+    environment = os.environ | {"TESSERA_SITE": str(site), "COLUMNS": "200"}
     running = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         address = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}

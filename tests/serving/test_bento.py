@@ -12,7 +12,6 @@ from bundles import publish
 
 from ml.home import Home
 from orchestration.bento import build_bento, served_requirements
-from orchestration.checkout import CHECKOUT
 
 
 def free_port():
@@ -75,7 +74,6 @@ def test_a_bento_answers_learns_and_keeps_its_state_where_it_was_started(served)
 
 
 def test_a_bento_needs_neither_dagster_nor_dbt_nor_duckdb():
-    lines = served_requirements((CHECKOUT / "requirements.lock").read_text())
-    names = {line.split("==")[0] for line in lines.splitlines()}
+    names = {line.split("==")[0] for line in served_requirements().splitlines()}
     assert {"bentoml", "numpy", "pyarrow", "starlette", "pydantic"} <= names
-    assert not {"dagster", "dbt-core", "duckdb", "mlflow", "great-expectations", "torch"} & names
+    assert not {"tessera", "dagster", "dbt-core", "duckdb", "mlflow", "great-expectations", "torch"} & names

@@ -50,7 +50,7 @@ def contact_segment(
         ValueError: the file's suffix.
     """
     log = ContactLog(home.contacts)
-    members = select_members(segment, users, segments, rules_of(home.path, settings.rules_file))
+    members = select_members(segment, users, segments, rules_of(home, settings.rules_file))
     audience = build_audience(
         name,
         members.users,

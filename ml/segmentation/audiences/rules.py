@@ -21,10 +21,11 @@ from scipy.stats import rankdata
 from ml.arrays import F64
 from ml.errors import TesseraError
 from ml.expressions.language import Expression, ExpressionError, FieldType, compile_expression, fields_of
+from ml.home import Home
 from ml.segmentation.features.features import USER_ID, to_floats
+from ml.site.definition_files import definition_file
 
 SITE_FAMILY = "own"
-CHECKOUT = Path(__file__).resolve().parents[3]
 RFM_COLUMNS = {
     "rfm_recency": ("recency_days", -1),
     "rfm_frequency": ("frequency", 1),
@@ -47,20 +48,20 @@ class RuleSegment:
     strategy: str
 
     def compiled(self, fields: Mapping[str, FieldType]) -> Expression:
-        """The checked condition; raises RuleError where it reads what the table does not have."""
+        """The checked condition; raises SegmentRuleError where it reads what the table does not have."""
         try:
             return compile_expression(self.when, fields)
         except ExpressionError as error:
             raise SegmentRuleError(f"segment {self.family}/{self.name}: {error}") from error
 
 
-def rules_of(home: Path, name: str) -> list[RuleSegment]:
-    """Segments of the file of this name in the home, else in the checkout; raises RuleError like `load_rules`."""
-    return load_rules(next((place / name for place in (home, CHECKOUT) if (place / name).exists()), home / name))
+def rules_of(home: Home, name: str) -> list[RuleSegment]:
+    """Segments of the definition file of this name that is in force; raises SegmentRuleError like `load_rules`."""
+    return load_rules(definition_file(home, name))
 
 
 def load_rules(file: Path) -> list[RuleSegment]:
-    """Segments of a YAML file in its order; raises RuleError for all but families of `when` and `strategy`."""
+    """Segments of a YAML file in its order; SegmentRuleError for all but families of `when` and `strategy`."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ml.segmentation.features.features import matches_any
-from ml.settings.segmentation import LabelSettings
+from ml.settings.segment_words import LabelSettings
 
 SHARE = "share"
 PER_PAGE = "per_page"

@@ -4,7 +4,7 @@ import pytest
 
 from ml.decisions.rules.rule_tests import moment_of, run_rule_tests
 from ml.decisions.rules.rules import RulesError, load_rules
-from orchestration.checkout import CHECKOUT
+from ml.site.definition_files import product_config
 
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)  # a Monday
 
@@ -81,8 +81,8 @@ def test_a_fault_is_named_with_its_line(tmp_path, text, message):
         rules(tmp_path, text)
 
 
-def test_the_rules_of_the_checkout_pass_their_own_tests():
-    results = run_rule_tests(CHECKOUT / "rules.yaml")
+def test_the_rules_that_come_with_the_product_pass_their_own_tests():
+    results = run_rule_tests(product_config() / "rules.yaml")
     assert len(results) == 4
     assert [result.problem for result in results] == [None] * 4
 

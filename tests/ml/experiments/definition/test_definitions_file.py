@@ -1,11 +1,9 @@
-from pathlib import Path
-
 import pytest
 
 from ml.experiments.definition.definitions_file import ExperimentsFileError, load_experiments, load_metric_library
 from ml.experiments.definition.metrics import METRIC_KINDS
+from ml.site.definition_files import product_config
 
-CHECKOUT = Path(__file__).parents[4]
 GOOD = """\
 version: 1
 layers:
@@ -45,8 +43,8 @@ def test_a_good_file_loads_with_the_library_of_metrics(tmp_path):
     assert found.metrics["conversion"].kind == "proportion"
 
 
-def test_the_file_of_the_checkout_loads():
-    assert load_experiments(CHECKOUT / "experiments.yaml").experiments
+def test_the_file_that_comes_with_the_product_loads():
+    assert load_experiments(product_config() / "experiments.yaml").experiments
 
 
 def test_the_library_has_every_kind_of_metric():

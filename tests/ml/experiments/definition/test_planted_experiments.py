@@ -1,23 +1,18 @@
 """The simulator's experiments come with definitions that load."""
 
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import pytest
-import yaml
 
 from ml.experiments.definition.definitions_file import load_experiments
 from ml.experiments.definition.planted_experiments import write_planted_experiments
 from ml.settings.simulator import SimulatorSettings
 from ml.sources.simulator.site import Site
 
-CHECKOUT = Path(__file__).parents[4]
-
 
 @pytest.fixture
 def written(tmp_path):
-    knobs = yaml.safe_load((CHECKOUT / "settings.yaml").read_text())["simulator"]
-    site = Site(SimulatorSettings.model_validate({**knobs, "users": 50, "days": 28}), 1, date(2026, 3, 2))
+    site = Site(SimulatorSettings(users=50, days=28), 1, date(2026, 3, 2))
     write_planted_experiments(site, tmp_path / "experiments.yaml")
     return site, tmp_path / "experiments.yaml"
 

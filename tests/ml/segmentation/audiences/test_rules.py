@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from ml.home import Home
 from ml.segmentation.audiences.membership import UnknownSegmentError, select_members
 from ml.segmentation.audiences.rules import (
     RuleSegment,
@@ -65,7 +66,7 @@ def test_the_shipped_rules_compile_on_the_columns_of_the_mart() -> None:
         "page_views": pa.array([9]), "device_type": pa.array(["mobile"]), "country": pa.array(["JP"]),
         "mean_price_viewed": pa.array([10.0]), "product_views": pa.array([8]),
     }  # fmt: skip
-    found = assign_rules(pa.table(columns), rules_of(Path("nowhere"), "segments.yaml")).to_pylist()[0]
+    found = assign_rules(pa.table(columns), rules_of(Home(Path("nowhere")), "segments.yaml")).to_pylist()[0]
     assert found["engagement"] == "inactive"
     assert found["daypart"] == "night"
     assert found["funnel"] == "left_in_cart"
@@ -140,6 +141,8 @@ def test_times_can_be_compared_in_rules() -> None:
 
 def test_the_homes_own_segments_win(tmp_path: Path) -> None:
     (tmp_path / "segments.yaml").write_text("own:\n  regulars: {when: 'sessions > 9', strategy: Thank them. }\n")
-    assert rules_of(tmp_path, "segments.yaml") == [RuleSegment("own", "regulars", "sessions > 9", "Thank them.")]
+    assert rules_of(Home(tmp_path), "segments.yaml") == [
+        RuleSegment("own", "regulars", "sessions > 9", "Thank them.")
+    ]
     with pytest.raises(SegmentRuleError, match=r"none\.yaml"):
-        rules_of(tmp_path, "none.yaml")
+        rules_of(Home(tmp_path), "none.yaml")

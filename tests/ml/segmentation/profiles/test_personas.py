@@ -9,7 +9,7 @@ from ml.segmentation.profiles.personas import write_persona
 from ml.segmentation.profiles.profiles import SegmentProfile, Trait
 from ml.segmentation.profiles.triggers import Trigger
 from ml.segmentation.profiles.vocabulary import WordShare
-from ml.settings.segmentation import LabelSettings
+from ml.settings.segment_words import LabelSettings
 
 WORDING = FeatureLabels(
     {

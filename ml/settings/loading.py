@@ -1,0 +1,225 @@
+"""Reads the settings of a site: the defaults, and over them what its files say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from ml.errors import TesseraError
+from ml.home import Home
+from ml.settings.knobs import all_knobs, section_type, suggestion
+from ml.settings.section import Section
+from ml.settings.sections import Settings
+from ml.site.definition_files import SETTINGS, SIMULATOR, definition_file, product_config
+from ml.site.yaml_lines import DuplicateKeyError, Lines, Location, parse_yaml
+
+SIMULATOR_SECTION = "simulator"
+
+
+class SettingsError(TesseraError, ValueError):
+    """The settings cannot be used; the message names the file, the line, the knob and what is legal."""
+
+
+@dataclass(frozen=True)
+class SettingsFile:
+    """One file of settings as it stands.
+
+    Attributes:
+        path: Where it is.
+        content: The sections.
+        lines: The line of each knob.
+        section: The section that the file holds; empty for a file that holds all.
+    """
+
+    path: Path
+    content: Mapping[str, Any]
+    lines: Lines
+    section: str = ""
+
+    def line(self, location: Location) -> int | None:
+        """The line on which a knob stands, None where the file does not name it."""
+        if self.section:
+            if location[:1] != (self.section,):
+                return None
+            location = location[1:]
+        return self.lines.find(location) if location in self.lines else None
+
+
+@dataclass(frozen=True)
+class LoadedSettings:
+    """Settings, and where those that are no defaults come from.
+
+    Attributes:
+        settings: The settings.
+        origins: `file:line` by the name of each knob that a file sets.
+    """
+
+    settings: Settings
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+
+def load_settings(file: Path | None = None) -> Settings:
+    """Read and check one file of settings.
+
+    Args:
+        file: The file; the one that comes with the product if absent.
+
+    Raises:
+        SettingsError: The file is missing, is no YAML mapping, or a knob is unknown or has an illegal value.
+    """
+    return combine_settings([read_settings_file(file or product_config() / SETTINGS)]).settings
+
+
+def load_site_settings(home: Home) -> LoadedSettings:
+    """Read and check the settings of the home's site.
+
+    Raises:
+        SettingsError: A file is no YAML mapping, or a knob is unknown or has an illegal value.
+    """
+    return combine_settings(site_settings_files(home))
+
+
+def site_settings_files(home: Home, drafts: Mapping[Path, str] | None = None) -> list[SettingsFile]:
+    """The files of settings of the home's site, the one that counts before the other last.
+
+    Args:
+        home: The home, which knows its site.
+        drafts: Texts that are to become files of the site, by path, and are read in place of the files in force.
+
+    Raises:
+        SettingsError: A file is no YAML mapping, or there is no file of settings.
+    """
+    texts = {path.name: (path, text) for path, text in (drafts or {}).items()}
+    simulator, simulator_text = texts.get(SIMULATOR) or (definition_file(home, SIMULATOR), None)
+    settings, settings_text = texts.get(SETTINGS) or (definition_file(home, SETTINGS), None)
+    files = [read_settings_file(settings, settings_text)]
+    if simulator_text is not None or simulator.exists():
+        files.insert(0, read_settings_file(simulator, simulator_text, section=SIMULATOR_SECTION))
+    return files
+
+
+def read_settings_file(path: Path, text: str | None = None, section: str = "") -> SettingsFile:
+    """Read a file of settings, without a check of its knobs.
+
+    Args:
+        path: The file.
+        text: Its content; read from the file if absent.
+        section: The section that the file holds.
+
+    Raises:
+        SettingsError: The file is missing or is no YAML mapping.
+    """
+    try:
+        content, lines = parse_yaml(path.read_text(encoding="utf-8") if text is None else text)
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: there is no such settings file") from None
+    except DuplicateKeyError as error:
+        raise SettingsError(f"{path}:{error.line}: {error}") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path}: no valid YAML: {error}") from error
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path}: expected sections such as `ports:`, not {type(content).__name__}")
+    if not section:
+        content = {name: {} if knobs is None else knobs for name, knobs in content.items()}
+    return SettingsFile(path, content, lines, section)
+
+
+def combine_settings(files: list[SettingsFile]) -> LoadedSettings:
+    """The settings of several files and of the defaults below them; a later file counts before an earlier one.
+
+    Raises:
+        SettingsError: A knob is unknown or has an illegal value; the message has every fault with its line.
+    """
+    content: dict[str, Any] = {}
+    for settings_file in files:
+        layer = settings_file.content
+        content = _laid_over(content, {settings_file.section: layer} if settings_file.section else layer, Settings)
+    try:
+        settings = Settings.model_validate(content)
+    except ValidationError as error:
+        faults = sorted((_fault(detail, files) for detail in error.errors()), key=lambda fault: fault[:2])
+        raise SettingsError("\n".join(message for _, _, message in faults)) from error
+    origins: dict[str, str] = {}
+    for name in (knob.name for knob in all_knobs()):
+        for settings_file in files:
+            line = settings_file.line(tuple(name.split(".")))
+            if line is not None:
+                origins[name] = f"{settings_file.path}:{line}"
+    return LoadedSettings(settings, origins)
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:
+    """Both together: sections knob by knob, a knob that both set from `above`."""
+    merged = dict(below)
+    for name, value in above.items():
+        part = section_type(section.model_fields[name].annotation) if name in section.model_fields else None
+        if part is not None and isinstance(value, dict) and isinstance(below.get(name), dict):
+            merged[name] = _laid_over(below[name], value, part)
+        else:
+            merged[name] = value
+    return merged
+
+
+def _fault(detail: ErrorDetails, files: list[SettingsFile]) -> tuple[Path, int, str]:
+    """The file and line of a fault, and the message: both, the knob, and what is wrong with it."""
+    location: Location = tuple(detail["loc"])
+    name = ".".join(str(part) for part in location)
+    path, line = _place(location, files)
+    place = f"{path}:{line}" if line else f"{path}"
+    return path, line, ": ".join(part for part in (place, name, _message(detail, name)) if part)
+
+
+def _place(location: Location, files: list[SettingsFile]) -> tuple[Path, int]:
+    """File and line of a knob, or of the nearest section that a file names; line 0 where all are concerned."""
+    for depth in range(len(location), 0, -1):
+        for settings_file in reversed(files):
+            line = settings_file.line(location[:depth])
+            if line is not None:
+                return settings_file.path, line
+    return files[-1].path, 0
+
+
+def _message(detail: ErrorDetails, name: str) -> str:
+    kind, value = detail["type"], detail["input"]
+    if kind == "extra_forbidden":
+        legal = _entry_fields(tuple(detail["loc"]))
+        return (
+            f"there is no such field; legal: {', '.join(legal)}"
+            if legal
+            else f"there is no such knob{suggestion(name)}"
+        )
+    if kind == "missing":
+        return "is required"
+    if kind == "literal_error":
+        return f"must be {detail['ctx']['expected']}, not {value!r}"
+    message = detail["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    return message if isinstance(value, dict) else f"{message}, not {value!r}"
+
+
+def _entry_fields(location: Location) -> list[str]:
+    """Fields of the entries of a knob whose value is a list or mapping of models, where the location is in one."""
+    section: type[Section] = Settings
+    for depth, part in enumerate(location[:-1]):
+        annotation = section.model_fields[str(part)].annotation if part in section.model_fields else None
+        inner = section_type(annotation)
+        if inner is None:
+            entry = _entry_model(annotation)
+            return list(entry.model_fields) if entry and depth + 2 < len(location) else []
+        section = inner
+    return []
+
+
+def _entry_model(annotation: Any) -> type[Section] | None:
+    """The model of the entries of a list or mapping; None where they are no models."""
+    if section_type(annotation) is not None:
+        return section_type(annotation)
+    models = (_entry_model(part) for part in get_args(annotation))
+    return next((model for model in models if model is not None), None)

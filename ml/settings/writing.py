@@ -1,0 +1,172 @@
+"""Changes one knob in a file of settings and leaves everything else as it stands, comments included."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ml.home import Home
+from ml.settings.knobs import Knob, UnknownKnobError, all_knobs, suggestion
+from ml.settings.loading import (
+    SIMULATOR_SECTION,
+    SettingsError,
+    combine_settings,
+    site_settings_files,
+)
+from ml.site.definition_files import SETTINGS, SIMULATOR, definition_file, editable_path
+
+INDENT = "  "
+
+
+def set_knobs(home: Home, changes: Mapping[str, str]) -> dict[str, Path]:
+    """Check new values of knobs and write them into the settings of the home's site.
+
+    Args:
+        home: The home, which knows its site.
+        changes: The value of each knob as YAML, by the knob's name, such as `ports.dagster`. The value of a knob
+            that is a text is taken as it is.
+
+    Returns:
+        The file that each knob was written to, by the knob's name.
+
+    Raises:
+        UnknownKnobError: There is no such knob.
+        SettingsError: A value is not legal. No file is changed then.
+    """
+    files: dict[str, Path] = {}
+    texts: dict[Path, str] = {}
+    for name, text in changes.items():
+        value = _parsed(_knob(name), text)
+        file, path = _place_of(home, name)
+        texts[file] = changed_text(texts.get(file) or _begun(home, file), path, value)
+        files[name] = file
+    combine_settings(site_settings_files(home, texts))
+    for file, text in texts.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_name(f".{file.name}.draft")
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, file)
+    return files
+
+
+def changed_text(text: str, name: str, value: Any) -> str:
+    """The text of a YAML document of nested sections with another value of one knob.
+
+    Args:
+        text: The document: a mapping, or nothing but comments.
+        name: The knob, its parts separated by dots.
+        value: The value; numbers, texts, lists and mappings.
+    """
+    parts = name.split(".")
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    if node is None or _is_null(node):
+        return _with_line_end(text) + _block(parts, value, "")
+    for depth, part in enumerate(parts):
+        if not isinstance(node, yaml.MappingNode):
+            raise SettingsError(f"{'.'.join(parts[:depth])} is no section")
+        if node.flow_style:
+            content = _nested(
+                yaml.safe_load(text[node.start_mark.index : node.end_mark.index]), parts[depth:], value
+            )
+            return text[: node.start_mark.index] + as_flow_yaml(content) + text[node.end_mark.index :]
+        entry = next(((key, child) for key, child in node.value if key.value == part), None)
+        if entry is None:
+            first = node.value[0][0].start_mark
+            return _inserted(text, node, depth, _block(parts[depth:], value, " " * first.column))
+        key, child = entry
+        rest = parts[depth + 1 :]
+        if not rest:
+            return _replaced(text, key, child, value)
+        if _is_null(child):
+            indent = " " * (key.start_mark.column + len(INDENT))
+            return _after_line(text, key.end_mark.index, _block(rest, value, indent))
+        node = child
+    raise AssertionError("the loop returns for the last part")
+
+
+def _knob(name: str) -> Knob:
+    for knob in all_knobs():
+        if knob.name == name:
+            return knob
+    raise UnknownKnobError(f"{name}: there is no such knob{suggestion(name)}")
+
+
+def _place_of(home: Home, name: str) -> tuple[Path, str]:
+    """The file that a knob is written to, and the knob's name in that file."""
+    if name.startswith(f"{SIMULATOR_SECTION}.") and home.settings_file is None:
+        return editable_path(home, SIMULATOR), name.removeprefix(f"{SIMULATOR_SECTION}.")
+    return editable_path(home, SETTINGS), name
+
+
+def _begun(home: Home, file: Path) -> str:
+    """The text of the definition file in force, which a file of the site begins with."""
+    in_force = file if file.exists() else definition_file(home, file.name)
+    return in_force.read_text(encoding="utf-8") if in_force.exists() else ""
+
+
+def _parsed(knob: Knob, text: str) -> Any:
+    if knob.annotation is str:
+        return text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{knob.name}: {text!r} is no YAML value: {error}") from error
+
+
+def _is_null(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
+
+
+def _block(parts: list[str], value: Any, indent: str) -> str:
+    """Lines of nested sections down to the knob."""
+    lines = [f"{indent}{INDENT * depth}{part}:\n" for depth, part in enumerate(parts[:-1])]
+    return "".join(lines) + f"{indent}{INDENT * (len(parts) - 1)}{parts[-1]}: {as_flow_yaml(value)}\n"
+
+
+def as_flow_yaml(value: Any) -> str:
+    """A value as YAML on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=float("inf"))
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _nested(content: dict[str, Any], parts: list[str], value: Any) -> dict[str, Any]:
+    """The mapping with another value below."""
+    inner = value if len(parts) == 1 else _nested(content.get(parts[0]) or {}, parts[1:], value)
+    return {**content, parts[0]: inner}
+
+
+def _replaced(text: str, key: yaml.Node, child: yaml.Node, value: Any) -> str:
+    start, end = child.start_mark.index, _end(child)
+    space = " " if start == end and text[start - 1] == ":" else ""
+    return text[:start] + space + as_flow_yaml(value) + text[end:]
+
+
+def _end(node: yaml.Node) -> int:
+    """Where the last character of a value stands; a block's own end mark is at the next key, behind comments."""
+    if isinstance(node, yaml.MappingNode) and not node.flow_style:
+        return _end(node.value[-1][1])
+    if isinstance(node, yaml.SequenceNode) and not node.flow_style:
+        return _end(node.value[-1])
+    return int(node.end_mark.index)
+
+
+def _inserted(text: str, node: yaml.MappingNode, depth: int, lines: str) -> str:
+    """The text with lines in a block mapping: at the end of the whole document, else before the first entry."""
+    if depth == 0:
+        return _with_line_end(text) + lines
+    start = text.rfind("\n", 0, node.value[0][0].start_mark.index) + 1
+    return text[:start] + lines + text[start:]
+
+
+def _after_line(text: str, index: int, lines: str) -> str:
+    """The text with lines behind the line in which a character stands."""
+    end = text.find("\n", index)
+    return _with_line_end(text) + lines if end < 0 else text[: end + 1] + lines + text[end + 1 :]
+
+
+def _with_line_end(text: str) -> str:
+    return text if not text or text.endswith("\n") else f"{text}\n"

@@ -1,0 +1,40 @@
+"""Starts a site: copies the definition files that come with the product into a folder of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ml.errors import TesseraError
+from ml.site.definition_files import SETTINGS, product_config
+
+PURPOSES = {
+    SETTINGS: "what this site does differently from the defaults",
+    "rules.yaml": "which content a slot shows when",
+    "segments.yaml": "segments by rule, each with a strategy",
+    "experiments.yaml": "experiments: what is tried, on whom, judged by what",
+}
+
+
+class SiteExistsError(TesseraError, FileExistsError):
+    """A file of the site is there already."""
+
+
+def start_site(folder: Path) -> dict[Path, str]:
+    """Write the files of a new site.
+
+    Args:
+        folder: The site's folder; it is made if it is absent.
+
+    Returns:
+        What each file is for, by its path.
+
+    Raises:
+        SiteExistsError: One of the files exists. None is written then.
+    """
+    existing = [name for name in PURPOSES if (folder / name).exists()]
+    if existing:
+        raise SiteExistsError(f"{folder} has {', '.join(existing)} already; nothing was written")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PURPOSES:
+        (folder / name).write_bytes((product_config() / name).read_bytes())
+    return {folder / name: purpose for name, purpose in PURPOSES.items()}

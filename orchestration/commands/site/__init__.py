@@ -1,0 +1,1 @@
+"""The commands about the files that the owner of a site edits."""

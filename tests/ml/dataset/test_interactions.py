@@ -55,11 +55,21 @@ def test_a_rejected_pair_is_not_liked_and_never_recommended():
     assert Popularity().fit(pairs).recommend(["a"]).to_table().num_rows == 0
 
 
-def test_select_and_compact_keep_pairs_together(two_tastes):
-    mask = np.zeros(two_tastes.n_pairs, bool)
+def test_select_and_compact_keep_pairs_together():
+    pairs = Interactions.from_table(
+        pa.table(
+            {
+                "user_id": [f"u{pair // 6}" for pair in range(240)],
+                "item_id": [f"i{pair % 6}" for pair in range(240)],
+                "timestamp": list(range(1_700_000_000, 1_700_000_240)),
+                "rating": pa.array([pair % 5 + 1 for pair in range(240)], pa.float32()),
+            }
+        )
+    )
+    mask = np.zeros(pairs.n_pairs, bool)
     mask[[3, 70, 200]] = True
-    chosen = two_tastes.select(mask).compact()
-    rows = two_tastes.to_table().to_pylist()
+    chosen = pairs.select(mask).compact()
+    rows = pairs.to_table().to_pylist()
     assert chosen.to_table().to_pylist() == [rows[3], rows[70], rows[200]]
 
 

@@ -90,11 +90,11 @@ def test_what_a_killed_writer_acknowledged_is_recovered_and_its_torn_tail_is_cut
     script = f"""
 import sys; sys.path[:0] = [{str(ROOT)!r}]
 from pathlib import Path
-from ml.event_log import EventLog
-from ml.event_records import events_from_records
-from ml.event_validation import validate_events
+from ml.events.log import EventLog
+from ml.events.records import events_from_records
+from ml.events.validation import validate_events
 from ml.home import Home
-from ml.live_log import LiveWriter
+from ml.events.live_log import LiveWriter
 import datetime as dt, os
 now = dt.datetime.now(dt.UTC)
 table, _ = events_from_records([{{"event_id": "kept", "event_type": "click", "occurred_at": now, "user_id": "u"}}])

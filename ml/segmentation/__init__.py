@@ -1,4 +1,4 @@
-"""Segments and personas: found, named, explained and kept stable."""
+"""Learn segments of users, name and describe them, and keep their identity from run to run."""
 
 from ml.segmentation.segmentation import SegmentAssignment, Segmentation, load_segmentation
 from ml.segmentation.training import fit_segmentation

@@ -1,4 +1,4 @@
-"""Everything `tessera segment` writes, for any table of users."""
+"""Write everything that `tessera segment` produces from a table of users."""
 
 from __future__ import annotations
 
@@ -26,19 +26,23 @@ def segment_table(
     previous: Segmentation | None = None,
     seed: int = 0,
 ) -> Segmentation:
-    """Fit on every numeric column and write `user_segments.parquet`, `segments.json`, `report.html` and `model/`.
+    """Segment a table by every numeric column and write the results.
 
-    Raises ValueError for a table that cannot be segmented; nothing is written then.
+    Writes `user_segments.parquet`, `segments.json`, `report.html` and `model/` into `out`. Nothing is written if
+    the table cannot be segmented.
+
+    Raises:
+        InvalidInputError: the table cannot be segmented.
     """
     settings = settings.model_copy(update={"roles": NO_ROLES, "evidence": NO_EVIDENCE})
-    found = fit_segmentation(table, settings, previous, seed)
-    assigned = found.assign(table)
+    segmentation = fit_segmentation(table, settings, previous, seed)
+    assignments = segmentation.assign(table)
     out.mkdir(parents=True, exist_ok=True)
-    found.save(out / "model")
-    pq.write_table(assigned, out / "user_segments.parquet")
-    (out / "segments.json").write_text(json.dumps(found.document(), indent=1, allow_nan=False))
+    segmentation.save(out / "model")
+    pq.write_table(assignments, out / "user_segments.parquet")
+    (out / "segments.json").write_text(json.dumps(segmentation.document(), indent=1, allow_nan=False))
     moves = (
-        compute_migration(previous.assign(table), assigned) if previous and previous.can_assign(table) else None
+        compute_migration(previous.assign(table), assignments) if previous and previous.can_assign(table) else None
     )
-    write_report(out / REPORT_FILE, found, table, settings, ReportSupplement(moves))
-    return found
+    write_report(out / REPORT_FILE, segmentation, table, settings, ReportSupplement(moves))
+    return segmentation

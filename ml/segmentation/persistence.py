@@ -1,7 +1,8 @@
-"""Fitted estimators to disk and back as arrays and JSON: no pickle, so a model file cannot run code when loaded.
+"""Save fitted estimators as arrays and JSON, and load them.
 
-A class joins with `@persistable`. Constructor arguments and learned attributes (those that end in `_`) are stored;
-a class whose attributes are neither arrays nor plain values says so with `get_state` and `set_state`.
+No pickle is involved, so a model file cannot run code when it is loaded. A class takes part through the decorator
+`@persistable`. Its constructor arguments and learned attributes (those that end in `_`) are stored. A class whose
+attributes are neither arrays nor plain values defines `get_state` and `set_state`.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ Class = TypeVar("Class", bound=type[Any])
 
 
 def persistable(class_: Class) -> Class:
-    """Class decorator: estimators of this class may be saved and loaded."""
+    """Allow estimators of this class to be saved and loaded (a class decorator)."""
     _CLASSES[class_.__name__] = class_
     return class_
 
 
 def save_estimators(estimators: Mapping[str, Any], folder: Path, extra: Mapping[str, Any] | None = None) -> None:
-    """Write `state.json` and `arrays.npz` for named estimators, in order, into an existing folder."""
+    """Write named estimators, in order, as `state.json` and `arrays.npz` into an existing folder."""
     arrays: dict[str, npt.NDArray[Any]] = {}
     entries = []
     for name, estimator in estimators.items():
@@ -50,7 +51,14 @@ def save_estimators(estimators: Mapping[str, Any], folder: Path, extra: Mapping[
 
 
 def load_estimators(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Estimators by name, in order, and the extra document; raises ValueError on an unknown format or class."""
+    """Load estimators that `save_estimators` wrote.
+
+    Returns:
+        The estimators by name, in order, and the extra document.
+
+    Raises:
+        InvalidInputError: the format or a class is unknown.
+    """
     document = json.loads((folder / "state.json").read_text())
     if document.get("format") != FORMAT_VERSION:
         raise InvalidInputError(

@@ -1,4 +1,4 @@
-"""The fitted segmentation: from a row of features to a named segment, for everybody and for one user."""
+"""The fitted segmentation: it assigns a named segment to a table of users or to a single user."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from ml.segmentation.profiles.profiles import SegmentProfile
 
 EVERYONE = "Everyone"
 NOBODY = "No segment"
-BLOCK_ROWS = 100_000  # users assigned at once; bounds memory at some hundred MiB
+BLOCK_ROWS = 100_000  # users assigned at once; keeps memory at a few hundred MiB
 
 
 @dataclass(frozen=True)
 class SegmentAssignment:
-    """One user's segment; `segment` is -1 and `name` "No segment" for noise."""
+    """The segment of one user; for noise `segment` is -1 and `name` is "No segment"."""
 
     segment: int
     name: str
@@ -39,9 +39,21 @@ class SegmentAssignment:
 
 @dataclass
 class Segmentation:
-    """Pipeline, model, numbers and names of the segments, and how they came about.
+    """A fitted segmentation and how it came about.
 
-    `profiles` describes the segments that are large enough to be told about.
+    Attributes:
+        pipeline: fitted preparation from a table of users to scores.
+        model: fitted clustering model.
+        ids: number of each segment.
+        names: name of each segment.
+        next_id: first segment number that was never used.
+        candidates: the divisions that were compared.
+        reason: why this division was chosen, in one sentence.
+        profiles: descriptions of the segments that are large enough to be described.
+        preparation: what the preparation did, as JSON values.
+        has_structure: False if all users form one segment because no structure was detected.
+        overlaps: overlap of each segment with the previous segment of the same number.
+        surrogate: a decision tree that approximates the segments.
     """
 
     pipeline: Pipeline
@@ -58,15 +70,22 @@ class Segmentation:
     surrogate: SurrogateTree | None = None
 
     def scores(self, table: pa.Table) -> F64:
-        """Scores (n_users, d) in the space in which the segments lie."""
+        """Return scores (n_users, d) in the space in which the segments lie."""
         return np.asarray(self.pipeline.transform(table))
 
     def can_assign(self, table: pa.Table) -> bool:
-        """Whether the table has every column that the segments were fitted with."""
+        """Return whether the table has every column that the segments were fitted with."""
         return {feature.column for feature in self.pipeline.steps[0][1].features_} <= set(table.column_names)
 
     def assign(self, table: pa.Table) -> pa.Table:
-        """`user_id, segment, name, membership_<segment>…` of every row; ValueError if columns are missing."""
+        """Assign a segment to every row of a table.
+
+        Returns:
+            A table with `user_id, segment, name` and one column `membership_<segment>` per segment.
+
+        Raises:
+            InvalidInputError: columns are missing, or `user_id` is not unique.
+        """
         check_users(table)
         blocks = [
             self.model.membership(self.scores(table.slice(start, BLOCK_ROWS)))
@@ -82,11 +101,11 @@ class Segmentation:
         columns |= {f"membership_{id_}": pa.array(shares[:, i]) for i, id_ in enumerate(self.ids)}
         return pa.table(columns)
 
-    def assign_one(self, row: Mapping[str, Any]) -> SegmentAssignment:
-        """Segment of one user from columns to values; what they lack is filled by the missing rules."""
+    def assign_user(self, row: Mapping[str, Any]) -> SegmentAssignment:
+        """Assign a segment to one user, given as column names to values; missing values are filled by rule."""
         steps = iter(self.pipeline.steps)
         _, encoder = next(steps)
-        values = encoder.transform_one(row)
+        values = encoder.transform_user(row)
         for _, step in steps:
             values = step.transform(values)
         shares = self.model.membership(values)
@@ -97,12 +116,13 @@ class Segmentation:
         return SegmentAssignment(self.ids[index], self.names[index], membership)
 
     def save(self, folder: Path) -> None:
-        """Write `state.json`, `arrays.npz` and `segments.json`; an older segmentation there is replaced whole.
+        """Write `state.json`, `arrays.npz` and `segments.json`, replacing an older segmentation in the folder.
 
-        A saved segmentation names no example users: it travels to places from which a person is hard to erase.
+        A saved segmentation lists no example users, because copies of it travel to places from which a person is
+        hard to erase.
         """
         folder.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+        partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
         extra = {
             "ids": self.ids,
             "names": self.names,
@@ -111,17 +131,17 @@ class Segmentation:
             "has_structure": self.has_structure,
             "overlaps": self.overlaps,
         }
-        save_estimators({**dict(self.pipeline.steps), "model": self.model}, fresh, extra)
+        save_estimators({**dict(self.pipeline.steps), "model": self.model}, partial, extra)
         document = self.document()
         document["segments"] = [{**segment, "examples": []} for segment in document["segments"]]
-        (fresh / "segments.json").write_text(json.dumps(document, indent=1, allow_nan=False))
-        fresh.chmod(0o755)
+        (partial / "segments.json").write_text(json.dumps(document, indent=1, allow_nan=False))
+        partial.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)
-        fresh.rename(folder)
+        partial.rename(folder)
 
     def document(self) -> dict[str, Any]:
-        """Profiles, preparation and the choice with its table, as JSON values."""
+        """Return profiles, preparation and the comparison of candidates as JSON values."""
         return {
             "segments": [_json_value(asdict(profile)) for profile in self.profiles],
             "choice": {
@@ -135,7 +155,12 @@ class Segmentation:
 
 
 def load_segmentation(folder: Path) -> Segmentation:
-    """Inverse of `Segmentation.save`; ValueError on an unknown format, FileNotFoundError on a missing part."""
+    """Load a segmentation that `Segmentation.save` wrote.
+
+    Raises:
+        InvalidInputError: the format is unknown.
+        FileNotFoundError: a part is missing.
+    """
     estimators, extra = load_estimators(folder)
     document = json.loads((folder / "segments.json").read_text())
     model = estimators.pop("model")
@@ -154,12 +179,12 @@ def load_segmentation(folder: Path) -> Segmentation:
 
 
 def small_segment_name(segment: int) -> str:
-    """Name of a segment that is too small to be described."""
+    """Return the name of a segment that is too small to be described."""
     return f"Small segment {segment}"
 
 
 def _json_value(value: Any) -> Any:
-    """The value with None for numbers that JSON does not have."""
+    """Return the value with None in place of numbers that JSON cannot represent."""
     if isinstance(value, dict):
         return {key: _json_value(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

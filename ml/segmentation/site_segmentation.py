@@ -1,4 +1,4 @@
-"""A site's segmentation from its marts: fitted, assigned, described, validated and compared with last time."""
+"""Segment the users of a site from its marts, and compare the result with the previous run."""
 
 from __future__ import annotations
 
@@ -24,16 +24,23 @@ from ml.settings.segmentation import SegmentationSettings
 
 @dataclass(frozen=True)
 class SiteSegmentation:
-    """What one run found; `users` are the consenting ones, `segments` (n,) theirs, `moves` tell who moved."""
+    """The result of one run.
 
-    found: Segmentation
+    Attributes:
+        segmentation: the fitted segmentation.
+        users: the users with personalization consent.
+        segments: segment number of each of these users, (n,).
+        moves: how many users moved between segments since the previous run, None for the first run.
+    """
+
+    segmentation: Segmentation
     users: pa.Table
     segments: I64
     moves: pa.Table | None
 
 
 def select_consenting_users(users: pa.Table) -> pa.Table:
-    """The users who may be segmented: those with personalization consent."""
+    """Return the users with personalization consent, who may be segmented."""
     return users.filter(pc.fill_null(users.column(CONSENT), False))
 
 
@@ -50,40 +57,44 @@ def segment_site(
     """Segment the consenting users of a site.
 
     Args:
-        users: the mart of that name.
-        sessions: the mart, without bots and internal traffic.
-        feedback: the mart `segment_feedback`, in order of time.
-        settings: of the section `segmentation`.
-        previous: last time's segmentation.
-        before: last time's `user_segments`.
-        seed: of samples and starts.
+        users: the mart `users`.
+        sessions: the mart `sessions` without bots and internal traffic.
+        feedback: the mart `segment_feedback`, ordered by time.
+        settings: the section `segmentation` of the settings.
+        previous: the segmentation of the previous run.
+        before: the table `user_segments` of the previous run.
+        seed: seed of the samples and random starts.
     """
     users = select_consenting_users(users).combine_chunks()
-    found = fit_segmentation(users, settings, previous, seed)
-    learned = found.assign(users)
-    segments = learned.column("segment").to_numpy()
-    about = summarize_behaviour(sessions, users, segments, settings.hints, settings.minimum_segment_size)
-    write_personas(found, FeatureLabels(settings.labels), about, count_feedback(feedback, learned))
-    moves = compute_migration(before, learned) if before is not None else None
-    return SiteSegmentation(found, users, segments, moves)
+    segmentation = fit_segmentation(users, settings, previous, seed)
+    assignments = segmentation.assign(users)
+    segments = assignments.column("segment").to_numpy()
+    behaviour_by_segment = summarize_behaviour(
+        sessions, users, segments, settings.hints, settings.minimum_segment_size
+    )
+    write_personas(
+        segmentation, FeatureLabels(settings.labels), behaviour_by_segment, count_feedback(feedback, assignments)
+    )
+    moves = compute_migration(before, assignments) if before is not None else None
+    return SiteSegmentation(segmentation, users, segments, moves)
 
 
-def assign_user_segments(found: Segmentation, users: pa.Table, rules: list[RuleSegment]) -> pa.Table:
-    """The mart `user_segments`: learned segment, memberships and rule segments of every consenting user."""
+def assign_user_segments(segmentation: Segmentation, users: pa.Table, rules: list[RuleSegment]) -> pa.Table:
+    """Build the mart `user_segments`: learned segment, memberships and rule segments of each consenting user."""
     users = select_consenting_users(users).combine_chunks()
-    return join_columns(found.assign(users), assign_rules(users, rules))
+    return join_columns(segmentation.assign(users), assign_rules(users, rules))
 
 
 def validate_on_later_outcomes(
-    found: Segmentation, users_then: pa.Table, outcomes: pa.Table, settings: SegmentationSettings
+    segmentation: Segmentation, users_then: pa.Table, outcomes: pa.Table, settings: SegmentationSettings
 ) -> list[PredictiveValidity]:
-    """Do the segments, from what was known at an earlier time, tell what the users did after it?
+    """Measure whether segments assigned at an earlier time predict what the users did afterwards.
 
     Args:
-        found: the segmentation; its borders were drawn later, its verdicts here read nothing later.
+        segmentation: the segmentation; its borders were learned later, but the assignment reads nothing later.
         users_then: the mart `users` as of the earlier time.
-        outcomes: `user_id` and sums of what they did in the `validation_days` that followed.
-        settings: of the section `segmentation`.
+        outcomes: `user_id` and sums of what the users did in the following `validation_days`.
+        settings: the section `segmentation` of the settings.
     """
-    assigned = found.assign(select_consenting_users(users_then).combine_chunks())
-    return validate_segments(assigned, outcomes, settings.validation_draws)
+    assignments = segmentation.assign(select_consenting_users(users_then).combine_chunks())
+    return validate_segments(assignments, outcomes, settings.validation_draws)

@@ -1,4 +1,8 @@
-"""Learning a segmentation: prepare, choose, fit to everybody, sharpen, match with last time, describe."""
+"""Train a segmentation.
+
+The steps are: prepare the features, choose an algorithm, fit it to all users, refine the segments, match them with
+those of the previous run, and describe them.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +26,19 @@ from ml.segmentation.profiles.descriptions import ShapingUsers, describe_segment
 from ml.segmentation.segmentation import Segmentation
 from ml.settings.segmentation import SegmentationSettings
 
-FEWEST_FEATURES = 3  # that vary; with fewer the log does not show in what manner the site is used
+MINIMUM_VARYING_FEATURES = 3  # with fewer, the events do not show how people use the site
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """Fitted steps by name, with what they make of the shaping users: raw, features and component scores."""
+    """Fitted preparation steps and what they make of the shaping users.
+
+    Attributes:
+        steps: fitted steps by name, in the order in which they run.
+        raw: winsorized features before scaling, (n, n_features).
+        features: scaled and selected features, (n, d).
+        scores: scores on the principal components, (n, n_components).
+    """
 
     steps: dict[str, Any]
     raw: F64
@@ -38,36 +49,43 @@ class _Prepared:
 def fit_segmentation(
     table: pa.Table, settings: SegmentationSettings, previous: Segmentation | None = None, seed: int = 0
 ) -> Segmentation:
-    """Learn segments from a table with `user_id` and feature columns, one row a user.
+    """Learn segments from a table of users with one row per user.
 
-    `settings.roles` names the features (else every numeric, map and struct column is one) and the outcomes that
-    show which are relevant. Users with less evidence than `settings.evidence` asks for do not
-    shape segments, but belong to one. With `previous`, segments keep their numbers and names where they share
-    enough users. Where the rule of `ml.segmentation.choice` finds no structure, everybody is in one segment.
+    `settings.roles` selects the feature columns (by default every numeric, map and struct column) and the outcomes
+    that show which features are relevant. Users with less evidence than `settings.evidence` requires do not shape
+    the segments, but are assigned to one. If the rule in `ml.segmentation.clusters.choice` finds no structure, all
+    users form one segment.
+
+    Args:
+        table: `user_id` and feature columns.
+        settings: the section `segmentation` of the settings.
+        previous: the segmentation of the previous run. Segments that share enough users with one of its segments
+            keep that segment's number and name.
+        seed: seed of the samples and random starts.
 
     Raises:
-        ValueError: no user_id, repeated users, or no numeric column.
+        InvalidInputError: `user_id` is missing or repeated, or no column is numeric.
     """
     check_users(table)
-    shaping = table.filter(pa.array(_has_evidence(table, settings)))
-    encoder, outcomes = _roles(shaping, settings)
+    shaping = table.filter(pa.array(_select_shaping_users(table, settings)))
+    encoder, outcomes = _fit_roles(shaping, settings)
     imputer = Imputer(encoder.names, settings.preparation.missing).fit(encoder.transform(shaping))
     if not imputer.kept_names:
-        return _everyone(table, encoder, imputer, settings, previous)
+        return _fit_single_segment(table, encoder, imputer, settings, previous)
     prepared = _prepare(shaping, encoder, imputer, outcomes, settings, seed)
     incumbent = (previous.model.algorithm, len(previous.ids)) if previous and previous.has_structure else None
     choice = choose_clustering(prepared.scores, settings.choice, settings.minimum_segment_size, seed, incumbent)
     steps, model, labels = _fit_final(choice, prepared, settings, seed)
-    ids, next_id, overlaps = _identify(shaping, model, labels, previous)
+    ids, next_id, overlaps = _identify_segments(shaping, model, labels, previous)
     if previous is None:
-        # Largest first, so that the numbers mean something to a reader and not to the random start.
+        # Number the segments by size, so that the numbers do not depend on the random start.
         order = np.argsort(-np.bincount(labels[labels != NOISE], minlength=model.n_segments_), kind="stable")
     else:
         order = np.argsort(ids)
         ids, overlaps = [ids[i] for i in order], [overlaps[i] for i in order]
     model.reorder(order)
     labels = np.where(labels == NOISE, NOISE, np.argsort(order)[labels]).astype(np.int64)
-    found = Segmentation(
+    segmentation = Segmentation(
         pipeline=Pipeline(list(steps.items())),
         model=model,
         ids=ids,
@@ -76,25 +94,25 @@ def fit_segmentation(
         candidates=list(choice.candidates),
         reason=choice.reason,
         profiles=[],
-        preparation=_report(prepared.steps, table.num_rows, shaping.num_rows),
-        has_structure=choice.make is not None,
+        preparation=_report_preparation(prepared.steps, table.num_rows, shaping.num_rows),
+        has_structure=choice.make_model is not None,
         overlaps=overlaps,
     )
     names = prepared.steps["impute"].kept_names
-    describe_segments(found, table, ShapingUsers(shaping, prepared.raw, names, labels), settings, previous)
-    described = [profile.segment for profile in found.profiles]
-    found.surrogate = fit_surrogate(
+    describe_segments(segmentation, table, ShapingUsers(shaping, prepared.raw, names, labels), settings, previous)
+    described = [profile.segment for profile in segmentation.profiles]
+    segmentation.surrogate = fit_surrogate(
         prepared.raw,
         names,
         np.array([id_ if id_ in described else NOISE for id_ in [*ids, NOISE]])[labels],
         settings.surrogate_leaves,
         settings.minimum_segment_size,
     )
-    return found
+    return segmentation
 
 
-def _has_evidence(table: pa.Table, settings: SegmentationSettings) -> Bools:
-    """Which users (n,) shape the segments: those with enough evidence, or everybody if they are too few."""
+def _select_shaping_users(table: pa.Table, settings: SegmentationSettings) -> Bools:
+    """Mark the users (n,) with enough evidence to shape segments; if there are too few, mark all users."""
     column, minimum = settings.evidence.column, settings.evidence.minimum
     everybody = np.ones(table.num_rows, dtype=bool)
     if column not in table.column_names:
@@ -103,19 +121,19 @@ def _has_evidence(table: pa.Table, settings: SegmentationSettings) -> Bools:
     return enough if enough.sum() >= 2 * settings.minimum_segment_size else everybody
 
 
-def _everyone(
+def _fit_single_segment(
     table: pa.Table,
     encoder: FeatureEncoder,
     imputer: Imputer,
     settings: SegmentationSettings,
     previous: Segmentation | None,
 ) -> Segmentation:
-    """One segment of users who differ in nothing, among them a single user and none."""
+    """Put all users into one segment because no feature varies, as with a single user or an empty table."""
     first = previous.next_id if previous else 1
     ids = previous.ids if previous and not previous.has_structure else [first]
-    found = Segmentation(
+    segmentation = Segmentation(
         pipeline=Pipeline([("encode", encoder), ("impute", imputer)]),
-        model=KMeansSegments.around(np.zeros((1, 0))),
+        model=KMeansSegments.from_centres(np.zeros((1, 0))),
         ids=ids,
         names=[""],
         next_id=max(first, ids[0] + 1),
@@ -123,16 +141,16 @@ def _everyone(
         reason=f"none of the {len(imputer.names)} features varies between the {table.num_rows} users",
         profiles=[],
         preparation={
-            **_counts(table.num_rows, table.num_rows, [], [*encoder.dropped_, *imputer.dropped_]),
+            **_count_input(table.num_rows, table.num_rows, [], [*encoder.dropped_, *imputer.dropped_]),
             "components": 0,
             "kept_variance": 0.0,
         },
         has_structure=False,
         overlaps=[0.0],
     )
-    nothing = ShapingUsers(table, np.zeros((table.num_rows, 0)), [], np.zeros(table.num_rows, dtype=np.int64))
-    describe_segments(found, table, nothing, settings, previous)
-    return found
+    shaping = ShapingUsers(table, np.zeros((table.num_rows, 0)), [], np.zeros(table.num_rows, dtype=np.int64))
+    describe_segments(segmentation, table, shaping, settings, previous)
+    return segmentation
 
 
 def _prepare(
@@ -143,7 +161,7 @@ def _prepare(
     settings: SegmentationSettings,
     seed: int,
 ) -> _Prepared:
-    """Fit step by step, as each step names its columns to the next."""
+    """Fit the preparation step by step, because each step passes its column names to the next."""
     prep = settings.preparation
     winsorizer, skew, scaler = Winsorizer(prep.winsor_limit), SkewReducer(prep.skew_threshold), Scaler()
     raw = X = winsorizer.fit_transform(imputer.transform(encoder.transform(table)))
@@ -171,8 +189,8 @@ def _prepare(
     return _Prepared(steps, raw, X, Z)
 
 
-def _roles(table: pa.Table, settings: SegmentationSettings) -> tuple[FeatureEncoder, list[str]]:
-    """Fitted encoder and names of the outcomes; `roles.otherwise` is used where the features don't vary."""
+def _fit_roles(table: pa.Table, settings: SegmentationSettings) -> tuple[FeatureEncoder, list[str]]:
+    """Return the fitted encoder and the outcome columns; use `roles.otherwise` if too few features vary."""
     roles = settings.roles
     outcomes = [f.name for f in table.schema if is_numeric(f.type) and matches_any(f.name, roles.outcomes)]
     encoder = FeatureEncoder(roles.features, roles.outcomes, settings.preparation.rare_key_share).fit(table)
@@ -181,7 +199,7 @@ def _roles(table: pa.Table, settings: SegmentationSettings) -> tuple[FeatureEnco
     X = encoder.transform(table)
     low = np.where(np.isfinite(X), X, np.inf).min(axis=0, initial=np.inf)
     high = np.where(np.isfinite(X), X, -np.inf).max(axis=0, initial=-np.inf)
-    if np.count_nonzero(low < high) >= FEWEST_FEATURES:
+    if np.count_nonzero(low < high) >= MINIMUM_VARYING_FEATURES:
         return encoder, outcomes
     return FeatureEncoder(include=roles.otherwise).fit(table), []
 
@@ -189,17 +207,20 @@ def _roles(table: pa.Table, settings: SegmentationSettings) -> tuple[FeatureEnco
 def _fit_final(
     choice: ClusteringChoice, prepared: _Prepared, settings: SegmentationSettings, seed: int
 ) -> tuple[dict[str, Any], SegmentModel, I64]:
-    """The chosen model on all shaping users, with the pipeline's steps that lead to it and the users' segments.
+    """Fit the chosen model to all shaping users.
 
-    Density methods and mixtures learn from the sample, as they were compared. k-means goes on to all users and is
-    sharpened along the discriminants of its segments, which then take the place of the components.
+    Density methods and mixtures learn from the sample on which they were compared. k-means continues on all users
+    and is then refined along the discriminants of its segments, which replace the principal components.
+
+    Returns:
+        The preparation steps that lead to the model, the model, and the segment index of each user (n,).
     """
     Z, X = prepared.scores, prepared.features
-    if choice.make is None:
-        nobody = KMeansSegments(1, starts=1, seed=seed).fit(Z)
-        return prepared.steps, nobody, nobody.predict(Z)
+    if choice.make_model is None:
+        single = KMeansSegments(1, starts=1, seed=seed).fit(Z)
+        return prepared.steps, single, single.predict(Z)
     rows = np.random.default_rng(seed).permutation(len(Z))[: settings.choice.sample_rows]
-    model = choice.make(seed).fit(Z[rows])
+    model = choice.make_model(seed).fit(Z[rows])
     if not isinstance(model, KMeansSegments):
         return prepared.steps, model, model.predict(Z)
     if len(rows) < len(Z):
@@ -213,14 +234,19 @@ def _fit_final(
     return {**steps, "discriminants": discriminants}, sharper, sharper.predict(discriminants.transform(X))
 
 
-def _identify(
+def _identify_segments(
     table: pa.Table, model: SegmentModel, labels: I64, previous: Segmentation | None
 ) -> tuple[list[int], int, list[float]]:
-    """Numbers of the segments, the next free one, and each segment's overlap with last time's of its number."""
+    """Number the segments, matching them with those of the previous run.
+
+    Returns:
+        The number of each segment, the next unused number, and each segment's overlap with the previous segment of
+        the same number.
+    """
     count = model.n_segments_
     if previous is None:
         return list(range(1, count + 1)), count + 1, [0.0] * count
-    if not previous.can_assign(table) or previous.has_structure != (count > 1):  # nothing to match by
+    if not previous.can_assign(table) or previous.has_structure != (count > 1):  # there is nothing to match
         first = previous.next_id
         return list(range(first, first + count)), first + count, [0.0] * count
     before = previous.assign(table).column("segment").to_numpy()
@@ -228,8 +254,8 @@ def _identify(
     return ids, max([previous.next_id, *[id_ + 1 for id_ in ids]]), overlaps
 
 
-def _counts(users: int, shaping: int, features: list[str], dropped: list[list[str]]) -> dict[str, Any]:
-    """What went into a segmentation and what was left out, with its reason."""
+def _count_input(users: int, shaping: int, features: list[str], dropped: list[list[str]]) -> dict[str, Any]:
+    """Summarize what went into a segmentation and which columns were dropped, with the reason."""
     return {
         "users": users,
         "shaping_users": shaping,
@@ -240,14 +266,14 @@ def _counts(users: int, shaping: int, features: list[str], dropped: list[list[st
     }
 
 
-def _report(steps: dict[str, Any], users: int, shaping: int) -> dict[str, Any]:
-    """What the preparation did, by step, as JSON values."""
+def _report_preparation(steps: dict[str, Any], users: int, shaping: int) -> dict[str, Any]:
+    """Summarize what each preparation step did, as JSON values."""
     imputer, winsorizer, skew = steps["impute"], steps["winsorize"], steps["unskew"]
     selector, components = steps["select"], steps["components"]
     names = imputer.kept_names
     dropped = [*steps["encode"].dropped_, *imputer.dropped_, *selector.dropped_]
     return {
-        **_counts(users, shaping, selector.kept_names, dropped),
+        **_count_input(users, shaping, selector.kept_names, dropped),
         "missing_values": {n: int(c) for n, c in zip(names, imputer.missing_, strict=True) if c},
         "winsorized_values": {n: int(c) for n, c in zip(names, winsorizer.changed_, strict=True) if c},
         "yeo_johnson_exponents": {n: float(e) for n, e in zip(names, skew.exponent_, strict=True) if e != 1.0},

@@ -1,4 +1,4 @@
-"""Example users leave the reports that show them."""
+"""Remove erased users from the segmentation reports that list them as examples."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ REPORT_FILE = "report.html"
 
 
 def remove_example_users(folder: Path, user_ids: Sequence[str]) -> int:
-    """Take these users out of every segmentation report below a folder; returns how often they stood there."""
+    """Replace the ids of these users in every segmentation report below a folder.
+
+    Returns:
+        How many mentions were replaced.
+    """
     removed = 0
     for file in folder.rglob(REPORT_FILE):
         before = html = file.read_text(encoding="utf-8")
         for user in user_ids:
-            shown = f"<code>{escape(user)}</code>"
-            removed += html.count(shown)
-            html = html.replace(shown, "<code>erased</code>")
+            mention = f"<code>{escape(user)}</code>"
+            removed += html.count(mention)
+            html = html.replace(mention, "<code>erased</code>")
         if html != before:
-            fresh = file.with_name(f".{file.name}.part")
-            fresh.write_text(html, encoding="utf-8")
-            fresh.replace(file)
+            partial = file.with_name(f".{file.name}.part")
+            partial.write_text(html, encoding="utf-8")
+            partial.replace(file)
     return removed

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from ml.home import Home
 from ml.segmentation import Segmentation, load_segmentation
-from ml.segmentation.audiences.rules import rules_of
+from ml.segmentation.audiences.rules import load_site_rules
 from ml.segmentation.clusters.algorithms import NOISE
 from ml.segmentation.clusters.identity import compute_migration
 from ml.segmentation.clusters.validation import PredictiveValidity
@@ -63,7 +63,7 @@ def segmentation_model(
         previous=load_segmentation(folder) if folder.exists() else None,
         before=warehouse.read(USER_SEGMENTS) if "user_segments" in tables else None,
     )
-    found = site.found
+    found = site.segmentation
     validity = _validity(found, warehouse, settings)
     report = home.home().reports / "segmentation" / REPORT_FILE
     write_report(report, found, site.users, settings, ReportSupplement(site.moves, validity))
@@ -112,7 +112,7 @@ def segmentation_model(
 def user_segments(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
     """Assign every user and tell who moved since the last run."""
     found = load_segmentation(segmentation_folder(home.home()))
-    rules = rules_of(home.home(), home.settings().segmentation.rules_file)
+    rules = load_site_rules(home.home(), home.settings().segmentation.rules_file)
     fresh = assign_user_segments(found, warehouse.read(USERS), rules)
     before = warehouse.read(USER_SEGMENTS) if "user_segments" in warehouse.get().tables() else fresh
     moves = compute_migration(before, fresh)

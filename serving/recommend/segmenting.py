@@ -31,10 +31,10 @@ def segment_of(
     if model is None or (facts and known["segment"] is None):
         return known
     if facts:
-        assigned = model.assign_one(facts)
+        assigned = model.assign_user(facts)
     elif visitor is not None and visitor.recent:
         openings = [(at, activity.categories.get(key)) for key, at in visitor.recent]
-        assigned = model.assign_one(build_recent_features(openings, visitor.device, dayparts))
+        assigned = model.assign_user(build_recent_features(openings, visitor.device, dayparts))
     else:
         return known
     names = dict(zip(model.ids, model.names, strict=True))

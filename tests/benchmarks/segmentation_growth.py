@@ -51,7 +51,7 @@ def measure(size: float) -> Iterator[Figure]:
         found, row = load_segmentation(Path(folder) / "model"), planted(1).to_pylist()[0]
         begin = time.perf_counter()
         for _ in range(ANSWERS):
-            found.assign_one(row)
+            found.assign_user(row)
         yield Figure("segmentation_one_user", 1000 * (time.perf_counter() - begin) / ANSWERS, "ms", rows=ANSWERS)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ml.events.log import EventLog
 from ml.events.retention import expire
-from ml.segmentation.audiences.rules import assign_rules, rules_of
+from ml.segmentation.audiences.rules import assign_rules, load_site_rules
 from ml.settings import load_settings
 from tests.dbt_project.built import Built, event, warehouse_in
 
@@ -222,7 +222,7 @@ def test_nothing_later_is_seen_as_of_a_moment(warehouse: Built) -> None:
 
 def segments_by_rule(warehouse: Built, people: str) -> dict[str, dict[str, Any]]:
     """User → family → the segment of the checkout's rules that the person is in."""
-    rules = rules_of(warehouse.home, load_settings().segmentation.rules_file)
+    rules = load_site_rules(warehouse.home, load_settings().segmentation.rules_file)
     with duckdb.connect(warehouse.home.warehouse, read_only=True) as connection:
         assigned = assign_rules(connection.sql(f"from {people} order by user_id").to_arrow_table(), rules)
     return {row["user_id"]: row for row in assigned.to_pylist()}

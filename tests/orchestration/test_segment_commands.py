@@ -55,15 +55,19 @@ def test_a_table_of_users_becomes_segments_without_a_warehouse(tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("quick_settings")
-def test_a_file_that_cannot_be_segmented_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_segmented_is_reported_in_a_single_line(tmp_path: Path) -> None:
     broken, wrong = tmp_path / "broken.parquet", tmp_path / "wrong.parquet"
     features(broken)
     broken.write_bytes(broken.read_bytes()[:500])
     pq.write_table(pa.table({"visitor": ["a"], "f": [1.0]}), wrong)
-    for file, said in ((broken, "broken.parquet"), (wrong, "'user_id' is missing"), (tmp_path / "none", "none")):
+    for file, message in (
+        (broken, "broken.parquet"),
+        (wrong, "'user_id' is missing"),
+        (tmp_path / "none", "none"),
+    ):
         result = CliRunner().invoke(app, ["segment", "--features", str(file), "--out", str(tmp_path / "out")])
         assert result.exit_code == 2
-        assert said in result.output
+        assert message in result.output
         assert "Traceback" not in result.output
     assert not (tmp_path / "out").exists()
 
@@ -95,7 +99,7 @@ def warehouse(quick_settings: None, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("warehouse")
-def test_an_audience_leaves_the_building_once(tmp_path: Path) -> None:
+def test_the_same_people_are_not_contacted_twice(tmp_path: Path) -> None:
     command = ["audience", "inactive", "--out", str(tmp_path / "mail.csv")]
     first = CliRunner().invoke(app, command)
     assert first.exit_code == 0, first.output
@@ -113,7 +117,7 @@ def test_an_audience_leaves_the_building_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("warehouse")
-def test_an_audience_by_expression_and_one_that_is_nothing(tmp_path: Path) -> None:
+def test_an_audience_by_expression_and_a_misspelt_expression(tmp_path: Path) -> None:
     out = str(tmp_path / "some.parquet")
     assert CliRunner().invoke(app, ["audience", "page_views > 10 && segment == 2", "--out", out]).exit_code == 0
     assert pq.read_table(out)["user_id"].to_pylist() == ["dia"]

@@ -28,10 +28,10 @@ def test_a_run_describes_its_segments_in_the_warehouse_and_in_a_report(materiali
 
 def test_every_consenting_user_is_where_the_kept_model_says(materialized_home: Home) -> None:
     warehouse = Warehouse(materialized_home.warehouse)
-    found = load_segmentation(materialized_home.models / "segmentation")
+    segmentation = load_segmentation(materialized_home.models / "segmentation")
     users = warehouse.read("from users where has_personalization_consent order by user_id")
     segments = warehouse.read("select segment, name from user_segments order by user_id")
-    assert found.assign(users).select(["segment", "name"]).to_pydict() == segments.to_pydict()
+    assert segmentation.assign(users).select(["segment", "name"]).to_pydict() == segments.to_pydict()
 
 
 def test_a_plain_run_contacts_nobody(materialized_home: Home) -> None:

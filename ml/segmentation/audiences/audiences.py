@@ -1,4 +1,4 @@
-"""A segment on its way out of the building: who may be written to, with what, when; and a log of every contact."""
+"""Build audiences from segments: who may be contacted, with which strategy and when, and a log of all contacts."""
 
 from __future__ import annotations
 
@@ -38,19 +38,23 @@ FIELDS = (
 
 
 class ContactLog:
-    """Who was contacted when, one Parquet file an audience, below `folder`."""
+    """Log of who was contacted when: one Parquet file per audience in `folder`.
+
+    Args:
+        folder: folder of the log.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def read(self) -> pa.Table:
-        """All contacts, `CONTACT_SCHEMA`."""
+        """Read all contacts with the columns of `CONTACT_SCHEMA`."""
         files = sorted(self.folder.glob("*.parquet"))
         return pa.concat_tables([pq.read_table(file) for file in files]) if files else CONTACT_SCHEMA.empty_table()
 
     def append(self, audience: Audience, at: dt.datetime) -> Path:
-        """Log the audience's contacts and who was held out; on disk when this returns."""
-        users = pa.concat_arrays([*_chunks(audience.table.column(USER_ID)), *_chunks(audience.held_out)])
+        """Log the contacted and the held-out users of an audience; the file is on disk when this returns."""
+        users = pa.concat_arrays([*_to_chunks(audience.table.column(USER_ID)), *_to_chunks(audience.held_out)])
         rows, contacted = len(users), audience.table.num_rows
         contacts = pa.table(
             [
@@ -69,7 +73,14 @@ class ContactLog:
 
 @dataclass(frozen=True)
 class Audience:
-    """Users to contact, ready for a mail tool, who is held out, and how many were left out for which reason."""
+    """Users to contact.
+
+    Attributes:
+        name: name of the audience.
+        table: the users, ready for a mail tool.
+        held_out: ids of the users who are held out as a control group.
+        left_out: number of users who were left out, by reason.
+    """
 
     name: str
     table: pa.Table
@@ -88,34 +99,37 @@ def build_audience(
     exclude_contacted_days: float | None = None,
     hold_out: float = 0.0,
 ) -> Audience:
-    """Consenting users of `users` who may be contacted now.
+    """Select the consenting users who may be contacted now.
 
     Args:
-        name: of the audience, for the log.
-        users: members only: `user_id`, `has_personalization_consent` and what is there of `FIELDS`, `segment`,
-            `name`, and of the quiet hours that they set themselves: `quiet_from_hour`, `quiet_until_hour`.
-        strategies: text for each of them.
+        name: name of the audience in the log of contacts.
+        users: members of the segment: `user_id`, `has_personalization_consent` and, if present, `FIELDS`,
+            `segment`, `name` and the users' own quiet hours `quiet_from_hour` and `quiet_until_hour`.
+        strategies: strategy for each of them.
         contacts: earlier contacts, `CONTACT_SCHEMA`.
         settings: cap, quiet period between contacts and quiet hours.
-        now: the clock.
-        exclude_contacted_days: leave out who was contacted within so many days, if longer than the quiet period.
-        hold_out: share of the users who are not contacted but logged, so that an experiment can tell what the
-            contact did. It depends on the audience's name and the user alone: the same people are held out each
-            time.
+        now: the present time.
+        exclude_contacted_days: days within which a contact excludes a user, if longer than the quiet period.
+        hold_out: share of the users who are logged but not contacted, so that an experiment can measure the effect
+            of the contact. It depends on the audience's name and the user alone, so the same users are held out
+            each time.
 
-    The table has `user_id, audience, strategy, send_after` (UTC, outside the site's quiet hours and the user's
-    own, by the user's clock) and the fields. Raises ValueError without the consent column: without it nobody may
-    be written to.
+    Returns:
+        The audience. Its table has `user_id, audience, strategy, send_after` (UTC, outside the quiet hours of the
+        site and of the user, by the user's clock) and the fields.
+
+    Raises:
+        InvalidInputError: the consent column is missing, so that nobody may be contacted.
     """
     if CONSENT not in users.column_names:
-        raise InvalidInputError(f"column {CONSENT!r} is missing, so it is not known who may be contacted")
+        raise InvalidInputError(f"column {CONSENT!r} is missing, so it is unknown who may be contacted")
     ids = users.column(USER_ID).cast(pa.string())
     quiet_days = max(settings.quiet_days, exclude_contacted_days or 0.0)
-    sending = _sending_times(users, now, settings)
+    sending = _compute_sending_times(users, now, settings)
     refused = {
         "no consent": ~np.asarray(pc.fill_null(users.column(CONSENT), False)),
-        f"contacted within {quiet_days:g} days": _contacted(ids, contacts, now, quiet_days, 1),
-        f"contacted {settings.cap_contacts} times within {settings.cap_days:g} days": _contacted(
+        f"contacted within {quiet_days:g} days": _mask_contacted(ids, contacts, now, quiet_days, 1),
+        f"contacted {settings.cap_contacts} times within {settings.cap_days:g} days": _mask_contacted(
             ids, contacts, now, settings.cap_days, settings.cap_contacts
         ),
         "quiet hours all day": np.array([moment is None for moment in sending], dtype=bool),
@@ -125,9 +139,9 @@ def build_audience(
     for reason, mask in refused.items():
         left_out[reason] = int((keep & mask).sum())
         keep &= ~mask
-    held = keep & _held_out(name, ids, hold_out)
-    keep &= ~held
-    left_out["held out"] = int(held.sum())
+    is_held_out = keep & _mask_held_out(name, ids, hold_out)
+    keep &= ~is_held_out
+    left_out["held out"] = int(is_held_out.sum())
     chosen = users.filter(pa.array(keep))
     columns = {
         USER_ID: chosen.column(USER_ID).cast(pa.string()),
@@ -138,50 +152,53 @@ def build_audience(
     columns |= {
         field: chosen.column(field) for field in ("segment", "name", *FIELDS) if field in chosen.column_names
     }
-    return Audience(name, pa.table(columns), ids.filter(pa.array(held)), left_out)
+    return Audience(name, pa.table(columns), ids.filter(pa.array(is_held_out)), left_out)
 
 
-def _held_out(name: str, ids: pa.ChunkedArray, share: float) -> Bools:
-    """Which users (n,) are held out of the audience: a hash of both names, below the share."""
+def _mask_held_out(name: str, ids: pa.ChunkedArray, share: float) -> Bools:
+    """Mark the users (n,) who are held out: those whose hash of audience and user lies below the share."""
     if share <= 0:
         return np.zeros(len(ids), dtype=bool)
     digests = (hashlib.sha256(f"{name}\0{user}".encode()).digest() for user in ids.to_pylist())
     return np.array([int.from_bytes(digest[:8], "big") / 2**64 < share for digest in digests], dtype=bool)
 
 
-def _contacted(ids: pa.ChunkedArray, contacts: pa.Table, now: dt.datetime, days: float, times: int) -> Bools:
-    """Which users (n,) were contacted at least `times` times within `days`."""
+def _mask_contacted(ids: pa.ChunkedArray, contacts: pa.Table, now: dt.datetime, days: float, times: int) -> Bools:
+    """Mark the users (n,) who were contacted at least `times` times within `days`."""
     since = pa.scalar(now - dt.timedelta(days=days), CONTACT_SCHEMA.field("contacted_at").type)
-    reached = pc.invert(contacts["is_held_out"])
-    recent = contacts.filter(pc.and_(reached, pc.greater_equal(contacts["contacted_at"], since)))
+    is_contacted = pc.invert(contacts["is_held_out"])
+    recent = contacts.filter(pc.and_(is_contacted, pc.greater_equal(contacts["contacted_at"], since)))
     counts = recent.group_by("user_id").aggregate([("audience", "count")])
-    often = counts.filter(pc.greater_equal(counts["audience_count"], times))["user_id"]
-    return np.asarray(pc.is_in(ids, value_set=often.combine_chunks()))
+    excluded = counts.filter(pc.greater_equal(counts["audience_count"], times))["user_id"]
+    return np.asarray(pc.is_in(ids, value_set=excluded.combine_chunks()))
 
 
-def _sending_times(users: pa.Table, now: dt.datetime, settings: AudienceSettings) -> list[dt.datetime | None]:
-    """`send_after` of each user, by the site's quiet hours and, where they set any, their own."""
+def _compute_sending_times(
+    users: pa.Table, now: dt.datetime, settings: AudienceSettings
+) -> list[dt.datetime | None]:
+    """Compute `send_after` of each user from the quiet hours of the site and, if set, of the user."""
     zones, starts, ends = (
         users.column(name).to_pylist() if name in users.column_names else [None] * users.num_rows
         for name in ("timezone", "quiet_from_hour", "quiet_until_hour")
     )
-    ours = (float(settings.quiet_from_hour), float(settings.quiet_until_hour))
+    site_hours = (float(settings.quiet_from_hour), float(settings.quiet_until_hour))
     return [
-        send_after(now, name, [ours] if start is None or end is None else [ours, (start, end)])
+        send_after(now, name, [site_hours] if start is None or end is None else [site_hours, (start, end)])
         for name, start, end in zip(zones, starts, ends, strict=True)
     ]
 
 
 def send_after(now: dt.datetime, timezone: str | None, quiet: Sequence[tuple[float, float]]) -> dt.datetime | None:
-    """The first moment (UTC) from `now` on that is in none of the quiet hours; None if they cover the whole day.
+    """Return the first moment (UTC) from `now` on that lies outside all quiet hours, or None if they cover the
+    day.
 
     Args:
-        now: the clock, aware.
-        timezone: IANA name of the zone in which the hours are meant; an unknown zone is UTC.
-        quiet: from and until, local hours 0 … 24; they may span midnight.
+        now: the present time, timezone-aware.
+        timezone: IANA name of the zone of the quiet hours; an unknown zone counts as UTC.
+        quiet: start and end of each quiet period in local hours 0 … 24; a period may span midnight.
     """
     local = now.astimezone(zone(timezone))
-    for _ in range(len(quiet) + 1):  # what ends inside another is left by that one's end, each at most once
+    for _ in range(len(quiet) + 1):  # a period that ends inside another continues to the other's end
         end = next((end for start, end in quiet if is_within(hour_of(local), start, end)), None)
         if end is None:
             return local.astimezone(dt.UTC)
@@ -191,31 +208,36 @@ def send_after(now: dt.datetime, timezone: str | None, quiet: Sequence[tuple[flo
 
 
 def deliver_audience(audience: Audience, file: Path, log: ContactLog, now: dt.datetime) -> None:
-    """Write the audience as Parquet or CSV, by the file's suffix, and log the contact.
+    """Log the contact and write the audience as Parquet or CSV, by the file's suffix.
 
-    The contact is logged before the file appears: after a crash in between people are written to too rarely, not
-    twice.
+    The contact is logged before the file appears: after a crash in between, people are contacted too rarely rather
+    than twice.
+
+    Raises:
+        InvalidInputError: the suffix is neither `.csv` nor `.parquet`.
     """
     if file.suffix not in (".csv", ".parquet"):
-        raise InvalidInputError(f"{file}: an audience is written as .csv or .parquet")
+        raise InvalidInputError(f"{file}: the suffix of an audience's file must be .csv or .parquet")
     file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_name(f".{file.name}.part")
+    partial = file.with_name(f".{file.name}.part")
     if file.suffix == ".csv":
-        pyarrow.csv.write_csv(audience.table, fresh)
+        pyarrow.csv.write_csv(audience.table, partial)
     else:
-        pq.write_table(audience.table, fresh)
+        pq.write_table(audience.table, partial)
     log.append(audience, now)
-    fresh.replace(file)
+    partial.replace(file)
 
 
-def _chunks(column: pa.ChunkedArray) -> list[pa.Array]:
+def _to_chunks(column: pa.ChunkedArray) -> list[pa.Array]:
+    """Return the chunks of a column, at least one."""
     return column.chunks or [pa.array([], pa.string())]
 
 
 def _write_durably(table: pa.Table, file: Path) -> None:
-    fresh = file.with_name(f".{file.name}.part")
-    with fresh.open("wb") as stream:
+    """Write a Parquet file that is complete and on disk when it appears."""
+    partial = file.with_name(f".{file.name}.part")
+    with partial.open("wb") as stream:
         pq.write_table(table, stream)
         stream.flush()
         os.fsync(stream.fileno())
-    fresh.replace(file)
+    partial.replace(file)

@@ -1,4 +1,4 @@
-"""From a segment to a file of people who may be contacted, and the log of it: one way for all who contact."""
+"""Contact the members of a segment: write an audience file and log the contact."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ import pyarrow as pa
 from ml.home import Home
 from ml.segmentation.audiences.audiences import Audience, ContactLog, build_audience, deliver_audience
 from ml.segmentation.audiences.membership import select_members
-from ml.segmentation.audiences.rules import rules_of
+from ml.segmentation.audiences.rules import load_site_rules
 from ml.settings.segmentation import SegmentationSettings
 
 
 @dataclass(frozen=True)
 class ContactResult:
-    """What was written; `n_members` are the people of the segment, whether or not they may be contacted."""
+    """The outcome of a contact.
+
+    Attributes:
+        audience: the users who were written and those who were left out.
+        n_members: members of the segment, whether or not they may be contacted.
+    """
 
     audience: Audience
     n_members: int
@@ -36,21 +41,27 @@ def contact_segment(
     exclude_contacted_days: float | None,
     hold_out: float,
 ) -> ContactResult:
-    """Write those of a segment who may be contacted, and log the contact.
+    """Write the members of a segment who may be contacted, and log the contact.
 
     Args:
-        name: of the campaign, in the log of contacts.
-        segment: number or name of a learned segment, name of a rule, or an expression.
-        file: .csv or .parquet.
-        users: mart `users` with what people prefer; segments: `user_segments`, None before there are any.
+        name: name of the campaign in the log of contacts.
+        segment: number or name of a learned segment, name of a rule segment, or an expression.
+        file: file to write, `.csv` or `.parquet`.
+        home: the Tessera home.
+        users: the mart `users` with the users' preferences.
+        segments: the table `user_segments`, None before there is one.
+        settings: the section `segmentation` of the settings.
+        now: the present time.
+        exclude_contacted_days: days within which a contact excludes a user, if longer than the quiet period.
+        hold_out: share of the users who are logged but not contacted.
 
     Raises:
-        UnknownSegmentError: nothing is called like this.
-        RuleError: the file of rules is wrong.
-        ValueError: the file's suffix.
+        UnknownSegmentError: no segment has this name.
+        SegmentRuleError: the file of rules is not usable.
+        InvalidInputError: the suffix of the file is not supported.
     """
     log = ContactLog(home.contacts)
-    members = select_members(segment, users, segments, rules_of(home, settings.rules_file))
+    members = select_members(segment, users, segments, load_site_rules(home, settings.rules_file))
     audience = build_audience(
         name,
         members.users,

@@ -1,4 +1,4 @@
-"""Who is in a segment, whatever kind it is: learned, by rule, or an expression typed in on the spot."""
+"""Select the members of a segment, which may be learned, defined by a rule, or an expression."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ ENGAGEMENT = "engagement"
 
 
 class UnknownSegmentError(TesseraError, LookupError):
-    """The text names no segment and is no expression; the message has the legal names."""
+    """The text names no segment and is no expression; the message lists the legal names."""
 
 
 @dataclass(frozen=True)
 class SegmentMembers:
-    """Rows of users in a segment, and the strategy for each of them."""
+    """The users in a segment and the strategy for each of them."""
 
     users: pa.Table
     strategies: list[str]
 
 
 def join_columns(users: pa.Table, other: pa.Table) -> pa.Table:
-    """`users` with the columns of `other` that it lacks, by `user_id`; null where `other` has no such user."""
+    """Add the columns of `other` that `users` lacks, joined by `user_id`, with null where `other` has no such
+    user.
+    """
     rows = pc.index_in(users.column(USER_ID).cast(pa.string()), value_set=other.column(USER_ID).cast(pa.string()))
     for name in other.column_names:
         if name not in users.column_names:
@@ -41,24 +43,27 @@ def join_columns(users: pa.Table, other: pa.Table) -> pa.Table:
 def select_members(
     selector: str, users: pa.Table, segments: pa.Table | None, rules: list[RuleSegment]
 ) -> SegmentMembers:
-    """Members of the segment that `selector` names.
+    """Select the members of the segment that `selector` names.
+
+    A rule segment comes with its own strategy. Otherwise the strategy is that of the user's engagement class.
 
     Args:
         selector: number or name of a learned segment, `family:name` or just the name of a rule segment, or an
             expression over the columns of `users`, `segment`, `name`, the memberships, the families and `own`.
         users: the mart `users`.
-        segments: `user_segments` with `user_id, segment, name` and memberships; None if nothing is learned yet.
+        segments: `user_segments` with `user_id, segment, name` and memberships; None if no segments were learned
+            yet.
         rules: segments by rule.
 
-    A rule segment brings its own strategy; otherwise each user gets that of the engagement class. Raises
-    UnknownSegmentError.
+    Raises:
+        UnknownSegmentError: `selector` is neither a segment nor an expression, or is ambiguous.
     """
     by_rule = assign_rules(users, rules)
     table = join_columns(add_rfm_scores(users), by_rule)
     if segments is not None:
         table = join_columns(table, segments)
     engagement = {rule.name: rule.strategy for rule in rules if rule.family == ENGAGEMENT}
-    rule = _rule_named(selector, rules)
+    rule = _find_rule(selector, rules)
     if rule is not None:
         family = by_rule.column(rule.family)
         if rule.family == SITE_FAMILY:
@@ -67,21 +72,23 @@ def select_members(
             mask = np.asarray(pc.fill_null(pc.equal(family, rule.name), False))
         chosen = table.filter(pa.array(mask))
         return SegmentMembers(chosen, [rule.strategy] * chosen.num_rows)
-    learned = _learned(selector, table)
-    chosen = table.filter(pa.array(_by_expression(selector, table, rules) if learned is None else learned))
+    learned = _mask_learned(selector, table)
+    chosen = table.filter(pa.array(_mask_by_expression(selector, table, rules) if learned is None else learned))
     classes = chosen.column(ENGAGEMENT).to_pylist() if ENGAGEMENT in chosen.column_names else [None] * len(chosen)
     return SegmentMembers(chosen, [engagement.get(name, "") for name in classes])
 
 
-def _rule_named(selector: str, rules: list[RuleSegment]) -> RuleSegment | None:
+def _find_rule(selector: str, rules: list[RuleSegment]) -> RuleSegment | None:
+    """Return the rule segment of this name, or None."""
     exact = [rule for rule in rules if selector in (f"{rule.family}:{rule.name}", rule.name)]
     if len(exact) > 1:
         names = ", ".join(f"{rule.family}:{rule.name}" for rule in exact)
-        raise UnknownSegmentError(f"{selector!r} is ambiguous; say which: {names}")
+        raise UnknownSegmentError(f"{selector!r} is ambiguous; use one of: {names}")
     return exact[0] if exact else None
 
 
-def _learned(selector: str, table: pa.Table) -> Bools | None:
+def _mask_learned(selector: str, table: pa.Table) -> Bools | None:
+    """Mark the users in the learned segment of this number or name, or return None if there is no such segment."""
     if "segment" not in table.column_names:
         return None
     number, name = table.column("segment").cast(pa.string()), table.column("name")
@@ -89,7 +96,8 @@ def _learned(selector: str, table: pa.Table) -> Bools | None:
     return np.asarray(mask) if pc.any(mask).as_py() else None
 
 
-def _by_expression(selector: str, table: pa.Table, rules: list[RuleSegment]) -> Bools:
+def _mask_by_expression(selector: str, table: pa.Table, rules: list[RuleSegment]) -> Bools:
+    """Mark the users for whom the expression is true."""
     try:
         return np.asarray(compile_expression(selector, fields_of(table.schema)).mask(table))
     except ExpressionError as error:
@@ -97,5 +105,5 @@ def _by_expression(selector: str, table: pa.Table, rules: list[RuleSegment]) -> 
         if "name" in table.column_names:
             names += [str(name) for name in table.column("name").unique().to_pylist() if name is not None]
         raise UnknownSegmentError(
-            f"{selector!r} is no segment ({', '.join(names)}) and no expression: {error}"
+            f"{selector!r} is neither a segment ({', '.join(names)}) nor an expression: {error}"
         ) from error

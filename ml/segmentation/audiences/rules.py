@@ -1,8 +1,7 @@
-"""Segments that a rule defines: engagement, dayparts, RFM, funnel position, device, place and whatever a person
-adds.
+"""Segments defined by rules: engagement, dayparts, RFM, funnel position, device, place and a site's own segments.
 
-The rules stand in a YAML file, one block a family. Within a family the first rule that holds counts, so that every
-user is in at most one of its segments; in the family `own` a user may be in several.
+The rules are in a YAML file with one block per family. Within a family the first matching rule applies, so each
+user is in at most one of its segments. In the family `own` a user may be in several.
 """
 
 from __future__ import annotations
@@ -35,12 +34,19 @@ _KEYS = {"when", "strategy"}
 
 
 class SegmentRuleError(TesseraError, ValueError):
-    """The file of rules cannot be used; the message names the file, family and segment."""
+    """The file of rules is not usable; the message names the file, family and segment."""
 
 
 @dataclass(frozen=True)
 class RuleSegment:
-    """One segment by rule, with the strategy for its users in words."""
+    """A segment defined by a rule.
+
+    Attributes:
+        family: name of the family.
+        name: name of the segment.
+        when: the condition, an expression.
+        strategy: what to do for these users, in words.
+    """
 
     family: str
     name: str
@@ -48,33 +54,34 @@ class RuleSegment:
     strategy: str
 
     def compiled(self, fields: Mapping[str, FieldType]) -> Expression:
-        """The checked condition; raises SegmentRuleError where it reads what the table does not have."""
+        """Return the checked condition; raises SegmentRuleError if it reads a field that the table lacks."""
         try:
             return compile_expression(self.when, fields)
         except ExpressionError as error:
             raise SegmentRuleError(f"segment {self.family}/{self.name}: {error}") from error
 
 
-def rules_of(home: Home, name: str) -> list[RuleSegment]:
-    """Segments of the definition file of this name that is in force; raises SegmentRuleError like `load_rules`."""
+def load_site_rules(home: Home, name: str) -> list[RuleSegment]:
+    """Load the segments of the definition file of this name; raises SegmentRuleError like `load_rules`."""
     return load_rules(definition_file(home, name))
 
 
 def load_rules(file: Path) -> list[RuleSegment]:
-    """Segments of a YAML file in its order; SegmentRuleError for all but families of `when` and `strategy`."""
+    """Load the segments of a YAML file in its order; raises SegmentRuleError if the file is not valid."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise SegmentRuleError(f"{file}: {error}") from error
     if not isinstance(content, dict):
-        raise SegmentRuleError(f"{file}: expected families such as `engagement:`, found {type(content).__name__}")
-    return list(_segments(content, file))
+        raise SegmentRuleError(f"{file}: expected families, such as `engagement:`, not {type(content).__name__}")
+    return list(_read_segments(content, file))
 
 
-def _segments(content: dict[str, Any], file: Path) -> Iterator[RuleSegment]:
+def _read_segments(content: dict[str, Any], file: Path) -> Iterator[RuleSegment]:
+    """Yield the segments of the file, checking their form."""
     for family, segments in content.items():
         if not isinstance(segments, dict):
-            raise SegmentRuleError(f"{file}: family {family}: expected segments by name")
+            raise SegmentRuleError(f"{file}: family {family}: expected a mapping from segment names to rules")
         for name, rule in segments.items():
             if (
                 not isinstance(rule, dict)
@@ -88,9 +95,10 @@ def _segments(content: dict[str, Any], file: Path) -> Iterator[RuleSegment]:
 
 
 def add_rfm_scores(table: pa.Table) -> pa.Table:
-    """The table with `rfm_recency`, `rfm_frequency` and `rfm_monetary`, quintiles 1 to 5, 5 the best.
+    """Add `rfm_recency`, `rfm_frequency` and `rfm_monetary`: quintiles 1 to 5, where 5 is best.
 
-    Equal values get equal scores. Who never spent has `rfm_monetary` 1. A missing value gets no score.
+    Equal values get equal scores. A user who never spent money has `rfm_monetary` 1. A missing value gets no
+    score.
     """
     for name, (column, direction) in RFM_COLUMNS.items():
         if column not in table.column_names or name in table.column_names:
@@ -104,36 +112,38 @@ def add_rfm_scores(table: pa.Table) -> pa.Table:
 
 
 def score_quintiles(values: F64) -> F64:
-    """Score 1 to 5 of each value (n,) by its rank among those that are there; equal values score alike."""
+    """Score each value (n,) from 1 to 5 by its rank among the finite values; equal values get equal scores."""
     scores = np.full(len(values), np.nan)
-    there = np.isfinite(values)
-    if there.any():
-        share = (rankdata(values[there], method="average") - 0.5) / there.sum()
-        scores[there] = np.floor(share * 5) + 1
+    is_finite = np.isfinite(values)
+    if is_finite.any():
+        share = (rankdata(values[is_finite], method="average") - 0.5) / is_finite.sum()
+        scores[is_finite] = np.floor(share * 5) + 1
     return scores
 
 
 def assign_rules(table: pa.Table, rules: list[RuleSegment]) -> pa.Table:
-    """Which rule segments each user is in: `user_id`, one text column a family (null: none), `own` a list of
-    texts.
+    """Assign users to rule segments.
 
     Args:
         table: the mart `users`, or any table with `user_id` and the columns that the rules read.
-        rules: as from `load_rules`.
+        rules: the segments that `load_rules` returns.
+
+    Returns:
+        A table with `user_id`, one text column per family (null for none), and `own`, a list of texts.
     """
     table = add_rfm_scores(table)
     fields = fields_of(table.schema)
-    found: dict[str, npt.NDArray[np.object_]] = {}
-    own: list[list[str]] = [[] for _ in range(table.num_rows)]
+    family_columns: dict[str, npt.NDArray[np.object_]] = {}
+    site_segments: list[list[str]] = [[] for _ in range(table.num_rows)]
     for rule in rules:
         holds = np.asarray(rule.compiled(fields).mask(table))
         if rule.family == SITE_FAMILY:
             for row in np.flatnonzero(holds):
-                own[row].append(rule.name)
+                site_segments[row].append(rule.name)
             continue
-        names = found.setdefault(rule.family, np.full(table.num_rows, None, dtype=object))
+        names = family_columns.setdefault(rule.family, np.full(table.num_rows, None, dtype=object))
         names[holds & (names == None)] = rule.name  # noqa: E711  elementwise comparison of objects
     columns: dict[str, Any] = {USER_ID: table.column(USER_ID)}
-    columns |= {family: pa.array(names.tolist(), pa.string()) for family, names in found.items()}
-    columns[SITE_FAMILY] = pa.array(own, pa.list_(pa.string()))
+    columns |= {family: pa.array(names.tolist(), pa.string()) for family, names in family_columns.items()}
+    columns[SITE_FAMILY] = pa.array(site_segments, pa.list_(pa.string()))
     return pa.table(columns)

@@ -1,6 +1,7 @@
-"""Every way to form segments behind one interface: fit on scores, then memberships and segments of any user.
+"""Clustering algorithms behind one interface: fit on scores, then assign memberships and segments to any user.
 
-A segment is a number 0..k-1; -1 is noise: a user who belongs to no segment, which only density methods say.
+A segment is an index 0..k-1. Index -1 is noise: a user who belongs to no segment, which only density methods
+report.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ COVARIANCES = ("full", "tied", "diag", "spherical")
 
 
 class SegmentModel(ClusterMixin, BaseEstimator, ABC):  # type: ignore[misc]
-    """What all algorithms share. Learned: `n_segments_`."""
+    """Base class of all clustering algorithms.
+
+    Attributes:
+        n_segments_: number of segments.
+    """
 
     algorithm: str
 
@@ -34,10 +39,10 @@ class SegmentModel(ClusterMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
     @abstractmethod
     def membership(self, Z: F64) -> F64:
-        """How far each user belongs to each segment, (n_users, n_segments); rows sum to 1, or to 0 for noise."""
+        """Return memberships (n_users, n_segments), whose rows sum to 1, or to 0 for noise."""
 
     def predict(self, Z: F64) -> I64:
-        """Segment of each user (n_users,)."""
+        """Return the segment index of each user (n_users,)."""
         return label_users(self.membership(Z))
 
     @abstractmethod
@@ -45,22 +50,30 @@ class SegmentModel(ClusterMixin, BaseEstimator, ABC):  # type: ignore[misc]
         """Renumber the segments: the new segment i is the old segment `order[i]`."""
 
     def bic(self, Z: F64) -> float:
-        """Bayesian information criterion on Z, lower is better; NaN for a method without a likelihood."""
+        """Return the Bayesian information criterion on Z (lower is better), or NaN without a likelihood."""
         return float("nan")
 
     def describe(self) -> str:
-        """The algorithm with its parameters in a few words."""
+        """Describe the algorithm and its parameters in a few words."""
         return self.algorithm
 
 
 @persistable
 class KMeansSegments(SegmentModel):
-    """k-means; above `minibatch_rows` users by mini-batches.
+    """k-means, by mini-batches above `minibatch_rows` users.
 
-    Membership is that of equal, equally likely spherical Gaussians whose variance is the pooled one within
-    segments.
+    Memberships are the posterior probabilities of equally likely spherical Gaussians with the pooled variance
+    within segments.
 
-    Learned: `centres_` (k, d), `within_variance_`: mean squared distance to the centre, a dimension.
+    Args:
+        segments: number of segments.
+        starts: random starts.
+        minibatch_rows: users above which mini-batches are used.
+        seed: seed of the starts.
+
+    Attributes:
+        centres_: centres, (k, d).
+        within_variance_: mean squared distance to the nearest centre, per dimension.
     """
 
     algorithm = "kmeans"
@@ -84,8 +97,8 @@ class KMeansSegments(SegmentModel):
         return self
 
     @classmethod
-    def around(cls, centres: F64) -> KMeansSegments:
-        """Segments with these centres (k, d), learned from nobody."""
+    def from_centres(cls, centres: F64) -> KMeansSegments:
+        """Build a model with these centres (k, d) without fitting."""
         model = cls(len(centres))
         model.centres_, model.n_segments_, model.within_variance_ = centres, len(centres), 1.0
         return model
@@ -103,16 +116,18 @@ class KMeansSegments(SegmentModel):
         return self
 
     def _measure(self, Z: F64) -> None:
+        """Set the number of segments and the variance within them from Z (n, d)."""
         self.n_segments_ = len(self.centres_)
         nearest = self._squared_distances(Z).min(axis=1)
         self.within_variance_ = max(float(nearest.mean()) / Z.shape[1], 1e-12)
 
     def _squared_distances(self, Z: F64) -> F64:
+        """Return the squared distance of each user to each centre (n, k)."""
         squares = (Z**2).sum(axis=1, keepdims=True) - 2 * Z @ self.centres_.T + (self.centres_**2).sum(axis=1)
         return np.asarray(np.maximum(squares, 0.0))
 
     def membership(self, Z: F64) -> F64:
-        """Soft membership (n, k)."""
+        """Return soft memberships (n, k)."""
         return _softmax(-self._squared_distances(Z) / (2 * self.within_variance_))
 
     def reorder(self, order: I64) -> None:
@@ -120,13 +135,26 @@ class KMeansSegments(SegmentModel):
         self.centres_ = self.centres_[order]
 
     def describe(self) -> str:
-        """The algorithm with its parameters in a few words."""
+        """Describe the algorithm and its parameters in a few words."""
         return f"k-means, {self.segments} segments"
 
 
 @persistable
 class MixtureSegments(SegmentModel):
-    """Gaussian mixture. Learned: `weights_` (k,), `means_` (k, d), `precision_roots_` (k, d, d)."""
+    """Gaussian mixture.
+
+    Args:
+        segments: number of components.
+        covariance: one of `COVARIANCES`.
+        starts: random starts.
+        seed: seed of the starts.
+
+    Attributes:
+        weights_: mixture weights, (k,).
+        means_: means, (k, d).
+        precision_roots_: Cholesky factors of the precision matrices, (k, d, d).
+        parameters_: number of free parameters.
+    """
 
     algorithm = "gaussian_mixture"
 
@@ -139,8 +167,7 @@ class MixtureSegments(SegmentModel):
     def fit(self, Z: F64, y: Any = None) -> MixtureSegments:
         """Learn the mixture from Z (n, d)."""
         with warnings.catch_warnings():
-            # A run that stops at the iteration limit is a usable, slightly worse candidate; the choice measures
-            # it.
+            # A run that stops at the iteration limit is still a usable candidate, if a slightly worse one.
             warnings.simplefilter("ignore", ConvergenceWarning)
             mixture = GaussianMixture(
                 self.segments,
@@ -164,7 +191,7 @@ class MixtureSegments(SegmentModel):
         return self
 
     def _log_joint(self, Z: F64) -> F64:
-        """log(weight · density) of each user under each segment (n, k)."""
+        """Return log(weight · density) of each user under each segment (n, k)."""
         joint = np.empty((len(Z), self.n_segments_))
         for k in range(self.n_segments_):
             root = self.precision_roots_[k]
@@ -177,11 +204,11 @@ class MixtureSegments(SegmentModel):
         return joint
 
     def membership(self, Z: F64) -> F64:
-        """Posterior probabilities (n, k)."""
+        """Return posterior probabilities (n, k)."""
         return _softmax(self._log_joint(Z))
 
     def bic(self, Z: F64) -> float:
-        """-2 log-likelihood + parameters · log n."""
+        """Return -2 log-likelihood + parameters · log n."""
         joint = self._log_joint(Z)
         top = joint.max(axis=1)
         likelihood = (top + np.log(np.exp(joint - top[:, None]).sum(axis=1))).sum()
@@ -193,24 +220,30 @@ class MixtureSegments(SegmentModel):
         self.precision_roots_ = self.precision_roots_[order]
 
     def describe(self) -> str:
-        """The algorithm with its parameters in a few words."""
+        """Describe the algorithm and its parameters in a few words."""
         return f"Gaussian mixture, {self.segments} segments, {self.covariance} covariance"
 
 
 class _DensitySegments(SegmentModel):
-    """Segments as crowds of sample points: a user belongs to the crowd of the nearest point, if it is near enough.
+    """Base class of density methods, which represent each cluster by its sample points.
 
-    Membership falls with the distance to the nearest point of each crowd within reach.
-    Learned: `points_` (m, d), `point_segments_` (m,), `reach_`: largest distance that still belongs.
+    A user belongs to the cluster of the nearest point if that point is within reach. Membership decreases with the
+    distance to the nearest point of each cluster within reach.
+
+    Attributes:
+        points_: core points, (m, d).
+        point_segments_: segment index of each core point, (m,).
+        reach_: largest distance at which a user still belongs.
     """
 
-    def _keep(self, Z: F64, labels: I64, is_core: Bools, reach: float) -> None:
+    def _keep_core_points(self, Z: F64, labels: I64, is_core: Bools, reach: float) -> None:
+        """Keep the core points of Z (n, d), their labels and the reach."""
         self.points_, self.point_segments_ = Z[is_core], labels[is_core].astype(np.int64)
         self.n_segments_ = int(labels.max(initial=NOISE)) + 1
         self.reach_ = reach
 
     def membership(self, Z: F64) -> F64:
-        """Membership (n, k), rows of zeros for noise."""
+        """Return memberships (n, k), with rows of zeros for noise."""
         closeness = np.zeros((len(Z), self.n_segments_))
         for k in range(self.n_segments_):
             distance, _ = cKDTree(self.points_[self.point_segments_ == k]).query(Z)
@@ -226,7 +259,12 @@ class _DensitySegments(SegmentModel):
 
 @persistable
 class DBSCANSegments(_DensitySegments):
-    """DBSCAN with `reach` set to a quantile of the users' distances to their `neighbours`-th neighbour."""
+    """DBSCAN whose reach is a quantile of the users' distances to their `neighbours`-th neighbour.
+
+    Args:
+        neighbours: neighbours within reach that make a core point.
+        reach_quantile: quantile of the distances.
+    """
 
     algorithm = "dbscan"
 
@@ -235,24 +273,29 @@ class DBSCANSegments(_DensitySegments):
         self.reach_quantile = reach_quantile
 
     def fit(self, Z: F64, y: Any = None) -> DBSCANSegments:
-        """Learn the crowds from Z (n, d)."""
+        """Learn the clusters from Z (n, d)."""
         neighbours = min(self.neighbours, len(Z))
         distance = cKDTree(Z).query(Z, k=[neighbours])[0][:, 0]
         reach = max(float(np.quantile(distance, self.reach_quantile)), 1e-9)
-        found = DBSCAN(eps=reach, min_samples=neighbours).fit(Z)
+        clustering = DBSCAN(eps=reach, min_samples=neighbours).fit(Z)
         is_core = np.zeros(len(Z), dtype=bool)
-        is_core[found.core_sample_indices_] = True
-        self._keep(Z, found.labels_, is_core, reach)
+        is_core[clustering.core_sample_indices_] = True
+        self._keep_core_points(Z, clustering.labels_, is_core, reach)
         return self
 
     def describe(self) -> str:
-        """The algorithm with its parameters in a few words."""
+        """Describe the algorithm and its parameters in a few words."""
         return f"DBSCAN, {self.neighbours} neighbours, reach at the {self.reach_quantile:.0%} quantile"
 
 
 @persistable
 class HDBSCANSegments(_DensitySegments):
-    """HDBSCAN; `smallest` is the least share of the users that makes a crowd."""
+    """HDBSCAN.
+
+    Args:
+        smallest: smallest share of the users that forms a cluster.
+        neighbours: neighbours that define the density of a point.
+    """
 
     algorithm = "hdbscan"
 
@@ -261,30 +304,31 @@ class HDBSCANSegments(_DensitySegments):
         self.neighbours = neighbours
 
     def fit(self, Z: F64, y: Any = None) -> HDBSCANSegments:
-        """Learn the crowds from Z (n, d)."""
+        """Learn the clusters from Z (n, d)."""
         size = max(2, int(self.smallest * len(Z)))
         neighbours = min(self.neighbours, len(Z))
-        found = HDBSCAN(min_cluster_size=size, min_samples=neighbours, copy=True).fit(Z)
-        inside = found.labels_ >= 0
+        clustering = HDBSCAN(min_cluster_size=size, min_samples=neighbours, copy=True).fit(Z)
+        inside = clustering.labels_ >= 0
         reach = 1e-9
         if inside.any():
             distance = cKDTree(Z).query(Z[inside], k=[neighbours])[0][:, 0]
             reach = max(float(distance.max()), 1e-9)
-        self._keep(Z, found.labels_, inside, reach)
+        self._keep_core_points(Z, clustering.labels_, inside, reach)
         return self
 
     def describe(self) -> str:
-        """The algorithm with its parameters in a few words."""
+        """Describe the algorithm and its parameters in a few words."""
         return f"HDBSCAN, segments of {self.smallest:.0%} or more"
 
 
 def label_users(shares: F64) -> I64:
-    """Segment of the largest membership (n,) from memberships (n, k); noise where the row is zero."""
+    """Return the segment of the largest membership (n,) from memberships (n, k); rows of zeros are noise."""
     if not shares.shape[1]:
         return np.full(len(shares), NOISE, dtype=np.int64)
     return np.where(shares.sum(axis=1) > 0, shares.argmax(axis=1), NOISE).astype(np.int64)
 
 
 def _softmax(scores: F64) -> F64:
+    """Return the softmax of each row."""
     shares = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))

@@ -1,23 +1,27 @@
-"""Which algorithm and how many segments: one rule over separation, stability and size, which may answer "none".
+"""Choose the algorithm and the number of segments by one rule, which may also conclude that there is no structure.
 
-The rule. A candidate is admissible if (1) its silhouette exceeds that of structureless data by `null_excess`
-standard deviations and by `null_margin`, (2) it is found again in bootstrap resamples, (3) its smallest segment is
-large enough and (4) its noise small enough. Of the admissible the best silhouette wins, noise counted as 0.
-Silhouettes within `tie_errors` standard errors are a tie: of those the ones that are found again as surely as the
-surest remain, then the ones that leave the fewest users without a segment, and the ranks by Davies-Bouldin and
-Calinski-Harabasz decide, then fewer segments, then the simpler algorithm. Between covariance types of a mixture
-BIC decides beforehand. Last time's algorithm and number stay unless the winner's silhouette is better by
-`incumbent_margin`. No admissible candidate means: there is no structure here.
+A candidate is admissible if
+
+1. its silhouette exceeds that of structureless data by `null_excess` standard deviations and by `null_margin`,
+2. bootstrap resamples reproduce it,
+3. its smallest segment is large enough and
+4. its share of noise is small enough.
+
+The best silhouette among the admissible candidates wins, with noise counted as 0. Silhouettes within `tie_errors`
+standard errors are tied. Ties are broken in this order: bootstrap stability close to the best, the smallest share
+of noise, the summed ranks by Davies-Bouldin and Calinski-Harabasz, fewer segments, the simpler algorithm. The
+covariance type of a mixture is selected by BIC beforehand. The previous algorithm and number of segments stay
+unless the winner's silhouette is better by `incumbent_margin`. If no candidate is admissible, there is no
+structure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import pyarrow as pa
 from scipy.stats import rankdata
 from threadpoolctl import threadpool_limits
 
@@ -44,12 +48,12 @@ from ml.settings.segmentation import ChoiceSettings
 REACH_QUANTILES = (0.5, 0.75, 0.9)
 SMALLEST_SHARES = (0.02, 0.05, 0.1)
 STABILITY_TIE = 0.05  # adjusted Rand; two standard errors of its mean over six pairs of resamples
-DENSITY_ROWS = 2_000  # neighbour searches grow faster than linearly; crowds of 2 % still have 40 points
+DENSITY_ROWS = 2_000  # neighbour searches grow faster than linearly; clusters of 2 % still have 40 points
 
 
 @dataclass(frozen=True)
 class ClusteringCandidate:
-    """One division of the sample with all that was measured of it; the columns of the table of the choice."""
+    """A division of the sample with its measures; the fields are the columns of the comparison table."""
 
     algorithm: str
     description: str
@@ -71,15 +75,17 @@ class ClusteringCandidate:
 
 @dataclass(frozen=True)
 class ClusteringChoice:
-    """The winner, not yet fitted to everybody (None: no structure), the table and the reason in one sentence."""
+    """The outcome of the comparison.
 
-    make: Callable[[int], SegmentModel] | None
+    Attributes:
+        make_model: builds the winner, unfitted, from a seed; None if there is no structure.
+        candidates: all candidates with their measures.
+        reason: the reason for the choice in one sentence.
+    """
+
+    make_model: Callable[[int], SegmentModel] | None
     candidates: tuple[ClusteringCandidate, ...]
     reason: str
-
-    def table(self) -> pa.Table:
-        """One row per candidate."""
-        return pa.Table.from_pylist([asdict(candidate) for candidate in self.candidates])
 
 
 def choose_clustering(
@@ -93,10 +99,10 @@ def choose_clustering(
 
     Args:
         Z: scores on principal components.
-        settings: the rule's numbers.
+        settings: the parameters of the rule.
         minimum_size: users that the smallest segment needs.
-        seed: for samples, starts and resamples.
-        incumbent: algorithm and number of segments in use so far.
+        seed: seed of the samples, starts and resamples.
+        incumbent: algorithm and number of segments of the previous run.
     """
     rows = np.random.default_rng(seed).permutation(len(Z))
     sample = Z[rows[: settings.sample_rows]]
@@ -104,15 +110,17 @@ def choose_clustering(
     most = min(settings.segments_max, len(Z) // max(2, minimum_size))
     if len(np.unique(small, axis=0)) <= settings.segments_min or most < settings.segments_min:
         return ClusteringChoice(
-            None, (), f"{len(Z)} users are too few, or too alike, to form segments of {minimum_size}"
+            None, (), f"{len(Z)} users are too few or too similar to form segments of {minimum_size}"
         )
     counts = range(settings.segments_min, most + 1)
     floor = max(settings.minimum_share, minimum_size / len(Z))
-    with threadpool_limits(1):  # hundreds of fits of a few milliseconds: threads would only wait for each other
-        return _compared(sample, small, settings, counts=counts, floor=floor, seed=seed, incumbent=incumbent)
+    with threadpool_limits(1):  # hundreds of fits of a few milliseconds do not gain from threads
+        return _compare_candidates(
+            sample, small, settings, counts=counts, floor=floor, seed=seed, incumbent=incumbent
+        )
 
 
-def _compared(
+def _compare_candidates(
     sample: F64,
     small: F64,
     settings: ChoiceSettings,
@@ -122,7 +130,7 @@ def _compared(
     seed: int,
     incumbent: tuple[str, int] | None,
 ) -> ClusteringChoice:
-    """The choice among all candidates on a sample; what is repeated, on a `small` one."""
+    """Compare all candidates on a sample; repeated fits use a `small` sample."""
     null = measure_null_silhouettes(
         sample,
         counts,
@@ -133,21 +141,21 @@ def _compared(
     )
     candidates: list[ClusteringCandidate] = []
     makers: list[Callable[[int], SegmentModel]] = []
-    for make, fitted_on in _contenders(settings, sample, counts, seed):
-        candidate = _measure(make, fitted_on, small, settings, null=null, seed=seed)
-        candidates.append(replace(candidate, refused=_refusal(candidate, settings, floor)))
+    for make, fitted_on in _list_contenders(settings, sample, counts, seed):
+        candidate = _measure_candidate(make, fitted_on, small, settings, null=null, seed=seed)
+        candidates.append(replace(candidate, refused=_find_objection(candidate, settings, floor)))
         makers.append(make)
-    winner, reason = _decide(candidates, settings, incumbent)
+    winner, reason = _select_winner(candidates, settings, incumbent)
     if winner is None:
         return ClusteringChoice(None, tuple(candidates), reason)
     candidates[winner] = replace(candidates[winner], chosen=True)
     return ClusteringChoice(makers[winner], tuple(candidates), reason)
 
 
-def _contenders(
+def _list_contenders(
     settings: ChoiceSettings, sample: F64, counts: Sequence[int], seed: int
 ) -> Iterator[tuple[Callable[[int], SegmentModel], F64]]:
-    """What to try, and on which users: a maker of unfitted estimators by seed."""
+    """Yield a builder of unfitted models and the users to fit it to, for each contender."""
     for algorithm in settings.algorithms:
         if algorithm == "kmeans":
             for k in counts:
@@ -185,7 +193,7 @@ def _hdbscan(smallest: float, seed: int) -> SegmentModel:
     return HDBSCANSegments(smallest=smallest)
 
 
-def _measure(
+def _measure_candidate(
     make: Callable[[int], SegmentModel],
     Z: F64,
     small: F64,
@@ -194,6 +202,7 @@ def _measure(
     null: dict[int, NullSilhouette],
     seed: int,
 ) -> ClusteringCandidate:
+    """Fit a model and measure it."""
     model = make(seed).fit(Z)
     labels = model.predict(Z)
     sizes = np.bincount(labels[labels != NOISE], minlength=max(1, model.n_segments_))
@@ -201,7 +210,7 @@ def _measure(
     silhouette = sampled_silhouette(Z, labels, settings.silhouette_rows, seed)
     reference = null.get(model.n_segments_, null[max(null)])
     random_start = model.algorithm in ("kmeans", "gaussian_mixture")
-    divided = model.n_segments_ >= 2
+    has_segments = model.n_segments_ >= 2
     return ClusteringCandidate(
         algorithm=model.algorithm,
         description=model.describe(),
@@ -214,7 +223,7 @@ def _measure(
         calinski_harabasz=calinski_harabasz(Z, labels),
         bic=model.bic(Z),
         bootstrap_stability=bootstrap_stability(small, make, settings.resamples, seed)
-        if divided
+        if has_segments
         else float("nan"),
         start_stability=start_stability(small, make, 3, seed) if random_start else 1.0,
         smallest_share=float(sizes.min() / len(Z)),
@@ -222,32 +231,32 @@ def _measure(
     )
 
 
-def _refusal(candidate: ClusteringCandidate, settings: ChoiceSettings, floor: float) -> str:
-    """Why a candidate is not admissible; empty if it is."""
+def _find_objection(candidate: ClusteringCandidate, settings: ChoiceSettings, floor: float) -> str:
+    """Return why a candidate is not admissible, or an empty text if it is."""
     excess = candidate.silhouette - candidate.null_silhouette
     if candidate.segments < 2:
         return "fewer than two segments"
     if not excess >= max(settings.null_excess * candidate.null_deviation, settings.null_margin):
         return (
-            f"silhouette {candidate.silhouette:.3f} is no better than without structure "
+            f"silhouette {candidate.silhouette:.3f} is no better than for structureless data "
             f"({candidate.null_silhouette:.3f} ± {candidate.null_deviation:.3f})"
         )
     if not candidate.bootstrap_stability >= settings.minimum_stability:
-        return f"found again with adjusted Rand {candidate.bootstrap_stability:.2f} only"
+        return f"bootstrap resamples agree with an adjusted Rand index of only {candidate.bootstrap_stability:.2f}"
     if candidate.smallest_share < floor:
         return f"smallest segment has {candidate.smallest_share:.1%} of users"
     if candidate.noise_share > settings.maximum_noise:
-        return f"{candidate.noise_share:.0%} of users in no segment"
+        return f"{candidate.noise_share:.0%} of users belong to no segment"
     return ""
 
 
-def _decide(
+def _select_winner(
     candidates: list[ClusteringCandidate], settings: ChoiceSettings, incumbent: tuple[str, int] | None
 ) -> tuple[int | None, str]:
-    """Position of the winner, or None, and why."""
+    """Return the position of the winner, or None, and the reason."""
     admissible = [i for i, candidate in enumerate(candidates) if not candidate.refused]
     if not admissible:
-        return None, "there is no structure here: no division into segments passes the rule"
+        return None, "there is no structure: no division into segments is admissible"
     top = max(admissible, key=lambda i: candidates[i].silhouette)
     reach = settings.tie_errors * candidates[top].silhouette_error
     tied = [i for i in admissible if candidates[i].silhouette >= candidates[top].silhouette - reach]
@@ -267,8 +276,11 @@ def _decide(
     for i in admissible:
         same = (candidates[i].algorithm, candidates[i].segments) == incumbent
         if same and i != winner and best.silhouette < candidates[i].silhouette * (1 + settings.incumbent_margin):
-            return i, f"{candidates[i].description}: last time's division, and {best.description} is hardly better"
+            return (
+                i,
+                f"{candidates[i].description}: kept, because {best.description} is hardly better",
+            )
     return winner, (
-        f"{best.description}: silhouette {best.silhouette:.3f} ± {best.silhouette_error:.3f} (without structure "
-        f"{best.null_silhouette:.3f}), found again with adjusted Rand {best.bootstrap_stability:.2f}"
+        f"{best.description}: silhouette {best.silhouette:.3f} ± {best.silhouette_error:.3f} (structureless data "
+        f"{best.null_silhouette:.3f}), adjusted Rand index between resamples {best.bootstrap_stability:.2f}"
     )

@@ -1,7 +1,7 @@
-"""The directions in which given segments differ most, in units of their own spread, and k-means along them.
+"""Refine k-means segments along the directions in which they differ most.
 
-Principal components weigh every feature alike. Once rough segments are known, features that vary much within them
-can be held down: discriminant analysis on the segments, k-means in its space, and again. Source: Ding and Li,
+Principal components weigh all features alike. Once rough segments exist, features that vary much within them can
+be downweighted: fit discriminants to the segments, run k-means in their space, and repeat. Source: Ding and Li,
 "Adaptive dimension reduction using discriminant analysis and k-means clustering", ICML 2007.
 """
 
@@ -17,8 +17,8 @@ from ml.arrays import F64, I64
 from ml.segmentation.clusters.algorithms import NOISE, KMeansSegments
 from ml.segmentation.persistence import persistable
 
-ROUNDS = 3  # on the simulator the segments stop moving after two
-STILL_THE_SAME = 0.6  # adjusted Rand; refinement may move the borders of segments, not replace them
+ROUNDS = 3  # simulated segments stop moving after two rounds
+MINIMUM_AGREEMENT = 0.6  # adjusted Rand index; refinement may move the borders of segments, not replace them
 
 
 @persistable
@@ -26,9 +26,11 @@ class Discriminants(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Fisher's linear discriminants, scaled so that the spread within segments is 1 in every direction.
 
     Args:
-        shrinkage: part of the covariance within segments that is replaced by its average variance.
+        shrinkage: share of the covariance within segments that is replaced by its average variance.
 
-    Learned: `mean_` (d,), `components_` (min(d, k - 1), d).
+    Attributes:
+        mean_: means, (d,).
+        components_: directions, (min(d, k - 1), d).
     """
 
     def __init__(self, shrinkage: float = 0.05) -> None:
@@ -38,10 +40,10 @@ class Discriminants(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Learn from X (n_users, d) and the users' segments y (n_users,); noise is left out."""
         inside = y != NOISE
         X, y = X[inside], y[inside]
-        found, counts = np.unique(y, return_counts=True)
+        segments, counts = np.unique(y, return_counts=True)
         self.mean_ = X.mean(axis=0)
-        means = np.stack([X[y == segment].mean(axis=0) for segment in found])
-        residual = X - means[np.searchsorted(found, y)]
+        means = np.stack([X[y == segment].mean(axis=0) for segment in segments])
+        residual = X - means[np.searchsorted(segments, y)]
         within = residual.T @ residual / len(X)
         average = np.trace(within) / len(within)
         within = (1 - self.shrinkage) * within + self.shrinkage * max(average, 1e-12) * np.eye(len(within))
@@ -49,35 +51,36 @@ class Discriminants(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         whiten = vectors / np.sqrt(np.maximum(values, 1e-12))
         between = (means - self.mean_) @ whiten * np.sqrt(counts / len(X))[:, None]
         _, _, directions = np.linalg.svd(between, full_matrices=False)
-        self.components_ = directions[: max(1, min(X.shape[1], len(found) - 1))] @ whiten.T
+        self.components_ = directions[: max(1, min(X.shape[1], len(segments) - 1))] @ whiten.T
         return self
 
     def transform(self, X: F64) -> F64:
-        """X (n_users, d) → scores (n_users, n_directions)."""
+        """Project X (n_users, d) onto the directions (n_users, n_directions)."""
         return np.asarray((X - self.mean_) @ self.components_.T)
 
 
 def refine_segments(X: F64, model: KMeansSegments, labels: I64, seed: int) -> tuple[Discriminants, Any] | None:
-    """Sharpen k-means segments; None if that would change what they are.
+    """Refine k-means segments, or return None if that would replace them by different ones.
 
     Args:
         X: prepared features (n_users, d), before principal components.
-        model: the k-means that gave `labels`, whose settings are used again.
-        labels: segment of each user (n_users,).
-        seed: of k-means.
+        model: the k-means model that produced `labels`, whose parameters are reused.
+        labels: segment index of each user (n_users,).
+        seed: seed of k-means.
 
-    Returns the discriminants and a `KMeansSegments` fitted on their scores, segments in the same order.
+    Returns:
+        The discriminants and a `KMeansSegments` fitted on their scores, with the segments in the same order.
     """
     current = labels
     for _ in range(ROUNDS):
         discriminants = Discriminants().fit(X, current)
         scores = discriminants.transform(X)
-        sharper = KMeansSegments(model.segments, model.starts, model.minibatch_rows, seed)
-        sharper.centres_ = np.stack([scores[current == k].mean(axis=0) for k in range(model.segments)])
-        sharper.n_segments_ = model.segments
-        current = sharper.refit(scores).predict(scores)
+        refined = KMeansSegments(model.segments, model.starts, model.minibatch_rows, seed)
+        refined.centres_ = np.stack([scores[current == k].mean(axis=0) for k in range(model.segments)])
+        refined.n_segments_ = model.segments
+        current = refined.refit(scores).predict(scores)
         if len(np.unique(current)) < model.segments:
             return None
-    if adjusted_rand_score(labels, current) < STILL_THE_SAME:
+    if adjusted_rand_score(labels, current) < MINIMUM_AGREEMENT:
         return None
-    return discriminants, sharper
+    return discriminants, refined

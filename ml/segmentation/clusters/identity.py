@@ -1,4 +1,6 @@
-"""Segments keep their number over retraining: new segments are matched to old ones by the users they share."""
+"""Match new segments to previous ones by the users they share, so that segments keep their numbers over
+retraining.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +11,24 @@ from scipy.optimize import linear_sum_assignment
 from ml.arrays import I64
 from ml.segmentation.clusters.algorithms import NOISE
 
-LEAST_OVERLAP = 0.3  # Jaccard index; below it a new segment is not the old one with some coming and going
+MINIMUM_OVERLAP = 0.3  # Jaccard index below which a new segment is not a continuation of the old one
 
 
 def match_segments(before: I64, after: I64, ids: list[int], next_id: int) -> tuple[list[int], list[float]]:
-    """Number of each new segment, and its overlap with the old segment of that number (0 for a new number).
+    """Number new segments after the previous segments with which they share users.
+
+    The assignment maximizes the summed Jaccard index (Hungarian method). Pairs below `MINIMUM_OVERLAP` do not
+    match.
 
     Args:
-        before: segment number of each user under the old model (n,), -1 for none.
+        before: previous segment number of each user (n,), -1 for none.
         after: index 0..k-1 of the same users' new segments (n,), -1 for none.
-        ids: the old model's segment numbers.
-        next_id: first number never used.
+        ids: the previous segment numbers.
+        next_id: first number that was never used.
 
-    The assignment maximises the summed Jaccard index (Hungarian method); pairs under `LEAST_OVERLAP` don't match.
+    Returns:
+        The number of each new segment, and its overlap with the previous segment of that number (0 for a new
+        number).
     """
     count = int(after.max(initial=NOISE)) + 1
     overlap = np.zeros((count, len(ids)))
@@ -31,22 +38,25 @@ def match_segments(before: I64, after: I64, ids: list[int], next_id: int) -> tup
             old = before == old_id
             union = np.count_nonzero(new | old)
             overlap[row, column] = np.count_nonzero(new & old) / union if union else 0.0
-    found = [0] * count
-    matched = [0.0] * count
+    numbers = [0] * count
+    overlaps = [0.0] * count
     for row, column in zip(*linear_sum_assignment(-overlap), strict=True):
-        if overlap[row, column] >= LEAST_OVERLAP:
-            found[row], matched[row] = ids[column], float(overlap[row, column])
+        if overlap[row, column] >= MINIMUM_OVERLAP:
+            numbers[row], overlaps[row] = ids[column], float(overlap[row, column])
     for row in range(count):
-        if not found[row]:
-            found[row], next_id = next_id, next_id + 1
-    return found, matched
+        if not numbers[row]:
+            numbers[row], next_id = next_id, next_id + 1
+    return numbers, overlaps
 
 
 def compute_migration(before: pa.Table, after: pa.Table) -> pa.Table:
-    """Who moved where: `from_segment, from_name, to_segment, to_name, users, share` of the old segment.
+    """Count the users who moved between segments.
 
-    Both tables have `user_id, segment, name`, one row a user. A user only in `after` comes from segment null (name
-    "new here"), a user only in `before` goes to null ("gone").
+    Both tables have `user_id, segment, name` with one row per user. A user who is only in `after` comes from
+    segment null (name "new here"), and a user who is only in `before` goes to null ("gone").
+
+    Returns:
+        A table with `from_segment, from_name, to_segment, to_name, users` and `share` of the previous segment.
     """
     keys = ["user_id", "segment", "name"]
     joined = (

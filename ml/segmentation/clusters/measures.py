@@ -1,4 +1,4 @@
-"""How good a division into segments is: separation, stability and the sampled silhouette with its error."""
+"""Measure the quality of a division into segments: separation and stability."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ml.segmentation.clusters.algorithms import NOISE, SegmentModel
 
 @dataclass(frozen=True)
 class Silhouette:
-    """Mean silhouette of a random sample of users and its standard error."""
+    """Mean silhouette of a random sample of users, its standard error and the sample size."""
 
     value: float
     error: float
@@ -22,9 +22,10 @@ class Silhouette:
 
 
 def sampled_silhouette(Z: F64, labels: I64, rows: int, seed: int) -> Silhouette:
-    """Silhouette of at most `rows` users of Z (n, d) among each other; NaN when fewer than two segments remain.
+    """Measure the silhouette of at most `rows` users of Z (n, d).
 
-    Noise is left out: it belongs to no segment whose separation could be measured.
+    Noise is left out, because it belongs to no segment whose separation could be measured. The value is NaN when
+    fewer than two segments remain.
     """
     inside = np.flatnonzero(labels != NOISE)
     chosen = np.random.default_rng(seed).permutation(inside)[:rows]
@@ -35,26 +36,36 @@ def sampled_silhouette(Z: F64, labels: I64, rows: int, seed: int) -> Silhouette:
 
 
 def davies_bouldin(Z: F64, labels: I64) -> float:
-    """Davies-Bouldin index, lower is better; NaN when fewer than two segments."""
+    """Return the Davies-Bouldin index (lower is better), NaN for fewer than two segments."""
     inside = labels != NOISE
-    return float(davies_bouldin_score(Z[inside], labels[inside])) if _divided(labels[inside]) else float("nan")
+    return (
+        float(davies_bouldin_score(Z[inside], labels[inside])) if _has_segments(labels[inside]) else float("nan")
+    )
 
 
 def calinski_harabasz(Z: F64, labels: I64) -> float:
-    """Calinski-Harabasz index, higher is better; NaN when fewer than two segments."""
+    """Return the Calinski-Harabasz index (higher is better), NaN for fewer than two segments."""
     inside = labels != NOISE
-    return float(calinski_harabasz_score(Z[inside], labels[inside])) if _divided(labels[inside]) else float("nan")
+    return (
+        float(calinski_harabasz_score(Z[inside], labels[inside]))
+        if _has_segments(labels[inside])
+        else float("nan")
+    )
 
 
-def _divided(labels: I64) -> bool:
+def _has_segments(labels: I64) -> bool:
+    """Return whether there are at least two segments and fewer segments than users."""
     return 2 <= len(np.unique(labels)) < len(labels)
 
 
 def bootstrap_stability(Z: F64, make: Callable[[int], SegmentModel], resamples: int, seed: int) -> float:
-    """Mean adjusted Rand index between the segments that pairs of bootstrap resamples give to all of Z.
+    """Measure how well bootstrap resamples reproduce the segments.
 
-    Each resample is fitted with the estimator `make(seed)` and extended to every user of Z (n, d). 1: the same
-    segments are always found again. 0: no more than chance.
+    Each resample is fitted with the model `make(seed)` and extended to every user of Z (n, d).
+
+    Returns:
+        The mean adjusted Rand index between pairs of resamples: 1 if they always agree, 0 if they agree by chance
+            only.
     """
     generator = np.random.default_rng(seed)
     divisions = []
@@ -66,7 +77,7 @@ def bootstrap_stability(Z: F64, make: Callable[[int], SegmentModel], resamples: 
 
 
 def start_stability(Z: F64, make: Callable[[int], SegmentModel], starts: int, seed: int) -> float:
-    """Mean adjusted Rand index between fits on the same Z (n, d) from different random starts."""
+    """Return the mean adjusted Rand index between fits on the same Z (n, d) from different random starts."""
     generator = np.random.default_rng(seed)
     divisions = [make(int(generator.integers(2**31))).fit(Z).predict(Z) for _ in range(starts)]
     pairs = [adjusted_rand_score(a, b) for i, a in enumerate(divisions) for b in divisions[i + 1 :]]

@@ -1,8 +1,8 @@
-"""What "no structure" looks like for data of this shape: one crowd with the same spread and shape, but no groups.
+"""Reference data without structure, with the same spread and shape as the users but no groups.
 
-The reference keeps the variance of every principal component and its skew and tails, by the best unimodal density
-of each; it has no second mode and no dependence. Groups are believed if they are separated better than those that
-the same algorithm finds in the reference. After SigClust (Liu et al., JASA 103, 2008) and the gap statistic
+The reference keeps the variance, skew and tails of every principal component by the best unimodal density of each.
+It has neither a second mode nor dependence. Groups are accepted if they are separated better than those that
+k-means reports in the reference. The idea follows SigClust (Liu et al., JASA 103, 2008) and the gap statistic
 (Tibshirani, Walther and Hastie, JRSS B 63, 2001), with unimodal instead of normal or uniform marginals.
 """
 
@@ -23,7 +23,7 @@ BINS = 50
 
 @dataclass(frozen=True)
 class NullSilhouette:
-    """Mean and standard deviation of the silhouette of k-means with `segments` in the references."""
+    """Mean and standard deviation of the silhouette of k-means with `segments` segments in the references."""
 
     segments: int
     mean: float
@@ -31,10 +31,13 @@ class NullSilhouette:
 
 
 def unimodal_quantiles(values: F64) -> tuple[F64, F64]:
-    """Bin edges (BINS + 1,) and cumulative shares (BINS + 1,) of the unimodal density nearest to the values.
+    """Fit the unimodal density nearest to the values.
 
-    The density rises up to a mode and falls after it; among all modes the one with the least squared error to the
-    histogram is taken.
+    The density rises up to a mode and falls after it. The mode with the least squared error to the histogram is
+    used.
+
+    Returns:
+        Bin edges (BINS + 1,) and cumulative shares (BINS + 1,).
     """
     counts, edges = np.histogram(values, bins=BINS)
     share = counts / counts.sum()
@@ -52,14 +55,14 @@ def unimodal_quantiles(values: F64) -> tuple[F64, F64]:
 
 
 class NullReference:
-    """The structureless crowd of the shape of scores Z (n, d), whose columns are principal components."""
+    """Structureless data in the shape of scores Z (n, d), whose columns are principal components."""
 
     def __init__(self, Z: F64) -> None:
         self.shapes = [unimodal_quantiles(Z[:, j]) for j in range(Z.shape[1])]
         self.spread = Z.std(axis=0)
 
     def draw(self, rows: int, generator: np.random.Generator) -> F64:
-        """Scores (rows, d) with mean 0 and the spread of Z."""
+        """Draw scores (rows, d) with mean 0 and the spread of Z."""
         drawn = np.column_stack(
             [np.interp(generator.random(rows), cumulative, edges) for edges, cumulative in self.shapes]
         )
@@ -72,16 +75,16 @@ class NullReference:
 def measure_null_silhouettes(
     Z: F64, segments: Sequence[int], *, references: int, rows: int, silhouette_rows: int, seed: int
 ) -> dict[int, NullSilhouette]:
-    """Silhouette that k-means reaches without structure, for each number of segments."""
+    """Measure the silhouette that k-means reaches without structure, for each number of segments."""
     generator = np.random.default_rng(seed)
     shape = NullReference(Z)
-    found = np.empty((references, len(segments)))
+    silhouettes = np.empty((references, len(segments)))
     for reference in range(references):
         drawn = shape.draw(rows, generator)
         for column, k in enumerate(segments):
             labels = KMeansSegments(k, starts=3, seed=seed + reference).fit(drawn).predict(drawn)
-            found[reference, column] = sampled_silhouette(drawn, labels, silhouette_rows, seed).value
+            silhouettes[reference, column] = sampled_silhouette(drawn, labels, silhouette_rows, seed).value
     return {
-        k: NullSilhouette(k, float(found[:, i].mean()), float(found[:, i].std(ddof=1)))
+        k: NullSilhouette(k, float(silhouettes[:, i].mean()), float(silhouettes[:, i].std(ddof=1)))
         for i, k in enumerate(segments)
     }

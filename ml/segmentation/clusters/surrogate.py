@@ -1,4 +1,4 @@
-"""A small decision tree that says in one screen how a user lands in a segment, and how often it is right."""
+"""Approximate segments by a small decision tree that a reader can follow, and measure how often it is right."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ MOST_ROWS = 20_000
 
 @dataclass(frozen=True)
 class SurrogateTree:
-    """The tree as nested mappings and its fidelity.
+    """The tree as nested mappings, and its fidelity.
 
-    A question is `{"feature", "threshold", "yes", "no"}`, where yes means at most the threshold; an answer is
-    `{"segment", "users", "purity"}`. `fidelity` is the share of users, not seen by the tree, whose segment it
-    tells right; `guess` that of always naming the largest segment.
+    A split is `{"feature", "threshold", "yes", "no"}`, where yes means at most the threshold. A leaf is
+    `{"segment", "users", "purity"}`.
+
+    Attributes:
+        tree: the root of the tree.
+        fidelity: share of held-out users whose segment the tree predicts correctly.
+        guess: share that is correct when the largest segment is always predicted.
     """
 
     tree: dict[str, Any]
@@ -30,40 +34,42 @@ class SurrogateTree:
 
 
 def fit_surrogate(X: F64, names: list[str], segments: I64, leaves: int, minimum_size: int) -> SurrogateTree | None:
-    """Fit a surrogate of so many leaves to raw features X (n_users, n_features) and segment numbers (n_users,).
+    """Fit a tree with at most `leaves` leaves to raw features X (n_users, n_features) and segments (n_users,).
 
-    None if there is nothing to explain: one segment, or one too small to be split for the check of fidelity.
+    Returns:
+        The tree, or None if there is a single segment or a segment is too small for cross-validation.
     """
     step = max(1, len(X) // MOST_ROWS)
     X, segments = X[::step], segments[::step]
-    found, counts = np.unique(segments, return_counts=True)
-    if len(found) < 2 or counts.min() < FOLDS:
+    numbers, counts = np.unique(segments, return_counts=True)
+    if len(numbers) < 2 or counts.min() < FOLDS:
         return None
     tree = DecisionTreeClassifier(
         max_leaf_nodes=leaves, min_samples_leaf=min(minimum_size, len(X) // 10 + 1), random_state=0
     )
-    told = cross_val_predict(tree, X, segments, cv=StratifiedKFold(FOLDS, shuffle=True, random_state=0))
+    predicted = cross_val_predict(tree, X, segments, cv=StratifiedKFold(FOLDS, shuffle=True, random_state=0))
     tree.fit(X, segments)
     return SurrogateTree(
-        tree=_node(tree.tree_, 0, names, found),
-        fidelity=float((told == segments).mean()),
+        tree=_read_node(tree.tree_, 0, names, numbers),
+        fidelity=float((predicted == segments).mean()),
         guess=float(counts.max() / counts.sum()),
     )
 
 
-def _node(tree: Any, node: int, names: list[str], found: I64) -> dict[str, Any]:
+def _read_node(tree: Any, node: int, names: list[str], numbers: I64) -> dict[str, Any]:
+    """Convert a node of the fitted tree; a split whose two leaves agree becomes one leaf."""
     if tree.children_left[node] == tree.children_right[node]:
         shares = tree.value[node][0]
         best = int(np.argmax(shares))
         return {
-            "segment": int(found[best]),
+            "segment": int(numbers[best]),
             "users": int(tree.n_node_samples[node]),
             "purity": float(shares[best] / shares.sum()),
         }
-    yes = _node(tree, tree.children_left[node], names, found)
-    no = _node(tree, tree.children_right[node], names, found)
+    yes = _read_node(tree, tree.children_left[node], names, numbers)
+    no = _read_node(tree, tree.children_right[node], names, numbers)
     if "segment" in yes and "segment" in no and yes["segment"] == no["segment"]:
-        users = yes["users"] + no["users"]  # both answers alike: the question was not needed
+        users = yes["users"] + no["users"]  # both leaves agree, so the split is not needed
         purity = (yes["users"] * yes["purity"] + no["users"] * no["purity"]) / users
         return {"segment": yes["segment"], "users": users, "purity": purity}
     return {

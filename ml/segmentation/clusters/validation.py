@@ -1,4 +1,4 @@
-"""Whether segments predict anything: later outcomes by segment, against random segments of the same sizes."""
+"""Validate segments by later outcomes, compared with random segments of the same sizes."""
 
 from __future__ import annotations
 
@@ -26,10 +26,16 @@ class SegmentOutcome:
 
 @dataclass(frozen=True)
 class PredictiveValidity:
-    """How much of an outcome's variance lies between segments, and between random segments of the same sizes.
+    """Share of an outcome's variance that lies between segments, compared with random segments of the same sizes.
 
-    `explained` is eta squared; `by_chance` and `by_chance_high` are mean and 97.5th percentile over random
-    divisions; `p_value` the share of random divisions that explain as much.
+    Attributes:
+        outcome: name of the outcome.
+        users: number of users.
+        explained: eta squared of the segments.
+        by_chance: mean eta squared over random divisions.
+        by_chance_high: 97.5th percentile over random divisions.
+        p_value: share of random divisions that explain at least as much.
+        segments: mean outcome of each segment.
     """
 
     outcome: str
@@ -42,32 +48,34 @@ class PredictiveValidity:
 
 
 def validate_segments(
-    assigned: pa.Table, outcomes: pa.Table, draws: int, seed: int = 0
+    assignments: pa.Table, outcomes: pa.Table, draws: int, seed: int = 0
 ) -> list[PredictiveValidity]:
-    """Judge segments by what happened after they were formed.
+    """Measure how well segments predict what happened after they were formed.
 
     Args:
-        assigned: `user_id, segment`, formed from data before the period; noise is a segment of its own.
-        outcomes: `user_id` and numeric columns measured in the period; a user who is not in it did nothing: 0.
-        draws: random divisions of the same sizes.
-        seed: of the random divisions.
+        assignments: `user_id, segment`, formed from data before the period; noise counts as a segment of its own.
+        outcomes: `user_id` and numeric columns measured in the period; users who are absent did nothing and count
+            as 0.
+        draws: number of random divisions of the same sizes.
+        seed: seed of the random divisions.
     """
     rows = pc.index_in(
-        assigned.column(USER_ID).cast(pa.string()), value_set=outcomes.column(USER_ID).cast(pa.string())
+        assignments.column(USER_ID).cast(pa.string()), value_set=outcomes.column(USER_ID).cast(pa.string())
     )
-    segments = assigned.column("segment").to_numpy()
-    found = []
+    segments = assignments.column("segment").to_numpy()
+    results = []
     for name in outcomes.column_names:
         if name != USER_ID:
             values = np.nan_to_num(
                 to_floats(pa.chunked_array([outcomes.column(name).combine_chunks().take(rows)]))
             )
-            found.append(_validity(name, values, segments, draws, seed))
-    return found
+            results.append(_measure_validity(name, values, segments, draws, seed))
+    return results
 
 
-def _validity(name: str, values: F64, segments: I64, draws: int, seed: int) -> PredictiveValidity:
-    numbers_, codes = np.unique(segments, return_inverse=True)
+def _measure_validity(name: str, values: F64, segments: I64, draws: int, seed: int) -> PredictiveValidity:
+    """Compare the explained variance of one outcome with that of random divisions."""
+    ids, codes = np.unique(segments, return_inverse=True)
     explained = eta_squared(values, codes)
     generator = np.random.default_rng(seed)
     chance = np.array([eta_squared(values, generator.permutation(codes)) for _ in range(draws)])
@@ -80,14 +88,16 @@ def _validity(name: str, values: F64, segments: I64, draws: int, seed: int) -> P
         p_value=float((1 + (chance >= explained).sum()) / (1 + draws)),
         segments=tuple(
             _mean_outcome(int(segment), values[codes == code])
-            for code, segment in enumerate(numbers_)
+            for code, segment in enumerate(ids)
             if segment != NOISE
         ),
     )
 
 
 def eta_squared(values: F64, codes: I64) -> float:
-    """Eta squared: variance of values (n,) between groups 0..k-1 (n,) over all variance; 0 if there is none."""
+    """Return the variance of values (n,) between groups 0..k-1 (n,) over their total variance, 0 if they are
+    constant.
+    """
     counts = np.bincount(codes)
     means = np.bincount(codes, values) / np.maximum(counts, 1)
     total = float(((values - values.mean()) ** 2).sum())
@@ -95,6 +105,7 @@ def eta_squared(values: F64, codes: I64) -> float:
 
 
 def _mean_outcome(segment: int, values: F64) -> SegmentOutcome:
+    """Return the mean outcome of a segment with its interval."""
     mean = float(values.mean())
     error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
     return SegmentOutcome(segment, len(values), mean, mean - 1.96 * error, mean + 1.96 * error)

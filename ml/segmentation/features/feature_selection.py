@@ -1,7 +1,7 @@
-"""Which features to segment by: those that go with engagement, conversion or each other, and no two of the same.
+"""Select features that are associated with engagement, conversion or each other, and drop redundant ones.
 
-Association is measured by mutual information between quantile bins, tested by its chi-square limit (2·n·MI), and
-the tests of all features are held together by Benjamini and Hochberg's false-discovery rate (JRSS B 57, 1995).
+Association is measured by the mutual information between quantile bins and tested by its chi-square limit
+(2·n·MI). The tests of all features share one false discovery rate (Benjamini and Hochberg, JRSS B 57, 1995).
 """
 
 from __future__ import annotations
@@ -22,21 +22,25 @@ BINS = 6
 class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Keep relevant, non-redundant features.
 
+    With targets, a feature is relevant if it is associated with a target. Features that are associated with
+    another feature are relevant as well, because segments show in features that vary together. If no feature is
+    relevant, all are kept and the choice of clustering decides whether there is structure.
+
     Args:
         names: names of the incoming columns.
+        target_names: names of the target columns.
         false_discovery_rate: expected share of irrelevant features among the kept ones.
-        minimum_information: mutual information in nats below which an association is too weak to be of use,
-        however
-            sure it is.
-        redundant_correlation: absolute rank correlation from which two features tell the same.
-        max_rows: rows of the sample used for the tests.
+        minimum_information: mutual information in nats below which an association is too weak to be useful,
+            however significant it is.
+        redundant_correlation: absolute rank correlation from which two features carry the same information.
+        max_rows: size of the sample used for the tests.
 
-    With targets `y` (n_users, n_targets) a feature is relevant if it goes with a target; features that go with
-    another feature are relevant as well, since a segment shows in features that move together. If nothing is
-    relevant everything is kept, and the test for structure has the word.
-
-    Learned: `kept_` (indices), `information_` and `p_value_` (n_features,) of the strongest association,
-    `partner_` (its other side), `dropped_` ([name, reason]).
+    Attributes:
+        kept_: indices of the kept features.
+        information_: mutual information of each feature's strongest association, (n_features,).
+        p_value_: p-value of that association, (n_features,).
+        partner_: the other side of that association.
+        dropped_: name and reason of each dropped feature.
     """
 
     def __init__(
@@ -57,7 +61,9 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.max_rows = max_rows
 
     def fit(self, X: F64, y: F64 | None = None) -> FeatureSelector:
-        """Learn from X (n_users, n_features), prepared and without missing values, and targets y or None."""
+        """Learn from prepared X (n_users, n_features) without missing values and targets y (n_users, n_targets) or
+        None.
+        """
         step = max(1, len(X) // self.max_rows)
         sample = X[::step]
         targets = np.empty((len(sample), 0)) if y is None else y[::step]
@@ -71,63 +77,65 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if not relevant.any():
             relevant[:] = True
         self.dropped_ = [
-            [name, f"goes with nothing: mutual information {value:.4f} nats at most, p = {p:.2g}"]
+            [name, f"not associated with anything: mutual information at most {value:.4f} nats, p = {p:.2g}"]
             for name, value, p, keep in zip(self.names, information, p_value, relevant, strict=True)
             if not keep
         ]
         kept: list[int] = []
         for j in sorted(np.flatnonzero(relevant), key=lambda j: (-information[j], j)):
-            twin = next((i for i in kept if abs(self.correlation_[i, j]) >= self.redundant_correlation), None)
-            if twin is None:
+            duplicate = next((i for i in kept if abs(self.correlation_[i, j]) >= self.redundant_correlation), None)
+            if duplicate is None:
                 kept.append(int(j))
             else:
-                r = self.correlation_[twin, j]
+                r = self.correlation_[duplicate, j]
                 self.dropped_.append(
-                    [self.names[j], f"tells the same as {self.names[twin]} (rank correlation {r:.2f})"]
+                    [self.names[j], f"redundant with {self.names[duplicate]} (rank correlation {r:.2f})"]
                 )
         self.kept_ = np.array(sorted(kept), dtype=np.int64)
         return self
 
     def _associations(self, X: F64, targets: F64, target_names: list[str]) -> tuple[F64, F64, list[str]]:
-        """Largest information, its p-value (Bonferroni over partners) and its partner, for each feature."""
+        """Return each feature's largest information, its p-value (Bonferroni over partners) and its partner."""
         n, others = X.shape[1], self.names + target_names
         columns = np.column_stack([X, targets])
         between, degrees = mutual_information([quantile_codes(column) for column in columns.T])
         np.fill_diagonal(degrees, 0)
-        degrees[:n, :n][np.abs(self.correlation_) >= self.redundant_correlation] = 0  # a twin proves nothing
+        degrees[:n, :n][np.abs(self.correlation_) >= self.redundant_correlation] = (
+            0  # a redundant feature is no evidence
+        )
         log_p = np.zeros_like(between)
         tested = degrees > 0
         log_p[tested] = chi2.logsf(2 * len(X) * between[tested], degrees[tested])
         information, surest = np.zeros(n), np.zeros(n)
         partner = [""] * n
         for i in np.flatnonzero(tested[:n].any(axis=1)):
-            # p-values of strong associations are all 0; of equal ones the larger information is the stronger
+            # The p-values of strong associations are all 0; among equal ones the larger information is stronger.
             j = min(np.flatnonzero(tested[i]), key=lambda j: (log_p[i, j], -between[i, j]))
             information[i], surest[i], partner[i] = between[i, j], log_p[i, j], others[j]
         tests = max(1, columns.shape[1] - 1)
         return information, np.exp(np.minimum(0.0, surest + np.log(tests))), partner
 
     def transform(self, X: F64) -> F64:
-        """X (n_users, n_features) → (n_users, n_kept)."""
+        """Select the kept columns: X (n_users, n_features) → (n_users, n_kept)."""
         return X[:, self.kept_]
 
     @property
     def kept_names(self) -> list[str]:
-        """Names of the outgoing columns."""
+        """Return the names of the outgoing columns."""
         return [self.names[j] for j in self.kept_]
 
     def get_state(self) -> dict[str, Any]:
-        """State as arrays and plain values."""
+        """Return the learned state as arrays and plain values."""
         return {key[:-1]: value for key, value in vars(self).items() if key.endswith("_")}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Inverse of `get_state`."""
+        """Restore what `get_state` returned."""
         for key, value in state.items():
             setattr(self, f"{key}_", value)
 
 
 def rank_correlations(X: F64) -> F64:
-    """Spearman's correlations (n_features, n_features); 0 where a feature is constant."""
+    """Compute Spearman's correlations (n_features, n_features); constant features have correlation 0."""
     ranks = rankdata(X, axis=0) - (len(X) + 1) / 2
     norms = np.sqrt((ranks**2).sum(axis=0))
     norms[norms == 0] = np.inf
@@ -135,17 +143,22 @@ def rank_correlations(X: F64) -> F64:
 
 
 def quantile_codes(values: F64) -> I64:
-    """Bin number (n,) of each value; up to `BINS` bins of equal counts, equal values in one bin."""
+    """Number each value's quantile bin (n,): at most `BINS` bins of equal counts, with equal values in the same
+    bin.
+    """
     edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
     codes = np.searchsorted(edges, values, side="left")
     return np.unique(codes, return_inverse=True)[1].astype(np.int64)
 
 
 def mutual_information(codes: list[I64]) -> tuple[F64, I64]:
-    """Mutual information in nats of every pair of columns (d, d), and the degrees of freedom of 2·n·MI.
+    """Compute the mutual information in nats of every pair of columns.
 
     Args:
-        codes: of each column (n,), numbered from 0 without gaps. The degrees are those under independence.
+        codes: bin numbers of each column (n,), from 0 without gaps.
+
+    Returns:
+        The information (d, d) and the degrees of freedom of 2·n·MI under independence (d, d).
     """
     levels = np.array([int(column.max()) + 1 for column in codes])
     first = np.concatenate([[0], np.cumsum(levels)[:-1]])
@@ -160,7 +173,7 @@ def mutual_information(codes: list[I64]) -> tuple[F64, I64]:
 
 
 def benjamini_hochberg(p_values: F64, rate: float) -> Bools:
-    """Which hypotheses to reject so that the expected share of false rejections is at most `rate`."""
+    """Mark the hypotheses to reject so that the expected share of false rejections is at most `rate`."""
     order = np.argsort(p_values)
     below = p_values[order] <= rate * np.arange(1, len(p_values) + 1) / len(p_values)
     rejected = np.zeros(len(p_values), dtype=bool)

@@ -1,6 +1,6 @@
-"""The steps between raw features and the space in which segments are sought; each is a scikit-learn transformer.
+"""Scikit-learn transformers that prepare features for clustering.
 
-Every step keeps what it learned in arrays, works on one row as on a million, and tells what it did.
+Each step keeps what it learned in arrays, treats a single row like a million rows, and records what it did.
 """
 
 from __future__ import annotations
@@ -25,15 +25,18 @@ SKEW_FIT_ROWS = 20_000  # the exponent of one feature is stable to ±.02 at this
 
 @persistable
 class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Fill missing values by a rule a feature; drop features with fewer than two distinct values.
+    """Fill missing values by one rule per feature and drop features with fewer than two distinct values.
 
     Args:
         names: names of the incoming columns.
-        rules: shell pattern of names → `median`, `mean`, `zero` or a number; the first match counts, else
-        `median`.
+        rules: shell pattern of names → `median`, `mean`, `zero` or a number. The first matching pattern applies;
+            the default is `median`.
 
-    Learned: `kept_` (indices), `fill_` and `missing_` (value and count of each kept feature), `dropped_`
-    (name and reason of the others).
+    Attributes:
+        kept_: indices of the kept features.
+        fill_: fill value of each kept feature.
+        missing_: number of missing values of each kept feature.
+        dropped_: name and reason of the dropped features.
     """
 
     def __init__(self, names: list[str], rules: Mapping[str, str | float] | None = None) -> None:
@@ -41,7 +44,7 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.rules = rules
 
     def fit(self, X: F64, y: Any = None) -> Imputer:
-        """Learn from X (n_users, n_features); where no feature varies, none is kept."""
+        """Learn from X (n_users, n_features); if no feature varies, none is kept."""
         present = np.isfinite(X)
         counts = present.sum(axis=0)
         low = np.where(present, X, np.inf).min(axis=0, initial=np.inf)
@@ -52,11 +55,12 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             if not varies
         ]
         self.kept_ = np.flatnonzero(low < high)
-        self.fill_ = np.array([self._value(self.names[j], X[present[:, j], j]) for j in self.kept_])
+        self.fill_ = np.array([self._fill_value(self.names[j], X[present[:, j], j]) for j in self.kept_])
         self.missing_ = len(X) - counts[self.kept_]
         return self
 
-    def _value(self, name: str, values: F64) -> float:
+    def _fill_value(self, name: str, values: F64) -> float:
+        """Return the fill value of a feature from its present values."""
         rule = next(
             (rule for pattern, rule in (self.rules or {}).items() if matches_any(name, [pattern])), "median"
         )
@@ -73,24 +77,30 @@ class Imputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return float(rule)
 
     def transform(self, X: F64) -> F64:
-        """X (n_users, n_features) → filled (n_users, n_kept)."""
+        """Fill the kept columns: X (n_users, n_features) → (n_users, n_kept)."""
         X = X[:, self.kept_]
         return np.where(np.isfinite(X), X, self.fill_)
 
     @property
     def kept_names(self) -> list[str]:
-        """Names of the outgoing columns."""
+        """Return the names of the outgoing columns."""
         return [self.names[j] for j in self.kept_]
 
 
 @persistable
 class Winsorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Pull values beyond median ± `limit` robust standard deviations back to that bound.
+    """Clip values beyond median ± `limit` robust standard deviations.
 
     The spread on each side is the median distance of that side's values from the median, so a skewed feature keeps
-    its long side; where half the values are equal, the 1st and 99th percentiles bound it instead.
+    its long tail. Where half of the values are equal, the 1st and 99th percentiles are the bounds.
 
-    Learned: `low_`, `high_` (n_features,), `changed_`: how many values of the fitted table were pulled back.
+    Args:
+        limit: robust standard deviations that are kept on each side.
+
+    Attributes:
+        low_: lower bounds, (n_features,).
+        high_: upper bounds, (n_features,).
+        changed_: number of values of the fitted table that were clipped, (n_features,).
     """
 
     def __init__(self, limit: float = 6.0) -> None:
@@ -110,25 +120,30 @@ class Winsorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _reach(self, distances: F64, tail: float) -> float:
-        """How far from the median one side may go, in the feature's unit."""
+        """Return the kept distance from the median on one side, in the feature's unit."""
         if not len(distances):
             return 0.0
         robust = self.limit * MAD_TO_SD * float(np.median(distances))
         return max(robust, float(tail))
 
     def transform(self, X: F64) -> F64:
-        """Clipped copy of X, same shape."""
+        """Return a clipped copy of X of the same shape."""
         return np.clip(X, self.low_, self.high_)
 
 
 @persistable
 class SkewReducer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Yeo-Johnson transform of features whose skewness is beyond `threshold`; the others pass unchanged.
+    """Apply the Yeo-Johnson transform to features whose absolute skewness exceeds `threshold`.
 
-    The exponent is kept between 0 (logarithm) and 2, so that a feature that is mostly zero is not torn into two
-    heaps that the data do not have. Source: Yeo and Johnson, Biometrika 87 (2000).
+    The exponent is kept between 0 (logarithm) and 2, so that a feature that is mostly zero is not split into two
+    clusters that the data do not have. Source: Yeo and Johnson, Biometrika 87 (2000).
 
-    Learned: `scale_` (typical distance from zero), `exponent_` (n_features,), 1 meaning unchanged.
+    Args:
+        threshold: skewness up to which a feature stays unchanged.
+
+    Attributes:
+        scale_: typical distance from zero, (n_features,).
+        exponent_: exponents, (n_features,), 1 meaning unchanged.
     """
 
     def __init__(self, threshold: float = 1.0) -> None:
@@ -154,7 +169,7 @@ class SkewReducer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: F64) -> F64:
-        """Transformed copy of X, same shape."""
+        """Return a transformed copy of X of the same shape."""
         changed = np.flatnonzero(self.exponent_ != 1.0)
         result = X.copy()
         if len(changed):
@@ -163,7 +178,7 @@ class SkewReducer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _yeo_johnson(X: F64, exponent: F64) -> F64:
-    """Yeo-Johnson transform of X (n, d) with exponents (d,) strictly between 0 and 2, as the search gives."""
+    """Compute the Yeo-Johnson transform of X (n, d) with exponents (d,) strictly between 0 and 2."""
     size = np.log1p(np.abs(X))
     return np.asarray(
         np.where(
@@ -174,7 +189,12 @@ def _yeo_johnson(X: F64, exponent: F64) -> F64:
 
 @persistable
 class Scaler(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Mean 0 and standard deviation 1. Learned: `mean_`, `spread_` (n_features,)."""
+    """Scale features to mean 0 and standard deviation 1.
+
+    Attributes:
+        mean_: means, (n_features,).
+        spread_: standard deviations, (n_features,), infinite for constant features.
+    """
 
     def fit(self, X: F64, y: Any = None) -> Scaler:
         """Learn from X (n_users, n_features)."""
@@ -184,19 +204,30 @@ class Scaler(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: F64) -> F64:
-        """Scaled copy of X, same shape; a feature that winsorising made constant becomes 0."""
+        """Return a scaled copy of X of the same shape; a feature that winsorizing made constant becomes 0."""
         return np.asarray((X - self.mean_) / self.spread_)
 
 
 @persistable
 class Components(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Principal components that carry more variance than chance would (Horn's parallel analysis), at least two.
+    """Keep principal components that carry more variance than chance (Horn's parallel analysis), at least two.
 
-    A component stays if its eigenvalue exceeds the `quantile` of those of the same matrix with every column
-    shuffled by itself. Source: Horn, Psychometrika 30 (1965); Glorfeld (1995) for the quantile.
+    A component is kept if its eigenvalue exceeds the `quantile` of the eigenvalues of the same matrix with every
+    column shuffled independently. Sources: Horn, Psychometrika 30 (1965); Glorfeld (1995) for the quantile.
 
-    Learned: `mean_` (d,), `components_` (n_components, d), `variance_` (n_components,), `kept_variance_`: share of
-    the whole variance that the kept components carry, `eigenvalues_` and `chance_` (d,).
+    Args:
+        quantile: quantile of the shuffled eigenvalues.
+        shuffles: number of shuffled matrices.
+        seed: seed of the shuffles.
+        max_rows: rows of the sample that is shuffled.
+
+    Attributes:
+        mean_: means, (d,).
+        components_: loadings, (n_components, d).
+        variance_: variance of each kept component, (n_components,).
+        kept_variance_: share of the total variance that the kept components carry.
+        eigenvalues_: all eigenvalues, (d,).
+        chance_: quantiles of the shuffled eigenvalues, (d,).
     """
 
     def __init__(self, quantile: float = 0.95, shuffles: int = 20, seed: int = 0, max_rows: int = 20_000) -> None:
@@ -222,7 +253,7 @@ class Components(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         beyond = values > self.chance_
         signal = len(values) if beyond.all() else int(np.argmin(beyond))
         count = min(X.shape[1], max(2, signal))
-        # The sign of a component is free; the largest loading positive makes maps comparable between runs.
+        # The sign of a component is arbitrary; a positive largest loading keeps maps comparable between runs.
         kept = vectors[:, :count].T
         largest = np.abs(kept).argmax(axis=1)
         self.components_ = kept * np.sign(kept[np.arange(count), largest])[:, None]
@@ -231,5 +262,5 @@ class Components(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: F64) -> F64:
-        """X (n_users, d) → scores (n_users, n_components)."""
+        """Project X (n_users, d) onto the components (n_users, n_components)."""
         return np.asarray((X - self.mean_) @ self.components_.T)

@@ -1,4 +1,4 @@
-"""Features of a person of whom only the last openings are known, in the columns of the mart `users`."""
+"""Build segmentation features, in the columns of the mart `users`, from a person's most recent openings."""
 
 from __future__ import annotations
 
@@ -11,25 +11,30 @@ from typing import Any
 def build_recent_features(
     openings: Sequence[tuple[float, str | None]], device: str | None, dayparts: Mapping[str, tuple[int, int]]
 ) -> dict[str, Any]:
-    """What the last openings say; all that is not among the columns is missing, and filled like any missing value.
+    """Summarize the most recent openings as the columns of the mart `users` that they can fill.
+
+    Columns that openings cannot fill are absent, and the imputer fills them like any missing value.
 
     Args:
-        openings: Unix seconds of each opening and the item's category, None where the item has none.
-        device: kind of device, None if unknown.
-        dayparts: first hour and the hour after the last, by name; read in UTC, as where no time zone is known.
+        openings: Unix seconds of each opening and the category of its item, None if the item has none.
+        device: type of device, None if unknown.
+        dayparts: first hour and the hour after the last, by name. Hours are in UTC because no time zone is
+            available.
     """
     categories = [category for _, category in openings if category is not None]
     hours = [dt.datetime.fromtimestamp(at, dt.UTC).hour for at, _ in openings]
-    times = [name for hour in hours for name, bounds in dayparts.items() if _within(hour, *bounds)]
-    found = {"category_shares": _shares(categories), "daypart_shares": _shares(times)}
+    names = [name for hour in hours for name, bounds in dayparts.items() if _contains_hour(hour, *bounds)]
+    features = {"category_shares": _count_shares(categories), "daypart_shares": _count_shares(names)}
     if device is not None:
-        found["device_shares"] = {device: 1.0}
-    return {name: shares for name, shares in found.items() if shares}
+        features["device_shares"] = {device: 1.0}
+    return {name: shares for name, shares in features.items() if shares}
 
 
-def _within(hour: int, begin: int, end: int) -> bool:
+def _contains_hour(hour: int, begin: int, end: int) -> bool:
+    """Return whether the hour lies in [begin, end), which may span midnight."""
     return begin <= hour < end if begin < end else hour >= begin or hour < end
 
 
-def _shares(values: Sequence[str]) -> dict[str, float]:
+def _count_shares(values: Sequence[str]) -> dict[str, float]:
+    """Return the share of each value among all values."""
     return {value: count / len(values) for value, count in Counter(values).items()}

@@ -1,1 +1,1 @@
-"""What a segment is: profile, name, persona, triggers and report."""
+"""Describe segments: profiles, names, personas, triggers and the report."""

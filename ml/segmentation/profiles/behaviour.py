@@ -1,4 +1,4 @@
-"""What the people of a segment do in their sessions: funnel, times, devices, places, trend, and usual sessions."""
+"""Summarize what the users of a segment do in their sessions: funnel, times, devices, places and trend."""
 
 from __future__ import annotations
 
@@ -18,16 +18,27 @@ from ml.segmentation.profiles.vocabulary import mask_disclosable
 
 FUNNEL = ("view", "cart", "checkout", "purchase")
 MIXES = ("daypart", "device_type", "channel", "country")
-MOST_IN_MIX = 5
+MAXIMUM_MIX_VALUES = 5
 TREND_WEEKS = 12
 WEEK_SECONDS = 7 * 86400
-FEWEST_WEEKS = 4  # of activity; below, two halves of it tell no trend
-SIZES_OF_VISIT = {"short": 0.25, "usual": 0.5, "long": 0.75}  # quantile of pages and length
+MINIMUM_WEEKS = 4  # with fewer weeks of activity, two halves show no trend
+SESSION_QUANTILES = {"short": 0.25, "usual": 0.5, "long": 0.75}  # of pages and duration
 
 
 @dataclass(frozen=True)
 class TypicalSession:
-    """A real session near the quartiles of the segment's; `reached` is its last step in the funnel."""
+    """A real session near a quartile of the segment's sessions.
+
+    Attributes:
+        kind: `short`, `usual` or `long`.
+        weekday: local weekday, None if unknown.
+        hour: local hour, None if unknown.
+        device_type: type of device.
+        channel: acquisition channel.
+        pages: page views.
+        minutes: duration.
+        reached: last step of the funnel.
+    """
 
     kind: str
     weekday: str | None
@@ -41,10 +52,17 @@ class TypicalSession:
 
 @dataclass(frozen=True)
 class SegmentBehaviour:
-    """Sessions of one segment in numbers.
+    """Sessions of a segment in numbers.
 
-    `funnel` counts the sessions that came at least so far; `mixes` are shares of sessions by daypart, device,
-    channel and country; `weekly_users` the people who came in each whole week, the latest last.
+    Attributes:
+        sessions: number of sessions.
+        funnel: sessions that came at least as far as each step.
+        mixes: shares of sessions by daypart, device, channel and country.
+        median_pages: median page views, None if unknown.
+        median_minutes: median duration, None if unknown.
+        weekly_users: users who came in each whole week, the latest last.
+        typical: a short, a usual and a long session.
+        triggers: micro-interactions that precede conversion.
     """
 
     sessions: int
@@ -58,14 +76,14 @@ class SegmentBehaviour:
 
     @property
     def trend(self) -> float | None:
-        """Relative change of the weekly users from the earlier half of the weeks to the later; None if unknown."""
+        """Return the relative change of weekly users from the earlier to the later half of the weeks, or None."""
         weeks = self.weekly_users[-(len(self.weekly_users) // 2 * 2) :]
         earlier = sum(weeks[: len(weeks) // 2])
-        return sum(weeks[len(weeks) // 2 :]) / earlier - 1 if len(weeks) >= FEWEST_WEEKS and earlier else None
+        return sum(weeks[len(weeks) // 2 :]) / earlier - 1 if len(weeks) >= MINIMUM_WEEKS and earlier else None
 
     @classmethod
     def from_document(cls, entry: Mapping[str, Any]) -> SegmentBehaviour:
-        """Inverse of `dataclasses.asdict` after a way through JSON."""
+        """Restore what `dataclasses.asdict` made, after it went through JSON."""
         parts = {
             "weekly_users": tuple(entry["weekly_users"]),
             "typical": tuple(TypicalSession(**session) for session in entry["typical"]),
@@ -77,56 +95,63 @@ class SegmentBehaviour:
 def summarize_behaviour(
     sessions: pa.Table, users: pa.Table, segments: I64, hints: Mapping[str, Sequence[str]], minimum_size: int
 ) -> dict[int, SegmentBehaviour]:
-    """Behaviour by segment number, of segments of at least `minimum_size` users.
+    """Summarize the sessions of each segment with at least `minimum_size` users.
 
     Args:
-        sessions: the mart `sessions`: `user_id`, and of `funnel_stage, is_converted, page_views, duration_seconds,
-            started_at, local_started_at, daypart, device_type, channel, country, signals_before_conversion` (a map
-            of counts) what is there.
-        users: `user_id`, and `consents` if places are to be told.
-        segments: of the users (n_users,).
-        hints: purpose of consent → columns that are told only of users who granted it.
-        minimum_size: users that a value of a mix needs, too.
+        sessions: the mart `sessions`: `user_id`, and any of `funnel_stage, is_converted, page_views,
+            duration_seconds, started_at, local_started_at, daypart, device_type, channel, country,
+            signals_before_conversion` (a map of counts).
+        users: `user_id`, and `consents` if columns under `hints` are to be disclosed.
+        segments: segment number of each user, (n_users,).
+        hints: purpose of consent → columns that are disclosed only for users who granted it.
+        minimum_size: users that a segment needs, and users that each value of a mix needs.
+
+    Returns:
+        The behaviour by segment number.
     """
     place = pc.index_in(
         sessions.column(USER_ID).cast(pa.string()), value_set=users.column(USER_ID).cast(pa.string())
     )
     rows = np.asarray(pc.fill_null(place, -1)).astype(np.int64)
     sizes = dict(zip(*(part.tolist() for part in np.unique(segments, return_counts=True)), strict=True))
-    told = {name: mask_disclosable(users, name, hints) for name in MIXES if name in sessions.column_names}
-    weeks, count = _weeks(sessions)
+    disclosable = {name: mask_disclosable(users, name, hints) for name in MIXES if name in sessions.column_names}
+    weeks, count = _number_weeks(sessions)
     segment_of_session = np.where(rows >= 0, segments[rows], NOISE)
-    found = {}
+    behaviours = {}
     for segment, size in sizes.items():
-        own = np.flatnonzero((segment_of_session == segment) & (rows >= 0))
-        if segment != NOISE and size >= minimum_size and len(own):
-            part, people = sessions.take(pa.array(own)), rows[own]
-            mixes = {name: _mix(part.column(name), people, mask, minimum_size) for name, mask in told.items()}
-            found[int(segment)] = SegmentBehaviour(
+        session_rows = np.flatnonzero((segment_of_session == segment) & (rows >= 0))
+        if segment != NOISE and size >= minimum_size and len(session_rows):
+            part, session_users = sessions.take(pa.array(session_rows)), rows[session_rows]
+            mixes = {
+                name: _compute_mix(part.column(name), session_users, mask, minimum_size)
+                for name, mask in disclosable.items()
+            }
+            behaviours[int(segment)] = SegmentBehaviour(
                 sessions=part.num_rows,
-                funnel=_funnel(part) if "funnel_stage" in part.column_names else {},
+                funnel=_count_funnel(part) if "funnel_stage" in part.column_names else {},
                 mixes={name: mix for name, mix in mixes.items() if mix},
                 median_pages=_median(part, "page_views"),
                 median_minutes=_median(part, "duration_seconds", 60.0),
-                weekly_users=_weekly_users(weeks[own], people, count),
-                typical=_typical(part),
+                weekly_users=_count_weekly_users(weeks[session_rows], session_users, count),
+                typical=_select_typical(part),
                 triggers=find_triggers(part),
             )
-    return found
+    return behaviours
 
 
-def _funnel(sessions: pa.Table) -> dict[str, int]:
+def _count_funnel(sessions: pa.Table) -> dict[str, int]:
+    """Count the sessions that came at least as far as each step."""
     stages = pc.index_in(sessions.column("funnel_stage").cast(pa.string()), value_set=pa.array(FUNNEL))
     reached = np.asarray(pc.fill_null(stages, -1))
     return {name: int((reached >= step).sum()) for step, name in enumerate(FUNNEL)}
 
 
-def _mix(column: pa.ChunkedArray, people: I64, told: Bools, minimum_size: int) -> dict[str, float]:
-    """Shares of sessions by value, the largest of the values that enough people have."""
-    counted = pa.table({"value": column, "person": people}).filter(pa.array(told[people])).drop_null()
+def _compute_mix(column: pa.ChunkedArray, people: I64, disclosable: Bools, minimum_size: int) -> dict[str, float]:
+    """Return the shares of sessions by value, largest first, for values that enough users have."""
+    counted = pa.table({"value": column, "person": people}).filter(pa.array(disclosable[people])).drop_null()
     counts = counted.group_by("value").aggregate([("person", "count"), ("person", "count_distinct")])
     counts = counts.filter(pc.greater_equal(counts["person_count_distinct"], minimum_size))
-    counts = counts.sort_by([("person_count", "descending"), ("value", "ascending")]).slice(0, MOST_IN_MIX)
+    counts = counts.sort_by([("person_count", "descending"), ("value", "ascending")]).slice(0, MAXIMUM_MIX_VALUES)
     return {
         str(value): count / counted.num_rows
         for value, count in zip(counts["value"].to_pylist(), counts["person_count"].to_pylist(), strict=True)
@@ -134,6 +159,7 @@ def _mix(column: pa.ChunkedArray, people: I64, told: Bools, minimum_size: int) -
 
 
 def _median(sessions: pa.Table, name: str, unit: float = 1.0) -> float | None:
+    """Return the median of a column in a unit, or None if the column is missing or empty."""
     if name not in sessions.column_names:
         return None
     values = to_floats(sessions.column(name))
@@ -141,8 +167,12 @@ def _median(sessions: pa.Table, name: str, unit: float = 1.0) -> float | None:
     return float(np.median(values)) / unit if len(values) else None
 
 
-def _weeks(sessions: pa.Table) -> tuple[I64, int]:
-    """Whole weeks before the newest session in which each began (n_sessions,), -1 for none, and their number."""
+def _number_weeks(sessions: pa.Table) -> tuple[I64, int]:
+    """Number the whole weeks before the newest session.
+
+    Returns:
+        The week in which each session began (n_sessions,), -1 for none, and the number of weeks.
+    """
     if "started_at" not in sessions.column_names or not sessions.num_rows:
         return np.full(sessions.num_rows, -1, dtype=np.int64), 0
     seconds = np.asarray(sessions.column("started_at").cast(pa.timestamp("s"), safe=False).cast(pa.int64()))
@@ -151,14 +181,14 @@ def _weeks(sessions: pa.Table) -> tuple[I64, int]:
     return np.where(age < count, age, -1).astype(np.int64), count
 
 
-def _weekly_users(weeks: I64, people: I64, count: int) -> tuple[int, ...]:
-    """People who came in each week, the latest last."""
+def _count_weekly_users(weeks: I64, people: I64, count: int) -> tuple[int, ...]:
+    """Count the users who came in each week, the latest week last."""
     visits = np.unique(np.stack([weeks, people])[:, weeks >= 0], axis=1)
     return tuple(np.bincount(visits[0], minlength=count)[::-1].tolist())
 
 
-def _typical(sessions: pa.Table) -> tuple[TypicalSession, ...]:
-    """A short, a usual and a long session, on the usual device at the usual time of day; none without pages."""
+def _select_typical(sessions: pa.Table) -> tuple[TypicalSession, ...]:
+    """Select a short, a usual and a long session on the usual device at the usual daypart; none without pages."""
     columns = [name for name in ("page_views", "duration_seconds") if name in sessions.column_names]
     if "page_views" not in columns or not pc.any(pc.greater(sessions.column("page_views"), 0)).as_py():
         return ()
@@ -171,14 +201,15 @@ def _typical(sessions: pa.Table) -> tuple[TypicalSession, ...]:
     sizes = np.log1p(
         np.column_stack([np.nan_to_num(to_floats(sessions.column(name))) for name in columns]).clip(0)
     )
-    found: dict[int, str] = {}
-    for kind, quantile in SIZES_OF_VISIT.items():
+    kinds: dict[int, str] = {}
+    for kind, quantile in SESSION_QUANTILES.items():
         row = int(np.abs(sizes - np.quantile(sizes, quantile, axis=0)).sum(axis=1).argmin())
-        found.setdefault(row, kind)
-    return tuple(_told(kind, sessions.slice(row, 1).to_pylist()[0]) for row, kind in found.items())
+        kinds.setdefault(row, kind)
+    return tuple(_to_typical(kind, sessions.slice(row, 1).to_pylist()[0]) for row, kind in kinds.items())
 
 
-def _told(kind: str, session: Mapping[str, Any]) -> TypicalSession:
+def _to_typical(kind: str, session: Mapping[str, Any]) -> TypicalSession:
+    """Convert a row of `sessions`."""
     began = session.get("local_started_at") or session.get("started_at")
     return TypicalSession(
         kind=kind,

@@ -1,4 +1,4 @@
-"""Names and profiles of freshly found segments. Segments below the minimum size get a number and no profile."""
+"""Name and describe new segments. Segments below the minimum size keep a number and get no profile."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ from ml.settings.segmentation import SegmentationSettings
 
 @dataclass(frozen=True)
 class ShapingUsers:
-    """The users who shaped the segments: rows, features before scaling (n, d) with names, and segments 0..k-1."""
+    """The users who shaped the segments.
+
+    Attributes:
+        table: their rows.
+        X: features before scaling, (n, d).
+        names: names of the features.
+        labels: segment index 0..k-1 of each user, (n,).
+    """
 
     table: pa.Table
     X: F64
@@ -27,67 +34,77 @@ class ShapingUsers:
 
 
 def describe_segments(
-    found: Segmentation,
+    segmentation: Segmentation,
     table: pa.Table,
     shaping: ShapingUsers,
     settings: SegmentationSettings,
     previous: Segmentation | None,
 ) -> None:
-    """Write names and profiles into the segmentation: sizes count everybody in the table, the rest who shaped it.
+    """Write names and profiles into the segmentation.
 
-    A segment that kept its number keeps its name.
+    Sizes count all users of the table; everything else describes the users who shaped the segments. A segment that
+    kept its number keeps its name.
+
+    Args:
+        segmentation: the segmentation to complete.
+        table: all users.
+        shaping: the users who shaped the segments.
+        settings: the section `segmentation` of the settings.
+        previous: the segmentation of the previous run.
     """
-    everybody = found.assign(table)
-    segments = everybody.column("segment").to_numpy()
-    sizes = {id_: int((segments == id_).sum()) for id_ in found.ids}
-    told = {
+    assignments = segmentation.assign(table)
+    segments = assignments.column("segment").to_numpy()
+    sizes = {id_: int((segments == id_).sum()) for id_ in segmentation.ids}
+    traits_by_segment = {
         id_: compute_traits(shaping.X, shaping.names, shaping.labels == index)
-        for index, id_ in enumerate(found.ids)
+        for index, id_ in enumerate(segmentation.ids)
         if sizes[id_] >= settings.minimum_segment_size
     }
-    found.names = _names(found, told, settings, previous)
+    segmentation.names = _choose_names(segmentation, traits_by_segment, settings, previous)
     texts = select_text_columns(table)
     before = {profile.segment: profile for profile in previous.profiles} if previous else {}
-    found.profiles = []
-    for index, (id_, name) in enumerate(zip(found.ids, found.names, strict=True)):
-        if id_ not in told:
+    segmentation.profiles = []
+    for index, (id_, name) in enumerate(zip(segmentation.ids, segmentation.names, strict=True)):
+        if id_ not in traits_by_segment:
             continue
-        inside, own = segments == id_, shaping.labels == index
+        inside, members = segments == id_, shaping.labels == index
         earlier = before.get(id_)
         history = (*earlier.shares_before, earlier.share) if earlier else ()
-        found.profiles.append(
+        segmentation.profiles.append(
             SegmentProfile(
                 segment=id_,
                 name=name,
                 size=sizes[id_],
                 share=float(inside.mean()),
-                traits=told[id_],
+                traits=traits_by_segment[id_],
                 words=compute_word_shares(
-                    shaping.table, own, texts, settings.minimum_segment_size, settings.hints
+                    shaping.table, members, texts, settings.minimum_segment_size, settings.hints
                 ),
-                interests=compute_interests(shaping.table, own, settings.minimum_segment_size),
-                examples=select_example_users(table, inside, everybody.column(f"membership_{id_}").to_numpy()),
+                interests=compute_interests(shaping.table, members, settings.minimum_segment_size),
+                examples=select_example_users(table, inside, assignments.column(f"membership_{id_}").to_numpy()),
                 shares_before=history[-settings.runs_remembered :],
             )
         )
-    write_personas(found, FeatureLabels(settings.labels))
+    write_personas(segmentation, FeatureLabels(settings.labels))
 
 
-def _names(
-    found: Segmentation,
-    told: dict[int, tuple[Trait, ...]],
+def _choose_names(
+    segmentation: Segmentation,
+    traits_by_segment: dict[int, tuple[Trait, ...]],
     settings: SegmentationSettings,
     previous: Segmentation | None,
 ) -> list[str]:
-    """Last time's name for a segment that kept its number, a new one from its traits for the others."""
-    if not found.has_structure:
-        return [EVERYONE] * len(found.ids)
+    """Reuse the previous name of a segment that kept its number, and derive a new name from the traits of the
+    others.
+    """
+    if not segmentation.has_structure:
+        return [EVERYONE] * len(segmentation.ids)
     old_names = dict(zip(previous.ids, previous.names, strict=True)) if previous else {}
-    names = [old_names.get(id_, "") for id_ in found.ids]
-    for index, id_ in enumerate(found.ids):
-        if id_ not in told:
+    names = [old_names.get(id_, "") for id_ in segmentation.ids]
+    for index, id_ in enumerate(segmentation.ids):
+        if id_ not in traits_by_segment:
             names[index] = names[index] or small_segment_name(id_)
         elif names[index] in ("", EVERYONE, small_segment_name(id_)):
             taken = [*names, *old_names.values(), EVERYONE, NOBODY]
-            names[index] = name_segment(told[id_], settings.words, taken)
+            names[index] = name_segment(traits_by_segment[id_], settings.words, taken)
     return names

@@ -1,4 +1,4 @@
-"""What people say about the segment they are in."""
+"""Count what users say about the segment they are in."""
 
 from __future__ import annotations
 
@@ -11,28 +11,33 @@ from ml.segmentation.features.features import USER_ID
 
 @dataclass(frozen=True)
 class SegmentFeedback:
-    """How many users agree to be in their segment, and how many don't."""
+    """Number of users who agree and who disagree that they belong to the segment."""
 
     agree: int = 0
     disagree: int = 0
 
 
-def count_feedback(feedback: pa.Table, assigned: pa.Table) -> dict[int, SegmentFeedback]:
-    """Agreement by segment number; a user's last word about a segment counts.
+def count_feedback(feedback: pa.Table, assignments: pa.Table) -> dict[int, SegmentFeedback]:
+    """Count agreement by segment number; only a user's latest statement about a segment counts.
 
     Args:
-        feedback: `user_id, segment, agrees` in order of time; `segment` is a number, a name, or null for the own.
-        assigned: `user_id, segment, name` of today. Words about segments that are no more count nowhere.
+        feedback: `user_id, segment, agrees` ordered by time; `segment` is a number, a name, or null for the user's
+            present segment.
+        assignments: present `user_id, segment, name`. Statements about segments that no longer exist are ignored.
     """
-    own = dict(zip(assigned[USER_ID].to_pylist(), assigned["segment"].to_pylist(), strict=True))
-    pairs = assigned.group_by(["segment", "name"]).aggregate([])
-    known = {key: row["segment"] for row in pairs.to_pylist() for key in (row["name"], str(row["segment"]))}
-    last: dict[tuple[str, int], bool] = {}
+    segment_by_user = dict(zip(assignments[USER_ID].to_pylist(), assignments["segment"].to_pylist(), strict=True))
+    pairs = assignments.group_by(["segment", "name"]).aggregate([])
+    number_by_label = {
+        label: row["segment"] for row in pairs.to_pylist() for label in (row["name"], str(row["segment"]))
+    }
+    latest: dict[tuple[str, int], bool] = {}
     for row in feedback.to_pylist():
-        about = own.get(row[USER_ID]) if row["segment"] is None else known.get(row["segment"])
-        if about is not None and row["agrees"] is not None:
-            last[row[USER_ID], about] = row["agrees"]
+        number = (
+            segment_by_user.get(row[USER_ID]) if row["segment"] is None else number_by_label.get(row["segment"])
+        )
+        if number is not None and row["agrees"] is not None:
+            latest[row[USER_ID], number] = row["agrees"]
     counts: dict[int, list[int]] = {}
-    for (_, segment), agrees in last.items():
+    for (_, segment), agrees in latest.items():
         counts.setdefault(segment, [0, 0])[0 if agrees else 1] += 1
     return {segment: SegmentFeedback(*entry) for segment, entry in counts.items()}

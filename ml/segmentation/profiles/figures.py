@@ -1,4 +1,4 @@
-"""Plots of a segmentation as matplotlib figures: the map of users, the choice, sizes, traits and migration."""
+"""Plot a segmentation with matplotlib: map of users, comparison of candidates, sizes, traits and migration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ml.segmentation.clusters.choice import ClusteringCandidate
 from ml.segmentation.profiles.labels import FeatureLabels
 from ml.segmentation.profiles.profiles import SegmentProfile
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart, and four more.
+# Okabe and Ito's colours, which colour-blind readers can distinguish, and four more.
 COLOURS = (
     "#0072B2",
     "#E69F00",
@@ -41,13 +41,13 @@ ALGORITHM_NAMES = {
 
 
 def segment_colour(position: int) -> str:
-    """Colour of the segment at this position of the profiles."""
+    """Return the colour of the segment at this position of the profiles."""
     return COLOURS[position % len(COLOURS)]
 
 
 def plot_user_map(Z: F64, segments: I64, profiles: Sequence[SegmentProfile], seed: int = 0) -> Figure:
-    """Users on the two components that separate the segments most, coloured by segment number (n,)."""
-    figure, axes = _canvas(7.2, 5.2)
+    """Plot users on the two directions that separate the segments most, coloured by segment number (n,)."""
+    figure, axes = _create_axes(7.2, 5.2)
     rows = np.random.default_rng(seed).permutation(len(Z))[:MAP_USERS]
     x, y = separating_plane(Z[rows], segments[rows])
     if (segments[rows] == NOISE).any():
@@ -65,26 +65,26 @@ def plot_user_map(Z: F64, segments: I64, profiles: Sequence[SegmentProfile], see
 
 
 def separating_plane(Z: F64, segments: I64) -> tuple[F64, F64]:
-    """Coordinates (n,), (n,) of Z (n, d) on the plane through the segments' centres with the widest spread."""
+    """Project Z (n, d) onto the plane through the segments' centres with the widest spread; returns (n,), (n,)."""
     if not Z.shape[1]:
         return np.zeros(len(Z)), np.zeros(len(Z))
-    found = np.unique(segments[segments != NOISE])
-    if len(found) < 3 or Z.shape[1] < 3:
+    numbers = np.unique(segments[segments != NOISE])
+    if len(numbers) < 3 or Z.shape[1] < 3:
         return Z[:, 0], Z[:, min(1, Z.shape[1] - 1)]
-    centres = np.stack([Z[segments == segment].mean(axis=0) for segment in found])
+    centres = np.stack([Z[segments == segment].mean(axis=0) for segment in numbers])
     _, _, directions = np.linalg.svd(centres - centres.mean(axis=0), full_matrices=False)
     return Z @ directions[0], Z @ directions[1]
 
 
 def plot_choice(candidates: Sequence[ClusteringCandidate]) -> Figure:
-    """Silhouette and stability of every candidate by number of segments, beside what no structure would reach."""
+    """Plot silhouette and stability of every candidate, with the silhouette of structureless data."""
     figure = Figure(figsize=(9.0, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     for axes, measure, title in (
         (left, "silhouette", "Silhouette"),
-        (right, "bootstrap_stability", "Found again in resamples (adjusted Rand)"),
+        (right, "bootstrap_stability", "Agreement of resamples (adjusted Rand)"),
     ):
-        _bare(axes)
+        _strip_spines(axes)
         for position, (algorithm, label) in enumerate(ALGORITHM_NAMES.items()):
             points = [(c.segments, getattr(c, measure)) for c in candidates if c.algorithm == algorithm]
             if points:
@@ -99,14 +99,14 @@ def plot_choice(candidates: Sequence[ClusteringCandidate]) -> Figure:
             )
         axes.set(title=title, xlabel="segments")
     null = {c.segments: c.null_silhouette for c in candidates if c.algorithm == "kmeans"}
-    left.plot(list(null), list(null.values()), ":", color="grey", label="without structure")
+    left.plot(list(null), list(null.values()), ":", color="grey", label="structureless data")
     left.legend(fontsize=8, frameon=False)
     return figure
 
 
 def plot_sizes(profiles: Sequence[SegmentProfile]) -> Figure:
-    """Users per segment."""
-    figure, axes = _canvas(7.2, 0.6 + 0.4 * len(profiles))
+    """Plot the number of users per segment."""
+    figure, axes = _create_axes(7.2, 0.6 + 0.4 * len(profiles))
     names = [profile.name for profile in profiles]
     axes.barh(names, [p.size for p in profiles], color=[segment_colour(i) for i in range(len(profiles))])
     for position, profile in enumerate(profiles):
@@ -116,13 +116,15 @@ def plot_sizes(profiles: Sequence[SegmentProfile]) -> Figure:
     return figure
 
 
-def plot_traits(profiles: Sequence[SegmentProfile], wording: FeatureLabels, most: int = 20) -> Figure:
-    """Effect sizes of the features that separate segments most: features × segments, green above, brown below."""
+def plot_traits(profiles: Sequence[SegmentProfile], wording: FeatureLabels, maximum_features: int = 20) -> Figure:
+    """Plot the effect sizes of the features that separate segments most: green for more, brown for less."""
     effects = [{trait.feature: trait.effect for trait in profile.traits} for profile in profiles]
-    strongest = {name: max(abs(own[name]) for own in effects) for name in (effects[0] if effects else {})}
-    features = sorted(strongest, key=lambda name: (-strongest[name], name))[:most]
-    figure, axes = _canvas(4.4 + 0.75 * len(profiles), 2.2 + 0.28 * len(features))
-    values = np.array([[own[name] for own in effects] for name in features]).reshape(len(features), len(effects))
+    strongest = {name: max(abs(effect[name]) for effect in effects) for name in (effects[0] if effects else {})}
+    features = sorted(strongest, key=lambda name: (-strongest[name], name))[:maximum_features]
+    figure, axes = _create_axes(4.4 + 0.75 * len(profiles), 2.2 + 0.28 * len(features))
+    values = np.array([[effect[name] for effect in effects] for name in features]).reshape(
+        len(features), len(effects)
+    )
     image = axes.imshow(values, cmap="BrBG", vmin=-2, vmax=2, aspect="auto")
     axes.spines[:].set_visible(False)
     axes.set_yticks(range(len(features)), [wording.label(name) for name in features], fontsize=9)
@@ -134,21 +136,23 @@ def plot_traits(profiles: Sequence[SegmentProfile], wording: FeatureLabels, most
 
 
 def plot_migration(moves: pa.Table, colours: Mapping[int, str]) -> Figure:
-    """Flow of users from last time's segments (left) to the present ones (right); bands are as wide as users.
+    """Plot the flow of users from the previous segments (left) to the present ones (right).
+
+    The width of a band is the number of users.
 
     Args:
-        moves: as from `ml.segmentation.identity.migration`.
-        colours: by number of the segment.
+        moves: the table that `ml.segmentation.clusters.identity.compute_migration` returns.
+        colours: colour by number of the segment.
     """
     rows = moves.to_pylist()
     left = list(dict.fromkeys(row["from_name"] for row in rows))
     arrivals = sorted(rows, key=lambda row: (row["to_segment"] is None, row["to_segment"] or 0))
     right = list(dict.fromkeys(row["to_name"] for row in arrivals))
-    figure, axes = _canvas(8.0, 0.8 + 0.5 * max(len(left), len(right)))
+    figure, axes = _create_axes(8.0, 0.8 + 0.5 * max(len(left), len(right)))
     axes.set_axis_off()
     total = sum(row["users"] for row in rows)
     gap = 0.03 * total
-    starts, ends = _stacked(rows, "from_name", left, gap), _stacked(rows, "to_name", right, gap)
+    starts, ends = _stack_blocks(rows, "from_name", left, gap), _stack_blocks(rows, "to_name", right, gap)
     for side, names, tops in ((0.0, left, dict(starts)), (1.0, right, dict(ends))):
         for name in names:
             size = sum(row["users"] for row in rows if row["from_name" if side == 0.0 else "to_name"] == name)
@@ -174,8 +178,10 @@ def plot_migration(moves: pa.Table, colours: Mapping[int, str]) -> Figure:
     return figure
 
 
-def _stacked(rows: Sequence[Mapping[str, Any]], key: str, names: Sequence[str], gap: float) -> dict[str, float]:
-    """Upper edge of each name's block when the blocks stand on each other, first on top."""
+def _stack_blocks(
+    rows: Sequence[Mapping[str, Any]], key: str, names: Sequence[str], gap: float
+) -> dict[str, float]:
+    """Return the upper edge of each name's block when the blocks are stacked, the first on top."""
     tops, edge = {}, 0.0
     for name in names:
         tops[name] = edge
@@ -183,12 +189,14 @@ def _stacked(rows: Sequence[Mapping[str, Any]], key: str, names: Sequence[str], 
     return tops
 
 
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+def _create_axes(width: float, height: float) -> tuple[Figure, Axes]:
+    """Create a figure with one bare axes."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
-    _bare(axes)
+    _strip_spines(axes)
     return figure, axes
 
 
-def _bare(axes: Axes) -> None:
+def _strip_spines(axes: Axes) -> None:
+    """Remove the upper and right spine."""
     axes.spines[["top", "right"]].set_visible(False)

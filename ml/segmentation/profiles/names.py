@@ -1,4 +1,4 @@
-"""Readable, unique names for segments, by rule from what sets them apart."""
+"""Give segments readable, unique names by rule, from the traits that set them apart."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from ml.segmentation.features.features import matches_any
 from ml.segmentation.profiles.labels import to_words
 from ml.segmentation.profiles.profiles import Trait
 
-WEAK_EFFECT = 0.2  # Cohen's convention for a small effect: below, a trait is not worth a word
-PLACES = ("before", "noun", "after")
+MINIMUM_EFFECT = 0.2  # Cohen's convention for a small effect; weaker traits are not named
+SLOTS = ("before", "noun", "after")
 
 
-def name_segment(found: Sequence[Trait], words: Mapping[str, Mapping[str, str]], taken: Sequence[str]) -> str:
-    """A name such as "Evening phone readers of sport", not among `taken`.
+def name_segment(traits: Sequence[Trait], words: Mapping[str, Mapping[str, str]], taken: Sequence[str]) -> str:
+    """Name a segment, such as "Evening phone readers of sport", with a name that is not in `taken`.
+
+    Each slot takes the strongest trait that has a phrase. A trait that is usual in the segment is preferred to one
+    that is only unusual elsewhere. Features without phrases yield "high x, low y".
 
     Args:
-        found: the segment's traits, strongest first.
-        words: for each place (`before`: adjectives, `noun`: what these people are, `after`: what they like) shell
-            patterns of feature names → phrase, in which `{key}` is what stands after the last `:` of the name; a
-            pattern after "low " names those who have less of the feature than others.
+        traits: the segment's traits, strongest first.
+        words: for each slot (`before`: adjectives, `noun`: what these people are, `after`: what they like) shell
+            patterns of feature names → phrase. In a phrase, `{key}` is replaced by what follows the last `:` of
+            the name. A pattern after "low " matches segments with less of the feature than others.
         taken: names of the other segments.
-
-    A place takes the strongest trait with a phrase, one that is usual in the segment before one that is
-    only unusual elsewhere; features without phrases give "high x, low y".
     """
-    strong = [trait for trait in found if abs(trait.effect) >= WEAK_EFFECT]
-    usual = _largest_keys(found)
+    strong = [trait for trait in traits if abs(trait.effect) >= MINIMUM_EFFECT]
+    usual = _find_largest_keys(traits)
     strong.sort(key=lambda trait: ":" in trait.feature and trait.feature not in usual)
-    phrases: dict[str, list[str]] = {place: [] for place in PLACES}
+    phrases: dict[str, list[str]] = {slot: [] for slot in SLOTS}
     for trait in strong:
-        for place in PLACES:
-            if phrase := _phrase(trait, words.get(place, {})):
-                phrases[place].append(phrase)
+        for slot in SLOTS:
+            if phrase := _find_phrase(trait, words.get(slot, {})):
+                phrases[slot].append(phrase)
     if any(phrases.values()):
         noun = phrases["noun"][0] if phrases["noun"] else words.get("noun", {}).get("otherwise", "visitors")
         for befores in range(1, len(phrases["before"]) + 2):
             for afters in range(1, len(phrases["after"]) + 2):
-                before = _distinct(phrases["before"][:befores])
-                after = _distinct(phrases["after"][:afters])
-                name = " ".join([*before, noun, *([_listed(after)] if after else [])])
+                before = _remove_repeats(phrases["before"][:befores])
+                after = _remove_repeats(phrases["after"][:afters])
+                name = " ".join([*before, noun, *([_join_phrases(after)] if after else [])])
                 name = name[0].upper() + name[1:]
                 if name not in taken:
                     return name
@@ -54,28 +54,30 @@ def name_segment(found: Sequence[Trait], words: Mapping[str, Mapping[str, str]],
     return name
 
 
-def _largest_keys(found: Sequence[Trait]) -> set[str]:
-    """Of the features of each map (`column:key`) the one with the largest mean in the segment."""
+def _find_largest_keys(traits: Sequence[Trait]) -> set[str]:
+    """Return, for each map (`column:key`), the feature with the largest mean in the segment."""
     largest: dict[str, Trait] = {}
-    for trait in found:
+    for trait in traits:
         column = trait.feature.split(":")[0]
         if column not in largest or trait.mean > largest[column].mean:
             largest[column] = trait
     return {trait.feature for trait in largest.values()}
 
 
-def _phrase(trait: Trait, patterns: Mapping[str, str]) -> str:
+def _find_phrase(trait: Trait, patterns: Mapping[str, str]) -> str:
+    """Return the phrase of the first matching pattern, or an empty text."""
     name = trait.feature if trait.effect > 0 else f"low {trait.feature}"
     phrase = next((phrase for pattern, phrase in patterns.items() if matches_any(name, [pattern])), "")
     return phrase.replace("{key}", to_words(trait.feature))
 
 
-def _listed(phrases: Sequence[str]) -> str:
-    """ "of sport", "of travel" → "of sport and travel"."""
+def _join_phrases(phrases: Sequence[str]) -> str:
+    """Join phrases and drop a repeated preposition: "of sport" and "of travel" become "of sport and travel"."""
     first, *rest = phrases
     preposition = first.split(" ")[0] + " "
     return " and ".join([first, *(phrase.removeprefix(preposition) for phrase in rest)])
 
 
-def _distinct(phrases: Sequence[str]) -> list[str]:
+def _remove_repeats(phrases: Sequence[str]) -> list[str]:
+    """Remove repeated phrases, keeping their order."""
     return list(dict.fromkeys(phrases))

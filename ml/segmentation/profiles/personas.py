@@ -1,4 +1,4 @@
-"""A paragraph about the people of a segment, by rule from its profile and their sessions."""
+"""Write a paragraph about the people of a segment, by rule, from its profile and their sessions."""
 
 from __future__ import annotations
 
@@ -11,98 +11,109 @@ from ml.segmentation.profiles.labels import FeatureLabels, join_words
 from ml.segmentation.profiles.profiles import SegmentProfile, Trait
 from ml.segmentation.segmentation import Segmentation
 
-CLEAR_EFFECT = 0.3  # Cohen's d between small (.2) and medium (.5): what a reader would notice
-CLEAR_TREND = 0.05  # relative change of weekly users, below which they are called steady
-MOST_MORE = 3
-MOST_LESS = 2
-MOST_INTERESTS = 3
+CLEAR_EFFECT = 0.3  # Cohen's d, between small (.2) and medium (.5), that a reader would notice
+CLEAR_TREND = 0.05  # relative change of weekly users below which they count as steady
+MAXIMUM_MORE = 3
+MAXIMUM_LESS = 2
+MAXIMUM_INTERESTS = 3
 
 
-def write_persona(profile: SegmentProfile, wording: FeatureLabels) -> str:
-    """One paragraph; says only what the profile and the sessions show."""
-    sentences = [f"{profile.size:,} people, {profile.share:.0%} of all{_trend(profile.behaviour)}."]
+def write_persona(profile: SegmentProfile, labels: FeatureLabels) -> str:
+    """Write one paragraph that states only what the profile and the sessions show."""
+    sentences = [f"{profile.size:,} people, {profile.share:.0%} of all{_describe_trend(profile.behaviour)}."]
     if profile.share < 1:
-        sentences += _trait_sentences(profile.traits, wording)
-    topics = [word.word.replace("_", " ") for word in profile.interests[:MOST_INTERESTS]]
+        sentences += _describe_traits(profile.traits, labels)
+    topics = [word.word.replace("_", " ") for word in profile.interests[:MAXIMUM_INTERESTS]]
     if topics:
         sentences.append(
-            f"They care for {join_words(topics)}{' more than others do' if profile.share < 1 else ' most'}."
+            f"They are interested in {join_words(topics)}{' more than others' if profile.share < 1 else ' most'}."
         )
     if profile.behaviour is not None:
-        sentences += _session_sentences(profile.behaviour)
+        sentences += _describe_sessions(profile.behaviour)
     return " ".join(sentences)
 
 
-def _trend(behaviour: SegmentBehaviour | None) -> str:
+def _describe_trend(behaviour: SegmentBehaviour | None) -> str:
+    """Describe the change of weekly users, or return an empty text if it is unknown."""
     change = behaviour.trend if behaviour else None
     if change is None:
         return ""
     if abs(change) < CLEAR_TREND:
-        return "; about as many come each week as before"
-    return f"; {abs(change):.0%} {'more' if change > 0 else 'fewer'} of them come each week than before"
+        return "; about as many visit each week as before"
+    return f"; {abs(change):.0%} {'more' if change > 0 else 'fewer'} of them visit each week than before"
 
 
-def _trait_sentences(traits: tuple[Trait, ...], wording: FeatureLabels) -> Iterator[str]:
-    more = [trait for trait in traits if trait.effect >= CLEAR_EFFECT][:MOST_MORE]
-    less = [trait for trait in traits if trait.effect <= -CLEAR_EFFECT][:MOST_LESS]
+def _describe_traits(traits: tuple[Trait, ...], labels: FeatureLabels) -> Iterator[str]:
+    """Yield sentences about what the segment does more and less than others."""
+    more = [trait for trait in traits if trait.effect >= CLEAR_EFFECT][:MAXIMUM_MORE]
+    less = [trait for trait in traits if trait.effect <= -CLEAR_EFFECT][:MAXIMUM_LESS]
     if more:
-        yield f"More than others: {'; '.join(_compared(trait, wording) for trait in more)}."
+        yield f"More than others: {'; '.join(_compare_trait(trait, labels) for trait in more)}."
     if less:
-        yield f"Less than others: {'; '.join(_compared(trait, wording) for trait in less)}."
+        yield f"Less than others: {'; '.join(_compare_trait(trait, labels) for trait in less)}."
     if not more and not less:
-        yield "In no feature clearly unlike the others."
+        yield "They do not differ clearly from the others in any feature."
 
 
-def _compared(trait: Trait, wording: FeatureLabels) -> str:
-    here, there = (wording.value(trait.feature, value) for value in (trait.mean, trait.mean_outside))
-    return f"{wording.label(trait.feature)} {here} (others {there})"
+def _compare_trait(trait: Trait, labels: FeatureLabels) -> str:
+    """Describe a trait with its value inside and outside of the segment."""
+    here, there = (labels.value(trait.feature, value) for value in (trait.mean, trait.mean_outside))
+    return f"{labels.label(trait.feature)} {here} (others {there})"
 
 
-def _session_sentences(behaviour: SegmentBehaviour) -> Iterator[str]:
+def _describe_sessions(behaviour: SegmentBehaviour) -> Iterator[str]:
+    """Yield sentences about dayparts, devices, lengths, the funnel and triggers."""
     habits = []
     for name, preposition in (("daypart", "in the"), ("device_type", "on")):
         if name in behaviour.mixes:
             value, share = next(iter(behaviour.mixes[name].items()))
-            habits.append(f"{share:.0%} of visits {preposition} {value}")
+            habits.append(f"{share:.0%} are {preposition} {value}")
     if habits:
-        yield f"They come with {join_words(habits)}."
+        yield f"Of their visits, {join_words(habits)}."
     if behaviour.median_pages and behaviour.median_minutes is not None:
         pages = f"{behaviour.median_pages:.0f} {'page' if behaviour.median_pages == 1 else 'pages'}"
-        yield f"A usual visit has {pages} in {behaviour.median_minutes:.1f} minutes."
+        yield f"A typical visit has {pages} in {behaviour.median_minutes:.1f} minutes."
     if 0 < behaviour.funnel.get("purchase", 0) < behaviour.funnel.get("view", 0):
-        lost = _largest_loss(behaviour.funnel)
+        lost = _describe_largest_loss(behaviour.funnel)
         bought = behaviour.funnel["purchase"] / behaviour.funnel["view"]
         yield f"{bought:.1%} of visits end in a purchase{f'; {lost}' if lost else ''}."
     if behaviour.triggers:
-        told = join_words([f"{describe_signal(t.signal)} (×{t.lift:.1f})" for t in behaviour.triggers[:3]])
-        yield f"Visits convert more often after {told}."
+        signals = join_words([f"{describe_signal(t.signal)} (×{t.lift:.1f})" for t in behaviour.triggers[:3]])
+        yield f"Visits convert more often after {signals}."
 
 
 def describe_signal(name: str) -> str:
-    """A micro-interaction as words: `hover:price` is "hover on price"."""
+    """Write a micro-interaction as words: `hover:price` is "hover on price"."""
     return name.replace(":", " on ").replace("_", " ")
 
 
-def _largest_loss(funnel: dict[str, int]) -> str:
-    """Where most of the visits with something in the cart stop; empty if none does."""
+def _describe_largest_loss(funnel: dict[str, int]) -> str:
+    """Describe the step after the cart at which most visits stop; empty if none does."""
     carts, checkouts, purchases = funnel["cart"], funnel["checkout"], funnel["purchase"]
     if carts - checkouts >= checkouts - purchases:
-        return f"{1 - checkouts / carts:.0%} of carts are left before the checkout" if carts > checkouts else ""
-    return f"{1 - purchases / checkouts:.0%} of checkouts are broken off"
+        return f"{1 - checkouts / carts:.0%} of carts are abandoned before checkout" if carts > checkouts else ""
+    return f"{1 - purchases / checkouts:.0%} of checkouts are abandoned"
 
 
 def write_personas(
-    found: Segmentation,
-    wording: FeatureLabels,
+    segmentation: Segmentation,
+    labels: FeatureLabels,
     behaviours: Mapping[int, SegmentBehaviour] | None = None,
     feedback: Mapping[int, SegmentFeedback] | None = None,
 ) -> None:
-    """Write sessions, feedback and persona into the profiles of a segmentation."""
+    """Write behaviour, feedback and persona into the profiles of a segmentation.
+
+    Args:
+        segmentation: the segmentation to complete.
+        labels: labels of the features.
+        behaviours: behaviour by segment number.
+        feedback: feedback by segment number; without an entry the profile keeps its feedback.
+    """
     behaviours, feedback = behaviours or {}, feedback or {}
-    for index, profile in enumerate(found.profiles):
-        told = replace(
+    for index, profile in enumerate(segmentation.profiles):
+        completed = replace(
             profile,
             behaviour=behaviours.get(profile.segment),
             feedback=feedback.get(profile.segment, profile.feedback),
         )
-        found.profiles[index] = replace(told, persona=write_persona(told, wording))
+        segmentation.profiles[index] = replace(completed, persona=write_persona(completed, labels))

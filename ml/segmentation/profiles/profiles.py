@@ -1,4 +1,4 @@
-"""What a segment is like: size, means, effect sizes against everybody else, words, sessions and examples."""
+"""Profiles of segments: size, means, effect sizes against all other users, words, sessions and examples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ml.segmentation.profiles.feedback import SegmentFeedback
 from ml.segmentation.profiles.vocabulary import WordShare
 
 EXAMPLES = 5
-MOST_TRAITS = 12
+MAXIMUM_TRAITS = 12
 _WORDS = pa.list_(
     pa.struct(
         [("column", pa.string()), ("word", pa.string()), ("share", pa.float64()), ("share_outside", pa.float64())]
@@ -53,7 +53,7 @@ PROFILE_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Trait:
-    """One numeric feature in one segment; `effect` is Cohen's d against the users outside it."""
+    """A numeric feature in a segment; `effect` is Cohen's d against the users outside of it."""
 
     feature: str
     mean: float
@@ -63,7 +63,22 @@ class Trait:
 
 @dataclass(frozen=True)
 class SegmentProfile:
-    """One segment, described; `shares_before` are its shares in the runs before, the latest last."""
+    """Description of a segment.
+
+    Attributes:
+        segment: number of the segment.
+        name: name of the segment.
+        size: number of users.
+        share: share of all users.
+        traits: numeric features, strongest effect first.
+        words: words that are more frequent in the segment than outside.
+        examples: ids of example users.
+        interests: categories and tags that the segment prefers.
+        shares_before: shares in previous runs, the latest last.
+        persona: a paragraph about the people of the segment.
+        behaviour: what they do in their sessions.
+        feedback: what they say about the segment.
+    """
 
     segment: int
     name: str
@@ -80,7 +95,7 @@ class SegmentProfile:
 
     @classmethod
     def from_document(cls, entry: Mapping[str, Any]) -> SegmentProfile:
-        """Inverse of `dataclasses.asdict` after a way through JSON."""
+        """Restore what `dataclasses.asdict` made, after it went through JSON."""
         parts = {
             "traits": tuple(Trait(**trait) for trait in entry["traits"]),
             "words": tuple(WordShare(**word) for word in entry["words"]),
@@ -94,7 +109,9 @@ class SegmentProfile:
 
 
 def compute_traits(X: F64, names: list[str], inside: Bools) -> tuple[Trait, ...]:
-    """Every feature of X (n_users, n_features), strongest effect first; `inside` (n_users,) marks the segment."""
+    """Compare every feature of X (n_users, n_features) inside and outside the segment that `inside` (n_users,)
+    marks.
+    """
     if not inside.any() or inside.all():
         means = X.mean(axis=0)
         return tuple(Trait(name, float(m), float(m), 0.0) for name, m in zip(names, means, strict=True))
@@ -102,26 +119,26 @@ def compute_traits(X: F64, names: list[str], inside: Bools) -> tuple[Trait, ...]
     mean, outside = a.mean(axis=0), b.mean(axis=0)
     pooled = np.sqrt((len(a) * a.var(axis=0) + len(b) * b.var(axis=0)) / max(1, len(X) - 2))
     effect = np.divide(mean - outside, pooled, out=np.zeros_like(mean), where=pooled > 0)
-    found = [
+    traits = [
         Trait(name, float(m), float(o), float(e))
         for name, m, o, e in zip(names, mean, outside, effect, strict=True)
     ]
-    return tuple(sorted(found, key=lambda trait: (-abs(trait.effect), trait.feature)))
+    return tuple(sorted(traits, key=lambda trait: (-abs(trait.effect), trait.feature)))
 
 
-def select_example_users(table: pa.Table, inside: Bools, closeness: F64) -> tuple[str, ...]:
-    """Ids of up to `EXAMPLES` members with the surest membership."""
+def select_example_users(table: pa.Table, inside: Bools, membership: F64) -> tuple[str, ...]:
+    """Return the ids of up to `EXAMPLES` members with the highest membership."""
     members = np.flatnonzero(inside)
-    best = members[np.argsort(-closeness[members], kind="stable")[:EXAMPLES]]
+    best = members[np.argsort(-membership[members], kind="stable")[:EXAMPLES]]
     return tuple(str(user) for user in table.column(USER_ID).take(pa.array(best)).to_pylist())
 
 
 def build_profile_table(profiles: Sequence[SegmentProfile]) -> pa.Table:
-    """The mart `segment_profiles`: one row per described segment, without example users; `behaviour` is JSON."""
+    """Build the mart `segment_profiles`, without example users; `behaviour` is a JSON text."""
     rows = [
         {
             **asdict(profile),
-            "traits": [asdict(trait) for trait in profile.traits[:MOST_TRAITS]],
+            "traits": [asdict(trait) for trait in profile.traits[:MAXIMUM_TRAITS]],
             "behaviour": json.dumps(asdict(profile.behaviour)) if profile.behaviour else None,
             **asdict(profile.feedback),
         }

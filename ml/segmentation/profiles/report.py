@@ -1,4 +1,4 @@
-"""One HTML file a marketer can read: who the segments are, how sure that is, and how it was found."""
+"""Write one HTML file for marketers: who the segments are, how reliable they are, and how they were learned."""
 
 from __future__ import annotations
 
@@ -38,7 +38,12 @@ SPARKLINE = (120.0, 26.0)  # width and height in CSS pixels
 
 @dataclass(frozen=True)
 class ReportSupplement:
-    """What a report can show beside the segmentation itself, each part if it is known."""
+    """What a report can show in addition to the segmentation.
+
+    Attributes:
+        moves: users who moved between segments since the previous run.
+        validity: how well the segments predict later outcomes.
+    """
 
     moves: pa.Table | None = None
     validity: Sequence[PredictiveValidity] = ()
@@ -46,17 +51,24 @@ class ReportSupplement:
 
 def write_report(
     file: Path,
-    found: Segmentation,
+    segmentation: Segmentation,
     table: pa.Table,
     settings: SegmentationSettings,
-    evidence: ReportSupplement | None = None,
+    supplement: ReportSupplement | None = None,
 ) -> None:
-    """Write the report of a segmentation of `table`; the file needs no other.
+    """Write a self-contained report of a segmentation of `table`.
 
-    Segments too small to have a profile are counted but not described.
+    Segments that are too small to have a profile are counted but not described.
+
+    Args:
+        file: file to write.
+        segmentation: the segmentation.
+        table: the users to report on.
+        settings: the section `segmentation` of the settings.
+        supplement: what else to show.
     """
-    evidence = evidence or ReportSupplement()
-    wording = FeatureLabels(settings.labels)
+    supplement = supplement or ReportSupplement()
+    labels = FeatureLabels(settings.labels)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -65,32 +77,32 @@ def write_report(
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "label": wording.label,
+        "label": labels.label,
         "number": format_number,
-        "readable": to_words,
+        "words": to_words,
         "signal": describe_signal,
     }
-    colours = {profile.segment: segment_colour(place) for place, profile in enumerate(found.profiles)}
-    segments = found.assign(table).column("segment").to_numpy()
-    moves = _told_moves(evidence.moves, settings.minimum_segment_size)
-    figures = {"map": (plot_user_map(found.scores(table), segments, found.profiles), "png")}
-    if len(found.profiles) > 1:
-        figures["traits"] = (plot_traits(found.profiles, wording), "svg")
-    if found.candidates:
-        figures["choice"] = (plot_choice(found.candidates), "svg")
+    colours = {profile.segment: segment_colour(place) for place, profile in enumerate(segmentation.profiles)}
+    segments = segmentation.assign(table).column("segment").to_numpy()
+    moves = _select_large_moves(supplement.moves, settings.minimum_segment_size)
+    figures = {"map": (plot_user_map(segmentation.scores(table), segments, segmentation.profiles), "png")}
+    if len(segmentation.profiles) > 1:
+        figures["traits"] = (plot_traits(segmentation.profiles, labels), "svg")
+    if segmentation.candidates:
+        figures["choice"] = (plot_choice(segmentation.candidates), "svg")
     if moves:
         figures["migration"] = (plot_migration(moves, colours), "svg")
     html = environment.get_template(TEMPLATE).render(
-        found=found,
+        segmentation=segmentation,
         users=table.num_rows,
-        cards=[_card(profile, wording, colours) for profile in found.profiles],
+        cards=[_build_card(profile, labels, colours) for profile in segmentation.profiles],
         colours={**colours, NOISE: NOISE_COLOUR},
-        names={**dict(zip(found.ids, found.names, strict=True)), NOISE: "No segment"},
-        hidden=len(found.ids) - len(found.profiles),
+        names={**dict(zip(segmentation.ids, segmentation.names, strict=True)), NOISE: "No segment"},
+        hidden=len(segmentation.ids) - len(segmentation.profiles),
         minimum_size=settings.minimum_segment_size,
-        value=wording.value,
-        funnel=_funnel(found.profiles),
-        validity=evidence.validity,
+        value=labels.value,
+        funnel=_build_funnel(segmentation.profiles),
+        validity=supplement.validity,
         moves=moves.to_pylist() if moves else [],
         pictures={name: encode_figure(figure, format_) for name, (figure, format_) in figures.items()},
     )
@@ -98,42 +110,42 @@ def write_report(
     file.write_text(html, encoding="utf-8")
 
 
-def _told_moves(moves: pa.Table | None, minimum_size: int) -> pa.Table | None:
-    """Moves of enough people to be told; None if there are none."""
-    told = moves.filter(pc.greater_equal(moves["users"], minimum_size)) if moves else None
-    return told if told and told.num_rows else None
+def _select_large_moves(moves: pa.Table | None, minimum_size: int) -> pa.Table | None:
+    """Return the moves of enough people to be disclosed, or None if there are none."""
+    large = moves.filter(pc.greater_equal(moves["users"], minimum_size)) if moves else None
+    return large if large and large.num_rows else None
 
 
-def _card(profile: SegmentProfile, wording: FeatureLabels, colours: dict[int, str]) -> dict[str, Any]:
-    """A profile with what its card draws."""
+def _build_card(profile: SegmentProfile, labels: FeatureLabels, colours: dict[int, str]) -> dict[str, Any]:
+    """Return a profile with what its card draws."""
     return {
         "profile": profile,
         "colour": colours[profile.segment],
         "bars": [
             {
-                "label": wording.label(trait.feature),
-                "here": wording.value(trait.feature, trait.mean),
-                "there": wording.value(trait.feature, trait.mean_outside),
+                "label": labels.label(trait.feature),
+                "here": labels.value(trait.feature, trait.mean),
+                "there": labels.value(trait.feature, trait.mean_outside),
                 "effect": trait.effect,
                 "width": 50 * min(abs(trait.effect), 3.0) / 3.0,
             }
             for trait in profile.traits[: TRAITS_SHOWN if profile.share < 1 else 0]
         ],
-        "words": [word for word in profile.words if word.column not in _told_elsewhere(profile)],
-        "weeks": _sparkline(profile.behaviour.weekly_users) if profile.behaviour else "",
+        "words": [word for word in profile.words if word.column not in _find_shown_columns(profile)],
+        "weeks": _draw_sparkline(profile.behaviour.weekly_users) if profile.behaviour else "",
     }
 
 
-def _told_elsewhere(profile: SegmentProfile) -> set[str]:
-    """Columns that the card tells as interests or visits."""
+def _find_shown_columns(profile: SegmentProfile) -> set[str]:
+    """Return the columns that the card already shows as interests or visits."""
     return {
         *(profile.behaviour.mixes if profile.behaviour else ()),
         *(["top_category"] if profile.interests else []),
     }
 
 
-def _sparkline(values: Sequence[int]) -> str:
-    """Points of an SVG polyline from left to right, 0 at the bottom; empty for fewer than two values."""
+def _draw_sparkline(values: Sequence[int]) -> str:
+    """Return the points of an SVG polyline, 0 at the bottom; empty for fewer than two values."""
     if len(values) < 2:
         return ""
     width, height = SPARKLINE
@@ -144,34 +156,34 @@ def _sparkline(values: Sequence[int]) -> str:
     )
 
 
-def _funnel(profiles: Sequence[SegmentProfile]) -> list[dict[str, Any]]:
-    """Of each segment with a funnel: share of visits that reach each step, bar's width in %, and loss."""
-    told = [p for p in profiles if p.behaviour and p.behaviour.funnel.get("cart")]
+def _build_funnel(profiles: Sequence[SegmentProfile]) -> list[dict[str, Any]]:
+    """Return the funnel of each segment that has one: share of visits, bar width in % and loss."""
+    funnel_profiles = [p for p in profiles if p.behaviour and p.behaviour.funnel.get("cart")]
     shares = {
         p.segment: [p.behaviour.funnel[step] / p.behaviour.funnel["view"] for step in FUNNEL]
-        for p in told
+        for p in funnel_profiles
         if p.behaviour
     }
-    largest = [max((own[step] for own in shares.values()), default=0.0) for step in range(len(FUNNEL))]
+    largest = [max((steps[step] for steps in shares.values()), default=0.0) for step in range(len(FUNNEL))]
     return [
         {
             "profile": profile,
             "steps": [
                 {
-                    "share": own[step],
-                    "width": 100 * own[step] / largest[step] if largest[step] else 0.0,
-                    "lost": 1 - own[step] / own[step - 1] if step and own[step - 1] else None,
+                    "share": steps[step],
+                    "width": 100 * steps[step] / largest[step] if largest[step] else 0.0,
+                    "lost": 1 - steps[step] / steps[step - 1] if step and steps[step - 1] else None,
                 }
                 for step in range(len(FUNNEL))
             ],
         }
-        for profile in told
-        for own in [shares[profile.segment]]
+        for profile in funnel_profiles
+        for steps in [shares[profile.segment]]
     ]
 
 
 def encode_figure(figure: Figure, format_: str) -> str:
-    """A figure as a `data:` address."""
+    """Encode a figure as a `data:` URL."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format=format_, dpi=130)
     media = "image/svg+xml" if format_ == "svg" else f"image/{format_}"

@@ -1,4 +1,4 @@
-"""Words that set a segment apart: what its users are labelled with, and what they care for."""
+"""Find words that set a segment apart: the labels and the interests of its users."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import pyarrow.compute as pc
 from ml.arrays import Bools
 from ml.segmentation.features.features import USER_ID, flatten_map, matches_any, to_floats
 
-MOST_WORDS = 8
-MOST_INTERESTS = 6
-CLEAR_DIFFERENCE = 0.05  # of the shares inside and outside; below, a word sets nobody apart
-CLEAR_LIFT = 1.2  # of an interest's mean share inside over outside; below, everybody shares it
+MAXIMUM_WORDS = 8
+MAXIMUM_INTERESTS = 6
+CLEAR_DIFFERENCE = 0.05  # between the shares inside and outside; a smaller one sets nobody apart
+CLEAR_LIFT = 1.2  # an interest's mean share inside over outside; with less, everybody shares it
 CONSENTS = "consents"
 INTERESTS = ("category_affinities", "tag_affinities")
 
 
 @dataclass(frozen=True)
 class WordShare:
-    """How much of a word there is in the segment and outside.
+    """Share of a word in the segment and outside.
 
-    Of a text column the share is that of the users who have the word; of a map of affinities the users' mean.
+    For a text column the share counts the users who have the word; for a map of affinities it is the users' mean.
     """
 
     column: str
@@ -36,63 +36,68 @@ class WordShare:
 def compute_word_shares(
     table: pa.Table, inside: Bools, columns: list[str], minimum_size: int, hints: Mapping[str, Sequence[str]]
 ) -> tuple[WordShare, ...]:
-    """Words of text or list columns that are more frequent in the segment than outside, largest difference first.
+    """Return words of text or list columns that are more frequent in the segment, largest difference first.
 
-    A word is told if `minimum_size` users have it. Columns under `hints` count only users who granted the purpose.
+    A word is reported if at least `minimum_size` users have it. Columns under `hints` count only users who granted
+    the purpose.
     """
-    found: list[WordShare] = []
+    words: list[WordShare] = []
     for column in columns:
-        known = mask_disclosable(table, column, hints)
-        members = int((known & inside).sum())
-        here = _frequencies(table, column, pa.array(known & inside))
-        there = _frequencies(table, column, pa.array(known & ~inside))
-        found += [
+        disclosable = mask_disclosable(table, column, hints)
+        members = int((disclosable & inside).sum())
+        here = _compute_frequencies(table, column, pa.array(disclosable & inside))
+        there = _compute_frequencies(table, column, pa.array(disclosable & ~inside))
+        words += [
             WordShare(column, word, share, there.get(word, 0.0))
             for word, share in here.items()
             if share - there.get(word, 0.0) >= CLEAR_DIFFERENCE and share * members >= minimum_size
         ]
-    return tuple(sorted(found, key=_by_difference)[:MOST_WORDS])
+    return tuple(sorted(words, key=_sort_key)[:MAXIMUM_WORDS])
 
 
 def compute_interests(table: pa.Table, inside: Bools, minimum_size: int) -> tuple[WordShare, ...]:
-    """Categories and tags that the segment cares for more than others do, largest difference of mean shares first.
+    """Return categories and tags that the segment prefers, largest difference of mean shares first.
 
-    An interest is told if `minimum_size` users of the segment have it.
+    An interest is reported if at least `minimum_size` users of the segment have it.
     """
-    found: list[WordShare] = []
+    words: list[WordShare] = []
     for column in INTERESTS:
         if column in table.column_names and inside.any():
-            found += sorted(_affinities(table.column(column), column, inside, minimum_size), key=_by_difference)[
-                :MOST_INTERESTS
-            ]
-    return tuple(found)
+            words += sorted(
+                _compute_affinities(table.column(column), column, inside, minimum_size), key=_sort_key
+            )[:MAXIMUM_INTERESTS]
+    return tuple(words)
 
 
-def _affinities(column: pa.ChunkedArray, name: str, inside: Bools, minimum_size: int) -> list[WordShare]:
+def _compute_affinities(column: pa.ChunkedArray, name: str, inside: Bools, minimum_size: int) -> list[WordShare]:
+    """Return the preferred keys of a map of affinities."""
     rows, keys, items = flatten_map(column)
     encoded = keys.dictionary_encode()
     words, codes = encoded.dictionary.to_pylist(), np.asarray(encoded.indices)
     values = np.nan_to_num(to_floats(pa.chunked_array([items])))
-    there = np.asarray(column.is_valid())
-    own = inside[rows]
-    users = np.bincount(codes[own & (values > 0)], minlength=len(words))
-    share = np.bincount(codes[own], values[own], len(words)) / max(1, int((inside & there).sum()))
-    outside = np.bincount(codes[~own], values[~own], len(words)) / max(1, int((~inside & there).sum()))
-    told = (users >= minimum_size) & (share > CLEAR_LIFT * outside)
-    return [WordShare(name, words[i], float(share[i]), float(outside[i])) for i in np.flatnonzero(told)]
+    has_map = np.asarray(column.is_valid())
+    is_inside = inside[rows]
+    users = np.bincount(codes[is_inside & (values > 0)], minlength=len(words))
+    share = np.bincount(codes[is_inside], values[is_inside], len(words)) / max(1, int((inside & has_map).sum()))
+    outside = np.bincount(codes[~is_inside], values[~is_inside], len(words)) / max(
+        1, int((~inside & has_map).sum())
+    )
+    reported = (users >= minimum_size) & (share > CLEAR_LIFT * outside)
+    return [WordShare(name, words[i], float(share[i]), float(outside[i])) for i in np.flatnonzero(reported)]
 
 
 def mask_disclosable(table: pa.Table, column: str, hints: Mapping[str, Sequence[str]]) -> Bools:
-    """Of which users (n,) the column may be told: who somebody is only of those who granted the purpose for it.
+    """Mark the users (n,) for whom a column may be disclosed.
 
-    Where the table has no `consents`, such a column is told of nobody.
+    A column under `hints` may be disclosed only for users who granted its purpose. Without a column `consents` in
+    the table, such a column is disclosed for nobody.
     """
     purpose = next((purpose for purpose, patterns in hints.items() if matches_any(column, patterns)), None)
     return np.ones(table.num_rows, dtype=bool) if purpose is None else mask_granted(table, purpose)
 
 
 def mask_granted(table: pa.Table, purpose: str) -> Bools:
-    """Which users (n,) granted a purpose; nobody where the table does not say."""
+    """Mark the users (n,) who granted a purpose; nobody if the table does not say."""
     allowed = np.zeros(table.num_rows, dtype=bool)
     if CONSENTS in table.column_names and table.num_rows:
         lists = table.column(CONSENTS).combine_chunks()
@@ -102,23 +107,25 @@ def mask_granted(table: pa.Table, purpose: str) -> Bools:
 
 
 def select_text_columns(table: pa.Table) -> list[str]:
-    """Columns of words that can describe a segment: text or lists of text, but no column of ids."""
-    found = []
+    """Return the columns whose words can describe a segment: text or lists of text, but no ids."""
+    names = []
     for field_ in table.schema:
         type_ = field_.type.value_type if pa.types.is_list(field_.type) else field_.type
         if pa.types.is_dictionary(type_):
             type_ = type_.value_type
         is_text = pa.types.is_string(type_) or pa.types.is_large_string(type_)
         if is_text and field_.name not in (USER_ID, CONSENTS) and not field_.name.endswith("_id"):
-            found.append(field_.name)
-    return found
+            names.append(field_.name)
+    return names
 
 
-def _by_difference(word: WordShare) -> tuple[float, str, str]:
+def _sort_key(word: WordShare) -> tuple[float, str, str]:
+    """Sort words by descending difference, then by column and word."""
     return (word.share_outside - word.share, word.column, word.word)
 
 
-def _frequencies(table: pa.Table, column: str, mask: pa.Array) -> dict[str, float]:
+def _compute_frequencies(table: pa.Table, column: str, mask: pa.Array) -> dict[str, float]:
+    """Return the share of the marked users who have each value."""
     values = table.column(column).filter(mask)
     users = len(values)
     if pa.types.is_list(values.type):

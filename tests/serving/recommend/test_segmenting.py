@@ -1,4 +1,4 @@
-"""Segments in the service: of people that training knew, and of those that came after it."""
+"""Segments in the service, of people in the training data and of people who came later."""
 
 from __future__ import annotations
 
@@ -40,29 +40,29 @@ def segmentation(tmp_path_factory: pytest.TempPathFactory) -> tuple[Segmentation
         update={"algorithms": ["kmeans"], "segments_max": 3, "starts": 2, "null_references": 3, "resamples": 2}
     )
     evidence = settings.evidence.model_copy(update={"column": ""})
-    found = fit_segmentation(readers(), settings.model_copy(update={"choice": quick, "evidence": evidence}))
+    fitted = fit_segmentation(readers(), settings.model_copy(update={"choice": quick, "evidence": evidence}))
     folder = tmp_path_factory.mktemp("model") / "segmentation"
-    found.save(folder)
-    return found, folder
+    fitted.save(folder)
+    return fitted, folder
 
 
 @pytest.fixture
 def client(start, home, segmentation):
-    found, folder = segmentation
+    fitted, folder = segmentation
     users = readers().slice(0, 2)
-    users = users.append_column("segment", pa.array([*found.assign(users)["name"].to_pylist()[:1], None]))
+    users = users.append_column("segment", pa.array([*fitted.assign(users)["name"].to_pylist()[:1], None]))
     publish(home.published, users=users, files={"segmentation": folder})
     with TestClient(application(Tessera(start, seed=1)), raise_server_exceptions=False) as client:
         yield client
 
 
 def test_somebody_whom_training_knew_gets_what_training_gave(client, segmentation):
-    told = client.get("/v1/users/ann").json()
+    answer = client.get("/v1/users/ann").json()
     expected = segmentation[0].assign(readers().slice(0, 1)).to_pylist()[0]
     profile = next(p for p in segmentation[0].profiles if p.segment == expected["segment"])
-    assert (told["segment"], told["persona"]) == (expected["name"], profile.persona)
-    assert told["memberships"][told["segment"]] == pytest.approx(expected[f"membership_{expected['segment']}"])
-    assert sum(told["memberships"].values()) == pytest.approx(1.0)
+    assert (answer["segment"], answer["persona"]) == (expected["name"], profile.persona)
+    assert answer["memberships"][answer["segment"]] == pytest.approx(expected[f"membership_{expected['segment']}"])
+    assert sum(answer["memberships"].values()) == pytest.approx(1.0)
 
 
 def test_somebody_unknown_at_training_is_segmented_by_what_was_opened(client, segmentation):
@@ -80,5 +80,5 @@ def test_who_has_no_segment_by_consent_or_by_choice_is_given_none(client):
     assert client.get("/v1/users/bob").json()["segment"] is None
     client.post("/v1/events", json={"events": [{"event_type": "page_view", "user_id": "eve", "item_id": "i1"}]})
     client.put("/v1/users/eve/preferences", json={"opt_out": True})
-    told = client.get("/v1/users/eve").json()
-    assert (told["segment"], told["memberships"], told["is_personalized"]) == (None, {}, False)
+    answer = client.get("/v1/users/eve").json()
+    assert (answer["segment"], answer["memberships"], answer["is_personalized"]) == (None, {}, False)

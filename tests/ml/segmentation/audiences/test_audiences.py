@@ -49,7 +49,7 @@ def build(log: pa.Table, users: pa.Table = USERS, **options: float) -> Audience:
     return build_audience("spring", users, list("ABCD"), contacts=log, settings=SETTINGS, now=NOW, **options)
 
 
-def test_only_who_consents_is_written_to_and_gets_the_own_strategy() -> None:
+def test_only_consenting_users_are_contacted_each_with_their_strategy() -> None:
     audience = build(contacts())
     assert audience.table.select(["user_id", "strategy", "language"]).to_pylist() == [
         {"user_id": "ann", "strategy": "A", "language": "de"},
@@ -72,12 +72,12 @@ def test_a_quiet_period_and_the_cap_leave_people_out() -> None:
     }
 
 
-def test_a_longer_exclusion_can_be_asked_for() -> None:
+def test_a_longer_exclusion_can_be_requested() -> None:
     assert build(contacts(("ann", 6)), exclude_contacted_days=7).table["user_id"].to_pylist() == ["cem", "dia"]
     assert build(contacts(("ann", 6)), exclude_contacted_days=5).table.num_rows == 3
 
 
-def test_who_was_held_out_was_not_contacted() -> None:
+def test_a_user_who_was_held_out_counts_as_not_contacted() -> None:
     assert build(contacts(("ann", 1), held_out=True)).table.num_rows == 3
 
 
@@ -104,7 +104,7 @@ def test_the_same_people_are_held_out_every_time(tmp_path: Path) -> None:
     assert sum(logged["is_held_out"].to_pylist()) == len(made[0].held_out)
 
 
-def test_without_the_consent_column_nobody_is_written_to() -> None:
+def test_without_the_consent_column_nobody_is_contacted() -> None:
     with pytest.raises(ValueError, match="has_personalization_consent"):
         build_audience(
             "x",
@@ -122,8 +122,8 @@ def test_without_the_consent_column_nobody_is_written_to() -> None:
         (12, "UTC", "2026-07-15T12:00"),
         (21, "UTC", "2026-07-16T08:00"),
         (7, "UTC", "2026-07-15T08:00"),
-        (20, "Europe/Berlin", "2026-07-16T06:00"),  # 22 there; 8 the next morning there
-        (12, "America/Los_Angeles", "2026-07-15T15:00"),  # 5 there
+        (20, "Europe/Berlin", "2026-07-16T06:00"),  # 22:00 there; sent at 8:00 the next morning
+        (12, "America/Los_Angeles", "2026-07-15T15:00"),  # 5:00 there
         (12, "Nowhere/At_All", "2026-07-15T12:00"),
     ],
 )
@@ -144,15 +144,17 @@ def test_nothing_is_sent_in_the_quiet_hours_of_the_user(hour: int, zone: str, ex
         ([(21, 8), (8, 21)], None),
     ],
 )
-def test_all_quiet_hours_are_waited_for(quiet: list[tuple[float, float]], expected: str | None) -> None:
+def test_a_message_waits_for_the_end_of_all_quiet_hours(
+    quiet: list[tuple[float, float]], expected: str | None
+) -> None:
     when = send_after(NOW.replace(hour=12), "UTC", quiet)
     assert (when.isoformat() if when else None) == (f"{expected}:00+00:00" if expected else None)
 
 
 def test_the_hours_that_people_set_themselves_are_kept() -> None:
-    own = USERS.append_column("quiet_from_hour", pa.array([9.0, None, None, 8.0]))
-    own = own.append_column("quiet_until_hour", pa.array([20.0, None, None, 21.0]))
-    audience = build(contacts(), own)
+    users = USERS.append_column("quiet_from_hour", pa.array([9.0, None, None, 8.0]))
+    users = users.append_column("quiet_until_hour", pa.array([20.0, None, None, 21.0]))
+    audience = build(contacts(), users)
     assert audience.table["user_id"].to_pylist() == ["ann", "cem"]
     assert [when.hour for when in audience.table["send_after"].to_pylist()] == [18, 15]
     assert audience.left_out["quiet hours all day"] == 1

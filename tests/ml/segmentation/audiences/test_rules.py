@@ -15,7 +15,7 @@ from ml.segmentation.audiences.rules import (
     add_rfm_scores,
     assign_rules,
     load_rules,
-    rules_of,
+    load_site_rules,
     score_quintiles,
 )
 
@@ -42,12 +42,12 @@ LEARNED = pa.table(
 )
 
 
-def test_the_first_rule_of_a_family_counts_and_all_of_ones_own() -> None:
-    found = assign_rules(USERS, RULES)
-    assert found.column_names == ["user_id", "engagement", "size", "own"]
-    assert found["engagement"].to_pylist() == ["frequent", "inactive", None, None, None]
-    assert found["size"].to_pylist() == ["heavy", None, None, "heavy", "some"]
-    assert found["own"].to_pylist() == [["spenders", "regulars"], [], [], ["spenders", "regulars"], []]
+def test_the_first_rule_of_a_family_applies_and_all_rules_of_the_family_own() -> None:
+    assignments = assign_rules(USERS, RULES)
+    assert assignments.column_names == ["user_id", "engagement", "size", "own"]
+    assert assignments["engagement"].to_pylist() == ["frequent", "inactive", None, None, None]
+    assert assignments["size"].to_pylist() == ["heavy", None, None, "heavy", "some"]
+    assert assignments["own"].to_pylist() == [["spenders", "regulars"], [], [], ["spenders", "regulars"], []]
 
 
 def test_rfm_scores_are_quintiles_of_which_5_is_best() -> None:
@@ -66,31 +66,33 @@ def test_the_shipped_rules_compile_on_the_columns_of_the_mart() -> None:
         "page_views": pa.array([9]), "device_type": pa.array(["mobile"]), "country": pa.array(["JP"]),
         "mean_price_viewed": pa.array([10.0]), "product_views": pa.array([8]),
     }  # fmt: skip
-    found = assign_rules(pa.table(columns), rules_of(Home(Path("nowhere")), "segments.yaml")).to_pylist()[0]
-    assert found["engagement"] == "inactive"
-    assert found["daypart"] == "night"
-    assert found["funnel"] == "left_in_cart"
-    assert found["device"] == "phone"
-    assert found["place"] == "elsewhere"
-    assert found["own"] == []
+    assignment = assign_rules(
+        pa.table(columns), load_site_rules(Home(Path("nowhere")), "segments.yaml")
+    ).to_pylist()[0]
+    assert assignment["engagement"] == "inactive"
+    assert assignment["daypart"] == "night"
+    assert assignment["funnel"] == "left_in_cart"
+    assert assignment["device"] == "phone"
+    assert assignment["place"] == "elsewhere"
+    assert assignment["own"] == []
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("- a", "expected families"),
-        ("engagement: 3", "family engagement: expected segments by name"),
+        ("engagement: 3", "family engagement: expected a mapping from segment names to rules"),
         ("own: {big: {when: 'a > 1'}}", "segment own/big: expected the texts `when` and `strategy`"),
         ("own: {big: {when: 3, strategy: x}}", "segment own/big: expected the texts"),
         ("own: [", "expected the node content"),
     ],
 )
-def test_a_file_that_is_no_set_of_rules_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:
+def test_a_file_that_is_no_set_of_rules_is_refused_with_its_name(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "segments.yaml"
     file.write_text(text)
     with pytest.raises(SegmentRuleError, match=r"segments\.yaml") as raised:
         load_rules(file)
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_a_rule_on_an_unknown_column_names_the_segment_and_the_legal_names() -> None:
@@ -119,16 +121,16 @@ def test_members_by_name_number_rule_and_expression(
     assert members.strategies == strategies
 
 
-def test_what_is_neither_segment_nor_expression_is_told_with_the_legal_names() -> None:
+def test_a_selector_that_is_neither_segment_nor_expression_is_refused_with_the_legal_names() -> None:
     with pytest.raises(
-        UnknownSegmentError, match=r"'Raeders' is no segment \(engagement:frequent, .*Readers, Buyers\)"
+        UnknownSegmentError, match=r"'Raeders' is neither a segment \(engagement:frequent, .*Readers, Buyers\)"
     ):
         select_members("Raeders", USERS, LEARNED, RULES)
 
 
-def test_a_name_in_two_families_has_to_be_said_in_full() -> None:
+def test_a_name_in_two_families_needs_its_family() -> None:
     rules = [*RULES, RuleSegment("device", "heavy", "visits > 8", "x")]
-    with pytest.raises(UnknownSegmentError, match="say which: size:heavy, device:heavy"):
+    with pytest.raises(UnknownSegmentError, match="use one of: size:heavy, device:heavy"):
         select_members("heavy", USERS, None, rules)
     assert select_members("device:heavy", USERS, None, rules).users["user_id"].to_pylist() == ["ann"]
 
@@ -139,10 +141,10 @@ def test_times_can_be_compared_in_rules() -> None:
     assert assign_rules(table, [rule])["own"].to_pylist() == [["early"], []]
 
 
-def test_the_homes_own_segments_win(tmp_path: Path) -> None:
+def test_the_segments_of_the_home_take_precedence(tmp_path: Path) -> None:
     (tmp_path / "segments.yaml").write_text("own:\n  regulars: {when: 'sessions > 9', strategy: Thank them. }\n")
-    assert rules_of(Home(tmp_path), "segments.yaml") == [
+    assert load_site_rules(Home(tmp_path), "segments.yaml") == [
         RuleSegment("own", "regulars", "sessions > 9", "Thank them.")
     ]
     with pytest.raises(SegmentRuleError, match=r"none\.yaml"):
-        rules_of(Home(tmp_path), "none.yaml")
+        load_site_rules(Home(tmp_path), "none.yaml")

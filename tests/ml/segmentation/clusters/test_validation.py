@@ -18,11 +18,11 @@ def test_segments_that_predict_beat_random_ones_and_others_do_not() -> None:
     generator = np.random.default_rng(0)
     segments = generator.integers(1, 4, size=600)
     ids = [f"u{i}" for i in range(600)]
-    assigned = pa.table({"user_id": ids, "segment": segments})
+    assignments = pa.table({"user_id": ids, "segment": segments})
     outcomes = pa.table(
         {"user_id": ids, "purchases": generator.poisson(segments), "dice": generator.integers(6, size=600)}
     )
-    purchases, dice = validate_segments(assigned, outcomes, draws=99)
+    purchases, dice = validate_segments(assignments, outcomes, draws=99)
     assert purchases.p_value == 0.01
     assert purchases.explained > 5 * purchases.by_chance_high
     assert dice.p_value > 0.05
@@ -32,27 +32,27 @@ def test_segments_that_predict_beat_random_ones_and_others_do_not() -> None:
     assert purchases.by_chance == pytest.approx(2 / 599, rel=0.3)  # (k - 1) / (n - 1)
 
 
-def test_who_did_nothing_counts_with_zero() -> None:
-    assigned = pa.table({"user_id": ["a", "b", "c", "d"], "segment": [1, 1, 2, 2]})
+def test_users_who_did_nothing_count_with_zero() -> None:
+    assignments = pa.table({"user_id": ["a", "b", "c", "d"], "segment": [1, 1, 2, 2]})
     (sessions,) = validate_segments(
-        assigned, pa.table({"user_id": ["a", "b", "x"], "sessions": [2, 4, 9]}), draws=10
+        assignments, pa.table({"user_id": ["a", "b", "x"], "sessions": [2, 4, 9]}), draws=10
     )
     assert [s.mean for s in sessions.segments] == [3.0, 0.0]
     assert sessions.users == 4
 
 
-def test_a_tree_says_how_a_user_lands_in_a_segment() -> None:
+def test_a_tree_shows_how_a_user_is_assigned_to_a_segment() -> None:
     X = np.random.default_rng(0).uniform(size=(900, 2))
     segments = np.where(X[:, 0] <= 0.5, 4, np.where(X[:, 1] <= 0.3, 7, 9))
-    found = fit_surrogate(X, ["visits", "spend"], segments, leaves=6, minimum_size=20)
-    assert found is not None
-    assert found.fidelity > 0.97
-    assert found.guess == pytest.approx((segments == 4).mean())
-    assert found.tree["feature"] == "visits"
-    assert found.tree["threshold"] == pytest.approx(0.5, abs=0.01)
-    assert found.tree["yes"]["segment"] == 4
-    assert (found.tree["no"]["feature"], found.tree["no"]["yes"]["segment"]) == ("spend", 7)
+    surrogate = fit_surrogate(X, ["visits", "spend"], segments, leaves=6, minimum_size=20)
+    assert surrogate is not None
+    assert surrogate.fidelity > 0.97
+    assert surrogate.guess == pytest.approx((segments == 4).mean())
+    assert surrogate.tree["feature"] == "visits"
+    assert surrogate.tree["threshold"] == pytest.approx(0.5, abs=0.01)
+    assert surrogate.tree["yes"]["segment"] == 4
+    assert (surrogate.tree["no"]["feature"], surrogate.tree["no"]["yes"]["segment"]) == ("spend", 7)
 
 
-def test_one_segment_needs_no_tree() -> None:
+def test_a_single_segment_needs_no_tree() -> None:
     assert fit_surrogate(np.ones((50, 1)), ["a"], np.ones(50, dtype=int), leaves=6, minimum_size=20) is None

@@ -40,7 +40,7 @@ def test_rank_correlations_ignore_the_scale() -> None:
     np.testing.assert_allclose(rank_correlations(np.column_stack([x, np.exp(x), -x]))[0], [1, 1, -1])
 
 
-def test_a_twin_is_dropped_and_named_and_noise_as_well() -> None:
+def test_redundant_and_irrelevant_features_are_dropped_with_a_reason() -> None:
     generator = np.random.default_rng(0)
     signal = generator.normal(size=3000)
     X = np.column_stack(
@@ -56,12 +56,12 @@ def test_a_twin_is_dropped_and_named_and_noise_as_well() -> None:
         name for name, _ in selector.dropped_
     ] == ["dice", "views"]
     reasons = dict(selector.dropped_)
-    assert reasons["dice"].startswith("goes with nothing")
-    assert "tells the same as views" in next(reason for name, reason in selector.dropped_ if name != "dice")
+    assert reasons["dice"].startswith("not associated with anything")
+    assert "redundant with views" in next(reason for name, reason in selector.dropped_ if name != "dice")
     assert "clicks" in selector.kept_names
 
 
-def test_a_feature_that_only_goes_with_an_outcome_is_kept() -> None:
+def test_a_feature_that_is_only_associated_with_an_outcome_is_kept() -> None:
     generator = np.random.default_rng(1)
     X = generator.normal(size=(3000, 3))
     bought = (X[:, 1] + generator.normal(size=3000) > 1).astype(float)[:, None]
@@ -70,6 +70,6 @@ def test_a_feature_that_only_goes_with_an_outcome_is_kept() -> None:
     assert selector.partner_[1] == "purchases"
 
 
-def test_where_nothing_goes_with_anything_all_is_kept() -> None:
+def test_without_any_association_all_features_are_kept() -> None:
     selector = FeatureSelector(["a", "b", "c"]).fit(np.random.default_rng(2).normal(size=(2000, 3)))
     assert selector.kept_names == ["a", "b", "c"]

@@ -40,14 +40,14 @@ def test_numbers_flags_maps_and_structs_become_columns_and_text_does_not() -> No
     )
 
 
-def test_one_user_is_encoded_as_in_a_table() -> None:
+def test_a_single_user_is_encoded_as_in_a_table() -> None:
     encoder = FeatureEncoder().fit(TABLE)
     for position, row in enumerate(TABLE.to_pylist()):
-        np.testing.assert_array_equal(encoder.transform_one(row), encoder.transform(TABLE.slice(position, 1)))
-    np.testing.assert_array_equal(encoder.transform_one({"shares": {"sport": 1.0}})[0, 3:5], [1.0, 0.0])
+        np.testing.assert_array_equal(encoder.transform_user(row), encoder.transform(TABLE.slice(position, 1)))
+    np.testing.assert_array_equal(encoder.transform_user({"shares": {"sport": 1.0}})[0, 3:5], [1.0, 0.0])
 
 
-def test_a_category_never_seen_changes_nothing_and_one_gone_is_zero() -> None:
+def test_a_new_category_changes_nothing_and_a_missing_category_is_zero() -> None:
     encoder = FeatureEncoder(include=["shares:*"]).fit(TABLE)
     later = pa.table({"shares": pa.array([[("opera", 0.9), ("world", 0.1)]], SHARES)})
     assert encoder.transform(later).tolist() == [[0.0, 0.1]]
@@ -72,15 +72,15 @@ def test_a_table_without_numbers_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "message"),
     [
         (pa.table({"id": [1]}), "column 'user_id' is missing; the table has id"),
         (pa.table({"user_id": ["a", None]}), "1 empty values"),
-        (pa.table({"user_id": ["a", "a", "b"]}), "1 rows are second rows of a user"),
+        (pa.table({"user_id": ["a", "a", "b"]}), "1 rows repeat a user"),
     ],
 )
-def test_every_row_needs_a_user_of_its_own(table: pa.Table, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_every_row_needs_a_distinct_user(table: pa.Table, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         check_users(table)
 
 
@@ -88,4 +88,4 @@ def test_a_key_that_few_users_have_is_no_feature_and_is_counted() -> None:
     shares = pa.array([[("news", 1.0)]] * 97 + [[("news", 0.5), ("chess", 0.5)]] * 2 + [[("go", 1.0)]], SHARES)
     encoder = FeatureEncoder(rare_key=0.02).fit(pa.table({"user_id": range(100), "shares": shares}))
     assert encoder.names == ["shares:chess", "shares:news"]
-    assert encoder.dropped_ == [["shares", "1 keys that fewer than 2.0% of users have"]]
+    assert encoder.dropped_ == [["shares", "1 keys held by fewer than 2.0% of users"]]

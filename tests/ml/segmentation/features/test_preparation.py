@@ -34,7 +34,7 @@ def test_an_unknown_rule_for_missing_values_names_the_legal_ones() -> None:
         Imputer(["a"], {"a": "guess"}).fit(np.array([[1.0], [2.0]]))
 
 
-def test_outliers_are_pulled_back_and_counted() -> None:
+def test_outliers_are_clipped_and_counted() -> None:
     X = np.concatenate([np.tile([-1.0, 0.0, 1.0], 1000), [1e6, -1e6]])[:, None]
     winsorizer = Winsorizer(limit=6.0).fit(X)
     reach = 6.0 * 1.4826 * 1.0  # the median distance of either side from the median is 1
@@ -44,14 +44,14 @@ def test_outliers_are_pulled_back_and_counted() -> None:
     assert winsorizer.transform(np.array([[50.0]]))[0, 0] == pytest.approx(reach)
 
 
-def test_a_feature_that_is_mostly_zero_keeps_its_long_side() -> None:
+def test_a_feature_that_is_mostly_zero_keeps_its_long_tail() -> None:
     X = np.concatenate([np.zeros(900), np.arange(1.0, 101.0)])[:, None]
     winsorizer = Winsorizer(limit=6.0).fit(X)
     assert winsorizer.changed_.tolist() == [0]
     assert winsorizer.low_.tolist() == [0.0]
 
 
-def test_a_skewed_feature_becomes_symmetric_and_a_symmetric_one_passes_unchanged() -> None:
+def test_a_skewed_feature_becomes_symmetric_and_a_symmetric_feature_stays() -> None:
     generator = np.random.default_rng(0)
     X = np.column_stack([generator.exponential(size=4000), generator.normal(size=4000)])
     reducer = SkewReducer(threshold=1.0).fit(X)

@@ -20,5 +20,5 @@ def test_openings_become_the_shares_of_the_mart() -> None:
     }
 
 
-def test_what_is_not_known_is_left_out() -> None:
+def test_unknown_values_are_left_out() -> None:
     assert build_recent_features([(at(12), None)], None, DAYPARTS) == {"daypart_shares": {"day": 1.0}}

@@ -16,7 +16,7 @@ USERS = pa.table({"user_id": ["a", "b", "c"], "consents": [["location"], [], []]
 SEGMENTS = np.array([1, 1, 2])
 
 
-def test_sessions_tell_funnel_mix_and_triggers_of_a_segment() -> None:
+def test_sessions_yield_funnel_mix_and_triggers_of_a_segment() -> None:
     stages = ["purchase"] * 30 + ["cart"] * 10 + ["view"] * 60
     signals = [[("hover:price", 2)]] * 20 + [[]] * 50 + [[("hover:price", 1), ("search", 0)]] * 30
     sessions = pa.table(
@@ -30,17 +30,17 @@ def test_sessions_tell_funnel_mix_and_triggers_of_a_segment() -> None:
             "signals_before_conversion": pa.array([*signals, []], COUNTS),
         }
     )
-    found = summarize_behaviour(sessions, USERS, SEGMENTS, HINTS, 1)
-    assert set(found) == {1}
-    one = found[1]
-    assert one.sessions == 100
-    assert one.funnel == {"view": 100, "cart": 40, "checkout": 30, "purchase": 30}
-    assert one.mixes == {"device_type": {"mobile": 0.75, "desktop": 0.25}}
-    assert (one.median_pages, one.median_minutes) == (2.0, 1.5)
+    behaviours = summarize_behaviour(sessions, USERS, SEGMENTS, HINTS, 1)
+    assert set(behaviours) == {1}
+    behaviour = behaviours[1]
+    assert behaviour.sessions == 100
+    assert behaviour.funnel == {"view": 100, "cart": 40, "checkout": 30, "purchase": 30}
+    assert behaviour.mixes == {"device_type": {"mobile": 0.75, "desktop": 0.25}}
+    assert (behaviour.median_pages, behaviour.median_minutes) == (2.0, 1.5)
     # 20 of 50 sessions with the hover converted, 10 of 50 without; the interval reaches below 1.1 but not 1
-    assert [(t.signal, t.sessions, t.lift) for t in one.triggers] == [("hover:price", 50, 2.0)]
-    assert one.weekly_users == ()
-    assert SegmentBehaviour.from_document(json.loads(json.dumps(asdict(one)))) == one
+    assert [(t.signal, t.sessions, t.lift) for t in behaviour.triggers] == [("hover:price", 50, 2.0)]
+    assert behaviour.weekly_users == ()
+    assert SegmentBehaviour.from_document(json.loads(json.dumps(asdict(behaviour)))) == behaviour
 
 
 def visits(user: str, *days: float, **columns: str) -> list[dict[str, object]]:
@@ -50,11 +50,11 @@ def visits(user: str, *days: float, **columns: str) -> list[dict[str, object]]:
 
 
 def test_a_trend_counts_people_in_whole_weeks_before_the_newest_session() -> None:
-    # the log begins 27 days before its end: three whole weeks, and a part of one that tells nothing
+    # The log begins 27 days before its end: three whole weeks and a partial week that does not count.
     sessions = pa.Table.from_pylist(visits("a", 0, 1, 8, 27) + visits("b", 2, 9) + visits("stranger", 3))
-    one = summarize_behaviour(sessions, USERS, SEGMENTS, HINTS, 1)[1]
-    assert one.weekly_users == (0, 2, 2)
-    assert one.trend is None
+    behaviour = summarize_behaviour(sessions, USERS, SEGMENTS, HINTS, 1)[1]
+    assert behaviour.weekly_users == (0, 2, 2)
+    assert behaviour.trend is None
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_a_trend_counts_people_in_whole_weeks_before_the_newest_session() -> Non
 def test_a_trend_compares_the_later_half_of_the_weeks_with_the_earlier(
     weeks: tuple[int, ...], trend: float | None
 ) -> None:
-    one = SegmentBehaviour(1, {}, {}, None, None, weeks, (), ())
-    assert one.trend == trend
+    behaviour = SegmentBehaviour(1, {}, {}, None, None, weeks, (), ())
+    assert behaviour.trend == trend
 
 
 def test_places_count_only_sessions_of_users_who_consent_to_location() -> None:
@@ -73,7 +73,7 @@ def test_places_count_only_sessions_of_users_who_consent_to_location() -> None:
     assert summarize_behaviour(sessions, USERS, SEGMENTS, HINTS, 2)[1].mixes == {}
 
 
-def test_nothing_is_told_of_a_segment_below_the_minimum_size_or_of_noise() -> None:
+def test_small_segments_and_noise_are_not_described() -> None:
     sessions = pa.Table.from_pylist(visits("a", 0) + visits("c", 1))
     assert set(summarize_behaviour(sessions, USERS, np.array([1, -1, 2]), HINTS, 1)) == {1, 2}
     assert summarize_behaviour(sessions, USERS, np.array([1, -1, 2]), HINTS, 2) == {}
@@ -85,9 +85,9 @@ def test_typical_sessions_are_real_ones_on_the_usual_device() -> None:
         base | {"page_views": pages, "duration_seconds": 60.0 * pages, "device_type": device}
         for pages, device in ((1, "mobile"), (2, "mobile"), (3, "mobile"), (4, "mobile"), (5, "mobile"), (3, "tv"))
     ]
-    told = summarize_behaviour(pa.Table.from_pylist(rows), USERS, SEGMENTS, HINTS, 1)[1].typical
+    typical = summarize_behaviour(pa.Table.from_pylist(rows), USERS, SEGMENTS, HINTS, 1)[1].typical
     usual = TypicalSession("usual", "Sunday", 20, "mobile", "mail", 3, 3.0, "view")
-    assert told == (
+    assert typical == (
         replace(usual, kind="short", pages=2, minutes=2.0),
         usual,
         replace(usual, kind="long", pages=4, minutes=4.0),

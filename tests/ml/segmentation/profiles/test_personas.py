@@ -11,7 +11,7 @@ from ml.segmentation.profiles.triggers import Trigger
 from ml.segmentation.profiles.vocabulary import WordShare
 from ml.settings.segment_words import LabelSettings
 
-WORDING = FeatureLabels(
+LABELS = FeatureLabels(
     {
         "category_shares:*": LabelSettings(text="views of {key}", unit="share"),
         "click_rate": LabelSettings(text="clicks", unit="per_page"),
@@ -20,27 +20,27 @@ WORDING = FeatureLabels(
 )
 
 
-def test_features_are_said_in_words_with_their_unit() -> None:
-    assert WORDING.label("category_shares:home_and_garden") == "views of home and garden"
-    assert WORDING.value("category_shares:sport", 0.617) == "62%"
-    assert (WORDING.label("click_rate"), WORDING.value("click_rate", 0.314)) == ("clicks per 100 pages", "31")
-    assert WORDING.value("mean_scroll_depth", 1234.5) == "1,234 px"
-    assert (WORDING.label("f_1"), WORDING.value("f_1", 2.0)) == ("f 1", "2")
+def test_features_have_labels_and_units() -> None:
+    assert LABELS.label("category_shares:home_and_garden") == "views of home and garden"
+    assert LABELS.value("category_shares:sport", 0.617) == "62%"
+    assert (LABELS.label("click_rate"), LABELS.value("click_rate", 0.314)) == ("clicks per 100 pages", "31")
+    assert LABELS.value("mean_scroll_depth", 1234.5) == "1,234 px"
+    assert (LABELS.label("f_1"), LABELS.value("f_1", 2.0)) == ("f 1", "2")
 
 
-def test_a_persona_says_what_the_numbers_show() -> None:
+def test_a_persona_states_what_the_numbers_show() -> None:
     traits = (
         Trait("category_shares:sport", 0.62, 0.05, 2.5),
         Trait("mean_scroll_depth", 41.0, 66.0, -0.9),
         Trait("click_rate", 0.5, 0.49, 0.1),
     )
-    assert write_persona(SegmentProfile(1, "Fans", 120, 0.15, traits, (), ()), WORDING) == (
+    assert write_persona(SegmentProfile(1, "Fans", 120, 0.15, traits, (), ()), LABELS) == (
         "120 people, 15% of all. More than others: views of sport 62% (others 5%). "
         "Less than others: mean scroll depth 41 px (others 66 px)."
     )
 
 
-def test_a_persona_tells_interests_visits_losses_and_triggers() -> None:
+def test_a_persona_mentions_interests_visits_losses_and_triggers() -> None:
     behaviour = SegmentBehaviour(
         sessions=1000,
         funnel={"view": 1000, "cart": 100, "checkout": 40, "purchase": 30},
@@ -53,12 +53,13 @@ def test_a_persona_tells_interests_visits_losses_and_triggers() -> None:
     )
     interests = tuple(WordShare("tag_affinities", word, 0.5, 0.1) for word in ("running", "trail_shoes"))
     profile = SegmentProfile(1, "Fans", 120, 0.15, (), (), (), interests=interests, behaviour=behaviour)
-    assert write_persona(profile, WORDING) == (
-        "120 people, 15% of all; 20% more of them come each week than before. "
-        "In no feature clearly unlike the others. They care for running and trail shoes more than others do. "
-        "They come with 70% of visits in the evening and 90% of visits on mobile. "
-        "A usual visit has 4 pages in 2.2 minutes. "
-        "3.0% of visits end in a purchase; 60% of carts are left before the checkout. "
+    assert write_persona(profile, LABELS) == (
+        "120 people, 15% of all; 20% more of them visit each week than before. "
+        "They do not differ clearly from the others in any feature. "
+        "They are interested in running and trail shoes more than others. "
+        "Of their visits, 70% are in the evening and 90% are on mobile. "
+        "A typical visit has 4 pages in 2.2 minutes. "
+        "3.0% of visits end in a purchase; 60% of carts are abandoned before checkout. "
         "Visits convert more often after hover on price (×5.0)."
     )
 
@@ -66,11 +67,11 @@ def test_a_persona_tells_interests_visits_losses_and_triggers() -> None:
 def test_everybody_is_not_compared_with_others() -> None:
     interests = (WordShare("category_affinities", "sport", 0.5, 0.0),)
     whole = SegmentProfile(1, "Everyone", 120, 1.0, (Trait("f", 1.0, 1.0, 0.0),), (), (), interests=interests)
-    assert write_persona(whole, WORDING) == "120 people, 100% of all. They care for sport most."
+    assert write_persona(whole, LABELS) == "120 people, 100% of all. They are interested in sport most."
 
 
-def test_the_last_word_of_a_user_about_a_segment_counts() -> None:
-    assigned = pa.table({"user_id": ["a", "b"], "segment": [1, 2], "name": ["Readers", "Buyers"]})
+def test_the_latest_statement_of_a_user_about_a_segment_counts() -> None:
+    assignments = pa.table({"user_id": ["a", "b"], "segment": [1, 2], "name": ["Readers", "Buyers"]})
     feedback = pa.table(
         {
             "user_id": ["a", "b", "a", "c", "b", "d"],
@@ -78,4 +79,4 @@ def test_the_last_word_of_a_user_about_a_segment_counts() -> None:
             "agrees": [True, True, False, True, None, True],
         }
     )
-    assert count_feedback(feedback, assigned) == {1: SegmentFeedback(agree=1, disagree=1)}
+    assert count_feedback(feedback, assignments) == {1: SegmentFeedback(agree=1, disagree=1)}

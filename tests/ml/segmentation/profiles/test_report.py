@@ -38,32 +38,32 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to open the report in")
-def test_the_report_opens_in_a_browser_without_asking_for_anything(
+def test_the_report_opens_in_a_browser_without_external_requests(
     planted: Planted, quick: SegmentationSettings, tmp_path: Path
 ) -> None:
     from playwright.sync_api import sync_playwright
 
     table, _ = planted()
-    found = fit_segmentation(table, quick)
-    found.profiles[1] = replace(found.profiles[1], name="Fans & <friends>")
-    assigned = found.assign(table)
-    before = assigned.set_column(2, "name", pa.array(["Old"] * 900))
-    found.profiles[:] = [
-        replace(profile, behaviour=BEHAVIOUR, feedback=SegmentFeedback(7, 3)) for profile in found.profiles
+    segmentation = fit_segmentation(table, quick)
+    segmentation.profiles[1] = replace(segmentation.profiles[1], name="Fans & <friends>")
+    assignments = segmentation.assign(table)
+    before = assignments.set_column(2, "name", pa.array(["Old"] * 900))
+    segmentation.profiles[:] = [
+        replace(profile, behaviour=BEHAVIOUR, feedback=SegmentFeedback(7, 3)) for profile in segmentation.profiles
     ]
-    evidence = ReportSupplement(
-        moves=compute_migration(before, assigned),
+    supplement = ReportSupplement(
+        moves=compute_migration(before, assignments),
         validity=[
             PredictiveValidity("purchases", 900, 0.2, 0.01, 0.02, 0.005, (SegmentOutcome(1, 300, 2.0, 1.5, 2.5),))
         ],
     )
     file = tmp_path / "report.html"
-    write_report(file, found, table, quick, evidence)
-    asked: list[str] = []
+    write_report(file, segmentation, table, quick, supplement)
+    requests: list[str] = []
     with sync_playwright() as browsers:
         browser = browsers.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page()
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda request: requests.append(request.url))
         complaints: list[str] = []
         page.on("console", lambda message: complaints.append(message.text))
         page.goto(file.as_uri())
@@ -75,15 +75,15 @@ def test_the_report_opens_in_a_browser_without_asking_for_anything(
         browser.close()
     assert pictures is True
     assert complaints == []
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
     assert headings == [
         "Who they are",
         "Map of users",
         "Side by side",
         "Funnel by segment",
-        "Who moved since last time",
-        "Can they be trusted?",
-        "How a user lands in a segment",
+        "Who moved since the previous run",
+        "How reliable are they?",
+        "How users are assigned to segments",
     ]
 
 
@@ -91,19 +91,21 @@ def test_segments_without_a_profile_are_counted(
     planted: Planted, quick: SegmentationSettings, tmp_path: Path
 ) -> None:
     table, _ = planted()
-    found = fit_segmentation(table, quick)
-    smallest = found.profiles.pop()
-    write_report(tmp_path / "report.html", found, table, quick)
+    segmentation = fit_segmentation(table, quick)
+    smallest = segmentation.profiles.pop()
+    write_report(tmp_path / "report.html", segmentation, table, quick)
     html = (tmp_path / "report.html").read_text()
     assert f'id="segment-{smallest.segment}"' not in html
     assert "1 segment has fewer than 20 users and is not described" in html
 
 
-def test_an_example_user_can_leave_a_report(planted: Planted, quick: SegmentationSettings, tmp_path: Path) -> None:
+def test_an_example_user_can_be_removed_from_a_report(
+    planted: Planted, quick: SegmentationSettings, tmp_path: Path
+) -> None:
     table, _ = planted()
-    found = fit_segmentation(table, quick)
-    leaving, *others = found.profiles[0].examples
-    write_report(tmp_path / "run" / REPORT_FILE, found, table, quick)
+    segmentation = fit_segmentation(table, quick)
+    leaving, *others = segmentation.profiles[0].examples
+    write_report(tmp_path / "run" / REPORT_FILE, segmentation, table, quick)
     assert remove_example_users(tmp_path, [leaving, "u"]) == 1
     html = (tmp_path / "run" / REPORT_FILE).read_text()
     assert f"<code>{leaving}</code>" not in html
@@ -131,8 +133,8 @@ def test_all_files_of_the_command_are_written(
     assert load_segmentation(tmp_path / "out" / "model").assign(table).equals(users)
 
 
-def test_a_second_run_tells_who_moved(planted: Planted, quick: SegmentationSettings, tmp_path: Path) -> None:
+def test_a_second_run_shows_who_moved(planted: Planted, quick: SegmentationSettings, tmp_path: Path) -> None:
     table, _ = planted(users=500, segments=3)
     first = segment_table(table, quick, tmp_path / "first")
     segment_table(table.slice(0, 480), quick, tmp_path / "second", previous=first, seed=9)
-    assert "Who moved since last time" in (tmp_path / "second" / "report.html").read_text()
+    assert "Who moved since the previous run" in (tmp_path / "second" / "report.html").read_text()

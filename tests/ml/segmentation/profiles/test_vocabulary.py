@@ -10,12 +10,12 @@ HINTS = {"location": ["country"], "personalization": ["age*"]}
 SHARES = pa.map_(pa.string(), pa.float64())
 
 
-def test_words_are_told_where_they_are_more_frequent_than_outside() -> None:
+def test_words_are_reported_where_they_are_more_frequent_than_outside() -> None:
     table = pa.table(
         {"user_id": list("abcd"), "device": ["tv", "tv", "pc", None], "likes": [["x", "y"], ["x"], [], ["y"]]}
     )
-    found = compute_word_shares(table, np.array([True, True, False, False]), ["device", "likes"], 1, {})
-    assert [(w.column, w.word, w.share, w.share_outside) for w in found] == [
+    words = compute_word_shares(table, np.array([True, True, False, False]), ["device", "likes"], 1, {})
+    assert [(w.column, w.word, w.share, w.share_outside) for w in words] == [
         ("device", "tv", 1.0, 0.0),
         ("likes", "x", 1.0, 0.0),
     ]
@@ -42,7 +42,7 @@ def test_ids_and_consents_describe_nobody() -> None:
     assert select_text_columns(table) == ["channel"]
 
 
-def test_age_is_told_only_of_users_who_granted_personalization() -> None:
+def test_age_is_disclosed_only_for_users_who_granted_personalization() -> None:
     table = pa.table(
         {"user_id": list("abc"), "age_group": ["20s", "20s", "60s"], "consents": [["personalization"], [], None]}
     )
@@ -58,6 +58,6 @@ def test_interests_are_mean_affinities_that_enough_users_share() -> None:
     table = pa.table({"user_id": list("abcd"), "category_affinities": pa.array(affinities, SHARES)})
     inside = np.array([True, True, True, False])
     # the mean counts the two users of the segment whose affinities are known
-    one, *more = compute_interests(table, inside, 2)
-    assert (one.word, one.share, one.share_outside) == ("sport", 0.75, pytest.approx(0.2))
+    interest, *more = compute_interests(table, inside, 2)
+    assert (interest.word, interest.share, interest.share_outside) == ("sport", 0.75, pytest.approx(0.2))
     assert more == []

@@ -23,6 +23,7 @@ from ml.events.contract import (
     NETWORK_TYPES,
     TIMESTAMP,
 )
+from ml.events.control_events import CONTROL_PROPERTIES, control_fault
 from ml.events.records import REJECTED_SCHEMA, events_from_records, payload_of
 
 EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
@@ -89,7 +90,24 @@ def validate_events(
     findings.append(("consent", _unknown_consent(table["consent"]), f"knows only {', '.join(CONSENT_PURPOSES)}"))
     if check_json:
         findings.append(("properties", _no_json_object(table["properties"]), "is no JSON object"))
-    return _split(table, findings, now)
+    return _split(table, findings + _control_findings(table), now)
+
+
+def _control_findings(table: pa.Table) -> list[tuple[str, pa.ChunkedArray, str]]:
+    """Control events whose properties have another shape than their readers rely on, a finding for each fault."""
+    rows = np.flatnonzero(pc.is_in(table["event_type"], pa.array(list(CONTROL_PROPERTIES))))
+    events = table.select(["event_type", "properties"]).take(pa.array(rows)).to_pylist()
+    rows_of_fault: dict[tuple[str, str], list[int]] = {}
+    for row, event in zip(rows.tolist(), events, strict=True):
+        fault = control_fault(event["event_type"], event["properties"])
+        if fault is not None:
+            rows_of_fault.setdefault(fault, []).append(row)
+    findings = []
+    for (field, reason), faulty in rows_of_fault.items():
+        mask = np.zeros(len(table), dtype=bool)
+        mask[faulty] = True
+        findings.append((field, pa.chunked_array([pa.array(mask)]), reason))
+    return findings
 
 
 def _conform(table: pa.Table) -> pa.Table:

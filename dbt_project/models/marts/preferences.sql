@@ -31,9 +31,9 @@ latest as (
 
 select
     user_id,
-    cast(nullif(interests, 'null') as varchar []) as interests,
-    cast(nullif(muted, 'null') as varchar []) as muted,
+    try_cast(nullif(interests, 'null') as varchar []) as interests,
+    try_cast(nullif(muted, 'null') as varchar []) as muted,
     coalesce(opt_out, 'false') = 'true' as is_opted_out,
-    cast({{ json_text('quiet_hours', 'from') }} as double) as quiet_from_hour,
-    cast({{ json_text('quiet_hours', 'to') }} as double) as quiet_until_hour
+    try_cast({{ json_text('quiet_hours', 'from') }} as double) as quiet_from_hour,
+    try_cast({{ json_text('quiet_hours', 'to') }} as double) as quiet_until_hour
 from latest

@@ -44,8 +44,7 @@ def changes_of(events: pa.Table) -> list[Change]:
                 experiment, variant = trial
                 change.detail = exposure_detail(experiment, properties.get("unit_id") or change.user, variant)
             if kind in CONSENTS:
-                purposes = consent if kind == "consent_granted" else properties.get("purposes")
-                change.detail = orjson.dumps(purposes or list(CONSENT_PURPOSES)).decode()
+                change.detail = orjson.dumps(_purposes(kind, consent, properties)).decode()
         changes.append(change)
     return changes
 
@@ -70,6 +69,14 @@ def newest_changes(log: EventLog, limit: int) -> list[Change]:
     table = pa.concat_tables(tables)
     order = pc.sort_indices(table, sort_keys=[("occurred_at", "ascending")])
     return changes_of(table.take(order[max(0, len(table) - limit) :]))
+
+
+def _purposes(event_type: str, consent: list[str] | None, properties: dict[str, Any]) -> list[str]:
+    """Purposes that a consent event grants or withdraws; a withdrawal that names none withdraws all of them."""
+    if event_type == "consent_granted":
+        return consent or []
+    named = properties.get("purposes")
+    return named if isinstance(named, list) else list(CONSENT_PURPOSES)
 
 
 def _text(value: Any) -> str | None:

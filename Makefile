@@ -1,19 +1,21 @@
-# make demo   the whole pipeline on a simulated site, then a short report
-# make test   lint, types and tests; WORKERS=4 for more processes
-# make up     Dagster, MLflow and the service, until Ctrl-C
-# make bench  the benchmarks; ONLY=name for one, SIZE=0.1 for a quick look
+# make demo    the whole pipeline on a simulated site, then a short report
+# make test    lint, types and tests; WORKERS=4 for more processes
+# make extras  torch, Spark and the clients of PostgreSQL, whose tests skip without them
+# make up      Dagster, MLflow and the service, until Ctrl-C
+# make bench   the benchmarks; ONLY=name for one, SIZE=0.1 for a quick look
 
 TESSERA := .venv/bin/tessera
 PYTHON  := .venv/bin/python
 WORKERS := 2
 SLOWEST := 15
 READY   := .venv/ready
+EXTRAS  := .venv/extras
 
 # Bytecode is kept even where the environment says otherwise: every process that a test starts would compile every
 # library again, some seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint format types sql up bench lock clean
+.PHONY: demo test extras lint format types sql up bench lock clean
 
 demo: $(READY)
 	$(TESSERA) demo
@@ -58,10 +60,21 @@ $(READY): requirements.lock pyproject.toml
 	.venv/bin/uv pip install --python $(PYTHON) --no-deps --editable .
 	@touch $(READY)
 
-# Newest versions that pyproject.toml allows, for both Python versions.
+# The optional dependencies beside the locked ones. pip, unlike uv, also takes wheels from the folders of its option
+# find-links: a build of torch for the CPU, kept there, spares the gigabytes of CUDA that PyPI's build brings.
+extras: $(EXTRAS)
+
+$(EXTRAS): requirements-extras.lock $(READY)
+	.venv/bin/pip install --quiet --disable-pip-version-check \
+	  --constraint requirements.lock --constraint requirements-extras.lock --editable '.[maxmind,postgres,spark,torch]'
+	@touch $(EXTRAS)
+
+# Newest versions that pyproject.toml allows, for both Python versions; what only the extras need is a file of its own.
+COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --group dev --no-header --upgrade
 lock:
-	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --group dev --no-header --upgrade \
-	  -o requirements.lock pyproject.toml
+	$(COMPILE) -o requirements.lock pyproject.toml
+	$(COMPILE) --no-annotate --all-extras --constraint requirements.lock pyproject.toml \
+	  | grep -vxFf requirements.lock > requirements-extras.lock
 
 clean:
 	rm -rf .venv .tessera

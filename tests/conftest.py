@@ -11,6 +11,8 @@ import yaml
 from ml.home import Home
 from ml.settings import load_site_settings
 
+pytest_plugins = ["tests.skip_policy"]
+
 SITE_END = dt.date(2026, 6, 1)
 SITE_DAYS = 30
 SMALL_SIMULATOR = {"users": 300, "days": SITE_DAYS, "items": 200, "new_items_per_day": 5}

@@ -16,18 +16,18 @@ from tests.dbt_project.built import Built, invoke_dbt, warehouse_in
 from tests.dbt_project.people import EVENTS, ITEMS
 
 MISSING = [
-    what
-    for what, found in (
+    requirement
+    for requirement, installed in (
         ("pyspark and dbt-spark (the extra `spark`)", importlib.util.find_spec("pyspark")),
         ("Java", shutil.which("java")),
     )
-    if not found
+    if not installed
 ]
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"without {' and '.join(MISSING)}")
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} missing: `make extras`")
 
 MODELS = ["staging", "intermediate"]
-# A hash is its engine's own: keys of sessions are compared by what they stand for, the others not at all.
-OWN = {"event_key", "bucket_key", "content", "session_key"}
+# Each engine hashes differently: keys of sessions are compared by what they identify, the others not at all.
+HASHES = {"event_key", "bucket_key", "content", "session_key"}
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,11 @@ def spark(warehouse: Built) -> Iterator[Any]:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "1",
         "spark.ui.enabled": "false",
+        # The rows are few: interpreting each plan once is quicker than compiling it, in Spark and in the JVM.
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.sql.adaptive.enabled": "false",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     }
     session = SparkSession.builder.master("local[1]").config(map=options).getOrCreate()
     invoke_dbt(["run", "--target", "spark", "--select", *MODELS], folder / "dbt", warehouse.home)
@@ -90,7 +95,7 @@ def test_a_home_without_a_catalogue_has_no_items(tmp_path: Path, spark: Any, man
 
 def plain(columns: list[str], rows: list[Any], sessions: dict[int, Any]) -> list[str]:
     """Rows as text, sorted, sessions under their natural keys."""
-    kept = [(name, place) for place, name in enumerate(columns) if name not in OWN]
+    kept = [(name, place) for place, name in enumerate(columns) if name not in HASHES]
     key = columns.index("session_key") if "session_key" in columns else None
     return sorted(
         repr(
@@ -100,12 +105,12 @@ def plain(columns: list[str], rows: list[Any], sessions: dict[int, Any]) -> list
     )
 
 
-def value(found: Any) -> Any:
+def value(cell: Any) -> Any:
     """One spelling for both engines: naive UTC, floats as far as they are rounded, maps in the order of keys."""
-    if isinstance(found, dt.datetime):
-        return found.astimezone(dt.UTC).replace(tzinfo=None) if found.tzinfo else found
-    if isinstance(found, dict):
-        return sorted(found.items())
-    if isinstance(found, list):
-        return [value(one) for one in found]
-    return round(float(found), 6) if isinstance(found, int | float) and not isinstance(found, bool) else found
+    if isinstance(cell, dt.datetime):
+        return cell.astimezone(dt.UTC).replace(tzinfo=None) if cell.tzinfo else cell
+    if isinstance(cell, dict):
+        return sorted(cell.items())
+    if isinstance(cell, list):
+        return [value(item) for item in cell]
+    return round(float(cell), 6) if isinstance(cell, int | float) and not isinstance(cell, bool) else cell

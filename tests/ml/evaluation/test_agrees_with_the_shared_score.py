@@ -1,7 +1,6 @@
 """The project's metrics against the independent scorer in ../shared/evaluate."""
 
 import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,14 +10,15 @@ import pytest
 from ml.dataset.ids import Ids
 from ml.dataset.interactions import Interactions
 from ml.evaluation.measuring import measure
+from tests.shared_data import SHARED, needs_shared_data
 
-SCORER = Path(__file__).resolve().parents[4] / "shared" / "evaluate" / "score.py"
+SCORER = SHARED / "evaluate/score.py"
+
+pytestmark = needs_shared_data(SCORER)
 
 
 @pytest.fixture(scope="module")
 def scorer():
-    if not SCORER.exists():
-        pytest.skip(f"{SCORER} is not there")
     spec = importlib.util.spec_from_file_location("score", SCORER)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

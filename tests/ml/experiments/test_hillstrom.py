@@ -1,7 +1,6 @@
 """A real randomised e-mail test, against formulas written out here and statsmodels."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,15 +12,14 @@ from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 from ml.experiments.analysis.analysis import analyse_experiment
 from ml.experiments.definition.definition import Experiment, ExperimentDefinitions
 from ml.experiments.definition.metrics import MeanMetric, ProportionMetric
+from tests.shared_data import SHARED, needs_shared_data
 
-FILE = Path(__file__).parents[4] / "shared/data/hillstrom/hillstrom.csv.gz"
+FILE = SHARED / "data/hillstrom/hillstrom.csv.gz"
 START = datetime(2008, 3, 1, tzinfo=UTC)
 ARMS = ("No E-Mail", "Mens E-Mail", "Womens E-Mail")
 COLUMNS = {"visit": "page_views", "conversion": "purchases", "spend": "revenue"}
 
-pytestmark = pytest.mark.skipif(
-    not FILE.exists(), reason=f"{FILE} is not here: the real data set is not in the checkout"
-)
+pytestmark = needs_shared_data(FILE)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -12,9 +11,10 @@ from ml.events.dead_letters import DeadLetters
 from ml.events.log import EventLog
 from ml.home import Home
 from ml.sources import SourceError, ingest, open_source
+from tests.shared_data import SHARED, needs_shared_data
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-SHARED = Path(__file__).parents[4] / "shared/data/ga_merch_store/all_sessions.csv.gz"
+GOOGLE_STORE = SHARED / "data/ga_merch_store/all_sessions.csv.gz"
 
 
 def ingested(name, path, home):
@@ -128,9 +128,9 @@ def test_an_export_without_its_columns_is_refused(tmp_path):
         ingest(open_source("universal_analytics"), tmp_path / "a.csv", Home(tmp_path / "home"), NOW)
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the Google Merchandise Store export is not on this machine")
+@needs_shared_data(GOOGLE_STORE)
 def test_the_shared_export_is_taken_whole(tmp_path):
-    report, events = ingested("universal_analytics", SHARED, Home(tmp_path / "home"))
+    report, events = ingested("universal_analytics", GOOGLE_STORE, Home(tmp_path / "home"))
     assert (report.rows, report.accepted, sum(report.rejected.values())) == (15_134, 15_134, 0)
     assert len({event["anonymous_id"] for event in events}) == 14_223
     kinds = {event["event_type"] for event in events}

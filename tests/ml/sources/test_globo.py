@@ -1,6 +1,5 @@
 import datetime as dt
 import json
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,9 +11,10 @@ from ml.home import Home
 from ml.sources import SourceError, ingest, open_source
 from ml.sources.catalogue import Catalogue
 from ml.sources.globo import COLUMNS
+from tests.shared_data import SHARED, needs_shared_data
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-SHARED = Path(__file__).parents[4] / "shared/data/globo"
+GLOBO = SHARED / "data/globo"
 #         user session           start          size article time           env dev os country region referrer
 CLICKS = [
     (59, 1506826329267796, 1506826329000, 2, 234853, 1506826800026, 4, 3, 2, 1, 21, 1),
@@ -81,11 +81,11 @@ def test_a_missing_column_is_named(tmp_path):
         ingest(open_source("globo"), tmp_path, Home(tmp_path / "home"), NOW)
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the Globo click log is not on this machine")
+@needs_shared_data(GLOBO)
 def test_the_real_log_has_the_published_shape(tmp_path):
     home = Home(tmp_path / "home")
     until = dt.datetime(2017, 10, 1, 6, tzinfo=dt.UTC)
-    report = ingest(open_source("globo"), SHARED, home, NOW, until=until)
+    report = ingest(open_source("globo"), GLOBO, home, NOW, until=until)
     assert report.rows == 2_988_181
     assert dict(report.rejected) == {
         "click_timestamp: lies after 2017-10-17, the last day of the log: an outlier": 712

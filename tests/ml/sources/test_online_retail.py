@@ -1,6 +1,5 @@
 import datetime as dt
 import json
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +13,10 @@ from ml.home import Home
 from ml.sources import ingest, open_source
 from ml.sources.catalogue import Catalogue
 from ml.sources.online_retail import COLUMNS, LineNumbers
+from tests.shared_data import SHARED, needs_shared_data
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-SHARED = Path(__file__).parents[4] / "shared/data/online_retail/online_retail.parquet"
+ORDERS = SHARED / "data/online_retail/online_retail.parquet"
 LINES = [
     ("536365", "85123A", "WHITE HEART", 6.0, dt.datetime(2010, 12, 1, 8, 26), 2.55, 17850.0, "United Kingdom"),
     ("536365", "POST", "POSTAGE", 1.0, dt.datetime(2010, 12, 1, 8, 26), 18.0, 17850.0, "United Kingdom"),
@@ -94,10 +94,10 @@ def test_lines_are_numbered_across_chunks():
     assert lines.number(pa.array([], pa.string())).tolist() == np.arange(0).tolist()
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the Online Retail file is not on this machine")
+@needs_shared_data(ORDERS)
 def test_the_real_file_gives_every_line_once(tmp_path):
     home = Home(tmp_path / "home")
-    report = ingest(open_source("online_retail"), SHARED, home, NOW)
+    report = ingest(open_source("online_retail"), ORDERS, home, NOW)
     assert (report.rows, report.accepted, sum(report.rejected.values())) == (541_909, 539_392, 2_517)
     events = pa.Table.from_batches(EventLog(home).read())
     assert pc.count_distinct(events["event_id"]).as_py() == 539_392

@@ -1,5 +1,4 @@
 import datetime as dt
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -7,8 +6,9 @@ import pytest
 
 from ml.sources.simulator import Site
 from ml.sources.simulator.calibration import globo_marginals, marginals, plot_marginals, site_marginals
+from tests.shared_data import SHARED, needs_shared_data
 
-GLOBO = Path(__file__).resolve().parents[5] / "shared" / "data" / "globo"
+GLOBO = SHARED / "data/globo"
 
 
 def test_marginals_of_a_hand_made_log():
@@ -29,7 +29,7 @@ def test_marginals_of_a_hand_made_log():
     assert found.hours[23] == pytest.approx(0.4)
 
 
-@pytest.mark.skipif(not (GLOBO / "clicks.parquet").exists(), reason=f"the Globo log is not at {GLOBO}")
+@needs_shared_data(GLOBO / "clicks.parquet")
 def test_the_sites_marginals_are_near_those_of_globo(settings, tmp_path):
     theirs = globo_marginals(GLOBO)
     site = Site(settings.model_copy(update={"users": 4000}), 7, dt.date(2026, 3, 1))

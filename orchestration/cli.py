@@ -1,16 +1,16 @@
-"""The `tessera` command: assembles the commands and turns foreseen errors into one clear line."""
+"""The `tessera` command: assembles the commands and reports every foreseen error in one line."""
 
 from __future__ import annotations
 
+import errno
 import os
-import sys
+from typing import Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+from typer.core import TyperGroup
 
-from ml.settings import SettingsError
-from ml.site.definition_files import SiteMissingError, retirement_notice
+from ml.errors import TesseraError
+from ml.site.definition_files import retirement_notice
 from orchestration.commands.audience import audience
 from orchestration.commands.demo import demo
 from orchestration.commands.docs import docs
@@ -27,7 +27,7 @@ from orchestration.commands.site.settings import settings
 from orchestration.commands.tune import tune
 from orchestration.commands.up import up
 
-QUIET = {  # nobody is told of a run, and MLflow's pages need no job runner
+QUIET = {  # no library reports a run to its makers, and MLflow's pages need no job runner
     "DAGSTER_DISABLE_TELEMETRY": "yes",
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -36,7 +36,56 @@ QUIET = {  # nobody is told of a run, and MLflow's pages need no job runner
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
 }
 
+FAILED = 1
+BUSY = 3
+INTERRUPTED = 130
+
+
+class TesseraGroup(TyperGroup):
+    """The root command. It turns errors that a person can act on into one line on stderr and an exit status.
+
+    Other exceptions are defects: they keep their traceback.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that the arguments name.
+
+        Raises:
+            typer.Exit: 1 after a foreseen error, 3 where another process is at work, 130 after Ctrl-C.
+        """
+        try:
+            return super().invoke(ctx)
+        except TesseraError as error:
+            message, status = str(error), BUSY if _is_busy(error) else FAILED
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader of the output has gone, which typer knows how to end
+                raise
+            message, status = _describe(error), FAILED
+        except KeyboardInterrupt:
+            message = "stopped; finished work is kept and nothing is half-written, so the same command can go on"
+            status = INTERRUPTED
+        command = typer.style(f"{ctx.info_name} {ctx.invoked_subcommand}:", fg="red")
+        typer.echo(f"{command} {message}", err=True)
+        raise typer.Exit(status)
+
+
+def _is_busy(error: TesseraError) -> bool:
+    """Whether the command can succeed once another process has ended."""
+    from orchestration.warehouse.lock import LockedError  # noqa: PLC0415  late, so that `--help` is quick
+    from orchestration.warehouse.warehouse import WarehouseBusyError  # noqa: PLC0415
+
+    return isinstance(error, LockedError | WarehouseBusyError)
+
+
+def _describe(error: OSError) -> str:
+    """What the system refused, and for which file."""
+    if error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return f"{error}: no such file or directory" if isinstance(error, FileNotFoundError) else str(error)
+
+
 app = typer.Typer(
+    cls=TesseraGroup,
     name="tessera",
     help="Behavioural events in; segments, recommendations and experiments out.",
     epilog="Start with `tessera demo`, or with a site of your own: `tessera init DIR`.",
@@ -67,12 +116,7 @@ def main() -> None:
     """Run one command. Exit status: 0 done, 1 failed, 2 wrong use, 3 busy, 130 interrupted."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    console = Console(stderr=True)
     notice = retirement_notice(os.environ)
     if notice:
-        console.print(f"[yellow]Note:[/] {escape(notice)}", soft_wrap=True)
-    try:
-        app()
-    except (SettingsError, SiteMissingError) as error:
-        console.print(f"[red]Settings:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(2)
+        typer.echo(f"{typer.style('Note:', fg='yellow')} {notice}", err=True)
+    app()

@@ -122,7 +122,7 @@ def read_settings_file(path: Path, text: str | None = None, section: str = "") -
     except DuplicateKeyError as error:
         raise SettingsError(f"{path}:{error.line}: {error}") from None
     except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: no valid YAML: {error}") from error
+        raise SettingsError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
     if content is None:
         content = {}
     if not isinstance(content, dict):

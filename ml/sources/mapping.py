@@ -74,7 +74,7 @@ def load_mapping(path: Path) -> FileMapping:
     except FileNotFoundError:
         raise SourceError(f"{path}: there is no such mapping file. Check --mapping") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: no valid YAML: {error}") from error
+        raise SourceError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise SourceError(f"{path}: expected lines such as `user_id: customer`, found {type(content).__name__}")
     try:

@@ -43,36 +43,23 @@ def audience(
     `tessera audience 'country == "DE" && category_shares["sport"] > 0.4' --out sport.csv`
     """
     from ml.segmentation.audiences.contacts import contact_segment
-    from ml.segmentation.audiences.membership import UnknownSegmentError
-    from ml.segmentation.audiences.rules import SegmentRuleError
     from orchestration.warehouse.marts import ADDRESSEES, USER_SEGMENTS
-    from orchestration.warehouse.warehouse import Warehouse, WarehouseBusyError, WarehouseMissingError
+    from orchestration.warehouse.warehouse import Warehouse
 
     place = home_of(home)
-    try:
-        warehouse = Warehouse(place.warehouse)
-        found = contact_segment(
-            segment,
-            segment,
-            out,
-            home=place,
-            users=warehouse.read(ADDRESSEES),
-            segments=warehouse.read(USER_SEGMENTS) if "user_segments" in warehouse.tables() else None,
-            settings=chosen_settings(place).segmentation,
-            now=dt.datetime.now(dt.UTC),
-            exclude_contacted_days=exclude_contacted,
-            hold_out=hold_out,
-        )
-    except (
-        UnknownSegmentError,
-        SegmentRuleError,
-        WarehouseBusyError,
-        WarehouseMissingError,
-        OSError,
-        ValueError,
-    ) as error:
-        console.print("[red]tessera audience:[/]", str(error), soft_wrap=True, markup=True)
-        raise typer.Exit(2) from None
+    warehouse = Warehouse(place.warehouse)
+    found = contact_segment(
+        segment,
+        segment,
+        out,
+        home=place,
+        users=warehouse.read(ADDRESSEES),
+        segments=warehouse.read(USER_SEGMENTS) if "user_segments" in warehouse.tables() else None,
+        settings=chosen_settings(place).segmentation,
+        now=dt.datetime.now(dt.UTC),
+        exclude_contacted_days=exclude_contacted,
+        hold_out=hold_out,
+    )
     written = found.audience
     console.print(f"{written.table.num_rows:,} of {found.n_members:,} users of {segment!r} written to {out}")
     for reason, count in written.left_out.items():

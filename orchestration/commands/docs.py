@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 
-import typer
 from rich.console import Console
 
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
@@ -20,26 +19,20 @@ def docs(*, home: HomeOption = None) -> None:
     One file that opens in a browser without a server. Exit status 3 says that a run is at work on the tables.
     """
     from orchestration.product_files import DBT_PROJECT_FOLDER
-    from orchestration.warehouse.dbt_project import DBT_EXECUTABLE, dbt_variables
-    from orchestration.warehouse.warehouse import Warehouse, WarehouseBusyError
+    from orchestration.warehouse.dbt_project import DBT_EXECUTABLE, DbtError, dbt_variables
+    from orchestration.warehouse.warehouse import Warehouse, WarehouseMissingError
 
     place = home_of(home)
     if not place.warehouse.exists():
-        console.print(f"[red]No warehouse in {place.path} yet.[/] Run [bold]tessera materialize[/] first.")
-        raise typer.Exit(1)
+        raise WarehouseMissingError(f"There is no warehouse in {place.path} yet: run `tessera materialize` first.")
     target = place.path / "dbt"
     command = [str(DBT_EXECUTABLE), "--quiet", "--no-use-colors", "docs", "generate", "--static"]
     command += ["--target-path", str(target), "--log-path", str(target)]
     command += ["--vars", json.dumps(dbt_variables(chosen_settings(place)))]
-    try:
-        with Warehouse(place.warehouse).writing("tessera docs"):
-            made = subprocess.run(command, cwd=DBT_PROJECT_FOLDER, capture_output=True, text=True, check=False)
-    except WarehouseBusyError as error:
-        console.print(f"[red]Busy.[/] {error}", soft_wrap=True)
-        raise typer.Exit(3) from None
-    if made.returncode:
-        console.print(f"dbt failed:\n{made.stdout}{made.stderr}", markup=False)
-        raise typer.Exit(1)
+    with Warehouse(place.warehouse).writing("tessera docs"):
+        run = subprocess.run(command, cwd=DBT_PROJECT_FOLDER, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise DbtError(f"dbt cannot write the documentation:\n{run.stdout}{run.stderr}")
     page = place.reports / "warehouse" / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(target / "static_index.html", page)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Column, Table
 
 from ml.errors import InvalidInputError
-from orchestration.commands.experiment_console import clear_errors, console, shown_interval, warehouse_of
+from orchestration.commands.experiment_console import console, shown_interval, warehouse_of
 from orchestration.commands.experiment_design import design
 from orchestration.commands.experiment_rankers import interleaving, off_policy
 from orchestration.commands.experiment_segment import segment
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
+from orchestration.commands.option_values import parse_json_object, parse_moment
 
 experiment = typer.Typer(
     help="Experiments: define in experiments.yaml, plan, assign, analyse, decide.", no_args_is_help=True
@@ -35,10 +36,9 @@ def check(
     from ml.experiments.definition.definitions_file import load_experiments
     from orchestration.warehouse.experiment_tables import definitions_file
 
-    with clear_errors():
-        place = home_of(home)
-        file = path or definitions_file(place, chosen_settings(place))
-        found = load_experiments(file)
+    place = home_of(home)
+    file = path or definitions_file(place, chosen_settings(place))
+    found = load_experiments(file)
     named = Column("experiment", no_wrap=True)  # a name cut short could not be typed
     shown = Table(named, "unit", "variants", Column("primary metric", no_wrap=True), "from", "to")
     for entry in found.experiments.values():
@@ -63,15 +63,14 @@ def analyse(experiment_id: IdArgument, *, home: HomeOption = None) -> None:
 
     place = home_of(home)
     settings = chosen_settings(place)
-    with clear_errors():
-        experiments = load_definitions(place, settings)
-        experiments.get(experiment_id)
-        tables = read_tables(warehouse_of(place), experiment_id)
-        if tables.exposures.num_rows == 0:
-            raise InvalidInputError(f"no exposure of {experiment_id} has reached the warehouse")
-        found = analyse_experiment(
-            experiments, experiment_id, tables.exposures, tables.outcomes, tables.as_of, settings.experiments
-        )
+    experiments = load_definitions(place, settings)
+    experiments.get(experiment_id)
+    tables = read_tables(warehouse_of(place), experiment_id)
+    if tables.exposures.num_rows == 0:
+        raise InvalidInputError(f"no exposure of {experiment_id} has reached the warehouse")
+    found = analyse_experiment(
+        experiments, experiment_id, tables.exposures, tables.outcomes, tables.as_of, settings.experiments
+    )
     always = found.experiment.decision.inference == "always_valid"
     shown = Table("metric", "variant", "control", "variant's", "change", "interval", "p", title=experiment_id)
     for result in found.results:
@@ -107,20 +106,27 @@ def assign(
         str, typer.Argument(help="A user, anonymous or session id, as the experiment's unit says.")
     ],
     *,
-    context: Annotated[str, typer.Option(help='What targeting may ask, as JSON: {"country": "DE"}.')] = "{}",
-    at: Annotated[str | None, typer.Option(help="Time, ISO 8601; now if absent.")] = None,
+    context: Annotated[
+        dict[str, Any] | None,
+        typer.Option(
+            parser=parse_json_object,
+            metavar="JSON",
+            help='What targeting may ask, as JSON: {"country": "DE"}.',
+        ),
+    ] = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(parser=parse_moment, metavar="TIME", help="Time, ISO 8601; now if absent."),
+    ] = None,
     home: HomeOption = None,
 ) -> None:
     """Say which variant a unit sees, and why; the same answer as over HTTP. Nothing is logged."""
     from ml.experiments.definition.assignment import assign_unit
     from orchestration.warehouse.experiment_tables import load_definitions
 
-    with clear_errors():
-        moment = datetime.fromisoformat(at) if at else datetime.now(UTC)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        place = home_of(home)
-        experiments = load_definitions(place, chosen_settings(place))
-        answer = assign_unit(experiments, experiment_id, unit_id, json.loads(context), moment)
+    place = home_of(home)
+    experiments = load_definitions(place, chosen_settings(place))
+    answer = assign_unit(experiments, experiment_id, unit_id, context or {}, at or datetime.now(UTC))
     console.print_json(
         json.dumps(
             {

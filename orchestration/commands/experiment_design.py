@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from ml.errors import InvalidInputError
-from orchestration.commands.experiment_console import clear_errors, console, warehouse_of
+from orchestration.commands.experiment_console import console, warehouse_of
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 if TYPE_CHECKING:
@@ -42,27 +42,24 @@ def design(
 
     place = home_of(home)
     settings = chosen_settings(place)
-    with clear_errors():
-        experiments = load_definitions(place, settings)
-        entry = (
-            experiments.get(experiment_id) if experiment_id else _hypothetical(experiments, metric, lift, traffic)
-        )
-        changes: dict[str, Any] = {"minimum_detectable_effect": lift} if lift else {}
-        if inference:
-            changes["decision"] = {**entry.decision.model_dump(), "inference": inference}
-        entry = type(entry).model_validate({**entry.model_dump(by_alias=True), **changes})
-        past = measure_baseline(
-            experiments.metrics[entry.primary_metric],
-            read_mart(warehouse_of(place), "user_days"),
-            settings.experiments.design_history_days,
-        )
-        planned = design_experiment(
-            entry,
-            past,
-            power=settings.experiments.design_power,
-            maximum_days=settings.experiments.design_maximum_days,
-            cuped=cuped,
-        )
+    experiments = load_definitions(place, settings)
+    entry = experiments.get(experiment_id) if experiment_id else _hypothetical(experiments, metric, lift, traffic)
+    changes: dict[str, Any] = {"minimum_detectable_effect": lift} if lift else {}
+    if inference:
+        changes["decision"] = {**entry.decision.model_dump(), "inference": inference}
+    entry = _checked({**entry.model_dump(by_alias=True), **changes})
+    past = measure_baseline(
+        experiments.metrics[entry.primary_metric],
+        read_mart(warehouse_of(place), "user_days"),
+        settings.experiments.design_history_days,
+    )
+    planned = design_experiment(
+        entry,
+        past,
+        power=settings.experiments.design_power,
+        maximum_days=settings.experiments.design_maximum_days,
+        cuped=cuped,
+    )
     pattern = " ".join(f"{share:.2f}" for share in past.weekly_pattern())
     shown = Table(show_header=False, box=None)
     duration = (
@@ -97,14 +94,12 @@ def design(
 def _hypothetical(
     experiments: ExperimentDefinitions, metric: str | None, lift: float | None, traffic: float
 ) -> Experiment:
-    from ml.experiments.definition.definition import Experiment
-
     if metric not in experiments.metrics or lift is None:
         raise InvalidInputError(
             f"give an EXPERIMENT, or --metric and --lift; metrics: {', '.join(experiments.metrics)}"
         )
     now = datetime.now(UTC)
-    return Experiment.model_validate(
+    return _checked(
         {
             "id": "plan",
             "hypothesis": "An experiment that is only being planned.",
@@ -117,3 +112,16 @@ def _hypothetical(
             "ramp": ({"from": now, "traffic": traffic},),
         }
     )
+
+
+def _checked(content: dict[str, Any]) -> Experiment:
+    """The experiment that the options describe; InvalidInputError where one of them is not legal."""
+    from pydantic import ValidationError
+
+    from ml.experiments.definition.definition import Experiment
+
+    try:
+        return Experiment.model_validate(content)
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise InvalidInputError("; ".join(faults)) from None

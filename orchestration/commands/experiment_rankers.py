@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from orchestration.commands.experiment_console import clear_errors, console, warehouse_of
+from orchestration.commands.experiment_console import console, warehouse_of
 from orchestration.commands.home import HomeOption, home_of
 
 
@@ -16,8 +16,7 @@ def interleaving(*, home: HomeOption = None) -> None:
     from ml.experiments.rankers.answer_log import compare_rankers
     from orchestration.warehouse.experiment_tables import read_mart
 
-    with clear_errors():
-        found = compare_rankers(read_mart(warehouse_of(home_of(home)), "answers", "teams is not null"))
+    found = compare_rankers(read_mart(warehouse_of(home_of(home)), "answers", "teams is not null"))
     shown = Table(
         "persons who clicked more of the champion's", "of the challenger's", "alike", "preference", "95 %", "p"
     )
@@ -44,8 +43,7 @@ def off_policy(
     from ml.experiments.rankers.answer_log import evaluate_contents
     from orchestration.warehouse.experiment_tables import read_mart
 
-    with clear_errors():
-        found = evaluate_contents(read_mart(warehouse_of(home_of(home)), "answers"), slot)
+    found = evaluate_contents(read_mart(warehouse_of(home_of(home)), "answers"), slot)
     shown = Table("content", "shown", "estimate", "clicks a decision", "95 %", "worth so many decisions")
     for one in found:
         for value in one.estimates:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,8 +10,9 @@ import typer
 from rich.table import Table
 
 from ml.errors import InvalidInputError
-from orchestration.commands.experiment_console import clear_errors, console, shown_interval, warehouse_of
+from orchestration.commands.experiment_console import console, shown_interval, warehouse_of
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
+from orchestration.commands.option_values import parse_json_object
 
 if TYPE_CHECKING:
     from ml.experiments.analysis.segment_strategy import StrategyResult
@@ -28,7 +28,14 @@ def segment(
     ] = None,
     metric: Annotated[str, typer.Option(help="Primary metric of a new experiment.")] = "clicks_per_user",
     lift: Annotated[float, typer.Option(help="Minimum detectable effect of a new experiment.")] = 0.05,
-    payload: Annotated[str, typer.Option(help="What the treatment shows, as JSON, for whoever shows it.")] = "{}",
+    payload: Annotated[
+        dict[str, Any] | None,
+        typer.Option(
+            parser=parse_json_object,
+            metavar="JSON",
+            help="What the treatment shows, as JSON, for whoever shows it.",
+        ),
+    ] = None,
     days: Annotated[int, typer.Option(min=7, help="Length of a new experiment.")] = 28,
     home: HomeOption = None,
 ) -> None:
@@ -42,23 +49,22 @@ def segment(
 
     place = home_of(home)
     settings = chosen_settings(place)
-    with clear_errors():
-        experiments = load_definitions(place, settings)
-        key = experiment_id or "segment-" + "-".join(_slug(name) for name in sorted(segments))
-        if experiment_id is None and key not in experiments.experiments:
-            _refuse_unknown(segments, warehouse_of(place))
-            file = _define_strategy(place, key, segments, metric, lift, json.loads(payload), days)
-            console.print(
-                f"{key} is defined in {file}. It starts now and ends in {days} days; call again when units were "
-                f"exposed."
-            )
-            return
-        tables = read_tables(warehouse_of(place), key)
-        if tables.exposures.num_rows == 0:
-            raise InvalidInputError(f"no exposure of {key} has reached the warehouse yet")
-        result = compare_strategy(
-            experiments, key, segments, tables.exposures, tables.outcomes, tables.as_of, settings.experiments
+    experiments = load_definitions(place, settings)
+    key = experiment_id or "segment-" + "-".join(_slug(name) for name in sorted(segments))
+    if experiment_id is None and key not in experiments.experiments:
+        _refuse_unknown(segments, warehouse_of(place))
+        file = _define_strategy(place, key, segments, metric, lift, payload or {}, days)
+        console.print(
+            f"{key} is defined in {file}. It starts now and ends in {days} days; call again when units were "
+            f"exposed."
         )
+        return
+    tables = read_tables(warehouse_of(place), key)
+    if tables.exposures.num_rows == 0:
+        raise InvalidInputError(f"no exposure of {key} has reached the warehouse yet")
+    result = compare_strategy(
+        experiments, key, segments, tables.exposures, tables.outcomes, tables.as_of, settings.experiments
+    )
     _print_strategy(result)
 
 

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from ml.errors import TesseraError
 from ml.home import Home
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 if TYPE_CHECKING:
     from orchestration.running.materialization import Outcome
 
-BUSY = 3
 JOBS = ("daily_increment", "full_refresh", "training", "retention", "campaigns", "erasure")
+
+
+class EmptyLogError(TesseraError):
+    """The event log has no event, so there is nothing to build from."""
 
 
 def materialize(
@@ -41,29 +45,24 @@ def materialize(
 
 
 def run(home: Home, job: str, console: Console) -> Outcome:
-    """Materialize with progress on `console`; ends the command with a clear word where it cannot.
+    """Materialize the assets of a job, with progress on `console`.
 
     Raises:
-        SettingsError: a knob is wrong.
-        typer.Exit: 1 after a failed step or blocking check, 3 when another run is at work, 130 on Ctrl-C.
+        EmptyLogError: the home has no events.
+        WarehouseBusyError: another run has the warehouse.
+        typer.Exit: 1 after a failed step or blocking check; the console says which.
     """
     from ml.events.log import EventLog
-    from orchestration.warehouse.warehouse import Warehouse, WarehouseBusyError
+    from orchestration.warehouse.warehouse import Warehouse
 
     settings = chosen_settings(home)
     if job != "erasure" and not EventLog(home).parts() and not settings.kafka.bootstrap_servers:
-        console.print(
-            f"[red]No events in {home.path}.[/] Bring some with [bold]tessera ingest[/], "
-            "or make some with [bold]tessera simulate[/] or [bold]tessera demo[/].",
-            soft_wrap=True,
+        raise EmptyLogError(
+            f"There are no events in {home.path}. Bring some with `tessera ingest`, "
+            "or make some with `tessera simulate` or `tessera demo`."
         )
-        raise typer.Exit(1)
-    try:
-        with Warehouse(home.warehouse).writing(f"tessera materialize --job {job}"):
-            return _run_locked(home, job, console)
-    except WarehouseBusyError as error:
-        console.print(f"[red]Busy.[/] {error}", soft_wrap=True)
-        raise typer.Exit(BUSY) from None
+    with Warehouse(home.warehouse).writing(f"tessera materialize --job {job}"):
+        return _run_locked(home, job, console)
 
 
 def _run_locked(home: Home, job: str, console: Console) -> Outcome:
@@ -78,24 +77,18 @@ def _run_locked(home: Home, job: str, console: Console) -> Outcome:
         from orchestration.running.progress import StageProgress
 
         definitions = defs()
-    try:
-        with output_to_file(log) as terminal, open_instance(home) as instance:
-            chosen = definitions.resolve_job_def(job)
-            with StageProgress(terminal, stages_of(definitions, chosen)) as progress:
-                outcome = run_job(chosen, instance, progress.hear)
-    except KeyboardInterrupt:
-        console.print(
-            "[yellow]Stopped.[/] What was finished is kept, nothing is half-written: run the same command again."
-        )
-        raise typer.Exit(130) from None
-    _tell(outcome, time.monotonic() - started, console)
+    with output_to_file(log) as terminal, open_instance(home) as instance:
+        chosen = definitions.resolve_job_def(job)
+        with StageProgress(terminal, stages_of(definitions, chosen)) as progress:
+            outcome = run_job(chosen, instance, progress.hear)
+    _print_outcome(outcome, time.monotonic() - started, console)
     if not outcome.success:
         console.print(f"The whole log: {log}", soft_wrap=True)
         raise typer.Exit(1)
     return outcome
 
 
-def _tell(outcome: Outcome, seconds: float, console: Console) -> None:
+def _print_outcome(outcome: Outcome, seconds: float, console: Console) -> None:
     for check in outcome.failed_checks:
         mark = "[red]✗ stopped by[/]" if check.blocking else "[yellow]! warned by[/]"
         console.print(f"{mark} {check.asset}: {check.check}  [dim]{check.description}[/]", soft_wrap=True)

@@ -1,9 +1,7 @@
-"""What the commands about models share: their options, the tables that these name, and errors in one line."""
+"""What the commands about models share: their options, and the tables that these name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -66,20 +64,3 @@ def possible_split(validation: Validation, data: TrainingData) -> str:
         console.print("no column timestamp: validating on a random share of each user's interactions")
         return Validation.RANDOM.value
     return validation.value
-
-
-@contextmanager
-def clear_errors(command: str) -> Iterator[None]:
-    """Foreseen errors become one line on stderr and exit code 1."""
-    from ml.recommenders.layouts import ModelFileError
-    from ml.recommenders.models.zoo import UnknownModelError
-    from ml.recommenders.selection.tables import TableError
-
-    try:
-        yield
-    except (TableError, ModelFileError, UnknownModelError, ValueError) as error:
-        console.print(f"[red]tessera {command}:[/] {error}", soft_wrap=True, markup=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        console.print("[yellow]Stopped.[/] Nothing was written.")
-        raise typer.Exit(130) from None

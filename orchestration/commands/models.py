@@ -18,7 +18,6 @@ from orchestration.commands.model_options import (
     UsersFile,
     Validation,
     ValidationOption,
-    clear_errors,
     console,
     possible_split,
     read_training_data,
@@ -48,11 +47,10 @@ def fit(
 
     Example: tessera fit --interactions ratings.csv --items films.parquet --out model
     """
-    with clear_errors("fit"):
-        data = read_training_data(interactions, users, items)
-        recommender = _fitted(model, validation, seed, data)
-        recommender.save(out)
-        _tell_ablation(recommender, data)
+    data = read_training_data(interactions, users, items)
+    recommender = _fitted(model, validation, seed, data)
+    recommender.save(out)
+    _tell_ablation(recommender, data)
     n_pairs = data.interactions.n_pairs
     console.print(f"{out}: {type(recommender).__name__} from {n_pairs:,} interactions", soft_wrap=True)
 
@@ -70,15 +68,14 @@ def recommend(
 
     Example: tessera recommend --model model --users people.csv --k 10 --out recommendations.csv
     """
-    with clear_errors("recommend"):
-        from ml.recommenders.models.zoo import load_recommender
-        from ml.recommenders.selection.tables import read_ids, write_table
+    from ml.recommenders.models.zoo import load_recommender
+    from ml.recommenders.selection.tables import read_ids, write_table
 
-        people = read_ids(users, "user_id")
-        assert people is not None
-        found = load_recommender(model).recommend(people, k, candidates=read_ids(candidates, "item_id"))
-        table = found.to_table()
-        write_table(table, out)
+    people = read_ids(users, "user_id")
+    assert people is not None
+    found = load_recommender(model).recommend(people, k, candidates=read_ids(candidates, "item_id"))
+    table = found.to_table()
+    write_table(table, out)
     console.print(f"{out}: {len(table):,} recommendations for {len(people):,} users", soft_wrap=True)
 
 
@@ -101,19 +98,18 @@ def evaluate(
 
     Example: tessera evaluate --train train.parquet --test test.parquet --model ease --k 10
     """
-    with clear_errors("evaluate"):
-        from ml.evaluation.measuring import figures_by_group, measure
-        from ml.recommenders.selection.tables import read_interactions
+    from ml.evaluation.measuring import figures_by_group, measure
+    from ml.recommenders.selection.tables import read_interactions
 
-        data, future = read_training_data(train, users, items), read_interactions(test)
-        past = data.interactions
-        recommender = _fitted(model, validation, seed, data)
-        recommended = recommender.recommend(future.users.values, k).to_table()
-        measured = measure(recommended, future, past, k, past.items)
-        metrics = dict(measured.metrics)
-        if sampled:
-            metrics |= _sampled(recommender, future, sampled, k, seed)
-        groups = figures_by_group(measured, "ndcg", past).to_pylist()
+    data, future = read_training_data(train, users, items), read_interactions(test)
+    past = data.interactions
+    recommender = _fitted(model, validation, seed, data)
+    recommended = recommender.recommend(future.users.values, k).to_table()
+    measured = measure(recommended, future, past, k, past.items)
+    metrics = dict(measured.metrics)
+    if sampled:
+        metrics |= _sampled(recommender, future, sampled, k, seed)
+    groups = figures_by_group(measured, "ndcg", past).to_pylist()
     figures = {name: None if math.isnan(value) else value for name, value in metrics.items()}
     for group in groups:
         metric = "hits" if group["grouped_by"] == "item age" else "ndcg"

@@ -1,4 +1,4 @@
-"""`tessera rules test`: check the rules file, and hold it against situations written beside the rules."""
+"""`tessera rules test`: check the rules file, run its tests, and try the rules on one situation."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import typer
 from rich.console import Console
 
 from ml.decisions.rules.rule_tests import run_rule_tests
-from ml.decisions.rules.rules import RulesError, load_rules
+from ml.decisions.rules.rules import load_rules
 from ml.local_clock import zone
 from ml.site.definition_files import definition_file
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
+from orchestration.commands.option_values import parse_moment
 
 console = Console(highlight=False)
 rules = typer.Typer(help="The rules that choose content: check them, and try them out.", no_args_is_help=True)
@@ -26,13 +27,19 @@ def _group() -> None:
 
 @rules.command("test")
 def check_rules(
-    file: Annotated[Path | None, typer.Option(help="Another rules file than the one in use.")] = None,
-    situation: Annotated[
+    file: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Another rules file than the one in use."),
+    ] = None,
+    facts: Annotated[
         list[str] | None,
         typer.Option("--fact", help="A fact of one situation as NAME=VALUE; says which rules match."),
     ] = None,
-    slot: Annotated[str | None, typer.Option(help="The slot that is asked.")] = None,
-    at: Annotated[str | None, typer.Option(help="The moment, ISO 8601; default: now.")] = None,
+    slot: Annotated[str | None, typer.Option(help="The slot to decide.")] = None,
+    at: Annotated[
+        dt.datetime | None,
+        typer.Option(parser=parse_moment, metavar="TIME", help="The moment, ISO 8601; default: now."),
+    ] = None,
     timezone: Annotated[str, typer.Option(help="The visitor's IANA time zone.")] = "UTC",
     home: HomeOption = None,
 ) -> None:
@@ -49,38 +56,34 @@ def check_rules(
     """
     place = home_of(home)
     path = file or definition_file(place, chosen_settings(place).decisions.rules_file)
-    try:
-        loaded = load_rules(path)
-        results = run_rule_tests(path)
-    except RulesError as error:
-        console.print(f"[red]{error}[/]")
-        raise typer.Exit(1) from None
+    loaded = load_rules(path)
+    results = run_rule_tests(path)
     console.print(f"{path}: {len(loaded.compiled)} rules, all understood")
     for result in results:
         mark = "[green]ok[/]" if result.problem is None else f"[red]failed[/]: {result.problem}"
         console.print(f"  {result.name}: {mark}")
-    if situation or slot:
-        _explain(path, situation or [], slot, at, timezone)
+    if facts or slot:
+        _explain(path, facts or [], slot, at or dt.datetime.now(dt.UTC), timezone)
     if any(result.problem for result in results):
         raise typer.Exit(1)
 
 
-def _explain(path: Path, facts: list[str], slot: str | None, at: str | None, timezone: str) -> None:
+def _explain(path: Path, facts: list[str], slot: str | None, at: dt.datetime, timezone: str) -> None:
+    """Print for each rule whether it acts in the situation, and otherwise why not."""
     from ml.decisions.rules.rule_tests import moment_of
 
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for fact in facts:
         name, _, value = fact.partition("=")
-        given[name] = _value(value)
-    when = dt.datetime.fromisoformat(at) if at else dt.datetime.now(dt.UTC)
-    when = when if when.tzinfo else when.replace(tzinfo=dt.UTC)
-    moment = moment_of(given, slot, when, zone(timezone))
-    for one in load_rules(path).compiled:
-        reason = one.why_not(moment)
-        console.print(f"  {one.rule.id}: " + ("[green]acts[/]" if reason is None else f"[dim]{reason}[/]"))
+        values[name] = _parse_value(value)
+    moment = moment_of(values, slot, at, zone(timezone))
+    for rule in load_rules(path).compiled:
+        reason = rule.why_not(moment)
+        console.print(f"  {rule.rule.id}: " + ("[green]acts[/]" if reason is None else f"[dim]{reason}[/]"))
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
+    """The text as a truth value or a number where it reads as such."""
     if text in {"true", "false"}:
         return text == "true"
     try:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ml.errors import InvalidInputError
 from orchestration.commands.home import HomeOption, chosen_settings
 
 console = Console(highlight=False)
@@ -41,12 +42,11 @@ def segment(
 
     try:
         table = pq.read_table(features)
-        earlier = load_segmentation(previous) if previous else None
-        with console.status("Comparing algorithms and numbers of segments …"):
-            found = segment_table(table, chosen_settings().segmentation, out, earlier, seed)
-    except (OSError, ValueError, pa.ArrowInvalid) as error:
-        console.print(f"[red]tessera segment:[/] {features}: {error}", soft_wrap=True)
-        raise typer.Exit(2) from None
+    except pa.ArrowInvalid as error:
+        raise InvalidInputError(f"{features} cannot be read as Parquet: {error}") from error
+    earlier = load_segmentation(previous) if previous else None
+    with console.status("Comparing algorithms and numbers of segments …"):
+        found = segment_table(table, chosen_settings().segmentation, out, earlier, seed)
     shown = Table("segment", "name", "users", "share")
     for profile in found.profiles:
         shown.add_row(str(profile.segment), profile.name, f"{profile.size:,}", f"{profile.share:.1%}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -63,15 +63,19 @@ def simulate(
     from ml.sources.simulator import recorded_site, simulate_into_folder, simulate_into_home
 
     if (calibration_plot is None) != (globo is None):
-        _refuse("--calibration-plot and --globo go together")
+        raise typer.BadParameter("--calibration-plot and --globo go together")
     if globo and not (globo / "clicks.parquet").exists():
-        _refuse(f"{globo / 'clicks.parquet'} is not there: --globo is the folder of the Globo click log")
+        raise typer.BadParameter(
+            f"{globo / 'clicks.parquet'} is not there: --globo is the folder of the Globo click log"
+        )
     today = dt.datetime.now(dt.UTC).date()
     chosen_home = home_of(home)
     recorded = None if out else recorded_site(chosen_home)
     if recorded:
         if any(option is not None for option in (users, events, days, seed, end)):
-            _refuse(f"{chosen_home.path} has a site already: only --until goes with it, or choose another --home")
+            raise typer.BadParameter(
+                f"{chosen_home.path} has a site already: only --until goes with it, or choose another --home"
+            )
         site, since = recorded
         stop = until.date() if until else today
         if stop <= since:
@@ -84,7 +88,7 @@ def simulate(
         since = site.start
         stop = until.date() if until else site.date_of(site.settings.days)
         if stop <= since:
-            _refuse(f"--until {stop} is not after the first day, {since}")
+            raise typer.BadParameter(f"--until {stop} is not after the first day, {since}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("events"))
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
         task = progress.add_task(f"simulate {since} to {stop}", total=None)
@@ -129,7 +133,7 @@ def _new_site(
     from ml.sources.simulator.sizing import settings_for_events
 
     if users and events:
-        _refuse("--users and --events are two ways to say the same: give one of them")
+        raise typer.BadParameter("--users and --events are two ways to say the same: give one of them")
     given = {name: value for name, value in (("users", users), ("days", days)) if value is not None}
     settings = knobs.model_copy(update=given)
     chosen_seed = settings.seed if seed is None else seed
@@ -137,8 +141,3 @@ def _new_site(
     if events:
         settings = settings_for_events(settings, chosen_seed, start, events)
     return site.Site(settings, chosen_seed, start)
-
-
-def _refuse(message: str) -> NoReturn:
-    console.print(f"[red]tessera simulate:[/] {message}", soft_wrap=True)
-    raise typer.Exit(2)

@@ -16,7 +16,6 @@ from orchestration.commands.model_options import (
     UsersFile,
     Validation,
     ValidationOption,
-    clear_errors,
     console,
     possible_split,
     read_training_data,
@@ -51,36 +50,35 @@ def tune(
 
     Example: tessera tune --interactions ratings.csv --items films.parquet --model als --minutes 10 --out model
     """
-    with clear_errors("tune"):
-        from ml.recommenders.validation import ValidationWindow
-        from ml.registry.registry import Registry
-        from orchestration.searching import JOURNAL, logged_search
+    from ml.recommenders.validation import ValidationWindow
+    from ml.registry.registry import Registry
+    from orchestration.searching import JOURNAL, logged_search
 
-        place = home_of(home)
-        data = read_training_data(interactions, users, items)
-        window = ValidationWindow.hold_back(data, possible_split(validation, data), seed=seed)
-        for warning in window.warnings:
-            console.print(f"note: {warning}")
-        trials = logged_search(
-            Registry(place.mlflow_uri, place.artifacts),
-            window,
-            models=model or chosen_settings(place).recommenders.search.models,
-            file=place.models / JOURNAL,
-            minutes=minutes,
-            seed=seed,
-            told=lambda line: console.print(line, soft_wrap=True),
+    place = home_of(home)
+    data = read_training_data(interactions, users, items)
+    window = ValidationWindow.hold_back(data, possible_split(validation, data), seed=seed)
+    for warning in window.warnings:
+        console.print(f"note: {warning}")
+    trials = logged_search(
+        Registry(place.mlflow_uri, place.artifacts),
+        window,
+        models=model or chosen_settings(place).recommenders.search.models,
+        file=place.models / JOURNAL,
+        minutes=minutes,
+        seed=seed,
+        told=lambda line: console.print(line, soft_wrap=True),
+    )
+    table = Table("trial", "model", window.metric, "95 % interval", "parameters")
+    for found in [trial for trial in trials if trial.state == "complete"][:SHOWN_TRIALS]:
+        table.add_row(
+            str(found.number),
+            found.configuration.model,
+            f"{found.interval.mean:.4f}",
+            f"{found.interval.low:.4f} to {found.interval.high:.4f}",
+            ", ".join(f"{name}={_short(value)}" for name, value in found.configuration.params.items()),
         )
-        table = Table("trial", "model", window.metric, "95 % interval", "parameters")
-        for found in [trial for trial in trials if trial.state == "complete"][:SHOWN_TRIALS]:
-            table.add_row(
-                str(found.number),
-                found.configuration.model,
-                f"{found.interval.mean:.4f}",
-                f"{found.interval.low:.4f} to {found.interval.high:.4f}",
-                ", ".join(f"{name}={_short(value)}" for name, value in found.configuration.params.items()),
-            )
-        console.print(table)
-        trials[0].configuration.make().fit_aligned(data).save(out)
+    console.print(table)
+    trials[0].configuration.make().fit_aligned(data).save(out)
     console.print(f"{out}: {trials[0].configuration.model}, the best of {len(trials)} trials", soft_wrap=True)
 
 

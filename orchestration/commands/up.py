@@ -20,7 +20,6 @@ from orchestration.commands.home import HomeOption, chosen_settings, home_of
 if TYPE_CHECKING:
     from orchestration.running.processes import Program, RunningProgram
 
-BUSY = 3
 GRACE_SECONDS = 15
 POLL_SECONDS = 0.3
 
@@ -31,27 +30,18 @@ def up(*, home: HomeOption = None) -> None:
     They listen on this machine only, on the ports of the settings. What they print goes to `logs/` in the home.
     If one of them ends, the others stay and you are told.
     """
-    from orchestration.running.processes import PortTakenError, end_leftovers, require_free_ports
-    from orchestration.warehouse.lock import LockedError, NamedLock
+    from orchestration.running.processes import end_leftovers, require_free_ports
+    from orchestration.warehouse.lock import NamedLock
 
     chosen = home_of(home)
     console = Console(highlight=False)
     lock = NamedLock(chosen.path / "up.lock")
-    try:
-        lock.acquire("tessera up")
-    except LockedError as error:
-        console.print(
-            f"[red]Already up:[/] {error.holder or 'another process'} serves {chosen.path}.", soft_wrap=True
-        )
-        raise typer.Exit(BUSY) from None
+    lock.acquire("tessera up")
     try:
         end_leftovers(chosen.path / "up.json", GRACE_SECONDS)
         programs = programs_of(chosen, chosen_settings(chosen).ports)
         require_free_ports(programs)
         _serve(chosen, programs, console)
-    except PortTakenError as error:
-        console.print(f"[red]Port taken:[/] {error}", soft_wrap=True)
-        raise typer.Exit(1) from None
     finally:
         lock.release()
 

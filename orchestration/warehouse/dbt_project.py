@@ -22,8 +22,8 @@ DBT_EXECUTABLE = Path(sys.executable).with_name("dbt")
 _SOURCE_FOLDERS = ("models", "macros", "tests", "seeds", "snapshots", "analyses")
 
 
-class DbtParseError(TesseraError):
-    """The dbt project does not parse; the message is dbt's."""
+class DbtError(TesseraError):
+    """A dbt command failed. The message holds what dbt printed."""
 
 
 def dbt_variables(settings: Settings) -> dict[str, Any]:
@@ -83,5 +83,5 @@ def _parse(manifest: Path) -> None:
         command += ["--vars", json.dumps(dbt_variables(Settings()))]
         parsed = subprocess.run(command, cwd=DBT_PROJECT_FOLDER, capture_output=True, text=True, check=False)
         if parsed.returncode:
-            raise DbtParseError(f"dbt cannot parse {DBT_PROJECT_FOLDER}:\n{parsed.stdout}{parsed.stderr}")
+            raise DbtError(f"dbt cannot parse {DBT_PROJECT_FOLDER}:\n{parsed.stdout}{parsed.stderr}")
         os.replace(Path(folder) / "manifest.json", manifest)

@@ -16,10 +16,12 @@ from ml.errors import TesseraError
 
 
 class LockedError(TesseraError):
-    """Another process holds the lock."""
+    """Another process holds the lock. `holder` is None where it cannot be told which one."""
 
-    def __init__(self, holder: Holder | None) -> None:
-        super().__init__(f"held by {holder or 'another process'}")
+    def __init__(self, path: Path, holder: Holder | None) -> None:
+        super().__init__(
+            f"{path} is held by {holder or 'another process'}: wait for it to end, or stop it, and start again"
+        )
         self.holder = holder
 
 
@@ -60,7 +62,7 @@ class NamedLock:
             if time.monotonic() >= deadline:
                 holder = _read_holder(stream)
                 stream.close()
-                raise LockedError(holder)
+                raise LockedError(self.path, holder)
             time.sleep(0.1)
         stream.seek(0)
         stream.truncate()

@@ -66,7 +66,7 @@ def test_a_file_that_cannot_be_segmented_is_reported_in_a_single_line(tmp_path: 
         (tmp_path / "none", "none"),
     ):
         result = CliRunner().invoke(app, ["segment", "--features", str(file), "--out", str(tmp_path / "out")])
-        assert result.exit_code == 2
+        assert result.exit_code == 1
         assert message in result.output
         assert "Traceback" not in result.output
     assert not (tmp_path / "out").exists()
@@ -122,14 +122,14 @@ def test_an_audience_by_expression_and_a_misspelt_expression(tmp_path: Path) -> 
     assert CliRunner().invoke(app, ["audience", "page_views > 10 && segment == 2", "--out", out]).exit_code == 0
     assert pq.read_table(out)["user_id"].to_pylist() == ["dia"]
     wrong = CliRunner().invoke(app, ["audience", "page_view > 10", "--out", out])
-    assert wrong.exit_code == 2
+    assert wrong.exit_code == 1
     assert "did you mean 'page_views'?" in wrong.output
 
 
 @pytest.mark.usefixtures("quick_settings")
 def test_an_audience_before_the_first_materialization_says_what_to_do(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["audience", "inactive", "--out", str(tmp_path / "x.csv")])
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "run `tessera materialize` first" in result.output
 
 

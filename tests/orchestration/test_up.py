@@ -22,7 +22,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from ml.home import Home
-from orchestration.cli import app
+from orchestration.cli import BUSY, app
 from orchestration.commands import up
 from orchestration.running.processes import (
     PortTakenError,
@@ -116,7 +116,7 @@ def test_a_second_up_names_the_first(tmp_path: Path) -> None:
         assert first.stdout is not None
         first.stdout.readline()
         second = CliRunner().invoke(app, ["up", "--home", str(tmp_path)])
-        assert second.exit_code == up.BUSY
+        assert second.exit_code == BUSY
         assert f"tessera up (process {first.pid}" in " ".join(second.output.split())
     finally:
         first.kill()
@@ -189,8 +189,8 @@ def test_the_three_come_up_on_their_ports_and_ctrl_c_ends_them(
         recommended = json.loads(answer(f"{address['service']}/v1/recommendations", user_id="?", k=3) or b"{}")
         assert len(recommended["items"]) == 3
         again = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
-        assert again.returncode == up.BUSY
-        assert f"tessera up (process {running.pid}" in again.stdout
+        assert again.returncode == BUSY
+        assert f"tessera up (process {running.pid}" in again.stderr
         family = psutil.Process(running.pid).children(recursive=True)
         assert len(family) >= len(ports)
         running.send_signal(signal.SIGINT)

@@ -6,12 +6,11 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from serving.collector import collector_routes
 from serving.demo_site import demo_routes
-from serving.errors import ApiError, on_api_error, on_failure, on_http_error
+from serving.errors import ERROR_HANDLERS
 from serving.observability.observing import Observing
 from serving.routes.documentation import documentation_routes
 from serving.routes.experiments import experiment_routes
@@ -51,6 +50,6 @@ def application(tessera: Tessera) -> Starlette:
     return Starlette(
         routes=routes,
         middleware=[observing],
-        exception_handlers={ApiError: on_api_error, HTTPException: on_http_error, Exception: on_failure},
+        exception_handlers=ERROR_HANDLERS,
         lifespan=lifespan,
     )

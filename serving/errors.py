@@ -1,8 +1,11 @@
-"""Errors as the API answers them: JSON with what is wrong and the field at fault."""
+"""The one place where an error becomes an answer of the API: JSON with the message and the field at fault."""
 
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 from pydantic import ValidationError
@@ -11,18 +14,30 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ml.errors import TesseraError
+from ml.experiments.definition.definition import UnknownExperimentError
 
 logger = logging.getLogger("tessera.serving")
+FAILURE = "the service failed on this request; its log says why"
 
 
 class ApiError(TesseraError):
-    """A request that cannot be answered; `field` is the part of the request at fault, if there is one."""
+    """A request that cannot be answered.
 
-    def __init__(self, status: int, message: str, field: str | None = None) -> None:
+    Args:
+        status: of HTTP.
+        message: what is wrong and what to do.
+        field: the part of the request at fault, if there is one.
+        retry_after_seconds: when the same request can succeed, if it can.
+    """
+
+    def __init__(
+        self, status: int, message: str, field: str | None = None, retry_after_seconds: float | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.field = field
+        self.retry_after_seconds = retry_after_seconds
 
 
 class JSON(Response):
@@ -53,13 +68,29 @@ def invalid(error: ValidationError) -> ApiError:
     return ApiError(422 if first["type"] != "json_invalid" else 400, message, place)
 
 
-async def on_api_error(_: Request, error: Exception) -> Response:
-    """Answer of an ApiError."""
-    assert isinstance(error, ApiError)
-    return error_answer(error.status, error.message, error.field)
+def answer_error(error: Exception, subject: str, failure: str = FAILURE) -> JSON:
+    """The answer to a request that raised.
+
+    An error of the API says what is wrong. Anything else is a failure of the service: it is logged with its stack
+    and answered in general terms, since its message may hold what the caller must not see.
+
+    Args:
+        error: what was raised.
+        subject: what failed, for the log. A path is no subject: it may hold an id.
+        failure: the general terms.
+    """
+    if isinstance(error, ApiError):
+        answer = error_answer(error.status, error.message, error.field)
+        if error.retry_after_seconds is not None:
+            answer.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
+        return answer
+    if isinstance(error, UnknownExperimentError):
+        return error_answer(404, str(error), "experiment_id")
+    logger.error("%s failed", subject, exc_info=error)
+    return error_answer(500, failure)
 
 
-async def on_http_error(request: Request, error: Exception) -> Response:
+async def _answer_http_error(request: Request, error: Exception) -> Response:
     """Answer of what Starlette itself refuses: unknown paths and methods."""
     assert isinstance(error, HTTPException)
     message = error.detail
@@ -72,7 +103,12 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     return answer
 
 
-async def on_failure(request: Request, error: Exception) -> Response:
-    """Answer of a defect: logged with its stack, told in general. The path is not logged, it may hold an id."""
-    logger.error("%s failed", getattr(request.scope.get("endpoint"), "__qualname__", "a request"), exc_info=error)
-    return error_answer(500, "the service failed on this request; its log says why")
+async def _answer_error(request: Request, error: Exception) -> Response:
+    return answer_error(error, getattr(request.scope.get("endpoint"), "__qualname__", "a request"))
+
+
+ERROR_HANDLERS: Mapping[Any, Any] = {
+    TesseraError: _answer_error,
+    HTTPException: _answer_http_error,
+    Exception: _answer_error,
+}

@@ -24,7 +24,7 @@ from serving.access import Access
 from serving.bundles.promotions import Promotions
 from serving.bundles.published import Published
 from serving.collector import Collector
-from serving.collector.submissions import TooManyError
+from serving.collector.submissions import TooManyEventsError
 from serving.context.weather import FileProvider
 from serving.decide.deciding import Deciding
 from serving.decide.rule_book import ExperimentBook, RuleBook
@@ -171,7 +171,7 @@ class Tessera:
         """
         try:
             self.collector.record_soon([dict(event) for event in events])
-        except TooManyError as full:
+        except TooManyEventsError as full:
             logger.error("%d events of the service itself are lost: %s", len(events), full)
 
     @property

@@ -24,7 +24,7 @@ from serving.collector.keys import KeyRing, Sender
 from serving.collector.protocols.translation import Untranslatable
 from serving.collector.rate_limits import RateLimit
 from serving.collector.sinks import open_sink
-from serving.collector.submissions import Counts, Outcome, Rejection, Submission, TooManyError, Written
+from serving.collector.submissions import Counts, Outcome, Rejection, Submission, TooManyEventsError, Written
 from serving.collector.totals import WithheldTotals
 from serving.collector.writer import Writer
 
@@ -94,8 +94,8 @@ class Collector:
             What was not taken and why; an empty list means that all of them are durable.
 
         Raises:
-            TooManyError: too many events wait already.
-            UnavailableError: they cannot be stored now.
+            TooManyEventsError: too many events wait already.
+            StorageUnavailableError: they cannot be stored now.
         """
         submission = _submission(records, source, then_seal)
         rejected = await self._stored(submission)
@@ -107,7 +107,7 @@ class Collector:
         """Store records without waiting for the disk.
 
         Raises:
-            TooManyError: too many events wait already.
+            TooManyEventsError: too many events wait already.
         """
         self._started.put(_submission(records, source))
 
@@ -132,8 +132,8 @@ class Collector:
             facts: what the request told by itself.
 
         Raises:
-            TooManyError: the sender sent more than it may, or too many events wait already.
-            UnavailableError: they cannot be stored now.
+            TooManyEventsError: the sender sent more than it may, or too many events wait already.
+            StorageUnavailableError: they cannot be stored now.
         """
         self._check_rate(sender, facts, len(records) + len(untranslatable))
         self.erased.refresh()
@@ -177,7 +177,7 @@ class Collector:
         wait = limit.wait(who, events)
         if wait:
             self.counts.add("refused", events)
-            raise TooManyError("this key sends more than it may", wait)
+            raise TooManyEventsError("this key sends more than it may", wait)
 
     async def _stored(self, submission: Submission) -> list[Rejection]:
         submission.done = asyncio.get_running_loop().create_future()

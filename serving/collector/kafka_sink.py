@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from ml.events.topic import message_of
 from ml.settings.kafka import KafkaSettings
-from serving.collector.submissions import UnavailableError
+from serving.collector.submissions import SinkUnavailableError
 
 TOO_LARGE = "has {bytes} bytes, more than the topic takes"
 
@@ -34,7 +34,7 @@ class KafkaSink:
         """Durable when it returns, but for the rows that are too large.
 
         Raises:
-            UnavailableError: the brokers did not take all of them in time; sent again, they are the same events.
+            SinkUnavailableError: the brokers did not take all events in time; they can be sent again unharmed.
         """
         refused: dict[int, str] = {}
         failures: list[KafkaError] = []
@@ -52,11 +52,11 @@ class KafkaSink:
                 self._produce(key, value, told)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
-                    raise UnavailableError(f"Kafka: {error.args[0].str()}") from error
+                    raise SinkUnavailableError(f"Kafka: {error.args[0].str()}") from error
                 refused[row] = TOO_LARGE.format(bytes=len(value))
         self._producer.flush()  # every message is delivered or given up within the timeout
         if failures:
-            raise UnavailableError(f"Kafka did not take {len(failures)} events: {failures[0].str()}")
+            raise SinkUnavailableError(f"Kafka did not take {len(failures)} events: {failures[0].str()}")
         return refused
 
     def tend(self) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from starlette.requests import Request
@@ -18,13 +16,12 @@ from serving.collector.keys import Sender
 from serving.collector.protocols import segment, snowplow
 from serving.collector.protocols.translation import Untranslatable, mapping, text
 from serving.collector.requests import fault_of, read_json
-from serving.collector.submissions import Outcome, Rejection, TooManyError, UnavailableError
-from serving.errors import JSON, ApiError, error_answer
+from serving.collector.submissions import Outcome, Rejection
+from serving.errors import JSON, ApiError, answer_error
 
-log = logging.getLogger(__name__)
-
-Handler = Callable[[Collector, Request], Awaitable[Response]]
+Handler = Callable[[Collector, Request], Coroutine[Any, Any, Response]]
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
+FAILURE = "the collector failed on this request; nothing of it was stored"
 SNOWPLOW_POST = ("/com.snowplowanalytics.snowplow/tp2",)
 SNOWPLOW_GET = ("/i",)
 SEGMENT = {"/v1/batch": "batch", **{path: call for call in segment.CALLS for path in segment.paths_of(call)}}
@@ -163,16 +160,5 @@ class _Guard:
     async def _answer(self, handler: Handler, request: Request) -> Response:
         try:
             return await handler(self._collector, request)
-        except ApiError as refusal:
-            return error_answer(refusal.status, refusal.message, refusal.field)
-        except TooManyError as many:
-            answer = error_answer(429, f"{many}; come back later")
-            answer.headers["Retry-After"] = str(max(1, math.ceil(many.seconds)))
-            return answer
-        except UnavailableError as unavailable:
-            answer = error_answer(503, f"{unavailable}; send it again later")
-            answer.headers["Retry-After"] = str(self._collector.settings.collector.retry_after_seconds)
-            return answer
-        except Exception:
-            log.exception("a request failed")
-            return error_answer(500, "the collector failed on this request; nothing of it was stored")
+        except Exception as error:  # noqa: BLE001  (the answer to a failure needs its CORS headers, too)
+            return answer_error(error, handler.__qualname__, FAILURE)

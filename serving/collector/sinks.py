@@ -26,7 +26,7 @@ class Sink(Protocol):
 
         Raises:
             OSError: the disk refused, and nothing was stored.
-            UnavailableError: the broker is away; some events may have been stored.
+            SinkUnavailableError: the broker is away; some events may have been stored.
         """
         ...
 

@@ -12,19 +12,26 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from ml.errors import TesseraError
+from serving.errors import ApiError
 from serving.observability.metrics import COLLECTED
 
 
-class TooManyError(TesseraError):
-    """More events than may come now; the client should come back after `seconds`."""
+class TooManyEventsError(ApiError):
+    """More events than may come now; the client can send them again after some seconds."""
 
-    def __init__(self, message: str, seconds: float) -> None:
-        super().__init__(message)
-        self.seconds = seconds
+    def __init__(self, message: str, retry_after_seconds: float) -> None:
+        super().__init__(429, f"{message}; come back later", retry_after_seconds=retry_after_seconds)
 
 
-class UnavailableError(TesseraError):
-    """Events cannot be stored now, the disk being full or the broker away; the client should send them again."""
+class SinkUnavailableError(TesseraError):
+    """Events cannot be stored now, because the disk is full or the broker is away."""
+
+
+class StorageUnavailableError(ApiError):
+    """Events cannot be stored now; the client can send them again after some seconds."""
+
+    def __init__(self, message: str, retry_after_seconds: float) -> None:
+        super().__init__(503, f"{message}; send it again later", retry_after_seconds=retry_after_seconds)
 
 
 @dataclass(frozen=True)

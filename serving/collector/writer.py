@@ -18,7 +18,14 @@ from ml.events.live_dead_letters import RejectionLog
 from ml.events.validation import validate_records
 from ml.settings.collector import CollectorSettings
 from serving.collector.sinks import Sink
-from serving.collector.submissions import Counts, Submission, TooManyError, UnavailableError, Written
+from serving.collector.submissions import (
+    Counts,
+    SinkUnavailableError,
+    StorageUnavailableError,
+    Submission,
+    TooManyEventsError,
+    Written,
+)
 from serving.collector.totals import WithheldTotals
 
 log = logging.getLogger(__name__)
@@ -69,13 +76,15 @@ class Writer:
         """Queue a submission.
 
         Raises:
-            TooManyError: too many events wait already.
+            TooManyEventsError: too many events wait already.
         """
         events = len(submission.records)
         with self._counting:
             if self.queued and self.queued + events > self._limits.max_queued_events:
                 self.counts.add("refused", events)
-                raise TooManyError(f"{self.queued} events wait to be stored", self._limits.retry_after_seconds)
+                raise TooManyEventsError(
+                    f"{self.queued} events wait to be stored", self._limits.retry_after_seconds
+                )
             self.queued += events
         self._queue.put(submission)
 
@@ -127,10 +136,10 @@ class Writer:
         except OSError as failure:
             error = failure
             if failure.errno in (errno.ENOSPC, errno.EDQUOT):
-                error = UnavailableError("the disk is full")
+                error = StorageUnavailableError("the disk is full", self._limits.retry_after_seconds)
             log.error("a group of events was not stored: %s", failure)
-        except UnavailableError as failure:
-            error = failure
+        except SinkUnavailableError as failure:
+            error = StorageUnavailableError(str(failure), self._limits.retry_after_seconds)
             log.error("a group of events was not stored: %s", failure)
         except Exception as failure:
             error = failure

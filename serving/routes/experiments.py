@@ -9,7 +9,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ml.experiments.definition.assignment import assign_unit
-from ml.experiments.definition.definition import UnknownExperimentError
 from ml.experiments.definition.targeting import build_targeting_context
 from serving.errors import JSON, ApiError
 from serving.experiment.experimenting import UNITS
@@ -32,13 +31,11 @@ def assigned(tessera: Tessera, experiment_id: str, query: dict[str, str]) -> dic
     """The variant of a unit, the same every time.
 
     Raises:
-        ApiError: 404 for an unknown experiment, 400 naming the id that the experiment assigns by.
+        UnknownExperimentError: no experiment has this id.
+        ApiError: 400 naming the id that the experiment assigns by.
     """
     experiments = tessera.experiments.experiments
-    try:
-        experiment = experiments.get(experiment_id)
-    except UnknownExperimentError as error:
-        raise ApiError(404, str(error), "experiment_id") from None
+    experiment = experiments.get(experiment_id)
     name = UNITS[experiment.unit]
     unit = query.get(name)
     if not unit:

@@ -19,7 +19,7 @@ from ml.events.log import EventLog
 from ml.home import Home
 from serving.collector.collector import Collector
 from serving.collector.open_parts import OpenParts
-from serving.collector.submissions import TooManyError
+from serving.collector.submissions import TooManyEventsError
 from tests.serving.collector.collecting import Site, settings_with
 from tests.serving.collector.processes import CollectorProcess, Senders, send_through_kills
 
@@ -110,7 +110,7 @@ def test_a_full_queue_refuses_instead_of_growing(tmp_path):
         return outcomes, again
 
     outcomes, again = asyncio.run(flood())
-    refused = [outcome for outcome in outcomes if isinstance(outcome, TooManyError)]
+    refused = [outcome for outcome in outcomes if isinstance(outcome, TooManyEventsError)]
     assert len(refused) == 3  # two of forty fit into a hundred
     assert again == []
     assert sum(part.rows for part in EventLog(Home(tmp_path / "home")).parts()) == 120

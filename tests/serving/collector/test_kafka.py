@@ -11,7 +11,7 @@ from ml.events.topic import TopicError, backlog, client_options, take_in
 from ml.home import Home
 from ml.settings import load_settings
 from serving.collector.collector import Collector
-from serving.collector.submissions import UnavailableError
+from serving.collector.submissions import StorageUnavailableError
 from tests.serving.collector.brokers import Brokers
 from tests.serving.collector.collecting import Site
 
@@ -73,7 +73,7 @@ def test_what_was_answered_is_in_the_topic_and_then_in_the_log_once(site):
 def test_a_run_killed_before_its_commit_takes_the_same_ids_in_again(site, brokers, monkeypatch):
     brokers.send(site.settings.kafka.topic, b'{"event_type": "click", "user_id": "u"}')
     with monkeypatch.context() as patch, pytest.raises(KafkaException):
-        patch.setattr("ml.events.contract.topic._behind", killed)
+        patch.setattr("ml.events.topic._behind", killed)
         taken_in(site)
     assert taken_in(site).events == 1
     first, again = site.events()
@@ -137,7 +137,7 @@ def test_brokers_that_are_away_mean_try_again_and_not_an_answer(tmp_path):
         await started.start()
         assert await started.record([click]) == []
         brokers.stop()
-        with pytest.raises(UnavailableError):
+        with pytest.raises(StorageUnavailableError):
             await started.record([click])
         await started.close()
 

@@ -78,13 +78,16 @@ def materialized_home(tmp_path_factory: pytest.TempPathFactory, small_site: Path
     """A home with a simulated site and every asset built by the command that people use. Never write to it."""
     from typer.testing import CliRunner
 
+    from ml.experiments.definition.planted_experiments import define_planted_experiments
     from ml.sources.simulator import Site, simulate_into_home
     from orchestration.cli import app
 
     home = Home(tmp_path_factory.mktemp("home"), site=small_site)
     settings = load_site_settings(home).settings.simulator
     first = SITE_END - dt.timedelta(days=SITE_DAYS)
-    simulate_into_home(home, Site(settings, settings.seed, first), first, SITE_END)
+    site = Site(settings, settings.seed, first)
+    simulate_into_home(home, site, first, SITE_END)
+    define_planted_experiments(site, home)
     with pytest.MonkeyPatch.context() as patch:
         for name in HOMES:
             patch.setenv(name, "restored afterwards")

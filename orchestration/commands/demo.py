@@ -51,20 +51,23 @@ def _simulate(home: Home, settings: Settings, console: Console) -> None:
     import datetime as dt
 
     from ml.events.log import EventLog
+    from ml.experiments.definition.planted_experiments import define_planted_experiments
     from ml.sources.simulator import Site, simulate_into_home
 
     if EventLog(home).parts():
         return
     today = dt.datetime.now(dt.UTC).date()
     first = today - dt.timedelta(days=settings.simulator.days)
+    site = Site(settings.simulator, settings.simulator.seed, first)
     with console.status("Simulating a site …") as status:
         done = simulate_into_home(
             home,
-            Site(settings.simulator, settings.simulator.seed, first),
+            site,
             first,
             today,
             lambda count: status.update(f"Simulating a site: {count:,} events"),
         )
+    define_planted_experiments(site, home)
     console.print(f"[green]✓[/] simulated {done.events:,} events of {first} to {today}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Column, Table
@@ -17,6 +17,11 @@ from orchestration.commands.experiment_rankers import interleaving, off_policy
 from orchestration.commands.experiment_segment import segment
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 from orchestration.commands.option_values import parse_json_object, parse_moment
+
+if TYPE_CHECKING:
+    from ml.experiments.analysis.analysis import Analysis
+    from ml.experiments.definition.definition import Experiments
+    from orchestration.warehouse.warehouse import Warehouse
 
 experiment = typer.Typer(
     help="Experiments: define in experiments.yaml, plan, assign, analyse, decide.", no_args_is_help=True
@@ -55,8 +60,17 @@ def check(
 
 
 @experiment.command()
-def analyse(experiment_id: IdArgument, *, home: HomeOption = None) -> None:
-    """Analyse one experiment on the tables as they are, and write its report."""
+def analyse(
+    experiment_id: Annotated[
+        str | None, typer.Argument(metavar="[EXPERIMENT]", help="Its id in the definitions file.")
+    ] = None,
+    *,
+    home: HomeOption = None,
+) -> None:
+    """Analyse one experiment on the tables as they are, and write its report.
+
+    Without an EXPERIMENT, list the experiments of the definitions file with their state and their units.
+    """
     from ml.experiments.analysis.analysis import analyse_experiment
     from ml.experiments.report.report import render_report
     from orchestration.warehouse.experiment_tables import load_definitions, read_tables, report_folder
@@ -64,18 +78,46 @@ def analyse(experiment_id: IdArgument, *, home: HomeOption = None) -> None:
     place = home_of(home)
     settings = chosen_settings(place)
     experiments = load_definitions(place, settings)
+    if experiment_id is None:
+        _list_experiments(experiments, warehouse_of(place))
+        return
     experiments.get(experiment_id)
     tables = read_tables(warehouse_of(place), experiment_id)
     if tables.exposures.num_rows == 0:
         raise InvalidInputError(f"no exposure of {experiment_id} has reached the warehouse")
-    found = analyse_experiment(
+    analysis = analyse_experiment(
         experiments, experiment_id, tables.exposures, tables.outcomes, tables.as_of, settings.experiments
     )
-    always = found.experiment.decision.inference == "always_valid"
-    shown = Table("metric", "variant", "control", "variant's", "change", "interval", "p", title=experiment_id)
-    for result in found.results:
-        relative = (result.always_valid if always else result.single_look).relative
-        shown.add_row(
+    report = report_folder(place, experiment_id) / "report.html"
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.write_text(render_report(analysis, settings.experiments.drift_alarm_p), encoding="utf-8")
+    _print_analysis(analysis)
+    console.print(f"Report: {report}", soft_wrap=True)
+
+
+def _list_experiments(experiments: Experiments, warehouse: Warehouse) -> None:
+    """Print every experiment with its state now and the units that the warehouse has seen in it."""
+    from orchestration.warehouse.experiment_tables import exposed_users
+
+    units, now = exposed_users(warehouse), datetime.now(UTC)
+    table = Table(Column("experiment", no_wrap=True), "state", "from", "to", Column("units", justify="right"))
+    for experiment in experiments.experiments.values():
+        state = "running" if experiment.is_running(now) else "planned" if now < experiment.starts_at else "ended"
+        dates = (f"{moment:%Y-%m-%d}" for moment in (experiment.starts_at, experiment.ends_at))
+        table.add_row(experiment.id, state, *dates, f"{units.get(experiment.id, 0):,}")
+    console.print(table, "`tessera experiment analyse EXPERIMENT` analyses one of them.", sep="\n")
+
+
+def _print_analysis(analysis: Analysis) -> None:
+    """Print the effects, the checks and the decision."""
+    is_always_valid = analysis.experiment.decision.inference == "always_valid"
+    table = Table(
+        Column("metric", no_wrap=True), "variant", "control", "variant's", "change", "interval", "p",
+        title=analysis.experiment.id,
+    )  # fmt: skip
+    for result in analysis.results:
+        relative = (result.always_valid if is_always_valid else result.single_look).relative
+        table.add_row(
             result.metric,
             result.variant,
             f"{result.estimate.control:.4g}",
@@ -84,19 +126,12 @@ def analyse(experiment_id: IdArgument, *, home: HomeOption = None) -> None:
             shown_interval(relative),
             f"{result.corrected_p:.3g}",
         )
-    folder = report_folder(place, experiment_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    report = folder / "report.html"
-    report.write_text(render_report(found, settings.experiments.drift_alarm_p), encoding="utf-8")
-    console.print(shown)
-    for health in found.checks:
+    console.print(table)
+    for health in analysis.checks:
         console.print(f"{'[green]yes[/]' if health.passed else '[red]no [/]'} {health.name}: {health.detail}")
-    named = f" {found.decision.variant}" if found.decision.variant else ""
-    console.print(
-        f"[bold]{found.decision.verdict}{named}[/]: {'; '.join(found.decision.reasons)}",
-        f"Report: {report}",
-        sep="\n",
-    )
+    decision = analysis.decision
+    variant = f" {decision.variant}" if decision.variant else ""
+    console.print(f"[bold]{decision.verdict}{variant}[/]: {'; '.join(decision.reasons)}")
 
 
 @experiment.command()

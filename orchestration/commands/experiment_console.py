@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -22,5 +23,7 @@ def warehouse_of(home: Home) -> Warehouse:
 
 
 def shown_interval(interval: EffectInterval) -> str:
-    """Both bounds in percent."""
+    """Both bounds in percent, or what keeps the interval from being given."""
+    if not (isfinite(interval.low) and isfinite(interval.high)):
+        return "too few units"
     return f"{interval.low:+.2%} to {interval.high:+.2%}"

@@ -59,7 +59,7 @@ def simulate(
     On a home with a simulated site the site goes on: `tessera simulate` adds the days up to today, `--until` up to
     another date. The home remembers the site, so its sizes and seed cannot be given again.
     """
-    from ml.experiments.definition.planted_experiments import write_planted_experiments
+    from ml.experiments.definition.planted_experiments import define_planted_experiments
     from ml.sources.simulator import recorded_site, simulate_into_folder, simulate_into_home
 
     if (calibration_plot is None) != (globo is None):
@@ -100,9 +100,7 @@ def simulate(
             done = simulate_into_folder(out, site, since, stop, show)
         else:
             done = simulate_into_home(chosen_home, site, since, stop, show)
-            definitions = chosen_home.path / "experiments.yaml"
-            if not definitions.exists():
-                write_planted_experiments(site, definitions)
+            define_planted_experiments(site, chosen_home)
     if done.already_there:
         console.print("These days were simulated before: nothing to do.")
         return

@@ -56,6 +56,14 @@ def read_tables(warehouse: Warehouse, experiment_id: str) -> ExperimentTables:
     )
 
 
+def exposed_users(warehouse: Warehouse) -> dict[str, int]:
+    """Number of people whom the warehouse has seen in each experiment; empty where it was never built."""
+    if "exposures" not in warehouse.tables():
+        return {}
+    rows = warehouse.read("select experiment_id, count(distinct user_id) as users from exposures group by 1")
+    return dict(zip(rows["experiment_id"].to_pylist(), rows["users"].to_pylist(), strict=True))
+
+
 def last_activity(warehouse: Warehouse) -> datetime:
     """Time of the last activity of any user, in UTC."""
     found: datetime = warehouse.read("select max(last_seen_at) as at from users")["at"][0].as_py()

@@ -74,3 +74,11 @@ def test_a_segment_strategy_becomes_an_experiment_of_segments_that_exist(home):
 
 def test_what_is_missing_is_said_in_one_line(tmp_path):
     assert "no table answers: run `tessera materialize` first" in run(tmp_path, "interleaving", status=1)
+
+
+def test_analyse_without_an_experiment_lists_those_of_the_file(home):
+    assert "segment-cooks is defined" in run(home, "segment", "Cooks")
+    output = run(home, "analyse")
+    row = next(line for line in output.splitlines() if "segment-cooks" in line)
+    assert "running" in row
+    assert "0" in row.split("│")[-2]

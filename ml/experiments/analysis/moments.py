@@ -15,6 +15,7 @@ import tea_tasting.aggr
 from ml.arrays import F64, I64
 
 _BLOCK_ROWS = 1 << 18
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ class Moments:
     def _aggregates(self, count: float, sums: F64, products: F64) -> tea_tasting.aggr.Aggregates:
         with np.errstate(invalid="ignore", divide="ignore"):
             means = sums / count + self.shift
+            # Where every value is 0, the shifted ones may add up to a trace of rounding, not to 0.
+            means = np.where(np.abs(means) <= _ROUNDING * np.abs(self.shift), 0.0, means)
             covariance = (products - np.outer(sums, sums) / count) / (count - 1)
         variance = np.maximum(np.diag(covariance), 0.0)
         return tea_tasting.aggr.Aggregates(

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from ml.experiments.definition.drafts import add_experiment
+from ml.home import Home
+from ml.site.definition_files import definition_file, editable_path, product_config
 from ml.sources.simulator.site import Site
 
+FILE = "experiments.yaml"
 # The simulator's lifts hold from the exposure to the end, so these metrics have no window of their own.
-_HEAD = """\
-# Definitions of the experiments that the simulator planted, with the dates of this site.
-version: 1
+_METRICS = """\
+
+# Metrics of the experiments that the simulator planted, which stand above with the dates of the simulated site.
 metrics:
   purchases_until_the_end: {kind: mean, measure: purchases, description: Purchases from the exposure to the end.}
   revenue_until_the_end: {kind: revenue, description: Revenue from the exposure to the end.}
@@ -44,15 +47,32 @@ _PLANTED: dict[str, dict[str, Any]] = {
 }
 
 
-def write_planted_experiments(site: Site, path: Path) -> None:
+def define_planted_experiments(site: Site, home: Home) -> None:
+    """Add the definitions to those that the home's site begins with.
+
+    Nothing is written where somebody has changed the definitions that come with the product.
+    """
+    original = product_config() / FILE
+    if definition_file(home, FILE).read_bytes() == original.read_bytes():
+        path = editable_path(home, FILE)
+        path.unlink(missing_ok=True)
+        write_planted_experiments(site, path, original.read_text(encoding="utf-8"))
+
+
+def write_planted_experiments(site: Site, path: Path, beginning: str = "version: 1\n") -> None:
     """Write the definitions, with the site's own dates, into a new file.
 
+    Args:
+        site: The simulated site.
+        path: The file.
+        beginning: The text that the definitions are added to.
+
     Raises:
-        FileExistsError: the file is there already, and may hold somebody's own definitions.
+        FileExistsError: The file is there already, and may hold somebody's own definitions.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8") as file:
-        file.write(_HEAD)
+        file.write(beginning + _METRICS)
     units = len(site.population(max(planted.end_day for planted in site.planted)).key)
     for planted in site.planted:
         body = _PLANTED[planted.experiment_id]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from ml.experiments.analysis.estimates import run_welch_test
 from ml.experiments.analysis.moments import accumulate_moments
 
 
@@ -26,3 +27,14 @@ def test_moments_of_groups_add_up_to_numpys_mean_and_covariance():
     assert days.mean("covariate") == pytest.approx(
         columns["covariate"][np.isin(group, [1, 3, 5])].mean(), rel=1e-12
     )
+
+
+def test_the_mean_of_an_arm_without_a_single_purchase_is_exactly_zero():
+    arm = np.repeat([0, 1], [41, 50])
+    purchases = np.zeros(91)
+    purchases[3] = 1.0
+    stratum = np.arange(91) % 3
+    moments = accumulate_moments({"numerator": purchases}, arm * 3 + stratum, (2, 3, 1))
+    assert moments.select(1).mean("numerator") == 0.0
+    assert moments.select(0).mean("numerator") == pytest.approx(1 / 41)
+    assert np.isnan(run_welch_test(moments, 1, 0.05, cuped=False).rel_effect_size_ci_upper)

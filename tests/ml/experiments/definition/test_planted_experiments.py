@@ -5,8 +5,10 @@ from datetime import UTC, date, datetime
 import pytest
 
 from ml.experiments.definition.definitions_file import load_experiments
-from ml.experiments.definition.planted_experiments import write_planted_experiments
+from ml.experiments.definition.planted_experiments import define_planted_experiments, write_planted_experiments
+from ml.home import Home
 from ml.settings.simulator import SimulatorSettings
+from ml.site.starting import start_site
 from ml.sources.simulator.site import Site
 
 
@@ -31,3 +33,21 @@ def test_definitions_that_are_there_stay(written):
     with pytest.raises(FileExistsError):
         write_planted_experiments(site, path)
     assert path.read_text() == before
+
+
+def test_a_new_site_keeps_its_definitions_and_gets_the_planted_ones(written, tmp_path):
+    site, _ = written
+    start_site(tmp_path / "shop")
+    define_planted_experiments(site, Home(tmp_path / "home", site=tmp_path / "shop"))
+    experiments = load_experiments(tmp_path / "shop" / "experiments.yaml").experiments
+    assert list(experiments) == ["challenger-ranker", "new_checkout", "newsletter_prompt", "new_font"]
+    assert "# Units that never take part" in (tmp_path / "shop" / "experiments.yaml").read_text()
+
+
+def test_definitions_that_somebody_changed_stay_as_they_are(written, tmp_path):
+    site, _ = written
+    own = tmp_path / "shop" / "experiments.yaml"
+    own.parent.mkdir()
+    own.write_text("version: 1\n")
+    define_planted_experiments(site, Home(tmp_path / "home", site=own.parent))
+    assert own.read_text() == "version: 1\n"

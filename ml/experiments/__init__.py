@@ -1,1 +1,1 @@
-"""Experiments: definition, assignment, design and analysis of randomised tests on the project's own events."""
+"""Controlled experiments: definition, assignment, analysis, decisions and reports."""

@@ -104,7 +104,7 @@ class Experimenting:
             found = assign_unit(self.book.experiments, experiment.id, unit, context, at)
             if found.variant is None:
                 continue
-            effects = experiment.variants[found.variant].effects
+            effects = experiment.variants[found.variant].changes
             for name in experiment.aspects & aspects:
                 if getattr(effects, name) is not None:
                     chosen[name], by[name] = getattr(effects, name), experiment.id

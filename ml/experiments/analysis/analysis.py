@@ -1,4 +1,4 @@
-"""One experiment, analysed: from exposures and outcomes to effects, checks and the decision."""
+"""Analyse an experiment, from exposures and outcomes to effects, checks and the decision."""
 
 from __future__ import annotations
 
@@ -33,7 +33,22 @@ from ml.settings.experiments import ExperimentSettings
 
 @dataclass(frozen=True)
 class ExperimentAnalysis:
-    """Everything that a report says of an experiment at one time."""
+    """Everything that a report shows about an experiment as of a time.
+
+    Attributes:
+        experiment: definition of the experiment.
+        metrics: its metrics by name.
+        as_of: time up to which outcomes are known.
+        days_run: days since the start, at most until the end.
+        complete: whether all units have seen the whole window of the primary metric.
+        counts: counts of exposure rows and units.
+        ratio: sample ratio check.
+        checks: all health checks.
+        results: results by metric and variant.
+        primary: details of the primary metric by variant.
+        guardrails: verdicts on the guardrails.
+        decision: the decision by the stated rule.
+    """
 
     experiment: Experiment
     metrics: Mapping[str, Metric]
@@ -49,7 +64,7 @@ class ExperimentAnalysis:
     decision: ExperimentDecision
 
     def result(self, metric: str, variant: str) -> MetricResult:
-        """The result of one metric and variant; KeyError when there is none."""
+        """Return the result of a metric and variant; raises KeyError if there is none."""
         for entry in self.results:
             if (entry.metric, entry.variant) == (metric, variant):
                 return entry
@@ -57,50 +72,50 @@ class ExperimentAnalysis:
 
 
 def analyse_experiment(
-    experiments: ExperimentDefinitions,
+    definitions: ExperimentDefinitions,
     experiment_id: str,
     exposures: pa.Table,
     outcomes: pa.Table,
     as_of: datetime,
     settings: ExperimentSettings,
 ) -> ExperimentAnalysis:
-    """Analyse one experiment.
+    """Analyse an experiment.
 
     Args:
-        experiments: the file of definitions.
-        experiment_id: which one.
-        exposures: rows of the mart `exposures` of this experiment, see `resolve_units`.
-        outcomes: rows of the mart `experiment_outcomes` of this experiment, see `join_outcomes`.
-        as_of: outcomes up to here are in the tables.
-        settings: thresholds and tunings.
+        definitions: the definitions.
+        experiment_id: id of the experiment.
+        exposures: rows of the mart `exposures` for this experiment, see `resolve_units`.
+        outcomes: rows of the mart `experiment_outcomes` for this experiment, see `join_outcomes`.
+        as_of: time up to which outcomes are in the tables.
+        settings: thresholds and tuning parameters.
 
     Raises:
-        UnknownExperimentError: the id is not in the file.
-        ValueError: a table lacks a column.
+        UnknownExperimentError: no experiment has this id.
+        InvalidInputError: a table lacks a column.
     """
-    experiment = experiments.get(experiment_id)
-    metrics = {name: experiments.metrics[name] for name in experiment.metric_names}
+    experiment = definitions.get(experiment_id)
+    metrics = {name: definitions.metrics[name] for name in experiment.metric_names}
     units, counts = resolve_units(exposures, experiment)
-    # A caller that kept no reference of its own gets the memory of ten million ids back here.
+    # A caller without its own reference frees the memory of ten million ids here.
     del exposures
     measures = tuple(dict.fromkeys(measure for metric in metrics.values() for measure in metric.measures))
     days = join_outcomes(outcomes, units, measures)
     del outcomes
-    layout = StratumLayout.of(units, experiment, as_of)
-    measured: dict[str, MetricMeasurement] = {}
-    before: dict[str, float] = {}
+    layout = StratumLayout.from_units(units, experiment, as_of)
+    measurements: dict[str, MetricMeasurement] = {}
+    imbalance: dict[str, float] = {}
     for name, metric in metrics.items():
         values = compute_unit_values(metric, days, units, as_of, experiment.ends_at)
-        measured[name] = measure_metric(metric, values, units, layout, settings)
-        moments = measured[name].moments
+        measurements[name] = measure_metric(metric, values, units, layout, settings)
+        moments = measurements[name].moments
         if moments is not None and COVARIATE in moments.names:
-            before[name] = compare_covariate(moments, len(units.variants))
+            imbalance[name] = compare_covariate(moments, len(units.variants))
     ratio = check_sample_ratio(units, experiment, settings.srm_alarm_p)
     complete = as_of >= experiment.ends_at + timedelta(days=metrics[experiment.primary_metric].end_day or 0)
     results = correct_p_values(
         experiment,
         [
-            summarize_metric(experiment, metrics[name], name, variant, measured[name], settings)
+            summarize_metric(experiment, metrics[name], name, variant, measurements[name], settings)
             for name in metrics
             for variant in range(1, len(units.variants))
         ],
@@ -108,22 +123,22 @@ def analyse_experiment(
     )
     details = tuple(
         detail_primary_metric(
-            experiment, metrics, measured, variant, days, units, layout, as_of, settings, complete=complete
+            experiment, metrics, measurements, variant, days, units, layout, as_of, settings, complete=complete
         )
         for variant in range(1, len(units.variants))
     )
-    guardrails = _guardrails(experiment, results, details)
+    guardrails = _judge_guardrails(experiment, results, details)
     days_run = max((min(as_of, experiment.ends_at) - experiment.starts_at).days, 0)
     better = metrics[experiment.primary_metric].better == "higher"
     decision = apply_decision_rule(
         experiment,
-        [PrimaryEvidence(detail.variant, detail.reading, better) for detail in details],
+        [PrimaryEvidence(detail.variant, detail.inference, better) for detail in details],
         guardrails,
         sample_ratio_alarm=ratio.alarm,
         days_run=days_run,
         complete=complete,
     )
-    checks = check_exposures(units, counts, ratio, before, experiment, settings)
+    checks = check_exposures(units, counts, ratio, imbalance, experiment, settings)
     return ExperimentAnalysis(
         experiment,
         metrics,
@@ -140,10 +155,10 @@ def analyse_experiment(
     )
 
 
-def _guardrails(
+def _judge_guardrails(
     experiment: Experiment, results: tuple[MetricResult, ...], details: tuple[PrimaryMetricDetail, ...]
 ) -> tuple[GuardrailVerdict, ...]:
-    """Judge by the always-valid interval, so that harm stops a test on any day, whatever inference decides it."""
+    """Judge guardrails by the always-valid interval, so that harm stops a test on any day."""
     by_name = {(result.metric, result.variant): result for result in results}
     return tuple(
         judge_guardrail(

@@ -1,4 +1,4 @@
-"""Guardrail verdicts and the decision, by the rule that the definition stated before the start."""
+"""Judge guardrails and make the decision by the rule that was stated before the start."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ GuardrailState = Literal["held", "breached", "worse", "open"]
 
 @dataclass(frozen=True)
 class GuardrailVerdict:
-    """What is known of a guardrail: `low` and `high` bound the relative change for the worse."""
+    """The verdict on a guardrail.
+
+    Attributes:
+        metric: name of the metric.
+        variant: name of the treatment.
+        margin: largest acceptable relative change for the worse.
+        low: lower bound of the relative change for the worse.
+        high: upper bound of that change.
+        state: `held`, `breached`, `worse` or `open`, see `judge_guardrail`.
+    """
 
     metric: str
     variant: str
@@ -26,7 +35,7 @@ class GuardrailVerdict:
 
 @dataclass(frozen=True)
 class ExperimentDecision:
-    """Ship a variant, stop, or go on; with the reasons in words."""
+    """Ship a variant, stop, or go on, with the reasons in words."""
 
     verdict: Literal["ship", "stop", "go on"]
     variant: str | None
@@ -35,33 +44,36 @@ class ExperimentDecision:
 
 @dataclass(frozen=True)
 class PrimaryEvidence:
-    """A treatment's primary metric, read by the inference of the rule, `estimable` when there is an estimate."""
+    """The primary metric of a treatment, by the inference of the decision rule."""
 
     variant: str
-    reading: InferenceResult
+    inference: InferenceResult
     higher_is_better: bool
 
     @property
     def gain(self) -> tuple[float, float]:
-        """Bounds of the relative change for the better."""
-        relative = self.reading.relative
+        """Return the bounds of the relative change for the better."""
+        relative = self.inference.relative
         return (relative.low, relative.high) if self.higher_is_better else (-relative.high, -relative.low)
 
     @property
     def absolute_gain(self) -> tuple[float, float]:
-        """Bounds of the absolute change for the better; the sign is decided here, where no division blurs it."""
-        absolute = self.reading.absolute
+        """Return the bounds of the absolute change for the better, whose sign decides because no division is
+        involved.
+        """
+        absolute = self.inference.absolute
         return (absolute.low, absolute.high) if self.higher_is_better else (-absolute.high, -absolute.low)
 
 
 def judge_guardrail(
-    guardrail: GuardrailMetric, variant: str, reading: InferenceResult, *, higher_is_better: bool
+    guardrail: GuardrailMetric, variant: str, inference: InferenceResult, *, higher_is_better: bool
 ) -> GuardrailVerdict:
-    """Say whether the change for the worse stays below the margin.
+    """Judge whether the change for the worse stays below the margin.
 
-    `held`: it is below for certain; `breached`: it is beyond; `worse`: it is there, beyond or not; else `open`.
+    The state is `held` if the change is certainly below the margin, `breached` if it is certainly beyond, `worse`
+    if there certainly is a change for the worse, and `open` otherwise.
     """
-    relative = reading.relative
+    relative = inference.relative
     low, high = (-relative.high, -relative.low) if higher_is_better else (relative.low, relative.high)
     state: GuardrailState = "open"
     if low > guardrail.margin:
@@ -74,10 +86,10 @@ def judge_guardrail(
 
 
 def describe_decision_rule(experiment: Experiment) -> str:
-    """The rule of the definition, as it is applied by `apply_decision_rule`."""
+    """Describe the rule of the definition, as `apply_decision_rule` applies it."""
     rule = experiment.decision
-    kind = {
-        "always_valid": "the always-valid interval (it holds at every look)",
+    interval = {
+        "always_valid": "the always-valid interval (valid at every look)",
         "group_sequential": f"the repeated interval at {rule.looks} planned looks ({rule.spending} spending)",
         "fixed": "the interval of the single look at the end",
     }[rule.inference]
@@ -86,14 +98,15 @@ def describe_decision_rule(experiment: Experiment) -> str:
         if len(experiment.treatments) == 1
         else (f"{1 - rule.alpha:.0%}, shared by {len(experiment.treatments)} treatments")
     )
-    asked = "no guardrail is breached" if rule.guardrails == "not_breached" else "every guardrail is held"
+    guardrail_condition = (
+        "no guardrail is breached" if rule.guardrails == "not_breached" else "every guardrail is held"
+    )
     return (
-        f"Ship a variant when {kind} of {experiment.primary_metric} (level {level}) lies wholly on the better "
-        f"side of 0, "
-        f"at least {rule.minimum_days} days have passed and {asked}. Stop when the sample ratio is wrong, a "
-        f"guardrail "
-        f"is breached, the interval lies wholly on the worse side, or it excludes a gain of "
-        f"{experiment.minimum_detectable_effect:.1%}; stop at the end without a finding. Otherwise go on."
+        f"Ship a variant when {interval} of {experiment.primary_metric} (level {level}) lies entirely on the "
+        f"better side of 0, at least {rule.minimum_days} days have passed and {guardrail_condition}. "
+        "Stop when the sample ratio is wrong, a guardrail is breached, the interval lies entirely on the worse "
+        f"side of 0, or it excludes a gain of {experiment.minimum_detectable_effect:.1%}. "
+        "Stop without a conclusion at the planned end. Otherwise go on."
     )
 
 
@@ -106,50 +119,58 @@ def apply_decision_rule(
     days_run: int,
     complete: bool,
 ) -> ExperimentDecision:
-    """Apply the rule.
+    """Apply the decision rule.
 
-    evidence: one entry for each treatment that has an estimate. complete: no more units will come and all have
-    seen the metric's whole window; the inference `fixed` says nothing before, except that guardrails stop it.
+    Args:
+        experiment: definition of the experiment.
+        evidence: the primary metric of each treatment that has an estimate.
+        guardrails: verdicts on the guardrails.
+        sample_ratio_alarm: whether the sample ratio check failed.
+        days_run: days since the start.
+        complete: whether no more units will come and all have seen the metric's whole window. Until then the
+            inference `fixed` reaches no conclusion, except that guardrails stop the test.
     """
     if sample_ratio_alarm:
         return ExperimentDecision(
-            "stop", None, ("the sample ratio is wrong: assignment or logging is broken, no effect can be read",)
+            "stop",
+            None,
+            ("the sample ratio is wrong: assignment or logging is broken, no effect can be read",),
         )
     breached = [verdict for verdict in guardrails if verdict.state == "breached"]
-    out = {verdict.variant for verdict in breached}
+    breached_variants = {verdict.variant for verdict in breached}
     reasons = [
         f"{verdict.metric} of {verdict.variant} is worse by at least {verdict.low:.1%}, beyond "
         f"{verdict.margin:.1%}"
         for verdict in breached
     ]
-    alive = [entry for entry in evidence if entry.variant not in out]
-    if out and not alive:
+    remaining = [entry for entry in evidence if entry.variant not in breached_variants]
+    if breached_variants and not remaining:
         return ExperimentDecision("stop", None, tuple(reasons))
     if experiment.decision.inference == "fixed" and not complete:
-        return ExperimentDecision("go on", None, (*reasons, "a single-look test is read once, at its end"))
-    winners = [entry for entry in alive if entry.absolute_gain[0] > 0]
+        return ExperimentDecision("go on", None, (*reasons, "a single-look test is evaluated once, at its end"))
+    winners = [entry for entry in remaining if entry.absolute_gain[0] > 0]
     if winners:
-        return _ship_or_wait(experiment, winners, guardrails, reasons, days_run, complete=complete)
+        return _decide_on_winners(experiment, winners, guardrails, reasons, days_run, complete=complete)
     hopeless = []
-    for entry in alive:
+    for entry in remaining:
         if entry.absolute_gain[1] < 0:
-            hopeless.append(f"{entry.variant} is worse than control for certain")
+            hopeless.append(f"{entry.variant} is certainly worse than control")
         elif entry.gain[1] < experiment.minimum_detectable_effect:
             hopeless.append(
-                f"{entry.variant} gains less than {experiment.minimum_detectable_effect:.1%} for certain"
+                f"{entry.variant} certainly gains less than {experiment.minimum_detectable_effect:.1%}"
             )
-    if alive and len(hopeless) == len(alive):
+    if remaining and len(hopeless) == len(remaining):
         return ExperimentDecision("stop", None, (*reasons, *hopeless))
     if complete:
         return ExperimentDecision(
-            "stop", None, (*reasons, *hopeless, "the planned end is reached without a finding")
+            "stop", None, (*reasons, *hopeless, "the planned end is reached without a conclusion")
         )
     return ExperimentDecision(
-        "go on", None, (*reasons, *hopeless, "the interval still holds both 0 and a gain worth having")
+        "go on", None, (*reasons, *hopeless, "the interval still contains both 0 and a relevant gain")
     )
 
 
-def _ship_or_wait(
+def _decide_on_winners(
     experiment: Experiment,
     winners: list[PrimaryEvidence],
     guardrails: Sequence[GuardrailVerdict],
@@ -158,15 +179,22 @@ def _ship_or_wait(
     *,
     complete: bool,
 ) -> ExperimentDecision:
-    best = max(winners, key=lambda entry: entry.reading.absolute.value * (1 if entry.higher_is_better else -1))
-    own = [verdict for verdict in guardrails if verdict.variant == best.variant]
+    """Ship the best winner, or name what is still missing."""
+    best = max(winners, key=lambda entry: entry.inference.absolute.value * (1 if entry.higher_is_better else -1))
+    variant_guardrails = [verdict for verdict in guardrails if verdict.variant == best.variant]
     reasons = [*reasons, f"{best.variant} gains between {best.gain[0]:.1%} and {best.gain[1]:.1%}"]
-    reasons += [f"{v.metric} is worse by up to {v.high:.1%}, look at it" for v in own if v.state == "worse"]
+    reasons += [
+        f"{v.metric} may be worse by up to {v.high:.1%}, check it"
+        for v in variant_guardrails
+        if v.state == "worse"
+    ]
     if days_run < experiment.decision.minimum_days:
-        wait = f"day {days_run} of at least {experiment.decision.minimum_days}"
+        wait = f"day {days_run} of at least {experiment.decision.minimum_days} days"
         return ExperimentDecision("go on", best.variant, (*reasons, wait))
-    unproven = [verdict.metric for verdict in own if verdict.state != "held"]
+    unproven = [verdict.metric for verdict in variant_guardrails if verdict.state != "held"]
     if experiment.decision.guardrails == "held" and unproven:
         verdict: Literal["stop", "go on"] = "stop" if complete else "go on"
-        return ExperimentDecision(verdict, best.variant, (*reasons, f"not shown to hold: {', '.join(unproven)}"))
+        return ExperimentDecision(
+            verdict, best.variant, (*reasons, f"not yet proven to hold: {', '.join(unproven)}")
+        )
     return ExperimentDecision("ship", best.variant, tuple(reasons))

@@ -1,8 +1,8 @@
-"""How many units and days an experiment needs, from the past of its primary metric.
+"""Compute how many units and days an experiment needs, from the history of its primary metric.
 
-The planned lift scales the outcome: a proportion p becomes p (1 + lift), a mean or ratio keeps its coefficient of
-variation. The power of a single look is solved by tea-tasting; sequential inference needs more units by the square
-of its critical value, and the figures for it hold for a test that runs to its planned end.
+The planned lift scales the outcome: a proportion p becomes p (1 + lift), and a mean or ratio keeps its coefficient
+of variation. tea-tasting solves the power of a single look. Sequential inference needs more units by the square of
+its critical value, and its figures hold for a test that runs to its planned end.
 """
 
 from __future__ import annotations
@@ -28,10 +28,19 @@ _BINARY_KINDS = ("proportion", "retention", "funnel")
 class ExperimentDesign:
     """A plan.
 
-    units_per_pair: units of control and one treatment together; it is `decision.planned_units` of the definition.
-    units: of all variants. days: whole weeks of intake, None when `maximum_days` do not bring enough units; the
-    last unit is then watched for `window_days` more. curve_units, curve_power: after each day of intake, shape
-    (n_days,).
+    Attributes:
+        baseline: history of the primary metric.
+        lift: planned relative effect, signed.
+        alpha: significance level of the rule.
+        power: planned power.
+        inference: inference of the rule.
+        cuped: whether the variance is reduced by CUPED.
+        units_per_pair: units of control and a treatment together, for `decision.planned_units` of the definition.
+        units: units of all variants.
+        days: whole weeks of intake in days, None if `maximum_days` do not bring enough units.
+        window_days: days for which the last unit is then observed.
+        curve_units: units after each day of intake, (n_days,).
+        curve_power: power after each day of intake, (n_days,).
     """
 
     baseline: Baseline
@@ -48,83 +57,105 @@ class ExperimentDesign:
     curve_power: F64
 
     def detectable_lift(self, days: int) -> float:
-        """Relative lift that the plan's power finds after these days of intake, for small lifts."""
+        """Return the relative lift that is detected with the planned power after these days, for small lifts."""
         pair = self.curve_units[days - 1] * self.units_per_pair / self.units
         return abs(self.lift) * sqrt(self.units_per_pair / pair) if pair else float("inf")
 
 
 def design_experiment(
-    experiment: Experiment, past: Baseline, *, power: float, maximum_days: int, cuped: bool = True
+    experiment: Experiment, baseline: Baseline, *, power: float, maximum_days: int, cuped: bool = True
 ) -> ExperimentDesign:
-    """Plan an experiment for its own minimum detectable effect, shares, traffic and inference."""
+    """Plan an experiment for its minimum detectable effect, shares, traffic and inference."""
     rule = experiment.decision
     alpha = rule.alpha / len(experiment.treatments)
     last = len(experiment.steps) - 1
     shares = experiment.shares_of_step(last)
     control = shares[experiment.control]
     treatment = min(shares[name] for name in experiment.treatments)
-    better = 1 if past.metric.better == "higher" else -1
+    better = 1 if baseline.metric.better == "higher" else -1
     lift = better * experiment.minimum_detectable_effect
-    variance = effective_variance(past, lift, treatment / control, cuped=cuped)
-    test = _test(alpha, treatment / control)
-    single = required_units(past.mean, variance, lift, test, power)
-    inflation = _inflation(rule, alpha, power)
+    variance = effective_variance(baseline, lift, treatment / control, cuped=cuped)
+    test = _create_test(alpha, treatment / control)
+    single = required_units(baseline.mean, variance, lift, test, power)
+    inflation = _compute_inflation(rule, alpha, power)
     pair = ceil(single * inflation)
     total = ceil(pair / (control + treatment))
     traffic = experiment.layer_range[1] - experiment.layer_range[0]
-    units = past.arrivals_until(maximum_days) * traffic * experiment.steps[last].traffic
+    units = baseline.arrivals_until(maximum_days) * traffic * experiment.steps[last].traffic
     curve = np.array(
-        [achieved_power(past.mean, variance, lift, test, n * (control + treatment) / inflation) for n in units]
+        [achieved_power(baseline.mean, variance, lift, test, n * (control + treatment) / inflation) for n in units]
     )
     enough = np.flatnonzero(units >= total)
     days = 7 * ceil((int(enough[0]) + 1) / 7) if len(enough) else None
     return ExperimentDesign(
-        past, lift, rule.alpha, power, rule.inference, cuped, pair, total, days, past.window_days, units, curve
+        baseline,
+        lift,
+        rule.alpha,
+        power,
+        rule.inference,
+        cuped,
+        pair,
+        total,
+        days,
+        baseline.window_days,
+        units,
+        curve,
     )
 
 
-def effective_variance(past: Baseline, lift: float, ratio: float, *, cuped: bool) -> float:
-    """Variance which, had both arms it, gives the standard error that the arms' own variances give.
+def effective_variance(baseline: Baseline, lift: float, ratio: float, *, cuped: bool) -> float:
+    """Return the variance that, if both arms had it, yields the standard error of the arms' actual variances.
 
-    ratio: treatment units over control units. Raises ValueError when the lift takes a proportion beyond 0 or 1.
+    Args:
+        baseline: history of the metric.
+        lift: planned relative effect.
+        ratio: treatment units over control units.
+        cuped: whether the variance is reduced by CUPED.
+
+    Raises:
+        InvalidInputError: the lift moves a proportion below 0 or above 1.
     """
-    own = past.variance * (1 - past.explained if cuped else 1)
-    if past.metric.kind in _BINARY_KINDS:
-        lifted = past.mean * (1 + lift)
+    control_variance = baseline.variance * (1 - baseline.explained if cuped else 1)
+    if baseline.metric.kind in _BINARY_KINDS:
+        lifted = baseline.mean * (1 + lift)
         if not 0 < lifted < 1:
-            raise InvalidInputError(f"a lift of {lift:.1%} takes the proportion {past.mean:.3g} to {lifted:.3g}")
-        treated = own * lifted * (1 - lifted) / (past.mean * (1 - past.mean))
+            raise InvalidInputError(
+                f"a lift of {lift:.1%} takes the proportion {baseline.mean:.3g} to {lifted:.3g}"
+            )
+        treatment_variance = control_variance * lifted * (1 - lifted) / (baseline.mean * (1 - baseline.mean))
     else:
-        treated = own * (1 + lift) ** 2
-    return (own + treated / ratio) / (1 + 1 / ratio)
+        treatment_variance = control_variance * (1 + lift) ** 2
+    return (control_variance + treatment_variance / ratio) / (1 + 1 / ratio)
 
 
 def required_units(mean: float, variance: float, lift: float, test: tt.Mean, power: float) -> int:
-    """Units of both arms for a single look."""
+    """Return the units of both arms that a single look needs."""
     test.power, test.rel_effect_size = power, lift
-    found = test.solve_power_from_aggregates(_aggregates(mean, variance), "n_obs")
-    units: int = ceil(found[0].n_obs)
+    solutions = test.solve_power_from_aggregates(_to_aggregates(mean, variance), "n_obs")
+    units: int = ceil(solutions[0].n_obs)
     return units
 
 
 def achieved_power(mean: float, variance: float, lift: float, test: tt.Mean, units: float) -> float:
-    """Power of a single look with these units in both arms; the level where there are fewer than ten."""
+    """Return the power of a single look with these units in both arms, or the level for fewer than ten units."""
     if units < 10:
         return float(test.alpha)
     test.rel_effect_size, test.n_obs = lift, int(units)
-    return float(test.solve_power_from_aggregates(_aggregates(mean, variance), "power")[0].power)
+    return float(test.solve_power_from_aggregates(_to_aggregates(mean, variance), "power")[0].power)
 
 
-def _test(alpha: float, ratio: float) -> tt.Mean:
+def _create_test(alpha: float, ratio: float) -> tt.Mean:
+    """Create tea-tasting's test of means."""
     return tt.Mean("value", alpha=alpha, ratio=ratio, equal_var=False, use_t=False)
 
 
-def _aggregates(mean: float, variance: float) -> tea_tasting.aggr.Aggregates:
+def _to_aggregates(mean: float, variance: float) -> tea_tasting.aggr.Aggregates:
+    """Return tea-tasting's aggregates with this mean and variance."""
     return tea_tasting.aggr.Aggregates(count_=1000, mean_={"value": mean}, var_={"value": variance})
 
 
-def _inflation(rule: DecisionRule, alpha: float, power: float) -> float:
-    """Units that the inference needs, over those of a single look."""
+def _compute_inflation(rule: DecisionRule, alpha: float, power: float) -> float:
+    """Return the units that the inference needs, relative to those of a single look."""
     single, reach = float(norm.ppf(1 - alpha / 2)), float(norm.ppf(power))
     if rule.inference == "fixed":
         return 1.0
@@ -132,7 +163,7 @@ def _inflation(rule: DecisionRule, alpha: float, power: float) -> float:
         shares = [look / rule.looks for look in range(1, rule.looks + 1)]
         critical = critical_values(shares, alpha, rule.spending)[-1]
     else:
-        # At the planned end the mixture stands at its best ratio, see `readings.always_valid_reading`.
+        # At the planned end the mixture has its best ratio, see `inference.infer_always_valid`.
         best = -2 * log(alpha) + log(-2 * log(alpha) + 1)
         critical = sqrt((1 + best) / best * (2 * log(1 / alpha) + log(1 + best)))
     return ((critical + reach) / (single + reach)) ** 2

@@ -1,10 +1,10 @@
-"""From exposure rows to the units of an analysis: once each, one variant each, by a written rule.
+"""Resolve exposure rows to the units of an analysis, each with a single variant, by a written rule.
 
-The rule. The mart has a row for each unit id and variant, with the person that stitching found behind the id. A
-person counts once, from the first exposure. A person who saw two variants (two devices before logging in, or a
-unit moved by a ramp) counts for the first one seen (`mixed_units: first`: the intention to treat, unbiased,
-diluted), or not at all (`exclude`: cleaner effects, but biased when the shares are unequal). Both are counted and
-reported. Units with an override are left out, as are variants that the file does not name.
+The mart has a row for each unit id and variant, with the person that stitching determined for the id. A person
+counts once, from the first exposure. A person who saw two variants (two devices before logging in, or a unit moved
+by a ramp) counts for the first of them (`mixed_units: first`: intention to treat, unbiased but diluted) or not at
+all (`exclude`: undiluted effects, but biased if the shares are unequal). Both cases are counted and reported.
+Units with an override and variants that the file does not name are ignored.
 """
 
 from __future__ import annotations
@@ -27,11 +27,16 @@ _MICROSECONDS_A_DAY = 86_400_000_000
 
 @dataclass(frozen=True)
 class Units:
-    """The units of one experiment, in the order of their ids.
+    """The units of an experiment, in the order of their ids.
 
-    ids: string array (n_units,), the canonical persons. variant: int8, index into `variants`, control first.
-    segment: int16, index into `segments`. exposed_at: int64, µs since 1970 UTC. step: int16, ramp step at
-    exposure.
+    Attributes:
+        variants: names of the variants, control first.
+        segments: names of the segments.
+        ids: canonical persons, string array (n_units,).
+        variant: index into `variants`, int8, (n_units,).
+        segment: index into `segments`, int16, (n_units,).
+        exposed_at: µs since 1970 UTC, int64, (n_units,).
+        step: ramp step at exposure, int16, (n_units,).
     """
 
     variants: tuple[str, ...]
@@ -46,18 +51,28 @@ class Units:
         return len(self.variant)
 
     def cohort_day(self, starts_at: datetime) -> I32:
-        """Whole days from the start of the experiment to each unit's first exposure; shape (n_units,)."""
-        start = _microseconds(starts_at)
+        """Return the whole days from the start of the experiment to each unit's first exposure, (n_units,)."""
+        start = _to_microseconds(starts_at)
         return np.maximum((self.exposed_at - start) // _MICROSECONDS_A_DAY, 0).astype(np.int32)
 
     def observed_days(self, as_of: datetime) -> I32:
-        """Whole days between each unit's first exposure and `as_of`; shape (n_units,)."""
-        return ((_microseconds(as_of) - self.exposed_at) // _MICROSECONDS_A_DAY).astype(np.int32)
+        """Return the whole days from each unit's first exposure to `as_of`, (n_units,)."""
+        return ((_to_microseconds(as_of) - self.exposed_at) // _MICROSECONDS_A_DAY).astype(np.int32)
 
 
 @dataclass(frozen=True)
 class ExposureCounts:
-    """What became of the exposure rows."""
+    """Counts of exposure rows and units.
+
+    Attributes:
+        rows: exposure rows.
+        units: units of the analysis.
+        mixed_units: persons who saw more than one variant.
+        excluded_units: persons who were excluded because of that.
+        override_rows: rows of units with an override.
+        unknown_variant_rows: rows with a variant that the file does not name.
+        outside_period_rows: rows outside of the experiment's period.
+    """
 
     rows: int
     units: int
@@ -69,29 +84,31 @@ class ExposureCounts:
 
     @property
     def mixed_share(self) -> float:
-        """Share of persons who saw more than one variant."""
+        """Return the share of persons who saw more than one variant."""
         persons = self.units + self.excluded_units
         return self.mixed_units / persons if persons else 0.0
 
 
 def resolve_units(exposures: pa.Table, experiment: Experiment) -> tuple[Units, ExposureCounts]:
-    """Apply the rule of this module.
+    """Resolve exposures to units by the rule of this module.
 
-    `exposures` needs `unit_id, user_id, variant` (string or dictionary), `first_exposed_at` (timestamp) and may
-    have `segment`; other experiments' rows must be gone. Exposures outside [starts_at, ends_at) do not count.
+    Exposures outside of [starts_at, ends_at) do not count.
 
-    Raises
-    ------
-    ValueError
-        A column is missing.
+    Args:
+        exposures: `unit_id, user_id, variant` (string or dictionary), `first_exposed_at` (timestamp) and
+            optionally `segment`; rows of this experiment only.
+        experiment: definition of the experiment.
+
+    Raises:
+        InvalidInputError: a column is missing.
     """
     for name in ("unit_id", "user_id", "variant", "first_exposed_at"):
         if name not in exposures.column_names:
             raise InvalidInputError(
-                f"exposures have no column {name!r}; there are: {', '.join(exposures.column_names)}"
+                f"exposures have no column {name!r}; they have: {', '.join(exposures.column_names)}"
             )
     names = (experiment.control, *experiment.treatments)
-    code = _codes(exposures["variant"], names)
+    code = _encode(exposures["variant"], names)
     exposed_at = pc.cast(exposures["first_exposed_at"], pa.timestamp("us", tz="UTC"))
     times = pc.cast(exposed_at, pa.int64()).to_numpy()
     keep = code >= 0
@@ -102,16 +119,16 @@ def resolve_units(exposures: pa.Table, experiment: Experiment) -> tuple[Units, E
         forced_rows = np.asarray(forced)
         overridden = int(np.count_nonzero(forced_rows & keep))
         keep &= ~forced_rows
-    inside = (times >= _microseconds(experiment.starts_at)) & (times < _microseconds(experiment.ends_at))
+    inside = (times >= _to_microseconds(experiment.starts_at)) & (times < _to_microseconds(experiment.ends_at))
     outside = int(np.count_nonzero(keep & ~inside))
     keep &= inside
     rows = np.flatnonzero(keep)
     person, ids = _factorize(exposures["user_id"], rows)
-    first, mixed = _first_of_each(person, times[rows], code[rows], len(ids))
+    first, mixed = _find_first_rows(person, times[rows], code[rows], len(ids))
     if experiment.mixed_units == "exclude":
         first, ids = first[~mixed], ids.filter(pa.array(~mixed))
     chosen = rows[first]
-    segments, segment = _segments(exposures, chosen)
+    segments, segment = _encode_segments(exposures, chosen)
     units = Units(
         variants=names,
         segments=segments,
@@ -119,7 +136,7 @@ def resolve_units(exposures: pa.Table, experiment: Experiment) -> tuple[Units, E
         variant=code[chosen].astype(np.int8),
         segment=segment,
         exposed_at=times[chosen],
-        step=_steps(experiment, times[chosen]),
+        step=_find_steps(experiment, times[chosen]),
     )
     counts = ExposureCounts(
         rows=exposures.num_rows,
@@ -133,9 +150,11 @@ def resolve_units(exposures: pa.Table, experiment: Experiment) -> tuple[Units, E
     return units, counts
 
 
-def _codes(column: pa.ChunkedArray, names: tuple[str, ...]) -> I16:
-    """Index of each value in `names`, -1 for any other; by dictionary, so that strings are compared once each."""
-    encoded = _contiguous(column)
+def _encode(column: pa.ChunkedArray, names: tuple[str, ...]) -> I16:
+    """Return the index of each value in `names`, -1 for others; the dictionary is compared once per distinct
+    string.
+    """
+    encoded = _combine(column)
     if not pa.types.is_dictionary(encoded.type):
         encoded = encoded.dictionary_encode()
     legal = {name: index for index, name in enumerate(names)}
@@ -147,9 +166,10 @@ def _codes(column: pa.ChunkedArray, names: tuple[str, ...]) -> I16:
 def _factorize(column: pa.ChunkedArray, rows: I64) -> tuple[I32, pa.Array]:
     """Number the distinct values in the order of their first row.
 
-    Mostly each person has one row. Distinct hashes prove that in a third of the time and memory of a dictionary.
+    Usually each person has a single row. Distinct hashes prove that in a third of the time and memory of a
+    dictionary.
     """
-    values = _contiguous(column if len(rows) == len(column) else column.take(pa.array(rows)))
+    values = _combine(column if len(rows) == len(column) else column.take(pa.array(rows)))
     if not pa.types.is_dictionary(values.type):
         hashes = np.sort(hash_column(values, 0))
         if not (hashes[1:] == hashes[:-1]).any():
@@ -161,15 +181,16 @@ def _factorize(column: pa.ChunkedArray, rows: I64) -> tuple[I32, pa.Array]:
     return _factorize(pa.chunked_array([values.cast(values.type.value_type)]), np.arange(len(values)))
 
 
-def _contiguous(column: pa.ChunkedArray) -> pa.Array:
+def _combine(column: pa.ChunkedArray) -> pa.Array:
+    """Return the column as a single array."""
     combined = column.combine_chunks()
     if isinstance(combined, pa.ChunkedArray):
         return pa.concat_arrays(combined.chunks) if combined.num_chunks else pa.array([], column.type)
     return combined
 
 
-def _first_of_each(person: I32, times: I64, code: I16, n_persons: int) -> tuple[I64, Bools]:
-    """Row of each person's earliest exposure (ties: the lower variant index), and who saw two variants."""
+def _find_first_rows(person: I32, times: I64, code: I16, n_persons: int) -> tuple[I64, Bools]:
+    """Return the row of each person's earliest exposure (ties: lower variant index), and who saw two variants."""
     if len(person) == n_persons:
         first = np.empty(n_persons, dtype=np.int64)
         first[person] = np.arange(n_persons)
@@ -186,19 +207,22 @@ def _first_of_each(person: I32, times: I64, code: I16, n_persons: int) -> tuple[
     return order[starts], mixed
 
 
-def _segments(exposures: pa.Table, rows: I64) -> tuple[tuple[str, ...], I16]:
+def _encode_segments(exposures: pa.Table, rows: I64) -> tuple[tuple[str, ...], I16]:
+    """Return the names of the segments and the segment of each row."""
     if "segment" not in exposures.column_names:
         return (UNSEGMENTED,), np.zeros(len(rows), dtype=np.int16)
     column = pc.fill_null(pc.cast(exposures["segment"], pa.string()), UNSEGMENTED)
     names = tuple(sorted(pc.unique(column).to_pylist())) or (UNSEGMENTED,)
-    return names, _codes(column, names)[rows].astype(np.int16)
+    return names, _encode(column, names)[rows].astype(np.int16)
 
 
-def _steps(experiment: Experiment, times: I64) -> I16:
-    starts = [_microseconds(step.starts_at) for step in experiment.steps]
+def _find_steps(experiment: Experiment, times: I64) -> I16:
+    """Return the ramp step in force at each time."""
+    starts = [_to_microseconds(step.starts_at) for step in experiment.steps]
     return np.maximum(np.searchsorted(starts, times, side="right") - 1, 0).astype(np.int16)
 
 
-def _microseconds(moment: datetime) -> int:
+def _to_microseconds(moment: datetime) -> int:
+    """Return µs since 1970 UTC."""
     delta = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds

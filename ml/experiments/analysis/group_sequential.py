@@ -1,7 +1,7 @@
 """Critical values of a test with planned looks, by alpha spending (Lan and DeMets 1983).
 
-The chance of stopping first at a look is integrated forward over the looks (Armitage, McPherson and Rowe 1969), on
-a grid of the Brownian motion that the test statistic follows.
+The probability of stopping first at a look is integrated forward over the looks (Armitage, McPherson and Rowe
+1969), on a grid of the Brownian motion that the test statistic follows.
 """
 
 from __future__ import annotations
@@ -23,9 +23,15 @@ _MAXIMUM = 12.0
 
 
 def spent_alpha(information: float, alpha: float, spending: str) -> float:
-    """Two-sided alpha spent by a share of the planned information, in [0, 1].
+    """Return the two-sided alpha spent by a share of the planned information.
 
-    `obrien_fleming` spends late, `pocock` evenly. Raises ValueError for another name.
+    Args:
+        information: share of the planned information, in [0, 1].
+        alpha: significance level.
+        spending: `obrien_fleming` spends late, `pocock` spends evenly.
+
+    Raises:
+        InvalidInputError: the spending function is unknown.
     """
     share = min(information, 1.0)
     if share <= 0:
@@ -34,22 +40,25 @@ def spent_alpha(information: float, alpha: float, spending: str) -> float:
         return float(4 * norm.sf(norm.ppf(1 - alpha / 4) / sqrt(share)))
     if spending == "pocock":
         return float(alpha * np.log(1 + (e - 1) * share))
-    raise InvalidInputError(f"no spending function {spending!r}; legal: obrien_fleming, pocock")
+    raise InvalidInputError(f"unknown spending function {spending!r}; legal: obrien_fleming, pocock")
 
 
 def critical_values(information: list[float], alpha: float, spending: str) -> list[float]:
-    """Two-sided critical values of |z| at looks with these shares of the planned information, in rising order.
+    """Compute two-sided critical values of |z|.
 
-    Raises
-    ------
-    ValueError
-        The shares do not rise, or leave (0, 1].
+    Args:
+        information: shares of the planned information at the looks, increasing.
+        alpha: significance level.
+        spending: name of the spending function.
+
+    Raises:
+        InvalidInputError: the shares do not increase or leave (0, 1].
     """
     if any(not 0 < share <= 1 for share in information) or any(
         later <= earlier for earlier, later in pairwise(information)
     ):
-        raise InvalidInputError(f"information shares must rise inside (0, 1], not {information}")
-    found: list[float] = []
+        raise InvalidInputError(f"information shares must increase within (0, 1], not {information}")
+    criticals: list[float] = []
     spent, density, places = 0.0, np.empty(0), np.empty(0)
     for look, share in enumerate(information):
         target = spent_alpha(share, alpha, spending)
@@ -75,14 +84,14 @@ def critical_values(information: list[float], alpha: float, spending: str) -> li
             return crossing(z, places, density, scale, share) - to_spend
 
         z = _MAXIMUM if excess(_MAXIMUM) >= 0 else float(brentq(excess, 0.0, _MAXIMUM, xtol=1e-10))
-        found.append(z)
+        criticals.append(z)
         spent = target
-        places, density = _advance(places, density, min(z, _REACH) * sqrt(share), scale)
-    return found
+        places, density = _advance_density(places, density, min(z, _REACH) * sqrt(share), scale)
+    return criticals
 
 
-def _advance(places: F64, density: F64, edge: float, scale: float) -> tuple[F64, F64]:
-    """Density of the motion at this look, among the paths that did not stop; already times the Simpson weights."""
+def _advance_density(places: F64, density: F64, edge: float, scale: float) -> tuple[F64, F64]:
+    """Return the density of the motion at this look among paths that did not stop, times the Simpson weights."""
     grid = np.linspace(-edge, edge, _NODES)
     weights = np.ones(_NODES)
     weights[1:-1:2], weights[2:-1:2] = 4.0, 2.0
@@ -94,5 +103,6 @@ def _advance(places: F64, density: F64, edge: float, scale: float) -> tuple[F64,
 
 
 def _normal_density(distance: F64, scale: float) -> F64:
-    # scipy's norm.pdf checks its arguments for twice as long as it computes.
+    # scipy's norm.pdf spends two thirds of its time on checking arguments.
+    """Return the normal density of distances with this standard deviation."""
     return np.asarray(np.exp(-0.5 * (distance / scale) ** 2) / (scale * sqrt(2 * pi)))

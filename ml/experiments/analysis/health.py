@@ -1,4 +1,4 @@
-"""Whether the experiment's data can be trusted: sample ratio, exposures, balance before the start."""
+"""Check whether the data of an experiment are reliable: sample ratio, exposures and balance before the start."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ from ml.settings.experiments import ExperimentSettings
 
 @dataclass(frozen=True)
 class SampleRatioCheck:
-    """Units by variant against the shares of the definition; `expected` sums the steps of the ramp."""
+    """Units by variant compared with the shares of the definition.
+
+    Attributes:
+        variants: names of the variants.
+        observed: observed units.
+        expected: expected units, summed over the steps of the ramp.
+        statistic: chi-square statistic.
+        p_value: p-value of the test.
+        alarm: whether the p-value lies below the threshold.
+    """
 
     variants: tuple[str, ...]
     observed: tuple[int, ...]
@@ -26,7 +35,7 @@ class SampleRatioCheck:
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """One named check; `detail` says what was found in words."""
+    """A named check; `detail` explains the result in words."""
 
     name: str
     passed: bool
@@ -34,28 +43,30 @@ class HealthCheck:
 
 
 def check_sample_ratio(units: Units, experiment: Experiment, alarm_p: float) -> SampleRatioCheck:
-    """Chi-square test of the units' split, each step of the ramp against the shares it had.
+    """Test the split of the units, each step of the ramp against the shares in force.
 
     Units first seen in a step were split by that step's shares, so a ramp raises no alarm, whatever its totals
     are.
     """
     observed = np.zeros(len(units.variants))
     expected = np.zeros(len(units.variants))
-    statistic, freedom = 0.0, 0
+    statistic, degrees = 0.0, 0
     for index in range(len(experiment.steps)):
         counts = np.bincount(units.variant[units.step == index], minlength=len(units.variants)).astype(float)
         shares = experiment.shares_of_step(index)
         share = np.array([shares[name] for name in units.variants])
-        wanted = counts.sum() * share
+        expected_count = counts.sum() * share
         observed += counts
-        expected += wanted
+        expected += expected_count
         if counts.sum() == 0:
             continue
-        shown = share > 0
-        statistic += float(((counts[shown] - wanted[shown]) ** 2 / wanted[shown]).sum())
-        statistic += float("inf") if counts[~shown].any() else 0.0
-        freedom += int(shown.sum()) - 1
-    p_value = float(chi2.sf(statistic, freedom)) if freedom else 1.0
+        has_share = share > 0
+        statistic += float(
+            ((counts[has_share] - expected_count[has_share]) ** 2 / expected_count[has_share]).sum()
+        )
+        statistic += float("inf") if counts[~has_share].any() else 0.0
+        degrees += int(has_share.sum()) - 1
+    p_value = float(chi2.sf(statistic, degrees)) if degrees else 1.0
     return SampleRatioCheck(
         units.variants,
         tuple(int(count) for count in observed),
@@ -70,52 +81,59 @@ def check_exposures(
     units: Units,
     counts: ExposureCounts,
     ratio: SampleRatioCheck,
-    before: dict[str, float],
+    imbalance: dict[str, float],
     experiment: Experiment,
     settings: ExperimentSettings,
 ) -> list[HealthCheck]:
-    """All checks of an analysis.
+    """Run all checks of an analysis.
 
-    before: p-value of each metric's difference before the exposure, where there was history.
+    Args:
+        units: the units.
+        counts: counts of exposure rows and units.
+        ratio: sample ratio check.
+        imbalance: p-value of each metric's difference before the exposure, for metrics with history.
+        experiment: definition of the experiment.
+        settings: thresholds.
     """
     checks = [
         HealthCheck(
             "sample ratio",
             not ratio.alarm,
-            f"{_split(ratio)}, p = {ratio.p_value:.3g}; an alarm below {settings.srm_alarm_p:g}",
+            f"{_describe_split(ratio)}, p = {ratio.p_value:.3g}; the alarm threshold is {settings.srm_alarm_p:g}",
         ),
         HealthCheck(
-            "one variant a person",
+            "one variant per person",
             counts.mixed_share <= settings.mixed_units_alarm_share,
             f"{counts.mixed_units:,} persons saw two variants ({counts.mixed_share:.2%}); "
-            + ("they count for the first" if experiment.mixed_units == "first" else "they are left out"),
+            + ("they count for the first variant" if experiment.mixed_units == "first" else "they are excluded"),
         ),
         HealthCheck(
             "only known variants",
             counts.unknown_variant_rows == 0,
-            f"{counts.unknown_variant_rows:,} exposures name a variant that the file does not have",
+            f"{counts.unknown_variant_rows:,} exposures name a variant that is not defined",
         ),
         HealthCheck(
             "exposures inside the period",
             counts.outside_period_rows == 0,
-            f"{counts.outside_period_rows:,} exposures lie outside the experiment's start and end",
+            f"{counts.outside_period_rows:,} exposures lie outside of the experiment's period",
         ),
-        _balanced_segments(units, settings),
+        _check_segments(units, settings),
     ]
-    if before:
-        worst = min(before, key=lambda name: before[name])
-        threshold = settings.imbalance_alarm_p / len(before)
+    if imbalance:
+        worst = min(imbalance, key=lambda name: imbalance[name])
+        threshold = settings.imbalance_alarm_p / len(imbalance)
         checks.append(
             HealthCheck(
-                "alike before the exposure",
-                before[worst] >= threshold,
-                f"largest difference in {worst}, p = {before[worst]:.3g} over {len(before)} metrics",
+                "variants alike before the exposure",
+                imbalance[worst] >= threshold,
+                f"largest difference in {worst}, p = {imbalance[worst]:.3g}, among {len(imbalance)} metrics",
             )
         )
     return checks
 
 
-def _balanced_segments(units: Units, settings: ExperimentSettings) -> HealthCheck:
+def _check_segments(units: Units, settings: ExperimentSettings) -> HealthCheck:
+    """Test whether the variants have the same shares in every segment."""
     cells = units.segment.astype(np.int64) * len(units.variants) + units.variant
     table = np.bincount(cells, minlength=len(units.segments) * len(units.variants))
     table = table.reshape(len(units.segments), len(units.variants))
@@ -126,14 +144,15 @@ def _balanced_segments(units: Units, settings: ExperimentSettings) -> HealthChec
     return HealthCheck(
         "variants alike in every segment",
         p_value >= settings.imbalance_alarm_p,
-        f"shares compared over {len(table)} segments, p = {p_value:.3g}",
+        f"shares compared across {len(table)} segments, p = {p_value:.3g}",
     )
 
 
-def _split(ratio: SampleRatioCheck) -> str:
+def _describe_split(ratio: SampleRatioCheck) -> str:
+    """Describe observed and planned shares."""
     total = sum(ratio.observed)
     parts = [
-        f"{name} {count:,} ({count / total:.2%}, planned {wanted / total:.2%})" if total else f"{name} 0"
-        for name, count, wanted in zip(ratio.variants, ratio.observed, ratio.expected, strict=True)
+        f"{name} {count:,} ({count / total:.2%}, planned {expected_count / total:.2%})" if total else f"{name} 0"
+        for name, count, expected_count in zip(ratio.variants, ratio.observed, ratio.expected, strict=True)
     ]
     return ", ".join(parts)

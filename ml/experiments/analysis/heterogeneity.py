@@ -1,4 +1,4 @@
-"""How an effect differs: by segment with shrinkage, by weekday of the exposure, and with time since it."""
+"""Estimate how an effect varies by segment (with shrinkage), by weekday, and over time since the exposure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,16 @@ WEEKDAYS: tuple[str, ...] = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 @dataclass(frozen=True)
 class GroupEffect:
-    """Relative effect in one group: as measured, and shrunk towards the effect of all."""
+    """Relative effect in a group.
+
+    Attributes:
+        group: name of the group.
+        units: units of both arms.
+        effect: measured relative effect.
+        standard_error: its standard error.
+        shrunk: effect shrunk towards the effect of all groups.
+        shrunk_error: standard error of the shrunk effect.
+    """
 
     group: str
     units: int
@@ -34,9 +43,12 @@ class GroupEffect:
 
 @dataclass(frozen=True)
 class Heterogeneity:
-    """Relative effects by group, because a lift that scales the metric is the same for all in relative terms only.
+    """Relative effects by group; a lift that scales the metric is equal across groups only in relative terms.
 
-    p_value tests that all are equal (Cochran's Q); tau is the standard deviation of the true effects.
+    Attributes:
+        groups: effects of the groups.
+        p_value: test that all effects are equal (Cochran's Q).
+        tau: standard deviation of the true effects.
     """
 
     groups: tuple[GroupEffect, ...]
@@ -46,7 +58,7 @@ class Heterogeneity:
 
 @dataclass(frozen=True)
 class DayEffect:
-    """Difference of the daily means on one day since the exposure, with a 95 % interval of that day."""
+    """Difference of the daily means on a day since the exposure, with a 95 % interval for that day."""
 
     day: int
     effect: float
@@ -56,7 +68,14 @@ class DayEffect:
 
 @dataclass(frozen=True)
 class Novelty:
-    """Effect a day in the first and in the second half of the window; p_value tests that they are equal."""
+    """Effect per day in the first and the second half of the window.
+
+    Attributes:
+        early: effect in the first half.
+        late: effect in the second half.
+        p_value: test that both are equal.
+        days: effect on each day.
+    """
 
     early: float
     late: float
@@ -67,31 +86,31 @@ class Novelty:
 def estimate_by_segment(
     moments: Moments, strata: list[tuple[int, ...]], names: tuple[str, ...], variant: int
 ) -> Heterogeneity:
-    """Effect by segment. strata: the moments' strata that make up each segment."""
+    """Estimate the effect by segment; `strata` lists the strata of the moments that make up each segment."""
     effects = []
     for members, name in zip(strata, names, strict=True):
-        part = moments.pick(members)
+        part = moments.select_strata(members)
         effects.append((name, estimate_effect(part, variant)))
     return shrink_effects(effects)
 
 
 def estimate_by_weekday(moments: Moments, experiment: Experiment, variant: int) -> Heterogeneity:
-    """Effect by the UTC weekday on which the unit's day of the experiment began."""
+    """Estimate the effect by the UTC weekday of the unit's cohort day."""
     effects = []
     for weekday in range(7):
         days = [
             day for day in range(moments.days) if (experiment.starts_at + timedelta(days=day)).weekday() == weekday
         ]
         if days:
-            effects.append((WEEKDAYS[weekday], estimate_effect(moments.pick_days(days), variant)))
+            effects.append((WEEKDAYS[weekday], estimate_effect(moments.select_days(days), variant)))
     return shrink_effects(effects)
 
 
 def shrink_effects(effects: list[tuple[str, EffectEstimate]]) -> Heterogeneity:
-    """Empirical Bayes: the spread of the true effects is estimated (Paule and Mandel), each is drawn to the mean.
+    """Shrink effects to their mean by empirical Bayes, with the spread of true effects by Paule and Mandel.
 
-    Groups without a relative effect or a standard error take no part. With fewer than two groups nothing is
-    shrunk.
+    Groups without a relative effect or a standard error are left out. Nothing is shrunk if fewer than two groups
+    remain.
     """
     usable = [(name, e) for name, e in effects if e.relative_standard_error > 0]
     if not usable:
@@ -102,13 +121,13 @@ def shrink_effects(effects: list[tuple[str, EffectEstimate]]) -> Heterogeneity:
         value, error = float(values[0]), float(errors[0])
         only = GroupEffect(usable[0][0], usable[0][1].units, value, error, value, error)
         return Heterogeneity((only,), nan, nan)
-    # Scaled, because the iteration for the spread stops at an absolute tolerance.
+    # The effects are scaled because the iteration for the spread stops at an absolute tolerance.
     scale = float(np.median(errors))
     combined = combine_effects(values / scale, (errors / scale) ** 2, method_re="iterated")
     spread = max(float(combined.tau2), 0.0) * scale**2
     mean = float(combined.mean_effect_re) * scale if spread else float(combined.mean_effect_fe) * scale
     keep = spread / (spread + errors**2)
-    # The mean is itself uncertain, which the groups that lean on it inherit.
+    # The mean is uncertain itself, and the shrunk effects inherit that uncertainty.
     mean_variance = 1 / np.sum(1 / (spread + errors**2))
     shrunk = keep * values + (1 - keep) * mean
     shrunk_error = np.sqrt(keep * errors**2 + (1 - keep) ** 2 * mean_variance)
@@ -127,9 +146,12 @@ def estimate_novelty(
     window: int,
     variant: int,
 ) -> Novelty | None:
-    """Compare a measure's daily effect in the halves of the window, and trace it day by day.
+    """Compare a measure's daily effect in the halves of the window, and follow it day by day.
 
-    Only units that have seen the whole window count. None for a window of one day or arms of fewer than two units.
+    Only units that were observed for the whole window count.
+
+    Returns:
+        The comparison, or None for a window of a single day or arms of fewer than two units.
     """
     half = window // 2
     sizes = [int(np.count_nonzero(matured & (units.variant == arm))) for arm in (CONTROL, variant)]
@@ -149,11 +171,11 @@ def estimate_novelty(
         float(early[arms[1]].mean() - early[arms[0]].mean()),
         float(late[arms[1]].mean() - late[arms[0]].mean()),
         2 * float(norm.sf(abs(difference / error))) if error > 0 else nan,
-        _daily(units.variant[unit], day, values, sizes, window, variant),
+        _estimate_daily(units.variant[unit], day, values, sizes, window, variant),
     )
 
 
-def _daily(
+def _estimate_daily(
     arm: I8,
     day: I32,
     values: F64,
@@ -161,6 +183,7 @@ def _daily(
     window: int,
     variant: int,
 ) -> tuple[DayEffect, ...]:
+    """Estimate the difference of the daily means on each day of the window."""
     means, variances = [], []
     for code, size in zip((CONTROL, variant), sizes, strict=True):
         rows = arm == code

@@ -1,4 +1,4 @@
-"""Readings of one estimate: a single look's interval, an always-valid one, and a Bayesian one beside them."""
+"""Inference for an estimate: an interval for a single look, an always-valid interval, and a Bayesian interval."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class EffectInterval:
 
 @dataclass(frozen=True)
 class InferenceResult:
-    """Absolute and relative effect with intervals of one kind, and its p-value."""
+    """Absolute and relative effect with intervals of the same kind, and their p-value."""
 
     absolute: EffectInterval
     relative: EffectInterval
@@ -30,9 +30,13 @@ class InferenceResult:
 
 @dataclass(frozen=True)
 class BayesianResult:
-    """Posterior of the relative effect under a normal prior around 0.
+    """Posterior of the relative effect under a normal prior with mean 0.
 
-    expected_loss: what shipping the treatment costs on average, in relative terms, in the cases where it is worse.
+    Attributes:
+        probability_better: probability that the treatment is better.
+        relative: posterior mean and interval.
+        expected_loss: expected relative loss from shipping the treatment, over the cases in which it is worse.
+        prior_sd: standard deviation of the prior.
     """
 
     probability_better: float
@@ -42,20 +46,20 @@ class BayesianResult:
 
 
 def infer_single_look(estimate: EffectEstimate, alpha: float) -> InferenceResult:
-    """Normal interval at level 1 - alpha; it holds for one look only."""
+    """Return normal intervals at level 1 - alpha; they hold for a single look."""
     z = float(norm.ppf(1 - alpha / 2))
-    return _reading(estimate, z, _two_sided_p(estimate))
+    return _build_result(estimate, z, _two_sided_p(estimate))
 
 
 def infer_always_valid(
     estimate: EffectEstimate, alpha: float, planned_units: int, burn_in_units: int
 ) -> InferenceResult:
-    """Interval of an asymptotic confidence sequence: it holds at every look at once.
+    """Return the intervals of an asymptotic confidence sequence, which hold at every look at once.
 
-    Robbins' normal mixture with the estimated variance (Waudby-Smith et al. 2021, Theorem 2.2), tuned to be
-    narrowest at `planned_units`; the p-value is the inverse of the mixture's likelihood ratio (mSPRT, Johari et
-    al. 2017). Before `burn_in_units` units in either arm the interval is infinite: the normal limit has not set
-    in.
+    The sequence is Robbins' normal mixture with the estimated variance (Waudby-Smith et al. 2021, Theorem 2.2),
+    tuned to be narrowest at `planned_units`. The p-value is the inverse of the mixture's likelihood ratio (mSPRT,
+    Johari et al. 2017). Below `burn_in_units` units in either arm the interval is infinite, because the normal
+    approximation does not hold yet.
     """
     if min(estimate.control_units, estimate.treatment_units) < burn_in_units:
         return InferenceResult(
@@ -63,11 +67,11 @@ def infer_always_valid(
         )
     ratio = _mixture_ratio(estimate.units, alpha, planned_units)
     width = sqrt((1 + ratio) / ratio * (2 * log(1 / alpha) + log(1 + ratio)))
-    return _reading(estimate, width, always_valid_p(estimate, alpha, planned_units))
+    return _build_result(estimate, width, always_valid_p(estimate, alpha, planned_units))
 
 
 def always_valid_p(estimate: EffectEstimate, alpha: float, planned_units: int) -> float:
-    """p-value of the mixture sequential probability ratio test at this look; 1 without variance."""
+    """Return the p-value of the mixture sequential probability ratio test at this look, 1 without variance."""
     error = estimate.standard_error
     if not error > 0:
         return 1.0
@@ -78,14 +82,16 @@ def always_valid_p(estimate: EffectEstimate, alpha: float, planned_units: int) -
 
 
 def infer_repeated(estimate: EffectEstimate, boundary: float) -> InferenceResult:
-    """Repeated confidence interval of a group sequential look with a critical value from `group_sequential`."""
-    return _reading(estimate, boundary, _two_sided_p(estimate))
+    """Return the repeated confidence interval of a group sequential look with a critical value from
+    `group_sequential`.
+    """
+    return _build_result(estimate, boundary, _two_sided_p(estimate))
 
 
 def infer_bayesian(
     estimate: EffectEstimate, alpha: float, prior_sd: float, *, higher_is_better: bool
 ) -> BayesianResult:
-    """Combine the relative effect with a normal prior of mean 0 and standard deviation `prior_sd`."""
+    """Combine the relative effect with a normal prior with mean 0 and standard deviation `prior_sd`."""
     error = estimate.relative_standard_error
     if not error > 0:
         return BayesianResult(nan, EffectInterval(estimate.relative, nan, nan), nan, prior_sd)
@@ -101,12 +107,13 @@ def infer_bayesian(
 
 
 def _mixture_ratio(units: int, alpha: float, planned_units: int) -> float:
-    """Variance of the mixture over the variance of the estimate, for the narrowest interval at `planned_units`."""
+    """Return the mixture's variance over the estimate's variance for the narrowest interval at `planned_units`."""
     best = -2 * log(alpha) + log(-2 * log(alpha) + 1)
     return best * units / planned_units
 
 
-def _reading(estimate: EffectEstimate, width: float, p_value: float) -> InferenceResult:
+def _build_result(estimate: EffectEstimate, width: float, p_value: float) -> InferenceResult:
+    """Return absolute and relative intervals of `width` standard errors."""
     absolute, error = estimate.absolute, width * estimate.standard_error
     relative, relative_error = estimate.relative, width * estimate.relative_standard_error
     return InferenceResult(
@@ -117,5 +124,6 @@ def _reading(estimate: EffectEstimate, width: float, p_value: float) -> Inferenc
 
 
 def _two_sided_p(estimate: EffectEstimate) -> float:
+    """Return the two-sided p-value of the normal test, NaN without variance."""
     error = estimate.standard_error
     return 2 * float(norm.sf(abs(estimate.absolute / error))) if error > 0 else nan

@@ -1,4 +1,4 @@
-"""From units to numbers: how they fall into groups, and a metric's moments and estimates over these."""
+"""Measure a metric: how units fall into groups, and the metric's moments and estimates over these groups."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ from ml.settings.experiments import ExperimentSettings
 
 @dataclass(frozen=True)
 class MetricMeasurement:
-    """A metric after the units' values are gone: moments, or the values themselves for a quantile."""
+    """The measurement of a metric.
+
+    Attributes:
+        moments: sufficient statistics, None for a quantile.
+        estimates: estimate of each treatment.
+        winsorized_at: cap of a revenue metric.
+    """
 
     moments: Moments | None
     estimates: tuple[EffectEstimate, ...]
@@ -31,7 +37,14 @@ class MetricMeasurement:
 
 @dataclass(frozen=True)
 class StratumLayout:
-    """How units fall into groups: strata are segments, times ramp steps where these change the shares."""
+    """How units fall into groups. Strata are segments, combined with ramp steps if these change the shares.
+
+    Attributes:
+        strata: stratum of each unit, (n_units,).
+        days: cohort day of each unit, (n_units,).
+        shape: numbers of variants, strata and days.
+        segment_strata: strata of each segment.
+    """
 
     strata: I32
     days: I32
@@ -39,7 +52,7 @@ class StratumLayout:
     segment_strata: list[tuple[int, ...]]
 
     @classmethod
-    def of(cls, units: Units, experiment: Experiment, as_of: datetime) -> StratumLayout:
+    def from_units(cls, units: Units, experiment: Experiment, as_of: datetime) -> StratumLayout:
         """Lay out the units of an experiment as of a time."""
         steps = len(experiment.steps) if experiment.shares_change() else 1
         strata = units.segment.astype(np.int32)
@@ -55,7 +68,7 @@ class StratumLayout:
 def measure_metric(
     metric: Metric, values: UnitValues, units: Units, layout: StratumLayout, settings: ExperimentSettings
 ) -> MetricMeasurement:
-    """Estimate a metric for every treatment; strata of too few units are taken together."""
+    """Estimate a metric for every treatment; strata with too few units are merged."""
     if isinstance(metric, QuantileMetric):
         numbers = values.columns[NUMERATOR]
         arms = [numbers[values.matured & (units.variant == arm)] for arm in range(len(units.variants))]
@@ -73,13 +86,15 @@ def measure_metric(
 
 
 def compare_covariate(moments: Moments, n_variants: int) -> float:
-    """Smallest p-value, over the treatments, of a difference in the covariate, with Bonferroni's correction."""
+    """Return the smallest p-value, over the treatments, of a difference in the covariate, with Bonferroni's
+    correction.
+    """
     test = tt.Mean(COVARIATE, equal_var=False, use_t=True)
-    control = moments.select(CONTROL)
+    control = moments.aggregate(CONTROL)
     p_values = [
-        float(test.analyze_aggregates(control, moments.select(variant)).pvalue)
+        float(test.analyze_aggregates(control, moments.aggregate(variant)).pvalue)
         for variant in range(1, n_variants)
-        if min(control.count(), moments.select(variant).count()) > 1
+        if min(control.count(), moments.aggregate(variant).count()) > 1
     ]
     usable = [p for p in p_values if not isnan(p)]
     return min(1.0, min(usable) * len(usable)) if usable else 1.0

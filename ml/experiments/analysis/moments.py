@@ -1,7 +1,7 @@
 """Sufficient statistics: counts, sums and products of a metric's columns by variant, stratum and cohort day.
 
-Everything that the analysis says about means, proportions and ratios is computed from these few numbers, whatever
-the number of units; they add up over strata and days, and leave as tea-tasting's aggregates.
+All results about means, proportions and ratios are computed from these few numbers, whatever the number of units.
+They can be added over strata and days, and convert to tea-tasting's aggregates.
 """
 
 from __future__ import annotations
@@ -20,10 +20,14 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Moments:
-    """Moments of `names`, taken about `shift` so that no precision is lost when variances are formed.
+    """Moments about `shift`, which preserves precision when variances are computed.
 
-    count: (variants, strata, days). sums: (variants, strata, days, k). products: (variants, strata, days, k, k),
-    where k is the number of columns; sums and products are of `column - shift`.
+    Attributes:
+        names: names of the k columns.
+        shift: value that is subtracted from each column, (k,).
+        count: units, (variants, strata, days).
+        sums: sums of `column - shift`, (variants, strata, days, k).
+        products: products of `column - shift`, (variants, strata, days, k, k).
     """
 
     names: tuple[str, ...]
@@ -32,25 +36,25 @@ class Moments:
     sums: F64
     products: F64
 
-    def select(
+    def aggregate(
         self, variant: int, strata: Sequence[int] | None = None, *, days: slice = slice(None)
     ) -> tea_tasting.aggr.Aggregates:
-        """Add up groups: one variant, some strata or all, some cohort days or all."""
-        part = self if strata is None else self.pick(strata)
+        """Add up the groups of a variant, over some or all strata and cohort days."""
+        part = self if strata is None else self.select_strata(strata)
         index = (variant, slice(None), days)
-        return self._aggregates(
+        return self._to_aggregates(
             part.count[index].sum(), part.sums[index].sum(axis=(0, 1)), part.products[index].sum(axis=(0, 1))
         )
 
-    def pick(self, strata: Sequence[int]) -> Moments:
-        """Keep some strata."""
+    def select_strata(self, strata: Sequence[int]) -> Moments:
+        """Return the moments of some strata."""
         index = list(strata)
         return replace(
             self, count=self.count[:, index], sums=self.sums[:, index], products=self.products[:, index]
         )
 
-    def pick_days(self, days: Sequence[int]) -> Moments:
-        """Keep some cohort days."""
+    def select_days(self, days: Sequence[int]) -> Moments:
+        """Return the moments of some cohort days."""
         index = list(days)
         return replace(
             self, count=self.count[:, :, index], sums=self.sums[:, :, index], products=self.products[:, :, index]
@@ -58,15 +62,16 @@ class Moments:
 
     @property
     def days(self) -> int:
-        """Number of cohort days."""
+        """Return the number of cohort days."""
         return int(self.count.shape[2])
 
     @property
     def strata(self) -> int:
-        """Number of strata."""
+        """Return the number of strata."""
         return int(self.count.shape[1])
 
-    def _aggregates(self, count: float, sums: F64, products: F64) -> tea_tasting.aggr.Aggregates:
+    def _to_aggregates(self, count: float, sums: F64, products: F64) -> tea_tasting.aggr.Aggregates:
+        """Convert sums over groups to tea-tasting's aggregates."""
         with np.errstate(invalid="ignore", divide="ignore"):
             means = sums / count + self.shift
             # Where every value is 0, the shifted ones may add up to a trace of rounding, not to 0.
@@ -91,10 +96,12 @@ def accumulate_moments(
     group: I64,
     shape: tuple[int, int, int],
 ) -> Moments:
-    """Take the moments of per-unit columns.
+    """Accumulate the moments of per-unit columns in blocks, so that the extra memory does not grow with the units.
 
-    columns: name → float64 (n_units,). group: the unit's flat index into `shape` (variants, strata, days), or -1
-    for a unit that is left out. Works in blocks, so the extra memory does not grow with the units.
+    Args:
+        columns: name → float64 values, (n_units,).
+        group: flat index of each unit into `shape`, or -1 for a unit to leave out, (n_units,).
+        shape: numbers of variants, strata and days.
     """
     names = tuple(columns)
     k, groups = len(names), int(np.prod(shape))
@@ -109,7 +116,7 @@ def accumulate_moments(
     for start in range(0, len(group), _BLOCK_ROWS):
         block = slice(start, start + _BLOCK_ROWS)
         rows = kept[block]
-        # Group 0 of the padded table collects what is left out, and is dropped.
+        # Group 0 of the padded table collects the units that are left out, and is dropped.
         index = np.where(rows, group[block] + 1, 0)
         count += np.bincount(index, minlength=groups + 1)[1:]
         centred = [columns[name][block] - shift[i] for i, name in enumerate(names)]

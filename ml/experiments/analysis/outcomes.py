@@ -1,4 +1,4 @@
-"""Per-unit values of a metric, from outcomes by unit and day since the exposure."""
+"""Compute the per-unit values of a metric from outcomes by unit and day since the exposure."""
 
 from __future__ import annotations
 
@@ -31,10 +31,17 @@ DENOMINATOR_COVARIATE = "denominator_covariate"
 
 @dataclass(frozen=True)
 class UnitDays:
-    """Outcomes joined to units: `unit` int32 (n_rows,) indexes the units, `day` int32 counts from the exposure.
+    """Outcomes joined to units.
 
-    The measures stay in their Arrow columns until one is asked for: at ten million units all of them as arrays at
-    once would be a gigabyte. `rows` are the table's rows of known units, None if all are.
+    The measures stay in their Arrow columns until they are needed: as arrays they would take a gigabyte for ten
+    million units.
+
+    Attributes:
+        n_units: number of units.
+        unit: index of the unit, int32, (n_rows,).
+        day: day since the exposure, int32, (n_rows,).
+        table: the measures.
+        rows: rows of the table that belong to units, None if all do.
     """
 
     n_units: int
@@ -44,14 +51,20 @@ class UnitDays:
     rows: I64 | None = None
 
     def values(self, measure: str) -> npt.NDArray[np.generic]:
-        """A measure's numbers, nulls as 0; shape (n_rows,)."""
-        numbers = _numbers(self.table[measure])
+        """Return the values of a measure with nulls as 0, (n_rows,)."""
+        numbers = _to_numbers(self.table[measure])
         return numbers if self.rows is None else numbers[self.rows]
 
 
 @dataclass(frozen=True)
 class UnitValues:
-    """A metric's columns, each float64 (n_units,), and which units have seen their whole window."""
+    """Per-unit values of a metric.
+
+    Attributes:
+        columns: numerator, denominator and covariates, each float64 (n_units,).
+        matured: which units were observed for the whole window, (n_units,).
+        winsorized_at: cap of a revenue metric.
+    """
 
     columns: dict[str, F64]
     matured: Bools
@@ -59,19 +72,20 @@ class UnitValues:
 
 
 def join_outcomes(outcomes: pa.Table, units: Units, measures: tuple[str, ...]) -> UnitDays:
-    """Find each outcome row's unit; rows of people outside the experiment fall away.
+    """Join outcome rows to units; rows of people outside of the experiment are dropped.
 
-    `outcomes` needs `user_id` (string), `day` (integer) and the measures.
+    Args:
+        outcomes: `user_id` (string), `day` (integer) and the measures.
+        units: the units.
+        measures: names of the measures.
 
-    Raises
-    ------
-    ValueError
-        A column is missing.
+    Raises:
+        InvalidInputError: a column is missing.
     """
     for name in ("user_id", "day", *measures):
         if name not in outcomes.column_names:
             raise InvalidInputError(
-                f"outcomes have no column {name!r}; there are: {', '.join(outcomes.column_names)}"
+                f"outcomes have no column {name!r}; they have: {', '.join(outcomes.column_names)}"
             )
     ids = outcomes["user_id"]
     if pa.types.is_dictionary(ids.type):
@@ -80,9 +94,9 @@ def join_outcomes(outcomes: pa.Table, units: Units, measures: tuple[str, ...]) -
     unit = pc.fill_null(place, -1).to_numpy().astype(np.int32, copy=False)
     rows = None if place.null_count == 0 else np.flatnonzero(unit >= 0)
     del place
-    # The hash table over all unit ids is as large as the ids; give it back before the metrics need room.
+    # The hash table over all unit ids is as large as the ids; it is freed before the metrics need memory.
     pa.default_memory_pool().release_unused()
-    day = _numbers(outcomes["day"]).astype(np.int32, copy=False)
+    day = _to_numbers(outcomes["day"]).astype(np.int32, copy=False)
     if rows is not None:
         unit, day = unit[rows], day[rows]
     return UnitDays(len(units), unit, day, outcomes.select(list(measures)), rows)
@@ -93,9 +107,9 @@ def compute_unit_values(
 ) -> UnitValues:
     """Compute a metric's columns for every unit.
 
-    A unit counts when its whole window lies before `as_of`, so that all counted units were watched equally long; a
-    metric without a window counts every unit, and everything up to `ends_at`, because the variants are shown no
-    longer. The covariate is the same measure in the days before the exposure.
+    A unit counts when its whole window lies before `as_of`, so that all counted units were observed equally long.
+    A metric without a window counts every unit and everything up to `ends_at`, because the variants are not shown
+    any longer. The covariate is the same measure in the days before the exposure.
     """
     observed = units.observed_days(as_of)
     end = metric.end_day
@@ -108,64 +122,65 @@ def compute_unit_values(
     winsorized_at = None
     columns: dict[str, F64] = {}
     if isinstance(metric, RatioMetric):
-        columns[NUMERATOR] = _sum(days, metric.numerator, inside)
-        columns[DENOMINATOR] = _sum(days, metric.denominator, inside)
+        columns[NUMERATOR] = _sum_by_unit(days, metric.numerator, inside)
+        columns[DENOMINATOR] = _sum_by_unit(days, metric.denominator, inside)
     elif isinstance(metric, FunnelMetric):
-        entered = _sum(days, metric.from_measure, inside) > 0
-        columns[NUMERATOR] = (entered & (_sum(days, metric.to_measure, inside) > 0)).astype(np.float64)
+        entered = _sum_by_unit(days, metric.from_measure, inside) > 0
+        columns[NUMERATOR] = (entered & (_sum_by_unit(days, metric.to_measure, inside) > 0)).astype(np.float64)
         columns[DENOMINATOR] = entered.astype(np.float64)
     elif isinstance(metric, ProportionMetric):
-        columns[NUMERATOR] = (_sum(days, metric.measure, inside) >= metric.at_least).astype(np.float64)
+        columns[NUMERATOR] = (_sum_by_unit(days, metric.measure, inside) >= metric.at_least).astype(np.float64)
     elif isinstance(metric, RetentionMetric):
-        columns[NUMERATOR] = (_sum(days, metric.measure, inside) > 0).astype(np.float64)
+        columns[NUMERATOR] = (_sum_by_unit(days, metric.measure, inside) > 0).astype(np.float64)
     elif isinstance(metric, RevenueMetric):
-        values = _sum(days, metric.measure, inside)
+        values = _sum_by_unit(days, metric.measure, inside)
         winsorized_at = winsorization_cap(values[matured], metric.winsorize_quantile)
         columns[NUMERATOR] = np.minimum(values, winsorized_at)
     else:
-        columns[NUMERATOR] = _sum(days, metric.measure, inside)
+        columns[NUMERATOR] = _sum_by_unit(days, metric.measure, inside)
     if metric.covariate_days and not isinstance(metric, QuantileMetric):
-        columns.update(_covariates(metric, days))
+        columns.update(_compute_covariates(metric, days))
     return UnitValues(columns, matured, winsorized_at)
 
 
 def winsorization_cap(values: F64, quantile: float) -> float:
-    """Quantile of the values above zero; infinite when there is none."""
+    """Return the quantile of the values above zero, infinite if there are none."""
     positive = values[values > 0]
     if not len(positive):
         return float("inf")
     return float(np.quantile(positive, quantile))
 
 
-def _covariates(metric: Metric, days: UnitDays) -> dict[str, F64]:
-    """The measure before the exposure; columns without any variation are left out, they cannot explain
-    anything.
-    """
+def _compute_covariates(metric: Metric, days: UnitDays) -> dict[str, F64]:
+    """Return the measure before the exposure; constant columns are left out because they explain nothing."""
     before = (days.day < 0) & (days.day >= -metric.covariate_days)
     if not before.any():
         return {}
     measures = metric.measures
-    first = _sum(days, measures[0], before)
+    first = _sum_by_unit(days, measures[0], before)
     if isinstance(metric, RatioMetric):
-        second = _sum(days, measures[-1], before)
+        second = _sum_by_unit(days, measures[-1], before)
         if not _varies(second) or second.sum() == 0:
             return {}
         return {COVARIATE: first, DENOMINATOR_COVARIATE: second}
     if isinstance(metric, FunnelMetric):
-        first = _sum(days, metric.to_measure, before)
+        first = _sum_by_unit(days, metric.to_measure, before)
     if isinstance(metric, RevenueMetric):
         first = np.minimum(first, winsorization_cap(first, metric.winsorize_quantile))
     return {COVARIATE: first} if _varies(first) else {}
 
 
 def _varies(values: F64) -> bool:
+    """Return whether the values are not constant."""
     return len(values) > 0 and bool(values.min() < values.max())
 
 
-def _sum(days: UnitDays, measure: str, rows: Bools) -> F64:
+def _sum_by_unit(days: UnitDays, measure: str, rows: Bools) -> F64:
+    """Sum a measure over the marked rows of each unit."""
     weights = days.values(measure) * rows
     return np.asarray(np.bincount(days.unit, weights=weights, minlength=days.n_units), dtype=np.float64)
 
 
-def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.generic]:
+def _to_numbers(column: pa.ChunkedArray) -> npt.NDArray[np.generic]:
+    """Convert a column to numbers with nulls as 0."""
     return np.asarray(pc.fill_null(column, 0).to_numpy() if column.null_count else column.to_numpy())

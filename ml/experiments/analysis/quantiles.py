@@ -1,9 +1,9 @@
-"""The effect on a quantile over units, right for values with ties too.
+"""Estimate the effect on a quantile over units, also for values with ties.
 
-Sums of counts and of heartbeats pile up on few values, where the sample quantile jumps and has no normal limit.
+Sums of counts and of heartbeats take few distinct values, where the sample quantile jumps and has no normal limit.
 The mid-quantile (Ma, Genton and Parzen 2011) is linear between the values, placed at their mid-distribution F(x) -
-p(x)/2; without ties it is the ordinary quantile (Hazen's). Its standard error is read off the quantile function
-around the level, as order statistics give it (Serfling 1980, section 2.6), so no density has to be estimated.
+p(x)/2; without ties it is the ordinary quantile (Hazen's). Its standard error comes from the quantile function
+near the level, as for order statistics (Serfling 1980, section 2.6), so no density has to be estimated.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _Z = float(norm.ppf(0.975))
 
 
 def estimate_quantile_effect(control: F64, treatment: F64, quantile: float) -> EffectEstimate:
-    """Compare a quantile of two samples; shapes (n_control,), (n_treatment,)."""
+    """Compare a quantile of two samples, (n_control,) and (n_treatment,)."""
     left, left_variance = estimate_quantile(control, quantile)
     right, right_variance = estimate_quantile(treatment, quantile)
     return EffectEstimate(left, right, left_variance, right_variance, len(control), len(treatment))
 
 
 def estimate_quantile(values: F64, quantile: float) -> tuple[float, float]:
-    """Return a sample's mid-quantile and the variance of it; NaN below ten values."""
+    """Return a sample's mid-quantile and its variance, NaN for fewer than ten values."""
     n = len(values)
     if n < 10:
         return nan, nan
@@ -40,10 +40,12 @@ def estimate_quantile(values: F64, quantile: float) -> tuple[float, float]:
 
 
 def _level_variance(quantile: float, mass: F64, middle: F64) -> float:
-    """Variance of one unit's part in the level at the quantile: q (1 - q), less what ties take away.
+    """Return the variance of a unit's contribution to the level at the quantile: q (1 - q), less the effect of
+    ties.
 
-    Between two values the level is a mean, with weight w on the upper one, of their mid-distributions, to each of
-    which a unit adds 1 below the value, 1/2 at it and 0 above.
+    Between two values the level is a mean, with weight w on the upper value, of their mid-distributions. A unit
+    contributes 1 to the mid-distribution of a value if it lies below the value, 1/2 if it equals it, and 0 if it
+    lies above.
     """
     above = int(np.clip(np.searchsorted(middle, quantile), 1, len(middle) - 1)) if len(middle) > 1 else 0
     if above == 0:

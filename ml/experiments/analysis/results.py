@@ -1,4 +1,4 @@
-"""What is said of a metric: all its readings, corrected for their number; the primary one from all sides."""
+"""Results of a metric: all its inferences, corrected for multiple testing, and details of the primary metric."""
 
 from __future__ import annotations
 
@@ -46,11 +46,23 @@ from ml.settings.experiments import ExperimentSettings
 
 @dataclass(frozen=True)
 class MetricResult:
-    """A metric of a variant against control.
+    """A metric of a variant compared with control.
 
-    plain: without adjustment, Welch's test by tea-tasting. The other readings are of `estimate`: with CUPED and
-    post-stratified. corrected_p: Holm over the treatments for the primary metric, Benjamini-Hochberg over all
-    other metrics and treatments. explained: share of the variance that the covariate takes away.
+    Attributes:
+        metric: name of the metric.
+        variant: name of the treatment.
+        role: `primary`, `secondary` or `guardrail`.
+        higher_is_better: direction of the metric.
+        estimate: estimate with CUPED and post-stratification.
+        plain: unadjusted Welch test by tea-tasting.
+        single_look: inference for a single look.
+        always_valid: always-valid inference.
+        bayesian: Bayesian inference.
+        explained: share of the variance that the covariate removes.
+        winsorized_at: cap of a revenue metric.
+        corrected_p: p-value corrected by Holm over the treatments for the primary metric, and by
+            Benjamini-Hochberg over all other metrics and treatments.
+        changed: whether the corrected p-value is significant.
     """
 
     metric: str
@@ -70,11 +82,22 @@ class MetricResult:
 
 @dataclass(frozen=True)
 class PrimaryMetricDetail:
-    """The primary metric of one treatment, looked at from all sides; `reading` is the one that decides."""
+    """Details of the primary metric of a treatment.
+
+    Attributes:
+        variant: name of the treatment.
+        inference: the inference that decides.
+        trajectory: estimates over the cohort days.
+        looks: planned looks so far.
+        always_valid_p: smallest always-valid p-value so far.
+        segments: effects by segment.
+        weekdays: effects by weekday.
+        novelty: change of the effect over time, None if it cannot be measured.
+    """
 
     variant: str
-    reading: InferenceResult
-    path: tuple[TrajectoryPoint, ...]
+    inference: InferenceResult
+    trajectory: tuple[TrajectoryPoint, ...]
     looks: tuple[InterimLook, ...]
     always_valid_p: float
     segments: Heterogeneity
@@ -87,17 +110,17 @@ def summarize_metric(
     metric: Metric,
     name: str,
     variant: int,
-    measured: MetricMeasurement,
+    measurement: MetricMeasurement,
     settings: ExperimentSettings,
 ) -> MetricResult:
-    """Read a metric of one variant, its place in `(control, *treatments)`, not yet corrected."""
+    """Summarize a metric of a variant, given by its index in `(control, *treatments)`, before correction."""
     rule = experiment.decision
-    found = measured.estimates[variant - 1]
-    moments = measured.moments
-    single = infer_single_look(found, rule.alpha)
+    estimate = measurement.estimates[variant - 1]
+    moments = measurement.moments
+    single = infer_single_look(estimate, rule.alpha)
     plain = single
-    if moments is not None and min(found.control_units, found.treatment_units) > 1:
-        plain = _welch(moments, variant, rule.alpha)
+    if moments is not None and min(estimate.control_units, estimate.treatment_units) > 1:
+        plain = _run_plain_test(moments, variant, rule.alpha)
     better = metric.better == "higher"
     role = "primary" if name == experiment.primary_metric else "secondary"
     if role == "secondary" and any(guardrail.metric == name for guardrail in experiment.guardrails):
@@ -107,19 +130,20 @@ def summarize_metric(
         variant=(experiment.control, *experiment.treatments)[variant],
         role=role,
         higher_is_better=better,
-        estimate=found,
+        estimate=estimate,
         plain=plain,
         single_look=single,
-        always_valid=infer_always_valid(found, rule.alpha, rule.planned_units, settings.burn_in_units),
-        bayesian=infer_bayesian(found, rule.alpha, settings.prior_relative_sd, higher_is_better=better),
+        always_valid=infer_always_valid(estimate, rule.alpha, rule.planned_units, settings.burn_in_units),
+        bayesian=infer_bayesian(estimate, rule.alpha, settings.prior_relative_sd, higher_is_better=better),
         explained=variance_explained(moments, variant) if moments is not None else 0.0,
-        winsorized_at=measured.winsorized_at,
+        winsorized_at=measurement.winsorized_at,
         corrected_p=1.0,
         changed=False,
     )
 
 
-def _welch(moments: Moments, variant: int, alpha: float) -> InferenceResult:
+def _run_plain_test(moments: Moments, variant: int, alpha: float) -> InferenceResult:
+    """Run the unadjusted Welch test."""
     result = run_welch_test(moments, variant, alpha, cuped=False)
     return InferenceResult(
         EffectInterval(result.effect_size, result.effect_size_ci_lower, result.effect_size_ci_upper),
@@ -131,7 +155,7 @@ def _welch(moments: Moments, variant: int, alpha: float) -> InferenceResult:
 def correct_p_values(
     experiment: Experiment, results: list[MetricResult], settings: ExperimentSettings
 ) -> tuple[MetricResult, ...]:
-    """Correct the p-values of the inference that decides: families of primary and of other metrics apart."""
+    """Correct the p-values of the deciding inference, separately for the primary and the other metrics."""
     always = experiment.decision.inference == "always_valid"
     corrected = list(results)
     for primary in (True, False):
@@ -141,7 +165,7 @@ def correct_p_values(
         raw = [results[i].always_valid.p_value if always else results[i].single_look.p_value for i in places]
         p_values = np.array([1.0 if isnan(p) else p for p in raw])
         if primary:
-            # One treatment needs no correction, and a call collects garbage for a tenth of a second.
+            # A single treatment needs no correction, and the call would cost a tenth of a second.
             adjusted = multipletests(p_values, method="holm")[1] if len(p_values) > 1 else p_values
             changed = adjusted <= experiment.decision.alpha
         else:
@@ -155,7 +179,7 @@ def correct_p_values(
 def detail_primary_metric(
     experiment: Experiment,
     metrics: Mapping[str, Metric],
-    measured: Mapping[str, MetricMeasurement],
+    measurements: Mapping[str, MetricMeasurement],
     variant: int,
     days: UnitDays,
     units: Units,
@@ -165,23 +189,23 @@ def detail_primary_metric(
     *,
     complete: bool,
 ) -> PrimaryMetricDetail:
-    """Look at the primary metric of one variant from all sides; treatments share the level."""
+    """Compute the details of the primary metric of a variant; treatments share the significance level."""
     rule = experiment.decision
     alpha = rule.alpha / len(experiment.treatments)
-    metric, own = metrics[experiment.primary_metric], measured[experiment.primary_metric]
-    latest = own.estimates[variant - 1]
+    metric, measurement = metrics[experiment.primary_metric], measurements[experiment.primary_metric]
+    latest = measurement.estimates[variant - 1]
     points: list[TrajectoryPoint] = []
-    nothing = Heterogeneity((), float("nan"), float("nan"))
-    segments = weekdays = nothing
-    if own.moments is not None:
+    empty = Heterogeneity((), float("nan"), float("nan"))
+    segments = weekdays = empty
+    if measurement.moments is not None:
         points = trace_cohorts(
-            own.moments, variant, rule, alpha, settings.minimum_stratum_units, settings.burn_in_units
+            measurement.moments, variant, rule, alpha, settings.minimum_stratum_units, settings.burn_in_units
         )
-        segments = estimate_by_segment(own.moments, layout.segment_strata, units.segments, variant)
-        weekdays = estimate_by_weekday(own.moments, experiment, variant)
+        segments = estimate_by_segment(measurement.moments, layout.segment_strata, units.segments, variant)
+        weekdays = estimate_by_weekday(measurement.moments, experiment, variant)
     looks = evaluate_looks(points, rule, alpha, complete=complete) if rule.inference == "group_sequential" else []
     always = infer_always_valid(latest, alpha, rule.planned_units, settings.burn_in_units)
-    reading = {
+    inference = {
         "always_valid": always,
         "group_sequential": infer_group_sequential(looks, latest),
         "fixed": infer_single_look(latest, alpha),
@@ -190,8 +214,8 @@ def detail_primary_metric(
     window = metric.end_day or max(int(np.median(observed)) if len(observed) else 1, 1)
     return PrimaryMetricDetail(
         variant=(experiment.control, *experiment.treatments)[variant],
-        reading=reading,
-        path=tuple(points),
+        inference=inference,
+        trajectory=tuple(points),
         looks=tuple(looks),
         always_valid_p=running_p(points, rule, alpha, settings.burn_in_units) if points else always.p_value,
         segments=segments,

@@ -1,8 +1,9 @@
-"""Whether treating one segment beats treating all alike, read off one randomised experiment.
+"""Compare treating only some segments with treating all users alike, from a randomized experiment.
 
-Control and treatment are randomised over everybody. What a policy earns that treats only some segments follows
-from the effects inside and outside of them, without a third arm: against treating everybody it gains minus the
-effect on those left out, against treating nobody the effect on those treated, each times their share.
+Control and treatment are randomized over all users. The gain of a policy that treats only some segments follows
+from the effects inside and outside of them, without a third arm. Compared with treating everybody, it gains minus
+the effect on those left out; compared with treating nobody, it gains the effect on those treated; each is weighted
+by their share.
 """
 
 from __future__ import annotations
@@ -28,10 +29,22 @@ from ml.settings.experiments import ExperimentSettings
 
 @dataclass(frozen=True)
 class StrategyResult:
-    """Targeting some segments against the two ways of treating all alike.
+    """Targeting some segments compared with the two ways of treating all users alike.
 
-    share: of the units in the targeted segments. Readings are always-valid; absolute values are in the metric's
-    unit a unit of the whole population, relative ones in terms of the control's value.
+    All inferences are always-valid. Absolute values are in the metric's unit per unit of the whole population,
+    relative values in terms of the control's value.
+
+    Attributes:
+        experiment_id: id of the experiment.
+        variant: name of the treatment.
+        segments: names of the targeted segments.
+        metric: name of the primary metric.
+        share: share of the units in the targeted segments.
+        inside: effect in the targeted segments.
+        outside: effect in the other segments.
+        against_nobody: gain over treating nobody.
+        against_everybody: gain over treating everybody.
+        verdict: the better policy, if it is decided.
     """
 
     experiment_id: str
@@ -47,7 +60,7 @@ class StrategyResult:
 
 
 def compare_strategy(
-    experiments: ExperimentDefinitions,
+    definitions: ExperimentDefinitions,
     experiment_id: str,
     segments: Sequence[str],
     exposures: pa.Table,
@@ -55,26 +68,25 @@ def compare_strategy(
     as_of: datetime,
     settings: ExperimentSettings,
 ) -> StrategyResult:
-    """Compare "treat only these segments" with treating everybody and nobody, by the primary metric.
+    """Compare treating only these segments with treating everybody and nobody, by the primary metric.
 
-    The first treatment of the file is the one compared; tables are those of `analyse`.
+    The first treatment of the file is compared; the tables are those of `analyse_experiment`.
 
     Raises:
-        ValueError: no exposed unit is in the segments (the message names those there are), or the metric is a
-        ratio
-            or quantile, whose value is no mean over units.
+        InvalidInputError: no exposed unit is in the segments (the message lists the existing ones), all units are,
+            or the metric is a ratio or quantile, whose value is no mean over units.
     """
-    experiment = experiments.get(experiment_id)
-    metric = experiments.metrics[experiment.primary_metric]
+    experiment = definitions.get(experiment_id)
+    metric = definitions.metrics[experiment.primary_metric]
     if isinstance(metric, QuantileMetric) or metric.kind in RATIO_KINDS:
         raise InvalidInputError(
-            f"{experiment.primary_metric} is a {metric.kind}; a strategy needs a mean or a proportion"
+            f"{experiment.primary_metric} is a {metric.kind}; a strategy needs a mean or proportion"
         )
     units, _ = resolve_units(exposures, experiment)
     unknown = sorted(set(segments) - set(units.segments))
     if unknown or not segments:
         raise InvalidInputError(
-            f"no unit is in {', '.join(unknown) or 'no segment'}; there are: {', '.join(units.segments)}"
+            f"no unit is in {', '.join(unknown) or 'no segment'}; legal: {', '.join(units.segments)}"
         )
     days = join_outcomes(outcomes, units, metric.measures)
     values = compute_unit_values(metric, days, units, as_of, experiment.ends_at)
@@ -85,17 +97,20 @@ def compare_strategy(
     chosen = [i for i, name in enumerate(units.segments) if name in segments]
     others = [i for i in range(n_segments) if i not in chosen]
     if not others:
-        raise InvalidInputError("every unit is in these segments: targeting them is treating everybody")
+        raise InvalidInputError("all units are in these segments, so targeting them means treating everybody")
     everybody = estimate_effect(moments, 1)
-    inside, outside = estimate_effect(moments.pick(chosen), 1), estimate_effect(moments.pick(others), 1)
+    inside, outside = (
+        estimate_effect(moments.select_strata(chosen), 1),
+        estimate_effect(moments.select_strata(others), 1),
+    )
     share = inside.units / (inside.units + outside.units)
     rule = experiment.decision
 
-    def read(found: EffectEstimate) -> InferenceResult:
-        return infer_always_valid(found, rule.alpha, rule.planned_units, settings.burn_in_units)
+    def infer(effect: EffectEstimate) -> InferenceResult:
+        return infer_always_valid(effect, rule.alpha, rule.planned_units, settings.burn_in_units)
 
-    nobody = read(_policy_gain(inside, share, everybody))
-    everyone = read(_policy_gain(outside, -(1 - share), everybody))
+    nobody = infer(_compute_policy_gain(inside, share, everybody))
+    everyone = infer(_compute_policy_gain(outside, -(1 - share), everybody))
     better = 1 if metric.better == "higher" else -1
     return StrategyResult(
         experiment_id,
@@ -103,16 +118,16 @@ def compare_strategy(
         tuple(segments),
         experiment.primary_metric,
         share,
-        read(inside),
-        read(outside),
+        infer(inside),
+        infer(outside),
         nobody,
         everyone,
-        _verdict(nobody, everyone, better),
+        _judge_strategy(nobody, everyone, better),
     )
 
 
-def _policy_gain(effect: EffectEstimate, weight: float, everybody: EffectEstimate) -> EffectEstimate:
-    """An effect on part of the units as a change of the whole population's mean; kept relative to its control."""
+def _compute_policy_gain(effect: EffectEstimate, weight: float, everybody: EffectEstimate) -> EffectEstimate:
+    """Express an effect on part of the units as a change of the population's mean, relative to its control."""
     base = everybody.control
     return replace(
         effect,
@@ -123,16 +138,18 @@ def _policy_gain(effect: EffectEstimate, weight: float, everybody: EffectEstimat
     )
 
 
-def _verdict(
+def _judge_strategy(
     nobody: InferenceResult, everyone: InferenceResult, better: int
 ) -> Literal["target", "treat everybody", "treat nobody", "not decided"]:
-    def sure(reading: InferenceResult, sign: int) -> bool:
-        return (reading.absolute.low if sign > 0 else -reading.absolute.high) > 0
+    """Return the policy that is certainly better than the others."""
 
-    if sure(nobody, better) and sure(everyone, better):
+    def is_certain(inference: InferenceResult, sign: int) -> bool:
+        return (inference.absolute.low if sign > 0 else -inference.absolute.high) > 0
+
+    if is_certain(nobody, better) and is_certain(everyone, better):
         return "target"
-    if sure(everyone, -better):
+    if is_certain(everyone, -better):
         return "treat everybody"
-    if sure(nobody, -better):
+    if is_certain(nobody, -better):
         return "treat nobody"
     return "not decided"

@@ -1,7 +1,7 @@
-"""The primary metric over the cohorts of units, day by day, and the planned looks along that way.
+"""Follow the primary metric over the cohorts of units, and evaluate the planned looks.
 
-A day's point holds all units first exposed up to that day whose window is complete. Later runs add points and do
-not move old ones, so that every look can be repeated.
+The point of a day contains all units first exposed up to that day whose window is complete. Later runs add points
+and do not move earlier ones, so every look can be reproduced.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ml.experiments.definition.definition import DecisionRule
 
 @dataclass(frozen=True)
 class TrajectoryPoint:
-    """What was known when the units of the first `day + 1` days had seen their window."""
+    """The results once the units of the first `day + 1` days were observed for their window."""
 
     day: int
     estimate: EffectEstimate
@@ -34,17 +34,25 @@ class TrajectoryPoint:
 
 @dataclass(frozen=True)
 class InterimLook:
-    """One planned look: share of the planned units, statistic, critical value."""
+    """A planned look.
+
+    Attributes:
+        day: cohort day of the look.
+        information: share of the planned units.
+        z: test statistic.
+        boundary: critical value.
+        inference: repeated confidence interval.
+    """
 
     day: int
     information: float
     z: float
     boundary: float
-    reading: InferenceResult
+    inference: InferenceResult
 
     @property
     def crossed(self) -> bool:
-        """Whether the test stops here."""
+        """Return whether the test stops here."""
         return abs(self.z) >= self.boundary
 
 
@@ -56,29 +64,29 @@ def trace_cohorts(
     minimum_stratum_units: int,
     burn_in_units: int,
 ) -> list[TrajectoryPoint]:
-    """Follow the estimate over the cohort days; days that add no unit are left out."""
+    """Estimate the effect over the cohort days; days that add no unit are left out."""
     points: list[TrajectoryPoint] = []
     units = 0
     for day in range(moments.days):
-        found = estimate_effect(
+        estimate = estimate_effect(
             moments, variant, minimum_stratum_units=minimum_stratum_units, days=slice(0, day + 1)
         )
-        if found.units == units or not found.standard_error > 0:
+        if estimate.units == units or not estimate.standard_error > 0:
             continue
-        units = found.units
+        units = estimate.units
         points.append(
             TrajectoryPoint(
                 day,
-                found,
-                infer_single_look(found, alpha),
-                infer_always_valid(found, alpha, rule.planned_units, burn_in_units),
+                estimate,
+                infer_single_look(estimate, alpha),
+                infer_always_valid(estimate, alpha, rule.planned_units, burn_in_units),
             )
         )
     return points
 
 
 def running_p(points: list[TrajectoryPoint], rule: DecisionRule, alpha: float, burn_in_units: int) -> float:
-    """Smallest always-valid p-value so far, which is itself always valid."""
+    """Return the smallest always-valid p-value so far, which is always valid itself."""
     return min(
         (
             always_valid_p(point.estimate, alpha, rule.planned_units)
@@ -92,9 +100,10 @@ def running_p(points: list[TrajectoryPoint], rule: DecisionRule, alpha: float, b
 def evaluate_looks(
     points: list[TrajectoryPoint], rule: DecisionRule, alpha: float, *, complete: bool
 ) -> list[InterimLook]:
-    """Looks of a group sequential test so far: the first day on which each planned share of the units was there.
+    """Evaluate the looks of a group sequential test so far.
 
-    When the test is complete, the last day is its last look and may spend all alpha that is left.
+    A look takes place on the first day on which its planned share of the units is reached. When the test is
+    complete, the last day is its last look and may spend all of the remaining alpha.
     """
     days: list[tuple[TrajectoryPoint, float]] = []
     for look in range(1, rule.looks + 1):
@@ -125,6 +134,8 @@ def evaluate_looks(
 
 
 def infer_group_sequential(looks: list[InterimLook], latest: EffectEstimate) -> InferenceResult:
-    """Reading of the look that stopped the test, else of the last one; before the first look nothing is known."""
+    """Return the inference at the look that stopped the test, otherwise at the last look; infinite before the
+    first.
+    """
     stopped = next((look for look in looks if look.crossed), looks[-1] if looks else None)
-    return stopped.reading if stopped else infer_repeated(latest, inf)
+    return stopped.inference if stopped else infer_repeated(latest, inf)

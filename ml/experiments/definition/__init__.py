@@ -1,1 +1,1 @@
-"""Definitions of experiments, their checks, and the assignment of units to variants."""
+"""Definitions of experiments: their file, its checks, and the assignment of units to variants."""

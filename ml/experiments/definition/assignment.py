@@ -1,5 +1,7 @@
-"""Who sees which variant: deterministic, salted, the same for one unit over HTTP and for a column of ten
-million.
+"""Assign units to variants.
+
+The assignment is deterministic and salted. A unit gets the same variant over HTTP and in a column of ten million
+units.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ REASONS: tuple[str, ...] = (
     "outside_traffic",
     "not_targeted",
 )
-"""Why a unit has its variant, or none. Tested in the order of `assign_unit`."""
+"""Why a unit has its variant or none; the reasons after `assigned` are in the order in which they are checked."""
 
 NO_VARIANT = -1
 _ARROW_TYPES = {
@@ -43,7 +45,16 @@ _ARROW_TYPES = {
 
 @dataclass(frozen=True)
 class Assignment:
-    """The answer for one unit; `variant` is None when it takes no part, and `reason` says why."""
+    """The assignment of a unit.
+
+    Attributes:
+        experiment_id: id of the experiment.
+        unit_type: `user`, `anonymous` or `session`.
+        unit_id: id of the unit.
+        variant: name of the variant, None if the unit does not take part.
+        reason: one of `REASONS`.
+        payload: payload of the variant.
+    """
 
     experiment_id: str
     unit_type: str
@@ -55,10 +66,12 @@ class Assignment:
 
 @dataclass(frozen=True)
 class AssignmentColumns:
-    """Answers for a column of units.
+    """The assignments of a column of units.
 
-    `variants` is int8, shape (n_units,): the index into `names`, or -1. `reasons` is int8: the index into
-    `REASONS`.
+    Attributes:
+        names: names of the variants.
+        variants: index into `names` or -1, int8, (n_units,).
+        reasons: index into `REASONS`, int8, (n_units,).
     """
 
     names: tuple[str, ...]
@@ -66,7 +79,7 @@ class AssignmentColumns:
     reasons: I8
 
     def variant_column(self) -> pa.DictionaryArray:
-        """Return the variants as a dictionary column, null where a unit takes no part."""
+        """Return the variants as a dictionary column, null where a unit does not take part."""
         codes = pa.array(self.variants, mask=self.variants == NO_VARIANT)
         return pa.DictionaryArray.from_arrays(codes, pa.array(self.names, pa.string()))
 
@@ -76,8 +89,8 @@ class AssignmentColumns:
 
 
 @dataclass(frozen=True)
-class _Gates:
-    """The places in [0, 1) that decide about a unit, by salt."""
+class _Salts:
+    """The salts of the buckets that decide about a unit."""
 
     layer_salt: str | None
     traffic_salt: str
@@ -86,92 +99,108 @@ class _Gates:
 
 
 def assign_unit(
-    experiments: ExperimentDefinitions, experiment_id: str, unit_id: str, context: Mapping[str, Any], at: datetime
+    definitions: ExperimentDefinitions, experiment_id: str, unit_id: str, context: Mapping[str, Any], at: datetime
 ) -> Assignment:
-    """Assign one unit.
+    """Assign a unit.
 
-    `context` holds what targeting may ask about the unit; a key that is not there matches nothing. Raises
-    `UnknownExperimentError` for an id that is not in the file and ValueError for an empty unit id.
+    Args:
+        definitions: the definitions.
+        experiment_id: id of the experiment.
+        unit_id: id of the unit.
+        context: fields that targeting may read; an absent field matches nothing.
+        at: time of the assignment.
+
+    Raises:
+        UnknownExperimentError: no experiment has this id.
+        InvalidInputError: the unit id is empty.
     """
-    experiment = experiments.get(experiment_id)
+    experiment = definitions.get(experiment_id)
     if not unit_id:
         raise InvalidInputError(f"an empty {experiment.unit} id cannot be assigned")
 
-    def answer(variant: str | None, reason: str) -> Assignment:
+    def build_assignment(variant: str | None, reason: str) -> Assignment:
         payload = experiment.variants[variant].payload if variant is not None else {}
         return Assignment(experiment.id, experiment.unit, unit_id, variant, reason, payload)
 
     if unit_id in experiment.overrides:
-        return answer(experiment.overrides[unit_id], "override")
+        return build_assignment(experiment.overrides[unit_id], "override")
     step = experiment.step_index(at)
     if not experiment.is_running(at) or step < 0:
-        return answer(None, "not_running")
-    control = experiments.global_control
+        return build_assignment(None, "not_running")
+    control = definitions.global_control
     if control.share and bucket_unit(unit_id, control.salt) < control.share:
-        return answer(None, "global_control")
-    gates = _gates(experiments, experiment, at)
-    if any(bucket_unit(unit_id, salt) < share for salt, share in gates.holdout_salts):
-        return answer(None, "holdout")
-    if gates.layer_salt is not None:
+        return build_assignment(None, "global_control")
+    salts = _collect_salts(definitions, experiment, at)
+    if any(bucket_unit(unit_id, salt) < share for salt, share in salts.holdout_salts):
+        return build_assignment(None, "holdout")
+    if salts.layer_salt is not None:
         low, high = experiment.layer_range
-        if not low <= bucket_unit(unit_id, gates.layer_salt) < high:
-            return answer(None, "outside_layer_range")
-    if bucket_unit(unit_id, gates.traffic_salt) >= experiment.steps[step].traffic:
-        return answer(None, "outside_traffic")
+        if not low <= bucket_unit(unit_id, salts.layer_salt) < high:
+            return build_assignment(None, "outside_layer_range")
+    if bucket_unit(unit_id, salts.traffic_salt) >= experiment.steps[step].traffic:
+        return build_assignment(None, "outside_traffic")
     if experiment.targeting is not None and not compile_targeting(experiment.targeting).matches(context):
-        return answer(None, "not_targeted")
-    place = bucket_unit(unit_id, gates.variant_salt)
-    variant = next(name for edge, name in experiment.variant_edges(step) if place < edge)
-    return answer(variant, "assigned")
+        return build_assignment(None, "not_targeted")
+    bucket = bucket_unit(unit_id, salts.variant_salt)
+    variant = next(name for edge, name in experiment.variant_edges(step) if bucket < edge)
+    return build_assignment(variant, "assigned")
 
 
 def assign_units(
-    experiments: ExperimentDefinitions,
+    definitions: ExperimentDefinitions,
     experiment_id: str,
     unit_ids: pa.Array | pa.ChunkedArray,
     context: pa.Table | None,
     at: datetime,
 ) -> AssignmentColumns:
-    """Assign a column of units at one time, with the answers of `assign_unit`.
+    """Assign a column of units at the same time, with the same results as `assign_unit`.
 
-    `context` has one row a unit; it may be None when the experiment targets everyone. Raises ValueError for null
-    or empty ids and for a missing or misaligned context.
+    Args:
+        definitions: the definitions.
+        experiment_id: id of the experiment.
+        unit_ids: ids of the units.
+        context: one row per unit; None is enough when the experiment targets all units.
+        at: time of the assignment.
+
+    Raises:
+        UnknownExperimentError: no experiment has this id.
+        InvalidInputError: an id is null or empty, or the context is missing or has another number of rows.
     """
-    experiment = experiments.get(experiment_id)
+    experiment = definitions.get(experiment_id)
     names = tuple(experiment.variants)
     variants = np.full(len(unit_ids), NO_VARIANT, dtype=np.int8)
     reasons = np.full(len(unit_ids), REASONS.index("not_running"), dtype=np.int8)
     _refuse_empty(unit_ids, experiment.unit)
     step = experiment.step_index(at)
     if experiment.is_running(at) and step >= 0:
-        gates = _gates(experiments, experiment, at)
+        salts = _collect_salts(definitions, experiment, at)
         undecided = np.ones(len(unit_ids), dtype=bool)
 
-        def close(reason: str, out: Bools) -> None:
+        def exclude(reason: str, out: Bools) -> None:
             leaving = undecided & out
             reasons[leaving] = REASONS.index(reason)
             undecided[leaving] = False
 
-        control = experiments.global_control
+        control = definitions.global_control
         if control.share:
-            close("global_control", bucket_units(unit_ids, control.salt) < control.share)
-        for salt, share in gates.holdout_salts:
-            close("holdout", bucket_units(unit_ids, salt) < share)
-        if gates.layer_salt is not None:
+            exclude("global_control", bucket_units(unit_ids, control.salt) < control.share)
+        for salt, share in salts.holdout_salts:
+            exclude("holdout", bucket_units(unit_ids, salt) < share)
+        if salts.layer_salt is not None:
             low, high = experiment.layer_range
-            place = bucket_units(unit_ids, gates.layer_salt)
-            close("outside_layer_range", (place < low) | (place >= high))
+            bucket = bucket_units(unit_ids, salts.layer_salt)
+            exclude("outside_layer_range", (bucket < low) | (bucket >= high))
         traffic = experiment.steps[step].traffic
         if traffic < 1:
-            close("outside_traffic", bucket_units(unit_ids, gates.traffic_salt) >= traffic)
+            exclude("outside_traffic", bucket_units(unit_ids, salts.traffic_salt) >= traffic)
         if experiment.targeting is not None:
-            close("not_targeted", ~_targeted(experiment.targeting, context, len(unit_ids)))
+            exclude("not_targeted", ~_mask_targeted(experiment.targeting, context, len(unit_ids)))
         edges = experiment.variant_edges(step)
         order = np.array([names.index(name) for _, name in edges], dtype=np.int8)
-        places = np.searchsorted(
-            [edge for edge, _ in edges[:-1]], bucket_units(unit_ids, gates.variant_salt), side="right"
+        positions = np.searchsorted(
+            [edge for edge, _ in edges[:-1]], bucket_units(unit_ids, salts.variant_salt), side="right"
         )
-        variants[undecided] = order[places[undecided]]
+        variants[undecided] = order[positions[undecided]]
         reasons[undecided] = REASONS.index("assigned")
     for unit_id, name in experiment.overrides.items():
         rows = np.asarray(pc.equal(unit_ids, unit_id))
@@ -179,32 +208,35 @@ def assign_units(
     return AssignmentColumns(names, variants, reasons)
 
 
-def _gates(experiments: ExperimentDefinitions, experiment: Experiment, at: datetime) -> _Gates:
+def _collect_salts(definitions: ExperimentDefinitions, experiment: Experiment, at: datetime) -> _Salts:
+    """Collect the salts of an experiment at a time."""
     layer = experiment.layer
     layer_salt = None
     if layer is not None:
-        layer_salt = f"layer:{experiments.layers[layer].salt or layer}"
+        layer_salt = f"layer:{definitions.layers[layer].salt or layer}"
     holdouts = tuple(
         (f"holdout:{name}", holdout.share)
-        for name, holdout in experiments.holdouts_over(experiment).items()
+        for name, holdout in definitions.holdouts_over(experiment).items()
         if holdout.starts_at <= at < holdout.ends_at
     )
     salt = experiment.assignment_salt
-    return _Gates(layer_salt, f"traffic:{salt}", f"variant:{salt}", holdouts)
+    return _Salts(layer_salt, f"traffic:{salt}", f"variant:{salt}", holdouts)
 
 
-def _targeted(text: str, context: pa.Table | None, rows: int) -> Bools:
+def _mask_targeted(text: str, context: pa.Table | None, rows: int) -> Bools:
+    """Mark the units that meet the targeting condition."""
     if context is None:
         raise InvalidInputError(f"targeting {text!r} needs a context table")
     if context.num_rows != rows:
         raise InvalidInputError(f"context has {context.num_rows} rows for {rows} units")
     condition = compile_targeting(text)
     for name in sorted(condition.fields - set(context.column_names)):
-        # What no unit has is missing for all of them, as it is for one unit.
+        # A field that is absent from the table is missing for every unit, as it is for a single unit.
         context = context.append_column(name, pa.nulls(rows, _ARROW_TYPES[TARGETING_FIELDS[name]]))
     return np.asarray(condition.mask(context), dtype=bool)
 
 
 def _refuse_empty(unit_ids: pa.Array | pa.ChunkedArray, unit: str) -> None:
+    """Raise InvalidInputError if an id is empty."""
     if pc.any(pc.equal(unit_ids, "")).as_py():
         raise InvalidInputError(f"an empty {unit} id cannot be assigned")

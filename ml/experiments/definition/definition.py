@@ -1,4 +1,4 @@
-"""What an experiment is: the typed form of experiments.yaml."""
+"""The typed form of experiments.yaml."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ UNITS: tuple[str, ...] = ("user", "anonymous", "session")
 
 
 class _Model(BaseModel):
+    """Base class of immutable models without unknown fields."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Variant(_Model):
-    """One arm. `payload` says what it is: the service acts on a model, reranking settings, rules and content, see
-    `ml.experiments.effects`; other keys are for whoever shows it.
+    """A variant of an experiment.
+
+    The payload defines what the variant is. The service acts on a model, reranking settings, rules and content,
+    see `ml.experiments.definition.service_changes`. Other keys are for whoever shows the variant.
     """
 
     share: float = Field(gt=0, le=1)
@@ -40,13 +44,15 @@ class Variant(_Model):
         return payload
 
     @cached_property
-    def effects(self) -> ServiceChanges:
-        """What the service does for this variant."""
+    def changes(self) -> ServiceChanges:
+        """Return what the service does for this variant."""
         return parse_service_changes(self.payload)
 
 
 class RampStep(_Model):
-    """From `from` on, this share of the eligible units takes part; `shares` may let treatments grow, never
+    """A step of a ramp.
+
+    From `from` on, the share `traffic` of the eligible units takes part. `shares` may let treatments grow but not
     shrink.
     """
 
@@ -71,20 +77,18 @@ class DecisionRule(_Model):
     """Which interval decides: valid at every look, at planned looks, or once at the end."""
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     planned_units: int = Field(default=10_000, ge=100)
-    """Units of control and one treatment together, from `tessera experiment design`; tunes the sequential
-    intervals.
-    """
+    """Units of control and a treatment together, from `tessera experiment design`; it tunes the intervals."""
     looks: int = Field(default=5, ge=1, le=50)
     """Planned looks of a group sequential test, evenly spaced in units."""
     spending: Literal["obrien_fleming", "pocock"] = "obrien_fleming"
     minimum_days: int = Field(default=7, ge=0)
-    """No shipping before, so that a whole week is seen; harm stops it earlier all the same."""
+    """No variant is shipped earlier, so that a whole week is observed; harm stops the experiment at any time."""
     guardrails: Literal["not_breached", "held"] = "not_breached"
-    """What shipping asks of the guardrails: no proof of harm beyond the margin, or proof that there is none."""
+    """What shipping requires: no proof of harm beyond the margin, or proof that there is none."""
 
 
 class Experiment(_Model):
-    """One randomised test. `id` is its key in the file."""
+    """A randomized experiment. `id` is its key in the file."""
 
     id: str = ""
     hypothesis: str = Field(min_length=10)
@@ -93,66 +97,66 @@ class Experiment(_Model):
     control: str = "control"
     targeting: str | None = None
     slots: tuple[str, ...] = ()
-    """Slots in which the service lets the variants take effect; none means every one."""
+    """Slots in which the variants take effect; none means every slot."""
     primary_metric: str
     secondary_metrics: tuple[str, ...] = ()
     guardrails: tuple[GuardrailMetric, ...] = ()
     minimum_detectable_effect: float = Field(gt=0, lt=10)
-    """Smallest relative effect on the primary metric that is worth finding."""
+    """Smallest relative effect on the primary metric that is worth detecting."""
     starts_at: AwareDatetime
     ends_at: AwareDatetime
     layer: str | None = None
     layer_range: tuple[float, float] = (0.0, 1.0)
-    """Part of the layer that is this experiment's own; parts of one layer exclude each other."""
+    """The experiment's range of the layer; experiments of a layer exclude each other by their ranges."""
     ramp: tuple[RampStep, ...] = ()
     overrides: Mapping[str, str] = Field(default_factory=dict)
-    """Unit ids that always see a variant, for testing; the analysis leaves them out."""
+    """Unit ids that always see a variant, for testing; the analysis ignores them."""
     mixed_units: Literal["first", "exclude"] = "first"
-    """A person who saw two variants counts for the first one seen, or not at all."""
+    """Whether a person who saw two variants counts for the first of them, or not at all."""
     salt: str = ""
     decision: DecisionRule = DecisionRule()
 
     @property
     def assignment_salt(self) -> str:
-        """Salt of the variant hash; the id, unless the file sets another."""
+        """Return the salt of the variant hash: the id, unless the file sets another."""
         return self.salt or self.id
 
     @property
     def treatments(self) -> tuple[str, ...]:
-        """Variants but the control, in the order of the file."""
+        """Return all variants but the control, in the order of the file."""
         return tuple(name for name in self.variants if name != self.control)
 
     @cached_property
     def aspects(self) -> frozenset[str]:
-        """What of the service's answers the variants are about, whichever of them changes it."""
+        """Return the aspects of the service's answers that at least one variant changes."""
         return frozenset(
             name
             for variant in self.variants.values()
             for name in ASPECTS
-            if getattr(variant.effects, name) is not None
+            if getattr(variant.changes, name) is not None
         )
 
     @property
     def metric_names(self) -> tuple[str, ...]:
-        """Primary, secondary and guardrail metrics without repeats."""
+        """Return primary, secondary and guardrail metrics without repeats."""
         guardrails = (guardrail.metric for guardrail in self.guardrails)
         return tuple(dict.fromkeys((self.primary_metric, *self.secondary_metrics, *guardrails)))
 
     @property
     def steps(self) -> tuple[RampStep, ...]:
-        """The ramp; an experiment without one takes all its units from its start on."""
+        """Return the ramp; without a ramp all units take part from the start."""
         return self.ramp or (RampStep.model_validate({"from": self.starts_at, "traffic": 1.0}),)
 
     def is_running(self, at: datetime) -> bool:
-        """Whether units are assigned at this time."""
+        """Return whether units are assigned at this time."""
         return self.starts_at <= at < self.ends_at
 
     def step_index(self, at: datetime) -> int:
-        """Index of the ramp step in force at this time; -1 before the first."""
+        """Return the index of the ramp step in force at this time, -1 before the first."""
         return sum(step.starts_at <= at for step in self.steps) - 1
 
     def shares_of_step(self, index: int) -> dict[str, float]:
-        """Share of each variant among the units that take part in a step of the ramp."""
+        """Return the share of each variant among the units that take part in a step of the ramp."""
         shares = {name: variant.share for name, variant in self.variants.items()}
         for step in self.steps[: index + 1]:
             if step.shares is not None:
@@ -160,9 +164,9 @@ class Experiment(_Model):
         return shares
 
     def variant_edges(self, index: int) -> list[tuple[float, str]]:
-        """Cut [0, 1) into pieces `(upper edge, variant)` for a step of the ramp.
+        """Divide [0, 1) into pieces `(upper edge, variant)` for a step of the ramp.
 
-        Pieces of earlier steps stay where they were: what a treatment gains in a step is cut from the front of the
+        Pieces of earlier steps stay where they are. What a treatment gains in a step is cut from the front of the
         control's piece, so a unit that saw a treatment keeps it through the whole ramp.
         """
         edges: list[tuple[float, str]] = []
@@ -180,38 +184,38 @@ class Experiment(_Model):
         return edges
 
     def shares_change(self) -> bool:
-        """Whether the ramp changes the shares of the variants, so that steps must be compared apart."""
+        """Return whether the ramp changes the shares of the variants, so that steps are compared separately."""
         first = self.shares_of_step(0)
         return any(self.shares_of_step(index) != first for index in range(1, len(self.steps)))
 
 
 class Layer(_Model):
-    """Experiments of one layer exclude each other through ranges; layers are independent of each other."""
+    """Experiments of the same layer exclude each other by their ranges; layers are independent of each other."""
 
     description: str = ""
     salt: str = ""
 
 
 class Holdout(_Model):
-    """Units kept out of some experiments for a time, to measure what all of them did together."""
+    """Units that are kept out of some experiments for a time, to measure the combined effect of all of them."""
 
     share: float = Field(gt=0, le=0.5)
     starts_at: AwareDatetime
     ends_at: AwareDatetime
     layers: tuple[str, ...] = ()
-    """Layers it covers; none means every experiment."""
+    """Layers that it covers; none means every experiment."""
     description: str = ""
 
 
 class GlobalControl(_Model):
-    """Units that never take part in anything."""
+    """Units that never take part in any experiment."""
 
     share: float = Field(default=0.0, ge=0, le=0.2)
     salt: str = "global_control"
 
 
 class ExperimentDefinitions(_Model):
-    """The whole file, with the metric library merged in."""
+    """The contents of experiments.yaml, with the metric library merged in."""
 
     version: Literal[1] = 1
     global_control: GlobalControl = GlobalControl()
@@ -221,20 +225,18 @@ class ExperimentDefinitions(_Model):
     experiments: Mapping[str, Experiment] = Field(default_factory=dict)
 
     def get(self, experiment_id: str) -> Experiment:
-        """Return one experiment.
+        """Return the experiment with this id.
 
-        Raises
-        ------
-        UnknownExperimentError
-            Nothing has this id; the message names those that exist.
+        Raises:
+            UnknownExperimentError: no experiment has this id; the message lists the existing ids.
         """
         if experiment_id not in self.experiments:
-            known = ", ".join(sorted(self.experiments)) or "none"
-            raise UnknownExperimentError(f"no experiment {experiment_id!r}; there are: {known}")
+            ids = ", ".join(sorted(self.experiments)) or "none"
+            raise UnknownExperimentError(f"unknown experiment {experiment_id!r}; legal: {ids}")
         return self.experiments[experiment_id]
 
     def holdouts_over(self, experiment: Experiment) -> dict[str, Holdout]:
-        """Holdouts that cover an experiment by its layer."""
+        """Return the holdouts that cover an experiment by its layer."""
         return {
             name: holdout
             for name, holdout in self.holdouts.items()

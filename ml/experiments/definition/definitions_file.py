@@ -1,4 +1,4 @@
-"""experiments.yaml, checked whole at load: every fault with its line, the bad value and the legal ones."""
+"""Load experiments.yaml and check all of it; each fault is reported with its line and the legal values."""
 
 from __future__ import annotations
 
@@ -50,7 +50,13 @@ _MODELS: Mapping[str, type[BaseModel]] = {
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong with the file."""
+    """A fault in the file.
+
+    Attributes:
+        line: line in the file, from 1.
+        place: path of the field.
+        message: what is wrong.
+    """
 
     line: int
     place: str
@@ -58,7 +64,7 @@ class Fault:
 
 
 class ExperimentsFileError(TesseraError, ValueError):
-    """The file does not hold; `faults` has every reason."""
+    """The file is not valid; `faults` lists every reason."""
 
     def __init__(self, path: Path, faults: list[Fault]) -> None:
         self.path = path
@@ -69,42 +75,42 @@ class ExperimentsFileError(TesseraError, ValueError):
 
 
 def load_experiments(path: Path) -> ExperimentDefinitions:
-    """Read and check the file of experiments; the metric library is merged in below the file's own metrics.
+    """Load and check a file of experiments.
 
-    Raises
-    ------
-    ExperimentsFileError
-        The file is not YAML, or breaks a rule; all faults are listed with their lines.
-    FileNotFoundError
-        There is no such file.
+    The metric library is merged in; the file's own metrics take precedence.
+
+    Raises:
+        ExperimentsFileError: the file is not YAML or violates a rule; all faults are listed with their lines.
+        FileNotFoundError: the file does not exist.
     """
-    data, lines = _read(path)
+    data, lines = _read_file(path)
     if isinstance(data, dict):
-        data = _with_defaults(data)
+        data = _add_defaults(data)
     try:
-        experiments = ExperimentDefinitions.model_validate(data or {})
+        definitions = ExperimentDefinitions.model_validate(data or {})
     except ValidationError as error:
-        raise ExperimentsFileError(path, list(_faults(error, lines))) from None
+        raise ExperimentsFileError(path, list(_list_faults(error, lines))) from None
     faults = [
-        Fault(lines.find(location), _place(location), message)
-        for location, message in find_inconsistencies(experiments)
+        Fault(lines.find(location), _format_place(location), message)
+        for location, message in find_inconsistencies(definitions)
     ]
     if faults:
         raise ExperimentsFileError(path, faults)
-    return experiments
+    return definitions
 
 
 @cache
 def load_metric_library() -> Mapping[str, Any]:
-    """Return the metrics that come with the project, by name."""
-    data, lines = _read(METRIC_LIBRARY)
+    """Load the metrics that come with the product, by name."""
+    data, lines = _read_file(METRIC_LIBRARY)
     try:
         return ExperimentDefinitions.model_validate(data).metrics
     except ValidationError as error:
-        raise ExperimentsFileError(METRIC_LIBRARY, list(_faults(error, lines))) from None
+        raise ExperimentsFileError(METRIC_LIBRARY, list(_list_faults(error, lines))) from None
 
 
-def _read(path: Path) -> tuple[Any, Lines]:
+def _read_file(path: Path) -> tuple[Any, Lines]:
+    """Read the file and the lines of its fields."""
     try:
         return read_yaml(path)
     except DuplicateKeyError as error:
@@ -114,10 +120,13 @@ def _read(path: Path) -> tuple[Any, Lines]:
         raise ExperimentsFileError(path, [Fault(line, "file", f"not YAML: {error.problem}")]) from None
 
 
-def _with_defaults(data: dict[str, Any]) -> dict[str, Any]:
+def _add_defaults(data: dict[str, Any]) -> dict[str, Any]:
+    """Merge in the metric library, write ids into experiments and drop empty sections."""
     merged = dict(data)
-    own = data.get("metrics") or {}
-    merged["metrics"] = {**load_metric_library(), **own} if isinstance(own, dict) else own
+    file_metrics = data.get("metrics") or {}
+    merged["metrics"] = (
+        {**load_metric_library(), **file_metrics} if isinstance(file_metrics, dict) else file_metrics
+    )
     experiments = data.get("experiments")
     if isinstance(experiments, dict):
         merged["experiments"] = {
@@ -129,34 +138,38 @@ def _with_defaults(data: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _faults(error: ValidationError, lines: Lines) -> Iterator[Fault]:
+def _list_faults(error: ValidationError, lines: Lines) -> Iterator[Fault]:
+    """Yield a fault for each error of the validation."""
     for detail in error.errors():
         location: Location = tuple(detail["loc"])
-        yield Fault(lines.find(location), _place(location), _message(detail, location))
+        yield Fault(lines.find(location), _format_place(location), _describe_error(detail, location))
 
 
-def _place(location: Location) -> str:
+def _format_place(location: Location) -> str:
+    """Format a location as a dotted path."""
     return ".".join(str(part) for part in location) or "file"
 
 
-def _message(detail: Any, location: Location) -> str:
+def _describe_error(detail: Any, location: Location) -> str:
+    """Describe a validation error with the bad value and the legal ones."""
     kind, value, context = detail["type"], detail.get("input"), detail.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"unknown field {location[-1]!r}; legal: {', '.join(_legal_fields(location))}"
+        return f"unknown field {location[-1]!r}; legal: {', '.join(_list_legal_fields(location))}"
     if kind == "literal_error":
-        return f"{value!r} is not legal; one of {context['expected']}"
+        return f"{value!r} is not legal; legal: {context['expected']}"
     if kind == "union_tag_invalid":
-        return f"{context['tag']!r} is not a kind of metric; one of {', '.join(metric_kinds.METRIC_KINDS)}"
+        return f"{context['tag']!r} is not a kind of metric; legal: {', '.join(metric_kinds.METRIC_KINDS)}"
     if kind == "union_tag_not_found":
-        return f"needs a kind: one of {', '.join(metric_kinds.METRIC_KINDS)}"
+        return f"needs a kind; legal: {', '.join(metric_kinds.METRIC_KINDS)}"
     if kind == "missing":
         return "is required"
     if kind in ("timezone_aware", "datetime_from_date_parsing", "datetime_parsing"):
-        return f"{value!r} is not a time with a zone, such as 2026-11-01T00:00:00Z"
+        return f"{value!r} is not a time with a time zone, such as 2026-11-01T00:00:00Z"
     return f"{detail['msg']}, not {value!r}"
 
 
-def _legal_fields(location: Location) -> list[str]:
+def _list_legal_fields(location: Location) -> list[str]:
+    """List the legal fields at a location."""
     for part in reversed(location[:-1]):
         model = _MODELS.get(str(part))
         if model is not None:

@@ -1,4 +1,4 @@
-"""New definitions written into experiments.yaml, beside what stands there, comments and all."""
+"""Write new definitions into experiments.yaml and keep what it contains, including comments."""
 
 from __future__ import annotations
 
@@ -13,24 +13,29 @@ from ml.experiments.definition.definitions_file import ExperimentsFileError, loa
 
 
 class ExperimentExistsError(TesseraError, ValueError):
-    """The file has an experiment of this id already."""
+    """The file already defines an experiment with this id."""
 
 
 def add_experiment(path: Path, experiment_id: str, body: dict[str, Any]) -> ExperimentDefinitions:
-    """Add one experiment at the end of the file's `experiments:`; the file is made if it is not there.
+    """Append an experiment to the `experiments:` of a file, which is created if it does not exist.
 
-    The file is checked with the addition and left as it was when that fails.
+    The file is checked with the addition. If the check fails, the file is left as it was.
+
+    Args:
+        path: the file of definitions.
+        experiment_id: id of the new experiment.
+        body: definition of the new experiment.
 
     Raises:
-        ExperimentExistsError: the id is taken.
-        ExperimentsFileError: the file, or the new definition, does not hold.
+        ExperimentExistsError: the id is in use.
+        ExperimentsFileError: the file or the new definition is not valid.
     """
     before = path.read_text(encoding="utf-8") if path.exists() else "version: 1\n"
     if path.exists() and experiment_id in load_experiments(path).experiments:
-        raise ExperimentExistsError(f"{path.name} has an experiment {experiment_id!r} already")
+        raise ExperimentExistsError(f"{path.name} already defines the experiment {experiment_id!r}")
     entry = yaml.safe_dump({experiment_id: body}, sort_keys=False, allow_unicode=True, width=100)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_inserted(before, entry), encoding="utf-8")
+    path.write_text(_insert_entry(before, entry), encoding="utf-8")
     try:
         return load_experiments(path)
     except ExperimentsFileError:
@@ -41,7 +46,8 @@ def add_experiment(path: Path, experiment_id: str, body: dict[str, Any]) -> Expe
         raise
 
 
-def _inserted(text: str, entry: str) -> str:
+def _insert_entry(text: str, entry: str) -> str:
+    """Insert an entry at the end of the mapping `experiments:`."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     lines = text.splitlines()
     indented = ["  " + line for line in entry.splitlines()]
@@ -55,7 +61,7 @@ def _inserted(text: str, entry: str) -> str:
                 end -= 1
             block = ["", *(margin + line for line in entry.splitlines())]
             return "\n".join([*lines[:end], *block, *lines[end:]]) + "\n"
-        # An empty `experiments:` or `experiments: {}` makes way.
+        # An empty `experiments:` or `experiments: {}` is replaced.
         start = key.start_mark.line
         stop = max(value.end_mark.line, start) + (1 if value.end_mark.column else 0)
         return "\n".join([*lines[:start], "experiments:", *indented, *lines[max(stop, start + 1) :]]) + "\n"

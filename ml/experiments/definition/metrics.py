@@ -1,4 +1,4 @@
-"""Metrics as data: what is measured of each unit, in which window after the exposure, and which direction is
+"""Metrics as data: what is measured for each unit, in which window after the exposure, and which direction is
 better.
 """
 
@@ -33,7 +33,7 @@ MEASURES: tuple[str, ...] = (
 
 
 class _Metric(BaseModel):
-    """What all kinds share. Days count from the unit's first exposure: day 0 is the first 24 hours."""
+    """Base class of all kinds. Days count from the unit's first exposure: day 0 is the first 24 hours."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,21 +42,21 @@ class _Metric(BaseModel):
     window_days: int | None = Field(default=None, ge=1, le=90)
     """Length of the conversion window; None counts everything since the exposure."""
     covariate_days: int = Field(default=14, ge=0, le=28)
-    """Days before the exposure that serve as the CUPED covariate; 0 switches CUPED off."""
+    """Days before the exposure whose measure is the CUPED covariate; 0 disables CUPED."""
 
     @property
     def start_day(self) -> int:
-        """First day that counts."""
+        """Return the first day that counts."""
         return 0
 
     @property
     def end_day(self) -> int | None:
-        """Day after the last one that counts; None is open."""
+        """Return the day after the last one that counts, None if there is no end."""
         return self.window_days
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """Columns of the outcomes that the metric reads, without repeats."""
+        """Return the columns of the outcomes that the metric reads, without repeats."""
         return tuple(dict.fromkeys(self._columns()))
 
     def _columns(self) -> Iterator[str]:
@@ -64,7 +64,7 @@ class _Metric(BaseModel):
 
 
 class ProportionMetric(_Metric):
-    """Share of units whose `measure` reaches `at_least` inside the window."""
+    """Share of units whose `measure` reaches `at_least` within the window."""
 
     kind: Literal["proportion"]
     measure: str
@@ -75,7 +75,7 @@ class ProportionMetric(_Metric):
 
 
 class MeanMetric(_Metric):
-    """Mean over units of the sum of `measure` inside the window."""
+    """Mean over units of the sum of `measure` within the window."""
 
     kind: Literal["mean"]
     measure: str
@@ -85,7 +85,7 @@ class MeanMetric(_Metric):
 
 
 class RevenueMetric(_Metric):
-    """Mean over units of `measure`, each unit's sum cut at a quantile of all buyers of all variants together."""
+    """Mean over units of `measure`, with each unit's sum capped at a quantile over the buyers of all variants."""
 
     kind: Literal["revenue"]
     measure: str = "revenue"
@@ -96,7 +96,7 @@ class RevenueMetric(_Metric):
 
 
 class RatioMetric(_Metric):
-    """Sum of `numerator` over sum of `denominator`; the unit stays the one that was randomised (delta method)."""
+    """Sum of `numerator` over sum of `denominator`; the unit remains the randomized one (delta method)."""
 
     kind: Literal["ratio"]
     numerator: str
@@ -108,7 +108,7 @@ class RatioMetric(_Metric):
 
 
 class FunnelMetric(_Metric):
-    """Share of the units with `from_measure` that also have `to_measure`: one step of a funnel (delta method)."""
+    """Share of the units with `from_measure` that also have `to_measure`: a step of a funnel (delta method)."""
 
     kind: Literal["funnel"]
     from_measure: str
@@ -120,7 +120,7 @@ class FunnelMetric(_Metric):
 
 
 class RetentionMetric(_Metric):
-    """Share of units active, by `measure`, on any day from `from_day` up to and without `to_day`."""
+    """Share of units active, by `measure`, on any day from `from_day` to before `to_day`."""
 
     kind: Literal["retention"]
     measure: str = "sessions"
@@ -136,12 +136,12 @@ class RetentionMetric(_Metric):
 
     @property
     def start_day(self) -> int:
-        """First day that counts."""
+        """Return the first day that counts."""
         return self.from_day
 
     @property
     def end_day(self) -> int | None:
-        """Day after the last one that counts."""
+        """Return the day after the last one that counts."""
         return self.to_day
 
     def _columns(self) -> Iterator[str]:
@@ -149,7 +149,7 @@ class RetentionMetric(_Metric):
 
 
 class QuantileMetric(_Metric):
-    """Quantile over units of the sum of `measure` inside the window."""
+    """Quantile over units of the sum of `measure` within the window."""
 
     kind: Literal["quantile"]
     measure: str

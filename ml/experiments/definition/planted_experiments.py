@@ -1,4 +1,4 @@
-"""Definitions of the experiments that the simulator plants, so that a simulated site comes with its analyses."""
+"""Define the experiments that the simulator plants, so that a simulated site comes with their analyses."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ _PLANTED: dict[str, dict[str, Any]] = {
 
 
 def define_planted_experiments(site: Site, home: Home) -> None:
-    """Add the definitions to those that the home's site begins with.
+    """Add the planted experiments to the definitions that come with the product.
 
-    Nothing is written where somebody has changed the definitions that come with the product.
+    Nothing is written if the definitions in force differ from those that come with the product.
     """
     original = product_config() / FILE
     if definition_file(home, FILE).read_bytes() == original.read_bytes():
@@ -60,15 +60,15 @@ def define_planted_experiments(site: Site, home: Home) -> None:
 
 
 def write_planted_experiments(site: Site, path: Path, beginning: str = "version: 1\n") -> None:
-    """Write the definitions, with the site's own dates, into a new file.
+    """Write the definitions, with the site's dates, into a new file.
 
     Args:
-        site: The simulated site.
-        path: The file.
-        beginning: The text that the definitions are added to.
+        site: the simulated site.
+        path: file to create.
+        beginning: text to which the definitions are added.
 
     Raises:
-        FileExistsError: The file is there already, and may hold somebody's own definitions.
+        FileExistsError: the file exists and may contain a site's own definitions.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8") as file:

@@ -10,15 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from ml.decisions.rules.rules import Rule
 
 ASPECTS: tuple[str, ...] = ("model", "reranking", "rules", "content")
-"""Keys of a payload that the service acts on, the fields of `ServiceChanges`."""
+"""Keys of a payload that the service acts on: the fields of `ServiceChanges`."""
 
 
 class _Part(BaseModel):
+    """Base class of the parts of a payload."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class RerankingChange(_Part):
-    """Settings of `decisions.diversity` in place of those in settings.yaml; None leaves one as it is."""
+    """Settings that replace those of `decisions.diversity`; None leaves a setting unchanged."""
 
     max_category_share: float | None = Field(default=None, gt=0, le=1)
     trade_off: float | None = Field(default=None, ge=0, le=1)
@@ -28,7 +30,7 @@ class RerankingChange(_Part):
 
 
 class RuleChange(_Part):
-    """Rules as rules.yaml has them: those left out, and those tried before the others of their priority."""
+    """Changes to the rules of rules.yaml: rules to omit, and rules to try before others of the same priority."""
 
     without: tuple[str, ...] = ()
     added: tuple[Rule, ...] = Field(default=(), alias="with")
@@ -37,8 +39,11 @@ class RuleChange(_Part):
 class ServiceChanges(_Part):
     """The part of a payload that the service acts on.
 
-    model: whether the champion or the challenger that settings.yaml names ranks. content: what a decision shows,
-    in place of what rules would.
+    Attributes:
+        model: whether the champion or the challenger named in settings.yaml ranks.
+        reranking: changed settings of the reranking.
+        rules: changed rules.
+        content: content that a decision shows instead of what the rules choose.
     """
 
     model: Literal["champion", "challenger"] | None = None
@@ -48,5 +53,5 @@ class ServiceChanges(_Part):
 
 
 def parse_service_changes(payload: Mapping[str, Any]) -> ServiceChanges:
-    """Read the service's part of a payload; raises pydantic's ValidationError where it is wrong."""
+    """Parse the service's part of a payload; raises pydantic's ValidationError if it is not valid."""
     return ServiceChanges.model_validate({name: payload[name] for name in ASPECTS if name in payload})

@@ -1,4 +1,4 @@
-"""Whom an experiment is for: expressions of `ml.expressions` over what is known of a unit when it asks."""
+"""Targeting conditions: expressions over what is known about a unit when it is assigned."""
 
 from __future__ import annotations
 
@@ -40,8 +40,7 @@ TARGETING_FIELDS: Mapping[str, FieldType] = MappingProxyType(
         "category_shares": FieldType.MAP,
     }
 )
-"""What an assignment's context may hold. All of it was so before the exposure, else targeting would bias the test.
-"""
+"""Fields of an assignment's context. They describe the unit before its exposure, so targeting causes no bias."""
 
 _LEGAL: Mapping[FieldType, type | tuple[type, ...]] = MappingProxyType(
     {FieldType.TEXT: str, FieldType.BOOLEAN: bool, FieldType.NUMBER: (int, float), FieldType.MAP: Mapping}
@@ -50,20 +49,21 @@ _LEGAL: Mapping[FieldType, type | tuple[type, ...]] = MappingProxyType(
 
 @lru_cache(maxsize=1024)
 def compile_targeting(text: str) -> Expression:
-    """Compile a condition once; raises `ml.expressions.ExpressionError` with the place and the legal names."""
+    """Compile a condition, with a cache; raises ExpressionError with the place and the legal names."""
     return compile_expression(text, TARGETING_FIELDS)
 
 
 def build_targeting_context(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts that conditions may ask about, each of its field's type; anything else is left out.
+    """Select the facts that conditions may read, each converted to the type of its field.
 
-    Numbers and truths may come as text, as those of a query string do.
+    Numbers and booleans may be given as text, as in a query string. Other facts are left out.
     """
-    found = {name: _typed(facts[name], type_) for name, type_ in TARGETING_FIELDS.items() if name in facts}
-    return {name: value for name, value in found.items() if value is not None}
+    context = {name: _convert(facts[name], type_) for name, type_ in TARGETING_FIELDS.items() if name in facts}
+    return {name: value for name, value in context.items() if value is not None}
 
 
-def _typed(value: Any, type_: FieldType) -> Any:
+def _convert(value: Any, type_: FieldType) -> Any:
+    """Convert a value to a field's type, or return None if it does not have that type."""
     if isinstance(value, str) and type_ is FieldType.BOOLEAN:
         return {"true": True, "false": False}.get(value)
     if isinstance(value, str) and type_ is FieldType.NUMBER:

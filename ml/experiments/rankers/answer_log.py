@@ -1,4 +1,4 @@
-"""The mart `answers` as the comparisons of rankers and policies want it."""
+"""Compare rankers and contents by the mart `answers`."""
 
 from __future__ import annotations
 
@@ -27,12 +27,18 @@ _FOLDS = 2
 
 
 class NothingLoggedError(TesseraError, ValueError):
-    """The log holds no answer of the kind that is asked about."""
+    """The log contains no answer of the requested kind."""
 
 
 @dataclass(frozen=True)
 class ContentValue:
-    """What always showing one content would have earned: clicks a decision, by three estimates."""
+    """What always showing a content would have earned.
+
+    Attributes:
+        content: the content.
+        shown: decisions in which it was shown.
+        estimates: clicks per decision, by three estimators.
+    """
 
     content: str
     shown: int
@@ -40,15 +46,19 @@ class ContentValue:
 
 
 def compare_rankers(answers: pa.Table, alpha: float = 0.05) -> RankerPreference:
-    """Compare champion (A) and challenger (B) by the clicks of the lists that both drafted.
+    """Compare champion (A) and challenger (B) by the clicks on lists that both drafted.
 
-    `answers` needs `user_id, teams, items` (JSON text) and `clicked_items`. Raises NothingLoggedError when nobody
-    was answered by both.
+    Args:
+        answers: `user_id, teams, items` (JSON text) and `clicked_items`.
+        alpha: 1 minus the level of the interval.
+
+    Raises:
+        NothingLoggedError: no list was drafted by both rankers.
     """
     drafted = answers.filter(pc.is_valid(answers["teams"]))
     if not len(drafted):
         raise NothingLoggedError(
-            "no list was drafted by both rankers; name a challenger and an interleaved_share in settings.yaml"
+            "no list was drafted by both rankers; set a challenger and an interleaved_share in settings.yaml"
         )
     clicks = np.zeros((len(drafted), 2))
     columns = (drafted[name].to_pylist() for name in ("items", "teams", "clicked_items"))
@@ -56,54 +66,66 @@ def compare_rankers(answers: pa.Table, alpha: float = 0.05) -> RankerPreference:
         counts = Counter(clicked or ())
         for item, team in zip(orjson.loads(items), orjson.loads(teams), strict=True):
             clicks[row, int(team == CHALLENGER)] += counts[item]
-    return measure_preference(_persons(drafted), clicks[:, 0], clicks[:, 1], alpha)
+    return measure_preference(_number_persons(drafted), clicks[:, 0], clicks[:, 1], alpha)
 
 
 def evaluate_contents(answers: pa.Table, slot: str, alpha: float = 0.05) -> list[ContentValue]:
-    """Say, for each content that a slot drew by chance, what always showing it would have earned.
+    """Estimate, for each content that a slot drew at random, what always showing it would have earned.
 
-    Only decisions with a propensity below 1 count: where nothing was drawn nothing else could have been shown. The
+    Only decisions with a propensity below 1 count, because otherwise nothing else could have been shown. The
     reward is 1 for a decision that was clicked. The reward model of the doubly robust estimate, the mean of each
-    content, is fitted on the other half of the persons. Raises NothingLoggedError when the slot drew nothing.
+    content, is fitted on the other half of the persons.
+
+    Args:
+        answers: `user_id, slot, items, propensities` (JSON text) and `clicks`.
+        slot: the slot.
+        alpha: 1 minus the level of the intervals.
+
+    Raises:
+        NothingLoggedError: the slot drew no content at random.
     """
     decided = answers.filter(pc.fill_null(pc.equal(answers["slot"], slot), False))
     items = [orjson.loads(text) if text else [] for text in decided["items"].to_pylist()]
-    chances = [orjson.loads(text) if text else [] for text in decided["propensities"].to_pylist()]
-    drawn = [len(i) == len(p) == 1 and p[0] < 1 for i, p in zip(items, chances, strict=True)]
+    propensities = [orjson.loads(text) if text else [] for text in decided["propensities"].to_pylist()]
+    drawn = [len(i) == len(p) == 1 and p[0] < 1 for i, p in zip(items, propensities, strict=True)]
     rows = np.flatnonzero(drawn)
     if not len(rows):
-        raise NothingLoggedError(f"slot {slot!r} drew no content by chance: a rule that says `learn` does")
+        raise NothingLoggedError(f"slot {slot!r} drew no content at random; a rule with `learn` does")
     content = np.array([items[row][0] for row in rows])
-    logged = np.array([chances[row][0] for row in rows], dtype=np.float64)
+    logged = np.array([propensities[row][0] for row in rows], dtype=np.float64)
     reward = (decided["clicks"].to_numpy()[rows] > 0).astype(np.float64)
-    person = _persons(decided)[rows]
-    found = []
+    person = _number_persons(decided)[rows]
+    values = []
     for name in sorted(set(content.tolist())):
         log = LoggedDecisions(reward, logged, (content == name).astype(np.float64), person)
-        own, target = _predicted(content, reward, person, name)
+        shown_rewards, target_rewards = _predict_rewards(content, reward, person, name)
         estimates = (
-            inverse_propensity(log, alpha), self_normalized(log, alpha), doubly_robust(log, own, target, alpha)
-        )  # fmt: skip
-        found.append(ContentValue(name, int((content == name).sum()), estimates))
-    return found
+            inverse_propensity(log, alpha),
+            self_normalized(log, alpha),
+            doubly_robust(log, shown_rewards, target_rewards, alpha),
+        )
+        values.append(ContentValue(name, int((content == name).sum()), estimates))
+    return values
 
 
-def _predicted(content: npt.NDArray[np.str_], reward: F64, person: I64, target: str) -> tuple[F64, F64]:
-    """Mean reward, on the other fold, of the content that was shown and of the target."""
-    own, wanted = np.zeros(len(content)), np.zeros(len(content))
+def _predict_rewards(content: npt.NDArray[np.str_], reward: F64, person: I64, target: str) -> tuple[F64, F64]:
+    """Return the mean reward, on the other fold, of the shown content and of the target."""
+    shown_rewards, target_rewards = np.zeros(len(content)), np.zeros(len(content))
     for fold in range(_FOLDS):
-        held = person % _FOLDS == fold
-        overall = reward[~held].mean() if (~held).any() else 0.0
+        is_held_out = person % _FOLDS == fold
+        overall = reward[~is_held_out].mean() if (~is_held_out).any() else 0.0
         means = {
-            name: reward[~held & (content == name)].mean() if (~held & (content == name)).any() else overall
+            name: reward[~is_held_out & (content == name)].mean()
+            if (~is_held_out & (content == name)).any()
+            else overall
             for name in set(content.tolist())
         }
-        own[held] = [means[name] for name in content[held].tolist()]
-        wanted[held] = means[target]
-    return own, wanted
+        shown_rewards[is_held_out] = [means[name] for name in content[is_held_out].tolist()]
+        target_rewards[is_held_out] = means[target]
+    return shown_rewards, target_rewards
 
 
-def _persons(answers: pa.Table) -> I64:
-    """A number for each person, in the order of their first answer."""
+def _number_persons(answers: pa.Table) -> I64:
+    """Number the persons in the order of their first answer."""
     encoded = answers["user_id"].combine_chunks().dictionary_encode()
     return np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int64)

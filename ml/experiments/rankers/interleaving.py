@@ -1,4 +1,4 @@
-"""Team-draft interleaving: two rankers in one list, the clicks decide (Radlinski, Kurup and Joachims 2008)."""
+"""Team-draft interleaving: two rankers share a list and clicks decide (Radlinski, Kurup and Joachims 2008)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ Item = TypeVar("Item", bound=Hashable)
 
 @dataclass(frozen=True)
 class InterleavedList:
-    """A drafted list; `teams` says for each place whose pick it was: 0 for ranker A, 1 for ranker B."""
+    """A drafted list.
+
+    Attributes:
+        items: the items.
+        teams: the ranker that picked each item: 0 for A, 1 for B.
+    """
 
     items: tuple[Hashable, ...]
     teams: tuple[int, ...]
@@ -26,9 +31,16 @@ class InterleavedList:
 
 @dataclass(frozen=True)
 class RankerPreference:
-    """Mean of the users' preference for B over A, in [-1, 1], with a 95 % interval by users.
+    """Mean preference of the users for B over A.
 
-    wins_b, wins_a, ties count users; sign_p is the sign test over the users without a tie.
+    Attributes:
+        value: mean preference, in [-1, 1].
+        low: lower bound of the interval over users.
+        high: upper bound of that interval.
+        wins_b: users who prefer B.
+        wins_a: users who prefer A.
+        ties: users who prefer neither.
+        sign_p: p-value of the sign test over the users without a tie.
     """
 
     value: float
@@ -43,31 +55,31 @@ class RankerPreference:
 def interleave_team_draft(
     ranking_a: Sequence[Item], ranking_b: Sequence[Item], k: int, rng: np.random.Generator
 ) -> InterleavedList:
-    """Draft k items: the team with fewer picks picks next, a coin decides ties; each takes its best item still
-    left.
+    """Draft k items.
 
-    When one ranking is used up, the other goes on alone. An item stands in the list once.
+    The team with fewer picks picks next, and a coin decides ties. Each team takes its best remaining item. When a
+    ranking is used up, the other continues alone. An item appears only once.
     """
     queues = (list(ranking_a), list(ranking_b))
-    places = [0, 0]
+    positions = [0, 0]
     picks = [0, 0]
     taken: set[Hashable] = set()
     items: list[Hashable] = []
     teams: list[int] = []
     while len(items) < k:
         for team in (0, 1):
-            while places[team] < len(queues[team]) and queues[team][places[team]] in taken:
-                places[team] += 1
-        able = [team for team in (0, 1) if places[team] < len(queues[team])]
-        if not able:
+            while positions[team] < len(queues[team]) and queues[team][positions[team]] in taken:
+                positions[team] += 1
+        available = [team for team in (0, 1) if positions[team] < len(queues[team])]
+        if not available:
             break
-        if len(able) == 1:
-            team = able[0]
+        if len(available) == 1:
+            team = available[0]
         elif picks[0] != picks[1]:
             team = int(picks[1] < picks[0])
         else:
             team = int(rng.integers(2))
-        item = queues[team][places[team]]
+        item = queues[team][positions[team]]
         taken.add(item)
         items.append(item)
         teams.append(team)
@@ -76,10 +88,16 @@ def interleave_team_draft(
 
 
 def measure_preference(users: I64, clicks_a: F64, clicks_b: F64, alpha: float = 0.05) -> RankerPreference:
-    """Compare the teams' clicks of interleaved lists; each array has one entry a list, shape (n_lists,).
+    """Compare the teams' clicks on interleaved lists.
 
-    A list prefers the team with more clicks (1 for B, -1 for A, 0 for a tie or no click); a user's preference is
-    the mean over the user's lists, so that heavy users do not decide alone. Lists without a click count as ties.
+    A list prefers the team with more clicks (1 for B, -1 for A, 0 for a tie or no click). A user's preference is
+    the mean over the user's lists, so that heavy users do not dominate.
+
+    Args:
+        users: user of each list, (n_lists,).
+        clicks_a: clicks on items of A, (n_lists,).
+        clicks_b: clicks on items of B, (n_lists,).
+        alpha: 1 minus the level of the interval.
     """
     votes = np.sign(clicks_b - clicks_a).astype(np.float64)
     _, index = np.unique(users, return_inverse=True)

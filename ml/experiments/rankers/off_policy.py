@@ -1,7 +1,8 @@
-"""What a policy would have earned, from the log of another one with known propensities.
+"""Estimate what a policy would have earned from the log of another policy with known propensities.
 
-Inverse propensity scoring (Horvitz and Thompson 1952), its self-normalised form (Swaminathan and Joachims 2015)
-and the doubly robust estimate (Dudík, Langford and Li 2011), with intervals over independent clusters (users).
+The estimators are inverse propensity scoring (Horvitz and Thompson 1952), its self-normalized form (Swaminathan
+and Joachims 2015) and the doubly robust estimate (Dudík, Langford and Li 2011), with intervals over independent
+clusters (users).
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from ml.errors import InvalidInputError
 
 @dataclass(frozen=True)
 class LoggedDecisions:
-    """A log of decisions, one entry a decision; all arrays have shape (n_decisions,).
+    """A log of decisions; all arrays have shape (n_decisions,).
 
-    reward: what followed. logged: probability with which the logging policy chose the action it chose, above 0.
-    target: probability with which the policy in question would have chosen that action. cluster: whose decision it
-    was; decisions of one cluster may depend on each other.
+    Attributes:
+        reward: observed reward.
+        logged: probability with which the logging policy chose the logged action, above 0.
+        target: probability with which the evaluated policy would have chosen that action.
+        cluster: whose decision it was; decisions within a cluster may be dependent.
     """
 
     reward: F64
@@ -43,11 +46,17 @@ class LoggedDecisions:
 
 @dataclass(frozen=True)
 class PolicyValue:
-    """Estimated mean reward a decision, with its interval.
+    """Estimated mean reward per decision.
 
-    effective_decisions: (Σw)²/Σw², how many decisions the log is worth for this policy; an interval from fewer
-    than some hundred is not to be trusted. mean_weight should be near 1: far from it, the propensities are wrong,
-    or the logging policy never does what the target would.
+    Attributes:
+        method: `IPS`, `SNIPS` or `DR`.
+        value: the estimate.
+        low: lower bound of the interval.
+        high: upper bound of the interval.
+        effective_decisions: (Σw)²/Σw², the number of decisions that the log is worth for this policy. Intervals
+            from fewer than a few hundred are not reliable.
+        mean_weight: mean importance weight, which should be near 1. Otherwise the propensities are wrong, or the
+            logging policy never does what the evaluated policy would do.
     """
 
     method: str
@@ -59,19 +68,19 @@ class PolicyValue:
 
 
 def inverse_propensity(log: LoggedDecisions, alpha: float = 0.05, clip: float | None = None) -> PolicyValue:
-    """Weigh rewards by target over logged propensity. `clip` bounds the weights: less variance, some bias."""
-    weight = _weights(log, clip)
-    return _summary("IPS", weight * log.reward, weight, log, alpha)
+    """Weight rewards by target over logged propensity; `clip` bounds the weights and trades variance for bias."""
+    weight = _compute_weights(log, clip)
+    return _summarize_terms("IPS", weight * log.reward, weight, log, alpha)
 
 
 def self_normalized(log: LoggedDecisions, alpha: float = 0.05, clip: float | None = None) -> PolicyValue:
-    """Divide by the sum of the weights instead of their number: steadier, bias of order 1/n."""
-    weight = _weights(log, clip)
+    """Divide by the sum of the weights instead of their number, which reduces variance at a bias of order 1/n."""
+    weight = _compute_weights(log, clip)
     total = weight.mean()
     if total == 0:
         return PolicyValue("SNIPS", nan, nan, nan, 0.0, 0.0)
     value = float((weight * log.reward).mean() / total)
-    return _summary("SNIPS", value + weight * (log.reward - value) / total, weight, log, alpha)
+    return _summarize_terms("SNIPS", value + weight * (log.reward - value) / total, weight, log, alpha)
 
 
 def doubly_robust(
@@ -81,29 +90,37 @@ def doubly_robust(
     alpha: float = 0.05,
     clip: float | None = None,
 ) -> PolicyValue:
-    """Correct a reward model by the weighted errors it makes; right if either the model or the propensities are.
+    """Correct a reward model by its weighted errors; the result is right if the model or the propensities are
+    right.
 
-    predicted_logged: the model's reward of the action that was chosen. predicted_target: its mean reward under the
-    target policy. Fit the model on other data, or the interval is too narrow.
+    Args:
+        log: the log.
+        predicted_logged: the model's reward of the logged action, (n_decisions,).
+        predicted_target: the model's mean reward under the evaluated policy, (n_decisions,). Fit the model on
+            other data, otherwise the interval is too narrow.
+        alpha: 1 minus the level of the interval.
+        clip: bound of the weights.
     """
-    weight = _weights(log, clip)
+    weight = _compute_weights(log, clip)
     terms = predicted_target + weight * (log.reward - predicted_logged)
-    return _summary("DR", terms, weight, log, alpha)
+    return _summarize_terms("DR", terms, weight, log, alpha)
 
 
-def _weights(log: LoggedDecisions, clip: float | None) -> F64:
+def _compute_weights(log: LoggedDecisions, clip: float | None) -> F64:
+    """Return the importance weights."""
     weight = log.target / log.logged
     return weight if clip is None else np.minimum(weight, clip)
 
 
-def _summary(method: str, terms: F64, weight: F64, log: LoggedDecisions, alpha: float) -> PolicyValue:
+def _summarize_terms(method: str, terms: F64, weight: F64, log: LoggedDecisions, alpha: float) -> PolicyValue:
+    """Return the mean of the terms with its interval over clusters."""
     value = float(terms.mean())
     _, index = np.unique(log.cluster, return_inverse=True)
     residual = np.bincount(index, weights=terms - value)
     clusters = len(residual)
     width = nan
     if clusters > 1:
-        # Sandwich variance over clusters, with the usual correction for few of them.
+        # This is the sandwich variance over clusters, with the usual correction for few clusters.
         variance = float((residual**2).sum()) / len(terms) ** 2 * clusters / (clusters - 1)
         width = float(norm.ppf(1 - alpha / 2)) * sqrt(variance)
     squares = float((weight**2).sum())

@@ -1,1 +1,1 @@
-"""Reports of experiments: pages and plots."""
+"""Reports of experiments: pages, plots and summaries."""

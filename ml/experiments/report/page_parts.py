@@ -1,4 +1,4 @@
-"""Pieces of a page: numbers in words, tables, figures as SVG."""
+"""Parts of a report page: formatted numbers, tables and SVG figures."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ml.experiments.analysis.inference import EffectInterval
 
 
 def render_svg(figure: Figure) -> str:
-    """Write a figure as SVG for inside a page; the same figure gives the same text."""
+    """Render a figure as inline SVG; equal figures yield equal text."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "tessera", "svg.fonttype": "none", "font.family": "sans-serif"}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    # A fixed height in points would fight the page's width.
+    # A fixed size in points would not adapt to the page's width.
     return re.sub(
         r'(<svg[^>]*?) height="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1), count=1
     )
 
 
 def render_table(head: Iterable[str], lines: Iterable[Iterable[str]], numeric: int) -> str:
-    """Write a table; the first `numeric` columns are numbers."""
+    """Render a table whose first `numeric` columns are numbers."""
 
     def cells(values: Iterable[str], tag: str) -> Iterator[str]:
         for index, value in enumerate(values):
@@ -41,30 +41,30 @@ def render_table(head: Iterable[str], lines: Iterable[Iterable[str]], numeric: i
 
 
 def format_title(name: str) -> str:
-    """A metric's name as a title."""
+    """Format a metric's name as a title."""
     return name.replace("_", " ").capitalize()
 
 
 def format_sentence(text: str) -> str:
-    """A text as a sentence."""
+    """Format a text as a sentence."""
     text = text[0].upper() + text[1:]
     return text if text.endswith(".") else text + "."
 
 
 def format_number(value: float) -> str:
-    """A number with four digits, or thousands."""
+    """Format a number with four significant digits, or with thousands separated."""
     if isnan(value):
         return "–"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def format_percent(value: float) -> str:
-    """A signed percentage."""
+    """Format a signed percentage."""
     return "–" if isnan(value) else f"{value:+.2%}"
 
 
 def format_bounds(interval: EffectInterval) -> str:
-    """Both bounds of an interval in percent."""
+    """Format both bounds of an interval in percent."""
     if isnan(interval.low) or isnan(interval.high):
         return "–"
     if not isfinite(interval.low):
@@ -73,19 +73,19 @@ def format_bounds(interval: EffectInterval) -> str:
 
 
 def format_p_value(value: float) -> str:
-    """A p-value with four digits."""
+    """Format a p-value with four digits."""
     if isnan(value):
         return "–"
     return "&lt; .0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def format_p_equation(value: float) -> str:
-    """A p-value inside a sentence."""
+    """Format a p-value within a sentence."""
     return f"p {format_p_value(value)}" if value < 0.0001 else f"p = {format_p_value(value)}"
 
 
 def format_probability(value: float) -> str:
-    """A probability in percent."""
+    """Format a probability in percent."""
     if isnan(value):
         return "–"
     return "&gt; 99.9%" if value > 0.999 else "&lt; 0.1%" if value < 0.001 else f"{value:.1%}"

@@ -1,4 +1,4 @@
-"""Plots of an analysis and of a design, as matplotlib figures without global state."""
+"""Plot an analysis or a design with matplotlib, without global state."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WIDTH_INCHES = 8.6
 
 @dataclass(frozen=True)
 class ForestRow:
-    """One line of a forest plot, in relative terms; `good` colours it, None leaves it grey."""
+    """A row of a forest plot in relative terms; `good` sets its colour, None leaves it grey."""
 
     label: str
     interval: EffectInterval
@@ -38,14 +38,14 @@ class ForestRow:
 
 
 def plot_forest(rows: Sequence[ForestRow], *, target: float | None = None) -> Figure:
-    """Draw effects with intervals, one below the other; `target` marks the minimum detectable effect."""
+    """Plot effects with intervals in rows; `target` marks the minimum detectable effect."""
     figure = Figure(figsize=(WIDTH_INCHES, 0.34 * len(rows) + 0.75), layout="constrained")
     axes = figure.subplots()
     bounds = [
         abs(b) for row in rows for b in (row.interval.low, row.interval.high, row.interval.value) if isfinite(b)
     ]
     reach = 1.1 * max(max(bounds, default=0.01), 0.001)
-    # A hopelessly wide interval is cut at the edge, so that it does not flatten all others.
+    # An extremely wide interval is cut at the edge, so that the others remain visible.
     narrow = sorted(row.interval.high - row.interval.low for row in rows if isfinite(row.interval.high))
     if narrow:
         reach = min(reach, max(6 * narrow[len(narrow) // 2], 1.3 * max(abs(r.interval.value) for r in rows)))
@@ -67,21 +67,21 @@ def plot_forest(rows: Sequence[ForestRow], *, target: float | None = None) -> Fi
 
 
 def plot_trajectory(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -> Figure | None:
-    """Draw the relative effect over the cohorts, with the always-valid and the single-look band."""
-    path = [point for point in detail.path if isfinite(point.single_look.relative.low)]
-    if len(path) < 2:
+    """Plot the relative effect over the cohorts, with the always-valid and the single-look interval."""
+    points = [point for point in detail.trajectory if isfinite(point.single_look.relative.low)]
+    if len(points) < 2:
         return None
     figure = Figure(figsize=(WIDTH_INCHES, 3.1), layout="constrained")
     axes = figure.subplots()
     start = analysis.experiment.starts_at
-    dates = date2num([start + timedelta(days=point.day) for point in path])
-    always = [point.always_valid.relative for point in path]
-    single = [point.single_look.relative for point in path]
-    known = [i for i, interval in enumerate(always) if isfinite(interval.low)]
+    dates = date2num([start + timedelta(days=point.day) for point in points])
+    always = [point.always_valid.relative for point in points]
+    single = [point.single_look.relative for point in points]
+    finite = [i for i, interval in enumerate(always) if isfinite(interval.low)]
     axes.fill_between(
-        dates[known],
-        [always[i].low for i in known],
-        [always[i].high for i in known],
+        dates[finite],
+        [always[i].low for i in finite],
+        [always[i].high for i in finite],
         color=PALE,
         alpha=0.55,
         linewidth=0,
@@ -101,11 +101,11 @@ def plot_trajectory(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -
     target = better * analysis.experiment.minimum_detectable_effect
     axes.axhline(0, color=INK, linewidth=0.9)
     axes.axhline(target, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), label="minimum effect")
-    # The first cohorts know next to nothing; the frame is set by the last ones.
-    last = always[-1] if known else single[-1]
+    # The first cohorts carry little information, so the last ones determine the axis.
+    last = always[-1] if finite else single[-1]
     reach = max(3.0 * max(abs(last.low), abs(last.high)), 1.5 * abs(target))
     axes.set_ylim(-reach, reach)
-    axes.yaxis.set_major_formatter(FuncFormatter(_percent))
+    axes.yaxis.set_major_formatter(FuncFormatter(_format_percent))
     axes.set_xlabel("units first exposed up to", color=MUTED, fontsize=9)
     axes.legend(frameon=False, fontsize=8.5, ncols=3, loc="upper right")
     _finish(axes)
@@ -114,16 +114,16 @@ def plot_trajectory(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -
     return figure
 
 
-def plot_groups(found: Heterogeneity) -> Figure | None:
-    """Draw relative effects by group: grey as measured, blue shrunk."""
-    if len(found.groups) < 2:
+def plot_groups(heterogeneity: Heterogeneity) -> Figure | None:
+    """Plot relative effects by group: grey as measured, blue after shrinkage."""
+    if len(heterogeneity.groups) < 2:
         return None
-    figure = Figure(figsize=(WIDTH_INCHES, 0.42 * len(found.groups) + 0.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH_INCHES, 0.42 * len(heterogeneity.groups) + 0.9), layout="constrained")
     axes = figure.subplots()
-    for place, group in enumerate(reversed(found.groups)):
+    for place, group in enumerate(reversed(heterogeneity.groups)):
         for value, error, offset, colour, label in (
             (group.effect, group.standard_error, 0.13, MUTED, "as measured"),
-            (group.shrunk, group.shrunk_error, -0.13, BLUE, "drawn to the mean"),
+            (group.shrunk, group.shrunk_error, -0.13, BLUE, "shrunk to the mean"),
         ):
             low, high = value - 1.96 * error, value + 1.96 * error
             axes.plot([low, high], [place + offset] * 2, color=colour, linewidth=2, solid_capstyle="round")
@@ -131,7 +131,9 @@ def plot_groups(found: Heterogeneity) -> Figure | None:
                 [value], [place + offset], "o", color=colour, markersize=5, label=label if place == 0 else None
             )
     axes.axvline(0, color=INK, linewidth=0.9)
-    axes.set_yticks(range(len(found.groups)), [f"{g.group} ({g.units:,})" for g in reversed(found.groups)])
+    axes.set_yticks(
+        range(len(heterogeneity.groups)), [f"{g.group} ({g.units:,})" for g in reversed(heterogeneity.groups)]
+    )
     axes.legend(frameon=False, fontsize=8.5, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
     _finish(axes, percent_x=True)
     axes.grid(axis="x", color="#e4e7eb", linewidth=0.7)
@@ -139,26 +141,26 @@ def plot_groups(found: Heterogeneity) -> Figure | None:
     return figure
 
 
-def plot_novelty(found: Novelty, measure: str) -> Figure:
-    """Draw the daily effect over the days since the exposure."""
+def plot_novelty(novelty: Novelty, measure: str) -> Figure:
+    """Plot the daily effect over the days since the exposure."""
     figure = Figure(figsize=(WIDTH_INCHES, 2.5), layout="constrained")
     axes = figure.subplots()
-    day = np.array([point.day for point in found.days])
-    effect = np.array([point.effect for point in found.days])
-    low, high = (np.array([getattr(point, side) for point in found.days]) for side in ("low", "high"))
+    day = np.array([point.day for point in novelty.days])
+    effect = np.array([point.effect for point in novelty.days])
+    low, high = (np.array([getattr(point, side) for point in novelty.days]) for side in ("low", "high"))
     axes.errorbar(
         day, effect, yerr=[effect - low, high - effect], fmt="o", color=BLUE, ecolor=PALE, elinewidth=2.4
     )
     axes.axhline(0, color=INK, linewidth=0.9)
     axes.set_xlabel("day since the first exposure", color=MUTED, fontsize=9)
-    axes.set_ylabel(f"{measure} a unit and day", color=MUTED, fontsize=9)
+    axes.set_ylabel(f"{measure} per unit and day", color=MUTED, fontsize=9)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _finish(axes)
     return figure
 
 
 def plot_power(design: ExperimentDesign) -> Figure:
-    """Draw the power of a plan against its days of intake."""
+    """Plot the power of a design against its days of intake."""
     figure = Figure(figsize=(WIDTH_INCHES, 3.4), layout="constrained")
     axes = figure.subplots()
     days = np.arange(1, len(design.curve_power) + 1)
@@ -180,7 +182,7 @@ def plot_power(design: ExperimentDesign) -> Figure:
     axes.set_xlim(0, len(days))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
     axes.set_xlabel(
-        f"days of intake (each unit is then watched for {design.window_days})", color=MUTED, fontsize=9
+        f"days of intake (each unit is then observed for {design.window_days} days)", color=MUTED, fontsize=9
     )
     axes.set_ylabel(f"power for a lift of {design.lift:+.1%}", color=MUTED, fontsize=9)
     _finish(axes)
@@ -188,14 +190,16 @@ def plot_power(design: ExperimentDesign) -> Figure:
 
 
 def _finish(axes: Axes, *, percent_x: bool = False) -> None:
+    """Apply the common style to axes."""
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color("#cbd2d9")
     axes.tick_params(colors=INK, labelsize=9)
     if percent_x:
-        axes.xaxis.set_major_formatter(FuncFormatter(_percent))
+        axes.xaxis.set_major_formatter(FuncFormatter(_format_percent))
         axes.xaxis.set_major_locator(MaxNLocator(7))
 
 
-def _percent(value: float, _: object) -> str:
+def _format_percent(value: float, _: object) -> str:
+    """Format a tick in percent."""
     return f"{value:+.1%}".replace("+0.0%", "0").replace("-0.0%", "0").replace(".0%", "%")

@@ -1,4 +1,4 @@
-"""An analysis as one self-contained HTML page: no script, no request, plots as SVG inside."""
+"""Render an analysis as a self-contained HTML page without scripts or requests, with plots as inline SVG."""
 
 from __future__ import annotations
 
@@ -31,18 +31,23 @@ _STATE_CLASS = {"held": "yes", "breached": "no", "worse": "no", "open": "maybe"}
 
 
 def render_report(analysis: ExperimentAnalysis, drift_alarm_p: float) -> str:
-    """Write the page. `drift_alarm_p` is the p-value at which a change with time or weekday is pointed out."""
+    """Render the page.
+
+    Args:
+        analysis: the analysis.
+        drift_alarm_p: p-value below which a change over time or weekdays is pointed out.
+    """
     experiment = analysis.experiment
     body = "".join(
         [
-            _header(analysis),
-            _decision(analysis),
-            *(_primary(analysis, detail) for detail in analysis.primary),
-            _metrics(analysis),
-            _guardrails(analysis),
-            *(_who_and_when(analysis, detail, drift_alarm_p) for detail in analysis.primary),
-            _health(analysis),
-            _reading_aid(analysis),
+            _render_header(analysis),
+            _render_decision(analysis),
+            *(_render_primary(analysis, detail) for detail in analysis.primary),
+            _render_metrics(analysis),
+            _render_guardrails(analysis),
+            *(_render_heterogeneity(analysis, detail, drift_alarm_p) for detail in analysis.primary),
+            _render_health(analysis),
+            _render_reading_aid(analysis),
         ]
     )
     return (
@@ -53,43 +58,46 @@ def render_report(analysis: ExperimentAnalysis, drift_alarm_p: float) -> str:
     )
 
 
-def _header(analysis: ExperimentAnalysis) -> str:
+def _render_header(analysis: ExperimentAnalysis) -> str:
+    """Render the title, the verdict and the main figures."""
     experiment, decision = analysis.experiment, analysis.decision
     planned = (experiment.ends_at - experiment.starts_at).days
     primary = analysis.result(experiment.primary_metric, analysis.primary[0].variant)
     facts = [
         (f"{analysis.counts.units:,}", f"{experiment.unit} units exposed"),
-        (f"{primary.estimate.units:,}", "of them with a full window"),
+        (f"{primary.estimate.units:,}", "of them observed for the full window"),
         (f"{analysis.days_run} of {planned}", "days"),
         (f"{experiment.minimum_detectable_effect:.1%}", "minimum effect"),
         (f"{analysis.as_of:%Y-%m-%d %H:%M} UTC", "as of"),
     ]
-    shown = "".join(f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>" for value, name in facts)
-    named = f" {escape(decision.variant)}" if decision.verdict == "ship" and decision.variant else ""
+    figures = "".join(f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>" for value, name in facts)
+    variant = f" {escape(decision.variant)}" if decision.verdict == "ship" and decision.variant else ""
     return (
         f'<h1>{escape(experiment.id)}</h1><p class="muted">{escape(experiment.hypothesis)}</p>'
         f'<p><span class="verdict '
-        f'{decision.verdict.replace(" ", "-")}">{decision.verdict.capitalize()}{named}</span></p>'
-        f'<div class="facts">{shown}</div>'
+        f'{decision.verdict.replace(" ", "-")}">{decision.verdict.capitalize()}{variant}</span></p>'
+        f'<div class="facts">{figures}</div>'
     )
 
 
-def _decision(analysis: ExperimentAnalysis) -> str:
+def _render_decision(analysis: ExperimentAnalysis) -> str:
+    """Render the reasons, failed checks and the rule."""
     reasons = "".join(f"<li>{escape(format_sentence(reason))}</li>" for reason in analysis.decision.reasons)
     failed = [check for check in analysis.checks if not check.passed]
     warnings = "".join(
-        f'<li><span class="no">{escape(check.name.capitalize())}: not so.</span> '
+        f'<li><span class="no">{escape(check.name.capitalize())}: failed.</span> '
         f"{escape(format_sentence(check.detail))}</li>"
         for check in failed
     )
     return (
         f"<section><h2>Why</h2><ul>{reasons}{warnings}</ul>"
-        f'<p class="muted">The rule, stated before the start: '
+        f'<p class="muted">The rule that was stated before the start: '
         f"{escape(describe_decision_rule(analysis.experiment))}</p></section>"
     )
 
 
-def _primary(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -> str:
+def _render_primary(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -> str:
+    """Render the primary metric of a variant."""
     experiment = analysis.experiment
     result = analysis.result(experiment.primary_metric, detail.variant)
     better = 1 if result.higher_is_better else -1
@@ -102,18 +110,20 @@ def _primary(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -> str:
     decisive = "Decides: " + experiment.decision.inference.replace("_", " ")
     rows.append(
         ForestRow(
-            decisive, detail.reading.relative, _good(detail.reading, higher_is_better=result.higher_is_better)
+            decisive,
+            detail.inference.relative,
+            _is_good(detail.inference, higher_is_better=result.higher_is_better),
         )
     )
-    drawn = render_svg(plots.plot_forest(rows, target=better * experiment.minimum_detectable_effect))
-    path = plots.plot_trajectory(analysis, detail)
+    forest = render_svg(plots.plot_forest(rows, target=better * experiment.minimum_detectable_effect))
+    figure = plots.plot_trajectory(analysis, detail)
     metric = analysis.metrics[experiment.primary_metric]
     words = (
         f"{format_number(result.estimate.control)} in {escape(experiment.control)}, "
         f"{format_number(result.estimate.treatment)} in "
-        f"{escape(detail.variant)}: {format_percent(result.estimate.relative)}. The chance that "
+        f"{escape(detail.variant)}: {format_percent(result.estimate.relative)}. The probability that "
         f"{escape(detail.variant)} is better is "
-        f"{format_probability(result.bayesian.probability_better)}; history explains "
+        f"{format_probability(result.bayesian.probability_better)}; the units' history explains "
         f"{result.explained:.0%} of the variance."
     )
     looks = ""
@@ -131,22 +141,25 @@ def _primary(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -> str:
         looks = "<h3>Planned looks</h3>" + render_table(
             ("Look", "Information", "z", "Critical value", "Crossed"), lines, numeric=4
         )
-    over_time = f"<h3>Over the cohorts</h3>{render_svg(path)}" if path else ""
+    over_time = f"<h3>Over the cohorts</h3>{render_svg(figure)}" if figure else ""
     return (
         f"<section><h2>{escape(format_title(experiment.primary_metric))}: {escape(detail.variant)}</h2>"
-        f'<p class="muted">{escape(metric.description)}</p><p>{words}</p>{drawn}{over_time}{looks}</section>'
+        f'<p class="muted">{escape(metric.description)}</p><p>{words}</p>{forest}{over_time}{looks}</section>'
     )
 
 
-def _metrics(analysis: ExperimentAnalysis) -> str:
+def _render_metrics(analysis: ExperimentAnalysis) -> str:
+    """Render all metrics of all variants."""
     sections = []
     for detail in analysis.primary:
         results = [result for result in analysis.results if result.variant == detail.variant]
         rows = [
-            ForestRow(format_title(r.metric), _shown(analysis, r).relative, _good_result(analysis, r))
+            ForestRow(
+                format_title(r.metric), _deciding_inference(analysis, r).relative, _is_good_result(analysis, r)
+            )
             for r in results
         ]
-        body = "".join(_metric_row(analysis, result) for result in results)
+        body = "".join(_render_metric_row(analysis, result) for result in results)
         head = "".join(
             f"<th{' class=number' if i else ''}>{escape(name)}</th>"
             for i, name in enumerate(
@@ -170,9 +183,10 @@ def _metrics(analysis: ExperimentAnalysis) -> str:
     return f"<section><h2>All metrics</h2>{''.join(sections)}</section>"
 
 
-def _metric_row(analysis: ExperimentAnalysis, result: MetricResult) -> str:
-    interval = _shown(analysis, result).relative
-    css = {True: "yes", False: "no", None: ""}[_good_result(analysis, result)]
+def _render_metric_row(analysis: ExperimentAnalysis, result: MetricResult) -> str:
+    """Render the row of a metric."""
+    interval = _deciding_inference(analysis, result).relative
+    css = {True: "yes", False: "no", None: ""}[_is_good_result(analysis, result)]
     capped = (
         f" ≤ {format_number(result.winsorized_at)}"
         if result.winsorized_at and isfinite(result.winsorized_at)
@@ -195,7 +209,8 @@ def _metric_row(analysis: ExperimentAnalysis, result: MetricResult) -> str:
     )
 
 
-def _guardrails(analysis: ExperimentAnalysis) -> str:
+def _render_guardrails(analysis: ExperimentAnalysis) -> str:
+    """Render the guardrails."""
     if not analysis.guardrails:
         return ""
     lines = "".join(
@@ -206,91 +221,99 @@ def _guardrails(analysis: ExperimentAnalysis) -> str:
         for v in analysis.guardrails
     )
     return (
-        '<section><h2>Guardrails</h2><p class="muted">Always-valid bounds of the change for the worse: held '
-        "when it stays "
-        "below the margin for certain, breached when it is beyond for certain.</p>"
+        '<section><h2>Guardrails</h2><p class="muted">Always-valid bounds of the change for the worse. A guardrail'
+        " is held if the change certainly stays below the margin, and breached if it is certainly beyond.</p>"
         '<div class="scroll"><table><thead><tr><th>Metric</th><th>Variant</th><th class="number">Margin</th>'
-        f'<th class="number">Worse '
-        f"by</th><th>Verdict</th></tr></thead><tbody>{lines}</tbody></table></div></section>"
+        '<th class="number">Worse by</th><th>Verdict</th></tr></thead>'
+        f"<tbody>{lines}</tbody></table></div></section>"
     )
 
 
-def _who_and_when(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail, drift_alarm_p: float) -> str:
+def _render_heterogeneity(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail, drift_alarm_p: float) -> str:
+    """Render effects by segment, weekday and day since the exposure."""
     parts = []
-    for found, heading, what in (
+    for heterogeneity, heading, groups in (
         (detail.segments, "By segment", "segments"),
         (detail.weekdays, "By weekday of the first exposure", "weekdays"),
     ):
-        figure = plots.plot_groups(found)
+        figure = plots.plot_groups(heterogeneity)
         if figure is not None:
-            parts.append(f"<h3>{heading}</h3><p>{_differs(found, what, drift_alarm_p)}</p>{render_svg(figure)}")
-    fresh = detail.novelty
-    if fresh is not None and not isnan(fresh.p_value):
+            difference = _describe_difference(heterogeneity, groups, drift_alarm_p)
+            parts.append(f"<h3>{heading}</h3><p>{difference}</p>{render_svg(figure)}")
+    novelty = detail.novelty
+    if novelty is not None and not isnan(novelty.p_value):
         measure = analysis.metrics[analysis.experiment.primary_metric].measures[0]
         change = (
-            "changes with time: look for novelty or learning"
-            if fresh.p_value < drift_alarm_p
-            else "shows no change with time"
+            "changes over time, which suggests novelty or learning"
+            if novelty.p_value < drift_alarm_p
+            else "shows no change over time"
         )
         parts.append(
             f"<h3>Novelty</h3><p>The effect on {escape(format_title(measure).lower())} {change} "
-            f"({format_number(fresh.early)} a day in the first half "
-            f"of the window, {format_number(fresh.late)} in the second, {format_p_equation(fresh.p_value)}).</p>"
-            + render_svg(plots.plot_novelty(fresh, format_title(measure).lower()))
+            f"({format_number(novelty.early)} per day in the first half "
+            f"of the window, {format_number(novelty.late)} in the second, "
+            f"{format_p_equation(novelty.p_value)}).</p>"
+            + render_svg(plots.plot_novelty(novelty, format_title(measure).lower()))
         )
     if not parts:
         return ""
-    return f"<section><h2>For whom and when: {escape(detail.variant)}</h2>{''.join(parts)}</section>"
+    heading = f"Differences between groups and over time: {escape(detail.variant)}"
+    return f"<section><h2>{heading}</h2>{''.join(parts)}</section>"
 
 
-def _differs(found: Heterogeneity, what: str, alarm_p: float) -> str:
+def _describe_difference(heterogeneity: Heterogeneity, groups: str, alarm_p: float) -> str:
+    """State whether the effect differs between groups."""
     verdict = (
-        f"The effect differs between {what}"
-        if found.p_value < alarm_p
-        else f"No sign that the effect differs between {what}"
+        f"The effect differs between {groups}"
+        if heterogeneity.p_value < alarm_p
+        else f"There is no sign that the effect differs between {groups}"
     )
-    return f"{verdict} ({format_p_equation(found.p_value)})."
+    return f"{verdict} ({format_p_equation(heterogeneity.p_value)})."
 
 
-def _health(analysis: ExperimentAnalysis) -> str:
+def _render_health(analysis: ExperimentAnalysis) -> str:
+    """Render the health checks."""
     lines = "".join(
         f'<tr><td>{escape(check.name.capitalize())}</td><td class="{"yes" if check.passed else "no"}">'
         f"{'yes' if check.passed else 'no'}</td><td>{escape(check.detail)}</td></tr>"
         for check in analysis.checks
     )
     return (
-        '<section><h2>Can the data be trusted?</h2><div class="scroll"><table><tbody>'
+        '<section><h2>Are the data reliable?</h2><div class="scroll"><table><tbody>'
         + lines
         + "</tbody></table></div></section>"
     )
 
 
-def _reading_aid(analysis: ExperimentAnalysis) -> str:
+def _render_reading_aid(analysis: ExperimentAnalysis) -> str:
+    """Render the explanation of the page."""
     level = f"{1 - analysis.experiment.decision.alpha:.0%}"
     return (
-        f'<section><h2>How to read this</h2><p class="muted">Intervals have level {level}. A single-look '
-        f"interval holds if the "
-        "report is read once; the always-valid one holds however often it is read. Adjusted means: the part of "
-        "a metric that "
-        "the unit's own history explains is taken out (CUPED), and segments are weighted alike in all variants. "
-        "p-values are "
-        "corrected for the number of metrics and variants. Only units that were watched for a metric's whole "
-        "window count. "
-        "Segment effects drawn to the mean are the ones to act on: the extremes among measured ones are mostly "
-        "chance.</p></section>"
+        f'<section><h2>How to read this report</h2><p class="muted">Intervals have level {level}. A single-look '
+        "interval is valid if the report is read once; an always-valid interval is valid however often it is "
+        "read. Adjusted effects exclude the part of a metric that the unit's own history explains (CUPED), and "
+        "weight segments equally in all variants. The p-values are corrected for the number of metrics and "
+        "variants. Only units that were observed for a metric's whole window count. Act on the segment effects "
+        "that are shrunk to the mean: the extremes of the measured effects are mostly chance.</p></section>"
     )
 
 
-def _shown(analysis: ExperimentAnalysis, result: MetricResult) -> InferenceResult:
+def _deciding_inference(analysis: ExperimentAnalysis, result: MetricResult) -> InferenceResult:
+    """Return the inference that the page shows for a metric."""
     return result.always_valid if analysis.experiment.decision.inference == "always_valid" else result.single_look
 
 
-def _good(reading: InferenceResult, *, higher_is_better: bool) -> bool | None:
-    if reading.absolute.low > 0:
+def _is_good(inference: InferenceResult, *, higher_is_better: bool) -> bool | None:
+    """Return whether a change is good, or None if it is not certain."""
+    if inference.absolute.low > 0:
         return higher_is_better
-    return not higher_is_better if reading.absolute.high < 0 else None
+    return not higher_is_better if inference.absolute.high < 0 else None
 
 
-def _good_result(analysis: ExperimentAnalysis, result: MetricResult) -> bool | None:
-    """Colour a metric only if it changed after correction and its own interval says so too."""
-    return _good(_shown(analysis, result), higher_is_better=result.higher_is_better) if result.changed else None
+def _is_good_result(analysis: ExperimentAnalysis, result: MetricResult) -> bool | None:
+    """Return whether a metric certainly changed for the better; None without a significant change."""
+    return (
+        _is_good(_deciding_inference(analysis, result), higher_is_better=result.higher_is_better)
+        if result.changed
+        else None
+    )

@@ -1,4 +1,4 @@
-"""An analysis as one table: a row for each metric and variant."""
+"""Summarize an analysis as a table with a row for each metric and variant."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ml.experiments.analysis.analysis import ExperimentAnalysis
 
 
 def summarize_analysis(analysis: ExperimentAnalysis) -> pa.Table:
-    """Effects with the intervals of the inference that decides; relative ones as fractions."""
+    """Return effects with the intervals of the deciding inference; relative effects are fractions."""
     always = analysis.experiment.decision.inference == "always_valid"
     rows = []
     for result in analysis.results:

@@ -1,4 +1,4 @@
-"""A small site with a randomised experiment whose truth is known, and the settings of the section."""
+"""A small site with a randomized experiment whose truth is known, and the settings of experiments."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _simulate(
     intake_days: int = 28,
     split: float = 0.5,
 ) -> Site:
-    """Users of three segments with a click rate of their own; the treatment scales their clicks after the
+    """Simulate users of three segments with different click rates; the treatment scales their clicks after the
     exposure.
     """
     rng = np.random.default_rng(seed)

@@ -1,6 +1,6 @@
-"""Writes gbstats_oracle.json: what GrowthBook's engine says of a few experiments, with the inputs.
+"""Write gbstats_oracle.json: results of GrowthBook's engine for a few experiments, with the inputs.
 
-gbstats wants pandas 1.x, so it has an environment of its own:
+gbstats needs pandas 1.x, so it has a separate environment:
 
     python -m venv /tmp/gbstats && /tmp/gbstats/bin/pip install gbstats==0.8.0
     /tmp/gbstats/bin/python tests/ml/experiments/gbstats_oracle.py [hillstrom.csv.gz]
@@ -26,7 +26,7 @@ PRIOR_SD = 0.1
 
 
 def columns_of(kind, n, effect, rng):
-    """Per-unit columns of an arm: numerator, and a denominator or covariate."""
+    """Simulate the per-unit columns of an arm: numerator, and a denominator or covariate."""
     if kind == "ratio":
         denominator = rng.poisson(3.0, n) + 1.0
         return {
@@ -74,7 +74,7 @@ def sums_of(columns):
 
 
 def verdicts(control, treatment):
-    found = {}
+    results = {}
     for scale in ("absolute", "relative"):
         welch = TwoSidedTTest(statistic(control), statistic(treatment), FrequentistConfig(difference_type=scale))
         sequential = SequentialTwoSidedTTest(
@@ -84,19 +84,23 @@ def verdicts(control, treatment):
         )
         for name, test in (("welch", welch), ("sequential", sequential)):
             result = test.compute_result()
-            found[f"{name}_{scale}"] = {"value": result.expected, "interval": list(result.ci), "p": result.p_value}
+            results[f"{name}_{scale}"] = {
+                "value": result.expected,
+                "interval": list(result.ci),
+                "p": result.p_value,
+            }
     bayes = EffectBayesianABTest(
         statistic(control),
         statistic(treatment),
         EffectBayesianConfig(prior_effect=GaussianPrior(0, PRIOR_SD**2, True)),
     ).compute_result()
-    found["bayesian_relative"] = {
+    results["bayesian_relative"] = {
         "value": bayes.expected,
         "interval": list(bayes.ci),
         "probability_better": bayes.chance_to_win,
         "loss": bayes.risk[1],
     }
-    return found
+    return results
 
 
 def main(hillstrom):

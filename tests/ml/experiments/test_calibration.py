@@ -1,4 +1,4 @@
-"""The promises of the statistics at a small scale; tests/benchmarks/experiment_calibration.py has the full one."""
+"""Statistical guarantees at a small scale; tests/benchmarks/experiment_calibration.py checks them in full."""
 
 from datetime import timedelta
 
@@ -34,13 +34,13 @@ def population(define, simulate):
 
 
 @pytest.mark.parametrize("metric", ["clicks_per_user", "page_views_per_session"])
-def test_5_of_100_a_a_tests_find_something(population, metric):
+def test_5_of_100_a_a_tests_are_significant(population, metric):
     units, values, _ = population
     hits = 0
     for run in range(400):
         arm = (bucket_units(units.ids, f"aa-{run}") >= 0.5).astype(np.int64)
-        found = estimate_effect(accumulate_moments(values[metric].columns, arm, (2, 1, 1)), 1)
-        hits += infer_single_look(found, 0.05).p_value < 0.05
+        estimate = estimate_effect(accumulate_moments(values[metric].columns, arm, (2, 1, 1)), 1)
+        hits += infer_single_look(estimate, 0.05).p_value < 0.05
     # Three standard errors of 400 draws at 5 %.
     assert hits / 400 == pytest.approx(0.05, abs=0.033)
 

@@ -1,4 +1,4 @@
-"""GrowthBook's engine as an oracle; gbstats_oracle.py made its answers in an environment of its own."""
+"""Results equal those of GrowthBook's engine, which gbstats_oracle.py computed in a separate environment."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from ml.experiments.analysis.inference import infer_always_valid, infer_bayesian
 from ml.experiments.analysis.moments import Moments
 
 ORACLE = json.loads(Path(__file__).with_name("gbstats_oracle.json").read_text())
-# With CUPED gbstats takes relative effects of the unadjusted mean of the control, we of the adjusted one.
+# With CUPED, gbstats relates effects to the unadjusted mean of the control, Tessera to the adjusted mean.
 PLAIN = pytest.mark.parametrize(
     "case",
     [case for case in ORACLE["cases"] if "covariate" not in case["control"]["sum"]],
@@ -36,39 +36,39 @@ def moments_of(case):
 
 @CASES
 def test_welchs_interval_is_the_same(case):
-    found = run_welch_test(moments_of(case), 1, 0.05, cuped=True)
+    result = run_welch_test(moments_of(case), 1, 0.05, cuped=True)
     expected = case["gbstats"]["welch_absolute"]
-    assert found.effect_size == pytest.approx(expected["value"], rel=1e-9)
-    assert [found.effect_size_ci_lower, found.effect_size_ci_upper] == pytest.approx(
+    assert result.effect_size == pytest.approx(expected["value"], rel=1e-9)
+    assert [result.effect_size_ci_lower, result.effect_size_ci_upper] == pytest.approx(
         expected["interval"], rel=1e-9
     )
-    assert found.pvalue == pytest.approx(expected["p"], rel=1e-7, abs=1e-12)
+    assert result.pvalue == pytest.approx(expected["p"], rel=1e-7, abs=1e-12)
 
 
 @CASES
 def test_the_always_valid_interval_is_the_same(case):
-    found = infer_always_valid(
+    result = infer_always_valid(
         estimate_effect(moments_of(case), 1), 0.05, ORACLE["planned_units"], burn_in_units=10
     )
     expected = case["gbstats"]["sequential_absolute"]
-    assert [found.absolute.low, found.absolute.high] == pytest.approx(expected["interval"], rel=1e-9)
-    assert found.p_value == pytest.approx(expected["p"], rel=1e-6, abs=1e-12)
+    assert [result.absolute.low, result.absolute.high] == pytest.approx(expected["interval"], rel=1e-9)
+    assert result.p_value == pytest.approx(expected["p"], rel=1e-6, abs=1e-12)
 
 
 @PLAIN
 def test_the_always_valid_relative_interval_is_the_same(case):
-    found = infer_always_valid(
+    result = infer_always_valid(
         estimate_effect(moments_of(case), 1), 0.05, ORACLE["planned_units"], burn_in_units=10
     )
     expected = case["gbstats"]["sequential_relative"]
-    assert [found.relative.low, found.relative.high] == pytest.approx(expected["interval"], rel=1e-9)
+    assert [result.relative.low, result.relative.high] == pytest.approx(expected["interval"], rel=1e-9)
 
 
 @PLAIN
-def test_the_bayesian_reading_is_the_same(case):
-    found = infer_bayesian(estimate_effect(moments_of(case), 1), 0.05, ORACLE["prior_sd"], higher_is_better=True)
+def test_the_bayesian_result_is_the_same(case):
+    result = infer_bayesian(estimate_effect(moments_of(case), 1), 0.05, ORACLE["prior_sd"], higher_is_better=True)
     expected = case["gbstats"]["bayesian_relative"]
-    assert found.relative.value == pytest.approx(expected["value"], rel=1e-9)
-    assert [found.relative.low, found.relative.high] == pytest.approx(expected["interval"], rel=1e-9)
-    assert found.probability_better == pytest.approx(expected["probability_better"], rel=1e-9)
-    assert found.expected_loss == pytest.approx(expected["loss"], rel=1e-6, abs=1e-12)
+    assert result.relative.value == pytest.approx(expected["value"], rel=1e-9)
+    assert [result.relative.low, result.relative.high] == pytest.approx(expected["interval"], rel=1e-9)
+    assert result.probability_better == pytest.approx(expected["probability_better"], rel=1e-9)
+    assert result.expected_loss == pytest.approx(expected["loss"], rel=1e-6, abs=1e-12)

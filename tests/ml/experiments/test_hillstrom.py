@@ -1,4 +1,4 @@
-"""A real randomised e-mail test, against formulas written out here and statsmodels."""
+"""A real randomized e-mail test, compared with formulas written out here and with statsmodels."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +28,7 @@ def table():
 
 
 @pytest.fixture(scope="module")
-def found(table, settings):
+def analysis(table, settings):
     ids = table.index.astype(str)
     exposures = pa.table(
         {
@@ -57,40 +57,40 @@ def found(table, settings):
         "conversion": ProportionMetric(kind="proportion", measure="purchases", **common),
         "spend": MeanMetric(kind="mean", measure="revenue", **common),
     }
-    experiments = ExperimentDefinitions(metrics=metrics, experiments={"hillstrom": experiment})
-    return analyse_experiment(experiments, "hillstrom", exposures, outcomes, START + timedelta(days=40), settings)
+    definitions = ExperimentDefinitions(metrics=metrics, experiments={"hillstrom": experiment})
+    return analyse_experiment(definitions, "hillstrom", exposures, outcomes, START + timedelta(days=40), settings)
 
 
 @pytest.mark.parametrize("metric", COLUMNS)
 @pytest.mark.parametrize("arm", ARMS[1:])
-def test_effects_and_intervals_equal_an_independent_computation(found, table, metric, arm):
+def test_effects_and_intervals_equal_an_independent_computation(analysis, table, metric, arm):
     control, treatment = (table.loc[table["segment"] == name, metric].to_numpy(float) for name in (ARMS[0], arm))
     effect = treatment.mean() - control.mean()
     parts = [values.var(ddof=1) / len(values) for values in (control, treatment)]
-    freedom = sum(parts) ** 2 / sum(p**2 / (len(v) - 1) for p, v in zip(parts, (control, treatment), strict=True))
-    width = student.ppf(0.975, freedom) * np.sqrt(sum(parts))
-    reading = found.result(metric, arm).plain
-    assert reading.absolute.value == pytest.approx(effect, abs=1e-9)
-    assert [reading.absolute.low, reading.absolute.high] == pytest.approx(
+    degrees = sum(parts) ** 2 / sum(p**2 / (len(v) - 1) for p, v in zip(parts, (control, treatment), strict=True))
+    width = student.ppf(0.975, degrees) * np.sqrt(sum(parts))
+    inference = analysis.result(metric, arm).plain
+    assert inference.absolute.value == pytest.approx(effect, abs=1e-9)
+    assert [inference.absolute.low, inference.absolute.high] == pytest.approx(
         [effect - width, effect + width], abs=1e-9
     )
-    assert reading.relative.value == pytest.approx(treatment.mean() / control.mean() - 1, abs=1e-9)
+    assert inference.relative.value == pytest.approx(treatment.mean() / control.mean() - 1, abs=1e-9)
     test = CompareMeans(DescrStatsW(treatment), DescrStatsW(control))
-    assert reading.p_value == pytest.approx(test.ttest_ind(usevar="unequal")[1], abs=1e-9)
+    assert inference.p_value == pytest.approx(test.ttest_ind(usevar="unequal")[1], abs=1e-9)
 
 
-def test_the_visit_rates_are_the_published_ones(found):
+def test_the_visit_rates_are_the_published_ones(analysis):
     rates = [
-        found.result("visit", ARMS[1]).estimate.control,
-        *(found.result("visit", a).estimate.treatment for a in ARMS[1:]),
+        analysis.result("visit", ARMS[1]).estimate.control,
+        *(analysis.result("visit", a).estimate.treatment for a in ARMS[1:]),
     ]
     assert rates == pytest.approx([0.10617, 0.18276, 0.15140], abs=5e-6)
 
 
-def test_the_arms_were_split_as_planned(found):
-    assert found.ratio.observed == (21_306, 21_307, 21_387)
-    assert not found.ratio.alarm
+def test_the_arms_were_split_as_planned(analysis):
+    assert analysis.ratio.observed == (21_306, 21_307, 21_387)
+    assert not analysis.ratio.alarm
 
 
-def test_the_better_mail_is_shipped(found):
-    assert (found.decision.verdict, found.decision.variant) == ("ship", "Mens E-Mail")
+def test_the_better_mail_is_shipped(analysis):
+    assert (analysis.decision.verdict, analysis.decision.variant) == ("ship", "Mens E-Mail")

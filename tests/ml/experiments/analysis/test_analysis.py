@@ -21,33 +21,33 @@ def end(define):
 
 
 @pytest.fixture(scope="module")
-def found(define, lifted, end, settings):
+def analysis(define, lifted, end, settings):
     return analyse_experiment(define(), "ranker", lifted.exposures, lifted.outcomes, end, settings)
 
 
-def test_a_planted_lift_is_found_and_shipped(found):
-    reading = found.result("clicks_per_user", "challenger").always_valid
-    assert reading.relative.low < 0.10 < reading.relative.high
-    assert found.decision.verdict == "ship"
-    assert found.complete
+def test_a_planted_lift_is_detected_and_shipped(analysis):
+    inference = analysis.result("clicks_per_user", "challenger").always_valid
+    assert inference.relative.low < 0.10 < inference.relative.high
+    assert analysis.decision.verdict == "ship"
+    assert analysis.complete
 
 
-def test_history_and_segments_narrow_the_interval(found):
-    result = found.result("clicks_per_user", "challenger")
+def test_history_and_segments_narrow_the_interval(analysis):
+    result = analysis.result("clicks_per_user", "challenger")
     plain = result.plain.absolute.high - result.plain.absolute.low
     adjusted = result.single_look.absolute.high - result.single_look.absolute.low
     assert result.explained > 0.5
     assert adjusted == pytest.approx(plain * np.sqrt(1 - result.explained), rel=0.05)
 
 
-def test_the_plain_reading_is_welchs_test_on_the_units_sums(found, lifted):
+def test_the_plain_result_is_welchs_test_on_the_units_sums(analysis, lifted):
     outcomes = lifted.outcomes.to_pandas()
     week = outcomes[outcomes["day"].between(0, 6)].groupby("user_id")["clicks"].sum()
     exposures = lifted.exposures.to_pandas().set_index("user_id")
     clicks = week.reindex(exposures.index, fill_value=0)
     arms = [clicks[exposures["variant"] == name] for name in ("challenger", "control")]
     expected = ttest_ind(*arms, equal_var=False)
-    plain = found.result("clicks_per_user", "challenger").plain
+    plain = analysis.result("clicks_per_user", "challenger").plain
     assert plain.p_value == pytest.approx(expected.pvalue, rel=1e-9)
     assert plain.absolute.value == pytest.approx(arms[0].mean() - arms[1].mean(), rel=1e-12)
 
@@ -55,17 +55,19 @@ def test_the_plain_reading_is_welchs_test_on_the_units_sums(found, lifted):
 def test_only_units_with_a_whole_window_count(define, lifted, settings):
     experiment = define().get("ranker")
     as_of = experiment.starts_at + timedelta(days=10)
-    found = analyse_experiment(define(), "ranker", lifted.exposures, lifted.outcomes, as_of, settings)
+    analysis = analyse_experiment(define(), "ranker", lifted.exposures, lifted.outcomes, as_of, settings)
     exposed = lifted.exposures["first_exposed_at"].to_pandas()
-    result = found.result("clicks_per_user", "challenger")
+    result = analysis.result("clicks_per_user", "challenger")
     assert result.estimate.units == int((exposed <= as_of - timedelta(days=7)).sum())
-    assert (found.days_run, found.complete) == (10, False)
+    assert (analysis.days_run, analysis.complete) == (10, False)
 
 
 def test_an_early_look_does_not_move_when_more_days_come(define, lifted, settings, end):
     experiment = define().get("ranker")
     early, late = (
-        analyse_experiment(define(), "ranker", lifted.exposures, lifted.outcomes, at, settings).primary[0].path
+        analyse_experiment(define(), "ranker", lifted.exposures, lifted.outcomes, at, settings)
+        .primary[0]
+        .trajectory
         for at in (experiment.starts_at + timedelta(days=14), end)
     )
     assert len(early) == 7
@@ -74,22 +76,22 @@ def test_an_early_look_does_not_move_when_more_days_come(define, lifted, setting
 
 def test_a_wrong_sample_ratio_makes_every_effect_unusable(define, simulate, settings, end):
     site = simulate(6000, lift=0.3, split=0.55)
-    found = analyse_experiment(define(), "ranker", site.exposures, site.outcomes, end, settings)
-    assert found.ratio.alarm
-    assert found.decision.verdict == "stop"
-    assert "sample ratio" in found.decision.reasons[0]
+    analysis = analyse_experiment(define(), "ranker", site.exposures, site.outcomes, end, settings)
+    assert analysis.ratio.alarm
+    assert analysis.decision.verdict == "stop"
+    assert "sample ratio" in analysis.decision.reasons[0]
 
 
 def test_harm_beyond_a_guardrails_margin_stops_the_experiment(define, simulate, settings, end):
     site = simulate(6000, lift=-0.3)
-    experiments = define(primary_metric="conversion", guardrails=({"metric": "clicks_per_user", "margin": 0.05},))
-    found = analyse_experiment(experiments, "ranker", site.exposures, site.outcomes, end, settings)
-    assert [verdict.state for verdict in found.guardrails] == ["breached"]
-    assert found.decision.verdict == "stop"
-    assert "clicks_per_user of challenger is worse" in found.decision.reasons[0]
+    definitions = define(primary_metric="conversion", guardrails=({"metric": "clicks_per_user", "margin": 0.05},))
+    analysis = analyse_experiment(definitions, "ranker", site.exposures, site.outcomes, end, settings)
+    assert [verdict.state for verdict in analysis.guardrails] == ["breached"]
+    assert analysis.decision.verdict == "stop"
+    assert "clicks_per_user of challenger is worse" in analysis.decision.reasons[0]
 
 
-def test_a_different_lift_in_each_segment_is_seen(define, simulate, settings, end):
+def test_a_different_lift_in_each_segment_is_detected(define, simulate, settings, end):
     site = simulate(12_000, seed=2, lifts={"fans": 0.4, "regulars": 0.0, "guests": 0.0})
     detail = analyse_experiment(define(), "ranker", site.exposures, site.outcomes, end, settings).primary[0]
     assert detail.segments.p_value < 0.001
@@ -100,7 +102,7 @@ def test_a_different_lift_in_each_segment_is_seen(define, simulate, settings, en
     assert len(detail.weekdays.groups) == 7
 
 
-def test_a_fading_effect_is_seen_as_novelty(define, lifted, settings, end):
+def test_a_fading_effect_is_detected_as_novelty(define, lifted, settings, end):
     treated = set(lifted.exposures.to_pandas().query("variant == 'challenger'")["user_id"])
     outcomes = lifted.outcomes.to_pandas()
     early = outcomes["user_id"].isin(treated) & outcomes["day"].between(0, 2)
@@ -120,60 +122,66 @@ def test_several_treatments_share_the_level(define, simulate, settings, end):
     rng = np.random.default_rng(0)
     three = site.exposures.set_column(2, "variant", pa.array(rng.choice(["control", "a", "b"], 9000)))
     variants = {"control": {"share": 1 / 3}, "a": {"share": 1 / 3}, "b": {"share": 1 / 3}}
-    found = analyse_experiment(define(variants=variants), "ranker", three, site.outcomes, end, settings)
-    one = define(variants={"control": {"share": 0.5}, "a": {"share": 0.5}})
-    alone = analyse_experiment(one, "ranker", three, site.outcomes, end, settings)
-    assert [detail.variant for detail in found.primary] == ["a", "b"]
-    widths = [d.reading.absolute.high - d.reading.absolute.low for d in (found.primary[0], alone.primary[0])]
+    analysis = analyse_experiment(define(variants=variants), "ranker", three, site.outcomes, end, settings)
+    single = define(variants={"control": {"share": 0.5}, "a": {"share": 0.5}})
+    alone = analyse_experiment(single, "ranker", three, site.outcomes, end, settings)
+    assert [detail.variant for detail in analysis.primary] == ["a", "b"]
+    widths = [
+        d.inference.absolute.high - d.inference.absolute.low for d in (analysis.primary[0], alone.primary[0])
+    ]
     assert widths[0] > widths[1]
-    p_values = [found.result("clicks_per_user", name).always_valid.p_value for name in ("a", "b")]
-    assert found.result("clicks_per_user", "a").corrected_p == pytest.approx(
+    p_values = [analysis.result("clicks_per_user", name).always_valid.p_value for name in ("a", "b")]
+    assert analysis.result("clicks_per_user", "a").corrected_p == pytest.approx(
         min(1.0, 2 * p_values[0] if p_values[0] <= p_values[1] else max(2 * p_values[1], p_values[0]))
     )
 
 
 def test_group_sequential_looks_are_taken_when_their_units_are_there(define, lifted, settings, end):
     rule = {"inference": "group_sequential", "planned_units": 8000, "looks": 4}
-    found = analyse_experiment(define(decision=rule), "ranker", lifted.exposures, lifted.outcomes, end, settings)
-    looks = found.primary[0].looks
+    analysis = analyse_experiment(
+        define(decision=rule), "ranker", lifted.exposures, lifted.outcomes, end, settings
+    )
+    looks = analysis.primary[0].looks
     assert [look.information for look in looks] == pytest.approx([0.25, 0.5, 0.75, 1.0], abs=0.05)
     assert looks[0].boundary > looks[-1].boundary > 1.96
-    assert found.decision.verdict == "ship"
+    assert analysis.decision.verdict == "ship"
 
 
 def test_a_single_look_test_waits_for_its_end(define, lifted, settings, end):
-    experiments = define(decision={"inference": "fixed"})
+    definitions = define(decision={"inference": "fixed"})
     early = analyse_experiment(
-        experiments, "ranker", lifted.exposures, lifted.outcomes, define().get("ranker").ends_at, settings
+        definitions, "ranker", lifted.exposures, lifted.outcomes, define().get("ranker").ends_at, settings
     )
     assert (early.decision.verdict, early.decision.reasons[-1]) == (
         "go on",
-        "a single-look test is read once, at its end",
+        "a single-look test is evaluated once, at its end",
     )
-    late = analyse_experiment(experiments, "ranker", lifted.exposures, lifted.outcomes, end, settings)
+    late = analyse_experiment(definitions, "ranker", lifted.exposures, lifted.outcomes, end, settings)
     assert late.decision.verdict == "ship"
 
 
 def test_a_quantile_can_be_the_primary_metric(define, simulate, settings, end):
     site = simulate(3000)
-    found = analyse_experiment(
+    analysis = analyse_experiment(
         define(primary_metric="median_engaged_seconds"), "ranker", site.exposures, site.outcomes, end, settings
     )
-    assert isfinite(found.primary[0].reading.absolute.low)
-    assert found.decision.verdict in ("go on", "stop")
+    assert isfinite(analysis.primary[0].inference.absolute.low)
+    assert analysis.decision.verdict in ("go on", "stop")
 
 
 def test_an_experiment_without_units_goes_on(define, simulate, settings):
     site = simulate(100)
     as_of = define().get("ranker").starts_at
-    found = analyse_experiment(
+    analysis = analyse_experiment(
         define(), "ranker", site.exposures.slice(0, 0), site.outcomes.slice(0, 0), as_of, settings
     )
-    assert found.decision.verdict == "go on"
-    assert found.counts.units == 0
+    assert analysis.decision.verdict == "go on"
+    assert analysis.counts.units == 0
 
 
-def test_the_summary_has_a_row_for_each_metric_and_variant(found):
-    table = summarize_analysis(found)
-    assert table["metric"].to_pylist() == list(found.metrics)
-    assert table["relative_effect"][0].as_py() == found.result("clicks_per_user", "challenger").estimate.relative
+def test_the_summary_has_a_row_for_each_metric_and_variant(analysis):
+    table = summarize_analysis(analysis)
+    assert table["metric"].to_pylist() == list(analysis.metrics)
+    assert (
+        table["relative_effect"][0].as_py() == analysis.result("clicks_per_user", "challenger").estimate.relative
+    )

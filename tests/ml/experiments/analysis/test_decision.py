@@ -10,18 +10,18 @@ from ml.experiments.analysis.inference import EffectInterval, InferenceResult
 from ml.experiments.definition.definition import GuardrailMetric
 
 
-def reading(low, high):
+def inference(low, high):
     value = (low + high) / 2
     return InferenceResult(EffectInterval(10 * value, 10 * low, 10 * high), EffectInterval(value, low, high), 0.01)
 
 
 def evidence(low, high, *, higher=True):
-    return PrimaryEvidence("challenger", reading(low, high), higher)
+    return PrimaryEvidence("challenger", inference(low, high), higher)
 
 
 def verdict(define, *bounds, higher=True, days=20, complete=False, guardrails=(), alarm=False, **changes):
     experiment = define(**changes).get("ranker")
-    found = apply_decision_rule(
+    decision = apply_decision_rule(
         experiment,
         [evidence(*bounds, higher=higher)],
         guardrails,
@@ -29,7 +29,7 @@ def verdict(define, *bounds, higher=True, days=20, complete=False, guardrails=()
         days_run=days,
         complete=complete,
     )
-    return found.verdict
+    return decision.verdict
 
 
 @pytest.mark.parametrize(
@@ -37,12 +37,12 @@ def verdict(define, *bounds, higher=True, days=20, complete=False, guardrails=()
     [(-0.02, 0.03, "held"), (-0.08, -0.06, "breached"), (-0.09, 0.02, "open"), (-0.09, -0.01, "worse")],
 )
 def test_a_guardrail_is_judged_by_the_bounds_of_the_harm(low, high, state):
-    found = judge_guardrail(
-        GuardrailMetric(metric="m", margin=0.05), "challenger", reading(low, high), higher_is_better=True
+    judged = judge_guardrail(
+        GuardrailMetric(metric="m", margin=0.05), "challenger", inference(low, high), higher_is_better=True
     )
-    assert found.state == state
+    assert judged.state == state
     mirrored = judge_guardrail(
-        GuardrailMetric(metric="m", margin=0.05), "challenger", reading(-high, -low), higher_is_better=False
+        GuardrailMetric(metric="m", margin=0.05), "challenger", inference(-high, -low), higher_is_better=False
     )
     assert mirrored.state == state
 
@@ -53,7 +53,7 @@ def test_the_rule_decides(define):
     assert verdict(define, -0.01, 0.05) == "go on"
     assert verdict(define, -0.01, 0.05, complete=True) == "stop"
     assert verdict(define, -0.05, -0.01) == "stop"
-    # The minimum detectable effect is 3 %: nothing worth having is left.
+    # The minimum detectable effect is 3 %, so no relevant gain remains.
     assert verdict(define, -0.01, 0.02) == "stop"
     assert verdict(define, 0.01, 0.05, alarm=True) == "stop"
 
@@ -67,7 +67,7 @@ def test_guardrails_bind_as_the_rule_says(define):
     def judged(low, high):
         return [
             judge_guardrail(
-                GuardrailMetric(metric="m", margin=0.05), "challenger", reading(low, high), higher_is_better=True
+                GuardrailMetric(metric="m", margin=0.05), "challenger", inference(low, high), higher_is_better=True
             )
         ]
 
@@ -79,7 +79,7 @@ def test_guardrails_bind_as_the_rule_says(define):
     assert verdict(define, 0.01, 0.05, guardrails=judged(-0.01, 0.02), **strict) == "ship"
 
 
-def test_a_single_look_is_read_only_at_the_end(define):
+def test_a_single_look_is_evaluated_only_at_the_end(define):
     fixed = {"decision": {"inference": "fixed"}}
     assert verdict(define, 0.01, 0.05, **fixed) == "go on"
     assert verdict(define, 0.01, 0.05, complete=True, **fixed) == "ship"
@@ -87,9 +87,12 @@ def test_a_single_look_is_read_only_at_the_end(define):
 
 def test_the_better_of_two_winners_is_shipped(define):
     experiment = define().get("ranker")
-    winners = [PrimaryEvidence("a", reading(0.01, 0.03), True), PrimaryEvidence("b", reading(0.02, 0.06), True)]
-    found = apply_decision_rule(experiment, winners, (), sample_ratio_alarm=False, days_run=20, complete=False)
-    assert (found.verdict, found.variant) == ("ship", "b")
+    winners = [
+        PrimaryEvidence("a", inference(0.01, 0.03), True),
+        PrimaryEvidence("b", inference(0.02, 0.06), True),
+    ]
+    decision = apply_decision_rule(experiment, winners, (), sample_ratio_alarm=False, days_run=20, complete=False)
+    assert (decision.verdict, decision.variant) == ("ship", "b")
 
 
 def test_the_rule_can_be_read(define):

@@ -14,7 +14,7 @@ from ml.experiments.definition.definitions_file import load_metric_library
 FIRST = date(2026, 6, 1)  # a Monday
 
 
-def past(kind, mean, variance, explained=0.0, arrivals=100.0):
+def baseline_of(kind, mean, variance, explained=0.0, arrivals=100.0):
     metric = {"proportion": "conversion", "mean": "clicks_per_user", "ratio": "page_views_per_session"}[kind]
     return Baseline(
         load_metric_library()[metric], mean, variance, explained, 10_000, FIRST, np.full(56, arrivals), 7
@@ -26,22 +26,26 @@ def experiment(define, lift, **changes):
 
 
 def test_units_for_a_proportion_are_those_of_statsmodels(define):
-    found = design_experiment(experiment(define, 0.1), past("proportion", 0.1, 0.09), power=0.8, maximum_days=90)
+    design = design_experiment(
+        experiment(define, 0.1), baseline_of("proportion", 0.1, 0.09), power=0.8, maximum_days=90
+    )
     per_arm = NormalIndPower().solve_power(proportion_effectsize(0.11, 0.1), alpha=0.05, power=0.8)
-    assert found.units == pytest.approx(2 * per_arm, rel=0.005)
+    assert design.units == pytest.approx(2 * per_arm, rel=0.005)
 
 
 def test_units_for_a_mean_follow_the_textbook(define):
-    found = design_experiment(experiment(define, 0.05), past("mean", 10.0, 25.0), power=0.8, maximum_days=90)
+    design = design_experiment(
+        experiment(define, 0.05), baseline_of("mean", 10.0, 25.0), power=0.8, maximum_days=90
+    )
     # 2 · (1.96 + 0.8416)² · (25 + 25 · 1.05²) / 0.5²
-    assert found.units == pytest.approx(2 * 7.8489 * 25 * (1 + 1.05**2) / 0.25, rel=0.005)
+    assert design.units == pytest.approx(2 * 7.8489 * 25 * (1 + 1.05**2) / 0.25, rel=0.005)
 
 
 def test_history_that_explains_half_halves_the_units(define):
     with_history, without = (
         design_experiment(
             experiment(define, 0.05),
-            past("mean", 10.0, 25.0, explained=0.5),
+            baseline_of("mean", 10.0, 25.0, explained=0.5),
             power=0.8,
             maximum_days=90,
             cuped=use,
@@ -52,36 +56,36 @@ def test_history_that_explains_half_halves_the_units(define):
 
 
 def test_days_are_whole_weeks_and_none_if_they_do_not_suffice(define):
-    base = past("mean", 10.0, 25.0, arrivals=300.0)
-    found = design_experiment(experiment(define, 0.05), base, power=0.8, maximum_days=90)
-    assert found.units == pytest.approx(3300, rel=0.01)
-    assert found.days == 14
-    assert found.curve_power[13] > 0.8 > found.curve_power[9]
-    assert design_experiment(experiment(define, 0.005), base, power=0.8, maximum_days=90).days is None
+    baseline = baseline_of("mean", 10.0, 25.0, arrivals=300.0)
+    design = design_experiment(experiment(define, 0.05), baseline, power=0.8, maximum_days=90)
+    assert design.units == pytest.approx(3300, rel=0.01)
+    assert design.days == 14
+    assert design.curve_power[13] > 0.8 > design.curve_power[9]
+    assert design_experiment(experiment(define, 0.005), baseline, power=0.8, maximum_days=90).days is None
 
 
 def test_unequal_shares_and_more_treatments_need_more_units(define):
-    base = past("mean", 10.0, 25.0)
-    even = design_experiment(experiment(define, 0.05), base, power=0.8, maximum_days=90)
+    baseline = baseline_of("mean", 10.0, 25.0)
+    even = design_experiment(experiment(define, 0.05), baseline, power=0.8, maximum_days=90)
     uneven = {"control": {"share": 0.9}, "challenger": {"share": 0.1}}
     assert design_experiment(
-        experiment(define, 0.05, variants=uneven), base, power=0.8, maximum_days=90
+        experiment(define, 0.05, variants=uneven), baseline, power=0.8, maximum_days=90
     ).units == pytest.approx(even.units * 0.25 / (0.9 * 0.1), rel=0.06)
     three = {name: {"share": 1 / 3} for name in ("control", "a", "b")}
     assert (
-        design_experiment(experiment(define, 0.05, variants=three), base, power=0.8, maximum_days=90).units
+        design_experiment(experiment(define, 0.05, variants=three), baseline, power=0.8, maximum_days=90).units
         > 1.5 * even.units
     )
 
 
 @pytest.mark.parametrize("inference", ["fixed", "group_sequential", "always_valid"])
 def test_the_promised_power_is_kept(define, inference):
-    # Normal data of known moments: the planned units find the lift in 80 of 100 experiments, at the last look.
+    # Normal data with given moments: the planned units detect the lift in 80 of 100 experiments at the last look.
     rng = np.random.default_rng(11)
-    base = past("mean", 10.0, 25.0)
+    baseline = baseline_of("mean", 10.0, 25.0)
     rule = experiment(define, 0.05, decision={"inference": inference, "looks": 4})
-    found = design_experiment(rule, base, power=0.8, maximum_days=90)
-    half = found.units // 2
+    design = design_experiment(rule, baseline, power=0.8, maximum_days=90)
+    half = design.units // 2
     from ml.experiments.analysis.estimates import EffectEstimate
     from ml.experiments.analysis.group_sequential import critical_values
 
@@ -93,7 +97,7 @@ def test_the_promised_power_is_kept(define, inference):
         if inference == "fixed":
             hits += infer_single_look(estimate, 0.05).absolute.low > 0
         elif inference == "always_valid":
-            hits += infer_always_valid(estimate, 0.05, found.units_per_pair, 100).absolute.low > 0
+            hits += infer_always_valid(estimate, 0.05, design.units_per_pair, 100).absolute.low > 0
         else:
             hits += estimate.absolute / estimate.standard_error > critical
     assert hits / runs == pytest.approx(0.8, abs=0.02)
@@ -101,11 +105,11 @@ def test_the_promised_power_is_kept(define, inference):
 
 def test_a_lift_beyond_certainty_is_refused():
     with pytest.raises(ValueError, match=r"takes the proportion 0\.6 to 1\.2"):
-        effective_variance(past("proportion", 0.6, 0.24), 1.0, 1.0, cuped=False)
+        effective_variance(baseline_of("proportion", 0.6, 0.24), 1.0, 1.0, cuped=False)
 
 
 def history(n_users=3000, days=70, seed=0):
-    """Days of users who come about every third day, less at weekends; clicks with a rate of their own."""
+    """Days of users who come about every third day, less at weekends, with individual click rates."""
     rng = np.random.default_rng(seed)
     rate = rng.gamma(4.0, 0.5, n_users)
     weekday = np.array([(FIRST + timedelta(days=d)).weekday() for d in range(days)])
@@ -124,7 +128,7 @@ def history(n_users=3000, days=70, seed=0):
 
 def test_the_past_is_replayed_as_an_experiment():
     rows = history()
-    found = measure_baseline(load_metric_library()["clicks_per_user"], rows, 42)
+    baseline = measure_baseline(load_metric_library()["clicks_per_user"], rows, 42)
     frame = rows.to_pandas()
     start = FIRST + timedelta(days=28)
     last = FIRST + timedelta(days=69)
@@ -137,12 +141,12 @@ def test_the_past_is_replayed_as_an_experiment():
     watched = arrival[[(last - d).days + 1 >= 7 for d in arrival]].index
     week = frame[frame["day"].between(0, 6)].groupby("user_id")["clicks"].sum().reindex(watched, fill_value=0)
     before = frame[frame["day"].between(-14, -1)].groupby("user_id")["clicks"].sum().reindex(watched, fill_value=0)
-    assert found.units == len(watched)
-    assert found.mean == pytest.approx(week.mean(), rel=1e-12)
-    assert found.variance == pytest.approx(week.var(), rel=1e-10)
-    assert found.explained == pytest.approx(np.corrcoef(week, before)[0, 1] ** 2, rel=1e-9)
-    assert found.arrivals.tolist()[:3] == [int((arrival == start + timedelta(days=d)).sum()) for d in range(3)]
-    assert found.starts_on == start
+    assert baseline.units == len(watched)
+    assert baseline.mean == pytest.approx(week.mean(), rel=1e-12)
+    assert baseline.variance == pytest.approx(week.var(), rel=1e-10)
+    assert baseline.explained == pytest.approx(np.corrcoef(week, before)[0, 1] ** 2, rel=1e-9)
+    assert baseline.arrivals.tolist()[:3] == [int((arrival == start + timedelta(days=d)).sum()) for d in range(3)]
+    assert baseline.starts_on == start
 
 
 def test_the_weekly_pattern_shows_the_weekend():
@@ -157,9 +161,9 @@ def test_the_weekly_pattern_shows_the_weekend():
 
 
 def test_intake_beyond_the_history_repeats_its_last_two_weeks():
-    base = past("mean", 1.0, 1.0)
-    base.arrivals[-14:] = 50
-    assert base.arrivals_until(70)[-1] == 42 * 100 + 28 * 50
+    baseline = baseline_of("mean", 1.0, 1.0)
+    baseline.arrivals[-14:] = 50
+    assert baseline.arrivals_until(70)[-1] == 42 * 100 + 28 * 50
 
 
 @pytest.mark.parametrize(
@@ -171,17 +175,17 @@ def test_intake_beyond_the_history_repeats_its_last_two_weeks():
         ("clicks_per_user", history().slice(0, 0), "empty"),
     ],
 )
-def test_a_history_that_cannot_be_planned_from_is_told(metric, rows, message):
+def test_a_history_that_does_not_suffice_is_refused(metric, rows, message):
     with pytest.raises(HistoryError, match=message):
         measure_baseline(load_metric_library()[metric], rows, 42)
 
 
 def test_a_quantile_has_no_design():
-    with pytest.raises(ValueError, match="no design for a quantile"):
+    with pytest.raises(ValueError, match="quantile metrics cannot be planned"):
         measure_baseline(load_metric_library()["median_engaged_seconds"], history(), 42)
 
 
 def test_power_without_units_is_the_level():
-    from ml.experiments.analysis.design import _test
+    from ml.experiments.analysis.design import _create_test
 
-    assert achieved_power(1.0, 1.0, 0.05, _test(0.05, 1.0), 0) == 0.05
+    assert achieved_power(1.0, 1.0, 0.05, _create_test(0.05, 1.0), 0) == 0.05

@@ -62,7 +62,7 @@ def test_overridden_units_are_left_out(define):
     assert counts.override_rows == 1
 
 
-def test_units_know_the_ramp_step_of_their_exposure(define):
+def test_units_have_the_ramp_step_of_their_exposure(define):
     start = define().get("ranker").starts_at
     steps = tuple({"from": start + timedelta(days=d), "traffic": t} for d, t in ((0, 0.1), (2, 1.0)))
     experiment = define(ramp=steps).get("ranker")
@@ -87,5 +87,5 @@ def test_no_exposure_gives_no_units(define):
 
 def test_a_missing_column_is_named(define):
     experiment = define().get("ranker")
-    with pytest.raises(ValueError, match="no column 'user_id'; there are: unit_id, variant"):
+    with pytest.raises(ValueError, match="no column 'user_id'; they have: unit_id, variant"):
         resolve_units(table(ROWS, experiment.starts_at).drop_columns("user_id"), experiment)

@@ -18,7 +18,7 @@ def test_critical_values_equal_the_published_ones(spending, published):
     assert critical_values(FIFTHS, 0.05, spending) == pytest.approx(published, abs=2e-4)
 
 
-def test_one_look_is_the_ordinary_test():
+def test_a_single_look_is_the_ordinary_test():
     assert critical_values([1.0], 0.05, "pocock") == pytest.approx([1.959964], abs=1e-5)
 
 
@@ -37,8 +37,8 @@ def test_uneven_looks_keep_the_level_in_simulation():
 
 
 @pytest.mark.parametrize("shares", [[0.5, 0.5], [0.5, 0.4], [0.0, 1.0], [0.5, 1.2]])
-def test_shares_that_do_not_rise_to_one_are_refused(shares):
-    with pytest.raises(ValueError, match="must rise inside"):
+def test_shares_that_do_not_increase_within_0_and_1_are_refused(shares):
+    with pytest.raises(ValueError, match="must increase within"):
         critical_values(shares, 0.05, "pocock")
 
 

@@ -19,12 +19,12 @@ def units(counts_by_step):
     )
 
 
-def test_50_5_to_49_5_of_200_000_units_is_found(define, settings):
-    found = check_sample_ratio(units([(101_000, 99_000)]), define().get("ranker"), settings.srm_alarm_p)
+def test_50_5_to_49_5_of_200_000_units_is_detected(define, settings):
+    check = check_sample_ratio(units([(101_000, 99_000)]), define().get("ranker"), settings.srm_alarm_p)
     # (1000² + 1000²) / 100 000 = 20, one degree of freedom.
-    assert found.statistic == pytest.approx(20.0)
-    assert found.p_value == pytest.approx(7.744e-06, rel=1e-3)
-    assert found.alarm
+    assert check.statistic == pytest.approx(20.0)
+    assert check.p_value == pytest.approx(7.744e-06, rel=1e-3)
+    assert check.alarm
 
 
 def test_a_split_within_chance_raises_no_alarm(define, settings):
@@ -40,10 +40,10 @@ def test_a_treatment_ramped_from_10_to_50_percent_raises_no_alarm(define, settin
     experiment = define(variants={"control": {"share": 0.9}, "challenger": {"share": 0.1}}, ramp=ramp).get(
         "ranker"
     )
-    found = check_sample_ratio(units([(18_020, 1_980), (50_100, 49_900)]), experiment, settings.srm_alarm_p)
-    assert found.observed == (68_120, 51_880)
-    assert found.expected == pytest.approx((68_000, 52_000))
-    assert not found.alarm
+    check = check_sample_ratio(units([(18_020, 1_980), (50_100, 49_900)]), experiment, settings.srm_alarm_p)
+    assert check.observed == (68_120, 51_880)
+    assert check.expected == pytest.approx((68_000, 52_000))
+    assert not check.alarm
     # The same totals under one pair of shares would be a mismatch, and a mismatch inside a step still is.
     assert check_sample_ratio(units([(68_120, 51_880)]), define().get("ranker"), settings.srm_alarm_p).alarm
     assert check_sample_ratio(units([(17_000, 3_000), (51_120, 48_880)]), experiment, settings.srm_alarm_p).alarm

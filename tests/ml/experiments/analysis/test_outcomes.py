@@ -109,19 +109,19 @@ def days(units):
     ids=lambda value: value.kind if hasattr(value, "kind") else "",
 )
 def test_a_metric_is_computed_from_the_days_of_its_window(metric, columns, matured, days, units, as_of):
-    found = compute_unit_values(metric, days, units, as_of)
-    assert {name: values.tolist() for name, values in found.columns.items()} == columns
-    assert found.matured.tolist() == matured
+    unit_values = compute_unit_values(metric, days, units, as_of)
+    assert {name: values.tolist() for name, values in unit_values.columns.items()} == columns
+    assert unit_values.matured.tolist() == matured
 
 
-def test_revenue_is_cut_at_the_quantile_of_the_units_that_spent(days, units, as_of):
+def test_revenue_is_capped_at_the_quantile_of_the_units_that_spent(days, units, as_of):
     metric = RevenueMetric(kind="revenue", winsorize_quantile=0.75, window_days=7, covariate_days=0)
-    found = compute_unit_values(metric, days, units, as_of)
+    unit_values = compute_unit_values(metric, days, units, as_of)
     # The matured units spent 40 and 20: three quarters of the way from 20 to 40.
-    assert found.winsorized_at == 35.0
-    assert found.columns["numerator"].tolist() == [35.0, 20.0, 0.0]
+    assert unit_values.winsorized_at == 35.0
+    assert unit_values.columns["numerator"].tolist() == [35.0, 20.0, 0.0]
 
 
 def test_a_missing_measure_is_named(units):
-    with pytest.raises(ValueError, match="no column 'clicks'; there are: user_id, day"):
+    with pytest.raises(ValueError, match="no column 'clicks'; they have: user_id, day"):
         join_outcomes(pa.table({"user_id": ["ann"], "day": [0]}), units, ("clicks",))

@@ -24,9 +24,9 @@ def test_between_ties_it_is_linear():
 
 
 @pytest.mark.parametrize("draw", ["continuous", "heartbeats of ten seconds", "mostly zero"])
-def test_a_a_tests_find_a_difference_in_5_of_100(draw):
+def test_a_a_tests_detect_a_difference_in_5_of_100(draw):
     rng = np.random.default_rng(3)
-    found = 0
+    hits = 0
     for _ in range(1500):
         arms = rng.gamma(1.0, 20.0, (2, 400))
         if draw == "heartbeats of ten seconds":
@@ -34,15 +34,15 @@ def test_a_a_tests_find_a_difference_in_5_of_100(draw):
         elif draw == "mostly zero":
             arms = np.where(rng.random((2, 400)) < 0.4, 0.0, 10 * np.ceil(arms / 10))
         estimate = estimate_quantile_effect(*arms, 0.5)
-        found += 2 * norm.sf(abs(estimate.absolute) / estimate.standard_error) < 0.05
-    assert 0.03 <= found / 1500 <= 0.07
+        hits += 2 * norm.sf(abs(estimate.absolute) / estimate.standard_error) < 0.05
+    assert 0.03 <= hits / 1500 <= 0.07
 
 
 def test_arms_are_compared_by_their_difference():
-    found = estimate_quantile_effect(np.arange(101.0), np.arange(101.0) + 7, 0.5)
-    assert (found.control, found.treatment, found.absolute) == pytest.approx((50.0, 57.0, 7.0))
+    estimate = estimate_quantile_effect(np.arange(101.0), np.arange(101.0) + 7, 0.5)
+    assert (estimate.control, estimate.treatment, estimate.absolute) == pytest.approx((50.0, 57.0, 7.0))
     # The distance of 101 values is 101 times the level's error √(¼ / 101), but for the tie of a value with itself.
-    assert found.standard_error == pytest.approx(np.sqrt(2 * 101 / 4), rel=0.01)
+    assert estimate.standard_error == pytest.approx(np.sqrt(2 * 101 / 4), rel=0.01)
 
 
 def test_a_constant_has_a_quantile_without_error():

@@ -32,12 +32,12 @@ def build(*, entries=None, **file):
     )
 
 
-def variants(experiments, at=START, key="one", context=None, ids=IDS):
-    return assign_units(experiments, key, ids, context, at)
+def variants(definitions, at=START, key="one", context=None, ids=IDS):
+    return assign_units(definitions, key, ids, context, at)
 
 
 def test_a_column_and_single_units_get_the_same_answers_for_20_000_ids():
-    experiments = build(
+    definitions = build(
         entries={
             "one": experiment(
                 targeting='country == "DE" && sessions > 2.0',
@@ -55,15 +55,15 @@ def test_a_column_and_single_units_get_the_same_answers_for_20_000_ids():
     rng = np.random.default_rng(0)
     country = rng.choice(["DE", "AT", None], 20_000).tolist()
     sessions = rng.integers(0, 9, 20_000).astype(float)
-    found = variants(experiments, context=pa.table({"country": country, "sessions": sessions}), ids=ids)
+    assignments = variants(definitions, context=pa.table({"country": country, "sessions": sessions}), ids=ids)
     contexts = [{"country": c, "sessions": s} for c, s in zip(country, sessions.tolist(), strict=True)]
     singles = [
-        assign_unit(experiments, "one", unit, context, START)
+        assign_unit(definitions, "one", unit, context, START)
         for unit, context in zip(ids.to_pylist(), contexts, strict=True)
     ]
-    assert found.variant_column().to_pylist() == [single.variant for single in singles]
-    assert found.reason_column().to_pylist() == [single.reason for single in singles]
-    assert set(found.reason_column().to_pylist()) == set(REASONS) - {"not_running"}
+    assert assignments.variant_column().to_pylist() == [single.variant for single in singles]
+    assert assignments.reason_column().to_pylist() == [single.reason for single in singles]
+    assert set(assignments.reason_column().to_pylist()) == set(REASONS) - {"not_running"}
 
 
 def test_shares_are_met():
@@ -75,10 +75,10 @@ def test_a_growing_ramp_only_adds_units():
     steps = tuple(
         {"from": START + timedelta(days=day), "traffic": share} for day, share in ((0, 0.1), (3, 0.5), (6, 1))
     )
-    experiments = build(entries={"one": experiment(ramp=steps)})
+    definitions = build(entries={"one": experiment(ramp=steps)})
     before = None
     for day, share in ((0, 0.1), (3, 0.5), (6, 1.0)):
-        now = variants(experiments, START + timedelta(days=day)).variants
+        now = variants(definitions, START + timedelta(days=day)).variants
         assert np.mean(now >= 0) == pytest.approx(share, abs=0.015)
         if before is not None:
             assert np.array_equal(now[before >= 0], before[before >= 0])
@@ -92,53 +92,53 @@ def test_treatments_that_grow_keep_their_units():
         {"from": START + timedelta(days=5), "traffic": 1.0, "shares": {"control": 0.4, "a": 0.4, "b": 0.2}},
     )
     body = experiment(variants={name: {"share": share} for name, share in shares.items()}, ramp=steps)
-    experiments = build(entries={"one": body})
-    before, after = variants(experiments), variants(experiments, START + timedelta(days=5))
+    definitions = build(entries={"one": body})
+    before, after = variants(definitions), variants(definitions, START + timedelta(days=5))
     for code, share in ((1, 0.4), (2, 0.2)):
         assert (after.variants[before.variants == code] == code).all()
         assert np.mean(after.variants == code) == pytest.approx(share, abs=0.015)
 
 
-def test_experiments_of_one_layer_exclude_each_other():
+def test_experiments_of_the_same_layer_exclude_each_other():
     bodies = {
         "one": experiment(layer="page", layer_range=(0.0, 0.5)),
         "two": experiment(layer="page", layer_range=(0.5, 1.0)),
     }
-    experiments = build(entries=bodies, layers={"page": {}})
-    inside = [variants(experiments, key=key).variants >= 0 for key in ("one", "two")]
+    definitions = build(entries=bodies, layers={"page": {}})
+    inside = [variants(definitions, key=key).variants >= 0 for key in ("one", "two")]
     assert not (inside[0] & inside[1]).any()
     assert (inside[0] | inside[1]).all()
 
 
 def test_experiments_of_two_layers_are_independent():
     bodies = {"one": experiment(layer="page"), "two": experiment(layer="mail")}
-    experiments = build(entries=bodies, layers={"page": {}, "mail": {}})
-    left, right = (variants(experiments, key=key).variants for key in ("one", "two"))
+    definitions = build(entries=bodies, layers={"page": {}, "mail": {}})
+    left, right = (variants(definitions, key=key).variants for key in ("one", "two"))
     assert chi2_contingency(np.bincount(left * 2 + right, minlength=4).reshape(2, 2)).pvalue > 0.001
 
 
 def test_a_holdout_covers_its_layers_for_its_time():
     holdout = {"share": 0.2, "starts_at": START, "ends_at": START + timedelta(days=10), "layers": ["page"]}
     bodies = {"one": experiment(layer="page"), "two": experiment()}
-    experiments = build(entries=bodies, layers={"page": {}}, holdouts={"autumn": holdout})
-    held = variants(experiments).reasons == REASONS.index("holdout")
+    definitions = build(entries=bodies, layers={"page": {}}, holdouts={"autumn": holdout})
+    held = variants(definitions).reasons == REASONS.index("holdout")
     assert held.mean() == pytest.approx(0.2, abs=0.015)
-    assert not (variants(experiments, key="two").reasons == REASONS.index("holdout")).any()
-    assert not (variants(experiments, START + timedelta(days=10)).reasons == REASONS.index("holdout")).any()
+    assert not (variants(definitions, key="two").reasons == REASONS.index("holdout")).any()
+    assert not (variants(definitions, START + timedelta(days=10)).reasons == REASONS.index("holdout")).any()
 
 
 def test_the_global_control_is_the_same_in_every_experiment():
-    experiments = build(entries={"one": experiment(), "two": experiment()}, global_control={"share": 0.1})
-    out = [variants(experiments, key=key).reasons == REASONS.index("global_control") for key in ("one", "two")]
+    definitions = build(entries={"one": experiment(), "two": experiment()}, global_control={"share": 0.1})
+    out = [variants(definitions, key=key).reasons == REASONS.index("global_control") for key in ("one", "two")]
     assert np.array_equal(*out)
     assert out[0].mean() == pytest.approx(0.1, abs=0.01)
 
 
 def test_an_override_wins_over_everything_even_before_the_start():
-    experiments = build(
+    definitions = build(
         entries={"one": experiment(overrides={"tester": "treatment"}, targeting='country == "DE"')}
     )
-    answer = assign_unit(experiments, "one", "tester", {}, START - timedelta(days=1))
+    answer = assign_unit(definitions, "one", "tester", {}, START - timedelta(days=1))
     assert (answer.variant, answer.reason, answer.payload) == ("treatment", "override", {"model": "challenger"})
 
 
@@ -148,11 +148,11 @@ def test_outside_its_time_nobody_takes_part(at):
     assert (variants(build(), at).variants == -1).all()
 
 
-def test_what_a_context_does_not_say_matches_no_targeting():
-    experiments = build(entries={"one": experiment(targeting='country == "DE"')})
-    assert assign_unit(experiments, "one", "user-1", {}, START).reason == "not_targeted"
-    found = variants(experiments, context=pa.table({"device_type": ["mobile"] * len(IDS)}))
-    assert set(found.reason_column().to_pylist()) == {"not_targeted"}
+def test_a_field_missing_from_the_context_matches_no_targeting():
+    definitions = build(entries={"one": experiment(targeting='country == "DE"')})
+    assert assign_unit(definitions, "one", "user-1", {}, START).reason == "not_targeted"
+    assignments = variants(definitions, context=pa.table({"device_type": ["mobile"] * len(IDS)}))
+    assert set(assignments.reason_column().to_pylist()) == {"not_targeted"}
 
 
 def test_targeting_without_a_context_is_an_error():
@@ -167,6 +167,6 @@ def test_an_empty_id_is_refused():
         variants(build(), ids=pa.array(["a", ""]))
 
 
-def test_an_unknown_experiment_names_those_there_are():
-    with pytest.raises(UnknownExperimentError, match="no experiment 'two'; there are: one"):
+def test_an_unknown_experiment_names_the_existing_ones():
+    with pytest.raises(UnknownExperimentError, match="unknown experiment 'two'; legal: one"):
         assign_unit(build(), "two", "user-1", {}, START)

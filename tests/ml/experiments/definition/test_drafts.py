@@ -38,13 +38,13 @@ def test_a_file_is_made_and_grows(tmp_path):
     ],
     ids=["flow", "empty", "filled", "absent"],
 )  # fmt: skip
-def test_what_stands_in_the_file_stays(tmp_path, text):
+def test_existing_content_of_the_file_is_kept(tmp_path, text):
     path = tmp_path / "experiments.yaml"
     path.write_text(text)
     before = set(load_experiments(path).experiments)
-    found = add_experiment(path, "added", BODY)
-    assert set(found.experiments) == before | {"added"}
-    assert list(found.layers) == (["page"] if "page" in text else [])
+    definitions = add_experiment(path, "added", BODY)
+    assert set(definitions.experiments) == before | {"added"}
+    assert list(definitions.layers) == (["page"] if "page" in text else [])
     assert all(comment in path.read_text() for comment in ("# first", "# keep", "# after") if comment in text)
 
 
@@ -52,10 +52,10 @@ def test_a_bad_definition_leaves_the_file_as_it_was(tmp_path):
     path = tmp_path / "experiments.yaml"
     add_experiment(path, "one", BODY)
     before = path.read_text()
-    with pytest.raises(ExperimentsFileError, match="no metric 'nothing'"):
+    with pytest.raises(ExperimentsFileError, match="unknown metric 'nothing'"):
         add_experiment(path, "two", {**BODY, "primary_metric": "nothing"})
     assert path.read_text() == before
-    with pytest.raises(ExperimentExistsError, match="has an experiment 'one' already"):
+    with pytest.raises(ExperimentExistsError, match="already defines the experiment 'one'"):
         add_experiment(path, "one", BODY)
     missing = tmp_path / "none.yaml"
     with pytest.raises(ExperimentsFileError):

@@ -21,13 +21,13 @@ def written(tmp_path):
 
 def test_every_planted_experiment_is_defined_with_the_dates_of_the_site(written):
     site, path = written
-    found = load_experiments(path).experiments
-    assert set(found) == {planted.experiment_id for planted in site.planted}
-    assert found["new_checkout"].starts_at == datetime(2026, 3, 16, tzinfo=UTC)
-    assert found["new_checkout"].ends_at == datetime(2026, 3, 23, tzinfo=UTC)
+    experiments = load_experiments(path).experiments
+    assert set(experiments) == {planted.experiment_id for planted in site.planted}
+    assert experiments["new_checkout"].starts_at == datetime(2026, 3, 16, tzinfo=UTC)
+    assert experiments["new_checkout"].ends_at == datetime(2026, 3, 23, tzinfo=UTC)
 
 
-def test_definitions_that_are_there_stay(written):
+def test_existing_definitions_are_kept(written):
     site, path = written
     before = path.read_text()
     with pytest.raises(FileExistsError):

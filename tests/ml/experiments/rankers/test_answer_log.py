@@ -1,4 +1,4 @@
-"""Rankers and policies compared from the log of answers."""
+"""Rankers and contents are compared by the log of answers."""
 
 import json
 
@@ -35,7 +35,7 @@ def table(*rows):
 
 def test_clicks_go_to_the_team_whose_pick_was_clicked():
     teams = ["champion", "challenger", "champion"]
-    found = compare_rankers(
+    preference = compare_rankers(
         table(
             answer("ann", ["a", "b", "c"], teams=teams, clicked=["b"]),
             answer("bob", ["a", "b", "c"], teams=teams, clicked=["a", "c", "b"]),
@@ -43,7 +43,7 @@ def test_clicks_go_to_the_team_whose_pick_was_clicked():
             answer("dora", ["a"]),
         )
     )
-    assert (found.wins_b, found.wins_a, found.ties, found.value) == (1, 1, 1, 0.0)
+    assert (preference.wins_b, preference.wins_a, preference.ties, preference.value) == (1, 1, 1, 0.0)
 
 
 def test_the_ranker_that_people_like_better_wins_through_the_log():
@@ -55,9 +55,9 @@ def test_the_ranker_that_people_like_better_wins_through_the_log():
         clicked = [item for item in drafted.items if rng.random() < (0.3 if item[0] == "g" else 0.1)]
         teams = ["challenger" if team else "champion" for team in drafted.teams]
         rows.append(answer(f"u{user}", list(drafted.items), teams=teams, clicked=clicked))
-    found = compare_rankers(table(*rows))
-    assert found.low > 0
-    assert found.sign_p < 0.001
+    preference = compare_rankers(table(*rows))
+    assert preference.low > 0
+    assert preference.sign_p < 0.001
 
 
 def test_estimates_hold_what_each_content_truly_earns():
@@ -69,11 +69,11 @@ def test_estimates_hold_what_each_content_truly_earns():
         clicked = ["x"] if rng.random() < truth[name] else []
         rows.append(answer(f"u{user}", [name], propensities=[chances[name]], clicked=clicked))
     rows.append(answer("fixed", ["a"], propensities=[1.0], clicked=["x"]))
-    found = evaluate_contents(table(*rows), "hero")
-    assert [(one.content, len(one.estimates)) for one in found] == [("a", 3), ("b", 3)]
-    assert sum(one.shown for one in found) == 6000
-    for one in found:
-        assert all(value.low <= truth[one.content] <= value.high for value in one.estimates)
+    contents = evaluate_contents(table(*rows), "hero")
+    assert [(entry.content, len(entry.estimates)) for entry in contents] == [("a", 3), ("b", 3)]
+    assert sum(entry.shown for entry in contents) == 6000
+    for entry in contents:
+        assert all(value.low <= truth[entry.content] <= value.high for value in entry.estimates)
 
 
 def test_an_empty_log_says_what_is_missing():

@@ -4,7 +4,7 @@ import pytest
 from ml.experiments.rankers.interleaving import interleave_team_draft, measure_preference
 
 
-def test_each_team_drafts_its_best_item_that_is_left():
+def test_each_team_drafts_its_best_remaining_item():
     drafted = interleave_team_draft("abcd", "bdac", 4, np.random.default_rng(0))
     assert sorted(drafted.items) == ["a", "b", "c", "d"]
     first, second = drafted.items[:2]
@@ -27,11 +27,11 @@ def test_a_coin_decides_who_begins():
 def test_users_count_alike_however_many_lists_they_saw():
     # User 1: two lists for A; user 2: one for B; user 3: a tie. Preferences -1, 1, 0.
     users = np.array([1, 1, 2, 3])
-    found = measure_preference(users, np.array([2.0, 1.0, 0.0, 1.0]), np.array([0.0, 0.0, 1.0, 1.0]))
-    assert (found.value, found.wins_a, found.wins_b, found.ties) == (0.0, 1, 1, 1)
+    preference = measure_preference(users, np.array([2.0, 1.0, 0.0, 1.0]), np.array([0.0, 0.0, 1.0, 1.0]))
+    assert (preference.value, preference.wins_a, preference.wins_b, preference.ties) == (0.0, 1, 1, 1)
     # Student's t with two degrees of freedom times 1 / √3.
-    assert found.high == pytest.approx(4.302653 / np.sqrt(3), rel=1e-6)
-    assert found.sign_p == 1.0
+    assert preference.high == pytest.approx(4.302653 / np.sqrt(3), rel=1e-6)
+    assert preference.sign_p == 1.0
 
 
 def click(drafted, appeal, rng):
@@ -49,9 +49,9 @@ def test_the_better_ranker_wins_and_equal_ones_do_not():
     better, worse = list(range(30)), [*range(25, 30), *range(25)]
     for ranking_b, wins in ((better, True), (worse, False)):
         lists = [click(interleave_team_draft(worse, ranking_b, 10, rng), appeal, rng) for _ in range(1500)]
-        found = measure_preference(np.arange(1500), *np.array(lists).T)
-        assert (found.low > 0) == wins
-        assert (found.sign_p < 0.01) == wins
+        preference = measure_preference(np.arange(1500), *np.array(lists).T)
+        assert (preference.low > 0) == wins
+        assert (preference.sign_p < 0.01) == wins
 
 
 def test_the_interval_of_equal_rankers_holds_zero_in_95_of_100():
@@ -62,6 +62,6 @@ def test_the_interval_of_equal_rankers_holds_zero_in_95_of_100():
         lists = [
             click(interleave_team_draft(range(12), range(11, -1, -1), 5, rng), appeal, rng) for _ in range(60)
         ]
-        found = measure_preference(np.arange(60), *np.array(lists).T)
-        covered += found.low <= 0 <= found.high
+        preference = measure_preference(np.arange(60), *np.array(lists).T)
+        covered += preference.low <= 0 <= preference.high
     assert 0.91 <= covered / 300 <= 0.99

@@ -45,9 +45,9 @@ def test_hand_worked_values():
     assert self_normalized(log).value == pytest.approx(2 / 5)
     assert self_normalized(log).effective_decisions == pytest.approx(25 / 9)
     assert self_normalized(log).mean_weight == 1.25
-    found = doubly_robust(log, np.full(4, 0.5), np.full(4, 0.6))
+    estimate = doubly_robust(log, np.full(4, 0.5), np.full(4, 0.6))
     # 0.6 + (2·0.5 - 2·0.5 + 0 - 1·0.5) / 4
-    assert found.value == pytest.approx(0.6 - 0.125)
+    assert estimate.value == pytest.approx(0.6 - 0.125)
     assert inverse_propensity(log, clip=1.0).value == pytest.approx(0.25)
 
 
@@ -56,13 +56,13 @@ def test_intervals_hold_the_truth_in_95_of_100(method):
     covered = 0
     for seed in range(200):
         log, predicted, expected, truth = world(seed)
-        found = {
+        estimate = {
             "IPS": lambda log=log: inverse_propensity(log),
             "SNIPS": lambda log=log: self_normalized(log),
             "DR": lambda log=log, p=predicted, e=expected: doubly_robust(log, p, e),
         }[method]()
-        covered += found.low <= truth <= found.high
-        assert found.mean_weight == pytest.approx(1, abs=0.25)
+        covered += estimate.low <= truth <= estimate.high
+        assert estimate.mean_weight == pytest.approx(1, abs=0.25)
     assert 0.90 <= covered / 200 <= 0.99
 
 

@@ -10,16 +10,16 @@ from ml.experiments.report.report import render_report
 @pytest.fixture(scope="module", params=["always_valid", "group_sequential", "fixed"])
 def page(define, simulate, settings, request):
     site = simulate(3000, lift=0.2)
-    experiments = define(
+    definitions = define(
         hypothesis="A <b>better</b> ranker", decision={"inference": request.param, "planned_units": 3000}
     )
-    end = experiments.get("ranker").ends_at + timedelta(days=14)
-    found = analyse_experiment(experiments, "ranker", site.exposures, site.outcomes, end, settings)
-    return render_report(found, settings.drift_alarm_p)
+    end = definitions.get("ranker").ends_at + timedelta(days=14)
+    analysis = analyse_experiment(definitions, "ranker", site.exposures, site.outcomes, end, settings)
+    return render_report(analysis, settings.drift_alarm_p)
 
 
 class Outline(HTMLParser):
-    """Headings, and every address the page would load."""
+    """Headings of the page and every URL that it would load."""
 
     def __init__(self):
         super().__init__()
@@ -37,14 +37,13 @@ class Outline(HTMLParser):
             self.open_heading = False
 
 
-def test_the_page_tells_the_whole_story_and_loads_nothing(page):
+def test_the_page_has_all_sections_and_loads_nothing(page):
     outline = Outline()
     outline.feed(page)
     assert outline.headings == [
         "ranker", "Why", "Clicks per user: challenger", "All metrics", "Guardrails",
-        "For whom and when: challenger",
-
-        "Can the data be trusted?", "How to read this",
+        "Differences between groups and over time: challenger", "Are the data reliable?",
+        "How to read this report",
     ]  # fmt: skip
     assert outline.loads == []
     assert "<script" not in page
@@ -52,5 +51,5 @@ def test_the_page_tells_the_whole_story_and_loads_nothing(page):
     assert page.count("<svg") >= 5
 
 
-def test_what_people_wrote_is_escaped(page):
+def test_user_text_is_escaped(page):
     assert "A &lt;b&gt;better&lt;/b&gt; ranker" in page

@@ -1,4 +1,4 @@
-"""`tessera audience`: the users of a segment for a mail or notification tool."""
+"""`tessera audience`: write the users of a segment for a mail or notification tool."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ def audience(
         str,
         typer.Argument(
             metavar="SEGMENT",
-            help="Number or name of a learned segment, name of one in segments.yaml, or an expression.",
+            help="Number or name of a learned segment, name of a segment in segments.yaml, or an expression.",
         ),
     ],
     *,
     out: Annotated[Path, typer.Option(help="File to write, .csv or .parquet.")],
     exclude_contacted: Annotated[
-        float | None, typer.Option(metavar="DAYS", help="Leave out who was contacted within so many days.")
+        float | None,
+        typer.Option(metavar="DAYS", help="Leave out users who were contacted within so many days."),
     ] = None,
     hold_out: Annotated[
         float,
@@ -35,9 +36,9 @@ def audience(
 ) -> None:
     """Write the users of a segment who may be contacted, and log the contact.
 
-    Only users who consent to personalization, outside the quiet period and below the cap of contacts in the
-    settings. Each row has the strategy for the user and the earliest time to send, outside the quiet hours of the
-    user's time zone.
+    Only users who consent to personalization are written, outside of the quiet period and below the cap of
+    contacts in the settings. Each row has the strategy for the user and the earliest time to send, outside of the
+    quiet hours in the user's time zone.
 
     Examples: `tessera audience inactive --out mail.csv`,
     `tessera audience 'country == "DE" && category_shares["sport"] > 0.4' --out sport.csv`
@@ -48,7 +49,7 @@ def audience(
 
     place = home_of(home)
     warehouse = Warehouse(place.warehouse)
-    found = contact_segment(
+    result = contact_segment(
         segment,
         segment,
         out,
@@ -60,8 +61,8 @@ def audience(
         exclude_contacted_days=exclude_contacted,
         hold_out=hold_out,
     )
-    written = found.audience
-    console.print(f"{written.table.num_rows:,} of {found.n_members:,} users of {segment!r} written to {out}")
-    for reason, count in written.left_out.items():
+    delivered = result.audience
+    console.print(f"{delivered.table.num_rows:,} of {result.n_members:,} users of {segment!r} written to {out}")
+    for reason, count in delivered.left_out.items():
         if count:
             console.print(f"  left out: {count:,} ({reason})")

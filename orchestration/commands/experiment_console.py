@@ -1,4 +1,4 @@
-"""What the commands of `tessera experiment` share: the warehouse and intervals as text."""
+"""Functions that the commands of `tessera experiment` share."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 console = Console(highlight=False)
 
 
-def warehouse_of(home: Home) -> Warehouse:
-    """The home's warehouse."""
+def open_warehouse(home: Home) -> Warehouse:
+    """Open the home's warehouse."""
     from orchestration.warehouse.warehouse import Warehouse
 
     return Warehouse(home.warehouse)
 
 
-def shown_interval(interval: EffectInterval) -> str:
-    """Both bounds in percent, or what keeps the interval from being given."""
+def format_interval(interval: EffectInterval) -> str:
+    """Format both bounds in percent, or the reason why the interval is not available."""
     if not (isfinite(interval.low) and isfinite(interval.high)):
         return "too few units"
     return f"{interval.low:+.2%} to {interval.high:+.2%}"

@@ -1,4 +1,4 @@
-"""`tessera experiment design`: units, days and power, from the history in the warehouse."""
+"""`tessera experiment design`: plan units, days and power from the history in the warehouse."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from ml.errors import InvalidInputError
-from orchestration.commands.experiment_console import console, warehouse_of
+from orchestration.commands.experiment_console import console, open_warehouse
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 if TYPE_CHECKING:
@@ -17,23 +17,25 @@ if TYPE_CHECKING:
 
 
 def design(
-    experiment_id: Annotated[str | None, typer.Argument(metavar="[EXPERIMENT]", help="An id in the file.")] = None,
+    experiment_id: Annotated[
+        str | None, typer.Argument(metavar="[EXPERIMENT]", help="Id in the definitions file.")
+    ] = None,
     *,
     metric: Annotated[
-        str | None, typer.Option(help="Without an experiment: the primary metric to plan for.")
+        str | None, typer.Option(help="Primary metric to plan for, if no experiment is given.")
     ] = None,
-    lift: Annotated[float | None, typer.Option(help="Relative effect worth finding, such as 0.05.")] = None,
+    lift: Annotated[float | None, typer.Option(help="Relative effect worth detecting, such as 0.05.")] = None,
     inference: Annotated[str | None, typer.Option(help="always_valid, group_sequential or fixed.")] = None,
     traffic: Annotated[
-        float, typer.Option(help="Without an experiment: share of the units that take part.")
+        float, typer.Option(help="Share of the units that take part, if no experiment is given.")
     ] = 1.0,
-    cuped: Annotated[bool, typer.Option(help="Count on what the units' own history explains.")] = True,
+    cuped: Annotated[bool, typer.Option(help="Reduce the variance by the units' own history.")] = True,
     home: HomeOption = None,
 ) -> None:
     """Plan units, days and power from the history in the warehouse.
 
-    The history is replayed as an experiment that never was, so variance, gain by CUPED and the way units arrive
-    are those of this site. Writes the plot of power against duration beside the reports.
+    The history is replayed as an experiment, so variance, gain by CUPED and arrivals of units are those of this
+    site. The plot of power against duration is written to the reports.
     """
     from ml.experiments.analysis.baseline import measure_baseline
     from ml.experiments.analysis.design import design_experiment
@@ -42,64 +44,65 @@ def design(
 
     place = home_of(home)
     settings = chosen_settings(place)
-    experiments = load_definitions(place, settings)
-    entry = experiments.get(experiment_id) if experiment_id else _hypothetical(experiments, metric, lift, traffic)
+    definitions = load_definitions(place, settings)
+    entry = (
+        definitions.get(experiment_id) if experiment_id else _build_experiment(definitions, metric, lift, traffic)
+    )
     changes: dict[str, Any] = {"minimum_detectable_effect": lift} if lift else {}
     if inference:
         changes["decision"] = {**entry.decision.model_dump(), "inference": inference}
-    entry = _checked({**entry.model_dump(by_alias=True), **changes})
-    past = measure_baseline(
-        experiments.metrics[entry.primary_metric],
-        read_mart(warehouse_of(place), "user_days"),
+    entry = _validate_experiment({**entry.model_dump(by_alias=True), **changes})
+    baseline = measure_baseline(
+        definitions.metrics[entry.primary_metric],
+        read_mart(open_warehouse(place), "user_days"),
         settings.experiments.design_history_days,
     )
-    planned = design_experiment(
+    plan = design_experiment(
         entry,
-        past,
+        baseline,
         power=settings.experiments.design_power,
         maximum_days=settings.experiments.design_maximum_days,
         cuped=cuped,
     )
-    pattern = " ".join(f"{share:.2f}" for share in past.weekly_pattern())
-    shown = Table(show_header=False, box=None)
-    duration = (
-        f"{planned.days} days" if planned.days else f"more than {settings.experiments.design_maximum_days} days"
-    )
+    pattern = " ".join(f"{share:.2f}" for share in baseline.weekly_pattern())
+    table = Table(show_header=False, box=None)
+    duration = f"{plan.days} days" if plan.days else f"more than {settings.experiments.design_maximum_days} days"
     for name, value in (
         ("metric", entry.primary_metric),
-        ("value in the last weeks", f"{past.mean:.4g} (standard deviation {past.standard_deviation:.4g})"),
-        ("explained by history", f"{past.explained:.0%} of the variance"),
-        ("lift", f"{planned.lift:+.1%}"),
-        ("inference", f"{planned.inference}, alpha {planned.alpha:g}, power {planned.power:.0%}"),
-        ("units", f"{planned.units:,} in all; planned_units: {planned.units_per_pair}"),
-        ("arrivals", f"{past.arrivals[-14:].mean():,.0f} new units a day; Mon to Sun {pattern} of the mean"),
-        ("duration", f"{duration} of intake, then {planned.window_days} to watch the last units"),
+        ("value in the last weeks", f"{baseline.mean:.4g} (standard deviation {baseline.standard_deviation:.4g})"),
+        ("explained by history", f"{baseline.explained:.0%} of the variance"),
+        ("lift", f"{plan.lift:+.1%}"),
+        ("inference", f"{plan.inference}, alpha {plan.alpha:g}, power {plan.power:.0%}"),
+        ("units", f"{plan.units:,} in all; planned_units: {plan.units_per_pair}"),
+        ("arrivals", f"{baseline.arrivals[-14:].mean():,.0f} new units a day; Mon to Sun {pattern} of the mean"),
+        ("duration", f"{duration} of intake, then {plan.window_days} to watch the last units"),
     ):
-        shown.add_row(name, value)
-    console.print(shown)
+        table.add_row(name, value)
+    console.print(table)
     weeks = Table("weeks", "units", "power", "lift found")
-    for day in range(7, len(planned.curve_units) + 1, 7):
+    for day in range(7, len(plan.curve_units) + 1, 7):
         weeks.add_row(
             str(day // 7),
-            f"{planned.curve_units[day - 1]:,.0f}",
-            f"{planned.curve_power[day - 1]:.0%}",
-            f"{planned.detectable_lift(day):.1%}",
+            f"{plan.curve_units[day - 1]:,.0f}",
+            f"{plan.curve_power[day - 1]:.0%}",
+            f"{plan.detectable_lift(day):.1%}",
         )
     folder = report_folder(place, experiment_id or f"plan-{entry.primary_metric}")
     folder.mkdir(parents=True, exist_ok=True)
-    plot_power(planned).savefig(folder / "power.png", dpi=150)
+    plot_power(plan).savefig(folder / "power.png", dpi=150)
     console.print(weeks, f"Plot: {folder / 'power.png'}", sep="\n")
 
 
-def _hypothetical(
-    experiments: ExperimentDefinitions, metric: str | None, lift: float | None, traffic: float
+def _build_experiment(
+    definitions: ExperimentDefinitions, metric: str | None, lift: float | None, traffic: float
 ) -> Experiment:
-    if metric not in experiments.metrics or lift is None:
+    """Build an experiment with this metric and effect; raises InvalidInputError if an option is missing."""
+    if metric not in definitions.metrics or lift is None:
         raise InvalidInputError(
-            f"give an EXPERIMENT, or --metric and --lift; metrics: {', '.join(experiments.metrics)}"
+            f"give an EXPERIMENT, or --metric and --lift; legal metrics: {', '.join(definitions.metrics)}"
         )
     now = datetime.now(UTC)
-    return _checked(
+    return _validate_experiment(
         {
             "id": "plan",
             "hypothesis": "An experiment that is only being planned.",
@@ -114,8 +117,8 @@ def _hypothetical(
     )
 
 
-def _checked(content: dict[str, Any]) -> Experiment:
-    """The experiment that the options describe; InvalidInputError where one of them is not legal."""
+def _validate_experiment(content: dict[str, Any]) -> Experiment:
+    """Validate the experiment that the options describe; raises InvalidInputError if an option is not legal."""
     from pydantic import ValidationError
 
     from ml.experiments.definition.definition import Experiment

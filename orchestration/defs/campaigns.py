@@ -1,4 +1,4 @@
-"""Campaigns: the audiences of settings.yaml, written on schedule. No other job writes them or logs a contact."""
+"""Campaigns: the audiences of settings.yaml, written on schedule. Only the job `campaigns` logs contacts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from orchestration.warehouse.marts import ADDRESSEES, USER_SEGMENTS
     group_name=CAMPAIGNS,
     kinds={"csv"},
     description=(
-        "The audiences of the campaigns in settings.yaml, once a day each: consenting users outside quiet periods "
-        "and below the cap, with the strategy. Every contact is logged, so only the job `campaigns` makes this."
+        "The audiences of the campaigns in settings.yaml, once a day each: consenting users outside of quiet "
+        "periods and below the cap, with the strategy. Every contact is logged, so only the job `campaigns` "
+        "materializes this asset."
     ),
 )
 def campaign_audiences(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
-    """Write `reports/audiences/<campaign>/<date>.csv`; a campaign that has today's file is left alone."""
+    """Write `reports/audiences/<campaign>/<date>.csv`, unless the campaign already has a file of today."""
     settings, place, now = home.settings().segmentation, home.home(), dt.datetime.now(dt.UTC)
     users, segments = warehouse.read(ADDRESSEES), warehouse.read(USER_SEGMENTS)
     written: dict[str, int] = {}
@@ -30,7 +31,7 @@ def campaign_audiences(home: HomeResource, warehouse: WarehouseResource) -> dg.M
         file = place.reports / "audiences" / name / f"{now:%Y-%m-%d}.csv"
         if file.exists():
             continue
-        found = contact_segment(
+        result = contact_segment(
             name,
             campaign.segment,
             file,
@@ -42,5 +43,5 @@ def campaign_audiences(home: HomeResource, warehouse: WarehouseResource) -> dg.M
             exclude_contacted_days=campaign.exclude_contacted_days,
             hold_out=campaign.hold_out,
         )
-        written[name] = found.audience.table.num_rows
+        written[name] = result.audience.table.num_rows
     return dg.MaterializeResult(metadata={"campaigns": len(settings.campaigns), **written})

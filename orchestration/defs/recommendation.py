@@ -1,7 +1,5 @@
 """Recommenders as assets: candidates measured on the past, and the champion that the gate lets through."""
 
-import base64
-import io
 import json
 import math
 import tempfile
@@ -9,7 +7,6 @@ from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
-from matplotlib.figure import Figure
 
 from ml.evaluation.bootstrap import Interval, mean_interval
 from ml.evaluation.figures import comparison_plot
@@ -43,6 +40,7 @@ from ml.recommenders.selection.training import (
 from ml.recommenders.validation import ValidationWindow
 from ml.registry.registry import Run
 from ml.settings import Settings
+from orchestration.defs.metadata import figure_metadata
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.running.instance import FROM_SCRATCH
 from orchestration.searching import JOURNAL, logged_search
@@ -125,7 +123,7 @@ def candidate_models(
             "candidates": len(candidates),
             "test_users": len(candidates[0].measured.users),
             "comparison": dg.MetadataValue.md(table.to_pandas().to_markdown(index=False, floatfmt=".4f")),
-            "plot": _picture(plot),
+            "plot": figure_metadata(plot),
             "warnings": dg.MetadataValue.json(list(split.warnings)),
         }
     )
@@ -258,10 +256,3 @@ def _welcome(
 
 def _intervals(candidates: list[Candidate], metric: str) -> dict[str, Interval]:
     return {found.configuration.model: mean_interval(found.measured.per_user[metric]) for found in candidates}
-
-
-def _picture(figure: Figure) -> dg.MetadataValue:
-    """A plot inside Dagster's page."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=90)
-    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})")

@@ -1,4 +1,4 @@
-"""What experiments need of the warehouse and the home: definitions, tables and where the reports lie."""
+"""Read what experiments need: definitions, tables of the warehouse and the folders of reports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ from orchestration.warehouse.warehouse import Warehouse, WarehouseMissingError
 
 @dataclass(frozen=True)
 class ExperimentTables:
-    """Rows of one experiment; `as_of` is the time of the last activity that the warehouse knows."""
+    """Rows of an experiment.
+
+    Attributes:
+        exposures: rows of the mart `exposures`.
+        outcomes: rows of the mart `experiment_outcomes`.
+        as_of: time of the last activity in the warehouse.
+    """
 
     exposures: pa.Table
     outcomes: pa.Table
@@ -26,29 +32,29 @@ class ExperimentTables:
 
 
 def definitions_file(home: Home, settings: Settings) -> Path:
-    """The file of definitions that is in force."""
+    """Return the file of definitions that is in force."""
     return definition_file(home, settings.experiments.file)
 
 
 def editable_definitions_file(home: Home, settings: Settings) -> Path:
-    """The file of definitions that commands write to: the site's, or without a site the home's own copy."""
+    """Return the file of definitions that commands write to: the site's, or else the home's own copy."""
     return editable_file(home, settings.experiments.file)
 
 
 def load_definitions(home: Home, settings: Settings) -> ExperimentDefinitions:
-    """The checked definitions; raises ExperimentsFileError with every fault and its line."""
+    """Load the checked definitions; raises ExperimentsFileError with every fault and its line."""
     return load_experiments(definitions_file(home, settings))
 
 
 def read_mart(warehouse: Warehouse, name: str, condition: str = "true") -> pa.Table:
-    """Rows of a mart; raises WarehouseMissingError, with what to do, where it was never built."""
+    """Read rows of a mart; raises WarehouseMissingError if the mart was not built yet."""
     if name not in warehouse.tables():
         raise WarehouseMissingError(f"the warehouse has no table {name}: run `tessera materialize` first")
     return warehouse.read(f"select * from {name} where {condition}")
 
 
 def read_tables(warehouse: Warehouse, experiment_id: str) -> ExperimentTables:
-    """Read an experiment's rows; ids are checked at load, so they are safe inside a query."""
+    """Read the rows of an experiment. Ids are checked when they are loaded, so they are safe within a query."""
     return ExperimentTables(
         read_mart(warehouse, "exposures", f"experiment_id = '{experiment_id}'"),
         read_mart(warehouse, "experiment_outcomes", f"experiment_id = '{experiment_id}'"),
@@ -57,7 +63,7 @@ def read_tables(warehouse: Warehouse, experiment_id: str) -> ExperimentTables:
 
 
 def exposed_users(warehouse: Warehouse) -> dict[str, int]:
-    """Number of people whom the warehouse has seen in each experiment; empty where it was never built."""
+    """Count the people who were exposed to each experiment; empty if the warehouse was never built."""
     if "exposures" not in warehouse.tables():
         return {}
     rows = warehouse.read("select experiment_id, count(distinct user_id) as users from exposures group by 1")
@@ -65,17 +71,19 @@ def exposed_users(warehouse: Warehouse) -> dict[str, int]:
 
 
 def last_activity(warehouse: Warehouse) -> datetime:
-    """Time of the last activity of any user, in UTC."""
-    found: datetime = warehouse.read("select max(last_seen_at) as at from users")["at"][0].as_py()
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+    """Return the time of the last activity of any user, in UTC."""
+    moment: datetime = warehouse.read("select max(last_seen_at) as at from users")["at"][0].as_py()
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def report_folder(home: Home, experiment_id: str) -> Path:
-    """Folder of an experiment's report and plots."""
+    """Return the folder of an experiment's report and plots."""
     return home.reports / "experiments" / experiment_id
 
 
-def is_due(experiment: Experiment, experiments: ExperimentDefinitions, as_of: datetime) -> bool:
-    """Whether an analysis can still change: it has begun, and the last unit has not seen its longest window."""
-    longest = max(experiments.metrics[name].end_day or 0 for name in experiment.metric_names)
+def is_due(experiment: Experiment, definitions: ExperimentDefinitions, as_of: datetime) -> bool:
+    """Return whether an analysis can still change: it has begun, and not all units were observed for the longest
+    window.
+    """
+    longest = max(definitions.metrics[name].end_day or 0 for name in experiment.metric_names)
     return experiment.starts_at <= as_of < experiment.ends_at + timedelta(days=longest + 1)

@@ -1,4 +1,4 @@
-"""`tessera experiment` as its user types it, on a small home."""
+"""`tessera experiment` as a user types it, on a small home."""
 
 import json
 
@@ -46,9 +46,9 @@ def home(tmp_path):
 
 
 def run(home, *words, status=0):
-    found = CliRunner().invoke(app, ["experiment", *words, "--home", str(home)], env={"COLUMNS": "200"})
-    assert found.exit_code == status, found.output
-    return found.output
+    result = CliRunner().invoke(app, ["experiment", *words, "--home", str(home)], env={"COLUMNS": "200"})
+    assert result.exit_code == status, result.output
+    return result.output
 
 
 def test_the_preferred_rankers_picks_are_named(home):
@@ -56,23 +56,23 @@ def test_the_preferred_rankers_picks_are_named(home):
 
 
 def test_contents_are_valued_from_what_was_drawn(home):
-    told = run(home, "off-policy", "hero")
-    assert told.count("bold") == told.count("plain") == 3
+    output = run(home, "off-policy", "hero")
+    assert output.count("bold") == output.count("plain") == 3
     # A click for half of the 200 that saw it; IPS weighs each by 1 / .5.
-    assert "0.5000" in told
+    assert "0.5000" in output
     assert "'footer' drew no content" in run(home, "off-policy", "footer", status=1)
 
 
 def test_a_segment_strategy_becomes_an_experiment_of_segments_that_exist(home):
-    assert "nobody is in Bakers; segments: Athletes, Cooks" in run(home, "segment", "Bakers", status=1)
+    assert "no user is in Bakers; legal segments: Athletes, Cooks" in run(home, "segment", "Bakers", status=1)
     assert not (home / "experiments.yaml").exists()
     assert "segment-cooks is defined" in run(home, "segment", "Cooks", "--payload", '{"content": "recipes"}')
     assert "segment-cooks" in run(home, "check")
-    told = json.loads(run(home, "assign", "segment-cooks", "ann"))
-    assert (told["experiment_id"], told["reason"]) == ("segment-cooks", "assigned")
+    assignment = json.loads(run(home, "assign", "segment-cooks", "ann"))
+    assert (assignment["experiment_id"], assignment["reason"]) == ("segment-cooks", "assigned")
 
 
-def test_what_is_missing_is_said_in_one_line(tmp_path):
+def test_a_missing_table_is_reported_in_a_single_line(tmp_path):
     assert "no table answers: run `tessera materialize` first" in run(tmp_path, "interleaving", status=1)
 
 

@@ -72,6 +72,28 @@ def test_a_file_that_cannot_be_segmented_is_reported_in_a_single_line(tmp_path: 
     assert not (tmp_path / "out").exists()
 
 
+def test_the_settings_are_those_of_the_given_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TESSERA_HOME", raising=False)
+    home = tmp_path / "other"
+    home.mkdir()
+    (home / "settings.yaml").write_text("segmentation: {minimum_segment_sizes: 5}\n")
+    features(tmp_path / "features.parquet")
+    result = CliRunner().invoke(
+        app,
+        [
+            "segment",
+            "--features",
+            str(tmp_path / "features.parquet"),
+            "--out",
+            str(tmp_path / "out"),
+            "--home",
+            str(home),
+        ],
+    )
+    assert result.exit_code != 0
+    assert "minimum_segment_sizes" in result.output
+
+
 @pytest.fixture
 def warehouse(quick_settings: None, tmp_path: Path) -> None:
     """The columns that the shipped rules read, for four users."""

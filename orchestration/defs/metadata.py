@@ -1,0 +1,34 @@
+"""Figures and tables as metadata that Dagster's pages show."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import dagster as dg
+import pyarrow as pa
+from matplotlib.figure import Figure
+
+DOTS_PER_INCH = 80
+
+
+def figure_metadata(figure: Figure) -> dg.MarkdownMetadataValue:
+    """Return a figure as Markdown with an inline image."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return dg.MetadataValue.md(f"![figure](data:image/png;base64,{data})")
+
+
+def table_metadata(table: pa.Table, float_format: str = ".4g") -> dg.MarkdownMetadataValue:
+    """Return a small table as Markdown.
+
+    Args:
+        table: the table.
+        float_format: format of floating-point numbers.
+    """
+    lines = [f"| {' | '.join(table.column_names)} |", "|" + "---|" * table.num_columns]
+    for row in table.to_pylist():
+        cells = [format(value, float_format) if isinstance(value, float) else str(value) for value in row.values()]
+        lines.append(f"| {' | '.join(cells)} |")
+    return dg.MetadataValue.md("\n".join(lines))

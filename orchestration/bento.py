@@ -19,9 +19,10 @@ from ml.home import Home
 from ml.settings import load_site_settings
 from ml.settings.writing import changed_text
 from ml.site.definition_files import SETTINGS, definition_file
-from orchestration.product_files import CODE_FOLDERS, LICENSE
+from orchestration.product_files import CODE_FOLDERS
 
 SERVICE = "tessera"
+PRODUCT = "tessera"  # the name of the installed distribution
 SERVED_PACKAGES = (
     "babel", "bentoml", "cel-python", "lightgbm", "numpy", "opentelemetry-sdk", "orjson", "prometheus-client",
     "psutil", "pyarrow", "pydantic", "pyyaml", "redis", "scikit-learn", "scipy", "starlette", "threadpoolctl",
@@ -79,7 +80,9 @@ def gather(context: Path, home: Home, bundle: Path) -> None:
         if folder.name in SERVED_FOLDERS:
             shutil.copytree(folder, context / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
     _gather_definition_files(context / CONFIG, home)
-    shutil.copy(LICENSE, context / "LICENSE")
+    for file in importlib.metadata.files(PRODUCT) or ():
+        if file.name == "LICENSE":
+            shutil.copy(file.locate(), context / "LICENSE")
     shutil.copytree(bundle, context / "published" / bundle.name)
     make_current(context / "published", bundle.name)
     (context / "requirements.txt").write_text(served_requirements(), encoding="utf-8")

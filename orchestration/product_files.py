@@ -17,7 +17,6 @@ def _shipped(name: str) -> Path:
 
 
 DBT_PROJECT_FOLDER = _shipped("dbt_project")
-LICENSE = _shipped("LICENSE")
 
 
 def is_checkout() -> bool:

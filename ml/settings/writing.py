@@ -65,27 +65,26 @@ def changed_text(text: str, name: str, value: Any) -> str:
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     if node is None or _is_null(node):
         return _with_line_end(text) + _block(parts, value, "")
-    for depth, part in enumerate(parts):
-        if not isinstance(node, yaml.MappingNode):
-            raise SettingsError(f"{'.'.join(parts[:depth])} is no section")
-        if node.flow_style:
-            content = _nested(
-                yaml.safe_load(text[node.start_mark.index : node.end_mark.index]), parts[depth:], value
-            )
-            return text[: node.start_mark.index] + as_flow_yaml(content) + text[node.end_mark.index :]
-        entry = next(((key, child) for key, child in node.value if key.value == part), None)
-        if entry is None:
-            first = node.value[0][0].start_mark
-            return _inserted(text, node, depth, _block(parts[depth:], value, " " * first.column))
-        key, child = entry
-        rest = parts[depth + 1 :]
-        if not rest:
-            return _replaced(text, key, child, value)
-        if _is_null(child):
-            indent = " " * (key.start_mark.column + len(INDENT))
-            return _after_line(text, key.end_mark.index, _block(rest, value, indent))
-        node = child
-    raise AssertionError("the loop returns for the last part")
+    return _changed(text, node, parts, value)
+
+
+def _changed(text: str, node: yaml.Node, parts: list[str], value: Any) -> str:
+    """The text with another value of what the parts name below a node of it."""
+    if not isinstance(node, yaml.MappingNode):
+        raise SettingsError(f"line {node.start_mark.line + 1}: expected a section with {parts[0]}, not a value")
+    start, end = node.start_mark.index, node.end_mark.index
+    if node.flow_style:
+        return text[:start] + as_flow_yaml(_nested(yaml.safe_load(text[start:end]), parts, value)) + text[end:]
+    entry = next(((key, child) for key, child in node.value if key.value == parts[0]), None)
+    if entry is None:
+        return _inserted(text, node, parts, value)
+    key, child = entry
+    if len(parts) == 1:
+        return _replaced(text, child, value)
+    if _is_null(child):
+        indent = " " * key.start_mark.column + INDENT
+        return _after_line(text, key.end_mark.index, _block(parts[1:], value, indent))
+    return _changed(text, child, parts[1:], value)
 
 
 def _knob(name: str) -> Knob:
@@ -139,7 +138,8 @@ def _nested(content: dict[str, Any], parts: list[str], value: Any) -> dict[str, 
     return {**content, parts[0]: inner}
 
 
-def _replaced(text: str, key: yaml.Node, child: yaml.Node, value: Any) -> str:
+def _replaced(text: str, child: yaml.Node, value: Any) -> str:
+    """The text with another value in place of a node."""
     start, end = child.start_mark.index, _end(child)
     space = " " if start == end and text[start - 1] == ":" else ""
     return text[:start] + space + as_flow_yaml(value) + text[end:]
@@ -154,11 +154,13 @@ def _end(node: yaml.Node) -> int:
     return int(node.end_mark.index)
 
 
-def _inserted(text: str, node: yaml.MappingNode, depth: int, lines: str) -> str:
-    """The text with lines in a block mapping: at the end of the whole document, else before the first entry."""
-    if depth == 0:
+def _inserted(text: str, node: yaml.MappingNode, parts: list[str], value: Any) -> str:
+    """The text with a new entry in a block: at the end of the document, or before the first entry of a section."""
+    first = node.value[0][0].start_mark
+    lines = _block(parts, value, " " * first.column)
+    if first.column == 0:
         return _with_line_end(text) + lines
-    start = text.rfind("\n", 0, node.value[0][0].start_mark.index) + 1
+    start = first.index - first.column
     return text[:start] + lines + text[start:]
 
 

@@ -62,6 +62,11 @@ VALUES = st.recursive(
 )
 
 
+def test_a_value_where_a_section_is_expected_is_an_error() -> None:
+    with pytest.raises(SettingsError, match="line 2: expected a section with dagster, not a value"):
+        changed_text("# No section.\nports: 5\n", "ports.dagster", 3001)
+
+
 @given(
     value=VALUES,
     name=st.sampled_from(["ports.dagster", "serving.state", "collector.sink", "new.knob", "kafka.topic"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from rich.text import Text
 from ml.home import Home
 from ml.settings.ports import PortSettings
 from orchestration.demo.demo_results import DemoResults, SampleUser
+from orchestration.product_files import is_checkout
 
 BASELINE = "popularity"
 BAR_WIDTH = 20
@@ -113,9 +115,14 @@ def next_steps(results: DemoResults, home: Home, ports: PortSettings) -> Rendera
         title="Next", title_justify="left", title_style="bold", box=None, show_header=False, padding=(0, 2, 0, 0)
     )
     table.add_column(no_wrap=True, style="bold")
-    table.add_row("make up", "Dagster, MLflow and the service together, with their addresses")
+    is_makefile_near = is_checkout() and home.site is None
+    site = f" --site {_shown(home.site)}" if home.site else ""
+    table.add_row(
+        "make up" if is_makefile_near else f"tessera up{site}",
+        "Dagster, MLflow and the service together, with their addresses",
+    )
     table.add_row("tessera ingest --help", "bring your own events")
-    table.add_row("tessera materialize", "take in what is new")
+    table.add_row(f"tessera materialize{site}", "take in what is new")
     user = results.people[0].user_id if results.people else "anybody"
     body = json.dumps({"user_id": user, "k": 5})
     curl = f"curl -s http://127.0.0.1:{ports.service}/v1/recommendations -d '{body}'"
@@ -125,6 +132,12 @@ def next_steps(results: DemoResults, home: Home, ports: PortSettings) -> Rendera
         Text(curl, style="bold", overflow="fold"),
         Text(f"\nAll of it lies in {home.path}; deleting that folder is a full reset.", style="dim"),
     )
+
+
+def _shown(folder: Path) -> str:
+    """A folder as one would type it here."""
+    here = Path.cwd()
+    return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
 
 
 def _number(row: dict[str, Any], name: str) -> float:

@@ -42,7 +42,7 @@ class PortTakenError(TesseraError):
         taken = f"is taken by {holder}" if holder else "is taken"
         super().__init__(
             f"Port {program.port}, where {program.name} should listen, {taken}. "
-            f"Stop that program, or choose another port in settings.yaml: {program.setting}."
+            f"Stop that program, or choose another port: `tessera settings --set {program.setting}=PORT`."
         )
         self.program = program
 

@@ -36,7 +36,7 @@ def test_init_starts_a_site_once_and_says_what_to_do_next(tmp_path: Path) -> Non
     ]
     assert "tessera demo --site shop" in done.output
     again = tessera("init", "shop")
-    assert again.exit_code == 2
+    assert again.exit_code == 1
     assert "shop has settings.yaml, rules.yaml, segments.yaml, experiments.yaml already" in again.output
 
 
@@ -86,7 +86,7 @@ def test_set_writes_into_the_site_and_the_knob_then_comes_from_there(tmp_path: P
 )
 def test_what_settings_cannot_do_is_said_in_one_line(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
     refused = tessera("settings", *words)
-    assert refused.exit_code == 2
+    assert refused.exit_code == 1
     assert message in refused.output
     assert len(refused.output.strip().splitlines()) == 1
     assert not (tmp_path / "home").exists()

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
-from ml.site.starting import SiteExistsError, start_site
+from ml.site.starting import start_site
 
 console = Console(highlight=False)
 
@@ -23,12 +22,7 @@ def init(
 
     Example: `tessera init shop`
     """
-    try:
-        files = start_site(folder)
-    except (SiteExistsError, OSError) as error:
-        console.print(f"[red]tessera init:[/] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(2) from None
-    for file, purpose in files.items():
+    for file, purpose in start_site(folder).items():
         console.print(f"[green]✓[/] {file}  [dim]{purpose}[/]", soft_wrap=True)
     site = folder.as_posix()
     console.print(

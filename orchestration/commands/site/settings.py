@@ -10,13 +10,12 @@ from typing import Annotated, Any
 import typer
 from pydantic import TypeAdapter
 from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
 from ml.home import Home
 from ml.settings import SettingsError, load_site_settings
-from ml.settings.knobs import Knob, UnknownKnobError, knobs_named, value_of
+from ml.settings.knobs import Knob, knobs_named, value_of
 from ml.settings.writing import as_flow_yaml, set_knobs
 from orchestration.commands.home import HomeOption, home_of
 
@@ -54,14 +53,9 @@ def settings(
     Examples: `tessera settings ports`, `tessera settings --set ports.dagster=3001`
     """
     place = home_of(home)
-    try:
-        assignments = dict(_assignment(change) for change in changes or ())
-        files = set_knobs(place, assignments) if assignments else {}
-        names = [name] if name or not assignments else list(assignments)
-        readings = read_knobs(place, names)
-    except (SettingsError, UnknownKnobError) as error:
-        console.print(f"[red]tessera settings:[/] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(2) from None
+    assignments = dict(_assignment(change) for change in changes or ())
+    files = set_knobs(place, assignments) if assignments else {}
+    readings = read_knobs(place, [name] if name or not assignments else list(assignments))
     if as_json:
         typer.echo(json.dumps([_as_json(reading) for reading in readings], ensure_ascii=False, indent=2))
         return

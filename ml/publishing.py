@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 from ml.arrays import F32, I32
 from ml.bundle import ITEM_COLUMNS, TRENDING_SCHEMA, Publication, as_bundle, write_bundle
 from ml.dataset.ids import Ids
-from ml.decisions.activity.log_changes import newest_changes
-from ml.decisions.items.nearest import GRAPH_FOLDER, Nearest
-from ml.decisions.items.shelf import Shelf
-from ml.decisions.ranker.blend import Blend
-from ml.decisions.ranker.training import asked_from, train_blend
+from ml.decisions.activity.event_log_changes import read_newest_changes
+from ml.decisions.items.bundle_index import BundleIndex
+from ml.decisions.items.factor_index import GRAPH_FOLDER, FactorIndex
+from ml.decisions.ranker.blend import RankingBlend
+from ml.decisions.ranker.training import first_example_at, train_blend
 from ml.events.contract import TIMESTAMP
 from ml.events.log import EventLog
 from ml.home import Home
@@ -82,7 +82,7 @@ def publication(
 
 def publish(
     home: Home, prepared: Publication, settings: BlendSettings, workspace: Path, approximate_above: int
-) -> tuple[Path, Blend]:
+) -> tuple[Path, RankingBlend]:
     """Learn the blend on the log and what is to be published, write the bundle with it, make it current.
 
     Args:
@@ -93,10 +93,10 @@ def publish(
     Returns:
         The bundle's folder and the blend.
     """
-    changes = newest_changes(EventLog(home), settings.train_events)
+    changes = read_newest_changes(EventLog(home), settings.train_events)
     blend = train_blend(
         changes,
-        Shelf(as_bundle(_known_before(prepared, asked_from(changes)))),
+        BundleIndex(as_bundle(_known_before(prepared, first_example_at(changes)))),
         questions=settings.train_questions,
         minimum_questions=settings.minimum_questions,
         seed=settings.seed,
@@ -105,7 +105,7 @@ def publish(
     files = {**prepared.files, "blend": workspace}
     if prepared.item_factors is not None and len(prepared.item_factors) > approximate_above:
         files[GRAPH_FOLDER] = workspace.with_name(GRAPH_FOLDER)
-        Nearest(prepared.item_factors, approximate_above).save(files[GRAPH_FOLDER])
+        FactorIndex(prepared.item_factors, approximate_above).save(files[GRAPH_FOLDER])
     whole = replace(
         prepared,
         files=files,

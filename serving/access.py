@@ -1,4 +1,4 @@
-"""Who may ask what: keys sent as `Authorization: Bearer`, or loopback alone where no keys are set."""
+"""Access control: keys sent as `Authorization: Bearer`, or loopback alone if no keys are set."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ DIGEST_PREFIX = "sha256:"
 
 @dataclass(frozen=True)
 class Keys:
-    """Keys of browsers (public by nature) and secret keys of servers.
+    """The keys of browsers, which are public by nature, and the secret keys of servers.
 
-    Each as it is, or as `sha256:` and the 64 hex digits of its SHA-256, so that no configuration has to hold it.
+    A key is given as it is, or as `sha256:` and the 64 hex digits of its SHA-256, so that no configuration has to
+    hold it.
     """
 
     browser: frozenset[str] = frozenset()
@@ -33,7 +34,7 @@ class Keys:
 
 @dataclass(frozen=True)
 class Caller:
-    """What a request may do: `open` on a service without keys, else the kind of its key."""
+    """Who sends a request: `open` on a service without keys, otherwise the kind of the caller's key."""
 
     kind: Kind
 
@@ -44,33 +45,36 @@ class Caller:
 
 
 class KeyDigests:
-    """The keys as digests; the keys themselves are forgotten."""
+    """The digests of the keys; the keys themselves are not kept."""
 
     def __init__(self, keys: Keys) -> None:
-        self._browser = _digests(keys.browser)
-        self._secret = _digests(keys.secret)
+        self._browser = _digest_keys(keys.browser)
+        self._secret = _digest_keys(keys.secret)
 
     def __bool__(self) -> bool:
         return bool(self._browser or self._secret)
 
     def kind(self, key: str) -> Literal["browser", "secret"] | None:
-        """What a key is; None if it is not known. Each digest is compared, so that time tells nothing."""
+        """Return the kind of a key, None if it is unknown.
+
+        Every digest is compared, so that timing reveals nothing.
+        """
         digest = digest_of(key)
         is_secret, is_browser = _is_among(digest, self._secret), _is_among(digest, self._browser)
         return "secret" if is_secret else "browser" if is_browser else None
 
 
 class Access:
-    """Decides for each request who calls."""
+    """Identifies the caller of each request."""
 
     def __init__(self, keys: Keys) -> None:
         self.keys = KeyDigests(keys)
 
     def caller(self, request: HTTPConnection) -> Caller:
-        """Who calls.
+        """Return the caller of a request.
 
         Raises:
-            ApiError: 401 without a valid key; 403 from another machine where no keys are set.
+            ApiError: 401 without a valid key, 403 from another machine if no keys are set.
         """
         if not self.keys:
             if not _is_loopback(request.client.host if request.client else None):
@@ -86,11 +90,11 @@ class Access:
             raise ApiError(401, "the key is not known", "authorization")
         return Caller(kind)
 
-    def trusted(self, request: HTTPConnection) -> Caller:
-        """Who calls, where a browser's key is not enough.
+    def require_trusted(self, request: HTTPConnection) -> Caller:
+        """Return the caller of a request for which a browser's key is not enough.
 
         Raises:
-            ApiError: as `caller`, and 403 for a browser key.
+            ApiError: As `caller`, and 403 for a browser key.
         """
         caller = self.caller(request)
         if not caller.is_trusted:
@@ -99,19 +103,19 @@ class Access:
 
 
 def digest_of(key: str) -> str:
-    """SHA-256 of a key, in hex."""
+    """Return the SHA-256 of a key in hex."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _digests(keys: Iterable[str]) -> tuple[str, ...]:
+def _digest_keys(keys: Iterable[str]) -> tuple[str, ...]:
     return tuple(
         key.removeprefix(DIGEST_PREFIX).lower() if key.startswith(DIGEST_PREFIX) else digest_of(key)
         for key in sorted(keys)
     )
 
 
-def _is_among(digest: str, known: tuple[str, ...]) -> bool:
-    matches = [hmac.compare_digest(digest, one) for one in known]
+def _is_among(digest: str, digests: tuple[str, ...]) -> bool:
+    matches = [hmac.compare_digest(digest, other) for other in digests]
     return any(matches)
 
 

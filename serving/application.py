@@ -11,21 +11,21 @@ from starlette.middleware import Middleware
 from serving.collector import collector_routes
 from serving.demo_site import demo_routes
 from serving.errors import ERROR_HANDLERS
-from serving.observability.observing import Observing
+from serving.observability.request_observer import RequestObserver
 from serving.routes.documentation import documentation_routes
 from serving.routes.experiments import experiment_routes
 from serving.routes.health import health_routes
 from serving.routes.items import item_routes
-from serving.routes.learning import learning_routes
 from serving.routes.models import model_routes
 from serving.routes.onboarding import onboarding_routes
+from serving.routes.online_learning import online_learning_routes
 from serving.routes.recommendations import recommendation_routes
 from serving.routes.users import user_routes
 from serving.tessera import Tessera
 
 
 def application(tessera: Tessera) -> Starlette:
-    """All routes; the lifespan opens and closes the service."""
+    """Create the application; its lifespan opens and closes the service."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -40,16 +40,11 @@ def application(tessera: Tessera) -> Starlette:
         *onboarding_routes(tessera),
         *item_routes(tessera),
         *experiment_routes(tessera),
-        *learning_routes(tessera),
+        *online_learning_routes(tessera),
         *model_routes(tessera),
         *health_routes(tessera),
         *demo_routes(tessera.start.home, tessera.start.settings),
         *documentation_routes(),
     ]
-    observing = Middleware(Observing, tracing=tessera.tracing, settings=tessera.settings.logs, routes=routes)
-    return Starlette(
-        routes=routes,
-        middleware=[observing],
-        exception_handlers=ERROR_HANDLERS,
-        lifespan=lifespan,
-    )
+    observer = Middleware(RequestObserver, tracing=tessera.tracing, settings=tessera.settings.logs, routes=routes)
+    return Starlette(routes=routes, middleware=[observer], exception_handlers=ERROR_HANDLERS, lifespan=lifespan)

@@ -1,4 +1,4 @@
-"""The one place where an error becomes an answer of the API: JSON with the message and the field at fault."""
+"""Turns every error into an answer of the API: JSON with the message and the field at fault."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class ApiError(TesseraError):
     """A request that cannot be answered.
 
     Args:
-        status: of HTTP.
-        message: what is wrong and what to do.
-        field: the part of the request at fault, if there is one.
-        retry_after_seconds: when the same request can succeed, if it can.
+        status: HTTP status.
+        message: What is wrong and what to do.
+        field: The part of the request that is at fault; None if there is none.
+        retry_after_seconds: When the same request can succeed; None if it cannot.
     """
 
     def __init__(
@@ -41,43 +41,43 @@ class ApiError(TesseraError):
 
 
 class JSON(Response):
-    """A JSON answer."""
+    """A JSON response."""
 
     media_type = "application/json"
 
     def render(self, content: object) -> bytes:
-        """Serialise with orjson; numbers of numpy are plain numbers."""
+        """Serialize with orjson; numpy numbers become plain numbers."""
         return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
 
 
 def error_answer(status: int, message: str, field: str | None = None) -> JSON:
-    """`{"error": {"message", "field"}}`; `field` is left out where no field is at fault."""
+    """Return `{"error": {"message", "field"}}`; `field` is left out if no field is at fault."""
     error: dict[str, str] = {"message": message}
     if field is not None:
         error["field"] = field
     return JSON({"error": error}, status_code=status)
 
 
-def invalid(error: ValidationError) -> ApiError:
-    """The first thing that is wrong with a body, as an error of the API."""
+def describe_invalid_body(error: ValidationError) -> ApiError:
+    """Return the first fault of a body as an error of the API."""
     first = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in first["loc"]) or "body"
+    field = ".".join(str(part) for part in first["loc"]) or "body"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         message = "there is no such field"
-    return ApiError(422 if first["type"] != "json_invalid" else 400, message, place)
+    return ApiError(422 if first["type"] != "json_invalid" else 400, message, field)
 
 
 def answer_error(error: Exception, subject: str, failure: str = FAILURE) -> JSON:
-    """The answer to a request that raised.
+    """Answer a request that raised an error.
 
     An error of the API says what is wrong. Anything else is a failure of the service: it is logged with its stack
-    and answered in general terms, since its message may hold what the caller must not see.
+    and answered in general terms, because its message may hold what the caller must not see.
 
     Args:
-        error: what was raised.
-        subject: what failed, for the log. A path is no subject: it may hold an id.
-        failure: the general terms.
+        error: The error.
+        subject: What failed, for the log. It must not be a path, which may hold an id.
+        failure: The general terms.
     """
     if isinstance(error, ApiError):
         answer = error_answer(error.status, error.message, error.field)
@@ -91,7 +91,7 @@ def answer_error(error: Exception, subject: str, failure: str = FAILURE) -> JSON
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:
-    """Answer of what Starlette itself refuses: unknown paths and methods."""
+    """Answer what Starlette itself refuses: unknown paths and methods."""
     assert isinstance(error, HTTPException)
     message = error.detail
     if error.status_code == 404:
@@ -104,6 +104,7 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
+    """Answer any other error. The endpoint's name is logged, not the path, which may hold an id."""
     return answer_error(error, getattr(request.scope.get("endpoint"), "__qualname__", "a request"))
 
 
@@ -112,3 +113,4 @@ ERROR_HANDLERS: Mapping[Any, Any] = {
     HTTPException: _answer_http_error,
     Exception: _answer_error,
 }
+"""How the application answers each kind of error."""

@@ -1,4 +1,4 @@
-"""The API's description: one table of operations, rendered as OpenAPI 3.1 and as a page."""
+"""The description of the API: one table of operations, rendered as OpenAPI 3.1 and as a page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,18 @@ ERROR = {
 
 @dataclass(frozen=True)
 class Operation:
-    """One call of the API. `query` maps a parameter's name to its description."""
+    """One operation of the API.
+
+    Attributes:
+        method: HTTP method in lower case.
+        path: Path with its parameters in braces.
+        summary: One sentence.
+        status: Status of success.
+        body: Model or JSON schema of the body; None without a body.
+        query: Name and description of each query parameter.
+        needs_key: Whether a key is needed on a service that has keys.
+        errors: Statuses of errors.
+    """
 
     method: str
     path: str
@@ -45,93 +56,112 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "get",
         "/i",
-        "Take one event of a Snowplow tracker, in the query; answers with a pixel.",
+        "Take one event of a Snowplow tracker from the query, and answer with a pixel.",
         query=(("e", "Kind of event: pv, pp, se, ue, tr or ti."),),
         errors=(400, 401, 403, 413, 429, 503),
     ),
     Operation(
         "post",
         "/v1/recommendations",
-        "Items for a person, or for a stranger, here and now.",
+        "Recommend items to a person or to a stranger.",
         body=RecommendationRequest,
         errors=(400, 401, 403, 413, 422, 429),
     ),
     Operation(
         "post",
         "/v1/decisions",
-        "What a slot shows, and the rule that chose it.",
+        "Decide what a slot shows, and name the rule that chose it.",
         body=DecisionRequest,
         errors=(400, 401, 403, 413, 422, 429),
     ),
-    Operation("get", "/v1/users/{user_id}", "What is known of a person, for the person.", errors=(401, 403, 404)),
+    Operation(
+        "get",
+        "/v1/users/{user_id}",
+        "Return what the service holds about a person, to be shown to the person.",
+        errors=(401, 403, 404),
+    ),
     Operation(
         "get",
         "/v1/items/{item_id}/similar",
-        "Items like one item.",
-        query=(("k", "items to answer"),),
+        "Return items that are similar to an item.",
+        query=(("k", "Number of items."),),
         errors=(401, 403, 404, 422),
     ),
-    Operation("delete", "/v1/users/{user_id}", "Erase a person; answers with a receipt.", 202, errors=(401, 403)),
+    Operation("delete", "/v1/users/{user_id}", "Erase a person, and return a receipt.", 202, errors=(401, 403)),
     Operation(
         "put",
         "/v1/users/{user_id}/preferences",
-        "Interests, mutes, opt-out, caps, quiet hours; `preview=true` changes nothing and shows the effect.",
+        "Set interests, mutes, opt-out, caps and quiet hours. `preview=true` only shows the effect.",
         body=Preferences,
-        query=(("preview", "true to try a change"),),
+        query=(("preview", "Set to true to preview a change."),),
         errors=(400, 401, 403, 413, 422),
     ),
-    Operation("get", "/v1/users/{user_id}/export", "Everything that is held of a person.", errors=(401, 403, 404)),
     Operation(
-        "get", "/v1/erasures/{receipt_id}", "What became of an erasure, place by place.", errors=(401, 403, 404)
+        "get",
+        "/v1/users/{user_id}/export",
+        "Export everything that is held about a person.",
+        errors=(401, 403, 404),
     ),
-    Operation("get", "/v1/online-learning", "What was learned between two trainings.", errors=(401, 403)),
+    Operation(
+        "get",
+        "/v1/erasures/{receipt_id}",
+        "Return the state of an erasure for each place.",
+        errors=(401, 403, 404),
+    ),
+    Operation(
+        "get", "/v1/online-learning", "Return what was learned since the bundle was published.", errors=(401, 403)
+    ),
     Operation(
         "post",
         "/v1/online-learning/revert",
-        "Go back to an earlier snapshot of it.",
+        "Revert online learning to an earlier snapshot.",
         body=Revert,
         errors=(400, 401, 403, 413, 422),
     ),
     Operation(
         "get",
         "/v1/models",
-        "Which champion answers, since when and why; which bundles came before and which were refused.",
+        "Return which champion answers, since when and why, and which bundles came before or were refused.",
         errors=(401, 403),
     ),
     Operation(
         "get",
         "/v1/onboarding",
-        "The questions that tell most, and the one next thing to ask a person.",
-        query=(("user_id", "also answer what to ask this person next; needs a secret key"),),
+        "Return the most informative questions for newcomers, and the next thing to ask a person.",
+        query=(("user_id", "Person for whom the next question is returned. It needs a secret key."),),
         errors=(401, 403, 422),
     ),
     Operation(
         "get",
         "/v1/experiments/{experiment_id}/assignment",
-        "The variant of a unit, the same every time.",
-        query=(("user_id", "known user"), ("anonymous_id", "browser"), ("session_id", "session")),
+        "Return the variant of a unit, which is the same every time.",
+        query=(
+            ("user_id", "Id of a user."),
+            ("anonymous_id", "Id of a browser."),
+            ("session_id", "Id of a session."),
+        ),
         errors=(400, 401, 403, 404),
     ),
-    Operation("get", "/livez", "Whether the process lives.", needs_key=False, errors=()),
+    Operation("get", "/livez", "Return whether the process is alive.", needs_key=False, errors=()),
     Operation(
         "get",
         "/readyz",
-        "Whether there is a bundle to answer from; if not, what to do.",
+        "Return whether there is a bundle to answer from, or else what to do.",
         needs_key=False,
         errors=(503,),
     ),
-    Operation("get", "/metrics", "Figures for Prometheus.", needs_key=False, errors=()),
-    Operation("get", "/openapi.json", "This description.", needs_key=False, errors=()),
-    Operation("get", "/docs", "This description as a page.", needs_key=False, errors=()),
+    Operation("get", "/metrics", "Return metrics for Prometheus.", needs_key=False, errors=()),
+    Operation("get", "/openapi.json", "Return this description.", needs_key=False, errors=()),
+    Operation("get", "/docs", "Return this description as a page.", needs_key=False, errors=()),
 )
 
 
 def openapi() -> dict[str, Any]:
-    """The description of the API, OpenAPI 3.1."""
+    """Return the description of the API as OpenAPI 3.1."""
     schemas: dict[str, Any] = {"Error": ERROR}
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.method] = _operation(operation, schemas)
+        paths.setdefault(operation.path, {})[operation.method] = _describe_operation(operation, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -147,8 +177,8 @@ def openapi() -> dict[str, Any]:
     }
 
 
-def page(description: dict[str, Any]) -> str:
-    """The description as one HTML page that loads nothing from elsewhere."""
+def render_page(description: dict[str, Any]) -> str:
+    """Render the description as one HTML page that loads nothing from elsewhere."""
     parts = []
     for path, operations in description["paths"].items():
         for method, operation in operations.items():
@@ -172,7 +202,7 @@ def page(description: dict[str, Any]) -> str:
     )
 
 
-def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+def _describe_operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "summary": operation.summary,
         "responses": {
@@ -200,12 +230,13 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     if operation.needs_key:
         described["security"] = [{"key": []}, {}]
     if operation.body is not None:
-        schema = operation.body if isinstance(operation.body, dict) else _reference(operation.body, schemas)
+        schema = operation.body if isinstance(operation.body, dict) else _register_schema(operation.body, schemas)
         described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return described
 
 
-def _reference(model: type[Body], schemas: dict[str, Any]) -> dict[str, str]:
+def _register_schema(model: type[Body], schemas: dict[str, Any]) -> dict[str, str]:
+    """Add the schema of a body to the components and return a reference to it."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(schema.pop("$defs", {}))
     schemas[model.__name__] = schema

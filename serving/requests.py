@@ -1,4 +1,4 @@
-"""Bodies of requests, as the API documents and checks them."""
+"""The bodies of requests as the API documents and checks them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 Identifier = Annotated[str, Field(min_length=1, max_length=256)]
 
 
-def _as_text(value: Any) -> Any:
+def _integer_to_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-ItemId = Annotated[Identifier, BeforeValidator(_as_text)]
-PersonId = Annotated[Identifier, BeforeValidator(_as_text)]
+ItemId = Annotated[Identifier, BeforeValidator(_integer_to_text)]
+PersonId = Annotated[Identifier, BeforeValidator(_integer_to_text)]
 
 
 class Body(BaseModel):
-    """A request's body: unknown fields are errors."""
+    """The body of a request. Unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Filter(Body):
-    """Which items may be shown; a list left out allows everything."""
+    """Which items may be shown. A list that is left out allows everything."""
 
     category: list[str] | None = None
     tags: list[str] | None = None
@@ -35,7 +35,7 @@ class Filter(Body):
 
 
 class RecommendationRequest(Body):
-    """For whom, how many, where, and in what situation."""
+    """A request for items: for whom, how many, in which slot and in what situation."""
 
     user_id: PersonId | None = None
     anonymous_id: PersonId | None = None
@@ -48,37 +48,42 @@ class RecommendationRequest(Body):
     at: AwareDatetime | None = None
 
     @model_validator(mode="after")
-    def _in_the_calendar(self) -> RecommendationRequest:
+    def _check_year(self) -> RecommendationRequest:
         if self.at is not None and not 2000 <= self.at.year < 2100:
             raise ValueError("at must lie between the years 2000 and 2100")
         return self
 
-    def moment(self, now: dt.datetime) -> dt.datetime:
-        """The clock of this request."""
+    @property
+    def person(self) -> str | None:
+        """The user id, or the anonymous id of a visitor who is not signed in."""
+        return self.user_id or self.anonymous_id
+
+    def resolve_time(self, now: dt.datetime) -> dt.datetime:
+        """Return the time of this request: the one that it sets, or now."""
         return self.at or now
 
 
 class DecisionRequest(RecommendationRequest):
-    """As a recommendation, for one named slot."""
+    """A request for the decision about one slot. The other fields are those of a recommendation."""
 
     slot: Identifier
 
 
 class Revert(Body):
-    """How far to go back: 0 to the newest snapshot, 1 to the one before, and so on."""
+    """How far to revert: 0 goes back to the newest snapshot, 1 to the one before, and so on."""
 
     steps: int = Field(default=1, ge=0, le=1000, strict=True)
 
 
 class QuietHours(Body):
-    """Local hours in which a person wants no campaigns; they may span midnight."""
+    """Local hours in which a person wants no campaigns. They may span midnight."""
 
     start: float = Field(alias="from", ge=0, le=24)
     end: float = Field(alias="to", ge=0, le=24)
 
 
 class Preferences(Body):
-    """What a person may set. A field left out stays as it is; null takes it back."""
+    """What a person may set. A field that is left out stays as it is, and null removes it."""
 
     interests: list[Identifier] | None = Field(default=None, max_length=200)
     muted: list[Identifier] | None = Field(default=None, max_length=200)

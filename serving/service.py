@@ -1,4 +1,4 @@
-"""The BentoML service: the API's application, in front of what BentoML serves itself."""
+"""The BentoML service: the API's application, in front of the routes that BentoML serves itself."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ TESSERA = Tessera(START)
 API = application(TESSERA)
 
 
-class Front:
-    """Hands requests to the API before BentoML's own routes, whose health checks know nothing of bundles."""
+class ApiMiddleware:
+    """Passes requests to the API before BentoML's own routes, whose health checks ignore bundles."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer HTTP from the API; leave start and stop to BentoML."""
+        """Answer HTTP from the API, and leave start and stop to BentoML."""
         if scope["type"] == "http":
             await API(scope, receive, send)
         else:
@@ -42,13 +42,13 @@ class TesseraService:
 
     @bentoml.on_startup
     async def open(self) -> None:
-        """Open state and collector, load the bundle."""
+        """Open the state and the collector, and load the bundle."""
         await TESSERA.open()
 
     @bentoml.on_shutdown
     async def close(self) -> None:
-        """Write what is accepted, give everything back."""
+        """Write what was accepted, and release everything."""
         await TESSERA.close()
 
 
-TesseraService.add_asgi_middleware(Front)
+TesseraService.add_asgi_middleware(ApiMiddleware)

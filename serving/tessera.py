@@ -1,4 +1,4 @@
-"""The service behind the routes: bundle, state and collector, started and stopped together."""
+"""The service behind the routes: bundle, state and collector, which are opened and closed together."""
 
 from __future__ import annotations
 
@@ -15,41 +15,45 @@ import psutil
 import pyarrow as pa
 
 from ml.bundle import Bundle, BundleError
-from ml.decisions.activity.log_changes import changes_of
-from ml.decisions.items.shelf import Shelf
-from ml.decisions.rules.rules import RulesError
+from ml.decisions.activity.event_log_changes import read_changes
+from ml.decisions.items.bundle_index import BundleIndex
+from ml.decisions.rules.rules_file import RulesError
 from ml.events.log import EventLog
 from ml.privacy.pseudonyms import Pseudonyms
 from serving.access import Access
-from serving.bundles.promotions import Promotions
-from serving.bundles.published import Published
+from serving.bundles.promotion_log import PromotionLog
+from serving.bundles.published_bundles import PublishedBundles
+from serving.bundles.served_bundle import ServedBundle
 from serving.collector import Collector
 from serving.collector.submissions import TooManyEventsError
-from serving.context.weather import FileProvider
-from serving.decide.deciding import Deciding
+from serving.context.weather import SurroundingsFile
+from serving.decide.decision_engine import DecisionEngine
 from serving.decide.rule_book import ExperimentBook, RuleBook
-from serving.experiment.experimenting import Experimenting
-from serving.experiment.interleaving import Interleaving
+from serving.experiment.interleaver import Interleaver
+from serving.experiment.treatments import TreatmentAssigner
 from serving.observability.metrics import CACHE, MODEL_AGE_SECONDS, RESIDENT_BYTES, SWAPS
 from serving.observability.tracing import Tracing
-from serving.recommend.ranking import Ranking
-from serving.recommend.recommending import Recommending
-from serving.recommend.searching import Searching
+from serving.recommend.recommendation_engine import RecommendationEngine
+from serving.recommend.search_pool import SearchPool
 from serving.start import Start
 from serving.state.online import OnlineState
-from serving.state.opening import open_store
+from serving.state.store_engine import open_store
 
 logger = logging.getLogger("tessera.serving")
 FLUSH_SECONDS = 0.05
 
 
 class Tessera:
-    """One worker's service.
+    """The service of one worker.
 
     Args:
-        start: where it lives and who may call.
-        clock: the time of requests that bring none.
-        seed: of everything that is drawn; None draws differently each time.
+        start: Where the service keeps its data and who may call it.
+        clock: The time of requests that set none.
+        seed: Seed of everything that is drawn; None draws differently each time.
+
+    Attributes:
+        champion: The bundle that answers.
+        challenger: The bundle that is tried beside it; None without one.
     """
 
     def __init__(
@@ -60,76 +64,79 @@ class Tessera:
         self.clock = clock or (lambda: dt.datetime.now(dt.UTC))
         self.seed = seed
         self.access = Access(start.keys)
-        self.published = Published((start.home.published, start.bundled))
+        self.published_bundles = PublishedBundles((start.home.published, start.bundled))
         self.collector = Collector(start.home, start.settings, start.keys)
-        self.collector.subscribe(self._collected)
+        self.collector.subscribe(self._record_collected)
         self.erased = self.collector.erased
         self.pseudonyms = Pseudonyms(start.home.path)
-        self.ranking = self._ranking(None)
-        self.challenger: Ranking | None = None
+        self.champion = self._serve(None)
+        self.challenger: ServedBundle | None = None
         self.rules = RuleBook(start.home, start.settings.decisions.rules_file)
         self.experiments = ExperimentBook(start.home, start.settings.experiments.file)
-        self.surroundings = FileProvider(
+        self.surroundings = SurroundingsFile(
             start.home.path / self.settings.surroundings_file, self.settings.surroundings_stale_seconds
         )
-        self.searching = Searching()
+        self.search_pool = SearchPool()
         self._process = psutil.Process()
         self.tracing = Tracing(self.settings.traces, start.home.path / "logs" / "traces.jsonl")
-        self.interleaving = Interleaving(seed)
-        self._open: _Opened | None = None
+        self.interleaver = Interleaver(seed)
+        self._running_parts: _RunningParts | None = None
         self._exchanged_at = 0.0
         self._refit: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def state(self) -> OnlineState:
-        """The online state; there is one between open and close."""
-        return self._opened.state
+        """The online state, which exists between open and close."""
+        return self._running.state
 
     @property
-    def recommending(self) -> Recommending:
-        """What ranks; there is one between open and close."""
-        return self._opened.recommending
+    def recommendation_engine(self) -> RecommendationEngine:
+        """The engine that ranks, which exists between open and close."""
+        return self._running.recommendation_engine
 
     @property
-    def experimenting(self) -> Experimenting:
-        """What lets experiments take effect; there is one between open and close."""
-        return self._opened.experimenting
+    def decision_engine(self) -> DecisionEngine:
+        """The engine that applies rules, which exists between open and close."""
+        return self._running.decision_engine
 
     @property
-    def promotions(self) -> Promotions:
-        """Which bundles answered, and why; there is a log between open and close."""
-        return Promotions(self._opened.state.store)
+    def treatment_assigner(self) -> TreatmentAssigner:
+        """The assigner of experiments, which exists between open and close."""
+        return self._running.treatment_assigner
 
     @property
-    def deciding(self) -> Deciding:
-        """What applies rules; there is one between open and close."""
-        return self._opened.deciding
+    def promotion_log(self) -> PromotionLog:
+        """The log of bundles that answered or were refused, which exists between open and close."""
+        return PromotionLog(self._running.state.store)
 
     async def open(self) -> None:
-        """Start to collect, rebuild the state, load the current bundle, look out for newer ones."""
-        if self._open is not None:
+        """Start to collect, rebuild the state, load the current bundle, and start to check for newer ones."""
+        if self._running_parts is not None:
             return
         self.tracing.open()
         await self.collector.start()
         state = OnlineState(open_store(self.start), self.settings.state)
-        read = await asyncio.to_thread(state.open, EventLog(self.start.home))
-        logger.info("online state rebuilt from %d changes", read)
-        recommending = Recommending(state, self.start.settings, self.seed)
-        deciding = Deciding(state, self.start.settings.decisions, self.seed)
-        state.subscribe(recommending.learning.observe)
-        state.subscribe(lambda change: recommending.refitting.observe(change, self.ranking))
-        state.subscribe(deciding.observe)
-        self._open = _Opened(state, recommending, deciding, Experimenting(self.experiments, state))
+        count = await asyncio.to_thread(state.open, EventLog(self.start.home))
+        logger.info("online state rebuilt from %d changes", count)
+        recommendation_engine = RecommendationEngine(state, self.start.settings, self.seed)
+        decision_engine = DecisionEngine(state, self.start.settings.decisions, self.seed)
+        online_refit = recommendation_engine.online_refit
+        state.subscribe(recommendation_engine.online_learning.observe)
+        state.subscribe(lambda change: online_refit.observe(change, self.champion))
+        state.subscribe(decision_engine.observe)
+        self._running_parts = _RunningParts(
+            state, recommendation_engine, decision_engine, TreatmentAssigner(self.experiments, state)
+        )
         self.surroundings.refresh()
         self._reload_definitions()
-        await self.look_for_bundle()
-        if self.published.loaded is None:
-            logger.warning("not ready: %s", self.published.why_not_ready())
-        self._tasks = [asyncio.create_task(self._look_out()), asyncio.create_task(self._keep_flushing())]
+        await self.load_newer_bundle()
+        if self.published_bundles.loaded is None:
+            logger.warning("not ready: %s", self.published_bundles.why_not_ready())
+        self._tasks = [asyncio.create_task(self._keep_checking()), asyncio.create_task(self._keep_flushing())]
 
     async def close(self) -> None:
-        """Stop; what was accepted is on disk."""
+        """Stop the service; what was accepted is on disk."""
         for task in self._tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -138,36 +145,43 @@ class Tessera:
         if self._refit is not None:
             await self._refit
         await self.collector.close()
-        if self._open is not None:
-            self._open.state.flush()
-            self._open.recommending.learning.snapshot()
-            self._open.deciding.exchange()
-            self._open.state.store.close()
-            self._open = None
-        self.searching.close()
+        if self._running_parts is not None:
+            parts = self._running_parts
+            parts.state.flush()
+            parts.recommendation_engine.online_learning.save_snapshot()
+            parts.decision_engine.exchange()
+            parts.state.store.close()
+            self._running_parts = None
+        self.search_pool.close()
         self.tracing.close()
 
-    async def look_for_bundle(self) -> bool:
-        """Load and take a newer bundle, if there is one; requests are answered from the old one meanwhile."""
-        path = self.published.newer()
+    async def load_newer_bundle(self) -> bool:
+        """Load a newer bundle and answer from it, if there is one.
+
+        Requests are answered from the previous bundle in the meantime.
+
+        Returns:
+            Whether a newer bundle answers now.
+        """
+        path = self.published_bundles.find_newer()
         if path is None:
             return False
-        ranking = await self._load(path)
-        if ranking is None or ranking.shelf is None:
+        bundle = await self._load(path)
+        if bundle is None or bundle.index is None:
             return False
-        self.published.take(ranking.shelf)
-        self.ranking = ranking
-        self.promotions.taken(ranking.shelf.bundle, self.clock())
-        await self._take_challenger()
-        if self.published.swaps:
+        self.published_bundles.accept(bundle.index)
+        self.champion = bundle
+        self.promotion_log.record_takeover(bundle.index.bundle, self.clock())
+        await self._load_challenger()
+        if self.published_bundles.swaps:
             SWAPS.inc()
         return True
 
     def log_soon(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Write events of the service itself; the answer doesn't wait for the disk.
+        """Write events of the service itself without waiting for the disk.
 
-        Where disk or broker have been away for so long that the queue is full, the answer is worth more than its
-        record: the loss is logged, and counted as refused in the metrics.
+        If disk or broker have been unavailable for so long that the queue is full, the answer is worth more than
+        its record: the loss is logged, and counted as refused in the metrics.
         """
         try:
             self.collector.record_soon([dict(event) for event in events])
@@ -175,87 +189,86 @@ class Tessera:
             logger.error("%d events of the service itself are lost: %s", len(events), full)
 
     @property
-    def _opened(self) -> _Opened:
-        if self._open is None:
+    def _running(self) -> _RunningParts:
+        if self._running_parts is None:
             raise RuntimeError("the service is not started")
-        return self._open
+        return self._running_parts
 
-    def _ranking(self, shelf: Shelf | None) -> Ranking:
-        return Ranking(shelf, self.settings.personal_candidates, self.settings.approximate_above_items)
+    def _serve(self, index: BundleIndex | None) -> ServedBundle:
+        return ServedBundle(index, self.settings.personal_candidates, self.settings.approximate_above_items)
 
-    async def _load(self, path: Path) -> Ranking | None:
-        """A checked bundle, built off the event loop and joined to the activity in small steps."""
+    async def _load(self, path: Path) -> ServedBundle | None:
+        """Load and check a bundle beside the event loop, and join it to the activity in small steps."""
         try:
-            ranking = await asyncio.to_thread(lambda: self._ranking(Shelf(Bundle.load(path))))
-        except Exception as error:  # whatever is wrong with a new bundle, the old one stays
+            bundle = await asyncio.to_thread(lambda: self._serve(BundleIndex(Bundle.load(path))))
+        except Exception as error:  # whatever is wrong with a new bundle, the previous one stays
             if not isinstance(error, BundleError):
                 logger.exception("bundle %s cannot be used", path.name)
-            self.published.refuse(path.name, str(error) or type(error).__name__)
-            self.promotions.refused(path.name, self.published.refused[path.name], self.clock())
+            self.published_bundles.refuse(path.name, str(error) or type(error).__name__)
+            reason = self.published_bundles.refused[path.name]
+            self.promotion_log.record_refusal(path.name, reason, self.clock())
             return None
-        for _ in ranking.linked.link(self.state.activity):
+        for _ in bundle.join.join(self.state.activity):
             await asyncio.sleep(0)
-        return ranking
+        return bundle
 
-    async def _take_challenger(self) -> None:
+    async def _load_challenger(self) -> None:
         """Load the version that the settings try beside the current one; a bad one is refused like any other."""
         version = self.settings.challenger.version
         if version and self.challenger is None:
             self.challenger = await self._load(self.start.home.published / version)
 
-    def _collected(self, events: pa.Table) -> None:
-        opened = self._opened
-        opened.state.record(changes_of(events))
+    def _record_collected(self, events: pa.Table) -> None:
+        self.state.record(read_changes(events))
 
-    async def _look_out(self) -> None:
+    async def _keep_checking(self) -> None:
         while True:
             await asyncio.sleep(self.settings.bundle_check_seconds)
             try:
-                await self.look_for_bundle()
+                await self.load_newer_bundle()
                 self._reload_definitions()
                 self.surroundings.refresh()
                 self._settle_decisions()
-                self._follow_ways_back()
+                self._follow_reverts()
                 if self._refit is None or self._refit.done():
                     self._refit = asyncio.create_task(self._fit_again())
                 self._count_lookups()
                 RESIDENT_BYTES.set(self._process.memory_info().rss)
-                if self.ranking.shelf is not None:
-                    age = dt.datetime.now(dt.UTC) - self.ranking.shelf.bundle.as_of
+                if self.champion.index is not None:
+                    age = dt.datetime.now(dt.UTC) - self.champion.index.bundle.as_of
                     MODEL_AGE_SECONDS.set(age.total_seconds())
-            except Exception:  # the look-out must outlive whatever one bundle or file does to it
+            except Exception:  # the checks must outlive whatever one bundle or file does to them
                 logger.exception("looking for what is new failed")
 
     def _count_lookups(self) -> None:
-        personal = self.ranking.personal
-        hits, misses = personal.hits, personal.misses
-        personal.hits = personal.misses = 0
+        scorer = self.champion.scorer
+        hits, misses = scorer.hits, scorer.misses
+        scorer.hits = scorer.misses = 0
         CACHE.labels("hit").inc(hits)
         CACHE.labels("miss").inc(misses)
 
     async def _fit_again(self) -> None:
         try:
-            await self._opened.recommending.refitting.fit_if_due(self.ranking.blend)
-        except Exception:  # a fit that fails must not end the look-out; the published blend goes on alone
+            await self.recommendation_engine.online_refit.fit_if_due(self.champion.blend)
+        except Exception:  # a fit that fails must not end the checks; the published blend goes on alone
             logger.exception("the blend could not be learned again")
 
-    def _follow_ways_back(self) -> None:
-        recommending = self._opened.recommending
-        if recommending.learning.follow():
-            recommending.refitting.drop()
+    def _follow_reverts(self) -> None:
+        if self.recommendation_engine.online_learning.follow_revert():
+            self.recommendation_engine.online_refit.drop()
 
     def _settle_decisions(self) -> None:
-        deciding, now = self._opened.deciding, self.clock().timestamp()
-        deciding.settle(now)
+        engine, now = self.decision_engine, self.clock().timestamp()
+        engine.settle(now)
         if now - self._exchanged_at >= self.start.settings.decisions.bandit.exchange_seconds:
             self._exchanged_at = now
-            deciding.exchange()
+            engine.exchange()
 
     async def _keep_flushing(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             try:
-                self._opened.state.flush()
+                self.state.flush()
             except Exception:  # a busy store is tried again
                 logger.exception("the state could not be written")
 
@@ -266,16 +279,16 @@ class Tessera:
             logger.error("the old experiments stay: %s", error)
         try:
             if self.rules.refresh():
-                logger.info("%d rules in force", len(self.rules.rules.compiled))
+                logger.info("%d rules in force", len(self.rules.rules.rules))
         except RulesError as error:
             logger.error("the old rules stay: %s", error)
 
 
 @dataclass(frozen=True)
-class _Opened:
+class _RunningParts:
     """What exists between open and close."""
 
     state: OnlineState
-    recommending: Recommending
-    deciding: Deciding
-    experimenting: Experimenting
+    recommendation_engine: RecommendationEngine
+    decision_engine: DecisionEngine
+    treatment_assigner: TreatmentAssigner

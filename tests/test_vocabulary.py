@@ -30,6 +30,7 @@ GERUND_MODULES = {
     "hashing",
     "interleaving",  # the comparison of two rankers
     "onboarding",
+    "online_learning",  # the method
     "publishing",
     "reranking",
     "serving",  # the section of the settings, named as the package
@@ -45,7 +46,6 @@ ARRAY_TYPES = ROOT / "ml" / "arrays"
 PENDING = (
     "ml/bundle",
     "ml/dataset",
-    "ml/decisions",
     "ml/erasure",
     "ml/evaluation",
     "ml/events",
@@ -58,7 +58,9 @@ PENDING = (
     "ml/site",
     "ml/sources",
     "orchestration",
-    "serving",
+    "serving/collector",
+    "serving/demo_site",
+    "serving/start.py",
 )
 
 

@@ -1,1 +1,1 @@
-"""What to show now: popularity, co-visitation, ranking, rules, caps and reasons."""
+"""What to show now: recent activity, candidates, ranking, decision rules, display caps and explanations."""

@@ -1,9 +1,9 @@
-"""Why an item is shown: which family of evidence carried its score, and the sentence that says so.
+"""Explains why an item is shown: which family of features carried its score, and the sentence that says so.
 
-A reason is derived from the score itself. The features of one kind of evidence make a family; what a family
-carries is how much the score would fall if the item had of it what an ordinary candidate of the same request has.
-That holds for trees as for weights, and costs a sixth of exact Shapley values. The family that carries most is the
-reason, if there is something to be named for it.
+The explanation is derived from the score itself. The features of one kind of evidence make a family. What a family
+carries is how much the score would fall if the item had the family's values of an ordinary candidate of the same
+request. This works for trees as for weights, and costs a sixth of exact Shapley values. The family that carries
+most is the explanation, if there is something to name for it.
 """
 
 from __future__ import annotations
@@ -33,33 +33,33 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "fresh": ("age", "published_age", "passed", "passed_visits", "passed_day"),
     "popular": (*POPULARITY, *WITHIN, *RISES, *MANNERS, *GROUPS, "trend", "place_popular", "idle"),
 }  # fmt: skip
-"""Features by the kind of evidence that they are; those of ASKING are equal for all candidates, so no reason."""
+"""Features by kind of evidence. Those of REQUEST are equal for all candidates, so they explain nothing."""
 _MEMBERS = np.array([[name in members for name in NAMES] for members in FAMILIES.values()])
 
 
-def carried(score: Callable[[F32], F64], rows: F32, typical: F32) -> list[dict[str, float]]:
-    """What each family carries of the score of each item.
+def family_contributions(score: Callable[[F32], F64], features: F32, typical: F32) -> list[dict[str, float]]:
+    """Compute what each family carries of the score of each item.
 
     Args:
-        score: of feature rows, float32 (m, len(NAMES)), to float64 (m,).
-        rows: float32 (n, len(NAMES)), of the items.
+        score: Scores feature rows, float32 (m, len(NAMES)), as float64 (m,).
+        features: float32 (n, len(NAMES)), of the items.
         typical: float32 (len(NAMES),), of an ordinary candidate.
     """
-    changed = np.where(_MEMBERS[None, :, :], typical, rows[:, None, :])
-    differs = (changed != rows[:, None, :]).any(axis=2)  # where nothing would change, nothing is carried
-    scores = score(np.vstack([rows, changed[differs]]))
+    changed = np.where(_MEMBERS[None, :, :], typical, features[:, None, :])
+    differs = (changed != features[:, None, :]).any(axis=2)  # where nothing would change, nothing is carried
+    scores = score(np.vstack([features, changed[differs]]))
     falls = np.zeros(differs.shape)
-    falls[differs] = np.repeat(scores[: len(rows)], differs.sum(axis=1)) - scores[len(rows) :]
+    falls[differs] = np.repeat(scores[: len(features)], differs.sum(axis=1)) - scores[len(features) :]
     return [dict(zip(FAMILIES, row, strict=True)) for row in falls.tolist()]
 
 
 @dataclass(frozen=True)
-class Reason:
+class Explanation:
     """Why an item is shown.
 
     Attributes:
-        kind: a family, or `interests`, `boost`, `exploration`, `popular_hour`, `here`, `well_known`.
-        names: what the reason names: titles, a topic, a place, a segment, a number.
+        kind: A family, or `interests`, `boost`, `exploration`, `popular_hour`, `here`, `well_known`.
+        names: What the sentence names: titles, a topic, a place, a segment, a number.
     """
 
     kind: str
@@ -97,12 +97,12 @@ _UNNAMED = {
 }
 
 
-def in_words(reason: Reason) -> str:
-    """One sentence for the person who sees the item.
+def write_sentence(explanation: Explanation) -> str:
+    """Return one sentence for the person who sees the item.
 
-    >>> in_words(Reason("follows", ("“Rain”",)))
+    >>> write_sentence(Explanation("follows", ("“Rain”",)))
     'Often opened after “Rain”'
     """
-    if reason.names and reason.kind in _NAMED:
-        return _NAMED[reason.kind].format(join_words(reason.names))
-    return _UNNAMED[reason.kind]
+    if explanation.names and explanation.kind in _NAMED:
+        return _NAMED[explanation.kind].format(join_words(explanation.names))
+    return _UNNAMED[explanation.kind]

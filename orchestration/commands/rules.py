@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from ml.decisions.rules.rule_tests import run_rule_tests
-from ml.decisions.rules.rules import load_rules
+from ml.decisions.rules.rules_file import load_rules
 from ml.local_clock import zone
 from ml.site.definition_files import definition_file
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
@@ -58,7 +58,7 @@ def check_rules(
     path = file or definition_file(place, chosen_settings(place).decisions.rules_file)
     loaded = load_rules(path)
     results = run_rule_tests(path)
-    console.print(f"{path}: {len(loaded.compiled)} rules, all understood")
+    console.print(f"{path}: {len(loaded.rules)} rules, all understood")
     for result in results:
         mark = "[green]ok[/]" if result.problem is None else f"[red]failed[/]: {result.problem}"
         console.print(f"  {result.name}: {mark}")
@@ -70,15 +70,15 @@ def check_rules(
 
 def _explain(path: Path, facts: list[str], slot: str | None, at: dt.datetime, timezone: str) -> None:
     """Print for each rule whether it acts in the situation, and otherwise why not."""
-    from ml.decisions.rules.rule_tests import moment_of
+    from ml.decisions.rules.rule_tests import build_rule_context
 
     values: dict[str, Any] = {}
     for fact in facts:
         name, _, value = fact.partition("=")
         values[name] = _parse_value(value)
-    moment = moment_of(values, slot, at, zone(timezone))
-    for rule in load_rules(path).compiled:
-        reason = rule.why_not(moment)
+    context = build_rule_context(values, slot, at, zone(timezone))
+    for rule in load_rules(path).rules:
+        reason = rule.why_not(context)
         console.print(f"  {rule.rule.id}: " + ("[green]acts[/]" if reason is None else f"[dim]{reason}[/]"))
 
 

@@ -1,1 +1,1 @@
-"""Published bundles: which one is served, and how a new one takes its place."""
+"""Published bundles: the one that is served, and how a new one replaces it."""

@@ -1,1 +1,1 @@
-"""From a request to the visitor's situation: device, place, local time, weather."""
+"""The visitor's situation: device, place, local time and weather."""

@@ -1,4 +1,4 @@
-"""The visitor's situation, from what the request, its headers, the state and the bundle say."""
+"""The visitor's situation as the request, its headers, the online state and the bundle describe it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from babel import Locale
 from babel.numbers import get_territory_currencies
 from starlette.requests import Request
 
-from ml.decisions.rules.dayparts import LocalTime, local_time
+from ml.decisions.rules.dayparts import LocalTime, convert_to_local
 from ml.settings.decisions import DaypartSettings
 from serving.collector.enrichment.device import NOTHING, device_of, hints_of_headers, looks_like_a_browser
-from serving.context.weather import NOWHERE, SurroundingsProvider
+from serving.context.weather import NO_SURROUNDINGS, SurroundingsProvider
 from serving.errors import ApiError
 
 TEXTS = (
@@ -30,14 +30,18 @@ IMAGE_FORMATS = ("image/avif", "image/webp")
 
 @dataclass(frozen=True)
 class Situation:
-    """What rules may ask about. Texts are None where nobody knows.
+    """What rules may ask about.
 
     Attributes:
-        given: the texts and numbers of TEXTS and NUMBERS that are known.
-        formats: image formats that the browser takes, best first.
+        facts: The texts and numbers of TEXTS and NUMBERS that are available.
+        local: The visitor's local time.
+        formats: Image formats that the browser accepts, best first.
+        condition: Weather condition; None if unknown.
+        temperature: °C; None if unknown.
+        events: Local events.
     """
 
-    given: Mapping[str, Any]
+    facts: Mapping[str, Any]
     local: LocalTime
     formats: tuple[str, ...]
     condition: str | None
@@ -45,34 +49,36 @@ class Situation:
     events: tuple[str, ...]
 
     def text(self, name: str) -> str | None:
-        """One of TEXTS."""
-        value = self.given.get(name)
+        """Return one of TEXTS, or None if it is not available."""
+        value = self.facts.get(name)
         return value if isinstance(value, str) else None
 
 
-def headers_of(request: Request) -> dict[str, Any]:
-    """What the request's headers tell: device, language, network, image formats."""
+def read_headers(request: Request) -> dict[str, Any]:
+    """Read device, language, network and image formats from the headers of a request."""
     headers = request.headers
-    found: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     agent = headers.get("user-agent")
     hints = hints_of_headers(
         headers.get("sec-ch-ua"), headers.get("sec-ch-ua-mobile"), headers.get("sec-ch-ua-platform")
     )
     if looks_like_a_browser(agent) or hints != NOTHING:  # a server that asks for somebody is not their device
         device = device_of(agent, hints)
-        found.update({"device_type": device.device_type, "os": device.os, "browser": device.browser})
-    found["language"] = headers.get("accept-language", "").split(",")[0].split(";")[0].strip() or None
-    found["network_type"] = headers.get("ect")
+        facts.update({"device_type": device.device_type, "os": device.os, "browser": device.browser})
+    facts["language"] = headers.get("accept-language", "").split(",")[0].split(";")[0].strip() or None
+    facts["network_type"] = headers.get("ect")
     accepted = headers.get("accept", "")
-    found["formats"] = tuple(kind.removeprefix("image/") for kind in IMAGE_FORMATS if kind in accepted)
-    return {name: value for name, value in found.items() if value is not None}
+    facts["formats"] = tuple(kind.removeprefix("image/") for kind in IMAGE_FORMATS if kind in accepted)
+    return {name: value for name, value in facts.items() if value is not None}
 
 
-def checked_context(context: Mapping[str, Any]) -> dict[str, Any]:
-    """The request's own context.
+def check_context(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the context that a request sent, without its nulls.
+
+    Unknown fields are left alone, because sites send more than rules ask about.
 
     Raises:
-        ApiError: 422, a field has a wrong type; unknown fields are left alone, sites send more than rules ask.
+        ApiError: 422, a field has a wrong type.
     """
     for names, kind, words in ((TEXTS, str, "text"), (NUMBERS, (int, float), "a number")):
         for name in names:
@@ -85,35 +91,39 @@ def checked_context(context: Mapping[str, Any]) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=512)
 def _currency_of(country: str | None) -> str | None:
-    """What people pay with in a country, ISO 4217; None where nobody says which country."""
-    tenders = get_territory_currencies(country) if country in COUNTRIES else []
+    """Return the currency of a country, ISO 4217; None if the country is unknown."""
+    tenders = get_territory_currencies(country) if country is not None and country in COUNTRIES else []
     return tenders[0] if tenders else None
 
 
-def situation(
+def merge_situation(
     at: dt.datetime,
     sources: tuple[Mapping[str, Any], ...],
     dayparts: DaypartSettings,
     surroundings: SurroundingsProvider | None,
 ) -> Situation:
-    """Join what is known; the first source that knows a field counts.
+    """Merge what the sources say; the first source that has a field counts.
 
     Args:
-        sources: the request's context, its headers, the running visit, the bundle's user: in order of trust.
+        at: Time of the request, aware.
+        sources: The request's context, its headers, the visitor's last events and the bundle's user, in order of
+            trust.
+        dayparts: First hour of each part of the day.
+        surroundings: Weather and local events; None without a provider.
     """
-    given: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     for source in reversed(sources):
-        given.update({name: source[name] for name in (*TEXTS, *NUMBERS) if source.get(name) is not None})
-    country = given.get("country")
-    if "currency" not in given and (currency := _currency_of(country)) is not None:
-        given["currency"] = currency
-    around = surroundings.at(country, given.get("region"), given.get("city"), at) if surroundings else NOWHERE
-    formats = next((tuple(source["formats"]) for source in sources if source.get("formats")), ())
+        facts.update({name: source[name] for name in (*TEXTS, *NUMBERS) if source.get(name) is not None})
+    country = facts.get("country")
+    if "currency" not in facts and (currency := _currency_of(country)) is not None:
+        facts["currency"] = currency
+    place = (country, facts.get("region"), facts.get("city"))
+    weather = surroundings.at(*place, at) if surroundings else NO_SURROUNDINGS
     return Situation(
-        given,
-        local_time(at, given.get("timezone"), country, dayparts),
-        formats,
-        around.condition,
-        around.temperature,
-        around.events,
+        facts,
+        convert_to_local(at, facts.get("timezone"), country, dayparts),
+        next((tuple(source["formats"]) for source in sources if source.get("formats")), ()),
+        weather.condition,
+        weather.temperature,
+        weather.events,
     )

@@ -1,4 +1,4 @@
-"""Weather and local events through one interface; the provider shipped reads a file that someone else keeps."""
+"""Weather and local events. The provider that ships reads a file that somebody else updates."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ logger = logging.getLogger("tessera.serving")
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What it is like where the visitor is; None where nobody knows. `temperature` is °C."""
+    """The weather and the events of a place; None where unknown. `temperature` is in °C."""
 
     condition: str | None = None
     temperature: float | None = None
     events: tuple[str, ...] = ()
 
 
-NOWHERE = Surroundings()
+NO_SURROUNDINGS = Surroundings()
 
 
 class SurroundingsProvider(Protocol):
-    """Answers from memory: an answer never waits for a provider."""
+    """Answers from memory, so that no request waits for a provider."""
 
     def at(self, country: str | None, region: str | None, city: str | None, moment: dt.datetime) -> Surroundings:
-        """What is known of a place at a moment; NOWHERE where nothing is, or nothing fresh."""
+        """Return the surroundings of a place at a moment, or NO_SURROUNDINGS if nothing fresh is available."""
 
     def refresh(self) -> None:
-        """Fetch what is new; called beside the answers, never in one."""
+        """Fetch what is new; it is called beside the requests, never within one."""
 
 
-class FileProvider:
+class SurroundingsFile:
     """Reads a CSV file with the columns place, observed_at, condition, temperature, events.
 
-    `place` is a city, a region code or a country code, the narrowest one counts; `events` are separated by `;`.
+    `place` is a city, a region code or a country code, and the narrowest counts. `events` are separated by `;`.
 
     Args:
-        path: the file; without one nothing is known.
-        stale_seconds: age from which a row counts as not known.
+        path: The file, which need not exist.
+        stale_seconds: Age from which a row no longer counts.
     """
 
     def __init__(self, path: Path, stale_seconds: float) -> None:
@@ -53,10 +53,13 @@ class FileProvider:
     def at(self, country: str | None, region: str | None, city: str | None, moment: dt.datetime) -> Surroundings:
         """See `SurroundingsProvider.at`."""
         for place in (city, region, country):
-            found = self._rows.get(place.lower()) if place else None
-            if found and abs((moment - found[0]).total_seconds()) <= self.stale_seconds:
-                return found[1]
-        return NOWHERE
+            row = self._rows.get(place.lower()) if place else None
+            if row is None:
+                continue
+            observed_at, surroundings = row
+            if abs((moment - observed_at).total_seconds()) <= self.stale_seconds:
+                return surroundings
+        return NO_SURROUNDINGS
 
     def refresh(self) -> None:
         """Read the file again if it changed. A row that cannot be read is logged and left out."""
@@ -73,14 +76,14 @@ class FileProvider:
                 try:
                     rows[row["place"].lower()] = (
                         dt.datetime.fromisoformat(row["observed_at"]),
-                        _surroundings(row),
+                        _read_surroundings(row),
                     )
                 except (KeyError, TypeError, ValueError, AttributeError) as error:
                     logger.warning("%s, line %d is left out: %s", self.path, number, error)
         self._rows, self._read_at = rows, changed
 
 
-def _surroundings(row: dict[str, str]) -> Surroundings:
+def _read_surroundings(row: dict[str, str]) -> Surroundings:
     temperature = float(row["temperature"]) if row.get("temperature") else None
     events = tuple(event.strip() for event in (row.get("events") or "").split(";") if event.strip())
     return Surroundings(row.get("condition") or None, temperature, events)

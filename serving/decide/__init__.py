@@ -1,1 +1,1 @@
-"""Decisions for a slot and the rules that make them."""
+"""Decisions for a slot, and the rules that make them."""

@@ -1,10 +1,11 @@
-"""The rules and experiments in force, read again when their file changes."""
+"""The rules and experiments in use, which are read again when their file changes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ml.decisions.rules.rules import NO_RULES, Rules, RulesError, load_rules
+from ml.decisions.rules.rule_set import NO_RULES, RuleSet
+from ml.decisions.rules.rules_file import RulesError, load_rules
 from ml.experiments.definition.definition import ExperimentDefinitions
 from ml.experiments.definition.definitions_file import load_experiments
 from ml.home import Home
@@ -19,7 +20,7 @@ class _WatchedFile:
         self._seen: tuple[Path, int] | None = None
 
     def changed(self) -> tuple[bool, Path | None]:
-        """Whether the file is another than at the last look, and where it is; None where there is none."""
+        """Return whether the file changed since the last call, and its path, or None if there is no file."""
         file = definition_file(self._home, self._name)
         path = file if file.exists() else None
         state = (path, path.stat().st_mtime_ns) if path else None
@@ -28,7 +29,7 @@ class _WatchedFile:
 
 
 class RuleBook:
-    """Holds the rules.
+    """Holds the rules in use.
 
     Args:
         home: The home, which knows its site.
@@ -37,14 +38,14 @@ class RuleBook:
 
     def __init__(self, home: Home, name: str) -> None:
         self._file = _WatchedFile(home, name)
-        self.rules: Rules = NO_RULES
+        self.rules: RuleSet = NO_RULES
         self.fault: str | None = None
 
     def refresh(self) -> bool:
-        """Read the file if it changed; tells whether new rules are in force.
+        """Read the file if it changed, and return whether new rules are in use.
 
         Raises:
-            RulesError: the file is wrong; the rules from before stay. Said once for each change of the file.
+            RulesError: The file is wrong, and the previous rules stay. Each change of the file raises once.
         """
         is_new, path = self._file.changed()
         if not is_new:
@@ -59,17 +60,17 @@ class RuleBook:
 
 
 class ExperimentBook:
-    """Holds the experiments; arguments as those of `RuleBook`."""
+    """Holds the experiments in use. The arguments are those of `RuleBook`."""
 
     def __init__(self, home: Home, name: str) -> None:
         self._file = _WatchedFile(home, name)
         self.experiments = ExperimentDefinitions()
 
     def refresh(self) -> bool:
-        """Read the file if it changed; tells whether new definitions are in force.
+        """Read the file if it changed, and return whether new definitions are in use.
 
         Raises:
-            ExperimentsFileError: the file is wrong; the definitions from before stay.
+            ExperimentsFileError: The file is wrong, and the previous definitions stay.
         """
         is_new, path = self._file.changed()
         if is_new:

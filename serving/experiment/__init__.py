@@ -1,1 +1,1 @@
-"""Experiments on answers: assignment, exposure and interleaving."""
+"""Experiments on answers: assignment, exposures, traffic shares and interleaving."""

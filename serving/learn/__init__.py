@@ -1,1 +1,1 @@
-"""Online learning between trainings."""
+"""Learning between two trainings: an online correction of the blend, and its refit."""

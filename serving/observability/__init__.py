@@ -1,1 +1,1 @@
-"""Logs, metrics, traces and request observation."""
+"""Logs, metrics, traces and the observation of requests."""

@@ -1,4 +1,4 @@
-"""Logs as JSON, one object a line, without personal data: no ids, no addresses, no texts of requests."""
+"""Logs as JSON, one object on each line, without personal data: no ids, no addresses, no texts of requests."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ LOGGERS = ("tessera", "serving")
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as JSON: time, level, logger, message, what `extra` says of FIELDS, where an exception came from.
+    """Formats a record as JSON: time, level, logger, message, the fields of `extra` in FIELDS, and an exception.
 
-    The text of an exception may quote a request, so its class and stack are told and its text is not.
+    The text of an exception may quote a request, so its class and its stack are logged and its text is not.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Return one line."""
         line: dict[str, Any] = {
             "at": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -36,7 +36,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def log_as_json(stream: Any = None) -> None:
-    """Send the service's own loggers to `stream` (default: standard error) as JSON, and nowhere else."""
+    """Write the loggers of the service to `stream` (default: standard error) as JSON, and nowhere else."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
     for name in LOGGERS:

@@ -1,4 +1,4 @@
-"""Prometheus metrics of the service, summed over its workers."""
+"""The Prometheus metrics of the service, summed over its workers."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ RESIDENT_BYTES = Gauge(
 )
 
 
-def exposition() -> str:
-    """All metrics in Prometheus' text format; of all workers, where several share a folder for it."""
+def render_metrics() -> str:
+    """Return all metrics in Prometheus' text format, those of all workers if several share a folder for them."""
     registry = CollectorRegistry()
     try:
         MultiProcessCollector(registry)
-    except ValueError:  # one process: nothing is shared
+    except ValueError:  # a single process shares nothing
         registry = REGISTRY
     return generate_latest(registry).decode()

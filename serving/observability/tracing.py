@@ -1,4 +1,4 @@
-"""OpenTelemetry traces: a span a request, below it one a stage of the answer; off unless set."""
+"""OpenTelemetry traces: a span for each request, and below it one for each stage of the answer. Off by default."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Stages = Sequence[tuple[str, float]]
 
 
 class TracingError(TesseraError):
-    """The exporter that the settings name is not installed; the message says what to do."""
+    """The exporter that the settings choose is not installed; the message says what to do."""
 
 
 class Tracing:
-    """Spans of one worker.
+    """Records the spans of one worker.
 
     Args:
-        settings: which exporter, where to, and which share of the requests.
-        file: what the exporter `file` appends to, one JSON object a span.
+        settings: Which exporter, its endpoint, and the share of the requests that is traced.
+        file: What the exporter `file` appends to, one JSON object for each span.
     """
 
     def __init__(self, settings: TracesSettings, file: Path) -> None:
@@ -47,10 +47,10 @@ class Tracing:
         return self._provider is not None
 
     def open(self) -> None:
-        """Begin to export.
+        """Start to export.
 
         Raises:
-            TracingError: the exporter is not installed.
+            TracingError: The exporter is not installed.
         """
         if self.settings.exporter == "none":
             return
@@ -60,20 +60,25 @@ class Tracing:
         self._provider, self._tracer = provider, provider.get_tracer("tessera")
 
     def close(self) -> None:
-        """Export what waits."""
+        """Export the spans that wait."""
         if self._provider is not None:
             self._provider.shutdown()
             self._provider, self._tracer = None, trace.NoOpTracer()
 
     @contextmanager
-    def request(self, method: str, headers: Mapping[str, str]) -> Iterator[Span]:
-        """A span around one request; the caller's `traceparent` is its parent."""
+    def trace_request(self, method: str, headers: Mapping[str, str]) -> Iterator[Span]:
+        """Open a span around one request; the caller's `traceparent` is its parent."""
         parent = self._propagator.extract(dict(headers))
         with self._tracer.start_as_current_span(method, context=parent, kind=SpanKind.SERVER) as span:
             yield span
 
-    def stages(self, stages: Stages, facts: Mapping[str, Any]) -> None:
-        """Spans of the answer that was just made: its stages with their seconds, in order; and facts of it."""
+    def record_stages(self, stages: Stages, facts: Mapping[str, Any]) -> None:
+        """Record the spans of the answer that was just made.
+
+        Args:
+            stages: Name and seconds of each stage, in order.
+            facts: Attributes of the request's span; None values are left out.
+        """
         if self._provider is None:
             return
         trace.get_current_span().set_attributes(
@@ -88,7 +93,7 @@ class Tracing:
     def _exporter(self) -> SpanExporter:
         if self.settings.exporter == "file":
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            stream = open(self._file, "a", encoding="utf-8", buffering=1)  # noqa: SIM115  the exporter's, for life
+            stream = open(self._file, "a", encoding="utf-8", buffering=1)  # noqa: SIM115  kept open
             return ConsoleSpanExporter(out=stream, formatter=lambda span: span.to_json(indent=None) + "\n")
         try:
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415  an extra

@@ -1,1 +1,1 @@
-"""The person's rights: export and erasure."""
+"""The rights of a person: export and erasure."""

@@ -1,4 +1,4 @@
-"""Erasure, as far as the service goes: the state at once, a receipt for all other places."""
+"""Erases a person from the service at once, and opens a receipt for all other places."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from ml.erasure.receipts import ONLINE_STATE, ErasureDesk
 from ml.events.log import EventLog
 from serving.tessera import Tessera
 
-OPEN_PLACES = ("event log", "dead letters")  # have files that sealing takes the person out of
+OPEN_PLACES = ("event log", "dead letters")  # have open files, which sealing takes the person out of
 
 
 async def erase(tessera: Tessera, desk: ErasureDesk, user: str) -> dict[str, Any]:
-    """Clear the online state at once, tell the log, and open a receipt for all other places.
+    """Clear the online state, log the erasure, and open a receipt for all other places.
 
-    From here on the person is a stranger to this service, and the log takes no event of theirs any more.
+    From here on the person is a stranger to this service, and the log accepts no event of theirs.
+
+    Returns:
+        The receipt.
     """
     now, home = tessera.clock(), tessera.start.home
     ids = await run_in_threadpool(ids_of, EventLog(home), user, tessera.pseudonyms)
@@ -27,12 +30,12 @@ async def erase(tessera: Tessera, desk: ErasureDesk, user: str) -> dict[str, Any
     for place, count in zip(OPEN_PLACES, await run_in_threadpool(count_open, home, ids), strict=True):
         desk.removed(receipt_id, place, count)
     tessera.erased.add(ids)
-    for one in ids:
-        tessera.recommending.learning.forget(one)
-        tessera.recommending.refitting.forget(one)
-        desk.removed(receipt_id, ONLINE_STATE, tessera.state.forget(one))
+    for person in ids:
+        tessera.recommendation_engine.online_learning.forget(person)
+        tessera.recommendation_engine.online_refit.forget(person)
+        desk.removed(receipt_id, ONLINE_STATE, tessera.state.forget(person))
     desk.verified(receipt_id, ONLINE_STATE, "no change or profile of the person is left in store or memory")
     erased = {"event_type": "erased", "anonymous_id": receipt["subject"], "occurred_at": now.timestamp()}
-    # sealing takes the person out, so that a job that starts after the answer finds nothing of them in open files
+    # Sealing takes the person out, so that a job that starts after the answer meets nothing of them in open files.
     await tessera.collector.record([{**erased, "properties": {"receipt_id": receipt_id}}], then_seal=True)
     return desk.receipt(receipt_id) or receipt

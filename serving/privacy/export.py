@@ -1,4 +1,4 @@
-"""Portability: everything that is held of one person, as JSON."""
+"""Exports everything that is held about one person as JSON."""
 
 from __future__ import annotations
 
@@ -13,23 +13,27 @@ from ml.events.log import EventLog
 from ml.home import Home
 
 
-def exported(home: Home, ids: Sequence[str], known: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any]:
-    """State and published facts, and every event of the log that names the person or a device of theirs alone.
+def export_person(
+    home: Home, ids: Sequence[str], descriptions: Mapping[str, Mapping[str, Any] | None]
+) -> dict[str, Any]:
+    """Collect the state, the published facts, and every event of the log that names the person.
 
     Args:
-        ids: the user id, then whatever else is this one person, as `ml.erasure.people.ids_of` finds it.
-        known: what `GET /v1/users/{id}` answers of each id, None where that is nothing.
+        home: Where the event log is.
+        ids: The user id, followed by the other ids of this person alone, as `ml.erasure.people.ids_of` returns
+            them.
+        descriptions: What `GET /v1/users/{id}` answers for each id, None if that is nothing.
     """
     log, people = EventLog(home), pa.array(list(ids), pa.string())
     events: list[dict[str, Any]] = []
     for batch in [*log.read(), *read_open(log)]:
-        own = pc.or_(_is_among(batch["user_id"], people), _is_among(batch["anonymous_id"], people))
-        events += [_plain(row) for row in batch.filter(own).to_pylist()]
+        is_person = pc.or_(_is_among(batch["user_id"], people), _is_among(batch["anonymous_id"], people))
+        events += [_drop_nulls(row) for row in batch.filter(is_person).to_pylist()]
     return {
         "user_id": ids[0],
         "other_ids": list(ids[1:]),
-        "known": known[ids[0]],
-        "known_by_other_ids": {one: known[one] for one in ids[1:] if known[one]},
+        "known": descriptions[ids[0]],
+        "known_by_other_ids": {other: descriptions[other] for other in ids[1:] if descriptions[other]},
         "events": sorted(events, key=lambda event: (str(event["occurred_at"]), event["event_id"])),
     }
 
@@ -38,5 +42,5 @@ def _is_among(column: pa.Array, people: pa.Array) -> pa.Array:
     return pc.fill_null(pc.is_in(column, value_set=people), False)
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
+def _drop_nulls(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}

@@ -1,67 +1,75 @@
-"""What an answer leaves in the event log: `served`, and `exposure` where an experiment had a part in it."""
+"""Logs answers as `served` events, and the exposures of experiments that had a part in them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from ml.decisions.activity.activity import Change
-from serving.decide.deciding import Decided, served_detail
-from serving.experiment.experimenting import Trial
-from serving.recommend.recommending import Recommended
+import orjson
+
+from ml.decisions.activity.state_change import StateChange
+from serving.decide.decision_engine import SlotDecision
+from serving.experiment.treatments import Treatment
+from serving.recommend.recommendation import Recommendation
 from serving.requests import DecisionRequest, RecommendationRequest
 from serving.tessera import Tessera
 
 
-def log_answer(
-    tessera: Tessera, wanted: RecommendationRequest, at: float, found: Recommended, more: dict[str, Any]
+def log_recommendation(
+    tessera: Tessera,
+    request: RecommendationRequest,
+    at: float,
+    recommendation: Recommendation,
+    more: dict[str, Any],
 ) -> None:
-    """Write what was recommended; `more` is who ranked, and what was tried."""
-    items = [item["item_id"] for item in found.items]
+    """Log what was recommended; `more` holds the ranker and the experiments."""
+    items = recommendation.item_ids
     properties = {
         "items": items,
         "ranks": list(range(1, len(items) + 1)),
-        "propensities": found.propensities,
-        "slot": wanted.slot,
+        "propensities": recommendation.propensities,
+        "slot": request.slot,
         **more,
     }
-    _served(tessera, wanted, at, found.recommendation_id, properties, items)
+    _log_served(tessera, request, at, recommendation.recommendation_id, properties, items)
 
 
-def log_decision(tessera: Tessera, wanted: DecisionRequest, at: float, decided: Decided, trial: Trial) -> None:
-    """Write what a slot was decided to show."""
+def log_decision(
+    tessera: Tessera, request: DecisionRequest, at: float, decision: SlotDecision, treatment: Treatment
+) -> None:
+    """Log what a slot was decided to show."""
+    has_content = bool(decision.actions.get("content"))
     properties = {
-        "items": [decided.actions["content"]] if decided.actions.get("content") else [],
-        "ranks": [1] if decided.actions.get("content") else [],
-        "propensities": [decided.propensity] if decided.actions.get("content") else [],
-        "model_version": tessera.ranking.model_version,
-        "slot": wanted.slot,
-        "decision": decided.actions,
-        "rules": decided.chosen_by,
-        **({"experiments": trial.variants()} if trial.shown else {}),
+        "items": [decision.actions["content"]] if has_content else [],
+        "ranks": [1] if has_content else [],
+        "propensities": [decision.propensity] if has_content else [],
+        "model_version": tessera.champion.model_version,
+        "slot": request.slot,
+        "decision": decision.actions,
+        "rules": decision.chosen_by,
+        **({"experiments": treatment.variants()} if treatment.exposures else {}),
     }
-    _served(tessera, wanted, at, decided.decision_id, properties, [])
+    _log_served(tessera, request, at, decision.decision_id, properties, [])
 
 
-def log_exposures(tessera: Tessera, wanted: RecommendationRequest, trial: Trial, at: float) -> None:
-    """Log what was shown for the first time to its unit."""
-    if trial.shown:
-        user = wanted.user_id or wanted.anonymous_id
-        segment = tessera.ranking.facts(user).get("segment") if user else None
-        events = tessera.experimenting.exposures(wanted, trial, segment, at)
+def log_exposures(tessera: Tessera, request: RecommendationRequest, treatment: Treatment, at: float) -> None:
+    """Log the variants that are shown to their units for the first time."""
+    if treatment.exposures:
+        segment = tessera.champion.user_facts(request.person).get("segment") if request.person else None
+        events = tessera.treatment_assigner.new_exposure_events(request, treatment, segment, at)
         if events:
             tessera.log_soon(events)
 
 
-def _served(
+def _log_served(
     tessera: Tessera,
-    wanted: RecommendationRequest,
+    request: RecommendationRequest,
     at: float,
     answer_id: str,
     properties: dict[str, Any],
     items: Sequence[str],
 ) -> None:
-    """Write the `served` event, and tell the state where the slot is named."""
+    """Write the `served` event, and note the answer in the online state if it has a slot."""
     event: dict[str, Any] = {
         "event_type": "served",
         "occurred_at": at,
@@ -69,9 +77,9 @@ def _served(
         "properties": properties,
     }
     for name in ("user_id", "anonymous_id", "session_id"):
-        if getattr(wanted, name) is not None:
-            event[name] = getattr(wanted, name)
+        if getattr(request, name) is not None:
+            event[name] = getattr(request, name)
     tessera.log_soon([event])
-    user = wanted.user_id or wanted.anonymous_id
-    if wanted.slot is not None and user is not None:
-        tessera.state.note(Change(user, "served", at, slot=wanted.slot, detail=served_detail(list(items))))
+    if request.slot is not None and request.person is not None:
+        detail = orjson.dumps(list(items)).decode()
+        tessera.state.note(StateChange(request.person, "served", at, slot=request.slot, detail=detail))

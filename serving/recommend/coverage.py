@@ -1,27 +1,27 @@
-"""How much of the catalogue the latest answers showed."""
+"""Measures how much of the catalogue the latest answers showed."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Sequence
 
+from serving.bundles.served_bundle import ServedBundle
 from serving.observability.metrics import COVERAGE
-from serving.recommend.ranking import Ranking
 
 ANSWERS = 10_000
-TOLD_EVERY = 100
+REPORT_EVERY = 100
 
 
-class Coverage:
-    """Counts distinct items over the last ANSWERS answers, and tells their share of the bundle's items."""
+class CatalogueCoverage:
+    """Counts distinct items over the last ANSWERS answers and reports their share of the bundle's items."""
 
     def __init__(self) -> None:
         self._answers: deque[tuple[int, ...]] = deque()
         self._times: Counter[int] = Counter()
-        self._since_told = 0
+        self._since_report = 0
 
-    def shown(self, ranking: Ranking, keys: Sequence[int]) -> None:
-        """An answer showed these items."""
+    def count_answer(self, bundle: ServedBundle, keys: Sequence[int]) -> None:
+        """Count the items of an answer."""
         self._answers.append(tuple(keys))
         self._times.update(keys)
         if len(self._answers) > ANSWERS:
@@ -29,7 +29,7 @@ class Coverage:
                 self._times[key] -= 1
                 if not self._times[key]:
                     del self._times[key]
-        self._since_told += 1
-        if self._since_told >= TOLD_EVERY and ranking.shelf is not None and ranking.shelf.item_ids:
-            self._since_told = 0
-            COVERAGE.set(len(self._times) / len(ranking.shelf.item_ids))
+        self._since_report += 1
+        if self._since_report >= REPORT_EVERY and bundle.index is not None and bundle.index.item_ids:
+            self._since_report = 0
+            COVERAGE.set(len(self._times) / len(bundle.index.item_ids))

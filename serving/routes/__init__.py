@@ -1,1 +1,1 @@
-"""The API's addresses, one file a subject."""
+"""The routes of the API, one file for each subject."""

@@ -1,4 +1,4 @@
-"""A request's body and the person in its path, checked."""
+"""Reads and checks the body, the path and the query of a request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
-from serving.errors import ApiError, invalid
+from serving.errors import ApiError, describe_invalid_body
 from serving.requests import Body, PersonId
 
 MAX_BODY_BYTES = 1_000_000
@@ -15,11 +15,11 @@ B = TypeVar("B", bound=Body)
 _PERSON: TypeAdapter[str] = TypeAdapter(PersonId)
 
 
-async def body_as(request: Request, model: type[B]) -> B:
+async def read_body(request: Request, model: type[B]) -> B:
     """Read and check the body.
 
     Raises:
-        ApiError: 413 too large, 400 no JSON, 422 a field is wrong; it names the field.
+        ApiError: 413 if it is too large, 400 if it is no JSON, 422 if a field is wrong.
     """
     body = await request.body()
     if len(body) > MAX_BODY_BYTES:
@@ -27,20 +27,20 @@ async def body_as(request: Request, model: type[B]) -> B:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        raise invalid(error) from None
+        raise describe_invalid_body(error) from None
 
 
-def person_of(request: Request) -> str:
-    """The `user_id` of the path.
+def read_person(request: Request) -> str:
+    """Return the `user_id` of the path.
 
     Raises:
         ApiError: 422, it is no identifier.
     """
-    return checked_person(request.path_params["user_id"])
+    return check_person(request.path_params["user_id"])
 
 
-def checked_person(user_id: str) -> str:
-    """The id as it is.
+def check_person(user_id: str) -> str:
+    """Return the id unchanged.
 
     Raises:
         ApiError: 422, it is no identifier.
@@ -51,13 +51,29 @@ def checked_person(user_id: str) -> str:
         raise ApiError(422, error.errors(include_url=False)[0]["msg"], "user_id") from None
 
 
-def yes_or_no(request: Request, name: str) -> bool:
-    """A switch in the query; off where it is left out.
+def read_flag(request: Request, name: str) -> bool:
+    """Return a flag of the query, false if it is left out.
+
+    A wrong value is an error, because a preview that is mistaken for the real change cannot be undone.
 
     Raises:
-        ApiError: 422, it is neither true nor false. A trial that is taken for the real thing cannot be undone.
+        ApiError: 422, it is neither true nor false.
     """
     text = request.query_params.get(name, "false")
     if text not in {"true", "1", "false", "0"}:
         raise ApiError(422, f"{name} is {text[:40]!r}; true or false is needed", name)
     return text in {"true", "1"}
+
+
+def read_number(request: Request, name: str, default: int, most: int) -> int:
+    """Return a whole number of the query.
+
+    Raises:
+        ApiError: 422, it is no number from 1 to `most`.
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise ApiError(422, f"{name} is {text[:40]!r}; a whole number from 1 to {most} is needed", name)
+    return int(text)

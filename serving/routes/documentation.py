@@ -7,17 +7,17 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from serving.errors import JSON
-from serving.openapi import openapi, page
+from serving.openapi import openapi, render_page
 
 
 def documentation_routes() -> list[Route]:
-    """Routes of this file. They need no key."""
+    """Create the routes. They need no key."""
 
     async def specification(_: Request) -> Response:
         return JSON(openapi())
 
     async def documentation(_: Request) -> Response:
-        return HTMLResponse(page(openapi()))
+        return HTMLResponse(render_page(openapi()))
 
     return [
         Route("/openapi.json", specification, methods=["GET"]),

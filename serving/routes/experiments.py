@@ -11,28 +11,28 @@ from starlette.routing import Route
 from ml.experiments.definition.assignment import assign_unit
 from ml.experiments.definition.targeting import build_targeting_context
 from serving.errors import JSON, ApiError
-from serving.experiment.experimenting import UNITS
+from serving.experiment.treatments import UNITS
 from serving.tessera import Tessera
 
 
 def experiment_routes(tessera: Tessera) -> list[Route]:
-    """Routes of this file."""
+    """Create the routes."""
 
     async def assignment(request: Request) -> Response:
         caller = tessera.access.caller(request)
         if not caller.is_trusted and "user_id" in request.query_params:
             raise ApiError(403, "a browser key asks for an anonymous_id only", "user_id")
-        return JSON(assigned(tessera, request.path_params["experiment_id"], dict(request.query_params)))
+        return JSON(answer_assignment(tessera, request.path_params["experiment_id"], dict(request.query_params)))
 
     return [Route("/v1/experiments/{experiment_id}/assignment", assignment, methods=["GET"])]
 
 
-def assigned(tessera: Tessera, experiment_id: str, query: dict[str, str]) -> dict[str, Any]:
-    """The variant of a unit, the same every time.
+def answer_assignment(tessera: Tessera, experiment_id: str, query: dict[str, str]) -> dict[str, Any]:
+    """Return the variant of a unit, which is the same every time.
 
     Raises:
-        UnknownExperimentError: no experiment has this id.
-        ApiError: 400 naming the id that the experiment assigns by.
+        UnknownExperimentError: There is no experiment with this id.
+        ApiError: 400, the query lacks the id that the experiment assigns by.
     """
     experiments = tessera.experiments.experiments
     experiment = experiments.get(experiment_id)
@@ -40,13 +40,13 @@ def assigned(tessera: Tessera, experiment_id: str, query: dict[str, str]) -> dic
     unit = query.get(name)
     if not unit:
         raise ApiError(400, f"experiment {experiment_id} assigns by {name}: send it in the query", name)
-    facts = {"is_known": experiment.unit == "user", **tessera.ranking.facts(unit), **query}
-    found = assign_unit(experiments, experiment_id, unit, build_targeting_context(facts), tessera.clock())
+    facts = {"is_known": experiment.unit == "user", **tessera.champion.user_facts(unit), **query}
+    assignment = assign_unit(experiments, experiment_id, unit, build_targeting_context(facts), tessera.clock())
     return {
         "experiment_id": experiment_id,
-        "unit_type": found.unit_type,
-        "unit_id": found.unit_id,
-        "variant": found.variant,
-        "reason": found.reason,
-        "payload": dict(found.payload),
+        "unit_type": assignment.unit_type,
+        "unit_id": assignment.unit_id,
+        "variant": assignment.variant,
+        "reason": assignment.reason,
+        "payload": dict(assignment.payload),
     }

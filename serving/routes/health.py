@@ -7,30 +7,30 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from serving.errors import JSON, error_answer
-from serving.observability.metrics import exposition
+from serving.observability.metrics import render_metrics
 from serving.tessera import Tessera
 
 
 def health_routes(tessera: Tessera) -> list[Route]:
-    """Routes of this file. They name nobody and need no key."""
+    """Create the routes. They name nobody and need no key."""
 
     async def alive(_: Request) -> Response:
         return JSON({"alive": True})
 
     async def ready(_: Request) -> Response:
-        reason = tessera.published.why_not_ready()
+        reason = tessera.published_bundles.why_not_ready()
         if reason is not None:
             return error_answer(503, reason)
         return JSON(
             {
                 "ready": True,
-                "bundle": tessera.ranking.bundle_version,
-                "model_version": tessera.ranking.model_version,
+                "bundle": tessera.champion.bundle_version,
+                "model_version": tessera.champion.model_version,
             }
         )
 
     async def metrics(_: Request) -> Response:
-        return PlainTextResponse(exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return PlainTextResponse(render_metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return [
         Route("/livez", alive, methods=["GET"]),

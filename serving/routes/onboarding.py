@@ -1,4 +1,4 @@
-"""`GET /v1/onboarding`: what to ask a newcomer, and the one next thing to ask a person."""
+"""`GET /v1/onboarding`: what to ask a newcomer, and the next thing to ask a person."""
 
 from __future__ import annotations
 
@@ -10,61 +10,61 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.errors import JSON
-from serving.routes.bodies import checked_person
+from serving.routes.bodies import check_person
 from serving.tessera import Tessera
 
-TOPICS_ASKED = 12
+LISTED_TOPICS = 12
 ANSWER_INTERESTS = "PUT /v1/users/{id}/preferences"
 ANSWER_CONSENT = "POST /v1/events, consent_granted"
 
 
 def onboarding_routes(tessera: Tessera) -> list[Route]:
-    """Routes of this file. Asking about a person needs a secret key."""
+    """Create the routes. A question about a person needs a secret key."""
 
     async def onboarding(request: Request) -> Response:
         tessera.access.caller(request)
-        answer: dict[str, Any] = {"questions": onboarding_questions(tessera)}
+        answer: dict[str, Any] = {"questions": list_questions(tessera)}
         if "user_id" in request.query_params:
-            tessera.access.trusted(request)
-            answer["next"] = next_question(tessera, checked_person(request.query_params["user_id"]))
+            tessera.access.require_trusted(request)
+            answer["next"] = find_next_question(tessera, check_person(request.query_params["user_id"]))
         return JSON(answer)
 
     return [Route("/v1/onboarding", onboarding, methods=["GET"])]
 
 
-def onboarding_questions(tessera: Tessera) -> list[dict[str, Any]]:
-    """The topics that tell most, else those that most people open; empty without a bundle."""
-    shelf, welcome = tessera.ranking.shelf, tessera.ranking.welcome
-    if shelf is None:
+def list_questions(tessera: Tessera) -> list[dict[str, Any]]:
+    """Return the question about interests with its topics, the most informative first; [] without a bundle."""
+    index, welcome = tessera.champion.index, tessera.champion.welcome
+    if index is None:
         return []
     topics = welcome.choices() if welcome else []
     if not topics:
         sizes = [
-            (float(shelf.popularity[shelf.category == code].sum()), name)
-            for code, name in enumerate(shelf.categories)
+            (float(index.popularity[index.category == code].sum()), name)
+            for code, name in enumerate(index.categories)
         ]
         topics = [name for _, name in sorted(sizes, key=lambda pair: (-pair[0], pair[1]))]
     return [
         {
             "id": "interests",
             "question": "What interests you?",
-            "choices": topics[:TOPICS_ASKED],
+            "choices": topics[:LISTED_TOPICS],
             "answer_with": ANSWER_INTERESTS,
         }
     ]
 
 
-def next_question(tessera: Tessera, user: str) -> dict[str, Any] | None:
-    """The one next thing to ask this person for, with its benefit; None if nothing would help enough."""
-    ranking, state = tessera.ranking, tessera.state
-    if ranking.welcome is None or user in tessera.erased:
+def find_next_question(tessera: Tessera, user: str) -> dict[str, Any] | None:
+    """Return the next thing to ask this person for, with its benefit; None if nothing would help enough."""
+    bundle, state = tessera.champion, tessera.state
+    if bundle.welcome is None or user in tessera.erased:
         return None
     state.catch_up()
     profile = state.profile(user)
-    visitor = ranking.visitor(user, state.activity)
+    visitor = bundle.find_visitor(user, state.activity)
     knobs = tessera.start.settings.recommenders.profiling
-    has_country = ranking.facts(user).get("country") is not None
-    prompt = ranking.welcome.prompt(
+    has_country = bundle.user_facts(user).get("country") is not None
+    prompt = bundle.welcome.prompt(
         len(visitor.recent) if visitor else 0,
         list(profile.get("interests") or ()),
         frozenset({"location"} if has_country else ()),

@@ -6,28 +6,30 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.context.situation import headers_of
+from serving.access import Caller
+from serving.context.situation import read_headers
+from serving.decide.decision_answers import answer_decision
 from serving.errors import JSON, ApiError
-from serving.recommend.answering import answered_beside, asked_by, decision
+from serving.recommend.answers import answer_async
 from serving.requests import DecisionRequest, RecommendationRequest
-from serving.routes.bodies import body_as
+from serving.routes.bodies import read_body
 from serving.tessera import Tessera
 
 
 def recommendation_routes(tessera: Tessera) -> list[Route]:
-    """Routes of this file."""
+    """Create the routes."""
 
-    async def recommend(request: Request) -> Response:
-        caller = tessera.access.caller(request)
-        wanted = await body_as(request, RecommendationRequest)
-        _own_id_only(caller.is_trusted, wanted)
-        return JSON(await answered_beside(tessera, asked_by(tessera, wanted, headers_of(request))))
+    async def recommend(http_request: Request) -> Response:
+        caller = tessera.access.caller(http_request)
+        request = await read_body(http_request, RecommendationRequest)
+        _check_person(caller, request)
+        return JSON(await answer_async(tessera, request, read_headers(http_request)))
 
-    async def decide(request: Request) -> Response:
-        caller = tessera.access.caller(request)
-        wanted = await body_as(request, DecisionRequest)
-        _own_id_only(caller.is_trusted, wanted)
-        return JSON(decision(tessera, wanted, headers_of(request)))
+    async def decide(http_request: Request) -> Response:
+        caller = tessera.access.caller(http_request)
+        request = await read_body(http_request, DecisionRequest)
+        _check_person(caller, request)
+        return JSON(answer_decision(tessera, request, read_headers(http_request)))
 
     return [
         Route("/v1/recommendations", recommend, methods=["POST"]),
@@ -35,6 +37,6 @@ def recommendation_routes(tessera: Tessera) -> list[Route]:
     ]
 
 
-def _own_id_only(is_trusted: bool, wanted: RecommendationRequest) -> None:
-    if not is_trusted and wanted.user_id is not None:
+def _check_person(caller: Caller, request: RecommendationRequest) -> None:
+    if not caller.is_trusted and request.user_id is not None:
         raise ApiError(403, "a browser key asks for an anonymous_id only", "user_id")

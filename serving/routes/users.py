@@ -1,4 +1,4 @@
-"""`/v1/users/{id}`: what is known of a person, and what the person says about it."""
+"""`/v1/users/{id}`: what the service holds about a person, and what the person changes about it."""
 
 from __future__ import annotations
 
@@ -15,49 +15,50 @@ from ml.erasure.receipts import ErasureDesk
 from ml.events.log import EventLog
 from serving.errors import JSON, ApiError
 from serving.privacy.erasure import erase
-from serving.privacy.export import exported
-from serving.recommend.answering import preview
-from serving.recommend.segmenting import segment_of
+from serving.privacy.export import export_person
+from serving.recommend.answers import preview_items
+from serving.recommend.user_segment import describe_segment
 from serving.requests import Preferences, RecommendationRequest
-from serving.routes.bodies import body_as, person_of, yes_or_no
+from serving.routes.bodies import read_body, read_flag, read_person
 from serving.tessera import Tessera
 
-NOTHING_KNOWN = "nothing is known of this user"
+UNKNOWN_USER = "nothing is known of this user"
 RECENT = 20
-TOLD_APART = frozenset({"user_id", "segment", "persona", "daypart"})
+SEPARATE_FIELDS = frozenset({"user_id", "segment", "persona", "daypart"})
+"""Facts that a description has as fields of its own."""
 
 
 def user_routes(tessera: Tessera) -> list[Route]:
-    """Routes of this file."""
+    """Create the routes."""
     desk = ErasureDesk(tessera.start.home)
 
     async def user(request: Request) -> Response:
-        tessera.access.trusted(request)
+        tessera.access.require_trusted(request)
         if request.method == "DELETE":
-            return JSON(await erase(tessera, desk, person_of(request)), status_code=202)
-        known = known_of(tessera, person_of(request))
-        if known is None:
-            raise ApiError(404, NOTHING_KNOWN, "user_id")
-        return JSON(known)
+            return JSON(await erase(tessera, desk, read_person(request)), status_code=202)
+        description = describe_user(tessera, read_person(request))
+        if description is None:
+            raise ApiError(404, UNKNOWN_USER, "user_id")
+        return JSON(description)
 
     async def preferences(request: Request) -> Response:
-        tessera.access.trusted(request)
-        wanted = await body_as(request, Preferences)
-        is_trial = yes_or_no(request, "preview")
-        return JSON(await set_preferences(tessera, person_of(request), wanted, is_trial))
+        tessera.access.require_trusted(request)
+        changes = await read_body(request, Preferences)
+        is_preview = read_flag(request, "preview")
+        return JSON(await set_preferences(tessera, read_person(request), changes, is_preview))
 
     async def export(request: Request) -> Response:
-        tessera.access.trusted(request)
-        user_id = person_of(request)
+        tessera.access.require_trusted(request)
+        user_id = read_person(request)
         ids = await run_in_threadpool(ids_of, EventLog(tessera.start.home), user_id, tessera.pseudonyms)
-        known = {one: known_of(tessera, one) for one in ids}
-        found = await run_in_threadpool(exported, tessera.start.home, ids, known)
-        if not found["events"] and not any(known.values()):
-            raise ApiError(404, NOTHING_KNOWN, "user_id")
-        return JSON(found)
+        descriptions = {person: describe_user(tessera, person) for person in ids}
+        exported = await run_in_threadpool(export_person, tessera.start.home, ids, descriptions)
+        if not exported["events"] and not any(descriptions.values()):
+            raise ApiError(404, UNKNOWN_USER, "user_id")
+        return JSON(exported)
 
     async def erasure(request: Request) -> Response:
-        tessera.access.trusted(request)
+        tessera.access.require_trusted(request)
         receipt = desk.receipt(request.path_params["receipt_id"])
         if receipt is None:
             raise ApiError(404, "there is no such receipt", "receipt_id")
@@ -71,35 +72,40 @@ def user_routes(tessera: Tessera) -> list[Route]:
     ]
 
 
-def known_of(tessera: Tessera, user: str) -> dict[str, Any] | None:
-    """Segment, persona, facts from the bundle; recent items and settings from the state; what is shown and why.
+def describe_user(tessera: Tessera, user: str) -> dict[str, Any] | None:
+    """Describe a person: segment and facts of the bundle, recent items, settings, and what is recommended now.
 
-    Somebody whom the bundle does not know gets the segment of what was opened lately. None where nothing is
-    known.
+    Somebody whom the bundle does not have gets the segment of what they opened lately.
+
+    Returns:
+        None if the service holds nothing about the person.
     """
     if user in tessera.erased:
         return None
     state = tessera.state
     state.catch_up()
-    ranking, profile = tessera.ranking, state.profile(user)
-    visitor = ranking.visitor(user, state.activity)
-    facts = ranking.facts(user)
+    bundle, profile = tessera.champion, state.profile(user)
+    visitor = bundle.find_visitor(user, state.activity)
+    facts = bundle.user_facts(user)
     if not facts and visitor is None and not profile:
         return None
     is_personalized = not profile.get("opt_out") and not (visitor is not None and visitor.is_withdrawn)
-    segment = segment_of(
-        ranking.segmentation if is_personalized else None,
+    segment = describe_segment(
+        bundle.segmentation if is_personalized else None,
         facts,
         visitor,
         state.activity,
         tessera.start.settings.warehouse.dayparts,
     )
     recent = visitor.recent[-RECENT:][::-1] if visitor else []
+    other_facts = {
+        name: value for name, value in facts.items() if name not in SEPARATE_FIELDS and value is not None
+    }
     return {
         "user_id": user,
         **segment,
         "daypart": facts.get("daypart"),
-        "facts": {name: value for name, value in facts.items() if name not in TOLD_APART and value is not None},
+        "facts": other_facts,
         "recent": [
             {"item_id": state.activity.items[key], "at": dt.datetime.fromtimestamp(at, dt.UTC).isoformat()}
             for key, at in recent
@@ -107,28 +113,33 @@ def known_of(tessera: Tessera, user: str) -> dict[str, Any] | None:
         "rejected": sorted(state.activity.items[key] for key in visitor.rejected) if visitor else [],
         "is_personalized": is_personalized,
         "preferences": profile,
-        "items": preview(tessera, RecommendationRequest(user_id=user), profile),
+        "items": preview_items(tessera, RecommendationRequest(user_id=user), profile),
     }
 
 
-async def set_preferences(tessera: Tessera, user: str, wanted: Preferences, is_trial: bool) -> dict[str, Any]:
-    """Change what a person set; a trial changes nothing and shows what the first page would become."""
+async def set_preferences(tessera: Tessera, user: str, changes: Preferences, is_preview: bool) -> dict[str, Any]:
+    """Change what a person set. A preview changes nothing and returns the items before and after.
+
+    Raises:
+        ApiError: 404 for an erased id, 422 if the event contract refuses the change.
+    """
     if user in tessera.erased:
         raise ApiError(404, "this id was erased; nothing is kept of it any more", "user_id")
     state = tessera.state
     state.catch_up()
-    changed = wanted.model_dump(mode="json", by_alias=True, include=wanted.model_fields_set)
+    changed = changes.model_dump(mode="json", by_alias=True, include=changes.model_fields_set)
     profile = {name: value for name, value in {**state.profile(user), **changed}.items() if value is not None}
-    request = RecommendationRequest(user_id=user)
-    if is_trial:
+    if is_preview:
+        request = RecommendationRequest(user_id=user)
         return {
             "user_id": user,
             "preferences": profile,
-            "before": preview(tessera, request, state.profile(user)),
-            "after": preview(tessera, request, profile),
+            "before": preview_items(tessera, request, state.profile(user)),
+            "after": preview_items(tessera, request, profile),
         }
     now = tessera.clock().timestamp()
-    events = [{"event_type": "preference", "properties": changed}, *consent_change(state.profile(user), profile)]
+    consent_events = list_consent_events(state.profile(user), profile)
+    events = [{"event_type": "preference", "properties": changed}, *consent_events]
     refused = await tessera.collector.record([{**event, "user_id": user, "occurred_at": now} for event in events])
     if refused:
         raise ApiError(422, refused[0].reason, refused[0].field)
@@ -136,8 +147,8 @@ async def set_preferences(tessera: Tessera, user: str, wanted: Preferences, is_t
     return {"user_id": user, "preferences": profile}
 
 
-def consent_change(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
-    """Who turns personalization off or on again withdraws or grants it: then training and audiences follow too."""
+def list_consent_events(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the consent event that a change of `opt_out` implies, so that training and audiences follow it."""
     if bool(before.get("opt_out")) == bool(after.get("opt_out")):
         return []
     if after.get("opt_out"):

@@ -1,1 +1,1 @@
-"""What changes between two trainings: the log of recent changes, profiles, and their reduction in memory."""
+"""What changes between two trainings: the log of recent changes, the profiles, and both reduced in memory."""

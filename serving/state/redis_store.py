@@ -1,4 +1,4 @@
-"""The state store for several machines: a Redis stream of changes, a hash of profiles, a hash of documents."""
+"""The state store for several machines: a Redis stream of changes, and hashes of profiles and documents."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 import redis
 
-from ml.decisions.activity.activity import Change
+from ml.decisions.activity.state_change import StateChange
 from serving.state.store import Position
 
-# Takes n numbers and appends n changes under them in one step, so that no other worker's come between.
+# Takes n positions and appends n changes at them in one step, so that no other worker's changes come between.
 APPEND = """
 local last = redis.call('incrby', KEYS[1], #ARGV)
 for i, change in ipairs(ARGV) do
@@ -23,7 +23,7 @@ return last
 
 
 class RedisStore:
-    """State in one Redis database, under keys that begin with `prefix`."""
+    """The state in one Redis database, under keys that begin with `prefix`."""
 
     def __init__(self, url: str, prefix: str = "tessera") -> None:
         self._redis: Any = redis.Redis.from_url(url)
@@ -31,20 +31,23 @@ class RedisStore:
         self._profiles, self._documents = f"{prefix}:profiles", f"{prefix}:documents"
         self._append = self._redis.register_script(APPEND)
 
-    def append(self, changes: Sequence[Change]) -> Position:
+    def append(self, changes: Sequence[StateChange]) -> Position:
         """See `StateStore.append`."""
         rows = [orjson.dumps({k: v for k, v in asdict(change).items() if v is not None}) for change in changes]
         return int(self._append(keys=[self._counter, self._changes], args=rows))
 
-    def since(self, position: Position, limit: int) -> list[tuple[Position, Change]]:
+    def since(self, position: Position, limit: int) -> list[tuple[Position, StateChange]]:
         """See `StateStore.since`."""
-        found = self._redis.xrange(self._changes, min=f"({position}-0", count=limit)
-        return [(int(number.split(b"-")[0]), Change(**orjson.loads(fields[b"c"]))) for number, fields in found]
+        entries = self._redis.xrange(self._changes, min=f"({position}-0", count=limit)
+        return [
+            (int(entry_id.split(b"-")[0]), StateChange(**orjson.loads(fields[b"c"])))
+            for entry_id, fields in entries
+        ]
 
     def newest(self) -> Position:
         """See `StateStore.newest`."""
-        found = self._redis.xrevrange(self._changes, count=1)
-        return int(found[0][0].split(b"-")[0]) if found else 0
+        entries = self._redis.xrevrange(self._changes, count=1)
+        return int(entries[0][0].split(b"-")[0]) if entries else 0
 
     def trim(self, keep: int) -> None:
         """See `StateStore.trim`."""
@@ -52,8 +55,8 @@ class RedisStore:
 
     def profile(self, user: str) -> dict[str, Any]:
         """See `StateStore.profile`."""
-        found = self._redis.hget(self._profiles, user)
-        return dict(orjson.loads(found)) if found else {}
+        profile = self._redis.hget(self._profiles, user)
+        return dict(orjson.loads(profile)) if profile else {}
 
     def put_profile(self, user: str, profile: Mapping[str, Any]) -> None:
         """See `StateStore.put_profile`."""
@@ -61,29 +64,29 @@ class RedisStore:
 
     def forget(self, user: str) -> int:
         """See `StateStore.forget`."""
-        own = [
-            number
-            for number, fields in self._redis.xrange(self._changes)
+        entry_ids = [
+            entry_id
+            for entry_id, fields in self._redis.xrange(self._changes)
             if orjson.loads(fields[b"c"])["user"] == user
         ]
-        gone = int(self._redis.xdel(self._changes, *own)) if own else 0
-        return gone + int(self._redis.hdel(self._profiles, user))
+        removed = int(self._redis.xdel(self._changes, *entry_ids)) if entry_ids else 0
+        return removed + int(self._redis.hdel(self._profiles, user))
 
     def value(self, name: str) -> Any:
         """See `StateStore.value`."""
-        found = self._redis.hget(self._documents, name)
-        return orjson.loads(found) if found else None
+        document = self._redis.hget(self._documents, name)
+        return orjson.loads(document) if document else None
 
     def put_value(self, name: str, value: Any) -> None:
         """See `StateStore.put_value`."""
         self._redis.hset(self._documents, name, orjson.dumps(value))
 
     def change_value(self, name: str, change: Callable[[Any], Any]) -> Any:
-        """See `StateStore.change_value`; documents are one hash, so a change of any makes it try again."""
+        """See `StateStore.change_value`. All documents are one hash, so a change of any of them causes a retry."""
 
         def attempt(pipe: Any) -> Any:
-            found = pipe.hget(self._documents, name)
-            value = change(orjson.loads(found) if found else None)
+            document = pipe.hget(self._documents, name)
+            value = change(orjson.loads(document) if document else None)
             pipe.multi()
             pipe.hset(self._documents, name, orjson.dumps(value))
             return value

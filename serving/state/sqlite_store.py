@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from ml.decisions.activity.activity import Change
+from ml.decisions.activity.state_change import StateChange
 from serving.state.store import Position
 
 COLUMNS = (
@@ -28,7 +28,7 @@ SELECT = f"select position, {', '.join(COLUMNS)} from changes where position > ?
 
 
 class SqliteStore:
-    """State in one file. Commits survive a killed process; deleted rows are overwritten with zeros."""
+    """The state in one file. Commits survive a killed process, and deleted rows are overwritten with zeros."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,22 +38,22 @@ class SqliteStore:
         self._db.execute("pragma synchronous = normal")
         self._db.execute("pragma secure_delete = on")
         self._db.executescript(SCHEMA)
-        there = {row[1] for row in self._db.execute("pragma table_info(changes)")}
+        existing = {row[1] for row in self._db.execute("pragma table_info(changes)")}
         for column in COLUMNS:
-            if column not in there:  # the file of an earlier version
+            if column not in existing:  # the file of an earlier version
                 self._db.execute(f"alter table changes add column {column}")
 
-    def append(self, changes: Sequence[Change]) -> Position:
+    def append(self, changes: Sequence[StateChange]) -> Position:
         """See `StateStore.append`."""
         rows = [tuple(getattr(change, column) for column in COLUMNS) for change in changes]
-        with self._alone():
+        with self._transaction():
             self._db.executemany(INSERT, rows)
             return self.newest()
 
-    def since(self, position: Position, limit: int) -> list[tuple[Position, Change]]:
+    def since(self, position: Position, limit: int) -> list[tuple[Position, StateChange]]:
         """See `StateStore.since`."""
         rows = self._db.execute(SELECT, (position, limit)).fetchall()
-        return [(row[0], Change(*row[1:])) for row in rows]
+        return [(row[0], StateChange(*row[1:])) for row in rows]
 
     def newest(self) -> Position:
         """See `StateStore.newest`."""
@@ -73,11 +73,11 @@ class SqliteStore:
         self._db.execute("insert or replace into profiles values (?, ?)", (user, orjson.dumps(profile)))
 
     def forget(self, user: str) -> int:
-        """See `StateStore.forget`. The write-ahead log is emptied too."""
-        gone = self._db.execute("delete from changes where user = ?", (user,)).rowcount
-        gone += self._db.execute("delete from profiles where user = ?", (user,)).rowcount
+        """See `StateStore.forget`. The write-ahead log is truncated too."""
+        removed = self._db.execute("delete from changes where user = ?", (user,)).rowcount
+        removed += self._db.execute("delete from profiles where user = ?", (user,)).rowcount
         self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
-        return gone
+        return removed
 
     def value(self, name: str) -> Any:
         """See `StateStore.value`."""
@@ -90,14 +90,14 @@ class SqliteStore:
 
     def change_value(self, name: str, change: Callable[[Any], Any]) -> Any:
         """See `StateStore.change_value`."""
-        with self._alone():
+        with self._transaction():
             value = change(self.value(name))
             self.put_value(name, value)
         return value
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One transaction; other workers wait for it."""
+    def _transaction(self) -> Iterator[None]:
+        """Run the block in one transaction; other workers wait for it."""
         self._db.execute("begin immediate")
         try:
             yield

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from figure import Figure
 
-from ml.decisions.items.nearest import Nearest
+from ml.decisions.items.factor_index import FactorIndex
 
 N_FACTORS, PLACES, QUERIES = 64, 50, 300
 
@@ -26,7 +26,7 @@ def measure(size: float) -> Iterator[Figure]:
     queries = random.normal(size=(QUERIES, N_FACTORS)).astype(np.float32) * spectrum
     queries = np.column_stack([queries, np.ones(QUERIES, np.float32)])
     start = time.perf_counter()
-    graph, exact = Nearest(items, approximate_above=0), Nearest(items, approximate_above=n_items)
+    graph, exact = FactorIndex(items, approximate_above=0), FactorIndex(items, approximate_above=n_items)
     built = time.perf_counter() - start
     asked = random.choice(n_items, QUERIES, replace=False).tolist()
     for name, search, all_items, questions in (

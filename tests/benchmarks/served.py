@@ -50,7 +50,7 @@ def publish(
 ) -> Path:
     """A bundle of these factors: items `i0` …, users `u0` …; with a graph of the items, if given."""
     from ml.bundle import FoldIn, Publication, write_bundle
-    from ml.decisions.items.nearest import GRAPH_FOLDER
+    from ml.decisions.items.factor_index import GRAPH_FOLDER
 
     ids = [f"i{row}" for row in range(len(items))]
     return write_bundle(

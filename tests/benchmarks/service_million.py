@@ -54,10 +54,10 @@ def _figures(users: Floats, items: Floats, graph: Path, found: Measured) -> Iter
 
 def recall(users: Floats, items: Floats, graph: Path) -> dict[str, float]:
     """Share of the true ten best that the graph finds, over ASKED users; the graph is written to a file."""
-    from ml.decisions.items.nearest import Nearest
+    from ml.decisions.items.factor_index import FactorIndex
 
     started = time.perf_counter()
-    approximate = Nearest(items, approximate_above=0)
+    approximate = FactorIndex(items, approximate_above=0)
     built = time.perf_counter() - started
     approximate.save(graph)
     hits, searching = 0, 0.0

@@ -4,7 +4,7 @@ import asyncio
 
 from bundles import AS_OF
 
-from serving.recommend.answering import answer
+from serving.recommend.answers import answer
 from serving.requests import RecommendationRequest
 from serving.tessera import Tessera
 

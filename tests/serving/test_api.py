@@ -74,9 +74,9 @@ def test_similar_items_are_of_one_kind(client):
 def test_openapi_describes_every_route(client, tessera):
     described = client.get("/openapi.json").json()["paths"]
     served = {route.path.replace(":path", "") for route in application(tessera).routes}
-    own = {path for path in served if path.startswith("/v1") or path in {"/livez", "/readyz", "/metrics"}}
-    own |= {"/i", "/com.snowplowanalytics.snowplow/tp2"}
-    assert own <= set(described)
+    documented = {path for path in served if path.startswith("/v1") or path in {"/livez", "/readyz", "/metrics"}}
+    documented |= {"/i", "/com.snowplowanalytics.snowplow/tp2"}
+    assert documented <= set(described)
     assert "/v1/recommendations" in client.get("/docs").text
 
 
@@ -96,26 +96,26 @@ def test_a_new_bundle_is_taken_over_and_a_bad_one_is_refused(client, tessera, ho
     assert ready() == "v1"
     promotion = {"promotion": {"kind": "improvement"}}
     write_bundle(home.published, publication(model_version="champion-2", details=promotion), "v2")
-    assert client.portal.call(tessera.look_for_bundle) in (True, False)
+    assert client.portal.call(tessera.load_newer_bundle) in (True, False)
     assert (ready(), client.get("/readyz").json()["model_version"]) == ("v2", "champion-2")
     bad = write_bundle(home.published, publication(), "v3")
     (bad / "items.parquet").write_bytes(b"cut")
-    client.portal.call(tessera.look_for_bundle)
+    client.portal.call(tessera.load_newer_bundle)
     assert ready() == "v2"
-    assert "items.parquet" in tessera.published.refused["v3"]
+    assert "items.parquet" in tessera.published_bundles.refused["v3"]
     wrong = tessera.start.home.path / "welcome.json"
     wrong.write_text('{"topics": 7}', encoding="utf-8")
     write_bundle(home.published, publication(files={"welcome.json": wrong}), "v4")  # whole, and yet of no use
-    client.portal.call(tessera.look_for_bundle)
+    client.portal.call(tessera.load_newer_bundle)
     assert ready() == "v2"
 
-    told = client.get("/v1/models").json()
-    assert (told["champion"]["bundle"], told["champion"]["why"]) == ("v2", {"kind": "improvement"})
-    assert [(entry["event"], entry["bundle"]) for entry in told["log"]] == [
+    models = client.get("/v1/models").json()
+    assert (models["champion"]["bundle"], models["champion"]["why"]) == ("v2", {"kind": "improvement"})
+    assert [(entry["event"], entry["bundle"]) for entry in models["log"]] == [
         ("refused", "v4"), ("refused", "v3"), ("taken", "v2"), ("taken", "v1"),
     ]  # fmt: skip
-    assert told["champion"]["since"] == told["log"][2]["at"]
-    assert "items.parquet" in told["log"][1]["why"]["reasons"][0]
+    assert models["champion"]["since"] == models["log"][2]["at"]
+    assert "items.parquet" in models["log"][1]["why"]["reasons"][0]
 
 
 def test_the_promotion_log_survives_a_restart_and_names_a_bundle_once(start, home):
@@ -165,7 +165,7 @@ def test_no_request_fails_while_bundles_are_swapped(client, tessera, home):
     asking.start()
     for number in range(2, 7):
         write_bundle(home.published, publication(model_version=f"champion-{number}"), f"v{number}")
-        client.portal.call(tessera.look_for_bundle)
+        client.portal.call(tessera.load_newer_bundle)
         assert client.get("/readyz").json()["model_version"] == f"champion-{number}"
     stop.set()
     asking.join()

@@ -8,7 +8,7 @@ from calls import ask, recommend
 
 from ml.bundle import make_current, write_bundle
 from ml.events.log import EventLog
-from serving.learn.learning import Learning
+from serving.learn.online_learning import OnlineLearning
 
 
 def with_challenger(start, **shares):
@@ -34,7 +34,7 @@ def test_the_canarys_share_is_answered_by_the_challenger(start):
 @pytest.mark.usefixtures("two_versions")
 def test_a_shadow_is_logged_and_not_shown_and_nothing_is_learned_from_it(start, home, monkeypatch):
     remembered = []
-    monkeypatch.setattr(Learning, "remember", lambda self, user, *ranked: remembered.append(user))
+    monkeypatch.setattr(OnlineLearning, "remember", lambda self, user, *ranked: remembered.append(user))
     reply = ask(with_challenger(start, shadow_share=1.0), recommend(user_id="ann"))
     assert remembered == ["ann"]
     assert reply["model_version"] == "champion-1"

@@ -23,7 +23,11 @@ def answered(start, *steps):
 
 
 def counts():
-    return {one.labels["step"]: one.value for one in FALLBACKS.collect()[0].samples if one.name.endswith("_total")}
+    return {
+        sample.labels["step"]: sample.value
+        for sample in FALLBACKS.collect()[0].samples
+        if sample.name.endswith("_total")
+    }
 
 
 def of_source(reply, source):

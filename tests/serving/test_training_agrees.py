@@ -1,4 +1,4 @@
-"""What the blend is learned from is what it is asked with: the same moment gives the same numbers."""
+"""Training and the service compute the same features at the same moment."""
 
 import datetime as dt
 
@@ -8,10 +8,10 @@ from bundles import AS_OF, publish
 from calls import ask, post
 
 from ml.bundle import Bundle
-from ml.decisions.activity.activity import Change
-from ml.decisions.items.shelf import Shelf
-from ml.decisions.ranker.training import interleave
-from serving.recommend.answering import asked_by
+from ml.decisions.activity.state_change import StateChange
+from ml.decisions.items.bundle_index import BundleIndex
+from ml.decisions.ranker.training import replay_examples
+from serving.recommend.context_builder import build_context
 from serving.requests import RecommendationRequest
 
 OPENED = (  # who, in which visit, what, seconds
@@ -29,7 +29,7 @@ def test_features_are_those_of_training(start, home):
     began = AS_OF - dt.timedelta(hours=3)
     times = [began + dt.timedelta(seconds=seconds) for *_, seconds in OPENED]
     changes = [
-        Change(user, "page_view", at.timestamp(), item, visit, *SITUATION.values())
+        StateChange(user, "page_view", at.timestamp(), item, visit, *SITUATION.values())
         for (user, visit, item, _), at in zip(OPENED, times, strict=True)
     ]
     events = [
@@ -39,14 +39,13 @@ def test_features_are_those_of_training(start, home):
 
     def prepared(tessera):
         user, visit, *_ = OPENED[-1]
-        wanted = RecommendationRequest(user_id=user, session_id=visit, at=times[-1])
-        asked = asked_by(tessera, wanted, {})
-        return tessera.recommending.prepare(asked.asking, asked.ranking)
+        request = RecommendationRequest(user_id=user, session_id=visit, at=times[-1])
+        return tessera.recommendation_engine.collect_candidates(build_context(tessera, request))
 
     served = ask(start, post(*events[:-1]), prepared)
-    trained = interleave(changes, Shelf(Bundle.load(path)), len(changes), seed=1)
-    last = [question.rows for question in trained if question is not None][-1]
-    assert len(last) == len(served.found.keys) > 5
-    order = [np.lexsort(rows.T) for rows in (last, served.rows)]  # items are numbered as they come
-    np.testing.assert_array_equal(served.rows[order[1]], last[order[0]])
+    trained = replay_examples(changes, BundleIndex(Bundle.load(path)), len(changes), seed=1)
+    last = [example.features for example in trained if example is not None][-1]
+    assert len(last) == len(served.keys) > 5
+    order = [np.lexsort(rows.T) for rows in (last, served.features)]  # items are numbered as they come
+    np.testing.assert_array_equal(served.features[order[1]], last[order[0]])
     assert (np.ptp(last, axis=0) > 0).sum() > 15  # the candidates differ in many of them

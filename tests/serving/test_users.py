@@ -148,16 +148,16 @@ def test_the_next_question_is_what_helps_this_person_most(start, home, tmp_path)
     publish(home.published, files={"welcome.json": tmp_path / "welcome.json"})
     with TestClient(application(Tessera(start, seed=1))) as client:
 
-        def asked(user):
-            found = client.get("/v1/onboarding", params={"user_id": user}).json()["next"]
-            return found and (found["field"], found["answer_with"].split()[0])
+        def next_question(user):
+            question = client.get("/v1/onboarding", params={"user_id": user}).json()["next"]
+            return question and (question["field"], question["answer_with"].split()[0])
 
         assert client.get("/v1/onboarding").json()["questions"][0]["choices"] == ["food", "sport"]
-        assert asked("new") == ("category:food", "PUT")
+        assert next_question("new") == ("category:food", "PUT")
         prefer(client, "new", interests=["food"])
-        assert asked("new") == ("location", "POST")  # where the second topic would bring .01 more
+        assert next_question("new") == ("location", "POST")  # where the second topic would bring .01 more
         prefer(client, "ann", interests=["food", "sport"])
-        assert asked("ann") is None  # her country is known, and both topics are
+        assert next_question("ann") is None  # her country is known, and both topics are
 
 
 def test_a_decision_names_the_rule_that_chose_it(client):

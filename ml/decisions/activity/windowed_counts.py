@@ -1,17 +1,17 @@
-"""How often things happened in a sliding window, in memory bounded by what happened in it."""
+"""Counts over a sliding window, in memory that is bounded by what happened within it."""
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 
 BUCKETS = 60
 
 
 class WindowedCounts:
-    """Counts a key over the last `window_seconds`, to the width of one of 60 buckets.
+    """Counts keys over the last `window_seconds`, to the width of one of 60 buckets.
 
-    Time is that of the events: a question about another moment than the newest event's never moves the window.
+    The window follows the times of the events. A question about a later moment than the newest event does not move
+    it.
     """
 
     def __init__(self, window_seconds: float) -> None:
@@ -22,7 +22,7 @@ class WindowedCounts:
         self._buckets: deque[tuple[int, dict[int, float]]] = deque()
 
     def add(self, key: int, at: float, weight: float = 1.0) -> None:
-        """Count `key` at time `at` (Unix seconds). What is older than the window is left out."""
+        """Count a key at time `at` (Unix seconds). A time before the window is ignored."""
         number = int(at // self.width)
         if not self._buckets or number > self._buckets[-1][0]:
             self._buckets.append((number, {}))
@@ -35,32 +35,36 @@ class WindowedCounts:
         self.mass += weight
 
     def at(self, moment: float) -> dict[int, float]:
-        """Counts of the window that ends at `moment`."""
+        """Return the counts of the window that ends at `moment`, by key."""
         number = int(moment // self.width)
         if self._is_whole(number):
             return self.total
         counts: dict[int, float] = {}
-        for place, bucket in self._buckets:
-            if number - BUCKETS < place <= number:
+        for bucket_number, bucket in self._buckets:
+            if number - BUCKETS < bucket_number <= number:
                 for key, weight in bucket.items():
                     counts[key] = counts.get(key, 0.0) + weight
         return counts
 
     def count(self, key: int, moment: float) -> float:
-        """Count of one key in the window that ends at `moment`."""
+        """Return the count of one key in the window that ends at `moment`."""
         number = int(moment // self.width)
         if self._is_whole(number):
             return self.total.get(key, 0.0)
-        return sum(bucket.get(key, 0.0) for place, bucket in self._buckets if number - BUCKETS < place <= number)
+        return sum(
+            bucket.get(key, 0.0)
+            for bucket_number, bucket in self._buckets
+            if number - BUCKETS < bucket_number <= number
+        )
 
     def _is_whole(self, number: int) -> bool:
         return not self._buckets or self._buckets[-1][0] <= number < self._buckets[0][0] + BUCKETS
 
     def _bucket(self, number: int) -> dict[int, float]:
-        for place, bucket in reversed(self._buckets):
-            if place == number:
+        for bucket_number, bucket in reversed(self._buckets):
+            if bucket_number == number:
                 return bucket
-            if place < number:
+            if bucket_number < number:
                 break
         fresh: dict[int, float] = {}
         later = [pair for pair in self._buckets if pair[0] > number]
@@ -77,8 +81,3 @@ class WindowedCounts:
                     self.total[key] = left
                 else:
                     del self.total[key]
-
-
-def top(counts: dict[int, float], k: int) -> list[int]:
-    """The k keys with the highest counts, ties by key."""
-    return [key for key, _ in heapq.nsmallest(k, counts.items(), key=lambda pair: (-pair[1], pair[0]))]

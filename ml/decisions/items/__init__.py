@@ -1,1 +1,1 @@
-"""Candidate items: what the bundle holds of them, their neighbours, and what is personal."""
+"""Candidate items: the bundle as arrays, its join with the activity, item search, and personal scores."""

@@ -1,18 +1,19 @@
-"""Which items could be shown: what is popular now, what follows, what fits, what is new."""
+"""Collects the items that could be shown: popular now, opened next, personal, similar, of a segment or a place."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ml.arrays import F64, I64, Bools
 from ml.decisions.activity.activity import Activity
-from ml.decisions.items.personal import Personal
-from ml.decisions.ranker.features import Question
+from ml.decisions.items.personal_scorer import PersonalScorer
+from ml.decisions.ranker.ranking_context import RankingContext
 
-POPULAR_BY_PLACE = ((0, 25), (1, 50), (2, 40), (3, 40), (4, 20), (5, 40), (7, 40))
+POPULAR_COUNTS = ((0, 25), (1, 50), (2, 40), (3, 40), (4, 20), (5, 40), (7, 40))
+"""Columns of `Activity.popular`, and how many of the most popular items each of them contributes."""
 FOLLOWING = 40
 OF_HISTORY = 15
 OF_SCOPE = 30
@@ -20,11 +21,11 @@ SIMILAR = 20
 NOTHING = np.zeros(0, dtype=np.int64)
 
 
-class Trending:
-    """The most popular items of an activity, found again when something was opened since.
+class TrendingItems:
+    """The most popular items of an activity, computed again after openings.
 
-    Time fades all weights of a half-life alike: who is ahead changes only through what was opened since the last
-    look, so that only the last answer and those items are looked at.
+    Time decays all weights of a half-life alike, so the order changes only through new openings. A new answer is
+    therefore chosen among the previous one and the items that were opened since.
     """
 
     def __init__(self, activity: Activity) -> None:
@@ -34,128 +35,119 @@ class Trending:
         self._keys: I64 = NOTHING
 
     def keys(self) -> I64:
-        """Most popular items at every half-life and among those opened within visits, best places first."""
+        """Return the most popular items at every half-life and within visits, best positions first, int64 (n,)."""
         if self._version != self.activity.version:
-            self._find()
+            self._update()
             self._version = self.activity.version
         return self._keys
 
-    def _find(self) -> None:
-        opened = self.activity.opened_since(self._version)
+    def _update(self) -> None:
+        opened = self.activity.keys_opened_since(self._version)
         popular = self.activity.popular
         self._best = [
             popular.top(column, count, None if opened is None else np.union1d(self._best[number], opened))
-            for number, (column, count) in enumerate(POPULAR_BY_PLACE)
+            for number, (column, count) in enumerate(POPULAR_COUNTS)
         ]
         keys = np.concatenate(self._best)
-        places = np.concatenate([np.arange(len(best)) for best in self._best])
-        first = _first_of_each(keys, places)
-        self._keys = keys[first][np.argsort(places[first], kind="stable")]
+        positions = np.concatenate([np.arange(len(best)) for best in self._best])
+        first = _first_of_each(keys, positions)
+        self._keys = keys[first][np.argsort(positions[first], kind="stable")]
 
 
 @dataclass(frozen=True)
-class Candidates:
-    """What could be shown.
+class CandidateSet:
+    """Items that could be shown to one person.
 
     Attributes:
-        keys: distinct item keys, int64 (n,), ascending; nothing that the person has seen or rejected.
-        best: best place of each key in the list of any source, int64 (n,).
-        sources: the source that has the key there, int64 (n,) places in `names`.
-        names: of the sources, sorted.
+        keys: int64 (n,), distinct item keys in ascending order, without those that the person has seen or
+            rejected.
+        best_positions: int64 (n,), the best position of each key in the list of any source.
+        source_numbers: int64 (n,), the source with that position, as an index into `source_names`.
+        source_names: The sources, sorted.
     """
 
     keys: I64
-    best: I64
-    sources: I64
-    names: tuple[str, ...]
+    best_positions: I64
+    source_numbers: I64
+    source_names: tuple[str, ...]
 
     @classmethod
-    def of(cls, lists: Mapping[str, Sequence[I64]], excluded: set[int]) -> Candidates:
-        """Join the lists of all sources, best first each, and leave out what must not be shown."""
+    def merge(cls, lists: Mapping[str, Sequence[I64]], excluded: set[int]) -> CandidateSet:
+        """Merge the lists of all sources, each best first, and leave out what must not be shown."""
         names = tuple(sorted(lists))
         parts = [(number, part) for number, name in enumerate(names) for part in lists[name]]
         keys = np.concatenate([NOTHING, *(part for _, part in parts)])
-        places = np.concatenate([NOTHING, *(np.arange(len(part)) for _, part in parts)])
+        positions = np.concatenate([NOTHING, *(np.arange(len(part)) for _, part in parts)])
         sources = np.repeat([number for number, _ in parts], [len(part) for _, part in parts]).astype(np.int64)
-        kept = _first_of_each(keys, places, sources)
+        kept = _first_of_each(keys, positions, sources)
         if excluded:
             kept = kept[~np.isin(keys[kept], np.fromiter(excluded, np.int64, len(excluded)))]
-        return cls(keys[kept], places[kept], sources[kept], names)
+        return CandidateSet(keys[kept], positions[kept], sources[kept], names)
 
-    def only(self, keep: Bools) -> Candidates:
-        """Those of the candidates that `keep`, bool (n,), says."""
-        return Candidates(self.keys[keep], self.best[keep], self.sources[keep], self.names)
+    def select(self, keep: Bools) -> CandidateSet:
+        """Return the candidates for which `keep`, bool (n,), is true."""
+        return CandidateSet(
+            self.keys[keep], self.best_positions[keep], self.source_numbers[keep], self.source_names
+        )
 
-    def places(self, keys: Sequence[int]) -> I64:
-        """Where these keys stand among the candidates, int64 (len(keys),)."""
+    def find_rows(self, keys: Sequence[int]) -> I64:
+        """Return the indices of these keys among the candidates, int64 (len(keys),)."""
         return np.searchsorted(self.keys, np.asarray(keys, dtype=np.int64))
 
     def sources_of(self, keys: Sequence[int]) -> list[str]:
-        """The source that put each of these keys first."""
-        return [self.names[number] for number in self.sources[self.places(keys)].tolist()]
+        """Return the source that gave each of these keys its best position."""
+        return [self.source_names[number] for number in self.source_numbers[self.find_rows(keys)].tolist()]
 
 
-def gather(
-    question: Question,
-    personal: Personal,
-    trending: Trending,
-    user_row: int | None,
-    excluded: set[int],
+def gather_candidates(
+    context: RankingContext,
+    scorer: PersonalScorer,
+    trending: TrendingItems,
     more: Mapping[str, Sequence[I64]] | None = None,
-) -> Candidates:
-    """Ask every source for its best items.
+) -> CandidateSet:
+    """Take the best items of every source.
 
     Args:
-        user_row: the person's row in the bundle, which their best items are remembered by.
-        excluded: keys that must not be shown.
-        more: lists of further sources.
+        context: Who the items are for.
+        scorer: The bundle's model.
+        trending: The popular items of the activity.
+        more: Lists of further sources.
     """
-    activity, linked = trending.activity, personal.linked
-    lists: dict[str, list[I64]] = {"trending": [trending.keys()], "follows": _following(question, activity)}
-    if question.vector is not None:
-        source = "interests" if question.interests else "personal" if user_row is not None else "recent"
-        lists[source] = [personal.best(question.vector, remembered_as(question, user_row))]
-    if question.last_items:
-        lists["similar"] = [personal.similar(question.last_items[0], SIMILAR)]
-    if question.segment is not None:
-        lists["segment"] = [linked.trending(f"segment:{question.segment}")[:OF_SCOPE]]
-    for scope in filter(None, question.scopes):
-        lists.setdefault("here", []).append(linked.trending(scope)[:OF_SCOPE])
-    popular = (linked.trending("all")[:OF_SCOPE], linked.trending("popular")[:OF_SCOPE])
+    activity, join = trending.activity, scorer.join
+    lists: dict[str, list[I64]] = {"trending": [trending.keys()], "follows": _following(context, activity)}
+    if context.vector is not None:
+        source = "interests" if context.vector_topics else "personal" if context.user_row is not None else "recent"
+        lists[source] = [scorer.best_keys(context.vector, context.cache_key)]
+    if context.last_items:
+        lists["similar"] = [scorer.similar_keys(context.last_items[0], SIMILAR)]
+    if context.segment is not None:
+        lists["segment"] = [join.trending_keys(f"segment:{context.segment}")[:OF_SCOPE]]
+    for scope in filter(None, context.scopes):
+        lists.setdefault("here", []).append(join.trending_keys(scope)[:OF_SCOPE])
+    popular = (join.trending_keys("all")[:OF_SCOPE], join.trending_keys("popular")[:OF_SCOPE])
     lists["popular"] = [np.concatenate(popular)]
     for name, parts in (more or {}).items():
         lists[name] = [*lists.get(name, []), *parts]
-    return Candidates.of(lists, excluded)
+    return CandidateSet.merge(lists, context.excluded)
 
 
-def remembered_as(question: Question, user_row: int | None) -> Hashable:
-    """What a person's best items are remembered by: the person and the last thing that moved the vector.
-
-    Of strangers with the same interests and nothing else, one is like the other.
-    """
-    if question.interests:
-        return question.interests
-    recent = question.visitor.recent[-1] if question.visitor and question.visitor.recent else None
-    return (user_row if user_row is not None else id(question.visitor), recent)
-
-
-def _following(question: Question, activity: Activity) -> list[I64]:
-    """What goes with the last items of the visit, and with the last ones of the person."""
+def _following(context: RankingContext, activity: Activity) -> list[I64]:
+    """Return what goes with the last items of the visit, and with the last ones of the person."""
     parts = []
-    for item in question.last_items:
-        for follows in (activity.next, activity.near):
-            keys, weights = follows.after(item, question.at)
+    for item in context.last_items:
+        for co_visitation in (activity.next, activity.near):
+            keys, weights = co_visitation.followers(item, context.at)
             parts.append(_heaviest(keys, weights[:, 1], FOLLOWING))
-    recent = question.visitor.recent if question.visitor else []
+    recent = context.visitor.recent if context.visitor else []
     for item, _ in recent[-2:]:
-        if item not in question.last_items:
-            keys, weights = activity.near.after(item, question.at)
+        if item not in context.last_items:
+            keys, weights = activity.near.followers(item, context.at)
             parts.append(_heaviest(keys, weights[:, 2], OF_HISTORY))
     return parts
 
 
 def _first_of_each(keys: I64, *ranks: I64) -> I64:
-    """Where each distinct key stands first by the ranks, the first rank before the next; keys ascending."""
+    """Return where each distinct key is first by the ranks, the first rank before the next; keys ascending."""
     order = np.lexsort((*reversed(ranks), keys))
     return np.asarray(order[np.diff(keys[order], prepend=-1) != 0])
 

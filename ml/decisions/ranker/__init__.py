@@ -1,1 +1,1 @@
-"""The learned ranker of candidates: features, training and refits."""
+"""The learned ranker of candidates: its context, features, training and refits."""

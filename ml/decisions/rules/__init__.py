@@ -1,1 +1,1 @@
-"""Decision rules, dayparts, display caps and bandits."""
+"""Decision rules, their tests, the visitor's local time, display caps and the bandit."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from itertools import combinations, pairwise
 
-from ml.decisions.rules.rules import compile_rule
+from ml.decisions.rules.rule_set import compile_rule
 from ml.experiments.definition.definition import Experiment, ExperimentDefinitions
 from ml.experiments.definition.metrics import MEASURES, QuantileMetric
 from ml.experiments.definition.targeting import compile_targeting

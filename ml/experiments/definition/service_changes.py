@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ml.decisions.rules.rules import Rule
+from ml.decisions.rules.rules import DisplayRule
 
 ASPECTS: tuple[str, ...] = ("model", "reranking", "rules", "content")
 """Keys of a payload that the service acts on: the fields of `ServiceChanges`."""
@@ -33,7 +33,7 @@ class RuleChange(_Part):
     """Changes to the rules of rules.yaml: rules to omit, and rules to try before others of the same priority."""
 
     without: tuple[str, ...] = ()
-    added: tuple[Rule, ...] = Field(default=(), alias="with")
+    added: tuple[DisplayRule, ...] = Field(default=(), alias="with")
 
 
 class ServiceChanges(_Part):

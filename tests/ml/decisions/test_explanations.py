@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from ml.decisions.explanations import FAMILIES, Reason, carried, in_words
-from ml.decisions.ranker.features import ASKING, NAMES
+from ml.decisions.explanations import FAMILIES, Explanation, family_contributions, write_sentence
+from ml.decisions.ranker.features import NAMES, REQUEST
 from ml.recommenders.fold_in import FoldIn, ItemMoments, contributions, folded_in
 
 
 def test_every_feature_of_a_candidate_is_of_one_family():
     members = [name for family in FAMILIES.values() for name in family]
-    assert sorted([*members, *ASKING]) == sorted(NAMES)
+    assert sorted([*members, *REQUEST]) == sorted(NAMES)
 
 
 def test_a_family_carries_what_the_score_would_fall_by_without_it():
@@ -19,28 +19,30 @@ def test_a_family_carries_what_the_score_would_fall_by_without_it():
         rows[0, NAMES.index(name)] = value
     typical[NAMES.index("hour")] = rows[1, NAMES.index("hour")] = 9.0
     typical[NAMES.index("segment")] = 0.25
-    first, second = carried(lambda some: some.sum(axis=1, dtype=np.float64), rows, typical)
+    first, second = family_contributions(lambda some: some.sum(axis=1, dtype=np.float64), rows, typical)
     assert {family: value for family, value in first.items() if value} == {
         "follows": 3.0, "taste": 0.5, "segment": -0.25,
     }  # fmt: skip
     assert {family: value for family, value in second.items() if value} == {"segment": -0.25}
     # together the two halves of a pair of conditions carry the whole, as in a tree
-    both = carried(lambda some: np.minimum(some[:, 0], some[:, NAMES.index("personal")]), rows + 1, typical)
+    both = family_contributions(
+        lambda some: np.minimum(some[:, 0], some[:, NAMES.index("personal")]), rows + 1, typical
+    )
     assert (both[0]["popular"], both[0]["taste"]) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        (Reason("taste", ("“Rain”", "“Snow”")), "Because you opened “Rain” and “Snow”"),
-        (Reason("follows"), "Often opened after what you opened last"),
-        (Reason("in_country", ("Germany",)), "Popular now in Germany"),
-        (Reason("popular_hour", ("12",)), "Opened 12 times in the last hour"),
-        (Reason("boost"), "Put forward by this site"),
+        (Explanation("taste", ("“Rain”", "“Snow”")), "Because you opened “Rain” and “Snow”"),
+        (Explanation("follows"), "Often opened after what you opened last"),
+        (Explanation("in_country", ("Germany",)), "Popular now in Germany"),
+        (Explanation("popular_hour", ("12",)), "Opened 12 times in the last hour"),
+        (Explanation("boost"), "Put forward by this site"),
     ],
 )
 def test_words(reason, words):
-    assert in_words(reason) == words
+    assert write_sentence(reason) == words
 
 
 @pytest.mark.parametrize("covariance", [None, np.diag([1.0, 2.0, 0.5]).astype(np.float32)])

@@ -5,7 +5,7 @@ import datetime as dt
 import orjson
 import pytest
 
-from ml.decisions.activity.log_changes import changes_of
+from ml.decisions.activity.event_log_changes import read_changes
 from ml.events.control_events import CONTROL_PROPERTIES, control_fault
 from ml.events.validation import validate_records
 
@@ -64,7 +64,7 @@ def test_a_control_event_of_another_shape_is_rejected_with_its_field(event_type,
 def test_a_control_event_as_documented_is_accepted(event_type, properties):
     valid, _ = validate_records([record(event_type, properties)], NOW)
     assert valid.rejected.to_pylist() == []
-    assert len(changes_of(valid.accepted)) == 1
+    assert len(read_changes(valid.accepted)) == 1
 
 
 JSON_VALUES = [None, True, 0, -7.5, 1e300, "", "text", [], [1], ["a"], [None], {}, {"a": {"b": [1]}}]
@@ -76,7 +76,7 @@ def test_any_json_in_a_control_event_is_accepted_or_rejected_but_never_an_error(
     records = [{**record(event_type, {name: value}), "event_id": str(n)} for n, value in enumerate(JSON_VALUES)]
     valid, rows = validate_records(records, NOW)
     assert len(rows) + len(valid.rejected) == len(JSON_VALUES)
-    assert len(changes_of(valid.accepted)) == len(rows)
+    assert len(read_changes(valid.accepted)) == len(rows)
 
 
 @pytest.mark.parametrize("properties", ["[1]", "5", "null", '"text"', "{"])
@@ -96,7 +96,7 @@ def test_many_faults_of_one_kind_are_rejected_each_with_its_row():
 )
 def test_a_grant_grants_what_it_names_and_nothing_else(consent, purposes):
     valid, _ = validate_records([record("consent_granted", {}, consent=consent)], NOW)
-    (change,) = changes_of(valid.accepted)
+    (change,) = read_changes(valid.accepted)
     assert orjson.loads(change.detail) == purposes
 
 
@@ -104,5 +104,5 @@ def test_a_withdrawal_that_an_older_version_let_in_withdraws_everything():
     valid, _ = validate_records([record("consent_withdrawn", {})], NOW)
     place = valid.accepted.schema.get_field_index("properties")
     stored = valid.accepted.set_column(place, valid.accepted.schema.field(place), [['{"purposes": 5}']])
-    (change,) = changes_of(stored)
+    (change,) = read_changes(stored)
     assert orjson.loads(change.detail) == ["analytics", "personalization", "location"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.decisions.rules.rules import load_rules
+from ml.decisions.rules.rules_file import load_rules
 from ml.experiments.definition.definitions_file import load_experiments
 from ml.home import Home
 from ml.segmentation.audiences.rules import load_rules as load_segments
@@ -18,7 +18,7 @@ def test_a_new_site_has_four_files_that_load_and_change_nothing(tmp_path: Path) 
     site = tmp_path / "shops" / "north"
     assert sorted(file.name for file in site.iterdir()) == sorted(file.name for file in files)
     assert load_site_settings(Home(tmp_path / "home", site)).settings == Settings()
-    assert load_rules(site / "rules.yaml").compiled
+    assert load_rules(site / "rules.yaml").rules
     assert load_segments(site / "segments.yaml")
     assert load_experiments(site / "experiments.yaml").metrics
 

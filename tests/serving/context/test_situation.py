@@ -3,7 +3,7 @@
 import pytest
 from starlette.requests import Request
 
-from serving.context.situation import headers_of
+from serving.context.situation import read_headers
 
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 Version/17.0 Mobile/15E148"
 
@@ -22,4 +22,4 @@ PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.
 )
 def test_the_device_is_the_browsers(headers, device):
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    assert headers_of(Request({"type": "http", "headers": raw})).get("device_type") == device
+    assert read_headers(Request({"type": "http", "headers": raw})).get("device_type") == device

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from ml.decisions.activity.activity import Change
+from ml.decisions.activity.state_change import StateChange
 from ml.settings import load_settings
 from serving.state.online import OnlineState
 from serving.state.sqlite_store import SqliteStore
@@ -57,17 +57,17 @@ def open_again(request, tmp_path):
 
 
 def views(*items):
-    return [Change("u", "page_view", T + place, item) for place, item in enumerate(items)]
+    return [StateChange("u", "page_view", T + place, item) for place, item in enumerate(items)]
 
 
 def test_changes_come_back_in_order_to_every_worker(open_again):
-    one, other = open_again(), open_again()
-    assert one.newest() == 0
-    assert one.append(views("a", "b")) == 2
-    assert other.append([Change("v", "impression", T, "c", slot="top", campaign="x", detail="{}")]) == 3
-    found = one.since(1, 10)
-    assert [(position, change.item) for position, change in found] == [(2, "b"), (3, "c")]
-    assert found[1][1] == Change("v", "impression", T, "c", slot="top", campaign="x", detail="{}")
+    worker, other = open_again(), open_again()
+    assert worker.newest() == 0
+    assert worker.append(views("a", "b")) == 2
+    assert other.append([StateChange("v", "impression", T, "c", slot="top", campaign="x", detail="{}")]) == 3
+    changes = worker.since(1, 10)
+    assert [(position, change.item) for position, change in changes] == [(2, "b"), (3, "c")]
+    assert changes[1][1] == StateChange("v", "impression", T, "c", slot="top", campaign="x", detail="{}")
     assert [change.item for _, change in other.since(0, 2)] == ["a", "b"]
 
 
@@ -108,7 +108,7 @@ def test_two_workers_change_a_document_and_none_is_lost(open_again):
 
 def test_a_forgotten_person_leaves_nothing_and_others_stay(open_again):
     store = open_again()
-    store.append([*views("a", "b"), Change("v", "page_view", T, "a")])
+    store.append([*views("a", "b"), StateChange("v", "page_view", T, "a")])
     store.put_profile("u", {"muted": []})
     assert store.forget("u") == 3
     assert [change.user for _, change in store.since(0, 10)] == ["v"]
@@ -117,33 +117,33 @@ def test_a_forgotten_person_leaves_nothing_and_others_stay(open_again):
 
 def test_workers_see_what_others_record_and_forget(open_again):
     settings = load_settings().serving.state
-    one, other = OnlineState(open_again(), settings), OnlineState(open_again(), settings)
-    one.record(views("a", "b"))
+    worker, other = OnlineState(open_again(), settings), OnlineState(open_again(), settings)
+    worker.record(views("a", "b"))
     other.catch_up()
-    assert len(other.activity.visitor("u").recent) == 2
-    one.note(Change("u", "served", T, slot="top", detail='["a"]'))
-    one.flush()
-    one.catch_up()  # its own change is not counted twice
+    assert len(other.activity.find_visitor("u").recent) == 2
+    worker.note(StateChange("u", "served", T, slot="top", detail='["a"]'))
+    worker.flush()
+    worker.catch_up()  # its own change is not counted twice
     other.catch_up()
-    assert len(one.activity.visitor("u").answered_slots["top"]) == 1
-    assert len(other.activity.visitor("u").answered_slots["top"]) == 1
-    one.put_profile("u", {"opt_out": True}, T)
+    assert len(worker.activity.find_visitor("u").answered_slots["top"]) == 1
+    assert len(other.activity.find_visitor("u").answered_slots["top"]) == 1
+    worker.put_profile("u", {"opt_out": True}, T)
     assert other.catch_up() == 1
     assert other.profile("u") == {"opt_out": True}
-    one.forget("u")
+    worker.forget("u")
     other.catch_up()
-    assert other.activity.visitor("u") is None
+    assert other.activity.find_visitor("u") is None
 
 
 KILLED = """
 import sys
 from pathlib import Path
-from ml.decisions.activity.activity import Change
+from ml.decisions.activity.state_change import StateChange
 from serving.state.sqlite_store import SqliteStore
 store = SqliteStore(Path(sys.argv[1]))
 number = 0
 while True:
-    store.append([Change("u", "page_view", 1.0, f"{number}-{part}") for part in range(3)])
+    store.append([StateChange("u", "page_view", 1.0, f"{number}-{part}") for part in range(3)])
     print(number, flush=True)
     number += 1
 """

@@ -3,19 +3,20 @@ import json
 import numpy as np
 import pytest
 
-from ml.decisions.activity.activity import DAY, Activity, Change
+from ml.decisions.activity.activity import DAY, Activity
+from ml.decisions.activity.co_visitation import CoVisitation
 from ml.decisions.activity.decayed_counts import DecayedCounts
-from ml.decisions.activity.follows import Follows
+from ml.decisions.activity.state_change import StateChange
 from ml.decisions.activity.windowed_counts import WindowedCounts
-from ml.decisions.items.candidates import POPULAR_BY_PLACE, Trending
-from ml.decisions.rules.care import count_since, fatigue, is_campaign_capped, is_quiet
+from ml.decisions.items.candidates import POPULAR_COUNTS, TrendingItems
+from ml.decisions.rules.display_caps import count_since, fatigue_penalty, is_campaign_capped, is_quiet_hour
 from ml.settings import load_settings
 
 T = 1_800_000_000.0
 
 
 def opened(user, item, at, session=None):
-    return Change(user, "page_view", at, item, session)
+    return StateChange(user, "page_view", at, item, session)
 
 
 def test_a_window_forgets_by_the_time_of_the_events_not_by_that_of_questions():
@@ -44,11 +45,11 @@ def test_decayed_counts_halve_at_each_half_life():
 
 
 def test_what_follows_is_kept_by_weight_within_its_limit():
-    follows = Follows((1e9,), limit=4)
+    follows = CoVisitation((1e9,), limit=4)
     for follower, times in ((1, 3), (2, 2), (3, 1), (4, 1), (5, 1)):
         for _ in range(times):
             follows.add(0, follower, follows.unit(T))
-    keys, weights = follows.after(0, T)
+    keys, weights = follows.followers(0, T)
     assert dict(zip(keys.tolist(), weights[:, 0].round(6).tolist(), strict=True)) == {1: 3.0, 2: 2.0, 5: 1.0}
 
 
@@ -56,7 +57,7 @@ def test_openings_of_one_session_follow_one_another_and_repeats_count_once():
     activity = Activity()
     for number, item in enumerate(["a", "a", "b", "c"]):
         activity.observe(opened("u", item, T + number, "s"))
-    keys, _ = activity.next.after(activity.keys["a"], T + 3)
+    keys, _ = activity.next.followers(activity.keys["a"], T + 3)
     assert [activity.items[key] for key in keys.tolist()] == ["b"]
     assert activity.day.at(T + 3)[activity.keys["a"]] == 1.0
     assert activity.visits["s"].items == [activity.keys[item] for item in "abc"]
@@ -64,54 +65,56 @@ def test_openings_of_one_session_follow_one_another_and_repeats_count_once():
 
 def test_a_rejected_item_and_a_withdrawn_consent_are_remembered():
     activity = Activity()
-    activity.observe(Change("u", "not_interested", T, "a"))
-    activity.observe(Change("u", "consent_withdrawn", T, detail=json.dumps(["personalization"])))
-    visitor = activity.visitor("u")
+    activity.observe(StateChange("u", "not_interested", T, "a"))
+    activity.observe(StateChange("u", "consent_withdrawn", T, detail=json.dumps(["personalization"])))
+    visitor = activity.find_visitor("u")
     assert visitor.rejected == {activity.keys["a"]}
     assert visitor.is_withdrawn
-    activity.observe(Change("u", "consent_granted", T, detail=json.dumps(["personalization"])))
+    activity.observe(StateChange("u", "consent_granted", T, detail=json.dumps(["personalization"])))
     assert not visitor.is_withdrawn
 
 
 def test_caps_count_impressions_and_served_items_only_where_a_slot_reports_none():
     activity, caps = Activity(), load_settings().decisions.caps
-    served = Change("u", "served", T, slot="top", detail='["a"]')
+    served = StateChange("u", "served", T, slot="top", detail='["a"]')
     for _ in range(3):
         activity.observe(served)
     key = activity.keys["a"]
-    assert count_since(activity.visitor("u").shown[key], T - DAY) == 3
-    assert count_since(activity.visitor("u").shown[key], T) == 0
-    assert fatigue(activity.visitor("u"), key, T, caps) == caps.fatigue_penalty  # the third one is beyond two
-    activity.observe(Change("v", "impression", T, "a", slot="top", campaign="c"))
-    activity.observe(Change("v", "served", T, slot="top", detail='["a"]'))
-    assert len(activity.visitor("v").shown[key]) == 1  # the slot reports for itself now
-    assert is_campaign_capped(activity.visitor("v"), "c", T, cap=1)
+    assert count_since(activity.find_visitor("u").shown[key], T - DAY) == 3
+    assert count_since(activity.find_visitor("u").shown[key], T) == 0
+    assert (
+        fatigue_penalty(activity.find_visitor("u"), key, T, caps) == caps.fatigue_penalty
+    )  # the third one is beyond two
+    activity.observe(StateChange("v", "impression", T, "a", slot="top", campaign="c"))
+    activity.observe(StateChange("v", "served", T, slot="top", detail='["a"]'))
+    assert len(activity.find_visitor("v").shown[key]) == 1  # the slot reports for itself now
+    assert is_campaign_capped(activity.find_visitor("v"), "c", T, cap=1)
 
 
 def test_quiet_hours_may_span_midnight():
     profile = {"quiet_hours": {"from": 22, "to": 7}}
-    assert [is_quiet(profile, hour) for hour in (21.9, 22, 3, 6.9, 7)] == [False, True, True, True, False]
-    assert not is_quiet({}, 3)
+    assert [is_quiet_hour(profile, hour) for hour in (21.9, 22, 3, 6.9, 7)] == [False, True, True, True, False]
+    assert not is_quiet_hour({}, 3)
 
 
 def test_a_forgotten_person_leaves_the_memory():
     activity = Activity()
     activity.observe(opened("u", "a", T))
     activity.forget("u")
-    assert activity.visitor("u") is None
+    assert activity.find_visitor("u") is None
     assert activity.visits == {}
 
 
 def test_what_is_trending_is_found_from_the_last_answer_as_from_everything():
     generator = np.random.default_rng(3)
     activity, at = Activity(), 1_800_000_000.0
-    followed, most = Trending(activity), 0
+    followed, most = TrendingItems(activity), 0
     for batch in (1, 400, 30, 2_000, 1, 7):
         for _ in range(batch):
             at += float(generator.exponential(40.0))
             item = f"i{int(generator.zipf(1.3)) % 700}"
-            activity.observe(Change(f"u{generator.integers(90)}", "page_view", at, item))
-        found = followed.keys().tolist()
-        assert found == Trending(activity).keys().tolist()
-        most = max(most, len(found))
-    assert most > max(count for _, count in POPULAR_BY_PLACE)
+            activity.observe(StateChange(f"u{generator.integers(90)}", "page_view", at, item))
+        keys = followed.keys().tolist()
+        assert keys == TrendingItems(activity).keys().tolist()
+        most = max(most, len(keys))
+    assert most > max(count for _, count in POPULAR_COUNTS)

@@ -2,8 +2,8 @@ import datetime as dt
 
 import pytest
 
-from ml.decisions.rules.rule_tests import moment_of, run_rule_tests
-from ml.decisions.rules.rules import RulesError, load_rules
+from ml.decisions.rules.rule_tests import build_rule_context, run_rule_tests
+from ml.decisions.rules.rules_file import RulesError, load_rules
 from ml.site.definition_files import product_config
 
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)  # a Monday
@@ -16,11 +16,11 @@ def rules(tmp_path, text):
 
 
 def moment(slot="hero", at=NOON, zone=dt.UTC, **facts):
-    return moment_of(facts, slot, at, zone)
+    return build_rule_context(facts, slot, at, zone)
 
 
 def test_the_highest_priority_decides_and_says_so(tmp_path):
-    found = rules(
+    rule_set = rules(
         tmp_path,
         """
 rules:
@@ -28,35 +28,35 @@ rules:
   - {id: high, priority: 5, when: country == "DE", then: {content: c}}
 """,
     )
-    applied = found.apply(moment(country="DE"))
+    applied = rule_set.evaluate(moment(country="DE"))
     assert applied.actions == {"content": ("c", "high"), "banner": ("b", "low")}
     assert applied.matched == ("high", "low")
-    assert found.apply(moment(country="FR")).actions["content"] == ("a", "low")
+    assert rule_set.evaluate(moment(country="FR")).actions["content"] == ("a", "low")
 
 
 def test_schedules_follow_the_visitors_clock(tmp_path):
-    found = rules(
+    rule_set = rules(
         tmp_path, 'rules: [{id: late, schedule: {hours: "22:00-06:00", weekdays: [monday]}, then: {offer: o}}]'
     )
     at_23 = dt.datetime(2026, 3, 2, 23, tzinfo=dt.UTC)
-    assert found.apply(moment(at=at_23)).matched == ("late",)
-    assert found.apply(moment(at=NOON)).matched == ()
+    assert rule_set.evaluate(moment(at=at_23)).matched == ("late",)
+    assert rule_set.evaluate(moment(at=NOON)).matched == ()
     tokyo = dt.timezone(dt.timedelta(hours=9))  # 8:00 on Tuesday
-    assert found.apply(moment(at=at_23, zone=tokyo)).matched == ()
+    assert rule_set.evaluate(moment(at=at_23, zone=tokyo)).matched == ()
 
 
 def test_validity_ends_on_the_second(tmp_path):
-    found = rules(tmp_path, "rules: [{id: sale, valid_until: 2026-03-02T12:00:00Z, then: {banner: sale}}]")
-    assert found.apply(moment(at=NOON - dt.timedelta(seconds=1))).matched == ("sale",)
-    assert found.apply(moment(at=NOON)).matched == ()
+    rule_set = rules(tmp_path, "rules: [{id: sale, valid_until: 2026-03-02T12:00:00Z, then: {banner: sale}}]")
+    assert rule_set.evaluate(moment(at=NOON - dt.timedelta(seconds=1))).matched == ("sale",)
+    assert rule_set.evaluate(moment(at=NOON)).matched == ()
 
 
 def test_a_share_takes_the_same_visitors_every_time(tmp_path):
-    found = rules(tmp_path, "rules: [{id: some, share: 0.3, then: {banner: b}}]")
+    rule_set = rules(tmp_path, "rules: [{id: some, share: 0.3, then: {banner: b}}]")
     from dataclasses import replace
 
-    assert found.apply(replace(moment(), share_place={"some": 0.29})).matched == ("some",)
-    assert found.apply(replace(moment(), share_place={"some": 0.30})).matched == ()
+    assert rule_set.evaluate(replace(moment(), share_positions={"some": 0.29})).matched == ("some",)
+    assert rule_set.evaluate(replace(moment(), share_positions={"some": 0.30})).matched == ()
 
 
 @pytest.mark.parametrize(

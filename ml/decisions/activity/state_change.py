@@ -1,0 +1,42 @@
+"""The reduced form of an event that recent activity is folded from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+OPENINGS = frozenset({"page_view", "click", "video_play"})
+REACTIONS = frozenset({"like", "bookmark", "share", "comment", "add_to_cart", "checkout", "purchase"})
+REJECTIONS = frozenset({"not_interested", "dislike"})
+CONSENTS = frozenset({"consent_granted", "consent_withdrawn"})
+
+
+@dataclass(slots=True)
+class StateChange:
+    """The fields of one event that the online state needs.
+
+    Attributes:
+        user: The user id, or the anonymous id of a visitor who is not signed in.
+        at: Unix seconds.
+        detail: JSON text. It holds the items of a `served` event, the purposes of a consent, or an exposure as
+            `describe_exposure` writes it.
+        reacts_to: Id of the answer that the event reacts to.
+    """
+
+    user: str
+    event_type: str
+    at: float
+    item: str | None = None
+    session: str | None = None
+    country: str | None = None
+    region: str | None = None
+    device: str | None = None
+    slot: str | None = None
+    campaign: str | None = None
+    detail: str | None = None
+    reacts_to: str | None = None
+
+
+def describe_exposure(experiment_id: str, unit_id: str, variant: str) -> str:
+    """Return an exposure as JSON text, which is the same for the same unit and variant."""
+    return json.dumps([experiment_id, unit_id, variant])

@@ -1,0 +1,54 @@
+"""What is remembered of one visitor and of one running visit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Visit:
+    """The running session of one visitor.
+
+    Attributes:
+        items: Item keys in the order in which they were opened.
+        last_at: Time of the last opening, Unix seconds.
+        opened: Number of openings, including those that `items` no longer holds.
+    """
+
+    items: list[int] = field(default_factory=list)
+    last_at: float = 0.0
+    opened: int = 0
+
+
+@dataclass(slots=True)
+class Visitor:
+    """The recent behaviour of one person.
+
+    Attributes:
+        recent: Item keys with Unix seconds, the newest last.
+        seen: Item keys that must not be recommended again because the person opened or used them.
+        rejected: Item keys that the person asked not to see again.
+        last_at: Time of the newest event, Unix seconds.
+        opened: Number of openings.
+        popularity: Sum over the openings of the logarithm of the item's popularity at that time.
+        is_withdrawn: Whether the person withdrew the consent to personalization.
+        shown: Times of the impressions of the last day by item key.
+        shown_campaigns: Times of the impressions of the last day by campaign.
+        answered_slots: Times of the answers of the last day by slot.
+        exposures: Exposures that were already logged, the oldest first; the values carry nothing.
+    """
+
+    recent: list[tuple[int, float]] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
+    rejected: set[int] = field(default_factory=set)
+    country: str | None = None
+    region: str | None = None
+    device: str | None = None
+    last_at: float = 0.0
+    opened: int = 0
+    popularity: float = 0.0
+    is_withdrawn: bool = False
+    shown: dict[int, list[float]] = field(default_factory=dict)
+    shown_campaigns: dict[str, list[float]] = field(default_factory=dict)
+    answered_slots: dict[str, list[float]] = field(default_factory=dict)
+    exposures: dict[str, None] = field(default_factory=dict)

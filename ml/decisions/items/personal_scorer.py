@@ -1,0 +1,139 @@
+"""Applies the champion model to one person: a vector moved by recent events, its best items, its scores."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+
+import numpy as np
+
+from ml.arrays import F32, F64, I64
+from ml.decisions.activity.visitors import Visitor
+from ml.decisions.items.bundle_index import BundleIndex
+from ml.decisions.items.bundle_join import BundleJoin
+from ml.decisions.items.factor_index import FactorIndex
+
+FOLDED_ITEMS = 20
+RECENT_SHARE = 0.5
+SMALL = 1e-6
+CACHED = 20_000
+
+
+class PersonalScorer:
+    """Computes personal candidates and scores over one bundle, and caches the latest.
+
+    Args:
+        join: The bundle joined to the activity.
+        factor_index: Search over the item factors; None without a model.
+        count: Number of candidates of one person.
+
+    Attributes:
+        hits: Lookups of best items that the cache answered.
+        misses: Lookups of best items that it did not answer.
+    """
+
+    def __init__(self, join: BundleJoin, factor_index: FactorIndex | None, count: int) -> None:
+        self.join = join
+        self.factor_index = factor_index
+        self.count = count
+        self._best: OrderedDict[Hashable, I64] = OrderedDict()
+        self._similar: OrderedDict[int, I64] = OrderedDict()
+        self.hits = 0
+        self.misses = 0
+
+    def user_vector(self, visitor: Visitor | None, user_row: int | None) -> F32 | None:
+        """Compute the factors of a person from training, recent events, or both, float32 (d,)."""
+        index = self.join.index
+        if index is None:
+            return None
+        trained = index.user_vector(user_row)
+        recent = self._fold_in(index, visitor)
+        if trained is None or recent is None:
+            return recent if trained is None else trained
+        # The lengths of a trained and of a folded vector differ: each gets its share of the spread of the scores.
+        size = RECENT_SHARE * index.spread(trained) / max(index.spread(recent), SMALL)
+        return np.asarray((1 - RECENT_SHARE) * trained + size * recent, dtype=np.float32)
+
+    def fold_in_recent(self, visitor: Visitor | None) -> F32 | None:
+        """Compute the factors of a person from recent events alone."""
+        return self._fold_in(self.join.index, visitor) if self.join.index else None
+
+    def best_keys(self, vector: F32, cache_key: Hashable = None) -> I64:
+        """Return the keys of the items with the highest scores, best first.
+
+        Args:
+            cache_key: What the vector belongs to. The same key is answered from the cache.
+        """
+        if cache_key is not None and cache_key in self._best:
+            self._best.move_to_end(cache_key)
+            self.hits += 1
+            return self._best[cache_key]
+        self.misses += 1
+        if self.factor_index is None:
+            return np.zeros(0, dtype=np.int64)
+        return self.cache_best(cache_key, self.factor_index.by_product(vector, self.count))
+
+    def is_cached(self, cache_key: Hashable) -> bool:
+        """Return whether `best_keys` would answer from the cache."""
+        return cache_key in self._best
+
+    def cache_best(self, cache_key: Hashable, rows: I64) -> I64:
+        """Cache the best rows of somebody, as a search returned them, and return their keys."""
+        keys: I64 = self.join.key_of_row[rows]
+        if cache_key is not None:
+            self._best[cache_key] = keys
+            if len(self._best) > CACHED:
+                self._best.popitem(last=False)
+        return keys
+
+    def scores(self, vector: F32, keys: I64) -> F64:
+        """Score these items, float64 (n,), centred and scaled over those with factors; 0 for the others."""
+        index = self.join.index
+        scores = np.zeros(len(keys))
+        if index is None or index.bundle.item_factors is None:
+            return scores
+        rows = self.join.rows_of(keys)
+        has_factors = rows >= 0
+        has_factors[has_factors] = index.items_with_factors[rows[has_factors]]
+        if has_factors.sum() > 1:
+            products = index.bundle.item_factors[rows[has_factors]] @ vector
+            scores[has_factors] = (products - products.mean()) / (products.std() + 1e-9)
+        return scores
+
+    def similar_keys(self, item: int, count: int) -> I64:
+        """Return the keys of the items nearest to an item, nearest first; empty for an item without factors."""
+        row, index = self.join.row_of(item), self.join.index
+        if index is None or self.factor_index is None or row < 0 or not index.items_with_factors[row]:
+            return np.zeros(0, dtype=np.int64)
+        if row not in self._similar:
+            self._similar[row] = self.join.key_of_row[self.factor_index.by_cosine(row, count)]
+            if len(self._similar) > CACHED:
+                self._similar.popitem(last=False)
+        return self._similar[row]
+
+    def similarities(self, item: int, keys: I64) -> F64:
+        """Return the cosines of these items with an item, float64 (n,), 0 where either has no factors."""
+        cosines = np.zeros(len(keys))
+        row, index = self.join.row_of(item), self.join.index
+        if index is None or self.factor_index is None or row < 0 or not index.items_with_factors[row]:
+            return cosines
+        rows = self.join.rows_of(keys)
+        has_factors = rows >= 0
+        has_factors[has_factors] = index.items_with_factors[rows[has_factors]]
+        cosines[has_factors] = self.factor_index.cosines(row, rows[has_factors])
+        return cosines
+
+    def item_vectors(self, keys: I64) -> F32:
+        """Return the factors of these items, float32 (n, d), zeros for an item without factors."""
+        index = self.join.index
+        if index is None or index.bundle.item_factors is None:
+            return np.zeros((len(keys), 1), dtype=np.float32)
+        rows = self.join.rows_of(keys)
+        has_factors = (rows >= 0) & index.items_with_factors[rows]
+        return np.where(has_factors[:, None], index.bundle.item_factors[rows], np.float32(0))
+
+    def _fold_in(self, index: BundleIndex | None, visitor: Visitor | None) -> F32 | None:
+        if index is None or visitor is None:
+            return None
+        rows = [row for key, _ in visitor.recent[-FOLDED_ITEMS:] if (row := self.join.row_of(key)) >= 0]
+        return index.fold_in(rows, [1.0] * len(rows)) if rows else None

@@ -1,0 +1,51 @@
+"""Limits how often something is shown to a person: caps, fatigue and quiet hours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ml.decisions.activity.activity import DAY, HOUR
+from ml.decisions.activity.visitors import Visitor
+from ml.local_clock import is_within
+from ml.settings.decisions import CapSettings
+
+
+def count_since(times: Sequence[float], since: float) -> int:
+    """Count the times after `since`; the times ascend."""
+    return sum(1 for moment in reversed(times) if moment > since)
+
+
+def is_campaign_capped(visitor: Visitor | None, campaign: str, at: float, cap: int) -> bool:
+    """Return whether a campaign was shown to a person `cap` times within 24 hours."""
+    if visitor is None:
+        return False
+    return count_since(visitor.shown_campaigns.get(campaign, ()), at - DAY) >= cap
+
+
+def is_slot_capped(visitor: Visitor | None, slot: str | None, at: float, cap: int) -> bool:
+    """Return whether a slot was answered for a person `cap` times within an hour."""
+    if visitor is None or slot is None:
+        return False
+    return count_since(visitor.answered_slots.get(slot, ()), at - HOUR) >= cap
+
+
+def fatigue_penalty(visitor: Visitor | None, item: int, at: float, caps: CapSettings) -> float:
+    """Compute what an item's score loses because the person saw it often and never opened it."""
+    if visitor is None or item not in visitor.shown:
+        return 0.0
+    beyond = count_since(visitor.shown[item], at - DAY) - caps.fatigue_after_impressions
+    return caps.fatigue_penalty * max(0, beyond + 1)
+
+
+def is_quiet_hour(profile: Mapping[str, Any], local_hour: float) -> bool:
+    """Return whether a person wants no campaigns at this hour. Quiet hours may span midnight.
+
+    Args:
+        profile: The person's settings, of which `quiet_hours: {"from": 22, "to": 7}` counts if it is there.
+        local_hour: 0 … 24 by the person's clock.
+    """
+    quiet = profile.get("quiet_hours")
+    if not quiet:
+        return False
+    return is_within(local_hour, float(quiet["from"]), float(quiet["to"]))

@@ -1,0 +1,109 @@
+"""A bundle that is ready to answer: indexed, joined to the activity, searchable, with its models loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ml.arrays import F32
+from ml.decisions.activity.activity import Activity
+from ml.decisions.activity.visitors import Visitor
+from ml.decisions.items.bundle_index import BundleIndex
+from ml.decisions.items.bundle_join import BundleJoin
+from ml.decisions.items.factor_index import GRAPH_FOLDER, FactorIndex
+from ml.decisions.items.personal_scorer import PersonalScorer
+from ml.decisions.ranker.blend import BLEND_FILE, RankingBlend
+from ml.recommenders.newcomers.welcome import FILE as WELCOME_FILE
+from ml.recommenders.newcomers.welcome import Welcome
+from ml.segmentation import Segmentation, load_segmentation
+
+BLEND_FOLDER = "blend"
+SEGMENTATION_FOLDER = "segmentation"
+CACHED_USERS = 20_000
+OF_TOPIC = 50
+
+
+class ServedBundle:
+    """Everything that changes when a bundle is swapped.
+
+    Args:
+        index: The bundle's items and users; None before the first bundle.
+        personal_candidates: Number of items that the champion model contributes to the candidates.
+        approximate_above: Number of items above which the search is approximate.
+    """
+
+    def __init__(self, index: BundleIndex | None, personal_candidates: int, approximate_above: int) -> None:
+        self.index = index
+        self.join = BundleJoin(index)
+        factors = index.bundle.item_factors if index else None
+        graph = index.bundle.path / GRAPH_FOLDER if index else None
+        saved = graph if graph is not None and graph.exists() else None
+        factor_index = None if factors is None else FactorIndex(factors, approximate_above, saved)
+        self.scorer = PersonalScorer(self.join, factor_index, personal_candidates)
+        folder = index.bundle.path / BLEND_FOLDER if index else None
+        has_blend = folder is not None and (folder / BLEND_FILE).exists()
+        self._user_facts: dict[int, dict[str, Any]] = {}
+        self._topics: dict[str, list[int]] = {}
+        model = index.bundle.path / SEGMENTATION_FOLDER if index else None
+        self.segmentation: Segmentation | None = load_segmentation(model) if model and model.exists() else None
+        welcome = index.bundle.path / WELCOME_FILE if index else None
+        self.welcome = Welcome.load(welcome) if welcome and welcome.exists() else None
+        self.blend = RankingBlend.load(folder) if folder is not None and has_blend else RankingBlend.prior()
+
+    @property
+    def model_version(self) -> str | None:
+        """Version of the champion model, None without one."""
+        return self.index.bundle.model_version if self.index else None
+
+    @property
+    def bundle_version(self) -> str | None:
+        """Version of the bundle, None without one."""
+        return self.index.bundle.version if self.index else None
+
+    @property
+    def search_kind(self) -> str:
+        """How the best of all items are searched: `exact`, `approximate` or `none`."""
+        factor_index = self.scorer.factor_index
+        return "none" if factor_index is None else "exact" if factor_index.index is None else "approximate"
+
+    def user_facts(self, user: str) -> dict[str, Any]:
+        """Return everything that the bundle says about a person, empty for a stranger. Do not change it."""
+        row = self.index.user_rows.get(user) if self.index else None
+        if self.index is None or row is None:
+            return {}
+        facts = self._user_facts.get(row)
+        if facts is None:
+            facts = self._user_facts[row] = self.index.bundle.user(row)
+            if len(self._user_facts) > CACHED_USERS:
+                del self._user_facts[next(iter(self._user_facts))]
+        return facts
+
+    def find_visitor(self, user: str, activity: Activity) -> Visitor | None:
+        """Return what a person did lately, with the openings that the bundle has from before memory began."""
+        row = self.index.user_rows.get(user) if self.index else None
+        return self.join.extend_history(activity.find_visitor(user), row, activity.limits)
+
+    def keys_of_topic(self, topic: str) -> list[int]:
+        """Return the keys of the items of a category or with a tag, the most popular first."""
+        if self.index is None:
+            return []
+        if topic not in self._topics:
+            self._topics[topic] = self.join.key_of_row[self.index.rows_of_topic(topic, OF_TOPIC)].tolist()
+        return self._topics[topic]
+
+    def vector_of_topics(self, topics: Sequence[str]) -> F32 | None:
+        """Compute the factors of somebody about whom only stated interests are available, float32 (d,).
+
+        Each topic is folded in as one opened item, shared among its most popular ones. The result is None if the
+        model has factors of none of these.
+        """
+        if self.index is None:
+            return None
+        rows: list[int] = []
+        weights: list[float] = []
+        for topic in topics:
+            topic_rows = self.index.rows_of_topic(topic, OF_TOPIC).tolist()
+            topic_rows = [row for row in topic_rows if self.index.has_item_factors(row)]
+            rows += topic_rows
+            weights += [1 / len(topic_rows)] * len(topic_rows)
+        return self.index.fold_in(rows, weights) if rows else None

@@ -1,0 +1,70 @@
+"""The steps that recommendations and decisions share before either is answered."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, TypeVar
+
+from ml.decisions.rules.display_caps import is_slot_capped
+from serving.context.situation import Situation, check_context, merge_situation
+from serving.errors import ApiError
+from serving.experiment.treatments import Treatment
+from serving.requests import RecommendationRequest
+from serving.tessera import Tessera
+
+R = TypeVar("R", bound=RecommendationRequest)
+
+
+def drop_erased_ids(tessera: Tessera, request: R) -> R:
+    """Return the request without erased ids, so that such a person is a stranger and nothing is logged."""
+    if not tessera.erased:
+        return request
+    erased = {name: None for name in ("user_id", "anonymous_id") if getattr(request, name) in tessera.erased}
+    return request.model_copy(update=erased) if erased else request
+
+
+def build_situation(
+    tessera: Tessera, request: RecommendationRequest, headers: dict[str, Any], at: dt.datetime
+) -> Situation:
+    """Combine what the request, its headers, the running visit and the bundle say about the situation.
+
+    Raises:
+        ApiError: 422, a field of the request's context is wrong.
+    """
+    user = request.person
+    visitor = tessera.state.activity.find_visitor(user) if user else None
+    last = {"country": visitor.country, "region": visitor.region, "device_type": visitor.device} if visitor else {}
+    user_facts = tessera.champion.user_facts(user) if user else {}
+    return merge_situation(
+        at,
+        (check_context(request.context), headers, last, user_facts),
+        tessera.start.settings.decisions.dayparts,
+        tessera.surroundings,
+    )
+
+
+def refuse_flood(tessera: Tessera, request: RecommendationRequest, at: dt.datetime) -> None:
+    """Check how often the slot was requested for the person.
+
+    Raises:
+        ApiError: 429, it was requested too often within an hour.
+    """
+    visitor = tessera.state.activity.find_visitor(request.person) if request.person else None
+    most = tessera.start.settings.decisions.caps.slot_impressions_per_hour
+    if is_slot_capped(visitor, request.slot, at.timestamp(), most):
+        raise ApiError(429, f"slot {request.slot!r} was asked {most} times in an hour for one person", "slot")
+
+
+def assign_treatment(
+    tessera: Tessera,
+    request: RecommendationRequest,
+    aspects: frozenset[str],
+    situation: Situation,
+    at: dt.datetime,
+) -> Treatment:
+    """Assign the request to the experiments about these aspects of its answer."""
+    user_facts = tessera.champion.user_facts(request.person) if request.person else {}
+    facts = {**situation.facts, **user_facts, "daypart": situation.local.daypart}
+    return tessera.treatment_assigner.assign(
+        request, aspects, facts, at, has_challenger=tessera.challenger is not None
+    )

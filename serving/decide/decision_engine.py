@@ -1,0 +1,253 @@
+"""Decides what a slot shows: rules over the visitor's situation, and a bandit where a rule says `learn`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ml.arrays import F64
+from ml.decisions.activity.state_change import REJECTIONS, StateChange
+from ml.decisions.activity.visitors import Visit, Visitor
+from ml.decisions.rules.bandit import ThompsonSampling, encode_context
+from ml.decisions.rules.display_caps import is_campaign_capped, is_quiet_hour
+from ml.decisions.rules.rule_set import RuleContext, RuleOutcome, RuleSet
+from ml.settings.decisions import DecisionSettings
+from serving.bundles.served_bundle import ServedBundle
+from serving.context.situation import Situation
+from serving.experiment.traffic_split import traffic_position
+from serving.requests import RecommendationRequest
+from serving.state.online import OnlineState
+
+DOCUMENT = "bandits"
+PENDING = 50_000
+REWARDED = frozenset({"click", "page_view", "purchase", "signup", "subscribe", "form_submit"})
+SLOW_NETWORKS = frozenset({"slow-2g", "2g", "3g"})
+RECENT = 20
+PRIVATE_FACTS = frozenset({"latitude", "longitude", "timezone"})
+"""Facts of a situation that rules may not ask about."""
+
+
+@dataclass(frozen=True)
+class SlotDecision:
+    """What a slot shows.
+
+    Attributes:
+        decision_id: Id that events refer to when they react to the decision.
+        actions: Value by kind of action.
+        chosen_by: The rule that chose each action.
+        outcome: What the rules decided.
+        propensity: Probability with which the content was chosen.
+    """
+
+    decision_id: str
+    actions: dict[str, Any]
+    chosen_by: dict[str, str]
+    outcome: RuleOutcome
+    propensity: float
+
+
+@dataclass(frozen=True)
+class _PendingChoice:
+    """A variant that was shown and waits for its reward; `at` is Unix seconds."""
+
+    slot: str
+    variant: str
+    context: F64
+    at: float
+
+
+class DecisionEngine:
+    """Applies rules and learns which variants work.
+
+    Args:
+        state: Recent behaviour, caps, and the store that keeps the bandits.
+        settings: The section decisions.
+        seed: Seed of the bandits' draws.
+    """
+
+    def __init__(self, state: OnlineState, settings: DecisionSettings, seed: int | None = None) -> None:
+        self.state = state
+        self.settings = settings
+        self.bandit = ThompsonSampling(settings.bandit)
+        self.bandit.restore(state.store.value(DOCUMENT))
+        self._generator = np.random.default_rng(seed)
+        self._pending: OrderedDict[str, _PendingChoice] = OrderedDict()
+
+    def build_rule_context(
+        self,
+        request: RecommendationRequest,
+        at: dt.datetime,
+        situation: Situation,
+        bundle: ServedBundle,
+        rules: RuleSet,
+    ) -> RuleContext:
+        """Collect everything that the rules may ask about."""
+        user, activity = request.person, self.state.activity
+        visitor = activity.find_visitor(user) if user else None
+        visit = activity.find_visit(request.session_id, user, at.timestamp())
+        profile = self.state.profile(user) if user else {}
+        positions = {
+            compiled.rule.id: traffic_position(user or "", compiled.rule.id)
+            for compiled in rules.rules
+            if compiled.rule.share < 1.0
+        }
+        return RuleContext(
+            self._collect_facts(request, at, situation, bundle, visitor, visit, profile),
+            at,
+            situation.local.moment,
+            request.slot,
+            positions,
+            self._capped_campaigns(rules, visitor, profile, at, situation),
+        )
+
+    def decide(
+        self,
+        context: RuleContext,
+        rules: RuleSet,
+        situation: Situation,
+        now: float,
+        fixed: tuple[str, str] | None = None,
+    ) -> SlotDecision:
+        """Evaluate the rules; where a rule says `learn`, draw the variant.
+
+        Args:
+            context: What the rules ask about.
+            rules: The rules.
+            situation: The visitor's situation.
+            now: Unix seconds by the clock that rewards are awaited by. The time of `context` may differ.
+            fixed: Content that stands whatever the rules decide, and what chose it.
+        """
+        outcome = rules.evaluate(context)
+        actions: dict[str, Any] = {kind: value for kind, (value, _) in outcome.actions.items()}
+        chosen_by = {kind: rule for kind, (_, rule) in outcome.actions.items()}
+        decision_id, propensity = uuid.uuid4().hex, 1.0
+        if fixed is not None:
+            actions["content"], chosen_by["content"] = fixed
+        elif outcome.learn is not None:
+            slot = f"{context.slot}:{outcome.learn.id}"
+            encoded = _encode_situation(context, situation)
+            draw = self.bandit.draw_variant(slot, outcome.learn.then.learn, encoded, self._generator)
+            actions["content"], chosen_by["content"] = draw.variant, outcome.learn.id
+            propensity = draw.propensity
+            self._pending[decision_id] = _PendingChoice(slot, draw.variant, encoded, now)
+            if len(self._pending) > PENDING:
+                self._learn(next(iter(self._pending)), 0.0)
+        _choose_image(actions, chosen_by, situation)
+        return SlotDecision(decision_id, actions, chosen_by, outcome, propensity)
+
+    def observe(self, change: StateChange) -> None:
+        """Learn from an event that reacts to a decision: an opening or a conversion earns 1, a rejection 0."""
+        if change.reacts_to is not None and change.reacts_to in self._pending:
+            if change.event_type in REWARDED:
+                self._learn(change.reacts_to, 1.0)
+            elif change.event_type in REJECTIONS:
+                self._learn(change.reacts_to, 0.0)
+
+    def settle(self, now: float) -> int:
+        """Learn that choices without a reaction within the reward window earned nothing.
+
+        Without them the bandit would learn from successes alone and call every variant good.
+
+        Returns:
+            The number of such choices.
+        """
+        before = now - self.settings.bandit.reward_window_seconds
+        stale = [decision for decision, choice in self._pending.items() if choice.at <= before]
+        for decision in stale:
+            self._learn(decision, 0.0)
+        return len(stale)
+
+    def exchange(self) -> None:
+        """Save what the bandits learned, and take over what the other workers learned."""
+        store = self.state.store
+        if self.bandit.has_news:
+            self.bandit.restore(store.change_value(DOCUMENT, self.bandit.merge_into))
+        else:
+            self.bandit.restore(store.value(DOCUMENT))
+
+    def _learn(self, decision_id: str, reward: float) -> None:
+        choice = self._pending.pop(decision_id)
+        self.bandit.learn(choice.slot, choice.variant, choice.context, reward)
+
+    def _capped_campaigns(
+        self,
+        rules: RuleSet,
+        visitor: Visitor | None,
+        profile: Mapping[str, Any],
+        at: dt.datetime,
+        situation: Situation,
+    ) -> frozenset[str]:
+        campaigns = {compiled.rule.campaign for compiled in rules.rules if compiled.rule.campaign is not None}
+        if is_quiet_hour(profile, situation.local.hour):
+            return frozenset(campaigns)
+        cap = self.settings.caps.campaign_impressions_per_day
+        return frozenset(name for name in campaigns if is_campaign_capped(visitor, name, at.timestamp(), cap))
+
+    def _collect_facts(
+        self,
+        request: RecommendationRequest,
+        at: dt.datetime,
+        situation: Situation,
+        bundle: ServedBundle,
+        visitor: Visitor | None,
+        visit: Visit | None,
+        profile: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        activity = self.state.activity
+        user_facts = bundle.user_facts(request.person) if request.person else {}
+        recent = visitor.recent[-RECENT:] if visitor else []
+        categories = {activity.categories[key] for key, _ in recent if key in activity.categories}
+        local = situation.local
+        facts: dict[str, Any] = {
+            **{name: value for name, value in situation.facts.items() if name not in PRIVATE_FACTS},
+            "slot": request.slot,
+            "user.is_known": request.user_id is not None,
+            "user.segment": user_facts.get("segment"),
+            "user.persona": user_facts.get("persona"),
+            "user.engagement_class": user_facts.get("engagement_class"),
+            "user.interests": list(profile.get("interests", ())),
+            "local.hour": local.hour,
+            "local.daypart": local.daypart,
+            "local.weekday": local.weekday,
+            "local.is_weekend": local.is_weekend,
+            "local.season": local.season,
+            "local.events": list(situation.events),
+            "weather.condition": situation.condition,
+            "weather.temperature": situation.temperature,
+            "recent.categories": sorted(categories),
+            "recent.items": [activity.items[key] for key, _ in recent],
+            "recent.opened": len(recent),
+            "visit.opened": visit.opened if visit else 0,
+            "visit.seconds_since_last": max(0.0, at.timestamp() - visit.last_at) if visit else None,
+        }
+        if profile.get("opt_out") or (visitor and visitor.is_withdrawn):
+            facts = {name: value for name, value in facts.items() if not name.startswith(("user.", "recent."))}
+        return {name: value for name, value in facts.items() if value is not None}
+
+
+def _encode_situation(context: RuleContext, situation: Situation) -> F64:
+    """Encode the situation for the bandit."""
+    return encode_context(
+        is_known=bool(context.facts.get("user.is_known")),
+        device_type=situation.text("device_type"),
+        daypart=situation.local.daypart,
+        is_weekend=situation.local.is_weekend,
+    )
+
+
+def _choose_image(actions: dict[str, Any], chosen_by: dict[str, str], situation: Situation) -> None:
+    """Choose the format that the browser accepts and the size for its network, unless a rule chose otherwise."""
+    if actions.get("image_format", "auto") == "auto" and situation.formats:
+        actions["image_format"] = situation.formats[0]
+        chosen_by.setdefault("image_format", "accept header")
+    elif actions.get("image_format") == "auto":
+        actions["image_format"] = "jpeg"
+    if "image_size" not in actions and situation.text("network_type") in SLOW_NETWORKS:
+        actions["image_size"] = "small"
+        chosen_by["image_size"] = "slow network"

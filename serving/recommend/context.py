@@ -1,0 +1,144 @@
+"""A recommendation request with everything that ranking needs to know about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ml.decisions.activity.visitors import Visitor
+from ml.decisions.ranker.ranking_context import RankingContext
+from ml.settings.decisions import DiversitySettings
+from serving.bundles.served_bundle import ServedBundle
+from serving.context.situation import Situation
+from serving.experiment.treatments import NO_TREATMENT, Treatment
+from serving.requests import RecommendationRequest
+from serving.state.online import OnlineState
+
+
+@dataclass(kw_only=True)
+class RequestContext(RankingContext):
+    """A recommendation request, who it is for, and in what situation.
+
+    Attributes:
+        request: The request as it was sent.
+        user: The user id, or the anonymous id of a visitor who is not signed in.
+        k: Number of items to answer.
+        bundle: The bundle that ranks.
+        role: Why that bundle ranks: `champion`, `challenger` or `interleaved`.
+        profile: What the person set.
+        situation: Device, place, local time and weather.
+        is_personal: Whether the person's history may be used.
+        history: The visitor with the openings that the bundle has from before memory began.
+        boosts: Tuples of `topic` or `item`, its name, and what the score gains, from rules.
+        diversity: How the list is composed.
+        treatment: What experiments change.
+        is_dry_run: Whether the answer is not shown. Nothing is learned from it, and no metric counts it.
+    """
+
+    request: RecommendationRequest
+    user: str | None
+    k: int
+    bundle: ServedBundle
+    profile: Mapping[str, Any]
+    situation: Situation
+    is_personal: bool
+    diversity: DiversitySettings
+    role: str = "champion"
+    history: Visitor | None = None
+    boosts: tuple[tuple[str, str, float], ...] = ()
+    treatment: Treatment = NO_TREATMENT
+    is_dry_run: bool = False
+
+    @classmethod
+    def build(
+        cls,
+        state: OnlineState,
+        request: RecommendationRequest,
+        bundle: ServedBundle,
+        situation: Situation,
+        *,
+        at: float,
+        k: int,
+        diversity: DiversitySettings,
+        boosts: tuple[tuple[str, str, float], ...] = (),
+        role: str = "champion",
+        treatment: Treatment = NO_TREATMENT,
+        profile: Mapping[str, Any] | None = None,
+        is_dry_run: bool = False,
+    ) -> RequestContext:
+        """Combine what the request, the online state and the bundle say about the person.
+
+        Args:
+            state: The online state.
+            request: The request.
+            bundle: The bundle that ranks.
+            situation: The visitor's situation.
+            at: Time of the request, Unix seconds.
+            k: Number of items to answer.
+            diversity: How the list is composed.
+            boosts: Score changes of rules.
+            role: Why the bundle ranks.
+            treatment: What experiments change.
+            profile: Replaces what the person set, for previews.
+            is_dry_run: Whether the answer is not shown.
+        """
+        activity, join, index = state.activity, bundle.join, bundle.index
+        user = request.person
+        visitor = activity.find_visitor(user) if user else None
+        row = index.user_rows.get(user) if user and index else None
+        if profile is None:
+            profile = state.profile(user) if user else {}
+        is_personal = not profile.get("opt_out") and not (visitor and visitor.is_withdrawn)
+        excluded = {activity.assign_key(item) for item in request.exclude if item in activity.keys}
+        if visitor is not None:
+            excluded |= visitor.seen | visitor.rejected
+        if row is not None and index:
+            excluded.update(join.key_of_row[index.bundle.history.seen(row)].tolist())
+        context = cls(
+            at=at,
+            excluded=excluded,
+            request=request,
+            user=user,
+            k=k,
+            bundle=bundle,
+            profile=profile,
+            situation=situation,
+            is_personal=is_personal,
+            diversity=diversity,
+            role=role,
+            boosts=boosts,
+            treatment=treatment,
+            is_dry_run=is_dry_run,
+        )
+        if is_personal:
+            context._personalize(state, visitor, row)
+        return context
+
+    @property
+    def stated_interests(self) -> list[str]:
+        """Topics of stated interest that may be used."""
+        return list(self.profile.get("interests") or ()) if self.is_personal else []
+
+    @property
+    def has_lifts(self) -> bool:
+        """Whether interests or rules may raise the score of an item."""
+        return bool(self.boosts or self.stated_interests)
+
+    def _personalize(self, state: OnlineState, visitor: Visitor | None, row: int | None) -> None:
+        """Add the person's history, vector, segment and place."""
+        self.user_row = row
+        self.history = self.bundle.join.extend_history(visitor, row, state.activity.limits)
+        self.visit = state.activity.find_visit(self.request.session_id, self.user, self.at)
+        # The blend learned from what memory holds of people. A longer past would read as something else.
+        self.visitor = visitor or self.history
+        self.vector = self.bundle.scorer.user_vector(self.history, row)
+        topics = tuple(self.profile.get("interests") or ())
+        if self.vector is None and topics:
+            self.vector, self.vector_topics = self.bundle.vector_of_topics(topics), topics
+        self.segment = self.bundle.join.segment_of(row)
+        self.place = (
+            self.situation.text("country"),
+            self.situation.text("region"),
+            self.situation.text("device_type"),
+        )

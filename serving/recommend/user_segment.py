@@ -1,0 +1,53 @@
+"""Describes the segment of a person.
+
+Somebody in the bundle has the segment of training. Anybody else gets the segment of their recent behaviour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ml.decisions.activity.activity import Activity
+from ml.decisions.activity.visitors import Visitor
+from ml.segmentation import Segmentation
+from ml.segmentation.features.recent_activity import build_recent_features
+
+
+def describe_segment(
+    model: Segmentation | None,
+    facts: Mapping[str, Any],
+    visitor: Visitor | None,
+    activity: Activity,
+    dayparts: Mapping[str, tuple[int, int]],
+) -> dict[str, Any]:
+    """Return `segment` (name), `persona` (a paragraph) and `memberships` (share by name of segment).
+
+    Args:
+        model: The bundle's segmentation; None without one.
+        facts: What the bundle says about the person, empty for somebody who was unknown at training. Somebody whom
+            the bundle has without a segment has not consented to one.
+        visitor: What the person did lately.
+        activity: Has the categories of what was opened.
+        dayparts: Hours of the day by name.
+    """
+    published: dict[str, Any] = {
+        "segment": facts.get("segment"),
+        "persona": facts.get("persona"),
+        "memberships": {},
+    }
+    if model is None or (facts and published["segment"] is None):
+        return published
+    if facts:
+        assigned = model.assign_user(facts)
+    elif visitor is not None and visitor.recent:
+        openings = [(at, activity.categories.get(key)) for key, at in visitor.recent]
+        assigned = model.assign_user(build_recent_features(openings, visitor.device, dayparts))
+    else:
+        return published
+    names = dict(zip(model.ids, model.names, strict=True))
+    return {
+        "segment": assigned.name,
+        "persona": next((p.persona for p in model.profiles if p.segment == assigned.segment), None),
+        "memberships": {names[segment]: share for segment, share in assigned.membership.items()},
+    }

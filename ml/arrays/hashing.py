@@ -1,9 +1,10 @@
-"""MurmurHash64A over Arrow string columns and over single strings, with identical answers, and places in [0, 1).
+"""Hash strings with MurmurHash64A, in Arrow columns and singly with identical results, and map them to buckets.
 
-Assignment must never change under a unit, so the hash is a published one whose definition is fixed (Austin
-Appleby's MurmurHash64A, little endian), not whatever a library currently uses. A place is mixed once more, by the
-finalizer of MurmurHash3: without it the halves of ids that count up, u1, u2, …, are too unequal too often (a
-sample ratio test of 2,000 of them fell below p = .0001 for .115 % of 20,000 salts, with it for .015 %).
+A bucket is a number in [0, 1). Assignment must never change for a unit, so the hash is a published one with a
+fixed definition (Austin Appleby's MurmurHash64A, little endian), not whatever a library currently uses. Buckets
+are mixed once more by the finalizer of MurmurHash3. Without it, the halves of consecutive ids (u1, u2, …) are too
+unequal too often: a sample ratio test of 2,000 ids fell below p = .0001 for .115 % of 20,000 salts, and for .015 %
+with the finalizer.
 """
 
 from __future__ import annotations
@@ -42,12 +43,12 @@ def hash_bytes(key: bytes, seed: int) -> int:
 
 
 def salt_seed(salt: str) -> int:
-    """Turn a salt into the seed of a hash of its own."""
+    """Return the seed of a salt's hash."""
     return hash_bytes(salt.encode(), 0)
 
 
 def bucket_unit(unit_id: str, salt: str) -> float:
-    """Return the unit's place in [0, 1) under this salt, with 53 random bits."""
+    """Return the bucket of a unit under this salt, with 53 random bits."""
     value = hash_bytes(unit_id.encode(), salt_seed(salt))
     for multiplier in _FINAL:
         value = ((value ^ (value >> _FINAL_SHIFT)) * multiplier) & _MASK
@@ -55,7 +56,7 @@ def bucket_unit(unit_id: str, salt: str) -> float:
 
 
 def bucket_units(unit_ids: pa.Array | pa.ChunkedArray, salt: str) -> F64:
-    """Return each unit's place in [0, 1) under this salt, equal to `bucket_unit` of each; shape (n_units,)."""
+    """Return the bucket of each unit under this salt, equal to `bucket_unit` of each, (n_units,)."""
     values, shift = hash_column(unit_ids, salt_seed(salt)), np.uint64(_FINAL_SHIFT)
     with np.errstate(over="ignore"):
         for multiplier in _FINAL:
@@ -66,14 +67,17 @@ def bucket_units(unit_ids: pa.Array | pa.ChunkedArray, salt: str) -> F64:
 
 
 def hash_column(column: pa.Array | pa.ChunkedArray, seed: int) -> U64:
-    """Hash every string of a column, UTF-8 bytes, without a Python loop over rows.
+    """Hash the UTF-8 bytes of every string of a column, without a Python loop over rows.
 
-    Accepts string, large_string, string_view and dictionary-encoded columns. Returns uint64, shape (n_rows,).
+    Args:
+        column: a string, large_string, string_view or dictionary-encoded column.
+        seed: seed of the hash.
 
-    Raises
-    ------
-    ValueError
-        The column has nulls, or is not a column of strings.
+    Returns:
+        The hashes, uint64, (n_rows,).
+
+    Raises:
+        InvalidInputError: the column has nulls or is not a column of strings.
     """
     if column.null_count:
         raise InvalidInputError(f"unit ids must not be null: {column.null_count} of {len(column)} are")

@@ -46,7 +46,7 @@ def save_estimators(estimators: Mapping[str, Any], folder: Path, extra: Mapping[
         params = estimator.get_params(deep=False)
         entries.append({"name": name, "class": type(estimator).__name__, "params": params, "state": plain})
     document = {"format": FORMAT_VERSION, "estimators": entries, "extra": dict(extra or {})}
-    (folder / "state.json").write_text(json.dumps(document, indent=1, default=_plain, allow_nan=False))
+    (folder / "state.json").write_text(json.dumps(document, indent=1, default=_to_plain, allow_nan=False))
     np.savez(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
 
 
@@ -84,7 +84,8 @@ def load_estimators(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return estimators, document["extra"]
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
+    """Convert a value to JSON; raises TypeError if it has no JSON form."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, tuple | set | frozenset):

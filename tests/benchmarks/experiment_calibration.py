@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from figure import Figure
 from scipy.stats import norm
-from simulated_marts import SETTINGS, simulate, unit_days
+from simulated_marts import simulate, unit_days
 
 from ml.arrays.hashing import bucket_units
 from ml.experiments.analysis.baseline import measure_baseline, replay_history
@@ -96,7 +96,7 @@ def peeking(history: pa.Table, runs: int) -> Iterator[Figure]:
     cohort = ((units.exposed_at - first) // 86_400_000_000).astype(np.int64)
     kept = values.matured & (cohort < 30)
     rule = DecisionRule(planned_units=int(kept.sum()), inference="group_sequential", looks=5)
-    settings = ExperimentSettings.model_validate(SETTINGS["experiments"])
+    settings = ExperimentSettings()
     ever = {"single look": 0, "always valid": 0, "group sequential": 0}
     for run in range(runs):
         arm = (bucket_units(units.ids, f"variant:peek-{run}") >= 0.5).astype(np.int64)
@@ -121,7 +121,7 @@ def design_power(history: pa.Table, runs: int) -> Iterator[Figure]:
     An experiment is read once, at its planned end, by the interval that it was planned for.
     """
     rng = np.random.default_rng(5)
-    burn_in = ExperimentSettings.model_validate(SETTINGS["experiments"]).burn_in_units
+    burn_in = ExperimentSettings().burn_in_units
     for kind, lift, inference in (
         ("proportion", 0.1, "fixed"),
         ("mean", 0.06, "fixed"),
@@ -153,7 +153,7 @@ def design_power(history: pa.Table, runs: int) -> Iterator[Figure]:
 
 def sample_ratios(runs: int) -> Iterator[Figure]:
     """A split of 50.5 : 49.5, which must be found, and ramps from 10 to 50 %, which must not alarm."""
-    alarm_p = ExperimentSettings.model_validate(SETTINGS["experiments"]).srm_alarm_p
+    alarm_p = ExperimentSettings().srm_alarm_p
     even = _experiment("clicks_per_user", 0.05, "fixed")
     broken = check_sample_ratio(_split(np.arange(200_000) < 101_000, np.zeros(200_000)), even, alarm_p)
     yield Figure("sample_ratio_p[50.5 : 49.5]", broken.p_value, "p-value", "alarm below", alarm_p, rows=200_000)

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyarrow as pa
 from figure import Figure
-from simulated_marts import SETTINGS, experiment_tables, simulated, site_of
+from simulated_marts import experiment_tables, simulated, site_of
 
 from ml.arrays.hashing import bucket_units
 from ml.experiments.analysis.analysis import analyse_experiment
@@ -83,7 +83,7 @@ def planted_runs(seed: int) -> list[Covered]:
     with TemporaryDirectory() as folder:
         write_planted_experiments(site, Path(folder) / "experiments.yaml")
         experiments = load_experiments(Path(folder) / "experiments.yaml")
-    settings = ExperimentSettings.model_validate(SETTINGS["experiments"])
+    settings = ExperimentSettings()
     found = []
     for planted in site.planted:
         truth, metric = TRUTHS[planted.experiment_id]

@@ -35,7 +35,8 @@ class Variant(_Model):
 
     @field_validator("payload")
     @classmethod
-    def _effects_hold(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _check_payload(cls, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Check the part of the payload that the service acts on."""
         try:
             parse_service_changes(payload)
         except ValidationError as error:

@@ -129,7 +129,8 @@ class RetentionMetric(_Metric):
     window_days: None = None
 
     @model_validator(mode="after")
-    def _days_are_ordered(self) -> RetentionMetric:
+    def _check_days(self) -> RetentionMetric:
+        """Check that the days are in order."""
         if self.from_day >= self.to_day:
             raise ValueError(f"from_day {self.from_day} must be below to_day {self.to_day}")
         return self

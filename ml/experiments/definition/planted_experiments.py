@@ -12,20 +12,20 @@ from ml.site.definition_files import definition_file, editable_path, product_con
 from ml.sources.simulator.site import Site
 
 FILE = "experiments.yaml"
-# The simulator's lifts hold from the exposure to the end, so these metrics have no window of their own.
+# The simulator's lifts hold from the exposure to the end, so these metrics have no window.
 _METRICS = """\
 
-# Metrics of the experiments that the simulator planted, which stand above with the dates of the simulated site.
+# Metrics of the experiments that the simulator planted; their dates are those of the simulated site.
 metrics:
   purchases_until_the_end: {kind: mean, measure: purchases, description: Purchases from the exposure to the end.}
   revenue_until_the_end: {kind: revenue, description: Revenue from the exposure to the end.}
-  add_to_carts_until_the_end: {kind: mean, measure: add_to_carts, description: Items put into the cart to the end.}
+  add_to_carts_until_the_end: {kind: mean, measure: add_to_carts, description: Items added to carts until the end.}
   page_views_until_the_end: {kind: mean, measure: page_views, description: Pages seen until the end.}
   subscribed: {kind: proportion, measure: subscribes, covariate_days: 0, description: Share of subscribers.}
 """
 _PLANTED: dict[str, dict[str, Any]] = {
     "new_checkout": {
-        "hypothesis": "A checkout on one page brings more purchases a user.",
+        "hypothesis": "A checkout on one page brings more purchases per user.",
         "primary_metric": "purchases_until_the_end",
         "secondary_metrics": ["revenue_until_the_end", "add_to_carts_until_the_end", "checkout_to_purchase"],
         "guardrails": [{"metric": "page_views_until_the_end", "margin": 0.1}],

@@ -67,15 +67,15 @@ class PolicyValue:
     mean_weight: float
 
 
-def inverse_propensity(log: LoggedDecisions, alpha: float = 0.05, clip: float | None = None) -> PolicyValue:
-    """Weight rewards by target over logged propensity; `clip` bounds the weights and trades variance for bias."""
-    weight = _compute_weights(log, clip)
+def inverse_propensity(log: LoggedDecisions, alpha: float = 0.05) -> PolicyValue:
+    """Weight rewards by target over logged propensity."""
+    weight = log.target / log.logged
     return _summarize_terms("IPS", weight * log.reward, weight, log, alpha)
 
 
-def self_normalized(log: LoggedDecisions, alpha: float = 0.05, clip: float | None = None) -> PolicyValue:
+def self_normalized(log: LoggedDecisions, alpha: float = 0.05) -> PolicyValue:
     """Divide by the sum of the weights instead of their number, which reduces variance at a bias of order 1/n."""
-    weight = _compute_weights(log, clip)
+    weight = log.target / log.logged
     total = weight.mean()
     if total == 0:
         return PolicyValue("SNIPS", nan, nan, nan, 0.0, 0.0)
@@ -88,7 +88,6 @@ def doubly_robust(
     predicted_logged: F64,
     predicted_target: F64,
     alpha: float = 0.05,
-    clip: float | None = None,
 ) -> PolicyValue:
     """Correct a reward model by its weighted errors; the result is right if the model or the propensities are
     right.
@@ -99,17 +98,10 @@ def doubly_robust(
         predicted_target: the model's mean reward under the evaluated policy, (n_decisions,). Fit the model on
             other data, otherwise the interval is too narrow.
         alpha: 1 minus the level of the interval.
-        clip: bound of the weights.
     """
-    weight = _compute_weights(log, clip)
+    weight = log.target / log.logged
     terms = predicted_target + weight * (log.reward - predicted_logged)
     return _summarize_terms("DR", terms, weight, log, alpha)
-
-
-def _compute_weights(log: LoggedDecisions, clip: float | None) -> F64:
-    """Return the importance weights."""
-    weight = log.target / log.logged
-    return weight if clip is None else np.minimum(weight, clip)
 
 
 def _summarize_terms(method: str, terms: F64, weight: F64, log: LoggedDecisions, alpha: float) -> PolicyValue:

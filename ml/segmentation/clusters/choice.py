@@ -159,7 +159,7 @@ def _list_contenders(
     for algorithm in settings.algorithms:
         if algorithm == "kmeans":
             for k in counts:
-                yield partial(_kmeans, k, settings.starts), sample
+                yield partial(_build_kmeans, k, settings.starts), sample
         elif algorithm == "gaussian_mixture":
             small = sample[: settings.stability_rows]
             for k in counts:
@@ -168,28 +168,32 @@ def _list_contenders(
                     for covariance in COVARIANCES
                 }
                 best = min(scores, key=lambda covariance: scores[covariance])
-                yield partial(_mixture, k, best), sample
+                yield partial(_build_mixture, k, best), sample
         elif algorithm == "dbscan":
             for quantile in REACH_QUANTILES:
-                yield partial(_dbscan, quantile), sample[:DENSITY_ROWS]
+                yield partial(_build_dbscan, quantile), sample[:DENSITY_ROWS]
         else:
             for smallest in SMALLEST_SHARES:
-                yield partial(_hdbscan, smallest), sample[:DENSITY_ROWS]
+                yield partial(_build_hdbscan, smallest), sample[:DENSITY_ROWS]
 
 
-def _kmeans(segments: int, starts: int, seed: int) -> SegmentModel:
+def _build_kmeans(segments: int, starts: int, seed: int) -> SegmentModel:
+    """Build unfitted k-means."""
     return KMeansSegments(segments, starts=starts, seed=seed)
 
 
-def _mixture(segments: int, covariance: str, seed: int) -> SegmentModel:
+def _build_mixture(segments: int, covariance: str, seed: int) -> SegmentModel:
+    """Build an unfitted Gaussian mixture."""
     return MixtureSegments(segments, covariance, starts=1, seed=seed)
 
 
-def _dbscan(reach_quantile: float, seed: int) -> SegmentModel:
+def _build_dbscan(reach_quantile: float, seed: int) -> SegmentModel:
+    """Build unfitted DBSCAN."""
     return DBSCANSegments(reach_quantile=reach_quantile)
 
 
-def _hdbscan(smallest: float, seed: int) -> SegmentModel:
+def _build_hdbscan(smallest: float, seed: int) -> SegmentModel:
+    """Build unfitted HDBSCAN."""
     return HDBSCANSegments(smallest=smallest)
 
 

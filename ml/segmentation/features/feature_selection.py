@@ -100,9 +100,8 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         columns = np.column_stack([X, targets])
         between, degrees = mutual_information([quantile_codes(column) for column in columns.T])
         np.fill_diagonal(degrees, 0)
-        degrees[:n, :n][np.abs(self.correlation_) >= self.redundant_correlation] = (
-            0  # a redundant feature is no evidence
-        )
+        # A redundant feature is no evidence for another.
+        degrees[:n, :n][np.abs(self.correlation_) >= self.redundant_correlation] = 0
         log_p = np.zeros_like(between)
         tested = degrees > 0
         log_p[tested] = chi2.logsf(2 * len(X) * between[tested], degrees[tested])

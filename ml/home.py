@@ -1,4 +1,4 @@
-"""The one folder that holds everything a run writes; deleting it is a full reset."""
+"""The folder that holds everything a run writes. Deleting it is a full reset."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Home:
 
     @property
     def events(self) -> Path:
-        """The append-only event log; only `ml.event_log` touches it."""
+        """The append-only event log, which only `ml.events` touches."""
         return self.path / "events"
 
     @property
     def dead_letters(self) -> Path:
-        """Rejected rows with field and reason."""
+        """Rejected rows with the field and the reason."""
         return self.path / "dead_letters"
 
     @property
@@ -43,12 +43,12 @@ class Home:
 
     @property
     def truth(self) -> Path:
-        """The simulator's planted truth; no part of the pipeline reads it."""
+        """The simulator's planted truth, which no part of the pipeline reads."""
         return self.path / "truth"
 
     @property
     def warehouse(self) -> Path:
-        """The DuckDB file with one writer."""
+        """The DuckDB file, which has one writer at a time."""
         return self.path / "warehouse.duckdb"
 
     @property
@@ -63,7 +63,7 @@ class Home:
 
     @property
     def published(self) -> Path:
-        """What the service reads: one folder a version, and the file CURRENT."""
+        """The bundles that the service reads: a folder for each version, and the file CURRENT."""
         return self.path / "published"
 
     @property
@@ -83,15 +83,15 @@ class Home:
 
     @property
     def models(self) -> Path:
-        """Models on their way between training and the registry."""
+        """Models between training and the registry."""
         return self.path / "models"
 
     @property
     def reports(self) -> Path:
-        """Readable reports, one folder a subject."""
+        """Readable reports, with a folder for each subject."""
         return self.path / "reports"
 
     @property
     def contacts(self) -> Path:
-        """Who was contacted when, for caps and quiet periods."""
+        """The contacts of users and their times, for caps and quiet periods."""
         return self.path / "contacts"

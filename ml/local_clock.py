@@ -1,4 +1,4 @@
-"""A person's own clock: its zone, its hour, and whether that lies within hours that may span midnight."""
+"""The local clock of a person: the zone, the hour, and whether the hour lies within a span of hours."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
 @lru_cache(maxsize=1_000)
-def zone(name: str | None) -> ZoneInfo:
-    """The zone of an IANA name; UTC where there is none, or none of that name."""
+def find_zone(name: str | None) -> ZoneInfo:
+    """Return the zone of an IANA name, or UTC if there is no such zone."""
     if not name:
         return ZoneInfo("UTC")
     try:
@@ -19,12 +19,14 @@ def zone(name: str | None) -> ZoneInfo:
 
 
 def hour_of(local: dt.datetime) -> float:
-    """The hour of a moment, 0 … 24, minutes as its fraction."""
+    """Return the hour of a moment, from 0 up to 24, with the minutes as its fraction."""
     return local.hour + local.minute / 60
 
 
 def is_within(hour: float, start: float, end: float) -> bool:
-    """Whether an hour lies from `start` on and before `end`; 22 to 7 spans midnight, the same hour twice is never.
+    """Return whether an hour is `start` or later and before `end`.
+
+    A span such as 22 to 7 crosses midnight. A span whose ends are equal contains no hour.
 
     >>> is_within(23.5, 22, 7), is_within(7, 22, 7), is_within(12, 12, 12)
     (True, False, False)

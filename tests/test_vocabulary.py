@@ -46,11 +46,7 @@ ARRAY_TYPES = ROOT / "ml" / "arrays"
 PENDING = (
     "ml/bundle",
     "ml/dataset",
-    "ml/erasure",
     "ml/evaluation",
-    "ml/events",
-    "ml/expressions",
-    "ml/privacy",
     "ml/publishing.py",
     "ml/recommenders",
     "ml/registry",

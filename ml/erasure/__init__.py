@@ -1,1 +1,1 @@
-"""The right to be forgotten: who was erased, what is left of them and where, and the receipt that says so."""
+"""Erasure of a person from the event log, the dead letters and tables in files, with a receipt."""

@@ -1,4 +1,4 @@
-"""Which ids are one person: the user's own, and those of devices that nobody else used."""
+"""Finds the ids that belong to a person: the user's id, and those of devices that nobody else used."""
 
 from __future__ import annotations
 
@@ -7,20 +7,26 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.events.live_log import read_open
+from ml.events.live_log import read_open_parts
 from ml.events.log import EventLog
 from ml.privacy.pseudonyms import Pseudonyms
 
 COLUMNS = ("user_id", "anonymous_id")
 
 
-def ids_of(log: EventLog, user: str, pseudonyms: Pseudonyms) -> list[str]:
-    """The id itself, its pseudonym where it is an e-mail address, and ids of devices that only this person used.
+def find_person_ids(log: EventLog, user: str, pseudonyms: Pseudonyms) -> list[str]:
+    """Find the ids of a person.
 
-    A device that somebody else used too is not the person's: its anonymous events could be of either.
+    They are the user's id, its pseudonym if it is an e-mail address, and the ids of devices that only this person
+    used. A device that another person used too is left out: its anonymous events may belong to either of them.
+
+    Args:
+        log: The event log.
+        user: The user's id.
+        pseudonyms: The pseudonyms of the site.
     """
-    own = [user, pseudonyms.of(user)] if "@" in user else [user]
-    people = pa.array(own, pa.string())
+    user_ids = [user, pseudonyms.pseudonymize(user)] if "@" in user else [user]
+    people = pa.array(user_ids, pa.string())
     devices: set[str] = set()
     for batch in _pairs(log):
         used = batch["anonymous_id"].filter(pc.fill_null(pc.is_in(batch["user_id"], value_set=people), False))
@@ -35,10 +41,10 @@ def ids_of(log: EventLog, user: str, pseudonyms: Pseudonyms) -> list[str]:
                 pc.and_(others, pc.is_in(batch["anonymous_id"], value_set=names))
             )
             devices.difference_update(shared.unique().to_pylist())
-    return [*own, *sorted(devices - set(own))]
+    return [*user_ids, *sorted(devices - set(user_ids))]
 
 
 def _pairs(log: EventLog) -> Iterator[pa.RecordBatch]:
     yield from log.read(columns=COLUMNS)
-    for batch in read_open(log):
+    for batch in read_open_parts(log):
         yield batch.select(list(COLUMNS))

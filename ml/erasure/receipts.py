@@ -1,4 +1,4 @@
-"""Receipts of erasures: what was asked, every place concerned, what went from it and how that was verified."""
+"""Receipts of erasures: the request, every place concerned, what was removed there and how that was verified."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ml.errors import TesseraError
 from ml.home import Home
 from ml.privacy.pseudonyms import Pseudonyms
 
@@ -20,18 +21,29 @@ PLACES = (
 )  # fmt: skip
 
 
-class ErasureDesk:
-    """Receipts below `home/erasures`; the ids stand only in a file that goes when all places are verified."""
+class UnknownReceiptError(TesseraError, KeyError):
+    """There is no such receipt, or a receipt has no such place."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class ErasureReceipts:
+    """Receipts below `home/erasures`.
+
+    The ids of a person are only in a pending file, which is deleted when all places are verified.
+    """
 
     def __init__(self, home: Home) -> None:
         self.folder = home.path / "erasures"
         self._pseudonyms = Pseudonyms(home.path)
 
     def open(self, ids: Sequence[str], now: dt.datetime) -> dict[str, Any]:
-        """Begin an erasure; every place is pending.
+        """Begin an erasure, in which every place is pending, and return its receipt.
 
         Args:
-            ids: the person's id, then those of devices that only this person used.
+            ids: The person's id, followed by those of devices that only this person used.
+            now: The present time.
         """
         receipt_id = uuid.uuid4().hex
         receipt = {
@@ -46,7 +58,7 @@ class ErasureDesk:
         return receipt
 
     def receipt(self, receipt_id: str) -> dict[str, Any] | None:
-        """A receipt, None where there is none of this id."""
+        """Return a receipt, or None if no receipt has this id."""
         if not receipt_id.isalnum():
             return None
         try:
@@ -54,14 +66,14 @@ class ErasureDesk:
         except FileNotFoundError:
             return None
 
-    def removed(self, receipt_id: str, place: str, count: int) -> None:
-        """So many records of the person went from a place, in this try; whether all did is another question."""
+    def record_removed(self, receipt_id: str, place: str, count: int) -> None:
+        """Add to the number of the person's records that were removed from a place. Others may be left there."""
         receipt, entry = self._entry(receipt_id, place)
         entry["removed"] = entry.get("removed", 0) + count
         self._write(self._path(receipt_id), receipt)
 
-    def verified(self, receipt_id: str, place: str, how: str) -> None:
-        """Nothing of the person is left in a place; the ids themselves are dropped after the last one."""
+    def record_verified(self, receipt_id: str, place: str, how: str) -> None:
+        """Record that nothing of the person is left in a place. After the last place the ids are deleted."""
         receipt, entry = self._entry(receipt_id, place)
         entry.pop("left", None)
         entry.update(status="verified", verified_by=how, at=dt.datetime.now(dt.UTC).isoformat())
@@ -70,29 +82,29 @@ class ErasureDesk:
         if all(entry["status"] == "verified" for entry in receipt["places"]):
             self._pending(receipt_id).unlink(missing_ok=True)
 
-    def unfinished(self, receipt_id: str, place: str, left: str) -> None:
-        """Something of the person is still in a place, `left` says what; the next run tries again."""
+    def record_unfinished(self, receipt_id: str, place: str, left: str) -> None:
+        """Record what of the person is still in a place, where the next run tries again."""
         receipt, entry = self._entry(receipt_id, place)
         entry.update(status="pending", left=left)
         self._write(self._path(receipt_id), receipt)
 
     def pending(self) -> dict[str, list[str]]:
-        """Ids by receipt id of the erasures that are not verified everywhere."""
+        """Return the ids, by receipt id, of the erasures that are not verified everywhere."""
         files = sorted((self.folder / "pending").glob("*.json"))
         return {file.stem: json.loads(file.read_text(encoding="utf-8"))["ids"] for file in files}
 
     def _entry(self, receipt_id: str, place: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """A receipt and its entry of a place.
+        """Return a receipt and its entry for a place.
 
         Raises:
-            KeyError: there is no such receipt or place.
+            UnknownReceiptError: There is no such receipt or place.
         """
         receipt = self.receipt(receipt_id)
         if receipt is None:
-            raise KeyError(f"no receipt {receipt_id}")
+            raise UnknownReceiptError(f"no receipt {receipt_id}")
         entry = next((entry for entry in receipt["places"] if entry["place"] == place), None)
         if entry is None:
-            raise KeyError(f"{place!r} is no place of an erasure; there are {', '.join(PLACES)}")
+            raise UnknownReceiptError(f"{place!r} is no place of an erasure; there are {', '.join(PLACES)}")
         return receipt, entry
 
     def _path(self, receipt_id: str) -> Path:

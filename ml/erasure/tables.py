@@ -1,4 +1,4 @@
-"""People out of tables in files: Parquet and CSV, whatever their columns are called."""
+"""Erases people from tables in Parquet and CSV files, whatever the names of their columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ import pyarrow.parquet as pq
 
 
 def erase_from_tables(folder: Path, ids: Sequence[str]) -> int:
-    """Drop the rows that hold one of the ids in any column from every table below a folder; returns how many."""
+    """Drop the rows with one of the ids in any column from every table below a folder.
+
+    Returns:
+        The number of rows that were dropped.
+    """
     removed = 0
     for file in sorted(
         path for path in folder.rglob("*") if path.suffix in (".parquet", ".csv") and path.is_file()

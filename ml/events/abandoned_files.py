@@ -1,4 +1,4 @@
-"""Files that dead writers left open: a living writer holds a lock on its own, so what can be locked is free."""
+"""Files that dead writers left open. A living writer locks its file, so a free lock marks an abandoned one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 def abandoned_files(folder: Path, suffix: str) -> Iterator[Path]:
-    """Each file of this suffix whose writer is dead, locked while the caller has it."""
+    """Yield each file of this suffix whose writer is dead. A file is locked while the caller works on it."""
     for path in sorted(folder.glob(f"*{suffix}")):
         try:
             handle = os.open(path, os.O_RDWR)
-        except FileNotFoundError:  # sealed by somebody else meanwhile
+        except FileNotFoundError:  # another process has sealed it in the meantime
             continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

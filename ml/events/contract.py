@@ -1,7 +1,7 @@
-"""The event contract, version 1: one row is one thing that happened.
+"""The event contract, version 1. One row is one thing that happened.
 
-Everything that speaks of events is derived from `FIELDS` and `EVENT_TYPES`: the Arrow schema, the validation, the
-columns of the warehouse's source and the documentation.
+The Arrow schema, the validation, the columns of the warehouse's source and the documentation are derived from
+`FIELDS` and `EVENT_TYPES`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Field:
 
 @dataclass(frozen=True)
 class EventType:
-    """One thing that can happen; `unit` is the unit of the column `value`, None where the type has no measure."""
+    """One thing that can happen. `unit` is the unit of the column `value`, or None if the type has no measure."""
 
     name: str
     family: str
@@ -131,7 +131,7 @@ def _event_types() -> Mapping[str, EventType]:
             ("consent_withdrawn", None, "Purposes named in properties are withdrawn."),
             ("exposure", None, "A variant of an experiment was really shown."),
             ("erased", None, "A user was erased; the id is a keyed hash."),
-            ("segment_feedback", None, "A user agrees or disagrees with the own segment."),
+            ("segment_feedback", None, "A user agrees or disagrees with their segment."),
         ],
         "service": [
             ("served", None, "An answer: items, ranks, propensities, model_version and slot in properties."),

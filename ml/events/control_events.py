@@ -76,15 +76,15 @@ CONTROL_PROPERTIES: Mapping[str, type[ControlProperties]] = MappingProxyType(
 )
 
 
-def control_fault(event_type: str, properties: str | bytes | None) -> tuple[str, str] | None:
-    """What is wrong with the properties of a control event.
+def find_control_fault(event_type: str, properties: str | bytes | None) -> tuple[str, str] | None:
+    """Find what is wrong with the properties of a control event.
 
     Args:
-        event_type: one of CONTROL_PROPERTIES.
+        event_type: One of CONTROL_PROPERTIES.
         properties: JSON text of an object.
 
     Returns:
-        The field at fault, such as `properties.purposes`, and the reason; None where nothing is wrong.
+        The field at fault, such as `properties.purposes`, and the reason, or None if nothing is wrong.
     """
     if not properties:
         return None

@@ -1,4 +1,4 @@
-"""Rows that broke the contract, kept with field and reason: nothing is lost."""
+"""Dead letters: rows that broke the contract, kept with the field and the reason, so that nothing is lost."""
 
 from __future__ import annotations
 
@@ -23,14 +23,21 @@ DEAD_LETTER_SCHEMA = pa.schema(
 
 
 class DeadLetters:
-    """Parquet files below `home.dead_letters`, partitioned by date."""
+    """Parquet files below `home.dead_letters`, partitioned by the date of receipt."""
 
     def __init__(self, home: Home) -> None:
         self.folder = home.dead_letters
         self._erased = ErasedIds(home)
 
     def write(self, rejected: pa.Table, source: str, now: dt.datetime, batch_id: str | None = None) -> None:
-        """Keep rejected rows (REJECTED_SCHEMA). The same `batch_id` on the same day overwrites itself."""
+        """Store rejected rows. A second call with the same `batch_id` on the same day replaces the first.
+
+        Args:
+            rejected: Rows with REJECTED_SCHEMA's columns.
+            source: The tracker or file source that brought them.
+            now: When they were received.
+            batch_id: Name of the batch; a random name if absent.
+        """
         if not len(rejected):
             return
         table = self._without_erased(rejected.select(REJECTED_SCHEMA.names))
@@ -48,13 +55,12 @@ class DeadLetters:
         if not self._erased:
             return rejected
         texts = zip(rejected["payload"].to_pylist(), rejected["reason"].to_pylist(), strict=True)
-        return rejected.filter(
-            pa.array([not self._erased.names(f"{one} {two}") for one, two in texts], pa.bool_())
-        )
+        kept = [not self._erased.is_named_in(f"{payload} {reason}") for payload, reason in texts]
+        return rejected.filter(pa.array(kept, pa.bool_()))
 
     def read(self) -> pa.Table:
-        """All dead letters, DEAD_LETTER_SCHEMA."""
-        import pyarrow.dataset as ds  # noqa: PLC0415  (it brings pandas along, a second that a collector can spare)
+        """Read all dead letters, in DEAD_LETTER_SCHEMA."""
+        import pyarrow.dataset as ds  # noqa: PLC0415  (it imports pandas, which would slow the start of a collector by a second)
 
         files = sorted(self.folder.glob("received_date=*/*.parquet"))
         return (
@@ -62,7 +68,7 @@ class DeadLetters:
         )
 
     def drop_before(self, day: dt.date) -> int:
-        """Remove the dead letters received before a day; returns how many rows went."""
+        """Remove the dead letters that were received before a day, and return the number of rows removed."""
         removed = 0
         for folder in sorted(self.folder.glob("received_date=*")):
             if dt.date.fromisoformat(folder.name.partition("=")[2]) < day:
@@ -72,10 +78,10 @@ class DeadLetters:
         return removed
 
     def counts(self) -> Mapping[str, int]:
-        """Number of dead letters by "field reason", most frequent first, quoted values left out."""
+        """Count the dead letters by "field reason" without quoted values, most frequent first."""
         table = self.read()
         reason = pc.replace_substring_regex(table["reason"], "^'.*' ", "")
         label = pc.binary_join_element_wise(table["field"], reason, " ")
-        found = pc.value_counts(label.combine_chunks() if isinstance(label, pa.ChunkedArray) else label)
-        rows = [(entry["values"], entry["counts"]) for entry in found.to_pylist()]
+        counted = pc.value_counts(label.combine_chunks() if isinstance(label, pa.ChunkedArray) else label)
+        rows = [(entry["values"], entry["counts"]) for entry in counted.to_pylist()]
         return dict(sorted(rows, key=lambda row: -row[1]))

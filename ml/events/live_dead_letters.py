@@ -1,5 +1,8 @@
-"""Rejected events on their way to the dead letters: a growing file of JSON lines, turned into Parquet later, so
-that a flood of bad requests does not become a flood of small files."""
+"""Rejected events on their way to the dead letters.
+
+They are appended to a file of JSON lines, which later becomes a Parquet file. A flood of bad requests therefore
+does not become a flood of small files.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ MAX_PAYLOAD_CHARS = 4_096
 
 
 class RejectionLog:
-    """An open file of JSON lines below `dead_letters/open`, turned into Parquet when full, old or closed."""
+    """An open file of JSON lines below `dead_letters/open`. It becomes Parquet when it is full, old or closed."""
 
     def __init__(self, home: Home) -> None:
         self._letters = DeadLetters(home)
@@ -37,10 +40,13 @@ class RejectionLog:
         self._opened = time.monotonic()
 
     def append(self, letters: Sequence[Mapping[str, Any]]) -> None:
-        """Keep rows with REJECTED_SCHEMA's fields, `source` and `received_at`; they are written when it returns.
+        """Append rejected rows. They are written when the call returns.
+
+        Args:
+            letters: Rows with the fields of REJECTED_SCHEMA, `source` and `received_at`.
 
         Raises:
-            OSError: the disk refused.
+            OSError: The disk refused to write.
         """
         if not letters:
             return
@@ -56,7 +62,7 @@ class RejectionLog:
             self.seal()
 
     def seal_if_old(self) -> None:
-        """Seal a file whose first row is old."""
+        """Seal the open file if its first row is older than SEAL_SECONDS."""
         if self._file is not None and time.monotonic() - self._opened >= SEAL_SECONDS:
             self.seal()
 
@@ -70,7 +76,7 @@ class RejectionLog:
         self._file = None
 
     def close(self) -> None:
-        """Seal what is open."""
+        """Seal the open file."""
         self.seal()
 
     def _open(self) -> None:
@@ -82,8 +88,8 @@ class RejectionLog:
         self._opened = time.monotonic()
 
 
-def recover_rejections(home: Home) -> int:
-    """Seal the files that dead collectors left behind; returns how many."""
+def recover_dead_letters(home: Home) -> int:
+    """Seal the files that dead collectors left behind, and return their number."""
     sealed = 0
     for path in abandoned_files(home.dead_letters / "open", SUFFIX):
         seal_file(DeadLetters(home), path)
@@ -92,9 +98,9 @@ def recover_rejections(home: Home) -> int:
 
 
 def seal_file(letters: DeadLetters, path: Path) -> None:
-    """Write the rows of a file as dead letters, each source and day its own file, and remove it.
+    """Write the rows of a file as dead letters, one file for each source and day, and remove it.
 
-    A torn last line, left by a crash, is dropped. Doing it twice leaves one copy.
+    A crash can leave a torn last line, which is dropped. Sealing the same file twice leaves one copy.
     """
     groups: dict[tuple[str, dt.date], list[dict[str, object]]] = {}
     for line in path.read_bytes().split(b"\n")[:-1]:

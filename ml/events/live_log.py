@@ -1,8 +1,8 @@
-"""Open parts: events on their way into the log, on disk before the collector answers.
+"""Open parts: events on their way into the log, which are on disk before the collector answers.
 
-An open part is a file of frames: length and CRC-32 of the payload, then an Arrow IPC record batch. Its writer
-holds a lock on it for life, so that a part whose lock is free belongs to a dead writer and anyone can seal it.
-A torn last frame was never acknowledged and is cut.
+An open part is a file of frames. A frame is the length and the CRC-32 of its payload, followed by the payload, an
+Arrow IPC record batch. The writer locks its part for as long as it lives. A part whose lock is free belongs to a
+dead writer, and any process may seal it. A torn last frame was never acknowledged and is cut off.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ FRAME_HEADER = struct.Struct("<II")
 SUFFIX = ".open"
 
 
-class LiveWriter:
-    """Appends record batches durably to a part of its own and seals it when full, old or closed.
+class OpenPartWriter:
+    """Appends record batches durably to an open part, and seals the part when it is full, old or closed.
 
     Args:
-        log: where sealed parts go.
-        source: the name that the parts carry.
-        max_rows: a part with so many events is sealed.
-        max_age_seconds: a part so old is sealed at the next append or `seal_if_old`.
+        log: The log that receives the sealed parts.
+        source: The source that the parts are attributed to.
+        max_rows: The number of events at which a part is sealed.
+        max_age_seconds: The age at which a part is sealed by the next `append` or `seal_if_old`.
     """
 
     def __init__(self, log: EventLog, source: str, max_rows: int = 500_000, max_age_seconds: float = 60.0) -> None:
@@ -47,7 +47,7 @@ class LiveWriter:
         """Write events (EVENT_SCHEMA) and return when they are on disk.
 
         Raises:
-            OSError: the disk refused; the frame is cut off again, so nothing of these events is in the log.
+            OSError: The disk refused to write. The frame is cut off again, so none of these events is in the log.
         """
         if self._part is None:
             self._part = _OpenPart.create(self.log.folder / "open")
@@ -64,7 +64,7 @@ class LiveWriter:
         return []
 
     def seal(self) -> list[Part]:
-        """Turn the open part into sealed Parquet parts."""
+        """Turn the open part into sealed Parquet parts, and return them."""
         if self._part is None:
             return []
         part = self._part
@@ -74,25 +74,25 @@ class LiveWriter:
         return sealed
 
     def close(self) -> None:
-        """Seal what is open."""
+        """Seal the open part."""
         self.seal()
 
 
-def recover(log: EventLog, source: str = "recovered") -> list[Part]:
-    """Seal the open parts that dead writers left behind; parts of living writers are left alone."""
+def recover_parts(log: EventLog, source: str = "recovered") -> list[Part]:
+    """Seal the open parts that dead writers left behind. Parts of living writers are left alone."""
     sealed: list[Part] = []
     for path in abandoned_files(log.folder / "open", SUFFIX):
         sealed += _seal_file(log, path, source)
     return sealed
 
 
-def read_open(log: EventLog) -> Iterator[pa.RecordBatch]:
-    """Events of open parts, acknowledged but not yet sealed (a reader that must see everything)."""
+def read_open_parts(log: EventLog) -> Iterator[pa.RecordBatch]:
+    """Yield the events of open parts, for a reader that must also see what is acknowledged but not yet sealed."""
     for path in sorted((log.folder / "open").glob(f"*{SUFFIX}")):
         try:
             yield from _frames(path)
         except FileNotFoundError:
-            continue  # sealed while we looked: the caller finds it among the parts
+            continue  # sealed in the meantime: the caller finds it among the parts
 
 
 class _OpenPart:

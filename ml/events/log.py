@@ -1,7 +1,7 @@
-"""The append-only event log: the only code that touches `TESSERA_HOME/events`.
+"""The append-only event log. No other code touches `TESSERA_HOME/events`.
 
-A part is a Parquet file of accepted events. It belongs to the log once `manifest.jsonl` names it; files that the
-manifest does not name are leftovers and are never read. Partitions are dates of `received_at`.
+A part is a Parquet file of accepted events. It belongs to the log once `manifest.jsonl` names it. Files that the
+manifest does not name are left over from killed writers and are never read. Partitions are dates of `received_at`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ml.privacy.erased_ids import ErasedIds
 
 @dataclass(frozen=True)
 class Part:
-    """One sealed file; `path` is relative to the log's folder, times are ISO 8601 in UTC."""
+    """One sealed file. `path` is relative to the log's folder, and times are ISO 8601 in UTC."""
 
     part_id: str
     path: str
@@ -56,7 +56,7 @@ class EventLog:
         return [part for part in sealed if part.part_id not in replaced and part.rows]
 
     def has(self, fingerprint: str) -> bool:
-        """Whether a source with this content was ingested before."""
+        """Return whether a source with this content was ingested before."""
         return any(part.fingerprint == fingerprint for part in self._manifest())
 
     def path(self, part: Part) -> Path:
@@ -66,8 +66,16 @@ class EventLog:
     def read(
         self, parts: Sequence[Part] | None = None, columns: Sequence[str] | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Stream the events of `parts` (default: all) in bounded memory, EVENT_SCHEMA's types."""
-        import pyarrow.dataset as ds  # noqa: PLC0415  (it brings pandas along, a second that a collector can spare)
+        """Stream events in bounded memory.
+
+        Args:
+            parts: The parts to read; all of them if absent.
+            columns: The columns to read; all of them if absent.
+
+        Yields:
+            Batches with the types of EVENT_SCHEMA.
+        """
+        import pyarrow.dataset as ds  # noqa: PLC0415  (it imports pandas, which would slow the start of a collector by a second)
 
         files = [self.path(part) for part in (self.parts() if parts is None else parts)]
         if files:
@@ -76,7 +84,7 @@ class EventLog:
 
     @contextmanager
     def ingest(self, source: str, fingerprint: str | None = None) -> Iterator[PartWriter]:
-        """Write many events that become visible together when the block ends, or not at all when it raises."""
+        """Write many events. They become visible together when the block ends, or not at all if it raises."""
         draft = self.folder / "draft" / uuid.uuid4().hex
         writer = PartWriter(draft, self.erased)
         try:
@@ -87,7 +95,7 @@ class EventLog:
             shutil.rmtree(draft, ignore_errors=True)
 
     def seal_table(self, part_id: str, table: pa.Table, source: str) -> list[Part]:
-        """Seal one table under a name of its own; sealing the same `part_id` again changes nothing."""
+        """Seal one table as a part. Sealing the same `part_id` again changes nothing."""
         if any(part.part_id.startswith(f"{part_id}-") for part in self._manifest()):
             return []
         draft = self.folder / "draft" / part_id
@@ -100,7 +108,7 @@ class EventLog:
             shutil.rmtree(draft, ignore_errors=True)
 
     def compact(self, below_rows: int = ROW_GROUP_ROWS) -> list[Part]:
-        """Merge the small sealed parts of a day into one; the old files stay for those who read them."""
+        """Merge the small sealed parts of each day into one. The old files stay for their present readers."""
         small: dict[str, list[Part]] = {}
         for part in self.parts():
             if part.rows < below_rows:
@@ -113,25 +121,33 @@ class EventLog:
         return merged
 
     def rewrite(self, part: Part, keep: pa.Array) -> list[Part]:
-        """Replace a part by its rows where `keep` (bool, one a row) is true, and remove the old file at once."""
+        """Replace a part by its rows where `keep` (bool, one value a row) is true, and remove the old file."""
         table = pa.Table.from_batches(self.read([part]), schema=EVENT_SCHEMA)
         return self.replace(part, table.filter(keep).to_batches())
 
     def replace(self, part: Part, batches: Iterable[pa.RecordBatch]) -> list[Part]:
-        """Replace a part by these events, and remove the old file at once."""
-        new = self._replace([part], batches, part.source)
+        """Replace a part by these events, and remove the old file."""
+        replacement = self._replace([part], batches, part.source)
         self.path(part).unlink(missing_ok=True)
-        return new
+        return replacement
 
     def drop(self, parts: Sequence[Part]) -> None:
-        """Take parts out of the log and remove their files at once."""
+        """Take parts out of the log and remove their files."""
         if parts:
             self._replace(parts, [], "")
         for part in parts:
             self.path(part).unlink(missing_ok=True)
 
     def remove_replaced(self, older_than: dt.timedelta, now: dt.datetime) -> int:
-        """Delete files of replaced parts and leftovers of killed writers; returns how many files went."""
+        """Delete the files of replaced parts and those that killed writers left behind.
+
+        Args:
+            older_than: How long ago a part must have been replaced.
+            now: The present time.
+
+        Returns:
+            The number of files that were deleted.
+        """
         removed = 0
         with self._lock():
             sealed = self._manifest()
@@ -207,7 +223,7 @@ class EventLog:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
             whole = file.read().rfind(b"\n") + 1
-            if whole < size:  # a writer was killed inside a line: what it wrote never counted
+            if whole < size:  # a writer was killed inside a line, so its part was never sealed
                 file.truncate(whole)
             file.seek(0, os.SEEK_END)
             file.write(lines)

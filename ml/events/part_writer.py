@@ -1,4 +1,4 @@
-"""Files of the event log while they are written: one growing Parquet file a day of `received_at`."""
+"""The writer of sealed parts: one growing Parquet file for each day of `received_at`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from ml.privacy.erased_ids import ErasedIds
 ROW_GROUP_ROWS = 131_072
 PART_ROWS = 4_000_000
 BUFFERED_ROWS = 1_000_000
-# The others hardly ever repeat; dictionaries for them cost a fifth of the writing and 14 % of the bytes.
+# The other columns hardly ever repeat. Dictionaries for them take a fifth of the writing time and 14 % of the
+# bytes.
 REPEATING_COLUMNS = [
     "consent.list.element" if field.name == "consent" else field.name
     for field in EVENT_SCHEMA
@@ -40,12 +41,12 @@ class DraftFile:
 
 
 class PartWriter:
-    """Spreads events over one growing Parquet file a day of `received_at`, in bounded memory.
+    """Spreads events over one Parquet file for each day of `received_at`, in bounded memory.
 
     Args:
-        folder: where the files grow.
-        erased: people whose events are left out and counted in `left_out`.
-        name: of the files; drawn where none is given.
+        folder: The folder of the files.
+        erased: People whose events are left out and counted in `left_out`.
+        name: First part of the files' names; a random one if absent.
     """
 
     def __init__(self, folder: Path, erased: ErasedIds, name: str | None = None) -> None:
@@ -62,7 +63,7 @@ class PartWriter:
         self._files = 0
 
     def write(self, events: pa.Table | pa.RecordBatch) -> None:
-        """Add events with EVENT_SCHEMA's columns; `received_at` is set in every row.
+        """Add events with EVENT_SCHEMA's columns.
 
         Raises:
             ValueError: `received_at` is null in a row.
@@ -73,9 +74,9 @@ class PartWriter:
             return
         if table["received_at"].null_count:
             raise ValueError("received_at is null: the log partitions by it")
-        given = len(table)
+        rows_before = len(table)
         table = self._erased.without(table)
-        self.left_out += given - len(table)
+        self.left_out += rows_before - len(table)
         self.rows += len(table)
         if not len(table):
             return
@@ -98,7 +99,7 @@ class PartWriter:
         return self._finished
 
     def abandon(self) -> None:
-        """Close what is still open, without making anything of it."""
+        """Close the files that are still open, without finishing them."""
         for file in self._open.values():
             file.writer.close()
         self._open.clear()

@@ -1,4 +1,4 @@
-"""JSON-like records to the columns of the event contract, a record at a time, each fault with its field."""
+"""Converts JSON-like records to the columns of the event contract, and reports each fault with its field."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ REJECTED_SCHEMA = pa.schema(
 def events_from_records(
     records: Sequence[Any], defaults: Mapping[str, Any] | None = None
 ) -> tuple[pa.Table, pa.Table]:
-    """JSON-like dicts to a table of events.
+    """Convert JSON-like dicts to a table of events.
 
     Fields outside the contract are kept in `properties`. Timestamps are ISO 8601 text, datetimes, or Unix seconds.
 
     Args:
-        records: one dict an event.
-        defaults: values of contract fields that a record leaves out.
+        records: One dict for each event.
+        defaults: Values of contract fields that a record leaves out.
 
     Returns:
-        (table in EVENT_SCHEMA's types with an additional column `row`: the record's place, rejected rows as
-        REJECTED_SCHEMA: records that are no object or have a field of a wrong type).
+        A table with the types of EVENT_SCHEMA and an additional column `row`, the index of the record; and a table
+        with REJECTED_SCHEMA of the records that are no object or have a field of a wrong type.
     """
     rows: list[dict[str, Any]] = []
     places: list[int] = []
@@ -41,7 +41,7 @@ def events_from_records(
             row = _row(record, defaults or {})
         except _FieldError as error:
             rejected.append(
-                {"row": place, "field": error.field, "reason": error.reason, "payload": payload_of(record)}
+                {"row": place, "field": error.field, "reason": error.reason, "payload": payload_text(record)}
             )
             continue
         rows.append(row)
@@ -134,7 +134,7 @@ def _as_json_object(name: str, value: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON text; what orjson refuses, numbers beyond 64 bits and half surrogates, takes the slower way."""
+    """JSON text. Numbers beyond 64 bits and lone surrogates, which orjson refuses, take the slower way."""
     try:
         return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
     except TypeError:
@@ -147,7 +147,7 @@ def _as_purposes(name: str, value: Any) -> list[str]:
     return value
 
 
-def _converter(field: pa.Field) -> Any:
+def _choose_converter(field: pa.Field) -> Any:
     if field.name == "properties":
         return _as_json_object
     if pa.types.is_timestamp(field.type):
@@ -161,10 +161,10 @@ def _converter(field: pa.Field) -> Any:
     return _as_text
 
 
-_CONVERTERS = {field.name: _converter(field) for field in EVENT_SCHEMA}
+_CONVERTERS = {field.name: _choose_converter(field) for field in EVENT_SCHEMA}
 
 
-def payload_of(record: Any) -> str:
-    """A rejected record as JSON text, cut to 10,000 characters."""
+def payload_text(record: Any) -> str:
+    """Return a rejected record as JSON text, cut to 10,000 characters."""
     text = json.dumps(record, ensure_ascii=True, default=str)
     return text[:10_000]

@@ -1,7 +1,7 @@
-"""Retention: events and dead letters older than the settings allow leave the disk.
+"""Retention: removes events and dead letters that are older than the settings allow.
 
-Only whole days expire, and a part of the log holds one day, so that nothing is rewritten. The warehouse follows by
-itself: its next build takes out what came from parts that are gone.
+Only whole days expire, and a part of the log holds one day, so nothing has to be rewritten. The next build of the
+warehouse takes out the rows that came from removed parts.
 """
 
 from __future__ import annotations
@@ -16,19 +16,25 @@ from ml.settings.privacy import PrivacySettings
 
 
 @dataclass(frozen=True)
-class Expired:
-    """How many rows went."""
+class ExpiredRows:
+    """Numbers of rows that were removed."""
 
     events: int
     dead_letters: int
 
 
-def expire(home: Home, settings: PrivacySettings, now: dt.datetime) -> Expired:
-    """Remove what was received more than `retention_days` or `dead_letter_retention_days` before today (UTC)."""
+def expire_events(home: Home, settings: PrivacySettings, now: dt.datetime) -> ExpiredRows:
+    """Remove the rows whose retention has ended.
+
+    Args:
+        home: The home with the event log and the dead letters.
+        settings: `retention_days` and `dead_letter_retention_days` count from the date of receipt to today (UTC).
+        now: The present time.
+    """
     today = now.astimezone(dt.UTC).date()
     log = EventLog(home)
     first_day = today - dt.timedelta(days=settings.retention_days)
     old = [part for part in log.parts() if dt.datetime.fromisoformat(part.received_max).date() < first_day]
     log.drop(old)
     first_letters = today - dt.timedelta(days=settings.dead_letter_retention_days)
-    return Expired(sum(part.rows for part in old), DeadLetters(home).drop_before(first_letters))
+    return ExpiredRows(sum(part.rows for part in old), DeadLetters(home).drop_before(first_letters))

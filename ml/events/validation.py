@@ -1,4 +1,4 @@
-"""Which rows keep the event contract, and why the others do not. Vectorised over Arrow columns."""
+"""Splits events into those that keep the event contract and those that break it. Vectorised over Arrow columns."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import I64
+from ml.errors import InvalidInputError
 from ml.events.contract import (
     CONSENT_PURPOSES,
     CUSTOM_PREFIX,
@@ -23,16 +24,21 @@ from ml.events.contract import (
     NETWORK_TYPES,
     TIMESTAMP,
 )
-from ml.events.control_events import CONTROL_PROPERTIES, control_fault
-from ml.events.records import REJECTED_SCHEMA, events_from_records, payload_of
+from ml.events.control_events import CONTROL_PROPERTIES, find_control_fault
+from ml.events.records import REJECTED_SCHEMA, events_from_records, payload_text
 
 EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 MAX_FUTURE = dt.timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Validated:
-    """`accepted` has EVENT_SCHEMA; `rejected` has REJECTED_SCHEMA, `row` counting from 0 in the input."""
+class ValidatedEvents:
+    """Events after their validation.
+
+    Attributes:
+        accepted: The events that keep the contract, in EVENT_SCHEMA.
+        rejected: The others, in REJECTED_SCHEMA; `row` counts from 0 in the input.
+    """
 
     accepted: pa.Table
     rejected: pa.Table
@@ -40,11 +46,17 @@ class Validated:
 
 def validate_records(
     records: Sequence[Any], now: dt.datetime, max_future: dt.timedelta = MAX_FUTURE
-) -> tuple[Validated, I64]:
-    """JSON-like dicts split into events that keep the contract and rejected rows.
+) -> tuple[ValidatedEvents, I64]:
+    """Convert JSON-like dicts to events and validate them.
+
+    Args:
+        records: One dict for each event.
+        now: The present time, which is the `received_at` of events without one.
+        max_future: How far `occurred_at` may lie in the future.
 
     Returns:
-        (what `validate_events` returns, `row` counting records; the record of each accepted row).
+        The validated events, whose `row` counts the records; and the index of the record of each accepted event,
+        int64 (n,).
     """
     table, malformed = events_from_records(records)
     places = np.asarray(table["row"], dtype=np.int64)
@@ -52,22 +64,25 @@ def validate_records(
     broken_rows = np.asarray(valid.rejected["row"])
     broken = valid.rejected.set_column(0, "row", pa.array(places[broken_rows], pa.int64()))
     rejected = pa.concat_tables([malformed, broken.cast(REJECTED_SCHEMA)])
-    return Validated(valid.accepted, rejected), np.delete(places, broken_rows)
+    return ValidatedEvents(valid.accepted, rejected), np.delete(places, broken_rows)
 
 
 def validate_events(
     table: pa.Table, now: dt.datetime, max_future: dt.timedelta = MAX_FUTURE, check_json: bool = True
-) -> Validated:
+) -> ValidatedEvents:
     """Split a table of events into rows that keep the contract and rows that break it.
 
-    Columns that the table lacks are null; a null `received_at` becomes `now`. `check_json=False` spares the parse
-    of `properties` to sources that wrote the JSON themselves.
+    Args:
+        table: The events; columns that it lacks are null.
+        now: The present time, which is the `received_at` of events without one.
+        max_future: How far `occurred_at` may lie in the future.
+        check_json: Whether to parse `properties`. Sources that wrote the JSON themselves can do without.
 
     Raises:
-        ValueError: the table has a column outside the contract, or one whose type cannot be cast.
+        InvalidInputError: The table has a column outside the contract, or one whose type cannot be cast.
     """
     table = _conform(table)
-    # (field, mask of bad rows, reason), first match is the one that is reported
+    # (field, mask of bad rows, reason); the first finding of a row is reported
     findings: list[tuple[str, pa.ChunkedArray, str]] = []
     for name in ("event_id", "event_type"):
         blank = pc.or_kleene(pc.is_null(table[name]), pc.equal(pc.fill_null(table[name], ""), ""))
@@ -94,12 +109,12 @@ def validate_events(
 
 
 def _control_findings(table: pa.Table) -> list[tuple[str, pa.ChunkedArray, str]]:
-    """Control events whose properties have another shape than their readers rely on, a finding for each fault."""
+    """Find the control events whose properties have another shape than their readers rely on."""
     rows = np.flatnonzero(pc.is_in(table["event_type"], pa.array(list(CONTROL_PROPERTIES))))
     events = table.select(["event_type", "properties"]).take(pa.array(rows)).to_pylist()
     rows_of_fault: dict[tuple[str, str], list[int]] = {}
     for row, event in zip(rows.tolist(), events, strict=True):
-        fault = control_fault(event["event_type"], event["properties"])
+        fault = find_control_fault(event["event_type"], event["properties"])
         if fault is not None:
             rows_of_fault.setdefault(fault, []).append(row)
     findings = []
@@ -113,7 +128,7 @@ def _control_findings(table: pa.Table) -> list[tuple[str, pa.ChunkedArray, str]]
 def _conform(table: pa.Table) -> pa.Table:
     unknown = [name for name in table.column_names if name not in EVENT_SCHEMA.names]
     if unknown:
-        raise ValueError(
+        raise InvalidInputError(
             f"columns outside the event contract: {', '.join(unknown)}; put them into `properties`. "
             f"Legal: {', '.join(FIELD_NAMES)}"
         )
@@ -127,13 +142,15 @@ def _conform(table: pa.Table) -> pa.Table:
             try:
                 column = pc.cast(column, field.type)
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-                raise ValueError(f"column {field.name} cannot be read as {field.type}: {error}") from error
+                raise InvalidInputError(f"column {field.name} cannot be read as {field.type}: {error}") from error
         columns.append(column)
     nullable = pa.schema([field.with_nullable(True) for field in EVENT_SCHEMA])
     return pa.Table.from_arrays(columns, schema=nullable)
 
 
-def _split(table: pa.Table, findings: Iterable[tuple[str, pa.ChunkedArray, str]], now: dt.datetime) -> Validated:
+def _split(
+    table: pa.Table, findings: Iterable[tuple[str, pa.ChunkedArray, str]], now: dt.datetime
+) -> ValidatedEvents:
     first = np.full(len(table), -1, dtype=np.int16)
     labels: list[tuple[str, str]] = []
     for field, mask, reason in findings:
@@ -153,13 +170,13 @@ def _split(table: pa.Table, findings: Iterable[tuple[str, pa.ChunkedArray, str]]
             pa.array([labels[first[row]][0] for row in bad_rows], pa.string()),
             pa.array([_reason(labels[first[row]], event) for row, event in zip(bad_rows, rejects, strict=True)]),
             pa.array(
-                [payload_of({k: v for k, v in event.items() if v is not None}) for event in rejects],
+                [payload_text({k: v for k, v in event.items() if v is not None}) for event in rejects],
                 pa.string(),
             ),
         ],
         schema=REJECTED_SCHEMA,
     )
-    return Validated(accepted.cast(EVENT_SCHEMA), rejected)
+    return ValidatedEvents(accepted.cast(EVENT_SCHEMA), rejected)
 
 
 def _reason(label: tuple[str, str], event: Mapping[str, Any]) -> str:
@@ -173,9 +190,9 @@ def _blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _unknown_type(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    known = pc.is_in(column, pa.array(list(EVENT_TYPES)))
+    in_contract = pc.is_in(column, pa.array(list(EVENT_TYPES)))
     custom = pc.match_substring_regex(column, f"^{CUSTOM_PREFIX}[A-Za-z0-9_.-]{{1,64}}$")
-    return pc.invert(pc.or_(known, pc.fill_null(custom, True)))
+    return pc.invert(pc.or_(in_contract, pc.fill_null(custom, True)))
 
 
 def _outside(column: pa.ChunkedArray, legal: Sequence[str]) -> pa.ChunkedArray:

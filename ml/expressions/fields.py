@@ -1,4 +1,4 @@
-"""What expressions are made of: typed nodes, and the fields they read, from one mapping and from a table alike."""
+"""Typed nodes of expressions, and the fields that they read from a mapping or from a table."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.errors import TesseraError
+
 Scalar = Callable[[Mapping[str, Any]], Any]
 Vector = Callable[[pa.Table], Any]
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
+
+
+class FieldTypeError(TesseraError, TypeError):
+    """A field of a context does not have the type that was declared."""
 
 
 class FieldType(enum.Enum):
@@ -32,7 +38,7 @@ class FieldType(enum.Enum):
 
     @staticmethod
     def of(type_: pa.DataType) -> FieldType | None:
-        """The type of an Arrow column, None if expressions cannot use it."""
+        """Return the type of an Arrow column, or None if expressions cannot use it."""
         types = pa.types
         if types.is_dictionary(type_):
             return FieldType.of(type_.value_type)
@@ -54,7 +60,7 @@ class FieldType(enum.Enum):
 
 @dataclass(frozen=True)
 class Node:
-    """A checked part of an expression: `scalar` gives None and `vector` gives null where the value is missing."""
+    """A checked part of an expression. `scalar` returns None and `vector` null where the value is missing."""
 
     type: FieldType
     scalar: Scalar
@@ -63,7 +69,7 @@ class Node:
 
 
 def microseconds(value: Any) -> int:
-    """Microseconds since 1970 in UTC of a datetime (naive means UTC), date or numpy datetime64."""
+    """Return the microseconds since 1970 in UTC of a datetime (naive means UTC), date or numpy datetime64."""
     if isinstance(value, np.datetime64):
         return int(value.astype("datetime64[us]").astype(np.int64))
     if isinstance(value, dt.datetime):
@@ -72,7 +78,7 @@ def microseconds(value: Any) -> int:
 
 
 def constant(type_: FieldType, value: Any) -> Node:
-    """A literal; times are microseconds since 1970."""
+    """Build the node of a literal. Times are microseconds since 1970."""
     arrow = pa.scalar(value)
     return Node(type_, lambda context: value, lambda table: arrow, value)
 
@@ -108,7 +114,7 @@ def _chunk(column: pa.ChunkedArray) -> pa.Array:
 
 
 def numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Numbers as float64, NaN as null."""
+    """Cast a column of numbers to float64, with null in place of NaN."""
     values = pc.cast(column, pa.float64(), safe=False)
     return pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
 
@@ -130,7 +136,7 @@ _LOAD: dict[FieldType, Callable[[pa.ChunkedArray], Any]] = {
 
 
 def field_node(name: str, type_: FieldType) -> Node:
-    """A field; a dotted name is looked up whole, then as a path through nested mappings."""
+    """Build the node of a field. A dotted name is looked up whole, then as a path through nested mappings."""
     legal, convert, load, path = _LEGAL[type_], _CONVERT[type_], _LOAD[type_], name.split(".")
     is_number = type_ is FieldType.NUMBER
 
@@ -143,18 +149,18 @@ def field_node(name: str, type_: FieldType) -> Node:
         if value is None:
             return None
         if not isinstance(value, legal) or (is_number and isinstance(value, bool)):
-            raise TypeError(f"field {name!r} must be a {type_.value}, found {value!r}")
+            raise FieldTypeError(f"field {name!r} must be a {type_.value}, not {value!r}")
         return convert(value)
 
     return Node(type_, scalar, lambda table: load(table.column(name)))
 
 
 def key_node(container: Node, key: str) -> Node:
-    """Value of a map under a key; missing if the key is not there."""
+    """Build the node of a map's value under a key. It is missing if the key is absent."""
 
     def scalar(context: Mapping[str, Any]) -> Any:
-        found = container.scalar(context)
-        value = None if found is None else found.get(key)
+        mapping = container.scalar(context)
+        value = None if mapping is None else mapping.get(key)
         return None if value is None else _number(value)
 
     def vector(table: pa.Table) -> Any:
@@ -164,7 +170,7 @@ def key_node(container: Node, key: str) -> Node:
 
 
 def has_node(operand: Node) -> Node:
-    """Whether a value is not missing."""
+    """Build the node that is true where a value is not missing."""
     return Node(
         FieldType.BOOLEAN,
         lambda context: operand.scalar(context) is not None,
@@ -173,7 +179,7 @@ def has_node(operand: Node) -> Node:
 
 
 def size_node(operand: Node) -> Node:
-    """Length of a list, or of a text in code points."""
+    """Build the node of the length of a list, or of a text in code points."""
     measure = pc.list_value_length if operand.type is FieldType.LIST else pc.utf8_length
 
     def scalar(context: Mapping[str, Any]) -> Any:

@@ -1,8 +1,8 @@
-"""The one expression language for user-defined segments, rules and targeting: a checked subset of Google's CEL.
+"""The expression language of user-defined segments, rules and targeting: a checked subset of Google's CEL.
 
-`compile_expression(text, fields)` parses with cel-python's grammar, checks every name and type against the allowed
-fields, and gives an `Expression` that answers for one mapping in microseconds and for an Arrow table column by
-column. The library's own evaluator walks the tree for one mapping at a time and knows no types before it runs.
+`compile_expression(text, fields)` parses a text with cel-python's grammar and checks every name and type against
+the allowed fields. The resulting `Expression` evaluates a mapping in microseconds, and an Arrow table column by
+column. The library's own evaluator walks the tree for each mapping and knows no types before it runs.
 
     country in ["DE", "AT"] && recency_days < 30 && category_shares["sport"] > 0.4 && !("vip" in tags)
 
@@ -10,10 +10,10 @@ Operators: `&& || !`, `== != < <= > >=`, `in`, `+ - * /`, `c ? a : b`, `map["key
 `size(list or text)`, `text.contains("…")`, `.startsWith("…")`, `.endsWith("…")`,
 `timestamp("2026-01-31T00:00:00Z")`.
 
-Missing values: a field that is absent, null or NaN is missing, and so is a division by zero. What is computed from
-something missing is missing, except that `false && x` is false and `true || x` is true whatever x is, and that
-`has` tells whether a field is there. An expression that comes out missing does not match, and neither does its
-negation.
+Missing values: a field that is absent, null or NaN is missing, and so is a division by zero. A value that is
+computed from a missing one is missing, with two exceptions: `false && x` is false and `true || x` is true whatever
+x is, and `has` returns whether a field is present. An expression whose value is missing does not match, and
+neither does its negation.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from ml.expressions.operators import BINARY, METHODS, UNARY, conditional, in_lis
 __all__ = ["Expression", "ExpressionError", "FieldType", "compile_expression", "fields_of"]
 
 LONGEST_TEXT = 4_000  # characters
-DEEPEST_NESTING = 200  # levels of operators and brackets, a quarter of what Python's recursion limit bears
+DEEPEST_NESTING = 200  # levels of operators and brackets; Python's recursion limit allows four times as many
 _LEVELS = ("expr", "conditionalor", "conditionaland", "relation", "addition", "multiplication", "unary", "member")
 _PASSED = frozenset({*_LEVELS, "primary", "paren_expr"})
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
@@ -53,7 +53,7 @@ _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}
 
 
 class ExpressionError(TesseraError, ValueError):
-    """An expression that cannot be used; `line` and `column` count from 1."""
+    """An expression cannot be used. `line` and `column` count from 1."""
 
     def __init__(self, problem: str, text: str, line: int = 1, column: int = 1) -> None:
         shown = (text.splitlines() or [""])[min(line, max(1, len(text.splitlines()))) - 1]
@@ -63,7 +63,7 @@ class ExpressionError(TesseraError, ValueError):
 
 @dataclass(frozen=True)
 class Expression:
-    """A checked expression; `fields` are the names it reads."""
+    """A checked expression. `fields` are the names that it reads."""
 
     text: str
     type: FieldType
@@ -71,43 +71,55 @@ class Expression:
     _node: Node
 
     def value(self, context: Mapping[str, Any]) -> Any:
-        """Value for one context, None if missing; raises TypeError if a field has not the declared type."""
+        """Return the value for one context, or None if it is missing.
+
+        Raises:
+            FieldTypeError: A field does not have the declared type.
+        """
         return self._node.scalar(context)
 
     def matches(self, context: Mapping[str, Any]) -> bool:
-        """Whether one context satisfies a condition; missing counts as no."""
+        """Return whether one context satisfies a condition. A missing value does not."""
         return self._node.scalar(context) is True
 
     def evaluate(self, table: pa.Table) -> pa.ChunkedArray:
-        """Value of every row, null where it is missing; raises ValueError if a column it reads is not there."""
+        """Return the value of every row, null where it is missing.
+
+        Raises:
+            InvalidInputError: A column that the expression reads is not in the table.
+        """
         absent = sorted(self.fields - set(table.column_names))
         if absent:
             raise InvalidInputError(f"the table lacks {', '.join(absent)}; it has {', '.join(table.column_names)}")
-        found = self._node.vector(table)
-        if isinstance(found, pa.Scalar):
-            found = pa.repeat(found, table.num_rows)
-        return found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found])
+        values = self._node.vector(table)
+        if isinstance(values, pa.Scalar):
+            values = pa.repeat(values, table.num_rows)
+        return values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
 
     def mask(self, table: pa.Table) -> pa.ChunkedArray:
-        """Whether each row satisfies a condition, without nulls."""
+        """Return whether each row satisfies a condition, without nulls."""
         return pc.fill_null(self.evaluate(table), False)
 
 
 def fields_of(schema: pa.Schema) -> dict[str, FieldType]:
-    """The fields an expression may use on tables of this schema; columns of other types are left out."""
-    found = {field.name: FieldType.of(field.type) for field in schema}
-    return {name: type_ for name, type_ in found.items() if type_ is not None}
+    """Return the fields that an expression may use on tables of a schema. Columns of other types are left out."""
+    types = {field.name: FieldType.of(field.type) for field in schema}
+    return {name: type_ for name, type_ in types.items() if type_ is not None}
 
 
 def compile_expression(
     text: str, fields: Mapping[str, FieldType], expects: FieldType = FieldType.BOOLEAN
 ) -> Expression:
-    """Parse and check; raises ExpressionError with the position and, for an unknown name, the legal ones.
+    """Parse and check an expression.
 
     Args:
-        text: the expression, at most `LONGEST_TEXT` characters.
-        fields: legal names, which may be dotted (`context.device`), and their types.
-        expects: type the whole expression must have.
+        text: The expression, at most `LONGEST_TEXT` characters.
+        fields: The legal names, which may be dotted (`context.device`), and their types.
+        expects: The type that the whole expression must have.
+
+    Raises:
+        ExpressionError: The expression is not legal. The message has the position and, for an unknown name, the
+            legal names.
     """
     if len(text) > LONGEST_TEXT:
         raise ExpressionError(f"{len(text)} characters; at most {LONGEST_TEXT} are allowed", text[:80])
@@ -116,7 +128,7 @@ def compile_expression(
     except CELParseError as error:
         problem = "an expression is expected here" if not text.strip() else "this is not understood here"
         line, column = error.line or 1, error.column or 1
-        if line < 1 or column < 1:  # the parser's way to say "at the end"
+        if line < 1 or column < 1:  # by this the parser means the end of the text
             line, column = max(1, len(text.splitlines())), len((text.splitlines() or [""])[-1]) + 1
         raise ExpressionError(problem, text, line, column) from None
     compiler = _Compiler(text, fields)
@@ -127,7 +139,7 @@ def compile_expression(
 
 
 class _Compiler:
-    """Turns cel-python's tree into nodes, checking as it goes."""
+    """Turns cel-python's tree into nodes and checks them."""
 
     def __init__(self, text: str, fields: Mapping[str, FieldType]) -> None:
         self.text = text
@@ -255,10 +267,10 @@ class _Compiler:
         return key_node(container, index.literal)
 
     def arguments(self, tree: Any, count: int, usage: str) -> list[Any]:
-        found = tree.children[-1].children if hasattr(tree.children[-1], "data") else []
-        if len(found) != count:
+        arguments = tree.children[-1].children if hasattr(tree.children[-1], "data") else []
+        if len(arguments) != count:
             raise self.fail(f"usage: {usage}", tree)
-        return list(found)
+        return list(arguments)
 
     def function(self, tree: Any, depth: int) -> Node:
         name = str(tree.children[0])
@@ -291,7 +303,7 @@ class _Compiler:
 
 
 def _unwrapped(tree: Any) -> Any:
-    """The first tree below that says something: the grammar wraps every operand in all levels of precedence."""
+    """Return the first meaningful tree below. The grammar wraps every operand in all levels of precedence."""
     while tree.data in _PASSED and len(tree.children) == 1 and hasattr(tree.children[0], "data"):
         tree = tree.children[0]
     return tree
@@ -305,13 +317,13 @@ def _unquoted(token: str) -> str:
     return body if raw else _ESCAPE.sub(_unescaped, body)
 
 
-def _unescaped(found: re.Match[str]) -> str:
-    code = found.group(1) or found.group(2) or found.group(3)
-    return chr(int(code, 16)) if code else _ESCAPES.get(found.group(4), found.group(4))
+def _unescaped(escape: re.Match[str]) -> str:
+    code = escape.group(1) or escape.group(2) or escape.group(3)
+    return chr(int(code, 16)) if code else _ESCAPES.get(escape.group(4), escape.group(4))
 
 
 def _utc(literal: Any) -> str:
-    """ISO 8601 without its zone, which must be Z, +00:00 or absent: numpy's dates have none."""
+    """Return ISO 8601 without its zone, which must be Z, +00:00 or absent, since numpy's dates have none."""
     if not isinstance(literal, str):
         raise TypeError(f"{literal!r} is not a text")
     return literal.removesuffix("Z").removesuffix("+00:00")

@@ -1,4 +1,4 @@
-"""What each operator of `ml.expressions` means, for one mapping and for a table, side by side."""
+"""The operators of the expression language, each for a mapping and for a table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ml.expressions.fields import FieldType, Node, numbers
 
 
 def in_values(element: Node, values: Sequence[Any]) -> Node:
-    """Whether an element equals one of the literals."""
+    """Build the node that is true where an element equals one of the literals."""
     legal = frozenset(values)
     arrow = pa.array(values, type=pa.scalar(values[0]).type if values else pa.null())
 
@@ -25,19 +25,19 @@ def in_values(element: Node, values: Sequence[Any]) -> Node:
         return None if value is None else value in legal
 
     def vector(table: pa.Table) -> Any:
-        found = element.vector(table)
+        elements = element.vector(table)
         missing = pa.scalar(None, pa.bool_())
         if not values:
-            return pc.if_else(pc.is_valid(found), pa.scalar(False), missing)
+            return pc.if_else(pc.is_valid(elements), pa.scalar(False), missing)
         if element.type is FieldType.NUMBER:
-            found = pc.add(found, 0.0)  # -0 becomes 0: Arrow looks numbers up by their bits
-        return pc.if_else(pc.is_valid(found), pc.is_in(found, value_set=arrow), missing)
+            elements = pc.add(elements, 0.0)  # turns -0 into 0, since Arrow looks numbers up by their bits
+        return pc.if_else(pc.is_valid(elements), pc.is_in(elements, value_set=arrow), missing)
 
     return Node(FieldType.BOOLEAN, scalar, vector)
 
 
 def in_list_field(text: str, container: Node) -> Node:
-    """Whether a list field holds a text."""
+    """Build the node that is true where a list field holds a text."""
 
     def scalar(context: Mapping[str, Any]) -> Any:
         value = container.scalar(context)
@@ -55,7 +55,7 @@ def in_list_field(text: str, container: Node) -> Node:
 
 
 def conditional(condition: Node, yes: Node, no: Node) -> Node:
-    """`c ? a : b`; missing if the condition is."""
+    """Build the node of `c ? a : b`. It is missing if the condition is."""
 
     def scalar(context: Mapping[str, Any]) -> Any:
         value = condition.scalar(context)
@@ -69,7 +69,7 @@ def conditional(condition: Node, yes: Node, no: Node) -> Node:
 
 @dataclass(frozen=True)
 class Operator:
-    """A binary operator: its sign, the pairs of types it takes and how it makes a node."""
+    """A binary operator: its sign, the pairs of types that it accepts and the function that makes its node."""
 
     sign: str
     types: tuple[tuple[FieldType, FieldType], ...]
@@ -99,9 +99,9 @@ def _or(left: Node, right: Node) -> Node:
 
 
 def _strict(
-    result: FieldType, one: Callable[[Any, Any], Any], many: Callable[[Any, Any], Any]
+    result: FieldType, of_values: Callable[[Any, Any], Any], of_columns: Callable[[Any, Any], Any]
 ) -> Callable[[Node, Node], Node]:
-    """An operator that is missing as soon as one side is; a result that is not a number is missing too."""
+    """Return an operator whose value is missing if one side is, or if the result is not a number."""
 
     def make(left: Node, right: Node) -> Node:
         def scalar(context: Mapping[str, Any]) -> Any:
@@ -111,23 +111,23 @@ def _strict(
             b = right.scalar(context)
             if b is None:
                 return None
-            value = one(a, b)
+            value = of_values(a, b)
             return None if isinstance(value, float) and math.isnan(value) else value
 
         def vector(table: pa.Table) -> Any:
-            found = many(left.vector(table), right.vector(table))
-            return numbers(found) if result is FieldType.NUMBER else found
+            values = of_columns(left.vector(table), right.vector(table))
+            return numbers(values) if result is FieldType.NUMBER else values
 
         return Node(result, scalar, vector)
 
     return make
 
 
-def _divide_one(a: float, b: float) -> float:
+def _divide_values(a: float, b: float) -> float:
     return a / b if b else float("nan")
 
 
-def _divide_many(a: Any, b: Any) -> Any:
+def _divide_columns(a: Any, b: Any) -> Any:
     divisor = pc.if_else(pc.equal(b, pa.scalar(0.0)), pa.scalar(None, pa.float64()), b)
     return pc.divide(a, divisor)
 
@@ -148,17 +148,19 @@ BINARY: Mapping[str, Operator] = {
     "add": Operator("+", ((_N, _N),), _strict(_N, operator.add, pc.add)),
     "sub": Operator("-", ((_N, _N),), _strict(_N, operator.sub, pc.subtract)),
     "mul": Operator("*", ((_N, _N),), _strict(_N, operator.mul, pc.multiply)),
-    "div": Operator("/", ((_N, _N),), _strict(_N, _divide_one, _divide_many)),
+    "div": Operator("/", ((_N, _N),), _strict(_N, _divide_values, _divide_columns)),
 }
 
 
-def _lifted(result: FieldType, one: Callable[[Any], Any], many: Callable[[Any], Any]) -> Callable[[Node], Node]:
+def _lifted(
+    result: FieldType, of_value: Callable[[Any], Any], of_column: Callable[[Any], Any]
+) -> Callable[[Node], Node]:
     def make(operand: Node) -> Node:
         def scalar(context: Mapping[str, Any]) -> Any:
             value = operand.scalar(context)
-            return None if value is None else one(value)
+            return None if value is None else of_value(value)
 
-        return Node(result, scalar, lambda table: many(operand.vector(table)))
+        return Node(result, scalar, lambda table: of_column(operand.vector(table)))
 
     return make
 
@@ -169,11 +171,13 @@ UNARY: Mapping[str, tuple[str, FieldType, Callable[[Node], Node]]] = {
 }
 
 
-def _text_method(one: Callable[[str, str], bool], many: Callable[..., Any]) -> Callable[[Node, str], Node]:
+def _text_method(
+    of_value: Callable[[str, str], bool], of_column: Callable[..., Any]
+) -> Callable[[Node, str], Node]:
     def make(subject: Node, pattern: str) -> Node:
-        return _lifted(_B, lambda value: one(value, pattern), lambda values: many(values, pattern=pattern))(
-            subject
-        )
+        return _lifted(
+            _B, lambda value: of_value(value, pattern), lambda values: of_column(values, pattern=pattern)
+        )(subject)
 
     return make
 

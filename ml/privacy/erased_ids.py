@@ -1,4 +1,4 @@
-"""Ids that were erased, as keyed digests: old files and late events that bring them again are kept out."""
+"""Erased ids, as keyed digests. They keep the events of erased people out of the log, however late they come."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.arrays import Bools
 from ml.home import Home
 from ml.privacy.pseudonyms import Pseudonyms
 
-SHORTEST_IN_TEXT = 6  # characters below which an id stands in any file by chance
+SHORTEST_IN_TEXT = 6  # characters; a shorter id may stand in any file by chance
 WORDS = (re.compile(r"[^\s\"'\\,;{}\[\]()<>=&?/]+"), re.compile(r"[\w-]+"))  # ids may hold a colon or a dot
 
 
 class ErasedIds:
-    """Digests below `home/erasures`, one a line; the ids themselves are kept nowhere.
+    """Digests below `home/erasures`, one a line. The ids themselves are not kept.
 
-    An erased id is never taken again, whatever its events' time: a site that meets the person anew gives a new id.
+    An erased id is never accepted again, whatever the time of its events. A site that meets the person again gives
+    the person a new id.
     """
 
     def __init__(self, home: Home) -> None:
@@ -32,14 +34,14 @@ class ErasedIds:
         self.refresh()
 
     def refresh(self) -> None:
-        """Read what other processes added."""
+        """Read the digests that other processes have added."""
         size = self.path.stat().st_size if self.path.exists() else 0
         if size != self._size:
             self._digests = frozenset(self.path.read_text(encoding="ascii").split())
             self._size = size
 
     def add(self, people: Iterable[str]) -> None:
-        """Have these ids count as erased from now on; on disk when it returns."""
+        """Mark ids as erased. The digests are on disk when the call returns."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a", encoding="ascii") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -54,31 +56,31 @@ class ErasedIds:
     def __bool__(self) -> bool:
         return bool(self._digests)
 
-    def among(self, ids: pa.ChunkedArray | pa.Array) -> pa.Array:
-        """The erased ones among distinct or repeated ids (string): distinct, without nulls."""
+    def select(self, ids: pa.ChunkedArray | pa.Array) -> pa.Array:
+        """Return the distinct ids (string) that are erased, without nulls."""
         if not self._digests:
             return pa.array([], pa.string())
-        return pa.array([one for one in pc.unique(ids).to_pylist() if one in self], pa.string())
+        return pa.array([person for person in pc.unique(ids).to_pylist() if person in self], pa.string())
 
-    def names(self, text: str) -> bool:
-        """Whether an erased id stands as a word of its own in a text, such as the JSON of a rejected row."""
+    def is_named_in(self, text: str) -> bool:
+        """Return whether an erased id is a word of a text, such as the JSON of a rejected row."""
         return bool(self._digests) and any(word in self for words in WORDS for word in set(words.findall(text)))
 
     def without(self, events: pa.Table) -> pa.Table:
-        """Events (`user_id`, `anonymous_id` and others) without those of erased people.
+        """Return the events without those of erased people.
 
-        A row of an erased user goes, and one that names nobody but an erased device; where the user stays, the
-        device's id is taken out.
+        The events of an erased user are left out, and so are events that name an erased device and no user. The
+        events of another user on an erased device stay, without the id of the device.
         """
         if not self._digests or not len(events):
             return events
-        return without_people(events, self.among(pa.chunked_array(
+        return without_people(events, self.select(pa.chunked_array(
             [chunk for name in ("user_id", "anonymous_id") for chunk in events[name].chunks], pa.string()
         )))  # fmt: skip
 
 
 def without_people(events: pa.Table, ids: pa.Array) -> pa.Table:
-    """Events without those of these ids, by the rule of `ErasedIds.without`."""
+    """Return the events without those of the given ids, by the rule of `ErasedIds.without`."""
     if not len(ids):
         return events
     user, device = (pc.is_in(events[name], value_set=ids) for name in ("user_id", "anonymous_id"))
@@ -91,21 +93,23 @@ def without_people(events: pa.Table, ids: pa.Array) -> pa.Table:
     return kept
 
 
-def mentions(column: pa.ChunkedArray | pa.Array, ids: Iterable[str]) -> np.ndarray:
-    """Where a text column names one of the ids as a word of its own: bool (n,)."""
-    found = np.zeros(len(column), dtype=bool)
-    for one in ids:
-        near = np.asarray(pc.fill_null(pc.match_substring(column, one), False).to_numpy(zero_copy_only=False))
-        for row in np.flatnonzero(near & ~found):
-            found[row] = word(one).search(column[int(row)].as_py()) is not None
-    return found
+def mention_mask(column: pa.ChunkedArray | pa.Array, ids: Iterable[str]) -> Bools:
+    """Mark the rows of a text column in which one of the ids is a word: bool (n,)."""
+    mentioned = np.zeros(len(column), dtype=bool)
+    for person in ids:
+        contains = np.asarray(
+            pc.fill_null(pc.match_substring(column, person), False).to_numpy(zero_copy_only=False)
+        )
+        for row in np.flatnonzero(contains & ~mentioned):
+            mentioned[row] = word_pattern(person).search(column[int(row)].as_py()) is not None
+    return mentioned
 
 
-def is_distinctive(one: str) -> bool:
-    """Whether an id that stands in a text or in bytes must be this id: no number, and not too short."""
-    return len(one) >= SHORTEST_IN_TEXT and not one.isdecimal()
+def is_distinctive(person: str) -> bool:
+    """Return whether an id cannot stand in a text by chance: it is no number and not too short."""
+    return len(person) >= SHORTEST_IN_TEXT and not person.isdecimal()
 
 
-def word(one: str) -> re.Pattern[str]:
-    """Finds an id that is no part of a longer word."""
-    return re.compile(rf"(?<![\w-]){re.escape(one)}(?![\w-])")
+def word_pattern(person: str) -> re.Pattern[str]:
+    """Return a pattern for an id that is not part of a longer word."""
+    return re.compile(rf"(?<![\w-]){re.escape(person)}(?![\w-])")

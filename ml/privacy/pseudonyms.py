@@ -1,4 +1,4 @@
-"""Keyed hashes: of personal data, with a key of the site; of visitors without cookies, with a key of the day."""
+"""Keyed hashes: of personal data with a key of the site, of visitors without cookies with a key of the day."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PSEUDONYM = re.compile(r"^h:[0-9a-f]{32}$")
 
 
 class Pseudonyms:
-    """Pseudonyms of this site. The key lies in `folder/site.key`, readable by its owner alone.
+    """Pseudonyms of this site.
 
-    The key of the day is never written: a restart begins a new one, and nobody can go back from a visitor's id to
-    an address once the day is over.
+    The key of the site is in `folder/site.key`, which only its owner can read. The key of the day is never
+    written, and a restart begins a new one. Nobody can get from a visitor's id to an address once the day is over.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -28,20 +28,25 @@ class Pseudonyms:
         self._day: dt.date | None = None
         self._day_key = b""
 
-    def of(self, value: str) -> str:
-        """The pseudonym of a personal datum; a pseudonym stays as it is."""
+    def pseudonymize(self, value: str) -> str:
+        """Return the pseudonym of a personal datum. A pseudonym stays as it is."""
         if PSEUDONYM.match(value):
             return value
         return _hash(self._site_key(), value.strip().lower())
 
     def digest(self, person: str) -> str:
-        """Digest of a person's id as it stands, letter for letter: tells whether an id is one that was erased."""
+        """Return the digest of an id, letter for letter, by which an erased id is recognized."""
         return hmac.new(
             self._site_key(), b"erased:" + person.encode("utf-8", "replace"), hashlib.sha256
         ).hexdigest()
 
-    def visitor(self, day: dt.date, *traits: str | None) -> str:
-        """An id for a visitor that holds for one day: a hash of what the request tells anyway."""
+    def visitor_id(self, day: dt.date, *traits: str | None) -> str:
+        """Return an id for a visitor that is valid for one day.
+
+        Args:
+            day: The day.
+            traits: What the request shows anyway, such as the truncated address and the user agent.
+        """
         if day != self._day:
             self._day, self._day_key = day, secrets.token_bytes(KEY_BYTES)
         return _hash(self._day_key, "\x1f".join(trait or "" for trait in traits))
@@ -57,7 +62,7 @@ class Pseudonyms:
         with open(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:
             file.write(secrets.token_bytes(KEY_BYTES))
         try:
-            os.link(draft, self._path)  # fails if another process was first: then its key counts
+            os.link(draft, self._path)  # fails if another process was first, whose key is then used
         except FileExistsError:
             pass
         finally:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ml.decisions.rules.rule_tests import run_rule_tests
 from ml.decisions.rules.rules_file import load_rules
-from ml.local_clock import zone
+from ml.local_clock import find_zone
 from ml.site.definition_files import definition_file
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 from orchestration.commands.option_values import parse_moment
@@ -76,7 +76,7 @@ def _explain(path: Path, facts: list[str], slot: str | None, at: dt.datetime, ti
     for fact in facts:
         name, _, value = fact.partition("=")
         values[name] = _parse_value(value)
-    context = build_rule_context(values, slot, at, zone(timezone))
+    context = build_rule_context(values, slot, at, find_zone(timezone))
     for rule in load_rules(path).rules:
         reason = rule.why_not(context)
         console.print(f"  {rule.rule.id}: " + ("[green]acts[/]" if reason is None else f"[dim]{reason}[/]"))

@@ -1,4 +1,4 @@
-"""Who asked to be forgotten leaves every place that the pipeline writes; the receipts say so."""
+"""Assets, job and sensor that erase people from every place that the pipeline writes."""
 
 import json
 import time
@@ -6,38 +6,38 @@ import time
 import dagster as dg
 
 from ml.erasure.log import erase_dead_letters, erase_events
-from ml.erasure.receipts import ErasureDesk
+from ml.erasure.receipts import ErasureReceipts
 from ml.events.dead_letters import DeadLetters
-from ml.events.live_dead_letters import recover_rejections
-from ml.events.live_log import recover
+from ml.events.live_dead_letters import recover_dead_letters
+from ml.events.live_log import recover_parts
 from orchestration.defs.resources import HomeResource, WarehouseResource
-from orchestration.erasure.places import erase_from_files, verify
+from orchestration.erasure.places import erase_from_files, verify_erasures
 
-RETRY_SECONDS = 600  # another collector's open part is sealed by then
+RETRY_SECONDS = 600  # by then another collector has sealed its open part
 
 
 @dg.asset(
     group_name="events",
     kinds={"parquet"},
     description=(
-        "The log and the dead letters without those who asked to be erased: first of all, so that nothing that is "
-        "built from them holds the person."
+        "The event log and the dead letters without the people who asked to be erased. It runs first, so that "
+        "nothing that is built from them holds the person."
     ),
 )
 def erased_events(home: HomeResource) -> dg.MaterializeResult[None]:
     """Rewrite the parts that name a person with a pending receipt."""
-    desk, log = ErasureDesk(home.home()), home.event_log()
-    people = desk.pending()
+    receipts, log = ErasureReceipts(home.home()), home.event_log()
+    people = receipts.pending()
     events = letters = 0
     if people:
-        recover(log)
-        recover_rejections(home.home())
+        recover_parts(log)
+        recover_dead_letters(home.home())
         for receipt, count in erase_events(log, people).items():
-            desk.removed(receipt, "event log", count)
+            receipts.record_removed(receipt, "event log", count)
             events += count
         for receipt, ids in people.items():
             count = erase_dead_letters(DeadLetters(home.home()), ids)
-            desk.removed(receipt, "dead letters", count)
+            receipts.record_removed(receipt, "dead letters", count)
             letters += count
     return dg.MaterializeResult(metadata={"people": len(people), "events": events, "dead_letters": letters})
 
@@ -47,21 +47,22 @@ def erased_events(home: HomeResource) -> dg.MaterializeResult[None]:
     group_name="publishing",
     kinds={"duckdb", "mlflow", "bentoml"},
     description=(
-        "Receipts of erasures: what went from warehouse, MLflow, models, bundles, Bentos, contacts and audiences, "
-        "and that no file of the home, decoded or raw, names the person any more. What still does stays pending."
+        "Receipts of erasures: what was removed from the warehouse, MLflow, models, bundles, Bentos, contacts and "
+        "audiences, and whether any file of the home, decoded or raw, still names the person. Such places stay "
+        "pending."
     ),
 )
 def erasure_receipts(
     context: dg.AssetExecutionContext, home: HomeResource, warehouse: WarehouseResource
 ) -> dg.MaterializeResult[None]:
-    """Erase from all that was built, then look at every byte."""
-    desk = ErasureDesk(home.home())
-    people = desk.pending()
+    """Erase people from everything that was built, then search every file."""
+    receipts = ErasureReceipts(home.home())
+    people = receipts.pending()
     left: dict[str, int] = {}
     if people:
         with warehouse.writing("erasing people"):
-            erase_from_files(home.home(), people, desk)
-            left = verify(home.home(), people, desk)
+            erase_from_files(home.home(), people, receipts)
+            left = verify_erasures(home.home(), people, receipts)
     for receipt, places in left.items():
         if places:
             context.log.warning(
@@ -79,7 +80,7 @@ erasure = dg.define_asset_job(
         | dg.AssetSelection.groups("warehouse")
         | dg.AssetSelection.assets("erasure_receipts")
     ).without_checks(),
-    description="Those who asked to be erased leave the log, the tables built from it, and every other place.",
+    description="Erases people who asked for it from the log, the tables built from it, and every other place.",
 )
 
 
@@ -87,13 +88,13 @@ erasure = dg.define_asset_job(
     job=erasure,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Starts the job for people who asked to be erased, and again while a place is not yet verified.",
+    description="Starts the job when somebody asks to be erased, and again while a place is not yet verified.",
 )
 def erasures_wanted(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.RunRequest | dg.SkipReason:
-    """Ask for a run as soon as there is a new receipt, and every ten minutes while one is pending."""
-    pending = sorted(ErasureDesk(home.home()).pending())
+    """Request a run as soon as there is a new receipt, and every ten minutes while a receipt is pending."""
+    pending = sorted(ErasureReceipts(home.home()).pending())
     if not pending:
-        return dg.SkipReason("nobody waits to be erased")
+        return dg.SkipReason("no erasure is pending")
     seen = json.loads(context.cursor or '{"receipts": [], "at": 0}')
     now = time.time()
     if set(pending) <= set(seen["receipts"]) and now - seen["at"] < RETRY_SECONDS:

@@ -9,12 +9,12 @@ import dagster as dg
 import pyarrow.compute as pc
 
 from ml.events.dead_letters import DeadLetters
-from ml.events.live_dead_letters import recover_rejections
-from ml.events.live_log import recover
+from ml.events.live_dead_letters import recover_dead_letters
+from ml.events.live_log import recover_parts
 from ml.events.log import EventLog
-from ml.events.retention import expire
+from ml.events.retention import expire_events
 from ml.events.topic import SOURCE as FROM_TOPIC
-from ml.events.topic import Backlog, TakenIn, backlog, take_in
+from ml.events.topic import Backlog, TopicImport, import_topic, measure_backlog
 from ml.sources.catalogue import Catalogue
 from orchestration.defs.resources import HomeResource
 
@@ -35,12 +35,12 @@ KEEP_REPLACED = dt.timedelta(hours=6)
 def event_log(home: HomeResource) -> dg.MaterializeResult[None]:
     """Complete, expire and compact the log, and report what it holds."""
     log, settings, now = home.event_log(), home.settings(), dt.datetime.now(dt.UTC)
-    taken = TakenIn()
+    taken = TopicImport()
     if settings.kafka.bootstrap_servers:
-        taken = take_in(home.home(), settings.kafka, settings.privacy.default_consent_trusted, now)
-    recovered = recover(log)
-    recover_rejections(home.home())
-    expired = expire(home.home(), settings.privacy, now)
+        taken = import_topic(home.home(), settings.kafka, settings.privacy.default_consent_trusted, now)
+    recovered = recover_parts(log)
+    recover_dead_letters(home.home())
+    expired = expire_events(home.home(), settings.privacy, now)
     merged = log.compact()
     removed = log.remove_replaced(KEEP_REPLACED, now)
     parts = log.parts()
@@ -100,7 +100,7 @@ def newly_sealed_parts(context: dg.SensorEvaluationContext, home: HomeResource) 
     seen = set(json.loads(context.cursor or "[]"))
     new = sorted(set(sealed) - seen)
     kafka = home.settings().kafka
-    waiting = backlog(home.home(), kafka) if kafka.bootstrap_servers else Backlog()
+    waiting = measure_backlog(home.home(), kafka) if kafka.bootstrap_servers else Backlog()
     if not new and not waiting.messages:
         return dg.SkipReason("nothing came since the last run")
     context.update_cursor(json.dumps(sorted(sealed)))

@@ -1,1 +1,1 @@
-"""Erasure as the pipeline does it: every place of the home in turn, then a look at every byte."""
+"""Erasure in the pipeline: it removes a person from every place of the home and then searches every file."""

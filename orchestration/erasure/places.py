@@ -1,4 +1,4 @@
-"""Each place of a home that a person can be in, and how the person leaves it."""
+"""Erases people from each place of a home, and verifies that nothing of them is left."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ml.bundle import current_version, versions, without_people
-from ml.erasure.receipts import ONLINE_STATE, ErasureDesk
+from ml.erasure.receipts import ONLINE_STATE, ErasureReceipts
 from ml.erasure.tables import erase_from_tables
 from ml.home import Home
 from ml.recommenders.forgetting import forget_users, saved_recommenders
 from ml.segmentation.user_removal import remove_example_users
 from orchestration.bento import SERVICE, build_bento
-from orchestration.erasure.scan import Hit, scan
-from orchestration.erasure.warehouse import erase_from_warehouse, rewrite
+from orchestration.erasure.scan import ScanHit, scan_files
+from orchestration.erasure.warehouse import erase_from_warehouse, rewrite_warehouse
 
 People = Mapping[str, Sequence[str]]
-PLACES_OF_PATHS = {  # the first that a path begins with
+PLACES_OF_PATHS = {  # by the beginning of a path; the first match counts
     "events/": "event log",
     "dead_letters/": "dead letters",
     "contacts/": "contacts",
@@ -36,29 +36,36 @@ PLACES_OF_PATHS = {  # the first that a path begins with
 OTHER = "other files"
 
 
-def erase_from_files(home: Home, people: People, desk: ErasureDesk) -> None:
-    """Everything but log and dead letters: warehouse, models, bundles, Bentos, contacts, audiences, other tables.
+def erase_from_files(home: Home, people: People, receipts: ErasureReceipts) -> None:
+    """Erase people from the warehouse, models, bundles, Bentos, contacts, audiences and other tables.
 
-    The caller holds the warehouse's lock.
+    The log and the dead letters are not touched. The caller holds the warehouse's lock.
+
+    Args:
+        home: The home.
+        people: The ids of each person, by receipt.
+        receipts: Where the numbers of removed records are written.
     """
     for receipt, ids in people.items():
         if home.warehouse.exists():
-            desk.removed(receipt, "warehouse", erase_from_warehouse(home.warehouse, ids))
-        desk.removed(receipt, "MLflow", _forget(home.artifacts, ids) + remove_example_users(home.artifacts, ids))
-        desk.removed(receipt, "contacts", erase_from_tables(home.contacts, ids))
-        desk.removed(receipt, "audiences", erase_from_tables(home.reports / "audiences", ids))
+            receipts.record_removed(receipt, "warehouse", erase_from_warehouse(home.warehouse, ids))
+        receipts.record_removed(
+            receipt, "MLflow", _forget(home.artifacts, ids) + remove_example_users(home.artifacts, ids)
+        )
+        receipts.record_removed(receipt, "contacts", erase_from_tables(home.contacts, ids))
+        receipts.record_removed(receipt, "audiences", erase_from_tables(home.reports / "audiences", ids))
         others = erase_from_tables(home.truth, ids) + _forget(home.models, ids)
-        desk.removed(receipt, OTHER, others + remove_example_users(home.reports, ids))
-        desk.removed(
+        receipts.record_removed(receipt, OTHER, others + remove_example_users(home.reports, ids))
+        receipts.record_removed(
             receipt,
             "published bundles",
-            sum(_holds(home.published / name, ids) for name in versions(home.published)),
+            sum(_count_users(home.published / name, ids) for name in versions(home.published)),
         )
-        desk.removed(receipt, "Bentos", sum(_holds(folder, ids) for folder in _bentos(home)))
+        receipts.record_removed(receipt, "Bentos", sum(_count_users(folder, ids) for folder in _bentos(home)))
     if home.warehouse.exists():
-        rewrite(home.warehouse)
-    everyone = [one for ids in people.values() for one in ids]
-    stale = [folder for folder in _bentos(home) if _holds(folder, everyone)]
+        rewrite_warehouse(home.warehouse)
+    everyone = [person for ids in people.values() for person in ids]
+    stale = [folder for folder in _bentos(home) if _count_users(folder, everyone)]
     for version in versions(home.published):
         without_people(home.published, version, everyone)
     for folder in stale:
@@ -68,33 +75,42 @@ def erase_from_files(home: Home, people: People, desk: ErasureDesk) -> None:
         build_bento(home, home.published / current)
 
 
-def verify(home: Home, people: People, desk: ErasureDesk) -> dict[str, int]:
-    """Look at every file of the home, decoded and raw, and write into the receipts what was found.
+def verify_erasures(home: Home, people: People, receipts: ErasureReceipts) -> dict[str, int]:
+    """Search every file of the home, decoded and raw, and write the result into the receipts.
+
+    Args:
+        home: The home.
+        people: The ids of each person, by receipt.
+        receipts: Where the result is written.
 
     Returns:
-        By receipt, the number of places that still hold something.
+        The number of places that still hold something, by receipt.
     """
     left = {}
     for receipt, ids in people.items():
-        hits = scan(home.path, ids, leave_out=(desk.folder / "pending",))
+        hits = scan_files(home.path, ids, leave_out=(receipts.folder / "pending",))
         files = sum(1 for path in home.path.rglob("*") if path.is_file())
-        by_place: dict[str, list[Hit]] = {}
+        by_place: dict[str, list[ScanHit]] = {}
         for hit in hits:
-            by_place.setdefault(place_of(hit.path), []).append(hit)
-        entries = desk.receipt(receipt)
+            by_place.setdefault(find_place(hit.path), []).append(hit)
+        entries = receipts.receipt(receipt)
         assert entries is not None
         for entry in entries["places"]:
             place = entry["place"]
             if place in by_place:
-                desk.unfinished(receipt, place, "; ".join(f"{hit.path} ({hit.how})" for hit in by_place[place]))
+                receipts.record_unfinished(
+                    receipt, place, "; ".join(f"{hit.path} ({hit.how})" for hit in by_place[place])
+                )
             elif entry["status"] != "verified":
-                desk.verified(receipt, place, f"no trace in any of the home's {files} files, decoded and raw")
+                receipts.record_verified(
+                    receipt, place, f"no trace in any of the home's {files} files, decoded and raw"
+                )
         left[receipt] = len(by_place)
     return left
 
 
-def place_of(path: str) -> str:
-    """Which place of a receipt a file of the home belongs to."""
+def find_place(path: str) -> str:
+    """Return the place of a receipt that a file of the home belongs to."""
     return next((place for start, place in PLACES_OF_PATHS.items() if path.startswith(start)), OTHER)
 
 
@@ -102,14 +118,14 @@ def _forget(folder: Path, ids: Sequence[str]) -> int:
     return sum(forget_users(model, ids) for model in saved_recommenders(folder)) if folder.exists() else 0
 
 
-def _holds(bundle: Path, ids: Sequence[str]) -> int:
-    """Rows of these users in a bundle."""
+def _count_users(bundle: Path, ids: Sequence[str]) -> int:
+    """Count the rows of these users in a bundle."""
     users = pq.read_table(bundle / "users.parquet", columns=["user_id"])["user_id"]
     return int(pc.sum(pc.is_in(users, value_set=pa.array(ids, pa.string()))).as_py() or 0)
 
 
 def _bentos(home: Home) -> list[Path]:
-    """The bundles inside the built Bentos."""
+    """Return the bundles inside the built Bentos."""
     return sorted(
         file.parent for file in (home.bentoml / "bentos" / SERVICE).glob("*/src/published/*/users.parquet")
     )

@@ -1,4 +1,4 @@
-"""Finds a text in every file of a home, decoded and raw: what a receipt's "verified" stands on."""
+"""Searches every file of a home for ids, decoded and raw. A receipt says "verified" when it finds none."""
 
 from __future__ import annotations
 
@@ -22,55 +22,62 @@ import pyarrow.parquet as pq
 from ml.privacy.erased_ids import is_distinctive
 
 BLOCK_BYTES = 1 << 22
-Texts = Iterator[str]
 
 
 @dataclass(frozen=True)
-class Hit:
-    """A file that holds the text, relative to the home, and how it was found: `decoded`, or in its `bytes`."""
+class ScanHit:
+    """A file that holds an id.
+
+    Attributes:
+        path: The file, relative to the scanned folder.
+        how: `decoded` if a cell of the file holds the id, `bytes` if only its raw bytes do.
+    """
 
     path: str
     how: str
 
 
-def scan(folder: Path, ids: Sequence[str], leave_out: Sequence[Path] = ()) -> list[Hit]:
-    """Files below `folder` that hold one of the ids.
+def scan_files(folder: Path, ids: Sequence[str], leave_out: Sequence[Path] = ()) -> list[ScanHit]:
+    """Find the files below a folder that hold one of the ids.
 
-    Parquet, Arrow, DuckDB, SQLite, zip, gzip and NumPy files are decoded and their cells compared; the raw bytes
-    of every file are searched as well. Ids that are numbers or short are compared as whole cells alone.
+    Parquet, Arrow, DuckDB, SQLite, zip, gzip and NumPy files are decoded and their cells are compared. The raw
+    bytes of every file are searched as well. Ids that are numbers or short are compared with whole cells only.
 
     Args:
-        leave_out: files and folders not to look at.
+        folder: The folder to search.
+        ids: The ids of a person.
+        leave_out: Files and folders that are not searched.
 
     Raises:
-        duckdb.IOException: another program has the warehouse open.
+        duckdb.IOException: Another program has the warehouse open.
     """
     hits = []
     for file in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
         if any(file == other or other in file.parents for other in leave_out):
             continue
-        how = _found(file, ids)
+        how = _find_ids(file, ids)
         if how:
-            hits.append(Hit(str(file.relative_to(folder)), how))
+            hits.append(ScanHit(str(file.relative_to(folder)), how))
     return hits
 
 
-def _found(file: Path, ids: Sequence[str]) -> str | None:
-    wanted = set(ids)
-    texts = [one for one in ids if is_distinctive(one)]
+def _find_ids(file: Path, ids: Sequence[str]) -> str | None:
+    """Return how a file holds one of the ids, or None if it holds none."""
+    whole_cells = set(ids)
+    texts = [person for person in ids if is_distinctive(person)]
     words = re.compile("|".join(map(re.escape, texts))) if texts else None
     try:
         for cell in _cells(file):
-            if cell in wanted or (words is not None and words.search(cell)):
+            if cell in whole_cells or (words is not None and words.search(cell)):
                 return "decoded"
     except FileNotFoundError:
-        return None  # sealed or swapped while we looked; what it became is looked at by itself
-    raw = [one.encode() for one in texts]
+        return None  # sealed or replaced in the meantime; the new file is searched by itself
+    raw = [text.encode() for text in texts]
     return "bytes" if raw and _holds(file, raw) else None
 
 
 def _holds(file: Path, texts: Sequence[bytes]) -> bool:
-    """Whether the bytes of a file hold one of the texts, read in overlapping blocks."""
+    """Return whether the bytes of a file, read in overlapping blocks, hold one of the texts."""
     overlap = max(len(text) for text in texts) - 1
     tail = b""
     try:
@@ -84,7 +91,8 @@ def _holds(file: Path, texts: Sequence[bytes]) -> bool:
     return False
 
 
-def _cells(file: Path) -> Texts:
+def _cells(file: Path) -> Iterator[str]:
+    """Yield the texts in the cells of a file whose format is recognized."""
     with open(file, "rb") as opened:
         head = opened.read(16)
     if head[:4] == b"PAR1":
@@ -100,8 +108,8 @@ def _cells(file: Path) -> Texts:
         yield from _of_bytes(file.read_bytes())
 
 
-def _of_bytes(content: bytes) -> Texts:
-    """Texts inside of what is packed: zip (so `.npz` too), gzip, NumPy arrays of text, or plain text."""
+def _of_bytes(content: bytes) -> Iterator[str]:
+    """Yield the texts inside a zip archive (such as `.npz`), gzip, NumPy array, Parquet table or plain text."""
     if content[:4] == b"PK\x03\x04":
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for name in archive.namelist():
@@ -110,7 +118,7 @@ def _of_bytes(content: bytes) -> Texts:
         try:
             yield from _of_bytes(gzip.decompress(content))
         except (OSError, EOFError, zlib.error):
-            return  # cut short: the raw bytes are searched all the same
+            return  # the file is cut short; its raw bytes are searched anyway
     elif content[:6] == b"\x93NUMPY":
         array = np.load(io.BytesIO(content), allow_pickle=False)
         if array.dtype.kind in "US":
@@ -121,12 +129,12 @@ def _of_bytes(content: bytes) -> Texts:
         yield content.decode("utf-8", "replace")
 
 
-def _of_table(table: pa.Table) -> Texts:
+def _of_table(table: pa.Table) -> Iterator[str]:
     for column in table.columns:
         yield from _of_column(column)
 
 
-def _of_column(column: pa.ChunkedArray) -> Texts:
+def _of_column(column: pa.ChunkedArray) -> Iterator[str]:
     kind = column.type
     if pa.types.is_dictionary(kind):
         yield from _of_column(pc.cast(column, kind.value_type))
@@ -136,7 +144,7 @@ def _of_column(column: pa.ChunkedArray) -> Texts:
         yield from pc.unique(pa.array([json.dumps(v, default=str) for v in column.to_pylist() if v])).to_pylist()
 
 
-def _of_duckdb(file: Path) -> Texts:
+def _of_duckdb(file: Path) -> Iterator[str]:
     with duckdb.connect(file, read_only=True) as warehouse:
         for schema, table, column, kind in warehouse.sql(
             "select schema_name, table_name, column_name, data_type from duckdb_columns() "
@@ -148,7 +156,7 @@ def _of_duckdb(file: Path) -> Texts:
                     yield from batch["cell"].drop_null().to_pylist()
 
 
-def _of_sqlite(file: Path) -> Texts:
+def _of_sqlite(file: Path) -> Iterator[str]:
     with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
         database.text_factory = lambda raw: raw.decode("utf-8", "replace")
         for (table,) in database.execute("select name from sqlite_master where type = 'table'").fetchall():

@@ -1,4 +1,4 @@
-"""People out of the warehouse: their rows, and the old bytes that DuckDB keeps in freed blocks."""
+"""Erases people from the warehouse: their rows, and the old bytes that DuckDB keeps in freed blocks."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ TABLES = """
 
 
 def erase_from_warehouse(path: Path, ids: Sequence[str]) -> int:
-    """Delete the rows that hold one of the ids in a text column of any table; returns how many.
+    """Delete the rows with one of the ids in a text column of any table, and return their number.
 
-    dbt has rebuilt by then what it derives from the log; what is left are tables that Python writes, such as
-    segments. The caller holds the writer's lock.
+    By then dbt has rebuilt the tables that derive from the log. The rows that are left are in tables that Python
+    writes, such as segments. The caller holds the writer's lock.
     """
     removed = 0
     with duckdb.connect(path) as warehouse:
         for schema, table, columns in warehouse.sql(TABLES).fetchall():
-            held = " or ".join(f'"{column}" in (select unnest(?::varchar[]))' for column in columns)
-            found = warehouse.execute(
-                f'delete from "{schema}"."{table}" where {held}', [list(ids)] * len(columns)
+            condition = " or ".join(f'"{column}" in (select unnest(?::varchar[]))' for column in columns)
+            deleted = warehouse.execute(
+                f'delete from "{schema}"."{table}" where {condition}', [list(ids)] * len(columns)
             ).fetchone()
-            removed += int(found[0]) if found else 0
+            removed += int(deleted[0]) if deleted else 0
     return removed
 
 
-def rewrite(path: Path) -> None:
-    """Copy all into a fresh file, which takes the old one's place: DuckDB leaves deleted rows in free blocks."""
+def rewrite_warehouse(path: Path) -> None:
+    """Copy all tables into a new file in place of the old one, in whose free blocks deleted rows remain."""
     fresh = path.with_name(f"{path.stem}.fresh.duckdb")
     fresh.unlink(missing_ok=True)
     with duckdb.connect(path) as warehouse:

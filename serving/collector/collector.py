@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ml.events.live_dead_letters import RejectionLog, recover_rejections
-from ml.events.live_log import recover
+from ml.events.live_dead_letters import RejectionLog, recover_dead_letters
+from ml.events.live_log import recover_parts
 from ml.events.log import EventLog
 from ml.home import Home
 from ml.privacy.erased_ids import ErasedIds
@@ -63,8 +63,8 @@ class Collector:
         if self._writer is not None:
             return
         self._loop = asyncio.get_running_loop()
-        await asyncio.to_thread(recover, EventLog(self.home))
-        await asyncio.to_thread(recover_rejections, self.home)
+        await asyncio.to_thread(recover_parts, EventLog(self.home))
+        await asyncio.to_thread(recover_dead_letters, self.home)
         sink = open_sink(self.home, self.settings)
         self._writer = Writer(self.settings.collector, sink, RejectionLog(self.home), self._totals, self._written)
         self._writer.start()

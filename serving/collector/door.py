@@ -100,7 +100,7 @@ class Door:
     def cleaned_payload(self, payload: Any) -> str:
         """A payload that is no event, as JSON text for the dead letters, without personal data."""
         try:
-            kept = cleaned(payload, self._pii, self._pseudonyms.of)
+            kept = cleaned(payload, self._pii, self._pseudonyms.pseudonymize)
         except RefusedDatumError:
             return ""
         return orjson.dumps(kept, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8", "replace")
@@ -128,7 +128,9 @@ class Door:
             if "personalization" not in granted:
                 if record.get("event_type") == "identify":
                     return None  # a link to a person is all that it holds
-                visitor = self._pseudonyms.visitor(facts.received_at.date(), _text(record.get("user_id")), agent)
+                visitor = self._pseudonyms.visitor_id(
+                    facts.received_at.date(), _text(record.get("user_id")), agent
+                )
                 record = without_person(record, visitor)
             if "location" not in granted:
                 record = without_position(record)
@@ -167,7 +169,9 @@ class Door:
         if rule == "always" or (rule == "fallback" and (nobody or facts.wants_no_ids)):
             record.pop("session_id", None)
             record.pop("user_id", None)
-            record["anonymous_id"] = self._pseudonyms.visitor(facts.received_at.date(), truncated(address), agent)
+            record["anonymous_id"] = self._pseudonyms.visitor_id(
+                facts.received_at.date(), truncated(address), agent
+            )
 
     def _enrich(
         self, record: dict[str, Any], handed: dict[str, Any], facts: Facts, agent: str | None, address: str | None
@@ -215,7 +219,7 @@ class Door:
                 properties["device_context"] = coarse
 
     def _without_personal_data(self, record: dict[str, Any]) -> dict[str, Any]:
-        rules, pseudonym = self._pii, self._pseudonyms.of
+        rules, pseudonym = self._pii, self._pseudonyms.pseudonymize
         for name in TEXT_FIELDS:
             value = record.get(name)
             if isinstance(value, str):

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from ml.events.topic import message_of
+from ml.events.topic import build_message
 from ml.settings.kafka import KafkaSettings
 from serving.collector.submissions import SinkUnavailableError
 
@@ -46,7 +46,7 @@ class KafkaSink:
                 failures.append(error)
 
         for row, event in enumerate(events.to_pylist()):
-            key, value = message_of(event)
+            key, value = build_message(event)
             told = partial(delivered, row, len(value))
             try:
                 self._produce(key, value, told)

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pyarrow as pa
 
-from ml.events.live_log import LiveWriter
+from ml.events.live_log import OpenPartWriter
 from ml.events.log import EventLog
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class OpenParts:
         self._max_rows = max_rows
         self._max_age_seconds = max_age_seconds
         self._sealer = ThreadPoolExecutor(1, thread_name_prefix="collector-sealer", initializer=_give_way)
-        self._unsealed: list[LiveWriter] = []  # of the sealer's thread
+        self._unsealed: list[OpenPartWriter] = []  # of the sealer's thread
         self._open_new()
 
     def append(self, events: pa.Table) -> Mapping[int, str]:
@@ -74,7 +74,7 @@ class OpenParts:
         self._open_new()
         return sealed
 
-    def _seal(self, writer: LiveWriter) -> None:
+    def _seal(self, writer: OpenPartWriter) -> None:
         self._unsealed.append(writer)
         while self._unsealed:
             try:
@@ -86,6 +86,6 @@ class OpenParts:
 
     def _open_new(self) -> None:
         never = float("inf")
-        self._writer = LiveWriter(self._log, "collector", max_rows=2**62, max_age_seconds=never)
+        self._writer = OpenPartWriter(self._log, "collector", max_rows=2**62, max_age_seconds=never)
         self._rows = 0
         self._opened = dt.datetime.now(dt.UTC)

@@ -51,8 +51,7 @@ def open_sink(home: Home, settings: Settings) -> Sink:
     """The sink that the settings name.
 
     Raises:
-        TopicError: the client of Kafka is not installed.
-        ValueError: the file of client options is wrong.
+        TopicError: The client of Kafka is not installed, or the file of client options is wrong.
     """
     limits = settings.collector
     if limits.sink == "kafka":

@@ -7,15 +7,15 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from ml.erasure.log import count_open
-from ml.erasure.people import ids_of
-from ml.erasure.receipts import ONLINE_STATE, ErasureDesk
+from ml.erasure.people import find_person_ids
+from ml.erasure.receipts import ONLINE_STATE, ErasureReceipts
 from ml.events.log import EventLog
 from serving.tessera import Tessera
 
 OPEN_PLACES = ("event log", "dead letters")  # have open files, which sealing takes the person out of
 
 
-async def erase(tessera: Tessera, desk: ErasureDesk, user: str) -> dict[str, Any]:
+async def erase(tessera: Tessera, desk: ErasureReceipts, user: str) -> dict[str, Any]:
     """Clear the online state, log the erasure, and open a receipt for all other places.
 
     From here on the person is a stranger to this service, and the log accepts no event of theirs.
@@ -24,17 +24,17 @@ async def erase(tessera: Tessera, desk: ErasureDesk, user: str) -> dict[str, Any
         The receipt.
     """
     now, home = tessera.clock(), tessera.start.home
-    ids = await run_in_threadpool(ids_of, EventLog(home), user, tessera.pseudonyms)
+    ids = await run_in_threadpool(find_person_ids, EventLog(home), user, tessera.pseudonyms)
     receipt = await run_in_threadpool(desk.open, ids, now)
     receipt_id = receipt["receipt_id"]
     for place, count in zip(OPEN_PLACES, await run_in_threadpool(count_open, home, ids), strict=True):
-        desk.removed(receipt_id, place, count)
+        desk.record_removed(receipt_id, place, count)
     tessera.erased.add(ids)
     for person in ids:
         tessera.recommendation_engine.online_learning.forget(person)
         tessera.recommendation_engine.online_refit.forget(person)
-        desk.removed(receipt_id, ONLINE_STATE, tessera.state.forget(person))
-    desk.verified(receipt_id, ONLINE_STATE, "no change or profile of the person is left in store or memory")
+        desk.record_removed(receipt_id, ONLINE_STATE, tessera.state.forget(person))
+    desk.record_verified(receipt_id, ONLINE_STATE, "no change or profile of the person is left in store or memory")
     erased = {"event_type": "erased", "anonymous_id": receipt["subject"], "occurred_at": now.timestamp()}
     # Sealing takes the person out, so that a job that starts after the answer meets nothing of them in open files.
     await tessera.collector.record([{**erased, "properties": {"receipt_id": receipt_id}}], then_seal=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.events.live_log import read_open
+from ml.events.live_log import read_open_parts
 from ml.events.log import EventLog
 from ml.home import Home
 
@@ -20,13 +20,13 @@ def export_person(
 
     Args:
         home: Where the event log is.
-        ids: The user id, followed by the other ids of this person alone, as `ml.erasure.people.ids_of` returns
-            them.
+        ids: The user id, followed by the other ids of this person alone, as `find_person_ids` of
+            `ml.erasure.people` returns them.
         descriptions: What `GET /v1/users/{id}` answers for each id, None if that is nothing.
     """
     log, people = EventLog(home), pa.array(list(ids), pa.string())
     events: list[dict[str, Any]] = []
-    for batch in [*log.read(), *read_open(log)]:
+    for batch in [*log.read(), *read_open_parts(log)]:
         is_person = pc.or_(_is_among(batch["user_id"], people), _is_among(batch["anonymous_id"], people))
         events += [_drop_nulls(row) for row in batch.filter(is_person).to_pylist()]
     return {

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ml.erasure.people import ids_of
-from ml.erasure.receipts import ErasureDesk
+from ml.erasure.people import find_person_ids
+from ml.erasure.receipts import ErasureReceipts
 from ml.events.log import EventLog
 from serving.errors import JSON, ApiError
 from serving.privacy.erasure import erase
@@ -30,7 +30,7 @@ SEPARATE_FIELDS = frozenset({"user_id", "segment", "persona", "daypart"})
 
 def user_routes(tessera: Tessera) -> list[Route]:
     """Create the routes."""
-    desk = ErasureDesk(tessera.start.home)
+    desk = ErasureReceipts(tessera.start.home)
 
     async def user(request: Request) -> Response:
         tessera.access.require_trusted(request)
@@ -50,7 +50,7 @@ def user_routes(tessera: Tessera) -> list[Route]:
     async def export(request: Request) -> Response:
         tessera.access.require_trusted(request)
         user_id = read_person(request)
-        ids = await run_in_threadpool(ids_of, EventLog(tessera.start.home), user_id, tessera.pseudonyms)
+        ids = await run_in_threadpool(find_person_ids, EventLog(tessera.start.home), user_id, tessera.pseudonyms)
         descriptions = {person: describe_user(tessera, person) for person in ids}
         exported = await run_in_threadpool(export_person, tessera.start.home, ids, descriptions)
         if not exported["events"] and not any(descriptions.values()):

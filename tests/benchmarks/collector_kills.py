@@ -9,7 +9,7 @@ from pathlib import Path
 
 from figure import Figure
 
-from ml.events.live_log import recover
+from ml.events.live_log import recover_parts
 from ml.events.log import EventLog
 from tests.dbt_project.built import parsed_project, warehouse_in
 from tests.serving.collector.processes import send_through_kills
@@ -26,7 +26,7 @@ def measure(size: float) -> Iterator[Figure]:
         acknowledged: set[str] = set()
         for turn in range(2):
             acknowledged |= send_through_kills(warehouse.home.path, half, seed=turn).acknowledged
-            recover(EventLog(warehouse.home))
+            recover_parts(EventLog(warehouse.home))
             warehouse.build(select="+stg_events")
         found = [event_id for (event_id,) in warehouse.rows("select event_id from stg_events")]
         in_log = sum(part.rows for part in EventLog(warehouse.home).parts())

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ml.events.log import EventLog
-from ml.events.retention import expire
+from ml.events.retention import expire_events
 from ml.segmentation.audiences.rules import assign_rules, load_site_rules
 from ml.settings import load_settings
 from tests.dbt_project.built import Built, event, warehouse_in
@@ -169,7 +169,7 @@ def test_compaction_erasure_retention_and_a_changed_catalogue_leave_no_trace(war
     users = next(iter(log.read([part], ["user_id"]))).column("user_id")
     log.rewrite(part, pc.not_equal(users, "ann"))
     month = load_settings().privacy.model_copy(update={"retention_days": 30})
-    assert expire(warehouse.home, month, event(0)["received_at"]).events == 1
+    assert expire_events(warehouse.home, month, event(0)["received_at"]).events == 1
     warehouse.describe(
         boots={"category": "rubber", "tags": ["b"], "updated_at": dt.datetime(2027, 1, 1, tzinfo=dt.UTC)}
     )

@@ -18,8 +18,8 @@ from ml.recommenders.models.zoo import load_recommender
 from ml.segmentation.audiences.audiences import ContactLog
 from ml.settings import load_site_settings
 from orchestration.cli import app
-from orchestration.erasure.places import place_of
-from orchestration.erasure.scan import scan
+from orchestration.erasure.places import find_place
+from orchestration.erasure.scan import scan_files
 from serving.application import application
 from serving.start import Start
 from serving.tessera import Tessera
@@ -39,7 +39,8 @@ def served(home: Home) -> TestClient:
 
 def places_with(home: Home, person: str) -> set[str]:
     return {
-        place_of(hit.path) for hit in scan(home.path, [person], leave_out=(home.path / "erasures" / "pending",))
+        find_place(hit.path)
+        for hit in scan_files(home.path, [person], leave_out=(home.path / "erasures" / "pending",))
     }
 
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from ml.decisions.activity.state_change import CONSENTS, StateChange, describe_exposure
 from ml.events.contract import CONSENT_PURPOSES
-from ml.events.live_log import read_open
+from ml.events.live_log import read_open_parts
 from ml.events.log import EventLog
 
 COLUMNS = (
@@ -52,7 +52,7 @@ def read_newest_changes(log: EventLog, limit: int) -> list[StateChange]:
 
     Parts are read from the newest by arrival until they hold twice as many events.
     """
-    batches_being_written = list(read_open(log))
+    batches_being_written = list(read_open_parts(log))
     tables = [pa.Table.from_batches(batches_being_written).select(COLUMNS)] if batches_being_written else []
     rows = sum(len(table) for table in tables)
     for part in sorted(log.parts(), key=lambda part: part.received_max, reverse=True):

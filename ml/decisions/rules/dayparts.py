@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from ml.local_clock import hour_of, zone
+from ml.local_clock import find_zone, hour_of
 from ml.settings.decisions import DaypartSettings
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -40,7 +40,7 @@ def convert_to_local(
         country: ISO 3166-1 alpha-2 code, which decides the hemisphere of the season.
         dayparts: First hour of each part of the day.
     """
-    moment = at.astimezone(zone(timezone))
+    moment = at.astimezone(find_zone(timezone))
     hour = hour_of(moment)
     weekday = moment.weekday()
     return LocalTime(

@@ -13,7 +13,7 @@ from ml.decisions.rules.rule_set import RuleContext, RuleSet
 from ml.decisions.rules.rules import ACTIONS, FIELDS
 from ml.decisions.rules.rules_file import RulesError, load_rules
 from ml.expressions.language import FieldType
-from ml.local_clock import zone
+from ml.local_clock import find_zone
 from ml.site.yaml_lines import read_yaml
 
 LEGAL = {"name", "slot", "at", "timezone", "facts", "expect"}
@@ -82,7 +82,9 @@ def _find_differences(rules: RuleSet, test: Mapping[str, Any]) -> list[str]:
     at = test.get("at") or "2026-01-01T12:00:00Z"
     moment = at if isinstance(at, dt.datetime) else dt.datetime.fromisoformat(str(at))
     moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-    context = build_rule_context(test.get("facts") or {}, test.get("slot"), moment, zone(test.get("timezone")))
+    context = build_rule_context(
+        test.get("facts") or {}, test.get("slot"), moment, find_zone(test.get("timezone"))
+    )
     outcome = rules.evaluate(context)
     decided: dict[str, Any] = {kind: value for kind, (value, _) in outcome.actions.items()}
     decided["learn"] = outcome.learn.id if outcome.learn else None

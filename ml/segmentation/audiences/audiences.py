@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ml.arrays import Bools
 from ml.errors import InvalidInputError
-from ml.local_clock import hour_of, is_within, zone
+from ml.local_clock import find_zone, hour_of, is_within
 from ml.segmentation.features.features import USER_ID
 from ml.settings.segmentation import AudienceSettings
 
@@ -197,7 +197,7 @@ def send_after(now: dt.datetime, timezone: str | None, quiet: Sequence[tuple[flo
         timezone: IANA name of the zone of the quiet hours; an unknown zone counts as UTC.
         quiet: start and end of each quiet period in local hours 0 … 24; a period may span midnight.
     """
-    local = now.astimezone(zone(timezone))
+    local = now.astimezone(find_zone(timezone))
     for _ in range(len(quiet) + 1):  # a period that ends inside another continues to the other's end
         end = next((end for start, end in quiet if is_within(hour_of(local), start, end)), None)
         if end is None:

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from ml.decisions.activity.event_log_changes import read_changes
-from ml.events.control_events import CONTROL_PROPERTIES, control_fault
+from ml.events.control_events import CONTROL_PROPERTIES, find_control_fault
 from ml.events.validation import validate_records
 
 NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
@@ -81,7 +81,7 @@ def test_any_json_in_a_control_event_is_accepted_or_rejected_but_never_an_error(
 
 @pytest.mark.parametrize("properties", ["[1]", "5", "null", '"text"', "{"])
 def test_properties_that_are_no_object_are_named(properties):
-    assert control_fault("preference", properties) == ("properties", "is not a JSON object")
+    assert find_control_fault("preference", properties) == ("properties", "is not a JSON object")
 
 
 def test_many_faults_of_one_kind_are_rejected_each_with_its_row():

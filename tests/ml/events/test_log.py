@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from ml.events.live_log import LiveWriter, read_open, recover
+from ml.events.live_log import OpenPartWriter, read_open_parts, recover_parts
 from ml.events.log import EventLog
 from ml.events.records import events_from_records
 from ml.events.validation import validate_events
@@ -68,18 +68,18 @@ def test_an_ingest_that_fails_leaves_nothing(log):
 
 
 def test_a_live_event_is_readable_before_and_after_sealing_and_never_twice(log):
-    writer = LiveWriter(log, "collector")
+    writer = OpenPartWriter(log, "collector")
     writer.append(events("a", "b"))
-    assert [row for batch in read_open(log) for row in batch["event_id"].to_pylist()] == ["a", "b"]
+    assert [row for batch in read_open_parts(log) for row in batch["event_id"].to_pylist()] == ["a", "b"]
     assert ids(log) == []
-    assert recover(log) == []  # its writer lives
+    assert recover_parts(log) == []  # its writer lives
     writer.close()
     assert ids(log) == ["a", "b"]
-    assert list(read_open(log)) == []
+    assert list(read_open_parts(log)) == []
 
 
 def test_a_full_part_seals_itself(log):
-    writer = LiveWriter(log, "collector", max_rows=2)
+    writer = OpenPartWriter(log, "collector", max_rows=2)
     writer.append(events("a"))
     assert log.parts() == []
     writer.append(events("b"))
@@ -94,26 +94,26 @@ from ml.events.log import EventLog
 from ml.events.records import events_from_records
 from ml.events.validation import validate_events
 from ml.home import Home
-from ml.events.live_log import LiveWriter
+from ml.events.live_log import OpenPartWriter
 import datetime as dt, os
 now = dt.datetime.now(dt.UTC)
 table, _ = events_from_records([{{"event_id": "kept", "event_type": "click", "occurred_at": now, "user_id": "u"}}])
-writer = LiveWriter(EventLog(Home(Path({str(tmp_path)!r}))), "collector")
+writer = OpenPartWriter(EventLog(Home(Path({str(tmp_path)!r}))), "collector")
 writer.append(validate_events(table.drop_columns("row"), now).accepted)
 print("acknowledged", flush=True)
 import time; time.sleep(60)
 """
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "acknowledged\n"
-    assert recover(log) == []
+    assert recover_parts(log) == []
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     (open_part,) = (log.folder / "open").iterdir()
     with open(open_part, "ab") as file:
         file.write(open_part.read_bytes()[:-3])  # a second frame whose last bytes never reached the disk
-    recover(log)
+    recover_parts(log)
     assert ids(log) == ["kept"]
-    assert recover(log) == []
+    assert recover_parts(log) == []
 
 
 def test_sealing_again_after_a_crash_between_manifest_and_removal_changes_nothing(log):

@@ -4,10 +4,10 @@ import pyarrow as pa
 
 from ml.events.contract import EVENT_SCHEMA
 from ml.events.dead_letters import DeadLetters
-from ml.events.live_dead_letters import RejectionLog, recover_rejections
+from ml.events.live_dead_letters import RejectionLog, recover_dead_letters
 from ml.events.log import EventLog
 from ml.events.records import REJECTED_SCHEMA
-from ml.events.retention import Expired, expire
+from ml.events.retention import ExpiredRows, expire_events
 from ml.home import Home
 from ml.settings import load_settings
 
@@ -33,12 +33,12 @@ def fill(home, *days_ago):
 def test_whole_days_beyond_the_retention_leave_log_and_dead_letters(tmp_path):
     home = Home(tmp_path)
     fill(home, 0, 3, 4, 10, 11, 500)
-    assert expire(home, PRIVACY, NOW) == Expired(events=4, dead_letters=4)
+    assert expire_events(home, PRIVACY, NOW) == ExpiredRows(events=4, dead_letters=4)
     ids = [one for batch in EventLog(home).read() for one in batch["event_id"].to_pylist()]
     assert ids == ["0 12", "0 23", "3 12", "3 23", "4 12", "4 23", "10 12", "10 23"]
     assert len(list(home.events.glob("received_date=*/*.parquet"))) == 4
     assert sorted(DeadLetters(home).read()["payload"].to_pylist()) == ["0", "3"]
-    assert expire(home, PRIVACY, NOW) == Expired(events=0, dead_letters=0)
+    assert expire_events(home, PRIVACY, NOW) == ExpiredRows(events=0, dead_letters=0)
 
 
 def test_letters_that_a_dead_collector_left_open_expire_too(tmp_path):
@@ -46,8 +46,8 @@ def test_letters_that_a_dead_collector_left_open_expire_too(tmp_path):
     log = RejectionLog(home)
     old = {"row": 0, "field": "event", "reason": "is old", "payload": "", "source": "json"}
     log.append([{**old, "received_at": NOW - dt.timedelta(days=9)}])
-    assert recover_rejections(home) == 0  # its writer is alive
+    assert recover_dead_letters(home) == 0  # its writer is alive
     log._file.close()
-    assert recover_rejections(home) == 1
-    assert expire(home, PRIVACY, NOW).dead_letters == 1
+    assert recover_dead_letters(home) == 1
+    assert expire_events(home, PRIVACY, NOW).dead_letters == 1
     assert list(home.dead_letters.rglob("*.parquet")) == []

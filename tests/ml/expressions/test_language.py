@@ -133,7 +133,7 @@ def test_a_text_of_unbounded_length_is_refused() -> None:
 
 
 def test_a_field_of_another_type_than_declared_is_an_error_not_an_answer() -> None:
-    with pytest.raises(TypeError, match="'visits' must be a number, found 'many'"):
+    with pytest.raises(TypeError, match="'visits' must be a number, not 'many'"):
         matches("visits > 1", visits="many")
 
 

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from ml.erasure.log import erase_dead_letters, erase_events
-from ml.erasure.people import ids_of
-from ml.erasure.receipts import PLACES, ErasureDesk
+from ml.erasure.people import find_person_ids
+from ml.erasure.receipts import PLACES, ErasureReceipts
 from ml.events.contract import EVENT_SCHEMA
 from ml.events.dead_letters import DeadLetters
 from ml.events.log import EventLog
@@ -73,8 +73,8 @@ def test_a_person_is_the_user_and_devices_that_nobody_else_used(home):
         event(3, "ann", "kiosk"),
         event(4, "bob", "kiosk"),
     )
-    assert ids_of(EventLog(home), "ann", Pseudonyms(home.path)) == ["ann", "phone"]
-    address = ids_of(EventLog(home), "ann@shop.example", Pseudonyms(home.path))
+    assert find_person_ids(EventLog(home), "ann", Pseudonyms(home.path)) == ["ann", "phone"]
+    address = find_person_ids(EventLog(home), "ann@shop.example", Pseudonyms(home.path))
     assert address[0] == "ann@shop.example"
     assert address[1].startswith("h:")  # as the collector stored it
 
@@ -111,31 +111,29 @@ def test_dead_letters_that_name_the_person_go_and_none_comes_back(home):
 
 
 def test_a_receipt_names_every_place_and_drops_the_ids_with_the_last_one(home):
-    desk = ErasureDesk(home)
-    receipt_id = desk.open(["ann-1234", "phone"], NOW)["receipt_id"]
-    assert desk.pending() == {receipt_id: ["ann-1234", "phone"]}
+    receipts = ErasureReceipts(home)
+    receipt_id = receipts.open(["ann-1234", "phone"], NOW)["receipt_id"]
+    assert receipts.pending() == {receipt_id: ["ann-1234", "phone"]}
     for place in PLACES:
-        desk.removed(receipt_id, place, 2)
-        desk.verified(receipt_id, place, "looked")
-    desk_receipt = desk.receipt(receipt_id)
-    assert [(entry["place"], entry["removed"]) for entry in desk_receipt["places"]] == [
-        (place, 2) for place in PLACES
-    ]
-    assert desk.pending() == {}
-    assert "ann-1234" not in str(desk_receipt)
+        receipts.record_removed(receipt_id, place, 2)
+        receipts.record_verified(receipt_id, place, "looked")
+    receipt = receipts.receipt(receipt_id)
+    assert [(entry["place"], entry["removed"]) for entry in receipt["places"]] == [(place, 2) for place in PLACES]
+    assert receipts.pending() == {}
+    assert "ann-1234" not in str(receipt)
     with pytest.raises(KeyError, match="no place"):
-        desk.verified(receipt_id, "attic", "looked")
+        receipts.record_verified(receipt_id, "attic", "looked")
 
 
 def test_what_is_still_there_keeps_the_receipt_open(home):
-    desk = ErasureDesk(home)
-    receipt_id = desk.open(["ann-1234"], NOW)["receipt_id"]
+    receipts = ErasureReceipts(home)
+    receipt_id = receipts.open(["ann-1234"], NOW)["receipt_id"]
     for place in PLACES:
-        desk.verified(receipt_id, place, "looked")
-    assert desk.pending() == {}
-    again = desk.open(["bob-1234"], NOW)["receipt_id"]
-    desk.unfinished(again, "event log", "events/open/a.open (bytes)")
-    assert desk.pending() == {again: ["bob-1234"]}
-    assert next(e for e in desk.receipt(again)["places"] if e["place"] == "event log")["left"].startswith(
+        receipts.record_verified(receipt_id, place, "looked")
+    assert receipts.pending() == {}
+    again = receipts.open(["bob-1234"], NOW)["receipt_id"]
+    receipts.record_unfinished(again, "event log", "events/open/a.open (bytes)")
+    assert receipts.pending() == {again: ["bob-1234"]}
+    assert next(e for e in receipts.receipt(again)["places"] if e["place"] == "event log")["left"].startswith(
         "events/"
     )

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from ml.events.contract import EVENT_SCHEMA
-from ml.events.live_log import recover
+from ml.events.live_log import recover_parts
 from ml.events.log import EventLog
 from ml.home import Home
 from serving.collector.collector import Collector
@@ -34,7 +34,7 @@ def test_no_acknowledged_event_is_lost_when_the_collector_is_killed(tmp_path):
         with open(part, "ab") as file:
             file.write(b"\x40\x00\x00\x00half a frame")  # as a crash inside a write leaves it
     log = EventLog(Home(home))
-    recover(log)
+    recover_parts(log)
     found = Counter(one for batch in log.read(columns=["event_id"]) for one in batch["event_id"].to_pylist())
     assert senders.acknowledged <= set(found)
     twice = {event_id for event_id, copies in found.items() if copies > 1}

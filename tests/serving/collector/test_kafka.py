@@ -7,7 +7,7 @@ import json
 import pytest
 from confluent_kafka import KafkaException
 
-from ml.events.topic import TopicError, backlog, client_options, take_in
+from ml.events.topic import TopicError, client_options, import_topic, measure_backlog
 from ml.home import Home
 from ml.settings import load_settings
 from serving.collector.collector import Collector
@@ -41,7 +41,7 @@ def site(brokers, tmp_path, request):
 
 
 def taken_in(site):
-    return take_in(site.home, site.settings.kafka, EVERYTHING, NOW)
+    return import_topic(site.home, site.settings.kafka, EVERYTHING, NOW)
 
 
 def test_what_was_answered_is_in_the_topic_and_then_in_the_log_once(site):
@@ -52,7 +52,7 @@ def test_what_was_answered_is_in_the_topic_and_then_in_the_log_once(site):
     assert (answer.status_code, answer.json()["accepted"], len(answer.json()["rejected"])) == (202, 3, 1)
     assert site.events() == []
     assert len(site.letters()) == 1
-    assert backlog(site.home, site.settings.kafka).messages == 3
+    assert measure_backlog(site.home, site.settings.kafka).messages == 3
 
     taken = taken_in(site)
     assert (taken.events, taken.rejected) == (3, 0)
@@ -65,7 +65,7 @@ def test_what_was_answered_is_in_the_topic_and_then_in_the_log_once(site):
     assert {event["source"] for event in events} == {"json"}
     assert all(event["received_at"] == events[0]["received_at"] != NOW for event in events)
 
-    assert backlog(site.home, site.settings.kafka).messages == 0
+    assert measure_backlog(site.home, site.settings.kafka).messages == 0
     assert taken_in(site).events == 0
     assert len(site.events()) == 3
 
@@ -73,7 +73,7 @@ def test_what_was_answered_is_in_the_topic_and_then_in_the_log_once(site):
 def test_a_run_killed_before_its_commit_takes_the_same_ids_in_again(site, brokers, monkeypatch):
     brokers.send(site.settings.kafka.topic, b'{"event_type": "click", "user_id": "u"}')
     with monkeypatch.context() as patch, pytest.raises(KafkaException):
-        patch.setattr("ml.events.topic._behind", killed)
+        patch.setattr("ml.events.topic._next_offsets", killed)
         taken_in(site)
     assert taken_in(site).events == 1
     first, again = site.events()
@@ -103,7 +103,7 @@ def test_a_topic_of_many_messages_is_taken_in_in_batches(site, brokers):
     settings = site.settings.kafka.model_copy(update={"batch_events": 200})
     message = b'{"event_type": "click", "user_id": "u"}'
     brokers.send(settings.topic, *[message] * 1_000)
-    assert take_in(site.home, settings, EVERYTHING, NOW).events == 1_000
+    assert import_topic(site.home, settings, EVERYTHING, NOW).events == 1_000
     assert len({event["event_id"] for event in site.events()}) == 1_000
 
 
@@ -143,7 +143,7 @@ def test_brokers_that_are_away_mean_try_again_and_not_an_answer(tmp_path):
 
     asyncio.run(record())
     with pytest.raises(TopicError):
-        backlog(home, kafka)
+        measure_backlog(home, kafka)
 
 
 def test_options_of_the_owner_come_from_a_file(tmp_path):
@@ -152,5 +152,5 @@ def test_options_of_the_owner_come_from_a_file(tmp_path):
     options = client_options(settings, Home(tmp_path))
     assert (options["security.protocol"], options["sasl.password"]) == ("SASL_SSL", "a=b")
     (tmp_path / "kafka.properties").write_text("nonsense")
-    with pytest.raises(ValueError, match="'nonsense' is not name=value"):
+    with pytest.raises(TopicError, match="'nonsense' is not name=value"):
         client_options(settings, Home(tmp_path))

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from ml.events.contract import EVENT_SCHEMA
-from ml.events.live_log import read_open
+from ml.events.live_log import read_open_parts
 from ml.events.log import EventLog
 from ml.home import Home
 from tests.serving.collector.processes import CollectorProcess
@@ -79,7 +79,9 @@ class Receiver:
 
     def new_events(self):
         """Type, item and value of the events since the last call, by type; the user is always `u`."""
-        rows = pa.Table.from_batches([*self._log.read(), *read_open(self._log)], schema=EVENT_SCHEMA).to_pylist()
+        rows = pa.Table.from_batches(
+            [*self._log.read(), *read_open_parts(self._log)], schema=EVENT_SCHEMA
+        ).to_pylist()
         new = [row for row in rows if row["event_id"] not in self._seen]
         self._seen |= {row["event_id"] for row in new}
         assert all(row["user_id"] == "u" for row in new)

@@ -88,27 +88,27 @@ def test_personal_data_is_hashed_with_the_key_of_the_site(tmp_path):
         },
     }
     _, found, site = kept(tmp_path, event)
-    pseudonym = Pseudonyms(site.path).of("ann@shop.example")
+    pseudonym = Pseudonyms(site.path).pseudonymize("ann@shop.example")
     properties = found["properties"]
     assert properties["email"] == pseudonym
     assert properties["note"] == f"write to {pseudonym}"
     assert properties["form"]["phone_number"].startswith("h:")
     assert found["page_url"] == f"https://shop.example/?mail={pseudonym}"
-    assert Pseudonyms(tmp_path / "elsewhere").of("ann@shop.example") != pseudonym
+    assert Pseudonyms(tmp_path / "elsewhere").pseudonymize("ann@shop.example") != pseudonym
     assert stat.S_IMODE((site.path / "site.key").stat().st_mode) == 0o600
 
 
 def test_a_pseudonym_is_never_hashed_twice(tmp_path):
     pseudonyms = Pseudonyms(tmp_path)
-    once = pseudonyms.of("ann@shop.example")
-    assert pseudonyms.of(once) == once
+    once = pseudonyms.pseudonymize("ann@shop.example")
+    assert pseudonyms.pseudonymize(once) == once
     _, event, _ = kept(tmp_path, PERSON | {"properties": {"email": once}})
     assert event["properties"]["email"] == once
 
 
 def test_an_e_mail_address_as_user_id_becomes_a_pseudonym(tmp_path):
     _, event, site = kept(tmp_path, PERSON | {"user_id": "ann@shop.example"})
-    assert event["user_id"] == Pseudonyms(site.path).of("ann@shop.example")
+    assert event["user_id"] == Pseudonyms(site.path).pseudonymize("ann@shop.example")
 
 
 def test_personal_data_is_dropped_or_refused_by_rule(tmp_path):
@@ -150,9 +150,9 @@ def test_cookieless_ids_hold_for_a_day_and_a_browser(tmp_path):
 def test_an_id_of_a_day_is_another_the_next_day(tmp_path):
     pseudonyms = Pseudonyms(tmp_path)
     monday = dt.date(2024, 1, 1)
-    first = pseudonyms.visitor(monday, "8.8.8.0", CHROME)
-    assert pseudonyms.visitor(monday, "8.8.8.0", CHROME) == first
-    assert pseudonyms.visitor(dt.date(2024, 1, 2), "8.8.8.0", CHROME) != first
+    first = pseudonyms.visitor_id(monday, "8.8.8.0", CHROME)
+    assert pseudonyms.visitor_id(monday, "8.8.8.0", CHROME) == first
+    assert pseudonyms.visitor_id(dt.date(2024, 1, 2), "8.8.8.0", CHROME) != first
 
 
 def test_without_cookieless_mode_an_event_needs_somebody(tmp_path):

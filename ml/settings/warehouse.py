@@ -42,6 +42,11 @@ class WarehouseSettings(Section):
     rage_click_seconds: float = knob(
         1.0, "Three clicks on one element within this time are rage clicks.", unit="seconds", gt=0
     )
+    search_signals: dict[str, list[str]] = knob(
+        {"coupon": ["%coupon%"]},
+        "Searches that announce a conversion, each name with SQL patterns on the query in lower case: "
+        "`signals_before_conversion` of `sessions` counts them as `search:<name>`.",
+    )
     referrer_channels: dict[str, list[str]] = knob(
         {
             "search": ["%google.%", "%bing.%", "%duckduckgo.%", "%ecosia.%", "%yahoo.%"],

@@ -55,8 +55,8 @@ EVENTS = (
     event(0, anonymous_id="phone", page_url="a"),
     event(9_000, "identify", anonymous_id="phone", user_id="mia"),
     # an answer that two rankers drafted, and what was clicked of it
-    event(90_001, "served", user_id="asked", recommendation_id="answer-1", properties=DRAFTED),
-    event(90_002, "click", user_id="asked", item_id="scarf", recommendation_id="answer-1"),
+    event(90_001, "served", user_id="reader", recommendation_id="answer-1", properties=DRAFTED),
+    event(90_002, "click", user_id="reader", item_id="scarf", recommendation_id="answer-1"),
     # rage, reversal, dead click
     *[
         event(i / 200, "click", user_id="rage", page_url="/x", properties=DEAD_CLICK)

@@ -15,7 +15,7 @@ GOOD = {"pairs": 9, "users": 3, "items": 4, "negative_share": 0.2, "undefined_st
 
 
 def suite(name: str) -> Suite:
-    return next(one for one in SUITES if one.name == name)
+    return next(suite for suite in SUITES if suite.name == name)
 
 
 def test_plausible_interactions_pass_and_get_a_page(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def histories(draw: st.DrawFn) -> list[list[Mapping[str, Any]]]:
         events.append({**repeat, "received_at": late, "value": draw(st.sampled_from([None, 1.0]))})
     places = draw(st.lists(st.integers(0, 2), min_size=len(events), max_size=len(events)))
     increments = [
-        [one for one, place in zip(events, places, strict=True) if place == wanted] for wanted in range(3)
+        [row for row, place in zip(events, places, strict=True) if place == number] for number in range(3)
     ]
     assume(increments[0] and increments[1])
     return increments
@@ -97,7 +97,7 @@ def tables(warehouse: Built) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def left_in_queues(warehouse: Built) -> list[str]:
-    """Queues that still hold something: a reader was told too late, and would do it all again the next day."""
+    """Queues that still hold something, which their readers would rebuild again in the next run."""
     names = warehouse.rows(
         "select table_name from information_schema.tables "
         "where table_schema = 'state' and table_name like 'queue_%'"

@@ -138,14 +138,14 @@ def test_funnel_steps_count_in_order(built: Built) -> None:
 
 def test_the_unit_tests_of_the_models_hold(built: Built, manifest: Manifest) -> None:
     outcome = built.run(["test", "--select", "test_type:unit"])
-    ran = {one.node.name for one in outcome.results if one.node.resource_type == "unit_test"}
-    assert ran == {one.name for one in manifest.unit_tests.values()}
+    ran = {result.node.name for result in outcome.results if result.node.resource_type == "unit_test"}
+    assert ran == {test.name for test in manifest.unit_tests.values()}
 
 
 def test_an_answer_knows_what_was_clicked_and_whose_pick_it_was(built: Built) -> None:
-    found = built.row("select * from answers")
-    assert (found["recommendation_id"], found["user_id"], found["slot"]) == ("answer-1", "asked", "home")
-    assert (found["role"], found["model_version"]) == ("interleaved", "m1")
-    assert json.loads(found["items"]) == ["boots", "scarf"]
-    assert json.loads(found["teams"]) == ["champion", "challenger"]
-    assert (found["clicks"], found["clicked_items"]) == (1, ["scarf"])
+    answer = built.row("select * from answers")
+    assert (answer["recommendation_id"], answer["user_id"], answer["slot"]) == ("answer-1", "reader", "home")
+    assert (answer["role"], answer["model_version"]) == ("interleaved", "m1")
+    assert json.loads(answer["items"]) == ["boots", "scarf"]
+    assert json.loads(answer["teams"]) == ["champion", "challenger"]
+    assert (answer["clicks"], answer["clicked_items"]) == (1, ["scarf"])

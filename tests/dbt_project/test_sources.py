@@ -20,7 +20,7 @@ DUCKDB_TYPES = {
 
 def columns_of(source: str) -> list[tuple[str, str, str]]:
     sources = yaml.safe_load((DBT_PROJECT_FOLDER / "models/staging/_sources.yml").read_text(encoding="utf-8"))
-    (table,) = next(one["tables"] for one in sources["sources"] if one["name"] == source)
+    (table,) = next(group["tables"] for group in sources["sources"] if group["name"] == source)
     return [(column["name"], column["data_type"], column["description"]) for column in table["columns"]]
 
 

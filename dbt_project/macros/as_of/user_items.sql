@@ -31,7 +31,8 @@ pairs as (
         {{ net_sum('revenue') }} as revenue,
         round(sum(engaged_seconds), 3) as engaged_seconds,
         max(rating) as rating,
-        {{ net_sum('strength * ' ~ decay(days_between('last_at', 'pair_last_at'), var('interaction_half_life_days'))) }} as strength
+        {{ net_sum('strength * ' ~ decay(days_between('last_at', 'pair_last_at'), var('interaction_half_life_days'))) }}
+            as strength
     from dated_reactions
     group by user_id, item_id
 

@@ -42,7 +42,7 @@ ranked_tags as (
     select
         *,
         sum(strength) over (partition by user_id) as total_strength,
-        row_number() over (partition by user_id order by strength desc, tag) as tag_rank
+        row_number() over (partition by user_id order by strength desc, tag asc) as tag_rank
     from tags
 
 ),

@@ -62,7 +62,8 @@ tastes as (
     select
         user_id,
         max_by(category, case when strength > 0 then row(strength, category) end) as top_category,
-        {{ map_of('category', 'round(strength / total_strength, 6)', 'category is not null and strength > 0') }} as category_affinities,
+        {{ map_of('category', 'round(strength / total_strength, 6)', 'category is not null and strength > 0') }}
+            as category_affinities,
         {{ map_of('category', 'round(views / total_views, 6)', 'category is not null and views > 0') }} as category_shares,
         round(-sum(case when strength > 0 then strength / total_strength * ln(strength / total_strength) else 0 end), 6)
             as category_entropy,

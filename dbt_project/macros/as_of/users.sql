@@ -87,7 +87,10 @@ described_users as (
         totals.sessions_by_local_hour,
         map_from_entries([
             {% for daypart in var('dayparts') -%}
-            {'k': '{{ daypart }}', 'v': {{ ratio('totals.page_views_' ~ daypart, 'totals.page_views') }}}{{ ',' if not loop.last }}
+            {
+                'k': '{{ daypart }}',
+                'v': {{ ratio('totals.page_views_' ~ daypart, 'totals.page_views') }}
+            }{{ ',' if not loop.last }}
             {% endfor -%}
         ]) as daypart_shares,
         case
@@ -96,7 +99,9 @@ described_users as (
             when
                 totals.sessions_{{ daypart }} >= {{ var('daypart_min_share') }} * totals.sessions
                 and totals.sessions_{{ daypart }} >= greatest(
-                    {%- for other in var('dayparts') %}totals.sessions_{{ other }}{{ ', ' if not loop.last }}{% endfor -%}
+                    {% for other in var('dayparts') -%}
+                    totals.sessions_{{ other }}{{ ',' if not loop.last }}
+                    {% endfor -%}
                 )
                 then '{{ daypart }}'
             {% endfor -%}

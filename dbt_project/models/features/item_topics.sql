@@ -1,9 +1,22 @@
-{#- The catalogue as affinities read it. A changed category, tag or price queues everybody who met the item. -#}
+{#- What the tastes of people read of the catalogue. When the category, the tags or the price of an item changes, everybody
+    who met the item is queued. -#}
 {{ config(materialized='incremental', incremental_strategy='replace_items') }}
 
-select
-    item_id,
-    category,
-    tags,
-    price
-from {{ ref('stg_items') }}
+with catalogue as (
+
+    select * from {{ ref('stg_items') }}
+
+),
+
+item_topics as (
+
+    select
+        item_id,
+        category,
+        tags,
+        price
+    from catalogue
+
+)
+
+select * from item_topics

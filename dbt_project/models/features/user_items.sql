@@ -1,12 +1,11 @@
 {{ config(
-    materialized='incremental', incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
-    pre_hook="{{ enqueue_everything('tastes') }}",
-    meta={'reads_queue': 'pairs', 'keys': ['user_id', 'item_id'], 'queues': {'tastes': 'user_id'}}
+    materialized='incremental', incremental_strategy='replace_queued',
+    meta={'reads_queue': 'pairs', 'keys': ['user_id', 'item_id'], 'fills_queues': {'tastes': 'user_id'}}
 ) }}
 
 with reactions as (
 
-    select * from {{ rows_to_rebuild(ref('int_interactions_weighted'), 'pairs', 'user_id, item_id') }} as reactions
+    select * from {{ rows_to_rebuild(ref('int_interactions_weighted'), 'user_id, item_id') }} as reactions
 
 ),
 

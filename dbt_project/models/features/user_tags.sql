@@ -1,11 +1,11 @@
 {{ config(
-    materialized='incremental', incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
+    materialized='incremental', incremental_strategy='replace_queued',
     meta={'reads_queue': 'tastes', 'keys': ['user_id']}
 ) }}
 
 with user_items as (
 
-    select * from {{ rows_to_rebuild(ref('user_items'), 'tastes', 'user_id') }} as user_items
+    select * from {{ rows_to_rebuild(ref('user_items'), 'user_id') }} as user_items
 
 ),
 

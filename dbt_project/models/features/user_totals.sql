@@ -1,16 +1,12 @@
 {{ config(
-    materialized='incremental', incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
+    materialized='incremental', incremental_strategy='replace_queued',
     meta={'reads_queue': 'users', 'keys': ['user_id']}
 ) }}
 
 with sessions as (
 
-    select * from {{ ref('sessions') }}
-    where
-        {{ counts_in_marts() }}
-        {% if not rebuilds_all('user_totals', 'users') %}
-        and user_id in {{ queued('users', 'user_id') }}
-        {% endif %}
+    select * from {{ rows_to_rebuild(ref('sessions'), 'user_id') }} as sessions
+    where {{ counts_in_marts() }}
 
 ),
 

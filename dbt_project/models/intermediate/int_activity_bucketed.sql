@@ -1,24 +1,36 @@
 {{ config(
-    materialized=kept(), incremental_strategy='replace_parts',
-    pre_hook="{{ enqueue_everything('devices') }}", post_hook='{{ commit_parts(fingerprint=true) }}',
-    meta={'fingerprint': true, 'queues': 'devices'}
+    materialized=incremental_or_table(), incremental_strategy='replace_parts',
+    meta={'reads_parts': 'without_repeats', 'fills_queues': {'devices': 'device_id'}}
 ) }}
-{%- set paths = parts_to_take('int_activity_bucketed', fingerprint=true) %}
+{%- set paths = parts_to_read('int_activity_bucketed') %}
 
-select
-    part_path,
-    user_id,
-    anonymous_id,
-    device_id,
-    bucket,
-    min(occurred_at) as first_at,
-    max(occurred_at) as last_at,
-    count(*) as events,
-    count(*) filter (where event_type = 'page_view') as page_views,
-    count(case when {{ seconds_between('received_at', 'occurred_at') }} > {{ var('clock_skew_seconds') }} then 1 end) as skewed_events,
-    coalesce(bool_or(device_type = 'bot'), false) as is_bot,
-    coalesce(bool_or(case when event_type = 'page_view' then {{ is_internal_traffic() }} end), false) as is_internal,
-    {{ fingerprint_of(['event_id', 'received_at', 'event_type', 'value', 'item_id']) }} as content
-from {{ events_of_parts(paths) if is_built('int_activity_bucketed') else ref('stg_events') }} as events
-group by part_path, user_id, anonymous_id, device_id, bucket
+with events as (
+
+    select * from {{ events_of_parts(paths) if is_built('int_activity_bucketed') else ref('stg_events') }} as events
+
+),
+
+activity as (
+
+    select
+        part_path,
+        user_id,
+        anonymous_id,
+        device_id,
+        bucket,
+        min(occurred_at) as first_at,
+        max(occurred_at) as last_at,
+        count(*) as events,
+        count(*) filter (where event_type = 'page_view') as page_views,
+        count(*) filter (where {{ seconds_between('received_at', 'occurred_at') }} > {{ var('clock_skew_seconds') }})
+            as skewed_events,
+        coalesce(bool_or(device_type = 'bot'), false) as is_bot,
+        coalesce(bool_or(case when event_type = 'page_view' then {{ is_internal_traffic() }} end), false) as is_internal,
+        {{ fingerprint_of(['event_id', 'received_at', 'event_type', 'value', 'item_id']) }} as content
+    from events
+    group by part_path, user_id, anonymous_id, device_id, bucket
+
+)
+
+select * from activity
 -- depends_on: {{ source('event_log', 'events') }} {{ ref('stg_event_repeats') }}

@@ -1,3 +1,21 @@
 {{ config(materialized='view') }}
 
-{{ joined_to_sessions(ref('int_session_buckets'), ref('stg_events')) }}
+with events as (
+
+    select * from {{ ref('stg_events') }}
+
+),
+
+session_buckets as (
+
+    select * from {{ ref('int_session_buckets') }}
+
+),
+
+sessionized_events as (
+
+    {{ events_with_sessions('events', 'session_buckets') }}
+
+)
+
+select * from sessionized_events

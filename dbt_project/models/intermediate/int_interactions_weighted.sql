@@ -1,11 +1,10 @@
 {{ config(
-    materialized=kept(), incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
-    pre_hook="{{ enqueue_everything('pairs') }}",
-    meta={'reads_queue': 'sessions', 'keys': ['session_key'], 'queues': {'pairs': 'user_id, item_id'}}
+    materialized=incremental_or_table(), incremental_strategy='replace_queued',
+    meta={'reads_queue': 'sessions', 'keys': ['session_key'], 'fills_queues': {'pairs': 'user_id, item_id'}}
 ) }}
 {%- set weights = var('interaction_weights') %}
 
-with item_events as (
+with events as (
 
     select
         session_key,
@@ -23,6 +22,12 @@ with item_events as (
 
 ),
 
+page_views as (
+
+    select * from {{ rows_to_rebuild(ref('int_page_views'), 'session_key') }} as page_views
+
+),
+
 reactions as (
 
     select
@@ -33,60 +38,63 @@ reactions as (
         max(occurred_at) as last_at,
         count(*) as events,
         cast(sum(case event_type
-            {% for type, weight in weights.items() -%}
-            when '{{ type }}' then {{ weight }}
+            {% for event_type, weight in weights.items() -%}
+            when '{{ event_type }}' then {{ weight }}
             {% endfor -%}
             else 0
         end) as double) as weight,
-        count(case when event_type = 'page_view' then 1 end) as views,
-        count(case when event_type = 'click' then 1 end) as clicks,
-        count(case when event_type = 'impression' then 1 end) as impressions,
-        count(case when event_type in ('like', 'bookmark', 'share', 'comment', 'follow') then 1 end) as likes,
-        count(case when event_type in ('dislike', 'not_interested') then 1 end) as dislikes,
-        count(case when event_type = 'add_to_cart' then 1 end) as add_to_carts,
-        count(case when event_type = 'purchase' and value > 0 then 1 end) as purchases,
-        coalesce({{ net_sum("case when event_type = 'purchase' then value end") }}, 0) as revenue,
+        {{ count_of('page_view') }} as views,
+        {{ count_of('click') }} as clicks,
+        {{ count_of('impression') }} as impressions,
+        {{ count_of(likes()) }} as likes,
+        {{ count_of(dislikes()) }} as dislikes,
+        {{ count_of('add_to_cart') }} as add_to_carts,
+        {{ purchases() }} as purchases,
+        {{ revenue() }} as revenue,
         max(case when event_type = 'rating' then value end) as rating
-    from item_events
+    from events
     group by session_key, person_id, item_id
 
 ),
 
-dwells as (
+attention as (
 
     select
         session_key,
         item_id,
         round(sum(engaged_seconds), 3) as engaged_seconds
-    from {{ ref('int_page_views') }}
+    from page_views
     where item_id is not null
-    {%- if not rebuilds_all('int_interactions_weighted', 'sessions') %}
-    and session_key in {{ queued('sessions', 'session_key') }}
-    {%- endif %}
     group by session_key, item_id
+
+),
+
+weighted_reactions as (
+
+    select
+        reactions.session_key,
+        reactions.person_id as user_id,
+        reactions.item_id,
+        reactions.first_at,
+        reactions.last_at,
+        reactions.events,
+        reactions.weight,
+        reactions.views,
+        reactions.clicks,
+        reactions.impressions,
+        reactions.likes,
+        reactions.dislikes,
+        reactions.add_to_carts,
+        reactions.purchases,
+        reactions.revenue,
+        reactions.rating,
+        coalesce(attention.engaged_seconds, 0) as engaged_seconds,
+        round(reactions.weight * (
+            1 + least(coalesce(attention.engaged_seconds, 0), {{ var('dwell_cap_seconds') }}) / {{ var('dwell_cap_seconds') }}
+        ), 6) as strength
+    from reactions
+    left join attention on reactions.session_key = attention.session_key and reactions.item_id = attention.item_id
 
 )
 
-select
-    reactions.session_key,
-    reactions.person_id as user_id,
-    reactions.item_id,
-    reactions.first_at,
-    reactions.last_at,
-    reactions.events,
-    reactions.weight,
-    reactions.views,
-    reactions.clicks,
-    reactions.impressions,
-    reactions.likes,
-    reactions.dislikes,
-    reactions.add_to_carts,
-    reactions.purchases,
-    reactions.revenue,
-    reactions.rating,
-    coalesce(dwells.engaged_seconds, 0) as engaged_seconds,
-    round(reactions.weight * (
-        1 + least(coalesce(dwells.engaged_seconds, 0), {{ var('dwell_cap_seconds') }}) / {{ var('dwell_cap_seconds') }}
-    ), 6) as strength
-from reactions
-left join dwells on reactions.session_key = dwells.session_key and reactions.item_id = dwells.item_id
+select * from weighted_reactions

@@ -1,5 +1,5 @@
 {{ config(
-    materialized=kept(), incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
+    materialized=incremental_or_table(), incremental_strategy='replace_queued',
     meta={'reads_queue': 'sessions', 'keys': ['session_key']}
 ) }}
 
@@ -25,10 +25,26 @@ with events as (
 
 conversions as (
 
-    select session_key, min(occurred_at) as converted_at
+    select
+        session_key,
+        min(occurred_at) as converted_at
     from events
     where event_type in ('checkout', 'purchase')
     group by session_key
+
+),
+
+clicks_and_scrolls as (
+
+    select
+        session_key,
+        event_type,
+        occurred_at,
+        moment,
+        value,
+        {{ key_of(['session_key', 'event_type', 'page_key', 'element']) }} as target
+    from events
+    where event_type in ('click', 'scroll')
 
 ),
 
@@ -42,13 +58,7 @@ gestures as (
         lag(occurred_at, 2) over same_target as two_before_at,
         lag(value) over same_target as value_before,
         lag(value, 2) over same_target as value_two_before
-    from (
-        select
-            *,
-            {{ key_of(['session_key', 'event_type', 'page_key', 'element']) }} as target
-        from events
-        where event_type in ('click', 'scroll')
-    ) as aimed
+    from clicks_and_scrolls
     window same_target as (partition by target order by moment)
 
 ),
@@ -82,14 +92,10 @@ totals as (
         round(coalesce(sum(case when event_type = 'hover' then value end), 0) / 1000, 3) as hover_seconds,
         round(coalesce(sum(case when event_type = 'cursor' then value end), 0), 3) as cursor_px,
         count(case when event_type = 'scroll' then 1 end) as scrolls,
-        max(case when event_type = 'scroll' then value end) as deepest_scroll,
         count(case when event_type = 'click' and has_effect = 'false' then 1 end) as dead_clicks,
-        count(case when event_type = 'form_start' then 1 end) as form_starts,
-        count(case when event_type = 'form_submit' then 1 end) as form_submits,
         count(case when event_type = 'form_abandon' then 1 end) as form_abandons,
-        count(case when event_type = 'video_play' then 1 end) as video_plays,
-        cast(coalesce(max(case when event_type = 'video_progress' then least(floor(value / 25), 4) end), 0) as integer) as video_quartile,
-        count(case when event_type = 'search' then 1 end) as searches
+        cast(coalesce(max(case when event_type = 'video_progress' then least(floor(value / 25), 4) end), 0) as integer)
+            as video_quartile
     from events
     group by session_key
 
@@ -99,11 +105,7 @@ signals as (
 
     select
         events.session_key,
-        case
-            when events.query like '%coupon%' then 'search:coupon'
-            when events.element is not null then concat(events.event_type, ':', events.element)
-            else events.event_type
-        end as signal,
+        {{ signal_of('events.event_type', 'events.element', 'events.query') }} as signal,
         count(*) as times
     from events
     left join conversions on events.session_key = conversions.session_key
@@ -122,27 +124,28 @@ signal_maps as (
     from signals
     group by session_key
 
+),
+
+micro_interactions as (
+
+    select
+        totals.session_key,
+        totals.hovers,
+        totals.hover_seconds,
+        totals.cursor_px,
+        totals.scrolls,
+        coalesce(bursts.scroll_reversals, 0) as scroll_reversals,
+        coalesce(bursts.rage_clicks, 0) as rage_clicks,
+        totals.dead_clicks,
+        totals.form_abandons,
+        totals.video_quartile,
+        conversions.converted_at,
+        signal_maps.signals_before_conversion
+    from totals
+    left join bursts on totals.session_key = bursts.session_key
+    left join conversions on totals.session_key = conversions.session_key
+    left join signal_maps on totals.session_key = signal_maps.session_key
+
 )
 
-select
-    totals.session_key,
-    totals.hovers,
-    totals.hover_seconds,
-    totals.cursor_px,
-    totals.scrolls,
-    coalesce(bursts.scroll_reversals, 0) as scroll_reversals,
-    totals.deepest_scroll,
-    coalesce(bursts.rage_clicks, 0) as rage_clicks,
-    totals.dead_clicks,
-    totals.form_starts,
-    totals.form_submits,
-    totals.form_abandons,
-    totals.video_plays,
-    totals.video_quartile,
-    totals.searches,
-    conversions.converted_at,
-    signal_maps.signals_before_conversion
-from totals
-left join bursts on totals.session_key = bursts.session_key
-left join conversions on totals.session_key = conversions.session_key
-left join signal_maps on totals.session_key = signal_maps.session_key
+select * from micro_interactions

@@ -1,7 +1,6 @@
 {{ config(
-    materialized=kept(), incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
-    pre_hook="{{ enqueue_everything('view_days') }}",
-    meta={'reads_queue': 'sessions', 'keys': ['session_key'], 'queues': {'view_days': {
+    materialized=incremental_or_table(), incremental_strategy='replace_queued',
+    meta={'reads_queue': 'sessions', 'keys': ['session_key'], 'fills_queues': {'view_days': {
         'key': 'cast(viewed_at as date)',
         'content': [
             'page_key', 'next_page_key', 'item_id', 'next_item_id', 'exit_seconds', 'heartbeats', 'engaged_seconds',
@@ -11,6 +10,18 @@
 ) }}
 
 with events as (
+
+    select * from {{ session_events() }} as events
+
+),
+
+engagement as (
+
+    select * from {{ rows_to_rebuild(ref('int_page_engagement'), 'session_key') }} as engagement
+
+),
+
+views as (
 
     select
         session_key,
@@ -23,12 +34,12 @@ with events as (
         case when page_url is not null then page_key end as page_url,
         page_title,
         item_id
-    from {{ session_events() }} as events
+    from events
     where event_type = 'page_view'
 
 ),
 
-views as (
+views_on_path as (
 
     select
         *,
@@ -38,38 +49,38 @@ views as (
         lead(page_key) over session_path as next_page_key,
         lead(item_id) over session_path as next_item_id,
         lead(viewed_at) over session_path as next_viewed_at
-    from events
+    from views
     window session_path as (partition by session_key order by viewed_at, event_id)
 
 ),
 
-engagement as (
+views_with_engagement as (
 
-    select * from {{ rows_to_rebuild(ref('int_page_engagement'), 'sessions', 'session_key') }} as engagement
+    select
+        views.session_key,
+        views.person_id,
+        views.is_bot,
+        views.is_internal,
+        views.event_id,
+        views.viewed_at,
+        views.page_key,
+        views.page_url,
+        views.page_title,
+        views.item_id,
+        views.path_position,
+        views.previous_page_key,
+        views.previous_item_id,
+        views.next_page_key,
+        views.next_item_id,
+        coalesce(engagement.heartbeats, 0) as heartbeats,
+        round(coalesce(engagement.engaged_seconds, 0), 3) as engaged_seconds,
+        engagement.exit_seconds,
+        engagement.scroll_depth,
+        {{ seconds_between('views.viewed_at', 'views.next_viewed_at') }} as gap_to_next_seconds
+    from views_on_path as views
+    left join engagement
+        on views.session_key = engagement.session_key and views.path_position = engagement.path_position
 
 )
 
-select
-    views.session_key,
-    views.person_id,
-    views.is_bot,
-    views.is_internal,
-    views.event_id,
-    views.viewed_at,
-    views.page_key,
-    views.page_url,
-    views.page_title,
-    views.item_id,
-    views.path_position,
-    views.previous_page_key,
-    views.previous_item_id,
-    views.next_page_key,
-    views.next_item_id,
-    coalesce(engagement.heartbeats, 0) as heartbeats,
-    round(coalesce(engagement.engaged_seconds, 0), 3) as engaged_seconds,
-    engagement.exit_seconds,
-    engagement.scroll_depth,
-    {{ seconds_between('views.viewed_at', 'views.next_viewed_at') }} as gap_to_next_seconds
-from views
-left join engagement
-    on views.session_key = engagement.session_key and views.path_position = engagement.path_position
+select * from views_with_engagement

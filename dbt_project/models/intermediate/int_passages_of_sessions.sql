@@ -1,6 +1,18 @@
 {{ config(
-    materialized=kept(), incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
+    materialized=incremental_or_table(), incremental_strategy='replace_queued',
     meta={'reads_queue': 'sessions', 'keys': ['session_key']}
 ) }}
 
-{{ passages_from(rows_to_rebuild(ref('int_funnel_steps'), 'sessions', 'session_key'), 'session') }}
+with steps as (
+
+    select * from {{ rows_to_rebuild(ref('int_funnel_steps'), 'session_key') }} as steps
+
+),
+
+passages as (
+
+    {{ funnel_passages('steps', 'session') }}
+
+)
+
+select * from passages

@@ -1,6 +1,18 @@
 {{ config(
-    materialized=kept(), incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
+    materialized=incremental_or_table(), incremental_strategy='replace_queued',
     meta={'reads_queue': 'funnel_users', 'keys': ['user_id']}
 ) }}
 
-{{ passages_from(rows_to_rebuild(ref('int_funnel_steps'), 'funnel_users', 'user_id'), 'user') }}
+with steps as (
+
+    select * from {{ rows_to_rebuild(ref('int_funnel_steps'), 'user_id') }} as steps
+
+),
+
+passages as (
+
+    {{ funnel_passages('steps', 'user') }}
+
+)
+
+select * from passages

@@ -1,13 +1,32 @@
-{#- Any two events of one bucket are nearer to each other than the timeout, so silence can only lie between buckets:
-    sessions are found on the few buckets instead of on all events. -#}
+{#- Two events of one bucket are never further apart than the timeout, so that silence lies between buckets only: sessions
+    are cut on the few buckets instead of on all events. -#}
 {{ config(
-    materialized=kept(), incremental_strategy='replace_devices',
-    pre_hook="{{ enqueue_everything('sessions') }}", post_hook='{{ commit_queue() }}',
-    meta={'reads_queue': 'devices'}
+    materialized=incremental_or_table(), incremental_strategy='replace_queued',
+    meta={'reads_queue': 'devices', 'keys': ['device_id'], 'fills_queues': {'sessions': {
+        'key': 'session_key',
+        'content': ['user_id', 'anonymous_id', 'bucket', 'content', 'next_started_at', 'is_bot', 'is_internal']
+    }}}
 ) }}
-{%- set whole = rebuilds_all('int_session_buckets', 'devices') %}
 
 with activity as (
+
+    select * from {{ rows_to_rebuild(ref('int_activity_bucketed'), 'device_id') }} as activity
+
+),
+
+identities as (
+
+    select * from {{ ref('int_identities_stitched') }}
+
+),
+
+campaign_clicks as (
+
+    select * from {{ ref('int_campaign_clicks') }}
+
+),
+
+buckets as (
 
     select
         user_id,
@@ -20,35 +39,31 @@ with activity as (
         bool_or(is_bot) as is_bot,
         bool_or(is_internal) as is_internal,
         bit_xor(content) as content
-    from {{ ref('int_activity_bucketed') }}
-    {% if not whole %}
-    where device_id in {{ queued('devices', 'device_id') }}
-    {% endif %}
+    from activity
     group by user_id, anonymous_id, device_id, bucket
 
 ),
 
-buckets as (
+buckets_with_person as (
 
     select
-        activity.user_id,
-        activity.anonymous_id,
-        activity.device_id,
-        activity.bucket,
-        activity.first_at,
-        activity.last_at,
-        activity.page_views,
-        activity.is_bot,
-        activity.is_internal,
-        activity.content,
-        coalesce(activity.user_id, identities.user_id, activity.anonymous_id) as person_id
-    from activity
-    left join {{ ref('int_identities_stitched') }} as identities
-        on activity.anonymous_id = identities.anonymous_id
+        buckets.user_id,
+        buckets.anonymous_id,
+        buckets.device_id,
+        buckets.bucket,
+        buckets.first_at,
+        buckets.last_at,
+        buckets.page_views,
+        buckets.is_bot,
+        buckets.is_internal,
+        buckets.content,
+        coalesce(buckets.user_id, identities.user_id, buckets.anonymous_id) as person_id
+    from buckets
+    left join identities on buckets.anonymous_id = identities.anonymous_id
 
 ),
 
-silences as (
+buckets_after_silence as (
 
     select
         *,
@@ -56,7 +71,7 @@ silences as (
             partition by device_id, person_id order by first_at, last_at, user_id nulls last
             rows between unbounded preceding and 1 preceding
         ) as silent_since
-    from buckets
+    from buckets_with_person
 
 ),
 
@@ -73,53 +88,63 @@ visits as (
             partition by device_id, person_id order by first_at, last_at, user_id nulls last
             rows between unbounded preceding and current row
         ) as visit_started_at
-    from silences
+    from buckets_after_silence
 
 ),
 
-clicks as (
+campaign_clicks_of_visits as (
 
     select
         visits.device_id,
         visits.person_id,
         visits.visit_started_at,
-        campaigns.occurred_at,
-        campaigns.campaign,
-        lag(campaigns.campaign) over (
+        campaign_clicks.occurred_at,
+        campaign_clicks.campaign,
+        lag(campaign_clicks.campaign) over (
             partition by visits.device_id, visits.person_id, visits.visit_started_at
-            order by campaigns.occurred_at, campaigns.campaign
+            order by campaign_clicks.occurred_at, campaign_clicks.campaign
         ) as previous_campaign
-    from {{ ref('int_campaign_clicks') }} as campaigns
+    from campaign_clicks
     inner join visits
         on
-            campaigns.bucket = visits.bucket
-            and campaigns.device_id = visits.device_id
-            and campaigns.user_id is not distinct from visits.user_id
-            and campaigns.anonymous_id is not distinct from visits.anonymous_id
+            campaign_clicks.bucket = visits.bucket
+            and campaign_clicks.device_id = visits.device_id
+            and campaign_clicks.user_id is not distinct from visits.user_id
+            and campaign_clicks.anonymous_id is not distinct from visits.anonymous_id
 
 ),
 
-starts as (
+session_starts as (
 
-    select device_id, person_id, visit_started_at, visit_started_at as started_at from visits
+    select
+        device_id,
+        person_id,
+        visit_started_at,
+        visit_started_at as started_at
+    from visits
     union
-    select device_id, person_id, visit_started_at, occurred_at as started_at from clicks
+    select
+        device_id,
+        person_id,
+        visit_started_at,
+        occurred_at as started_at
+    from campaign_clicks_of_visits
     where campaign is distinct from previous_campaign
 
 ),
 
-spans as (
+sessions as (
 
     select
         *,
         lead(started_at) over (
             partition by device_id, person_id, visit_started_at order by started_at
         ) as next_started_at
-    from starts
+    from session_starts
 
 ),
 
-split as (
+session_buckets as (
 
     select
         visits.user_id,
@@ -133,21 +158,21 @@ split as (
         visits.is_bot,
         visits.is_internal,
         visits.content,
-        spans.started_at,
-        spans.next_started_at,
-        {{ key_of(['visits.device_id', 'visits.person_id', 'spans.started_at']) }} as session_key
+        sessions.started_at,
+        sessions.next_started_at,
+        {{ key_of(['visits.device_id', 'visits.person_id', 'sessions.started_at']) }} as session_key
     from visits
-    inner join spans
+    inner join sessions
         on
-            visits.device_id = spans.device_id
-            and visits.person_id = spans.person_id
-            and visits.visit_started_at = spans.visit_started_at
-            and visits.last_at >= spans.started_at
-            and (spans.next_started_at is null or visits.first_at < spans.next_started_at)
+            visits.device_id = sessions.device_id
+            and visits.person_id = sessions.person_id
+            and visits.visit_started_at = sessions.visit_started_at
+            and visits.last_at >= sessions.started_at
+            and (sessions.next_started_at is null or visits.first_at < sessions.next_started_at)
 
 ),
 
-judged as (
+judged_sessions as (
 
     select
         session_key,
@@ -157,23 +182,29 @@ judged as (
             * greatest({{ seconds_between('min(first_at)', 'max(last_at)') }}, 1)
         ) as is_bot,
         bool_or(is_internal) as is_internal
-    from split
+    from session_buckets
     group by session_key
+
+),
+
+judged_session_buckets as (
+
+    select
+        session_buckets.user_id,
+        session_buckets.anonymous_id,
+        session_buckets.device_id,
+        session_buckets.person_id,
+        session_buckets.bucket,
+        {{ bucket_key('session_buckets.user_id', 'session_buckets.anonymous_id', 'session_buckets.bucket') }} as bucket_key,
+        session_buckets.started_at,
+        session_buckets.next_started_at,
+        session_buckets.session_key,
+        session_buckets.content,
+        judged_sessions.is_bot,
+        judged_sessions.is_internal
+    from session_buckets
+    inner join judged_sessions on session_buckets.session_key = judged_sessions.session_key
 
 )
 
-select
-    split.user_id,
-    split.anonymous_id,
-    split.device_id,
-    split.person_id,
-    split.bucket,
-    {{ bucket_key('split.user_id', 'split.anonymous_id', 'split.bucket') }} as bucket_key,
-    split.started_at,
-    split.next_started_at,
-    split.session_key,
-    split.content,
-    judged.is_bot,
-    judged.is_internal
-from split
-inner join judged on split.session_key = judged.session_key
+select * from judged_session_buckets

@@ -1,7 +1,18 @@
-{#- Kept as a table of its own so that its few rows are counted, not guessed: a join with all events that is planned on a
-    guess keeps the events in memory instead of these. -#}
+{#- This is a table of its own so that DuckDB counts its few rows instead of guessing them: a join with all events that is
+    planned on a guess keeps the events in memory instead of these rows. -#}
 {{ config(materialized='table') }}
-{%- set touched = 'session_key in (select session_key from state.queue_sessions where session_key is not null)' %}
 
-select * from {{ ref('int_session_buckets') }}
-where {{ touched if is_built('int_page_views') else 'false' }}
+with session_buckets as (
+
+    select * from {{ ref('int_session_buckets') }}
+
+),
+
+touched_buckets as (
+
+    select * from session_buckets
+    where {{ 'session_key in (select session_key from state.queue_sessions)' if is_built('int_page_views') else 'false' }}
+
+)
+
+select * from touched_buckets

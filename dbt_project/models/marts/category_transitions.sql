@@ -1,7 +1,7 @@
 {#- A view: a day has few pairs of pages, and the catalogue may give an item another category at any time. -#}
 {{ config(materialized='view') }}
 
-with moves as (
+with page_transitions as (
 
     select * from {{ ref('page_transitions') }}
 
@@ -14,17 +14,37 @@ items as (
         category
     from {{ ref('item_topics') }}
 
+),
+
+categorised_transitions as (
+
+    select
+        transitions.date,
+        coalesce(from_items.category, '') as from_category,
+        coalesce(to_items.category, '') as to_category,
+        transitions.to_page = '' as is_exit,
+        transitions.moves,
+        transitions.dwells,
+        transitions.dwell_seconds
+    from page_transitions as transitions
+    left join items as from_items on transitions.from_item_id = from_items.item_id
+    left join items as to_items on transitions.to_item_id = to_items.item_id
+
+),
+
+category_transitions as (
+
+    select
+        date,
+        from_category,
+        to_category,
+        is_exit,
+        cast(sum(moves) as bigint) as moves,
+        cast(sum(dwells) as bigint) as dwells,
+        round(sum(dwell_seconds), 3) as dwell_seconds
+    from categorised_transitions
+    group by date, from_category, to_category, is_exit
+
 )
 
-select
-    moves.date,
-    coalesce(origin.category, '') as from_category,
-    coalesce(target.category, '') as to_category,
-    moves.to_page = '' as is_exit,
-    cast(sum(moves.moves) as bigint) as moves,
-    cast(sum(moves.dwells) as bigint) as dwells,
-    round(sum(moves.dwell_seconds), 3) as dwell_seconds
-from moves
-left join items as origin on moves.from_item_id = origin.item_id
-left join items as target on moves.to_item_id = target.item_id
-group by moves.date, from_category, to_category, is_exit
+select * from category_transitions

@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
+    materialized='incremental', incremental_strategy='replace_queued',
     meta={'reads_queue': 'session_days', 'keys': ['date']}
 ) }}
 
@@ -7,11 +7,9 @@ with sessions as (
 
     select
         *,
-        cast(started_at as date) as date
-    from {{ ref('sessions') }}
-    {% if not rebuilds_all('daily_metrics', 'session_days') %}
-    where cast(started_at as date) in {{ queued('session_days', 'date') }}
-    {% endif %}
+        cast(started_at as date) as date,
+        {{ counts_in_marts() }} as counts
+    from {{ rows_to_rebuild(ref('sessions'), 'cast(started_at as date)') }} as sessions
 
 ),
 
@@ -19,30 +17,52 @@ days as (
 
     select
         date,
-        count(distinct case when {{ counts_in_marts() }} then user_id end) as active_users,
-        count(distinct case when is_known and {{ counts_in_marts() }} then user_id end) as known_users,
-        count(case when {{ counts_in_marts() }} then 1 end) as sessions,
-        count(case when is_bot then 1 end) as bot_sessions,
-        count(case when is_bounce and {{ counts_in_marts() }} then 1 end) as bounces,
-        count(case when is_converted and {{ counts_in_marts() }} then 1 end) as conversions,
-        count(case when coalesce(device_type, 'other') = 'other' and {{ counts_in_marts() }} then 1 end)
-            as unknown_device_sessions,
+        count(distinct user_id) filter (where counts) as active_users,
+        count(distinct user_id) filter (where counts and is_known) as known_users,
+        count(*) filter (where counts) as sessions,
+        count(*) filter (where is_bot) as bot_sessions,
+        count(*) filter (where counts and is_bounce) as bounces,
+        count(*) filter (where counts and is_converted) as conversions,
+        count(*) filter (where counts and coalesce(device_type, 'other') = 'other') as unknown_device_sessions,
         cast(sum(events) as bigint) as all_events,
-        {% for name in ['events', 'recommendation_impressions'] + measure_names() if name != 'revenue' -%}
-        cast(coalesce(sum(case when {{ counts_in_marts() }} then {{ name }} end), 0) as bigint) as {{ name }},
-        {% endfor -%}
-        coalesce({{ net_sum('case when ' ~ counts_in_marts() ~ ' then revenue end') }}, 0) as revenue,
-        round(coalesce(sum(case when {{ counts_in_marts() }} then engaged_seconds end), 0), 3) as engaged_seconds
+        cast(coalesce(sum(events) filter (where counts), 0) as bigint) as events,
+        cast(coalesce(sum(recommendation_impressions) filter (where counts), 0) as bigint) as recommendation_impressions,
+        cast(coalesce(sum(page_views) filter (where counts), 0) as bigint) as page_views,
+        cast(coalesce(sum(impressions) filter (where counts), 0) as bigint) as impressions,
+        cast(coalesce(sum(clicks) filter (where counts), 0) as bigint) as clicks,
+        cast(coalesce(sum(recommendation_clicks) filter (where counts), 0) as bigint) as recommendation_clicks,
+        cast(coalesce(sum(add_to_carts) filter (where counts), 0) as bigint) as add_to_carts,
+        cast(coalesce(sum(checkouts) filter (where counts), 0) as bigint) as checkouts,
+        cast(coalesce(sum(purchases) filter (where counts), 0) as bigint) as purchases,
+        cast(coalesce(sum(signups) filter (where counts), 0) as bigint) as signups,
+        cast(coalesce(sum(subscribes) filter (where counts), 0) as bigint) as subscribes,
+        cast(coalesce(sum(likes) filter (where counts), 0) as bigint) as likes,
+        cast(coalesce(sum(bookmarks) filter (where counts), 0) as bigint) as bookmarks,
+        cast(coalesce(sum(shares) filter (where counts), 0) as bigint) as shares,
+        cast(coalesce(sum(comments) filter (where counts), 0) as bigint) as comments,
+        cast(coalesce(sum(dislikes) filter (where counts), 0) as bigint) as dislikes,
+        cast(coalesce(sum(searches) filter (where counts), 0) as bigint) as searches,
+        cast(coalesce(sum(form_starts) filter (where counts), 0) as bigint) as form_starts,
+        cast(coalesce(sum(form_submits) filter (where counts), 0) as bigint) as form_submits,
+        cast(coalesce(sum(video_plays) filter (where counts), 0) as bigint) as video_plays,
+        coalesce({{ net_sum('case when counts then revenue end') }}, 0) as revenue,
+        round(coalesce(sum(engaged_seconds) filter (where counts), 0), 3) as engaged_seconds
     from sessions
     group by date
 
+),
+
+days_with_rates as (
+
+    select
+        *,
+        {{ ratio('bounces', 'sessions') }} as bounce_rate,
+        {{ ratio('conversions', 'sessions') }} as conversion_rate,
+        {{ ratio('clicks', 'impressions') }} as click_through_rate,
+        {{ ratio('recommendation_clicks', 'recommendation_impressions') }} as recommendation_ctr,
+        {{ ratio('engaged_seconds', 'active_users') }} as engaged_seconds_per_user
+    from days
+
 )
 
-select
-    *,
-    round(bounces / nullif(sessions, 0), 6) as bounce_rate,
-    round(conversions / nullif(sessions, 0), 6) as conversion_rate,
-    round(clicks / nullif(impressions, 0), 6) as click_through_rate,
-    round(recommendation_clicks / nullif(recommendation_impressions, 0), 6) as recommendation_ctr,
-    round(engaged_seconds / nullif(active_users, 0), 6) as engaged_seconds_per_user
-from days
+select * from days_with_rates

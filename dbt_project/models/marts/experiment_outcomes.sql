@@ -1,19 +1,26 @@
-{#- A session belongs to the day in which it began, counted from the exposure; the session of the exposure is cut at it. -#}
+{#- A session belongs to the day in which it began, counted from the exposure. The session of the exposure is cut at it. -#}
 {{ config(
-    materialized='incremental', incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
+    materialized='incremental', incremental_strategy='replace_queued',
     meta={'reads_queue': 'users', 'keys': ['user_id']}
 ) }}
-{%- set queued_only = '' if rebuilds_all('experiment_outcomes', 'users') else 'and user_id in ' ~ queued('users', 'user_id') %}
 
-with exposed as (
+with control_events as (
 
-    select
-        experiment_id,
-        user_id,
-        min(occurred_at) as first_exposed_at
-    from {{ ref('int_control_events') }}
-    where event_type = 'exposure' and experiment_id is not null and {{ counts_in_marts() }} {{ queued_only }}
-    group by experiment_id, user_id
+    select * from {{ rows_to_rebuild(ref('int_control_events'), 'user_id') }} as control_events
+    where {{ counts_in_marts() }}
+
+),
+
+sessions as (
+
+    select * from {{ rows_to_rebuild(ref('sessions'), 'user_id') }} as sessions
+    where {{ counts_in_marts() }}
+
+),
+
+exposed_stretches as (
+
+    select * from {{ rows_to_rebuild(ref('exposed_stretches'), 'user_id') }} as exposed_stretches
 
 ),
 
@@ -23,55 +30,120 @@ cut_sessions as (
 
 ),
 
+exposed_users as (
+
+    select
+        experiment_id,
+        user_id,
+        min(occurred_at) as first_exposed_at
+    from control_events
+    where event_type = 'exposure' and experiment_id is not null
+    group by experiment_id, user_id
+
+),
+
 stretches as (
 
     select
         user_id,
         started_at,
         1 as sessions,
-        {% for name in measure_names() -%}
-        {{ name }},
-        {% endfor -%}
+        page_views,
+        impressions,
+        clicks,
+        recommendation_clicks,
+        add_to_carts,
+        checkouts,
+        purchases,
+        revenue,
+        signups,
+        subscribes,
+        likes,
+        bookmarks,
+        shares,
+        comments,
+        dislikes,
+        searches,
+        form_starts,
+        form_submits,
+        video_plays,
         engaged_seconds
-    from {{ ref('sessions') }}
-    where {{ counts_in_marts() }} and session_key not in (select session_key from cut_sessions) {{ queued_only }}
-
+    from sessions
+    where session_key not in (select session_key from cut_sessions)
     union all
-
     select
         user_id,
         coalesce(exposed_at, started_at) as started_at,
-        case when exposed_at is null or exposed_at = min(started_at) over (partition by session_key) then 1 else 0 end as sessions,
-        {% for name in measure_names() -%}
-        {{ name }},
-        {% endfor -%}
+        case
+            when exposed_at is null or exposed_at = min(started_at) over (partition by session_key) then 1
+            else 0
+        end as sessions,
+        page_views,
+        impressions,
+        clicks,
+        recommendation_clicks,
+        add_to_carts,
+        checkouts,
+        purchases,
+        revenue,
+        signups,
+        subscribes,
+        likes,
+        bookmarks,
+        shares,
+        comments,
+        dislikes,
+        searches,
+        form_starts,
+        form_submits,
+        video_plays,
         engaged_seconds
-    from {{ ref('exposed_stretches') }}
-    where true {{ queued_only }}
+    from exposed_stretches
 
 ),
 
-placed as (
+dated_stretches as (
 
     select
-        exposed.experiment_id,
+        exposed_users.experiment_id,
         stretches.*,
-        cast(floor({{ days_between('exposed.first_exposed_at', 'stretches.started_at') }}) as integer) as day
-    from exposed
-    inner join stretches on exposed.user_id = stretches.user_id
+        cast(floor({{ days_between('exposed_users.first_exposed_at', 'stretches.started_at') }}) as integer) as day
+    from exposed_users
+    inner join stretches on exposed_users.user_id = stretches.user_id
+
+),
+
+outcomes as (
+
+    select
+        experiment_id,
+        user_id,
+        day,
+        cast(sum(sessions) as bigint) as sessions,
+        cast(sum(page_views) as bigint) as page_views,
+        cast(sum(impressions) as bigint) as impressions,
+        cast(sum(clicks) as bigint) as clicks,
+        cast(sum(recommendation_clicks) as bigint) as recommendation_clicks,
+        cast(sum(add_to_carts) as bigint) as add_to_carts,
+        cast(sum(checkouts) as bigint) as checkouts,
+        cast(sum(purchases) as bigint) as purchases,
+        cast(sum(signups) as bigint) as signups,
+        cast(sum(subscribes) as bigint) as subscribes,
+        cast(sum(likes) as bigint) as likes,
+        cast(sum(bookmarks) as bigint) as bookmarks,
+        cast(sum(shares) as bigint) as shares,
+        cast(sum(comments) as bigint) as comments,
+        cast(sum(dislikes) as bigint) as dislikes,
+        cast(sum(searches) as bigint) as searches,
+        cast(sum(form_starts) as bigint) as form_starts,
+        cast(sum(form_submits) as bigint) as form_submits,
+        cast(sum(video_plays) as bigint) as video_plays,
+        {{ net_sum('revenue') }} as revenue,
+        round(sum(engaged_seconds), 3) as engaged_seconds
+    from dated_stretches
+    where day between {{ var('outcome_first_day') }} and {{ var('outcome_last_day') }}
+    group by experiment_id, user_id, day
 
 )
 
-select
-    experiment_id,
-    user_id,
-    day,
-    cast(sum(sessions) as bigint) as sessions,
-    {% for name in measure_names() if name != 'revenue' -%}
-    cast(sum({{ name }}) as bigint) as {{ name }},
-    {% endfor -%}
-    {{ net_sum('revenue') }} as revenue,
-    round(sum(engaged_seconds), 3) as engaged_seconds
-from placed
-where day between {{ var('outcome_first_day') }} and {{ var('outcome_last_day') }}
-group by experiment_id, user_id, day
+select * from outcomes

@@ -12,16 +12,32 @@ sessions as (
         country
     from {{ ref('sessions') }}
 
+),
+
+passages_with_context as (
+
+    select
+        passages.*,
+        coalesce(sessions.device_type, 'other') as device_type,
+        coalesce(sessions.country, '') as country
+    from passages
+    left join sessions on passages.session_key = sessions.session_key
+
+),
+
+funnels as (
+
+    select
+        funnel,
+        step_number,
+        step,
+        date,
+        device_type,
+        country,
+        {{ funnel_measures() }}
+    from passages_with_context
+    group by funnel, step_number, step, date, device_type, country
+
 )
 
-select
-    passages.funnel,
-    passages.step_number,
-    passages.step,
-    passages.date,
-    coalesce(sessions.device_type, 'other') as device_type,
-    coalesce(sessions.country, '') as country,
-    {{ funnel_measures('passages') }}
-from passages
-left join sessions on passages.session_key = sessions.session_key
-group by all
+select * from funnels

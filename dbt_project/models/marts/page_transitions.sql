@@ -1,9 +1,16 @@
 {{ config(
-    materialized='incremental', incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
+    materialized='incremental', incremental_strategy='replace_queued',
     meta={'reads_queue': 'view_days', 'keys': ['date']}
 ) }}
 
-with moves as (
+with page_views as (
+
+    select * from {{ rows_to_rebuild(ref('int_page_views'), 'cast(viewed_at as date)') }} as page_views
+    where {{ counts_in_marts() }}
+
+),
+
+moves as (
 
     select
         cast(viewed_at as date) as date,
@@ -11,24 +18,25 @@ with moves as (
         coalesce(next_page_key, '') as to_page,
         item_id as from_item_id,
         next_item_id as to_item_id,
-        coalesce(exit_seconds, case when heartbeats > 0 then engaged_seconds end) as dwell_seconds
-    from {{ ref('int_page_views') }}
-    where
-        {{ counts_in_marts() }}
-        {% if not rebuilds_all('page_transitions', 'view_days') %}
-        and cast(viewed_at as date) in {{ queued('view_days', 'date') }}
-        {% endif %}
+        {{ dwell_seconds() }} as dwell_seconds
+    from page_views
+
+),
+
+page_transitions as (
+
+    select
+        date,
+        from_page,
+        to_page,
+        min(from_item_id) as from_item_id,
+        min(to_item_id) as to_item_id,
+        count(*) as moves,
+        count(dwell_seconds) as dwells,
+        round(coalesce(sum(dwell_seconds), 0), 3) as dwell_seconds
+    from moves
+    group by date, from_page, to_page
 
 )
 
-select
-    date,
-    from_page,
-    to_page,
-    min(from_item_id) as from_item_id,
-    min(to_item_id) as to_item_id,
-    count(*) as moves,
-    count(dwell_seconds) as dwells,
-    round(coalesce(sum(dwell_seconds), 0), 3) as dwell_seconds
-from moves
-group by date, from_page, to_page
+select * from page_transitions

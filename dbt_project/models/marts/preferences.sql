@@ -1,39 +1,52 @@
 {#- A view: people state something seldom, and only audiences and analysts ask for it. -#}
 {{ config(materialized='view') }}
-{%- set keys = ['interests', 'muted', 'opt_out', 'quiet_hours'] %}
 
-with statements as (
+with events as (
+
+    select * from {{ ref('int_events_sessionized') }}
+
+),
+
+statements as (
 
     select
         person_id as user_id,
-        properties,
-        {{ moment_of('occurred_at', 'event_id') }} as moment
-    from {{ ref('int_events_sessionized') }}
+        {{ moment_of('occurred_at', 'event_id') }} as moment,
+        json_extract(properties, '$.interests') as interests,
+        json_extract(properties, '$.muted') as muted,
+        json_extract(properties, '$.opt_out') as opt_out,
+        json_extract(properties, '$.quiet_hours') as quiet_hours
+    from events
     where event_type = 'preference' and {{ counts_in_marts() }}
 
 ),
 
--- As JSON text: what was taken back is the JSON null, which unlike SQL's is newer than what was said before.
-latest as (
+-- The values stay JSON here: what somebody took back is the JSON null, which is newer than what was said before. A property
+-- that the statement does not name is the null of SQL and changes nothing.
+latest_statements as (
 
     select
         user_id,
-        {% for key in keys -%}
-        max_by(
-            cast(json_extract(properties, '$.{{ key }}') as varchar),
-            case when json_extract(properties, '$.{{ key }}') is not null then moment end
-        ) as {{ key }}{{ ',' if not loop.last }}
-        {% endfor %}
+        cast(max_by(interests, case when interests is not null then moment end) as varchar) as interests,
+        cast(max_by(muted, case when muted is not null then moment end) as varchar) as muted,
+        cast(max_by(opt_out, case when opt_out is not null then moment end) as varchar) as opt_out,
+        cast(max_by(quiet_hours, case when quiet_hours is not null then moment end) as varchar) as quiet_hours
     from statements
     group by user_id
 
+),
+
+preferences as (
+
+    select
+        user_id,
+        try_cast(nullif(interests, 'null') as varchar[]) as interests,
+        try_cast(nullif(muted, 'null') as varchar[]) as muted,
+        coalesce(opt_out, 'false') = 'true' as is_opted_out,
+        try_cast({{ json_text('quiet_hours', 'from') }} as double) as quiet_from_hour,
+        try_cast({{ json_text('quiet_hours', 'to') }} as double) as quiet_until_hour
+    from latest_statements
+
 )
 
-select
-    user_id,
-    try_cast(nullif(interests, 'null') as varchar []) as interests,
-    try_cast(nullif(muted, 'null') as varchar []) as muted,
-    coalesce(opt_out, 'false') = 'true' as is_opted_out,
-    try_cast({{ json_text('quiet_hours', 'from') }} as double) as quiet_from_hour,
-    try_cast({{ json_text('quiet_hours', 'to') }} as double) as quiet_until_hour
-from latest
+select * from preferences

@@ -1,7 +1,7 @@
 {#- A view: one visitor moves the figures of a whole cohort, and only reports ask for them. -#}
 {{ config(materialized='view') }}
 
-with activity as (
+with user_days as (
 
     select
         user_id,
@@ -15,23 +15,12 @@ cohorts as (
     select
         user_id,
         date_trunc('week', min(date)) as cohort_week
-    from activity
+    from user_days
     group by user_id
 
 ),
 
-returns as (
-
-    select distinct
-        cohorts.cohort_week,
-        activity.user_id,
-        date_diff('week', cohorts.cohort_week, date_trunc('week', activity.date)) as week_number
-    from activity
-    inner join cohorts on activity.user_id = cohorts.user_id
-
-),
-
-sizes as (
+cohort_sizes as (
 
     select
         cohort_week,
@@ -41,22 +30,39 @@ sizes as (
 
 ),
 
-counted as (
+active_weeks as (
+
+    select distinct
+        cohorts.cohort_week,
+        user_days.user_id,
+        date_diff('week', cohorts.cohort_week, date_trunc('week', user_days.date)) as week_number
+    from user_days
+    inner join cohorts on user_days.user_id = cohorts.user_id
+
+),
+
+cohort_weeks as (
 
     select
         cohort_week,
         week_number,
         count(*) as active_users
-    from returns
+    from active_weeks
     group by cohort_week, week_number
+
+),
+
+retention as (
+
+    select
+        cohort_weeks.cohort_week,
+        cohort_weeks.week_number,
+        cohort_sizes.cohort_users,
+        cohort_weeks.active_users,
+        {{ ratio('cohort_weeks.active_users', 'cohort_sizes.cohort_users') }} as retention
+    from cohort_weeks
+    inner join cohort_sizes on cohort_weeks.cohort_week = cohort_sizes.cohort_week
 
 )
 
-select
-    counted.cohort_week,
-    counted.week_number,
-    sizes.cohort_users,
-    counted.active_users,
-    round(counted.active_users / sizes.cohort_users, 6) as retention
-from counted
-inner join sizes on counted.cohort_week = sizes.cohort_week
+select * from retention

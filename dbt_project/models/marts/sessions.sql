@@ -1,10 +1,36 @@
 {{ config(
-    materialized='incremental', incremental_strategy='replace_queued', post_hook='{{ commit_queue() }}',
-    pre_hook=["{{ enqueue_everything('users') }}", "{{ enqueue_everything('session_days') }}"],
-    meta={'reads_queue': 'sessions', 'keys': ['session_key'], 'queues': {'users': 'user_id', 'session_days': 'cast(started_at as date)'}}
+    materialized='incremental', incremental_strategy='replace_queued',
+    meta={
+        'reads_queue': 'sessions', 'keys': ['session_key'],
+        'fills_queues': {'users': 'user_id', 'session_days': 'cast(started_at as date)'}
+    }
 ) }}
 
 with events as (
+
+    select * from {{ session_events() }} as events
+
+),
+
+session_buckets as (
+
+    select * from {{ rows_to_rebuild(ref('int_session_buckets'), 'session_key') }} as session_buckets
+
+),
+
+page_views as (
+
+    select * from {{ rows_to_rebuild(ref('int_page_views'), 'session_key') }} as page_views
+
+),
+
+micro_interactions as (
+
+    select * from {{ rows_to_rebuild(ref('int_micro_interactions'), 'session_key') }} as micro_interactions
+
+),
+
+described_events as (
 
     select
         *,
@@ -17,11 +43,11 @@ with events as (
                 and coalesce({{ json_text('properties', 'purposes') }}, 'personalization') like '%personalization%'
                 then false
         end as personalization_decision
-    from {{ session_events() }} as events
+    from events
 
 ),
 
-measured as (
+measured_sessions as (
 
     select
         session_key,
@@ -46,12 +72,12 @@ measured as (
         max_by(consent, moment) as consents,
         max(case when personalization_decision is not null then occurred_at end) as personalization_decided_at,
         max_by(personalization_decision, moment) as personalization_decision
-    from events
+    from described_events
     group by session_key
 
 ),
 
-visits as (
+owners as (
 
     select
         session_key,
@@ -59,12 +85,12 @@ visits as (
         min(person_id) as person_id,
         bool_or(is_bot) as is_bot,
         bool_or(is_internal) as is_internal
-    from {{ rows_to_rebuild(ref('int_session_buckets'), 'sessions', 'session_key') }} as int_session_buckets
+    from session_buckets
     group by session_key
 
 ),
 
-pages as (
+paths as (
 
     select
         session_key,
@@ -75,28 +101,22 @@ pages as (
         min(case when path_position = 1 then page_key end) as landing_page,
         min(case when next_page_key is null then page_key end) as exit_page,
         min(case when path_position = 1 then page_url end) as landing_url
-    from {{ rows_to_rebuild(ref('int_page_views'), 'sessions', 'session_key') }} as int_page_views
+    from page_views
     group by session_key
 
 ),
 
-micro as (
-
-    select * from {{ rows_to_rebuild(ref('int_micro_interactions'), 'sessions', 'session_key') }} as int_micro_interactions
-
-),
-
-described as (
+described_sessions as (
 
     select
         -- ids
-        md5(concat_ws('|', visits.device_id, visits.person_id, epoch_us(measured.started_at))) as session_id,
+        md5(concat_ws('|', owners.device_id, owners.person_id, epoch_us(measured.started_at))) as session_id,
         measured.session_key,
-        visits.person_id as user_id,
-        visits.device_id,
+        owners.person_id as user_id,
+        owners.device_id,
         measured.is_known,
-        visits.is_bot,
-        visits.is_internal,
+        owners.is_bot,
+        owners.is_internal,
 
         -- when
         measured.started_at,
@@ -106,21 +126,37 @@ described as (
 
         -- how much
         measured.events,
-        {% for name in measure_names() -%}
-        measured.{{ name }},
-        {% endfor -%}
+        measured.page_views,
+        measured.impressions,
+        measured.clicks,
+        measured.recommendation_clicks,
+        measured.add_to_carts,
+        measured.checkouts,
+        measured.purchases,
+        measured.revenue,
+        measured.signups,
+        measured.subscribes,
+        measured.likes,
+        measured.bookmarks,
+        measured.shares,
+        measured.comments,
+        measured.dislikes,
+        measured.searches,
+        measured.form_starts,
+        measured.form_submits,
+        measured.video_plays,
         measured.recommendation_impressions,
-        coalesce(pages.pages, 0) as pages,
-        coalesce(pages.engaged_seconds, 0) as engaged_seconds,
-        coalesce(pages.heartbeats, 0) as heartbeats,
-        pages.scroll_depth,
+        coalesce(paths.pages, 0) as pages,
+        coalesce(paths.engaged_seconds, 0) as engaged_seconds,
+        coalesce(paths.heartbeats, 0) as heartbeats,
+        paths.scroll_depth,
 
         -- path
-        pages.landing_page,
-        pages.exit_page,
+        paths.landing_page,
+        paths.exit_page,
         measured.page_views = 1 and measured.clicks = 0 as is_bounce,
-        nullif({{ url_parameter('pages.landing_url', 'utm_campaign') }}, '') as campaign,
-        nullif({{ url_parameter('pages.landing_url', 'utm_source') }}, '') as campaign_source,
+        nullif({{ url_parameter('paths.landing_url', 'utm_campaign') }}, '') as campaign,
+        nullif({{ url_parameter('paths.landing_url', 'utm_source') }}, '') as campaign_source,
         coalesce(measured.channel, 'direct') as channel,
 
         -- context
@@ -162,15 +198,21 @@ described as (
         measured.consents,
         measured.personalization_decided_at,
         measured.personalization_decision
-    from measured
-    inner join visits on measured.session_key = visits.session_key
-    left join pages on measured.session_key = pages.session_key
-    left join micro on measured.session_key = micro.session_key
+    from measured_sessions as measured
+    inner join owners on measured.session_key = owners.session_key
+    left join paths on measured.session_key = paths.session_key
+    left join micro_interactions as micro on measured.session_key = micro.session_key
+
+),
+
+sessions_with_daypart as (
+
+    select
+        *,
+        cast(date_part('hour', local_started_at) as integer) as local_hour,
+        {{ daypart_of("date_part('hour', local_started_at)") }} as daypart
+    from described_sessions
 
 )
 
-select
-    *,
-    cast(date_part('hour', local_started_at) as integer) as local_hour,
-    {{ daypart_of("date_part('hour', local_started_at)") }} as daypart
-from described
+select * from sessions_with_daypart

@@ -2,16 +2,30 @@
 
 with manifest as (
 
-    select part_id, part_path, rows, replaces from {{ live_parts() }} as manifest
+    select
+        part_id,
+        part_path,
+        rows,
+        replaces
+    from {{ live_parts() }} as manifest
 
 ),
 
-replaced as (
+replaced_parts as (
 
-    select explode_replaces.part_id from {{ exploded('manifest', 'replaces', 'part_id') }} as explode_replaces
+    {{ exploded('manifest', 'replaces', 'part_id') }}
+
+),
+
+live_parts as (
+
+    select
+        part_id,
+        part_path,
+        rows
+    from manifest
+    where rows > 0 and part_id not in (select part_id from replaced_parts)
 
 )
 
-select part_id, part_path, rows
-from manifest
-where rows > 0 and part_id not in (select part_id from replaced)
+select * from live_parts

@@ -1,30 +1,46 @@
-{{ config(materialized=kept(), incremental_strategy='replace_candidates', post_hook='{{ commit_parts() }}') }}
-{#- Event ids are compared here, in full; the keys only say where to look. -#}
-{%- set paths = paths_of('select distinct part_path from ' ~ ref('stg_event_repeat_candidates') ~ ' where part_row is not null order by 1') %}
+{#- Event ids are compared here in full; their keys only say where to look. -#}
+{{ config(
+    materialized=incremental_or_table(), incremental_strategy='replace_candidates',
+    meta={'reads_parts': 'with_repeats'}
+) }}
+{%- set paths = values_of(
+    'select distinct part_path from ' ~ ref('stg_event_repeat_candidates') ~ ' where part_row is not null order by part_path'
+) %}
 
-with copies as (
+with source as (
 
-    select
-        {{ key_of(['events.event_id']) }} as event_key,
-        events.event_id,
-        events.received_at,
-        events.event_type,
-        events.occurred_at,
-        events.value,
-        events.item_id,
-        events.user_id,
-        events.anonymous_id,
-        events.page_url,
-        events.properties,
-        events.part_path,
-        events.part_row
-    from {{ read_events(source('event_log', 'events'), paths) }} as events
-    inner join {{ ref('stg_event_repeat_candidates') }} as candidates
-        on events.part_path = candidates.part_path and events.part_row = candidates.part_row
+    select * from {{ read_events(source('event_log', 'events'), paths) }} as events
 
 ),
 
-ranked as (
+candidates as (
+
+    select * from {{ ref('stg_event_repeat_candidates') }}
+
+),
+
+copies as (
+
+    select
+        {{ key_of(['source.event_id']) }} as event_key,
+        source.event_id,
+        source.received_at,
+        source.event_type,
+        source.occurred_at,
+        source.value,
+        source.item_id,
+        source.user_id,
+        source.anonymous_id,
+        source.page_url,
+        source.properties,
+        source.part_path,
+        source.part_row
+    from source
+    inner join candidates on source.part_path = candidates.part_path and source.part_row = candidates.part_row
+
+),
+
+ranked_copies as (
 
     select
         event_key,
@@ -38,13 +54,25 @@ ranked as (
         partition by event_id
         order by
             received_at, event_type, occurred_at,
-            {% for column in ['value', 'item_id', 'user_id', 'anonymous_id', 'page_url', 'properties'] -%}
-            {{ column }} nulls last,
-            {% endfor -%}
+            value nulls last, item_id nulls last, user_id nulls last, anonymous_id nulls last,
+            page_url nulls last, properties nulls last,
             part_path, part_row
     )
 
+),
+
+repeats as (
+
+    select
+        event_key,
+        event_id,
+        part_path,
+        part_row,
+        kept_path
+    from ranked_copies
+    where copy_number > 1
+
 )
 
-select event_key, event_id, part_path, part_row, kept_path from ranked
-where copy_number > 1
+select * from repeats
+-- depends_on: {{ ref('stg_event_parts') }}

@@ -1,2 +1,16 @@
-{#- Repeats of an event are left out: of all copies the one that was received first counts. -#}
-{{ events_of(paths_of('select part_path from ' ~ ref('stg_event_parts') ~ ' order by 1')) }}
+{#- Repeats of an event are left out: of all its copies, the one that was received first counts. -#}
+{%- set live_paths = values_of('select part_path from ' ~ ref('stg_event_parts') ~ ' order by part_path') -%}
+
+with source as (
+
+    select * from {{ read_events(source('event_log', 'events'), live_paths) }} as events
+
+),
+
+renamed as (
+
+    {{ renamed_events('source') }}
+
+)
+
+select * from renamed

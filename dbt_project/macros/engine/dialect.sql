@@ -28,8 +28,6 @@
 {% macro duckdb__epoch_bucket(timestamp, seconds) -%}(epoch_us({{ timestamp }}) // {{ seconds * 1000000 }}){%- endmacro %}
 {% macro spark__epoch_bucket(timestamp, seconds) -%}(unix_micros({{ timestamp }}) div {{ seconds * 1000000 }}){%- endmacro %}
 
-{% macro seconds_between(earlier, later) -%}(({{ epoch_micros(later) }} - {{ epoch_micros(earlier) }}) / cast(1000000 as double)){%- endmacro %}
-
 {% macro json_text(column, key) -%}{{ return(adapter.dispatch('json_text')(column, key)) }}{%- endmacro %}
 {% macro duckdb__json_text(column, key) -%}json_extract_string({{ column }}, '$.{{ key }}'){%- endmacro %}
 {% macro spark__json_text(column, key) -%}get_json_object({{ column }}, '$.{{ key }}'){%- endmacro %}
@@ -56,7 +54,8 @@
 {% macro spark__exploded(relation, array, column) -%}(select explode({{ array }}) as {{ column }} from {{ relation }}){%- endmacro %}
 
 {% macro text_list(values) -%}
-    {%- for value in values -%}'{{ value }}'{{ ', ' if not loop.last }}{%- else -%}null{%- endfor -%}
+    {#- The values as literals, separated by commas; null where there are none. -#}
+    {{ "'" ~ values | join("', '") ~ "'" if values else 'null' }}
 {%- endmacro %}
 
 {% macro map_of(key, value, condition='true') -%}
@@ -68,7 +67,9 @@
     map_from_entries(list_sort(coalesce(list({'k': {{ key }}, 'v': {{ value }}}) filter (where {{ condition }}), [])))
 {%- endmacro %}
 {% macro spark__map_of(key, value, condition) -%}
-    map_from_entries(array_sort(collect_list(case when {{ condition }} then named_struct('k', {{ key }}, 'v', {{ value }}) end)))
+    map_from_entries(array_sort(collect_list(
+        case when {{ condition }} then named_struct('k', {{ key }}, 'v', {{ value }}) end
+    )))
 {%- endmacro %}
 
 {% macro moment_of(timestamp, event_id) -%}
@@ -146,5 +147,6 @@
 {%- endmacro %}
 {% macro duckdb__type_of(data_type) -%}{{ data_type }}{%- endmacro %}
 {% macro spark__type_of(data_type) -%}
-    {{ {'varchar': 'string', 'varchar[]': 'array<string>', 'timestamp with time zone': 'timestamp'}.get(data_type, data_type) }}
+    {%- set types = {'varchar': 'string', 'varchar[]': 'array<string>', 'timestamp with time zone': 'timestamp'} -%}
+    {{ types.get(data_type, data_type) }}
 {%- endmacro %}

@@ -1,0 +1,17 @@
+{# Orphans: the table of a model that was deleted or renamed stays behind, and with it old rows about people. state.models
+   holds the names that the project has built; those that no model has any more are dropped at the end of each run. Tables
+   that Python or other programs wrote never stood there. #}
+
+{% macro drop_orphans() -%}
+    {%- if execute and target.type == 'duckdb' -%}
+        {%- set names = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | map(attribute='name') | sort -%}
+        {%- set deleted = 'select name from state.models where name not in (' ~ text_list(names) ~ ')' -%}
+        {%- for name in values_of(deleted) -%}
+            {%- set orphan = load_relation(api.Relation.create(database=target.database, schema=target.schema, identifier=name)) -%}
+            {%- if orphan is not none -%}{%- do adapter.drop_relation(orphan) -%}{%- endif -%}
+        {%- endfor -%}
+    delete from state.models;
+    insert into state.models
+    select unnest([{{ text_list(names) }}]) as name
+    {%- endif -%}
+{%- endmacro %}

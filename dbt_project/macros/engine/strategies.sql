@@ -1,0 +1,106 @@
+{# Strategies: how the rows that a run selected replace those that the model held, and who is told. README.md of the dbt
+   project explains which one to choose. dbt runs the hooks and the statements of a model in one transaction. #}
+
+{% macro incremental_or_table() -%}
+    {#- Models follow changes on DuckDB alone; other engines build them in full each time. -#}
+    {{ return('incremental' if target.type == 'duckdb' else 'table') }}
+{%- endmacro %}
+
+{% macro announce_full_build() -%}
+    {#- Pre-hook of every model: the readers of the queues that it fills have to rebuild everything after a build in full. -#}
+    {%- if execute and target.type == 'duckdb' and not is_built(this.identifier) -%}
+        {%- for kind in meta_of(this.identifier).get('fills_queues', {}) %}
+    {{ enqueue_every_key(kind) }};
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro commit_progress() -%}
+    {#- Post-hook of every model: it holds the live parts now, or the keys of its queue. -#}
+    {%- if execute and target.type == 'duckdb' -%}
+        {%- set meta = meta_of(this.identifier) -%}
+        {%- if meta.get('reads_parts') -%}
+    {{ commit_parts(this.identifier) }}
+        {%- elif meta.get('reads_queue') -%}
+    {{ commit_queue(this.identifier) }}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro get_incremental_replace_parts_sql(args) -%}
+    {#- The rows of parts that left the log or changed make room for those of the parts that this run read. -#}
+    {%- set outdated = 'where part_path in (' ~ outdated_parts(this.identifier) ~ ')' -%}
+    {{ enqueue_changes(args, outdated) }}
+    {{ replace_rows(args, outdated) }}
+{%- endmacro %}
+
+{% macro get_incremental_replace_queued_sql(args) -%}
+    {#- The rows of the queue's keys make room for those that this run selected. -#}
+    {%- set outdated = '' -%}
+    {%- if not rebuilds_every_key(this.identifier) -%}
+        {%- set outdated = 'where (' ~ config.get('meta')['keys'] | join(', ') ~ ') in (' ~ queued_keys(this.identifier) ~ ')' -%}
+    {%- endif -%}
+    {{ enqueue_changes(args, outdated) }}
+    {{ replace_rows(args, outdated) }}
+{%- endmacro %}
+
+{% macro get_incremental_replace_candidates_sql(args) -%}
+    {#- The events that stg_event_repeat_candidates names are judged anew. -#}
+    {{ replace_rows(args, 'where event_key in (select event_key from ' ~ ref('stg_event_repeat_candidates') ~ ')') }}
+{%- endmacro %}
+
+{% macro get_incremental_replace_items_sql(args) -%}
+    {#- The catalogue is written whole; people who met an item that changed are queued. -#}
+    {%- if is_built('user_items') -%}
+        {%- set people_who_met_changed_items -%}
+            select distinct user_id from {{ api.Relation.create(database=this.database, schema=this.schema, identifier='user_items') }}
+            where item_id in (
+                select coalesce(old_items.item_id, new_items.item_id)
+                from {{ args.target_relation }} as old_items
+                full join {{ args.temp_relation }} as new_items on old_items.item_id = new_items.item_id
+                where
+                    (old_items.category, old_items.tags, old_items.price)
+                    is distinct from (new_items.category, new_items.tags, new_items.price)
+            )
+        {%- endset -%}
+    {{ enqueue('tastes', people_who_met_changed_items) }};
+    {%- endif %}
+    {{ replace_rows(args, '') }}
+{%- endmacro %}
+
+{% macro replace_rows(args, outdated) -%}
+    delete from {{ args.target_relation }} {{ outdated }};
+    insert into {{ args.target_relation }} by name
+    select * from {{ args.temp_relation }}
+{%- endmacro %}
+
+{% macro enqueue_changes(args, outdated) -%}
+    {#- Fill the queues of the model's `fills_queues`. A kind that stands with columns gets the key of every row that leaves or
+        comes. A kind that stands with {key, content} gets the keys whose rows have another content than before. -#}
+    {%- for kind, change in config.get('meta').get('fills_queues', {}).items() -%}
+        {%- if change is string -%}
+            {%- set keys -%}
+                select {{ change }} from {{ args.target_relation }} {{ outdated }}
+                union
+                select {{ change }} from {{ args.temp_relation }}
+            {%- endset -%}
+        {%- else -%}
+            {%- set keys -%}
+                select coalesce(old_rows.key, new_rows.key) as key
+                from ({{ content_by_key(change, args.target_relation, outdated) }}) as old_rows
+                full join ({{ content_by_key(change, args.temp_relation, '') }}) as new_rows on old_rows.key = new_rows.key
+                where old_rows.content is distinct from new_rows.content
+            {%- endset -%}
+        {%- endif %}
+    {{ enqueue(kind, keys) }};
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro content_by_key(change, relation, condition) -%}
+    {#- The hashes are summed, since two equal rows would cancel each other in an xor. -#}
+    select
+        {{ change['key'] }} as key,
+        sum(hash({{ change['content'] | join(', ') }})) as content
+    from {{ relation }} {{ condition }}
+    group by key
+{%- endmacro %}

@@ -1,0 +1,65 @@
+{# Events under the names of the warehouse: stg_events for all parts of the log, and the same for some of them. #}
+
+{% macro renamed_events(log_rows) -%}
+select
+    -- ids
+    log_rows.event_id,
+    log_rows.user_id,
+    log_rows.anonymous_id,
+    coalesce(log_rows.anonymous_id, log_rows.user_id) as device_id,
+    log_rows.session_id as client_session_id,
+    log_rows.item_id,
+    log_rows.recommendation_id,
+    log_rows.experiment_id,
+    log_rows.variant,
+
+    -- what happened
+    log_rows.event_type,
+    log_rows.value,
+    log_rows.properties,
+
+    -- where on the site
+    log_rows.page_url,
+    log_rows.page_title,
+    log_rows.referrer,
+    coalesce(log_rows.page_url, log_rows.item_id, '') as page_key,
+
+    -- context
+    log_rows.device_type,
+    log_rows.os,
+    log_rows.browser,
+    log_rows.screen_width,
+    log_rows.screen_height,
+    log_rows.language,
+    log_rows.timezone,
+    log_rows.country,
+    log_rows.region,
+    log_rows.city,
+    log_rows.network_type,
+    log_rows.consent,
+    log_rows.source,
+
+    -- when, in UTC
+    {{ utc('log_rows.occurred_at') }} as occurred_at,
+    {{ utc('log_rows.received_at') }} as received_at,
+    {{ epoch_bucket('log_rows.occurred_at', var('bucket_seconds')) }} as bucket,
+    {{ bucket_key('log_rows.user_id', 'log_rows.anonymous_id', epoch_bucket('log_rows.occurred_at', var('bucket_seconds'))) }}
+        as bucket_key,
+
+    -- which row of the log
+    log_rows.part_path,
+    log_rows.part_row
+from {{ log_rows }} as log_rows
+where not exists (
+    select 1 from {{ ref('stg_event_repeats') }} as repeats
+    where repeats.part_path = log_rows.part_path and repeats.part_row = log_rows.part_row
+)
+{%- endmacro %}
+
+{% macro events_of_parts(paths) -%}
+    {#- stg_events of these parts alone. They are read by their names: behind a filter by part_path DuckDB expects a single
+        row, and keeps all these events in memory to find the few repeats among them. -#}
+    (
+        {{ renamed_events(read_events(source('event_log', 'events'), paths)) }}
+    )
+{%- endmacro %}

@@ -36,7 +36,7 @@ types: $(READY)
 	.venv/bin/mypy
 
 sql: $(READY)
-	.venv/bin/sqlfluff lint dbt_project/models dbt_project/macros dbt_project/tests
+	$(PYTHON) -m tests.dbt_project.sql_lint
 
 up: $(READY)
 	$(TESSERA) up

@@ -74,30 +74,36 @@ class Built:
     def row(self, query: str) -> dict[str, Any]:
         """The only row of a query, by column."""
         with duckdb.connect(self.home.warehouse, read_only=True) as connection:
-            found = connection.sql(query)
-            (only,) = found.fetchall()
-            return dict(zip(found.columns, only, strict=True))
+            relation = connection.sql(query)
+            (only,) = relation.fetchall()
+            return dict(zip(relation.columns, only, strict=True))
 
 
-def parsed_project(folder: Path) -> Manifest:
+def parsed_project(folder: Path, project: Path = DBT_PROJECT_FOLDER) -> Manifest:
     """The project's manifest, parsed in `folder`."""
-    return invoke_dbt(["parse"], folder, Home(folder))
+    return invoke_dbt(["parse"], folder, Home(folder), project=project)
 
 
-def warehouse_in(folder: Path, manifest: Manifest) -> Built:
-    """The same for tests that need several homes."""
+def warehouse_in(folder: Path, manifest: Manifest, project: Path = DBT_PROJECT_FOLDER) -> Built:
+    """The same for tests that need several homes, or another project."""
     home = Home(folder)
     home.path.mkdir(parents=True)
 
     def run(arguments: list[str]) -> Any:
-        return invoke_dbt(arguments, home.path / "dbt", home, manifest)
+        return invoke_dbt(arguments, home.path / "dbt", home, manifest, project)
 
     return Built(home, run)
 
 
-def invoke_dbt(arguments: list[str], target: Path, home: Home, manifest: Manifest | None = None) -> Any:
+def invoke_dbt(
+    arguments: list[str],
+    target: Path,
+    home: Home,
+    manifest: Manifest | None = None,
+    project: Path = DBT_PROJECT_FOLDER,
+) -> Any:
     """Run dbt in this process on the home; raises `AssertionError` that names what failed."""
-    folders = ["--project-dir", DBT_PROJECT_FOLDER, "--profiles-dir", DBT_PROJECT_FOLDER]
+    folders = ["--project-dir", project, "--profiles-dir", project]
     folders += ["--target-path", target, "--log-path", target]
     quiet = ["--quiet", "--no-use-colors", "--vars", json.dumps(VARIABLES)]
     before = os.environ.get("TESSERA_HOME")
@@ -110,6 +116,8 @@ def invoke_dbt(arguments: list[str], target: Path, home: Home, manifest: Manifes
         if before is not None:
             os.environ["TESSERA_HOME"] = before
     if not outcome.success:
-        failed = [one.message for one in getattr(outcome.result, "results", []) if one.status in ("error", "fail")]
+        failed = [
+            node.message for node in getattr(outcome.result, "results", []) if node.status in ("error", "fail")
+        ]
         raise AssertionError(f"dbt {' '.join(arguments)}: {outcome.exception or failed}")
     return outcome.result

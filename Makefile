@@ -2,6 +2,7 @@
 # make test    lint, types and tests; WORKERS=4 for more processes
 # make extras  torch, Spark and the clients of PostgreSQL, whose tests skip without them
 # make up      Dagster, MLflow and the service, until Ctrl-C
+# make docs    the documentation as a website, in build/docs
 # make bench   the benchmarks; ONLY=name for one, SIZE=0.1 for a quick look
 
 TESSERA := .venv/bin/tessera
@@ -15,7 +16,7 @@ EXTRAS  := .venv/extras
 # library again, some seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test extras lint format types sql up bench lock clean
+.PHONY: demo test extras lint format types sql up docs bench lock clean
 
 demo: $(READY)
 	$(TESSERA) demo
@@ -40,6 +41,9 @@ sql: $(READY)
 
 up: $(READY)
 	$(TESSERA) up
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 
 bench: $(READY)
 	$(PYTHON) tests/benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(SIZE),--size $(SIZE))
@@ -77,4 +81,4 @@ lock:
 	  | grep -vxFf requirements.lock > requirements-extras.lock
 
 clean:
-	rm -rf .venv .tessera
+	rm -rf .venv .tessera build

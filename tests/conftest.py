@@ -38,6 +38,7 @@ SMALL_SETTINGS = {
     "decisions": {"blend": {"train_questions": 600}},
 }
 LONG_FOLDERS = ("tests/orchestration", "tests/dbt_project")
+SAME_HOME = {"tests/docs": "tests/orchestration"}  # folders whose tests use the materialized home of another
 HOMES = ("TESSERA_HOME", "DAGSTER_HOME", "BENTOML_HOME")
 
 
@@ -61,6 +62,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def share(nodeid: str) -> str:
     """What one process takes whole: a folder whose tests share a dear session fixture, else a file."""
     file = nodeid.partition("::")[0]
+    for folder, other in SAME_HOME.items():
+        if file.startswith(f"{folder}/"):
+            return other
     return next((folder for folder in LONG_FOLDERS if file.startswith(f"{folder}/")), file)
 
 

@@ -16,7 +16,7 @@ from ml.home import Home
 from ml.settings.knobs import all_knobs, section_type, suggestion
 from ml.settings.section import Section
 from ml.settings.sections import Settings
-from ml.site.definition_files import SETTINGS, SIMULATOR, definition_file, product_config
+from ml.site.definition_files import SETTINGS, SIMULATOR, definition_file, editable_path, product_config
 from ml.site.yaml_lines import DuplicateKeyError, Lines, Location, parse_yaml
 
 SIMULATOR_SECTION = "simulator"
@@ -35,12 +35,14 @@ class SettingsFile:
         content: The sections.
         lines: The line of each knob.
         section: The section that the file holds; empty for a file that holds all.
+        is_draft: Whether it is not written yet, so that its lines cannot be looked up.
     """
 
     path: Path
     content: Mapping[str, Any]
     lines: Lines
     section: str = ""
+    is_draft: bool = False
 
     def line(self, location: Location) -> int | None:
         """The line on which a knob stands, None where the file does not name it."""
@@ -85,22 +87,23 @@ def load_site_settings(home: Home) -> LoadedSettings:
     return combine_settings(site_settings_files(home))
 
 
-def site_settings_files(home: Home, drafts: Mapping[Path, str] | None = None) -> list[SettingsFile]:
+def site_settings_files(home: Home, drafts: Mapping[str, str] | None = None) -> list[SettingsFile]:
     """The files of settings of the home's site, the one that counts before the other last.
 
     Args:
         home: The home, which knows its site.
-        drafts: Texts that are to become files of the site, by path, and are read in place of the files in force.
+        drafts: Texts that are to become definition files, by the file's name, and are read in place of those in
+            force.
 
     Raises:
         SettingsError: A file is no YAML mapping, or there is no file of settings.
     """
-    texts = {path.name: (path, text) for path, text in (drafts or {}).items()}
-    simulator, simulator_text = texts.get(SIMULATOR) or (definition_file(home, SIMULATOR), None)
-    settings, settings_text = texts.get(SETTINGS) or (definition_file(home, SETTINGS), None)
-    files = [read_settings_file(settings, settings_text)]
-    if simulator_text is not None or simulator.exists():
-        files.insert(0, read_settings_file(simulator, simulator_text, section=SIMULATOR_SECTION))
+    files = []
+    for name, section in ((SIMULATOR, SIMULATOR_SECTION), (SETTINGS, "")):
+        draft = (drafts or {}).get(name)
+        path = definition_file(home, name) if draft is None else editable_path(home, name)
+        if name == SETTINGS or draft is not None or path.exists():
+            files.append(read_settings_file(path, draft, section))
     return files
 
 
@@ -127,9 +130,7 @@ def read_settings_file(path: Path, text: str | None = None, section: str = "") -
         content = {}
     if not isinstance(content, dict):
         raise SettingsError(f"{path}: expected sections such as `ports:`, not {type(content).__name__}")
-    if not section:
-        content = {name: {} if knobs is None else knobs for name, knobs in content.items()}
-    return SettingsFile(path, content, lines, section)
+    return SettingsFile(path, content, lines, section, is_draft=text is not None)
 
 
 def combine_settings(files: list[SettingsFile]) -> LoadedSettings:
@@ -161,8 +162,9 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any], section: type
     merged = dict(below)
     for name, value in above.items():
         part = section_type(section.model_fields[name].annotation) if name in section.model_fields else None
-        if part is not None and isinstance(value, dict) and isinstance(below.get(name), dict):
-            merged[name] = _laid_over(below[name], value, part)
+        is_mapping = isinstance(value, dict) or value is None  # a section whose knobs are all comments is None
+        if part is not None and is_mapping and isinstance(below.get(name, {}), dict):
+            merged[name] = _laid_over(below.get(name, {}), value or {}, part)
         else:
             merged[name] = value
     return merged
@@ -183,7 +185,7 @@ def _place(location: Location, files: list[SettingsFile]) -> tuple[Path, int]:
         for settings_file in reversed(files):
             line = settings_file.line(location[:depth])
             if line is not None:
-                return settings_file.path, line
+                return settings_file.path, 0 if settings_file.is_draft else line
     return files[-1].path, 0
 
 

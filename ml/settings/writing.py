@@ -37,15 +37,21 @@ def set_knobs(home: Home, changes: Mapping[str, str]) -> dict[str, Path]:
         UnknownKnobError: There is no such knob.
         SettingsError: A value is not legal. No file is changed then.
     """
+    in_settings = site_settings_files(home)[-1]
     files: dict[str, Path] = {}
-    texts: dict[Path, str] = {}
+    texts: dict[str, str] = {}
     for name, text in changes.items():
         value = _parsed(_knob(name), text)
-        file, path = _place_of(home, name)
-        texts[file] = changed_text(texts.get(file) or _begun(home, file), path, value)
-        files[name] = file
+        is_simulator = (
+            name.startswith(f"{SIMULATOR_SECTION}.") and in_settings.line(tuple(name.split("."))) is None
+        )
+        file_name = SIMULATOR if is_simulator else SETTINGS
+        path = name.removeprefix(f"{SIMULATOR_SECTION}.") if is_simulator else name
+        texts[file_name] = changed_text(texts.get(file_name) or _text_in_force(home, file_name), path, value)
+        files[name] = editable_path(home, file_name)
     combine_settings(site_settings_files(home, texts))
-    for file, text in texts.items():
+    for file_name, text in texts.items():
+        file = editable_path(home, file_name)
         file.parent.mkdir(parents=True, exist_ok=True)
         draft = file.with_name(f".{file.name}.draft")
         draft.write_text(text, encoding="utf-8")
@@ -94,17 +100,10 @@ def _knob(name: str) -> Knob:
     raise UnknownKnobError(f"{name}: there is no such knob{suggestion(name)}")
 
 
-def _place_of(home: Home, name: str) -> tuple[Path, str]:
-    """The file that a knob is written to, and the knob's name in that file."""
-    if name.startswith(f"{SIMULATOR_SECTION}.") and home.settings_file is None:
-        return editable_path(home, SIMULATOR), name.removeprefix(f"{SIMULATOR_SECTION}.")
-    return editable_path(home, SETTINGS), name
-
-
-def _begun(home: Home, file: Path) -> str:
-    """The text of the definition file in force, which a file of the site begins with."""
-    in_force = file if file.exists() else definition_file(home, file.name)
-    return in_force.read_text(encoding="utf-8") if in_force.exists() else ""
+def _text_in_force(home: Home, name: str) -> str:
+    """The text of the definition file in force; nothing where there is none."""
+    file = definition_file(home, name)
+    return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 def _parsed(knob: Knob, text: str) -> Any:

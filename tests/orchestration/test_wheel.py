@@ -54,7 +54,7 @@ class Installed:
         done = subprocess.run(
             [str(self.folder / "bin" / words[0]), *words[1:]],
             cwd=cwd,
-            env=environment | {"COLUMNS": "150", "PYTHONDONTWRITEBYTECODE": "1"},
+            env=environment | {"COLUMNS": "150"},
             capture_output=True,
             text=True,
             check=False,
@@ -63,9 +63,9 @@ class Installed:
         return done.stdout
 
     def files(self) -> set[Path]:
-        """Every file of the package."""
+        """Every file of the package, without the bytecode that Python keeps."""
         folders = (self.packages / name for name in ("ml", "orchestration", "serving"))
-        return {file for folder in folders for file in folder.rglob("*")}
+        return {file for folder in folders for file in folder.rglob("*") if "__pycache__" not in file.parts}
 
 
 @pytest.fixture(scope="module")

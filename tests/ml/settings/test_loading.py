@@ -55,7 +55,9 @@ def test_the_settings_of_a_site_fit_one_page() -> None:
 
 
 def test_a_site_changes_single_knobs_and_keeps_every_other_default(tmp_path: Path) -> None:
-    home = site(tmp_path, settings="serving:\n  state: {max_visits: 5}\nports:\n  dagster: 3001\nkafka:\n")
+    home = site(
+        tmp_path, settings="serving:\n  state: {max_visits: 5}\n  logs:\nports:\n  dagster: 3001\nkafka:\n"
+    )
     loaded = load_site_settings(home)
     assert loaded.settings.serving.state.max_visits == 5
     assert loaded.settings.model_dump(exclude={"serving", "ports"}) == Settings().model_dump(
@@ -64,7 +66,7 @@ def test_a_site_changes_single_knobs_and_keeps_every_other_default(tmp_path: Pat
     assert loaded.settings.serving.state.max_visitors == Settings().serving.state.max_visitors
     assert loaded.settings.ports.mlflow == Settings().ports.mlflow
     file = home.site / "settings.yaml"
-    assert loaded.origins == {"serving.state.max_visits": f"{file}:2", "ports.dagster": f"{file}:4"}
+    assert loaded.origins == {"serving.state.max_visits": f"{file}:2", "ports.dagster": f"{file}:5"}
 
 
 def test_a_list_or_a_mapping_replaces_the_default_as_a_whole(tmp_path: Path) -> None:

@@ -143,6 +143,19 @@ def test_an_illegal_change_leaves_every_file_as_it_was(
     assert {file.name: file.read_bytes() for file in home.site.iterdir()} == before
 
 
+def test_a_single_file_of_settings_is_checked_and_written_in_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("# Mine.\nsimulator: {users: 50}\n")
+    home = Home(tmp_path / "home", settings_file=file)
+    with pytest.raises(SettingsError, match=r"mine\.yaml: ports\.dagster: must be"):
+        set_knobs(home, {"ports.dagster": "0"})
+    assert set_knobs(home, {"ports.dagster": "3001", "simulator.users": "60"}) == {
+        "ports.dagster": file,
+        "simulator.users": file,
+    }
+    assert file.read_text() == "# Mine.\nsimulator: {users: 60}\nports:\n  dagster: 3001\n"
+
+
 def test_knobs_that_need_each_other_are_set_together(home: Home) -> None:
     set_knobs(home, {"collector.sink": "kafka", "kafka.bootstrap_servers": "broker:9092"})
     assert load_site_settings(home).settings.collector.sink == "kafka"

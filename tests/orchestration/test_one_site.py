@@ -36,7 +36,7 @@ experiments = ExperimentBook(start.home, start.settings.experiments.file)
 rules.refresh(), experiments.refresh()
 print(json.dumps({
     "default_k": start.settings.serving.default_k,
-    "rules": [entry.rule.id for entry in rules.rules.compiled],
+    "rules": [entry.rule.id for entry in rules.rules.rules],
     "global_control": experiments.experiments.global_control.share,
 }))
 """
@@ -78,7 +78,7 @@ def read_by_dagster(home: Home) -> dict[str, object]:
     rules.refresh()
     return {
         "default_k": resource.settings().serving.default_k,
-        "rules": [entry.rule.id for entry in rules.rules.compiled],
+        "rules": [entry.rule.id for entry in rules.rules.rules],
         "global_control": load_definitions(resource.home(), resource.settings()).global_control.share,
     }
 
@@ -92,7 +92,7 @@ def read_by_service(home: Home) -> dict[str, object]:
     experiments.refresh()
     return {
         "default_k": start.settings.serving.default_k,
-        "rules": [entry.rule.id for entry in rules.rules.compiled],
+        "rules": [entry.rule.id for entry in rules.rules.rules],
         "global_control": experiments.experiments.global_control.share,
     }
 

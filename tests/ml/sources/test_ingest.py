@@ -88,11 +88,7 @@ def test_a_source_that_fails_half_way_leaves_nothing(tmp_path):
 def test_ctrl_c_leaves_nothing_and_says_what_to_do(tmp_path):
     file = write_clicks(tmp_path / "clicks.parquet", 400_000)
     home = tmp_path / "home"
-    command = [
-        sys.executable,
-        "-c",
-        "import typer; from orchestration.commands.ingest import ingest; typer.run(ingest)",
-    ]
+    command = [sys.executable, "-c", "from orchestration.cli import main; main()", "ingest"]
     process = subprocess.Popen(
         [*command, "files", "--path", str(file), "--home", str(home)],
         cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -103,7 +99,7 @@ def test_ctrl_c_leaves_nothing_and_says_what_to_do(tmp_path):
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Nothing was ingested" in output
+    assert "nothing is half-written" in output
     assert "Traceback" not in output
     assert EventLog(Home(home)).parts() == []
     assert not list(home.rglob("*.parquet"))

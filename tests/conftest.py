@@ -1,6 +1,7 @@
 """What tests of several packages share: one small simulated site, materialized once a session."""
 
 import datetime as dt
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from ml.home import Home
 from ml.settings import load_site_settings
 
 pytest_plugins = ["tests.skip_policy"]
+
+# Workers of a distributed run inherit a width, and a console that is made at import would keep it for good.
+os.environ.pop("COLUMNS", None)
 
 SITE_END = dt.date(2026, 6, 1)
 SITE_DAYS = 30

@@ -178,9 +178,9 @@ def _with_segments(users: pa.Table, segments: pa.Table) -> pa.Table:
     return users
 
 
-def _rows_of(factors: F32, ids: Ids, wanted: pa.ChunkedArray) -> F32:
-    """Factors in the order of `wanted`; NaN rows where the model does not know the id."""
-    rows: I32 = ids.rows(wanted)
+def _rows_of(factors: F32, ids: Ids, published_ids: pa.ChunkedArray) -> F32:
+    """Factors in the order of `published_ids`; NaN rows where the model does not know the id."""
+    rows: I32 = ids.rows(published_ids)
     found = np.full((len(rows), factors.shape[1]), np.nan, dtype=np.float32)
     found[rows >= 0] = factors[rows[rows >= 0]]
     return found

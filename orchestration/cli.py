@@ -28,6 +28,8 @@ from orchestration.commands.tune import tune
 from orchestration.commands.up import up
 
 QUIET = {  # no library reports a run to its makers, and MLflow's pages need no job runner
+    # Where pyspark is installed, great_expectations imports it in every process, and each import warns.
+    "PYTHONWARNINGS": "ignore:PySpark does not yet fully support pandas:FutureWarning",
     "DAGSTER_DISABLE_TELEMETRY": "yes",
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",

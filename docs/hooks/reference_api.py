@@ -85,5 +85,5 @@ def _kind(field: Mapping[str, Any], description: Mapping[str, Any]) -> str:
 
 def _meaning(field: Mapping[str, Any]) -> str:
     bounds = {"minimum": "at least", "maximum": "at most", "maxLength": "at most"}
-    told = [f"{words} {field[name]}" for name, words in bounds.items() if name in field]
-    return " ".join(filter(None, [str(field.get("description", "")), f"({', '.join(told)})" if told else ""]))
+    limits = [f"{words} {field[name]}" for name, words in bounds.items() if name in field]
+    return " ".join(filter(None, [str(field.get("description", "")), f"({', '.join(limits)})" if limits else ""]))

@@ -49,10 +49,10 @@ def models() -> str:
 
 
 def _summary(module: str, class_name: str) -> str:
-    found = find_spec(f"ml.recommenders.models.{module}")
-    if found is None or found.origin is None:
+    module_spec = find_spec(f"ml.recommenders.models.{module}")
+    if module_spec is None or module_spec.origin is None:
         raise ModuleNotFoundError(f"the zoo names {module}, which is no module of ml.recommenders.models")
-    tree = ast.parse(Path(found.origin).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(module_spec.origin).read_text(encoding="utf-8"))
     definition = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == class_name)
     return (ast.get_docstring(definition) or "").split("\n\n", maxsplit=1)[0]
 

@@ -52,8 +52,8 @@ def _mart(model: dict[str, Any]) -> list[str]:
 
 def readers(path: Path = MODELS / "exposures.yml") -> dict[str, list[str]]:
     """Labels of those who read each table, by the table's name."""
-    found: dict[str, list[str]] = {}
+    labels: dict[str, list[str]] = {}
     for exposure in yaml.safe_load(path.read_text(encoding="utf-8"))["exposures"]:
         for reference in exposure["depends_on"]:
-            found.setdefault(reference.split("'")[1], []).append(exposure["label"])
-    return found
+            labels.setdefault(reference.split("'")[1], []).append(exposure["label"])
+    return labels

@@ -72,8 +72,8 @@ def preference_steps(user_covariance: F32, items: ItemMoments, chosen: F32, weig
     return np.asarray(np.linalg.solve(left, gradients.T).T @ spread)
 
 
-def contributions(rule: FoldIn, items: ItemMoments, chosen: F32, weights: F32, wanted: F32) -> F64:
-    """What each taken item adds to the score of each wanted one, after the fold-in: float64 (n, m).
+def contributions(rule: FoldIn, items: ItemMoments, chosen: F32, weights: F32, explained: F32) -> F64:
+    """What each taken item adds to the score of each explained one, after the fold-in: float64 (n, m).
 
     Ridge regression is linear in the items taken once its left side stands (Hu, Koren, Volinsky 2008, section 5),
     and so are the steps of a preference: the sums over the taken items differ from the scores by what the unknown
@@ -81,14 +81,14 @@ def contributions(rule: FoldIn, items: ItemMoments, chosen: F32, weights: F32, w
 
     Args:
         chosen: float32 (n, d), factors of the taken items; weights: float32 (n,), strength of each.
-        wanted: float32 (m, d), factors of the items that are explained.
+        explained: float32 (m, d), factors of the items that are explained.
     """
     if not len(chosen):
-        return np.zeros((0, len(wanted)))
+        return np.zeros((0, len(explained)))
     if rule.user_covariance is not None:
-        return preference_steps(rule.user_covariance, items, chosen, weights) @ wanted.T
+        return preference_steps(rule.user_covariance, items, chosen, weights) @ explained.T
     confidence = rule.weight * weights
-    solved = np.linalg.solve(_left_of_ridge(rule, items, chosen, confidence), wanted.T.astype(np.float64))
+    solved = np.linalg.solve(_left_of_ridge(rule, items, chosen, confidence), explained.T.astype(np.float64))
     return np.asarray((chosen * (confidence + 1)[:, None]) @ solved)
 
 

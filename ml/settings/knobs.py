@@ -64,6 +64,18 @@ def all_knobs(section: type[Section] = Settings, prefix: str = "") -> Iterator[K
             )
 
 
+def find_knob(name: str) -> Knob:
+    """The knob of this name.
+
+    Raises:
+        UnknownKnobError: There is none; the message names the nearest ones.
+    """
+    for knob in all_knobs():
+        if knob.name == name:
+            return knob
+    raise UnknownKnobError(f"{name}: there is no such knob{suggestion(name)}")
+
+
 def knobs_named(name: str | None) -> list[Knob]:
     """The knob of this name, or all knobs of the section of this name; all there are for None.
 

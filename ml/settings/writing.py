@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from ml.home import Home
-from ml.settings.knobs import Knob, UnknownKnobError, all_knobs, suggestion
+from ml.settings.knobs import Knob, find_knob
 from ml.settings.loading import (
     SIMULATOR_SECTION,
     SettingsError,
@@ -41,7 +41,7 @@ def set_knobs(home: Home, changes: Mapping[str, str]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     texts: dict[str, str] = {}
     for name, text in changes.items():
-        value = _parsed(_knob(name), text)
+        value = _parsed(find_knob(name), text)
         is_simulator = (
             name.startswith(f"{SIMULATOR_SECTION}.") and in_settings.line(tuple(name.split("."))) is None
         )
@@ -91,13 +91,6 @@ def _changed(text: str, node: yaml.Node, parts: list[str], value: Any) -> str:
         indent = " " * key.start_mark.column + INDENT
         return _after_line(text, key.end_mark.index, _block(parts[1:], value, indent))
     return _changed(text, child, parts[1:], value)
-
-
-def _knob(name: str) -> Knob:
-    for knob in all_knobs():
-        if knob.name == name:
-            return knob
-    raise UnknownKnobError(f"{name}: there is no such knob{suggestion(name)}")
 
 
 def _text_in_force(home: Home, name: str) -> str:

@@ -75,7 +75,7 @@ class Source(Protocol):
         ...
 
     def items(self, path: Path) -> Iterator[pa.Table]:
-        """Items that the input describes: columns of `ml.catalogue.ITEM_SCHEMA` but for `updated_at`."""
+        """Items that the input describes: columns of `ml.sources.catalogue.ITEM_SCHEMA` but for `updated_at`."""
         ...
 
 

@@ -73,8 +73,8 @@ def recommend(
 
     people = read_ids(users, "user_id")
     assert people is not None
-    found = load_recommender(model).recommend(people, k, candidates=read_ids(candidates, "item_id"))
-    table = found.to_table()
+    ranked = load_recommender(model).recommend(people, k, candidates=read_ids(candidates, "item_id"))
+    table = ranked.to_table()
     write_table(table, out)
     console.print(f"{out}: {len(table):,} recommendations for {len(people):,} users", soft_wrap=True)
 

@@ -58,7 +58,7 @@ def check_rules(
     path = file or definition_file(place, chosen_settings(place).decisions.rules_file)
     loaded = load_rules(path)
     results = run_rule_tests(path)
-    console.print(f"{path}: {len(loaded.rules)} rules, all understood")
+    console.print(f"{path}: {len(loaded.rules)} rules, all understood", soft_wrap=True)
     for result in results:
         mark = "[green]ok[/]" if result.problem is None else f"[red]failed[/]: {result.problem}"
         console.print(f"  {result.name}: {mark}")

@@ -6,7 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,7 +117,7 @@ class Reader:
 
     def _run_on_a_page(self, script: str) -> None:
         """Run a script on a page of the service; every answer that it gets has to be a good one."""
-        with _page() as page:
+        with browser_page() as page:
             page.goto(f"{self.stand_ins[SERVICE]}/docs")
             statuses = page.evaluate(f"async () => {{{_WATCH}\n{script}\nreturn Promise.all(statuses); }}")
         assert all(200 <= status < 300 for status in statuses), f"answers {statuses} to\n{script}"
@@ -124,7 +125,7 @@ class Reader:
     def _open(self, html: str) -> None:
         """Open a page that lies on the service's address, and wait until its tracker got an answer."""
         assert self.tracker is not None, "a page with a tracker needs the tracker"
-        with _page() as page:
+        with browser_page() as page:
             page.route("**/tracker.js", lambda route: route.fulfill(path=self.tracker))
             page.route("**/page.html", lambda route: route.fulfill(body=html, content_type="text/html"))
             with page.expect_response("**/com.snowplowanalytics.snowplow/**") as answered:
@@ -132,17 +133,14 @@ class Reader:
             assert answered.value.status == 200, f"the tracker got {answered.value.status}"
 
 
-class _page:  # noqa: N801 a context manager that reads as a word
+@contextmanager
+def browser_page() -> Iterator[Page]:
     """A page of a browser of its own. While a browser of playwright runs, no other event loop may."""
-
-    def __enter__(self) -> Page:
-        if CHROMIUM is None:
-            pytest.skip("Chromium is not installed: apt-get install chromium")
-        self._playwright = sync_playwright().start()
-        arguments = ["--no-sandbox", "--disable-gpu"]
-        self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        return self._browser.new_page()
-
-    def __exit__(self, *_: object) -> None:
-        self._browser.close()
-        self._playwright.stop()
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        try:
+            yield browser.new_page()
+        finally:
+            browser.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from playwright.sync_api import Page, TimeoutError, sync_playwright
+from playwright.sync_api import Page, TimeoutError
 from typer.main import get_command
 
 from ml.events.contract import EVENT_TYPES, FIELD_NAMES
@@ -21,8 +20,8 @@ from orchestration.cli import app
 from orchestration.product_files import DBT_PROJECT_FOLDER
 from serving.openapi import openapi
 from tests.docs.examples import CHECKOUT
+from tests.docs.reader import browser_page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "video": "src"}
 NOT_LOADED = {"canonical", "next", "prev", "alternate"}  # links that a browser follows only when it is told to
 FOREIGN = re.compile(r"^(https?:)?//")
@@ -93,18 +92,13 @@ def search_until_answered(page: Page, text: str, tries: int = 15) -> None:
 
 
 def test_pages_and_their_search_work_from_the_disk_without_the_network(site: Path) -> None:
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed: apt-get install chromium")
     requests: list[str] = []
-    with sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
+    with browser_page() as page:
         page.on("request", lambda request: requests.append(request.url))
         for name in ("index.html", "experiments.html", "reference/settings.html"):
             page.goto((site / name).as_uri())
             page.locator("h1").first.wait_for()
         search_until_answered(page, "dead letters")
-        browser.close()
     assert requests
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
 

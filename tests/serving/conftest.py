@@ -5,6 +5,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests/serving/bundles.py
 
+from bundles import publication, publish
+
+from ml.bundle import make_current, write_bundle
 from ml.home import Home
 from ml.settings import load_settings
 from serving.start import Start
@@ -18,3 +21,10 @@ def home(tmp_path):
 @pytest.fixture
 def start(home, tmp_path):
     return Start(home=home, settings=load_settings(), bundled=tmp_path / "no-bento")
+
+
+@pytest.fixture
+def two_versions(home):
+    publish(home.published, "v1")
+    write_bundle(home.published, publication(model_version="challenger"), "v2")
+    make_current(home.published, "v1")

@@ -3,10 +3,8 @@
 import json
 
 import pytest
-from bundles import publication, publish
 from calls import ask, recommend
 
-from ml.bundle import make_current, write_bundle
 from ml.events.log import EventLog
 from serving.learn.online_learning import OnlineLearning
 
@@ -16,13 +14,6 @@ def with_challenger(start, **shares):
     challenger = serving.challenger.model_copy(update={"version": "v2", **shares})
     settings = start.settings.model_copy(update={"serving": serving.model_copy(update={"challenger": challenger})})
     return type(start)(home=start.home, settings=settings, bundled=start.bundled)
-
-
-@pytest.fixture
-def two_versions(home):
-    publish(home.published, "v1")
-    write_bundle(home.published, publication(model_version="challenger"), "v2")
-    make_current(home.published, "v1")
 
 
 @pytest.mark.usefixtures("two_versions")

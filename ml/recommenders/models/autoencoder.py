@@ -102,13 +102,13 @@ class Autoencoder(Recommender):
         return layers
 
 
-def _slopes(encoder: F32, decoder: F32, given: F32, wanted: F32) -> tuple[F32, F32]:
-    """Slopes of the mean negative log likelihood of `wanted` (b, n_items), each user counting once."""
+def _slopes(encoder: F32, decoder: F32, given: F32, target: F32) -> tuple[F32, F32]:
+    """Slopes of the mean negative log likelihood of `target` (b, n_items), each user counting once."""
     hidden = np.tanh(given @ encoder[:-1] + encoder[-1])
     scores = hidden @ decoder[:-1] + decoder[-1]
     odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-    missed = odds / odds.sum(axis=1, keepdims=True) - wanted / wanted.sum(axis=1, keepdims=True)
-    missed /= len(wanted)
+    missed = odds / odds.sum(axis=1, keepdims=True) - target / target.sum(axis=1, keepdims=True)
+    missed /= len(target)
     back = (missed @ decoder[:-1].T) * (1 - hidden * hidden)
     return _with_bias(given.T @ back, back), _with_bias(hidden.T @ missed, missed)
 

@@ -11,7 +11,7 @@ from scipy import sparse
 from ml.arrays import F32
 from ml.recommenders.base import Recommender, TrainingData, UserRows
 from ml.recommenders.factors import FactorRecommender, covariance_of
-from ml.recommenders.models.zoo import make_recommender
+from ml.recommenders.models.zoo import any_part_uses_user_features, make_recommender
 
 
 class Blend(Recommender):
@@ -29,9 +29,7 @@ class Blend(Recommender):
     @property
     def uses_user_features(self) -> bool:
         """Whether any part does."""
-        return any(
-            make_recommender(part["model"], **part.get("params", {})).uses_user_features for part in self.models
-        )
+        return any_part_uses_user_features(self.models)
 
     def _fit(self, data: TrainingData) -> None:
         self._fitted = [
@@ -81,9 +79,7 @@ class FactorBlend(FactorRecommender):
     @property
     def uses_user_features(self) -> bool:
         """Whether any part does."""
-        return any(
-            make_recommender(part["model"], **part.get("params", {})).uses_user_features for part in self.models
-        )
+        return any_part_uses_user_features(self.models)
 
     def _fit(self, data: TrainingData) -> None:
         users, items, unknown, weights, penalties = [], [], [], [], []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +131,15 @@ def _entry(name: str) -> tuple[str, str, dict[str, Any]]:
         raise UnknownModelError(f"model {name!r}; there are {', '.join(MODELS)}")
     file, class_name, defaults = MODELS[name]
     return f"{__package__}.{file}", class_name, defaults
+
+
+def any_part_uses_user_features(parts: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether any model of a blend or a stack does.
+
+    Args:
+        parts: Dictionaries with `model` and optional `params`.
+    """
+    return any(make_recommender(part["model"], **part.get("params", {})).uses_user_features for part in parts)
 
 
 def seeded(name: str, seed: int) -> dict[str, int]:

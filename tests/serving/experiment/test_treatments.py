@@ -3,11 +3,10 @@
 import json
 
 import pytest
-from bundles import AS_OF, publication, publish
+from bundles import AS_OF, publish
 from calls import ask, ids, recommend
 from test_challenger import with_challenger
 
-from ml.bundle import make_current, write_bundle
 from ml.events.log import EventLog
 from serving.decide.decision_answers import answer_decision
 from serving.requests import DecisionRequest
@@ -51,13 +50,6 @@ def each(*steps):
 def logged(home, event_type):
     rows = [row for batch in EventLog(home).read() for row in batch.to_pylist()]
     return [row for row in rows if row["event_type"] == event_type]
-
-
-@pytest.fixture
-def two_versions(home):
-    publish(home.published, "v1")
-    write_bundle(home.published, publication(model_version="challenger"), "v2")
-    make_current(home.published, "v1")
 
 
 @pytest.mark.usefixtures("two_versions")

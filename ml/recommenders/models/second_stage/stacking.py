@@ -23,7 +23,7 @@ from ml.recommenders.models.blends import standardised
 from ml.recommenders.models.second_stage.boosting import boosted
 from ml.recommenders.models.second_stage.choice_model import ChoiceModel
 from ml.recommenders.models.second_stage.context import Context
-from ml.recommenders.models.zoo import make_recommender
+from ml.recommenders.models.zoo import any_part_uses_user_features, make_recommender
 
 OBJECTIVES = ("binary", "lambdarank", "choice")
 MOST_TRAINED_USERS = 4_000  # of each fold; more users are a longer table, not another model
@@ -94,9 +94,7 @@ class Stacked(Recommender):
     @property
     def uses_user_features(self) -> bool:
         """Whether any part does."""
-        return any(
-            make_recommender(part["model"], **part.get("params", {})).uses_user_features for part in self.models
-        )
+        return any_part_uses_user_features(self.models)
 
     def _fit(self, data: TrainingData) -> None:
         if self.objective not in OBJECTIVES:

@@ -17,7 +17,7 @@ from ml.experiments.report.report import render_report
 from ml.experiments.report.summary import summarize_analysis
 from orchestration.defs.metadata import table_metadata
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
-from orchestration.warehouse.experiment_tables import is_due, load_definitions, read_tables, report_folder
+from orchestration.warehouse.experiment_tables import is_final, load_definitions, read_tables, report_folder
 
 GROUP = "experiments"
 SHOWN = [
@@ -65,7 +65,7 @@ def build_experiment_asset(experiment_id: str, hypothesis: str) -> dg.AssetsDefi
         report.write_text(page, encoding="utf-8")
         summary = summarize_analysis(analysis)
         _log_analysis(registry, analysis, page, summary, tables.exposures)
-        if not is_due(analysis.experiment, definitions, tables.as_of):
+        if is_final(analysis.experiment, definitions, tables.as_of):
             # The result is final, so later runs keep this analysis.
             final.write_text(analysis.decision.verdict, encoding="utf-8")
         return dg.MaterializeResult(

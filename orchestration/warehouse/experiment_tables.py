@@ -81,9 +81,7 @@ def report_folder(home: Home, experiment_id: str) -> Path:
     return home.reports / "experiments" / experiment_id
 
 
-def is_due(experiment: Experiment, definitions: ExperimentDefinitions, as_of: datetime) -> bool:
-    """Return whether an analysis can still change: it has begun, and not all units were observed for the longest
-    window.
-    """
+def is_final(experiment: Experiment, definitions: ExperimentDefinitions, as_of: datetime) -> bool:
+    """Return whether an analysis cannot change any more: all units were observed for the longest window."""
     longest = max(definitions.metrics[name].end_day or 0 for name in experiment.metric_names)
-    return experiment.starts_at <= as_of < experiment.ends_at + timedelta(days=longest + 1)
+    return as_of >= experiment.ends_at + timedelta(days=longest + 1)

@@ -36,7 +36,6 @@ from ml.experiments.analysis.trajectory import (
     TrajectoryPoint,
     evaluate_looks,
     infer_group_sequential,
-    running_p,
     trace_cohorts,
 )
 from ml.experiments.definition.definition import Experiment
@@ -89,7 +88,6 @@ class PrimaryMetricDetail:
         inference: the inference that decides.
         trajectory: estimates over the cohort days.
         looks: planned looks so far.
-        always_valid_p: smallest always-valid p-value so far.
         segments: effects by segment.
         weekdays: effects by weekday.
         novelty: change of the effect over time, None if it cannot be measured.
@@ -99,7 +97,6 @@ class PrimaryMetricDetail:
     inference: InferenceResult
     trajectory: tuple[TrajectoryPoint, ...]
     looks: tuple[InterimLook, ...]
-    always_valid_p: float
     segments: Heterogeneity
     weekdays: Heterogeneity
     novelty: Novelty | None
@@ -217,7 +214,6 @@ def detail_primary_metric(
         inference=inference,
         trajectory=tuple(points),
         looks=tuple(looks),
-        always_valid_p=running_p(points, rule, alpha, settings.burn_in_units) if points else always.p_value,
         segments=segments,
         weekdays=weekdays,
         novelty=estimate_novelty(days, units, observed >= window, metric.measures[0], window, variant),

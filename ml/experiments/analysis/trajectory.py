@@ -13,7 +13,6 @@ from ml.experiments.analysis.estimates import EffectEstimate, estimate_effect
 from ml.experiments.analysis.group_sequential import critical_values
 from ml.experiments.analysis.inference import (
     InferenceResult,
-    always_valid_p,
     infer_always_valid,
     infer_repeated,
     infer_single_look,
@@ -83,18 +82,6 @@ def trace_cohorts(
             )
         )
     return points
-
-
-def running_p(points: list[TrajectoryPoint], rule: DecisionRule, alpha: float, burn_in_units: int) -> float:
-    """Return the smallest always-valid p-value so far, which is always valid itself."""
-    return min(
-        (
-            always_valid_p(point.estimate, alpha, rule.planned_units)
-            for point in points
-            if min(point.estimate.control_units, point.estimate.treatment_units) >= burn_in_units
-        ),
-        default=1.0,
-    )
 
 
 def evaluate_looks(

@@ -43,7 +43,7 @@ def application(tessera: Tessera) -> Starlette:
         *online_learning_routes(tessera),
         *model_routes(tessera),
         *health_routes(tessera),
-        *demo_routes(tessera.start.home, tessera.start.settings),
+        *demo_routes(tessera.config.home, tessera.config.settings),
         *documentation_routes(),
     ]
     observer = Middleware(RequestObserver, tracing=tessera.tracing, settings=tessera.settings.logs, routes=routes)

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from serving.collector.description import POSTS
+from serving.collector.request_schemas import POSTS
 from serving.requests import Body, DecisionRequest, Preferences, RecommendationRequest, Revert
 
 ERROR = {

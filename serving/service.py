@@ -7,12 +7,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.application import application
 from serving.observability.logs import log_as_json
-from serving.start import start_from_environment
+from serving.start import read_service_config
 from serving.tessera import Tessera
 
 log_as_json()
-START = start_from_environment()
-TESSERA = Tessera(START)
+CONFIG = read_service_config()
+TESSERA = Tessera(CONFIG)
 API = application(TESSERA)
 
 
@@ -32,7 +32,7 @@ class ApiMiddleware:
 
 @bentoml.service(
     name="tessera",
-    workers=START.settings.serving.workers,
+    workers=CONFIG.settings.serving.workers,
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
     traffic={"timeout": 60},

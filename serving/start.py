@@ -1,4 +1,4 @@
-"""How the service starts from its environment; no other file of the service reads it."""
+"""Configuration of the service, read from its environment; no other file of the service reads the environment."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ BUNDLED = Path(__file__).resolve().parent.parent / "published"
 
 
 @dataclass(frozen=True)
-class Start:
-    """Where the service lives and who may call it.
+class ServiceConfig:
+    """Where the service keeps its data, and the keys that may call it.
 
     Attributes:
-        home: events and state are written here; published bundles are read from here.
-        bundled: the published folder inside a Bento, read where the home has published nothing.
+        home: folder of events and state, which the service writes, and of published bundles.
+        settings: settings of the site.
+        keys: keys of callers; without keys only callers on this machine are served.
+        bundled: the published folder inside a Bento, read if the home has published nothing.
+        redis_url: address of the Redis that holds the state, for the engine `redis`.
     """
 
     home: Home
@@ -34,7 +37,7 @@ class Start:
     redis_url: str | None = None
 
 
-def start_from_environment(environment: Mapping[str, str] | None = None) -> Start:
+def read_service_config(environment: Mapping[str, str] | None = None) -> ServiceConfig:
     """Read TESSERA_HOME, TESSERA_SITE, TESSERA_SECRET_KEYS, TESSERA_BROWSER_KEYS and TESSERA_REDIS_URL.
 
     TESSERA_SETTINGS is read too where there is no site, with a word of warning.
@@ -42,18 +45,18 @@ def start_from_environment(environment: Mapping[str, str] | None = None) -> Star
     Without TESSERA_HOME it is `.tessera` in the folder that the service was started from: a Bento that runs in an
     empty folder keeps its state there, not inside the Bento.
     """
-    given = os.environ if environment is None else environment
-    notice = retirement_notice(given)
+    environ = os.environ if environment is None else environment
+    notice = retirement_notice(environ)
     if notice:
         logger.warning("%s", notice)
-    home = home_from(given, default=Path(given.get("PWD", ".")) / ".tessera")
-    return Start(
+    home = home_from(environ, default=Path(environ.get("PWD", ".")) / ".tessera")
+    return ServiceConfig(
         home=home,
         settings=load_site_settings(home).settings,
-        keys=Keys(browser=_keys(given, "TESSERA_BROWSER_KEYS"), secret=_keys(given, "TESSERA_SECRET_KEYS")),
-        redis_url=given.get("TESSERA_REDIS_URL") or None,
+        keys=Keys(browser=_keys(environ, "TESSERA_BROWSER_KEYS"), secret=_keys(environ, "TESSERA_SECRET_KEYS")),
+        redis_url=environ.get("TESSERA_REDIS_URL") or None,
     )
 
 
-def _keys(given: Mapping[str, str], name: str) -> frozenset[str]:
-    return frozenset(key for part in given.get(name, "").split(",") if (key := part.strip()))
+def _keys(environ: Mapping[str, str], name: str) -> frozenset[str]:
+    return frozenset(key for part in environ.get(name, "").split(",") if (key := part.strip()))

@@ -35,7 +35,7 @@ from serving.observability.metrics import CACHE, MODEL_AGE_SECONDS, RESIDENT_BYT
 from serving.observability.tracing import Tracing
 from serving.recommend.recommendation_engine import RecommendationEngine
 from serving.recommend.search_pool import SearchPool
-from serving.start import Start
+from serving.start import ServiceConfig
 from serving.state.online import OnlineState
 from serving.state.store_engine import open_store
 
@@ -47,7 +47,7 @@ class Tessera:
     """The service of one worker.
 
     Args:
-        start: Where the service keeps its data and who may call it.
+        config: Where the service keeps its data and who may call it.
         clock: The time of requests that set none.
         seed: Seed of everything that is drawn; None draws differently each time.
 
@@ -57,28 +57,28 @@ class Tessera:
     """
 
     def __init__(
-        self, start: Start, clock: Callable[[], dt.datetime] | None = None, seed: int | None = None
+        self, config: ServiceConfig, clock: Callable[[], dt.datetime] | None = None, seed: int | None = None
     ) -> None:
-        self.start = start
-        self.settings = start.settings.serving
+        self.config = config
+        self.settings = config.settings.serving
         self.clock = clock or (lambda: dt.datetime.now(dt.UTC))
         self.seed = seed
-        self.access = Access(start.keys)
-        self.published_bundles = PublishedBundles((start.home.published, start.bundled))
-        self.collector = Collector(start.home, start.settings, start.keys)
+        self.access = Access(config.keys)
+        self.published_bundles = PublishedBundles((config.home.published, config.bundled))
+        self.collector = Collector(config.home, config.settings, config.keys)
         self.collector.subscribe(self._record_collected)
         self.erased = self.collector.erased
-        self.pseudonyms = Pseudonyms(start.home.path)
+        self.pseudonyms = Pseudonyms(config.home.path)
         self.champion = self._serve(None)
         self.challenger: ServedBundle | None = None
-        self.rules = RuleBook(start.home, start.settings.decisions.rules_file)
-        self.experiments = ExperimentBook(start.home, start.settings.experiments.file)
+        self.rules = RuleBook(config.home, config.settings.decisions.rules_file)
+        self.experiments = ExperimentBook(config.home, config.settings.experiments.file)
         self.surroundings = SurroundingsFile(
-            start.home.path / self.settings.surroundings_file, self.settings.surroundings_stale_seconds
+            config.home.path / self.settings.surroundings_file, self.settings.surroundings_stale_seconds
         )
         self.search_pool = SearchPool()
         self._process = psutil.Process()
-        self.tracing = Tracing(self.settings.traces, start.home.path / "logs" / "traces.jsonl")
+        self.tracing = Tracing(self.settings.traces, config.home.path / "logs" / "traces.jsonl")
         self.interleaver = Interleaver(seed)
         self._running_parts: _RunningParts | None = None
         self._exchanged_at = 0.0
@@ -116,11 +116,11 @@ class Tessera:
             return
         self.tracing.open()
         await self.collector.start()
-        state = OnlineState(open_store(self.start), self.settings.state)
-        count = await asyncio.to_thread(state.open, EventLog(self.start.home))
+        state = OnlineState(open_store(self.config), self.settings.state)
+        count = await asyncio.to_thread(state.open, EventLog(self.config.home))
         logger.info("online state rebuilt from %d changes", count)
-        recommendation_engine = RecommendationEngine(state, self.start.settings, self.seed)
-        decision_engine = DecisionEngine(state, self.start.settings.decisions, self.seed)
+        recommendation_engine = RecommendationEngine(state, self.config.settings, self.seed)
+        decision_engine = DecisionEngine(state, self.config.settings.decisions, self.seed)
         online_refit = recommendation_engine.online_refit
         state.subscribe(recommendation_engine.online_learning.observe)
         state.subscribe(lambda change: online_refit.observe(change, self.champion))
@@ -216,7 +216,7 @@ class Tessera:
         """Load the version that the settings try beside the current one; a bad one is refused like any other."""
         version = self.settings.challenger.version
         if version and self.challenger is None:
-            self.challenger = await self._load(self.start.home.published / version)
+            self.challenger = await self._load(self.config.home.published / version)
 
     def _record_collected(self, events: pa.Table) -> None:
         self.state.record(read_changes(events))
@@ -260,7 +260,7 @@ class Tessera:
     def _settle_decisions(self) -> None:
         engine, now = self.decision_engine, self.clock().timestamp()
         engine.settle(now)
-        if now - self._exchanged_at >= self.start.settings.decisions.bandit.exchange_seconds:
+        if now - self._exchanged_at >= self.config.settings.decisions.bandit.exchange_seconds:
             self._exchanged_at = now
             engine.exchange()
 

@@ -54,9 +54,6 @@ PENDING = (
     "ml/site",
     "ml/sources",
     "orchestration",
-    "serving/collector",
-    "serving/demo_site",
-    "serving/start.py",
 )
 
 

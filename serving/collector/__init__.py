@@ -1,4 +1,4 @@
-"""The collector: any tracker's protocol in, the durable event log out."""
+"""The collector: accepts events in the protocols of several trackers and writes them to the event log."""
 
 from serving.collector.collector import Collector
 from serving.collector.routes import collector_routes

@@ -1,4 +1,4 @@
-"""The collector as an application of its own, for sites that put it on a machine of its own."""
+"""The collector as a separate application, for sites that run it on a separate machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from serving.access import Keys
 from serving.collector.collector import Collector
 from serving.collector.routes import collector_routes
 from serving.errors import JSON
-from serving.start import start_from_environment
+from serving.start import read_service_config
 
 
 def collector_app(home: Home, settings: Settings, keys: Keys | None = None) -> Starlette:
@@ -42,5 +42,5 @@ def collector_app(home: Home, settings: Settings, keys: Keys | None = None) -> S
 
 def from_environment() -> Starlette:
     """For `uvicorn --factory serving.collector.app:from_environment`."""
-    start = start_from_environment()
-    return collector_app(start.home, start.settings, start.keys)
+    config = read_service_config()
+    return collector_app(config.home, config.settings, config.keys)

@@ -1,4 +1,4 @@
-"""The collector: records in, through the door, durable before the answer."""
+"""The collector: completes and checks records, and stores them durably before it answers."""
 
 from __future__ import annotations
 
@@ -18,29 +18,36 @@ from ml.privacy.erased_ids import ErasedIds
 from ml.privacy.pseudonyms import Pseudonyms
 from ml.settings import Settings
 from serving.access import Keys
-from serving.collector.door import Door
-from serving.collector.facts import Facts
+from serving.collector.intake import Intake
 from serving.collector.keys import KeyRing, Sender
-from serving.collector.protocols.translation import Untranslatable
+from serving.collector.protocols.translation import TranslationFailure
 from serving.collector.rate_limits import RateLimit
+from serving.collector.request_metadata import RequestMetadata
 from serving.collector.sinks import open_sink
-from serving.collector.submissions import Counts, Outcome, Rejection, Submission, TooManyEventsError, Written
-from serving.collector.totals import WithheldTotals
+from serving.collector.submissions import (
+    CommittedGroup,
+    EventCounters,
+    Rejection,
+    Submission,
+    SubmissionResult,
+    TooManyEventsError,
+)
+from serving.collector.withheld_totals import WithheldTotals
 from serving.collector.writer import Writer
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 NO_KEYS = Keys()
 Subscriber = Callable[[pa.Table], None]
 
 
 class Collector:
-    """Takes records and answers when they are durable.
+    """Accepts records and answers once they are durable.
 
     Args:
         home: where the event log is.
         settings: the sections `collector`, `privacy` and `kafka` are read.
-        keys: who may send; without any, whoever is on this machine.
+        keys: keys that may send events; without keys only callers on this machine may.
     """
 
     def __init__(self, home: Home, settings: Settings, keys: Keys = NO_KEYS) -> None:
@@ -53,7 +60,7 @@ class Collector:
         self._secret_rate = RateLimit(secret_rate, max(secret_rate, limits.max_batch_events))
         self._totals = WithheldTotals(home)
         self.erased = ErasedIds(home)
-        self._door = Door(settings, Pseudonyms(home.path), self._totals, self.erased)
+        self._intake = Intake(settings, Pseudonyms(home.path), self._totals, self.erased)
         self._subscribers: list[Subscriber] = []
         self._writer: Writer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -66,7 +73,9 @@ class Collector:
         await asyncio.to_thread(recover_parts, EventLog(self.home))
         await asyncio.to_thread(recover_dead_letters, self.home)
         sink = open_sink(self.home, self.settings)
-        self._writer = Writer(self.settings.collector, sink, RejectionLog(self.home), self._totals, self._written)
+        self._writer = Writer(
+            self.settings.collector, sink, RejectionLog(self.home), self._totals, self._group_committed
+        )
         self._writer.start()
 
     async def close(self) -> None:
@@ -77,29 +86,30 @@ class Collector:
         await asyncio.to_thread(writer.close)
 
     def subscribe(self, subscriber: Subscriber) -> None:
-        """Have every accepted batch (EVENT_SCHEMA) shown to `subscriber`, on the event loop, before the answer."""
+        """Call `subscriber` with every accepted batch (EVENT_SCHEMA), on the event loop, before the answer."""
         self._subscribers.append(subscriber)
 
     async def record(
-        self, records: Sequence[Any], source: str = "service", then_seal: bool = False
+        self, records: Sequence[Any], source: str = "service", seal_after: bool = False
     ) -> list[Rejection]:
         """Store records (JSON-like dicts with the contract's fields) and return once they are durable.
 
         `event_id`, `occurred_at` and `received_at` are filled in where absent.
 
         Args:
-            then_seal: whether no file with these events or earlier ones is open any more when it returns.
+            seal_after: seal the open files after these events, so that no file with these or earlier events is
+                open when the call returns.
 
         Returns:
-            What was not taken and why; an empty list means that all of them are durable.
+            The rejected records with their reasons; an empty list means that every record is durable.
 
         Raises:
             TooManyEventsError: too many events wait already.
             StorageUnavailableError: they cannot be stored now.
         """
-        submission = _submission(records, source, then_seal)
-        rejected = await self._stored(submission)
-        if then_seal and submission.sealed is not None:
+        submission = _submission(records, source, seal_after)
+        rejected = await self._store(submission)
+        if seal_after and submission.sealed is not None:
             await asyncio.wait([asyncio.wrap_future(submission.sealed)])
         return rejected
 
@@ -114,46 +124,49 @@ class Collector:
     async def take(
         self,
         records: Sequence[Any],
-        places: Sequence[int],
-        untranslatable: Sequence[tuple[int, Untranslatable]],
+        event_indexes: Sequence[int],
+        failures: Sequence[tuple[int, TranslationFailure]],
         *,
         source: str,
         sender: Sender,
-        facts: Facts,
-    ) -> Outcome:
-        """Take the records of a request through the door and store what comes through.
+        metadata: RequestMetadata,
+    ) -> SubmissionResult:
+        """Prepare the records of a request for storage and store those that the site accepts.
 
         Args:
             records: events in the contract's fields, as a protocol translates them.
-            places: which event of the request each record comes from.
-            untranslatable: events of the request that are none, with their place.
+            event_indexes: position of each record's event in the request.
+            failures: events that the protocol could not translate, each with its position in the request.
             source: name of the protocol.
-            sender: whose key it was.
-            facts: what the request told by itself.
+            sender: the owner of the key that the request carries.
+            metadata: address, browser and privacy signals from the headers of the request.
 
         Raises:
             TooManyEventsError: the sender sent more than it may, or too many events wait already.
             StorageUnavailableError: they cannot be stored now.
         """
-        self._check_rate(sender, facts, len(records) + len(untranslatable))
+        self._check_rate(sender, metadata, len(records) + len(failures))
         self.erased.refresh()
-        admitted = self._door.admit(records, facts, sender.is_browser)
+        admitted = self._intake.admit(records, metadata, sender.is_browser)
         submission = Submission(
-            admitted.records, [places[place] for place in admitted.places], source, facts.received_at
+            admitted.records,
+            [event_indexes[position] for position in admitted.positions],
+            source,
+            metadata.received_at,
         )
-        for place, failure in untranslatable:
-            payload = self._door.cleaned_payload(failure.payload)
-            submission.letters.append(submission.reject(place, failure.field, failure.reason, payload))
+        for event_index, failure in failures:
+            payload = self._intake.redact_payload(failure.payload)
+            submission.letters.append(submission.reject(event_index, failure.field, failure.reason, payload))
         for refused in admitted.refused:
-            place = places[refused.index]
-            submission.letters.append(submission.reject(place, refused.field, refused.reason, ""))
-        rejected = await self._stored(submission) if submission.records or submission.letters else []
+            event_index = event_indexes[refused.index]
+            submission.letters.append(submission.reject(event_index, refused.field, refused.reason, ""))
+        rejected = await self._store(submission) if submission.records or submission.letters else []
         self.counts.add("withheld", admitted.withheld)
-        accepted = len(admitted.records) - (len(rejected) - len(untranslatable) - len(admitted.refused))
-        return Outcome(accepted, rejected, admitted.withheld)
+        accepted = len(admitted.records) - (len(rejected) - len(failures) - len(admitted.refused))
+        return SubmissionResult(accepted, rejected, admitted.withheld)
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> EventCounters:
         """Events since the start."""
         return self._started.counts
 
@@ -168,49 +181,49 @@ class Collector:
             raise RuntimeError("the collector is not started")
         return self._writer
 
-    def _check_rate(self, sender: Sender, facts: Facts, events: int) -> None:
+    def _check_rate(self, sender: Sender, metadata: RequestMetadata, events: int) -> None:
         if sender.kind == "open":
             return
         limit, who = (self._secret_rate, sender.key_id)
         if sender.is_browser:
-            limit, who = (self._browser_rate, f"{sender.key_id} {facts.address}")
+            limit, who = (self._browser_rate, f"{sender.key_id} {metadata.address}")
         wait = limit.wait(who, events)
         if wait:
             self.counts.add("refused", events)
             raise TooManyEventsError("this key sends more than it may", wait)
 
-    async def _stored(self, submission: Submission) -> list[Rejection]:
+    async def _store(self, submission: Submission) -> list[Rejection]:
         submission.done = asyncio.get_running_loop().create_future()
         self._started.put(submission)
         return await submission.done
 
-    def _written(self, written: Written) -> None:
-        """In the writer's thread: have the group answered on the event loop."""
+    def _group_committed(self, committed: CommittedGroup) -> None:
+        """Schedule the answers of a group on the event loop; the writer's thread calls this."""
         assert self._loop is not None
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._answer, written)
+            self._loop.call_soon_threadsafe(self._answer_group, committed)
 
-    def _answer(self, written: Written) -> None:
-        if written.accepted is not None and len(written.accepted):
+    def _answer_group(self, committed: CommittedGroup) -> None:
+        if committed.accepted is not None and len(committed.accepted):
             for subscriber in self._subscribers:
                 try:
-                    subscriber(written.accepted)
+                    subscriber(committed.accepted)
                 except Exception:  # the events are durable, whatever a listener makes of them
-                    log.exception("a subscriber failed on %d events", len(written.accepted))
-        for submission in written.group:
+                    logger.exception("a subscriber failed on %d events", len(committed.accepted))
+        for submission in committed.group:
             if submission.done is None or submission.done.done():
                 continue
-            if written.error is not None:
-                submission.done.set_exception(written.error)
+            if committed.error is not None:
+                submission.done.set_exception(committed.error)
             else:
                 submission.done.set_result(sorted(submission.rejected, key=lambda rejection: rejection.index))
 
 
-def _submission(records: Sequence[Any], source: str, then_seal: bool = False) -> Submission:
-    own = [
+def _submission(records: Sequence[Any], source: str, seal_after: bool = False) -> Submission:
+    cleaned_records = [
         {name: value for name, value in record.items() if value is not None}
         if isinstance(record, dict)
         else record
         for record in records
     ]
-    return Submission(own, range(len(own)), source, dt.datetime.now(dt.UTC), then_seal)
+    return Submission(cleaned_records, range(len(cleaned_records)), source, dt.datetime.now(dt.UTC), seal_after)

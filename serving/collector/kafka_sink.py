@@ -26,12 +26,12 @@ class KafkaSink:
 
     def __init__(self, settings: KafkaSettings, options: Mapping[str, Any]) -> None:
         self._topic = settings.topic
-        own = {"enable.idempotence": True, "compression.type": "lz4", "linger.ms": 1}
-        own["delivery.timeout.ms"] = round(settings.timeout_seconds * 1_000)
-        self._producer = Producer(own | dict(options))
+        defaults = {"enable.idempotence": True, "compression.type": "lz4", "linger.ms": 1}
+        defaults["delivery.timeout.ms"] = round(settings.timeout_seconds * 1_000)
+        self._producer = Producer(defaults | dict(options))
 
     def append(self, events: pa.Table) -> Mapping[int, str]:
-        """Durable when it returns, but for the rows that are too large.
+        """Send events; all but the rows that are too large are durable when it returns.
 
         Raises:
             SinkUnavailableError: the brokers did not take all events in time; they can be sent again unharmed.
@@ -47,9 +47,9 @@ class KafkaSink:
 
         for row, event in enumerate(events.to_pylist()):
             key, value = build_message(event)
-            told = partial(delivered, row, len(value))
+            on_delivery = partial(delivered, row, len(value))
             try:
-                self._produce(key, value, told)
+                self._produce(key, value, on_delivery)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
                     raise SinkUnavailableError(f"Kafka: {error.args[0].str()}") from error
@@ -59,8 +59,8 @@ class KafkaSink:
             raise SinkUnavailableError(f"Kafka did not take {len(failures)} events: {failures[0].str()}")
         return refused
 
-    def tend(self) -> None:
-        """Let the client do what it has to."""
+    def maintain(self) -> None:
+        """Let the client serve its delivery reports."""
         self._producer.poll(0)
 
     def seal(self) -> None:
@@ -70,10 +70,10 @@ class KafkaSink:
         """Send what is left."""
         self._producer.flush()
 
-    def _produce(self, key: bytes, value: bytes, told: partial[None]) -> None:
+    def _produce(self, key: bytes, value: bytes, on_delivery: partial[None]) -> None:
         while True:
             try:
-                self._producer.produce(self._topic, value, key, on_delivery=told)
+                self._producer.produce(self._topic, value, key, on_delivery=on_delivery)
                 return
             except BufferError:  # the client's queue is full: wait until some are delivered
                 self._producer.poll(0.1)

@@ -1,4 +1,4 @@
-"""Who sends events: keys from wherever a tracker can put one, known to us only as digests."""
+"""Authentication of senders by key, wherever a tracker can put one; the service stores digests only."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ KEY_ID_CHARS = 12
 
 @dataclass(frozen=True)
 class Sender:
-    """Who sends. `key_id` is the beginning of the key's digest, `open` where the service has no keys."""
+    """Sender of a request. `key_id` is the beginning of the key's digest, or `open` if the service has no keys."""
 
     kind: Literal["open", "browser", "secret"]
     key_id: str
 
     @property
     def is_browser(self) -> bool:
-        """Whether the key is public by nature."""
+        """Whether the key is a browser key, which anybody can read in the page."""
         return self.kind == "browser"
 
 
@@ -37,7 +37,7 @@ class KeyRing:
         self._without_keys = Access(Keys())
 
     def sender(self, request: HTTPConnection, fallbacks: Iterable[Any] = ()) -> Sender:
-        """Who sends this request.
+        """Authenticate the sender of a request.
 
         Args:
             request: its headers and query are searched for a key.
@@ -49,7 +49,7 @@ class KeyRing:
         if not self._keys:
             self._without_keys.caller(request)
             return Sender("open", "open")
-        given = [key for key in (key_of(request), *fallbacks) if isinstance(key, str) and key]
+        given = [key for key in (read_key(request), *fallbacks) if isinstance(key, str) and key]
         if not given:
             raise ApiError(401, "send a key as `Authorization: Bearer KEY`", "authorization")
         for key in given:
@@ -59,7 +59,7 @@ class KeyRing:
         raise ApiError(401, "the key is not known", "authorization")
 
 
-def key_of(request: HTTPConnection) -> str | None:
+def read_key(request: HTTPConnection) -> str | None:
     """The key of a request: a bearer token, the user of basic authentication, or `key` in the query."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":

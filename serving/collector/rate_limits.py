@@ -1,4 +1,4 @@
-"""How much one key may send: a bucket of tokens a sender, refilled by the second."""
+"""Rate limits of senders: a token bucket for each sender, refilled continuously."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REMEMBERED_SENDERS = 50_000
 
 
 class RateLimit:
-    """Events that a sender may send: `per_second` in the long run, `burst` at once.
+    """Limit a sender to `per_second` events a second on average and to `burst` at once.
 
     Args:
         per_second: tokens that come back each second; 0 is no limit.
@@ -30,7 +30,7 @@ class RateLimit:
         """Take `events` tokens from a sender's bucket.
 
         Returns:
-            0 if they were there; else the seconds until they will be, and none is taken.
+            0 if the tokens were taken; else the seconds until they are available, and none are taken.
         """
         if not self.per_second:
             return 0.0
@@ -39,9 +39,9 @@ class RateLimit:
         self._buckets[sender] = bucket
         if len(self._buckets) > REMEMBERED_SENDERS:
             self._buckets.popitem(last=False)
-        wanted = min(events, self.burst)  # a batch larger than the bucket takes all of it
-        missing = wanted - bucket.at(now)
+        tokens = min(events, self.burst)  # a batch larger than the bucket takes all of it
+        missing = tokens - bucket.at(now)
         if missing > 0:
             return missing / self.per_second
-        bucket.take(wanted)
+        bucket.take(tokens)
         return 0.0

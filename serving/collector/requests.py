@@ -54,13 +54,13 @@ def parse_json(body: bytes | str, limits: CollectorSettings) -> Any:
         content = orjson.loads(body)
     except (orjson.JSONDecodeError, ValueError, RecursionError) as error:
         raise ApiError(400, f"the body is no JSON: {str(error)[:120]}", "body") from None
-    fault = fault_of(content, limits)
+    fault = find_fault(content, limits)
     if fault:
         raise ApiError(400, f"the body {fault}", "body")
     return content
 
 
-def fault_of(content: Any, limits: CollectorSettings) -> str | None:
+def find_fault(content: Any, limits: CollectorSettings) -> str | None:
     """What is too deep or too long in JSON values; None if nothing is."""
     level = [content]
     for _ in range(limits.max_depth):

@@ -11,12 +11,12 @@ from starlette.routing import Route
 
 from serving.collector.collector import Collector
 from serving.collector.cors import Cors
-from serving.collector.facts import facts_of
 from serving.collector.keys import Sender
 from serving.collector.protocols import segment, snowplow
-from serving.collector.protocols.translation import Untranslatable, mapping, text
-from serving.collector.requests import fault_of, read_json
-from serving.collector.submissions import Outcome, Rejection
+from serving.collector.protocols.translation import TranslationFailure, as_mapping, as_text
+from serving.collector.request_metadata import read_request_metadata
+from serving.collector.requests import find_fault, read_json
+from serving.collector.submissions import Rejection, SubmissionResult
 from serving.errors import JSON, ApiError, answer_error
 
 Handler = Callable[[Collector, Request], Coroutine[Any, Any, Response]]
@@ -24,7 +24,7 @@ PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c0
 FAILURE = "the collector failed on this request; nothing of it was stored"
 SNOWPLOW_POST = ("/com.snowplowanalytics.snowplow/tp2",)
 SNOWPLOW_GET = ("/i",)
-SEGMENT = {"/v1/batch": "batch", **{path: call for call in segment.CALLS for path in segment.paths_of(call)}}
+SEGMENT = {"/v1/batch": "batch", **{path: call for call in segment.CALLS for path in segment.call_paths(call)}}
 
 
 def collector_routes(collector: Collector) -> list[Route]:
@@ -48,9 +48,9 @@ async def take_events(collector: Collector, request: Request) -> Response:
     sent_at = body.get("sent_at")
     if sent_at is not None:
         events = [{"sent_at": sent_at, **event} if isinstance(event, dict) else event for event in events]
-    facts = facts_of(request, collector.settings.collector.trusted_proxies)
-    outcome = await collector.take(events, range(len(events)), [], source="json", sender=sender, facts=facts)
-    return JSON(_outcome(outcome), status_code=202)
+    metadata = read_request_metadata(request, collector.settings.collector.trusted_proxies)
+    result = await collector.take(events, range(len(events)), [], source="json", sender=sender, metadata=metadata)
+    return JSON(_result_json(result), status_code=202)
 
 
 async def take_snowplow_post(collector: Collector, request: Request) -> Response:
@@ -59,14 +59,14 @@ async def take_snowplow_post(collector: Collector, request: Request) -> Response
     payloads = body.get("data") if isinstance(body, dict) else None
     if not isinstance(payloads, list):
         raise ApiError(400, "expected an iglu payload_data envelope with a list `data`", "data")
-    outcome = await _take_payloads(collector, request, payloads)
-    return JSON(_outcome(outcome))
+    result = await _take_payloads(collector, request, payloads)
+    return JSON(_result_json(result))
 
 
 async def take_snowplow_get(collector: Collector, request: Request) -> Response:
     """Snowplow `i`: one payload in the query; answers with a transparent pixel."""
     payload = dict(request.query_params)
-    fault = fault_of(payload, collector.settings.collector)
+    fault = find_fault(payload, collector.settings.collector)
     if fault:
         raise ApiError(400, f"the query {fault}", "query")
     await _take_payloads(collector, request, [payload])
@@ -74,19 +74,19 @@ async def take_snowplow_get(collector: Collector, request: Request) -> Response:
     return Response(PIXEL, media_type="image/gif", headers=headers)
 
 
-async def _take_payloads(collector: Collector, request: Request, payloads: list[Any]) -> Outcome:
+async def _take_payloads(collector: Collector, request: Request, payloads: list[Any]) -> SubmissionResult:
     _check_count(collector, payloads)
-    app_ids = {text(mapping(payload).get("aid")) for payload in payloads}
+    app_ids = {as_text(as_mapping(payload).get("aid")) for payload in payloads}
     sender = collector.keys.sender(request, app_ids if len(app_ids) == 1 else ())
     ping_seconds = collector.settings.collector.page_ping_seconds
-    found = [snowplow.translate(payload, ping_seconds) for payload in payloads]
-    return await _take_translated(collector, request, found, sender, "snowplow")
+    translated = [snowplow.translate(payload, ping_seconds) for payload in payloads]
+    return await _take_translated(collector, request, translated, sender, "snowplow")
 
 
 def _segment_call(call: str) -> Handler:
     async def take_segment(collector: Collector, request: Request) -> Response:
         body = await read_json(request, collector.settings.collector)
-        parsed = segment.messages_of(body, call)
+        parsed = segment.read_messages(body, call)
         if parsed is None:
             raise ApiError(
                 400, f"expected the body of a Segment {call} call", "batch" if call == "batch" else "body"
@@ -94,9 +94,9 @@ def _segment_call(call: str) -> Handler:
         messages, shared = parsed
         _check_count(collector, messages)
         sender = collector.keys.sender(request, [body.get("writeKey")])
-        found = [segment.translate(message, shared) for message in messages]
-        outcome = await _take_translated(collector, request, found, sender, "segment")
-        return JSON({"success": True, **_outcome(outcome)})
+        translated = [segment.translate(message, shared) for message in messages]
+        result = await _take_translated(collector, request, translated, sender, "segment")
+        return JSON({"success": True, **_result_json(result)})
 
     return take_segment
 
@@ -104,21 +104,21 @@ def _segment_call(call: str) -> Handler:
 async def _take_translated(
     collector: Collector,
     request: Request,
-    found: list[list[dict[str, Any]] | Untranslatable],
+    translated: list[list[dict[str, Any]] | TranslationFailure],
     sender: Sender,
     source: str,
-) -> Outcome:
+) -> SubmissionResult:
     records: list[dict[str, Any]] = []
-    places: list[int] = []
-    failures: list[tuple[int, Untranslatable]] = []
-    for place, result in enumerate(found):
-        if isinstance(result, Untranslatable):
-            failures.append((place, result))
+    event_indexes: list[int] = []
+    failures: list[tuple[int, TranslationFailure]] = []
+    for event_index, result in enumerate(translated):
+        if isinstance(result, TranslationFailure):
+            failures.append((event_index, result))
         else:
             records += result
-            places += [place] * len(result)
-    facts = facts_of(request, collector.settings.collector.trusted_proxies)
-    return await collector.take(records, places, failures, source=source, sender=sender, facts=facts)
+            event_indexes += [event_index] * len(result)
+    metadata = read_request_metadata(request, collector.settings.collector.trusted_proxies)
+    return await collector.take(records, event_indexes, failures, source=source, sender=sender, metadata=metadata)
 
 
 def _check_count(collector: Collector, events: list[Any]) -> None:
@@ -127,15 +127,15 @@ def _check_count(collector: Collector, events: list[Any]) -> None:
         raise ApiError(413, f"{len(events)} events; at most {limit} in a request", "events")
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
+def _result_json(result: SubmissionResult) -> dict[str, Any]:
     answer: dict[str, Any] = {
-        "accepted": outcome.accepted,
-        "rejected": [_as_json(rejection) for rejection in outcome.rejected],
+        "accepted": result.accepted,
+        "rejected": [_rejection_json(rejection) for rejection in result.rejected],
     }
-    return answer | ({"withheld": outcome.withheld} if outcome.withheld else {})
+    return answer | ({"withheld": result.withheld} if result.withheld else {})
 
 
-def _as_json(rejection: Rejection) -> dict[str, Any]:
+def _rejection_json(rejection: Rejection) -> dict[str, Any]:
     return {"index": rejection.index, "error": f"{rejection.field}: {rejection.reason}"}
 
 

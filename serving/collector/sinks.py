@@ -12,11 +12,11 @@ from ml.events.log import EventLog
 from ml.events.topic import client_options
 from ml.home import Home
 from ml.settings import Settings
-from serving.collector.open_parts import OpenParts
+from serving.collector.local_log_sink import LocalLogSink
 
 
 class Sink(Protocol):
-    """Takes events durably, from the writer's thread alone."""
+    """Stores events durably; only the writer's thread calls it."""
 
     def append(self, events: pa.Table) -> Mapping[int, str]:
         """Store events (EVENT_SCHEMA); all but the returned rows are durable when it returns.
@@ -30,8 +30,8 @@ class Sink(Protocol):
         """
         ...
 
-    def tend(self) -> None:
-        """Called between groups, at least once a second: what is due by the clock.
+    def maintain(self) -> None:
+        """Do periodic work; called between groups, at least once a second.
 
         Raises:
             OSError: the disk refused; it is tried again at the next call.
@@ -39,7 +39,7 @@ class Sink(Protocol):
         ...
 
     def seal(self) -> Future[None] | None:
-        """Have what is open brought into its final form, as an erasure needs it; None where nothing is open."""
+        """Bring open files into their final form, as an erasure needs it; None if no file is open."""
         ...
 
     def close(self) -> None:
@@ -59,4 +59,4 @@ def open_sink(home: Home, settings: Settings) -> Sink:
         from serving.collector.kafka_sink import KafkaSink  # noqa: PLC0415  (the client is an extra)
 
         return KafkaSink(settings.kafka, options)
-    return OpenParts(EventLog(home), limits.part_rows, limits.part_age_seconds)
+    return LocalLogSink(EventLog(home), limits.part_rows, limits.part_age_seconds)

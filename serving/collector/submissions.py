@@ -1,4 +1,4 @@
-"""What is handed to the writer, what becomes of it, and why it may be refused."""
+"""Submissions to the writer, their results, and the errors that refuse them."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Rejection:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a request's events. `withheld` were counted and not kept, for want of consent."""
+class SubmissionResult:
+    """Result of a request's events; `withheld` events were counted but not stored, for want of consent."""
 
     accepted: int
     rejected: list[Rejection]
@@ -58,35 +58,35 @@ class Submission:
 
     Attributes:
         records: events in the contract's fields, none of them null; the writer completes them in place.
-        places: which event of the request each record is.
-        source: what the events carry as their source if they name none.
+        event_indexes: position of each record's event in the request.
+        source: source of the events that name none.
         received_at: when the request came.
-        then_seal: whether what is open is to be sealed then, with all that was queued before.
-        done: told the rejections once the events are durable; None where nobody waits.
-        sealed: done when it is, if that was wanted.
+        seal_after: seal the open files after this submission, including all that was queued before it.
+        done: resolves to the rejections once the events are durable; None if no caller waits.
+        sealed: resolves once the files are sealed, if `seal_after`.
         letters: dead letters so far.
         rejected: rejections so far.
     """
 
     records: Sequence[Any]
-    places: Sequence[int]
+    event_indexes: Sequence[int]
     source: str
     received_at: dt.datetime
-    then_seal: bool = False
+    seal_after: bool = False
     done: asyncio.Future[list[Rejection]] | None = None
     sealed: Future[None] | None = None
     letters: list[dict[str, Any]] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
 
-    def reject(self, place: int, at: str, reason: str, payload: str) -> dict[str, Any]:
-        """Note a rejection, and return the dead letter of it."""
-        self.rejected.append(Rejection(place, at, reason))
-        letter = {"row": place, "field": at, "reason": reason, "payload": payload}
+    def reject(self, event_index: int, field_name: str, reason: str, payload: str) -> dict[str, Any]:
+        """Record a rejection and return its dead letter."""
+        self.rejected.append(Rejection(event_index, field_name, reason))
+        letter = {"row": event_index, "field": field_name, "reason": reason, "payload": payload}
         return {**letter, "source": self.source, "received_at": self.received_at}
 
 
 @dataclass(frozen=True)
-class Written:
+class CommittedGroup:
     """A group of submissions after their commit: the events that are durable now, or why nothing is."""
 
     group: Sequence[Submission]
@@ -95,8 +95,8 @@ class Written:
 
 
 @dataclass
-class Counts:
-    """Events since the start, and what making them durable cost: one commit is one wait for the disk or broker."""
+class EventCounters:
+    """Events since the start, and the number and duration of commits, each a single wait for disk or broker."""
 
     accepted: int = 0
     rejected: int = 0

@@ -1,4 +1,4 @@
-"""The writer: one thread that makes what waits durable together and has it answered together."""
+"""The writer: a thread that commits waiting submissions in groups and answers each group together."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ml.events.validation import validate_records
 from ml.settings.collector import CollectorSettings
 from serving.collector.sinks import Sink
 from serving.collector.submissions import (
-    Counts,
+    CommittedGroup,
+    EventCounters,
     SinkUnavailableError,
     StorageUnavailableError,
     Submission,
     TooManyEventsError,
-    Written,
 )
-from serving.collector.totals import WithheldTotals
+from serving.collector.withheld_totals import WithheldTotals
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 IDLE_SECONDS = 1.0
 Owner = tuple[Submission, int]
 
@@ -50,9 +50,9 @@ class Writer:
         sink: Sink,
         rejections: RejectionLog,
         totals: WithheldTotals,
-        answer: Callable[[Written], None],
+        answer: Callable[[CommittedGroup], None],
     ) -> None:
-        self.counts = Counts()
+        self.counts = EventCounters()
         self.queued = 0
         self._limits = limits
         self._sink = sink
@@ -94,16 +94,16 @@ class Writer:
             group, running = self._next_group()
             if group:
                 written = self._commit(group)
-                if any(submission.then_seal for submission in group):
+                if any(submission.seal_after for submission in group):
                     self._seal(group)
                 self._answer(written)
-            _tend(self._sink.tend, self._rejections.seal_if_old, self._totals.flush_if_old)
+            _run_due(self._sink.maintain, self._rejections.seal_if_old, self._totals.flush_if_old)
         self._sink.close()
         self._rejections.close()
         self._totals.flush()
 
     def _seal(self, group: Sequence[Submission]) -> None:
-        _tend(self._rejections.seal)
+        _run_due(self._rejections.seal)
         sealed = self._sink.seal()
         for submission in group:
             submission.sealed = sealed
@@ -128,7 +128,7 @@ class Writer:
             events += len(following.records)
         return group, True
 
-    def _commit(self, group: Sequence[Submission]) -> Written:
+    def _commit(self, group: Sequence[Submission]) -> CommittedGroup:
         accepted: pa.Table | None = None
         error: Exception | None = None
         try:
@@ -137,16 +137,16 @@ class Writer:
             error = failure
             if failure.errno in (errno.ENOSPC, errno.EDQUOT):
                 error = StorageUnavailableError("the disk is full", self._limits.retry_after_seconds)
-            log.error("a group of events was not stored: %s", failure)
+            logger.error("a group of events was not stored: %s", failure)
         except SinkUnavailableError as failure:
             error = StorageUnavailableError(str(failure), self._limits.retry_after_seconds)
-            log.error("a group of events was not stored: %s", failure)
+            logger.error("a group of events was not stored: %s", failure)
         except Exception as failure:
             error = failure
-            log.exception("a group of events was not stored")
+            logger.exception("a group of events was not stored")
         with self._counting:
             self.queued -= sum(len(submission.records) for submission in group)
-        return Written(group, accepted, error)
+        return CommittedGroup(group, accepted, error)
 
     def _stored(self, group: Sequence[Submission]) -> pa.Table:
         """Events of the group that are durable now; the others are rejected, with dead letters."""
@@ -183,24 +183,24 @@ class Writer:
                 records.append(record)
                 owners.append((submission, index))
         latest = dt.timedelta(seconds=self._limits.max_future_seconds)
-        valid, places = validate_records(records, dt.datetime.now(dt.UTC), latest)
+        valid, accepted_rows = validate_records(records, dt.datetime.now(dt.UTC), latest)
         letters = [letter for submission in group for letter in submission.letters]
         for row in valid.rejected.to_pylist():
             letters.append(_rejected(owners[row["row"]], row["field"], row["reason"], row["payload"]))
-        return valid.accepted, [owners[place] for place in places], letters
+        return valid.accepted, [owners[row] for row in accepted_rows], letters
 
 
-def _tend(*due: Callable[[], object]) -> None:
-    for one in due:
+def _run_due(*tasks: Callable[[], object]) -> None:
+    for task in tasks:
         try:
-            one()
+            task()
         except OSError:
-            log.exception("what is due failed; nothing is lost and it is tried again")
+            logger.exception("maintenance failed; nothing is lost and it is retried")
 
 
 def _rejected(owner: Owner, field: str, reason: str, payload: str) -> dict[str, Any]:
     submission, index = owner
-    return submission.reject(submission.places[index], field, reason, payload)
+    return submission.reject(submission.event_indexes[index], field, reason, payload)
 
 
 def _complete(record: dict[str, Any], submission: Submission) -> None:

@@ -38,7 +38,7 @@ def build_situation(
     return merge_situation(
         at,
         (check_context(request.context), headers, last, user_facts),
-        tessera.start.settings.decisions.dayparts,
+        tessera.config.settings.decisions.dayparts,
         tessera.surroundings,
     )
 
@@ -50,7 +50,7 @@ def refuse_flood(tessera: Tessera, request: RecommendationRequest, at: dt.dateti
         ApiError: 429, it was requested too often within an hour.
     """
     visitor = tessera.state.activity.find_visitor(request.person) if request.person else None
-    most = tessera.start.settings.decisions.caps.slot_impressions_per_hour
+    most = tessera.config.settings.decisions.caps.slot_impressions_per_hour
     if is_slot_capped(visitor, request.slot, at.timestamp(), most):
         raise ApiError(429, f"slot {request.slot!r} was asked {most} times in an hour for one person", "slot")
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from ml.decisions.rules.dayparts import LocalTime, convert_to_local
 from ml.settings.decisions import DaypartSettings
-from serving.collector.enrichment.device import NOTHING, device_of, hints_of_headers, looks_like_a_browser
+from serving.collector.enrichment.device import NO_HINTS, detect_device, is_browser_agent, read_client_hints
 from serving.context.weather import NO_SURROUNDINGS, SurroundingsProvider
 from serving.errors import ApiError
 
@@ -59,11 +59,11 @@ def read_headers(request: Request) -> dict[str, Any]:
     headers = request.headers
     facts: dict[str, Any] = {}
     agent = headers.get("user-agent")
-    hints = hints_of_headers(
+    hints = read_client_hints(
         headers.get("sec-ch-ua"), headers.get("sec-ch-ua-mobile"), headers.get("sec-ch-ua-platform")
     )
-    if looks_like_a_browser(agent) or hints != NOTHING:  # a server that asks for somebody is not their device
-        device = device_of(agent, hints)
+    if is_browser_agent(agent) or hints != NO_HINTS:  # a server that asks for somebody is not their device
+        device = detect_device(agent, hints)
         facts.update({"device_type": device.device_type, "os": device.os, "browser": device.browser})
     facts["language"] = headers.get("accept-language", "").split(",")[0].split(";")[0].strip() or None
     facts["network_type"] = headers.get("ect")

@@ -62,8 +62,10 @@ def demo_routes(home: Home, settings: Settings) -> list[BaseRoute]:
         )
 
     async def items(request: Request) -> Response:
-        wanted = request.query_params.getlist("id")
-        return JSON(await asyncio.to_thread(lambda: items_of(home, wanted) if wanted else newest_items(home)))
+        item_ids = request.query_params.getlist("id")
+        return JSON(
+            await asyncio.to_thread(lambda: read_items(home, item_ids) if item_ids else newest_items(home))
+        )
 
     async def film(_: Request) -> Response:
         return Response(silent_film(), media_type="audio/wav", headers={"Accept-Ranges": "none"})
@@ -84,7 +86,7 @@ def demo_routes(home: Home, settings: Settings) -> list[BaseRoute]:
     ]
 
 
-def items_of(home: Home, item_ids: Sequence[str]) -> list[dict[str, Any]]:
+def read_items(home: Home, item_ids: Sequence[str]) -> list[dict[str, Any]]:
     """Items by id, as JSON objects; ids that the catalogue does not know are left out."""
     table = Catalogue(home).read()
     return _as_json(table.filter(pc.is_in(table["item_id"], pa.array(item_ids, pa.string()))))

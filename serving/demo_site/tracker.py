@@ -24,7 +24,7 @@ class TrackerError(TesseraError):
     """The tracker could not be installed; the message says why."""
 
 
-def folder_of(home: Home) -> Path:
+def tracker_folder(home: Home) -> Path:
     """Where npm puts its packages."""
     return home.path / "demo_site"
 
@@ -33,7 +33,7 @@ def script(home: Home, name: str) -> Path | None:
     """The file of one of SCRIPTS, exactly as npm brought it; None where it is not installed or no such script."""
     if name not in SCRIPTS:
         return None
-    file = folder_of(home) / "node_modules/@snowplow" / SCRIPTS[name] / "dist/index.umd.min.js"
+    file = tracker_folder(home) / "node_modules/@snowplow" / SCRIPTS[name] / "dist/index.umd.min.js"
     return file if file.is_file() else None
 
 
@@ -51,7 +51,7 @@ def install(home: Home) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise TrackerError("npm is not installed: it comes with Node.js, see https://nodejs.org")
-    folder = folder_of(home)
+    folder = tracker_folder(home)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(PACKAGE_FILE, folder / "package.json")
     command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts"]

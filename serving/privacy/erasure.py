@@ -23,7 +23,7 @@ async def erase(tessera: Tessera, desk: ErasureReceipts, user: str) -> dict[str,
     Returns:
         The receipt.
     """
-    now, home = tessera.clock(), tessera.start.home
+    now, home = tessera.clock(), tessera.config.home
     ids = await run_in_threadpool(find_person_ids, EventLog(home), user, tessera.pseudonyms)
     receipt = await run_in_threadpool(desk.open, ids, now)
     receipt_id = receipt["receipt_id"]
@@ -37,5 +37,5 @@ async def erase(tessera: Tessera, desk: ErasureReceipts, user: str) -> dict[str,
     desk.record_verified(receipt_id, ONLINE_STATE, "no change or profile of the person is left in store or memory")
     erased = {"event_type": "erased", "anonymous_id": receipt["subject"], "occurred_at": now.timestamp()}
     # Sealing takes the person out, so that a job that starts after the answer meets nothing of them in open files.
-    await tessera.collector.record([{**erased, "properties": {"receipt_id": receipt_id}}], then_seal=True)
+    await tessera.collector.record([{**erased, "properties": {"receipt_id": receipt_id}}], seal_after=True)
     return desk.receipt(receipt_id) or receipt

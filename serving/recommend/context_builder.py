@@ -49,7 +49,7 @@ def build_context(
         situation,
         at=at.timestamp(),
         k=k,
-        diversity=treatment.change_diversity(tessera.start.settings.decisions.diversity),
+        diversity=treatment.change_diversity(tessera.config.settings.decisions.diversity),
         boosts=_find_boosts(tessera, request, situation, bundle, at, treatment),
         role=role,
         treatment=treatment,
@@ -85,7 +85,7 @@ def build_preview_context(
         build_situation(tessera, request, {}, at),
         at=at.timestamp(),
         k=tessera.settings.default_k,
-        diversity=tessera.start.settings.decisions.diversity,
+        diversity=tessera.config.settings.decisions.diversity,
         profile=profile,
         is_dry_run=True,
     )

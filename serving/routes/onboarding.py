@@ -62,7 +62,7 @@ def find_next_question(tessera: Tessera, user: str) -> dict[str, Any] | None:
     state.catch_up()
     profile = state.profile(user)
     visitor = bundle.find_visitor(user, state.activity)
-    knobs = tessera.start.settings.recommenders.profiling
+    knobs = tessera.config.settings.recommenders.profiling
     has_country = bundle.user_facts(user).get("country") is not None
     prompt = bundle.welcome.prompt(
         len(visitor.recent) if visitor else 0,

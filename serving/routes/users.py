@@ -30,7 +30,7 @@ SEPARATE_FIELDS = frozenset({"user_id", "segment", "persona", "daypart"})
 
 def user_routes(tessera: Tessera) -> list[Route]:
     """Create the routes."""
-    desk = ErasureReceipts(tessera.start.home)
+    desk = ErasureReceipts(tessera.config.home)
 
     async def user(request: Request) -> Response:
         tessera.access.require_trusted(request)
@@ -50,9 +50,9 @@ def user_routes(tessera: Tessera) -> list[Route]:
     async def export(request: Request) -> Response:
         tessera.access.require_trusted(request)
         user_id = read_person(request)
-        ids = await run_in_threadpool(find_person_ids, EventLog(tessera.start.home), user_id, tessera.pseudonyms)
+        ids = await run_in_threadpool(find_person_ids, EventLog(tessera.config.home), user_id, tessera.pseudonyms)
         descriptions = {person: describe_user(tessera, person) for person in ids}
-        exported = await run_in_threadpool(export_person, tessera.start.home, ids, descriptions)
+        exported = await run_in_threadpool(export_person, tessera.config.home, ids, descriptions)
         if not exported["events"] and not any(descriptions.values()):
             raise ApiError(404, UNKNOWN_USER, "user_id")
         return JSON(exported)
@@ -95,7 +95,7 @@ def describe_user(tessera: Tessera, user: str) -> dict[str, Any] | None:
         facts,
         visitor,
         state.activity,
-        tessera.start.settings.warehouse.dayparts,
+        tessera.config.settings.warehouse.dayparts,
     )
     recent = visitor.recent[-RECENT:][::-1] if visitor else []
     other_facts = {

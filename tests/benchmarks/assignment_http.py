@@ -19,7 +19,7 @@ from ml.experiments.definition.definition import ExperimentDefinitions
 from ml.home import Home
 from ml.settings import load_settings
 from serving.application import application
-from serving.start import Start
+from serving.start import ServiceConfig
 from serving.tessera import Tessera
 
 IDS = 100_000
@@ -52,7 +52,7 @@ async def _answers(
         for body in file["experiments"].values():
             del body["id"]
         (Path(folder) / "experiments.yaml").write_text(yaml.safe_dump(file))
-        tessera = Tessera(Start(home=Home(Path(folder)), settings=load_settings()), clock=lambda: START)
+        tessera = Tessera(ServiceConfig(home=Home(Path(folder)), settings=load_settings()), clock=lambda: START)
         app = application(tessera)
         async with (
             app.router.lifespan_context(app),

@@ -17,7 +17,7 @@ from ml.settings import load_site_settings
 from orchestration.warehouse.warehouse import Warehouse
 from serving.application import application
 from serving.demo_site.tracker import install, script
-from serving.start import Start
+from serving.start import ServiceConfig
 from serving.tessera import Tessera
 from tests.benchmarks.simulated_marts import simulate, unit_days
 from tests.serving.served import served
@@ -46,7 +46,7 @@ def demo_home(materialized_home: Home, small_site: Path, tmp_path_factory: pytes
 @pytest.fixture(scope="session")
 def service(demo_home: Home) -> Iterator[str]:
     """The address of the service of that home, which runs without keys."""
-    start = Start(home=demo_home, settings=load_site_settings(demo_home).settings)
+    start = ServiceConfig(home=demo_home, settings=load_site_settings(demo_home).settings)
     with served(application(Tessera(start))) as address:
         yield address
 

@@ -26,7 +26,7 @@ from orchestration.demo.asking import post, serving_bento
 from orchestration.running.instance import open_instance
 from orchestration.warehouse.warehouse import Warehouse
 from serving.application import application
-from serving.start import Start
+from serving.start import ServiceConfig
 from serving.tessera import Tessera
 from tests.conftest import HOMES
 
@@ -143,9 +143,9 @@ def clicks_to_come(warehouse: Warehouse) -> tuple[str, str, list[str]]:
 
 def recommended(home: Home, user: str, empty: Path) -> list[str]:
     """What the published bundle alone recommends: in an empty home no memory of the clicks helps the service."""
-    start = Start(Home(empty), load_site_settings(home).settings, bundled=home.published)
+    config = ServiceConfig(Home(empty), load_site_settings(home).settings, bundled=home.published)
     wanted = {"user_id": user, "k": SHOWN, "at": (SITE_END + dt.timedelta(hours=1)).isoformat()}
-    with TestClient(application(Tessera(start, seed=1))) as service:
+    with TestClient(application(Tessera(config, seed=1))) as service:
         reply = service.post("/v1/recommendations", json=wanted)
     assert reply.status_code == 200, reply.text
     return [item["item_id"] for item in reply.json()["items"]]
@@ -153,7 +153,7 @@ def recommended(home: Home, user: str, empty: Path) -> list[str]:
 
 def post_clicks(home: Home, user: str, items: list[str]) -> None:
     """Post views, clicks and likes of the items to the Bento of this home, and end it: its part is sealed."""
-    start = SITE_END + dt.timedelta(minutes=5)
+    config = SITE_END + dt.timedelta(minutes=5)
     events = [
         {
             "event_id": str(uuid.uuid4()),
@@ -161,7 +161,7 @@ def post_clicks(home: Home, user: str, items: list[str]) -> None:
             "user_id": user,
             "item_id": item,
             "page_url": f"https://site.example/items/{item}",
-            "occurred_at": (start + dt.timedelta(seconds=40 * place + later)).isoformat(),
+            "occurred_at": (config + dt.timedelta(seconds=40 * place + later)).isoformat(),
         }
         for place, item in enumerate(items)
         for later, event_type in ((0, "page_view"), (5, "click"), (20, "like"))

@@ -21,7 +21,7 @@ from orchestration.cli import app
 from orchestration.erasure.places import find_place
 from orchestration.erasure.scan import scan_files
 from serving.application import application
-from serving.start import Start
+from serving.start import ServiceConfig
 from serving.tessera import Tessera
 
 
@@ -34,7 +34,7 @@ def somebody(home: Home) -> str:
 
 def served(home: Home) -> TestClient:
     settings = load_site_settings(home).settings
-    return TestClient(application(Tessera(Start(home=home, settings=settings), seed=1)))
+    return TestClient(application(Tessera(ServiceConfig(home=home, settings=settings), seed=1)))
 
 
 def places_with(home: Home, person: str) -> set[str]:

@@ -17,7 +17,7 @@ from orchestration.cli import app
 from orchestration.defs.resources import HomeResource
 from orchestration.warehouse.experiment_tables import load_definitions
 from serving.decide.rule_book import ExperimentBook, RuleBook
-from serving.start import start_from_environment
+from serving.start import read_service_config
 from tests.serving.bundles import publish
 
 SETTINGS = "# Of the shop.\nserving: {default_k: 7}\n"
@@ -29,13 +29,13 @@ EXPECTED = {"default_k": 7, "rules": ["of-the-shop"], "global_control": 0.125}
 READ_IN_BENTO = """
 import json
 from serving.decide.rule_book import ExperimentBook, RuleBook
-from serving.start import start_from_environment
-start = start_from_environment()
-rules = RuleBook(start.home, start.settings.decisions.rules_file)
-experiments = ExperimentBook(start.home, start.settings.experiments.file)
+from serving.start import read_service_config
+config = read_service_config()
+rules = RuleBook(config.home, config.settings.decisions.rules_file)
+experiments = ExperimentBook(config.home, config.settings.experiments.file)
 rules.refresh(), experiments.refresh()
 print(json.dumps({
-    "default_k": start.settings.serving.default_k,
+    "default_k": config.settings.serving.default_k,
     "rules": [entry.rule.id for entry in rules.rules.rules],
     "global_control": experiments.experiments.global_control.share,
 }))
@@ -84,14 +84,14 @@ def read_by_dagster(home: Home) -> dict[str, object]:
 
 
 def read_by_service(home: Home) -> dict[str, object]:
-    start = start_from_environment()
-    assert start.home == home
-    rules = RuleBook(start.home, start.settings.decisions.rules_file)
-    experiments = ExperimentBook(start.home, start.settings.experiments.file)
+    config = read_service_config()
+    assert config.home == home
+    rules = RuleBook(config.home, config.settings.decisions.rules_file)
+    experiments = ExperimentBook(config.home, config.settings.experiments.file)
     rules.refresh()
     experiments.refresh()
     return {
-        "default_k": start.settings.serving.default_k,
+        "default_k": config.settings.serving.default_k,
         "rules": [entry.rule.id for entry in rules.rules.rules],
         "global_control": experiments.experiments.global_control.share,
     }

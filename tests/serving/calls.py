@@ -9,11 +9,11 @@ from serving.requests import RecommendationRequest
 from serving.tessera import Tessera
 
 
-def ask(start, *steps, seed=1):
+def ask(config, *steps, seed=1):
     """Open a service, await each step with it, close it; returns the last answer."""
 
     async def run():
-        tessera = Tessera(start, clock=lambda: AS_OF, seed=seed)
+        tessera = Tessera(config, clock=lambda: AS_OF, seed=seed)
         await tessera.open()
         try:
             result = None

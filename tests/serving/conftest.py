@@ -10,7 +10,7 @@ from bundles import publication, publish
 from ml.bundle import make_current, write_bundle
 from ml.home import Home
 from ml.settings import load_settings
-from serving.start import Start
+from serving.start import ServiceConfig
 
 
 @pytest.fixture
@@ -19,8 +19,8 @@ def home(tmp_path):
 
 
 @pytest.fixture
-def start(home, tmp_path):
-    return Start(home=home, settings=load_settings(), bundled=tmp_path / "no-bento")
+def config(home, tmp_path):
+    return ServiceConfig(home=home, settings=load_settings(), bundled=tmp_path / "no-bento")
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from serving.tessera import Tessera
 
 
 @pytest.fixture
-def tessera(start):
-    return Tessera(start)
+def tessera(config):
+    return Tessera(config)
 
 
 @pytest.fixture
@@ -80,8 +80,8 @@ def test_openapi_describes_every_route(client, tessera):
     assert "/v1/recommendations" in client.get("/docs").text
 
 
-def test_readiness_says_what_to_do_without_a_bundle(start):
-    with TestClient(application(Tessera(start))) as client:
+def test_readiness_says_what_to_do_without_a_bundle(config):
+    with TestClient(application(Tessera(config))) as client:
         reply = client.get("/readyz")
         assert reply.status_code == 503
         assert "run `tessera materialize`" in reply.json()["error"]["message"]
@@ -103,7 +103,7 @@ def test_a_new_bundle_is_taken_over_and_a_bad_one_is_refused(client, tessera, ho
     client.portal.call(tessera.load_newer_bundle)
     assert ready() == "v2"
     assert "items.parquet" in tessera.published_bundles.refused["v3"]
-    wrong = tessera.start.home.path / "welcome.json"
+    wrong = tessera.config.home.path / "welcome.json"
     wrong.write_text('{"topics": 7}', encoding="utf-8")
     write_bundle(home.published, publication(files={"welcome.json": wrong}), "v4")  # whole, and yet of no use
     client.portal.call(tessera.load_newer_bundle)
@@ -118,18 +118,18 @@ def test_a_new_bundle_is_taken_over_and_a_bad_one_is_refused(client, tessera, ho
     assert "items.parquet" in models["log"][1]["why"]["reasons"][0]
 
 
-def test_the_promotion_log_survives_a_restart_and_names_a_bundle_once(start, home):
+def test_the_promotion_log_survives_a_restart_and_names_a_bundle_once(config, home):
     publish(home.published)
     for _ in range(2):
-        with TestClient(application(Tessera(start))) as client:
+        with TestClient(application(Tessera(config))) as client:
             log = client.get("/v1/models").json()["log"]
             assert "tessera_resident_bytes" in client.get("/metrics").text
     assert [(entry["bundle"], entry["model_version"]) for entry in log] == [("v1", "champion-1")]
 
 
-def test_keys_decide_who_may_ask(start):
+def test_keys_decide_who_may_ask(config):
     hashed = "sha256:" + hashlib.sha256(b"t").hexdigest()
-    locked = dataclasses.replace(start, keys=Keys(browser=frozenset({"b"}), secret=frozenset({"s", hashed})))
+    locked = dataclasses.replace(config, keys=Keys(browser=frozenset({"b"}), secret=frozenset({"s", hashed})))
     with TestClient(application(Tessera(locked))) as client:
 
         def status(key, **body):
@@ -147,8 +147,8 @@ def test_keys_decide_who_may_ask(start):
         assert client.get("/livez").status_code == 200
 
 
-def test_without_keys_other_machines_are_refused(start):
-    with TestClient(application(Tessera(start)), client=("192.0.2.7", 4242)) as client:
+def test_without_keys_other_machines_are_refused(config):
+    with TestClient(application(Tessera(config)), client=("192.0.2.7", 4242)) as client:
         reply = client.post("/v1/recommendations", json={"user_id": "x"})
         assert reply.status_code == 403
         assert "loopback" in reply.json()["error"]["message"]
@@ -172,10 +172,10 @@ def test_no_request_fails_while_bundles_are_swapped(client, tessera, home):
     assert set(statuses) == {200}
 
 
-def test_a_full_queue_costs_the_record_of_an_answer_and_not_the_answer(start, home):
+def test_a_full_queue_costs_the_record_of_an_answer_and_not_the_answer(config, home):
     publish(home.published)
-    narrow = start.settings.collector.model_copy(update={"max_queued_events": 1, "group_wait_ms": 300.0})
-    stuck = dataclasses.replace(start, settings=start.settings.model_copy(update={"collector": narrow}))
+    narrow = config.settings.collector.model_copy(update={"max_queued_events": 1, "group_wait_ms": 300.0})
+    stuck = dataclasses.replace(config, settings=config.settings.model_copy(update={"collector": narrow}))
     tessera = Tessera(stuck)
     with TestClient(application(tessera), raise_server_exceptions=False) as client:
         answers = [client.post("/v1/recommendations", json={"user_id": "ann"}) for _ in range(3)]

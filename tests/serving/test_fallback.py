@@ -14,10 +14,10 @@ SEGMENTED = pa.table(
 NOTHING_SEEN = pa.table({"user_id": pa.array([], pa.string()), "item_id": pa.array([], pa.string())})
 
 
-def answered(start, *steps):
+def answered(config, *steps):
     """The answer, and the step of the chain that it was counted under."""
     before = counts()
-    reply = ask(start, *steps)
+    reply = ask(config, *steps)
     (step,) = [name for name, count in counts().items() if count > before.get(name, 0)]
     return reply, step
 
@@ -34,56 +34,56 @@ def of_source(reply, source):
     return [item["item_id"] for item in reply["items"] if item["source"] == source]
 
 
-def test_somebody_the_model_knows_gets_personal_items(start, home):
+def test_somebody_the_model_knows_gets_personal_items(config, home):
     publish(home.published)
-    reply, step = answered(start, recommend(user_id="ann", k=5))
+    reply, step = answered(config, recommend(user_id="ann", k=5))
     assert (step, reply["personalized"]) == ("personal", True)
 
 
-def test_somebody_new_is_folded_in_from_what_was_just_opened(start, home):
+def test_somebody_new_is_folded_in_from_what_was_just_opened(config, home):
     publish(home.published)
     opened = {"user_id": "new", "item_id": "i7"}
-    reply, step = answered(start, post(opened), recommend(user_id="new", k=5))
+    reply, step = answered(config, post(opened), recommend(user_id="new", k=5))
     assert (step, reply["personalized"]) == ("recent", True)
 
 
-def test_somebody_who_only_said_what_interests_is_folded_in_from_that(start, home):
+def test_somebody_who_only_said_what_interests_is_folded_in_from_that(config, home):
     publish(home.published)
 
     async def interested(tessera):
         tessera.state.put_profile("new", {"interests": ["food"]}, AS_OF.timestamp())
 
-    reply, step = answered(start, interested, recommend(user_id="new", k=3))
+    reply, step = answered(config, interested, recommend(user_id="new", k=3))
     assert (step, reply["personalized"]) == ("interests", True)
     assert reply["items"][0]["item_id"] in {"i5", "i6", "i7", "i8", "i9"}
 
 
-def test_without_a_model_the_segment_answers(start, home):
+def test_without_a_model_the_segment_answers(config, home):
     publish(home.published, **STRANGERS, trending=SEGMENTED, interactions=NOTHING_SEEN)
-    reply, step = answered(start, recommend(user_id="ann", k=5))
+    reply, step = answered(config, recommend(user_id="ann", k=5))
     assert (step, of_source(reply, "segment")) == ("segment", ["i4"])
 
 
-def test_somebody_of_no_segment_gets_what_trends_here_and_now(start, home):
+def test_somebody_of_no_segment_gets_what_trends_here_and_now(config, home):
     publish(home.published, **STRANGERS, trending=SEGMENTED, interactions=NOTHING_SEEN)
     seen = {"user_id": "new", "event_type": "page_exit", "country": "DE"}
-    reply, step = answered(start, post(seen), recommend(user_id="new", k=5))
+    reply, step = answered(config, post(seen), recommend(user_id="new", k=5))
     assert (step, of_source(reply, "here")) == ("here", ["i6"])
 
 
-def test_somebody_of_whom_nothing_is_known_gets_what_trends_now(start, home):
+def test_somebody_of_whom_nothing_is_known_gets_what_trends_now(config, home):
     publish(home.published, **STRANGERS, trending=SEGMENTED, interactions=NOTHING_SEEN)
     views = [{"user_id": f"u{n}", "item_id": "i3"} for n in range(3)]
-    reply, step = answered(start, post(*views), recommend(anonymous_id="stranger", k=5))
+    reply, step = answered(config, post(*views), recommend(anonymous_id="stranger", k=5))
     assert (step, of_source(reply, "trending")) == ("trending", ["i3"])
 
 
-def test_on_a_quiet_site_the_popular_items_answer(start, home):
+def test_on_a_quiet_site_the_popular_items_answer(config, home):
     publish(home.published, **STRANGERS, trending=SEGMENTED, interactions=NOTHING_SEEN)
-    reply, step = answered(start, recommend(k=5))
+    reply, step = answered(config, recommend(k=5))
     assert (step, of_source(reply, "popular")) == ("popular", ["i8", "i9"])
 
 
-def test_without_bundle_and_events_the_answer_is_empty_and_says_so(start):
-    reply, step = answered(start, recommend(user_id="ann", k=5))
+def test_without_bundle_and_events_the_answer_is_empty_and_says_so(config):
+    reply, step = answered(config, recommend(user_id="ann", k=5))
     assert (reply["items"], reply["personalized"], step) == ([], False, "none")

@@ -22,7 +22,7 @@ OPENED = (  # who, in which visit, what, seconds
 SITUATION = {"country": "BR", "region": "BR-SP", "device_type": "mobile"}
 
 
-def test_features_are_those_of_training(start, home):
+def test_features_are_those_of_training(config, home):
     """Of a person whose trained vector and past say nothing: they know of more than training lets speak."""
     nothing = pa.table({"user_id": pa.array([], pa.string()), "item_id": pa.array([], pa.string())})
     path = publish(home.published, interactions=nothing, user_factors=None, item_factors=None, fold_in=None)
@@ -42,7 +42,7 @@ def test_features_are_those_of_training(start, home):
         request = RecommendationRequest(user_id=user, session_id=visit, at=times[-1])
         return tessera.recommendation_engine.collect_candidates(build_context(tessera, request))
 
-    served = ask(start, post(*events[:-1]), prepared)
+    served = ask(config, post(*events[:-1]), prepared)
     trained = replay_examples(changes, BundleIndex(Bundle.load(path)), len(changes), seed=1)
     last = [example.features for example in trained if example is not None][-1]
     assert len(last) == len(served.keys) > 5

@@ -9,9 +9,9 @@ from serving.tessera import Tessera
 
 
 @pytest.fixture
-def client(start, home):
+def client(config, home):
     publish(home.published)
-    with TestClient(application(Tessera(start, seed=1)), raise_server_exceptions=False) as client:
+    with TestClient(application(Tessera(config, seed=1)), raise_server_exceptions=False) as client:
         yield client
 
 
@@ -142,11 +142,11 @@ def test_onboarding_asks_for_topics(client):
     assert client.get("/v1/onboarding", params={"user_id": ""}).json()["error"]["field"] == "user_id"
 
 
-def test_the_next_question_is_what_helps_this_person_most(start, home, tmp_path):
+def test_the_next_question_is_what_helps_this_person_most(config, home, tmp_path):
     topics = (Question("topic", "category:food", (5,), 0.9), Question("topic", "category:sport", (0,), 0.5))
     Welcome(topics, {0: 0.1, 1: 0.2, 2: 0.21, 10: 0.22}, {"location": 0.05}).save(tmp_path / "welcome.json")
     publish(home.published, files={"welcome.json": tmp_path / "welcome.json"})
-    with TestClient(application(Tessera(start, seed=1))) as client:
+    with TestClient(application(Tessera(config, seed=1))) as client:
 
         def next_question(user):
             question = client.get("/v1/onboarding", params={"user_id": user}).json()["next"]

@@ -67,12 +67,12 @@ MAX_URL_CHARS = 4_096
 CHANNELS = ("direct", "internal", "search", "social", "email", "push", "paid", "referral")
 
 
-def channel_of(page_url: str | None, referrer: str | None, medium: str | None = None) -> str:
+def classify_channel(page_url: str | None, referrer: str | None, medium: str | None = None) -> str:
     """One of CHANNELS. What the site's owner says (`medium`, click ids) wins over the referrer.
 
     `medium` is read from the address where it is not given.
     """
-    medium = (campaign_of(page_url).get("utm_medium", "") if medium is None else medium).lower()
+    medium = (read_campaign(page_url).get("utm_medium", "") if medium is None else medium).lower()
     if medium in MEDIA:
         return MEDIA[medium]
     if any(f"{name}=" in (page_url or "") for name in CLICK_IDS):
@@ -89,7 +89,7 @@ def channel_of(page_url: str | None, referrer: str | None, medium: str | None = 
     return "referral"
 
 
-def campaign_of(page_url: str | None) -> dict[str, str]:
+def read_campaign(page_url: str | None) -> dict[str, str]:
     """The UTM parameters of an address that are not empty."""
     if not page_url or "utm_" not in page_url:
         return {}

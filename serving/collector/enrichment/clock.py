@@ -8,7 +8,7 @@ from typing import Any
 MAX_SKEW = dt.timedelta(days=3_650)
 
 
-def moment(value: Any, unit: str = "s") -> dt.datetime | None:
+def parse_time(value: Any, unit: str = "s") -> dt.datetime | None:
     """A time in UTC from ISO 8601 text, or from a number (or digits) of seconds or milliseconds since 1970."""
     try:
         if isinstance(value, dt.datetime):
@@ -24,7 +24,7 @@ def moment(value: Any, unit: str = "s") -> dt.datetime | None:
         return None
 
 
-def corrected(occurred_at: dt.datetime, sent_at: dt.datetime | None, received_at: dt.datetime) -> dt.datetime:
+def correct_clock(occurred_at: dt.datetime, sent_at: dt.datetime | None, received_at: dt.datetime) -> dt.datetime:
     """When it happened by our clock: `received_at` less the time that the client says lay between.
 
     An event that by its own clock happened after it was sent happened when it was sent.

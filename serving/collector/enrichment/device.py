@@ -29,7 +29,7 @@ BRANDS = {
 
 
 @dataclass(frozen=True)
-class Hints:
+class ClientHints:
     """Client hints: `Sec-CH-UA`, `-Mobile` and `-Platform` headers, or what a tracker read in JavaScript."""
 
     brands: tuple[str, ...] = ()
@@ -46,13 +46,13 @@ class Device:
     browser: str | None = None
 
 
-NOTHING = Hints()
+NO_HINTS = ClientHints()
 
 
 @lru_cache(maxsize=CACHED_AGENTS)
-def device_of(agent: str | None, hints: Hints = NOTHING) -> Device:
-    """The device behind a user agent and client hints. Hints win: browsers freeze what the agent says."""
-    if not agent and hints == NOTHING:
+def detect_device(agent: str | None, hints: ClientHints = NO_HINTS) -> Device:
+    """The device behind a user agent and client hints. ClientHints win: browsers freeze what the agent says."""
+    if not agent and hints == NO_HINTS:
         return Device()
     text = (agent or "")[:MAX_AGENT_CHARS]
     parsed = ua_parser.parse(text)
@@ -60,21 +60,21 @@ def device_of(agent: str | None, hints: Hints = NOTHING) -> Device:
     browser = parsed.user_agent.family if parsed.user_agent else None
     if hints.platform and hints.platform not in ("Unknown", ""):
         system = PLATFORMS.get(hints.platform, hints.platform)
-    known = [BRANDS[brand] for brand in hints.brands if brand in BRANDS]
-    if known:
-        browser = min(known, key=lambda name: name == "Chromium")
+    browsers = [BRANDS[brand] for brand in hints.brands if brand in BRANDS]
+    if browsers:
+        browser = min(browsers, key=lambda name: name == "Chromium")
     family = parsed.device.family if parsed.device else None
     return Device(_device_type(text, system, family, hints.mobile), system, browser)
 
 
-def hints_of_headers(brands: str | None, mobile: str | None, platform: str | None) -> Hints:
+def read_client_hints(brands: str | None, mobile: str | None, platform: str | None) -> ClientHints:
     """Client hints from their three headers."""
     names = tuple(name for name in re.findall(r'"([^"]{1,60})";v=', (brands or "")[:400]) if "Not" not in name)
     flag = {"?1": True, "?0": False}.get(mobile or "")
-    return Hints(names, flag, (platform or "").strip().strip('"')[:40] or None)
+    return ClientHints(names, flag, (platform or "").strip().strip('"')[:40] or None)
 
 
-def looks_like_a_browser(agent: str | None) -> bool:
+def is_browser_agent(agent: str | None) -> bool:
     """Whether a person's browser sent the request, rather than a server's library."""
     return bool(agent) and str(agent).startswith(("Mozilla/", "Opera/"))
 

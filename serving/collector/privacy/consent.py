@@ -9,13 +9,13 @@ from ml.events.contract import CONSENT_PURPOSES
 
 SignalRule = Literal["ignore", "no_personalization", "no_analytics"]
 # They say what was granted or withdrawn, and of whom: without them no withdrawal would take effect.
-CONTROL = frozenset({"consent_granted", "consent_withdrawn", "erased"})
+CONTROL_EVENT_TYPES = frozenset({"consent_granted", "consent_withdrawn", "erased"})
 PLACE_FIELDS = ("city", "region")
 POSITION_PROPERTIES = ("latitude", "longitude", "altitude", "location_accuracy")
 
 
-def purposes(given: Any, default: Iterable[str], signals: Iterable[SignalRule]) -> list[str]:
-    """Purposes that hold for an event: what it says, else the default, less what the browser objects to.
+def resolve_purposes(given: Any, default: Iterable[str], signals: Iterable[SignalRule]) -> list[str]:
+    """Resolve the purposes of an event: its own or the default ones, less those that the browser denies.
 
     Unknown purposes are left in, for validation to reject by name.
     """
@@ -32,18 +32,18 @@ def purposes(given: Any, default: Iterable[str], signals: Iterable[SignalRule]) 
     ]
 
 
-def without_person(record: dict[str, Any], stand_in: str) -> dict[str, Any]:
-    """The event without the known user; `stand_in` is the anonymous id if it has none of its own."""
-    kept = {name: value for name, value in record.items() if name != "user_id"}
-    if not kept.get("anonymous_id"):
-        kept["anonymous_id"] = stand_in
-    return kept
+def remove_user(record: dict[str, Any], visitor_id: str) -> dict[str, Any]:
+    """Remove the user id; `visitor_id` becomes the anonymous id if the event has none."""
+    remaining = {name: value for name, value in record.items() if name != "user_id"}
+    if not remaining.get("anonymous_id"):
+        remaining["anonymous_id"] = visitor_id
+    return remaining
 
 
-def without_position(record: dict[str, Any]) -> dict[str, Any]:
-    """The event without any place finer than the country."""
-    kept = {name: value for name, value in record.items() if name not in PLACE_FIELDS}
-    properties = kept.get("properties")
+def remove_location(record: dict[str, Any]) -> dict[str, Any]:
+    """Remove every location finer than the country."""
+    remaining = {name: value for name, value in record.items() if name not in PLACE_FIELDS}
+    properties = remaining.get("properties")
     if isinstance(properties, dict):
-        kept["properties"] = {k: v for k, v in properties.items() if k not in POSITION_PROPERTIES}
-    return kept
+        remaining["properties"] = {k: v for k, v in properties.items() if k not in POSITION_PROPERTIES}
+    return remaining

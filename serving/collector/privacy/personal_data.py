@@ -14,7 +14,7 @@ PiiRule = Literal["hash", "drop", "refuse", "keep"]
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}(?:@|%40)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}")
 
 
-class RefusedDatumError(TesseraError, ValueError):
+class RefusedPersonalDataError(TesseraError, ValueError):
     """An event holds a personal datum that the site refuses."""
 
     def __init__(self, field: str, what: str) -> None:
@@ -54,38 +54,38 @@ def _plain(name: str) -> str:
 DROPPED = object()
 
 
-def cleaned(value: Any, rules: PiiRules, pseudonym: Callable[[str], str], name: str = "") -> Any:
-    """A JSON value without personal data; `DROPPED` if nothing of it may stay.
+def redact(value: Any, rules: PiiRules, pseudonym: Callable[[str], str], name: str = "") -> Any:
+    """Remove personal data from a JSON value; `DROPPED` if none of the value may stay.
 
     Raises:
-        RefusedDatumError: a rule says `refuse`.
+        RefusedPersonalDataError: a rule says `refuse`.
     """
     rule, what = rules.of(name) if name else ("keep", "")
     if rule != "keep" and value not in (None, ""):
         if rule == "refuse":
-            raise RefusedDatumError(name, what)
+            raise RefusedPersonalDataError(name, what)
         if rule == "drop":
             return DROPPED
         return pseudonym(str(value))
     if isinstance(value, dict):
-        parts = {key: cleaned(part, rules, pseudonym, key) for key, part in value.items()}
+        parts = {key: redact(part, rules, pseudonym, key) for key, part in value.items()}
         return {key: part for key, part in parts.items() if part is not DROPPED}
     if isinstance(value, list):
-        parts_of_list = [cleaned(part, rules, pseudonym) for part in value]
+        parts_of_list = [redact(part, rules, pseudonym) for part in value]
         return [part for part in parts_of_list if part is not DROPPED]
     if isinstance(value, str):
-        return cleaned_text(value, rules, pseudonym, name)
+        return redact_text(value, rules, pseudonym, name)
     return value
 
 
-def cleaned_text(text: str, rules: PiiRules, pseudonym: Callable[[str], str], name: str = "text") -> str:
-    """A text in which e-mail addresses are replaced, as in the query of a page's address.
+def redact_text(text: str, rules: PiiRules, pseudonym: Callable[[str], str], name: str = "text") -> str:
+    """Replace e-mail addresses in a text, such as the query of a page's URL.
 
     Raises:
-        RefusedDatumError: the rule for e-mail says `refuse`.
+        RefusedPersonalDataError: the rule for e-mail says `refuse`.
     """
     if rules.email == "keep" or ("@" not in text and "%40" not in text):
         return text
     if rules.email == "refuse" and EMAIL.search(text):
-        raise RefusedDatumError(name, "an e-mail address")
+        raise RefusedPersonalDataError(name, "an e-mail address")
     return EMAIL.sub(lambda match: pseudonym(match[0].replace("%40", "@")) if rules.email == "hash" else "", text)

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml.events.contract import EVENT_TYPES
-from serving.collector.protocols.translation import custom, number, objects, snake, text, without_nothing
+from serving.collector.protocols.translation import (
+    as_number,
+    as_objects,
+    as_text,
+    custom_event_type,
+    drop_empty,
+    to_snake_case,
+)
 
 NAMES: Mapping[str, str] = {
     "product_viewed": "page_view",
@@ -49,9 +56,9 @@ PASSED_ON = ("recommendation_id", "variant", "experiment_id", "session_id")
 
 def track_records(name: str, properties: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Records of one `track` call: one a product for orders, lists and checkouts, else one."""
-    plain = snake(name)
-    event_type = NAMES.get(plain) or (plain if plain in EVENT_TYPES else custom(name))
-    products = objects(properties.get("products"))
+    plain = to_snake_case(name)
+    event_type = NAMES.get(plain) or (plain if plain in EVENT_TYPES else custom_event_type(name))
+    products = as_objects(properties.get("products"))
     whole = {key: value for key, value in properties.items() if key != "products"}
     if event_type in PER_PRODUCT and products:
         return [_record(plain, event_type, {**whole, **product}, name, single=False) for product in products]
@@ -60,39 +67,41 @@ def track_records(name: str, properties: Mapping[str, Any]) -> list[dict[str, An
 
 def _record(plain: str, event_type: str, properties: Mapping[str, Any], name: str, single: bool) -> dict[str, Any]:
     item = properties.get("product_id") or properties.get("item_id") or properties.get("sku")
-    fields = {field: text(properties.get(field)) for field in PASSED_ON}
+    fields = {field: as_text(properties.get(field)) for field in PASSED_ON}
     if event_type == "exposure":
-        fields["variant"] = fields["variant"] or text(properties.get("variation_id"))
-    facts: dict[str, Any] = {**properties, "event": name}
+        fields["variant"] = fields["variant"] or as_text(properties.get("variation_id"))
+    event_properties: dict[str, Any] = {**properties, "event": name}
     if event_type == "search":
-        facts["query"] = text(properties.get("query"))
-    return without_nothing(
+        event_properties["query"] = as_text(properties.get("query"))
+    return drop_empty(
         {
             **fields,
             "event_type": event_type,
-            "item_id": text(item) or text(properties.get("content_asset_id")),
+            "item_id": as_text(item) or as_text(properties.get("content_asset_id")),
             "value": _value(plain, event_type, properties, single),
-            "properties": without_nothing(facts),
+            "properties": drop_empty(event_properties),
         }
     )
 
 
 def _value(plain: str, event_type: str, properties: Mapping[str, Any], single: bool) -> float | None:
-    price = number(properties.get("price"))
-    quantity = number(properties.get("quantity"))
+    price = as_number(properties.get("price"))
+    quantity = as_number(properties.get("quantity"))
     if event_type == "purchase":
         sign = -1.0 if plain in NEGATIVE else 1.0
         if price is not None:
             return sign * price * (1.0 if quantity is None else quantity)
-        total = number(properties.get("revenue")) or number(properties.get("total")) if single else None
+        total = as_number(properties.get("revenue")) or as_number(properties.get("total")) if single else None
         return None if total is None else sign * total
     if event_type == "video_progress":
         return 100.0 if plain in COMPLETED else _share(properties)
     if event_type == "rating":
-        return number(properties.get("rating"))
-    return number(properties.get("value")) if event_type in EVENT_TYPES and EVENT_TYPES[event_type].unit else None
+        return as_number(properties.get("rating"))
+    return (
+        as_number(properties.get("value")) if event_type in EVENT_TYPES and EVENT_TYPES[event_type].unit else None
+    )
 
 
 def _share(properties: Mapping[str, Any]) -> float | None:
-    position, total = number(properties.get("position")), number(properties.get("total_length"))
+    position, total = as_number(properties.get("position")), as_number(properties.get("total_length"))
     return None if position is None or not total else min(100.0, 100.0 * position / total)

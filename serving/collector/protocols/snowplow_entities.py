@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from serving.collector.protocols.translation import mapping, number, objects, text, without_nothing
+from serving.collector.protocols.translation import as_mapping, as_number, as_objects, as_text, drop_empty
 
 MAX_ENTITIES = 50
 CLIENT_HINTS = ("org.ietf/http_client_hints",)
@@ -20,8 +20,8 @@ class Entities:
 
     def first(self, name: str) -> Mapping[str, Any]:
         """The data of the first entity of a name; empty where there is none."""
-        found = self.by_name.get(name)
-        return found[0] if found else {}
+        entities = self.by_name.get(name)
+        return entities[0] if entities else {}
 
     def all(self, name: str) -> list[Mapping[str, Any]]:
         """The data of all entities of a name."""
@@ -34,16 +34,16 @@ class Entities:
         consent, hints = self.first("consent"), self.first("http_client_hints")
         products = self.all("product")
         granted = consent.get("purposes")
-        return without_nothing(
+        return drop_empty(
             {
-                "item_id": text(item.get("item_id"))
-                or (text(products[0].get("id")) if len(products) == 1 else None),
-                "recommendation_id": text(item.get("recommendation_id")),
-                "experiment_id": text(experiment.get("experiment_id")),
-                "variant": text(experiment.get("variant")),
-                "latitude": number(position.get("latitude")),
-                "longitude": number(position.get("longitude")),
-                "os": text(mobile.get("osType")),
+                "item_id": as_text(item.get("item_id"))
+                or (as_text(products[0].get("id")) if len(products) == 1 else None),
+                "recommendation_id": as_text(item.get("recommendation_id")),
+                "experiment_id": as_text(experiment.get("experiment_id")),
+                "variant": as_text(experiment.get("variant")),
+                "latitude": as_number(position.get("latitude")),
+                "longitude": as_number(position.get("longitude")),
+                "os": as_text(mobile.get("osType")),
                 "network_type": _network(self.first("network").get("effective_type")),
                 "client_hints": dict(hints) or None,
             }
@@ -54,23 +54,25 @@ class Entities:
         page, item = self.first("web_page"), self.first("item")
         timing = self.first("PerformanceTiming") or self.first("performance_navigation_timing")
         mobile, player = self.first("mobile_context"), self.first("media_player")
-        known = {
-            "page_view_id": text(page.get("id")),
-            "rank": number(item.get("rank")),
-            "slot": text(item.get("slot")),
+        mapped = {
+            "page_view_id": as_text(page.get("id")),
+            "rank": as_number(item.get("rank")),
+            "slot": as_text(item.get("slot")),
             "load_ms": _load_ms(timing),
-            "device_model": text(mobile.get("deviceModel")),
+            "device_model": as_text(mobile.get("deviceModel")),
             "device_context": dict(self.first("device_context")),
-            "media_label": text(player.get("label")),
-            "media_seconds": number(player.get("duration")),
+            "media_label": as_text(player.get("label")),
+            "media_seconds": as_number(player.get("duration")),
         }
         others = {
-            name: [dict(data) for data in found] for name, found in self.by_name.items() if name not in _READ
+            name: [dict(data) for data in entities]
+            for name, entities in self.by_name.items()
+            if name not in _MAPPED_ENTITIES
         }
-        return without_nothing({**known, "entities": others})
+        return drop_empty({**mapped, "entities": others})
 
 
-_READ = frozenset(
+_MAPPED_ENTITIES = frozenset(
     [
         "item",
         "experiment",
@@ -96,16 +98,16 @@ _READ = frozenset(
 def read_entities(contexts: Any) -> Entities:
     """Entities from the `data` of a contexts envelope; entries without schema and data are passed over."""
     by_name: dict[str, list[Mapping[str, Any]]] = {}
-    for entry in objects(contexts)[:MAX_ENTITIES]:
+    for entry in as_objects(contexts)[:MAX_ENTITIES]:
         parts = str(entry.get("schema") or "").removeprefix("iglu:").split("/")
         if len(parts) == 4:
-            by_name.setdefault(parts[1], []).append(mapping(entry.get("data")))
+            by_name.setdefault(parts[1], []).append(as_mapping(entry.get("data")))
     return Entities(by_name)
 
 
 def _load_ms(timing: Mapping[str, Any]) -> float | None:
-    start = number(timing.get("navigationStart")) or number(timing.get("startTime")) or 0.0
-    end = number(timing.get("loadEventEnd")) or number(timing.get("domContentLoadedEventEnd"))
+    start = as_number(timing.get("navigationStart")) or as_number(timing.get("startTime")) or 0.0
+    end = as_number(timing.get("loadEventEnd")) or as_number(timing.get("domContentLoadedEventEnd"))
     return end - start if end and end >= start else None
 
 

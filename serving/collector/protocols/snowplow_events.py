@@ -8,21 +8,27 @@ from typing import Any
 
 from ml.events.contract import CONSENT_PURPOSES, FIELD_NAMES
 from serving.collector.protocols.snowplow_entities import Entities
-from serving.collector.protocols.translation import Untranslatable, custom, number, text, without_nothing
+from serving.collector.protocols.translation import (
+    TranslationFailure,
+    as_number,
+    as_text,
+    custom_event_type,
+    drop_empty,
+)
 
 Data = Mapping[str, Any]
 Records = list[dict[str, Any]]
 Translator = Callable[[Data, Entities], Records]
 
-# Set by the protocol or by the door, never by the page.
+# Set by the protocol or by the intake, never by the page.
 NOT_FROM_PAGES = frozenset({"event_id", "received_at", "occurred_at", "source", "properties", "consent"})
 
 
-def tessera_event(data: Data, payload: Mapping[str, Any]) -> Records | Untranslatable:
+def tessera_event(data: Data, payload: Mapping[str, Any]) -> Records | TranslationFailure:
     """`iglu:io.tessera/event`: any type of the contract, with its fields; what is no field goes to properties."""
     event_type = data.get("event_type")
     if not isinstance(event_type, str) or not event_type:
-        return Untranslatable("event_type", "is required in io.tessera/event", payload)
+        return TranslationFailure("event_type", "is required in io.tessera/event", payload)
     fields = {name: value for name, value in data.items() if name in FIELD_NAMES and name not in NOT_FROM_PAGES}
     if isinstance(data.get("consent"), list):
         fields["consent"] = data["consent"]
@@ -36,7 +42,7 @@ def _click(data: Data, _: Entities) -> Records:
 
 def _form_start(data: Data, entities: Entities) -> Records:
     """Every field focused says so; one id a form and page view makes one event of them."""
-    page, form = text(entities.first("web_page").get("id")), text(data.get("formId")) or ""
+    page, form = as_text(entities.first("web_page").get("id")), as_text(data.get("formId")) or ""
     record = {"event_type": "form_start", "properties": dict(data)}
     if page:
         record["event_id"] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"form_start/{page}/{form}"))
@@ -55,13 +61,13 @@ def _form_submit(data: Data, _: Entities) -> Records:
 
 def _search(data: Data, _: Entities) -> Records:
     terms = data.get("terms")
-    query = " ".join(str(term) for term in terms) if isinstance(terms, list) else text(terms)
+    query = " ".join(str(term) for term in terms) if isinstance(terms, list) else as_text(terms)
     return [{"event_type": "search", "properties": {**data, "query": query}}]
 
 
 def _cart(event_type: str) -> Translator:
     def translate(data: Data, _: Entities) -> Records:
-        return [{"event_type": event_type, "item_id": text(data.get("sku")), "properties": dict(data)}]
+        return [{"event_type": event_type, "item_id": as_text(data.get("sku")), "properties": dict(data)}]
 
     return translate
 
@@ -80,27 +86,27 @@ def _ecommerce(data: Data, entities: Entities) -> Records:
         "checkout_step": "checkout",
         "transaction": "purchase",
         "refund": "purchase",
-    }.get(action, custom(f"ecommerce_{action}"))
+    }.get(action, custom_event_type(f"ecommerce_{action}"))
     order = entities.first("transaction") or entities.first("refund")
-    base = {"action": action, "list": text(data.get("name")), "order_id": text(order.get("transaction_id"))}
-    base["currency"] = text(order.get("currency")) or text(data.get("currency"))
+    base = {"action": action, "list": as_text(data.get("name")), "order_id": as_text(order.get("transaction_id"))}
+    base["currency"] = as_text(order.get("currency")) or as_text(data.get("currency"))
     sign = -1.0 if action == "refund" else 1.0
     products = entities.all("product")
     if not products:
-        total = number(order.get("revenue")) or number(order.get("refund_amount"))
+        total = as_number(order.get("revenue")) or as_number(order.get("refund_amount"))
         value = None if total is None or event_type != "purchase" else sign * total
-        return [{"event_type": event_type, "value": value, "properties": without_nothing(base)}]
+        return [{"event_type": event_type, "value": value, "properties": drop_empty(base)}]
     records = []
     for product in products:
-        price, quantity = number(product.get("price")), number(product.get("quantity")) or 1.0
+        price, quantity = as_number(product.get("price")), as_number(product.get("quantity")) or 1.0
         value = sign * price * quantity if price is not None and event_type == "purchase" else None
-        facts = {**base, "currency": text(product.get("currency")) or base["currency"], **product}
+        event_properties = {**base, "currency": as_text(product.get("currency")) or base["currency"], **product}
         records.append(
             {
                 "event_type": event_type,
-                "item_id": text(product.get("id")),
+                "item_id": as_text(product.get("id")),
                 "value": value,
-                "properties": without_nothing(facts),
+                "properties": drop_empty(event_properties),
             }
         )
     return records
@@ -108,7 +114,7 @@ def _ecommerce(data: Data, entities: Entities) -> Records:
 
 def _consent(event_type: str) -> Translator:
     def translate(data: Data, entities: Entities) -> Records:
-        named = data.get("purposes") or [text(entry.get("name")) for entry in entities.all("consent_document")]
+        named = data.get("purposes") or [as_text(entry.get("name")) for entry in entities.all("consent_document")]
         chosen = [purpose for purpose in named if purpose in CONSENT_PURPOSES] if isinstance(named, list) else []
         everything = bool(data.get("all")) or not chosen
         purposes = list(CONSENT_PURPOSES) if everything else chosen
@@ -137,15 +143,19 @@ def _media(name: str) -> Translator:
 
     def translate(data: Data, entities: Entities) -> Records:
         player = entities.first("media_player")
-        value = 100.0 if name == "end" else number(data.get("percentProgress"))
-        facts = {**data, "label": text(player.get("label")), "current_seconds": number(player.get("currentTime"))}
-        return [{"event_type": event_type, "value": value, "properties": without_nothing(facts)}]
+        value = 100.0 if name == "end" else as_number(data.get("percentProgress"))
+        event_properties = {
+            **data,
+            "label": as_text(player.get("label")),
+            "current_seconds": as_number(player.get("currentTime")),
+        }
+        return [{"event_type": event_type, "value": value, "properties": drop_empty(event_properties)}]
 
     return translate
 
 
 def _screen_view(data: Data, _: Entities) -> Records:
-    return [{"event_type": "page_view", "page_title": text(data.get("name")), "properties": dict(data)}]
+    return [{"event_type": "page_view", "page_title": as_text(data.get("name")), "properties": dict(data)}]
 
 
 _SNOWPLOW = "com.snowplowanalytics.snowplow"

@@ -13,46 +13,46 @@ MAX_NAME_CHARS = 64
 
 
 @dataclass(frozen=True)
-class Untranslatable:
-    """A payload that is no event of its protocol."""
+class TranslationFailure:
+    """Why a payload could not be translated: the field at fault, the reason, and the payload."""
 
     field: str
     reason: str
     payload: Any
 
 
-def custom(name: str) -> str:
+def custom_event_type(name: str) -> str:
     """`custom:<name>` with what the contract allows in names; a type of the contract keeps its own name."""
-    plain = snake(name)
+    plain = to_snake_case(name)
     if plain in EVENT_TYPES:
         return plain
     return CUSTOM_PREFIX + (plain or "unnamed")
 
 
-def snake(name: str) -> str:
+def to_snake_case(name: str) -> str:
     """`Order Completed` and `orderCompleted` → `order_completed`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
     return re.sub(r"[^A-Za-z0-9.]+", "_", spaced).strip("_").lower()[:MAX_NAME_CHARS]
 
 
-def number(value: Any) -> float | None:
+def as_number(value: Any) -> float | None:
     """A finite number from a number or its text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        found = float(value)
+        parsed = float(value)
     except (ValueError, OverflowError):
         return None
-    return found if abs(found) < float("inf") else None
+    return parsed if abs(parsed) < float("inf") else None
 
 
-def pixels(value: Any) -> int | None:
+def as_pixels(value: Any) -> int | None:
     """A whole number of px that a screen can have."""
-    found = number(value)
-    return int(found) if found is not None and 0 <= found < 100_000 else None
+    parsed = as_number(value)
+    return int(parsed) if parsed is not None and 0 <= parsed < 100_000 else None
 
 
-def text(value: Any) -> str | None:
+def as_text(value: Any) -> str | None:
     """Text from text or a number; None where there is nothing in it."""
     if isinstance(value, bool) or value is None:
         return None
@@ -61,16 +61,16 @@ def text(value: Any) -> str | None:
     return value.strip() or None if isinstance(value, str) else None
 
 
-def mapping(value: Any) -> Mapping[str, Any]:
+def as_mapping(value: Any) -> Mapping[str, Any]:
     """A JSON object, or an empty one where there is none."""
     return value if isinstance(value, dict) else {}
 
 
-def objects(value: Any) -> list[Mapping[str, Any]]:
+def as_objects(value: Any) -> list[Mapping[str, Any]]:
     """The JSON objects of a list; empty where there is no list."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
-def without_nothing(record: Mapping[str, Any]) -> dict[str, Any]:
+def drop_empty(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record without what is null, empty text or empty object; an empty list says something and stays."""
     return {name: value for name, value in record.items() if value not in (None, "", {})}

@@ -18,7 +18,7 @@ from ml.events.live_log import recover_parts
 from ml.events.log import EventLog
 from ml.home import Home
 from serving.collector.collector import Collector
-from serving.collector.open_parts import OpenParts
+from serving.collector.local_log_sink import LocalLogSink
 from serving.collector.submissions import TooManyEventsError
 from tests.serving.collector.collecting import Site, settings_with
 from tests.serving.collector.processes import CollectorProcess, Senders, send_through_kills
@@ -132,7 +132,7 @@ def test_subscribers_see_a_batch_before_it_is_answered(tmp_path):
 
 def test_a_part_that_could_not_be_sealed_is_sealed_later(tmp_path, monkeypatch):
     log = EventLog(Home(tmp_path / "home"))
-    parts = OpenParts(log, max_rows=1, max_age_seconds=0.0)
+    parts = LocalLogSink(log, max_rows=1, max_age_seconds=0.0)
     seal_table = log.seal_table
     refusals = [OSError(errno.ENOSPC, "No space left on device")]
 
@@ -146,7 +146,7 @@ def test_a_part_that_could_not_be_sealed_is_sealed_later(tmp_path, monkeypatch):
     parts.append(pa.Table.from_pylist([click], schema=EVENT_SCHEMA))
     deadline = time.monotonic() + 20
     while not log.parts() and time.monotonic() < deadline:
-        parts.tend()
+        parts.maintain()
         time.sleep(0.01)
     assert [part.rows for part in log.parts()] == [1]
     parts.close()

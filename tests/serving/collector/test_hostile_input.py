@@ -16,9 +16,9 @@ from schemathesis.specs.openapi.checks import (
 
 from ml.events.contract import EVENT_TYPES, FIELD_NAMES
 from serving.collector.app import collector_app
-from serving.collector.description import POSTS
 from serving.collector.protocols.segment import CALLS
 from serving.collector.protocols.segment_names import NAMES
+from serving.collector.request_schemas import POSTS
 from serving.openapi import openapi
 from tests.serving.collector.collecting import Site
 from tests.serving.collector.malformed import EACH, Malformed, Watched, malformed_requests

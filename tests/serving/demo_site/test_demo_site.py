@@ -21,7 +21,7 @@ from ml.sources.catalogue import ITEM_SCHEMA, Catalogue
 from serving.application import application
 from serving.collector import Collector, collector_routes
 from serving.demo_site import demo_routes, tracker
-from serving.start import Start
+from serving.start import ServiceConfig
 from serving.tessera import Tessera
 from tests.serving.collector.collecting import settings_with
 from tests.serving.served import served
@@ -168,7 +168,7 @@ def walk_through(page, url):
 
 
 def test_every_event_that_a_browser_can_produce_arrives(home, page, tracker_scripts):
-    os.symlink(tracker_scripts, tracker.folder_of(home))
+    os.symlink(tracker_scripts, tracker.tracker_folder(home))
     with demo_site(home) as url:
         walk_through(page, url)
     found = events_of(home)
@@ -216,10 +216,10 @@ def test_every_event_that_a_browser_can_produce_arrives(home, page, tracker_scri
 def test_slots_show_what_the_service_recommends_and_reactions_name_the_answer(
     home, page, tracker_scripts, tmp_path
 ):
-    os.symlink(tracker_scripts, tracker.folder_of(home))
+    os.symlink(tracker_scripts, tracker.tracker_folder(home))
     publish(home.published)
-    start = Start(home=home, settings=settings_with(), bundled=tmp_path / "no-bento")
-    with served(application(Tessera(start))) as url:
+    config = ServiceConfig(home=home, settings=settings_with(), bundled=tmp_path / "no-bento")
+    with served(application(Tessera(config))) as url:
         page.goto(url + "/demo/")
         agree(page, "analytics", "personalization")
         shown = page.locator("[data-slot=home] .card").all()
@@ -245,7 +245,7 @@ def test_slots_show_what_the_service_recommends_and_reactions_name_the_answer(
 
 
 def test_without_consent_nothing_is_sent_and_no_tracker_is_loaded(home, page, tracker_scripts):
-    os.symlink(tracker_scripts, tracker.folder_of(home))
+    os.symlink(tracker_scripts, tracker.tracker_folder(home))
     requests = []
     page.on("request", lambda request: requests.append(request.url))
     with demo_site(home) as url:

@@ -53,30 +53,30 @@ def logged(home, event_type):
 
 
 @pytest.mark.usefixtures("two_versions")
-def test_champion_and_challenger_meet_in_an_experiment(start, home):
+def test_champion_and_challenger_meet_in_an_experiment(config, home):
     define(home, control="{model: champion}", new="{model: challenger}")
-    start = with_challenger(start, canary_share=1.0)
-    treated, control = ask(start, each(recommend(user_id="ann"), recommend(user_id="bob")))
+    config = with_challenger(config, canary_share=1.0)
+    treated, control = ask(config, each(recommend(user_id="ann"), recommend(user_id="bob")))
     assert (treated["model_version"], treated["experiments"]) == ("challenger", {"trial": "new"})
     assert (control["model_version"], control["experiments"]) == ("champion-1", {"trial": "control"})
 
 
-def test_nobody_takes_part_in_a_trial_of_models_without_a_challenger(start, home):
+def test_nobody_takes_part_in_a_trial_of_models_without_a_challenger(config, home):
     publish(home.published)
     define(home, control="{model: champion}", new="{model: challenger}")
-    assert "experiments" not in ask(start, recommend(user_id="ann"))
+    assert "experiments" not in ask(config, recommend(user_id="ann"))
     assert logged(home, "exposure") == []
 
 
-def test_a_variant_reranks_by_its_own_settings(start, home):
+def test_a_variant_reranks_by_its_own_settings(config, home):
     publish(home.published)
     define(home, new="{reranking: {max_category_share: 1.0, exploration_share: 0.0}}")
-    treated, control = ask(start, each(recommend(user_id="ann", k=3), recommend(user_id="bob", k=3)))
+    treated, control = ask(config, each(recommend(user_id="ann", k=3), recommend(user_id="bob", k=3)))
     assert ids(treated) == ["i1", "i2", "i3"]  # sport only, which the settings would give two of three places
     assert {"i0", "i1"} & set(ids(control))
 
 
-def test_a_variant_changes_the_rules(start, home):
+def test_a_variant_changes_the_rules(config, home):
     publish(home.published)
     (home.path / "rules.yaml").parent.mkdir(parents=True, exist_ok=True)
     (home.path / "rules.yaml").write_text("rules:\n  - {id: old, then: {content: plain, banner: summer}}\n")
@@ -84,28 +84,28 @@ def test_a_variant_changes_the_rules(start, home):
     requests = [
         decide(user_id=user, slot=slot) for user, slot in (("ann", "hero"), ("bob", "hero"), ("ann", "footer"))
     ]
-    treated, control, elsewhere = ask(start, each(*requests))
+    treated, control, elsewhere = ask(config, each(*requests))
     assert (treated["content"], treated["rule"], treated["actions"].get("banner")) == ("bold", "fresh", None)
     assert control["content"] == "plain"
     assert elsewhere["content"] == "plain"
     assert "experiments" not in elsewhere
 
 
-def test_content_of_a_variant_stands_whatever_the_rules_say(start, home):
+def test_content_of_a_variant_stands_whatever_the_rules_say(config, home):
     publish(home.published)
     home.path.mkdir(parents=True, exist_ok=True)
     (home.path / "rules.yaml").write_text("rules:\n  - {id: learned, then: {learn: [a, b]}}\n")
     define(home, new="{content: c}")
-    treated, control = ask(start, each(decide(user_id="ann", slot="hero"), decide(user_id="bob", slot="hero")))
+    treated, control = ask(config, each(decide(user_id="ann", slot="hero"), decide(user_id="bob", slot="hero")))
     assert (treated["content"], treated["rule"]) == ("c", "experiment:trial")
     assert control["content"] in {"a", "b"}
 
 
-def test_an_exposure_is_logged_once_a_unit_also_after_a_restart(start, home):
+def test_an_exposure_is_logged_once_a_unit_also_after_a_restart(config, home):
     publish(home.published)
     define(home, new="{content: c}")
-    ask(start, *[decide(user_id="ann", slot="hero")] * 3)
-    ask(start, decide(user_id="ann", slot="hero"), decide(user_id="bob", slot="hero"))
+    ask(config, *[decide(user_id="ann", slot="hero")] * 3)
+    ask(config, decide(user_id="ann", slot="hero"), decide(user_id="bob", slot="hero"))
     exposures = logged(home, "exposure")
     assert [(row["user_id"], row["experiment_id"], row["variant"]) for row in exposures] == [
         ("ann", "trial", "new"),
@@ -116,44 +116,44 @@ def test_an_exposure_is_logged_once_a_unit_also_after_a_restart(start, home):
     assert served == [{"trial": "new"}] * 4 + [{"trial": "control"}]
 
 
-def test_units_are_what_the_experiment_says(start, home):
+def test_units_are_what_the_experiment_says(config, home):
     publish(home.published)
     define(home, unit="session", new="{content: c}")
     sessions = [decide(anonymous_id="x", session_id=name, slot="hero") for name in ("s1", "s1", "s2")]
-    assert "experiments" not in ask(start, *sessions, decide(user_id="ann", slot="hero"))
+    assert "experiments" not in ask(config, *sessions, decide(user_id="ann", slot="hero"))
     units = [json.loads(row["properties"])["unit_id"] for row in logged(home, "exposure")]
     assert units == ["s1", "s2"]
 
 
-def test_who_opted_out_takes_part_in_nothing(start, home):
+def test_who_opted_out_takes_part_in_nothing(config, home):
     publish(home.published)
     define(home, new="{content: c}")
 
     def opt_out(tessera):
         tessera.state.put_profile("ann", {"opt_out": True}, AS_OF.timestamp())
 
-    reply = ask(start, opt_out, decide(user_id="ann", slot="hero"))
+    reply = ask(config, opt_out, decide(user_id="ann", slot="hero"))
     assert reply["content"] != "c"
     assert logged(home, "exposure") == []
 
 
-def test_the_answer_and_the_assignment_call_agree(start, home):
+def test_the_answer_and_the_assignment_call_agree(config, home):
     publish(home.published)
     define(home, new="{content: c}", more='targeting: segment == "athletes" || country == "DE"')
     users = ("ann", "bob", "carl", "dora")
-    replies = ask(start, each(*(decide(user_id=user, slot="hero", context={"country": "DE"}) for user in users)))
+    replies = ask(config, each(*(decide(user_id=user, slot="hero", context={"country": "DE"}) for user in users)))
 
     def assign(tessera):
         return [
             answer_assignment(tessera, "trial", {"user_id": user, "country": "DE"})["variant"] for user in users
         ]
 
-    assert [reply["experiments"]["trial"] for reply in replies] == ask(start, assign)
+    assert [reply["experiments"]["trial"] for reply in replies] == ask(config, assign)
 
 
 @pytest.mark.usefixtures("two_versions")
-def test_champion_and_challenger_draft_one_list(start, home):
-    reply = ask(with_challenger(start, interleaved_share=1.0), recommend(user_id="ann", k=4))
+def test_champion_and_challenger_draft_one_list(config, home):
+    reply = ask(with_challenger(config, interleaved_share=1.0), recommend(user_id="ann", k=4))
     (served,) = [json.loads(row["properties"]) for row in logged(home, "served")]
     assert served["role"] == "interleaved"
     assert served["items"] == ids(reply)

@@ -27,10 +27,10 @@ def rewards(tessera):
     }
 
 
-def test_a_choice_that_nobody_reacted_to_earned_nothing(start):
+def test_a_choice_that_nobody_reacted_to_earned_nothing(config):
     def run(tessera):
         chosen = decide(tessera)["content"]
-        window = tessera.start.settings.decisions.bandit.reward_window_seconds
+        window = tessera.config.settings.decisions.bandit.reward_window_seconds
         now = tessera.clock().timestamp()
         assert tessera.decision_engine.settle(now + window - 1) == 0
         assert rewards(tessera) == {}
@@ -38,14 +38,14 @@ def test_a_choice_that_nobody_reacted_to_earned_nothing(start):
         assert rewards(tessera) == {chosen: (1, 0.0)}
         assert tessera.decision_engine.settle(now + 2 * window) == 0
 
-    ask(start, run)
+    ask(config, run)
 
 
 @pytest.mark.parametrize(("reaction", "reward"), [("click", 1.0), ("not_interested", 0.0)])
-def test_a_reaction_is_the_reward_whichever_worker_hears_of_it(start, reaction, reward):
+def test_a_reaction_is_the_reward_whichever_worker_hears_of_it(config, reaction, reward):
     async def run(tessera):
         chosen = decide(tessera)
-        other = Tessera(start, clock=tessera.clock, seed=2)
+        other = Tessera(config, clock=tessera.clock, seed=2)
         await other.open()  # a second worker over the same state takes the event
         event = {"event_type": reaction, "anonymous_id": "a", "item_id": "x"}
         await other.collector.record([{**event, "recommendation_id": chosen["decision_id"]}])
@@ -53,12 +53,12 @@ def test_a_reaction_is_the_reward_whichever_worker_hears_of_it(start, reaction, 
         tessera.state.catch_up()
         assert rewards(tessera) == {chosen["content"]: (1, reward)}
 
-    ask(start, run)
+    ask(config, run)
 
 
-def test_workers_share_what_their_bandits_learned(start):
+def test_workers_share_what_their_bandits_learned(config):
     async def run(tessera):
-        other = Tessera(start, clock=tessera.clock, seed=2)
+        other = Tessera(config, clock=tessera.clock, seed=2)
         await other.open()
         for worker, reward in ((tessera, 1.0), (other, 0.0), (other, 1.0)):
             decision_id = decide(worker)["decision_id"]
@@ -70,12 +70,12 @@ def test_workers_share_what_their_bandits_learned(start):
         assert sum(earned for _, earned in rewards(tessera).values()) == 2
         await other.close()
 
-    ask(start, run)
+    ask(config, run)
 
 
-def test_learning_is_told_and_can_be_taken_back(start, home):
+def test_learning_is_told_and_can_be_taken_back(config, home):
     publish(home.published)
-    tessera = Tessera(start, seed=1)
+    tessera = Tessera(config, seed=1)
     with TestClient(application(tessera)) as client:
         client.post("/v1/recommendations", json={"user_id": "ann"})
         view = {"event_type": "page_view", "user_id": "ann", "item_id": "i1"}
@@ -84,7 +84,7 @@ def test_learning_is_told_and_can_be_taken_back(start, home):
         assert learned["updates"] == 1
         assert learned["biases"] > 0
         assert any(learned["weights"].values())
-        other = OnlineLearning(tessera.state, start.settings.decisions.online_learning)  # as another worker has it
+        other = OnlineLearning(tessera.state, config.settings.decisions.online_learning)  # another worker's
         other.learner.correction.updates = 7
         assert not other.follow_revert()
         back = client.post("/v1/online-learning/revert", json={"steps": 1}).json()

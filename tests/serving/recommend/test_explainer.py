@@ -13,22 +13,22 @@ def reasons(reply):
     return {item["item_id"]: item["reason"] for item in reply["items"]}
 
 
-def without_exploration(start, **serving):
-    decisions = start.settings.decisions
+def without_exploration(config, **serving):
+    decisions = config.settings.decisions
     diversity = decisions.diversity.model_copy(update={"exploration_share": 0.0, "max_category_share": 1.0})
-    settings = start.settings.model_copy(
+    settings = config.settings.model_copy(
         update={
             "decisions": decisions.model_copy(update={"diversity": diversity}),
-            "serving": start.settings.serving.model_copy(update={"budget_ms": 10_000.0, **serving}),
+            "serving": config.settings.serving.model_copy(update={"budget_ms": 10_000.0, **serving}),
         }
     )
-    return dataclasses.replace(start, settings=settings)
+    return dataclasses.replace(config, settings=settings)
 
 
 @pytest.fixture
-def calm(start, home):
+def calm(config, home):
     publish(home.published)
-    return without_exploration(start)
+    return without_exploration(config)
 
 
 def test_a_taste_names_the_opened_item_that_carries_the_models_score(calm):
@@ -83,9 +83,9 @@ def test_stated_interests_are_named(calm):
     assert all("interested" not in explained.get(item, "") for item in ("i0", "i1", "i2", "i3", "i4"))
 
 
-def test_an_explored_item_says_so(start, home):
+def test_an_explored_item_says_so(config, home):
     publish(home.published)
-    exploring = without_exploration(start)
+    exploring = without_exploration(config)
     diversity = exploring.settings.decisions.diversity.model_copy(update={"exploration_share": 0.5})
     decisions = exploring.settings.decisions.model_copy(update={"diversity": diversity})
     exploring = dataclasses.replace(
@@ -98,9 +98,9 @@ def test_an_explored_item_says_so(start, home):
     assert last["reason"].startswith("New or rarely shown in ")
 
 
-def test_without_time_for_features_the_list_that_had_the_item_is_the_reason(start, home):
+def test_without_time_for_features_the_list_that_had_the_item_is_the_reason(config, home):
     publish(home.published)
-    hurried = without_exploration(start, budget_ms=1e-6)
+    hurried = without_exploration(config, budget_ms=1e-6)
     items = ask(hurried, recommend(user_id="ann", k=3))["items"]
     assert {item["source"] for item in items} <= {"personal", "trending", "popular"}
     for item in items:

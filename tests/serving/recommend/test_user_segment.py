@@ -47,12 +47,12 @@ def segmentation(tmp_path_factory: pytest.TempPathFactory) -> tuple[Segmentation
 
 
 @pytest.fixture
-def client(start, home, segmentation):
+def client(config, home, segmentation):
     model, folder = segmentation
     users = readers().slice(0, 2)
     users = users.append_column("segment", pa.array([*model.assign(users)["name"].to_pylist()[:1], None]))
     publish(home.published, users=users, files={"segmentation": folder})
-    with TestClient(application(Tessera(start, seed=1)), raise_server_exceptions=False) as client:
+    with TestClient(application(Tessera(config, seed=1)), raise_server_exceptions=False) as client:
         yield client
 
 

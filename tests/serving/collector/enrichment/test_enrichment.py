@@ -2,10 +2,16 @@ import datetime as dt
 
 import pytest
 
-from serving.collector.enrichment.channel import campaign_of, channel_of
-from serving.collector.enrichment.clock import corrected, moment
-from serving.collector.enrichment.device import Hints, device_of, hints_of_headers
-from serving.collector.enrichment.place import MaxMindTable, Places, kept_address, place_of, truncated
+from serving.collector.enrichment.channel import classify_channel, read_campaign
+from serving.collector.enrichment.clock import correct_clock, parse_time
+from serving.collector.enrichment.device import ClientHints, detect_device, read_client_hints
+from serving.collector.enrichment.geolocation import (
+    CountryLookup,
+    MaxMindTable,
+    apply_address_rule,
+    locate_coordinates,
+    truncate_address,
+)
 from tests.serving.collector.collecting import CHROME
 
 IPHONE = (
@@ -34,21 +40,21 @@ HEADLESS = CHROME.replace("Chrome/", "HeadlessChrome/")
     ],
 )
 def test_user_agents_tell_the_device(agent, kind, system, browser):
-    device = device_of(agent)
+    device = detect_device(agent)
     assert (device.device_type, device.os, device.browser) == (kind, system, browser)
 
 
 def test_client_hints_win_over_a_frozen_user_agent():
-    hints = hints_of_headers(
+    hints = read_client_hints(
         '"Chromium";v="129", "Not=A?Brand";v="8", "Microsoft Edge";v="129"', "?1", '"Android"'
     )
-    device = device_of(PIXEL.replace("Android 14; Pixel 8", "Android 10; K"), hints)
+    device = detect_device(PIXEL.replace("Android 14; Pixel 8", "Android 10; K"), hints)
     assert (device.device_type, device.os, device.browser) == ("mobile", "Android", "Edge")
 
 
 def test_nothing_tells_nothing():
-    assert device_of(None) == device_of(None, Hints())
-    assert device_of(None).device_type is None
+    assert detect_device(None) == detect_device(None, ClientHints())
+    assert detect_device(None).device_type is None
 
 
 @pytest.mark.parametrize(
@@ -64,12 +70,16 @@ def test_nothing_tells_nothing():
     ],
 )
 def test_addresses_are_truncated_before_the_country_is_looked_up(address, network, country):
-    assert truncated(address) == network
-    assert (Places().country_of(network) if network else None) == country
+    assert truncate_address(address) == network
+    assert (CountryLookup().country_of(network) if network else None) == country
 
 
 def test_what_is_kept_of_an_address_is_a_rule():
-    assert [kept_address("8.8.8.8", rule) for rule in ("drop", "truncate", "keep")] == [None, "8.8.8.0", "8.8.8.8"]
+    assert [apply_address_rule("8.8.8.8", rule) for rule in ("drop", "truncate", "keep")] == [
+        None,
+        "8.8.8.0",
+        "8.8.8.8",
+    ]
 
 
 def test_a_database_that_is_none_is_refused_by_name(tmp_path):
@@ -78,16 +88,16 @@ def test_a_database_that_is_none_is_refused_by_name(tmp_path):
 
 
 def test_coordinates_are_rounded_and_give_zone_and_country():
-    assert place_of(52.5163, 13.3777, 1) == {
+    assert locate_coordinates(52.5163, 13.3777, 1) == {
         "latitude": 52.5, "longitude": 13.4, "timezone": "Europe/Berlin", "country": "DE",
     }  # fmt: skip
-    assert place_of(52.5163, 13.3777, 0)["latitude"] == 53.0
+    assert locate_coordinates(52.5163, 13.3777, 0)["latitude"] == 53.0
 
 
 def test_the_open_sea_has_no_zone_and_nonsense_no_place():
-    assert place_of(0.0, -30.0, 1) == {"latitude": 0.0, "longitude": -30.0}
-    assert place_of(91.0, 0.0, 1) == {}
-    assert place_of(float("nan"), 0.0, 1) == {}
+    assert locate_coordinates(0.0, -30.0, 1) == {"latitude": 0.0, "longitude": -30.0}
+    assert locate_coordinates(91.0, 0.0, 1) == {}
+    assert locate_coordinates(float("nan"), 0.0, 1) == {}
 
 
 @pytest.mark.parametrize(
@@ -106,29 +116,29 @@ def test_the_open_sea_has_no_zone_and_nonsense_no_place():
     ],
 )
 def test_the_channel_follows_from_referrer_and_campaign(url, referrer, channel):
-    assert channel_of(url, referrer) == channel
+    assert classify_channel(url, referrer) == channel
 
 
 def test_campaign_parameters_are_read_from_the_address():
     url = "https://shop.example/?utm_source=letter&utm_campaign=spring%20sale&utm_term=&x=1"
-    assert campaign_of(url) == {"utm_source": "letter", "utm_campaign": "spring sale"}
+    assert read_campaign(url) == {"utm_source": "letter", "utm_campaign": "spring sale"}
 
 
 def test_a_clock_that_is_off_is_set_right():
     received = dt.datetime(2024, 1, 1, 12, tzinfo=dt.UTC)
     sent = dt.datetime(2023, 6, 1, tzinfo=dt.UTC)
-    assert corrected(sent - dt.timedelta(seconds=30), sent, received) == received - dt.timedelta(seconds=30)
-    assert corrected(sent + dt.timedelta(seconds=30), sent, received) == received
-    assert corrected(sent, None, received) == sent
+    assert correct_clock(sent - dt.timedelta(seconds=30), sent, received) == received - dt.timedelta(seconds=30)
+    assert correct_clock(sent + dt.timedelta(seconds=30), sent, received) == received
+    assert correct_clock(sent, None, received) == sent
 
 
 @pytest.mark.parametrize(
     ("value", "unit"), [("2023-11-14T22:13:20Z", "s"), (1_700_000_000, "s"), ("1700000000000", "ms")]
 )
 def test_moments_are_read_in_every_spelling(value, unit):
-    assert moment(value, unit) == dt.datetime(2023, 11, 14, 22, 13, 20, tzinfo=dt.UTC)
+    assert parse_time(value, unit) == dt.datetime(2023, 11, 14, 22, 13, 20, tzinfo=dt.UTC)
 
 
 @pytest.mark.parametrize("value", [None, True, "soon", "1e999", [], 10**400])
 def test_what_is_no_moment_is_none(value):
-    assert moment(value) is None
+    assert parse_time(value) is None

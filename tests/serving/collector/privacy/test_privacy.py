@@ -5,7 +5,7 @@ import stat
 import pytest
 
 from ml.privacy.pseudonyms import Pseudonyms
-from serving.collector.privacy.coarse import coarse_device_context
+from serving.collector.privacy.device_context import coarsen_device_context
 from tests.serving.collector.collecting import CHROME, Site, settings_with
 
 PERSON = {"event_type": "click", "user_id": "u", "anonymous_id": "a"}
@@ -162,7 +162,7 @@ def test_without_cookieless_mode_an_event_needs_somebody(tmp_path):
 
 def test_sensors_are_kept_as_words_and_only_with_consent(tmp_path):
     sensors = {"orientation": 80, "battery_level": 0.137, "acceleration": 0.2, "gyroscope": [1, 2, 3]}
-    assert coarse_device_context(sensors) == {"orientation": "landscape", "battery": "low", "motion": "still"}
+    assert coarsen_device_context(sensors) == {"orientation": "landscape", "battery": "low", "motion": "still"}
     event = PERSON | {"properties": {"device_context": sensors}}
     _, event_with, _ = kept(tmp_path / "1", event | {"consent": ALL})
     _, event_without, _ = kept(tmp_path / "2", event | {"consent": ["analytics"]})

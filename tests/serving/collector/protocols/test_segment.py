@@ -5,8 +5,8 @@ import json
 import pytest
 
 from serving.access import Keys
-from serving.collector.protocols.segment import messages_of, translate
-from serving.collector.protocols.translation import Untranslatable
+from serving.collector.protocols.segment import read_messages, translate
+from serving.collector.protocols.translation import TranslationFailure
 from tests.serving.collector.collecting import CHROME, Site, settings_with
 
 CONTEXT = {
@@ -150,9 +150,9 @@ def test_consent_preferences_are_purposes():
 
 @pytest.mark.parametrize("message", [3, {}, {"type": []}, {"type": "track"}, {"type": "track", "event": " "}])
 def test_what_is_no_message_is_said_to_be_none(message):
-    assert isinstance(translate(message, {}), Untranslatable)
+    assert isinstance(translate(message, {}), TranslationFailure)
 
 
 @pytest.mark.parametrize(("body", "call"), [([], "track"), ({}, "batch"), ({"batch": {}}, "batch")])
 def test_a_body_without_messages_has_none(body, call):
-    assert messages_of(body, call) is None
+    assert read_messages(body, call) is None

@@ -7,7 +7,7 @@ import pytest
 
 from serving.access import Keys
 from serving.collector.protocols.snowplow import translate
-from serving.collector.protocols.translation import Untranslatable
+from serving.collector.protocols.translation import TranslationFailure
 from tests.serving.collector.collecting import Site, settings_with
 
 SNOWPLOW = "iglu:com.snowplowanalytics.snowplow"
@@ -175,7 +175,7 @@ def test_our_own_schema_carries_any_type_of_the_contract():
      self_describing("event", {"value": 1}, schema="iglu:io.tessera")],
 )  # fmt: skip
 def test_what_is_no_event_is_said_to_be_none(payload):
-    assert isinstance(translate(payload, 10.0), Untranslatable)
+    assert isinstance(translate(payload, 10.0), TranslationFailure)
 
 
 def test_post_get_and_beacon_reach_the_log(site):

@@ -53,15 +53,15 @@ class MaxMindTable:
     def country(self, address: str) -> str | None:
         """Country of the address in the file."""
         try:
-            found = self._reader.get(address)
+            entry = self._reader.get(address)
         except ValueError:
             return None
-        record = cast(dict[str, Any], found) if isinstance(found, dict) else {}
+        record = cast(dict[str, Any], entry) if isinstance(entry, dict) else {}
         code = record.get("country", {}).get("iso_code")
         return code if isinstance(code, str) else None
 
 
-class Places:
+class CountryLookup:
     """Countries of addresses and time zones of coordinates, remembered per network.
 
     Args:
@@ -74,7 +74,7 @@ class Places:
 
 
 @lru_cache(CACHED_NETWORKS)
-def truncated(address: str | None) -> str | None:
+def truncate_address(address: str | None) -> str | None:
     """The network of an address, /24 or /48: what the country is looked up by. None for private and bad ones."""
     try:
         parsed = ipaddress.ip_address((address or "").strip())
@@ -88,14 +88,14 @@ def truncated(address: str | None) -> str | None:
     return str(ipaddress.ip_network(f"{parsed}/{bits}", strict=False).network_address)
 
 
-def kept_address(address: str | None, rule: AddressRule) -> str | None:
+def apply_address_rule(address: str | None, rule: AddressRule) -> str | None:
     """What the log may hold of an address."""
     if rule == "drop":
         return None
-    return truncated(address) if rule == "truncate" else address
+    return truncate_address(address) if rule == "truncate" else address
 
 
-def place_of(latitude: float, longitude: float, decimals: int) -> dict[str, Any]:
+def locate_coordinates(latitude: float, longitude: float, decimals: int) -> dict[str, Any]:
     """Rounded coordinates, and the time zone and country they lie in.
 
     Returns:
@@ -109,14 +109,14 @@ def place_of(latitude: float, longitude: float, decimals: int) -> dict[str, Any]
     place: dict[str, Any] = {"latitude": latitude, "longitude": longitude}
     if zone and not zone.startswith("Etc/"):
         place["timezone"] = zone
-        country = countries_of_zones().get(zone)
+        country = load_zone_countries().get(zone)
         if country:
             place["country"] = country
     return place
 
 
 @lru_cache(maxsize=1)
-def countries_of_zones() -> dict[str, str]:
+def load_zone_countries() -> dict[str, str]:
     """Country of each IANA zone, from the zone.tab of the package `tzdata`."""
     table = resources.files("tzdata").joinpath("zoneinfo/zone.tab").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in table.splitlines() if line and not line.startswith("#")]

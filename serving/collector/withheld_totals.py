@@ -1,4 +1,4 @@
-"""What is counted of people who did not consent: how many events of which type a day, and nothing else."""
+"""Daily counts by event type of the events withheld for want of consent; nothing else of them is stored."""
 
 from __future__ import annotations
 

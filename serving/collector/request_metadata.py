@@ -1,4 +1,4 @@
-"""What a request tells by itself, besides its body: address, browser, and the wish not to be tracked."""
+"""Metadata of a request apart from its body: client address, browser and privacy signals."""
 
 from __future__ import annotations
 
@@ -7,28 +7,35 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from serving.collector.enrichment.device import NOTHING as NO_HINTS
-from serving.collector.enrichment.device import Hints, hints_of_headers
+from serving.collector.enrichment.device import NO_HINTS, ClientHints, read_client_hints
 
 MAX_HEADER_CHARS = 1_024
 
 
 @dataclass(frozen=True)
-class Facts:
-    """`address` is whole here and never leaves the door whole unless a setting says so."""
+class RequestMetadata:
+    """Address, browser, language and privacy signals of a request.
+
+    `address` is complete here; the intake truncates or drops it unless a setting says `keep`.
+    """
 
     received_at: dt.datetime
     address: str | None = None
     user_agent: str | None = None
-    hints: Hints = NO_HINTS
+    hints: ClientHints = NO_HINTS
     language: str | None = None
     global_privacy_control: bool = False
     do_not_track: bool = False
-    wants_no_ids: bool = False
+    is_anonymous_request: bool = False
 
 
-def facts_of(request: Request, trusted_proxies: int) -> Facts:
-    """Read the headers. `trusted_proxies` is how many hops of X-Forwarded-For are our own."""
+def read_request_metadata(request: Request, trusted_proxies: int) -> RequestMetadata:
+    """Read the metadata from a request's headers.
+
+    Args:
+        request: the request.
+        trusted_proxies: number of hops of `X-Forwarded-For` that belong to the site's own proxies.
+    """
     headers = request.headers
 
     def header(name: str) -> str | None:
@@ -36,15 +43,15 @@ def facts_of(request: Request, trusted_proxies: int) -> Facts:
         return value[:MAX_HEADER_CHARS] if value else None
 
     languages = (header("accept-language") or "").split(",")[0].split(";")[0].strip()
-    return Facts(
+    return RequestMetadata(
         received_at=dt.datetime.now(dt.UTC),
         address=_address(request, trusted_proxies),
         user_agent=header("user-agent"),
-        hints=hints_of_headers(header("sec-ch-ua"), header("sec-ch-ua-mobile"), header("sec-ch-ua-platform")),
+        hints=read_client_hints(header("sec-ch-ua"), header("sec-ch-ua-mobile"), header("sec-ch-ua-platform")),
         language=languages if languages and languages != "*" else None,
         global_privacy_control=headers.get("sec-gpc") == "1",
         do_not_track=headers.get("dnt") == "1",
-        wants_no_ids="sp-anonymous" in headers,
+        is_anonymous_request="sp-anonymous" in headers,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the collector's calls take, as JSON schemas for the API's description."""
+"""JSON schemas of the collector's request bodies, for the OpenAPI description."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from ml.events.contract import FIELDS, Field
-from serving.collector.protocols.segment import CALLS, paths_of
+from serving.collector.protocols.segment import CALLS, call_paths
 
 TEXT = {"type": "string"}
 TIME = {"type": ["string", "number"], "description": "ISO 8601, or seconds since 1970."}
@@ -89,6 +89,6 @@ POSTS: Mapping[str, tuple[str, int, dict[str, Any]]] = {
     **{
         path: (f"Take one `{call}` call of a Segment library.", 200, MESSAGE)
         for call in CALLS
-        for path in paths_of(call)
+        for path in call_paths(call)
     },
 }

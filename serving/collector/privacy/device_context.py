@@ -1,4 +1,4 @@
-"""Orientation, battery and motion as three words: enough to choose a layout, too little to know a device again."""
+"""Orientation, battery and motion as three words: enough to choose a layout, too little to recognize a device."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ MOVING_MS2 = 1.5  # m/s² of acceleration without gravity; a hand that holds a p
 LANDSCAPE_DEGREES = 45.0
 
 
-def coarse_device_context(context: Any) -> dict[str, str]:
-    """Words for what sensors say.
+def coarsen_device_context(context: Any) -> dict[str, str]:
+    """Coarsen the readings of a device's sensors to words.
 
     Args:
         context: `orientation` (portrait, landscape, or degrees of roll), `battery_level` (0 to 1) and

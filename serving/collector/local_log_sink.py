@@ -1,4 +1,4 @@
-"""Open parts in turn: while a full one is turned into Parquet in the background, the next takes events."""
+"""The local event log as a sink: a full part becomes Parquet in the background while the next takes events."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pyarrow as pa
 from ml.events.live_log import OpenPartWriter
 from ml.events.log import EventLog
 
-log = logging.getLogger(__name__)
-NOTHING: Mapping[int, str] = {}
+logger = logging.getLogger(__name__)
+NOTHING_REFUSED: Mapping[int, str] = {}
 SEALER_NICENESS = 10  # a seal takes a core for most of a second, which requests would wait for
 
 
@@ -26,10 +26,10 @@ def _give_way() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), SEALER_NICENESS)
 
 
-class OpenParts:
-    """Takes events durably; a part with `max_rows` or older than `max_age_seconds` is sealed in another thread.
+class LocalLogSink:
+    """Stores events durably; another thread seals a part with `max_rows` rows or an age of `max_age_seconds`.
 
-    A part that could not be sealed, the disk being full, stays as it is and is sealed with the next one.
+    A part that cannot be sealed, for example because the disk is full, stays as it is and is sealed with the next.
     """
 
     def __init__(self, event_log: EventLog, max_rows: int, max_age_seconds: float) -> None:
@@ -52,16 +52,20 @@ class OpenParts:
         self._rows += len(events)
         if self._rows >= self._max_rows:
             self._rotate()
-        return NOTHING
+        return NOTHING_REFUSED
 
-    def tend(self) -> None:
-        """Give an old part to the sealer."""
+    def maintain(self) -> None:
+        """Hand the open part to the sealing thread once it is old enough."""
         age = dt.datetime.now(dt.UTC) - self._opened
         if age.total_seconds() >= self._max_age_seconds and (self._rows or self._unsealed):
             self._rotate()
 
     def seal(self) -> Future[None]:
-        """Give the open part to the sealer, old or not; done when the sealer has it behind it."""
+        """Hand the open part to the sealing thread, whatever its age.
+
+        Returns:
+            A future that is done after the part is sealed.
+        """
         return self._rotate()
 
     def close(self) -> None:
@@ -80,7 +84,7 @@ class OpenParts:
             try:
                 self._unsealed[0].seal()
             except OSError:
-                log.exception("a part could not be sealed; it is whole on disk and tried again with the next one")
+                logger.exception("a part could not be sealed; it is complete on disk and is retried")
                 return
             del self._unsealed[0]
 

@@ -1,0 +1,282 @@
+"""Intake: completes every record and removes what may not be kept, before anything is written."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from ml.events.contract import FIELD_NAMES
+from ml.privacy.erased_ids import ErasedIds
+from ml.privacy.pseudonyms import Pseudonyms
+from ml.settings import Settings
+from serving.collector.enrichment.channel import classify_channel, read_campaign
+from serving.collector.enrichment.clock import correct_clock, parse_time
+from serving.collector.enrichment.device import ClientHints, detect_device, is_browser_agent
+from serving.collector.enrichment.geolocation import (
+    CountryLookup,
+    apply_address_rule,
+    locate_coordinates,
+    truncate_address,
+)
+from serving.collector.privacy.consent import CONTROL_EVENT_TYPES, remove_location, remove_user, resolve_purposes
+from serving.collector.privacy.device_context import coarsen_device_context
+from serving.collector.privacy.personal_data import (
+    DROPPED,
+    PiiRules,
+    RefusedPersonalDataError,
+    redact,
+    redact_text,
+)
+from serving.collector.request_metadata import RequestMetadata
+from serving.collector.withheld_totals import WithheldTotals
+
+TEXT_FIELDS = ("page_url", "page_title", "referrer")
+# Fields that protocols pass to the intake and that no stored event keeps.
+TRANSIENT_FIELDS = ("sent_at", "user_agent", "client_hints", "address", "latitude", "longitude")
+CHECKED_ELSEWHERE = frozenset(FIELD_NAMES) - {"properties"}
+
+
+@dataclass
+class RefusedRecord:
+    """A record that the site refuses. It has no payload, because the payload holds what the site may not store."""
+
+    index: int
+    field: str
+    reason: str
+
+
+@dataclass
+class AdmittedRecords:
+    """Admitted records with their positions in the input, refused records, and the number of withheld records."""
+
+    records: list[Any] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    refused: list[RefusedRecord] = field(default_factory=list)
+    withheld: int = 0
+
+
+class Intake:
+    """Applies enrichment and privacy rules to the records of a request.
+
+    Args:
+        settings: sections `collector` and `privacy`.
+        pseudonyms: keyed hashes of this site.
+        totals: counter of events that are withheld for want of consent.
+        erased: ids of erased people, whose events are dropped.
+    """
+
+    def __init__(
+        self, settings: Settings, pseudonyms: Pseudonyms, totals: WithheldTotals, erased: ErasedIds
+    ) -> None:
+        self._collector = settings.collector
+        self._privacy = settings.privacy
+        self._pseudonyms = pseudonyms
+        self._totals = totals
+        self._erased = erased
+        self._countries = CountryLookup(settings.collector.country_database)
+        pattern = settings.collector.item_url_pattern
+        self._item_url = re.compile(pattern) if pattern else None
+        privacy = settings.privacy
+        self._pii = PiiRules(
+            privacy.email, privacy.phone, privacy.other_personal_data,
+            frozenset(privacy.email_fields), frozenset(privacy.phone_fields), frozenset(privacy.other_fields),
+        )  # fmt: skip
+
+    def admit(self, records: Sequence[Any], metadata: RequestMetadata, from_browser: bool) -> AdmittedRecords:
+        """Prepare records for validation. Values that are not objects pass unchanged, for validation to reject."""
+        admitted = AdmittedRecords()
+        for index, record in enumerate(records):
+            if not isinstance(record, dict):
+                admitted.records.append(record)
+                admitted.positions.append(index)
+                continue
+            try:
+                kept = self._prepare(record, metadata, from_browser)
+            except RefusedPersonalDataError as refusal:
+                admitted.refused.append(RefusedRecord(index, refusal.field, refusal.reason))
+                continue
+            if kept is None:
+                admitted.withheld += 1
+                self._totals.count(metadata.received_at.date(), record.get("event_type"))
+                continue
+            admitted.records.append(kept)
+            admitted.positions.append(index)
+        return admitted
+
+    def redact_payload(self, payload: Any) -> str:
+        """Convert a payload that is not an event to JSON text for the dead letters, without personal data."""
+        try:
+            kept = redact(payload, self._pii, self._pseudonyms.pseudonymize)
+        except RefusedPersonalDataError:
+            return ""
+        return orjson.dumps(kept, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8", "replace")
+
+    def _prepare(
+        self, given: dict[str, Any], metadata: RequestMetadata, from_browser: bool
+    ) -> dict[str, Any] | None:
+        record = {name: value for name, value in given.items() if value is not None}
+        transient = {name: record.pop(name, None) for name in TRANSIENT_FIELDS}
+        if isinstance(record.get("properties"), dict):
+            record["properties"] = dict(record["properties"])
+        self._set_clock(record, transient, metadata.received_at)
+        granted = self._purposes(record, metadata, from_browser)
+        agent = transient["user_agent"] or metadata.user_agent
+        agent = agent if isinstance(agent, str) else None
+        address = transient["address"] if isinstance(transient["address"], str) else None
+        if address is None and (from_browser or is_browser_agent(metadata.user_agent)):
+            address = metadata.address
+        control = _text(record.get("event_type")) in CONTROL_EVENT_TYPES
+        if isinstance(granted, list):
+            record["consent"] = granted
+            if "analytics" not in granted and not control:
+                return None
+        self._set_ids(record, metadata, agent, address)
+        self._enrich(record, transient, metadata, agent, address)
+        if isinstance(granted, list) and not control:
+            if "personalization" not in granted:
+                if record.get("event_type") == "identify":
+                    return None  # the event holds nothing but a link to a person
+                visitor = self._pseudonyms.visitor_id(
+                    metadata.received_at.date(), _text(record.get("user_id")), agent
+                )
+                record = remove_user(record, visitor)
+            if "location" not in granted:
+                record = remove_location(record)
+        self._coarsen(record, granted)
+        return self._remove_erased(self._remove_personal_data(record))
+
+    def _remove_erased(self, record: dict[str, Any]) -> dict[str, Any] | None:
+        """Apply `ErasedIds.without` to a record; None if every person that it names is erased."""
+        if not self._erased:
+            return record
+        if record.get("user_id") in self._erased:
+            return None
+        if record.get("anonymous_id") not in self._erased:
+            return record
+        return {**record, "anonymous_id": None} if record.get("user_id") else None
+
+    def _set_clock(self, record: dict[str, Any], transient: dict[str, Any], received_at: dt.datetime) -> None:
+        sent_at = parse_time(transient["sent_at"]) if transient["sent_at"] is not None else None
+        occurred_at = parse_time(record["occurred_at"]) if sent_at and "occurred_at" in record else None
+        if occurred_at is not None:
+            record["occurred_at"] = correct_clock(occurred_at, sent_at, received_at)
+
+    def _purposes(self, record: dict[str, Any], metadata: RequestMetadata, from_browser: bool) -> Any:
+        privacy = self._privacy
+        default = privacy.default_consent_browser if from_browser else privacy.default_consent_trusted
+        signals = []
+        if metadata.global_privacy_control:
+            signals.append(privacy.global_privacy_control)
+        if metadata.do_not_track:
+            signals.append(privacy.do_not_track)
+        return resolve_purposes(record.get("consent"), default, signals)
+
+    def _set_ids(
+        self, record: dict[str, Any], metadata: RequestMetadata, agent: str | None, address: str | None
+    ) -> None:
+        rule = self._privacy.cookieless
+        nobody = not record.get("anonymous_id") and not record.get("user_id")
+        if rule == "always" or (rule == "fallback" and (nobody or metadata.is_anonymous_request)):
+            record.pop("session_id", None)
+            record.pop("user_id", None)
+            record["anonymous_id"] = self._pseudonyms.visitor_id(
+                metadata.received_at.date(), truncate_address(address), agent
+            )
+
+    def _enrich(
+        self,
+        record: dict[str, Any],
+        transient: dict[str, Any],
+        metadata: RequestMetadata,
+        agent: str | None,
+        address: str | None,
+    ) -> None:
+        is_browser = is_browser_agent(agent)
+        hints = parse_client_hints(transient["client_hints"])
+        if is_browser or hints:
+            device = detect_device(agent, hints or metadata.hints)
+            detected = {"device_type": device.device_type, "os": device.os, "browser": device.browser}
+            for name, value in detected.items():
+                if value and not record.get(name):
+                    record[name] = value
+        if is_browser and metadata.language and not record.get("language"):
+            record["language"] = metadata.language
+        position = _position(transient, self._privacy.coordinate_decimals)
+        network = truncate_address(address)
+        country = self._countries.country_of(network) if network else None
+        for name in ("timezone", "country"):
+            value = position.pop(name, None) or (country if name == "country" else None)
+            if value and not record.get(name):
+                record[name] = value
+        extra_properties = {**position, "ip": apply_address_rule(address, self._privacy.address)}
+        url = record.get("page_url") if isinstance(record.get("page_url"), str) else None
+        if url and self._item_url and not record.get("item_id") and (match := self._item_url.search(url)):
+            record["item_id"] = match["item_id"]
+        if record.get("event_type") == "page_view" and (url or record.get("referrer")):
+            properties = record.get("properties") if isinstance(record.get("properties"), dict) else {}
+            campaign = {
+                **read_campaign(url),
+                **{k: v for k, v in (properties or {}).items() if k.startswith("utm_")},
+            }
+            channel = classify_channel(url, _text(record.get("referrer")), _text(campaign.get("utm_medium")) or "")
+            extra_properties |= {**campaign, "channel": channel}
+        extra_properties = {name: value for name, value in extra_properties.items() if value is not None}
+        if extra_properties and isinstance(record.get("properties", {}), dict):
+            record["properties"] = {**extra_properties, **record.get("properties", {})}
+
+    def _coarsen(self, record: dict[str, Any], granted: Any) -> None:
+        properties = record.get("properties")
+        if isinstance(properties, dict) and "device_context" in properties:
+            context = properties.pop("device_context")
+            may_keep = isinstance(granted, list) and "personalization" in granted
+            coarse = coarsen_device_context(context) if may_keep else {}
+            if coarse:
+                properties["device_context"] = coarse
+
+    def _remove_personal_data(self, record: dict[str, Any]) -> dict[str, Any]:
+        rules, pseudonym = self._pii, self._pseudonyms.pseudonymize
+        for name in TEXT_FIELDS:
+            value = record.get(name)
+            if isinstance(value, str):
+                record[name] = redact_text(value, rules, pseudonym, name)
+        for name in ("user_id", "anonymous_id"):
+            value = record.get(name)
+            if isinstance(value, str) and "@" in value:
+                record[name] = redact_text(value, rules, pseudonym, name)
+        for name in record.keys() - CHECKED_ELSEWHERE:
+            value = redact(record[name], rules, pseudonym, name)
+            if value is DROPPED:
+                del record[name]
+            else:
+                record[name] = value
+        return record
+
+
+def parse_client_hints(value: Any) -> ClientHints | None:
+    """Parse client hints in the form of JavaScript's `userAgentData`: brands, isMobile or mobile, platform."""
+    if not isinstance(value, dict):
+        return None
+    brands = value.get("brands")
+    names = [entry.get("brand") for entry in brands if isinstance(entry, dict)] if isinstance(brands, list) else []
+    mobile = value.get("isMobile", value.get("mobile"))
+    return ClientHints(
+        tuple(name for name in names if isinstance(name, str) and "Not" not in name)[:8],
+        mobile if isinstance(mobile, bool) else None,
+        _text(value.get("platform")),
+    )
+
+
+def _position(transient: dict[str, Any], decimals: int) -> dict[str, Any]:
+    latitude, longitude = transient["latitude"], transient["longitude"]
+    if isinstance(latitude, int | float) and isinstance(longitude, int | float):
+        return locate_coordinates(float(latitude), float(longitude), decimals)
+    return {}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

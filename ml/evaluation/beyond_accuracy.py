@@ -1,4 +1,4 @@
-"""What a set of lists does besides hitting: breadth, novelty, variety, fit to the user's interests, surprise.
+"""What a set of lists does besides hitting: breadth, novelty, variety, surprise.
 
 `rows` is int32 (n_users, k) of item rows, -1 where a list is shorter.
 """
@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from ml.arrays import F64, I32, Bools
 
@@ -64,28 +63,6 @@ def intra_list_diversity(rows: I32, item_vectors: F64) -> F64:
     return np.where(pairs > 0, 1 - similarity / np.maximum(pairs, 1), np.nan)
 
 
-def calibration_error(rows: I32, histories: sparse.csr_matrix, item_topics: sparse.csr_matrix) -> F64:
-    """Kullback-Leibler divergence of the list's topics from those of the user's history (Steck 2018): (n_users,).
-
-    The list's shares are mixed with 1 % of the history's, so that a missing topic costs much, not all.
-    NaN where history or list has no topic.
-
-    Args:
-        histories: CSR (n_users, n_items), what the users did in training.
-        item_topics: CSR (n_items, n_topics), share of each topic in an item.
-    """
-    n_users, _ = rows.shape
-    user, place = np.nonzero(rows >= 0)
-    shown = sparse.csr_matrix(
-        (np.ones(len(user)), (user, rows[user, place])), shape=(n_users, item_topics.shape[0])
-    )
-    wanted, given = _shares(histories @ item_topics), _shares(shown @ item_topics)
-    mixed = 0.99 * given + 0.01 * wanted
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(wanted > 0, wanted * np.log2(wanted / mixed), 0.0)
-    return np.where(np.isnan(wanted).any(axis=1) | np.isnan(given).any(axis=1), np.nan, terms.sum(axis=1))
-
-
 def serendipity(hits: Bools, rows: I32, expected: Bools) -> F64:
     """Share of the places that are hits which the obvious list would not have had (Ge 2010): (n_users,).
 
@@ -93,10 +70,3 @@ def serendipity(hits: Bools, rows: I32, expected: Bools) -> F64:
         expected: bool (n_items,), the items of the obvious list, such as the k most popular ones.
     """
     return np.asarray((hits & ~expected[np.maximum(rows, 0)]).mean(axis=1), dtype=np.float64)
-
-
-def _shares(totals: sparse.csr_matrix) -> F64:
-    dense = np.asarray(totals.todense(), dtype=np.float64)
-    sums = dense.sum(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(dense / np.where(sums > 0, sums, np.nan))

@@ -120,11 +120,6 @@ class EventLog:
                 merged += self._replace(parts, self.read(parts), "+".join(sorted(sources)))
         return merged
 
-    def rewrite(self, part: Part, keep: pa.Array) -> list[Part]:
-        """Replace a part by its rows where `keep` (bool, one value a row) is true, and remove the old file."""
-        table = pa.Table.from_batches(self.read([part]), schema=EVENT_SCHEMA)
-        return self.replace(part, table.filter(keep).to_batches())
-
     def replace(self, part: Part, batches: Iterable[pa.RecordBatch]) -> list[Part]:
         """Replace a part by these events, and remove the old file."""
         replacement = self._replace([part], batches, part.source)

@@ -57,10 +57,6 @@ class FactorRecommender(Recommender):
             self.unknown_user_, self.fold_in_weight_, self.fold_in_regularization_, self.user_covariance_
         )
 
-    def fold_in_penalty(self, n_items: int) -> float:
-        """L2 penalty of the fold-in of a history of so many items."""
-        return self.fold_in_regularization_
-
     def fold_in_histories(self, histories: sparse.csr_matrix) -> F32:
         """Vectors of new users from CSR (b, n_items): float32 (b, d), by the fold-in of `fold_in_rule`."""
         rule, items = self.fold_in_rule(), ItemMoments(self.item_factors_)

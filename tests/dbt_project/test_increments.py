@@ -166,8 +166,7 @@ def test_compaction_erasure_retention_and_a_changed_catalogue_leave_no_trace(war
     log = EventLog(warehouse.home)
     log.compact()
     _, part = log.parts()
-    users = next(iter(log.read([part], ["user_id"]))).column("user_id")
-    log.rewrite(part, pc.not_equal(users, "ann"))
+    log.replace(part, [batch.filter(pc.field("user_id") != "ann") for batch in log.read([part])])
     month = load_settings().privacy.model_copy(update={"retention_days": 30})
     assert expire_events(warehouse.home, month, event(0)["received_at"]).events == 1
     warehouse.describe(

@@ -57,10 +57,6 @@ class ImplicitALS(FactorRecommender):
         self.unknown_user_ = self.user_factors_[np.diff(liked.indptr) > 0].mean(axis=0)
         self.fold_in_weight_, self.fold_in_regularization_ = self.confidence, 0.0
 
-    def fold_in_penalty(self, n_items: int) -> float:
-        """As in training, it grows with the history."""
-        return self.regularization * n_items
-
     def fold_in_histories(self, histories: sparse.csr_matrix) -> F32:
         """Vectors of new users: exactly the step that the training takes for its own."""
         vectors = self._solve(histories.astype(np.float32), self.item_factors_)

@@ -1,4 +1,4 @@
-"""Onboarding: the questions that tell most about a new person, and the vector that the answers give at once."""
+"""Onboarding: the questions whose answers say most about a new person."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 
-from ml.arrays import F32
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
 from ml.errors import InvalidInputError
@@ -71,26 +70,6 @@ def onboarding_questions(
         direction = covariance @ loadings[best]
         covariance = covariance - np.outer(direction, direction) / (noise[best] + loadings[best] @ direction)
     return asked
-
-
-def vector_from_answers(recommender: FactorRecommender, liked: list[Question], disliked: list[Question]) -> F32:
-    """Vector of a new person: liked things are folded in; what only disliked things point to is taken out.
-
-    Returns:
-        float32 (d,); the vector of a stranger if nothing was liked or disliked.
-    """
-
-    def folded(questions: list[Question]) -> F32:
-        weights = np.zeros(len(recommender.item_ids_), np.float32)
-        for question in questions:
-            weights[list(question.rows)] += 1 / len(question.rows)
-        return np.asarray(recommender.fold_in_histories(sparse.csr_matrix(weights[None, :]))[0])
-
-    vector = folded(liked) if liked else recommender.unknown_user_.copy()
-    if disliked:
-        away = folded(disliked) - recommender.unknown_user_
-        vector = vector - 0.5 * away
-    return np.asarray(vector, dtype=np.float32)
 
 
 def _askable(

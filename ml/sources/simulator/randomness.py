@@ -23,7 +23,6 @@ class Stream(IntEnum):
     ITEMS = 2
     DAY = 3
     VISIT = 4
-    SECOND_VISIT = 5
     VISIT_MOMENT = 6
     USER_ID = 7
     DEVICE_ID = 8
@@ -31,9 +30,7 @@ class Stream(IntEnum):
     SESSION_ID = 10
     RECOMMENDATION_ID = 11
     PASSERS_BY = 13
-    LANGUAGE = 14
     TASTE = 15
-    ORDER_ID = 16
 
 
 def generator(seed: int, stream: Stream, *keys: int) -> np.random.Generator:

@@ -9,7 +9,6 @@ from typing import Any
 from serving.collector.protocols.translation import as_mapping, as_number, as_objects, as_text, drop_empty
 
 MAX_ENTITIES = 50
-CLIENT_HINTS = ("org.ietf/http_client_hints",)
 
 
 @dataclass(frozen=True)

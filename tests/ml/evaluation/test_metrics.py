@@ -4,11 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from scipy import sparse
 
 from ml.evaluation import accuracy, beyond_accuracy
 from ml.evaluation.auc import auc, auc_of_scores
-from ml.evaluation.rating_error import rmse
 
 HITS = np.array([[True, False, True], [False, False, False]])
 RELEVANT = np.array([4, 2])
@@ -51,15 +49,3 @@ def test_beyond_accuracy_on_two_lists_of_two():
     expected = np.array([True, False, False, False])
     hits = np.array([[True, True], [True, False]])
     np.testing.assert_allclose(beyond_accuracy.serendipity(hits, rows, expected), [0.5, 0])
-
-
-def test_a_list_with_the_topics_of_the_history_is_calibrated():
-    topics = sparse.csr_matrix(np.array([[1.0, 0], [0, 1], [1, 0]]))
-    history = sparse.csr_matrix(np.array([[1.0, 1, 0], [1, 1, 0]]))
-    error = beyond_accuracy.calibration_error(np.array([[1, 2], [0, 2]]), history, topics)
-    assert error[0] == pytest.approx(0)
-    assert error[1] == pytest.approx(0.5 * math.log2(0.5 / 0.995) + 0.5 * math.log2(0.5 / 0.005))
-
-
-def test_rmse_is_in_stars():
-    assert rmse(np.array([3.0, 5.0]), np.array([4.0, 2.0])) == pytest.approx(math.sqrt(5))

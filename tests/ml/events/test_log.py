@@ -144,14 +144,14 @@ def test_compaction_keeps_every_event_and_names_what_it_replaced(log):
     assert ids(log) == ["a", "b", "c"]
 
 
-def test_a_rewrite_takes_rows_out_of_log_and_disk(log):
+def test_a_replaced_part_leaves_log_and_disk(log):
     log.seal_table("part", events("keep", "erase"), "collector")
     (part,) = log.parts()
-    log.rewrite(part, pa.array([True, False]))
+    log.replace(part, events("keep").to_batches())
     assert ids(log) == ["keep"]
     assert not log.path(part).exists()
     (part,) = log.parts()
-    log.rewrite(part, pa.array([False]))
+    log.replace(part, [])
     assert ids(log) == []
     assert log.parts() == []
 

@@ -1,11 +1,10 @@
-"""Questions for new people, what answers give at once, and the one next thing to ask."""
+"""Questions for new people and the one next thing to ask."""
 
-import numpy as np
 import pytest
 
 from ml.recommenders.base import TrainingData
 from ml.recommenders.models.als import ImplicitALS
-from ml.recommenders.newcomers.onboarding import Question, onboarding_questions, vector_from_answers
+from ml.recommenders.newcomers.onboarding import Question, onboarding_questions
 from ml.recommenders.newcomers.profiling import Prompt, next_prompt
 
 
@@ -17,12 +16,6 @@ def data(two_tastes, item_features):
 @pytest.fixture(scope="module")
 def model(data):
     return ImplicitALS(n_factors=8).fit_aligned(data)
-
-
-def even_part(model, vector):
-    scores = model.item_factors_[:38] @ vector
-    rows = np.array([int(item[1:]) % 2 == 0 for item in model.item_ids_.to_list()[:38]])
-    return scores[rows].mean() - scores[~rows].mean()
 
 
 def test_the_topic_that_splits_the_tastes_is_asked_first(model, data):
@@ -38,17 +31,6 @@ def test_questions_about_items_do_not_repeat_what_is_known(model, data):
     told = [question.information for question in questions]
     assert told == sorted(told, reverse=True)
     assert all(question.rows == (model.item_ids_.to_list().index(question.id),) for question in questions)
-
-
-def test_answers_are_a_vector_at_once(model, data):
-    topics = onboarding_questions(model, data.interactions, data.item_features, 6, "topic")
-    even = [question for question in topics if question.id == "taste:even"]
-    odd = [question for question in topics if question.id == "taste:odd"]
-    questions = onboarding_questions(model, data.interactions, None, 20)
-    liked = [question for question in questions if int(question.id[1:]) % 2 == 0][:2]
-    assert even_part(model, vector_from_answers(model, liked, [])) > 0.1
-    assert even_part(model, vector_from_answers(model, even or liked, odd)) > even_part(model, model.unknown_user_)
-    np.testing.assert_array_equal(vector_from_answers(model, [], []), model.unknown_user_)
 
 
 def test_topics_need_features(model, data):

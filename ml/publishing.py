@@ -52,6 +52,7 @@ def publication(
         interactions: mart `interactions`: user_id, item_id, last_at, is_negative, dislikes.
         segments: `user_id`, `name` of the segment; None where there are no segments.
         recommender: the champion; without one, and for one without factors, trending items answer.
+        model_version: version of the champion in the registry; None without a champion.
         files: further files or folders of the bundle.
         details: what else the manifest should say.
     """
@@ -86,6 +87,9 @@ def publish(
     """Learn the blend on the log and what is to be published, write the bundle with it, make it current.
 
     Args:
+        home: the home whose event log is read and whose bundle is written.
+        prepared: what is to be published, without the blend.
+        settings: settings of the blend's training.
         workspace: folder that the blend is written to on its way; must not exist.
         approximate_above: number of items above which the graph of the approximate search is published too, so
             that a service need not build it at its start.

@@ -38,7 +38,8 @@ class History:
 
         Args:
             interactions: `user_id`, `item_id`; where known `last_at`, a timestamp, and `is_negative`.
-            users, items: ids in the order of their rows.
+            users: ids of the users in the order of their rows.
+            items: ids of the items in the order of their rows.
         """
         user, item = _rows(interactions["user_id"], users), _rows(interactions["item_id"], items)
         n = len(interactions)

@@ -22,6 +22,7 @@ def write_bundle(published: Path, publication: Publication, version: str | None 
 
     Args:
         published: `Home.published`.
+        publication: the parts of the bundle.
         version: default: the time of writing and a random tail.
 
     Raises:

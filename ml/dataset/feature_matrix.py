@@ -100,6 +100,7 @@ def combined_features(
     """Features and identities of rows, each row summing to one, and their names.
 
     Args:
+        features: features of the rows; None: there are none.
         counts: (n_rows,) interactions of each row.
         identity_from: a row has an identity from so many interactions on; None: only if there are no features.
         ids: of the rows.

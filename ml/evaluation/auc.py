@@ -13,6 +13,7 @@ def auc(places: npt.ArrayLike, n_candidates: int) -> float:
 
     Args:
         places: 0-based places of the relevant candidates among all candidates; tied ones share a mean place.
+        n_candidates: number of all candidates.
 
     Returns:
         NaN if all candidates are relevant, or none.

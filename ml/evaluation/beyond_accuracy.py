@@ -50,6 +50,7 @@ def intra_list_diversity(rows: I32, item_vectors: F64) -> F64:
     """Mean cosine distance between two items of a list (Ziegler 2005): (n_users,), NaN below two items.
 
     Args:
+        rows: item rows, int32 (n_users, k), -1 where a list is shorter.
         item_vectors: (n_items, d); an item with a zero vector is at distance 1 from all.
     """
     lengths = np.linalg.norm(item_vectors, axis=1, keepdims=True)
@@ -67,6 +68,8 @@ def serendipity(hits: Bools, rows: I32, expected: Bools) -> F64:
     """Share of the places that are hits which the obvious list would not have had (Ge 2010): (n_users,).
 
     Args:
+        hits: bool (n_users, k), the places that are hits.
+        rows: item rows, int32 (n_users, k), -1 where a list is shorter.
         expected: bool (n_items,), the items of the obvious list, such as the k most popular ones.
     """
     return np.asarray((hits & ~expected[np.maximum(rows, 0)]).mean(axis=1), dtype=np.float64)

@@ -87,9 +87,14 @@ def decide(
     be worse than the baseline. A guardrail vetoes any of them.
 
     Args:
+        candidate: the contender that would replace the champion.
         champion: the champion's configuration, measured on the candidate's own window; None: there is none.
+        guardrails: limits that the candidate must keep.
         metric: name of the deciding metric, for the reasons.
+        least_gain: the gain that the whole interval must exceed, in units of the metric.
+        confidence: level of the interval.
         baseline: popularity, measured on the same window.
+        seed: seed of the bootstrap.
     """
     vetoes = [reason for rail in guardrails if (reason := rail.broken_by(candidate, champion))]
     if vetoes:
@@ -135,8 +140,14 @@ def elect(
     and the verdict also says why the challengers failed.
 
     Args:
+        contenders: all contenders, measured on the same window.
         champion: the champion's configuration, which must be among the contenders; None: there is none yet.
         baseline: name of the baseline among the contenders.
+        guardrails: limits that the elected contender must keep.
+        metric: name of the deciding metric, for the reasons.
+        least_gain: the gain that the whole interval must exceed, in units of the metric.
+        confidence: level of the interval.
+        seed: seed of the bootstrap.
 
     Raises:
         ValueError: the champion's configuration is not among the contenders.

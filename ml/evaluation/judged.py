@@ -48,6 +48,7 @@ def judge(recommended: pa.Table, test: Interactions, train: Interactions, k: int
         recommended: columns user_id, item_id, rank; users outside the test are left out.
         test: what the users then did; every pair is relevant.
         train: pairs that waste a place.
+        k: length of the lists; longer ones are cut.
         catalogue: the items that could be recommended.
     """
     users = test.users

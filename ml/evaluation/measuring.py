@@ -69,6 +69,7 @@ def figures_by_group(
     """The metric by segment and by activity of the user, and the share of hits by age of the item.
 
     Args:
+        measured: the measurement to break down.
         metric: of `PER_USER`.
         train: what activity and ages are counted in; without timestamps there are no ages.
         segments: of the users, by id.

@@ -33,6 +33,9 @@ def sampled_metrics(
         users: rows that are judged, (n,).
         relevant: CSR (n, n_items), what they then took.
         had: CSR (n, n_items), what they had before; neither is drawn.
+        sampled: number of other items that are drawn for each user.
+        k: places of a list that count for hit rate and NDCG.
+        seed: seed of the draw.
 
     Returns:
         `sampled_<number>_hit_at_<k>`, `…_ndcg_at_<k>`, `…_auc`; NaN where nothing is relevant.

@@ -157,6 +157,7 @@ class Recommender(ABC):
 
         Args:
             users: ids, each once.
+            k: number of items for each user.
             exclude: columns user_id, item_id: further pairs to leave out.
             candidates: the only items to rank; those of which the model has never heard come last.
 
@@ -251,6 +252,8 @@ class Recommender(ABC):
         """Top k of all items, or of `columns`, for rows of users; -1 is a stranger.
 
         Args:
+            user_rows: rows of the users, int32 (n,); -1 stands for a user whom the model does not know.
+            k: number of items for each user.
             excluded: CSR (len(user_rows), n_items) of the pairs to leave out.
             columns: ascending item rows.
 

@@ -47,6 +47,8 @@ def folded_in(rule: FoldIn, items: ItemMoments, chosen: F32, weights: F32) -> F3
     """Vector of somebody who took these items, float32 (d,); `unknown_user` where there are none.
 
     Args:
+        rule: how the model folds people in.
+        items: moments of the factors of all items.
         chosen: float32 (n, d), factors of the items.
         weights: float32 (n,), strength of each.
     """
@@ -80,7 +82,10 @@ def contributions(rule: FoldIn, items: ItemMoments, chosen: F32, weights: F32, e
     user gets alone.
 
     Args:
-        chosen: float32 (n, d), factors of the taken items; weights: float32 (n,), strength of each.
+        rule: how the model folds people in.
+        items: moments of the factors of all items.
+        chosen: float32 (n, d), factors of the taken items.
+        weights: float32 (n,), strength of each taken item.
         explained: float32 (m, d), factors of the items that are explained.
     """
     if not len(chosen):

@@ -17,8 +17,11 @@ def cut_into_folds(
     """Pairs of past and future on the same ids.
 
     Args:
+        pairs: the interactions to divide.
         by: `random` deals each user's items out to so many folds, `time` holds back the newest ones twice; without
             timestamps it is random.
+        folds: number of folds of a random division.
+        seed: seed of a random division.
     """
     if by == "time" and pairs.timestamps is not None:
         order = np.argsort(pairs.timestamps, kind="stable")

@@ -67,6 +67,9 @@ def composed(
     """The k items that are shown: close to the person's interests, unlike each other, no category too often.
 
     Args:
+        candidates: items with their scores, best first.
+        facts: vectors, topics and categories of the candidates, and the person's interests.
+        k: number of items to show.
         trade_off: of `diversified`, among what calibration left; needs vectors.
         calibration: strength of `calibrated`, which leaves twice k; needs topics and interests.
         max_category_share: of `with_quotas`.
@@ -85,7 +88,9 @@ def diversified(candidates: RankedList, vectors: npt.NDArray[Any], k: int, trade
     """Maximal marginal relevance (Carbonell, Goldstein 1998).
 
     Args:
+        candidates: items with their scores, best first.
         vectors: floats (n, d) of the candidates; likeness is their cosine.
+        k: number of items to keep.
         trade_off: 0 keeps the order, 1 looks at dissimilarity alone.
 
     Raises:
@@ -123,8 +128,10 @@ def calibrated(
     """Greedy list whose topics have the shares of the user's interests (Steck 2018).
 
     Args:
+        candidates: items with their scores, best first.
         topics: floats (n, n_topics) of the candidates, shares of each topic in an item.
         interests: (n_topics,), shares that sum to 1.
+        k: number of items to keep.
         strength: 0 keeps the order, 1 looks at the shares alone.
     """
     return candidates.take(_close(candidates, topics, interests, k, strength))
@@ -164,8 +171,11 @@ def with_quotas(
     """No category takes more than its share of the k places; items without a category are never held back.
 
     Args:
+        candidates: items with their scores, best first.
         categories: of the candidates.
+        k: number of items to keep.
         largest_share: by category, of which at least one place; `other` holds for the rest.
+        other: largest share of a category that `largest_share` does not name.
         is_filled: whether those beyond their share fill the places for which nothing else is left; else the list
             gets shorter.
     """
@@ -200,7 +210,10 @@ def with_exploration(
     """Give the last place to an item that nobody knows well yet, with probability `share`; the others keep theirs.
 
     Args:
+        chosen: the list that is shown.
         new_items: that may be explored, each as likely as the others; those already chosen don't count.
+        share: probability of exploring.
+        generator: source of randomness.
     """
     placed = [Placed(row, score) for row, score in zip(chosen.rows.tolist(), chosen.scores.tolist(), strict=True)]
     pool = sorted({int(item) for item in new_items} - {one.row for one in placed})

@@ -39,6 +39,9 @@ def top_k_scores(
     Args:
         score_block: takes row numbers (b,), returns float32 (b, n_columns) without NaN that may be written to;
             called from several threads.
+        n_rows: number of rows.
+        n_columns: number of columns.
+        k: number of columns to choose in each row.
         excluded: CSR (n_rows, n_columns); stored entries are left out.
         threads: default: all cores.
 
@@ -80,7 +83,9 @@ def top_k_products(
     Args:
         user_factors: float32 (n_users, d).
         item_factors: float32 (n_items, d).
+        k: number of items for each user.
         excluded: CSR (n_users, n_items) of the items to leave out.
+        threads: default: all cores.
 
     Returns:
         As `top_k_scores`.

@@ -59,8 +59,11 @@ class ValidationWindow:
         """Split the interactions.
 
         Args:
+            data: interactions and features to divide.
             kind: name of the split; None: the newest, where the interactions differ in time, else a random share.
+            seed: seed of the split and of the draw of users.
             most_users: so many users at most are judged, drawn at random.
+            k: length of the lists that are judged.
             only_new: rank new items alone; None: if most of what is held back is new and items have features.
 
         Raises:

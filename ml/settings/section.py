@@ -23,7 +23,9 @@ def knob(
     min_length: int | None = None,
     max_length: int | None = None,
 ) -> Any:
-    """Declare one knob of a section: `days: int = knob(30, "How long … is kept.", unit="days", ge=1)`.
+    """Declare one knob of a section.
+
+    A declaration looks like this: `days: int = knob(30, "How long … is kept.", unit="days", ge=1)`.
 
     Args:
         default: The value where neither the site nor the product's own files set another.

@@ -139,8 +139,10 @@ def _places(regions: pa.ChunkedArray, country: pa.Array) -> tuple[pa.Array, pa.A
 
 
 def _properties(table: pa.Table) -> pa.Array:
-    """JSON text. There are few distinct objects, so each is written once. `session_start` is left out: the
-    session_id begins with it."""
+    """Return the properties as JSON text; there are few distinct objects, so each is written once.
+
+    `session_start` is left out, because the session_id begins with it.
+    """
     names = ("click_environment", "click_referrer_type", "click_deviceGroup", "session_size")
     key = pc.binary_join_element_wise(*(pc.cast(table[name], pa.string()) for name in names), " ")
     encoded = flat(key).dictionary_encode()

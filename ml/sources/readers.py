@@ -131,10 +131,10 @@ def read_csv(path: Path, required: Sequence[str] = ()) -> Iterator[Chunk]:
 
 
 def read_json_lines(path: Path, required: Sequence[str] = ()) -> Iterator[Chunk]:
-    """Objects of a JSON Lines file; nested fields become columns `outer.inner`; lists of anything but text
-    become JSON text.
+    """Read a JSON Lines file as a table, one row for each object.
 
-    A line that is no JSON object is rejected. `required` columns must be there in the first chunk.
+    Nested fields become columns `outer.inner`; lists of anything but text become JSON text. A line that is no JSON
+    object is rejected. The `required` columns must be there in the first chunk.
     """
     first = True
     for chunk in read_objects(path):

@@ -1,5 +1,6 @@
-"""Assets of experiments: each experiment of the definitions file is analysed with every materialization while it
-runs.
+"""Assets of experiments.
+
+Each experiment of the definitions file is analysed with every materialization while it runs.
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ AUDIENCES = "Writes the audiences of the campaigns; switch it on when something 
 
 @dg.definitions
 def schedules() -> dg.Definitions:
-    """The daily increment, the weekly training and the campaigns, at the times of settings.yaml, and the look for
-    new events. Campaigns contact people: they are off until a person switches them on.
+    """Schedule the daily increment, the weekly training and the campaigns, and look for new events.
+
+    The times are those of settings.yaml. Campaigns contact people: they are off until a person switches them on.
     """
     times = HomeResource().settings().schedules
     look = dg.sensor(

@@ -39,7 +39,7 @@ MANIFEST, PROJECT = prepared_manifest(HOME), dbt_project(HOME)
 def warehouse_models(
     context: dg.AssetExecutionContext, dbt: WarehouseDbt, warehouse: WarehouseResource
 ) -> Iterator[Any]:
-    """dbt builds the models; its data tests become asset checks. The run holds the writer's lock meanwhile."""
+    """Build the models with dbt; its data tests become asset checks. The run holds the writer's lock."""
     yield from dbt.build(context)
 
 

@@ -97,6 +97,8 @@ class Collector:
         `event_id`, `occurred_at` and `received_at` are filled in where absent.
 
         Args:
+            records: The records.
+            source: The name of the source that the log keeps with the events.
             seal_after: seal the open files after these events, so that no file with these or earlier events is
                 open when the call returns.
 

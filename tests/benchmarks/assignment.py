@@ -1,5 +1,6 @@
-"""Assigning a column of units to an experiment with a layer, a holdout and a ramp, against a loop over single
-units.
+"""Assigning a column of units, against a loop over single units.
+
+The experiment has a layer, a holdout and a ramp.
 """
 
 from __future__ import annotations

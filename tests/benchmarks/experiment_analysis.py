@@ -74,8 +74,9 @@ def analyse_files(folder: str) -> str:
 
 
 def write_tables(folder: str, units: int) -> None:
-    """Exposures of ten million people over thirty days; each with a day of outcomes before and one or two
-    after.
+    """Write the exposures of ten million people over thirty days.
+
+    Each person has a day of outcomes before the exposure and one or two after it.
     """
     rng = np.random.default_rng(1)
     start = int(START.timestamp() * 1e6)

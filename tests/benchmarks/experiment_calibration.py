@@ -1,5 +1,6 @@
-"""Whether the statistics of experiments hold what they promise, on the simulator: A/A tests, peeking,
-power, sample ratios. Planted lifts have a benchmark of their own.
+"""Whether the statistics of experiments hold what they promise, on the simulator.
+
+A/A tests, peeking, power and sample ratios are measured. Planted lifts have a benchmark of their own.
 
 Full size is that of the project's note: 2,000 A/A tests, 1,000 peeked-at ones, 2,000 of the planned size.
 """

@@ -63,7 +63,7 @@ def build(home: Home, *arguments: str) -> Measured:
 
 
 def run_dbt(home: Path, *arguments: str) -> int:
-    """dbt in this process; raises `RuntimeError` with dbt's messages where a model fails."""
+    """Run dbt in this process; raises `RuntimeError` with dbt's messages where a model fails."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 

@@ -60,7 +60,7 @@ def blocks_of(page: Path) -> list[Block]:
 
 
 def commands_of(text: str) -> Iterator[str]:
-    """The commands of a shell block: a line, with those that it continues on behind `\\` or an open quote."""
+    """The commands of a shell block: a line, with those that continue it after a backslash or an open quote."""
     command = ""
     for line in text.replace("\\\n", "").splitlines():
         command = f"{command}\n{line}" if command else line

@@ -29,6 +29,8 @@ class DecayedCounts:
         """Count a key at time `at` (Unix seconds).
 
         Args:
+            key: The key that is counted.
+            at: The time in Unix seconds.
             amount: How much is added, for all half-lives or float64 (half-lives,).
         """
         if self.origin is None:
@@ -53,6 +55,7 @@ class DecayedCounts:
         """Return the share of each key in everything that was counted, float64 (n, half-lives).
 
         Args:
+            keys: The keys, int64 (n,).
             prior: The least total that shares are taken of, so that a share of very little is small.
         """
         if self.origin is None:
@@ -70,6 +73,8 @@ class DecayedCounts:
         """Return the k keys with most weight at the half-life of this column, best first, ties by key.
 
         Args:
+            column: The index of the half-life.
+            k: The largest number of keys to return.
             among: Distinct keys to choose from; None for all.
         """
         weights = self.weights[:, column] if among is None else self.weights[among, column]

@@ -62,6 +62,7 @@ class PersonalScorer:
         """Return the keys of the items with the highest scores, best first.
 
         Args:
+            vector: The vector of the person, float32 (d,).
             cache_key: What the vector belongs to. The same key is answered from the cache.
         """
         if cache_key is not None and cache_key in self._best:

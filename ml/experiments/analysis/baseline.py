@@ -140,9 +140,7 @@ def measure_baseline(metric: Metric, user_days: pa.Table, history_days: int) -> 
 
 
 def replay_history(user_days: pa.Table, start: int, measures: Sequence[str]) -> tuple[Units, UnitDays]:
-    """Expose every unit that came on day `start` (since 1970) or later on its first day since then, in a single
-    arm.
-    """
+    """Expose every unit on its first day from day `start` (since 1970) on, in a single arm."""
     dates = _to_days(user_days)
     encoded = pc.cast(user_days["user_id"], pa.string()).combine_chunks().dictionary_encode()
     person = encoded.indices.to_numpy()

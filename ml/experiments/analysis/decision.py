@@ -58,8 +58,9 @@ class PrimaryEvidence:
 
     @property
     def absolute_gain(self) -> tuple[float, float]:
-        """Return the bounds of the absolute change for the better, whose sign decides because no division is
-        involved.
+        """Return the bounds of the absolute change for the better.
+
+        Their sign decides, because no division is involved.
         """
         absolute = self.inference.absolute
         return (absolute.low, absolute.high) if self.higher_is_better else (-absolute.high, -absolute.low)

@@ -151,8 +151,9 @@ def resolve_units(exposures: pa.Table, experiment: Experiment) -> tuple[Units, E
 
 
 def _encode(column: pa.ChunkedArray, names: tuple[str, ...]) -> I16:
-    """Return the index of each value in `names`, -1 for others; the dictionary is compared once per distinct
-    string.
+    """Return the index of each value in `names`, -1 for others.
+
+    The dictionary is compared once per distinct string.
     """
     encoded = _combine(column)
     if not pa.types.is_dictionary(encoded.type):

@@ -82,9 +82,7 @@ def always_valid_p(estimate: EffectEstimate, alpha: float, planned_units: int) -
 
 
 def infer_repeated(estimate: EffectEstimate, boundary: float) -> InferenceResult:
-    """Return the repeated confidence interval of a group sequential look with a critical value from
-    `group_sequential`.
-    """
+    """Return the repeated confidence interval of a look, with a critical value from `group_sequential`."""
     return _build_result(estimate, boundary, _two_sided_p(estimate))
 
 

@@ -86,8 +86,9 @@ def measure_metric(
 
 
 def compare_covariate(moments: Moments, n_variants: int) -> float:
-    """Return the smallest p-value, over the treatments, of a difference in the covariate, with Bonferroni's
-    correction.
+    """Return the smallest p-value of a difference in the covariate over the treatments.
+
+    Bonferroni's correction is applied.
     """
     test = tt.Mean(COVARIATE, equal_var=False, use_t=True)
     control = moments.aggregate(CONTROL)

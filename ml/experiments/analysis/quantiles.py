@@ -40,12 +40,11 @@ def estimate_quantile(values: F64, quantile: float) -> tuple[float, float]:
 
 
 def _level_variance(quantile: float, mass: F64, middle: F64) -> float:
-    """Return the variance of a unit's contribution to the level at the quantile: q (1 - q), less the effect of
-    ties.
+    """Return the variance of a unit's contribution to the level at the quantile.
 
-    Between two values the level is a mean, with weight w on the upper value, of their mid-distributions. A unit
-    contributes 1 to the mid-distribution of a value if it lies below the value, 1/2 if it equals it, and 0 if it
-    lies above.
+    It is q (1 - q), less the effect of ties. Between two values the level is a mean, with weight w on the upper
+    value, of their mid-distributions. A unit contributes 1 to the mid-distribution of a value if it lies below the
+    value, 1/2 if it equals it, and 0 if it lies above.
     """
     above = int(np.clip(np.searchsorted(middle, quantile), 1, len(middle) - 1)) if len(middle) > 1 else 0
     if above == 0:

@@ -121,8 +121,9 @@ def evaluate_looks(
 
 
 def infer_group_sequential(looks: list[InterimLook], latest: EffectEstimate) -> InferenceResult:
-    """Return the inference at the look that stopped the test, otherwise at the last look; infinite before the
-    first.
+    """Return the inference at the look that stopped the test, otherwise at the last look.
+
+    Before the first look it is infinite.
     """
     stopped = next((look for look in looks if look.crossed), looks[-1] if looks else None)
     return stopped.inference if stopped else infer_repeated(latest, inf)

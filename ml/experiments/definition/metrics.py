@@ -1,5 +1,6 @@
-"""Metrics as data: what is measured for each unit, in which window after the exposure, and which direction is
-better.
+"""Metrics as data.
+
+A metric says what is measured for each unit, in which window after the exposure, and which direction is better.
 """
 
 from __future__ import annotations

@@ -89,8 +89,9 @@ def doubly_robust(
     predicted_target: F64,
     alpha: float = 0.05,
 ) -> PolicyValue:
-    """Correct a reward model by its weighted errors; the result is right if the model or the propensities are
-    right.
+    """Correct a reward model by its weighted errors.
+
+    The result is right if the model or the propensities are right.
 
     Args:
         log: the log.

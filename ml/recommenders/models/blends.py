@@ -37,7 +37,7 @@ class Blend(Recommender):
         ]
 
     def parts(self) -> dict[str, Recommender]:
-        """The fitted parts as `0`, `1`, …"""
+        """The fitted parts, by `0`, `1` and so on."""
         return {str(place): part for place, part in enumerate(self._fitted)}
 
     def set_parts(self, parts: dict[str, Recommender]) -> None:

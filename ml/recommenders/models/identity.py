@@ -27,6 +27,8 @@ def choose_identity(
 
     Args:
         make: an unfitted recommender with this choice.
+        data: interactions and features to choose on.
+        seed: seed of the held-back window and of the sample of users.
     """
     try:
         window = ValidationWindow.hold_back(

@@ -130,6 +130,8 @@ class LightFMHybrid(FactorRecommender):
 
         Args:
             interactions: all that shall count from now on, old and new.
+            user_features: features of the users; None: there are none.
+            item_features: features of the items; None: there are none.
             epochs: passes over them.
         """
         self._check_fitted()

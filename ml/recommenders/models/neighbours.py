@@ -117,6 +117,9 @@ def cooccurrence_weights(
     Args:
         blocks: rows of the co-occurrences, one block of them after the other.
         counts: (n_items,), users of each item.
+        neighbours: number of similarities that are kept in each row.
+        shrinkage: what is added to the denominator, so that rare pairs count less.
+        item_power: exponent of the neighbour's count; the row's own count has 1 minus it.
     """
     parts, start = [], 0
     for block in blocks:

@@ -41,8 +41,11 @@ def onboarding_questions(
     do rare ones: both follow from the variance of the answer.
 
     Args:
+        recommender: model whose user vectors the questions should tell apart.
         interactions: with the ids of the recommender's training.
         item_features: topics to ask about, for kind `topic`.
+        n: largest number of questions.
+        kind: whether to ask about items or about topics.
     """
     answers, names, rows = _askable(interactions, item_features, kind)
     vectors = recommender.user_factors_.astype(np.float64)

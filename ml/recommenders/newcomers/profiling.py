@@ -43,9 +43,13 @@ def next_prompt(
 
     Args:
         known_events: of the person.
+        questions: questions that may be put to the person.
+        answered: ids of the questions that the person has answered.
         learning_curve: NDCG@10 by number of known events, as `cold_start_curves` measured it for fold-in.
         consent_gains: measured gain in NDCG@10 of each purpose, such as location.
         granted: purposes that the person has granted.
+        incentive: what is offered for a consent; None: nothing.
+        least_gain: gain in NDCG@10 below which nobody is asked.
     """
     prompts = []
     open_questions = [question for question in questions if question.id not in answered]

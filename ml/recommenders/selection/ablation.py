@@ -44,8 +44,10 @@ def ablation(
 
     Args:
         params: of `LightFMHybrid`.
+        data: interactions and features to train and measure on.
         most_users: so many users' interactions are trained on, drawn at random: the order shows on a sample.
         epochs: passes of each training, at most those of `params`.
+        seed: seed of the sample, of the held-back window and of the training.
 
     Returns:
         SCHEMA; the first row leaves nothing out. `gain` is the NDCG that the left-out part brings (negative: it

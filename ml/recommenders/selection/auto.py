@@ -104,7 +104,9 @@ def choose(
     otherwise all items, by NDCG@10.
 
     Args:
+        data: interactions and features to choose on and to refit with.
         validation: name of the split that holds interactions back.
+        seed: seed of the held-back window.
         minutes: no further configuration is tried after half of them; the refit comes on top.
         told: gets a line of progress for each trial.
 

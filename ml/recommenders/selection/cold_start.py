@@ -49,6 +49,8 @@ def cold_start_curves(
     Args:
         recommenders: fitted without these users, on the same items.
         new_users: on the recommenders' ids.
+        known_events: numbers of first events that are revealed.
+        k: length of the lists.
         by_features: recommenders that know of a newcomer only what their features say, such as a segment: their
             line is level.
 
@@ -77,7 +79,10 @@ def measured_curves(configuration: Configuration, data: TrainingData, most_users
     """Curves of a configuration's fold-in beside content, segment and popularity, on people held back whole.
 
     Args:
+        configuration: the configuration that is fitted.
+        data: interactions and features.
         most_users: so many people's interactions are used, drawn at random; a fifth of them are the newcomers.
+        seed: seed of the sample and of the split.
 
     Returns:
         Empty where no newcomer has enough events to draw a curve. The most known events are the largest of

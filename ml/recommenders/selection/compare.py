@@ -84,8 +84,14 @@ def compare(
     """Fit and measure each configuration on the split of `data.interactions`.
 
     Args:
+        configurations: what is fitted, in this order.
+        data: interactions and features; the features are used for every fit.
+        split: past and future of the interactions.
+        k: length of the lists.
+        metric: metric by which the worst segment is found.
         most_users: measure on so many test users, drawn at random, where there are more.
         segments: segment of each user id, for the worst segment.
+        seed: seed of the samples of users.
         diversity: how the service composes lists, whose cost is then measured on a sample.
         told: gets a line of progress before each fit.
     """

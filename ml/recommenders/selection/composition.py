@@ -40,12 +40,17 @@ SCHEMA = pa.schema(
 def composition_report(
     recommender: Recommender, test: Interactions, past: TrainingData, settings: DiversitySettings, k: int
 ) -> pa.Table:
-    """One row a way of composing, SCHEMA: `as ranked`, `as served` by the settings, and `trade-off` …; empty where
-    the model knows nothing that items could be alike in.
+    """Measure ways of composing lists, one row for each (SCHEMA).
+
+    The rows are `as ranked`, `as served` by the settings, and one `trade-off` for each of TRADE_OFFS. There are no
+    rows where the model knows nothing that items could be alike in.
 
     Args:
         recommender: fitted on `past`.
         test: what the users liked afterwards.
+        past: what the recommender was fitted on.
+        settings: how the service composes lists.
+        k: length of the lists.
     """
     if not len(test.users) or not _has_vectors(recommender, past):
         return SCHEMA.empty_table()

@@ -39,6 +39,8 @@ def training_tables(
         interactions: at least INTERACTION_COLUMNS.
         users: `user_id`, `has_personalization_consent` and the columns that become features.
         items: `item_id` and the columns that become features; `tags` and `features` are lists.
+        user_columns: columns of users that become features.
+        item_columns: columns of items that become features.
 
     Raises:
         ValueError: a column is missing, or nobody consents.

@@ -62,10 +62,12 @@ def search(
 
     Args:
         models: names of `SPACES`; each is tried with its own defaults first.
+        window: what configurations are fitted on and judged by.
         file: journal of all studies.
         name: of the study: data, window and models that make trials comparable. The same name goes on.
         minutes: budget of the study; a trial that is under way when they end is pruned at its next report.
         most_trials: ends the call before the minutes do.
+        seed: seed of the sampler.
         finished: gets each trial of this call when it ends.
 
     Returns:

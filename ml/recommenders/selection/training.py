@@ -33,6 +33,8 @@ def trained(
     """The configuration on all the data; a hybrid that was trained before goes on from there.
 
     Args:
+        configuration: the model and its parameters.
+        data: interactions and features to fit on.
         before: the same configuration on older data; None: begin anew.
         epochs: passes with which a hybrid goes on.
     """

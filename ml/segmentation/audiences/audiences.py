@@ -189,8 +189,7 @@ def _compute_sending_times(
 
 
 def send_after(now: dt.datetime, timezone: str | None, quiet: Sequence[tuple[float, float]]) -> dt.datetime | None:
-    """Return the first moment (UTC) from `now` on that lies outside all quiet hours, or None if they cover the
-    day.
+    """Return the first moment (UTC) from `now` on outside all quiet hours, or None if they cover the day.
 
     Args:
         now: the present time, timezone-aware.

@@ -30,8 +30,9 @@ class SegmentMembers:
 
 
 def join_columns(users: pa.Table, other: pa.Table) -> pa.Table:
-    """Add the columns of `other` that `users` lacks, joined by `user_id`, with null where `other` has no such
-    user.
+    """Add the columns of `other` that `users` lacks, joined by `user_id`.
+
+    The values are null where `other` has no such user.
     """
     rows = pc.index_in(users.column(USER_ID).cast(pa.string()), value_set=other.column(USER_ID).cast(pa.string()))
     for name in other.column_names:

@@ -1,5 +1,6 @@
-"""Match new segments to previous ones by the users they share, so that segments keep their numbers over
-retraining.
+"""Match new segments to previous ones by the users they share.
+
+Segments keep their numbers when they are trained again.
 """
 
 from __future__ import annotations

@@ -95,8 +95,9 @@ def _measure_validity(name: str, values: F64, segments: I64, draws: int, seed: i
 
 
 def eta_squared(values: F64, codes: I64) -> float:
-    """Return the variance of values (n,) between groups 0..k-1 (n,) over their total variance, 0 if they are
-    constant.
+    """Return the variance of values (n,) between groups 0..k-1 (n,) over their total variance.
+
+    It is 0 if the values are constant.
     """
     counts = np.bincount(codes)
     means = np.bincount(codes, values) / np.maximum(counts, 1)

@@ -61,8 +61,9 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.max_rows = max_rows
 
     def fit(self, X: F64, y: F64 | None = None) -> FeatureSelector:
-        """Learn from prepared X (n_users, n_features) without missing values and targets y (n_users, n_targets) or
-        None.
+        """Learn from prepared X (n_users, n_features) and, unless it is None, from targets y (n_users, n_targets).
+
+        X has no missing values.
         """
         step = max(1, len(X) // self.max_rows)
         sample = X[::step]
@@ -142,8 +143,9 @@ def rank_correlations(X: F64) -> F64:
 
 
 def quantile_codes(values: F64) -> I64:
-    """Number each value's quantile bin (n,): at most `BINS` bins of equal counts, with equal values in the same
-    bin.
+    """Number each value's quantile bin (n,).
+
+    There are at most `BINS` bins of equal counts, and equal values are in the same bin.
     """
     edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
     codes = np.searchsorted(edges, values, side="left")

@@ -94,8 +94,9 @@ def _choose_names(
     settings: SegmentationSettings,
     previous: Segmentation | None,
 ) -> list[str]:
-    """Reuse the previous name of a segment that kept its number, and derive a new name from the traits of the
-    others.
+    """Name the segments.
+
+    A segment that kept its number keeps its name; the names of the others are derived from their traits.
     """
     if not segmentation.has_structure:
         return [EVERYONE] * len(segmentation.ids)

@@ -109,9 +109,7 @@ class SegmentProfile:
 
 
 def compute_traits(X: F64, names: list[str], inside: Bools) -> tuple[Trait, ...]:
-    """Compare every feature of X (n_users, n_features) inside and outside the segment that `inside` (n_users,)
-    marks.
-    """
+    """Compare every feature of X (n_users, n_features) inside and outside the segment `inside` (n_users,)."""
     if not inside.any() or inside.all():
         means = X.mean(axis=0)
         return tuple(Trait(name, float(m), float(m), 0.0) for name, m in zip(names, means, strict=True))

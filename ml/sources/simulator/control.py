@@ -30,7 +30,10 @@ def add_identity(
     texts: PropertyTexts,
     rng: np.random.Generator,
 ) -> None:
-    """identify at the first login, on other or shared devices, and now and then; signup of those who are new."""
+    """Add `identify` and `signup`.
+
+    People are identified at the first login, on other or shared devices, and now and then; new people sign up.
+    """
     user = sessions.user
     first_login = sessions.is_first & (users.known_from[user] == day)
     again = rng.random(len(sessions)) < IDENTIFY_AGAIN_SHARE

@@ -26,8 +26,13 @@ LOCATION = 3
 
 @dataclass(frozen=True)
 class ItemTexts:
-    """Strings of the items: ids (n,), titles: SPECIAL_TITLES, then items; urls: see `views.url_codes`;
-    referrers: REFERRERS, then urls.
+    """Strings of the items.
+
+    Attributes:
+        ids: ids of the items, (n,).
+        titles: SPECIAL_TITLES, then the titles of the items.
+        urls: addresses in the order of `views.url_codes`.
+        referrers: REFERRERS, then `urls`.
     """
 
     ids: pa.Array

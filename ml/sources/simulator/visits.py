@@ -111,8 +111,9 @@ def draw_sessions(
     offsets: Ints,
     logs_in: Bools,
 ) -> Sessions:
-    """Sessions of the visitors `rows` on a day, first ones, then second ones, which begin an hour and a half later
-    at least. Known users where `logs_in` log in at first.
+    """Draw the sessions of the visitors `rows` on a day: the first ones, then the second ones.
+
+    A second session begins at least an hour and a half later. Known users log in first where `logs_in` is true.
     """
     comes_twice = rng.random(len(rows)) < settings.engagement.second_visit_probability
     comes_twice &= users.engagement[rows] != Engagement.PASSER_BY

@@ -67,8 +67,9 @@ def _simulate(
     intake_days: int = 28,
     split: float = 0.5,
 ) -> Site:
-    """Simulate users of three segments with different click rates; the treatment scales their clicks after the
-    exposure.
+    """Simulate users of three segments with different click rates.
+
+    The treatment scales their clicks after the exposure.
     """
     rng = np.random.default_rng(seed)
     segment = rng.choice(["fans", "regulars", "guests"], size=n_units, p=[0.2, 0.5, 0.3])

@@ -105,7 +105,7 @@ def page(browser):
 
 @pytest.fixture(scope="session")
 def tracker_scripts(tmp_path_factory):
-    """npm's packages, installed once."""
+    """The packages from npm, installed once."""
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed")
     cached = Home(tmp_path_factory.mktemp("npm"))

@@ -27,9 +27,16 @@ def boosted(
     """LightGBM's model as text.
 
     Args:
-        x, y: (n_rows, d) and (n_rows,), 1 for what was taken.
+        x: features of the pairs, (n_rows, d).
+        y: (n_rows,), 1 for what was taken and 0 for the rest.
         groups: rows of each user, which lambdarank compares.
         start: (n_rows,), scores that boosting begins from; None: the mean.
+        objective: LightGBM's name of the objective.
+        trees: number of trees.
+        leaves: largest number of leaves of a tree.
+        learning_rate: factor on the output of each tree.
+        min_leaf: least number of rows in a leaf, on small data at most a twentieth of the rows.
+        seed: seed of the sampling of rows and features.
     """
     begin = None if start is None else start + _log_odds(float(y.mean()))
     data = lightgbm.Dataset(x, y, group=groups if objective == "lambdarank" else None, init_score=begin)

@@ -264,7 +264,7 @@ class Stacked(Recommender):
         return np.asarray(found + self._blend_of(features) if self.from_blend else found)
 
     def parts(self) -> dict[str, Recommender]:
-        """The first stage as `0`, `1`, …"""
+        """The first stage, by `0`, `1` and so on."""
         return {str(place): part for place, part in enumerate(self._fitted)}
 
     def set_parts(self, parts: dict[str, Recommender]) -> None:

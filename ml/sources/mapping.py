@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from ml.events.contract import FIELD_NAMES
 from ml.sources.catalogue import ITEM_SCHEMA
@@ -80,8 +81,7 @@ def load_mapping(path: Path) -> FileMapping:
     try:
         return parse_mapping(content)
     except ValidationError as error:
-        lines = "; ".join(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors())
-        raise SourceError(f"{path}: {lines}") from error
+        raise SourceError(f"{path}: {'; '.join(map(_describe_error, error.errors()))}") from error
     except ValueError as error:
         raise SourceError(f"{path}: {error}") from error
 
@@ -118,3 +118,11 @@ def _rule(rule: Any) -> Any:
     if isinstance(rule, str):
         return {"column": rule}
     return {"columns": rule} if isinstance(rule, list) else rule
+
+
+def _describe_error(detail: ErrorDetails) -> str:
+    """Describe a fault of a mapping file with its place and, for an unknown key, the legal ones."""
+    place = ".".join(map(str, detail["loc"][1:] or detail["loc"]))
+    if detail["type"] == "extra_forbidden":
+        return f"{place}: there is no such key. Legal: {', '.join(Rule.model_fields)}"
+    return f"{place}: {detail['msg'].removeprefix('Value error, ')}"

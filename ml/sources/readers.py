@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ PARQUET = (".parquet", ".pq")
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 JSON_LINES = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 CSV_BLOCK_BYTES = 8 << 20
+DELIMITERS = ",;\t|"
 
 
 def kind_of(path: Path) -> str:
@@ -88,15 +90,19 @@ def read_parquet(path: Path, required: Sequence[str] = ()) -> Iterator[Chunk]:
 
 
 def read_csv(path: Path, required: Sequence[str] = ()) -> Iterator[Chunk]:
-    """Rows of a CSV or TSV file as text; rows with too few or too many cells are rejected."""
+    """Read a CSV file as text; rows with too few or too many cells are rejected.
+
+    The first line shows which of DELIMITERS separates the cells.
+    """
     malformed: list[tuple[int, int, int, str]] = []
 
     def remember(row: Any) -> str:
         malformed.append((row.number - 2, row.actual_columns, row.expected_columns, row.text))
         return "skip"
 
-    delimiter = "\t" if ".tsv" in path.name.lower() else ","
-    names = _csv_header(path, delimiter)
+    header = _first_line(path)
+    delimiter = _sniff_delimiter(path, header)
+    names = _csv_names(header, delimiter)
     _check_columns(path, names, required)
     try:
         reader = pyarrow.csv.open_csv(
@@ -253,16 +259,27 @@ def _open_text(path: Path) -> IO[bytes]:
     return open(path, "rb")
 
 
-def _csv_header(path: Path, delimiter: str) -> list[str]:
+def _first_line(path: Path) -> str:
     try:
         with _open_text(path) as file:
-            line = file.readline().decode("utf-8-sig")
+            return file.readline().decode("utf-8-sig")
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise SourceError(_damaged(path, error)) from error
-    header = pyarrow.csv.read_csv(
-        pa.BufferReader(line.encode()), parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter)
+
+
+def _sniff_delimiter(path: Path, header: str) -> str:
+    """Return the delimiter of a header; for a single column, the one that the file's name promises."""
+    try:
+        return csv.Sniffer().sniff(header, DELIMITERS).delimiter
+    except csv.Error:
+        return "\t" if ".tsv" in path.name.lower() else ","
+
+
+def _csv_names(header: str, delimiter: str) -> list[str]:
+    table = pyarrow.csv.read_csv(
+        pa.BufferReader(header.encode()), parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter)
     )
-    return [str(name) for name in header.column_names]
+    return [str(name) for name in table.column_names]
 
 
 def _check_columns(path: Path, found: Sequence[str], required: Sequence[str]) -> None:

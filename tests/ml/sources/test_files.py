@@ -160,6 +160,18 @@ def test_rows_are_numbered_over_the_files_of_a_folder(home, tmp_path):
     assert letters_of(home) == [(2, "occurred_at", "'never' is no time")]
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.csv.gz"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_first_line_of_a_csv_shows_its_delimiter(home, tmp_path, name, delimiter):
+    rows = [["event_type", "occurred_at", "user_id", "note"], ["click", "2024-07-01", "ann", '"a, b; c | d"']]
+    content = "".join(delimiter.join(row) + "\n" for row in rows).encode()
+    file = write(tmp_path / name, gzip.compress(content) if name.endswith(".gz") else content)
+    assert ingest(open_source("files"), file, home, NOW).rows == 1
+    (event,) = events_of(home)
+    assert (event["event_type"], event["user_id"]) == ("click", "ann")
+    assert json.loads(event["properties"]) == {"note": "a, b; c | d"}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -199,6 +211,10 @@ def test_a_missing_file_is_named(home, tmp_path):
         ("- a", "expected lines such as"),
         ("a: [", "no valid YAML"),
         ("items: {colour: a}", "colour is no field of an item"),
+        (
+            "event_type: {column: a, values: {b: click}}",
+            r"event_type\.values: there is no such key\. .*words, unit",
+        ),
     ],
 )
 def test_a_wrong_mapping_says_what_is_wrong(tmp_path, text, message):

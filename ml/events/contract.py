@@ -18,6 +18,8 @@ CONSENT_PURPOSES = ("analytics", "personalization", "location")
 DEVICE_TYPES = ("mobile", "tablet", "desktop", "tv", "bot", "other")
 NETWORK_TYPES = ("slow-2g", "2g", "3g", "4g")
 CUSTOM_PREFIX = "custom:"
+# Who vouches for an event, from the service's own records down to a browser, whose every word is a claim.
+AUTHORITIES = ("service", "server", "signed", "browser")
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ FIELDS: tuple[Field, ...] = (
     Field("experiment_id", pa.string(), "The experiment of an `exposure`."),
     Field("variant", pa.string(), "The variant of an `exposure`."),
     Field("source", pa.string(), "Tracker or file source that brought the event."),
+    Field(
+        "authority",
+        pa.string(),
+        f"Who vouches for the event, set by the collector: {', '.join(AUTHORITIES)}; null means server.",
+    ),
 )
 
 EVENT_SCHEMA = pa.schema(

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from ml.arrays import I64
 from ml.errors import InvalidInputError
 from ml.events.contract import (
+    AUTHORITIES,
     CONSENT_PURPOSES,
     CUSTOM_PREFIX,
     DEVICE_TYPES,
@@ -96,7 +97,11 @@ def validate_events(
     earliest = pa.scalar(EARLIEST, TIMESTAMP)
     findings.append(("occurred_at", pc.less(table["occurred_at"], earliest), "lies before the year 2000"))
     findings.append(("value", pc.invert(pc.is_finite(table["value"])), "is not a finite number"))
-    for name, legal in (("device_type", DEVICE_TYPES), ("network_type", NETWORK_TYPES)):
+    for name, legal in (
+        ("device_type", DEVICE_TYPES),
+        ("network_type", NETWORK_TYPES),
+        ("authority", AUTHORITIES),
+    ):
         findings.append((name, _outside(table[name], legal), f"is none of {', '.join(legal)}"))
     not_country = pc.invert(pc.match_substring_regex(table["country"], "^[A-Z]{2}$"))
     findings.append(("country", not_country, "is no ISO 3166-1 alpha-2 code"))

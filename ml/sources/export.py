@@ -152,5 +152,9 @@ def some(pairs: Iterable[tuple[str, Any]]) -> Record:
 
 def _without_empty(events: pa.Table) -> pa.Table:
     """Columns that the export says nothing about are left to the defaults of ingestion."""
-    empty = [name for name in ("consent", "received_at", "source") if events[name].null_count == len(events)]
+    empty = [
+        name
+        for name in ("consent", "received_at", "source", "authority")
+        if events[name].null_count == len(events)
+    ]
     return events.drop_columns(empty)

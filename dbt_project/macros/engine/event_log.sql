@@ -18,12 +18,26 @@
 {%- endmacro %}
 
 {% macro duckdb__read_parts(paths) -%}
+    {#- Parts of an earlier version lack the columns that the contract has gained since; they are null. -#}
     (
         select
-            * exclude (filename, file_row_number),
-            filename as part_path,
-            file_row_number as part_row
-        from read_parquet([{{ text_list(paths) }}], filename = true, file_row_number = true, hive_partitioning = false)
+            {% for column in source_columns('event_log', 'events') -%}
+            {{ column.name }},
+            {% endfor -%}
+            part_path,
+            part_row
+        from (
+            select
+                * exclude (filename, file_row_number),
+                filename as part_path,
+                file_row_number as part_row
+            from read_parquet(
+                [{{ text_list(paths) }}],
+                filename = true, file_row_number = true, hive_partitioning = false, union_by_name = true
+            )
+            union all by name
+            select * from {{ empty_relation(source_columns('event_log', 'events')) }} as no_events
+        ) as parts
     )
 {%- endmacro %}
 

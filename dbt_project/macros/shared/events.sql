@@ -38,6 +38,7 @@ select
     log_rows.network_type,
     log_rows.consent,
     log_rows.source,
+    coalesce(log_rows.authority, 'server') as authority,
 
     -- when, in UTC
     {{ utc('log_rows.occurred_at') }} as occurred_at,

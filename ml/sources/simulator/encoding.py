@@ -148,6 +148,7 @@ def encode(block: Block, chosen: Ints, duplicate: Ints, malformed: Ints) -> pa.T
     arrays["experiment_id"] = _coded(exposure, pa.array(names, pa.string()))
     arrays["variant"] = _coded(exposure, pa.array([*VARIANTS] * len(block.planted), pa.string()))
     arrays["source"] = _coded(np.zeros(len(chosen), dtype=np.int32), pa.array(["simulator"]))
+    arrays["authority"] = pa.nulls(len(chosen), pa.string())
     return pa.table([arrays[field.name] for field in EVENT_SCHEMA], names=EVENT_SCHEMA.names)
 
 

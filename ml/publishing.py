@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import F32, I32
-from ml.bundle import ITEM_COLUMNS, TRENDING_SCHEMA, Publication, as_bundle, write_bundle
+from ml.bundle import ITEM_COLUMNS, TRENDING_SCHEMA, Publication, build_bundle, write_bundle
 from ml.dataset.ids import Ids
 from ml.decisions.activity.event_log_changes import read_newest_changes
 from ml.decisions.items.bundle_index import BundleIndex
@@ -100,7 +100,7 @@ def publish(
     changes = read_newest_changes(EventLog(home), settings.train_events)
     blend = train_blend(
         changes,
-        BundleIndex(as_bundle(_known_before(prepared, first_example_at(changes)))),
+        BundleIndex(build_bundle(_known_before(prepared, first_example_at(changes)))),
         questions=settings.train_questions,
         minimum_questions=settings.minimum_questions,
         seed=settings.seed,

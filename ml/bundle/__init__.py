@@ -8,9 +8,9 @@ Parquet, the model's factors and the users' histories as `.npy`, and whatever el
 from ml.bundle.bundle import Bundle
 from ml.bundle.files import BundleError
 from ml.bundle.publication import ITEM_COLUMNS, TRENDING_SCHEMA, Publication
+from ml.bundle.user_removal import remove_users
 from ml.bundle.versions import current_version, make_current, versions
-from ml.bundle.without_people import without_people
-from ml.bundle.writing import as_bundle, write_bundle
+from ml.bundle.writer import build_bundle, write_bundle
 from ml.recommenders.fold_in import FoldIn
 
 __all__ = [
@@ -20,10 +20,10 @@ __all__ = [
     "BundleError",
     "FoldIn",
     "Publication",
-    "as_bundle",
+    "build_bundle",
     "current_version",
     "make_current",
+    "remove_users",
     "versions",
-    "without_people",
     "write_bundle",
 ]

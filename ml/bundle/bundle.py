@@ -67,10 +67,10 @@ class Bundle:
         return bundle
 
     def check(self) -> None:
-        """Whether the parts fit together.
+        """Check that the parts fit together.
 
         Raises:
-            BundleError: they do not.
+            BundleError: the parts do not fit together.
         """
         n_users, n_items = len(self.users), len(self.items)
         try:
@@ -102,8 +102,8 @@ class Bundle:
     @property
     def model_version(self) -> str | None:
         """Name of the champion, None where no model was published."""
-        found = self.manifest["model_version"]
-        return None if found is None else str(found)
+        model = self.manifest["model_version"]
+        return None if model is None else str(model)
 
     @property
     def as_of(self) -> dt.datetime:
@@ -126,7 +126,7 @@ class Bundle:
         return {user: row for row, user in enumerate(self.users["user_id"].to_pylist())}
 
     def user(self, user_row: int) -> dict[str, Any]:
-        """All that the bundle says of one user."""
+        """Columns of a user's row."""
         return dict(self.users.slice(user_row, 1).to_pylist()[0])
 
 

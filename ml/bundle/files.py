@@ -24,7 +24,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """The manifest of a bundle.
 
     Raises:
-        BundleError: it is missing, cut or of another format.
+        BundleError: the manifest is missing, incomplete or of another format.
     """
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
@@ -33,8 +33,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise BundleError(f"{path}: {MANIFEST} is unreadable: {error}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != BUNDLE_FORMAT:
-        found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
-        raise BundleError(f"{path}: format {found!r}; this version reads format {BUNDLE_FORMAT}")
+        file_format = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
+        raise BundleError(f"{path}: format {file_format!r}; this version reads format {BUNDLE_FORMAT}")
     missing = {"version", "model_version", "as_of", "files"} - manifest.keys()
     if missing:
         raise BundleError(f"{path}: {MANIFEST} lacks {', '.join(sorted(missing))}")
@@ -59,16 +59,19 @@ def verify_files(path: Path, manifest: Mapping[str, Any]) -> None:
             raise BundleError(f"{path}: {name} differs from its checksum")
 
 
-def write_manifest(draft: Path, facts: Mapping[str, Any]) -> None:
-    """Name every file of a draft with size and sha256, beside `facts`; all of it is on disk when it returns."""
+def write_manifest(draft: Path, fields: Mapping[str, Any]) -> None:
+    """Write the manifest: `fields`, and every file of a draft with size and sha256.
+
+    Every file is flushed to disk when the call returns.
+    """
     files = {}
     for file in sorted(path for path in draft.rglob("*") if path.is_file() and path != draft / MANIFEST):
         files[file.relative_to(draft).as_posix()] = {"sha256": _sha256(file), "bytes": file.stat().st_size}
-        sync(file)
+        fsync_path(file)
     manifest = {
         "format": BUNDLE_FORMAT,
         "written_at": dt.datetime.now(dt.UTC).isoformat(),
-        **facts,
+        **fields,
         "files": files,
     }
     with open(draft / MANIFEST, "w", encoding="utf-8") as written:
@@ -82,8 +85,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sync(path: Path) -> None:
-    """Have a file or folder on disk."""
+def fsync_path(path: Path) -> None:
+    """Flush a file or folder to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""What each user did with which item before a bundle was made: compressed rows, the newest last."""
+"""Interactions of each user before a bundle was made, as compressed rows with the newest last."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class History:
     liked: Bools
 
     @classmethod
-    def of(cls, interactions: pa.Table, users: pa.ChunkedArray, items: pa.ChunkedArray) -> History:
-        """From one row a user and item; pairs of unknown users or items are left out.
+    def from_interactions(cls, interactions: pa.Table, users: pa.ChunkedArray, items: pa.ChunkedArray) -> History:
+        """Build the history from one row for each user and item; unknown users and items are left out.
 
         Args:
             interactions: `user_id`, `item_id`; where known `last_at`, a timestamp, and `is_negative`.
-            users: ids of the users in the order of their rows.
-            items: ids of the items in the order of their rows.
+            users: ids of users in the order of their rows.
+            items: ids of items in the order of their rows.
         """
-        user, item = _rows(interactions["user_id"], users), _rows(interactions["item_id"], items)
+        user, item = _find_rows(interactions["user_id"], users), _find_rows(interactions["item_id"], items)
         n = len(interactions)
         at, liked = np.zeros(n, np.int64), np.ones(n, np.bool_)
         if "last_at" in interactions.column_names:
@@ -62,33 +62,33 @@ class History:
 
     @classmethod
     def load(cls, folder: Path) -> History:
-        """Read what `save` wrote."""
+        """Read the arrays that `save` wrote."""
         return cls(**{name: np.load(folder / f"history_{name}.npy", allow_pickle=False) for name in FILES})
 
     def save(self, folder: Path) -> None:
-        """Write one `.npy` file an array."""
+        """Write each array to a `.npy` file."""
         for name in FILES:
             np.save(folder / f"history_{name}.npy", getattr(self, name))
 
     def check(self, n_users: int, n_items: int) -> None:
-        """Whether the arrays fit together.
+        """Check that the arrays fit together.
 
         Raises:
-            ValueError: they do not; the message names the file.
+            ValueError: the arrays do not fit together; the message names the file.
         """
         starts = self.starts
         for name, kind in FILES.items():
-            found = getattr(self, name)
-            if found.dtype != kind or found.ndim != 1:
-                raise ValueError(f"history_{name}.npy is {found.dtype} {found.shape}, not {kind.__name__} (n,)")
+            array = getattr(self, name)
+            if array.dtype != kind or array.ndim != 1:
+                raise ValueError(f"history_{name}.npy is {array.dtype} {array.shape}, not {kind.__name__} (n,)")
         lengths = {len(self.items), len(self.at), len(self.liked), int(starts[-1]) if len(starts) else -1}
         if len(starts) != n_users + 1 or starts[0] != 0 or len(lengths) > 1 or (np.diff(starts) < 0).any():
             raise ValueError(f"history_starts.npy does not fit {n_users} users")
         if len(self.items) and not 0 <= self.items.min() <= self.items.max() < n_items:
             raise ValueError(f"history_items.npy names items outside the {n_items} of items.parquet")
 
-    def of_users(self, rows: npt.NDArray[np.integer[Any]]) -> History:
-        """The histories of these users alone, in this order."""
+    def select_users(self, rows: npt.NDArray[np.integer[Any]]) -> History:
+        """Select the histories of these users, in this order."""
         lengths = np.diff(self.starts)[rows]
         starts = np.r_[0, np.cumsum(lengths)].astype(np.int64)
         places = np.repeat(self.starts[rows] - starts[:-1], lengths) + np.arange(starts[-1])
@@ -99,15 +99,19 @@ class History:
         return self.items[self.starts[user_row] : self.starts[user_row + 1]]
 
     def recent(self, user_row: int, count: int) -> list[tuple[int, float]]:
-        """Item rows and times (Unix seconds) of what a user opened last, the newest last."""
-        own = slice(self.starts[user_row], self.starts[user_row + 1])
-        chosen = np.flatnonzero(self.liked[own] & (self.at[own] > 0))[-count:]
+        """Rows and times (Unix seconds) of the last items that a user opened, the newest last."""
+        rows = slice(self.starts[user_row], self.starts[user_row + 1])
+        liked_rows = np.flatnonzero(self.liked[rows] & (self.at[rows] > 0))[-count:]
         return list(
-            zip(self.items[own][chosen].tolist(), self.at[own][chosen].astype(float).tolist(), strict=True)
+            zip(
+                self.items[rows][liked_rows].tolist(),
+                self.at[rows][liked_rows].astype(float).tolist(),
+                strict=True,
+            )
         )
 
 
-def _rows(ids: pa.ChunkedArray, known: pa.ChunkedArray) -> I64:
-    """Row of each id, -1 where it is not known."""
-    found = pc.index_in(pc.cast(ids, pa.string()), value_set=known.combine_chunks())
-    return np.asarray(pc.fill_null(found, -1)).astype(np.int64)
+def _find_rows(ids: pa.ChunkedArray, value_set: pa.ChunkedArray) -> I64:
+    """Find the row of each id in `value_set`; -1 if the id is not in it."""
+    rows = pc.index_in(pc.cast(ids, pa.string()), value_set=value_set.combine_chunks())
+    return np.asarray(pc.fill_null(rows, -1)).astype(np.int64)

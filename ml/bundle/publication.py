@@ -1,4 +1,4 @@
-"""What goes into a bundle."""
+"""Contents of a bundle before it is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which versions are published, and which one counts."""
+"""Published versions of the bundle, and the current one."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ml.bundle.files import MANIFEST, BundleError, sync
+from ml.bundle.files import MANIFEST, BundleError, fsync_path
 
 CURRENT = "CURRENT"
 VERSION_PATTERN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
 
 
 def new_version() -> str:
-    """A name by the time of writing, with a random tail."""
+    """Create a version name from the present time and a random suffix."""
     return f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
 
 
 @contextmanager
-def drafted(published: Path, version: str) -> Iterator[Path]:
-    """A folder to write a version in; it gets its name, whole, when the block ends, and vanishes when it raises.
+def draft_version(published: Path, version: str) -> Iterator[Path]:
+    """Give a folder to write a version in, which is published when the block ends and deleted when it raises.
 
     Raises:
-        BundleError: the version has no possible name, or exists already.
+        BundleError: the name is not a legal version, or the version exists already.
     """
     if not VERSION_PATTERN.match(version):
         raise BundleError(f"version {version!r}: use letters, digits, '.', '_' and '-', at most 64")
@@ -39,13 +39,13 @@ def drafted(published: Path, version: str) -> Iterator[Path]:
     try:
         yield draft
         os.replace(draft, target)
-        sync(published)
+        fsync_path(published)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
 def make_current(published: Path, version: str) -> None:
-    """Move CURRENT to a published version. Going back to an older one is the same move.
+    """Make a published version the current one; an older version too, which is a rollback.
 
     Raises:
         BundleError: there is no such version.
@@ -60,13 +60,13 @@ def make_current(published: Path, version: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(pointer, published / CURRENT)
-    sync(published)
+    fsync_path(published)
 
 
 def versions(published: Path) -> list[str]:
     """Published versions, oldest first."""
-    found = [path.parent for path in published.glob(f"*/{MANIFEST}") if not path.parent.name.startswith(".")]
-    return [path.name for path in sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))]
+    folders = [path.parent for path in published.glob(f"*/{MANIFEST}") if not path.parent.name.startswith(".")]
+    return [path.name for path in sorted(folders, key=lambda path: (path.stat().st_mtime_ns, path.name))]
 
 
 def current_version(published: Path) -> str | None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ml.bundle import current_version, versions, without_people
+from ml.bundle import current_version, remove_users, versions
 from ml.erasure.receipts import ONLINE_STATE, ErasureReceipts
 from ml.erasure.tables import erase_from_tables
 from ml.home import Home
@@ -67,7 +67,7 @@ def erase_from_files(home: Home, people: People, receipts: ErasureReceipts) -> N
     everyone = [person for ids in people.values() for person in ids]
     stale = [folder for folder in _bentos(home) if _count_users(folder, everyone)]
     for version in versions(home.published):
-        without_people(home.published, version, everyone)
+        remove_users(home.published, version, everyone)
     for folder in stale:
         shutil.rmtree(_bento_of(home, folder))
     current = current_version(home.published)

@@ -12,7 +12,7 @@ ITEMS = pa.chunked_array([["a", "b", "c"]])
 
 
 def history(**columns) -> History:
-    return History.of(pa.table(columns), USERS, ITEMS)
+    return History.from_interactions(pa.table(columns), USERS, ITEMS)
 
 
 def test_the_newest_comes_last_and_what_was_turned_down_is_seen_but_not_recent():
@@ -55,7 +55,9 @@ def test_it_is_read_as_it_was_written_and_checked(tmp_path):
 
 def test_histories_of_some_users_are_theirs_alone():
     interactions = pa.table({"user_id": ["a", "b", "b", "c"], "item_id": ["x", "y", "x", "y"]})
-    whole = History.of(interactions, pa.chunked_array([["a", "b", "c"]]), pa.chunked_array([["x", "y"]]))
-    part = whole.of_users(np.array([2, 1]))
+    whole = History.from_interactions(
+        interactions, pa.chunked_array([["a", "b", "c"]]), pa.chunked_array([["x", "y"]])
+    )
+    part = whole.select_users(np.array([2, 1]))
     part.check(2, 2)
     assert [part.seen(0).tolist(), sorted(part.seen(1).tolist())] == [[1], [0, 1]]

@@ -1,4 +1,4 @@
-"""Writes a bundle whole and makes it current."""
+"""Writes complete bundles and makes them current."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from ml.bundle.bundle import Bundle
 from ml.bundle.files import BundleError, write_manifest
 from ml.bundle.history import History
 from ml.bundle.publication import ITEM_COLUMNS, TRENDING_SCHEMA, Publication
-from ml.bundle.versions import drafted, make_current, new_version
+from ml.bundle.versions import draft_version, make_current, new_version
 
 
 def write_bundle(published: Path, publication: Publication, version: str | None = None) -> Path:
-    """Write `published/<version>/` whole and make it current.
+    """Write the complete folder `published/<version>/` and make it current.
 
     Args:
         published: `Home.published`.
-        publication: the parts of the bundle.
-        version: default: the time of writing and a random tail.
+        publication: contents of the bundle.
+        version: name of the version; by default the present time and a random suffix.
 
     Raises:
         BundleError: the parts do not fit together, or the version exists already.
     """
     name = version or new_version()
-    with drafted(published, name) as draft:
+    with draft_version(published, name) as draft:
         _write_parts(draft, publication)
         fold_in = publication.fold_in
         write_manifest(
@@ -50,13 +50,13 @@ def write_bundle(published: Path, publication: Publication, version: str | None 
     return published / name
 
 
-def as_bundle(publication: Publication, path: Path = Path()) -> Bundle:
-    """What loading the publication would give, without writing it.
+def build_bundle(publication: Publication, path: Path = Path()) -> Bundle:
+    """Build the bundle that loading the written publication would give, without writing it.
 
     Raises:
         BundleError: the parts do not fit together.
     """
-    items, users = _distinct(publication.items, "item_id"), _distinct(publication.users, "user_id")
+    items, users = _check_unique(publication.items, "item_id"), _check_unique(publication.users, "user_id")
     for name, kind in ITEM_COLUMNS.items():
         if name not in items.column_names:
             items = items.append_column(name, pa.nulls(len(items), kind))
@@ -73,7 +73,7 @@ def as_bundle(publication: Publication, path: Path = Path()) -> Bundle:
         items=items,
         users=users,
         trending=trending.sort_by([("scope", "ascending"), ("score", "descending"), ("item_id", "ascending")]),
-        history=History.of(publication.interactions, users["user_id"], items["item_id"]),
+        history=History.from_interactions(publication.interactions, users["user_id"], items["item_id"]),
         user_factors=publication.user_factors,
         item_factors=publication.item_factors,
         fold_in=publication.fold_in,
@@ -83,7 +83,7 @@ def as_bundle(publication: Publication, path: Path = Path()) -> Bundle:
 
 
 def _write_parts(draft: Path, publication: Publication) -> None:
-    bundle = as_bundle(publication, draft)
+    bundle = build_bundle(publication, draft)
     for name, table in (("items", bundle.items), ("users", bundle.users), ("trending", bundle.trending)):
         pq.write_table(table, draft / f"{name}.parquet", compression="zstd")
     bundle.history.save(draft)
@@ -101,7 +101,7 @@ def _write_parts(draft: Path, publication: Publication) -> None:
             shutil.copyfile(source, draft / name)
 
 
-def _distinct(table: pa.Table, key: str) -> pa.Table:
+def _check_unique(table: pa.Table, key: str) -> pa.Table:
     if key not in table.column_names:
         raise BundleError(f"there is no column {key}; there are {', '.join(table.column_names)}")
     ids = pc.cast(table[key], pa.string())

@@ -12,8 +12,9 @@ from ml.arrays import F64, I32
 from ml.dataset.interactions import Interactions
 from ml.evaluation.accuracy import ndcg
 from ml.evaluation.auc import user_auc
-from ml.evaluation.splits import EmptySplitError, split
+from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.data_split import DataSplit
 
 COLD_SHARE = 0.5  # of the held-back interactions on new items: from here on, new items alone are ranked
 NEW_CELLS = 20_000_000  # users × new items that are ranked at most: with many new items fewer users are judged
@@ -56,48 +57,70 @@ class ValidationWindow:
         k: int = 10,
         only_new: bool | None = None,
     ) -> ValidationWindow:
-        """Split the interactions.
+        """Split the interactions and judge by what is held back.
 
         Args:
-            data: interactions and features to divide.
-            kind: name of the split; None: the newest, where the interactions differ in time, else a random share.
-            seed: seed of the split and of the draw of users.
-            most_users: so many users at most are judged, drawn at random.
-            k: length of the lists that are judged.
-            only_new: rank new items alone; None: if most of what is held back is new and items have features.
+            data: Interactions and features to divide.
+            kind: Name of the split; None: the newest, where the interactions differ in time, else a random share.
+            seed: Seed of the split and of the draw of users.
+            most_users: As for `of`.
+            k: As for `of`.
+            only_new: As for `of`.
 
         Raises:
-            EmptySplitError: nothing liked would be left on one of the two sides.
-            ValueError: the split needs what the data does not have.
+            EmptySplitError: Nothing liked would be left on one of the two sides.
+            ValueError: The split needs what the data does not have.
         """
-        parted = split(data.interactions, kind or natural_split(data.interactions), seed)
-        past, future = parted.train, parted.test.liked
-        if not past.liked.nnz or not future.nnz:
+        split = DataSplit.of(data, kind or natural_split(data.interactions), seed)
+        return cls.of(split, seed=seed, most_users=most_users, k=k, only_new=only_new)
+
+    @classmethod
+    def of(
+        cls,
+        split: DataSplit,
+        *,
+        seed: int = 0,
+        most_users: int = 2_000,
+        k: int = 10,
+        only_new: bool | None = None,
+    ) -> ValidationWindow:
+        """Judge by the test interactions of a split.
+
+        Args:
+            split: Training data and test interactions; both are brought to common ids.
+            seed: Seed of the draw of users.
+            most_users: So many users at most are judged, drawn at random.
+            k: Length of the lists that are judged.
+            only_new: Rank new items alone; None: if most of what is held back is new and items have features.
+
+        Raises:
+            EmptySplitError: Nothing liked is on one of the two sides.
+        """
+        pairs = split.train.interactions
+        users, items = pairs.users.union(split.test.users), pairs.items.union(split.test.items)
+        past = TrainingData.align(
+            pairs.aligned(users, items), split.train.user_features, split.train.item_features
+        )
+        future = split.test.aligned(past.interactions.users, past.interactions.items).liked
+        if not past.interactions.liked.nnz or not future.nnz:
             raise EmptySplitError(
-                f"{past.liked.nnz} liked interactions to learn from and {future.nnz} to judge by are too few"
+                f"{past.interactions.liked.nnz} liked interactions to learn from and {future.nnz} to judge by "
+                "are too few"
             )
-        is_new = past.item_counts == 0
+        is_new = past.interactions.item_counts == 0
         cold_share = float(is_new[future.indices].mean())
         if only_new is None:
-            only_new = cold_share > COLD_SHARE and data.item_features is not None
+            only_new = cold_share > COLD_SHARE and past.item_features is not None
         columns = np.flatnonzero(is_new) if only_new else None
         if columns is not None:
             future = future.multiply(is_new[None, :]).tocsr()
             future.eliminate_zeros()
             most_users = min(most_users, max(FEWEST_USERS, NEW_CELLS // max(1, len(columns))))
-        users = np.flatnonzero(np.diff(future.indptr) > 0).astype(np.int32)
-        if len(users) > most_users:
-            users = np.sort(np.random.default_rng(seed).choice(users, most_users, replace=False))
-        return cls(
-            TrainingData(past, data.user_features, data.item_features),
-            users,
-            future[users],
-            past.matrix[users],
-            columns,
-            cold_share,
-            k,
-            parted.warnings,
-        )
+        judged = np.flatnonzero(np.diff(future.indptr) > 0).astype(np.int32)
+        if len(judged) > most_users:
+            judged = np.sort(np.random.default_rng(seed).choice(judged, most_users, replace=False))
+        had = past.interactions.matrix[judged]
+        return cls(past, judged, future[judged], had, columns, cold_share, k, split.warnings)
 
     @property
     def metric(self) -> str:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ml.dataset.interactions import Interactions
     from ml.recommenders.base import Recommender, TrainingData
 
+ABLATION_USERS = 1_000  # of whom the worth of features is measured: the order of the families shows on a sample
+
 ModelName = Annotated[
     str, typer.Option(help="A model by name, or `auto`: the best by validation on the interactions given.")
 ]
@@ -50,7 +52,7 @@ def fit(
     data = read_training_data(interactions, users, items)
     recommender = _fitted(model, validation, seed, data)
     recommender.save(out)
-    _tell_ablation(recommender, data)
+    _print_ablation(recommender, data)
     n_pairs = data.interactions.n_pairs
     console.print(f"{out}: {type(recommender).__name__} from {n_pairs:,} interactions", soft_wrap=True)
 
@@ -142,15 +144,25 @@ def _sampled(recommender: Recommender, future: Interactions, sampled: int, k: in
     return sampled_metrics(recommender.score, rows[known], relevant, had, sampled=sampled, k=k, seed=seed)
 
 
-def _tell_ablation(recommender: Recommender, data: TrainingData) -> None:
-    """What each family of features is worth to a hybrid; other models have none."""
+def _print_ablation(recommender: Recommender, data: TrainingData) -> None:
+    """Print what each family of features is worth to a hybrid; other models have none."""
+    from ml.evaluation.splits import EmptySplitError
+    from ml.recommenders.data_split import DataSplit
     from ml.recommenders.models.lightfm import LightFMHybrid
     from ml.recommenders.selection.ablation import ablation
+    from ml.recommenders.validation import natural_split, of_some_users
 
     has_features = data.user_features is not None or data.item_features is not None
     if not isinstance(recommender, LightFMHybrid) or not has_features:
         return
-    for row in ablation(recommender.params(), data, seed=recommender.seed).to_pylist()[1:]:
+    sample = of_some_users(data, ABLATION_USERS, recommender.seed)
+    try:
+        split = DataSplit.of(sample, natural_split(sample.interactions), recommender.seed)
+        table = ablation(recommender.params(), split, seed=recommender.seed)
+    except EmptySplitError as error:
+        console.print(f"ablation: not measured, since {error}", soft_wrap=True)
+        return
+    for row in table.to_pylist()[1:]:
         console.print(
             f"ablation: {row['without']} brings {row['gain']:+.4f} NDCG "
             f"[{row['gain_low']:+.4f}, {row['gain_high']:+.4f}]",

@@ -3,6 +3,7 @@
 import json
 import math
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -12,6 +13,7 @@ from ml.evaluation.bootstrap import Interval, mean_interval
 from ml.evaluation.figures import comparison_plot
 from ml.evaluation.gate import elect
 from ml.evaluation.measuring import figures_by_group
+from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.models.lightfm import LightFMHybrid
 from ml.recommenders.models.zoo import load_recommender
@@ -29,33 +31,35 @@ from ml.recommenders.selection.compare import (
     scores_table,
 )
 from ml.recommenders.selection.composition import composition_plot
-from ml.recommenders.selection.marts import TrainingTables, training_tables, usable_columns
+from ml.recommenders.selection.frames import FIRST_VISIT_COLUMNS
 from ml.recommenders.selection.training import (
+    FrameSplits,
     champion_configuration,
     guardrails_of,
     planned_configurations,
-    split_of,
     trained,
 )
 from ml.recommenders.validation import ValidationWindow
 from ml.registry.registry import Run
+from ml.segmentation import load_segmentation
 from ml.settings import Settings
 from orchestration.defs.metadata import figure_metadata
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
+from orchestration.defs.segmentation import segmentation_folder
 from orchestration.running.instance import FROM_SCRATCH
 from orchestration.searching import JOURNAL, logged_search
-from orchestration.warehouse.marts import INTERACTIONS, ITEMS, USERS
+from orchestration.warehouse.frames import FRAMES, MARTS, frames_as_of
 
 GROUP = "recommendation"
 
 
 @dg.asset(
-    deps=["users", "items", "interactions", "user_segments"],
+    deps=[*MARTS, *FRAMES, "segmentation_model", "user_segments"],
     group_name=GROUP,
     kinds={"lightfm", "mlflow"},
     description=(
-        "Every configured recommender, the popularity baseline and the champion's configuration: fitted on the "
-        "past, measured on what came next, each a run in MLflow. One row per candidate."
+        "Every configured recommender, the popularity baseline and the champion's configuration: fitted on what "
+        "was known at the split, measured on what came next, each a run in MLflow. One row per candidate."
     ),
 )
 def candidate_models(
@@ -63,10 +67,9 @@ def candidate_models(
 ) -> dg.MaterializeResult[None]:
     """Fit, measure, log, and write the tables `candidate_models` and `candidate_scores`."""
     settings = home.settings()
-    tables = _tables(home, warehouse)
-    data, split = split_of(tables, settings.evaluation)
-    segments = warehouse.read("select user_id, name from user_segments where name is not null")
-    segment_of = dict(zip(*(segments[name].to_pylist() for name in ("user_id", "name")), strict=True))
+    splits = _splits(home, warehouse)
+    test_split = splits.test_split
+    segment_of = _segments_then(home, splits)
     champion = registry.get().champion()
     plan = planned_configurations(
         settings.recommenders, champion_configuration(champion.params) if champion else None
@@ -74,13 +77,12 @@ def candidate_models(
     rules = settings.evaluation
     candidates: list[Candidate] = []
     reports: list[pa.Table] = []
-    past = TrainingData(split.train, data.user_features, data.item_features)
     with registry.get().start_run("candidates") as parent:
-        parent.log_data("interactions", tables.interactions.to_table())
+        parent.log_data("interactions", splits.now.interactions)
         if settings.recommenders.search.minutes:
             found = logged_search(
                 registry.get(),
-                ValidationWindow.hold_back(past, rules.split, seed=rules.seed),
+                ValidationWindow.of(splits.validation_split, seed=rules.seed),
                 models=settings.recommenders.search.models,
                 file=home.home().models / JOURNAL,
                 minutes=settings.recommenders.search.minutes,
@@ -92,8 +94,7 @@ def candidate_models(
                 plan.append(found[0].configuration)
         for candidate in compare(
             plan,
-            data,
-            split,
+            test_split,
             rules.k,
             metric=rules.metric,
             most_users=rules.most_users,
@@ -107,10 +108,11 @@ def candidate_models(
                 run.log_params(candidate.configuration.as_dict())
                 run.log_metrics({**candidate.contender(rules.metric).metrics, "seconds": candidate.seconds})
                 run.log_table(
-                    figures_by_group(candidate.measured, rules.metric, split.train, segment_of), "groups"
+                    figures_by_group(candidate.measured, rules.metric, test_split.train.interactions, segment_of),
+                    "groups",
                 )
                 _log_composition(run, candidate, rules.k)
-                reports.append(_log_ablation(run, candidate.configuration, past, settings))
+                reports.append(_log_ablation(run, candidate.configuration, splits, settings))
         table = comparison_table(candidates, rules.metric)
         plot = comparison_plot(_intervals(candidates, rules.metric), f"{rules.metric}_at_{rules.k}")
         parent.log_table(table, "comparison")
@@ -124,7 +126,7 @@ def candidate_models(
             "test_users": len(candidates[0].measured.users),
             "comparison": dg.MetadataValue.md(table.to_pandas().to_markdown(index=False, floatfmt=".4f")),
             "plot": figure_metadata(plot),
-            "warnings": dg.MetadataValue.json(list(split.warnings)),
+            "warnings": dg.MetadataValue.json(list(test_split.warnings)),
         }
     )
 
@@ -161,8 +163,8 @@ def champion_model(
         "model": chosen.name,
     }
     if verdict.promote:
-        tables = _tables(home, warehouse)
-        data = TrainingData.align(tables.interactions, tables.user_features, tables.item_features)
+        frames = _splits(home, warehouse).now
+        data = frames.training_data(settings.recommenders)
         configuration = Configuration.from_dict(chosen.configuration)
         epochs = settings.recommenders.update_epochs
         goes_on = verdict.kind == "refresh" and epochs > 0 and FROM_SCRATCH not in context.run.tags
@@ -178,7 +180,7 @@ def champion_model(
                 run.log_params({"goes_on_from_version": champion.version})
             run.log_params({"configuration": json.dumps(dict(chosen.configuration), sort_keys=True)})
             run.log_metrics(chosen.metrics)
-            run.log_data("interactions", tables.interactions.to_table())
+            run.log_data("interactions", frames.interactions)
             welcome = _welcome(
                 run, recommender, configuration, data, warehouse.read("feature_ablations"), settings
             )
@@ -191,16 +193,17 @@ def champion_model(
     return dg.MaterializeResult(metadata=metadata)
 
 
-def _tables(home: HomeResource, warehouse: WarehouseResource) -> TrainingTables:
-    knobs = home.settings().recommenders
-    users, items = warehouse.read(USERS), warehouse.read(ITEMS)
-    return training_tables(
-        warehouse.read(f"select user_id, item_id, strength, last_at, is_negative {INTERACTIONS}"),
-        users,
-        items,
-        user_columns=usable_columns(users, knobs.user_columns),
-        item_columns=usable_columns(items, knobs.item_columns),
-    )
+def _splits(home: HomeResource, warehouse: WarehouseResource) -> FrameSplits:
+    settings = home.settings()
+    return FrameSplits(partial(frames_as_of, warehouse.read), settings.evaluation, settings.recommenders)
+
+
+def _segments_then(home: HomeResource, splits: FrameSplits) -> dict[str, str]:
+    """Segment of each user by what was known at the split; users without a segment are left out."""
+    segmentation = load_segmentation(segmentation_folder(home.home()))
+    assigned = segmentation.assign(splits.then.users)
+    names = zip(assigned["user_id"].to_pylist(), assigned["name"].to_pylist(), strict=True)
+    return {user: name for user, name in names if name is not None}
 
 
 def _log_composition(run: Run, candidate: Candidate, k: int) -> None:
@@ -210,15 +213,18 @@ def _log_composition(run: Run, candidate: Candidate, k: int) -> None:
         run.log_figure(composition_plot(candidate.composition, k), "composition")
 
 
-def _log_ablation(run: Run, configuration: Configuration, past: TrainingData, settings: Settings) -> pa.Table:
+def _log_ablation(run: Run, configuration: Configuration, splits: FrameSplits, settings: Settings) -> pa.Table:
     """What each family of features is worth to a hybrid, in its run too; empty for other models."""
     model = configuration.make()
     if not isinstance(model, LightFMHybrid):
         return ABLATION.empty_table()
-    knobs = settings.recommenders.ablation
-    table = ablation(
-        model.params(), past, most_users=knobs.most_users, epochs=knobs.epochs, seed=settings.evaluation.seed
-    )
+    knobs, seed = settings.recommenders.ablation, settings.evaluation.seed
+    try:
+        sample = splits.validation_split.sample_users(knobs.most_users, seed)
+        table = ablation(model.params(), sample, epochs=knobs.epochs, seed=seed)
+    except EmptySplitError as error:
+        run.set_tags({"ablation": f"not measured, since {error}"})
+        return ABLATION.empty_table()
     if len(table) > 1:
         run.log_table(table, "ablation")
         run.log_figure(ablation_plot(table), "ablation")
@@ -236,7 +242,9 @@ def _welcome(
     settings: Settings,
 ) -> Welcome:
     """Questions for newcomers and how fast the champion learns of them; the curves go to the run."""
-    curves = measured_curves(chosen, data, settings.recommenders.cold_start.most_users, settings.evaluation.seed)
+    curves = measured_curves(
+        chosen, data, settings.recommenders.cold_start.most_users, settings.evaluation.seed, FIRST_VISIT_COLUMNS
+    )
     if curves:
         run.log_figure(curves_plot(curves, settings.evaluation.k), "cold_start")
         run.log_table(

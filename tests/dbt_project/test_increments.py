@@ -18,7 +18,7 @@ from ml.events.log import EventLog
 from ml.events.retention import expire_events
 from ml.segmentation.audiences.rules import assign_rules, load_site_rules
 from ml.settings import load_settings
-from tests.dbt_project.built import Built, event, warehouse_in
+from tests.dbt_project.built import START, Built, event, warehouse_in
 
 PEOPLE = ("ann", "bob", "cid")
 DEVICES = ("phone", "kiosk", "laptop")
@@ -200,21 +200,36 @@ def test_nothing_later_is_seen_as_of_a_moment(warehouse: Built) -> None:
         event(2_002, "consent_withdrawn", user_id="ann", consent=[], properties={"purposes": ["personalization"]}),
         event(2_000, user_id="bob", page_url="/scarf", item_id="scarf"),
     ]
-    frames = ("training_users", "training_items", "training_interactions")
+    frames = ("training_users", "training_items", "training_interactions", "training_new_items")
     as_of = "timestamp '2026-03-02 12:00:00'"
-    warehouse.describe(boots={"category": "shoes", "tags": ["a"]})
+    soon, late = START + dt.timedelta(days=1), START + dt.timedelta(days=2)
+    warehouse.describe(
+        boots={"category": "shoes", "tags": ["a"], "price": 80.0},
+        gloves={"category": "hands", "published_at": soon, "updated_at": soon},
+        socks={"category": "feet", "updated_at": soon},
+    )
     warehouse.ingest(*before)
     warehouse.build()
-    then = {frame: warehouse.rows(f"from {frame}({as_of})") for frame in frames}
+    then = {frame: warehouse.rows(f"from {frame}({as_of}) order by all") for frame in frames}
     segments_then = segments_by_rule(warehouse, f"training_users({as_of})")
     assert [row[0] for row in then["training_users"]] == ["ann"]
     assert segments_then["ann"]["funnel"] == "lookers"
+    categories = "select item_id, category from {}(" + as_of + ") order by 1"
+    assert warehouse.rows(categories.format("training_items")) == [("boots", "shoes"), ("socks", "feet")]
+    assert warehouse.rows(categories.format("training_new_items")) == [("gloves", "hands")]
     warehouse.ingest(*later)
+    warehouse.describe(
+        boots={"category": "bestsellers", "tags": ["bought"], "price": 1.0, "updated_at": soon},
+        gloves={"category": "bestsellers", "published_at": soon, "updated_at": late},
+        socks={"category": "bestsellers", "updated_at": late},
+    )
     warehouse.build()
-    assert {frame: warehouse.rows(f"from {frame}({as_of})") for frame in frames} == then
+    assert {frame: warehouse.rows(f"from {frame}({as_of}) order by all") for frame in frames} == then
     assert segments_by_rule(warehouse, f"training_users({as_of})") == segments_then
     # the marts do see it: were a frame made of them, this would catch the leak
-    assert warehouse.rows("select popularity_all from items where item_id = 'boots'") == [(2,)]
+    assert warehouse.rows("select popularity_all, category from items where item_id = 'boots'") == [
+        (2, "bestsellers")
+    ]
     assert warehouse.rows("select count(*) from interactions where user_id = 'ann'") == [(0,)]
     assert segments_by_rule(warehouse, "users")["ann"]["funnel"] == "buyers"
 

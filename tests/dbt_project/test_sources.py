@@ -1,5 +1,7 @@
 """The sources that dbt reads are the contract, column by column, and each mart says who reads it."""
 
+import re
+
 import pyarrow as pa
 import yaml
 from dbt.contracts.graph.manifest import Manifest
@@ -43,3 +45,21 @@ def test_every_mart_says_who_reads_it_and_what_its_columns_are(manifest: Manifes
         f"{mart.name}.{name}" for mart in marts for name, column in mart.columns.items() if not column.description
     ]
     assert bare == []
+
+
+def test_an_exposure_names_only_readers_that_exist_and_marts_that_they_read(manifest: Manifest) -> None:
+    exposures = list(manifest.exposures.values())
+    assert exposures
+    unread = [
+        f"{exposure.name}: {mart}"
+        for exposure in exposures
+        if exposure.config.meta["readers"]
+        for mart in (node.rpartition(".")[2] for node in exposure.depends_on.nodes)
+        if not any(mart in words_of(reader) for reader in exposure.config.meta["readers"])
+    ]
+    assert unread == []
+
+
+def words_of(file: str) -> set[str]:
+    """Names in a file of the checkout. A reader that is gone raises FileNotFoundError."""
+    return set(re.findall(r"\w+", (DBT_PROJECT_FOLDER.parent / file).read_text(encoding="utf-8")))

@@ -1,16 +1,24 @@
-"""Training with a search before it, and what becomes of a hybrid champion between two trainings."""
+"""Training with a search before it, a hybrid champion between two trainings, and figures without the future."""
 
+import datetime as dt
+import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+import duckdb
 import pytest
 import yaml
 
 from ml.home import Home
-from ml.registry.registry import Registry
+from ml.recommenders.selection.training import FrameSplits
+from ml.registry.registry import CHAMPION, MODEL_NAME, Registry
+from ml.sources.catalogue import Catalogue
 from orchestration.defs.recommendation import candidate_models, champion_model
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.running.instance import FROM_SCRATCH
+from orchestration.warehouse.frames import frames_as_of
 
 
 @pytest.fixture
@@ -55,3 +63,102 @@ def test_what_a_search_finds_takes_part_and_a_refreshed_hybrid_goes_on(home: Hom
     anew = registry.champion()
     assert anew is not None
     assert (anew.version, "goes_on_from_version" in anew.params) == (refreshed.version + 1, False)
+
+
+@pytest.fixture
+def quick_home(changing_home: Home, small_site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A home without a champion, whose candidates go by features and train for a moment."""
+    Registry(changing_home.mlflow_uri, changing_home.artifacts).client.delete_registered_model_alias(
+        MODEL_NAME, CHAMPION
+    )
+    knobs = yaml.safe_load((small_site / "settings.yaml").read_text(encoding="utf-8"))
+    candidates = [
+        {"model": "segment_popularity", "params": {}},
+        {"model": "content_affinity", "params": {}},
+        {"model": "lightfm_warp", "params": {"n_factors": 8, "epochs": 3, "item_identity_from": None}},
+    ]
+    knobs["recommenders"] |= {"candidates": candidates}
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(knobs), encoding="utf-8")
+    monkeypatch.setenv("TESSERA_SITE", str(tmp_path))
+    return changing_home
+
+
+def splits_of(home: Home) -> FrameSplits:
+    place = HomeResource(path=str(home.path))
+    read = partial(frames_as_of, WarehouseResource(home=place).read)
+    return FrameSplits(read, place.settings().evaluation, place.settings().recommenders)
+
+
+def plant_a_leak(home: Home, moment: dt.datetime) -> None:
+    """Let class and country of the people and category of the items name what is opened after a moment.
+
+    The marts, the sessions after the moment and the newest descriptions of items change; nothing before it does.
+    """
+    with duckdb.connect(home.warehouse) as connection:
+        connection.execute(
+            "create temp table opened as select user_id, min(item_id) as item_id from interactions "
+            f"where last_at > timestamp '{moment}' group by user_id"
+        )
+        connection.execute(
+            "create table leaking_users as select users.* replace ("
+            "coalesce(opened.item_id, engagement_class) as engagement_class, "
+            "coalesce(opened.item_id, country) as country"
+            ") from users left join opened using (user_id)"
+        )
+        connection.execute("drop view users")
+        connection.execute("alter table leaking_users rename to users")
+        connection.execute(
+            "update sessions set country = opened.item_id from opened "
+            f"where sessions.user_id = opened.user_id and sessions.ended_at > timestamp '{moment}'"
+        )
+        connection.execute("update items set category = item_id")
+        connection.execute("update user_segments set name = user_id")
+        described = connection.sql(
+            "select * replace (item_id as category, timestamptz '2100-01-01 00:00:00+00' as updated_at) "
+            "from stg_item_descriptions"
+        ).to_arrow_table()
+    Catalogue(home).append(described)
+
+
+def figures_of(home: Home) -> dict[str, Any]:
+    """What the candidates and their feature families are worth, and the figures of each group, times apart."""
+    warehouse = WarehouseResource(home=HomeResource(path=str(home.path)))
+    registry = Registry(home.mlflow_uri, home.artifacts)
+    experiment = registry.client.get_experiment_by_name("recommendation").experiment_id
+    newest: dict[str, str] = {}
+    for run in registry.client.search_runs([experiment], order_by=["attributes.start_time ASC"]):
+        newest[run.info.run_name] = run.info.run_id
+    # No segment of so small a site has enough people for a worst one, which is NaN and equals nothing.
+    models = warehouse.read(
+        "select * exclude (seconds, worst_segment_ndcg_at_10) from candidate_models order by model, configuration"
+    ).to_pylist()
+    return {
+        "models": models,
+        "ablations": warehouse.read("feature_ablations").to_pylist(),
+        "groups": {
+            row["model"]: json.loads(
+                Path(registry.client.download_artifacts(newest[row["model"]], "tables/groups.json")).read_text()
+            )
+            for row in models
+        },
+    }
+
+
+def test_what_is_known_only_after_the_split_moves_no_figure(quick_home: Home) -> None:
+    materialize(quick_home, candidate_models)
+    before = figures_of(quick_home)
+    assert {row["model"] for row in before["models"]} == {
+        "content_affinity", "lightfm_warp", "popularity", "segment_popularity",
+    }  # fmt: skip
+    assert {row[0] for row in before["groups"]["popularity"]["data"]} == {"activity", "segment", "item age"}
+    plant_a_leak(quick_home, splits_of(quick_home).then.as_of)
+    materialize(quick_home, candidate_models)
+    assert figures_of(quick_home) == before
+
+    # The leak is there: a model that is trained on all data takes it for features.
+    settings = HomeResource(path=str(quick_home.path)).settings().recommenders
+    now = splits_of(quick_home).now.training_data(settings)
+    item_ids = set(now.item_features.ids.to_list())
+    for features, family in ((now.user_features, "engagement_class"), (now.item_features, "category")):
+        names = {name.removeprefix(f"{family}:") for name in features.names.to_list()}
+        assert names & item_ids

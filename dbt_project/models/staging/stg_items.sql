@@ -1,47 +1,22 @@
-with source as (
+with descriptions as (
 
-    select * from {{ read_items(source('catalogue', 'items')) }} as items
-
-),
-
-renamed as (
-
-    select
-        -- ids
-        item_id,
-
-        -- description
-        title,
-        text,
-        category,
-        tags,
-        price,
-        currency,
-        language,
-        features,
-
-        -- when, in UTC
-        {{ utc('published_at') }} as published_at,
-        {{ utc('updated_at') }} as updated_at
-    from source
+    select * from {{ ref('stg_item_descriptions') }}
 
 ),
 
-ranked_snapshots as (
+ranked_descriptions as (
 
     select
         *,
         row_number() over (
             partition by item_id
-            order by
-                updated_at desc nulls last,
-                title asc nulls last, category asc nulls last, price asc nulls last, text asc nulls last
-        ) as snapshot_rank
-    from renamed
+            order by updated_at desc nulls last, {{ first_of_equal_descriptions() }}
+        ) as age_rank
+    from descriptions
 
 ),
 
-newest_snapshots as (
+newest_descriptions as (
 
     select
         item_id,
@@ -55,9 +30,9 @@ newest_snapshots as (
         features,
         published_at,
         updated_at
-    from ranked_snapshots
-    where snapshot_rank = 1
+    from ranked_descriptions
+    where age_rank = 1
 
 )
 
-select * from newest_snapshots
+select * from newest_descriptions

@@ -1,9 +1,14 @@
 {{ config(materialized='table_function', parameters='as_of') }}
 
--- The catalogue keeps no history of its own: items published later are left out, all others stand as they are known now.
 with catalogue as (
 
-    select * from {{ ref('stg_items') }}
+    {{ catalogue_as_of(ref('stg_item_descriptions'), 'as_of') }}
+
+),
+
+published_items as (
+
+    select * from catalogue
     where coalesce(published_at <= as_of, true)
 
 ),
@@ -32,7 +37,7 @@ user_items as (
 
 items as (
 
-    {{ items_as_of('catalogue', 'user_items', 'page_views', 'as_of') }}
+    {{ items_as_of('published_items', 'user_items', 'page_views', 'as_of') }}
 
 )
 

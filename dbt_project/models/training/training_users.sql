@@ -17,7 +17,7 @@ reactions as (
 
 item_topics as (
 
-    select * from {{ ref('item_topics') }}
+    {{ catalogue_as_of(ref('stg_item_descriptions'), 'as_of') }}
 
 ),
 

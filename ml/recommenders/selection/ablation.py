@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.evaluation.bootstrap import Interval, mean_interval, paired_difference
-from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import TrainingData
+from ml.recommenders.data_split import DataSplit
 from ml.recommenders.models.lightfm import SHORT_EPOCHS, LightFMHybrid
-from ml.recommenders.validation import ValidationWindow, of_some_users
+from ml.recommenders.validation import ValidationWindow
 
 SCHEMA = pa.schema(
     [
@@ -32,33 +32,23 @@ SCHEMA = pa.schema(
 NOTHING, IDENTITIES, EVERYTHING = "(nothing)", "item identities", "all features"
 
 
-def ablation(
-    params: dict[str, Any],
-    data: TrainingData,
-    *,
-    most_users: int = 1_000,
-    epochs: int = SHORT_EPOCHS,
-    seed: int = 0,
-) -> pa.Table:
+def ablation(params: dict[str, Any], split: DataSplit, *, epochs: int = SHORT_EPOCHS, seed: int = 0) -> pa.Table:
     """Train a hybrid with all features, without each family, and without any; measure each on the same window.
 
     Args:
-        params: of `LightFMHybrid`.
-        data: interactions and features to train and measure on.
-        most_users: so many users' interactions are trained on, drawn at random: the order shows on a sample.
-        epochs: passes of each training, at most those of `params`.
-        seed: seed of the sample, of the held-back window and of the training.
+        params: Parameters of `LightFMHybrid`.
+        split: Training data and test interactions; a sample of users shows the order of the families.
+        epochs: Passes of each training, at most those of `params`.
+        seed: Seed of the intervals.
 
     Returns:
         SCHEMA; the first row leaves nothing out. `gain` is the NDCG that the left-out part brings (negative: it
-        harms), with its paired 95 % bootstrap interval over users. No rows where there is too little to hold back.
+        harms), with its paired 95 % bootstrap interval over users.
+
+    Raises:
+        EmptySplitError: Nothing liked is on one of the two sides.
     """
-    try:
-        window = ValidationWindow.hold_back(
-            of_some_users(data, most_users, seed), seed=seed, most_users=most_users
-        )
-    except EmptySplitError:
-        return SCHEMA.empty_table()
+    window = ValidationWindow.of(split, seed=seed, most_users=len(split.test.users))
     whole = LightFMHybrid(**params)
     short = {**params, "epochs": min(epochs, whole.epochs), "patience": None}
     fitted = LightFMHybrid(**short).fit_aligned(window.past)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -75,14 +75,22 @@ def cold_start_curves(
     return curves
 
 
-def measured_curves(configuration: Configuration, data: TrainingData, most_users: int, seed: int) -> Curves:
+def measured_curves(
+    configuration: Configuration,
+    data: TrainingData,
+    most_users: int,
+    seed: int,
+    newcomer_families: Collection[str] | None = None,
+) -> Curves:
     """Curves of a configuration's fold-in beside content, segment and popularity, on people held back whole.
 
     Args:
-        configuration: the configuration that is fitted.
-        data: interactions and features.
-        most_users: so many people's interactions are used, drawn at random; a fifth of them are the newcomers.
-        seed: seed of the sample and of the split.
+        configuration: The model that folds newcomers in.
+        data: Interactions and features.
+        most_users: So many people's interactions are used, drawn at random; a fifth of them are the newcomers.
+        seed: Seed of the sample and of the split.
+        newcomer_families: Families of user features that are known before a user has done anything; None for all.
+            Features of behaviour would reveal the very events that are held back.
 
     Returns:
         Empty where no newcomer has enough events to draw a curve. The most known events are the largest of
@@ -101,7 +109,10 @@ def measured_curves(configuration: Configuration, data: TrainingData, most_users
         histories["content"] = Configuration("content_affinity", {"smoothing": 50.0})
     by_features = {}
     if data.user_features is not None:
-        by_features["segment"] = Configuration("segment_popularity", {}).make().fit_aligned(past)
+        families = data.user_features.families()
+        at_once = np.array([newcomer_families is None or name in newcomer_families for name in families], bool)
+        facts = TrainingData(parted.train, data.user_features.select(at_once), None)
+        by_features["segment"] = Configuration("segment_popularity", {}).make().fit_aligned(facts)
     fitted = {name: found.make().fit_aligned(past) for name, found in histories.items()}
     return cold_start_curves(fitted, parted.test, known, by_features=by_features)
 

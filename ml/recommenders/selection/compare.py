@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from ml.dataset.interactions import Interactions
 from ml.evaluation.gate import Contender
 from ml.evaluation.measuring import Measured, by_group, measure
-from ml.evaluation.splits import Split
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
+from ml.recommenders.data_split import DataSplit
 from ml.recommenders.models.zoo import make_recommender
 from ml.recommenders.selection.composition import composition_report
 from ml.settings.decisions import DiversitySettings
@@ -70,8 +70,7 @@ class Candidate:
 
 def compare(
     configurations: Sequence[Configuration],
-    data: TrainingData,
-    split: Split,
+    split: DataSplit,
     k: int,
     *,
     metric: str = "ndcg",
@@ -81,7 +80,7 @@ def compare(
     diversity: DiversitySettings | None = None,
     told: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Candidate]:
-    """Fit and measure each configuration on the split of `data.interactions`.
+    """Fit each configuration on the training data of a split and measure it on the test interactions.
 
     Args:
         configurations: what is fitted, in this order.
@@ -95,15 +94,14 @@ def compare(
         diversity: how the service composes lists, whose cost is then measured on a sample.
         told: gets a line of progress before each fit.
     """
-    test = sampled_users(positive(split.test), most_users, seed)
-    train = TrainingData(split.train, data.user_features, data.item_features)
+    test, train = sampled_users(positive(split.test), most_users, seed), split.train
     for number, configuration in enumerate(configurations, start=1):
         told(f"{number} of {len(configurations)}: {configuration.model}")
         start = time.perf_counter()
         recommender = configuration.make().fit_aligned(train)
         recommended = recommender.recommend(test.users.values, k).to_table()
         seconds = time.perf_counter() - start
-        measured = measure(recommended, test, split.train, k, data.interactions.items)
+        measured = measure(recommended, test, train.interactions, k, train.interactions.items)
         some = sampled_users(test, COMPOSED_USERS, seed)
         report = None if diversity is None else composition_report(recommender, some, train, diversity, k)
         yield Candidate(configuration, measured, worst_segment(measured, metric, segments), seconds, report)

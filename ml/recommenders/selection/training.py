@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from ml.evaluation.gate import Guardrail
-from ml.evaluation.splits import Split, split
 from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.data_split import DataSplit
 from ml.recommenders.models.lightfm import LightFMHybrid
 from ml.recommenders.selection.compare import Configuration
-from ml.recommenders.selection.marts import TrainingTables
+from ml.recommenders.selection.frames import TrainingFrames, split_between, split_moment
 from ml.settings.evaluation import EvaluationSettings
 from ml.settings.recommenders import RecommenderSettings
+
+BY_MOMENT = "time"  # the split that has one moment for everybody
+NO_MOMENT = (
+    "the split {!r} has no moment: features and segments are as they are now, which flatters models that use them"
+)
 
 
 def planned_configurations(
@@ -24,7 +32,7 @@ def planned_configurations(
     planned += [Configuration(candidate.model, candidate.params) for candidate in settings.candidates]
     if champion is not None:
         planned.append(Configuration.from_dict(champion))
-    return [found for place, found in enumerate(planned) if found not in planned[:place]]
+    return [configuration for place, configuration in enumerate(planned) if configuration not in planned[:place]]
 
 
 def trained(
@@ -49,13 +57,64 @@ def champion_configuration(params: Mapping[str, str]) -> dict[str, Any]:
     return configuration
 
 
-def split_of(tables: TrainingTables, settings: EvaluationSettings) -> tuple[TrainingData, Split]:
-    """The aligned data and its split into past and future."""
-    data = TrainingData.align(tables.interactions, tables.user_features, tables.item_features)
-    options = {} if settings.split == "leave-last-out" else {"share": settings.test_share}
-    return data, split(data.interactions, settings.split, settings.seed, **options)
-
-
 def guardrails_of(settings: EvaluationSettings) -> list[Guardrail]:
     """The guardrails of the settings in the gate's form."""
     return [Guardrail(rail.metric, rail.floor, rail.largest_drop) for rail in settings.guardrails]
+
+
+class FrameSplits:
+    """A site's history, split for the choice of a model: a test split, a validation split, and all of it.
+
+    Args:
+        read: Reads the frames as of a moment; None for now.
+        evaluation: How interactions are held back.
+        recommenders: Which columns become features.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[dt.datetime | None], TrainingFrames],
+        evaluation: EvaluationSettings,
+        recommenders: RecommenderSettings,
+    ) -> None:
+        self._read = read
+        self._evaluation = evaluation
+        self._recommenders = recommenders
+
+    @cached_property
+    def now(self) -> TrainingFrames:
+        """The frames that the final model is trained on."""
+        return self._read(None)
+
+    @cached_property
+    def then(self) -> TrainingFrames:
+        """The frames as of the split, without people who have withdrawn their consent since.
+
+        A split without a moment has no earlier frames than those of now.
+        """
+        return self._before(self.now) if self._evaluation.split == BY_MOMENT else self.now
+
+    @cached_property
+    def test_split(self) -> DataSplit:
+        """The split that candidates are fitted on and measured by."""
+        if self._evaluation.split == BY_MOMENT:
+            return split_between(self.then, self.now, self._recommenders)
+        split = self._by_split(self.now.training_data(self._recommenders))
+        return replace(split, warnings=(*split.warnings, NO_MOMENT.format(self._evaluation.split)))
+
+    @cached_property
+    def validation_split(self) -> DataSplit:
+        """The training side of the test split, split again, to search parameters and to judge features."""
+        if self._evaluation.split == BY_MOMENT:
+            return split_between(self._before(self.then), self.then, self._recommenders)
+        return self._by_split(self.test_split.train)
+
+    def _before(self, frames: TrainingFrames) -> TrainingFrames:
+        """The frames as of the moment that splits these ones."""
+        earlier = self._read(split_moment(frames, self._evaluation.test_share))
+        return earlier.of_users(frames.users["user_id"])
+
+    def _by_split(self, data: TrainingData) -> DataSplit:
+        kind, seed = self._evaluation.split, self._evaluation.seed
+        options = {} if kind == "leave-last-out" else {"share": self._evaluation.test_share}
+        return DataSplit.of(data, kind, seed, **options)

@@ -4,10 +4,16 @@ import pytest
 
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
+from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import TrainingData
-from ml.recommenders.selection.ablation import SCHEMA, ablation, ablation_plot
+from ml.recommenders.data_split import DataSplit
+from ml.recommenders.selection.ablation import ablation, ablation_plot
 
 PARAMS = {"n_factors": 8, "epochs": 8}
+
+
+def held_back(pairs, user_features=None, item_features=None):
+    return DataSplit.of(TrainingData.align(pairs, user_features, item_features), "time")
 
 
 def names_of(features):
@@ -18,7 +24,7 @@ def names_of(features):
 
 @pytest.fixture(scope="module")
 def report(two_tastes, user_features, item_features):
-    return ablation(PARAMS, TrainingData.align(two_tastes, user_features, item_features))
+    return ablation(PARAMS, held_back(two_tastes, user_features, item_features))
 
 
 def test_each_family_is_left_out_once_and_then_all_of_them(report):
@@ -32,7 +38,7 @@ def test_what_carries_the_taste_brings_it_and_noise_nothing(news):
     pairs, topics = news
     listed = [[*own, f"noise:{place % 7}"] for place, own in enumerate(names_of(topics))]
     features = FeatureMatrix.from_table(pa.table({"item_id": topics.ids.values, "features": listed}), "item_id")
-    report = ablation({"n_factors": 16, "epochs": 8}, TrainingData.align(pairs, None, features))
+    report = ablation({"n_factors": 16, "epochs": 8}, held_back(pairs, None, features))
     gain = {row["without"]: row for row in report.to_pylist()}
     assert gain["(nothing)"]["gain"] == 0
     assert gain["item topic"]["gain_low"] > 0
@@ -51,10 +57,13 @@ def test_the_plot_names_every_part(report):
     assert {label.get_text() for label in axes.get_yticklabels()} == set(report["without"].to_pylist()[1:])
 
 
-def test_without_features_or_enough_interactions_there_is_nothing_to_compare(two_tastes):
-    bare = ablation(PARAMS, TrainingData.align(two_tastes))
+def test_without_features_there_is_nothing_to_compare(two_tastes):
+    bare = ablation(PARAMS, held_back(two_tastes))
     assert bare["without"].to_pylist() == ["(nothing)"]
-    pairs = Interactions.from_table(pa.table({"user_id": ["a", "b"], "item_id": ["x", "y"]}))
-    features = FeatureMatrix.from_table(pa.table({"item_id": ["x"], "features": [["a:1"]]}), "item_id")
-    assert ablation(PARAMS, TrainingData.align(pairs, None, features)).equals(SCHEMA.empty_table())
     assert np.isfinite(bare["ndcg"][0].as_py())
+
+
+def test_without_a_liked_pair_to_judge_by_nothing_is_measured():
+    pairs = pa.table({"user_id": ["a", "b"], "item_id": ["x", "y"], "weight": [1.0, -1.0], "timestamp": [1, 2]})
+    with pytest.raises(EmptySplitError, match="1 liked interactions to learn from and 0 to judge by are too few"):
+        ablation(PARAMS, held_back(Interactions.from_table(pairs)))

@@ -22,6 +22,7 @@ from ml.decisions.ranker.blend import RankingBlend
 from ml.decisions.ranker.training import first_example_at, train_blend
 from ml.events.contract import TIMESTAMP
 from ml.events.log import EventLog
+from ml.events.quarantine import Quarantine
 from ml.home import Home
 from ml.recommenders.base import Recommender
 from ml.recommenders.factors import FactorRecommender
@@ -97,13 +98,15 @@ def publish(
     Returns:
         The bundle's folder and the blend.
     """
-    changes = read_newest_changes(EventLog(home), settings.train_events)
+    quarantine = Quarantine(home)
+    changes = read_newest_changes(EventLog(home), settings.train_events, quarantine, "publishing")
     blend = train_blend(
         changes,
         BundleIndex(build_bundle(_known_before(prepared, first_example_at(changes)))),
         questions=settings.train_questions,
         minimum_questions=settings.minimum_questions,
         seed=settings.seed,
+        quarantine=quarantine,
     )
     blend.save(workspace)
     files = {**prepared.files, "blend": workspace}

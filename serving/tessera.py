@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import inspect
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ml.decisions.activity.event_log_changes import read_changes
 from ml.decisions.items.bundle_index import BundleIndex
 from ml.decisions.rules.rules_file import RulesError
 from ml.events.log import EventLog
+from ml.events.quarantine import Quarantine
 from ml.privacy.pseudonyms import Pseudonyms
 from serving.access import Access
 from serving.bundles.promotion_log import PromotionLog
@@ -31,12 +33,13 @@ from serving.decide.decision_engine import DecisionEngine
 from serving.decide.rule_book import ExperimentBook, RuleBook
 from serving.experiment.interleaver import Interleaver
 from serving.experiment.treatments import TreatmentAssigner
-from serving.observability.metrics import CACHE, MODEL_AGE_SECONDS, RESIDENT_BYTES, SWAPS
+from serving.observability.metrics import CACHE, MODEL_AGE_SECONDS, QUARANTINED, RESIDENT_BYTES, SWAPS
 from serving.observability.tracing import Tracing
 from serving.recommend.recommendation_engine import RecommendationEngine
 from serving.recommend.search_pool import SearchPool
 from serving.start import ServiceConfig
-from serving.state.online import OnlineState
+from serving.state.online import SERVICE, OnlineState
+from serving.state.store import StoreUnavailableError
 from serving.state.store_engine import open_store
 
 logger = logging.getLogger("tessera.serving")
@@ -69,6 +72,7 @@ class Tessera:
         self.collector.subscribe(self._record_collected)
         self.erased = self.collector.erased
         self.pseudonyms = Pseudonyms(config.home.path)
+        self.quarantine = Quarantine(config.home, lambda entry: QUARANTINED.labels(entry.where).inc())
         self.champion = self._serve(None)
         self.challenger: ServedBundle | None = None
         self.rules = RuleBook(config.home, config.settings.decisions.rules_file)
@@ -116,7 +120,7 @@ class Tessera:
             return
         self.tracing.open()
         await self.collector.start()
-        state = OnlineState(open_store(self.config), self.settings.state)
+        state = OnlineState(open_store(self.config), self.settings.state, self.quarantine)
         count = await asyncio.to_thread(state.open, EventLog(self.config.home))
         logger.info("online state rebuilt from %d changes", count)
         recommendation_engine = RecommendationEngine(state, self.config.settings, self.seed)
@@ -125,6 +129,8 @@ class Tessera:
         state.subscribe(recommendation_engine.online_learning.observe)
         state.subscribe(lambda change: online_refit.observe(change, self.champion))
         state.subscribe(decision_engine.observe)
+        state.subscribe_to_erasures(recommendation_engine.online_learning.forget)
+        state.subscribe_to_erasures(online_refit.forget)
         self._running_parts = _RunningParts(
             state, recommendation_engine, decision_engine, TreatmentAssigner(self.experiments, state)
         )
@@ -147,13 +153,20 @@ class Tessera:
         await self.collector.close()
         if self._running_parts is not None:
             parts = self._running_parts
-            parts.state.flush()
-            parts.recommendation_engine.online_learning.save_snapshot()
-            parts.decision_engine.exchange()
+            if not parts.state.flush():
+                logger.error("%d changes of the online state could not be stored", parts.state.waiting)
+            with self._tolerate_absent_store():
+                parts.recommendation_engine.online_learning.save_snapshot()
+                parts.decision_engine.exchange()
             parts.state.store.close()
             self._running_parts = None
         self.search_pool.close()
         self.tracing.close()
+
+    def catch_up(self) -> None:
+        """Learn what other workers took in, and whom they erased; every request about a person begins with it."""
+        self.erased.refresh()
+        self.state.catch_up()
 
     async def load_newer_bundle(self) -> bool:
         """Load a newer bundle and answer from it, if there is one.
@@ -171,10 +184,11 @@ class Tessera:
             return False
         self.published_bundles.accept(bundle.index)
         self.champion = bundle
-        self.promotion_log.record_takeover(bundle.index.bundle, self.clock())
-        await self._load_challenger()
         if self.published_bundles.swaps:
             SWAPS.inc()
+        with self._tolerate_absent_store():
+            self.promotion_log.record_takeover(bundle.index.bundle, self.clock())
+        await self._load_challenger()
         return True
 
     def log_soon(self, events: Sequence[Mapping[str, Any]]) -> None:
@@ -206,11 +220,20 @@ class Tessera:
                 logger.exception("bundle %s cannot be used", path.name)
             self.published_bundles.refuse(path.name, str(error) or type(error).__name__)
             reason = self.published_bundles.refused[path.name]
-            self.promotion_log.record_refusal(path.name, reason, self.clock())
+            with self._tolerate_absent_store():
+                self.promotion_log.record_refusal(path.name, reason, self.clock())
             return None
         for _ in bundle.join.join(self.state.activity):
             await asyncio.sleep(0)
         return bundle
+
+    @contextlib.contextmanager
+    def _tolerate_absent_store(self) -> Iterator[None]:
+        """Run a block whose result is worth having and not worth failing for; it is cut short without a store."""
+        try:
+            yield
+        except StoreUnavailableError as error:
+            self.state.report(error)
 
     async def _load_challenger(self) -> None:
         """Load the version that the settings try beside the current one; a bad one is refused like any other."""
@@ -219,26 +242,47 @@ class Tessera:
             self.challenger = await self._load(self.config.home.published / version)
 
     def _record_collected(self, events: pa.Table) -> None:
-        self.state.record(read_changes(events))
+        self.state.record(read_changes(events, self.quarantine, SERVICE))
 
     async def _keep_checking(self) -> None:
+        """Look for what is new, again and again; a check that fails does not keep the others from running."""
+        checks: Sequence[Callable[[], object]] = (
+            self.load_newer_bundle,
+            self._follow_store,
+            self._reload_definitions,
+            self.surroundings.refresh,
+            self._settle_decisions,
+            self._follow_reverts,
+            self._start_fit,
+            self._measure,
+        )
         while True:
             await asyncio.sleep(self.settings.bundle_check_seconds)
-            try:
-                await self.load_newer_bundle()
-                self._reload_definitions()
-                self.surroundings.refresh()
-                self._settle_decisions()
-                self._follow_reverts()
-                if self._refit is None or self._refit.done():
-                    self._refit = asyncio.create_task(self._fit_again())
-                self._count_lookups()
-                RESIDENT_BYTES.set(self._process.memory_info().rss)
-                if self.champion.index is not None:
-                    age = dt.datetime.now(dt.UTC) - self.champion.index.bundle.as_of
-                    MODEL_AGE_SECONDS.set(age.total_seconds())
-            except Exception:  # the checks must outlive whatever one bundle or file does to them
-                logger.exception("looking for what is new failed")
+            for check in checks:
+                try:
+                    result = check()
+                    if inspect.isawaitable(result):
+                        await result
+                except StoreUnavailableError as error:
+                    self.state.report(error)
+                except Exception:  # the checks must outlive whatever one bundle or file does to them
+                    logger.exception("%s failed", check.__qualname__)
+
+    async def _follow_store(self) -> None:
+        """Fill the store again if it lost everything, beside the answers."""
+        if self.state.has_lost_store():
+            self.state.adopt(await asyncio.to_thread(self.state.fill_store, EventLog(self.config.home)))
+
+    def _start_fit(self) -> None:
+        if self._refit is None or self._refit.done():
+            self._refit = asyncio.create_task(self._fit_again())
+
+    def _measure(self) -> None:
+        self._count_lookups()
+        RESIDENT_BYTES.set(self._process.memory_info().rss)
+        if self.champion.index is not None:
+            age = dt.datetime.now(dt.UTC) - self.champion.index.bundle.as_of
+            MODEL_AGE_SECONDS.set(age.total_seconds())
 
     def _count_lookups(self) -> None:
         scorer = self.champion.scorer
@@ -267,10 +311,7 @@ class Tessera:
     async def _keep_flushing(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
-            try:
-                self.state.flush()
-            except Exception:  # a busy store is tried again
-                logger.exception("the state could not be written")
+            self.state.flush()
 
     def _reload_definitions(self) -> None:
         try:

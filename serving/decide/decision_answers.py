@@ -25,7 +25,7 @@ def answer_decision(
     Raises:
         ApiError: A field of the request is wrong, or the slot was requested too often for one person.
     """
-    tessera.state.catch_up()
+    tessera.catch_up()
     now = tessera.clock()
     request = drop_erased_ids(tessera, request)
     at = request.resolve_time(now)

@@ -91,7 +91,7 @@ class DecisionEngine:
         user, activity = request.person, self.state.activity
         visitor = activity.find_visitor(user) if user else None
         visit = activity.find_visit(request.session_id, user, at.timestamp())
-        profile = self.state.profile(user) if user else {}
+        profile = self.state.profile_or_opt_out(user) if user else {}
         positions = {
             compiled.rule.id: traffic_position(user or "", compiled.rule.id)
             for compiled in rules.rules

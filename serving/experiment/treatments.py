@@ -155,5 +155,5 @@ class TreatmentAssigner:
         if request.person is None:
             return False
         visitor = self.state.activity.find_visitor(request.person)
-        has_opted_out = self.state.profile(request.person).get("opt_out")
+        has_opted_out = self.state.profile_or_opt_out(request.person).get("opt_out")
         return not has_opted_out and not (visitor and visitor.is_withdrawn)

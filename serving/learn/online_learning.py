@@ -13,6 +13,7 @@ from ml.decisions.activity.state_change import OPENINGS, StateChange
 from ml.decisions.ranker.blend import OnlineLearner
 from ml.settings.decisions import OnlineLearningSettings
 from serving.state.online import OnlineState
+from serving.state.store import StoreUnavailableError
 
 logger = logging.getLogger("tessera.serving")
 SNAPSHOTS_DOCUMENT = "blend_snapshots"
@@ -60,7 +61,10 @@ class OnlineLearning:
         if key in keys:
             self.learner.learn(base, inputs, keys, keys.index(key))
             if self.learner.correction.updates % self.settings.snapshot_updates == 0:
-                self.save_snapshot()
+                try:
+                    self.save_snapshot()
+                except StoreUnavailableError as error:
+                    logger.warning("the blend is saved after the next updates: %s", error.message)
 
     def save_snapshot(self) -> None:
         """Save what was learned so far, and log it."""

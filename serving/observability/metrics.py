@@ -33,6 +33,9 @@ COVERAGE = Gauge(
     registry=REGISTRY,
     multiprocess_mode="max",
 )
+QUARANTINED = Counter(
+    "tessera_quarantined", "Events that broke a fold and were set aside, by the fold", ["where"], registry=REGISTRY
+)
 SWAPS = Counter("tessera_bundle_swaps", "Bundles taken over", registry=REGISTRY)
 COLLECTED = Counter(
     "tessera_collector_events", "Events that arrived, by what became of them", ["outcome"], registry=REGISTRY

@@ -22,7 +22,11 @@ async def erase(tessera: Tessera, desk: ErasureReceipts, user: str) -> dict[str,
 
     Returns:
         The receipt.
+
+    Raises:
+        StoreUnavailableError: The online state cannot be reached; nothing was done yet.
     """
+    tessera.state.require_store()
     now, home = tessera.clock(), tessera.config.home
     ids = await run_in_threadpool(find_person_ids, EventLog(home), user, tessera.pseudonyms)
     receipt = await run_in_threadpool(desk.open, ids, now)
@@ -31,8 +35,6 @@ async def erase(tessera: Tessera, desk: ErasureReceipts, user: str) -> dict[str,
         desk.record_removed(receipt_id, place, count)
     tessera.erased.add(ids)
     for person in ids:
-        tessera.recommendation_engine.online_learning.forget(person)
-        tessera.recommendation_engine.online_refit.forget(person)
         desk.record_removed(receipt_id, ONLINE_STATE, tessera.state.forget(person))
     desk.record_verified(receipt_id, ONLINE_STATE, "no change or profile of the person is left in store or memory")
     erased = {"event_type": "erased", "anonymous_id": receipt["subject"], "occurred_at": now.timestamp()}

@@ -88,7 +88,7 @@ class RequestContext(RankingContext):
         visitor = activity.find_visitor(user) if user else None
         row = index.user_rows.get(user) if user and index else None
         if profile is None:
-            profile = state.profile(user) if user else {}
+            profile = state.profile_or_opt_out(user) if user else {}
         is_personal = not profile.get("opt_out") and not (visitor and visitor.is_withdrawn)
         excluded = {activity.assign_key(item) for item in request.exclude if item in activity.keys}
         if visitor is not None:

@@ -34,7 +34,7 @@ def build_context(
     Raises:
         ApiError: A field of the request is wrong, or the slot was requested too often for one person.
     """
-    tessera.state.catch_up()
+    tessera.catch_up()
     request = drop_erased_ids(tessera, request)
     k = _check_length(tessera, request)
     at = request.resolve_time(tessera.clock())

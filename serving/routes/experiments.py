@@ -40,7 +40,9 @@ def answer_assignment(tessera: Tessera, experiment_id: str, query: dict[str, str
     unit = query.get(name)
     if not unit:
         raise ApiError(400, f"experiment {experiment_id} assigns by {name}: send it in the query", name)
-    facts = {"is_known": experiment.unit == "user", **tessera.champion.user_facts(unit), **query}
+    tessera.catch_up()
+    user_facts = {} if unit in tessera.erased else tessera.champion.user_facts(unit)
+    facts = {"is_known": experiment.unit == "user", **user_facts, **query}
     assignment = assign_unit(experiments, experiment_id, unit, build_targeting_context(facts), tessera.clock())
     return {
         "experiment_id": experiment_id,

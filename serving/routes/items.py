@@ -29,8 +29,8 @@ def find_similar_items(tessera: Tessera, item: str, k: int) -> dict[str, object]
     Raises:
         ApiError: 404, neither the bundle nor an event names the item.
     """
+    tessera.catch_up()
     bundle, activity = tessera.champion, tessera.state.activity
-    tessera.state.catch_up()
     key = activity.keys.get(item)
     if key is None:
         raise ApiError(404, f"there is no item {item[:80]!r}", "item_id")

@@ -56,10 +56,10 @@ def list_questions(tessera: Tessera) -> list[dict[str, Any]]:
 
 def find_next_question(tessera: Tessera, user: str) -> dict[str, Any] | None:
     """Return the next thing to ask this person for, with its benefit; None if nothing would help enough."""
+    tessera.catch_up()
     bundle, state = tessera.champion, tessera.state
     if bundle.welcome is None or user in tessera.erased:
         return None
-    state.catch_up()
     profile = state.profile(user)
     visitor = bundle.find_visitor(user, state.activity)
     knobs = tessera.config.settings.recommenders.profiling

@@ -50,6 +50,8 @@ def user_routes(tessera: Tessera) -> list[Route]:
     async def export(request: Request) -> Response:
         tessera.access.require_trusted(request)
         user_id = read_person(request)
+        tessera.catch_up()
+        _refuse_erased(tessera, user_id)
         ids = await run_in_threadpool(find_person_ids, EventLog(tessera.config.home), user_id, tessera.pseudonyms)
         descriptions = {person: describe_user(tessera, person) for person in ids}
         exported = await run_in_threadpool(export_person, tessera.config.home, ids, descriptions)
@@ -80,10 +82,10 @@ def describe_user(tessera: Tessera, user: str) -> dict[str, Any] | None:
     Returns:
         None if the service holds nothing about the person.
     """
+    tessera.catch_up()
     if user in tessera.erased:
         return None
     state = tessera.state
-    state.catch_up()
     bundle, profile = tessera.champion, state.profile(user)
     visitor = bundle.find_visitor(user, state.activity)
     facts = bundle.user_facts(user)
@@ -123,10 +125,10 @@ async def set_preferences(tessera: Tessera, user: str, changes: Preferences, is_
     Raises:
         ApiError: 404 for an erased id, 422 if the event contract refuses the change.
     """
-    if user in tessera.erased:
-        raise ApiError(404, "this id was erased; nothing is kept of it any more", "user_id")
+    tessera.catch_up()
+    _refuse_erased(tessera, user)
     state = tessera.state
-    state.catch_up()
+    state.require_store()
     changed = changes.model_dump(mode="json", by_alias=True, include=changes.model_fields_set)
     profile = {name: value for name, value in {**state.profile(user), **changed}.items() if value is not None}
     if is_preview:
@@ -145,6 +147,11 @@ async def set_preferences(tessera: Tessera, user: str, changes: Preferences, is_
         raise ApiError(422, refused[0].reason, refused[0].field)
     state.put_profile(user, profile, now)
     return {"user_id": user, "preferences": profile}
+
+
+def _refuse_erased(tessera: Tessera, user: str) -> None:
+    if user in tessera.erased:
+        raise ApiError(404, "this id was erased; nothing is kept of it any more", "user_id")
 
 
 def list_consent_events(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:

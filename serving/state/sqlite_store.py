@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +13,11 @@ from typing import Any
 import orjson
 
 from ml.decisions.activity.state_change import StateChange
-from serving.state.store import Position
+from serving.state.store import Position, StoreUnavailableError
 
 COLUMNS = (
     "user", "event_type", "at", "item", "session", "country", "region", "device", "slot", "campaign", "detail",
-    "reacts_to",
+    "reacts_to", "event_id",
 )  # fmt: skip
 SCHEMA = f"""
 create table if not exists changes (position integer primary key autoincrement, {", ".join(COLUMNS)});
@@ -25,6 +27,7 @@ create table if not exists documents (name text primary key, value blob not null
 """
 INSERT = f"insert into changes ({', '.join(COLUMNS)}) values ({', '.join('?' * len(COLUMNS))})"
 SELECT = f"select position, {', '.join(COLUMNS)} from changes where position > ? order by position limit ?"
+SOUND = "ok"
 
 
 class SqliteStore:
@@ -33,15 +36,8 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._db = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
-        self._db.execute("pragma journal_mode = wal")
-        self._db.execute("pragma synchronous = normal")
-        self._db.execute("pragma secure_delete = on")
-        self._db.executescript(SCHEMA)
-        existing = {row[1] for row in self._db.execute("pragma table_info(changes)")}
-        for column in COLUMNS:
-            if column not in existing:  # the file of an earlier version
-                self._db.execute(f"alter table changes add column {column}")
+        self._guard = threading.RLock()
+        self._db, self._inode = _connect(path)
 
     def append(self, changes: Sequence[StateChange]) -> Position:
         """See `StateStore.append`."""
@@ -52,41 +48,49 @@ class SqliteStore:
 
     def since(self, position: Position, limit: int) -> list[tuple[Position, StateChange]]:
         """See `StateStore.since`."""
-        rows = self._db.execute(SELECT, (position, limit)).fetchall()
+        with self._reach():
+            rows = self._db.execute(SELECT, (position, limit)).fetchall()
         return [(row[0], StateChange(*row[1:])) for row in rows]
 
     def newest(self) -> Position:
         """See `StateStore.newest`."""
-        return int(self._db.execute("select coalesce(max(position), 0) from changes").fetchone()[0])
+        with self._reach():
+            return int(self._db.execute("select coalesce(max(position), 0) from changes").fetchone()[0])
 
     def trim(self, keep: int) -> None:
         """See `StateStore.trim`."""
-        self._db.execute("delete from changes where position <= ?", (self.newest() - keep,))
+        with self._reach():
+            self._db.execute("delete from changes where position <= ?", (self.newest() - keep,))
 
     def profile(self, user: str) -> dict[str, Any]:
         """See `StateStore.profile`."""
-        row = self._db.execute("select profile from profiles where user = ?", (user,)).fetchone()
+        with self._reach():
+            row = self._db.execute("select profile from profiles where user = ?", (user,)).fetchone()
         return dict(orjson.loads(row[0])) if row else {}
 
     def put_profile(self, user: str, profile: Mapping[str, Any]) -> None:
         """See `StateStore.put_profile`."""
-        self._db.execute("insert or replace into profiles values (?, ?)", (user, orjson.dumps(profile)))
+        with self._reach():
+            self._db.execute("insert or replace into profiles values (?, ?)", (user, orjson.dumps(profile)))
 
     def forget(self, user: str) -> int:
         """See `StateStore.forget`. The write-ahead log is truncated too."""
-        removed = self._db.execute("delete from changes where user = ?", (user,)).rowcount
-        removed += self._db.execute("delete from profiles where user = ?", (user,)).rowcount
-        self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
+        with self._reach():
+            removed = self._db.execute("delete from changes where user = ?", (user,)).rowcount
+            removed += self._db.execute("delete from profiles where user = ?", (user,)).rowcount
+            self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
         return removed
 
     def value(self, name: str) -> Any:
         """See `StateStore.value`."""
-        row = self._db.execute("select value from documents where name = ?", (name,)).fetchone()
+        with self._reach():
+            row = self._db.execute("select value from documents where name = ?", (name,)).fetchone()
         return orjson.loads(row[0]) if row else None
 
     def put_value(self, name: str, value: Any) -> None:
         """See `StateStore.put_value`."""
-        self._db.execute("insert or replace into documents values (?, ?)", (name, orjson.dumps(value)))
+        with self._reach():
+            self._db.execute("insert or replace into documents values (?, ?)", (name, orjson.dumps(value)))
 
     def change_value(self, name: str, change: Callable[[Any], Any]) -> Any:
         """See `StateStore.change_value`."""
@@ -96,16 +100,82 @@ class SqliteStore:
         return value
 
     @contextmanager
+    def lock(self) -> Iterator[None]:
+        """See `StateStore.lock`."""
+        with lock_file(self.path):
+            yield
+
+    def reconnect_if_replaced(self) -> None:
+        """See `StateStore.reconnect_if_replaced`."""
+        with self._reach():
+            if not self.path.exists() or self.path.stat().st_ino != self._inode:
+                self._db.close()
+                self._db, self._inode = _connect(self.path)
+
+    def find_damage(self) -> str | None:
+        """Return what is wrong with the file's structure, or None for a sound file."""
+        try:
+            result = str(self._db.execute("pragma quick_check(1)").fetchone()[0])
+        except sqlite3.DatabaseError as error:
+            return str(error)
+        return None if result == SOUND else result
+
+    @contextmanager
     def _transaction(self) -> Iterator[None]:
         """Run the block in one transaction; other workers wait for it."""
-        self._db.execute("begin immediate")
-        try:
-            yield
-            self._db.execute("commit")
-        except BaseException:
-            self._db.execute("rollback")
-            raise
+        with self._reach():
+            self._db.execute("begin immediate")
+            try:
+                yield
+                self._db.execute("commit")
+            except BaseException:
+                self._db.execute("rollback")
+                raise
+
+    @contextmanager
+    def _reach(self) -> Iterator[None]:
+        """Run the block alone among the threads of this worker.
+
+        Raises:
+            StoreUnavailableError: The file is locked, damaged or cannot be written.
+        """
+        with self._guard:
+            try:
+                yield
+            except sqlite3.DatabaseError as error:
+                raise StoreUnavailableError(f"{self.path.name}: {error}") from error
 
     def close(self) -> None:
         """See `StateStore.close`."""
         self._db.close()
+
+
+@contextmanager
+def lock_file(path: Path) -> Iterator[None]:
+    """Hold the lock of a state file, which one process has at a time, until the block ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_name(f"{path.name}.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _connect(path: Path) -> tuple[sqlite3.Connection, int]:
+    """Open or create the file with its tables; returns the connection and the file's inode.
+
+    Raises:
+        sqlite3.DatabaseError: The file is no database, or is damaged where this reads it.
+    """
+    db = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("pragma journal_mode = wal")
+        db.execute("pragma synchronous = normal")
+        db.execute("pragma secure_delete = on")
+        db.executescript(SCHEMA)
+        existing = {row[1] for row in db.execute("pragma table_info(changes)")}
+        for column in COLUMNS:
+            if column not in existing:  # the file of an earlier version
+                db.execute(f"alter table changes add column {column}")
+        return db, path.stat().st_ino
+    except BaseException:
+        db.close()
+        raise

@@ -7,15 +7,28 @@ which hold what people set themselves. The same contract test runs for every eng
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ml.decisions.activity.state_change import StateChange
+from serving.errors import ApiError
 
 Position = int
+RETRY_AFTER_SECONDS = 1.0
+
+
+class StoreUnavailableError(ApiError):
+    """The store cannot be read or written now; the same request can succeed later."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(503, f"the online state is unavailable: {message}", None, RETRY_AFTER_SECONDS)
 
 
 class StateStore(Protocol):
-    """A store that all workers of a service share, and that survives kill -9."""
+    """A store that all workers of a service share, and that survives kill -9.
+
+    Every method raises StoreUnavailableError while the store cannot be reached.
+    """
 
     def append(self, changes: Sequence[StateChange]) -> Position:
         """Append the changes in order, with no others between them, and return the position of the last one."""
@@ -52,6 +65,12 @@ class StateStore(Protocol):
         Returns:
             The new document.
         """
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the store's lock, which one worker has at a time, until the block ends."""
+
+    def reconnect_if_replaced(self) -> None:
+        """Follow a store that stands in the place of the one that was opened, if there is one."""
 
     def close(self) -> None:
         """Release connections."""

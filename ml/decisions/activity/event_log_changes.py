@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -12,45 +13,46 @@ from ml.decisions.activity.state_change import CONSENTS, StateChange, describe_e
 from ml.events.contract import CONSENT_PURPOSES
 from ml.events.live_log import read_open_parts
 from ml.events.log import EventLog
+from ml.events.quarantine import Quarantine
 
 COLUMNS = (
     "user_id", "anonymous_id", "event_type", "occurred_at", "item_id", "session_id", "country", "region",
-    "device_type", "properties", "consent", "recommendation_id", "experiment_id", "variant",
+    "device_type", "properties", "consent", "recommendation_id", "experiment_id", "variant", "event_id",
 )  # fmt: skip
 DETAILED = frozenset({"impression", "exposure", *CONSENTS})
 
 
-def read_changes(events: pa.Table) -> list[StateChange]:
+def read_changes(events: pa.Table, quarantine: Quarantine, where: str) -> list[StateChange]:
     """Turn canonical events into state changes, in their order. The service's `served` events are left out.
+
+    An event that cannot be turned into a change is set aside, and the others are read.
 
     Args:
         events: At least COLUMNS of the event contract.
+        quarantine: Where an event that cannot be read is recorded.
+        where: Who reads, for the quarantine.
     """
-    rows = zip(*(events[name].to_pylist() for name in COLUMNS), strict=True)
     changes = []
-    for user, anonymous, kind, at, item, session, *place, text, consent, answer, experiment, variant in rows:
-        if kind == "served":
+    for row in _read_rows(events, quarantine, where):
+        if row[2] == "served":
             continue
-        country, region, device = place
-        change = StateChange(
-            user or anonymous, kind, at.timestamp(), item, session, country, region, device, reacts_to=answer
-        )
-        if kind in DETAILED:
-            properties = orjson.loads(text) if text else {}
-            change.slot = _text_or_none(properties.get("slot"))
-            change.campaign = _text_or_none(properties.get("campaign"))
-            if kind == "exposure" and experiment and variant:
-                change.detail = describe_exposure(experiment, properties.get("unit_id") or change.user, variant)
-            if kind in CONSENTS:
-                change.detail = orjson.dumps(_read_purposes(kind, consent, properties)).decode()
-        changes.append(change)
+        try:
+            changes.append(_read_change(row))
+        except Exception as error:  # noqa: BLE001  # whatever a record holds, the records after it are read
+            quarantine.set_aside(row[-1], error, where)
     return changes
 
 
-def read_newest_changes(log: EventLog, limit: int) -> list[StateChange]:
+def read_newest_changes(log: EventLog, limit: int, quarantine: Quarantine, where: str) -> list[StateChange]:
     """Return the newest `limit` events of the log by `occurred_at` as state changes, oldest first.
 
     Parts are read from the newest by arrival until they hold twice as many events.
+
+    Args:
+        log: The log.
+        limit: The number of events at most.
+        quarantine: Where an event that cannot be read is recorded.
+        where: Who reads, for the quarantine.
     """
     batches_being_written = list(read_open_parts(log))
     tables = [pa.Table.from_batches(batches_being_written).select(COLUMNS)] if batches_being_written else []
@@ -64,9 +66,45 @@ def read_newest_changes(log: EventLog, limit: int) -> list[StateChange]:
             rows += len(tables[-1])
     if not tables:
         return []
-    table = pa.concat_tables(tables)
+    log.erased.refresh()
+    table = log.erased.without(pa.concat_tables(tables))
     order = pc.sort_indices(table, sort_keys=[("occurred_at", "ascending")])
-    return read_changes(table.take(order[max(0, len(table) - limit) :]))
+    return read_changes(table.take(order[max(0, len(table) - limit) :]), quarantine, where)
+
+
+def _read_rows(events: pa.Table, quarantine: Quarantine, where: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of COLUMNS of each event that Python can represent."""
+    try:
+        rows = list(zip(*(events[name].to_pylist() for name in COLUMNS), strict=True))
+    except (ValueError, OverflowError, pa.ArrowException):  # a time outside Python's years, bytes that are no text
+        rows = []
+        for number in range(len(events)):
+            event = events.slice(number, 1)
+            try:
+                rows += zip(*(event[name].to_pylist() for name in COLUMNS), strict=True)
+            except (ValueError, OverflowError, pa.ArrowException) as error:
+                quarantine.set_aside(str(event["event_id"][0]), error, where)
+    yield from rows
+
+
+def _read_change(row: tuple[Any, ...]) -> StateChange:
+    user, anonymous, kind, at, item, session, *place, text, consent, answer, experiment, variant, event_id = row
+    country, region, device = place
+    if not (user or anonymous):
+        raise ValueError("the event names nobody")
+    change = StateChange(
+        user or anonymous, kind, at.timestamp(), item, session, country, region, device,
+        reacts_to=answer, event_id=event_id,
+    )  # fmt: skip
+    if kind in DETAILED:
+        properties = orjson.loads(text) if text else {}
+        change.slot = _text_or_none(properties.get("slot"))
+        change.campaign = _text_or_none(properties.get("campaign"))
+        if kind == "exposure" and experiment and variant:
+            change.detail = describe_exposure(experiment, properties.get("unit_id") or change.user, variant)
+        if kind in CONSENTS:
+            change.detail = orjson.dumps(_read_purposes(kind, consent, properties)).decode()
+    return change
 
 
 def _read_purposes(event_type: str, consent: list[str] | None, properties: dict[str, Any]) -> list[str]:

@@ -21,6 +21,7 @@ class StateChange:
         detail: JSON text. It holds the items of a `served` event, the purposes of a consent, or an exposure as
             `describe_exposure` writes it.
         reacts_to: Id of the answer that the event reacts to.
+        event_id: Id of the event; None for a change that the service made itself.
     """
 
     user: str
@@ -35,6 +36,7 @@ class StateChange:
     campaign: str | None = None
     detail: str | None = None
     reacts_to: str | None = None
+    event_id: str | None = None
 
 
 def describe_exposure(experiment_id: str, unit_id: str, variant: str) -> str:

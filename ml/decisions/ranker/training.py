@@ -9,6 +9,7 @@ import numpy as np
 
 from ml.arrays import F32, F64, I64, Bools
 from ml.decisions.activity.activity import Activity, ActivityLimits
+from ml.decisions.activity.folding import fold_change
 from ml.decisions.activity.state_change import OPENINGS, StateChange
 from ml.decisions.items.bundle_index import BundleIndex
 from ml.decisions.items.bundle_join import BundleJoin
@@ -19,6 +20,7 @@ from ml.decisions.ranker.blend import RankingBlend
 from ml.decisions.ranker.features import FeatureBuilder
 from ml.decisions.ranker.ranking_context import RankingContext
 from ml.decisions.ranker.ranking_examples import ExampleLog, RankingExample, stack_examples
+from ml.events.quarantine import Quarantine
 
 PERSONAL = 50
 APPROXIMATE_ABOVE = 50_000
@@ -46,6 +48,7 @@ def train_blend(
     questions: int,
     minimum_questions: int,
     seed: int,
+    quarantine: Quarantine,
     threads: int = 2,
 ) -> RankingBlend:
     """Learn the blend from the newest openings of the log.
@@ -57,10 +60,11 @@ def train_blend(
         minimum_questions: Number of examples below which the prior weights are kept: trees on few examples are
             noise.
         seed: Seed of the draw and of the trees.
+        quarantine: Where a change that breaks the memory is recorded.
         threads: Threads of LightGBM.
     """
     log, missed = ExampleLog(questions, max(1, int(HELD_SHARE * questions)), HELD_SHARE, seed), 0
-    for example in replay_examples(changes, index, questions, seed):
+    for example in replay_examples(changes, index, questions, seed, quarantine):
         if example is None:
             missed += 1
         else:
@@ -98,7 +102,11 @@ def fit_ranker(features: F32, opened: Bools, sizes: I64, *, seed: int, threads: 
 
 
 def replay_examples(
-    changes: Sequence[StateChange], index: BundleIndex | None, questions: int, seed: int
+    changes: Sequence[StateChange],
+    index: BundleIndex | None,
+    questions: int,
+    seed: int,
+    quarantine: Quarantine,
 ) -> Iterator[RankingExample | None]:
     """Replay the log into an activity and describe the candidates before some of the openings.
 
@@ -137,7 +145,7 @@ def replay_examples(
                 yield RankingExample(feature_builder.build(context, keys, scorer), opened)
             elif key not in visitor.seen:
                 yield None
-        activity.observe(change)
+        fold_change(change, [activity.observe], quarantine, "publishing")
 
 
 def first_example_at(changes: Sequence[StateChange]) -> float | None:

@@ -9,6 +9,8 @@ from ml.decisions.ranker.blend import OnlineLearner, RankingBlend
 from ml.decisions.ranker.features import NAMES
 from ml.decisions.ranker.training import hit_rate, train_blend
 from ml.decisions.rules.bandit import CONTEXT, ThompsonSampling, encode_context
+from ml.events.quarantine import Quarantine
+from ml.home import Home
 from ml.settings import load_settings
 
 
@@ -57,7 +59,15 @@ def log_of_pairs(people, seed):
 
 
 def test_the_blend_learns_from_the_log_what_is_opened_next(tmp_path):
-    blend = train_blend(log_of_pairs(3_000, 1), None, questions=2_000, minimum_questions=100, seed=1, threads=1)
+    blend = train_blend(
+        log_of_pairs(3_000, 1),
+        None,
+        questions=2_000,
+        minimum_questions=100,
+        seed=1,
+        quarantine=Quarantine(Home(tmp_path)),
+        threads=1,
+    )
     assert blend.figures["learned"] is True
     assert blend.figures["hit_rate_at_5"] == 1.0
     blend.save(tmp_path / "blend")
@@ -66,8 +76,11 @@ def test_the_blend_learns_from_the_log_what_is_opened_next(tmp_path):
     assert again.base_scores(rows) == pytest.approx(blend.base_scores(rows))
 
 
-def test_a_short_log_keeps_the_prior_weights():
-    blend = train_blend(log_of_pairs(20, 1), None, questions=100, minimum_questions=500, seed=1)
+def test_a_short_log_keeps_the_prior_weights(tmp_path):
+    quarantine = Quarantine(Home(tmp_path))
+    blend = train_blend(
+        log_of_pairs(20, 1), None, questions=100, minimum_questions=500, seed=1, quarantine=quarantine
+    )
     assert blend.ranker is None
     assert blend.figures["learned"] is False
 

@@ -7,9 +7,16 @@ import pytest
 
 from ml.decisions.activity.event_log_changes import read_changes
 from ml.events.control_events import CONTROL_PROPERTIES, find_control_fault
+from ml.events.quarantine import Quarantine
 from ml.events.validation import validate_records
+from ml.home import Home
 
 NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def quarantine(tmp_path):
+    return Quarantine(Home(tmp_path / "home"))
 
 
 def record(event_type, properties, **fields):
@@ -61,10 +68,10 @@ def test_a_control_event_of_another_shape_is_rejected_with_its_field(event_type,
         ("segment_feedback", {"segment": "s1", "agrees": False}),
     ],
 )
-def test_a_control_event_as_documented_is_accepted(event_type, properties):
+def test_a_control_event_as_documented_is_accepted(event_type, properties, quarantine):
     valid, _ = validate_records([record(event_type, properties)], NOW)
     assert valid.rejected.to_pylist() == []
-    assert len(read_changes(valid.accepted)) == 1
+    assert len(read_changes(valid.accepted, quarantine, "service")) == 1
 
 
 JSON_VALUES = [None, True, 0, -7.5, 1e300, "", "text", [], [1], ["a"], [None], {}, {"a": {"b": [1]}}]
@@ -72,11 +79,11 @@ JSON_VALUES = [None, True, 0, -7.5, 1e300, "", "text", [], [1], ["a"], [None], {
 
 @pytest.mark.parametrize("event_type", sorted(CONTROL_PROPERTIES))
 @pytest.mark.parametrize("name", ["purposes", "interests", "muted", "opt_out", "quiet_hours", "unit_id", "agrees"])
-def test_any_json_in_a_control_event_is_accepted_or_rejected_but_never_an_error(event_type, name):
+def test_any_json_in_a_control_event_is_accepted_or_rejected_but_never_an_error(event_type, name, quarantine):
     records = [{**record(event_type, {name: value}), "event_id": str(n)} for n, value in enumerate(JSON_VALUES)]
     valid, rows = validate_records(records, NOW)
     assert len(rows) + len(valid.rejected) == len(JSON_VALUES)
-    assert len(read_changes(valid.accepted)) == len(rows)
+    assert len(read_changes(valid.accepted, quarantine, "service")) == len(rows)
 
 
 @pytest.mark.parametrize("properties", ["[1]", "5", "null", '"text"', "{"])
@@ -94,15 +101,15 @@ def test_many_faults_of_one_kind_are_rejected_each_with_its_row():
 @pytest.mark.parametrize(
     ("consent", "purposes"), [(None, []), ([], []), (["analytics"], ["analytics"]), (["personalization"],) * 2]
 )
-def test_a_grant_grants_what_it_names_and_nothing_else(consent, purposes):
+def test_a_grant_grants_what_it_names_and_nothing_else(consent, purposes, quarantine):
     valid, _ = validate_records([record("consent_granted", {}, consent=consent)], NOW)
-    (change,) = read_changes(valid.accepted)
+    (change,) = read_changes(valid.accepted, quarantine, "service")
     assert orjson.loads(change.detail) == purposes
 
 
-def test_a_withdrawal_that_an_older_version_let_in_withdraws_everything():
+def test_a_withdrawal_that_an_older_version_let_in_withdraws_everything(quarantine):
     valid, _ = validate_records([record("consent_withdrawn", {})], NOW)
     place = valid.accepted.schema.get_field_index("properties")
     stored = valid.accepted.set_column(place, valid.accepted.schema.field(place), [['{"purposes": 5}']])
-    (change,) = read_changes(stored)
+    (change,) = read_changes(stored, quarantine, "service")
     assert orjson.loads(change.detail) == ["analytics", "personalization", "location"]

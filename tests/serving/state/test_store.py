@@ -12,6 +12,8 @@ import time
 import pytest
 
 from ml.decisions.activity.state_change import StateChange
+from ml.events.log import EventLog
+from ml.events.quarantine import Quarantine
 from ml.settings import load_settings
 from serving.state.online import OnlineState
 from serving.state.sqlite_store import SqliteStore
@@ -115,9 +117,20 @@ def test_a_forgotten_person_leaves_nothing_and_others_stay(open_again):
     assert store.profile("u") == {}
 
 
-def test_workers_see_what_others_record_and_forget(open_again):
-    settings = load_settings().serving.state
-    worker, other = OnlineState(open_again(), settings), OnlineState(open_again(), settings)
+@pytest.fixture
+def open_state(open_again, home):
+    """Opens one worker's state with the store."""
+
+    def open_worker():
+        state = OnlineState(open_again(), load_settings().serving.state, Quarantine(home))
+        state.open(EventLog(home))
+        return state
+
+    return open_worker
+
+
+def test_workers_see_what_others_record_and_forget(open_state):
+    worker, other = open_state(), open_state()
     worker.record(views("a", "b"))
     other.catch_up()
     assert len(other.activity.find_visitor("u").recent) == 2

@@ -1,0 +1,62 @@
+"""What people set themselves, read from the event log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.events.live_log import read_open_parts
+from ml.events.log import EventLog
+from ml.events.quarantine import Quarantine
+
+PREFERENCE = "preference"
+COLUMNS = ("event_id", "event_type", "user_id", "anonymous_id", "occurred_at", "received_at", "properties")
+
+
+def read_profiles(log: EventLog, quarantine: Quarantine, where: str) -> dict[str, dict[str, Any]]:
+    """Fold the `preference` events of the log into what each person has set now.
+
+    An event changes the fields that it names, and null removes a field. Erased people are left out.
+
+    Args:
+        log: The event log.
+        quarantine: Where an event that cannot be folded is recorded.
+        where: Who reads, for the quarantine.
+
+    Returns:
+        The profile of each person who has set something.
+    """
+    profiles: dict[str, dict[str, Any]] = {}
+    for event in _read_preferences(log):
+        try:
+            user = event["user_id"] or event["anonymous_id"]
+            changed = orjson.loads(event["properties"] or "{}")
+            profile = {**profiles.get(user, {}), **changed}
+        except Exception as error:  # noqa: BLE001  # whatever an event holds, the events after it count
+            quarantine.set_aside(str(event["event_id"]), error, where)
+            continue
+        profiles[user] = {name: value for name, value in profile.items() if value is not None}
+    return {user: profile for user, profile in profiles.items() if profile}
+
+
+def _read_preferences(log: EventLog) -> list[dict[str, Any]]:
+    """Return the `preference` events in the order in which they occurred."""
+    tables = [pa.Table.from_batches([batch]).select(COLUMNS) for batch in read_open_parts(log)]
+    for part in log.parts():
+        # Preferences are rare, and the types alone are read fast.
+        if any(pc.any(_is_preference(batch)).as_py() for batch in log.read([part], ("event_type",))):
+            tables += [pa.Table.from_batches([batch]) for batch in log.read([part], COLUMNS)]
+    tables = [table.filter(_is_preference(table)) for table in tables]
+    if not tables:
+        return []
+    log.erased.refresh()
+    events = log.erased.without(pa.concat_tables(tables))
+    order = pc.sort_indices(events, sort_keys=[("occurred_at", "ascending"), ("received_at", "ascending")])
+    return list(events.take(order).to_pylist())
+
+
+def _is_preference(events: pa.Table | pa.RecordBatch) -> pa.Array:
+    return pc.fill_null(pc.equal(events["event_type"], PREFERENCE), False)

@@ -1,0 +1,170 @@
+"""The quarantine: events that a fold could not take, or that somebody took out of the log, each with its reason.
+
+`quarantine/events.jsonl` holds one JSON object a line. An event that breaks a fold stays in the log, and the fold
+goes on without it. An event that was taken out of the log by hand is kept in its line, so that it can return.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import logging
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import IO, Any
+
+import orjson
+
+from ml.home import Home
+from ml.privacy.erased_ids import ErasedIds
+
+logger = logging.getLogger("tessera.quarantine")
+BY_HAND = "by hand"
+MAX_REASON_CHARS = 500
+
+
+@dataclass(frozen=True)
+class QuarantinedEvent:
+    """One line of the quarantine.
+
+    Attributes:
+        event_id: The event's id, or the digest of a state change that came from no event.
+        reason: Why it was set aside.
+        where: What set it aside: `service`, `publishing` or `by hand`.
+        at: When, ISO 8601 in UTC.
+        event: The fields of the event where the log does not hold it any more; otherwise None.
+    """
+
+    event_id: str
+    reason: str
+    where: str
+    at: str
+    event: Mapping[str, Any] | None = None
+
+
+class Quarantine:
+    """The quarantine of a home, shared by all processes that work in it.
+
+    Args:
+        home: The home.
+        on_entry: Called with each new line that this process writes, to count it.
+    """
+
+    def __init__(self, home: Home, on_entry: Callable[[QuarantinedEvent], None] | None = None) -> None:
+        self.path = home.path / "quarantine" / "events.jsonl"
+        self._on_entry = on_entry
+        self._erased = ErasedIds(home)
+        self._listed: set[tuple[str, str]] = set()
+        self._read_bytes = 0
+        self._inode = 0
+
+    def set_aside(self, event_id: str, error: Exception, where: str) -> bool:
+        """Record that an event broke a fold, once for all processes.
+
+        A disk that refuses the line must not stop the fold, so that failure is logged alone.
+
+        Args:
+            event_id: The event.
+            error: What it raised.
+            where: Which fold it broke.
+
+        Returns:
+            Whether this call recorded it.
+        """
+        reason = f"{type(error).__name__}: {error}"[:MAX_REASON_CHARS]
+        entry = QuarantinedEvent(event_id, reason, where, _now())
+        try:
+            if not self.add([entry]):
+                return False
+        except OSError as failure:
+            logger.error("event %s cannot be recorded in the quarantine: %s", event_id, failure)
+        logger.error("event %s set aside by %s: %s", event_id, where, reason)
+        if self._on_entry is not None:
+            self._on_entry(entry)
+        return True
+
+    def add(self, entries: Collection[QuarantinedEvent]) -> int:
+        """Append the entries whose event is not listed for the same place yet. They are on disk when it returns.
+
+        An entry that names an erased person is left out.
+
+        Returns:
+            The number of entries that were appended.
+
+        Raises:
+            OSError: The disk refused to write.
+        """
+        self._erased.refresh()
+        with self._locked(), open(self.path, "a+b") as file:
+            self._read_new_lines(file)
+            lines = b""
+            for entry in entries:
+                key = (entry.event_id, entry.where)
+                line = orjson.dumps(asdict(entry))
+                if key in self._listed or (self._erased and self._erased.is_named_in(line.decode())):
+                    continue
+                self._listed.add(key)
+                lines += line + b"\n"
+            if lines:
+                file.seek(0, os.SEEK_END)
+                file.write(lines)
+                file.flush()
+                os.fsync(file.fileno())
+            return lines.count(b"\n")
+
+    def entries(self) -> list[QuarantinedEvent]:
+        """Return all entries, oldest first. A torn last line, which a killed process leaves, does not count."""
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return []
+        return [QuarantinedEvent(**orjson.loads(line)) for line in content.split(b"\n")[:-1]]
+
+    def remove(self, is_removed: Callable[[QuarantinedEvent], bool]) -> int:
+        """Remove entries, and return their number."""
+        if not self.path.exists():
+            return 0
+        with self._locked():
+            entries = self.entries()
+            kept = [entry for entry in entries if not is_removed(entry)]
+            if len(kept) < len(entries):
+                draft = self.path.with_suffix(".draft")
+                with open(draft, "wb") as written:
+                    written.write(b"".join(orjson.dumps(asdict(entry)) + b"\n" for entry in kept))
+                    written.flush()
+                    os.fsync(written.fileno())
+                os.replace(draft, self.path)
+            return len(entries) - len(kept)
+
+    def remove_erased(self) -> int:
+        """Remove the entries that name an erased person, and return their number."""
+        self._erased.refresh()
+        return self.remove(lambda entry: self._erased.is_named_in(orjson.dumps(asdict(entry)).decode()))
+
+    def _read_new_lines(self, file: IO[bytes]) -> None:
+        """Read what other processes wrote since the last call, and cut off the torn line of a killed one."""
+        status = os.fstat(file.fileno())
+        if status.st_ino != self._inode:  # entries were removed: it is another file now
+            self._inode, self._listed, self._read_bytes = status.st_ino, set(), 0
+        file.seek(self._read_bytes)
+        content = file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            file.truncate(self._read_bytes + len(whole))
+        for line in whole.splitlines():
+            entry = orjson.loads(line)
+            self._listed.add((entry["event_id"], entry["where"]))
+        self._read_bytes += len(whole)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with open(self.path.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat()

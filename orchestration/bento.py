@@ -17,7 +17,7 @@ from ml.bundle import make_current
 from ml.errors import TesseraError
 from ml.home import Home
 from ml.settings import load_site_settings
-from ml.settings.writing import changed_text
+from ml.settings.changes import change_text
 from ml.site.definition_files import SETTINGS, definition_file
 from orchestration.product_files import CODE_FOLDERS
 
@@ -109,7 +109,7 @@ def _gather_definition_files(folder: Path, home: Home) -> None:
             continue
         shutil.copy(file, folder / file.name)
         if file.name != name:  # the knob names a file elsewhere; in the Bento it lies beside the settings
-            text = changed_text(text, knob, file.name)
+            text = change_text(text, knob, file.name)
     (folder / SETTINGS).write_text(text, encoding="utf-8")
 
 

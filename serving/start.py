@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ml.home import Home
 from ml.settings import Settings, load_site_settings
-from ml.site.definition_files import home_from, retirement_notice
+from ml.site.definition_files import read_home, retirement_notice
 from serving.access import Keys
 
 logger = logging.getLogger("tessera.serving")
@@ -49,7 +49,7 @@ def read_service_config(environment: Mapping[str, str] | None = None) -> Service
     notice = retirement_notice(environ)
     if notice:
         logger.warning("%s", notice)
-    home = home_from(environ, default=Path(environ.get("PWD", ".")) / ".tessera")
+    home = read_home(environ, default=Path(environ.get("PWD", ".")) / ".tessera")
     return ServiceConfig(
         home=home,
         settings=load_site_settings(home).settings,

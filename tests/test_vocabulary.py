@@ -49,8 +49,6 @@ PENDING = (
     "ml/publishing.py",
     "ml/recommenders",
     "ml/registry",
-    "ml/settings",
-    "ml/site",
     "ml/sources",
     "orchestration",
 )

@@ -7,9 +7,9 @@ from itertools import groupby
 from markdown_tables import code, table
 from pydantic import TypeAdapter
 
+from ml.settings.changes import to_flow_yaml
 from ml.settings.knobs import Knob, all_knobs, section_type
 from ml.settings.sections import Settings
-from ml.settings.writing import as_flow_yaml
 
 LONGEST_DEFAULT = 60
 INTRODUCTION = """\
@@ -40,7 +40,7 @@ def _purpose(section: str) -> str:
 
 
 def _row(knob: Knob) -> tuple[str, ...]:
-    default = as_flow_yaml(TypeAdapter(object).dump_python(knob.default, mode="json"))
+    default = to_flow_yaml(TypeAdapter(object).dump_python(knob.default, mode="json"))
     shown = code(default) if len(default) <= LONGEST_DEFAULT else "several; `tessera settings` prints them"
     legal = f" Legal: {knob.legal}." if knob.legal else ""
     return code(knob.name.partition(".")[2]), shown, knob.unit, f"{knob.reason}{legal}"

@@ -59,7 +59,7 @@ def all_knobs(section: type[Section] = Settings, prefix: str = "") -> Iterator[K
                 default=field.get_default(),
                 unit=str(extra.get("unit", "")),
                 reason=field.description or "",
-                legal=_legal(field),
+                legal=_describe_legal_values(field),
                 annotation=field.annotation,
             )
 
@@ -76,7 +76,7 @@ def find_knob(name: str) -> Knob:
     raise UnknownKnobError(f"{name}: there is no such knob{suggestion(name)}")
 
 
-def knobs_named(name: str | None) -> list[Knob]:
+def select_knobs(name: str | None) -> list[Knob]:
     """The knob of this name, or all knobs of the section of this name; all there are for None.
 
     Raises:
@@ -98,20 +98,22 @@ def suggestion(name: str) -> str:
             of the same last part in other sections.
     """
     names = [knob.name for knob in all_knobs()]
-    sections = {whole.rsplit(".", depth)[0] for whole in names for depth in range(1, whole.count(".") + 1)}
-    section, _, last = name.rpartition(".")
-    beside = {
-        whole.rpartition(".")[2]: whole
-        for whole in (*names, *sorted(sections))
-        if whole.rpartition(".")[0] == section
+    sections = {
+        full_name.rsplit(".", depth)[0] for full_name in names for depth in range(1, full_name.count(".") + 1)
     }
-    alike = [beside[match] for match in get_close_matches(last, beside)]
-    elsewhere = [whole for whole in names if whole.rpartition(".")[2] == last]
+    section, _, last = name.rpartition(".")
+    siblings = {
+        full_name.rpartition(".")[2]: full_name
+        for full_name in (*names, *sorted(sections))
+        if full_name.rpartition(".")[0] == section
+    }
+    alike = [siblings[match] for match in get_close_matches(last, siblings)]
+    elsewhere = [full_name for full_name in names if full_name.rpartition(".")[2] == last]
     nearest = [*alike, *elsewhere][:3] or get_close_matches(name, names)
     return f"; did you mean {' or '.join(nearest)}?" if nearest else ""
 
 
-def value_of(settings: Settings, name: str) -> Any:
+def knob_value(settings: Settings, name: str) -> Any:
     """The value of the knob of this name."""
     value: Any = settings
     for part in name.split("."):
@@ -124,7 +126,7 @@ def section_type(annotation: Any) -> type[Section] | None:
     return annotation if isinstance(annotation, type) and issubclass(annotation, Section) else None
 
 
-def _legal(field: FieldInfo) -> str:
+def _describe_legal_values(field: FieldInfo) -> str:
     """The legal values of a field in words; empty where every value of the type is legal."""
     annotation = field.annotation
     choices = [str(choice) for part in (annotation, *get_args(annotation)) for choice in _choices(part)]

@@ -1,4 +1,4 @@
-"""Where the files that the owner of a site edits are found: one rule for all of them and for every program."""
+"""Find the definition files of a site; every program uses these functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 class SiteMissingError(TesseraError, ValueError):
-    """The folder that was given as the site is not there."""
+    """The folder named as the site does not exist."""
 
 
 def product_config() -> Path:
@@ -63,8 +63,8 @@ def editable_file(home: Home, name: str) -> Path:
     return path
 
 
-def home_from(environment: Mapping[str, str], default: Path) -> Home:
-    """The home that TESSERA_HOME names, with the site that TESSERA_SITE names.
+def read_home(environment: Mapping[str, str], default: Path) -> Home:
+    """Read the home and its site from TESSERA_HOME and TESSERA_SITE.
 
     TESSERA_SETTINGS names a single file of settings. It counts where there is no site.
 
@@ -95,7 +95,7 @@ def existing_site(folder: Path) -> Path:
 
 
 def retirement_notice(environment: Mapping[str, str]) -> str | None:
-    """What to say about TESSERA_SETTINGS where it is set; None where it is not."""
+    """Return the warning about TESSERA_SETTINGS, or None if the variable is not set."""
     file, site = environment.get(SETTINGS_VARIABLE), environment.get(SITE_VARIABLE)
     if not file:
         return None

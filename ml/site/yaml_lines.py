@@ -1,4 +1,4 @@
-"""YAML read together with the line of every key, so that a fault can be shown where it stands."""
+"""Read YAML together with the line of every key, so that errors can name the line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ml.errors import TesseraError
 Location = tuple[str | int, ...]
 
 
-class Lines:
+class LineNumbers:
     """Line numbers of a YAML document by location, counted from 1."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class DuplicateKeyError(TesseraError, ValueError):
         self.line = line
 
 
-def read_yaml(path: Path) -> tuple[Any, Lines]:
+def read_yaml(path: Path) -> tuple[Any, LineNumbers]:
     """Read one YAML document; times stay text, so that whoever checks them sees what was written.
 
     Raises:
@@ -52,9 +52,9 @@ def read_yaml(path: Path) -> tuple[Any, Lines]:
     return parse_yaml(path.read_text(encoding="utf-8"))
 
 
-def parse_yaml(text: str) -> tuple[Any, Lines]:
+def parse_yaml(text: str) -> tuple[Any, LineNumbers]:
     """The same for the text of a document; raises what `read_yaml` raises."""
-    lines = Lines()
+    lines = LineNumbers()
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
@@ -64,7 +64,7 @@ def parse_yaml(text: str) -> tuple[Any, Lines]:
     return data, lines
 
 
-def _construct(loader: yaml.SafeLoader, node: yaml.Node, location: Location, lines: Lines) -> Any:
+def _construct(loader: yaml.SafeLoader, node: yaml.Node, location: Location, lines: LineNumbers) -> Any:
     if isinstance(node, yaml.MappingNode):
         loader.flatten_mapping(node)
         mapping: dict[Any, Any] = {}

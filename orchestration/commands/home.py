@@ -13,7 +13,7 @@ import typer
 
 from ml.home import Home
 from ml.settings import Settings, load_site_settings
-from ml.site.definition_files import HOME_VARIABLE, SITE_VARIABLE, SiteMissingError, existing_site, home_from
+from ml.site.definition_files import HOME_VARIABLE, SITE_VARIABLE, SiteMissingError, existing_site, read_home
 from orchestration.product_files import default_home
 
 HomeOption = Annotated[
@@ -75,7 +75,7 @@ def home_of(path: Path | None) -> Home:
     Raises:
         SiteMissingError: TESSERA_SITE, or the option --site that sets it, names a folder that is not there.
     """
-    home = home_from({**os.environ, HOME_VARIABLE: str(path or default_home())}, default_home())
+    home = read_home({**os.environ, HOME_VARIABLE: str(path or default_home())}, default_home())
     os.environ |= {
         HOME_VARIABLE: str(home.path),
         "DAGSTER_HOME": str(home.dagster),
@@ -96,4 +96,4 @@ def chosen_settings(home: Home | None = None) -> Settings:
         SettingsError: A file of settings has a fault.
         SiteMissingError: TESSERA_SITE names a folder that is not there.
     """
-    return load_site_settings(home or home_from(os.environ, default_home())).settings
+    return load_site_settings(home or read_home(os.environ, default_home())).settings

@@ -18,7 +18,7 @@ from ml.events.log import EventLog
 from ml.home import Home
 from ml.registry.registry import Registry
 from ml.settings import Settings, load_site_settings
-from ml.site.definition_files import HOME_VARIABLE, home_from
+from ml.site.definition_files import HOME_VARIABLE, read_home
 from orchestration.product_files import DBT_PROJECT_FOLDER, default_home
 from orchestration.running.instance import FULL_REFRESH
 from orchestration.warehouse.dbt_project import DBT_EXECUTABLE, dbt_variables, definition_fingerprint
@@ -36,7 +36,7 @@ class HomeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def home(self) -> Home:
         """`path` if it is set, else TESSERA_HOME, else the default, with the site that TESSERA_SITE names."""
         given = {HOME_VARIABLE: self.path} if self.path else {}
-        return home_from({**os.environ, **given}, default_home())
+        return read_home({**os.environ, **given}, default_home())
 
     def settings(self) -> Settings:
         """The settings of the home's site, checked."""

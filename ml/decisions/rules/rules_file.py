@@ -12,7 +12,7 @@ from ml.decisions.rules.rule_set import NO_RULES, CompiledRule, RuleSet, compile
 from ml.decisions.rules.rules import DisplayRule
 from ml.errors import TesseraError
 from ml.expressions.language import ExpressionError
-from ml.site.yaml_lines import DuplicateKeyError, Lines, read_yaml
+from ml.site.yaml_lines import DuplicateKeyError, LineNumbers, read_yaml
 
 
 class RulesError(TesseraError, ValueError):
@@ -56,7 +56,7 @@ def load_rules(path: Path) -> RuleSet:
     return RuleSet(rules)
 
 
-def _compile_entry(path: Path, lines: Lines, number: int, entry: Any) -> CompiledRule:
+def _compile_entry(path: Path, lines: LineNumbers, number: int, entry: Any) -> CompiledRule:
     line = lines.find(("rules", number))
     try:
         rule = DisplayRule.model_validate(entry)

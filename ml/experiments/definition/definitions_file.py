@@ -25,7 +25,7 @@ from ml.experiments.definition.definition import (
     RampStep,
     Variant,
 )
-from ml.site.yaml_lines import DuplicateKeyError, Lines, Location, read_yaml
+from ml.site.yaml_lines import DuplicateKeyError, LineNumbers, Location, read_yaml
 
 METRIC_LIBRARY = Path(__file__).with_name("metrics.yaml")
 
@@ -109,7 +109,7 @@ def load_metric_library() -> Mapping[str, Any]:
         raise ExperimentsFileError(METRIC_LIBRARY, list(_list_faults(error, lines))) from None
 
 
-def _read_file(path: Path) -> tuple[Any, Lines]:
+def _read_file(path: Path) -> tuple[Any, LineNumbers]:
     """Read the file and the lines of its fields."""
     try:
         return read_yaml(path)
@@ -138,7 +138,7 @@ def _add_defaults(data: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _list_faults(error: ValidationError, lines: Lines) -> Iterator[Fault]:
+def _list_faults(error: ValidationError, lines: LineNumbers) -> Iterator[Fault]:
     """Yield a fault for each error of the validation."""
     for detail in error.errors():
         location: Location = tuple(detail["loc"])

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ml.site.starting import start_site
+from ml.site.new_site import create_site
 
 console = Console(highlight=False)
 
@@ -22,7 +22,7 @@ def init(
 
     Example: `tessera init shop`
     """
-    for file, purpose in start_site(folder).items():
+    for file, purpose in create_site(folder).items():
         console.print(f"[green]✓[/] {file}  [dim]{purpose}[/]", soft_wrap=True)
     site = folder.as_posix()
     console.print(

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from ml.home import Home
 from ml.settings import SettingsError, load_site_settings
-from ml.settings.knobs import Knob, knobs_named, value_of
-from ml.settings.writing import as_flow_yaml, set_knobs
+from ml.settings.changes import set_knobs, to_flow_yaml
+from ml.settings.knobs import Knob, knob_value, select_knobs
 from orchestration.commands.home import HomeOption, home_of
 
 DEFAULT = "default"
@@ -73,9 +73,9 @@ def read_knobs(home: Home, names: Sequence[str | None]) -> list[KnobReading]:
     """
     loaded = load_site_settings(home)
     return [
-        KnobReading(knob, _plain(value_of(loaded.settings, knob.name)), loaded.origins.get(knob.name, DEFAULT))
+        KnobReading(knob, _plain(knob_value(loaded.settings, knob.name)), loaded.origins.get(knob.name, DEFAULT))
         for name in names
-        for knob in knobs_named(name)
+        for knob in select_knobs(name)
     ]
 
 
@@ -114,7 +114,7 @@ def _print(readings: Sequence[KnobReading]) -> None:
             console.print(Text(f"\n{section}", style="bold"))
         line = Text("  ")
         line.append(knob.name.removeprefix(f"{section}."), style="cyan")
-        line.append(f": {as_flow_yaml(reading.value)}")
+        line.append(f": {to_flow_yaml(reading.value)}")
         line.append(f"  {knob.unit}" if knob.unit else "", style="dim")
         line.append(f"  [{reading.origin}]", style="dim" if reading.origin == DEFAULT else "green")
         console.print(line, soft_wrap=True)

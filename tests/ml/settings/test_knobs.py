@@ -5,7 +5,7 @@ import re
 import pytest
 
 from ml.settings import Settings
-from ml.settings.knobs import UnknownKnobError, all_knobs, knobs_named, value_of
+from ml.settings.knobs import UnknownKnobError, all_knobs, knob_value, select_knobs
 
 KNOBS = {knob.name: knob for knob in all_knobs()}
 
@@ -22,7 +22,7 @@ def test_every_knob_has_a_reason_that_is_a_sentence() -> None:
 
 
 def test_every_number_has_a_unit() -> None:
-    numbers = [knob for knob in KNOBS.values() if type(value_of(Settings(), knob.name)) in (int, float)]
+    numbers = [knob for knob in KNOBS.values() if type(knob_value(Settings(), knob.name)) in (int, float)]
     assert len(numbers) > 150
     assert [knob.name for knob in numbers if not knob.unit] == []
 
@@ -36,9 +36,9 @@ def test_the_legal_values_are_said_in_words() -> None:
 
 
 def test_a_section_stands_for_its_knobs() -> None:
-    assert [knob.name for knob in knobs_named("ports")] == ["ports.dagster", "ports.mlflow", "ports.service"]
-    assert [knob.name for knob in knobs_named("ports.mlflow")] == ["ports.mlflow"]
-    assert len(knobs_named(None)) == len(KNOBS)
+    assert [knob.name for knob in select_knobs("ports")] == ["ports.dagster", "ports.mlflow", "ports.service"]
+    assert [knob.name for knob in select_knobs("ports.mlflow")] == ["ports.mlflow"]
+    assert len(select_knobs(None)) == len(KNOBS)
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_a_name_that_does_not_exist_is_answered_with_the_nearest(name: str, near
     with pytest.raises(
         UnknownKnobError, match=rf"{name}: there is no such knob or section; did you mean {nearest}"
     ):
-        knobs_named(name)
+        select_knobs(name)

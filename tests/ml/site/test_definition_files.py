@@ -9,8 +9,8 @@ from ml.site.definition_files import (
     SiteMissingError,
     definition_file,
     editable_file,
-    home_from,
     product_config,
+    read_home,
     retirement_notice,
 )
 
@@ -59,21 +59,21 @@ def test_commands_write_into_the_site_and_without_one_into_a_copy_in_the_home(tm
 def test_the_environment_names_home_and_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shop").mkdir()
-    assert home_from({}, Path("default")) == Home(tmp_path / "default")
-    assert home_from({"TESSERA_HOME": "data", "TESSERA_SITE": "shop"}, Path("default")) == Home(
+    assert read_home({}, Path("default")) == Home(tmp_path / "default")
+    assert read_home({"TESSERA_HOME": "data", "TESSERA_SITE": "shop"}, Path("default")) == Home(
         tmp_path / "data", site=tmp_path / "shop"
     )
     with pytest.raises(
         SiteMissingError, match=r"none: there is no such site folder; `tessera init none` makes one"
     ):
-        home_from({"TESSERA_SITE": "none"}, Path("default"))
+        read_home({"TESSERA_SITE": "none"}, Path("default"))
 
 
 def test_tessera_settings_counts_with_a_word_of_warning_where_there_is_no_site(tmp_path: Path) -> None:
     alone = {"TESSERA_SETTINGS": "mine.yaml"}
     beside = {**alone, "TESSERA_SITE": str(tmp_path)}
-    assert home_from(alone, tmp_path).settings_file == Path("mine.yaml").absolute()
-    assert home_from(beside, tmp_path).settings_file is None
+    assert read_home(alone, tmp_path).settings_file == Path("mine.yaml").absolute()
+    assert read_home(beside, tmp_path).settings_file is None
     assert retirement_notice({"TESSERA_SITE": str(tmp_path)}) is None
     assert "move the file into a folder as settings.yaml" in (retirement_notice(alone) or "")
     assert "mine.yaml does not count" in (retirement_notice(beside) or "")

@@ -8,7 +8,7 @@ from ml.experiments.definition.definitions_file import load_experiments
 from ml.experiments.definition.planted_experiments import define_planted_experiments, write_planted_experiments
 from ml.home import Home
 from ml.settings.simulator import SimulatorSettings
-from ml.site.starting import start_site
+from ml.site.new_site import create_site
 from ml.sources.simulator.site import Site
 
 
@@ -37,7 +37,7 @@ def test_existing_definitions_are_kept(written):
 
 def test_a_new_site_keeps_its_definitions_and_gets_the_planted_ones(written, tmp_path):
     site, _ = written
-    start_site(tmp_path / "shop")
+    create_site(tmp_path / "shop")
     define_planted_experiments(site, Home(tmp_path / "home", site=tmp_path / "shop"))
     experiments = load_experiments(tmp_path / "shop" / "experiments.yaml").experiments
     assert list(experiments) == ["challenger-ranker", "new_checkout", "newsletter_prompt", "new_font"]

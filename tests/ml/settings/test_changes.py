@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from ml.home import Home
 from ml.settings import SettingsError, load_site_settings
+from ml.settings.changes import change_text, set_knobs
 from ml.settings.knobs import UnknownKnobError
-from ml.settings.writing import changed_text, set_knobs
 from ml.site.definition_files import product_config
-from ml.site.starting import start_site
+from ml.site.new_site import create_site
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ from ml.site.starting import start_site
 def test_a_value_is_put_where_it_belongs_and_the_rest_stays(
     text: str, name: str, value: object, expected: str
 ) -> None:
-    assert changed_text(text, name, value) == expected
+    assert change_text(text, name, value) == expected
 
 
 VALUES = st.recursive(
@@ -64,7 +64,7 @@ VALUES = st.recursive(
 
 def test_a_value_where_a_section_is_expected_is_an_error() -> None:
     with pytest.raises(SettingsError, match="line 2: expected a section with dagster, not a value"):
-        changed_text("# No section.\nports: 5\n", "ports.dagster", 3001)
+        change_text("# No section.\nports: 5\n", "ports.dagster", 3001)
 
 
 @given(
@@ -75,8 +75,8 @@ def test_a_changed_file_says_what_it_said_and_the_new_value(value: object, name:
     before = (product_config() / "settings.yaml").read_text(
         encoding="utf-8"
     ) + "ports2: {dagster: 1}\nlast:\n  a: 1\n"
-    once = changed_text(before, name, {"first": 1})
-    text = changed_text(once, name, value)
+    once = change_text(before, name, {"first": 1})
+    text = change_text(once, name, value)
     section, _, knob = name.partition(".")
     expected = {**yaml.safe_load(before), section: {knob: value}}
     assert yaml.safe_load(text) == expected
@@ -87,7 +87,7 @@ def test_a_changed_file_says_what_it_said_and_the_new_value(value: object, name:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    start_site(tmp_path / "shop")
+    create_site(tmp_path / "shop")
     return Home(tmp_path / "home", site=tmp_path / "shop")
 
 

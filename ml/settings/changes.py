@@ -1,4 +1,4 @@
-"""Changes one knob in a file of settings and leaves everything else as it stands, comments included."""
+"""Change knobs in a file of settings and keep the rest of its text, comments included."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 
 from ml.home import Home
 from ml.settings.knobs import Knob, find_knob
-from ml.settings.loading import (
+from ml.settings.settings_files import (
     SIMULATOR_SECTION,
     SettingsError,
     combine_settings,
@@ -41,13 +41,13 @@ def set_knobs(home: Home, changes: Mapping[str, str]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     texts: dict[str, str] = {}
     for name, text in changes.items():
-        value = _parsed(find_knob(name), text)
+        value = _parse_value(find_knob(name), text)
         is_simulator = (
             name.startswith(f"{SIMULATOR_SECTION}.") and in_settings.line(tuple(name.split("."))) is None
         )
         file_name = SIMULATOR if is_simulator else SETTINGS
         path = name.removeprefix(f"{SIMULATOR_SECTION}.") if is_simulator else name
-        texts[file_name] = changed_text(texts.get(file_name) or _text_in_force(home, file_name), path, value)
+        texts[file_name] = change_text(texts.get(file_name) or _text_in_force(home, file_name), path, value)
         files[name] = editable_path(home, file_name)
     combine_settings(site_settings_files(home, texts))
     for file_name, text in texts.items():
@@ -59,7 +59,7 @@ def set_knobs(home: Home, changes: Mapping[str, str]) -> dict[str, Path]:
     return files
 
 
-def changed_text(text: str, name: str, value: Any) -> str:
+def change_text(text: str, name: str, value: Any) -> str:
     """The text of a YAML document of nested sections with another value of one knob.
 
     Args:
@@ -70,27 +70,31 @@ def changed_text(text: str, name: str, value: Any) -> str:
     parts = name.split(".")
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     if node is None or _is_null(node):
-        return _with_line_end(text) + _block(parts, value, "")
-    return _changed(text, node, parts, value)
+        return _end_line(text) + _format_block(parts, value, "")
+    return _change_node(text, node, parts, value)
 
 
-def _changed(text: str, node: yaml.Node, parts: list[str], value: Any) -> str:
+def _change_node(text: str, node: yaml.Node, parts: list[str], value: Any) -> str:
     """The text with another value of what the parts name below a node of it."""
     if not isinstance(node, yaml.MappingNode):
         raise SettingsError(f"line {node.start_mark.line + 1}: expected a section with {parts[0]}, not a value")
     start, end = node.start_mark.index, node.end_mark.index
     if node.flow_style:
-        return text[:start] + as_flow_yaml(_nested(yaml.safe_load(text[start:end]), parts, value)) + text[end:]
+        return (
+            text[:start]
+            + to_flow_yaml(_change_mapping(yaml.safe_load(text[start:end]), parts, value))
+            + text[end:]
+        )
     entry = next(((key, child) for key, child in node.value if key.value == parts[0]), None)
     if entry is None:
-        return _inserted(text, node, parts, value)
+        return _insert_entry(text, node, parts, value)
     key, child = entry
     if len(parts) == 1:
-        return _replaced(text, child, value)
+        return _replace_node(text, child, value)
     if _is_null(child):
         indent = " " * key.start_mark.column + INDENT
-        return _after_line(text, key.end_mark.index, _block(parts[1:], value, indent))
-    return _changed(text, child, parts[1:], value)
+        return _insert_after_line(text, key.end_mark.index, _format_block(parts[1:], value, indent))
+    return _change_node(text, child, parts[1:], value)
 
 
 def _text_in_force(home: Home, name: str) -> str:
@@ -99,7 +103,7 @@ def _text_in_force(home: Home, name: str) -> str:
     return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
-def _parsed(knob: Knob, text: str) -> Any:
+def _parse_value(knob: Knob, text: str) -> Any:
     if knob.annotation is str:
         return text
     try:
@@ -112,55 +116,55 @@ def _is_null(node: yaml.Node) -> bool:
     return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
 
 
-def _block(parts: list[str], value: Any, indent: str) -> str:
+def _format_block(parts: list[str], value: Any, indent: str) -> str:
     """Lines of nested sections down to the knob."""
     lines = [f"{indent}{INDENT * depth}{part}:\n" for depth, part in enumerate(parts[:-1])]
-    return "".join(lines) + f"{indent}{INDENT * (len(parts) - 1)}{parts[-1]}: {as_flow_yaml(value)}\n"
+    return "".join(lines) + f"{indent}{INDENT * (len(parts) - 1)}{parts[-1]}: {to_flow_yaml(value)}\n"
 
 
-def as_flow_yaml(value: Any) -> str:
+def to_flow_yaml(value: Any) -> str:
     """A value as YAML on one line."""
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=float("inf"))
     return text.removesuffix("\n").removesuffix("\n...")
 
 
-def _nested(content: dict[str, Any], parts: list[str], value: Any) -> dict[str, Any]:
+def _change_mapping(content: dict[str, Any], parts: list[str], value: Any) -> dict[str, Any]:
     """The mapping with another value below."""
-    inner = value if len(parts) == 1 else _nested(content.get(parts[0]) or {}, parts[1:], value)
+    inner = value if len(parts) == 1 else _change_mapping(content.get(parts[0]) or {}, parts[1:], value)
     return {**content, parts[0]: inner}
 
 
-def _replaced(text: str, child: yaml.Node, value: Any) -> str:
+def _replace_node(text: str, child: yaml.Node, value: Any) -> str:
     """The text with another value in place of a node."""
-    start, end = child.start_mark.index, _end(child)
+    start, end = child.start_mark.index, _end_of_value(child)
     space = " " if start == end and text[start - 1] == ":" else ""
-    return text[:start] + space + as_flow_yaml(value) + text[end:]
+    return text[:start] + space + to_flow_yaml(value) + text[end:]
 
 
-def _end(node: yaml.Node) -> int:
+def _end_of_value(node: yaml.Node) -> int:
     """Where the last character of a value stands; a block's own end mark is at the next key, behind comments."""
     if isinstance(node, yaml.MappingNode) and not node.flow_style:
-        return _end(node.value[-1][1])
+        return _end_of_value(node.value[-1][1])
     if isinstance(node, yaml.SequenceNode) and not node.flow_style:
-        return _end(node.value[-1])
+        return _end_of_value(node.value[-1])
     return int(node.end_mark.index)
 
 
-def _inserted(text: str, node: yaml.MappingNode, parts: list[str], value: Any) -> str:
+def _insert_entry(text: str, node: yaml.MappingNode, parts: list[str], value: Any) -> str:
     """The text with a new entry in a block: at the end of the document, or before the first entry of a section."""
     first = node.value[0][0].start_mark
-    lines = _block(parts, value, " " * first.column)
+    lines = _format_block(parts, value, " " * first.column)
     if first.column == 0:
-        return _with_line_end(text) + lines
+        return _end_line(text) + lines
     start = first.index - first.column
     return text[:start] + lines + text[start:]
 
 
-def _after_line(text: str, index: int, lines: str) -> str:
+def _insert_after_line(text: str, index: int, lines: str) -> str:
     """The text with lines behind the line in which a character stands."""
     end = text.find("\n", index)
-    return _with_line_end(text) + lines if end < 0 else text[: end + 1] + lines + text[end + 1 :]
+    return _end_line(text) + lines if end < 0 else text[: end + 1] + lines + text[end + 1 :]
 
 
-def _with_line_end(text: str) -> str:
+def _end_line(text: str) -> str:
     return text if not text or text.endswith("\n") else f"{text}\n"

@@ -21,7 +21,7 @@ def site(tmp_path: Path, **files: str) -> Home:
     return Home(tmp_path / "home", site=folder)
 
 
-def fault_of(tmp_path: Path, text: str) -> str:
+def load_error(tmp_path: Path, text: str) -> str:
     """The message about a settings.yaml of this text, without its folder."""
     file = tmp_path / "settings.yaml"
     file.write_text(text, encoding="utf-8")
@@ -141,7 +141,7 @@ def test_a_file_of_the_time_when_one_file_held_every_knob_still_loads() -> None:
     ],
 )
 def test_a_fault_names_file_line_and_knob_and_what_is_legal(tmp_path: Path, text: str, message: str) -> None:
-    assert fault_of(tmp_path, text) == message
+    assert load_error(tmp_path, text) == message
 
 
 def test_a_fault_in_the_simulators_file_is_named_there(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ from ml.experiments.definition.definitions_file import load_experiments
 from ml.home import Home
 from ml.segmentation.audiences.rules import load_rules as load_segments
 from ml.settings import Settings, load_site_settings
-from ml.site.starting import SiteExistsError, start_site
+from ml.site.new_site import SiteExistsError, create_site
 
 
 def test_a_new_site_has_four_files_that_load_and_change_nothing(tmp_path: Path) -> None:
-    files = start_site(tmp_path / "shops" / "north")
+    files = create_site(tmp_path / "shops" / "north")
     assert [file.name for file in files] == ["settings.yaml", "rules.yaml", "segments.yaml", "experiments.yaml"]
     site = tmp_path / "shops" / "north"
     assert sorted(file.name for file in site.iterdir()) == sorted(file.name for file in files)
@@ -26,6 +26,6 @@ def test_a_new_site_has_four_files_that_load_and_change_nothing(tmp_path: Path) 
 def test_a_file_that_exists_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text("mine")
     with pytest.raises(SiteExistsError, match=r"has rules\.yaml already; nothing was written"):
-        start_site(tmp_path)
+        create_site(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["rules.yaml"]
     assert (tmp_path / "rules.yaml").read_text() == "mine"

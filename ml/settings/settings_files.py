@@ -1,4 +1,4 @@
-"""Reads the settings of a site: the defaults, and over them what its files say."""
+"""Read the settings of a site: its files, layered over the defaults."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from ml.settings.knobs import all_knobs, section_type, suggestion
 from ml.settings.section import Section
 from ml.settings.sections import Settings
 from ml.site.definition_files import SETTINGS, SIMULATOR, definition_file, editable_path, product_config
-from ml.site.yaml_lines import DuplicateKeyError, Lines, Location, parse_yaml
+from ml.site.yaml_lines import DuplicateKeyError, LineNumbers, Location, parse_yaml
 
 SIMULATOR_SECTION = "simulator"
 
 
 class SettingsError(TesseraError, ValueError):
-    """The settings cannot be used; the message names the file, the line, the knob and what is legal."""
+    """The settings cannot be used; the message names the file, the line, the knob and the legal values."""
 
 
 @dataclass(frozen=True)
 class SettingsFile:
-    """One file of settings as it stands.
+    """Content of a file of settings, before its knobs are checked.
 
     Attributes:
-        path: Where it is.
+        path: Path of the file.
         content: The sections.
         lines: The line of each knob.
         section: The section that the file holds; empty for a file that holds all.
@@ -40,12 +40,12 @@ class SettingsFile:
 
     path: Path
     content: Mapping[str, Any]
-    lines: Lines
+    lines: LineNumbers
     section: str = ""
     is_draft: bool = False
 
     def line(self, location: Location) -> int | None:
-        """The line on which a knob stands, None where the file does not name it."""
+        """Return the line of a knob, or None if the file does not name it."""
         if self.section:
             if location[:1] != (self.section,):
                 return None
@@ -55,7 +55,7 @@ class SettingsFile:
 
 @dataclass(frozen=True)
 class LoadedSettings:
-    """Settings, and where those that are no defaults come from.
+    """Settings, and the origin of those that differ from the defaults.
 
     Attributes:
         settings: The settings.
@@ -88,7 +88,7 @@ def load_site_settings(home: Home) -> LoadedSettings:
 
 
 def site_settings_files(home: Home, drafts: Mapping[str, str] | None = None) -> list[SettingsFile]:
-    """The files of settings of the home's site, the one that counts before the other last.
+    """Read the files of settings of the home's site, in increasing order of precedence.
 
     Args:
         home: The home, which knows its site.
@@ -134,7 +134,7 @@ def read_settings_file(path: Path, text: str | None = None, section: str = "") -
 
 
 def combine_settings(files: list[SettingsFile]) -> LoadedSettings:
-    """The settings of several files and of the defaults below them; a later file counts before an earlier one.
+    """Combine the settings of several files with the defaults; a later file overrides an earlier one.
 
     Raises:
         SettingsError: A knob is unknown or has an illegal value; the message has every fault with its line.
@@ -142,11 +142,13 @@ def combine_settings(files: list[SettingsFile]) -> LoadedSettings:
     content: dict[str, Any] = {}
     for settings_file in files:
         layer = settings_file.content
-        content = _laid_over(content, {settings_file.section: layer} if settings_file.section else layer, Settings)
+        content = _merge_layers(
+            content, {settings_file.section: layer} if settings_file.section else layer, Settings
+        )
     try:
         settings = Settings.model_validate(content)
     except ValidationError as error:
-        faults = sorted((_fault(detail, files) for detail in error.errors()), key=lambda fault: fault[:2])
+        faults = sorted((_locate_fault(detail, files) for detail in error.errors()), key=lambda fault: fault[:2])
         raise SettingsError("\n".join(message for _, _, message in faults)) from error
     origins: dict[str, str] = {}
     for name in (knob.name for knob in all_knobs()):
@@ -157,29 +159,29 @@ def combine_settings(files: list[SettingsFile]) -> LoadedSettings:
     return LoadedSettings(settings, origins)
 
 
-def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:
-    """Both together: sections knob by knob, a knob that both set from `above`."""
+def _merge_layers(below: Mapping[str, Any], above: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:
+    """Merge two layers knob by knob; `above` wins where both set a knob."""
     merged = dict(below)
     for name, value in above.items():
         part = section_type(section.model_fields[name].annotation) if name in section.model_fields else None
-        is_mapping = isinstance(value, dict) or value is None  # a section whose knobs are all comments is None
-        if part is not None and is_mapping and isinstance(below.get(name, {}), dict):
-            merged[name] = _laid_over(below.get(name, {}), value or {}, part)
+        is_section = isinstance(value, dict) or value is None  # a section whose knobs are all comments is None
+        if part is not None and is_section and isinstance(below.get(name, {}), dict):
+            merged[name] = _merge_layers(below.get(name, {}), value or {}, part)
         else:
             merged[name] = value
     return merged
 
 
-def _fault(detail: ErrorDetails, files: list[SettingsFile]) -> tuple[Path, int, str]:
+def _locate_fault(detail: ErrorDetails, files: list[SettingsFile]) -> tuple[Path, int, str]:
     """The file and line of a fault, and the message: both, the knob, and what is wrong with it."""
     location: Location = tuple(detail["loc"])
     name = ".".join(str(part) for part in location)
-    path, line = _place(location, files)
+    path, line = _locate(location, files)
     place = f"{path}:{line}" if line else f"{path}"
-    return path, line, ": ".join(part for part in (place, name, _message(detail, name)) if part)
+    return path, line, ": ".join(part for part in (place, name, _describe_fault(detail, name)) if part)
 
 
-def _place(location: Location, files: list[SettingsFile]) -> tuple[Path, int]:
+def _locate(location: Location, files: list[SettingsFile]) -> tuple[Path, int]:
     """File and line of a knob, or of the nearest section that a file names; line 0 where all are concerned."""
     for depth in range(len(location), 0, -1):
         for settings_file in reversed(files):
@@ -189,7 +191,7 @@ def _place(location: Location, files: list[SettingsFile]) -> tuple[Path, int]:
     return files[-1].path, 0
 
 
-def _message(detail: ErrorDetails, name: str) -> str:
+def _describe_fault(detail: ErrorDetails, name: str) -> str:
     kind, value = detail["type"], detail["input"]
     if kind == "extra_forbidden":
         legal = _entry_fields(tuple(detail["loc"]))

@@ -1,4 +1,4 @@
-"""Starts a site: copies the definition files that come with the product into a folder of its own."""
+"""Create a site: copy the definition files of the product into a new folder."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PURPOSES = {
 
 
 class SiteExistsError(TesseraError, FileExistsError):
-    """A file of the site is there already."""
+    """A file of the site exists already."""
 
 
-def start_site(folder: Path) -> dict[Path, str]:
+def create_site(folder: Path) -> dict[Path, str]:
     """Write the files of a new site.
 
     Args:

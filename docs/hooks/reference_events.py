@@ -6,6 +6,7 @@ import pyarrow as pa
 from markdown_tables import code, table
 
 from ml.events.contract import CONTRACT_VERSION, EVENT_TYPES, FIELDS, TIMESTAMP
+from serving.collector.authority import BROWSER_TYPES, SERVICE_TYPES
 
 TYPE_NAMES = {TIMESTAMP: "timestamp", pa.list_(pa.string()): "list of strings", pa.float64(): "number"}
 UNITS = {"s": "seconds", "ms": "milliseconds", "%": "percent", "px": "pixels", "money": "money, in `currency`"}
@@ -42,9 +43,15 @@ def event_fields() -> str:
 
 
 def event_types() -> str:
-    """A table of the types with the unit of `value`."""
+    """A table of the types with the unit of `value` and the key that they need."""
     rows = (
-        (code(kind.name), kind.description, UNITS.get(kind.unit, kind.unit) if kind.unit else "–")
+        (code(kind.name), kind.description, UNITS.get(kind.unit, kind.unit) if kind.unit else "–", _key(kind.name))
         for kind in EVENT_TYPES.values()
     )
-    return table(("`event_type`", "What happened", "Unit of `value`"), rows)
+    return table(("`event_type`", "What happened", "Unit of `value`", "Key"), rows)
+
+
+def _key(event_type: str) -> str:
+    if event_type in SERVICE_TYPES:
+        return "written by the service"
+    return "browser or secret" if event_type in BROWSER_TYPES else "secret"

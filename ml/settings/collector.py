@@ -72,6 +72,12 @@ class CollectorSettings(Section):
         unit="events per second",
         ge=0,
     )
+    max_browser_value: float = knob(
+        1_000_000,
+        "Largest `value` of an event with a browser key, on either side of zero; no order and no dwell is larger.",
+        unit="units of the event's value",
+        gt=0,
+    )
     cors_origins: tuple[str, ...] = knob(
         (), "Sites whose pages may post, such as https://shop.example; empty for the service's own pages only."
     )

@@ -92,9 +92,10 @@ class Collector:
     async def record(
         self, records: Sequence[Any], source: str = "service", seal_after: bool = False
     ) -> list[Rejection]:
-        """Store records (JSON-like dicts with the contract's fields) and return once they are durable.
+        """Store records of the service itself and return once they are durable.
 
-        `event_id`, `occurred_at` and `received_at` are filled in where absent.
+        The records are JSON-like dicts with the contract's fields. Their `authority` is `service`, and `event_id`,
+        `occurred_at` and `received_at` are filled in where absent.
 
         Args:
             records: The records.
@@ -149,7 +150,7 @@ class Collector:
         """
         self._check_rate(sender, metadata, len(records) + len(failures))
         self.erased.refresh()
-        admitted = self._intake.admit(records, metadata, sender.is_browser)
+        admitted = self._intake.admit(records, metadata, sender)
         submission = Submission(
             admitted.records,
             [event_indexes[position] for position in admitted.positions],
@@ -222,8 +223,9 @@ class Collector:
 
 
 def _submission(records: Sequence[Any], source: str, seal_after: bool = False) -> Submission:
+    """Return the submission of records of the service itself, which it vouches for."""
     cleaned_records = [
-        {name: value for name, value in record.items() if value is not None}
+        {**{name: value for name, value in record.items() if value is not None}, "authority": "service"}
         if isinstance(record, dict)
         else record
         for record in records

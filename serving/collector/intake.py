@@ -14,6 +14,15 @@ from ml.events.contract import FIELD_NAMES
 from ml.privacy.erased_ids import ErasedIds
 from ml.privacy.pseudonyms import Pseudonyms
 from ml.settings import Settings
+from serving.collector.authority import (
+    CLAIMED_USER,
+    Authority,
+    RefusedEventError,
+    check_type,
+    check_value,
+    claim,
+    remove_reserved_properties,
+)
 from serving.collector.enrichment.channel import classify_channel, read_campaign
 from serving.collector.enrichment.clock import correct_clock, parse_time
 from serving.collector.enrichment.device import ClientHints, detect_device, is_browser_agent
@@ -23,6 +32,7 @@ from serving.collector.enrichment.geolocation import (
     locate_coordinates,
     truncate_address,
 )
+from serving.collector.keys import Sender
 from serving.collector.privacy.consent import CONTROL_EVENT_TYPES, remove_location, remove_user, resolve_purposes
 from serving.collector.privacy.device_context import coarsen_device_context
 from serving.collector.privacy.personal_data import (
@@ -33,6 +43,7 @@ from serving.collector.privacy.personal_data import (
     redact_text,
 )
 from serving.collector.request_metadata import RequestMetadata
+from serving.collector.requests import find_fault
 from serving.collector.withheld_totals import WithheldTotals
 
 TEXT_FIELDS = ("page_url", "page_title", "referrer")
@@ -43,7 +54,7 @@ CHECKED_ELSEWHERE = frozenset(FIELD_NAMES) - {"properties"}
 
 @dataclass
 class RefusedRecord:
-    """A record that the site refuses. It has no payload, because the payload holds what the site may not store."""
+    """A record that is refused. It has no payload, which may hold what the site may not store."""
 
     index: int
     field: str
@@ -61,7 +72,7 @@ class AdmittedRecords:
 
 
 class Intake:
-    """Applies enrichment and privacy rules to the records of a request.
+    """Applies enrichment, privacy rules and the limits of the sender to the records of a request.
 
     Args:
         settings: sections `collector` and `privacy`.
@@ -87,7 +98,7 @@ class Intake:
             frozenset(privacy.email_fields), frozenset(privacy.phone_fields), frozenset(privacy.other_fields),
         )  # fmt: skip
 
-    def admit(self, records: Sequence[Any], metadata: RequestMetadata, from_browser: bool) -> AdmittedRecords:
+    def admit(self, records: Sequence[Any], metadata: RequestMetadata, sender: Sender) -> AdmittedRecords:
         """Prepare records for validation. Values that are not objects pass unchanged, for validation to reject."""
         admitted = AdmittedRecords()
         for index, record in enumerate(records):
@@ -96,8 +107,8 @@ class Intake:
                 admitted.positions.append(index)
                 continue
             try:
-                kept = self._prepare(record, metadata, from_browser)
-            except RefusedPersonalDataError as refusal:
+                kept = self._prepare(record, metadata, sender)
+            except (RefusedEventError, RefusedPersonalDataError) as refusal:
                 admitted.refused.append(RefusedRecord(index, refusal.field, refusal.reason))
                 continue
             if kept is None:
@@ -116,13 +127,15 @@ class Intake:
             return ""
         return orjson.dumps(kept, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8", "replace")
 
-    def _prepare(
-        self, given: dict[str, Any], metadata: RequestMetadata, from_browser: bool
-    ) -> dict[str, Any] | None:
+    def _prepare(self, given: dict[str, Any], metadata: RequestMetadata, sender: Sender) -> dict[str, Any] | None:
+        from_browser = sender.is_browser
         record = {name: value for name, value in given.items() if value is not None}
         transient = {name: record.pop(name, None) for name in TRANSIENT_FIELDS}
-        if isinstance(record.get("properties"), dict):
-            record["properties"] = dict(record["properties"])
+        self._convert_fields(record)
+        remove_reserved_properties(record)
+        check_type(record.get("event_type"), self._authority(record, sender))
+        if from_browser:
+            check_value(record.get("value"), self._collector.max_browser_value)
         self._set_clock(record, transient, metadata.received_at)
         granted = self._purposes(record, metadata, from_browser)
         agent = transient["user_agent"] or metadata.user_agent
@@ -148,13 +161,60 @@ class Intake:
             if "location" not in granted:
                 record = remove_location(record)
         self._coarsen(record, granted)
+        record["authority"] = authority = self._authority(record, sender)
+        if authority == "browser":
+            self._claim_user(record, metadata, agent, address)
         return self._remove_erased(self._remove_personal_data(record))
 
+    def _convert_fields(self, record: dict[str, Any]) -> None:
+        """Convert ids to text, and properties to an object of this record's own, in place.
+
+        Raises:
+            RefusedEventError: The properties are a text that is no JSON, or JSON that no request may hold.
+        """
+        for name in ("user_id", "anonymous_id"):
+            value = record.get(name)
+            if isinstance(value, int) and not isinstance(value, bool):
+                record[name] = str(value)
+        properties = record.get("properties")
+        if isinstance(properties, str):
+            try:
+                properties = orjson.loads(properties)
+            except orjson.JSONDecodeError:
+                raise RefusedEventError("properties", "is no JSON object") from None
+            fault = find_fault(properties, self._collector)
+            if fault:
+                raise RefusedEventError("properties", fault)
+            record["properties"] = properties
+        elif isinstance(properties, dict):
+            record["properties"] = dict(properties)
+
+    def _authority(self, record: dict[str, Any], sender: Sender) -> Authority:
+        """Return who vouches for the user that a record names."""
+        return "browser" if sender.is_browser else "server"
+
+    def _claim_user(
+        self, record: dict[str, Any], metadata: RequestMetadata, agent: str | None, address: str | None
+    ) -> None:
+        """Turn the user that a browser names into a claim on its device, in place.
+
+        An event without an `anonymous_id` gets the id of a visitor without cookies.
+        """
+        if "user_id" not in record:
+            return
+        claim(record, "user_id", CLAIMED_USER)
+        if not record.get("anonymous_id"):
+            record["anonymous_id"] = self._pseudonyms.visitor_id(
+                metadata.received_at.date(), truncate_address(address), agent
+            )
+
     def _remove_erased(self, record: dict[str, Any]) -> dict[str, Any] | None:
-        """Apply `ErasedIds.without` to a record; None if every person that it names is erased."""
+        """Apply `ErasedIds.without` to a record; None if every person that it names or claims is erased."""
         if not self._erased:
             return record
-        if record.get("user_id") in self._erased:
+        properties = record.get("properties")
+        claimed = properties.get(CLAIMED_USER) if isinstance(properties, dict) else None
+        if record.get("user_id") in self._erased or claimed in self._erased:
             return None
         if record.get("anonymous_id") not in self._erased:
             return record

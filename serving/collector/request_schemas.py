@@ -13,6 +13,7 @@ from serving.collector.protocols.segment import CALLS, call_paths
 TEXT = {"type": "string"}
 TIME = {"type": ["string", "number"], "description": "ISO 8601, or seconds since 1970."}
 OBJECT = {"type": "object"}
+SET_BY_COLLECTOR = ("received_at", "authority")
 
 
 def _schema_of(field: Field) -> dict[str, Any]:
@@ -34,7 +35,7 @@ EVENT = {
     "description": "Fields of the event contract; others go to `properties`. Each is taken or rejected by itself.",
     "required": ["event_type"],
     "properties": {
-        **{field.name: _schema_of(field) for field in FIELDS if field.name != "received_at"},
+        **{field.name: _schema_of(field) for field in FIELDS if field.name not in SET_BY_COLLECTOR},
         "sent_at": {**TIME, "description": "The client's clock when it sent; corrects `occurred_at`."},
     },
 }

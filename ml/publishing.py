@@ -1,4 +1,4 @@
-"""From marts and champion to what a bundle holds."""
+"""Publication of a bundle: the data of the marts and of the champion that the service needs."""
 
 from __future__ import annotations
 
@@ -45,35 +45,36 @@ def publication(
     files: Mapping[str, Path],
     details: Mapping[str, Any],
 ) -> Publication:
-    """What the service needs of the marts and of the champion.
+    """Collect what the service needs of the marts and of the champion.
 
     Args:
-        users: mart `users`.
-        items: mart `items`, with `trend_score` and `popularity_all`.
-        interactions: mart `interactions`: user_id, item_id, last_at, is_negative, dislikes.
-        segments: `user_id`, `name` of the segment; None where there are no segments.
-        recommender: the champion; without one, and for one without factors, trending items answer.
-        model_version: version of the champion in the registry; None without a champion.
-        files: further files or folders of the bundle.
-        details: what else the manifest should say.
+        users: The mart `users`.
+        items: The mart `items`, with `trend_score` and `popularity_all`.
+        interactions: The mart `interactions`: user_id, item_id, last_at, is_negative, dislikes.
+        segments: `user_id` and `name` of the segment; None where there are no segments.
+        recommender: The champion. Without a champion, or with one that has no factors, users get trending items.
+        model_version: Version of the champion in the registry; None without a champion.
+        files: Further files or folders of the bundle.
+        details: Further entries of the manifest.
     """
     items = _items(items)
-    people = users if segments is None else _with_segments(users, segments)
+    if segments is not None:
+        users = _with_segments(users, segments)
     last = pc.max(pc.cast(interactions["last_at"], TIMESTAMP)).as_py() if len(interactions) else None
-    # what was only shown was neither opened nor turned down: it may come again, as fatigue and caps allow
-    met = pc.or_(pc.invert(interactions["is_negative"]), pc.greater(interactions["dislikes"], 0))
+    # An item that was only shown was neither opened nor rejected: it may be shown again, as caps allow.
+    reacted = pc.or_(pc.invert(interactions["is_negative"]), pc.greater(interactions["dislikes"], 0))
     user_factors = item_factors = fold_in = None
     if isinstance(recommender, FactorRecommender):
-        user_factors = _rows_of(recommender.user_factors_, recommender.user_ids_, people["user_id"])
+        user_factors = _rows_of(recommender.user_factors_, recommender.user_ids_, users["user_id"])
         item_factors = _rows_of(recommender.item_factors_, recommender.item_ids_, items["item_id"])
         fold_in = recommender.fold_in_rule()
     return Publication(
         model_version=model_version,
         as_of=last or dt.datetime.now(dt.UTC),
         items=items,
-        users=people,
-        trending=trending(people, items, interactions),
-        interactions=interactions.filter(met),
+        users=users,
+        trending=trending(users, items, interactions),
+        interactions=interactions.filter(reacted),
         user_factors=user_factors,
         item_factors=item_factors,
         fold_in=fold_in,
@@ -85,15 +86,15 @@ def publication(
 def publish(
     home: Home, prepared: Publication, settings: BlendSettings, workspace: Path, approximate_above: int
 ) -> tuple[Path, RankingBlend]:
-    """Learn the blend on the log and what is to be published, write the bundle with it, make it current.
+    """Train the blend on the event log and the publication, write the bundle and make it current.
 
     Args:
-        home: the home whose event log is read and whose bundle is written.
-        prepared: what is to be published, without the blend.
-        settings: settings of the blend's training.
-        workspace: folder that the blend is written to on its way; must not exist.
-        approximate_above: number of items above which the graph of the approximate search is published too, so
-            that a service need not build it at its start.
+        home: The home whose event log is read and whose bundle is written.
+        prepared: What is to be published, without the blend.
+        settings: Settings of the blend's training.
+        workspace: Folder that the blend is written to first; it must not exist.
+        approximate_above: Number of items above which the graph of the approximate search is published too, so
+            that the service need not build it when it starts.
 
     Returns:
         The bundle's folder and the blend.
@@ -102,7 +103,7 @@ def publish(
     changes = read_newest_changes(EventLog(home), settings.train_events, quarantine, "publishing")
     blend = train_blend(
         changes,
-        BundleIndex(build_bundle(_known_before(prepared, first_example_at(changes)))),
+        BundleIndex(build_bundle(_publication_before(prepared, first_example_at(changes)))),
         questions=settings.train_questions,
         minimum_questions=settings.minimum_questions,
         seed=settings.seed,
@@ -121,8 +122,8 @@ def publish(
     return write_bundle(home.published, whole), blend
 
 
-def _known_before(prepared: Publication, at: float | None) -> Publication:
-    """The publication with what was trending at a time, Unix seconds: of later openings the blend is asked."""
+def _publication_before(prepared: Publication, at: float | None) -> Publication:
+    """Replace the trending items by those of the time before the first training example, in Unix seconds."""
     if at is None or "last_at" not in prepared.interactions.column_names:
         return prepared
     moment = pa.scalar(dt.datetime.fromtimestamp(at, dt.UTC), TIMESTAMP)
@@ -131,9 +132,12 @@ def _known_before(prepared: Publication, at: float | None) -> Publication:
 
 
 def trending(users: pa.Table, items: pa.Table, interactions: pa.Table) -> pa.Table:
-    """Best items by scope, TRENDING_SCHEMA: `all`, `popular`, and by country, device, segment.
+    """Rank the best items by scope: `all`, `popular`, and each country, device and segment.
 
-    The scopes of people count distinct people of the last week of the data.
+    The scopes of users count distinct users in the last week of the data.
+
+    Returns:
+        TRENDING_SCHEMA.
     """
     parts = []
     for scope, column in (("all", "trend_score"), ("popular", "popularity_all")):
@@ -144,20 +148,20 @@ def trending(users: pa.Table, items: pa.Table, interactions: pa.Table) -> pa.Tab
         recent = interactions.filter(pc.greater_equal(interactions["last_at"], lately))
         for kind, column in USER_SCOPES.items():
             if column in users.column_names:
-                parts += _people_scopes(kind, users.select(["user_id", column]), recent)
+                parts += _user_scopes(kind, users.select(["user_id", column]), recent)
     return pa.concat_tables(parts) if parts else TRENDING_SCHEMA.empty_table()
 
 
-def _people_scopes(kind: str, users: pa.Table, recent: pa.Table) -> list[pa.Table]:
-    """One table a value of the column: its items by the number of its people."""
+def _user_scopes(kind: str, users: pa.Table, recent: pa.Table) -> list[pa.Table]:
+    """Rank the items of each value of the column by the number of its users, one table per value."""
     place = pc.index_in(recent["user_id"], value_set=users["user_id"].combine_chunks())
     value = users.column(1).take(place)
     pairs = pa.table({"value": value, "item_id": recent["item_id"]}).filter(pc.is_valid(value))
     counts = pairs.group_by(["value", "item_id"]).aggregate([([], "count_all")])
     parts = []
     for name in pc.unique(counts["value"]).to_pylist():
-        own = counts.filter(pc.equal(counts["value"], name))
-        parts.append(_scope(own["item_id"], own["count_all"], f"{kind}:{name}", SCOPED_ITEMS))
+        group = counts.filter(pc.equal(counts["value"], name))
+        parts.append(_scope(group["item_id"], group["count_all"], f"{kind}:{name}", SCOPED_ITEMS))
     return parts
 
 
@@ -186,8 +190,8 @@ def _with_segments(users: pa.Table, segments: pa.Table) -> pa.Table:
 
 
 def _rows_of(factors: F32, ids: Ids, published_ids: pa.ChunkedArray) -> F32:
-    """Factors in the order of `published_ids`; NaN rows where the model does not know the id."""
+    """Reorder factors to match `published_ids`; an id that the model does not know gets a row of NaN."""
     rows: I32 = ids.rows(published_ids)
-    found = np.full((len(rows), factors.shape[1]), np.nan, dtype=np.float32)
-    found[rows >= 0] = factors[rows[rows >= 0]]
-    return found
+    published = np.full((len(rows), factors.shape[1]), np.nan, dtype=np.float32)
+    published[rows >= 0] = factors[rows[rows >= 0]]
+    return published

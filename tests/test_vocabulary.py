@@ -44,9 +44,6 @@ GERUND_MODULES = {
 ARRAY_TYPES = ROOT / "ml" / "arrays"
 # Rooms whose names are still being changed.
 PENDING = (
-    "ml/dataset",
-    "ml/evaluation",
-    "ml/publishing.py",
     "ml/recommenders",
     "ml/registry",
     "ml/sources",

@@ -18,7 +18,7 @@ from ml.errors import InvalidInputError
 
 @dataclass(frozen=True)
 class FeatureMatrix:
-    """Which id has which feature.
+    """The features of users or of items, one row per id.
 
     Attributes:
         ids: ids of the rows (users or items).
@@ -65,28 +65,31 @@ class FeatureMatrix:
         return cls(ids, names, matrix)
 
     def aligned(self, ids: Ids) -> FeatureMatrix:
-        """Rows in the order of other ids; an id without features gets an empty row."""
+        """Reorder the rows to match other ids; an id without features gets an empty row."""
         if ids is self.ids:
             return self
         source = self.ids.rows(ids.values)
-        known = source >= 0
+        has_features = source >= 0
         picker = sparse.csr_matrix(
-            (np.ones(int(known.sum()), np.float32), (np.flatnonzero(known), source[known])),
+            (
+                np.ones(int(has_features.sum()), np.float32),
+                (np.flatnonzero(has_features), source[has_features]),
+            ),
             shape=(len(ids), len(self.ids)),
         )
         return FeatureMatrix(ids, self.names, (picker @ self.matrix).tocsr())
 
     def families(self) -> list[str]:
-        """The family of each feature: what stands before the colon, or all of it."""
+        """The family of each feature: the part before the colon, or the whole name without one."""
         return [name.split(":", 1)[0] for name in self.names.to_list()]
 
     def select(self, mask: Bools) -> FeatureMatrix:
-        """Only the features where `mask` (n_features,) holds."""
+        """Keep the features where `mask` (n_features,) holds."""
         kept = np.flatnonzero(mask)
         return FeatureMatrix(self.ids, Ids(self.names.take(kept)), self.matrix[:, kept].tocsr())
 
     def without(self, family: str) -> FeatureMatrix:
-        """All features but those of one family."""
+        """Drop the features of one family."""
         return self.select(np.array([name != family for name in self.families()], dtype=bool))
 
 
@@ -97,17 +100,18 @@ def combined_features(
     ids: Ids,
     identified: Bools | None = None,
 ) -> tuple[sparse.csr_matrix, Ids]:
-    """Features and identities of rows, each row summing to one, and their names.
+    """Join the features of rows with identity features, each row summing to one.
 
     Args:
-        features: features of the rows; None: there are none.
-        counts: (n_rows,) interactions of each row.
-        identity_from: a row has an identity from so many interactions on; None: only if there are no features.
-        ids: of the rows.
-        identified: (n_rows,), rows that have an identity whatever their number of interactions.
+        features: Features of the rows, if there are any.
+        counts: Number of interactions of each row, (n_rows,).
+        identity_from: Number of interactions from which a row has an identity feature. None gives identities only
+            where there are no features.
+        ids: Ids of the rows.
+        identified: Rows that have an identity whatever their number of interactions, (n_rows,).
 
     Returns:
-        CSR float32 (n_rows, n_features + n_identities); names, identities as `id:<id>`.
+        CSR float32 (n_rows, n_features + n_identities), and the names of the columns; identities are `id:<id>`.
     """
     n_rows = len(counts)
     if features is None and identity_from is None:
@@ -118,10 +122,11 @@ def combined_features(
     if identity_from is not None:
         has_identity |= np.asarray(counts) >= identity_from
     if identity_from is not None or has_identity.any():
-        own = np.flatnonzero(has_identity)
-        ones = np.ones(len(own), np.float32)
-        parts.append(sparse.csr_matrix((ones, (own, np.arange(len(own)))), shape=(n_rows, len(own))))
-        names.append(identity_names(ids.take(own)))
+        identity_rows = np.flatnonzero(has_identity)
+        n_identities = len(identity_rows)
+        ones = np.ones(n_identities, np.float32)
+        parts.append(sparse.csr_matrix((ones, (identity_rows, np.arange(n_identities))), (n_rows, n_identities)))
+        names.append(identity_names(ids.take(identity_rows)))
     joined = sparse.hstack(parts, format="csr", dtype=np.float32)
     sums = np.asarray(joined.sum(axis=1)).ravel()
     scale = sparse.diags(1 / np.maximum(sums, 1e-9), dtype=np.float32)

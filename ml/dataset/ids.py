@@ -1,4 +1,4 @@
-"""Ids and their row numbers: the border between tables of strings and matrices."""
+"""Ids and their row numbers, which connect tables of strings with matrices."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ DENSE_SPAN = 4  # integers whose range is up to so many times their number are e
 
 
 class Ids:
-    """Distinct ids (strings); an id's row is its place.
+    """Distinct ids; the row of an id is its position.
 
     Args:
-        values: distinct strings without nulls.
+        values: Distinct strings without nulls.
     """
 
     def __init__(self, values: pa.StringArray) -> None:
@@ -51,7 +51,7 @@ class Ids:
 
     @classmethod
     def _encode_dense(cls, numbers: npt.NDArray[Any]) -> tuple[Ids, I32]:
-        """Integers by a table of their range, several times faster than hashing."""
+        """Encode integers by a lookup table over their range, which is several times faster than hashing."""
         lowest = int(numbers.min())
         places = numbers.astype(np.int64) - lowest
         present = np.zeros(int(places.max()) + 1, bool)
@@ -61,21 +61,21 @@ class Ids:
 
     @classmethod
     def of(cls, values: Sequence[str]) -> Ids:
-        """Ids from distinct strings."""
+        """Create ids from distinct strings."""
         return cls(pa.array(values, pa.string()))
 
     def rows(self, ids: Sequence[Any] | pa.Array | pa.ChunkedArray) -> I32:
         """Row of each id, -1 where it is unknown: int32 (len(ids),)."""
         column = as_strings(ids)
-        found = pc.fill_null(pc.index_in(column, value_set=self.values), -1)
-        return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int32)
+        rows = pc.fill_null(pc.index_in(column, value_set=self.values), -1)
+        return np.asarray(rows.to_numpy(zero_copy_only=False), dtype=np.int32)
 
     def take(self, rows: npt.NDArray[np.integer[Any]]) -> pa.StringArray:
-        """The ids of these rows."""
+        """Look up the ids of rows."""
         return self.values.take(pa.array(rows))
 
     def union(self, other: Ids) -> Ids:
-        """These ids, then the other ones that are not among them; rows of the first stay as they are."""
+        """Append the ids of `other` that are not among these; the rows of these ids do not change."""
         new = other.values.filter(pa.array(self.rows(other.values) < 0))
         return self if not len(new) else Ids(pa.concat_arrays([self.values, new]))
 
@@ -94,7 +94,7 @@ class Ids:
 
 
 def as_strings(ids: Sequence[Any] | pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Ids of any type as one array of strings."""
+    """Convert ids of any type to one array of strings."""
     if isinstance(ids, pa.ChunkedArray):
         ids = ids.combine_chunks()
     if isinstance(ids, pa.ChunkedArray):

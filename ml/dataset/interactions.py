@@ -1,4 +1,4 @@
-"""Who did how much with what: Arrow columns as one sparse matrix, without Python loops."""
+"""Interactions of users with items as one sparse matrix, built from Arrow columns without Python loops."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ml.errors import InvalidInputError
 
 @dataclass(frozen=True)
 class Interactions:
-    """Distinct pairs of user and item.
+    """Distinct pairs of a user and an item.
 
     Attributes:
         users: ids of the rows.
@@ -49,9 +49,9 @@ class Interactions:
         for column in ("user_id", "item_id"):
             if column not in table.column_names:
                 raise InvalidInputError(f"column {column!r} is missing; there are {', '.join(table.column_names)}")
-        with ThreadPoolExecutor(2) as pool:  # Arrow lets go of the interpreter: both columns at once
+        with ThreadPoolExecutor(2) as pool:  # Arrow releases the GIL, so that both columns are encoded at once
             encoded = [pool.submit(_encoded, table, column) for column in ("user_id", "item_id")]
-            (users, rows), (items, columns) = (found.result() for found in encoded)
+            (users, rows), (items, columns) = (column.result() for column in encoded)
         weights = _numbers(table, "weight")
         return cls.from_rows(users, items, rows, columns, weights, _numbers(table, "rating"), _seconds(table))
 
@@ -125,7 +125,7 @@ class Interactions:
         return self.rows[liked], self.columns[liked]
 
     def select(self, mask: Bools) -> Interactions:
-        """The pairs where `mask` (n_pairs,) holds, with the same ids and rows."""
+        """Keep the pairs where `mask` (n_pairs,) holds; ids and rows do not change."""
         kept = np.flatnonzero(mask)
         indptr = np.zeros(len(self.users) + 1, np.int64)
         np.cumsum(np.bincount(self.rows[kept], minlength=len(self.users)), out=indptr[1:])
@@ -133,7 +133,7 @@ class Interactions:
         return Interactions(self.users, self.items, matrix, _at(self.ratings, kept), _at(self.timestamps, kept))
 
     def compact(self) -> Interactions:
-        """Without the ids that have no pair."""
+        """Drop the ids that have no pair."""
         users, items = np.unique(self.rows), np.unique(self.columns)
         matrix = self.matrix[users][:, items].tocsr()
         return Interactions(
@@ -141,7 +141,7 @@ class Interactions:
         )
 
     def aligned(self, users: Ids, items: Ids) -> Interactions:
-        """The same pairs on other ids, which must hold all of these."""
+        """Map the pairs to other ids, which must include all of these."""
         if users is self.users and items is self.items:
             return self
         new_rows, new_columns = users.rows(self.users.values), items.rows(self.items.values)

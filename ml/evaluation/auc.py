@@ -26,7 +26,7 @@ def auc(places: npt.ArrayLike, n_candidates: int) -> float:
 
 
 def auc_of_scores(relevant: F32, others: F32) -> float:
-    """The same from scores of the relevant candidates and of the others, or of a sample of them.
+    """Compute the AUC from scores of the relevant candidates and of the others, or of a sample of the others.
 
     On a sample the expected value is the same, with noise: metrics made with it carry `sampled` in their name.
     """
@@ -42,7 +42,7 @@ def user_auc(scores: F32, relevant: Bools, allowed: Bools) -> F64:
     """AUC of each user from dense scores: all arrays (n_users, n_items); returns (n_users,)."""
     return np.array(
         [
-            auc_of_scores(own[good & open_], own[~good & open_])
-            for own, good, open_ in zip(scores, relevant, allowed, strict=True)
+            auc_of_scores(user_scores[good & open_], user_scores[~good & open_])
+            for user_scores, good, open_ in zip(scores, relevant, allowed, strict=True)
         ]
     )

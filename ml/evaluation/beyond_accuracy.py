@@ -1,4 +1,4 @@
-"""What a set of lists does besides hitting: breadth, novelty, variety, surprise.
+"""Metrics of recommendation lists beyond accuracy: coverage, novelty, diversity and serendipity.
 
 `rows` is int32 (n_users, k) of item rows, -1 where a list is shorter.
 """
@@ -58,8 +58,8 @@ def intra_list_diversity(rows: I32, item_vectors: F64) -> F64:
     there = rows >= 0
     vectors = unit[np.maximum(rows, 0)] * there[:, :, None]
     n = there.sum(axis=1)
-    own = (vectors**2).sum(axis=(1, 2))
-    similarity = (vectors.sum(axis=1) ** 2).sum(axis=1) - own
+    squares = (vectors**2).sum(axis=(1, 2))  # each item with itself
+    similarity = (vectors.sum(axis=1) ** 2).sum(axis=1) - squares
     pairs = n * (n - 1)
     return np.where(pairs > 0, 1 - similarity / np.maximum(pairs, 1), np.nan)
 

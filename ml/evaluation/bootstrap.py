@@ -1,4 +1,4 @@
-"""How much of a mean, or of a difference of means, is noise: bootstrap over users."""
+"""Bootstrap confidence intervals, over users, of means and of differences of means."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class Interval:
 
 def mean_interval(values: F64, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
     """Percentile interval (Efron 1979) of the mean of one value a user; undefined values (NaN) are left out."""
-    known = values[~np.isnan(values)]
-    if not len(known):
+    defined = values[~np.isnan(values)]
+    if not len(defined):
         return Interval(float("nan"), float("nan"), float("nan"), confidence)
     random = np.random.default_rng(seed)
     means = np.concatenate(
         [
-            random.poisson(1.0, (CHUNK, len(known))).astype(np.float32)
-            @ np.column_stack([known, np.ones(len(known))])
+            random.poisson(1.0, (CHUNK, len(defined))).astype(np.float32)
+            @ np.column_stack([defined, np.ones(len(defined))])
             for _ in range(-(-resamples // CHUNK))
         ]
     )
     ratios = means[:, 0] / np.maximum(means[:, 1], 1)
     low, high = np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(known.mean()), float(low), float(high), confidence)
+    return Interval(float(defined.mean()), float(low), float(high), confidence)
 
 
 def paired_difference(

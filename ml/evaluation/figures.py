@@ -15,9 +15,11 @@ def comparison_plot(intervals: Mapping[str, Interval], metric: str) -> Figure:
     figure = Figure(figsize=(7, 0.5 * len(names) + 1.5), layout="constrained")
     axes = figure.subplots()
     for place, name in enumerate(names):
-        found = intervals[name]
-        axes.plot([found.low, found.high], [place, place], color="#34618d", linewidth=3, solid_capstyle="round")
-        axes.plot(found.mean, place, "o", color="#34618d")
+        interval = intervals[name]
+        axes.plot(
+            [interval.low, interval.high], [place, place], color="#34618d", linewidth=3, solid_capstyle="round"
+        )
+        axes.plot(interval.mean, place, "o", color="#34618d")
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel(f"{metric}, mean over users and 95 % bootstrap interval")
     axes.grid(axis="x", alpha=0.3)

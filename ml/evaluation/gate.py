@@ -1,4 +1,4 @@
-"""The gate of the registry's alias `champion`: better by more than noise, harmful in nothing that is watched."""
+"""The gate of the alias `champion`: who passes is better by more than noise and breaks no guardrail."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Contender:
 
 @dataclass(frozen=True)
 class Guardrail:
-    """A bound on one metric of the candidate (higher is better for all that are guarded).
+    """A bound on a metric of the candidate for which higher is better.
 
     Attributes:
-        metric: its name.
-        floor: the least value that is allowed at all.
-        largest_drop: the largest loss that is allowed, as a share of the champion's value.
+        metric: Name of the metric.
+        floor: Lowest value that is allowed.
+        largest_drop: Largest loss that is allowed, as a share of the champion's value.
     """
 
     metric: str
@@ -47,12 +47,18 @@ class Guardrail:
     largest_drop: float | None = None
 
     def broken_by(self, candidate: Contender, champion: Contender | None) -> str | None:
-        """Why the candidate breaks it, None if it holds. No value where one is asked for breaks it."""
+        """Say why the candidate breaks the guardrail.
+
+        A metric without a value breaks a guardrail that bounds it.
+
+        Returns:
+            The reason, or None if the guardrail holds.
+        """
         value = candidate.metrics.get(self.metric, math.nan)
         before = champion.metrics.get(self.metric, math.nan) if champion is not None else math.nan
-        asked = self.floor is not None or not math.isnan(before)
+        is_bounded = self.floor is not None or not math.isnan(before)
         if math.isnan(value):
-            return f"{self.metric} has no value" if asked else None
+            return f"{self.metric} has no value" if is_bounded else None
         if self.floor is not None and value < self.floor:
             return f"{self.metric} {value:.4f} is below the floor {self.floor:.4f}"
         if self.largest_drop is not None and value < before * (1 - self.largest_drop):

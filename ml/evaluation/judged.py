@@ -1,4 +1,4 @@
-"""Recommendation lists against what people then did: the form that every ranking metric takes."""
+"""Recommendation lists compared with the test interactions, in the form that every ranking metric takes."""
 
 from __future__ import annotations
 
@@ -65,18 +65,20 @@ def judge(recommended: pa.Table, test: Interactions, train: Interactions, k: int
 
     relevant = test.aligned(users, items).matrix.astype(bool)
     width = len(items)
-    wanted = test.rows.astype(np.int64) * width + items.rows(test.items.values)[test.columns]
+    relevant_keys = test.rows.astype(np.int64) * width + items.rows(test.items.values)[test.columns]
     train_user = users.rows(train.users.values)[train.rows].astype(np.int64)
-    had = train_user * width + items.rows(train.items.values)[train.columns]
+    train_keys = train_user * width + items.rows(train.items.values)[train.columns]
     keys = np.arange(len(users), dtype=np.int64)[:, None] * width + rows
-    hits = np.isin(keys, wanted) & ~np.isin(keys, had[train_user >= 0]) & (rows >= 0) & ~_repeated(rows)
+    hits = (
+        np.isin(keys, relevant_keys) & ~np.isin(keys, train_keys[train_user >= 0]) & (rows >= 0) & ~_repeated(rows)
+    )
     return JudgedLists(
         users, items, rows, hits, np.diff(relevant.indptr).astype(np.int64), relevant, len(catalogue)
     )
 
 
 def _repeated(rows: I32) -> Bools:
-    """Whether the item stood at an earlier place of the same list."""
+    """Tell which items stand at an earlier place of the same list already."""
     order = np.argsort(rows, axis=1, kind="stable")
     ordered = np.take_along_axis(rows, order, axis=1)
     again = np.zeros(rows.shape, bool)

@@ -1,4 +1,4 @@
-"""Metrics on a sample of the items, marked as such: quick, and no substitute (Krichene, Rendle 2020).
+"""Metrics on a sample of the items: quick, but no substitute for the whole ranking (Krichene, Rendle 2020).
 
 Each relevant item is ranked among items drawn at random. The figures are far higher than those of a whole ranking
 and may order models differently, so their names say `sampled` and among how many.
@@ -29,13 +29,13 @@ def sampled_metrics(
     """Hit rate, NDCG and AUC of relevant items among `sampled` others each.
 
     Args:
-        score: takes user rows (b,), returns (b, n_items).
-        users: rows that are judged, (n,).
-        relevant: CSR (n, n_items), what they then took.
-        had: CSR (n, n_items), what they had before; neither is drawn.
-        sampled: number of other items that are drawn for each user.
-        k: places of a list that count for hit rate and NDCG.
-        seed: seed of the draw.
+        score: Takes user rows (b,), returns (b, n_items).
+        users: Rows of the users who are measured, (n,).
+        relevant: CSR (n, n_items) of the relevant items.
+        had: CSR (n, n_items) of the training items; neither they nor the relevant items are drawn.
+        sampled: Number of other items that are drawn for each user.
+        k: Places of a list that count for hit rate and NDCG.
+        seed: Seed of the draw.
 
     Returns:
         `sampled_<number>_hit_at_<k>`, `…_ndcg_at_<k>`, `…_auc`; NaN where nothing is relevant.
@@ -44,15 +44,16 @@ def sampled_metrics(
     places = []
     for start in range(0, len(users), USER_BLOCK):
         scores = score(users[start : start + USER_BLOCK])
-        for row, own in enumerate(scores, start=start):
-            wanted = relevant.indices[relevant.indptr[row] : relevant.indptr[row + 1]]
-            closed = np.concatenate([wanted, had.indices[had.indptr[row] : had.indptr[row + 1]]])
-            open_ = np.setdiff1d(np.arange(len(own)), closed)
+        for row, row_scores in enumerate(scores, start=start):
+            relevant_items = relevant.indices[relevant.indptr[row] : relevant.indptr[row + 1]]
+            closed = np.concatenate([relevant_items, had.indices[had.indptr[row] : had.indptr[row + 1]]])
+            open_ = np.setdiff1d(np.arange(len(row_scores)), closed)
             if not len(open_):
                 continue
-            others = own[open_[random.integers(0, len(open_), (len(wanted), sampled))]]
-            better = (others > own[wanted, None]).sum(axis=1)
-            places.append(better + (others == own[wanted, None]).sum(axis=1) / 2)
+            drawn = random.integers(0, len(open_), (len(relevant_items), sampled))
+            others = row_scores[open_[drawn]]
+            better = (others > row_scores[relevant_items, None]).sum(axis=1)
+            places.append(better + (others == row_scores[relevant_items, None]).sum(axis=1) / 2)
     place = np.concatenate(places) if places else np.full(1, np.nan)
     values = {
         f"hit_at_{k}": np.where(np.isnan(place), np.nan, place < k),

@@ -100,7 +100,7 @@ def evaluate(
 
     Example: tessera evaluate --train train.parquet --test test.parquet --model ease --k 10
     """
-    from ml.evaluation.measuring import figures_by_group, measure
+    from ml.evaluation.ranking_metrics import figures_by_group, measure
     from ml.recommenders.selection.tables import read_interactions
 
     data, future = read_training_data(train, users, items), read_interactions(test)

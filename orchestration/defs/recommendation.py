@@ -12,7 +12,7 @@ import pyarrow as pa
 from ml.evaluation.bootstrap import Interval, mean_interval
 from ml.evaluation.figures import comparison_plot
 from ml.evaluation.gate import elect
-from ml.evaluation.measuring import figures_by_group
+from ml.evaluation.ranking_metrics import figures_by_group
 from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.models.lightfm import LightFMHybrid

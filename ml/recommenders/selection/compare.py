@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ml.dataset.interactions import Interactions
 from ml.evaluation.gate import Contender
-from ml.evaluation.measuring import Measured, by_group, measure
+from ml.evaluation.ranking_metrics import RankingMetrics, by_group, measure
 from ml.recommenders.base import Recommender
 from ml.recommenders.data_split import DataSplit
 from ml.recommenders.models.zoo import make_recommender
@@ -55,7 +55,7 @@ class Candidate:
     """
 
     configuration: Configuration
-    measured: Measured
+    measured: RankingMetrics
     worst_segment: float
     seconds: float
     composition: pa.Table | None = None
@@ -122,7 +122,7 @@ def sampled_users(test: Interactions, most: int | None, seed: int) -> Interactio
 
 
 def worst_segment(
-    measured: Measured, metric: str, segments: Mapping[str, str] | None, least_users: int = 30
+    measured: RankingMetrics, metric: str, segments: Mapping[str, str] | None, least_users: int = 30
 ) -> float:
     """Mean of the metric in the segment where it is lowest, of those with enough users; NaN without segments."""
     if not segments:

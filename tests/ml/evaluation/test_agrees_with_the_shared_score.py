@@ -9,7 +9,7 @@ import pytest
 
 from ml.dataset.ids import Ids
 from ml.dataset.interactions import Interactions
-from ml.evaluation.measuring import measure
+from ml.evaluation.ranking_metrics import measure
 from tests.shared_data import SHARED, needs_shared_data
 
 SCORER = SHARED / "evaluate/score.py"

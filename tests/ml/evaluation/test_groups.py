@@ -10,7 +10,7 @@ from scipy import sparse
 from ml.dataset.ids import Ids
 from ml.dataset.interactions import Interactions
 from ml.evaluation.judged import judge
-from ml.evaluation.measuring import by_activity, by_group, by_item_age
+from ml.evaluation.ranking_metrics import by_activity, by_group, by_item_age
 from ml.evaluation.sampled import sampled_metrics
 from ml.evaluation.splits import leaked_share, split
 

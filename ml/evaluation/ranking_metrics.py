@@ -1,4 +1,4 @@
-"""All figures of one recommender on one test: overall, by segment, by activity of the user, by age of the item."""
+"""Metrics of recommendation lists: overall, by segment, by activity of the user and by age of the item."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ PER_USER: dict[str, Callable[[Bools, I64], F64]] = {
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Figures of one set of lists.
+class RankingMetrics:
+    """Metrics of one set of recommendation lists.
 
     Attributes:
-        k: length of the lists.
-        metrics: by name without `_at_k`.
+        k: Length of the lists.
+        metrics: Values by name, without `_at_k`.
         per_user: float64 (n_users,) by metric, in the order of `users`.
-        users: test users.
-        users_missing: test users without any recommendation; they count with 0.
-        lists: what was measured.
+        users: Ids of the test users.
+        users_missing: Number of test users without any recommendation; they count as 0.
+        lists: The lists that were measured.
     """
 
     k: int
@@ -49,35 +49,37 @@ class Measured:
     lists: JudgedLists
 
     def named(self) -> dict[str, float]:
-        """Metrics under the names of MLflow and the metadata: `ndcg_at_10`; those of the catalogue as they are."""
+        """Return the metrics under the names that MLflow and the metadata use, such as `ndcg_at_10`."""
         return {f"{name}_at_{self.k}" if name in PER_USER else name: value for name, value in self.metrics.items()}
 
 
-def measure(recommended: pa.Table, test: Interactions, train: Interactions, k: int, catalogue: Ids) -> Measured:
+def measure(
+    recommended: pa.Table, test: Interactions, train: Interactions, k: int, catalogue: Ids
+) -> RankingMetrics:
     """Measure a table of recommendations (user_id, item_id, rank) for the users of the test."""
     lists = judge(recommended, test, train, k, catalogue)
     per_user = {name: metric(lists.hits, lists.n_relevant) for name, metric in PER_USER.items()}
     metrics = {name: float(np.nanmean(values)) for name, values in per_user.items()}
     metrics |= _beyond_accuracy(lists, train)
     missing = int((lists.rows < 0).all(axis=1).sum())
-    return Measured(k, metrics, per_user, test.users, missing, lists)
+    return RankingMetrics(k, metrics, per_user, test.users, missing, lists)
 
 
 def figures_by_group(
-    measured: Measured, metric: str, train: Interactions, segments: Mapping[str, str] | None = None
+    result: RankingMetrics, metric: str, train: Interactions, segments: Mapping[str, str] | None = None
 ) -> pa.Table:
-    """The metric by segment and by activity of the user, and the share of hits by age of the item.
+    """Compute a metric by segment and by activity of the user, and the share of hits by age of the item.
 
     Args:
-        measured: the measurement to break down.
-        metric: of `PER_USER`.
-        train: what activity and ages are counted in; without timestamps there are no ages.
-        segments: of the users, by id.
+        measured: The measurement to break down.
+        metric: A metric of `PER_USER`.
+        train: Training interactions, which give activities and ages; without timestamps there are no ages.
+        segments: Segment of each user id.
 
     Returns:
         Columns grouped_by, group, value, n (users, or relevant pairs for the age).
     """
-    values, users = measured.per_user[metric], measured.users
+    values, users = result.per_user[metric], result.users
     rows = train.users.rows(users.values)
     lengths = np.where(rows >= 0, np.diff(train.matrix.indptr)[rows], 0)
     parts = {"activity": by_activity(values, lengths)}
@@ -86,17 +88,20 @@ def figures_by_group(
             values, pa.array([segments.get(user) for user in users.to_list()], pa.string())
         )
     if train.timestamps is not None:
-        parts["item age"] = by_item_age(measured.lists, item_ages(train, measured.lists.items))
-    found = [
+        parts["item age"] = by_item_age(result.lists, item_ages(train, result.lists.items))
+    records = [
         {"grouped_by": kind, "group": name, "value": value, "n": n}
         for kind, groups in parts.items()
         for name, (value, n) in groups.items()
     ]
-    return pa.Table.from_pylist(found)
+    return pa.Table.from_pylist(records)
 
 
 def item_ages(train: Interactions, items: Ids) -> F64:
-    """Days from an item's first interaction to the end of the training: (n_items,), NaN for items never seen.
+    """Compute the days from the first interaction of each item to the end of the training data.
+
+    Returns:
+        float64 (n_items,), NaN for items without interactions.
 
     Raises:
         ValueError: the interactions have no timestamps.
@@ -138,10 +143,10 @@ def by_item_age(lists: JudgedLists, age_days: F64) -> dict[str, tuple[float, int
     user, item = lists.relevant.nonzero()
     width = lists.relevant.shape[1]
     hit_user, hit_place = np.nonzero(lists.hits)
-    found = np.isin(user * width + item, hit_user * width + lists.rows[hit_user, hit_place]).astype(np.float64)
+    is_hit = np.isin(user * width + item, hit_user * width + lists.rows[hit_user, hit_place]).astype(np.float64)
     age = age_days[item]
     group = [labels[p] for p in np.searchsorted(edges, age, side="right")]
-    return by_group(found, pa.array(np.where(np.isnan(age), "new", group)))
+    return by_group(is_hit, pa.array(np.where(np.isnan(age), "new", group)))
 
 
 def _beyond_accuracy(lists: JudgedLists, train: Interactions) -> dict[str, float]:

@@ -10,7 +10,9 @@ from ml.errors import InvalidInputError
 from ml.evaluation.figures import comparison_plot
 from ml.recommenders.selection.search import SearchTrial, best_intervals, search, search_table
 from ml.recommenders.validation import ValidationWindow
-from ml.registry.registry import Registry, Run, data_fingerprint
+from ml.registry.fingerprint import data_fingerprint
+from ml.registry.registry import Registry
+from ml.registry.run import Run
 
 JOURNAL = "search.journal"  # in the home's folder of models: all studies
 

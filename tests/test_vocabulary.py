@@ -45,7 +45,6 @@ ARRAY_TYPES = ROOT / "ml" / "arrays"
 # Rooms whose names are still being changed.
 PENDING = (
     "ml/recommenders",
-    "ml/registry",
     "ml/sources",
     "orchestration",
 )

@@ -1,4 +1,4 @@
-"""A registered recommender as MLflow's own server loads it: a frame of users in, a frame of ranked items out."""
+"""A registered recommender as the server of MLflow loads it, from a frame of users to a frame of ranked items."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEFAULT_K = 10
 
 
 class ServedRecommender:
-    """The pyfunc face of a recommender."""
+    """A recommender with the interface of an MLflow pyfunc."""
 
     def __init__(self, recommender: Recommender) -> None:
         self.recommender = recommender
@@ -37,5 +37,5 @@ class ServedRecommender:
 
 
 def _load_pyfunc(path: str) -> ServedRecommender:
-    """What MLflow calls with the folder that `Recommender.save` wrote."""
+    """Load the folder that `Recommender.save` wrote; MLflow calls this."""
     return ServedRecommender(load_recommender(Path(path)))

@@ -22,7 +22,7 @@ _ROOT = Path(ml.__file__).parent
 
 @dataclass(frozen=True)
 class ServingCode:
-    """What has to be at hand where a model is served.
+    """The code and the libraries that serving a model needs.
 
     Attributes:
         files: Source files below the folder of `ml`, relative to it.

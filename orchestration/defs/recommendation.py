@@ -40,7 +40,7 @@ from ml.recommenders.selection.training import (
     trained,
 )
 from ml.recommenders.validation import ValidationWindow
-from ml.registry.registry import Run
+from ml.registry.run import Run
 from ml.segmentation import load_segmentation
 from ml.settings import Settings
 from orchestration.defs.metadata import figure_metadata

@@ -11,7 +11,8 @@ from mlflow import pyfunc
 
 from ml.dataset.interactions import Interactions
 from ml.recommenders.models.zoo import make_recommender
-from ml.registry.registry import ModelFilesMissingError, NoSuchVersionError, Registry, data_fingerprint
+from ml.registry.fingerprint import data_fingerprint
+from ml.registry.registry import ModelFilesMissingError, NoSuchVersionError, Registry
 
 
 @pytest.fixture

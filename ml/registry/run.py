@@ -1,0 +1,79 @@
+"""An MLflow run while it is written: parameters, metrics, figures, tables and the data that it saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from ml.registry.fingerprint import data_fingerprint
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from mlflow import MlflowClient
+
+
+class Run:
+    """An MLflow run that is being written; `Registry.start_run` opens one."""
+
+    def __init__(self, client: MlflowClient, run_id: str, experiment: str) -> None:
+        self._client = client
+        self.run_id = run_id
+        self.experiment = experiment
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log the configuration; a nested mapping becomes dotted names."""
+        for name, value in _flattened(params):
+            self._client.log_param(self.run_id, name, value)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Log measured numbers; `step` orders repeated ones, such as those of epochs."""
+        for name, value in metrics.items():
+            self._client.log_metric(self.run_id, name, float(value), step=step)
+
+    def log_figure(self, figure: Figure, name: str) -> None:
+        """Log a plot as `figures/<name>.png`."""
+        self._client.log_figure(self.run_id, figure, f"figures/{name}.png")
+
+    def log_table(self, table: pa.Table, name: str) -> None:
+        """Log a table, which the pages of MLflow can show, as `tables/<name>.json`."""
+        self._client.log_table(self.run_id, table.to_pandas(), f"tables/{name}.json")
+
+    def log_artifacts(self, folder: Path, name: str | None = None) -> None:
+        """Log the files of a folder, below `name` if it is given."""
+        self._client.log_artifacts(self.run_id, str(folder), name)
+
+    def log_text(self, text: str, file: str) -> None:
+        """Log a text file."""
+        self._client.log_text(self.run_id, text, file)
+
+    def log_data(self, name: str, table: pa.Table) -> str:
+        """Record the data that the run saw as tags: its rows, columns and fingerprint.
+
+        Returns:
+            The fingerprint.
+        """
+        fingerprint = data_fingerprint(table)
+        self.set_tags(
+            {
+                f"data.{name}.fingerprint": fingerprint,
+                f"data.{name}.rows": str(table.num_rows),
+                f"data.{name}.columns": ", ".join(table.column_names),
+            }
+        )
+        return fingerprint
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Set tags, by which runs can be searched."""
+        for key, value in tags.items():
+            self._client.set_tag(self.run_id, key, value)
+
+
+def _flattened(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in params.items():
+        if isinstance(value, Mapping):
+            yield from _flattened(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

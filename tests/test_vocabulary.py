@@ -44,7 +44,6 @@ GERUND_MODULES = {
 ARRAY_TYPES = ROOT / "ml" / "arrays"
 # Rooms whose names are still being changed.
 PENDING = (
-    "ml/recommenders",
     "ml/sources",
     "orchestration",
 )

@@ -71,7 +71,7 @@ def figures_by_group(
     """Compute a metric by segment and by activity of the user, and the share of hits by age of the item.
 
     Args:
-        measured: The measurement to break down.
+        result: The metrics to break down.
         metric: A metric of `PER_USER`.
         train: Training interactions, which give activities and ages; without timestamps there are no ages.
         segments: Segment of each user id.

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
-from ml.arrays import F32, I32, I64, Bools
+from ml.arrays import F32, I32, I64, Bools, Integers
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.ids import Ids
 from ml.dataset.interactions import Interactions
@@ -26,11 +26,10 @@ from ml.recommenders.recommendations import Recommendations, filled_up
 from ml.recommenders.topk import top_k_scores
 
 Users: TypeAlias = Sequence[str] | pa.Array | pa.ChunkedArray
-UserRows = npt.NDArray[np.integer[Any]]
 
 
 class NotFittedError(TesseraError):
-    """The recommender was asked before it was fitted."""
+    """The recommender has to be fitted first."""
 
 
 class NoFactorsError(TesseraError, TypeError):
@@ -39,7 +38,7 @@ class NoFactorsError(TesseraError, TypeError):
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a model is fitted on: everything on the same ids, cold users and items included."""
+    """Interactions and features on common ids, cold users and items included."""
 
     interactions: Interactions
     user_features: FeatureMatrix | None
@@ -52,7 +51,7 @@ class TrainingData:
         user_features: FeatureMatrix | None = None,
         item_features: FeatureMatrix | None = None,
     ) -> TrainingData:
-        """Bring the three to common ids: those of the interactions, then those that only have features."""
+        """Map the three to common ids: those of the interactions, then those that only have features."""
         users = interactions.users.union(user_features.ids) if user_features else interactions.users
         items = interactions.items.union(item_features.ids) if item_features else interactions.items
         return cls(
@@ -69,7 +68,7 @@ class Recommender(ABC):
         user_ids_, item_ids_: ids of rows and columns; items known by features alone come last.
         seen_: CSR (n_users, n_items) of the training pairs, which are never recommended to their user.
         item_counts_: float32 (n_items,), users of each item in training.
-        known_users_: bool (n_users,), of whom the model can say anything; the others are strangers to it.
+        known_users_: bool (n_users,), users whom the model knows something about; the others are strangers to it.
     """
 
     user_ids_: Ids
@@ -91,21 +90,21 @@ class Recommender(ABC):
         """Learn from aligned data."""
 
     @abstractmethod
-    def score(self, user_rows: UserRows) -> F32:
+    def score(self, user_rows: Integers) -> F32:
         """Scores of all items for known users: fresh float32 (len(user_rows), n_items), finite."""
 
     def score_unknown(self) -> F32:
-        """Scores of all items for somebody of whom nothing is known: float32 (n_items,). Default: popularity."""
+        """Score all items for a user who is not known: float32 (n_items,). The default is popularity."""
         return self.item_counts_.copy()
 
     def score_histories(self, histories: sparse.csr_matrix) -> F32:
-        """Scores for users who are known only by what they did, without refitting.
+        """Score all items for users who are known by their histories alone, without refitting.
 
         Args:
             histories: CSR (b, n_items) of positive weights.
 
         Returns:
-            Fresh float32 (b, n_items). Default: everybody gets the popular items.
+            Fresh float32 (b, n_items). The default gives everybody the popular items.
         """
         return np.repeat(self.score_unknown()[None, :], histories.shape[0], axis=0)
 
@@ -130,7 +129,7 @@ class Recommender(ABC):
         return self
 
     def take_ids(self, data: TrainingData) -> None:
-        """What every model keeps of its training data, before it learns anything.
+        """Keep what every model needs of its training data, before anything is learned.
 
         Raises:
             ValueError: there is no interaction of positive weight.
@@ -156,10 +155,10 @@ class Recommender(ABC):
         """Top k items of each user, known or not; never an item that the user has in training.
 
         Args:
-            users: ids, each once.
-            k: number of items for each user.
-            exclude: columns user_id, item_id: further pairs to leave out.
-            candidates: the only items to rank; those of which the model has never heard come last.
+            users: Ids, each once.
+            k: Number of items for each user.
+            exclude: Columns `user_id` and `item_id` of further pairs to leave out.
+            candidates: The only items to rank; items that the model does not know come last.
 
         Returns:
             k items a user, fewer only where fewer are left.
@@ -168,15 +167,15 @@ class Recommender(ABC):
         names, rows = Ids.encode(pa.chunked_array([_strings(users)]))
         if len(names) < len(rows):
             raise InvalidInputError(f"{len(rows) - len(names)} users are named twice")
-        known = self.user_ids_.rows(names.values)
-        excluded = self._excluded(names, known, exclude)
+        user_rows = self.user_ids_.rows(names.values)
+        excluded = self._excluded(names, user_rows, exclude)
         if candidates is None:
-            best, scores = self.rank(known, k, excluded, None)
+            best, scores = self.rank(user_rows, k, excluded, None)
             return Recommendations(names.values, self.item_ids_, best, scores)
-        wanted = Ids(pc.unique(_strings(candidates)))
-        rows = self.item_ids_.rows(wanted.values)
-        best, scores = self.rank(known, k, excluded, np.sort(rows[rows >= 0]))
-        items = self.item_ids_.union(wanted)
+        candidate_ids = Ids(pc.unique(_strings(candidates)))
+        rows = self.item_ids_.rows(candidate_ids.values)
+        best, scores = self.rank(user_rows, k, excluded, np.sort(rows[rows >= 0]))
+        items = self.item_ids_.union(candidate_ids)
         best, scores = filled_up(best, scores, k, np.arange(len(self.item_ids_), len(items), dtype=np.int32))
         return Recommendations(names.values, items, best, scores)
 
@@ -189,25 +188,26 @@ class Recommender(ABC):
         raise NoFactorsError(f"{type(self).__name__} has no factors to fold a user into; use score_histories")
 
     def history(self, items: Users, weights: Sequence[float] | None = None) -> sparse.csr_matrix:
-        """CSR (1, n_items) of the items that the model knows."""
+        """Build a history, CSR (1, n_items), of the items that the model knows."""
         rows = self.item_ids_.rows(_strings(items))
         values = np.ones(len(rows), np.float32) if weights is None else np.asarray(weights, np.float32)
-        known = rows >= 0
+        is_item = rows >= 0
         shape = (1, len(self.item_ids_))
-        return sparse.csr_matrix((values[known], (np.zeros(int(known.sum()), np.int32), rows[known])), shape=shape)
+        user = np.zeros(int(is_item.sum()), np.int32)
+        return sparse.csr_matrix((values[is_item], (user, rows[is_item])), shape=shape)
 
     def params(self) -> dict[str, Any]:
         """Constructor arguments."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def state(self) -> dict[str, Any]:
-        """What is learned: every attribute that ends in `_`."""
+        """The learned state: every attribute that ends in `_`."""
         return {
             name: value for name, value in vars(self).items() if name.endswith("_") and not name.startswith("_")
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take back what `state` gave."""
+        """Restore what `state` returned."""
         for name, value in state.items():
             setattr(self, name, value)
 
@@ -232,10 +232,11 @@ class Recommender(ABC):
         for part_name, part in parts.items():
             part.save(Path(folder) / part_name)
 
-    def _excluded(self, names: Ids, known: I32, exclude: pa.Table | None) -> sparse.csr_matrix:
+    def _excluded(self, names: Ids, user_rows: I32, exclude: pa.Table | None) -> sparse.csr_matrix:
         """CSR int8 (len(names), n_items): training pairs and `exclude`."""
+        has_row = user_rows >= 0
         picker = sparse.csr_matrix(
-            (np.ones(int((known >= 0).sum()), np.int8), (np.flatnonzero(known >= 0), known[known >= 0])),
+            (np.ones(int(has_row.sum()), np.int8), (np.flatnonzero(has_row), user_rows[has_row])),
             shape=(len(names), self.seen_.shape[0]),
         )
         excluded = (picker @ self.seen_).tocsr()
@@ -260,33 +261,33 @@ class Recommender(ABC):
         Returns:
             Item rows int32 (n, k), -1 where nothing is left, and scores float32 (n, k).
         """
-        known = self._known_rows(user_rows)
+        warm_rows = self._warm_rows(user_rows)
         unknown = self.score_unknown()
 
         def block(rows: I64) -> F32:
-            chosen = known[rows]
+            chosen = warm_rows[rows]
             scores = np.repeat((unknown if columns is None else unknown[columns])[None, :], len(rows), axis=0)
-            is_known = chosen >= 0
-            if is_known.any():
-                scores[is_known] = self._score_columns(chosen[is_known], columns, excluded[rows[is_known]])
+            is_warm = chosen >= 0
+            if is_warm.any():
+                scores[is_warm] = self._score_columns(chosen[is_warm], columns, excluded[rows[is_warm]])
             return scores
 
         n_columns = len(self.item_ids_) if columns is None else len(columns)
         if columns is not None:
             excluded = excluded[:, columns].tocsr()
         excluded.sort_indices()
-        best, scores = top_k_scores(block, len(known), n_columns, k, excluded)
+        best, scores = top_k_scores(block, len(warm_rows), n_columns, k, excluded)
         if columns is not None:
             best = np.where(best >= 0, columns[best] if n_columns else -1, -1).astype(np.int32)
         return best, scores
 
-    def _known_rows(self, user_rows: I32) -> I32:
-        """The rows, -1 where the model can say nothing of the user."""
-        known = (user_rows >= 0) & self.known_users_[user_rows]
-        return np.where(known, user_rows, -1).astype(np.int32)
+    def _warm_rows(self, user_rows: I32) -> I32:
+        """Replace the rows of users whom the model knows nothing about by -1."""
+        is_warm = (user_rows >= 0) & self.known_users_[user_rows]
+        return np.where(is_warm, user_rows, -1).astype(np.int32)
 
     def _score_columns(
-        self, user_rows: UserRows, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix
+        self, user_rows: Integers, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix
     ) -> F32:
         """Scores of known users for all items or `columns`; `excluded` (b, n_columns) is cut out afterwards."""
         scores = self.score(user_rows)

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from ml.arrays import F32, I32
-from ml.recommenders.base import Recommender, UserRows, Users
+from ml.arrays import F32, I32, Integers
+from ml.recommenders.base import Recommender, Users
 from ml.recommenders.fold_in import FoldIn, ItemMoments, folded_in
 from ml.recommenders.topk import top_k_products
 
@@ -21,7 +21,7 @@ class FactorRecommender(Recommender):
     Learned:
         user_factors_: float32 (n_users, d).
         item_factors_: float32 (n_items, d).
-        unknown_user_: float32 (d,), vector of somebody of whom nothing is known.
+        unknown_user_: float32 (d,), vector of a user who is not known.
         fold_in_weight_: confidence of an observed item against an unobserved one.
         fold_in_regularization_: pull towards `unknown_user_`.
         user_covariance_: float32 (d, d) of the users' vectors; given by models that learn to rank, which fold in
@@ -35,12 +35,12 @@ class FactorRecommender(Recommender):
     fold_in_regularization_: float
     user_covariance_: F32 | None = None
 
-    def score(self, user_rows: UserRows) -> F32:
+    def score(self, user_rows: Integers) -> F32:
         """Scores of all items: float32 (len(user_rows), n_items)."""
         return np.asarray(self.user_factors_[user_rows] @ self.item_factors_.T, dtype=np.float32)
 
     def score_unknown(self) -> F32:
-        """Scores of all items for the user of whom nothing is known."""
+        """Score all items for a user who is not known."""
         return np.asarray(self.item_factors_ @ self.unknown_user_, dtype=np.float32)
 
     def score_histories(self, histories: sparse.csr_matrix) -> F32:
@@ -52,7 +52,7 @@ class FactorRecommender(Recommender):
         return np.asarray(self.fold_in_histories(self.history(items, weights))[0])
 
     def fold_in_rule(self) -> FoldIn:
-        """What the service needs to fold people in as this model does."""
+        """The rule by which the service folds users in as this model does."""
         return FoldIn(
             self.unknown_user_, self.fold_in_weight_, self.fold_in_regularization_, self.user_covariance_
         )
@@ -71,10 +71,10 @@ class FactorRecommender(Recommender):
     def rank(
         self, user_rows: I32, k: int, excluded: sparse.csr_matrix, columns: npt.NDArray[Any] | None = None
     ) -> tuple[I32, F32]:
-        """As the base, with the product cut to the candidates before it is made."""
-        known = self._known_rows(user_rows)
+        """Rank as the base does, but multiply only the factors of the candidates."""
+        rows = self._warm_rows(user_rows)
         factors = self.item_factors_ if columns is None else self.item_factors_[columns]
-        vectors = np.where((known >= 0)[:, None], self.user_factors_[known], self.unknown_user_[None, :])
+        vectors = np.where((rows >= 0)[:, None], self.user_factors_[rows], self.unknown_user_[None, :])
         if columns is not None:
             excluded = excluded[:, columns].tocsr()
         best, scores = top_k_products(vectors, factors, k, excluded)

@@ -30,14 +30,14 @@ class RankedList:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What composing a list asks about its candidates, place by place; None where nobody asks.
+class CandidateFeatures:
+    """Features of candidates that the composition of a list uses, in the order of the candidates.
 
     Attributes:
-        categories: of the candidates.
-        vectors: floats (n, d); likeness of two candidates is the cosine.
-        topics: floats (n, n_topics), shares of each topic in a candidate.
-        interests: floats (n_topics,), shares of the person's own that sum to 1.
+        categories: Category of each candidate.
+        vectors: floats (n, d); the similarity of two candidates is the cosine. None without diversification.
+        topics: floats (n, n_topics), share of each topic in a candidate. None without calibration.
+        interests: floats (n_topics,), share of each topic in the user's interests; they sum to 1.
     """
 
     categories: Sequence[str | None]
@@ -45,9 +45,9 @@ class Facts:
     topics: npt.NDArray[Any] | None = None
     interests: npt.NDArray[Any] | None = None
 
-    def take(self, places: Sequence[int]) -> Facts:
-        """Those of the candidates at these places."""
-        return Facts(
+    def take(self, places: Sequence[int]) -> CandidateFeatures:
+        """Keep the candidates at these places."""
+        return CandidateFeatures(
             [self.categories[place] for place in places],
             None if self.vectors is None else self.vectors[places],
             None if self.topics is None else self.topics[places],
@@ -57,31 +57,31 @@ class Facts:
 
 def composed(
     candidates: RankedList,
-    facts: Facts,
+    features: CandidateFeatures,
     k: int,
     *,
     trade_off: float,
     calibration: float,
     max_category_share: float,
 ) -> RankedList:
-    """The k items that are shown: close to the person's interests, unlike each other, no category too often.
+    """Compose the k items that are shown: close to the user's interests, diverse, and no category too often.
 
     Args:
         candidates: items with their scores, best first.
-        facts: vectors, topics and categories of the candidates, and the person's interests.
+        features: vectors, topics and categories of the candidates, and the interests of the user.
         k: number of items to show.
         trade_off: of `diversified`, among what calibration left; needs vectors.
         calibration: strength of `calibrated`, which leaves twice k; needs topics and interests.
         max_category_share: of `with_quotas`.
     """
-    if calibration > 0 and facts.topics is not None and facts.interests is not None:
-        places = _close(candidates, facts.topics, facts.interests, 2 * k, calibration)
-        candidates, facts = candidates.take(places), facts.take(places)
-    if trade_off > 0 and facts.vectors is not None:
+    if calibration > 0 and features.topics is not None and features.interests is not None:
+        places = _close(candidates, features.topics, features.interests, 2 * k, calibration)
+        candidates, features = candidates.take(places), features.take(places)
+    if trade_off > 0 and features.vectors is not None:
         most = k if max_category_share >= 1 else len(candidates)  # a quota may ask for those further down
-        places = _unlike(candidates, facts.vectors, most, trade_off)
-        candidates, facts = candidates.take(places), facts.take(places)
-    return with_quotas(candidates, facts.categories, k, {}, max_category_share, is_filled=True)
+        places = _unlike(candidates, features.vectors, most, trade_off)
+        candidates, features = candidates.take(places), features.take(places)
+    return with_quotas(candidates, features.categories, k, {}, max_category_share, is_filled=True)
 
 
 def diversified(candidates: RankedList, vectors: npt.NDArray[Any], k: int, trade_off: float) -> RankedList:
@@ -207,16 +207,16 @@ class Placed:
 def with_exploration(
     chosen: RankedList, new_items: Sequence[int], share: float, generator: np.random.Generator
 ) -> list[Placed]:
-    """Give the last place to an item that nobody knows well yet, with probability `share`; the others keep theirs.
+    """Give the last place to a new item with probability `share`; the other items keep their places.
 
     Args:
-        chosen: the list that is shown.
-        new_items: that may be explored, each as likely as the others; those already chosen don't count.
-        share: probability of exploring.
-        generator: source of randomness.
+        chosen: The list that is shown.
+        new_items: Items to explore, each equally likely; those that are chosen already are left out.
+        share: Probability of exploring.
+        generator: Source of randomness.
     """
     placed = [Placed(row, score) for row, score in zip(chosen.rows.tolist(), chosen.scores.tolist(), strict=True)]
-    pool = sorted({int(item) for item in new_items} - {one.row for one in placed})
+    pool = sorted({int(item) for item in new_items} - {entry.row for entry in placed})
     if not pool or not placed or share <= 0:
         return placed
     last = placed[-1]
@@ -228,13 +228,13 @@ def with_exploration(
 
 @dataclass(frozen=True)
 class BusinessRules:
-    """What the business wants of every list.
+    """Rules of the business that hold for every list.
 
     Attributes:
-        include: rows that come first, in this order.
-        exclude: rows that never come.
-        boost: what is added to the score by row.
-        expires_at: Unix seconds by row; from then on the item never comes.
+        include: Rows that come first, in this order.
+        exclude: Rows that are never recommended.
+        boost: Addition to the score, by row.
+        expires_at: Unix seconds from which an item is never recommended, by row.
     """
 
     include: tuple[int, ...] = ()

@@ -59,9 +59,9 @@ def top_k_scores(
         rows = np.arange(start, min(start + step, n_rows))
         block = score_block(rows)
         if excluded is not None:
-            own = excluded.indptr[rows[0] : rows[-1] + 2]
-            columns = excluded.indices[own[0] : own[-1]]
-            block[np.repeat(np.arange(len(rows)), np.diff(own)), columns] = -np.inf
+            bounds = excluded.indptr[rows[0] : rows[-1] + 2]
+            columns = excluded.indices[bounds[0] : bounds[-1]]
+            block[np.repeat(np.arange(len(rows)), np.diff(bounds)), columns] = -np.inf
         best[rows], scores[rows] = select_top_k(block, k)
 
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads or cores()) as pool:
@@ -92,12 +92,12 @@ def top_k_products(
     """
     columns = np.ascontiguousarray(item_factors.T, dtype=np.float32)
     users = np.ascontiguousarray(user_factors, dtype=np.float32)
-    own = threading.local()  # fresh memory for every block costs more than the product that fills it
+    buffer = threading.local()  # fresh memory for every block costs more than the product that fills it
 
     def block(rows: I64) -> F32:
-        if not hasattr(own, "memory") or len(own.memory) < len(rows):
-            own.memory = np.empty((len(rows), columns.shape[1]), np.float32)
-        filled: F32 = own.memory[: len(rows)]
+        if not hasattr(buffer, "memory") or len(buffer.memory) < len(rows):
+            buffer.memory = np.empty((len(rows), columns.shape[1]), np.float32)
+        filled: F32 = buffer.memory[: len(rows)]
         return np.matmul(users[rows], columns, out=filled)
 
     return top_k_scores(block, len(users), len(item_factors), k, excluded, threads)
@@ -116,7 +116,7 @@ def select_top_k(scores: F32, k: int) -> tuple[I32, F32]:
     row, column = np.divmod(np.flatnonzero(scores >= least[:, None]), n)
     values = scores[row, column]
     tied = values == least[row]  # of a row of zeros that is all of it; the first k are enough
-    row, column, values = (found[~tied | (_places(row, tied, b) < k)] for found in (row, column, values))
+    row, column, values = (entries[~tied | (_places(row, tied, b) < k)] for entries in (row, column, values))
     order = np.lexsort((column, -values, row))
     every = np.ones(len(row), bool)
     best = column[order[_places(row, every, b) < k]].reshape(b, k)  # `order` leaves `row` as it is

@@ -1,4 +1,4 @@
-"""A validation window: interactions held back from a training, and how well a model ranks them."""
+"""A validation window: held-back interactions, and how well a model ranks them."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ AUC_BLOCK = 64  # users whose scores of all items are in memory at a time
 
 @dataclass(frozen=True)
 class ValidationWindow:
-    """What is held back, on the ids of the whole.
+    """Training data and held-back interactions on common ids.
 
     Attributes:
-        past: what a model is fitted on.
+        past: Training data that a model is fitted on.
         users: int32 (n,), rows of the users who are judged.
-        wanted: CSR (n, n_items), what they then took.
-        had: CSR (n, n_items), what they had before.
-        columns: rows of the items that are ranked; None: all.
-        cold_share: share of the held-back interactions on items that nobody had taken before.
-        k: places that count.
-        warnings: of the split.
+        relevant: CSR (n, n_items), the held-back items of each user.
+        had: CSR (n, n_items), the training items of each user.
+        columns: Rows of the items that are ranked; None ranks all.
+        cold_share: Share of the held-back interactions on items without any in training.
+        k: Length of the lists that are judged.
+        warnings: Warnings of the split.
     """
 
     past: TrainingData
     users: I32
-    wanted: sparse.csr_matrix
+    relevant: sparse.csr_matrix
     had: sparse.csr_matrix
     columns: npt.NDArray[np.intp] | None
     cold_share: float
@@ -124,11 +124,11 @@ class ValidationWindow:
 
     @property
     def metric(self) -> str:
-        """Name of what `judge` gives."""
+        """Name of the metric that `judge` computes."""
         return f"ndcg_at_{self.k}" if self.columns is None else "new_items_auc"
 
     def judge(self, recommender: Recommender) -> F64:
-        """What models are compared by, of each user: (n,).
+        """Compute the metric that models are compared by for each user: (n,).
 
         NDCG@k; where new items alone are ranked it is the AUC, since among thousands of them hits in the first
         places are too rare to compare by.
@@ -138,13 +138,13 @@ class ValidationWindow:
     def ndcg(self, recommender: Recommender) -> F64:
         """NDCG@k of each user: (n,)."""
         best, _ = recommender.rank(self.users, self.k, self.had, self.columns)
-        width = self.wanted.shape[1]
-        row = np.repeat(np.arange(len(self.users), dtype=np.int64), np.diff(self.wanted.indptr))
+        width = self.relevant.shape[1]
+        row = np.repeat(np.arange(len(self.users), dtype=np.int64), np.diff(self.relevant.indptr))
         keys = np.arange(len(self.users), dtype=np.int64)[:, None] * width + best
-        hits = np.isin(keys, row * width + self.wanted.indices) & (best >= 0)
+        hits = np.isin(keys, row * width + self.relevant.indices) & (best >= 0)
         if hits.shape[1] < self.k:  # fewer items than places
             hits = np.pad(hits, ((0, 0), (0, self.k - hits.shape[1])))
-        return ndcg(hits, np.diff(self.wanted.indptr).astype(np.int64))
+        return ndcg(hits, np.diff(self.relevant.indptr).astype(np.int64))
 
     def auc(self, recommender: Recommender) -> F64:
         """AUC of each user over all ranked items: (n,). It sees far more of a ranking than its first places."""
@@ -153,9 +153,9 @@ class ValidationWindow:
             block = slice(start, start + AUC_BLOCK)
             ranked = slice(None) if self.columns is None else self.columns
             scores = recommender.score(self.users[block])[:, ranked]
-            relevant = np.asarray(self.wanted[block].todense())[:, ranked] > 0
+            is_relevant = np.asarray(self.relevant[block].todense())[:, ranked] > 0
             allowed = np.asarray(self.had[block].todense())[:, ranked] == 0
-            parts.append(user_auc(scores, relevant, allowed))
+            parts.append(user_auc(scores, is_relevant, allowed))
         return np.concatenate(parts)
 
 
@@ -165,12 +165,12 @@ def natural_split(pairs: Interactions) -> str:
     return "random" if times is None or times.min() == times.max() else "time"
 
 
-def of_some_users(data: TrainingData, most: int, seed: int = 0) -> TrainingData:
-    """The interactions of at most so many users, drawn at random, on the same ids."""
+def sample_users(data: TrainingData, n_users: int, seed: int = 0) -> TrainingData:
+    """Keep the interactions of `n_users` users drawn at random, on the same ids."""
     active = np.flatnonzero(np.diff(data.interactions.liked.indptr) > 0)
-    if len(active) <= most:
+    if len(active) <= n_users:
         return data
     chosen = np.zeros(len(data.interactions.users), bool)
-    chosen[np.random.default_rng(seed).choice(active, most, replace=False)] = True
+    chosen[np.random.default_rng(seed).choice(active, n_users, replace=False)] = True
     kept = data.interactions.select(chosen[data.interactions.rows])
     return TrainingData(kept, data.user_features, data.item_features)

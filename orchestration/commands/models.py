@@ -126,7 +126,7 @@ def _fitted(name: str, validation: Validation, seed: int, data: TrainingData) ->
     from ml.recommenders.selection.auto import choose
 
     if name == "auto":
-        return choose(data, possible_split(validation, data), seed=seed, told=console.print).recommender
+        return choose(data, possible_split(validation, data), seed=seed, log=console.print).recommender
     return make_recommender(name, **seeded(name, seed)).fit_aligned(data)
 
 
@@ -150,12 +150,12 @@ def _print_ablation(recommender: Recommender, data: TrainingData) -> None:
     from ml.recommenders.data_split import DataSplit
     from ml.recommenders.models.lightfm import LightFMHybrid
     from ml.recommenders.selection.ablation import ablation
-    from ml.recommenders.validation import natural_split, of_some_users
+    from ml.recommenders.validation import natural_split, sample_users
 
     has_features = data.user_features is not None or data.item_features is not None
     if not isinstance(recommender, LightFMHybrid) or not has_features:
         return
-    sample = of_some_users(data, ABLATION_USERS, recommender.seed)
+    sample = sample_users(data, ABLATION_USERS, recommender.seed)
     try:
         split = DataSplit.of(sample, natural_split(sample.interactions), recommender.seed)
         table = ablation(recommender.params(), split, seed=recommender.seed)

@@ -101,7 +101,7 @@ def candidate_models(
             segments=segment_of,
             seed=rules.seed,
             diversity=settings.decisions.diversity,
-            told=context.log.info,
+            log=context.log.info,
         ):
             candidates.append(candidate)
             with registry.get().start_run(candidate.configuration.model, parent=parent) as run:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ml.arrays import I64, Bools
 from ml.decisions.activity.activity import DAY, Activity
 from ml.decisions.rules.display_caps import count_since, fatigue_penalty
-from ml.recommenders.reranking import BusinessRules, Facts, RankedList, capped, with_rules
+from ml.recommenders.reranking import BusinessRules, CandidateFeatures, RankedList, capped, with_rules
 from ml.settings.decisions import DecisionSettings
 from serving.bundles.served_bundle import ServedBundle
 from serving.recommend.context import RequestContext
@@ -89,7 +89,7 @@ class DisplayPolicy:
         counts = {key: count_since(times, context.at - DAY) for key, times in shown.items() if len(times) >= cap}
         return capped(ranked, counts, cap) if counts else ranked
 
-    def describe(self, context: RequestContext, keys: npt.NDArray[np.integer]) -> Facts:
+    def describe(self, context: RequestContext, keys: npt.NDArray[np.integer]) -> CandidateFeatures:
         """Describe the candidates as far as the composition of the list needs it."""
         category_of = self.state.activity.categories
         categories = [category_of.get(key) for key in keys.tolist()]
@@ -102,7 +102,7 @@ class DisplayPolicy:
             names = sorted(opened)
             topics = np.array([[category == name for name in names] for category in categories], dtype=np.float64)
             interests = np.array([opened[name] for name in names]) / opened.total()
-        return Facts(categories, vectors, topics, interests)
+        return CandidateFeatures(categories, vectors, topics, interests)
 
     def lift(self, context: RequestContext, key: int) -> ScoreLift:
         """Compute what interests and rules add to an item's score."""

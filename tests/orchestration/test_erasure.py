@@ -13,8 +13,8 @@ from ml.bundle import Bundle, current_version
 from ml.erasure.receipts import PLACES
 from ml.events.log import EventLog
 from ml.home import Home
-from ml.recommenders.forgetting import saved_recommenders
 from ml.recommenders.models.zoo import load_recommender
+from ml.recommenders.user_removal import saved_recommenders
 from ml.segmentation.audiences.audiences import ContactLog
 from ml.settings import load_site_settings
 from orchestration.cli import app

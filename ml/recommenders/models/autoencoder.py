@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ml.arrays import F32
-from ml.recommenders.base import Recommender, TrainingData, UserRows
+from ml.arrays import F32, Integers
+from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.models.blends import standardised
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # of Adam (Kingma, Ba 2015), as everywhere
@@ -67,7 +67,7 @@ class Autoencoder(Recommender):
         self.encoders_ = np.stack([encoder for encoder, _ in trained])
         self.decoders_ = np.stack([decoder for _, decoder in trained])
 
-    def score(self, user_rows: UserRows) -> F32:
+    def score(self, user_rows: Integers) -> F32:
         """Mean standardised log odds of the networks."""
         return self.score_histories(self.histories_[user_rows])
 

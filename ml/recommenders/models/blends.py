@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ml.arrays import F32
-from ml.recommenders.base import Recommender, TrainingData, UserRows
+from ml.arrays import F32, Integers
+from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.factors import FactorRecommender, covariance_of
 from ml.recommenders.models.zoo import any_part_uses_user_features, make_recommender
 
@@ -44,7 +44,7 @@ class Blend(Recommender):
         """Take the parts back."""
         self._fitted = [parts[str(place)] for place in range(len(parts))]
 
-    def score(self, user_rows: UserRows) -> F32:
+    def score(self, user_rows: Integers) -> F32:
         """Weighted sum of standardised scores."""
         return self._summed([part.score(user_rows) for part in self._fitted])
 
@@ -58,7 +58,7 @@ class Blend(Recommender):
 
     def _summed(self, scores: list[F32]) -> F32:
         weights = [float(part["weight"]) for part in self.models]
-        parts = [weight * standardised(own) for weight, own in zip(weights, scores, strict=True)]
+        parts = [weight * standardised(part) for weight, part in zip(weights, scores, strict=True)]
         return np.asarray(np.sum(parts, axis=0), dtype=np.float32)
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from ml.arrays import F32
+from ml.arrays import F32, Integers
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
 from ml.errors import TesseraError
-from ml.recommenders.base import Recommender, TrainingData, UserRows
+from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.models.vectors import read_vectors, unit_rows
 
@@ -44,7 +44,7 @@ class TfidfContent(Recommender):
         histories = decayed_histories(data.interactions, self.half_life_days)
         self.profiles_ = unit_sparse_rows(histories @ self.item_vectors_)
 
-    def score(self, user_rows: UserRows) -> F32:
+    def score(self, user_rows: Integers) -> F32:
         """Cosines with all items: float32 (len(user_rows), n_items)."""
         return _dense(self.profiles_[user_rows] @ self.item_vectors_.T)
 
@@ -79,7 +79,7 @@ class TagAffinity(Recommender):
         self.carried_ = features
         self.profiles_ = (decayed_histories(data.interactions, self.half_life_days) @ features).tocsr()
 
-    def score(self, user_rows: UserRows) -> F32:
+    def score(self, user_rows: Integers) -> F32:
         """Log lifts of all items: float32 (len(user_rows), n_items)."""
         return self._scored(self.profiles_[user_rows])
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import Recommender, TrainingData
-from ml.recommenders.validation import ValidationWindow, of_some_users
+from ml.recommenders.validation import ValidationWindow, sample_users
 
 CHOICES: tuple[int | None, ...] = (None, 5, 1)  # the simplest first: it wins a tie
 UNJUDGED = 1  # where there is nothing to choose by
@@ -32,7 +32,7 @@ def choose_identity(
     """
     try:
         window = ValidationWindow.hold_back(
-            of_some_users(data, MOST_USERS, seed), seed=seed, most_users=MOST_JUDGED
+            sample_users(data, MOST_USERS, seed), seed=seed, most_users=MOST_JUDGED
         )
     except EmptySplitError:
         return UNJUDGED, {}

@@ -136,13 +136,13 @@ class LightFMHybrid(FactorRecommender):
         """
         self._check_fitted()
         before = self.params()
-        known = (
+        trained = (
             (self.user_feature_names_, self.user_embeddings_),
             (self.item_feature_names_, self.item_embeddings_),
         )
         data = TrainingData.align(interactions, user_features, item_features)
         try:
-            self._start_from = known
+            self._start_from = trained
             self.epochs, self.patience, self.item_identity_from = epochs, None, self.item_identity_from_
             self.fit_aligned(data)
         finally:
@@ -296,7 +296,7 @@ class LightFMHybrid(FactorRecommender):
         one_u, one_i = np.ones((len(user_sums), 1), np.float32), np.ones((len(item_sums), 1), np.float32)
         self.user_factors_ = np.hstack([user_sums[:, :d], user_sums[:, d:], one_u]).astype(np.float32)
         self.item_factors_ = np.hstack([item_sums[:, :d], one_i, item_sums[:, d:]]).astype(np.float32)
-        known = np.asarray((users @ trained_users.astype(np.float32)) > 0)
-        self.unknown_user_ = self.user_factors_[known].mean(axis=0).astype(np.float32)
-        self.user_covariance_ = covariance_of(self.user_factors_[known])
+        is_trained = np.asarray((users @ trained_users.astype(np.float32)) > 0)
+        self.unknown_user_ = self.user_factors_[is_trained].mean(axis=0).astype(np.float32)
+        self.user_covariance_ = covariance_of(self.user_factors_[is_trained])
         self.fold_in_weight_, self.fold_in_regularization_ = 0.0, 0.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ml.arrays import F32, I32
-from ml.recommenders.base import Recommender, UserRows
+from ml.arrays import F32, I32, Integers
+from ml.recommenders.base import Recommender
 
 
 class ItemWeightRecommender(Recommender):
@@ -26,7 +26,7 @@ class ItemWeightRecommender(Recommender):
         """The histories as the model sees them; default: as they are."""
         return histories
 
-    def score(self, user_rows: UserRows) -> F32:
+    def score(self, user_rows: Integers) -> F32:
         """Scores of all items: float32 (len(user_rows), n_items)."""
         return self._scored(self.histories_[user_rows])
 

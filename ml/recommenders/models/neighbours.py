@@ -1,4 +1,4 @@
-"""Neighbourhoods: items that go together, with shrinkage, and users who are alike."""
+"""Nearest neighbours: items that occur together, with shrinkage, and users with similar histories."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable
 import numpy as np
 from scipy import sparse
 
-from ml.arrays import F32
+from ml.arrays import F32, Integers
 from ml.dataset.interactions import Interactions
-from ml.recommenders.base import Recommender, TrainingData, UserRows
+from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.models.linear import ItemWeightRecommender
 
 BLOCK = 2_000  # rows of a co-occurrence matrix made at a time
 FADE = 0.8  # what one more step apart leaves of a co-occurrence; on films .7 to .9 were as good
 
 
-class ItemNeighbours(ItemWeightRecommender):
+class ItemKNN(ItemWeightRecommender):
     """Item-to-item co-occurrence: cosine, shrunk where the evidence is thin (Sarwar 2001; Bell, Koren 2007).
 
     Args:
@@ -54,7 +54,7 @@ class ItemNeighbours(ItemWeightRecommender):
         )
 
 
-class UserNeighbours(Recommender):
+class UserKNN(Recommender):
     """What users with a similar history took, weighted by similarity.
 
     Args:
@@ -74,24 +74,24 @@ class UserNeighbours(Recommender):
     def _fit(self, data: TrainingData) -> None:
         self.histories_ = data.interactions.liked
 
-    def score(self, user_rows: UserRows) -> F32:
-        """Scores of all items; the user is no neighbour of their own."""
+    def score(self, user_rows: Integers) -> F32:
+        """Scores of all items; a user is not their own neighbour."""
         return self._scored(self.histories_[user_rows], np.asarray(user_rows))
 
     def score_histories(self, histories: sparse.csr_matrix) -> F32:
         """Scores for users known only by their history."""
         return self._scored((histories > 0).astype(np.float32), None)
 
-    def _scored(self, histories: sparse.csr_matrix, own: UserRows | None) -> F32:
+    def _scored(self, histories: sparse.csr_matrix, excluded_rows: Integers | None) -> F32:
         similar = (histories @ self.histories_.T).tocsr()
         lengths = np.diff(self.histories_.indptr)
         mine = np.repeat(np.diff(histories.indptr), np.diff(similar.indptr))
         similar.data = (similar.data / (np.sqrt(mine * lengths[similar.indices]) + self.shrinkage)).astype(
             np.float32
         )
-        if own is not None:
+        if excluded_rows is not None:
             similar = similar.tolil()
-            similar[np.arange(len(own)), own] = 0
+            similar[np.arange(len(excluded_rows)), excluded_rows] = 0
             similar = similar.tocsr()
         scores = _largest_of_rows(similar, self.neighbours) @ self.histories_
         return np.asarray(scores.todense(), dtype=np.float32)

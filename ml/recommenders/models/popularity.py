@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.arrays import F32
-from ml.recommenders.base import Recommender, TrainingData, UserRows
+from ml.arrays import F32, Integers
+from ml.recommenders.base import Recommender, TrainingData
 
 DAY_SECONDS = 86_400.0
 
@@ -22,7 +22,7 @@ class Popularity(Recommender):
     def _fit(self, data: TrainingData) -> None:
         self.scores_ = data.interactions.item_counts.copy()
 
-    def score(self, user_rows: UserRows) -> F32:
+    def score(self, user_rows: Integers) -> F32:
         """The same scores for every user."""
         return np.repeat(self.scores_[None, :], len(user_rows), axis=0)
 

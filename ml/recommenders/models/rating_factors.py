@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.arrays import F32, I32
-from ml.recommenders.base import Recommender, TrainingData, UserRows
+from ml.arrays import F32, I32, Integers
+from ml.recommenders.base import Recommender, TrainingData
 
 BATCH = 2_048  # ratings a step; entries that meet in a step are summed, and the step stays small
 
@@ -70,12 +70,13 @@ class RatingFactors(Recommender):
     def predict(self, user_rows: I32, item_rows: I32) -> F32:
         """Ratings of pairs, rows -1 for unknown users or items: float32 (n,), inside the range of the training."""
         user, item = user_rows >= 0, item_rows >= 0
-        found = np.full(len(user_rows), self.mean_, np.float32)
-        found += np.where(user, self.user_biases_[user_rows], 0) + np.where(item, self.item_biases_[item_rows], 0)
+        ratings = np.full(len(user_rows), self.mean_, np.float32)
+        ratings += np.where(user, self.user_biases_[user_rows], 0)
+        ratings += np.where(item, self.item_biases_[item_rows], 0)
         both = (self.user_vectors_[user_rows] * self.item_vectors_[item_rows]).sum(axis=1)
-        return np.clip(found + np.where(user & item, both, 0), self.lowest_, self.highest_).astype(np.float32)
+        return np.clip(ratings + np.where(user & item, both, 0), self.lowest_, self.highest_).astype(np.float32)
 
-    def score(self, user_rows: UserRows) -> F32:
+    def score(self, user_rows: Integers) -> F32:
         """Predicted ratings of all items."""
         product = self.user_vectors_[user_rows] @ self.item_vectors_.T
         return np.asarray(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from ml.arrays import F32
-from ml.recommenders.base import TrainingData, UserRows
+from ml.arrays import F32, Integers
+from ml.recommenders.base import TrainingData
 from ml.recommenders.models.popularity import Popularity
 
 
@@ -49,9 +49,9 @@ class SegmentPopularity(Popularity):
         total = taken.sum(axis=1, keepdims=True) + self.smoothing
         self.feature_scores_ = ((taken + self.smoothing * self.scores_) / total).astype(np.float32)
 
-    def score(self, user_rows: UserRows) -> F32:
+    def score(self, user_rows: Integers) -> F32:
         """Mean share over the user's features: float32 (len(user_rows), n_items)."""
-        own = self.user_features_[user_rows]
-        scores = np.asarray(own @ self.feature_scores_, dtype=np.float32)
-        scores[np.diff(own.indptr) == 0] = self.scores_
+        features = self.user_features_[user_rows]
+        scores = np.asarray(features @ self.feature_scores_, dtype=np.float32)
+        scores[np.diff(features.indptr) == 0] = self.scores_
         return scores

@@ -57,8 +57,8 @@ def read_vectors(path: Path, items: Ids) -> F32:
     names, rows = Ids.encode(ids)
     if len(names) < len(rows):
         raise VectorFileError(f"{path}: {len(rows) - len(names)} rows repeat an id")
-    wanted = names.rows(items.values)
-    return np.where((wanted >= 0)[:, None], given[wanted], 0).astype(np.float32)
+    places = names.rows(items.values)
+    return np.where((places >= 0)[:, None], given[places], 0).astype(np.float32)
 
 
 def start_vectors(vectors: F32, n_factors: int) -> F32:
@@ -77,22 +77,22 @@ def start_vectors(vectors: F32, n_factors: int) -> F32:
     return started
 
 
-def mapped(vectors: F32, known: Bools, learned: F32) -> F32:
-    """What would have been learned of the other items: ridge regression from the vectors on what was learned.
+def mapped(vectors: F32, is_trained: Bools, learned: F32) -> F32:
+    """Predict what would have been learned of the other items, by ridge regression from their vectors.
 
     Args:
         vectors: (n, d).
-        known: (n,), items of which something was learned.
-        learned: (n, m), of which the rows of known items count.
+        is_trained: (n,), items of which something was learned.
+        learned: (n, m), of which the rows of trained items count.
 
     Returns:
         float32 (number of others, m).
     """
-    centre, mean = vectors[known].mean(axis=0), learned[known].mean(axis=0)
-    x, y = (vectors[known] - centre).astype(np.float64), learned[known] - mean
+    centre, mean = vectors[is_trained].mean(axis=0), learned[is_trained].mean(axis=0)
+    x, y = (vectors[is_trained] - centre).astype(np.float64), learned[is_trained] - mean
     gram = x.T @ x
     gram[np.diag_indices(len(gram))] += RIDGE_SHARE * np.trace(gram) / len(gram) + 1e-9
-    return np.asarray((vectors[~known] - centre) @ np.linalg.solve(gram, x.T @ y) + mean, dtype=np.float32)
+    return np.asarray((vectors[~is_trained] - centre) @ np.linalg.solve(gram, x.T @ y) + mean, dtype=np.float32)
 
 
 def unit_rows(vectors: F32) -> F32:

@@ -1,4 +1,4 @@
-"""Onboarding: the questions whose answers say most about a new person."""
+"""Onboarding: the questions whose answers tell most about a new user."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def onboarding_questions(
     # Slope of the answer in the vectors, per standard deviation of the answer: what it tells of each direction.
     slopes = (np.asarray(answers.T @ vectors) / n_users) / np.maximum(spread, 1e-9)[:, None]
     covariance = vectors.T @ vectors / n_users + 1e-6 * np.eye(vectors.shape[1])
-    asked: list[Question] = []
+    questions: list[Question] = []
     open_ = np.ones(len(names), bool)
     precision = np.linalg.inv(covariance)
     loadings = (
@@ -68,11 +68,11 @@ def onboarding_questions(
         signal = np.einsum("qd,de,qe->q", loadings, covariance, loadings) / noise
         information = np.where(open_, 0.5 * np.log2(1 + np.maximum(signal, 0)), -np.inf)
         best = int(information.argmax())
-        asked.append(Question(kind, names[best], rows[best], float(information[best])))
+        questions.append(Question(kind, names[best], rows[best], float(information[best])))
         open_[best] = False
         direction = covariance @ loadings[best]
         covariance = covariance - np.outer(direction, direction) / (noise[best] + loadings[best] @ direction)
-    return asked
+    return questions
 
 
 def _askable(

@@ -1,4 +1,4 @@
-"""What the service needs to welcome a new person: questions that tell most, and what their answers are worth."""
+"""What the service needs for new users: the questions that tell most, and the gain from their answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ml.arrays import Bools
 from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.newcomers.onboarding import Question, onboarding_questions
-from ml.recommenders.newcomers.profiling import Prompt, next_prompt
+from ml.recommenders.newcomers.profile_prompts import Prompt, next_prompt
 
 FILE = "welcome.json"
 QUESTIONS = 12  # more than anybody answers; the service asks the first ones
@@ -23,7 +23,7 @@ TOPIC_FAMILIES = ("category", "tags")  # of item features: what `interests` of t
 
 @dataclass(frozen=True)
 class Welcome:
-    """Questions by what they tell, and what is measured of knowing more.
+    """Onboarding questions, and the measured gain from knowing more of a user.
 
     Attributes:
         topics: questions about topics; the id without its family is what `interests` takes.
@@ -54,13 +54,13 @@ class Welcome:
         topics: list[Question] = []
         if isinstance(recommender, FactorRecommender) and data.item_features is not None:
             families = data.item_features.families()
-            asked = data.item_features.select(_mask(families))
-            if len(asked.names):
-                topics = onboarding_questions(recommender, data.interactions, asked, QUESTIONS, "topic")
+            topic_features = data.item_features.select(_mask(families))
+            if len(topic_features.names):
+                topics = onboarding_questions(recommender, data.interactions, topic_features, QUESTIONS, "topic")
         return cls(tuple(topics), learning_curve, consent_gains)
 
     def choices(self) -> list[str]:
-        """What may be answered, what tells most first, each name once."""
+        """List the answers to choose from, those that tell most first, each name once."""
         return list(dict.fromkeys(topic.id.split(":", 1)[-1] for topic in self.topics))
 
     def prompt(
@@ -71,7 +71,7 @@ class Welcome:
         incentive: str | None,
         least_gain: float,
     ) -> Prompt | None:
-        """The one next thing to ask a person for, None if nothing would help enough."""
+        """Choose the prompt that helps this user most, None if none helps enough."""
         answered = frozenset(topic.id for topic in self.topics if topic.id.split(":", 1)[-1] in interests)
         return next_prompt(
             known_events,

@@ -61,7 +61,7 @@ COLD_FIRST_STAGE = (
 
 @dataclass(frozen=True)
 class Trial:
-    """One validated configuration."""
+    """A validated configuration."""
 
     configuration: Configuration
     per_user: F64
@@ -71,7 +71,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen and why.
+    """The chosen recommender, and the trials that it was chosen from.
 
     Attributes:
         recommender: fitted on all the data.
@@ -96,7 +96,7 @@ def choose(
     *,
     seed: int = 0,
     minutes: float = 10.0,
-    told: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> Choice:
     """Validate what suits the data, and refit the best.
 
@@ -108,7 +108,7 @@ def choose(
         validation: name of the split that holds interactions back.
         seed: seed of the held-back window.
         minutes: no further configuration is tried after half of them; the refit comes on top.
-        told: gets a line of progress for each trial.
+        log: Receives a line of progress for each trial.
 
     Where there is too little to hold anything back, it is popularity.
 
@@ -118,33 +118,33 @@ def choose(
     try:
         window = ValidationWindow.hold_back(data, validation, seed=seed, most_users=MOST_VALIDATION_USERS)
     except EmptySplitError as error:
-        told(f"nothing to choose by ({error}): popularity")
+        log(f"nothing to choose by ({error}): popularity")
         return Choice(PLAINEST.make().fit_aligned(data), PLAINEST, (), "", float("nan"), ())
     for warning in window.warnings:
-        told(f"note: {warning}")
+        log(f"note: {warning}")
     plan = planned(data, window.columns is not None, validation)
     start = time.monotonic()
     trials: list[Trial] = []
     for number, configuration in enumerate(plan, start=1):
         if trials and time.monotonic() - start > minutes * 30:
-            told(f"time is up: {len(plan) - number + 1} of {len(plan)} configurations were not tried")
+            log(f"time is up: {len(plan) - number + 1} of {len(plan)} configurations were not tried")
             break
         try:
-            found = _trial(configuration, window, seed)
+            trial = _trial(configuration, window, seed)
         except (ValueError, LinAlgError) as error:  # too few users, items, folds or features for this model
-            told(f"{number} of {len(plan)}: {configuration.model} left out: {error}")
+            log(f"{number} of {len(plan)}: {configuration.model} left out: {error}")
             continue
-        trials.append(found)
-        told(
-            f"{number} of {len(plan)}: {configuration.model} {window.metric} {found.interval.mean:.4f} "
-            f"[{found.interval.low:.4f}, {found.interval.high:.4f}] in {found.seconds:.0f} s"
+        trials.append(trial)
+        log(
+            f"{number} of {len(plan)}: {configuration.model} {window.metric} {trial.interval.mean:.4f} "
+            f"[{trial.interval.low:.4f}, {trial.interval.high:.4f}] in {trial.seconds:.0f} s"
         )
     trials.sort(key=lambda trial: -trial.interval.mean)
     chosen = settled(trials)
     if chosen is not trials[0].configuration:
         both = " and ".join(part["model"] for part in chosen.params["models"])
-        told(f"{both} cannot be told apart: both together")
-    told(f"chosen: {chosen.model}; fitting it on all interactions")
+        log(f"{both} cannot be told apart: both together")
+    log(f"chosen: {chosen.model}; fitting it on all interactions")
     recommender = chosen.make().fit_aligned(data)
     return Choice(recommender, chosen, tuple(trials), window.metric, window.cold_share, window.warnings)
 
@@ -193,8 +193,8 @@ def planned(data: TrainingData, cold: bool, validation: str) -> list[Configurati
         return plan
     left_out = {"user_neighbours"} if n_users > DENSE_MOST_USERS else set()
     left_out |= {"autoencoder"} if n_users * n_items > DENSE_MOST_CELLS else set()
-    warm = [found for found in FIRST_STAGE if found.model not in left_out]
-    alone = [found for found in ALONE if found.model not in left_out]
+    warm = [candidate for candidate in FIRST_STAGE if candidate.model not in left_out]
+    alone = [candidate for candidate in ALONE if candidate.model not in left_out]
     if not small:
         warm = [
             Configuration("ease", {"most_items": 5_000}),
@@ -213,12 +213,12 @@ def planned(data: TrainingData, cold: bool, validation: str) -> list[Configurati
 
 
 def _together(models: Sequence[Configuration]) -> Configuration:
-    parts = [{"model": found.model, "params": dict(found.params), "weight": 1.0} for found in models]
+    parts = [{"model": part.model, "params": dict(part.params), "weight": 1.0} for part in models]
     return Configuration("blend", {"models": parts})
 
 
 def _stack(models: Sequence[Configuration], **params: object) -> Configuration:
-    listed = [{"model": found.model, "params": dict(found.params)} for found in models]
+    listed = [{"model": part.model, "params": dict(part.params)} for part in models]
     return Configuration("stacked", {"models": listed, **params})
 
 

@@ -16,7 +16,7 @@ from ml.evaluation.splits import split
 from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.selection.compare import Configuration
 from ml.recommenders.topk import top_k_scores
-from ml.recommenders.validation import of_some_users
+from ml.recommenders.validation import sample_users
 
 KNOWN_EVENTS = (0, 1, 2, 5, 10, 20)
 NEW_SHARE = 0.2  # of the people who play the newcomers
@@ -96,13 +96,13 @@ def measured_curves(
         Empty where no newcomer has enough events to draw a curve. The most known events are the largest of
         KNOWN_EVENTS that a tenth of the newcomers have more than.
     """
-    some = of_some_users(data, most_users, seed)
+    some = sample_users(data, most_users, seed)
     parted = split(some.interactions, "cold-users", seed, share=NEW_SHARE)
     past = TrainingData(parted.train, data.user_features, data.item_features)
     lengths = np.diff(parted.test.liked.indptr)
     lengths = lengths[lengths > 0]
-    known = [events for events in KNOWN_EVENTS if (lengths > events).mean() >= ENOUGH_SHARE]
-    if not known or not past.interactions.liked.nnz:
+    points = [events for events in KNOWN_EVENTS if (lengths > events).mean() >= ENOUGH_SHARE]
+    if not points or not past.interactions.liked.nnz:
         return {}
     histories = {"popularity": Configuration("popularity", {}), "fold-in": configuration}
     if data.item_features is not None and data.item_features.matrix.nnz:
@@ -111,10 +111,10 @@ def measured_curves(
     if data.user_features is not None:
         families = data.user_features.families()
         at_once = np.array([newcomer_families is None or name in newcomer_families for name in families], bool)
-        facts = TrainingData(parted.train, data.user_features.select(at_once), None)
-        by_features["segment"] = Configuration("segment_popularity", {}).make().fit_aligned(facts)
-    fitted = {name: found.make().fit_aligned(past) for name, found in histories.items()}
-    return cold_start_curves(fitted, parted.test, known, by_features=by_features)
+        segments = TrainingData(parted.train, data.user_features.select(at_once), None)
+        by_features["segment"] = Configuration("segment_popularity", {}).make().fit_aligned(segments)
+    fitted = {name: model.make().fit_aligned(past) for name, model in histories.items()}
+    return cold_start_curves(fitted, parted.test, points, by_features=by_features)
 
 
 def history_ndcg(recommender: Recommender, history: sparse.csr_matrix, future: sparse.csr_matrix, k: int) -> F64:
@@ -125,9 +125,9 @@ def history_ndcg(recommender: Recommender, history: sparse.csr_matrix, future: s
 
 
 def _ndcg_of(best: I32, future: sparse.csr_matrix) -> F64:
-    wanted = np.asarray(future.todense(), dtype=bool)
-    hits = np.take_along_axis(wanted, np.maximum(best, 0), 1) & (best >= 0)
-    return ndcg(hits, wanted.sum(axis=1))
+    is_relevant = np.asarray(future.todense(), dtype=bool)
+    hits = np.take_along_axis(is_relevant, np.maximum(best, 0), 1) & (best >= 0)
+    return ndcg(hits, is_relevant.sum(axis=1))
 
 
 def curves_plot(curves: Mapping[str, Mapping[int, float]], k: int) -> Figure:

@@ -78,25 +78,24 @@ def compare(
     segments: Mapping[str, str] | None = None,
     seed: int = 0,
     diversity: DiversitySettings | None = None,
-    told: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Candidate]:
     """Fit each configuration on the training data of a split and measure it on the test interactions.
 
     Args:
         configurations: what is fitted, in this order.
-        data: interactions and features; the features are used for every fit.
-        split: past and future of the interactions.
+        split: Training data and test interactions.
         k: length of the lists.
         metric: metric by which the worst segment is found.
         most_users: measure on so many test users, drawn at random, where there are more.
         segments: segment of each user id, for the worst segment.
         seed: seed of the samples of users.
         diversity: how the service composes lists, whose cost is then measured on a sample.
-        told: gets a line of progress before each fit.
+        log: Receives a line of progress before each fit.
     """
     test, train = sampled_users(positive(split.test), most_users, seed), split.train
     for number, configuration in enumerate(configurations, start=1):
-        told(f"{number} of {len(configurations)}: {configuration.model}")
+        log(f"{number} of {len(configurations)}: {configuration.model}")
         start = time.perf_counter()
         recommender = configuration.make().fit_aligned(train)
         recommended = recommender.recommend(test.users.values, k).to_table()
@@ -169,11 +168,11 @@ def scores_table(candidates: Sequence[Candidate], metric: str) -> pa.Table:
 
 def contenders_from_tables(comparison: pa.Table, scores: pa.Table) -> list[Contender]:
     """Contenders of the gate from what `comparison_table` and `scores_table` gave."""
-    found = []
+    contenders = []
     numbers = [field.name for field in comparison.schema if pa.types.is_floating(field.type)]
     for row in comparison.to_pylist():
-        own = scores.filter(pc.equal(scores["configuration"], row["configuration"])).sort_by("user_id")
+        rows = scores.filter(pc.equal(scores["configuration"], row["configuration"])).sort_by("user_id")
         metrics = {name: float("nan") if row[name] is None else row[name] for name in numbers if name != "seconds"}
-        values = own["value"].to_numpy(zero_copy_only=False)
-        found.append(Contender(row["model"], json.loads(row["configuration"]), metrics, values))
-    return found
+        values = rows["value"].to_numpy(zero_copy_only=False)
+        contenders.append(Contender(row["model"], json.loads(row["configuration"]), metrics, values))
+    return contenders

@@ -1,6 +1,6 @@
-"""What composing lists costs and brings: accuracy and variety as ranked, as the service shows them, along a curve.
+"""Accuracy and diversity of lists: as ranked, as the service composes them, and along their trade-off.
 
-The lists are composed by the very function that the service composes its answers by.
+The lists are composed by the function that the service uses.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ml.evaluation.accuracy import ndcg
 from ml.evaluation.beyond_accuracy import intra_list_diversity
 from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.factors import FactorRecommender
-from ml.recommenders.reranking import Facts, RankedList, composed
+from ml.recommenders.reranking import CandidateFeatures, RankedList, composed
 from ml.settings.decisions import DiversitySettings
 
 TRADE_OFFS = (0.1, 0.2, 0.3, 0.5, 0.7)
@@ -56,27 +56,31 @@ def composition_report(
         return SCHEMA.empty_table()
     deep = recommender.recommend(test.users.values, 5 * k + 20)
     used = np.unique(deep.rows[deep.rows >= 0])  # from here on, items are numbered within these
-    own = np.searchsorted(used, np.maximum(deep.rows, 0)).astype(np.int32)
+    numbers = np.searchsorted(used, np.maximum(deep.rows, 0)).astype(np.int32)
     vectors, categories = _vectors(recommender, past, used), _categories(past, used)
     columns = test.items.rows(deep.items.take(used))
-    wanted = [frozenset(test.matrix[row].indices.tolist()) for row in range(len(test.users))]
+    relevant = [frozenset(test.matrix[row].indices.tolist()) for row in range(len(test.users))]
     lists = [
         RankedList(rows[there], scores[there])
-        for rows, scores, there in zip(own, deep.scores, deep.rows >= 0, strict=True)
+        for rows, scores, there in zip(numbers, deep.scores, deep.rows >= 0, strict=True)
     ]
     people = past.interactions.users.rows(test.users.values)
     opened = [_opened(past, int(row)) for row in people]
-    facts = [_facts(one, known, vectors, categories) for one, known in zip(lists, opened, strict=True)]
+    features = [
+        _features(ranked, counts, vectors, categories) for ranked, counts in zip(lists, opened, strict=True)
+    ]
     ways = [("as ranked", 0.0, 0.0, 1.0)]
     ways += [("as served", settings.trade_off, settings.calibration, settings.max_category_share)]
     ways += [("trade-off", trade_off, 0.0, 1.0) for trade_off in TRADE_OFFS]
     rows = []
     for name, trade_off, calibration, share in ways:
         shown = [
-            composed(one, known, k, trade_off=trade_off, calibration=calibration, max_category_share=share).rows
-            for one, known in zip(lists, facts, strict=True)
+            composed(
+                ranked, described, k, trade_off=trade_off, calibration=calibration, max_category_share=share
+            ).rows
+            for ranked, described in zip(lists, features, strict=True)
         ]
-        figures = _figures(shown, wanted, columns, vectors, categories, k)
+        figures = _figures(shown, relevant, columns, vectors, categories, k)
         rows.append(dict(zip(SCHEMA.names, (name, trade_off, calibration, share, *figures), strict=True)))
     return pa.Table.from_pylist(rows, SCHEMA)
 
@@ -115,15 +119,15 @@ def _vectors(recommender: Recommender, past: TrainingData, items: npt.NDArray[np
 
 def _categories(past: TrainingData, items: npt.NDArray[np.integer]) -> list[str | None]:
     """Category of each of these items, None where it has none."""
-    found: list[str | None] = [None] * len(items)
+    categories: list[str | None] = [None] * len(items)
     if past.item_features is None:
-        return found
+        return categories
     names = past.item_features.names.to_list()
     rows, columns = past.item_features.matrix[items].nonzero()
     for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
         if names[column].startswith(FAMILY):
-            found[row] = names[column].removeprefix(FAMILY)
-    return found
+            categories[row] = names[column].removeprefix(FAMILY)
+    return categories
 
 
 def _opened(past: TrainingData, user: int) -> Counter[str]:
@@ -134,19 +138,21 @@ def _opened(past: TrainingData, user: int) -> Counter[str]:
     return Counter(name for name in _categories(past, items) if name is not None)
 
 
-def _facts(candidates: RankedList, opened: Counter[str], vectors: F32, categories: Sequence[str | None]) -> Facts:
-    own = [categories[row] for row in candidates.rows.tolist()]
+def _features(
+    candidates: RankedList, opened: Counter[str], vectors: F32, categories: Sequence[str | None]
+) -> CandidateFeatures:
+    listed = [categories[row] for row in candidates.rows.tolist()]
     names = sorted(opened)
     if not names:
-        return Facts(own, vectors[candidates.rows])
-    topics = np.array([[category == name for name in names] for category in own], dtype=np.float64)
+        return CandidateFeatures(listed, vectors[candidates.rows])
+    topics = np.array([[category == name for name in names] for category in listed], dtype=np.float64)
     interests = np.array([opened[name] for name in names], dtype=np.float64)
-    return Facts(own, vectors[candidates.rows], topics, interests / interests.sum())
+    return CandidateFeatures(listed, vectors[candidates.rows], topics, interests / interests.sum())
 
 
 def _figures(
     shown: Sequence[npt.NDArray[np.integer]],
-    wanted: Sequence[frozenset[int]],
+    relevant: Sequence[frozenset[int]],
     columns: npt.NDArray[np.integer],
     vectors: F32,
     categories: Sequence[str | None],
@@ -157,7 +163,10 @@ def _figures(
     for user, rows in enumerate(shown):
         places[user, : len(rows)] = rows
     hits = np.array(
-        [[row >= 0 and int(columns[row]) in own for row in rows] for rows, own in zip(places, wanted, strict=True)]
+        [
+            [row >= 0 and int(columns[row]) in items for row in rows]
+            for rows, items in zip(places, relevant, strict=True)
+        ]
     )
     largest = []
     for rows in shown:
@@ -165,7 +174,7 @@ def _figures(
         if names:
             largest.append(max(names.count(name) for name in set(names)) / len(rows))
     diversity = intra_list_diversity(places, vectors.astype(np.float64))
-    n_relevant = np.array([len(own) for own in wanted])
+    n_relevant = np.array([len(items) for items in relevant])
     return (
         float(np.nanmean(ndcg(hits, n_relevant))),
         float(np.nanmean(diversity)) if not np.isnan(diversity).all() else float("nan"),

@@ -118,10 +118,10 @@ def split_between(then: TrainingFrames, later: TrainingFrames, settings: Recomme
 def _without_pairs(interactions: pa.Table, pairs: Interactions) -> pa.Table:
     """The rows whose user and item are no pair."""
     users, items = pairs.users.rows(interactions["user_id"]), pairs.items.rows(interactions["item_id"])
-    known = (users >= 0) & (items >= 0)
+    is_paired = (users >= 0) & (items >= 0)
     width = len(pairs.items)
     keys = users.astype(np.int64) * width + items
-    held_back = known & np.isin(keys, pairs.rows.astype(np.int64) * width + pairs.columns)
+    held_back = is_paired & np.isin(keys, pairs.rows.astype(np.int64) * width + pairs.columns)
     return interactions.filter(pa.array(~held_back))
 
 
@@ -188,10 +188,10 @@ def _flat(table: pa.Table, id_column: str, column: str) -> tuple[pa.Array, pa.Ar
 
 def usable_columns(table: pa.Table, columns: Sequence[str]) -> list[str]:
     """Those of the columns that the table has with at least two different values."""
-    found = []
+    usable = []
     for column in columns:
         if column in table.column_names:
             _, values = _flat(table, table.column_names[0], column)
             if np.asarray(pc.count_distinct(values, mode="only_valid").as_py()) > 1:
-                found.append(column)
-    return found
+                usable.append(column)
+    return usable

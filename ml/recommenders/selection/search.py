@@ -29,7 +29,7 @@ from ml.recommenders.models.lightfm import LightFMHybrid
 from ml.recommenders.models.zoo import make_recommender
 from ml.recommenders.selection.compare import Configuration
 from ml.recommenders.selection.search_spaces import SPACES
-from ml.recommenders.validation import ValidationWindow, of_some_users
+from ml.recommenders.validation import ValidationWindow, sample_users
 
 PREVIEW_USERS = 0.25  # of the users are trained on first, to prune by; LightFM is pruned by its epochs
 NO_VALUE = Interval(float("nan"), float("nan"), float("nan"), 0.95)
@@ -109,25 +109,25 @@ def search_table(trials: Sequence[SearchTrial], metric: str) -> pa.Table:
     """One row a trial: number, model, configuration as JSON, state, the metric with its interval, seconds."""
     rows = [
         {
-            "trial": found.number,
-            "model": found.configuration.model,
-            "configuration": json.dumps(found.configuration.as_dict(), sort_keys=True),
-            "state": found.state,
-            metric: found.interval.mean,
-            "low": found.interval.low,
-            "high": found.interval.high,
-            "seconds": found.seconds,
-            "reason": found.reason,
+            "trial": trial.number,
+            "model": trial.configuration.model,
+            "configuration": json.dumps(trial.configuration.as_dict(), sort_keys=True),
+            "state": trial.state,
+            metric: trial.interval.mean,
+            "low": trial.interval.low,
+            "high": trial.interval.high,
+            "seconds": trial.seconds,
+            "reason": trial.reason,
         }
-        for found in trials
+        for trial in trials
     ]
     return pa.Table.from_pylist(rows)
 
 
 def best_intervals(trials: Sequence[SearchTrial], most: int = 15) -> dict[str, Interval]:
     """The best complete trials by name, for the comparison plot."""
-    complete = [found for found in trials if found.state == "complete"][:most]
-    return {f"{found.configuration.model} #{found.number}": found.interval for found in complete}
+    complete = [trial for trial in trials if trial.state == "complete"][:most]
+    return {f"{trial.configuration.model} #{trial.number}": trial.interval for trial in complete}
 
 
 def _study(file: Path, name: str, seed: int) -> optuna.Study:
@@ -159,10 +159,10 @@ def _objective(trial: optuna.Trial, models: Sequence[str], window: ValidationWin
         _note(trial, model, {**params, "epochs": epochs})
     else:
         values = _by_preview(model, params, window, trial, deadline)
-    found = mean_interval(values)
-    trial.set_user_attr("low", found.low)
-    trial.set_user_attr("high", found.high)
-    return found.mean
+    interval = mean_interval(values)
+    trial.set_user_attr("low", interval.low)
+    trial.set_user_attr("high", interval.high)
+    return interval.mean
 
 
 def _by_epoch(
@@ -186,7 +186,7 @@ def _by_preview(
 ) -> F64:
     """Values of the whole training; one on some of the users comes first, to prune by."""
     n_users = int((np.diff(window.past.interactions.liked.indptr) > 0).sum())
-    some = of_some_users(window.past, max(1, int(n_users * PREVIEW_USERS)))
+    some = sample_users(window.past, max(1, int(n_users * PREVIEW_USERS)))
     preview = make_recommender(model, **params).fit_aligned(some)
     _report(trial, float(np.nanmean(window.judge(preview))), 1, deadline)
     return window.judge(make_recommender(model, **params).fit_aligned(window.past))

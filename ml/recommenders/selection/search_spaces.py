@@ -1,4 +1,4 @@
-"""Which parameters of which model are searched, and between which bounds."""
+"""Which parameters of which model are searched, and within which bounds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NEVER = 0  # how `None` stands in a study, which orders numbers
 
 
 @dataclass(frozen=True)
-class Range:
+class Bounds:
     """Numbers between bounds, on a logarithmic scale if `log`; whole ones if both bounds are whole."""
 
     low: float
@@ -22,37 +22,39 @@ class Range:
 
 @dataclass(frozen=True)
 class Space:
-    """What is searched: ranges and choices by parameter; `fixed` parameters differ from the model's own."""
+    """Bounds and choices of each searched parameter; `fixed` holds parameters that differ from the defaults."""
 
-    ranges: Mapping[str, Range]
+    ranges: Mapping[str, Bounds]
     choices: Mapping[str, tuple[Any, ...]]
     fixed: Mapping[str, Any]
 
     def suggest(self, model: str, trial: optuna.Trial) -> dict[str, Any]:
         """Parameters for a trial; in the study they are named `model.parameter`."""
-        found: dict[str, Any] = dict(self.fixed)
-        for name, own in self.ranges.items():
-            whole = isinstance(own.low, int) and isinstance(own.high, int)
+        params: dict[str, Any] = dict(self.fixed)
+        for name, limits in self.ranges.items():
+            whole = isinstance(limits.low, int) and isinstance(limits.high, int)
             ask = trial.suggest_int if whole else trial.suggest_float
-            found[name] = ask(f"{model}.{name}", own.low, own.high, log=own.log)
+            params[name] = ask(f"{model}.{name}", limits.low, limits.high, log=limits.log)
         for name, options in self.choices.items():
             chosen = trial.suggest_categorical(f"{model}.{name}", [NEVER if o is None else o for o in options])
-            found[name] = None if chosen == NEVER and None in options else chosen
-        return found
+            params[name] = None if chosen == NEVER and None in options else chosen
+        return params
 
     def encoded(self, model: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Parameters as the study names them, those that it can express."""
-        found = {f"{model}.{name}": params[name] for name, own in self.ranges.items() if params[name] is not None}
+        """Name the parameters as the study does; those that it cannot express are left out."""
+        encoded = {
+            f"{model}.{name}": params[name] for name, limits in self.ranges.items() if params[name] is not None
+        }
         for name, options in self.choices.items():
             if params[name] in options:
-                found[f"{model}.{name}"] = NEVER if params[name] is None else params[name]
-        return found
+                encoded[f"{model}.{name}"] = NEVER if params[name] is None else params[name]
+        return encoded
 
 
 def _hybrid(most_sampled: bool) -> Space:
-    ranges = {"n_factors": Range(8, 128), "learning_rate": Range(0.005, 0.2)}
+    ranges = {"n_factors": Bounds(8, 128), "learning_rate": Bounds(0.005, 0.2)}
     return Space(
-        {**ranges, "max_sampled": Range(3, 60)} if most_sampled else ranges,
+        {**ranges, "max_sampled": Bounds(3, 60)} if most_sampled else ranges,
         {
             "item_alpha": (0.0, 1e-6, 1e-5, 1e-4),
             "user_alpha": (0.0, 1e-6, 1e-5, 1e-4),
@@ -67,56 +69,62 @@ SPACES: dict[str, Space] = {
     "lightfm_bpr": _hybrid(most_sampled=False),
     "lightfm_logistic": _hybrid(most_sampled=False),
     "als": Space(
-        {"n_factors": Range(8, 256), "confidence": Range(0.5, 50.0), "regularization": Range(0.01, 5.0)}, {}, {}
+        {
+            "n_factors": Bounds(8, 256),
+            "confidence": Bounds(0.5, 50.0),
+            "regularization": Bounds(0.01, 5.0),
+        },
+        {},
+        {},
     ),
     "implicit_bpr": Space(
         {
-            "n_factors": Range(8, 128),
-            "regularization": Range(1e-4, 0.1),
-            "learning_rate": Range(0.005, 0.2),
-            "iterations": Range(20, 300),
+            "n_factors": Bounds(8, 128),
+            "regularization": Bounds(1e-4, 0.1),
+            "learning_rate": Bounds(0.005, 0.2),
+            "iterations": Bounds(20, 300),
         },
         {},
         {},
     ),
     "svd": Space(
         {
-            "n_factors": Range(4, 256),
-            "user_power": Range(0.0, 1.0, log=False),
-            "item_power": Range(0.0, 1.0, log=False),
+            "n_factors": Bounds(4, 256),
+            "user_power": Bounds(0.0, 1.0, log=False),
+            "item_power": Bounds(0.0, 1.0, log=False),
         },
         {},
         {},
     ),
     "ease": Space(
         {
-            "regularization": Range(5.0, 10_000.0),
-            "dropout": Range(0.0, 0.6, log=False),
-            "row_power": Range(0.0, 0.7, log=False),
+            "regularization": Bounds(5.0, 10_000.0),
+            "dropout": Bounds(0.0, 0.6, log=False),
+            "row_power": Bounds(0.0, 0.7, log=False),
         },
         {"window": (None, 5, 10, 20), "feature_weight": (0.0, 5.0, 20.0, 60.0)},
         {},
     ),
     "autoencoder": Space(
         {
-            "hidden": Range(50, 400),
-            "epochs": Range(10, 80),
-            "penalty": Range(1e-6, 1e-3),
-            "dropout": Range(0.2, 0.7, log=False),
+            "hidden": Bounds(50, 400),
+            "epochs": Bounds(10, 80),
+            "penalty": Bounds(1e-6, 1e-3),
+            "dropout": Bounds(0.2, 0.7, log=False),
         },
         {},
         {},
     ),
     "item_neighbours": Space(
         {
-            "neighbours": Range(10, 500),
-            "shrinkage": Range(0.5, 300.0),
-            "item_power": Range(0.2, 0.9, log=False),
+            "neighbours": Bounds(10, 500),
+            "shrinkage": Bounds(0.5, 300.0),
+            "item_power": Bounds(0.2, 0.9, log=False),
         },
         {},
         {},
     ),
-    "user_neighbours": Space({"neighbours": Range(10, 1_000), "shrinkage": Range(0.5, 100.0)}, {}, {}),
-    "trending": Space({"half_life_days": Range(0.02, 365.0)}, {}, {}),
-    "content_affinity": Space({"smoothing": Range(0.5, 500.0)}, {"summed": (False, True)}, {}),
+    "user_neighbours": Space({"neighbours": Bounds(10, 1_000), "shrinkage": Bounds(0.5, 100.0)}, {}, {}),
+    "trending": Space({"half_life_days": Bounds(0.02, 365.0)}, {}, {}),
+    "content_affinity": Space({"smoothing": Bounds(0.5, 500.0)}, {"summed": (False, True)}, {}),
 }

@@ -9,8 +9,8 @@ from scipy import sparse
 
 from ml.recommenders.base import NoFactorsError, NotFittedError
 from ml.recommenders.factors import FactorRecommender
-from ml.recommenders.forgetting import forget_users
 from ml.recommenders.models.zoo import MODELS, load_recommender, make_recommender
+from ml.recommenders.user_removal import forget_users
 
 SMALL = {
     "lightfm_warp": {"n_factors": 8, "epochs": 15},

@@ -47,7 +47,7 @@ def test_a_window_judges_by_a_future_with_ids_of_its_own() -> None:
     assert users.to_list() == ["a", "b", "new"]
     assert items.to_list() == ["x", "y", "unheard of"]
     assert window.users.tolist() == [0, 2]
-    assert window.wanted.toarray().tolist() == [[0, 0, 1], [0, 1, 0]]
+    assert window.relevant.toarray().tolist() == [[0, 0, 1], [0, 1, 0]]
     assert window.had.toarray().tolist() == [[1, 0, 0], [0, 0, 0]]
     assert window.cold_share == 0.5
 

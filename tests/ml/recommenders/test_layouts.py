@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.recommenders.forgetting import forget_users
 from ml.recommenders.layouts import FORMAT, ModelFileError
 from ml.recommenders.models.zoo import MODELS, UnknownModelError, load_recommender, make_recommender, model_name
 from ml.recommenders.persistence import saved_models
+from ml.recommenders.user_removal import forget_users
 
 # Two users and three items; ann took x, bob took x and z.
 SHARED_ARRAYS = {

@@ -7,7 +7,7 @@ import pytest
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
 from ml.recommenders.models.ease import Ease, stretches
-from ml.recommenders.models.neighbours import FADE, ItemNeighbours, following
+from ml.recommenders.models.neighbours import FADE, ItemKNN, following
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_a_window_tells_what_whole_histories_cannot():
     users, items, times = zip(*rows, strict=True)
     pairs = Interactions.from_table(pa.table({"user_id": users, "item_id": items, "timestamp": times}))
     place = {name: row for row, name in enumerate(pairs.items.to_list())}
-    for model in (Ease(regularization=1.0, window=3), ItemNeighbours(window=2)):
+    for model in (Ease(regularization=1.0, window=3), ItemKNN(window=2)):
         scores = model.fit(pairs).score_histories(model.history(["a", "b"]))[0]
         assert scores[place["c"]] > max(scores[place[other]] for other in "def") + 0.01
 

@@ -5,7 +5,7 @@ import pytest
 
 from ml.recommenders.reranking import (
     BusinessRules,
-    Facts,
+    CandidateFeatures,
     RankedList,
     calibrated,
     capped,
@@ -79,11 +79,11 @@ def test_nothing_is_explored_where_all_is_known():
 
 
 def test_a_list_is_composed_of_what_fits_what_differs_and_no_category_too_often():
-    facts = Facts(["x", "x", "x", "y", "y"], VECTORS, VECTORS, np.array([0.5, 0.5]))
+    features = CandidateFeatures(["x", "x", "x", "y", "y"], VECTORS, VECTORS, np.array([0.5, 0.5]))
 
     def rows(**wanted):
         whole = {"trade_off": 0.0, "calibration": 0.0, "max_category_share": 1.0}
-        return composed(LIST, facts, 3, **{**whole, **wanted}).rows.tolist()
+        return composed(LIST, features, 3, **{**whole, **wanted}).rows.tolist()
 
     assert rows() == [0, 1, 2]
     assert rows(max_category_share=0.6) == [0, 1, 3]

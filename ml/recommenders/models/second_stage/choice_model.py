@@ -65,10 +65,10 @@ class ChoiceModel:
             value = -float((weight * likelihood) @ taken) / total + PENALTY * float((flat**2).sum())
             return value, -slope.astype(np.float64).ravel() / total + 2 * PENALTY * flat
 
-        found: Any = minimize(
+        solution: Any = minimize(
             loss, np.zeros(2 * x.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": MOST_STEPS}
         )
-        return cls(found.x.reshape(2, -1), deviations, scale)
+        return cls(solution.x.reshape(2, -1), deviations, scale)
 
     def utilities(self, features: F32, sizes: I64, activity: F64) -> F64:
         """Utility of each row, as in `fit`: float64 (n_rows,); only those of one user compare."""
@@ -79,8 +79,8 @@ class ChoiceModel:
 
 
 def _utility(x: F32, active: F32, slopes: F64) -> F64:
-    found = x @ slopes.T.astype(np.float32)
-    return (found[:, 0] + active * found[:, 1]).astype(np.float64)
+    products = x @ slopes.T.astype(np.float32)
+    return (products[:, 0] + active * products[:, 1]).astype(np.float64)
 
 
 def _centred(features: F32, sizes: I64) -> F32:

@@ -1,4 +1,4 @@
-"""What a second stage knows of a user, an item and their meeting besides the scores of the first stage."""
+"""Features of users, items and pairs that a second stage ranks by, besides the scores of the first stage."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from ml.arrays import F32, F64
+from ml.arrays import F32, F64, Integers
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
-from ml.recommenders.base import TrainingData, UserRows
+from ml.recommenders.base import TrainingData
 
 TIME_BINS = 80  # of the training period; a kernel of one bin and one of five see what is popular then
 KERNEL_BINS = (1.0, 5.0)
@@ -51,13 +51,15 @@ class Context:
             for name, members in self.user_families_.items()
         }
         self.item_families_ = _families(data.item_features, None)
-        self.profiles_ = {name: self._profile(liked, own, counts) for name, own in self.item_families_.items()}
+        self.profiles_ = {
+            name: self._profile(liked, features, counts) for name, features in self.item_families_.items()
+        }
         if data.item_features is not None:
             self.item_values_["n_features"] = np.diff(data.item_features.matrix.indptr).astype(np.float64)
         self.names_ = self._names()
         return self
 
-    def pair_features(self, user_rows: UserRows, columns: npt.NDArray[np.integer[Any]]) -> F32:
+    def pair_features(self, user_rows: Integers, columns: npt.NDArray[np.integer[Any]]) -> F32:
         """Features of pairs: float32 (b * c, len(names_)), user by user.
 
         Args:
@@ -76,11 +78,11 @@ class Context:
                 blocks.append(np.take_along_axis(self._popular_then(user_rows, width), columns, 1))
         for name, members in self.user_families_.items():
             blocks.append(np.take_along_axis(np.asarray(members[user_rows] @ self.lifts_[name]), columns, 1))
-        for name, own in self.item_families_.items():
+        for name, features in self.item_families_.items():
             shares, lifts = self.profiles_[name]
-            n = np.maximum(np.diff(own.indptr), 1)
+            n = np.maximum(np.diff(features.indptr), 1)
             for profile, divisor in ((shares, 1.0), (lifts, n)):
-                dense = (own @ np.asarray(profile[user_rows], np.float32).T).T / divisor
+                dense = (features @ np.asarray(profile[user_rows], np.float32).T).T / divisor
                 blocks.append(np.take_along_axis(dense, columns, 1))
         return np.stack([np.asarray(block, np.float32).ravel() for block in blocks], axis=1)
 
@@ -95,7 +97,7 @@ class Context:
 
     @classmethod
     def from_state(cls, flat: dict[str, Any]) -> Context:
-        """What `state` gave. The order of the features is that of `names`."""
+        """Restore what `state` returned. The order of the features is that of `names`."""
         context = cls()
         context.names_ = list(flat["names"])
         groups: dict[str, dict[str, Any]] = {}
@@ -104,8 +106,8 @@ class Context:
                 group, name = key.split("/", 1)
                 groups.setdefault(group, {})[name] = value
         for group in ("item_values", "user_values", "spread", "user_families", "lifts", "item_families"):
-            own = groups.get(group, {})
-            setattr(context, f"{group}_", {name: own[name] for name in _in_order(own, context.names_)})
+            values = groups.get(group, {})
+            setattr(context, f"{group}_", {name: values[name] for name in _in_order(values, context.names_)})
         shares, lifts = groups.get("shares", {}), groups.get("profile_lifts", {})
         context.profiles_ = {name: (shares[name], lifts[name]) for name in context.item_families_}
         return context
@@ -131,11 +133,11 @@ class Context:
         middle = np.full(n_users, float(TIME_BINS))
         order = np.lexsort((when, pairs.rows))
         lengths = np.diff(pairs.matrix.indptr)
-        known = lengths > 0
-        middle[known] = when[order][(pairs.matrix.indptr[:-1] + lengths // 2)[known]]
+        is_active = lengths > 0
+        middle[is_active] = when[order][(pairs.matrix.indptr[:-1] + lengths // 2)[is_active]]
         return {"user_middle": middle, "item_first": first, "item_last": last, "histogram": histogram}
 
-    def _popular_then(self, user_rows: UserRows, width: float) -> F32:
+    def _popular_then(self, user_rows: Integers, width: float) -> F32:
         """Log of an item's share around the user's time over its share at all times: (b, n_items)."""
         histogram = self.spread_["histogram"]
         middle = self.spread_["user_middle"][user_rows]
@@ -146,11 +148,11 @@ class Context:
         lift = (then / np.maximum(total, 1e-9)[:, None] + 1e-5) / (share + 1e-5)
         return np.asarray(np.log(lift), dtype=np.float32)
 
-    def _profile(self, liked: sparse.csr_matrix, own: sparse.csr_matrix, counts: F64) -> tuple[F32, F32]:
+    def _profile(self, liked: sparse.csr_matrix, features: sparse.csr_matrix, counts: F64) -> tuple[F32, F32]:
         """Share of the user's items with each feature, and its log lift: (n_users, n_features) each."""
-        base = (own.T @ counts) / max(counts.sum(), 1.0)
+        base = (features.T @ counts) / max(counts.sum(), 1.0)
         lengths = np.diff(liked.indptr)[:, None]
-        shares = (np.asarray((liked @ own).todense(), dtype=np.float64) + base) / (lengths + 1)
+        shares = (np.asarray((liked @ features).todense(), dtype=np.float64) + base) / (lengths + 1)
         return shares.astype(np.float32), np.log((shares + 1e-3) / (base + 1e-3)).astype(np.float32)
 
     def _names(self) -> list[str]:

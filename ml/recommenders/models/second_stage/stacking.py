@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from ml.arrays import F32, F64, I64
+from ml.arrays import F32, F64, I64, Integers
 from ml.dataset.interactions import Interactions
 from ml.errors import InvalidInputError
-from ml.recommenders.base import Recommender, TrainingData, UserRows
+from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.folds import cut_into_folds
 from ml.recommenders.models.blends import standardised
 from ml.recommenders.models.second_stage.boosting import boosted
@@ -147,7 +147,7 @@ class Stacked(Recommender):
             make_recommender(part["model"], **part.get("params", {})).fit_aligned(data) for part in self.models
         ]
         self._context = Context().fit(data)
-        self._known = np.diff(data.interactions.liked.indptr) > 0
+        self._has_history = np.diff(data.interactions.liked.indptr) > 0
         names = [f"{part['model']}#{place}" for place, part in enumerate(self.models)]
         self.feature_names_ = [*names, *(f"standard:{name}" for name in names), *self._context.names_]
 
@@ -155,14 +155,14 @@ class Stacked(Recommender):
         self, past: Interactions, future: Interactions, random: np.random.Generator
     ) -> Iterator[tuple[int, F32, F32]]:
         """Row, features and labels of each user who has a past and a future."""
-        wanted = future.liked
+        relevant = future.liked
         columns = None
         if self.only_cold:
             columns = np.flatnonzero(np.bincount(past.columns, minlength=len(past.items)) == 0)
         n_items = len(past.items) if columns is None else len(columns)
         place = np.full(len(past.items), -1)
         place[np.arange(len(past.items)) if columns is None else columns] = np.arange(n_items)
-        users = np.flatnonzero(self._known & (np.diff(wanted.indptr) > 0))
+        users = np.flatnonzero(self._has_history & (np.diff(relevant.indptr) > 0))
         if len(users) > MOST_TRAINED_USERS:
             users = np.sort(random.choice(users, MOST_TRAINED_USERS, replace=False))
         for block in np.array_split(users, max(1, len(users) // USER_BLOCK)):
@@ -170,19 +170,19 @@ class Stacked(Recommender):
             scores, base = self._first_stage(block, columns, had if columns is None else had[:, columns].tocsr())
             chosen = self._candidates(base)
             for row, user in enumerate(block):
-                hits = place[wanted.indices[wanted.indptr[user] : wanted.indptr[user + 1]]]
-                own = [chosen[row]] if self.rescored is not None else []
+                hits = place[relevant.indices[relevant.indptr[user] : relevant.indptr[user + 1]]]
+                drawn = [chosen[row]] if self.rescored is not None else []
                 if self.rescored is None or self.sampled_negatives:
-                    own += [random.integers(0, n_items, self.sampled_negatives), hits[hits >= 0]]
-                items = np.unique(np.concatenate(own))
+                    drawn += [random.integers(0, n_items, self.sampled_negatives), hits[hits >= 0]]
+                items = np.unique(np.concatenate(drawn))
                 items = items[np.isfinite(base[row, items])]
                 labels = np.isin(items, hits).astype(np.float32)
                 if labels.any():
-                    own_scores = [part[row : row + 1] for part in scores]
-                    yield user, self._pair_features(user[None], own_scores, items[None], columns), labels
+                    user_scores = [part[row : row + 1] for part in scores]
+                    yield user, self._pair_features(user[None], user_scores, items[None], columns), labels
 
     def _first_stage(
-        self, user_rows: UserRows, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix
+        self, user_rows: Integers, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix
     ) -> tuple[list[F32], F32]:
         """Scores of the parts (b, n_columns) each, and their mean standardised score, -inf where excluded."""
         scores = [part.score(user_rows) for part in self._fitted]
@@ -200,7 +200,7 @@ class Stacked(Recommender):
         return np.argpartition(base, n - self.rescored, axis=1)[:, n - self.rescored :]
 
     def _pair_features(
-        self, user_rows: UserRows, scores: list[F32], chosen: npt.NDArray[Any], columns: npt.NDArray[Any] | None
+        self, user_rows: Integers, scores: list[F32], chosen: npt.NDArray[Any], columns: npt.NDArray[Any] | None
     ) -> F32:
         """Features of the chosen places: float32 (b * c, n_features)."""
         raw = [np.take_along_axis(part, chosen, 1) for part in scores]
@@ -214,7 +214,7 @@ class Stacked(Recommender):
         n = len(self._fitted)
         return np.asarray(features[:, n : 2 * n].mean(axis=1))
 
-    def score(self, user_rows: UserRows) -> F32:
+    def score(self, user_rows: Integers) -> F32:
         """Scores of all items: candidates by the second stage, the others below them, those of training last."""
         scores = self._score_columns(np.asarray(user_rows), None, self.seen_[user_rows])
         lowest = np.where(np.isfinite(scores), scores, np.inf).min(axis=1, keepdims=True)
@@ -231,7 +231,7 @@ class Stacked(Recommender):
         return _mean_standardised([part.score_histories(histories) for part in self._fitted])
 
     def _score_columns(
-        self, user_rows: UserRows, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix
+        self, user_rows: Integers, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix
     ) -> F32:
         """Scores (b, n_columns), -inf where excluded; the candidates are sought among `columns` alone."""
         n_columns = len(self.item_ids_) if columns is None else len(columns)
@@ -242,7 +242,7 @@ class Stacked(Recommender):
         ]
         return np.concatenate(blocks)
 
-    def _ranked(self, user_rows: UserRows, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix) -> F32:
+    def _ranked(self, user_rows: Integers, columns: npt.NDArray[Any] | None, excluded: sparse.csr_matrix) -> F32:
         """Candidates by the second stage, the others below them by the first; -inf where excluded."""
         scores, base = self._first_stage(user_rows, columns, excluded)
         chosen = self._candidates(base)
@@ -254,14 +254,14 @@ class Stacked(Recommender):
         ranked[np.isneginf(base)] = -np.inf
         return np.asarray(ranked, dtype=np.float32)
 
-    def _learned(self, features: F32, user_rows: UserRows) -> F64:
+    def _learned(self, features: F32, user_rows: Integers) -> F64:
         """What the second stage says of the pairs: (n_pairs,)."""
         if self._booster is None:
             sizes = np.full(len(user_rows), len(features) // len(user_rows))
             activity = self._context.user_values_["activity"][user_rows]
             return self._choice.utilities(self._compared(features), sizes, activity)
-        found = self._booster.predict(features, raw_score=True, num_threads=1)
-        return np.asarray(found + self._blend_of(features) if self.from_blend else found)
+        scores = self._booster.predict(features, raw_score=True, num_threads=1)
+        return np.asarray(scores + self._blend_of(features) if self.from_blend else scores)
 
     def parts(self) -> dict[str, Recommender]:
         """The first stage, by `0`, `1` and so on."""
@@ -277,12 +277,12 @@ class Stacked(Recommender):
         return {**super().state(), **{f"context:{name}": value for name, value in self._context.state().items()}}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take back what `state` gave."""
+        """Restore what `state` returned."""
         super().set_state({name: value for name, value in state.items() if not name.startswith("context:")})
-        own = {
+        context = {
             name.removeprefix("context:"): value for name, value in state.items() if name.startswith("context:")
         }
-        self._context = Context.from_state(own)
+        self._context = Context.from_state(context)
 
 
 def _mean_standardised(scores: list[F32]) -> F32:

@@ -1,11 +1,11 @@
-"""Questions for new people and the one next thing to ask."""
+"""Questions for new users, and the prompt that helps most."""
 
 import pytest
 
 from ml.recommenders.base import TrainingData
 from ml.recommenders.models.als import ImplicitALS
 from ml.recommenders.newcomers.onboarding import Question, onboarding_questions
-from ml.recommenders.newcomers.profiling import Prompt, next_prompt
+from ml.recommenders.newcomers.profile_prompts import Prompt, next_prompt
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ def test_small_tables_get_a_model_that_recommends(found, kind):
 @pytest.mark.usefixtures("few")
 def test_what_validates_best_is_fitted_on_everything(two_tastes, user_features, item_features):
     lines = []
-    chosen = choose(TrainingData.align(two_tastes, user_features, item_features), "random", told=lines.append)
+    chosen = choose(TrainingData.align(two_tastes, user_features, item_features), "random", log=lines.append)
     means = [trial.interval.mean for trial in chosen.trials]
     assert means == sorted(means, reverse=True)
     assert chosen.metric == "ndcg_at_10"
@@ -75,7 +75,7 @@ def test_what_validates_best_is_fitted_on_everything(two_tastes, user_features, 
 @pytest.mark.usefixtures("few")
 def test_time_that_is_up_ends_the_trials_and_is_said(two_tastes):
     lines = []
-    chosen = choose(TrainingData.align(two_tastes), "random", minutes=0.0, told=lines.append)
+    chosen = choose(TrainingData.align(two_tastes), "random", minutes=0.0, log=lines.append)
     assert [trial.configuration.model for trial in chosen.trials] == ["popularity"]
     assert any(line.startswith("time is up") for line in lines)
 

@@ -1,4 +1,4 @@
-"""Progressive profiling: the one next thing to ask a person, with the benefit that an answer has for them."""
+"""Progressive profiling: the next prompt for a user, with the benefit that an answer has for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ml.recommenders.newcomers.onboarding import Question
 
 @dataclass(frozen=True)
 class Prompt:
-    """One request for data.
+    """A prompt that asks a user for data.
 
     Attributes:
         field: what is asked for: a question's id, or a purpose of consent.
@@ -39,7 +39,7 @@ def next_prompt(
     incentive: str | None = None,
     least_gain: float = 0.002,
 ) -> Prompt | None:
-    """The request that would help this person most, None if nothing would help enough to ask.
+    """Choose the prompt that would help this user most, None if none would help enough.
 
     Args:
         known_events: of the person.

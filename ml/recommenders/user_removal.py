@@ -1,4 +1,4 @@
-"""A saved recommender without some users: their rows, vectors and names, in every model of the zoo."""
+"""Removal of users from a saved recommender: their rows, vectors and names, in every model of the zoo."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ IDENTITY = "id:"  # prefix of a feature that stands for one user alone
 OF_USERS = (  # learned state with one row a user
     "user_", "known_users_", "seen_", "histories_", "profiles_", "shares/", "profile_lifts/", "spread/user_",
 )  # fmt: skip
-NESTED = "context:"  # what stacking puts before the state of its context
+NESTED = "context:"  # prefix of the state of a stacked model's context
 
 
 def forget_users(folder: Path, users: Sequence[str]) -> int:
-    """Clear these users' rows in a saved recommender and give the rows names that are nobody's.
+    """Clear the rows of users in a saved recommender and replace their ids by ones that belong to nobody.
 
-    I32 stay where they are, so that no other array has to move. A cleared vector is that of the unknown user,
+    Rows keep their places, so that no other array has to move. A cleared vector becomes that of the unknown user,
     where the model has one.
+
+    Args:
+        folder: Folder of the saved recommender.
+        users: Ids of the users.
 
     Returns:
         Number of rows that were cleared, parts of the recommender included.
@@ -42,9 +46,9 @@ def forget_users(folder: Path, users: Sequence[str]) -> int:
 
 
 def saved_recommenders(folder: Path) -> list[Path]:
-    """Folders below `folder` that hold a recommender, parts of others left out."""
-    found = sorted(file.parent for file in folder.rglob(DOCUMENT))
-    return [path for path in found if path.parent not in found]
+    """Find the folders below `folder` that hold a recommender; parts of other recommenders are left out."""
+    saved_folders = sorted(file.parent for file in folder.rglob(DOCUMENT))
+    return [path for path in saved_folders if path.parent not in saved_folders]
 
 
 def _cleared(state: dict[str, Any], users: Sequence[str]) -> tuple[dict[str, Any], int]:
@@ -53,25 +57,25 @@ def _cleared(state: dict[str, Any], users: Sequence[str]) -> tuple[dict[str, Any
     rows = rows[rows >= 0]
     nobody = {user: f"erased-{uuid.uuid4().hex[:12]}" for user in users}
     names = {**nobody, **{IDENTITY + user: IDENTITY + name for user, name in nobody.items()}}
-    found: dict[str, Any] = {}
+    changed: dict[str, Any] = {}
     cleared = len(rows)
     for name, value in state.items():
         if isinstance(value, Ids):
-            found[name], renamed = _renamed(value, names)
+            changed[name], renamed = _renamed(value, names)
             cleared = max(cleared, renamed)
         elif isinstance(value, FeatureMatrix):
-            own = value.ids.rows(users)
-            matrix = _empty_rows(value.matrix, own[own >= 0])
-            found[name] = FeatureMatrix(_renamed(value.ids, names)[0], _renamed(value.names, names)[0], matrix)
+            feature_rows = value.ids.rows(users)
+            matrix = _empty_rows(value.matrix, feature_rows[feature_rows >= 0])
+            changed[name] = FeatureMatrix(_renamed(value.ids, names)[0], _renamed(value.names, names)[0], matrix)
         elif name.removeprefix(NESTED).startswith(OF_USERS):
-            found[name] = _without_rows(name, value, rows, len(ids), state)
+            changed[name] = _without_rows(name, value, rows, len(ids), state)
         else:
-            found[name] = value
-    if "user_embeddings_" in found:  # an identity feature is a user's own vector
-        own = state["user_feature_names_"].rows(list(names))
-        found["user_embeddings_"] = found["user_embeddings_"].copy()
-        found["user_embeddings_"][own[own >= 0]] = 0
-    return found, cleared
+            changed[name] = value
+    if "user_embeddings_" in changed:  # an identity feature is a user's own vector
+        identity_rows = state["user_feature_names_"].rows(list(names))
+        changed["user_embeddings_"] = changed["user_embeddings_"].copy()
+        changed["user_embeddings_"][identity_rows[identity_rows >= 0]] = 0
+    return changed, cleared
 
 
 def _without_rows(name: str, value: Any, rows: I32, n_users: int, state: dict[str, Any]) -> Any:

@@ -26,6 +26,7 @@ from serving.access import Access
 from serving.bundles.promotion_log import PromotionLog
 from serving.bundles.published_bundles import PublishedBundles
 from serving.bundles.served_bundle import ServedBundle
+from serving.bundles.smoke_test import SmokeTest
 from serving.collector import Collector
 from serving.collector.submissions import TooManyEventsError
 from serving.context.weather import SurroundingsFile
@@ -110,6 +111,11 @@ class Tessera:
         return self._running.treatment_assigner
 
     @property
+    def smoke_test(self) -> SmokeTest:
+        """The test of a bundle before it answers, which exists between open and close."""
+        return self._running.smoke_test
+
+    @property
     def promotion_log(self) -> PromotionLog:
         """The log of bundles that answered or were refused, which exists between open and close."""
         return PromotionLog(self._running.state.store)
@@ -132,7 +138,13 @@ class Tessera:
         state.subscribe_to_erasures(recommendation_engine.online_learning.forget)
         state.subscribe_to_erasures(online_refit.forget)
         self._running_parts = _RunningParts(
-            state, recommendation_engine, decision_engine, TreatmentAssigner(self.experiments, state)
+            state,
+            recommendation_engine,
+            decision_engine,
+            TreatmentAssigner(self.experiments, state),
+            SmokeTest(
+                state, self.config.settings, recommendation_engine, decision_engine, self.rules, self.surroundings
+            ),
         )
         self.surroundings.refresh()
         self._reload_definitions()
@@ -212,9 +224,12 @@ class Tessera:
         return ServedBundle(index, self.settings.personal_candidates, self.settings.approximate_above_items)
 
     async def _load(self, path: Path) -> ServedBundle | None:
-        """Load and check a bundle beside the event loop, and join it to the activity in small steps."""
+        """Load and check a bundle beside the event loop, join it to the activity in small steps, and try it."""
         try:
-            bundle = await asyncio.to_thread(lambda: self._serve(BundleIndex(Bundle.load(path))))
+            bundle = await asyncio.to_thread(self._read_bundle, path)
+            for _ in bundle.join.join(self.state.activity):
+                await asyncio.sleep(0)
+            self.smoke_test.run(bundle, self.clock())
         except Exception as error:  # whatever is wrong with a new bundle, the previous one stays
             if not isinstance(error, BundleError):
                 logger.exception("bundle %s cannot be used", path.name)
@@ -223,8 +238,11 @@ class Tessera:
             with self._tolerate_absent_store():
                 self.promotion_log.record_refusal(path.name, reason, self.clock())
             return None
-        for _ in bundle.join.join(self.state.activity):
-            await asyncio.sleep(0)
+        return bundle
+
+    def _read_bundle(self, path: Path) -> ServedBundle:
+        bundle = self._serve(BundleIndex(Bundle.load(path)))
+        bundle.check()
         return bundle
 
     @contextlib.contextmanager
@@ -333,3 +351,4 @@ class _RunningParts:
     recommendation_engine: RecommendationEngine
     decision_engine: DecisionEngine
     treatment_assigner: TreatmentAssigner
+    smoke_test: SmokeTest

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from ml.arrays import F32
 from ml.bundle.files import BundleError, read_manifest, verify_files
+from ml.bundle.finite import require_bounded_columns, require_finite, require_whole_rows
 from ml.bundle.history import History
 from ml.bundle.publication import TRENDING_SCHEMA
 from ml.recommenders.fold_in import FoldIn
@@ -67,16 +68,18 @@ class Bundle:
         return bundle
 
     def check(self) -> None:
-        """Check that the parts fit together.
+        """Check that the parts fit together and that their numbers are finite.
 
         Raises:
-            BundleError: the parts do not fit together.
+            BundleError: the parts do not fit together, or a number is not finite.
         """
         n_users, n_items = len(self.users), len(self.items)
         try:
             self.history.check(n_users, n_items)
         except ValueError as error:
             raise BundleError(f"{self.path}: {error}") from error
+        require_finite("trending.parquet", self.trending["score"].drop_null())
+        require_bounded_columns("items.parquet", self.items, ("price", "popularity_all"))
         if self.user_factors is None or self.item_factors is None:
             return
         for name, factors, rows in (("user", self.user_factors, n_users), ("item", self.item_factors, n_items)):
@@ -84,6 +87,7 @@ class Bundle:
                 raise BundleError(
                     f"{self.path}: {name}_factors.npy is {factors.dtype} {factors.shape}, not float32 ({rows}, d)"
                 )
+            require_whole_rows(f"{name}_factors.npy", factors)
         if self.user_factors.shape[1] != self.item_factors.shape[1]:
             raise BundleError(f"{self.path}: user and item factors differ in width")
         if self.fold_in is not None:
@@ -93,6 +97,10 @@ class Bundle:
             covariance = self.fold_in.user_covariance
             if covariance is not None and covariance.shape != (width, width):
                 raise BundleError(f"{self.path}: user_covariance.npy is not as wide as the factors")
+            require_finite("unknown_user.npy", self.fold_in.unknown_user)
+            require_finite("fold_in of manifest.json", [self.fold_in.weight, self.fold_in.regularization])
+            if covariance is not None:
+                require_finite("user_covariance.npy", covariance)
 
     @property
     def version(self) -> str:

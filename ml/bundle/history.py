@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from ml.arrays import I32, I64, Bools
 
+LATEST = 4_102_444_800  # 2100-01-01, Unix seconds
 FILES = {"starts": np.int64, "items": np.int32, "at": np.int64, "liked": np.bool_}
 
 
@@ -86,6 +87,8 @@ class History:
             raise ValueError(f"history_starts.npy does not fit {n_users} users")
         if len(self.items) and not 0 <= self.items.min() <= self.items.max() < n_items:
             raise ValueError(f"history_items.npy names items outside the {n_items} of items.parquet")
+        if len(self.at) and not 0 <= self.at.min() <= self.at.max() < LATEST:
+            raise ValueError("history_at.npy holds times before 1970 or after 2100")
 
     def select_users(self, rows: npt.NDArray[np.integer[Any]]) -> History:
         """Select the histories of these users, in this order."""

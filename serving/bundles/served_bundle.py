@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ml.arrays import F32
+from ml.bundle import BundleError
+from ml.bundle.finite import require_finite, require_finite_estimator
 from ml.decisions.activity.activity import Activity
 from ml.decisions.activity.visitors import Visitor
 from ml.decisions.items.bundle_index import BundleIndex
@@ -49,6 +51,23 @@ class ServedBundle:
         welcome = index.bundle.path / WELCOME_FILE if index else None
         self.welcome = Welcome.load(welcome) if welcome and welcome.exists() else None
         self.blend = RankingBlend.load(folder) if folder is not None and has_blend else RankingBlend.prior()
+
+    def check(self) -> None:
+        """Check that the numbers of the blend, the welcome and the segmentation are finite.
+
+        Raises:
+            BundleError: A number is not.
+        """
+        blend, welcome = self.blend, self.welcome
+        require_finite("blend.json", [*blend.means, *blend.deviations, blend.scale])
+        if not (blend.deviations > 0).all() or blend.scale == 0:
+            raise BundleError("blend.json divides by zero: every deviation and the scale must be positive")
+        if welcome is not None:
+            informations = [topic.information for topic in welcome.topics]
+            gains = [*welcome.learning_curve.values(), *welcome.consent_gains.values()]
+            require_finite(WELCOME_FILE, [*informations, *gains])
+        if self.segmentation is not None:
+            require_finite_estimator(SEGMENTATION_FOLDER, self.segmentation.model)
 
     @property
     def model_version(self) -> str | None:

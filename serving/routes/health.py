@@ -8,17 +8,19 @@ from starlette.routing import Route
 
 from serving.errors import JSON, error_answer
 from serving.observability.metrics import render_metrics
+from serving.observability.readiness import Readiness
 from serving.tessera import Tessera
 
 
 def health_routes(tessera: Tessera) -> list[Route]:
     """Create the routes. They name nobody and need no key."""
+    readiness = Readiness(tessera)
 
     async def alive(_: Request) -> Response:
         return JSON({"alive": True})
 
     async def ready(_: Request) -> Response:
-        reason = tessera.published_bundles.why_not_ready()
+        reason = readiness.find_fault()
         if reason is not None:
             return error_answer(503, reason)
         return JSON(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,7 +58,9 @@ class Welcome:
             topic_features = data.item_features.select(_mask(families))
             if len(topic_features.names):
                 topics = onboarding_questions(recommender, data.interactions, topic_features, QUESTIONS, "topic")
-        return cls(tuple(topics), learning_curve, consent_gains)
+        curve = {events: value for events, value in learning_curve.items() if math.isfinite(value)}
+        gains = {purpose: gain for purpose, gain in consent_gains.items() if math.isfinite(gain)}
+        return cls(tuple(topics), curve, gains)
 
     def choices(self) -> list[str]:
         """List the answers to choose from, those that tell most first, each name once."""

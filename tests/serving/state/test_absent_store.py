@@ -114,11 +114,16 @@ def test_requests_go_on_from_memory_and_no_change_is_lost(on_redis, server, home
             assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
             assert refused.json()["error"]["message"].startswith("the online state is unavailable: Redis: ")
         assert not list((home.path / "erasures").glob("pending/*"))
+        wait_until(lambda: client.get("/readyz").status_code == 503)
+        assert (
+            client.get("/readyz").json()["error"]["message"].startswith("store: the online state is unavailable")
+        )
         server.start()
         wait_until(lambda: len(stored_items(server)) == 2)
         wait_until(lambda: recent(other, "zoe") == ["i2", "i1"])
         assert recent(client, "zoe") == ["i2", "i1"]
         assert client.get("/v1/users/ann").json()["preferences"] == {"muted": ["food"]}
+        wait_until(lambda: client.get("/readyz").status_code == 200)
         assert client.put("/v1/users/ann/preferences", json={"muted": []}).status_code == 200
         assert client.post("/v1/recommendations", json={"user_id": "bob", "k": 3}).json()["personalized"] is True
     with TestClient(application(Tessera(on_redis))) as client:

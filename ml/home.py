@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
 
 
 @dataclass(frozen=True)
@@ -95,3 +99,45 @@ class Home:
     def contacts(self) -> Path:
         """The contacts of users and their times, for caps and quiet periods."""
         return self.path / "contacts"
+
+    @property
+    def erasures(self) -> Path:
+        """The receipts of erasures and the digests of erased ids."""
+        return self.path / "erasures"
+
+
+def protect_new_files() -> None:
+    """Let only this user read what the process, and whatever it starts, writes from now on."""
+    os.umask(0o777 & ~FOLDER_MODE)
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a folder of the home, and the folders above it, that only this user can open.
+
+    Folders that exist keep their mode.
+
+    Returns:
+        The folder.
+    """
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(FOLDER_MODE, exist_ok=True)
+    return folder
+
+
+def open_private(path: str | os.PathLike[str], flags: int) -> int:
+    """Open a file that only this user can read if it is created. It serves as the `opener` of `open`.
+
+    Returns:
+        The file descriptor.
+    """
+    return os.open(path, flags, FILE_MODE)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names of a folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from ml.errors import TesseraError
+from ml.home import protect_new_files
 from ml.site.definition_files import retirement_notice
 from orchestration.commands.audience import audience
 from orchestration.commands.demo import demo
@@ -116,6 +117,7 @@ def _for_a_site(*, site: SiteOption = None) -> None:
 
 def main() -> None:
     """Run one command. Exit status: 0 done, 1 failed, 2 wrong use, 3 busy, 130 interrupted."""
+    protect_new_files()
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     notice = retirement_notice(os.environ)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml.home import Home
+from ml.home import Home, protect_new_files
 from ml.settings import Settings, load_site_settings
 from ml.site.definition_files import read_home, retirement_notice
 from serving.access import Keys
@@ -45,6 +45,7 @@ def read_service_config(environment: Mapping[str, str] | None = None) -> Service
     Without TESSERA_HOME it is `.tessera` in the folder that the service was started from: a Bento that runs in an
     empty folder keeps its state there, not inside the Bento.
     """
+    protect_new_files()
     environ = os.environ if environment is None else environment
     notice = retirement_notice(environ)
     if notice:

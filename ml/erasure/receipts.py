@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import TesseraError
-from ml.home import Home
+from ml.home import Home, make_folder
 from ml.privacy.pseudonyms import Pseudonyms
 
 ONLINE_STATE = "online state"
@@ -115,7 +115,7 @@ class ErasureReceipts:
 
     @staticmethod
     def _write(path: Path, content: dict[str, Any]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         draft = path.with_suffix(".draft")
         with open(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             json.dump(content, file, indent=1)

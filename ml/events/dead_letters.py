@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from ml.events.contract import TIMESTAMP
 from ml.events.records import REJECTED_SCHEMA
-from ml.home import Home
+from ml.home import Home, make_folder, open_private
 from ml.privacy.erased_ids import ErasedIds
 
 DEAD_LETTER_SCHEMA = pa.schema(
@@ -43,11 +43,11 @@ class DeadLetters:
         table = self._without_erased(rejected.select(REJECTED_SCHEMA.names))
         table = table.add_column(0, "source", pa.array([source] * len(table), pa.string()))
         table = table.append_column("received_at", pa.array([now] * len(table), TIMESTAMP))
-        folder = self.folder / f"received_date={now.date().isoformat()}"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = make_folder(self.folder / f"received_date={now.date().isoformat()}")
         target = folder / f"{batch_id or uuid.uuid4().hex}.parquet"
         draft = target.with_suffix(".draft")
-        pq.write_table(table.cast(DEAD_LETTER_SCHEMA), draft, compression="zstd")
+        os.close(open_private(draft, os.O_CREAT | os.O_WRONLY))
+        pq.write_table(table.cast(DEAD_LETTER_SCHEMA), draft, compression="zstd", write_page_checksum=True)
         os.replace(draft, target)
 
     def _without_erased(self, rejected: pa.Table) -> pa.Table:

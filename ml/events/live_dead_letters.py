@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import fcntl
+import os
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ import pyarrow as pa
 from ml.events.abandoned_files import abandoned_files
 from ml.events.dead_letters import DeadLetters
 from ml.events.records import REJECTED_SCHEMA
-from ml.home import Home
+from ml.home import Home, make_folder, open_private
 
 SEAL_ROWS = 20_000
 SEAL_SECONDS = 60.0
@@ -80,9 +81,8 @@ class RejectionLog:
         self.seal()
 
     def _open(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._path = self._folder / f"{uuid.uuid4().hex}{SUFFIX}"
-        self._file = self._path.open("ab")
+        self._path = make_folder(self._folder) / f"{uuid.uuid4().hex}{SUFFIX}"
+        self._file = os.fdopen(open_private(self._path, os.O_CREAT | os.O_WRONLY | os.O_APPEND), "ab")
         fcntl.flock(self._file, fcntl.LOCK_EX)
         self._rows = 0
         self._opened = time.monotonic()

@@ -1,29 +1,34 @@
 """Open parts: events on their way into the log, which are on disk before the collector answers.
 
-An open part is a file of frames. A frame is the length and the CRC-32 of its payload, followed by the payload, an
-Arrow IPC record batch. The writer locks its part for as long as it lives. A part whose lock is free belongs to a
-dead writer, and any process may seal it. A torn last frame was never acknowledged and is cut off.
+An open part is a file of frames (`ml.events.frames`). The writer locks its part for as long as it lives. A part
+whose lock is free belongs to a dead writer, and any process may seal it. A torn last frame was never acknowledged
+and is cut off. A part with damaged frames is kept whole below `events/damaged`, and its readable events are
+sealed.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
+import logging
 import os
-import struct
 import time
 import uuid
-import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 
 from ml.events.abandoned_files import abandoned_files
 from ml.events.contract import EVENT_SCHEMA
+from ml.events.frames import FrameDamage, encode_frame, read_frames
 from ml.events.log import EventLog, Part
+from ml.home import make_folder, open_private, sync_folder
 
-FRAME_HEADER = struct.Struct("<II")
 SUFFIX = ".open"
+
+logger = logging.getLogger(__name__)
 
 
 class OpenPartWriter:
@@ -44,11 +49,15 @@ class OpenPartWriter:
         self._part: _OpenPart | None = None
 
     def append(self, events: pa.Table) -> None:
-        """Write events (EVENT_SCHEMA) and return when they are on disk.
+        """Write events (EVENT_SCHEMA) and return when they are on disk. Events of erased people are left out.
 
         Raises:
             OSError: The disk refused to write. The frame is cut off again, so none of these events is in the log.
         """
+        self.log.erased.refresh()
+        events = self.log.erased.without(events)
+        if not len(events):
+            return
         if self._part is None:
             self._part = _OpenPart.create(self.log.folder / "open")
         self._part.append(events.combine_chunks())
@@ -90,7 +99,7 @@ def read_open_parts(log: EventLog) -> Iterator[pa.RecordBatch]:
     """Yield the events of open parts, for a reader that must also see what is acknowledged but not yet sealed."""
     for path in sorted((log.folder / "open").glob(f"*{SUFFIX}")):
         try:
-            yield from _frames(path)
+            yield from read_frames(path)
         except FileNotFoundError:
             continue  # sealed in the meantime: the caller finds it among the parts
 
@@ -105,19 +114,14 @@ class _OpenPart:
 
     @classmethod
     def create(cls, folder: Path) -> _OpenPart:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{uuid.uuid4().hex}{SUFFIX}"
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)
+        path = make_folder(folder) / f"{uuid.uuid4().hex}{SUFFIX}"
+        handle = open_private(path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
         fcntl.flock(handle, fcntl.LOCK_EX)
-        directory = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_folder(folder)
         return cls(path, handle)
 
     def append(self, events: pa.Table) -> None:
-        payload = b"".join(_frame(batch) for batch in events.to_batches())
+        payload = b"".join(encode_frame(batch) for batch in events.to_batches())
         try:
             written = os.pwrite(self.handle, payload, self.size)
             while written < len(payload):
@@ -133,23 +137,33 @@ class _OpenPart:
         os.close(self.handle)
 
 
-def _frame(batch: pa.RecordBatch) -> bytes:
-    payload: bytes = batch.serialize().to_pybytes()
-    return FRAME_HEADER.pack(len(payload), zlib.crc32(payload)) + payload
-
-
-def _frames(path: Path) -> Iterator[pa.RecordBatch]:
-    with open(path, "rb") as file:
-        while len(header := file.read(FRAME_HEADER.size)) == FRAME_HEADER.size:
-            length, checksum = FRAME_HEADER.unpack(header)
-            payload = file.read(length)
-            if len(payload) < length or zlib.crc32(payload) != checksum:
-                return
-            yield pa.ipc.read_record_batch(pa.py_buffer(payload), EVENT_SCHEMA)
-
-
 def _seal_file(log: EventLog, path: Path, source: str) -> list[Part]:
-    table = pa.Table.from_batches(_frames(path), schema=EVENT_SCHEMA)
+    damage = FrameDamage()
+    table = pa.Table.from_batches(read_frames(path, damage), schema=EVENT_SCHEMA)
+    if damage:
+        _keep_aside(log, path, damage)
     parts = log.seal_table(path.stem, table, source) if len(table) else []
     path.unlink()
     return parts
+
+
+def _keep_aside(log: EventLog, path: Path, damage: FrameDamage) -> None:
+    """Keep a damaged open part whole below `events/damaged`, with a note of what is damaged, and log the loss."""
+    folder = make_folder(log.damaged)
+    kept = folder / path.name
+    with suppress(FileExistsError):  # an earlier attempt to seal this part has kept it
+        os.link(path, kept)
+    note = {
+        "file": path.name,
+        "ranges": damage.ranges,
+        "readable_frames": damage.frames,
+        "readable_events": damage.rows,
+    }
+    with open(kept.with_suffix(".json"), "w", encoding="utf-8", opener=open_private) as file:
+        json.dump(note, file)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(folder)
+    logger.error(
+        "The open part %s is damaged: %s. The readable events are sealed; the file is kept.", kept, damage
+    )

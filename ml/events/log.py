@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from ml.events.contract import EVENT_SCHEMA
 from ml.events.part_writer import ROW_GROUP_ROWS, DraftFile, PartWriter
-from ml.home import Home
+from ml.home import Home, make_folder, open_private, sync_folder
 from ml.privacy.erased_ids import ErasedIds
 
 
@@ -48,6 +48,7 @@ class EventLog:
         self.folder = home.events
         self.erased = ErasedIds(home)
         self.manifest = self.folder / "manifest.jsonl"
+        self.damaged = self.folder / "damaged"  # open parts with damaged frames, kept whole
 
     def parts(self) -> list[Part]:
         """Sealed parts that no other part replaces, in the order of sealing."""
@@ -196,9 +197,9 @@ class EventLog:
         with self._lock():
             for file, part in zip(files, parts, strict=False):
                 target_path = self.folder / part.path
-                target_path.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(target_path.parent)
                 os.replace(draft / file.name, target_path)
-                _sync_folder(target_path.parent)
+                sync_folder(target_path.parent)
             self._append(parts)
         return parts
 
@@ -213,8 +214,8 @@ class EventLog:
 
     def _append(self, parts: Sequence[Part]) -> None:
         lines = b"".join(json.dumps(asdict(part)).encode() + b"\n" for part in parts)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.manifest, "a+b") as file:
+        make_folder(self.folder)
+        with open(self.manifest, "a+b", opener=open_private) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
             whole = file.read().rfind(b"\n") + 1
@@ -224,19 +225,11 @@ class EventLog:
             file.write(lines)
             file.flush()
             os.fsync(file.fileno())
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / ".lock", "w") as lock:
+        make_folder(self.folder)
+        with open(self.folder / ".lock", "w", opener=open_private) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

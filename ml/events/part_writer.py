@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ml.events.contract import EVENT_SCHEMA
+from ml.home import make_folder, open_private
 from ml.privacy.erased_ids import ErasedIds
 
 ROW_GROUP_ROWS = 131_072
@@ -114,7 +115,7 @@ class PartWriter:
         table = pa.concat_tables(self._buffers.pop(day))
         del self._buffered[day]
         if day not in self._open:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             self._open[day] = _OpenFile(self.folder / f"{self.name}-{self._files}.parquet")
             self._files += 1
         self._open[day].write(table)
@@ -138,6 +139,7 @@ class _OpenFile:
         self.rows = 0
         self.received_min = dt.datetime.max.replace(tzinfo=dt.UTC)
         self.received_max = dt.datetime.min.replace(tzinfo=dt.UTC)
+        os.close(open_private(path, os.O_CREAT | os.O_WRONLY))
         self.writer = pq.ParquetWriter(
             path,
             EVENT_SCHEMA,
@@ -145,6 +147,7 @@ class _OpenFile:
             compression_level=1,
             use_dictionary=REPEATING_COLUMNS,
             write_statistics=["received_at", "occurred_at"],
+            write_page_checksum=True,
         )
 
     def write(self, table: pa.Table) -> None:

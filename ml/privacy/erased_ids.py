@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import Bools
-from ml.home import Home
+from ml.home import Home, make_folder, open_private
 from ml.privacy.pseudonyms import Pseudonyms
 
 SHORTEST_IN_TEXT = 6  # characters; a shorter id may stand in any file by chance
@@ -42,8 +42,8 @@ class ErasedIds:
 
     def add(self, people: Iterable[str]) -> None:
         """Mark ids as erased. The digests are on disk when the call returns."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "a", encoding="ascii") as file:
+        make_folder(self.path.parent)
+        with open(self.path, "a", encoding="ascii", opener=open_private) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.write("".join(f"{self._pseudonyms.digest(person)}\n" for person in people))
             file.flush()

@@ -10,6 +10,8 @@ import re
 import secrets
 from pathlib import Path
 
+from ml.home import make_folder
+
 KEY_BYTES = 32
 PREFIX = "h:"
 PSEUDONYM = re.compile(r"^h:[0-9a-f]{32}$")
@@ -57,7 +59,7 @@ class Pseudonyms:
         return self._key
 
     def _read_or_make(self) -> bytes:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
         draft = self._path.with_name(f".site.key.{os.getpid()}.{secrets.token_hex(4)}")
         with open(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:
             file.write(secrets.token_bytes(KEY_BYTES))

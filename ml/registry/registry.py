@@ -23,6 +23,7 @@ from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow.exceptions import MlflowException
 
 from ml.errors import TesseraError
+from ml.home import make_folder
 from ml.registry.mlflow_model import save_mlflow_model
 from ml.registry.run import Run
 
@@ -207,7 +208,7 @@ class Registry:
     @cached_property
     def client(self) -> MlflowClient:
         """The client of MLflow; the store is created at its first use."""
-        self.artifacts.mkdir(parents=True, exist_ok=True)
+        make_folder(self.artifacts)
         MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
         # A new store logs each table and migration step, which nobody can act on.
         for name in ("mlflow.store.db.utils", "alembic"):

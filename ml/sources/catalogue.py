@@ -12,7 +12,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from ml.events.contract import TIMESTAMP
-from ml.home import Home
+from ml.home import Home, make_folder
 
 ITEM_SCHEMA = pa.schema(
     [
@@ -51,7 +51,7 @@ class Catalogue:
         table = items.select(ITEM_SCHEMA.names).cast(ITEM_SCHEMA)
         if table["item_id"].null_count:
             raise ValueError("item_id is null in at least one row of the items")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         target = self.folder / f"{uuid.uuid4().hex}.parquet"
         draft = target.with_suffix(".draft")
         try:

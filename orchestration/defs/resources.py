@@ -15,7 +15,7 @@ from dagster_dbt import DbtCliInvocation, DbtCliResource
 from packaging.version import Version
 
 from ml.events.log import EventLog
-from ml.home import Home
+from ml.home import Home, protect_new_files
 from ml.registry.registry import Registry
 from ml.settings import Settings, load_site_settings
 from ml.site.definition_files import HOME_VARIABLE, read_home
@@ -138,6 +138,7 @@ def resources() -> dg.Definitions:
 
     The steps follow one another anyway; in one process they share the lock and what they import.
     """
+    protect_new_files()  # Dagster also loads this without the command line
     home = HomeResource()
     return dg.Definitions(
         executor=dg.in_process_executor,

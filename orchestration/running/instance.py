@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from ml.home import Home
+from ml.home import Home, make_folder
 
 STARTED_BY = "tessera/started_by"
 COMMAND_LINE = "command line"
@@ -27,7 +27,7 @@ retention:
 
 def prepare_dagster_home(home: Home) -> None:
     """Make DAGSTER_HOME with its dagster.yaml, where they are absent."""
-    home.dagster.mkdir(parents=True, exist_ok=True)
+    make_folder(home.dagster)
     configuration = home.dagster / "dagster.yaml"
     if not configuration.exists():
         configuration.write_text(_CONFIGURATION, encoding="utf-8")

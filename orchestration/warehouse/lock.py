@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, ClassVar
 
 from ml.errors import TesseraError
+from ml.home import make_folder
 
 
 class LockedError(TesseraError):
@@ -55,7 +56,7 @@ class NamedLock:
         if held := self._held.get(self.path):
             self._held[self.path] = (held[0], held[1] + 1)
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         stream = self.path.open("a+", encoding="utf-8")
         deadline = time.monotonic() + wait_seconds
         while not _locked(stream):

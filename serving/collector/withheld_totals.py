@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 
 from ml.events.contract import EVENT_TYPES
-from ml.home import Home
+from ml.home import Home, make_folder, open_private
 
 FLUSH_SECONDS = 60.0
 
@@ -60,8 +60,8 @@ class WithheldTotals:
             orjson.dumps({"date": date, "event_type": name, "events": events}) + b"\n"
             for (date, name), events in sorted(counts.items())
         )
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "ab") as file:
+        make_folder(self.path.parent)
+        with open(self.path, "ab", opener=open_private) as file:
             file.write(lines)
             file.flush()
             os.fsync(file.fileno())

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from ml.arrays import Bools
 from ml.errors import InvalidInputError
+from ml.home import make_folder
 from ml.local_clock import find_zone, hour_of, is_within
 from ml.segmentation.features.features import USER_ID
 from ml.settings.segmentation import AudienceSettings
@@ -65,7 +66,7 @@ class ContactLog:
             ],
             schema=CONTACT_SCHEMA,
         )
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         file = self.folder / f"{at.astimezone(dt.UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}.parquet"
         _write_durably(contacts, file)
         return file

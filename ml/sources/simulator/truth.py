@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ml.events.contract import TIMESTAMP
+from ml.home import make_folder
 from ml.sources.simulator.contents import CLICK_CHANCES, CONTENTS, DEVICES, SHOWN_CHANCES, SLOT
 from ml.sources.simulator.encoding import device_ids, user_ids
 from ml.sources.simulator.experiments import VARIANTS
@@ -41,7 +42,7 @@ def truth_tables(site: Site, until_day: int) -> dict[str, pa.Table]:
 
 def write_truth(site: Site, until_day: int, folder: Path) -> None:
     """Write all truth tables as `<name>.parquet`, replacing what was there."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for name, table in truth_tables(site, until_day).items():
         pq.write_table(table, folder / f"{name}.parquet")
 

@@ -16,7 +16,8 @@ MLFLOW_ONLY_IN = {"ml/registry/mlflow_model.py", "ml/registry/registry.py", "ml/
 # From the lowest floor up. What stands on one floor knows nothing of its neighbours there.
 FLOORS = (
     ("errors",),
-    ("arrays", "home", "local_clock"),
+    ("arrays", "home", "local_clock", "spreadsheet_cells"),
+    ("integrity",),
     ("expressions", "privacy", "site"),
     ("settings",),
     ("events",),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import TesseraError
+from ml.integrity.digests import sha256_of
 
 BUNDLE_FORMAT = 2
 MANIFEST = "manifest.json"
@@ -55,7 +55,7 @@ def verify_files(path: Path, manifest: Mapping[str, Any]) -> None:
             raise BundleError(
                 f"{path}: {name} has {file.stat().st_size} bytes, not {expected['bytes']}: cut or changed"
             )
-        if _sha256(file) != expected["sha256"]:
+        if sha256_of(file) != expected["sha256"]:
             raise BundleError(f"{path}: {name} differs from its checksum")
 
 
@@ -66,7 +66,7 @@ def write_manifest(draft: Path, fields: Mapping[str, Any]) -> None:
     """
     files = {}
     for file in sorted(path for path in draft.rglob("*") if path.is_file() and path != draft / MANIFEST):
-        files[file.relative_to(draft).as_posix()] = {"sha256": _sha256(file), "bytes": file.stat().st_size}
+        files[file.relative_to(draft).as_posix()] = {"sha256": sha256_of(file), "bytes": file.stat().st_size}
         fsync_path(file)
     manifest = {
         "format": BUNDLE_FORMAT,
@@ -78,11 +78,6 @@ def write_manifest(draft: Path, fields: Mapping[str, Any]) -> None:
         json.dump(manifest, written, indent=1)
         written.flush()
         os.fsync(written.fileno())
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fsync_path(path: Path) -> None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ml.events.contract import EVENT_SCHEMA
 from ml.events.dead_letters import DeadLetters
 from ml.events.live_log import read_open_parts
-from ml.events.log import EventLog, Part
+from ml.events.log import EventLog
+from ml.events.manifest import Part
 from ml.home import Home
+from ml.integrity.digests import read_checked_table, stem_of, write_named_by_content
 from ml.privacy.erased_ids import is_distinctive, mention_mask, without_people, word_pattern
 
 TEXTS = ("item_id", "page_url", "page_title", "referrer", "properties", "session_id", "recommendation_id")
@@ -53,14 +53,12 @@ def erase_events(log: EventLog, people: Mapping[str, Sequence[str]]) -> dict[str
 def erase_dead_letters(letters: DeadLetters, ids: Sequence[str]) -> int:
     """Drop the sealed dead letters that name one of the ids, and return their number."""
     removed = 0
-    for file in sorted(letters.folder.glob("received_date=*/*.parquet")):
-        table = pq.read_table(file)
+    for file in letters.files():
+        table = read_checked_table(file)
         named = mention_mask(table["payload"], ids) | mention_mask(table["reason"], ids)
         if named.any():
             removed += int(named.sum())
-            draft = file.with_suffix(".draft")
-            pq.write_table(table.filter(pa.array(~named)), draft, compression="zstd")
-            os.replace(draft, file)
+            write_named_by_content(table.filter(pa.array(~named)), file.parent, stem_of(file))
     return removed
 
 

@@ -13,6 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ml.integrity.digests import stem_of, write_named_by_content
+from ml.spreadsheet_cells import escape_formula
+
 
 def erase_from_tables(folder: Path, ids: Sequence[str]) -> int:
     """Drop the rows with one of the ids in any column from every table below a folder.
@@ -36,16 +39,21 @@ def _erase_from_parquet(file: Path, ids: Sequence[str]) -> int:
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             named |= np.asarray(pc.is_in(pc.cast(column, pa.string()), value_set=people))
     if named.any():
-        draft = file.with_name(f".{file.name}.part")
-        pq.write_table(table.filter(pa.array(~named)), draft, compression="zstd")
-        os.replace(draft, file)
+        kept = table.filter(pa.array(~named))
+        if stem_of(file) != file.stem:
+            write_named_by_content(kept, file.parent, stem_of(file))
+        else:
+            draft = file.with_name(f".{file.name}.part")
+            pq.write_table(kept, draft, compression="zstd")
+            os.replace(draft, file)
     return int(named.sum())
 
 
 def _erase_from_csv(file: Path, ids: Sequence[str]) -> int:
     with open(file, encoding="utf-8", newline="") as opened:
         rows = list(csv.reader(opened))
-    kept = [row for row in rows if not set(row) & set(ids)]
+    cells = {*ids, *map(escape_formula, ids)}
+    kept = [row for row in rows if not cells.intersection(row)]
     if len(kept) < len(rows):
         text = io.StringIO(newline="")
         csv.writer(text).writerows(kept)

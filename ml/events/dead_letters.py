@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import shutil
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from ml.events.contract import TIMESTAMP
 from ml.events.records import REJECTED_SCHEMA
-from ml.home import Home, make_folder, open_private
+from ml.home import Home, make_folder
+from ml.integrity.digests import read_checked_table, write_named_by_content
 from ml.privacy.erased_ids import ErasedIds
 
 DEAD_LETTER_SCHEMA = pa.schema(
@@ -44,11 +45,7 @@ class DeadLetters:
         table = table.add_column(0, "source", pa.array([source] * len(table), pa.string()))
         table = table.append_column("received_at", pa.array([now] * len(table), TIMESTAMP))
         folder = make_folder(self.folder / f"received_date={now.date().isoformat()}")
-        target = folder / f"{batch_id or uuid.uuid4().hex}.parquet"
-        draft = target.with_suffix(".draft")
-        os.close(open_private(draft, os.O_CREAT | os.O_WRONLY))
-        pq.write_table(table.cast(DEAD_LETTER_SCHEMA), draft, compression="zstd", write_page_checksum=True)
-        os.replace(draft, target)
+        write_named_by_content(table.cast(DEAD_LETTER_SCHEMA), folder, batch_id or uuid.uuid4().hex)
 
     def _without_erased(self, rejected: pa.Table) -> pa.Table:
         self._erased.refresh()
@@ -59,13 +56,17 @@ class DeadLetters:
         return rejected.filter(pa.array(kept, pa.bool_()))
 
     def read(self) -> pa.Table:
-        """Read all dead letters, in DEAD_LETTER_SCHEMA."""
-        import pyarrow.dataset as ds  # noqa: PLC0415  (it imports pandas, which would slow the start of a collector by a second)
+        """Read all dead letters, in DEAD_LETTER_SCHEMA.
 
-        files = sorted(self.folder.glob("received_date=*/*.parquet"))
-        return (
-            ds.dataset(files, schema=DEAD_LETTER_SCHEMA).to_table() if files else DEAD_LETTER_SCHEMA.empty_table()
-        )
+        Raises:
+            DamagedFileError: A file is damaged.
+        """
+        tables = [read_checked_table(file).cast(DEAD_LETTER_SCHEMA) for file in self.files()]
+        return pa.concat_tables(tables) if tables else DEAD_LETTER_SCHEMA.empty_table()
+
+    def files(self) -> list[Path]:
+        """Return the files of sealed dead letters."""
+        return sorted(self.folder.glob("received_date=*/*.parquet"))
 
     def drop_before(self, day: dt.date) -> int:
         """Remove the dead letters that were received before a day, and return the number of rows removed."""

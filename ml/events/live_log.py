@@ -23,7 +23,8 @@ import pyarrow as pa
 from ml.events.abandoned_files import abandoned_files
 from ml.events.contract import EVENT_SCHEMA
 from ml.events.frames import FrameDamage, encode_frame, read_frames
-from ml.events.log import EventLog, Part
+from ml.events.log import EventLog
+from ml.events.manifest import Part
 from ml.home import make_folder, open_private, sync_folder
 
 SUFFIX = ".open"

@@ -8,37 +8,23 @@ from __future__ import annotations
 
 import datetime as dt
 import fcntl
-import json
 import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 
 from ml.events.contract import EVENT_SCHEMA
+from ml.events.manifest import Manifest, Part
+from ml.events.part_checks import PartChecks, check_part, readable_row_groups
 from ml.events.part_writer import ROW_GROUP_ROWS, DraftFile, PartWriter
 from ml.home import Home, make_folder, open_private, sync_folder
+from ml.integrity.digests import sha256_of
 from ml.privacy.erased_ids import ErasedIds
-
-
-@dataclass(frozen=True)
-class Part:
-    """One sealed file. `path` is relative to the log's folder, and times are ISO 8601 in UTC."""
-
-    part_id: str
-    path: str
-    rows: int
-    bytes: int
-    source: str
-    fingerprint: str | None
-    sealed_at: str
-    received_min: str
-    received_max: str
-    replaces: tuple[str, ...] = ()
 
 
 class EventLog:
@@ -47,18 +33,23 @@ class EventLog:
     def __init__(self, home: Home) -> None:
         self.folder = home.events
         self.erased = ErasedIds(home)
-        self.manifest = self.folder / "manifest.jsonl"
+        self.manifest = Manifest(self.folder / "manifest.jsonl")
+        self.checks = PartChecks(self.folder)
         self.damaged = self.folder / "damaged"  # open parts with damaged frames, kept whole
 
     def parts(self) -> list[Part]:
-        """Sealed parts that no other part replaces, in the order of sealing."""
-        sealed = self._manifest()
+        """Sealed parts that no other part replaces, in the order of sealing.
+
+        Raises:
+            DamagedFileError: A line of the manifest is damaged.
+        """
+        sealed = self.manifest.read()
         replaced = {part_id for part in sealed for part_id in part.replaces}
         return [part for part in sealed if part.part_id not in replaced and part.rows]
 
     def has(self, fingerprint: str) -> bool:
         """Return whether a source with this content was ingested before."""
-        return any(part.fingerprint == fingerprint for part in self._manifest())
+        return any(part.fingerprint == fingerprint for part in self.manifest.read())
 
     def path(self, part: Part) -> Path:
         """Absolute path of a part's file."""
@@ -75,13 +66,44 @@ class EventLog:
 
         Yields:
             Batches with the types of EVENT_SCHEMA.
+
+        Raises:
+            DamagedFileError: A part cannot be read.
         """
         import pyarrow.dataset as ds  # noqa: PLC0415  (it imports pandas, which would slow the start of a collector by a second)
 
-        files = [self.path(part) for part in (self.parts() if parts is None else parts)]
-        if files:
-            dataset = ds.dataset(files, schema=EVENT_SCHEMA, format="parquet")
+        chosen = self.parts() if parts is None else parts
+        if not chosen:
+            return
+        scan = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+        try:
+            dataset = ds.dataset(
+                [self.path(part) for part in chosen],
+                schema=EVENT_SCHEMA,
+                format=ds.ParquetFileFormat(default_fragment_scan_options=scan),
+            )
             yield from dataset.to_batches(columns=list(columns) if columns else None)
+        except (pa.ArrowException, OSError):
+            sealed = set(self.parts())  # a part that was replaced in the meantime may be missing
+            for part in chosen:
+                if part in sealed:
+                    check_part(self.folder, part)
+            raise
+
+    def set_aside(self, part: Part) -> int:
+        """Keep a damaged part below `events/damaged`, and replace it in the log by its readable events.
+
+        Returns:
+            The number of events that were saved.
+        """
+        file = self.path(part)
+        tables = readable_row_groups(file) if file.exists() else []
+        if file.exists():
+            with suppress(FileExistsError):  # an earlier attempt has kept it
+                os.link(file, make_folder(self.damaged) / file.name)
+            sync_folder(self.damaged)
+        self.replace(part, [batch for table in tables for batch in table.to_batches()])
+        return sum(len(table) for table in tables)
 
     @contextmanager
     def ingest(self, source: str, fingerprint: str | None = None) -> Iterator[PartWriter]:
@@ -97,7 +119,7 @@ class EventLog:
 
     def seal_table(self, part_id: str, table: pa.Table, source: str) -> list[Part]:
         """Seal one table as a part. Sealing the same `part_id` again changes nothing."""
-        if any(part.part_id.startswith(f"{part_id}-") for part in self._manifest()):
+        if any(part.part_id.startswith(f"{part_id}-") for part in self.manifest.read()):
             return []
         draft = self.folder / "draft" / part_id
         shutil.rmtree(draft, ignore_errors=True)
@@ -146,7 +168,7 @@ class EventLog:
         """
         removed = 0
         with self._lock():
-            sealed = self._manifest()
+            sealed = self.manifest.read()
             replaced_at = {old: part.sealed_at for part in sealed for old in part.replaces}
             recent = {
                 part.path
@@ -188,44 +210,21 @@ class EventLog:
                 Part(
                     file.part_id, target, file.rows, size, source, fingerprint, now,
                     file.received_min.isoformat(), file.received_max.isoformat(),
+                    sha256=sha256_of(draft / file.name),
                 )
             )  # fmt: skip
         if replaces and not parts:
             parts = [Part(uuid.uuid4().hex, "", 0, 0, source, None, now, now, now)]
         if parts:
-            parts[0] = Part(**{**asdict(parts[0]), "replaces": replaces})
+            parts[0] = replace(parts[0], replaces=replaces)
         with self._lock():
             for file, part in zip(files, parts, strict=False):
                 target_path = self.folder / part.path
                 make_folder(target_path.parent)
                 os.replace(draft / file.name, target_path)
                 sync_folder(target_path.parent)
-            self._append(parts)
+            self.manifest.append(parts)
         return parts
-
-    def _manifest(self) -> list[Part]:
-        try:
-            text = self.manifest.read_bytes()
-        except FileNotFoundError:
-            return []
-        whole = text[: text.rfind(b"\n") + 1]
-        rows = [json.loads(line) for line in whole.splitlines()]
-        return [Part(**{**row, "replaces": tuple(row["replaces"])}) for row in rows]
-
-    def _append(self, parts: Sequence[Part]) -> None:
-        lines = b"".join(json.dumps(asdict(part)).encode() + b"\n" for part in parts)
-        make_folder(self.folder)
-        with open(self.manifest, "a+b", opener=open_private) as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(0)
-            whole = file.read().rfind(b"\n") + 1
-            if whole < size:  # a writer was killed inside a line, so its part was never sealed
-                file.truncate(whole)
-            file.seek(0, os.SEEK_END)
-            file.write(lines)
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(self.folder)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

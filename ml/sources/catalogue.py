@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from ml.events.contract import TIMESTAMP
 from ml.home import Home, make_folder
+from ml.integrity.digests import check_content_name, write_named_by_content
 
 ITEM_SCHEMA = pa.schema(
     [
@@ -51,19 +50,17 @@ class Catalogue:
         table = items.select(ITEM_SCHEMA.names).cast(ITEM_SCHEMA)
         if table["item_id"].null_count:
             raise ValueError("item_id is null in at least one row of the items")
-        make_folder(self.folder)
-        target = self.folder / f"{uuid.uuid4().hex}.parquet"
-        draft = target.with_suffix(".draft")
-        try:
-            pq.write_table(table, draft, compression="zstd")
-            os.replace(draft, target)
-        finally:
-            draft.unlink(missing_ok=True)
-        return target
+        return write_named_by_content(table, make_folder(self.folder), uuid.uuid4().hex)
 
     def read(self) -> pa.Table:
-        """Newest row of every item, ITEM_SCHEMA, ordered by item_id; empty where nothing was written."""
+        """Newest row of every item, ITEM_SCHEMA, ordered by item_id; empty where nothing was written.
+
+        Raises:
+            DamagedFileError: A snapshot is damaged.
+        """
         files = sorted(self.folder.glob("*.parquet"))
+        for file in files:
+            check_content_name(file)
         if not files:
             return ITEM_SCHEMA.empty_table()
         table = ds.dataset(files, schema=ITEM_SCHEMA).to_table()

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
 from ml.errors import TesseraError
+from ml.spreadsheet_cells import escape_formulas, unescape_formulas
 
 SUFFIXES = (".parquet", ".csv")
 
@@ -35,7 +36,7 @@ def read_table(path: Path, columns: Sequence[str]) -> pa.Table:
     if not path.stat().st_size:
         raise TableError(f"{path}: the file is empty")
     try:
-        table = pq.read_table(path) if path.suffix == ".parquet" else _read_csv(path)
+        table = pq.read_table(path) if path.suffix == ".parquet" else unescape_formulas(_read_csv(path))
     except (pa.ArrowException, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise TableError(f"{path}: not a whole {path.suffix[1:]} file, cut or damaged: {reason}") from error
@@ -60,7 +61,7 @@ def write_table(table: pa.Table, path: Path) -> None:
     if path.suffix == ".parquet":
         pq.write_table(table, path, compression="zstd")
     else:
-        pa_csv.write_csv(table, path)
+        pa_csv.write_csv(escape_formulas(table), path)
 
 
 def read_interactions(path: Path) -> Interactions:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import os
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +18,11 @@ import pyarrow.parquet as pq
 from ml.arrays import Bools
 from ml.errors import InvalidInputError
 from ml.home import make_folder
+from ml.integrity.digests import read_checked_table, write_named_by_content
 from ml.local_clock import find_zone, hour_of, is_within
 from ml.segmentation.features.features import USER_ID
 from ml.settings.segmentation import AudienceSettings
+from ml.spreadsheet_cells import escape_formulas
 
 CONSENT = "has_personalization_consent"
 CONTACT_SCHEMA = pa.schema(
@@ -51,7 +52,7 @@ class ContactLog:
     def read(self) -> pa.Table:
         """Read all contacts with the columns of `CONTACT_SCHEMA`."""
         files = sorted(self.folder.glob("*.parquet"))
-        return pa.concat_tables([pq.read_table(file) for file in files]) if files else CONTACT_SCHEMA.empty_table()
+        return pa.concat_tables(map(read_checked_table, files)) if files else CONTACT_SCHEMA.empty_table()
 
     def append(self, audience: Audience, at: dt.datetime) -> Path:
         """Log the contacted and the held-out users of an audience; the file is on disk when this returns."""
@@ -66,10 +67,8 @@ class ContactLog:
             ],
             schema=CONTACT_SCHEMA,
         )
-        make_folder(self.folder)
-        file = self.folder / f"{at.astimezone(dt.UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}.parquet"
-        _write_durably(contacts, file)
-        return file
+        stem = f"{at.astimezone(dt.UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+        return write_named_by_content(contacts, make_folder(self.folder), stem)
 
 
 @dataclass(frozen=True)
@@ -221,7 +220,7 @@ def deliver_audience(audience: Audience, file: Path, log: ContactLog, now: dt.da
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f".{file.name}.part")
     if file.suffix == ".csv":
-        pyarrow.csv.write_csv(audience.table, partial)
+        pyarrow.csv.write_csv(escape_formulas(audience.table), partial)
     else:
         pq.write_table(audience.table, partial)
     log.append(audience, now)
@@ -231,13 +230,3 @@ def deliver_audience(audience: Audience, file: Path, log: ContactLog, now: dt.da
 def _to_chunks(column: pa.ChunkedArray) -> list[pa.Array]:
     """Return the chunks of a column, at least one."""
     return column.chunks or [pa.array([], pa.string())]
-
-
-def _write_durably(table: pa.Table, file: Path) -> None:
-    """Write a Parquet file that is complete and on disk when it appears."""
-    partial = file.with_name(f".{file.name}.part")
-    with partial.open("wb") as stream:
-        pq.write_table(table, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(file)

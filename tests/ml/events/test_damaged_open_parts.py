@@ -38,7 +38,7 @@ def log(tmp_path):
 
 @pytest.fixture
 def open_part(log):
-    """Ten frames of a hundred acknowledged events, as a killed collector leaves them, and where each frame starts."""
+    """Ten frames of a hundred events, as a killed collector leaves them, and the offset of each frame."""
     writer = OpenPartWriter(log, "test", max_age_seconds=1e9)
     starts = []
     for frame in range(FRAMES):

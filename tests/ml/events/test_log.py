@@ -124,7 +124,7 @@ def test_sealing_again_after_a_crash_between_manifest_and_removal_changes_nothin
 
 def test_a_manifest_line_torn_by_a_crash_never_counted(log):
     log.seal_table("first", events("a"), "collector")
-    with open(log.manifest, "ab") as file:
+    with open(log.manifest.path, "ab") as file:
         file.write(b'{"part_id": "torn"')
     assert ids(log) == ["a"]
     log.seal_table("second", events("b"), "collector")

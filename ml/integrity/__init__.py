@@ -1,0 +1,1 @@
+"""Checksums by which a damaged file of the home is recognized."""

@@ -5,14 +5,34 @@ from __future__ import annotations
 import bentoml
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ml.errors import TesseraError
+from ml.events.log import EventLog
+from ml.privacy.home_opening import open_home, require_sound_state
 from serving.application import application
 from serving.observability.logs import log_as_json
 from serving.start import read_service_config
 from serving.tessera import Tessera
 
+
+def _open_service() -> Tessera:
+    """Read the configuration and check the home.
+
+    Raises:
+        SystemExit: Something is wrong that a person can act on; the message says what.
+    """
+    try:
+        config = read_service_config()
+        open_home(config.home)
+        require_sound_state(config.home)
+        EventLog(config.home).parts()
+        return Tessera(config)
+    except TesseraError as error:
+        raise SystemExit(f"The service cannot start: {error}") from None
+
+
 log_as_json()
-CONFIG = read_service_config()
-TESSERA = Tessera(CONFIG)
+TESSERA = _open_service()
+CONFIG = TESSERA.config
 API = application(TESSERA)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ml.errors import TesseraError
+from ml.integrity.checked_json import decode_checked, encode_checked
 from ml.integrity.digests import sha256_of
 
 BUNDLE_FORMAT = 2
@@ -27,7 +27,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         BundleError: the manifest is missing, incomplete or of another format.
     """
     try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        manifest = decode_checked((path / MANIFEST).read_bytes())
     except FileNotFoundError:
         raise BundleError(f"{path}: there is no {MANIFEST}") from None
     except (OSError, ValueError) as error:
@@ -75,7 +75,7 @@ def write_manifest(draft: Path, fields: Mapping[str, Any]) -> None:
         "files": files,
     }
     with open(draft / MANIFEST, "w", encoding="utf-8") as written:
-        json.dump(manifest, written, indent=1)
+        written.write(encode_checked(manifest) + "\n")
         written.flush()
         os.fsync(written.fileno())
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ml.errors import TesseraError
+from ml.errors import DamagedFileError, TesseraError
 from ml.home import Home, make_folder
+from ml.integrity.checked_json import ChecksumError, decode_checked, encode_checked
 from ml.privacy.pseudonyms import Pseudonyms
 
 ONLINE_STATE = "online state"
@@ -62,7 +62,7 @@ class ErasureReceipts:
         if not receipt_id.isalnum():
             return None
         try:
-            return dict(json.loads(self._path(receipt_id).read_text(encoding="utf-8")))
+            return _read(self._path(receipt_id))
         except FileNotFoundError:
             return None
 
@@ -91,7 +91,7 @@ class ErasureReceipts:
     def pending(self) -> dict[str, list[str]]:
         """Return the ids, by receipt id, of the erasures that are not verified everywhere."""
         files = sorted((self.folder / "pending").glob("*.json"))
-        return {file.stem: json.loads(file.read_text(encoding="utf-8"))["ids"] for file in files}
+        return {file.stem: _read(file)["ids"] for file in files}
 
     def _entry(self, receipt_id: str, place: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return a receipt and its entry for a place.
@@ -118,7 +118,19 @@ class ErasureReceipts:
         make_folder(path.parent)
         draft = path.with_suffix(".draft")
         with open(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1)
+            file.write(encode_checked(content) + "\n")
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, path)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Return the content of a receipt or a pending file.
+
+    Raises:
+        DamagedFileError: The file is not what was written.
+    """
+    try:
+        return decode_checked(file.read_bytes())
+    except ChecksumError as error:
+        raise DamagedFileError(file, f"the file {error}", "put the file back from a backup") from None

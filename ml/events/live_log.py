@@ -26,6 +26,7 @@ from ml.events.frames import FrameDamage, encode_frame, read_frames
 from ml.events.log import EventLog
 from ml.events.manifest import Part
 from ml.home import make_folder, open_private, sync_folder
+from ml.integrity.home_layout import write_layout
 
 SUFFIX = ".open"
 
@@ -60,6 +61,7 @@ class OpenPartWriter:
         if not len(events):
             return
         if self._part is None:
+            write_layout(self.log.home)
             self._part = _OpenPart.create(self.log.folder / "open")
         self._part.append(events.combine_chunks())
         if self._part.rows >= self.max_rows:

@@ -24,6 +24,7 @@ from ml.events.part_checks import PartChecks, check_part, readable_row_groups
 from ml.events.part_writer import ROW_GROUP_ROWS, DraftFile, PartWriter
 from ml.home import Home, make_folder, open_private, sync_folder
 from ml.integrity.digests import sha256_of
+from ml.integrity.home_layout import write_layout
 from ml.privacy.erased_ids import ErasedIds
 
 
@@ -31,6 +32,7 @@ class EventLog:
     """Sealed parts and their manifest below `home.events`. Events of erased people are never written."""
 
     def __init__(self, home: Home) -> None:
+        self.home = home
         self.folder = home.events
         self.erased = ErasedIds(home)
         self.manifest = Manifest(self.folder / "manifest.jsonl")
@@ -228,6 +230,7 @@ class EventLog:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
+        write_layout(self.home)
         make_folder(self.folder)
         with open(self.folder / ".lock", "w", opener=open_private) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -5,16 +5,21 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import zlib
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import Bools
+from ml.errors import DamagedFileError
 from ml.home import Home, make_folder, open_private
 from ml.privacy.pseudonyms import Pseudonyms
 
+OLDER_LINE = re.compile(rb"[0-9a-f]{64}")
+REMEDY = "put the file back from a backup; without it, people who were erased since would be welcome again"
 SHORTEST_IN_TEXT = 6  # characters; a shorter id may stand in any file by chance
 WORDS = (re.compile(r"[^\s\"'\\,;{}\[\]()<>=&?/]+"), re.compile(r"[\w-]+"))  # ids may hold a colon or a dot
 
@@ -30,22 +35,35 @@ class ErasedIds:
         self.path = home.path / "erasures" / "erased_ids"
         self._pseudonyms = Pseudonyms(home.path)
         self._digests: frozenset[str] = frozenset()
-        self._size = 0
+        self._read_state: tuple[int, int] | None = None
         self.refresh()
 
     def refresh(self) -> None:
-        """Read the digests that other processes have added."""
-        size = self.path.stat().st_size if self.path.exists() else 0
-        if size != self._size:
-            self._digests = frozenset(self.path.read_text(encoding="ascii").split())
-            self._size = size
+        """Read the digests that other processes have added, if the file has changed.
+
+        Raises:
+            DamagedFileError: A line is not what was written.
+        """
+        try:
+            state = self.path.stat()
+        except FileNotFoundError:
+            return
+        if (state.st_size, state.st_mtime_ns) != self._read_state:
+            self._digests = frozenset(_decode_lines(self.path, self.path.read_bytes()))
+            self._read_state = (state.st_size, state.st_mtime_ns)
 
     def add(self, people: Iterable[str]) -> None:
         """Mark ids as erased. The digests are on disk when the call returns."""
         make_folder(self.path.parent)
-        with open(self.path, "a", encoding="ascii", opener=open_private) as file:
+        lines = b"".join(_encode_line(self._pseudonyms.digest(person)) for person in people)
+        with open(self.path, "a+b", opener=open_private) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            file.write("".join(f"{self._pseudonyms.digest(person)}\n" for person in people))
+            file.seek(0)
+            content = file.read()
+            _decode_lines(self.path, content)
+            file.truncate(content.rfind(b"\n") + 1)  # a line that a crash has torn was never promised to anybody
+            file.seek(0, os.SEEK_END)
+            file.write(lines)
             file.flush()
             os.fsync(file.fileno())
         self.refresh()
@@ -77,6 +95,27 @@ class ErasedIds:
         return without_people(events, self.select(pa.chunked_array(
             [chunk for name in ("user_id", "anonymous_id") for chunk in events[name].chunks], pa.string()
         )))  # fmt: skip
+
+
+def _encode_line(digest: str) -> bytes:
+    return f"{digest} {zlib.crc32(digest.encode()):08x}\n".encode()
+
+
+def _decode_lines(path: Path, content: bytes) -> list[str]:
+    """Return the digests of the complete lines. Lines of an earlier version have no checksum.
+
+    Raises:
+        DamagedFileError: A line is not what was written.
+    """
+    digests = []
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        is_last = number > content.count(b"\n")
+        digest = line.decode("ascii", "replace").partition(" ")[0]
+        if line == _encode_line(digest)[:-1] or OLDER_LINE.fullmatch(line):
+            digests.append(digest)
+        elif not is_last or len(line) >= len(_encode_line("0" * 64)):
+            raise DamagedFileError(path, f"line {number} is no digest of an erased id", REMEDY)
+    return digests
 
 
 def without_people(events: pa.Table, ids: pa.Array) -> pa.Table:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from ml.home import Home
+from ml.privacy.home_opening import open_home
 from ml.settings import Settings, load_site_settings
 from ml.site.definition_files import HOME_VARIABLE, SITE_VARIABLE, SiteMissingError, existing_site, read_home
 from orchestration.product_files import default_home
@@ -74,6 +75,8 @@ def home_of(path: Path | None) -> Home:
 
     Raises:
         SiteMissingError: TESSERA_SITE, or the option --site that sets it, names a folder that is not there.
+        LayoutError: A newer version of Tessera wrote the home.
+        DamagedFileError: The layout, the key or the erased ids of the home are damaged.
     """
     home = read_home({**os.environ, HOME_VARIABLE: str(path or default_home())}, default_home())
     os.environ |= {
@@ -83,6 +86,7 @@ def home_of(path: Path | None) -> Home:
     }
     if home.site is not None:
         os.environ[SITE_VARIABLE] = str(home.site)
+    open_home(home)
     return home
 
 

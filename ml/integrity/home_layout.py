@@ -1,0 +1,79 @@
+"""The version of a home's layout: written at creation, migrated when older, refused when newer."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from ml.errors import DamagedFileError, TesseraError
+from ml.home import FOLDER_MODE, Home, make_folder, open_private, sync_folder
+from ml.integrity.checked_json import ChecksumError, decode_checked, encode_checked
+
+LAYOUT = 2
+FIRST_LAYOUT = 1  # of homes without a layout file
+FILE = "layout.json"
+REMEDY = f"put the file back from a backup, or delete it if no version with a layout above {LAYOUT} used this home"
+
+
+class LayoutError(TesseraError):
+    """A home has a layout that this version does not know."""
+
+
+def read_layout(home: Home) -> int:
+    """Return the version of a home's layout.
+
+    Raises:
+        DamagedFileError: The layout file is damaged.
+    """
+    file = home.path / FILE
+    try:
+        content = decode_checked(file.read_bytes())
+    except FileNotFoundError:
+        return FIRST_LAYOUT
+    except ChecksumError as error:
+        raise DamagedFileError(file, f"the file {error}", REMEDY) from None
+    layout = content.get("layout")
+    if not isinstance(layout, int) or content.keys() != {"layout"}:
+        raise DamagedFileError(file, f"the layout is {layout!r}, not a whole number", REMEDY)
+    return layout
+
+
+def write_layout(home: Home) -> None:
+    """Write the present version into a home that has no layout file."""
+    file = home.path / FILE
+    if not file.exists():
+        draft = make_folder(home.path) / f".{FILE}.{os.getpid()}"
+        with open(draft, "w", encoding="utf-8", opener=open_private) as written:
+            written.write(encode_checked({"layout": LAYOUT}) + "\n")
+            written.flush()
+            os.fsync(written.fileno())
+        os.replace(draft, file)
+        sync_folder(home.path)
+
+
+def open_layout(home: Home) -> None:
+    """Check the layout of a home, and migrate it if it is older. A home that has no files yet is left as it is.
+
+    Raises:
+        LayoutError: The home was written by a newer version.
+        DamagedFileError: The layout file is damaged.
+    """
+    layout = read_layout(home)
+    if layout > LAYOUT:
+        raise LayoutError(
+            f"{home.path} has layout {layout}, and this version of Tessera knows layouts up to {LAYOUT}: install "
+            "the version that wrote it, or restore a backup of this version into another home"
+        )
+    if layout < LAYOUT and home.path.is_dir() and any(home.path.iterdir()):
+        _close_to_others(home.path)  # homes of layout 1 were readable by everybody
+        write_layout(home)
+
+
+def _close_to_others(folder: Path) -> None:
+    """Take the rights of other users from a folder and everything below it."""
+    for place in [folder, *folder.rglob("*")]:
+        if not place.is_symlink():
+            mode = stat.S_IMODE(place.stat().st_mode)
+            if mode & ~FOLDER_MODE:
+                place.chmod(mode & FOLDER_MODE)

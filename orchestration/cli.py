@@ -13,6 +13,7 @@ from ml.errors import TesseraError
 from ml.home import protect_new_files
 from ml.site.definition_files import retirement_notice
 from orchestration.commands.audience import audience
+from orchestration.commands.backup import backup, restore
 from orchestration.commands.demo import demo
 from orchestration.commands.docs import docs
 from orchestration.commands.experiment import experiment
@@ -27,6 +28,7 @@ from orchestration.commands.site.init import init
 from orchestration.commands.site.settings import settings
 from orchestration.commands.tune import tune
 from orchestration.commands.up import up
+from orchestration.commands.verify import verify
 
 QUIET = {  # no library reports a run to its makers, and MLflow's pages need no job runner
     # Where pyspark is installed, great_expectations imports it in every process, and each import warns.
@@ -100,6 +102,7 @@ for panel, commands in {
     "Start here": (init, demo, up, settings),
     "The pipeline": (simulate, ingest, materialize, docs),
     "Using the results": (audience,),
+    "Upkeep": (verify, backup, restore),
     "Without the pipeline": (fit, tune, recommend, evaluate, segment),
 }.items():
     for command in commands:

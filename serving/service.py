@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ml.errors import TesseraError
 from ml.events.log import EventLog
-from ml.privacy.home_opening import open_home, require_sound_state
+from ml.privacy.home_checks import open_home, require_sound_state
 from serving.application import application
 from serving.observability.logs import log_as_json
 from serving.start import read_service_config

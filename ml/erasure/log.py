@@ -70,7 +70,7 @@ def count_open(home: Home, people: Sequence[str]) -> tuple[int, int]:
     events = sum(_count(batch, people) for batch in read_open_parts(EventLog(home)))
     letters = 0
     for file in (home.dead_letters / "open").glob("*.jsonl"):
-        lines = pa.array(file.read_text(encoding="utf-8").splitlines(), pa.string())
+        lines = pa.array(file.read_text(encoding="utf-8", errors="replace").splitlines(), pa.string())
         letters += int(mention_mask(lines, people).sum())
     return events, letters
 

@@ -21,6 +21,9 @@ PLACES = (
 )  # fmt: skip
 
 
+RECEIPT_FIELDS = {"receipt_id", "subject", "devices", "requested_at", "places", "ids"}
+
+
 class UnknownReceiptError(TesseraError, KeyError):
     """There is no such receipt, or a receipt has no such place."""
 
@@ -92,6 +95,19 @@ class ErasureReceipts:
         """Return the ids, by receipt id, of the erasures that are not verified everywhere."""
         files = sorted((self.folder / "pending").glob("*.json"))
         return {file.stem: _read(file)["ids"] for file in files}
+
+    def find_damage(self) -> list[DamagedFileError]:
+        """Return an error for each receipt and pending file that is not what was written."""
+        damages = []
+        for file in sorted(self.folder.rglob("*.json")):
+            try:
+                content = _read(file)
+            except DamagedFileError as error:
+                damages.append(error)
+                continue
+            if content.keys() - RECEIPT_FIELDS:
+                damages.append(DamagedFileError(file, "it has unknown fields", "put the file back from a backup"))
+        return damages
 
     def _entry(self, receipt_id: str, place: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return a receipt and its entry for a place.

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import datetime as dt
 import fcntl
+import logging
 import os
 import time
 import uuid
+import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 import orjson
 import pyarrow as pa
 
+from ml.errors import DamagedFileError
 from ml.events.abandoned_files import abandoned_files
 from ml.events.dead_letters import DeadLetters
 from ml.events.records import REJECTED_SCHEMA
@@ -27,6 +31,8 @@ SEAL_ROWS = 20_000
 SEAL_SECONDS = 60.0
 SUFFIX = ".rejected.jsonl"
 MAX_PAYLOAD_CHARS = 4_096
+
+logger = logging.getLogger(__name__)
 
 
 class RejectionLog:
@@ -56,7 +62,7 @@ class RejectionLog:
         assert self._file is not None
         for letter in letters:
             short = (letter["payload"] or "")[:MAX_PAYLOAD_CHARS]
-            self._file.write(orjson.dumps({**letter, "payload": short}) + b"\n")
+            self._file.write(_encode_line({**letter, "payload": short}))
         self._file.flush()
         self._rows += len(letters)
         if self._rows >= SEAL_ROWS:
@@ -100,18 +106,70 @@ def recover_dead_letters(home: Home) -> int:
 def seal_file(letters: DeadLetters, path: Path) -> None:
     """Write the rows of a file as dead letters, one file for each source and day, and remove it.
 
-    A crash can leave a torn last line, which is dropped. Sealing the same file twice leaves one copy.
+    A crash can leave a torn last line, which is dropped. A file with damaged lines is kept whole below
+    `dead_letters/damaged`, and its readable rows are sealed. Sealing the same file twice leaves one copy.
     """
-    groups: dict[tuple[str, dt.date], list[dict[str, object]]] = {}
-    for line in path.read_bytes().split(b"\n")[:-1]:
-        row = orjson.loads(line)
-        row["received_at"] = dt.datetime.fromisoformat(row["received_at"])
+    groups: dict[tuple[str, dt.date], list[dict[str, Any]]] = {}
+    rows, damaged = _read_lines(path)
+    if damaged:
+        kept = make_folder(letters.folder / "damaged") / path.name
+        with suppress(FileExistsError):  # an earlier attempt to seal this file has kept it
+            os.link(path, kept)
+        logger.error("%d of the dead letters in %s are damaged. The others are sealed.", len(damaged), kept)
+    for row in rows:
         groups.setdefault((row["source"], row["received_at"].date()), []).append(row)
-    for (source, _), rows in groups.items():
+    for (source, _), group in groups.items():
         table = pa.Table.from_pylist(
-            [{name: row[name] for name in REJECTED_SCHEMA.names} for row in rows], schema=REJECTED_SCHEMA
+            [{name: row[name] for name in REJECTED_SCHEMA.names} for row in group], schema=REJECTED_SCHEMA
         )
-        first = rows[0]["received_at"]
-        assert isinstance(first, dt.datetime)
-        letters.write(table, source, first, batch_id=f"{source}-{path.name.removesuffix(SUFFIX)}")
+        stem = f"{source}-{path.name.removesuffix(SUFFIX)}"
+        letters.write(table, source, group[0]["received_at"], batch_id=stem)
     path.unlink()
+
+
+def find_damaged_lines(home: Home) -> list[DamagedFileError]:
+    """Return an error for each open file with damaged lines, and for each that is kept aside."""
+    damages = []
+    for path in sorted((home.dead_letters / "open").glob(f"*{SUFFIX}")):
+        try:
+            damaged = _read_lines(path)[1]
+        except FileNotFoundError:
+            continue  # sealed in the meantime
+        if damaged:
+            lines = ", ".join(map(str, damaged))
+            remedy = "nothing has to be done: sealing saves the readable lines and keeps the file"
+            damages.append(DamagedFileError(path, f"the dead letters in lines {lines} are damaged", remedy))
+    for path in sorted((home.dead_letters / "damaged").glob(f"*{SUFFIX}")):
+        remedy = "bring the damaged lines back from a backup, then delete the file"
+        damages.append(DamagedFileError(path, "this file was damaged and is kept aside", remedy))
+    return damages
+
+
+def _encode_line(letter: Mapping[str, Any]) -> bytes:
+    """Return a row as JSON, a tab, which JSON text never holds, its CRC-32 and the line break."""
+    text = orjson.dumps(letter)
+    return text + b"\t%08x\n" % zlib.crc32(text)
+
+
+def _read_lines(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
+    """Return the readable rows and the numbers of the damaged lines. Older lines have no checksum."""
+    rows: list[dict[str, Any]] = []
+    damaged: list[int] = []
+    content = path.read_bytes()
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        text, tab, checksum = line.partition(b"\t")
+        is_last = number > content.count(b"\n")
+        if is_last and (not tab or len(checksum) <= 8):
+            continue  # torn by a crash, or the empty rest behind the last line break
+        try:
+            if tab and checksum != b"%08x" % zlib.crc32(text):
+                raise ValueError("differs from its checksum")
+            row = orjson.loads(text)
+            row["received_at"] = dt.datetime.fromisoformat(row["received_at"])
+            if not {*REJECTED_SCHEMA.names, "source"} <= row.keys():
+                raise ValueError("lacks a field")
+        except (ValueError, KeyError, TypeError):
+            damaged.append(number)
+        else:
+            rows.append(row)
+    return rows, damaged

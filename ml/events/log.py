@@ -45,9 +45,7 @@ class EventLog:
         Raises:
             DamagedFileError: A line of the manifest is damaged.
         """
-        sealed = self.manifest.read()
-        replaced = {part_id for part in sealed for part_id in part.replaces}
-        return [part for part in sealed if part.part_id not in replaced and part.rows]
+        return self.manifest.live_parts()
 
     def has(self, fingerprint: str) -> bool:
         """Return whether a source with this content was ingested before."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -16,6 +17,8 @@ REMEDY = (
     "put this line back from the copy of the file in a backup; without one, move the files below events/ that no "
     "line names out of the home, delete the line, and bring them back with `tessera ingest files --path FILE`"
 )
+LINE_START = b'{"part_id": "'
+LINE_END = re.compile(rb'"%s": "[0-9a-f]{8}"\}' % CHECK.encode())
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,16 @@ class Manifest:
             raise damages[0]
         return parts
 
+    def live_parts(self) -> list[Part]:
+        """Return the parts with events that no other part replaces, in the order of sealing.
+
+        Raises:
+            DamagedFileError: A line is not what was written.
+        """
+        sealed = self.read()
+        replaced = {part_id for part in sealed for part_id in part.replaces}
+        return [part for part in sealed if part.part_id not in replaced and part.rows]
+
     def read_all(self) -> tuple[list[Part], list[DamagedFileError]]:
         """Return the parts of the readable lines, and an error for each damaged line."""
         parts: list[Part] = []
@@ -105,20 +118,13 @@ class Manifest:
 def _lines(content: bytes) -> list[bytes]:
     """Split the content into lines, without a last line that was torn by a crash.
 
-    What follows the last line break is torn if it is the beginning of a line. It is more if its checksum holds, or
-    would hold without its last byte, which then is a damaged line break.
+    What follows the last line break is torn if it is the beginning of a line. Otherwise it is a complete line, or
+    its line break is damaged.
     """
     whole, _, tail = content.rpartition(b"\n")
     lines = whole.split(b"\n") if whole or content.startswith(b"\n") else []
-    return [*lines, tail] if _is_complete(tail) or _is_complete(tail[:-1]) else lines
-
-
-def _is_complete(line: bytes) -> bool:
-    try:
-        decode_checked(line)
-    except ChecksumError:
-        return False
-    return f'"{CHECK}"'.encode() in line
+    is_beginning = tail.startswith(LINE_START) or LINE_START.startswith(tail)
+    return lines if is_beginning and not LINE_END.search(tail) else [*lines, tail]
 
 
 def _decode(line: bytes) -> Part:

@@ -11,6 +11,11 @@ from pathlib import Path
 from ml.errors import DamagedFileError
 from ml.integrity.digests import first_line
 
+MLFLOW_REMEDY = (
+    "put mlflow.db and mlartifacts/ back from a backup; without one, delete both and run `tessera "
+    "materialize --job training`"
+)
+
 
 def require_sound_sqlite(file: Path, remedy: str) -> None:
     """Check the structure of a SQLite file that may be in use. A file that does not exist is sound.
@@ -27,7 +32,7 @@ def require_sound_sqlite(file: Path, remedy: str) -> None:
     try:
         with _reader(file) as database:
             faults = [str(row[0]) for row in database.execute("pragma quick_check(1)")]
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise DamagedFileError(file, f"the database is damaged ({first_line(error)})", remedy) from None
     if faults != ["ok"]:
         raise DamagedFileError(file, f"the database is damaged ({faults[0][:200]})", remedy)
@@ -47,7 +52,7 @@ def find_sqlite_damage(file: Path, remedy: str) -> DamagedFileError | None:
             faults = [str(row[0]) for row in database.execute("pragma integrity_check(3)")]
             if faults == ["ok"]:
                 faults = list(_unreadable_cells(database))[:3]
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         faults = [first_line(error)]
     return DamagedFileError(file, f"the database is damaged ({'; '.join(faults)})", remedy) if faults else None
 
@@ -77,4 +82,6 @@ def _is_readable(cell: bytes) -> bool:
 
 
 def _reader(file: Path) -> closing[sqlite3.Connection]:
-    return closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0))
+    database = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0)
+    database.text_factory = lambda text: text.decode("utf-8", "replace")
+    return closing(database)

@@ -34,9 +34,15 @@ class ErasedIds:
     def __init__(self, home: Home) -> None:
         self.path = home.path / "erasures" / "erased_ids"
         self._pseudonyms = Pseudonyms(home.path)
-        self._digests: frozenset[str] = frozenset()
+        self._read: frozenset[str] | None = None
         self._read_state: tuple[int, int] | None = None
-        self.refresh()
+
+    @property
+    def _digests(self) -> frozenset[str]:
+        """The digests as of the last `refresh`; the first use reads them."""
+        if self._read is None:
+            self.refresh()
+        return self._read or frozenset()
 
     def refresh(self) -> None:
         """Read the digests that other processes have added, if the file has changed.
@@ -47,9 +53,10 @@ class ErasedIds:
         try:
             state = self.path.stat()
         except FileNotFoundError:
+            self._read = frozenset()
             return
         if (state.st_size, state.st_mtime_ns) != self._read_state:
-            self._digests = frozenset(_decode_lines(self.path, self.path.read_bytes()))
+            self._read = frozenset(_decode_lines(self.path, self.path.read_bytes()))
             self._read_state = (state.st_size, state.st_mtime_ns)
 
     def add(self, people: Iterable[str]) -> None:

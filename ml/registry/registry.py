@@ -24,6 +24,7 @@ from mlflow.exceptions import MlflowException
 
 from ml.errors import TesseraError
 from ml.home import make_folder
+from ml.integrity.sqlite_files import MLFLOW_REMEDY, require_sound_sqlite
 from ml.registry.mlflow_model import save_mlflow_model
 from ml.registry.run import Run
 
@@ -207,7 +208,12 @@ class Registry:
 
     @cached_property
     def client(self) -> MlflowClient:
-        """The client of MLflow; the store is created at its first use."""
+        """The client of MLflow; the store is created at its first use.
+
+        Raises:
+            DamagedFileError: The store is damaged.
+        """
+        require_sound_sqlite(Path(self.tracking_uri.removeprefix("sqlite:///")), MLFLOW_REMEDY)
         make_folder(self.artifacts)
         MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
         # A new store logs each table and migration step, which nobody can act on.

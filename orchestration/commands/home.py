@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from ml.home import Home
-from ml.privacy.home_opening import open_home
+from ml.privacy.home_checks import open_home
 from ml.settings import Settings, load_site_settings
 from ml.site.definition_files import HOME_VARIABLE, SITE_VARIABLE, SiteMissingError, existing_site, read_home
 from orchestration.product_files import default_home
@@ -78,6 +78,17 @@ def home_of(path: Path | None) -> Home:
         LayoutError: A newer version of Tessera wrote the home.
         DamagedFileError: The layout, the key or the erased ids of the home are damaged.
     """
+    home = name_home(path)
+    open_home(home)
+    return home
+
+
+def name_home(path: Path | None) -> Home:
+    """Return the home as `home_of` does, without checking it.
+
+    Raises:
+        SiteMissingError: TESSERA_SITE, or the option --site that sets it, names a folder that is not there.
+    """
     home = read_home({**os.environ, HOME_VARIABLE: str(path or default_home())}, default_home())
     os.environ |= {
         HOME_VARIABLE: str(home.path),
@@ -86,7 +97,6 @@ def home_of(path: Path | None) -> Home:
     }
     if home.site is not None:
         os.environ[SITE_VARIABLE] = str(home.site)
-    open_home(home)
     return home
 
 

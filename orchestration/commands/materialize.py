@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +11,13 @@ from rich.console import Console
 
 from ml.errors import TesseraError
 from ml.home import Home
+from ml.integrity.sqlite_files import MLFLOW_REMEDY, require_sound_sqlite
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 if TYPE_CHECKING:
     from orchestration.running.materialization import Outcome
 
+CORRUPT = re.compile("corrupt|checksum", re.IGNORECASE)
 JOBS = ("daily_increment", "full_refresh", "training", "retention", "campaigns", "erasure")
 
 
@@ -50,6 +53,7 @@ def run(home: Home, job: str, console: Console) -> Outcome:
     Raises:
         EmptyLogError: the home has no events.
         WarehouseBusyError: another run has the warehouse.
+        DamagedFileError: the manifest of the log, the warehouse or the store of the models is damaged.
         typer.Exit: 1 after a failed step or blocking check; the console says which.
     """
     from ml.events.log import EventLog
@@ -61,6 +65,7 @@ def run(home: Home, job: str, console: Console) -> Outcome:
             f"There are no events in {home.path}. Bring some with `tessera ingest`, "
             "or make some with `tessera simulate` or `tessera demo`."
         )
+    require_sound_sqlite(home.path / "mlflow.db", MLFLOW_REMEDY)
     with Warehouse(home.warehouse).writing(f"tessera materialize --job {job}"):
         return _run_locked(home, job, console)
 
@@ -75,6 +80,7 @@ def _run_locked(home: Home, job: str, console: Console) -> Outcome:
         from orchestration.running.instance import open_instance
         from orchestration.running.materialization import run_job, stages_of
         from orchestration.running.progress import StageProgress
+        from orchestration.upkeep.verification import find_warehouse_damage
 
         definitions = defs()
     with output_to_file(log) as terminal, open_instance(home) as instance:
@@ -83,6 +89,9 @@ def _run_locked(home: Home, job: str, console: Console) -> Outcome:
             outcome = run_job(chosen, instance, progress.hear)
     _print_outcome(outcome, time.monotonic() - started, console)
     if not outcome.success:
+        if any(CORRUPT.search(step.message) for step in outcome.failed_steps):
+            for damage in find_warehouse_damage(home):  # dbt's message names no file
+                console.print(str(damage), markup=False, soft_wrap=True)
         console.print(f"The whole log: {log}", soft_wrap=True)
         raise typer.Exit(1)
     return outcome

@@ -14,6 +14,8 @@ import typer
 from rich.console import Console
 
 from ml.home import Home
+from ml.integrity.sqlite_files import MLFLOW_REMEDY, require_sound_sqlite
+from ml.privacy.home_checks import require_sound_state
 from ml.settings.ports import PortSettings
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
@@ -34,6 +36,8 @@ def up(*, home: HomeOption = None) -> None:
     from orchestration.warehouse.lock import NamedLock
 
     chosen = home_of(home)
+    require_sound_sqlite(chosen.path / "mlflow.db", MLFLOW_REMEDY)
+    require_sound_state(chosen)
     console = Console(highlight=False)
     lock = NamedLock(chosen.path / "up.lock")
     lock.acquire("tessera up")

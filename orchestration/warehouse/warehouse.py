@@ -11,13 +11,17 @@ import duckdb
 import psutil
 import pyarrow as pa
 
-from ml.errors import TesseraError
+from ml.errors import DamagedFileError, TesseraError
+from ml.integrity.digests import first_line
 from orchestration.warehouse.lock import LockedError, NamedLock
 
 _TABLE_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 _CONFLICTING_PID = re.compile(r"\(PID (\d+)\)")
 _MISSING_TABLE = re.compile(r"Table with name (\S+) does not exist")
 _ORPHAN_GRACE_SECONDS = 10
+
+
+WAREHOUSE_REMEDY = "delete the file and run `tessera materialize`, which builds it anew from the event log"
 
 
 class WarehouseBusyError(TesseraError):
@@ -66,7 +70,7 @@ class Warehouse:
         query = f"from {table_or_sql}" if _TABLE_NAME.fullmatch(table_or_sql) else table_or_sql
         if not self.path.exists():
             raise WarehouseMissingError(f"No warehouse at {self.path} yet: run `tessera materialize` first.")
-        with self._connect(read_only=True) as connection:
+        with self.connect(read_only=True) as connection:
             try:
                 return connection.sql(query).to_arrow_table()
             except duckdb.CatalogException as error:
@@ -81,7 +85,7 @@ class Warehouse:
         """Replace `table` by `rows`; the same call twice leaves the same table."""
         if not _TABLE_NAME.fullmatch(table):
             raise ValueError(f"{table!r} is not a table name: lower case letters, digits and _ only.")
-        with self.writing(f"writing {table}"), self._connect(read_only=False) as connection:
+        with self.writing(f"writing {table}"), self.connect(read_only=False) as connection:
             connection.register("incoming_rows", rows)
             connection.execute(f"create or replace table {table} as from incoming_rows")
 
@@ -95,7 +99,13 @@ class Warehouse:
         return [str(name) for name in names["table_name"].to_pylist()]
 
     @contextmanager
-    def _connect(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connect(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the file for the block.
+
+        Raises:
+            WarehouseBusyError: Another program has the file open.
+            DamagedFileError: The file cannot be opened or read.
+        """
         try:
             connection = duckdb.connect(self.path, read_only=read_only)
         except duckdb.IOException as error:
@@ -104,9 +114,13 @@ class Warehouse:
                     f"{self.path} is open in process {pid} ({_describe(pid)}). "
                     "DuckDB admits no second program while one may write: close that one and start again."
                 ) from error
-            raise
+            raise self._damage("the warehouse cannot be opened", error) from None
+        except duckdb.Error as error:
+            raise self._damage("the warehouse cannot be opened", error) from None
         try:
             yield connection
+        except (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException) as error:
+            raise self._damage("a table is unreadable", error) from None
         finally:
             connection.close()
 
@@ -118,7 +132,9 @@ class Warehouse:
             duckdb.connect(self.path).close()
         except duckdb.IOException as error:
             pid = _conflicting_pid(error)
-            if pid is None or not _is_orphaned_dbt(pid):
+            if pid is None:
+                raise self._damage("the warehouse cannot be opened", error) from None
+            if not _is_orphaned_dbt(pid):
                 return
             orphan = psutil.Process(pid)
             orphan.terminate()
@@ -127,6 +143,11 @@ class Warehouse:
             except psutil.TimeoutExpired:  # DuckDB's log makes whole again what a kill interrupts
                 orphan.kill()
                 orphan.wait(_ORPHAN_GRACE_SECONDS)
+        except duckdb.Error as error:
+            raise self._damage("the warehouse cannot be opened", error) from None
+
+    def _damage(self, what: str, error: duckdb.Error) -> DamagedFileError:
+        return DamagedFileError(self.path, f"{what} ({first_line(error)})", WAREHOUSE_REMEDY)
 
 
 def _conflicting_pid(error: duckdb.IOException) -> int | None:

@@ -5,7 +5,7 @@ import pytest
 from ml.errors import DamagedFileError
 from ml.home import Home
 from ml.privacy.erased_ids import ErasedIds
-from ml.privacy.home_opening import open_home
+from ml.privacy.home_checks import open_home
 from ml.privacy.pseudonyms import MissingKeyError, Pseudonyms
 
 
@@ -65,7 +65,7 @@ def test_every_damaged_byte_of_the_erased_ids_is_named(tmp_path):
     for offset in range(len(content)):
         file.write_bytes(content[:offset] + bytes([content[offset] ^ 3]) + content[offset + 1 :])
         with pytest.raises(DamagedFileError, match=r"erased_ids: line [12]"):
-            ErasedIds(home)
+            ErasedIds(home).refresh()
 
 
 def test_erased_ids_of_an_earlier_version_count_and_a_torn_line_does_not(tmp_path):

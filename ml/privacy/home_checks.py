@@ -21,7 +21,7 @@ def open_home(home: Home) -> None:
     """
     open_layout(home)
     Pseudonyms(home.path).require_key()
-    ErasedIds(home)
+    ErasedIds(home).refresh()
 
 
 def require_sound_state(home: Home) -> None:

@@ -1,0 +1,73 @@
+"""`tessera backup` and `tessera restore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from orchestration.commands.home import HomeOption, home_of, name_home
+
+console = Console(highlight=False)
+
+
+def backup(
+    destination: Annotated[
+        Path, typer.Argument(metavar="DEST", help="The folder of the backups, outside of the home.")
+    ],
+    *,
+    without_keys: Annotated[
+        bool,
+        typer.Option("--without-keys", help="Copy no keys, where they are kept elsewhere; see `tessera restore`."),
+    ] = False,
+    home: HomeOption = None,
+) -> None:
+    """Back up the home, while the service and runs may be at work.
+
+    Writes DEST/TIME with everything that cannot be built anew; files that have not changed are links to the backup
+    before. Every event that was acknowledged before the printed mark is in it. The keys go to DEST/keys: keep them
+    apart from the rest, since they tell who stands behind a pseudonym. The warehouse, the Bentos and the history
+    of runs are left out: `tessera materialize` builds them from the rest.
+    """
+    from orchestration.upkeep.backup import REBUILT, back_up
+
+    report = back_up(home_of(home), destination, with_keys=not without_keys)
+    console.print(f"[green]✓[/] {report.folder}", soft_wrap=True)
+    console.print(f"Every event that was acknowledged before {report.mark.isoformat()} is in it.", soft_wrap=True)
+    console.print(
+        f"{report.copied:,} files were copied, {report.linked:,} are links to the backup before; "
+        f"{report.events:,} events are in sealed parts."
+    )
+    console.print(f"Left out, since `tessera materialize` builds them anew: {', '.join(REBUILT)}.", soft_wrap=True)
+
+
+def restore(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="SRC", help="A backup, or the folder of the backups, of which the newest counts."),
+    ],
+    *,
+    home: HomeOption = None,
+) -> None:
+    """Restore a backup into a home that is missing or empty.
+
+    Whoever was erased since the backup stays erased: the newest list of erased ids comes along, and an erasure
+    begins for each of them that the backup still holds. Where the backup was made --without-keys, put site.key and
+    site.key.check into the home afterwards.
+    """
+    from orchestration.upkeep.backup import restore as restore_home
+    from orchestration.upkeep.erased_again import begin_erasures_again
+
+    place = name_home(home)
+    mark = restore_home(source, place)
+    console.print(f"[green]✓[/] {place.path} is as it was at {mark.isoformat()}.", soft_wrap=True)
+    if not (place.path / "site.key").exists():
+        console.print("The backup has no keys: put site.key and site.key.check into the home.", soft_wrap=True)
+    elif begun := begin_erasures_again(place):
+        console.print(
+            f"{begun:,} people were erased since: run `tessera materialize --job erasure` before starting.",
+            soft_wrap=True,
+        )
+    console.print("Next: `tessera verify`, then `tessera materialize`.")

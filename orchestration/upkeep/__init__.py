@@ -1,0 +1,1 @@
+"""Verification, backup and restoration of a home."""

@@ -13,7 +13,6 @@ from ml.errors import TesseraError
 from ml.home import protect_new_files
 from ml.site.definition_files import retirement_notice
 from orchestration.commands.audience import audience
-from orchestration.commands.backup import backup, restore
 from orchestration.commands.demo import demo
 from orchestration.commands.docs import docs
 from orchestration.commands.experiment import experiment
@@ -28,7 +27,8 @@ from orchestration.commands.site.init import init
 from orchestration.commands.site.settings import settings
 from orchestration.commands.tune import tune
 from orchestration.commands.up import up
-from orchestration.commands.verify import verify
+from orchestration.commands.upkeep.backup import backup, restore
+from orchestration.commands.upkeep.verify import verify
 
 QUIET = {  # no library reports a run to its makers, and MLflow's pages need no job runner
     # Where pyspark is installed, great_expectations imports it in every process, and each import warns.

@@ -86,6 +86,11 @@ class Home:
         return self.path / "state.db"
 
     @property
+    def keys_file(self) -> Path:
+        """The digests of the access keys, which only its owner may read."""
+        return self.path / "keys.json"
+
+    @property
     def models(self) -> Path:
         """Models between training and the registry."""
         return self.path / "models"

@@ -22,11 +22,12 @@ from orchestration.commands.materialize import materialize
 from orchestration.commands.models import evaluate, fit, recommend
 from orchestration.commands.rules import rules
 from orchestration.commands.segment import segment
+from orchestration.commands.service.keys import keys
+from orchestration.commands.service.up import up
 from orchestration.commands.simulate import simulate
 from orchestration.commands.site.init import init
 from orchestration.commands.site.settings import settings
 from orchestration.commands.tune import tune
-from orchestration.commands.up import up
 from orchestration.commands.upkeep.backup import backup, restore
 from orchestration.commands.upkeep.verify import verify
 
@@ -107,10 +108,14 @@ for panel, commands in {
 }.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command if command is init else with_site(command))
-for name, group in {"experiment": experiment, "rules": rules}.items():
-    for registered in group.registered_commands:
-        registered.callback = with_site(registered.callback)
-    app.add_typer(group, name=name, rich_help_panel="Using the results")
+for panel, groups in {
+    "Using the results": {"experiment": experiment, "rules": rules},
+    "Running the service": {"keys": keys},
+}.items():
+    for name, group in groups.items():
+        for registered in group.registered_commands:
+            registered.callback = with_site(registered.callback)
+        app.add_typer(group, name=name, rich_help_panel=panel)
 
 
 @app.callback()

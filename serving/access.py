@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+import datetime as dt
 import ipaddress
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from starlette.requests import HTTPConnection
 
+from ml.keys.access_key import AccessKey, KeyKind, digest_of, key_id_of
+from ml.keys.key_file import FileVersion, KeyFile, KeyFileError
+from ml.keys.origins import origin_of
 from serving.errors import ApiError
 
+logger = logging.getLogger("tessera.serving")
 Kind = Literal["open", "browser", "secret"]
 DIGEST_PREFIX = "sha256:"
+BEGINNING = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys of browsers, which are public by nature, and the secret keys of servers.
+    """The keys of the environment: of browsers, which are public by nature, and the secret keys of servers.
 
     A key is given as it is, or as `sha256:` and the 64 hex digits of its SHA-256, so that no configuration has to
     hold it.
@@ -34,9 +39,10 @@ class Keys:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sends a request: `open` on a service without keys, otherwise the kind of the caller's key."""
+    """Who sends a request: `open` on a service without keys, otherwise the kind and the id of the caller's key."""
 
     kind: Kind
+    key_id: str = "open"
 
     @property
     def is_trusted(self) -> bool:
@@ -44,51 +50,133 @@ class Caller:
         return self.kind != "browser"
 
 
-class KeyDigests:
-    """The digests of the keys; the keys themselves are not kept."""
+class KeyRegistry:
+    """The keys that work: those of the environment, and those of the home's file, which is read when it changes.
 
-    def __init__(self, keys: Keys) -> None:
-        self._browser = _digest_keys(keys.browser)
-        self._secret = _digest_keys(keys.secret)
+    Keys are looked up by their digest. The time of a look-up says nothing about a key, because nobody can choose
+    the digest that a guess has.
+
+    Args:
+        keys: Keys of the environment.
+        file: The file with the keys that `tessera keys` creates.
+        clock: The time by which keys expire.
+
+    Raises:
+        KeyFileError: The file cannot be read.
+    """
+
+    def __init__(self, keys: Keys, file: KeyFile, clock: Callable[[], dt.datetime] | None = None) -> None:
+        self._file = file
+        self._clock = clock or _now
+        self._of_environment = {
+            **_digest_keys("browser", keys.browser),
+            **_digest_keys("secret", keys.secret),
+        }
+        self._version: FileVersion | None = file.version()
+        self._by_digest: Mapping[str, AccessKey] = self._with_file(file.read())
+        # A service that had keys is never open again, even if its file is lost.
+        self._is_closed = bool(self._by_digest)
 
     def __bool__(self) -> bool:
-        return bool(self._browser or self._secret)
+        self._refresh()
+        return self._is_closed
 
-    def kind(self, key: str) -> Literal["browser", "secret"] | None:
-        """Return the kind of a key, None if it is unknown.
+    def find(self, key: str) -> AccessKey | None:
+        """Return the description of a key that works now; None if there is no such key."""
+        self._refresh()
+        access_key = self._by_digest.get(digest_of(key))
+        return access_key if access_key is not None and access_key.is_active(self._clock()) else None
 
-        Every digest is compared, so that timing reveals nothing.
-        """
-        digest = digest_of(key)
-        is_secret, is_browser = _is_among(digest, self._secret), _is_among(digest, self._browser)
-        return "secret" if is_secret else "browser" if is_browser else None
+    def is_page_of_a_key(self, origin: str) -> bool:
+        """Return whether a browser key that works now is meant for the pages of this origin."""
+        self._refresh()
+        now = self._clock()
+        return any(origin in key.origins and key.is_active(now) for key in self._by_digest.values())
+
+    def _refresh(self) -> None:
+        version = self._file.version()
+        if version == self._version:
+            return
+        self._version = version
+        try:
+            self._by_digest = self._with_file(self._file.read())
+        except (KeyFileError, OSError) as error:  # nobody is locked out by a file that is being repaired
+            logger.error("the former keys stay in force: %s", error)
+            return
+        self._is_closed = self._is_closed or bool(self._by_digest)
+        logger.info("%d keys are in force", sum(key.is_active(self._clock()) for key in self._by_digest.values()))
+
+    def _with_file(self, entries: Iterable[AccessKey]) -> dict[str, AccessKey]:
+        return {**self._of_environment, **{entry.digest: entry for entry in entries}}
 
 
 class Access:
     """Identifies the caller of each request."""
 
-    def __init__(self, keys: Keys) -> None:
-        self.keys = KeyDigests(keys)
+    def __init__(self, registry: KeyRegistry) -> None:
+        self.keys = registry
+        self._warned: set[str] = set()
 
     def caller(self, request: HTTPConnection) -> Caller:
-        """Return the caller of a request.
+        """Return the caller of a request by the bearer token.
 
         Raises:
-            ApiError: 401 without a valid key, 403 from another machine if no keys are set.
+            ApiError: 401 without a valid key, 403 from another machine if no keys are set or from a page that a
+                browser key is not meant for.
         """
         if not self.keys:
-            if not _is_loopback(request.client.host if request.client else None):
-                raise ApiError(
-                    403, "this service has no keys and answers on loopback only; set TESSERA_SECRET_KEYS"
-                )
-            return Caller("open")
+            return self.open_caller(request)
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key:
-            raise ApiError(401, "send a key as `Authorization: Bearer KEY`", "authorization")
-        kind = self.keys.kind(key)
-        if kind is None:
-            raise ApiError(401, "the key is not known", "authorization")
-        return Caller(kind)
+        if scheme.lower() != "bearer" or not key.strip():
+            raise missing_key()
+        return self.key_caller(request, [key.strip()])
+
+    def open_caller(self, request: HTTPConnection) -> Caller:
+        """Return the caller of a service without keys.
+
+        Raises:
+            ApiError: 403 from another machine.
+        """
+        if not _is_loopback(request.client.host if request.client else None):
+            raise ApiError(
+                403,
+                "this service has no keys and answers on loopback only; create one with "
+                "`tessera keys create --kind secret`, or set TESSERA_SECRET_KEYS",
+            )
+        return Caller("open")
+
+    def key_caller(self, request: HTTPConnection, keys: Iterable[str], public_keys: Iterable[str] = ()) -> Caller:
+        """Return the caller that one of these keys identifies.
+
+        Args:
+            request: The request that carries the keys.
+            keys: Keys from headers and bodies.
+            public_keys: Keys from the query, which logs and histories keep: no place for a secret key.
+
+        Raises:
+            ApiError: 401 if none of them works or a secret key stands in the query, 403 from a page for which the
+                browser key is not meant for.
+        """
+        for key in keys:
+            access_key = self.keys.find(key)
+            if access_key is not None:
+                self._check_page(access_key, request)
+                return Caller(access_key.kind, access_key.key_id)
+        for key in public_keys:
+            access_key = self.keys.find(key)
+            if access_key is not None and access_key.kind == "secret":
+                self._warn_once(access_key, "was sent in the query of an address, which logs keep: replace it")
+                raise ApiError(
+                    401, "a secret key is not taken from the query; send it as `Authorization: Bearer KEY`", "key"
+                )
+            if access_key is not None:
+                self._check_page(access_key, request)
+                return Caller(access_key.kind, access_key.key_id)
+        raise ApiError(
+            401,
+            "the key is not known, or it expired or was revoked; `tessera keys list` shows it",
+            "authorization",
+        )
 
     def require_trusted(self, request: HTTPConnection) -> Caller:
         """Return the caller of a request for which a browser's key is not enough.
@@ -101,22 +189,48 @@ class Access:
             raise ApiError(403, "this needs a secret key", "authorization")
         return caller
 
+    def _check_page(self, key: AccessKey, request: HTTPConnection) -> None:
+        """Refuse a browser key on a page that it is not meant for, and warn of a secret key in a page.
 
-def digest_of(key: str) -> str:
-    """Return the SHA-256 of a key in hex."""
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+        A request without `Origin` and `Referer` comes from no page, or from one that hides where it is; no browser
+        sends one across origins.
+        """
+        origin, referrer = request.headers.get("origin"), request.headers.get("referer")
+        if key.kind == "secret":
+            if origin is not None:
+                self._warn_once(key, "was sent by a page, where everybody can read it: replace it")
+            return
+        if not key.origins:
+            return
+        page = origin if origin is not None else origin_of(referrer) or "null" if referrer else None
+        if page is not None and page not in key.origins:
+            raise ApiError(
+                403,
+                f"this browser key is for pages of {', '.join(key.origins)}",
+                "origin" if origin is not None else "referer",
+            )
+
+    def _warn_once(self, key: AccessKey, what: str) -> None:
+        if key.key_id not in self._warned:
+            self._warned.add(key.key_id)
+            logger.warning("the secret key %s %s with `tessera keys rotate`", key.key_id, what)
 
 
-def _digest_keys(keys: Iterable[str]) -> tuple[str, ...]:
-    return tuple(
+def missing_key() -> ApiError:
+    """Return the error of a request that carries no key."""
+    return ApiError(401, "send a key as `Authorization: Bearer KEY`", "authorization")
+
+
+def _digest_keys(kind: KeyKind, keys: Iterable[str]) -> dict[str, AccessKey]:
+    digests = [
         key.removeprefix(DIGEST_PREFIX).lower() if key.startswith(DIGEST_PREFIX) else digest_of(key)
-        for key in sorted(keys)
-    )
+        for key in keys
+    ]
+    return {digest: AccessKey(key_id_of(digest), kind, digest, "", (), created_at=BEGINNING) for digest in digests}
 
 
-def _is_among(digest: str, digests: tuple[str, ...]) -> bool:
-    matches = [hmac.compare_digest(digest, other) for other in digests]
-    return any(matches)
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 def _is_loopback(host: str | None) -> bool:

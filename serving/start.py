@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ml.errors import TesseraError
 from ml.home import Home, protect_new_files
+from ml.keys.access_key import digest_of
 from ml.settings import Settings, load_site_settings
 from ml.site.definition_files import read_home, retirement_notice
-from serving.access import Keys
+from serving.access import DIGEST_PREFIX, Keys
 
 logger = logging.getLogger("tessera.serving")
 NO_KEYS = Keys()
+SECRET_KEYS, BROWSER_KEYS = "TESSERA_SECRET_KEYS", "TESSERA_BROWSER_KEYS"
+# 16 random hexadecimal digits are 64 bits, which nobody guesses over a network, and nearly always have at least 6
+# different ones. The keys that `tessera keys create` makes have 256 bits.
+MIN_KEY_CHARS, MIN_DISTINCT_CHARS = 16, 6
+DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 BUNDLED = Path(__file__).resolve().parent.parent / "published"
+
+
+class InvalidKeyError(TesseraError, ValueError):
+    """A key of the environment cannot be used. The message names the variable and never shows the key."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +37,8 @@ class ServiceConfig:
     Attributes:
         home: folder of events and state, which the service writes, and of published bundles.
         settings: settings of the site.
-        keys: keys of callers; without keys only callers on this machine are served.
+        keys: keys of callers from the environment, beside those in the home's file; without any key only callers
+            on this machine are served.
         bundled: the published folder inside a Bento, read if the home has published nothing.
         redis_url: address of the Redis that holds the state, for the engine `redis`.
     """
@@ -44,6 +57,9 @@ def read_service_config(environment: Mapping[str, str] | None = None) -> Service
 
     Without TESSERA_HOME it is `.tessera` in the folder that the service was started from: a Bento that runs in an
     empty folder keeps its state there, not inside the Bento.
+
+    Raises:
+        InvalidKeyError: A key is easy to guess, a digest is none, or a key is both a browser's and a secret one.
     """
     protect_new_files()
     environ = os.environ if environment is None else environment
@@ -54,10 +70,49 @@ def read_service_config(environment: Mapping[str, str] | None = None) -> Service
     return ServiceConfig(
         home=home,
         settings=load_site_settings(home).settings,
-        keys=Keys(browser=_keys(environ, "TESSERA_BROWSER_KEYS"), secret=_keys(environ, "TESSERA_SECRET_KEYS")),
+        keys=_read_keys(environ),
         redis_url=environ.get("TESSERA_REDIS_URL") or None,
     )
 
 
-def _keys(environ: Mapping[str, str], name: str) -> frozenset[str]:
-    return frozenset(key for part in environ.get(name, "").split(",") if (key := part.strip()))
+def _read_keys(environ: Mapping[str, str]) -> Keys:
+    """Read the keys of the environment.
+
+    Raises:
+        InvalidKeyError: A key is easy to guess, a digest is none, or a key is both a browser's and a secret one.
+    """
+    browser, secret = (_split_keys(environ, name) for name in (BROWSER_KEYS, SECRET_KEYS))
+    both = {_digest(key) for key in browser} & {_digest(key) for key in secret}
+    if both:
+        raise InvalidKeyError(
+            f"a key stands in both {BROWSER_KEYS} and {SECRET_KEYS}: everybody can read a browser key, so create "
+            "another secret key"
+        )
+    return Keys(browser=browser, secret=secret)
+
+
+def _split_keys(environ: Mapping[str, str], name: str) -> frozenset[str]:
+    keys = [key for part in environ.get(name, "").split(",") if (key := part.strip())]
+    for number, key in enumerate(keys, start=1):
+        fault = _find_fault(key)
+        if fault is not None:  # the message must not show the key
+            raise InvalidKeyError(
+                f"{name}: key {number} of {len(keys)} {fault}; create one with `tessera keys create`"
+            )
+    return frozenset(keys)
+
+
+def _find_fault(key: str) -> str | None:
+    """Return what is wrong with a key; None if nothing is."""
+    if key.startswith(DIGEST_PREFIX):
+        is_digest = DIGEST.fullmatch(key.removeprefix(DIGEST_PREFIX)) is not None
+        return None if is_digest else "is no digest: `sha256:` and 64 hexadecimal digits are needed"
+    if len(key) < MIN_KEY_CHARS:
+        return f"has {len(key)} characters and can be guessed: at least {MIN_KEY_CHARS} random ones are needed"
+    if len(set(key)) < MIN_DISTINCT_CHARS:
+        return "repeats the same few characters and can be guessed: random ones are needed"
+    return None
+
+
+def _digest(key: str) -> str:
+    return key.removeprefix(DIGEST_PREFIX).lower() if key.startswith(DIGEST_PREFIX) else digest_of(key)

@@ -22,7 +22,6 @@ from ml.decisions.rules.rules_file import RulesError
 from ml.events.log import EventLog
 from ml.events.quarantine import Quarantine
 from ml.privacy.pseudonyms import Pseudonyms
-from serving.access import Access
 from serving.bundles.promotion_log import PromotionLog
 from serving.bundles.published_bundles import PublishedBundles
 from serving.bundles.served_bundle import ServedBundle
@@ -67,10 +66,10 @@ class Tessera:
         self.settings = config.settings.serving
         self.clock = clock or (lambda: dt.datetime.now(dt.UTC))
         self.seed = seed
-        self.access = Access(config.keys)
         self.published_bundles = PublishedBundles((config.home.published, config.bundled))
         self.collector = Collector(config.home, config.settings, config.keys)
         self.collector.subscribe(self._record_collected)
+        self.access = self.collector.access
         self.erased = self.collector.erased
         self.pseudonyms = Pseudonyms(config.home.path)
         self.quarantine = Quarantine(config.home, lambda entry: QUARANTINED.labels(entry.where).inc())

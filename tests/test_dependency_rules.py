@@ -18,7 +18,7 @@ FLOORS = (
     ("errors",),
     ("arrays", "home", "local_clock", "spreadsheet_cells"),
     ("integrity",),
-    ("expressions", "privacy", "site"),
+    ("expressions", "keys", "privacy", "site"),
     ("settings",),
     ("events",),
     ("dataset", "erasure", "sources"),

@@ -15,7 +15,7 @@ INTRODUCTION = """\
 
 The service answers JSON over HTTP. A running service describes itself at `/openapi.json`, and `/docs` lets you try
 each call in the browser. [Recommendations](../recommendations.md) shows the calls by example, and
-[Privacy](../privacy.md#keys) explains the keys. Without keys the service answers on loopback only.
+[Operation](../operation.md#keys) explains the keys. Without keys the service answers on loopback only.
 
 An error is JSON too, and names the field at fault where there is one:
 

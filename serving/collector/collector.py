@@ -14,10 +14,11 @@ from ml.events.live_dead_letters import RejectionLog, recover_dead_letters
 from ml.events.live_log import recover_parts
 from ml.events.log import EventLog
 from ml.home import Home
+from ml.keys.key_file import KeyFile
 from ml.privacy.erased_ids import ErasedIds
 from ml.privacy.pseudonyms import Pseudonyms
 from ml.settings import Settings
-from serving.access import Keys
+from serving.access import Access, KeyRegistry, Keys
 from serving.collector.intake import Intake
 from serving.collector.keys import KeyRing, Sender
 from serving.collector.protocols.translation import TranslationFailure
@@ -47,13 +48,19 @@ class Collector:
     Args:
         home: where the event log is.
         settings: the sections `collector`, `privacy` and `kafka` are read.
-        keys: keys that may send events; without keys only callers on this machine may.
+        keys: keys of the environment that may send events, beside those of the home; without any key only callers
+            on this machine may.
+
+    Attributes:
+        access: the keys, for every route of the service.
+        keys: where each protocol of the collector carries a key.
     """
 
     def __init__(self, home: Home, settings: Settings, keys: Keys = NO_KEYS) -> None:
         self.home = home
         self.settings = settings
-        self.keys = KeyRing(keys)
+        self.access = Access(KeyRegistry(keys, KeyFile(home)))
+        self.keys = KeyRing(self.access)
         limits = settings.collector
         self._browser_rate = RateLimit(limits.browser_events_per_second, limits.browser_burst_events)
         secret_rate = limits.secret_events_per_second

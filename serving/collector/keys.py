@@ -1,4 +1,4 @@
-"""Authentication of senders by key, wherever a tracker can put one; the service stores digests only."""
+"""Authentication of senders by key, wherever a tracker can put one."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from typing import Any, Literal
 
 from starlette.requests import HTTPConnection
 
-from serving.access import Access, KeyDigests, Keys, digest_of
+from serving.access import Access, missing_key
 from serving.errors import ApiError
-
-KEY_ID_CHARS = 12
 
 
 @dataclass(frozen=True)
@@ -32,42 +30,49 @@ class Sender:
 class KeyRing:
     """The keys that may send events."""
 
-    def __init__(self, keys: Keys) -> None:
-        self._keys = KeyDigests(keys)
-        self._without_keys = Access(Keys())
+    def __init__(self, access: Access) -> None:
+        self._access = access
 
-    def sender(self, request: HTTPConnection, fallbacks: Iterable[Any] = ()) -> Sender:
+    def sender(self, request: HTTPConnection, in_body: Iterable[Any] = (), in_query: Iterable[Any] = ()) -> Sender:
         """Authenticate the sender of a request.
 
         Args:
-            request: its headers and query are searched for a key.
-            fallbacks: other places where this protocol carries a key, such as Segment's `writeKey`.
+            request: its headers are searched for a key.
+            in_body: other places where this protocol carries a key, such as Segment's `writeKey`.
+            in_query: the same for browser keys in the query of a route whose senders can set no header.
 
         Raises:
-            ApiError: 401 without a known key; 403 from another machine where there are no keys.
+            ApiError: 401 without a known key; 403 from another machine where there are no keys, or from a page for
+                which the browser key is not meant.
         """
-        if not self._keys:
-            self._without_keys.caller(request)
+        if not self._access.keys:
+            self._access.open_caller(request)
             return Sender("open", "open")
-        given = [key for key in (read_key(request), *fallbacks) if isinstance(key, str) and key]
-        if not given:
-            raise ApiError(401, "send a key as `Authorization: Bearer KEY`", "authorization")
-        for key in given:
-            kind = self._keys.kind(key)
-            if kind is not None:
-                return Sender(kind, digest_of(key)[:KEY_ID_CHARS])
-        raise ApiError(401, "the key is not known", "authorization")
+        keys = _texts([_key_of_header(request), *in_body])
+        public_keys = _texts(in_query)
+        if not keys and not public_keys:
+            raise missing_key()
+        caller = self._access.key_caller(request, keys, public_keys)
+        return Sender(caller.kind, caller.key_id)
 
 
-def read_key(request: HTTPConnection) -> str | None:
-    """The key of a request: a bearer token, the user of basic authentication, or `key` in the query."""
+def _texts(values: Iterable[Any]) -> list[str]:
+    return [value for value in values if isinstance(value, str) and value]
+
+
+def _key_of_header(request: HTTPConnection) -> str | None:
+    """Return a bearer token, or the user of basic authentication.
+
+    Raises:
+        ApiError: 401, the basic credentials cannot be read.
+    """
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return credentials.strip() or None
-    if scheme.lower() == "basic":
-        try:
-            user = base64.b64decode(credentials, validate=True).decode().partition(":")[0]
-        except (binascii.Error, UnicodeDecodeError, ValueError):
-            raise ApiError(401, "the basic credentials are no base64", "authorization") from None
-        return user or None
-    return request.query_params.get("key")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user = base64.b64decode(credentials, validate=True).decode().partition(":")[0]
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        raise ApiError(401, "the basic credentials are no base64", "authorization") from None
+    return user or None

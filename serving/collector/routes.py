@@ -39,7 +39,7 @@ def collector_routes(collector: Collector) -> list[Route]:
 
 async def take_events(collector: Collector, request: Request) -> Response:
     """Plain JSON: `{"events": […], "sent_at"?: …}` with the contract's own field names."""
-    sender = collector.keys.sender(request)
+    sender = collector.keys.sender(request, in_query=[request.query_params.get("key")])
     body = await read_json(request, collector.settings.collector)
     events = body.get("events") if isinstance(body, dict) else None
     if not isinstance(events, list):
@@ -77,7 +77,9 @@ async def take_snowplow_get(collector: Collector, request: Request) -> Response:
 async def _take_payloads(collector: Collector, request: Request, payloads: list[Any]) -> SubmissionResult:
     _check_count(collector, payloads)
     app_ids = {as_text(as_mapping(payload).get("aid")) for payload in payloads}
-    sender = collector.keys.sender(request, app_ids if len(app_ids) == 1 else ())
+    app_id = list(app_ids) if len(app_ids) == 1 else []
+    in_query = [request.query_params.get("key"), *(app_id if request.method == "GET" else [])]
+    sender = collector.keys.sender(request, app_id if request.method == "POST" else [], in_query)
     ping_seconds = collector.settings.collector.page_ping_seconds
     translated = [snowplow.translate(payload, ping_seconds) for payload in payloads]
     return await _take_translated(collector, request, translated, sender, "snowplow")

@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 
 from ml.home import Home
 from orchestration.cli import BUSY, app
-from orchestration.commands import up
+from orchestration.commands.service import up
 from orchestration.running.processes import (
     PortTakenError,
     Program,

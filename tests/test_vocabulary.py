@@ -29,6 +29,7 @@ GERUND_MODULES = {
     "encoding",
     "hashing",
     "interleaving",  # the comparison of two rankers
+    "mapping",
     "onboarding",
     "online_learning",  # the method
     "publishing",
@@ -43,10 +44,7 @@ GERUND_MODULES = {
 }
 ARRAY_TYPES = ROOT / "ml" / "arrays"
 # Rooms whose names are still being changed.
-PENDING = (
-    "ml/sources",
-    "orchestration",
-)
+PENDING = ("orchestration",)
 
 
 def modules() -> Iterator[Path]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from ml.errors import TesseraError
 from ml.events.records import REJECTED_SCHEMA, events_from_records
-from ml.sources.readers import count_rows, present, read_records
+from ml.sources.readers import check_input_file, count_rows, read_records
 from ml.sources.source import ROW_NUMBER, SourceBatch, SourceError
 
 Record = dict[str, Any]
@@ -39,17 +39,17 @@ class Export:
     def files(self, path: Path) -> Sequence[Path]:
         """The file, or every file of the folder."""
         if not path.is_dir():
-            return [present(path)]
-        found = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-        if not found:
+            return [check_input_file(path)]
+        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        if not files:
             raise SourceError(f"{path}: the folder has no files. Check --path")
-        return [present(file) for file in found]
+        return [check_input_file(file) for file in files]
 
     def count(self, path: Path) -> int | None:
         """Rows, where every file says how many it has."""
         counts = [count_rows(file) for file in self.files(path)]
-        known = [count for count in counts if count is not None]
-        return sum(known) if len(known) == len(counts) else None
+        known_counts = [count for count in counts if count is not None]
+        return sum(known_counts) if len(known_counts) == len(counts) else None
 
     def batches(self, path: Path) -> Iterator[SourceBatch]:
         """Records of all rows as events; rows that are none are rejected."""
@@ -83,22 +83,22 @@ class Export:
         failures: list[dict[str, Any]] = []
         for number, row in zip(numbers, rows, strict=True):
             try:
-                found = self.records(row)
+                translated = self.records(row)
             except NoEventError as error:
                 failures.append(
-                    {"row": number, "field": error.field, "reason": error.reason, "payload": payload(row)}
+                    {"row": number, "field": error.field, "reason": error.reason, "payload": to_json(row)}
                 )
                 continue
-            records += found
-            owners += [number] * len(found)
+            records += translated
+            owners += [number] * len(translated)
         events, broken = events_from_records(records)
         places = np.array(owners, dtype=np.int64)
         events = events.set_column(
             events.schema.get_field_index(ROW_NUMBER), ROW_NUMBER, pa.array(places[np.asarray(events[ROW_NUMBER])])
         )
         broken = broken.set_column(0, "row", pa.array(places[np.asarray(broken["row"])], pa.int64()))
-        mine = pa.Table.from_pylist(failures, schema=REJECTED_SCHEMA)
-        everything = pa.concat_tables([rejected.cast(REJECTED_SCHEMA), broken.cast(REJECTED_SCHEMA), mine])
+        untranslated = pa.Table.from_pylist(failures, schema=REJECTED_SCHEMA)
+        everything = pa.concat_tables([rejected.cast(REJECTED_SCHEMA), broken.cast(REJECTED_SCHEMA), untranslated])
         return SourceBatch(_without_empty(events), everything, len(rows) + len(rejected))
 
 
@@ -107,12 +107,12 @@ def content_id(*parts: Any) -> str:
     return hashlib.blake2b(orjson.dumps(parts, default=str), digest_size=16).hexdigest()
 
 
-def payload(row: Mapping[str, Any]) -> str:
+def to_json(row: Mapping[str, Any]) -> str:
     """A row as JSON text, for the dead letters."""
     return orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
-def text_of(value: Any) -> str | None:
+def parse_text(value: Any) -> str | None:
     """Text from text or a number; null for nothing and for the products' words for it."""
     if value is None or isinstance(value, bool):
         return None
@@ -121,7 +121,7 @@ def text_of(value: Any) -> str | None:
     return None if text in ("", "(not set)", "not available in demo dataset", "(none)") else text
 
 
-def number_of(value: Any) -> float | None:
+def parse_number(value: Any) -> float | None:
     """A finite number from a number or its text."""
     try:
         number = float(value)
@@ -130,13 +130,13 @@ def number_of(value: Any) -> float | None:
     return number if np.isfinite(number) else None
 
 
-def instant(value: Any, per_second: int, field: str) -> dt.datetime:
+def parse_instant(value: Any, per_second: int, field: str) -> dt.datetime:
     """A time in UTC from a count of parts of a second since 1970.
 
     Raises:
         NoEventError: it is none.
     """
-    number = number_of(value)
+    number = parse_number(value)
     if number is None:
         raise NoEventError(field, f"is {str(value)[:40]!r}, not a time")
     try:
@@ -145,7 +145,7 @@ def instant(value: Any, per_second: int, field: str) -> dt.datetime:
         raise NoEventError(field, f"is {str(value)[:40]!r}, not a time") from None
 
 
-def some(pairs: Iterable[tuple[str, Any]]) -> Record:
+def drop_nulls(pairs: Iterable[tuple[str, Any]]) -> Record:
     """The pairs whose value is not null."""
     return {name: value for name, value in pairs if value is not None}
 

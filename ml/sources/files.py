@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from ml.arrays import Bools
 from ml.events.contract import EVENT_SCHEMA, FIELD_NAMES, TIMESTAMP
 from ml.sources.catalogue import ITEM_SCHEMA
-from ml.sources.convert import as_number, as_text, as_timestamp, flat, json_objects
+from ml.sources.conversion import as_number, as_text, as_timestamp, flatten, json_objects
 from ml.sources.mapping import FileMapping, Rule, load_mapping
-from ml.sources.readers import count_rows, present, read
+from ml.sources.readers import check_input_file, count_rows, read_chunks
 from ml.sources.source import Chunk, SourceBatch, SourceError, reject
 
 
@@ -43,8 +43,8 @@ class Files:
         start = 0
         for file in self._inputs(path):
             end = start
-            for found in read(file, self._rules.origins() if self._rules else ("event_type", "occurred_at")):
-                chunk = Chunk(found.table, found.numbers + start, _moved(found.rejected, start))
+            for rows in read_chunks(file, self._rules.origins() if self._rules else ("event_type", "occurred_at")):
+                chunk = Chunk(rows.table, rows.numbers + start, _moved(rows.rejected, start))
                 yield event_batch(chunk, self._rules or by_name(chunk.table.column_names))
                 end = max(
                     end, *(int(np.max(rows, initial=-1)) + 1 for rows in (chunk.numbers, chunk.rejected["row"]))
@@ -56,16 +56,16 @@ class Files:
         if self._rules is None or not self._rules.items:
             return
         for file in self._inputs(path):
-            for chunk in read(file, self._rules.origins()):
+            for chunk in read_chunks(file, self._rules.origins()):
                 yield _items(chunk.table, self._rules)
 
     def _inputs(self, path: Path) -> list[Path]:
         if not path.is_dir():
-            return [present(path)]
-        found = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-        if not found:
+            return [check_input_file(path)]
+        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        if not files:
             raise SourceError(f"{path}: the folder has no files. Check --path")
-        return [present(file) for file in found]
+        return [check_input_file(file) for file in files]
 
 
 def by_name(columns: Sequence[str]) -> FileMapping:
@@ -133,7 +133,7 @@ def _lists(table: pa.Table, rule: Rule) -> pa.Array:
         rows = zip(*texts, strict=True)
         named = [[f"{n}:{v}" for n, v in zip(rule.columns, row, strict=True) if v is not None] for row in rows]
         return pa.array(named, pa.list_(pa.string()))
-    column = flat(table[rule.column])
+    column = flatten(table[rule.column])
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
         return pc.cast(column, pa.list_(pa.string()))
     return pc.split_pattern(as_text(column), rule.split or ",")

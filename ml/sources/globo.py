@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.events.contract import TIMESTAMP
-from ml.sources.convert import as_number, as_text, as_timestamp, flat, words
-from ml.sources.readers import count_rows, present, read_csv, read_parquet
+from ml.sources.conversion import as_number, as_text, as_timestamp, flatten, translate_codes
+from ml.sources.readers import check_input_file, count_rows, read_csv, read_parquet
 from ml.sources.source import Chunk, SourceBatch, SourceError, reject
 
 CLICKS = "clicks.parquet"
@@ -66,7 +66,7 @@ class Globo:
     def files(self, path: Path) -> Sequence[Path]:
         """The click log, and the metadata where it lies beside it."""
         clicks, articles = self._paths(path)
-        return [present(clicks), *([present(articles)] if articles.exists() else [])]
+        return [check_input_file(clicks), *([check_input_file(articles)] if articles.exists() else [])]
 
     def count(self, path: Path) -> int | None:
         """Clicks, from the file's footer."""
@@ -82,7 +82,7 @@ class Globo:
         articles = self._paths(path)[1]
         if articles.exists():
             required = ("article_id", "category_id", "created_at_ts", "publisher_id", "words_count")
-            for chunk in read_csv(present(articles), required):
+            for chunk in read_csv(check_input_file(articles), required):
                 yield _articles(chunk.table)
 
     def _paths(self, path: Path) -> tuple[Path, Path]:
@@ -101,7 +101,7 @@ def _page_views(chunk: Chunk) -> SourceBatch:
     )
     keep = pa.array(~outlier)
     table = chunk.table.filter(keep)
-    country = words(table["click_country"], COUNTRIES)
+    country = translate_codes(table["click_country"], COUNTRIES)
     region, zone = _places(table["click_region"], country)
     session = as_text(table["session_id"])
     article = as_text(table["click_article_id"])
@@ -115,8 +115,8 @@ def _page_views(chunk: Chunk) -> SourceBatch:
             "session_id": session,
             "item_id": article,
             "properties": _properties(table),
-            "device_type": words(table["click_deviceGroup"], DEVICES),
-            "os": words(table["click_os"], SYSTEMS),
+            "device_type": translate_codes(table["click_deviceGroup"], DEVICES),
+            "os": translate_codes(table["click_os"], SYSTEMS),
             "timezone": zone,
             "country": country,
             "region": region,
@@ -131,9 +131,9 @@ def _places(regions: pa.ChunkedArray, country: pa.Array) -> tuple[pa.Array, pa.A
     by_state = {code: ZONES_OF_STATES.get(state, "America/Sao_Paulo") for code, state in STATES.items()}
     in_brazil = pc.fill_null(pc.equal(country, "BR"), False)
     nothing = pa.scalar(None, pa.string())
-    region = words(regions, {code: f"BR-{state}" for code, state in STATES.items()})
-    zone = words(regions, by_state)
-    abroad = words(country, ZONES_OF_COUNTRIES)
+    region = translate_codes(regions, {code: f"BR-{state}" for code, state in STATES.items()})
+    zone = translate_codes(regions, by_state)
+    abroad = translate_codes(country, ZONES_OF_COUNTRIES)
     region = pc.if_else(in_brazil, region, nothing)
     return region, pc.coalesce(pc.if_else(in_brazil, zone, nothing), abroad)
 
@@ -145,7 +145,7 @@ def _properties(table: pa.Table) -> pa.Array:
     """
     names = ("click_environment", "click_referrer_type", "click_deviceGroup", "session_size")
     key = pc.binary_join_element_wise(*(pc.cast(table[name], pa.string()) for name in names), " ")
-    encoded = flat(key).dictionary_encode()
+    encoded = flatten(key).dictionary_encode()
     texts = []
     for distinct in encoded.dictionary.to_pylist():
         environment, referrer, device, size = (int(code) for code in distinct.split(" "))

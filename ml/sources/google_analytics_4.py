@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ml.sources.export import Export, NoEventError, Record, content_id, instant, number_of, some, text_of
+from ml.sources.export import (
+    Export,
+    NoEventError,
+    Record,
+    content_id,
+    drop_nulls,
+    parse_instant,
+    parse_number,
+    parse_text,
+)
 
 TYPES: Mapping[str, str] = {
     "page_view": "page_view", "screen_view": "page_view", "view_item": "page_view", "user_engagement": "page_ping",
@@ -35,7 +44,7 @@ class GoogleAnalytics4(Export):
 
     def records(self, row: Mapping[str, Any]) -> list[Record]:
         """One record, or one an item."""
-        name = text_of(row.get("event_name"))
+        name = parse_text(row.get("event_name"))
         if name is None:
             raise NoEventError("event_name", "is required")
         params = parameters(row.get("event_params"))
@@ -47,18 +56,18 @@ class GoogleAnalytics4(Export):
         if name in PER_ITEM and listed:
             return [_of_item(base, name, item, content_id(*key, index)) for index, item in enumerate(listed)]
         value = _value(name, params, row.get("ecommerce"))
-        return [base | some([("event_id", content_id(*key)), ("value", value)])]
+        return [base | drop_nulls([("event_id", content_id(*key)), ("value", value)])]
 
 
 def parameters(params: Any) -> dict[str, Any]:
     """`event_params`, a list of key and typed value, as one object."""
-    found = {}
+    values = {}
     for entry in params if isinstance(params, list) else []:
         value = entry.get("value") if isinstance(entry, Mapping) else None
         if isinstance(value, Mapping):
             typed = [value.get(f"{kind}_value") for kind in ("string", "int", "float", "double")]
-            found[str(entry.get("key"))] = next((one for one in typed if one is not None), None)
-    return found
+            values[str(entry.get("key"))] = next((candidate for candidate in typed if candidate is not None), None)
+    return values
 
 
 def _common(row: Mapping[str, Any], params: Mapping[str, Any]) -> Record:
@@ -66,59 +75,59 @@ def _common(row: Mapping[str, Any], params: Mapping[str, Any]) -> Record:
     traffic, web = _object(row.get("traffic_source")), _object(device.get("web_info"))
     rest = {key: value for key, value in params.items() if key not in FIELDS_OF_PARAMS and value is not None}
     facts = [
-        ("utm_source", text_of(traffic.get("source"))),
-        ("utm_medium", text_of(traffic.get("medium"))),
-        ("utm_campaign", text_of(traffic.get("name"))),
-        ("country_name", text_of(place.get("country"))),
-        ("platform", text_of(row.get("platform"))),
+        ("utm_source", parse_text(traffic.get("source"))),
+        ("utm_medium", parse_text(traffic.get("medium"))),
+        ("utm_campaign", parse_text(traffic.get("name"))),
+        ("country_name", parse_text(place.get("country"))),
+        ("platform", parse_text(row.get("platform"))),
     ]
     session = params.get("ga_session_id")
-    visitor = text_of(row.get("user_pseudo_id"))
+    visitor = parse_text(row.get("user_pseudo_id"))
     pairs = [
-        ("occurred_at", instant(row.get("event_timestamp"), 1_000_000, "event_timestamp")),
-        ("user_id", text_of(row.get("user_id"))),
+        ("occurred_at", parse_instant(row.get("event_timestamp"), 1_000_000, "event_timestamp")),
+        ("user_id", parse_text(row.get("user_id"))),
         ("anonymous_id", visitor),
         ("session_id", f"{visitor}-{session}" if session is not None else None),
-        ("page_url", text_of(params.get("page_location"))),
-        ("page_title", text_of(params.get("page_title"))),
-        ("referrer", text_of(params.get("page_referrer"))),
+        ("page_url", parse_text(params.get("page_location"))),
+        ("page_title", parse_text(params.get("page_title"))),
+        ("referrer", parse_text(params.get("page_referrer"))),
         ("device_type", DEVICES.get(str(device.get("category")).lower())),
-        ("os", text_of(device.get("operating_system"))),
-        ("browser", text_of(web.get("browser")) or text_of(device.get("browser"))),
-        ("language", text_of(device.get("language"))),
-        ("city", text_of(place.get("city"))),
-        ("properties", {**rest, **some(facts)}),
+        ("os", parse_text(device.get("operating_system"))),
+        ("browser", parse_text(web.get("browser")) or parse_text(device.get("browser"))),
+        ("language", parse_text(device.get("language"))),
+        ("city", parse_text(place.get("city"))),
+        ("properties", {**rest, **drop_nulls(facts)}),
     ]
-    return some(pairs)
+    return drop_nulls(pairs)
 
 
 def _of_item(base: Record, name: str, item: Mapping[str, Any], event_id: str) -> Record:
-    price, quantity = number_of(item.get("price")), number_of(item.get("quantity")) or 1.0
+    price, quantity = parse_number(item.get("price")), parse_number(item.get("quantity")) or 1.0
     value = None
     if name in ("purchase", "refund") and price is not None:
         value = price * quantity * (-1.0 if name == "refund" else 1.0)
-    facts = some(
+    facts = drop_nulls(
         [
-            ("item_name", text_of(item.get("item_name"))),
-            ("item_category", text_of(item.get("item_category"))),
-            ("quantity", number_of(item.get("quantity"))),
+            ("item_name", parse_text(item.get("item_name"))),
+            ("item_category", parse_text(item.get("item_category"))),
+            ("quantity", parse_number(item.get("quantity"))),
             ("unit_price", price),
         ]
     )
-    more = some([("item_id", text_of(item.get("item_id"))), ("value", value)])
+    more = drop_nulls([("item_id", parse_text(item.get("item_id"))), ("value", value)])
     return base | more | {"event_id": event_id, "properties": {**base["properties"], **facts}}
 
 
 def _value(name: str, params: Mapping[str, Any], ecommerce: Any) -> float | None:
     if name == "user_engagement":
-        engaged = number_of(params.get("engagement_time_msec"))
+        engaged = parse_number(params.get("engagement_time_msec"))
         return None if engaged is None else engaged / 1_000
     if name == "scroll":
-        return number_of(params.get("percent_scrolled")) or SCROLLED_PERCENT
+        return parse_number(params.get("percent_scrolled")) or SCROLLED_PERCENT
     if name in ("video_progress", "video_complete"):
-        return 100.0 if name == "video_complete" else number_of(params.get("video_percent"))
+        return 100.0 if name == "video_complete" else parse_number(params.get("video_percent"))
     if name in ("purchase", "refund"):
-        total = number_of(params.get("value")) or number_of(_object(ecommerce).get("purchase_revenue"))
+        total = parse_number(params.get("value")) or parse_number(_object(ecommerce).get("purchase_revenue"))
         return None if total is None else total * (-1.0 if name == "refund" else 1.0)
     return None
 

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml.events.contract import EVENT_TYPES
-from ml.sources.export import Export, NoEventError, Record, content_id, instant, number_of, some, text_of
+from ml.sources.export import (
+    Export,
+    NoEventError,
+    Record,
+    content_id,
+    drop_nulls,
+    parse_instant,
+    parse_number,
+    parse_text,
+)
 
 TYPES: Mapping[str, str] = {
     "$mp_web_page_view": "page_view", "page_viewed": "page_view", "product_viewed": "page_view",
@@ -32,48 +41,48 @@ class Mixpanel(Export):
 
     def records(self, row: Mapping[str, Any]) -> list[Record]:
         """One record a line; the project's time zone is taken as UTC, as newer projects export it."""
-        name, properties = text_of(row.get("event")), row.get("properties")
+        name, properties = parse_text(row.get("event")), row.get("properties")
         if name is None:
             raise NoEventError("event", "is required")
         if not isinstance(properties, Mapping):
             raise NoEventError("properties", "is no object")
-        user, device = text_of(properties.get("$user_id")), text_of(properties.get("$device_id"))
-        distinct = text_of(properties.get("distinct_id"))
+        user, device = parse_text(properties.get("$user_id")), parse_text(properties.get("$device_id"))
+        distinct = parse_text(properties.get("distinct_id"))
         if distinct and not user and not (device and distinct.removeprefix("$device:") == device):
             user, device = (user, distinct) if distinct.startswith("$device:") else (distinct, device)
-        country = text_of(properties.get("mp_country_code"))
-        time = number_of(properties.get("time"))
+        country = parse_text(properties.get("mp_country_code"))
+        time = parse_number(properties.get("time"))
         per_second = 1_000 if time is not None and abs(time) > 1e11 else 1
-        event_type = type_of(name)
+        event_type = find_event_type(name)
         pairs = [
-            ("event_id", text_of(properties.get("$insert_id")) or content_id(name, dict(properties))),
+            ("event_id", parse_text(properties.get("$insert_id")) or content_id(name, dict(properties))),
             ("event_type", event_type),
-            ("occurred_at", instant(properties.get("time"), per_second, "time")),
+            ("occurred_at", parse_instant(properties.get("time"), per_second, "time")),
             ("user_id", user),
             ("anonymous_id", device.removeprefix("$device:") if device else None),
-            ("session_id", text_of(properties.get("$session_id"))),
-            ("item_id", text_of(properties.get("item_id")) or text_of(properties.get("product_id"))),
-            ("page_url", text_of(properties.get("$current_url"))),
-            ("page_title", text_of(properties.get("current_page_title"))),
-            ("referrer", text_of(properties.get("$referrer"))),
-            ("os", text_of(properties.get("$os"))),
-            ("browser", text_of(properties.get("$browser"))),
+            ("session_id", parse_text(properties.get("$session_id"))),
+            ("item_id", parse_text(properties.get("item_id")) or parse_text(properties.get("product_id"))),
+            ("page_url", parse_text(properties.get("$current_url"))),
+            ("page_title", parse_text(properties.get("current_page_title"))),
+            ("referrer", parse_text(properties.get("$referrer"))),
+            ("os", parse_text(properties.get("$os"))),
+            ("browser", parse_text(properties.get("$browser"))),
             ("screen_width", _pixels(properties.get("$screen_width"))),
             ("screen_height", _pixels(properties.get("$screen_height"))),
-            ("city", text_of(properties.get("$city"))),
+            ("city", parse_text(properties.get("$city"))),
             ("country", country.upper() if country and len(country) == 2 else None),
-            ("experiment_id", text_of(properties.get("Experiment name")) if event_type == "exposure" else None),
-            ("variant", text_of(properties.get("Variant name")) if event_type == "exposure" else None),
+            ("experiment_id", parse_text(properties.get("Experiment name")) if event_type == "exposure" else None),
+            ("variant", parse_text(properties.get("Variant name")) if event_type == "exposure" else None),
             ("value", _value(event_type, properties)),
             (
                 "properties",
                 {key: value for key, value in properties.items() if key not in FIELDS} | {"event": name},
             ),
         ]
-        return [some(pairs)]
+        return [drop_nulls(pairs)]
 
 
-def type_of(name: str) -> str:
+def find_event_type(name: str) -> str:
     """The contract's type of a Mixpanel event name."""
     plain = "_".join(name.lower().split())
     if plain in TYPES or plain in EVENT_TYPES:
@@ -90,10 +99,10 @@ def _value(event_type: str, properties: Mapping[str, Any]) -> float | None:
         "scroll": ("$scroll_percentage",),
         "page_exit": ("$duration_s",),
     }
-    found = (number_of(properties.get(name)) for name in names.get(event_type, ()))
-    return next((value for value in found if value is not None), None)
+    numbers = (parse_number(properties.get(name)) for name in names.get(event_type, ()))
+    return next((value for value in numbers if value is not None), None)
 
 
 def _pixels(value: Any) -> int | None:
-    number = number_of(value)
+    number = parse_number(value)
     return int(number) if number is not None and 0 <= number < 100_000 else None

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import I64
-from ml.sources.convert import as_number, as_text, as_timestamp, flat, json_objects, words
-from ml.sources.readers import count_rows, present, read
+from ml.sources.conversion import as_number, as_text, as_timestamp, flatten, json_objects, translate_codes
+from ml.sources.readers import check_input_file, count_rows, read_chunks
 from ml.sources.source import Chunk, SourceBatch, reject
 
 COLUMNS = (
@@ -42,7 +42,7 @@ class OnlineRetail:
 
     def files(self, path: Path) -> Sequence[Path]:
         """The file of invoice lines."""
-        return [present(self._path(path))]
+        return [check_input_file(self._path(path))]
 
     def count(self, path: Path) -> int | None:
         """Lines, from the file's footer."""
@@ -50,14 +50,14 @@ class OnlineRetail:
 
     def batches(self, path: Path) -> Iterator[SourceBatch]:
         """One purchase a line, negative where cancelled; lines without a price above zero are rejected."""
-        lines = LineNumbers()
-        for chunk in read(self._path(path), COLUMNS):
+        lines = InvoiceLineNumbers()
+        for chunk in read_chunks(self._path(path), COLUMNS):
             yield _purchases(chunk, lines.number(as_text(chunk.table["InvoiceNo"])))
 
     def items(self, path: Path) -> Iterator[pa.Table]:
         """Products with the last description and price seen."""
         seen: dict[str, tuple[str | None, float]] = {}
-        for chunk in read(self._path(path), COLUMNS):
+        for chunk in read_chunks(self._path(path), COLUMNS):
             price, _ = as_number(chunk.table["UnitPrice"])
             titles = as_text(chunk.table["Description"]).to_pylist()
             codes = as_text(chunk.table["StockCode"]).to_pylist()
@@ -78,7 +78,7 @@ class OnlineRetail:
         return path / "online_retail.parquet" if path.is_dir() else path
 
 
-class LineNumbers:
+class InvoiceLineNumbers:
     """Numbers the lines of each invoice from 0, over the chunks of a file in which invoices are contiguous."""
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ def _purchases(chunk: Chunk, lines: I64) -> SourceBatch:
     good = ~(no_price | no_quantity | no_time)
     invoice, stock = as_text(table["InvoiceNo"]), as_text(table["StockCode"])
     customer = as_text(table["CustomerID"])
-    country = words(table["Country"], COUNTRIES)
+    country = translate_codes(table["Country"], COUNTRIES)
     booking = pc.is_in(stock, pa.array(BOOKINGS))
     is_product = pc.invert(pc.is_in(stock, pa.array(NOT_PRODUCTS + BOOKINGS)))
     nothing = pa.scalar(None, pa.string())
@@ -150,7 +150,7 @@ def _purchases(chunk: Chunk, lines: I64) -> SourceBatch:
             "value": pc.multiply(quantity, price),
             "properties": properties,
             "timezone": pc.if_else(pc.equal(country, "GB"), SHOP_TIMEZONE, nothing),
-            "country": flat(country),
+            "country": flatten(country),
             "row": pa.array(chunk.numbers),
         }
     ).filter(pa.array(good))

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from ml.arrays import I64
 from ml.events.records import REJECTED_SCHEMA
-from ml.sources.source import BATCH_ROWS, Chunk, SourceError, no_rejects
+from ml.sources.source import BATCH_ROWS, Chunk, SourceError, empty_rejects
 
 PARQUET = (".parquet", ".pq")
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
@@ -26,7 +26,7 @@ CSV_BLOCK_BYTES = 8 << 20
 DELIMITERS = ",;\t|"
 
 
-def kind_of(path: Path) -> str:
+def detect_format(path: Path) -> str:
     """`parquet`, `csv` or `jsonl`, by the end of the file's name.
 
     Raises:
@@ -39,20 +39,20 @@ def kind_of(path: Path) -> str:
     raise SourceError(f"{path}: the name tells no format. Rename the file so that it ends in one of {legal}")
 
 
-def read(path: Path, required: Sequence[str] = ()) -> Iterator[Chunk]:
+def read_chunks(path: Path, required: Sequence[str] = ()) -> Iterator[Chunk]:
     """Rows of a file, in its own order; CSV cells are text and an empty cell is null.
 
     Raises:
         SourceError: the file is missing, empty, cut short, of another format, or lacks a required column.
     """
-    present(path)
-    kind = kind_of(path)
+    check_input_file(path)
+    kind = detect_format(path)
     if kind == "parquet":
         return read_parquet(path, required)
     return read_csv(path, required) if kind == "csv" else read_json_lines(path, required)
 
 
-def present(path: Path) -> Path:
+def check_input_file(path: Path) -> Path:
     """The path itself, if it is a readable file with something in it.
 
     Raises:
@@ -83,7 +83,7 @@ def read_parquet(path: Path, required: Sequence[str] = ()) -> Iterator[Chunk]:
     start = 0
     try:
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
-            yield Chunk(pa.Table.from_batches([batch]), np.arange(start, start + len(batch)), no_rejects())
+            yield Chunk(pa.Table.from_batches([batch]), np.arange(start, start + len(batch)), empty_rejects())
             start += len(batch)
     except (pa.ArrowInvalid, OSError) as error:
         raise SourceError(f"{path}: damaged after row {start}: {error}. Fetch the file again") from error
@@ -144,7 +144,7 @@ def read_json_lines(path: Path, required: Sequence[str] = ()) -> Iterator[Chunk]
     """
     first = True
     for chunk in read_objects(path):
-        table = table_of_records([_flatten(record) for record in chunk.records])
+        table = build_table([_flatten(record) for record in chunk.records])
         if first and chunk.records:
             _check_columns(path, table.column_names, required)
             first = False
@@ -152,7 +152,7 @@ def read_json_lines(path: Path, required: Sequence[str] = ()) -> Iterator[Chunk]
 
 
 @dataclass(frozen=True)
-class Objects:
+class ObjectChunk:
     """Some rows of an input as nested objects; `numbers` and `rejected` as in Chunk."""
 
     records: list[dict[str, Any]]
@@ -160,20 +160,20 @@ class Objects:
     rejected: pa.Table
 
 
-def read_records(path: Path, required: Sequence[str] = ()) -> Iterator[Objects]:
+def read_records(path: Path, required: Sequence[str] = ()) -> Iterator[ObjectChunk]:
     """Rows of a file of any format as objects, nested as they stand there.
 
     Raises:
         SourceError: as `read`.
     """
-    if kind_of(present(path)) == "jsonl":
+    if detect_format(check_input_file(path)) == "jsonl":
         yield from read_objects(path)
         return
-    for chunk in read(path, required):
-        yield Objects(chunk.table.to_pylist(), chunk.numbers, chunk.rejected)
+    for chunk in read_chunks(path, required):
+        yield ObjectChunk(chunk.table.to_pylist(), chunk.numbers, chunk.rejected)
 
 
-def read_objects(path: Path) -> Iterator[Objects]:
+def read_objects(path: Path) -> Iterator[ObjectChunk]:
     """Objects of a JSON Lines file; lines that are none are rejected.
 
     Raises:
@@ -182,13 +182,13 @@ def read_objects(path: Path) -> Iterator[Objects]:
     records: list[dict[str, Any]] = []
     numbers: list[int] = []
     bad: list[tuple[int, str, str]] = []
-    found = False
+    has_lines = False
     try:
         with _open_text(path) as file:
             for number, line in enumerate(file):
                 if not line.strip():
                     continue
-                found = True
+                has_lines = True
                 try:
                     record = orjson.loads(line)
                 except orjson.JSONDecodeError as error:
@@ -202,17 +202,17 @@ def read_objects(path: Path) -> Iterator[Objects]:
                 records.append(record)
                 numbers.append(number)
                 if len(records) >= BATCH_ROWS // 4:
-                    yield Objects(records, np.array(numbers, dtype=np.int64), _malformed_json(bad))
+                    yield ObjectChunk(records, np.array(numbers, dtype=np.int64), _malformed_json(bad))
                     records, numbers, bad = [], [], []
     except (OSError, EOFError) as error:
         raise SourceError(_damaged(path, error)) from error
     if records or bad:
-        yield Objects(records, np.array(numbers, dtype=np.int64), _malformed_json(bad))
-    elif not found:
+        yield ObjectChunk(records, np.array(numbers, dtype=np.int64), _malformed_json(bad))
+    elif not has_lines:
         raise SourceError(f"{path}: the file has no lines. Nothing was ingested")
 
 
-def table_of_records(records: Sequence[dict[str, Any]]) -> pa.Table:
+def build_table(records: Sequence[dict[str, Any]]) -> pa.Table:
     """Flat records as a table: a column whose values share a type keeps it, a mixed one becomes text."""
     names = list(dict.fromkeys(name for record in records for name in record))
     arrays = []
@@ -282,11 +282,11 @@ def _csv_names(header: str, delimiter: str) -> list[str]:
     return [str(name) for name in table.column_names]
 
 
-def _check_columns(path: Path, found: Sequence[str], required: Sequence[str]) -> None:
-    missing = [name for name in required if name not in found]
+def _check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -> None:
+    missing = [name for name in required if name not in columns]
     if missing:
         raise SourceError(
-            f"{path}: has no column {', '.join(map(repr, missing))}. Columns of the file: {', '.join(found)}. "
+            f"{path}: has no column {', '.join(map(repr, missing))}. Columns of the file: {', '.join(columns)}. "
             "Nothing was ingested; name the right columns in the mapping"
         )
 
@@ -312,7 +312,7 @@ def _damaged(path: Path, error: Exception) -> str:
 
 def _malformed_csv(rows: Sequence[tuple[int, int, int, str]]) -> pa.Table:
     return _rejects(
-        [(number, f"has {found} cells, not {expected}", text) for number, found, expected, text in rows]
+        [(number, f"has {cells} cells, not {expected}", text) for number, cells, expected, text in rows]
     )
 
 

@@ -79,7 +79,7 @@ class Source(Protocol):
         ...
 
 
-def no_rejects() -> pa.Table:
+def empty_rejects() -> pa.Table:
     """An empty table of rejected rows."""
     return REJECTED_SCHEMA.empty_table()
 
@@ -90,7 +90,7 @@ def reject(chunk: Chunk, bad: Bools, field: str, reason: str) -> pa.Table:
     The payload is the row as it stands in the input; the reason is preceded by the value of `field`.
     """
     if not bad.any():
-        return no_rejects()
+        return empty_rejects()
     rows = chunk.table.filter(pa.array(bad)).to_pylist()
     payloads = [orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS).decode() for row in rows]
     reasons = [reason if row.get(field) is None else f"{str(row[field])[:60]!r} {reason}" for row in rows]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ml.sources.export import Export, Record, content_id, instant, number_of, some, text_of
+from ml.sources.export import Export, Record, content_id, drop_nulls, parse_instant, parse_number, parse_text
 
 MICROS = 1_000_000  # money in the export is in millionths
 # ecommerce action types of the Analytics 360 schema
@@ -32,32 +32,32 @@ class UniversalAnalytics(Export):
 
     def records(self, row: Mapping[str, Any]) -> list[Record]:
         """One record a hit; the time is the visit's start plus the milliseconds of the hit."""
-        action = text_of(row.get("eCommerceAction_type")) or "0"
-        started = instant(row.get("visitId"), 1, "visitId").timestamp()
-        occurred_at = instant(started + (number_of(row.get("time")) or 0.0) / 1_000, 1, "time")
+        action = parse_text(row.get("eCommerceAction_type")) or "0"
+        started = parse_instant(row.get("visitId"), 1, "visitId").timestamp()
+        occurred_at = parse_instant(started + (parse_number(row.get("time")) or 0.0) / 1_000, 1, "time")
         event_type = ACTIONS.get(action) or ("page_view" if row.get("type") == "PAGE" else "click")
-        visitor, visit = text_of(row.get("fullVisitorId")), text_of(row.get("visitId"))
-        price, quantity = _money(row.get("productPrice")), number_of(row.get("productQuantity"))
+        visitor, visit = parse_text(row.get("fullVisitorId")), parse_text(row.get("visitId"))
+        price, quantity = _money(row.get("productPrice")), parse_number(row.get("productQuantity"))
         value = None
         if event_type == "purchase":
             value = _money(row.get("productRevenue"))
             if value is None:
                 value = None if price is None else price * (quantity or 1.0)
-        category = text_of(row.get("v2ProductCategory"))
+        category = parse_text(row.get("v2ProductCategory"))
         facts = [
             ("channel", CHANNELS.get(str(row.get("channelGrouping")), "referral")),
-            ("country_name", text_of(row.get("country"))),
-            ("page_path", text_of(row.get("pagePathLevel1"))),
-            ("product_name", text_of(row.get("v2ProductName"))),
+            ("country_name", parse_text(row.get("country"))),
+            ("page_path", parse_text(row.get("pagePathLevel1"))),
+            ("product_name", parse_text(row.get("v2ProductName"))),
             ("product_category", category and category.strip("/")),
             ("unit_price", price),
             ("quantity", quantity),
-            ("currency", text_of(row.get("currencyCode"))),
-            ("session_seconds", number_of(row.get("timeOnSite"))),
-            ("session_pageviews", number_of(row.get("pageviews"))),
-            ("checkout_step", number_of(row.get("eCommerceAction_step")) if action == "5" else None),
-            ("checkout_option", text_of(row.get("eCommerceAction_option"))),
-            ("order_id", text_of(row.get("transactionId"))),
+            ("currency", parse_text(row.get("currencyCode"))),
+            ("session_seconds", parse_number(row.get("timeOnSite"))),
+            ("session_pageviews", parse_number(row.get("pageviews"))),
+            ("checkout_step", parse_number(row.get("eCommerceAction_step")) if action == "5" else None),
+            ("checkout_option", parse_text(row.get("eCommerceAction_option"))),
+            ("order_id", parse_text(row.get("transactionId"))),
         ]
         pairs = [
             (
@@ -68,15 +68,15 @@ class UniversalAnalytics(Export):
             ("occurred_at", occurred_at),
             ("anonymous_id", visitor),
             ("session_id", f"{visitor}-{visit}"),
-            ("item_id", text_of(row.get("productSKU"))),
-            ("page_title", text_of(row.get("pageTitle"))),
-            ("city", text_of(row.get("city"))),
+            ("item_id", parse_text(row.get("productSKU"))),
+            ("page_title", parse_text(row.get("pageTitle"))),
+            ("city", parse_text(row.get("city"))),
             ("value", value),
-            ("properties", some(facts)),
+            ("properties", drop_nulls(facts)),
         ]
-        return [some(pairs)]
+        return [drop_nulls(pairs)]
 
 
 def _money(value: Any) -> float | None:
-    number = number_of(value)
+    number = parse_number(value)
     return None if number is None else number / MICROS

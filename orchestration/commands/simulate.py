@@ -60,7 +60,7 @@ def simulate(
     another date. The home remembers the site, so its sizes and seed cannot be given again.
     """
     from ml.experiments.definition.planted_experiments import define_planted_experiments
-    from ml.sources.simulator import recorded_site, simulate_into_folder, simulate_into_home
+    from ml.sources.simulator import read_recorded_site, simulate_into_folder, simulate_into_home
 
     if (calibration_plot is None) != (globo is None):
         raise typer.BadParameter("--calibration-plot and --globo go together")
@@ -70,7 +70,7 @@ def simulate(
         )
     today = dt.datetime.now(dt.UTC).date()
     chosen_home = home_of(home)
-    recorded = None if out else recorded_site(chosen_home)
+    recorded = None if out else read_recorded_site(chosen_home)
     if recorded:
         if any(option is not None for option in (users, events, days, seed, end)):
             raise typer.BadParameter(

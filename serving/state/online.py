@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ml.decisions.activity.activity import Activity, ActivityLimits
-from ml.decisions.activity.folding import fold_change
+from ml.decisions.activity.change_fold import fold_change
 from ml.decisions.activity.state_change import StateChange
 from ml.events.log import EventLog
 from ml.events.quarantine import Quarantine
 from ml.settings.serving import StateSettings
-from serving.state.filling import STORE_ID, FilledStore, fill_if_empty
+from serving.state.initial_fill import STORE_ID, FilledStore, fill_if_empty
 from serving.state.store import StateStore, StoreUnavailableError
 
 logger = logging.getLogger("tessera.serving")

@@ -18,7 +18,7 @@ from ml.arrays import F64, I64, Bools
 from ml.experiments.rankers.interleaving import interleave_team_draft, measure_preference
 from ml.experiments.rankers.off_policy import LoggedDecisions, doubly_robust, inverse_propensity, self_normalized
 from ml.settings.simulator import BrowsingSettings
-from ml.sources.simulator.browsing import Shelves, browse, shown_probability, stock_shelves
+from ml.sources.simulator.browsing import ItemSampler, browse, build_item_sampler, shown_probability
 from ml.sources.simulator.items import DAY_MS, hourly_weights, topic_vectors
 from ml.sources.simulator.population import Engagement, Population
 from ml.sources.simulator.site import Site
@@ -71,7 +71,7 @@ def off_policy(site: Site, runs: int) -> Iterator[Figure]:
 def interleaving(site: Site, runs: int) -> Iterator[Figure]:
     """Rankers whose knowledge of people's interest is more or less noisy; the less noisy one is the better."""
     people = _people(site, 1)
-    interest = people.users.interest @ topic_vectors(people.shelves.items).T
+    interest = people.users.interest @ topic_vectors(people.sampler.items).T
     for name, noises in (("equal", (0.05, 0.05)), ("better", (0.10, 0.03)), ("worse", (0.03, 0.10))):
         held = won = lost = 0
         for run in range(runs):
@@ -92,7 +92,7 @@ class _People:
     users: Population
     interest_cdf: F64
     sessions: Sessions
-    shelves: Shelves
+    sampler: ItemSampler
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,10 @@ def _people(site: Site, seed: int) -> _People:
         utc_offsets(date), nobody,
     )  # fmt: skip
     return _People(
-        users, users.interest_cdf, sessions, stock_shelves(items, hourly_weights(items, site.settings, day_ms))
+        users,
+        users.interest_cdf,
+        sessions,
+        build_item_sampler(items, hourly_weights(items, site.settings, day_ms)),
     )
 
 
@@ -129,14 +132,14 @@ def _clicks(
     if target is not None:
         drawn = rng.permutation(len(people.users.key)) < USERS_A_RUN
         sessions = _those(sessions, drawn[sessions.user])
-    pages, _ = browse(people.users, people.interest_cdf, sessions, people.shelves, knobs, rng)
+    pages, _ = browse(people.users, people.interest_cdf, sessions, people.sampler, knobs, rng)
     where = np.flatnonzero(pages.clicked >= 0)
     user = sessions.user[pages.session[where]]
     # Nobody clicks the page they are on, so such a click would depend on what was shown before, too.
     shows_itself = (pages.shown[where] == pages.item[where][:, None]).any(axis=1)
 
     def chance(policy: BrowsingSettings) -> F64:
-        places = shown_probability(people.interest_cdf, sessions, pages, where, people.shelves, policy)
+        places = shown_probability(people.interest_cdf, sessions, pages, where, people.sampler, policy)
         return np.asarray(places.prod(axis=1))
 
     logged = chance(knobs)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ml.arrays import F32, F64, I64, Bools
 from ml.decisions.activity.activity import Activity, ActivityLimits
-from ml.decisions.activity.folding import fold_change
+from ml.decisions.activity.change_fold import fold_change
 from ml.decisions.activity.state_change import OPENINGS, StateChange
 from ml.decisions.items.bundle_index import BundleIndex
 from ml.decisions.items.bundle_join import BundleJoin

@@ -2,6 +2,18 @@
 
 from ml.sources.simulator.site import Site
 from ml.sources.simulator.truth import truth_tables
-from ml.sources.simulator.writing import Simulated, recorded_site, simulate_into_folder, simulate_into_home
+from ml.sources.simulator.writing import (
+    SimulationResult,
+    read_recorded_site,
+    simulate_into_folder,
+    simulate_into_home,
+)
 
-__all__ = ["Simulated", "Site", "recorded_site", "simulate_into_folder", "simulate_into_home", "truth_tables"]
+__all__ = [
+    "SimulationResult",
+    "Site",
+    "read_recorded_site",
+    "simulate_into_folder",
+    "simulate_into_home",
+    "truth_tables",
+]

@@ -8,9 +8,9 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from ml.arrays import Bools
+from ml.arrays import F32, F64, I64, Bools
 from ml.settings.simulator import FaultSettings, SimulatorSettings
-from ml.sources.simulator.browsing import Shelves, browse, shown_probability
+from ml.sources.simulator.browsing import ItemSampler, browse, shown_probability
 from ml.sources.simulator.control import add_consent, add_exposures, add_identity, add_preferences
 from ml.sources.simulator.encoding import MALFORMED_KINDS, Block, ItemTexts, encode, user_ids
 from ml.sources.simulator.experiments import NEW_CHECKOUT, PlantedExperiment, is_treated, segment_names
@@ -28,7 +28,6 @@ from ml.sources.simulator.items import DAY_MS
 from ml.sources.simulator.places import DEVICES
 from ml.sources.simulator.population import Engagement, Population
 from ml.sources.simulator.properties import PropertyTexts
-from ml.sources.simulator.randomness import Floats, Ints
 from ml.sources.simulator.rows import RowCollector
 from ml.sources.simulator.slots import add_hero, add_links, answers
 from ml.sources.simulator.texts import CURRENCY
@@ -40,28 +39,31 @@ HAS_CURSOR = np.array([device.type in ("desktop", "bot") for device in DEVICES])
 
 
 @dataclass(frozen=True)
-class Stage:
-    """What all blocks of a day share. exposure_day (experiments, visitors): when each one was exposed to each."""
+class DayContext:
+    """Users, items and settings that all blocks of a day share.
+
+    exposure_day (experiments, visitors): the day on which each visitor was exposed to each experiment.
+    """
 
     settings: SimulatorSettings
     seed: int
     day: int
     users: Population
-    interest_cdf: Floats
-    exposure_day: Ints
-    shelves: Shelves
+    interest_cdf: F32
+    exposure_day: I64
+    sampler: ItemSampler
     items: ItemTexts
     planted: tuple[PlantedExperiment, ...]
     texts: PropertyTexts
 
 
-def draw_block(stage: Stage, sessions: Sessions, first_key: int, rng: np.random.Generator) -> Block:
+def draw_block(today: DayContext, sessions: Sessions, first_key: int, rng: np.random.Generator) -> Block:
     """All events of the sessions, in no order yet."""
-    settings, users, texts = stage.settings, stage.users, stage.texts
-    ids = user_ids(users.key[sessions.user], stage.seed)
-    pages, starts_at_home = browse(users, stage.interest_cdf, sessions, stage.shelves, settings.browsing, rng)
+    settings, users, texts = today.settings, today.users, today.texts
+    ids = user_ids(users.key[sessions.user], today.seed)
+    pages, starts_at_home = browse(users, today.interest_cdf, sessions, today.sampler, settings.browsing, rng)
     page_user = sessions.user[pages.session]
-    items = stage.shelves.items
+    items = today.sampler.items
     context = PageContext(
         pages=pages,
         items=items,
@@ -80,13 +82,13 @@ def draw_block(stage: Stage, sessions: Sessions, first_key: int, rng: np.random.
     add_reactions(context, rows, texts, rng)
     is_slot = (rng.random(len(pages)) < settings.browsing.slot_share) & context.is_human
     where = np.flatnonzero(is_slot)
-    chances = shown_probability(stage.interest_cdf, sessions, pages, where, stage.shelves, settings.browsing)
-    served = answers(pages, where, chances, stage.items.ids)
+    chances = shown_probability(today.interest_cdf, sessions, pages, where, today.sampler, settings.browsing)
+    served = answers(pages, where, chances, today.items.ids)
     recommendations = add_links(context, is_slot, served, rows, texts, rng)
     carts = add_signals_and_carts(
         context,
         users.habits[sessions.user],
-        _checkout_treated(stage, sessions, ids),
+        _checkout_treated(today, sessions, ids),
         settings.planted.checkout_lift,
         depth,
         settings.conversion,
@@ -103,14 +105,14 @@ def draw_block(stage: Stage, sessions: Sessions, first_key: int, rng: np.random.
     home = np.flatnonzero(starts_at_home)
     is_phone = IS_PHONE[users.devices[sessions.user[home], sessions.slot[home]]]
     add_hero(home_view, sessions.start_ms[home], is_phone, recommendations, rows, texts, rng)
-    add_identity(users, sessions, first_view, stage.day, rows, texts, rng)
-    add_consent(users, sessions, first_view, stage.day, rows, texts)
+    add_identity(users, sessions, first_view, today.day, rows, texts, rng)
+    add_consent(users, sessions, first_view, today.day, rows, texts)
     favourite = np.argmax(users.interest[:, 0::2] + users.interest[:, 1::2], axis=1)
     add_preferences(users, sessions, first_view, favourite, rows, texts, rng)
     own_texts = served
-    is_exposed = sessions.is_first & (stage.exposure_day[:, sessions.user] == stage.day)
+    is_exposed = sessions.is_first & (today.exposure_day[:, sessions.user] == today.day)
     exposed = add_exposures(
-        sessions, first_view, is_exposed, ids, stage.planted, settings.planted,
+        sessions, first_view, is_exposed, ids, today.planted, settings.planted,
         len(texts) + len(own_texts), rows, texts, rng,
     )  # fmt: skip
     own_texts = own_texts + [
@@ -130,11 +132,11 @@ def draw_block(stage: Stage, sessions: Sessions, first_key: int, rng: np.random.
         rows=collected,
         received_ms=collected.time_ms + latency + sessions.delay_ms[session],
         texts=pa.concat_arrays([texts.array, pa.array(own_texts, pa.string())]),
-        items=stage.items,
-        planted=stage.planted,
+        items=today.items,
+        planted=today.planted,
         recommendations=recommendations + len(home),
         first_key=first_key,
-        seed=stage.seed,
+        seed=today.seed,
     )
 
 
@@ -154,16 +156,14 @@ def tables_by_arrival(
     return parts[0], parts[1]
 
 
-def _checkout_treated(stage: Stage, sessions: Sessions, ids: pa.Array) -> Bools:
+def _checkout_treated(today: DayContext, sessions: Sessions, ids: pa.Array) -> Bools:
     """(sessions,) whether the new checkout is shown; `ids` are those of the sessions' users."""
-    experiment = stage.planted[NEW_CHECKOUT]
-    exposed = stage.exposure_day[NEW_CHECKOUT, sessions.user] <= stage.day
-    return np.asarray(exposed & (stage.day < experiment.end_day) & is_treated(ids, experiment.experiment_id))
+    experiment = today.planted[NEW_CHECKOUT]
+    exposed = today.exposure_day[NEW_CHECKOUT, sessions.user] <= today.day
+    return np.asarray(exposed & (today.day < experiment.end_day) & is_treated(ids, experiment.experiment_id))
 
 
-def _add_cart_events(
-    carts: Carts, price: Floats, first_key: int, first_text: int, rows: RowCollector
-) -> list[str]:
+def _add_cart_events(carts: Carts, price: F64, first_key: int, first_text: int, rows: RowCollector) -> list[str]:
     """Add what happens to carts; returns the events' texts, whose codes begin at `first_text`."""
     n = len(carts.page)
     unit_price = price[carts.item]

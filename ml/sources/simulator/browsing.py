@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.arrays import Bools
+from ml.arrays import F32, F64, I64, Bools
 from ml.errors import InvalidInputError
 from ml.settings.simulator import BrowsingSettings
 from ml.sources.simulator.items import MAIN_TOPIC_WEIGHT, Items
 from ml.sources.simulator.personas import HABITS
 from ml.sources.simulator.population import Engagement, Population
-from ml.sources.simulator.randomness import Floats, Ints
 from ml.sources.simulator.topics import TOPICS
 from ml.sources.simulator.visits import Sessions
 
@@ -25,8 +24,8 @@ DWELL = HABITS.index("dwell")
 
 
 @dataclass
-class Shelves:
-    """What the site offers on a day.
+class ItemSampler:
+    """Draw items of a topic by their weights in every hour of a day.
 
     items: those that are out by the end of the day. order (n,): items sorted by topic. cdf (24 × n,): for
     every hour and topic the running share of its items, raised by `hour × topics + topic`, so that one sorted
@@ -35,30 +34,30 @@ class Shelves:
     """
 
     items: Items
-    order: Ints
-    place_of: Ints
-    cdf: Floats
-    front_cdf: Floats
+    order: I64
+    place_of: I64
+    cdf: F64
+    front_cdf: F64
 
-    def probability(self, hour: Ints, item: Ints) -> Floats:
+    def probability(self, hour: I64, item: I64) -> F64:
         """Chance that a draw from the hour and the item's own topic gives the item."""
         place = hour * len(self.order) + self.place_of[item]
         return np.asarray(self.cdf[place] - np.where(place > 0, self.cdf[place - 1], 0.0))
 
-    def front_probability(self, hour: Ints, topic: Ints) -> Floats:
+    def front_probability(self, hour: I64, topic: I64) -> F64:
         """Chance that the front page shows a topic in an hour."""
         before = np.where(topic > 0, self.front_cdf[hour, topic - 1], 0.0)
         return np.asarray(self.front_cdf[hour, topic] - before)
 
-    def draw(self, hour: Ints, topic: Ints, draw: Floats) -> Ints:
+    def draw(self, hour: I64, topic: I64, draw: F64) -> I64:
         """One item (its row in `items`) for every hour, topic and uniform draw, all of one shape."""
-        shelf = hour * len(TOPICS) + topic
-        place = np.searchsorted(self.cdf, shelf + draw, side="right")
+        cell = hour * len(TOPICS) + topic
+        place = np.searchsorted(self.cdf, cell + draw, side="right")
         return np.asarray(self.order[place % len(self.order)])
 
 
-def stock_shelves(items: Items, weights: Floats) -> Shelves:
-    """Shelves from the (24, n) weights of the items in every hour of a day.
+def build_item_sampler(items: Items, weights: F64) -> ItemSampler:
+    """Build a sampler from the (24, n) weights of the items in every hour of a day.
 
     Raises:
         ValueError: a topic has no item that is out.
@@ -76,13 +75,13 @@ def stock_shelves(items: Items, weights: Floats) -> Shelves:
     running = np.cumsum(weights[:, order], axis=1)
     before = np.concatenate([np.zeros((24, 1)), np.cumsum(totals, axis=1)[:, :-1]], axis=1)
     within = (running - before[:, sorted_topic]) / totals[:, sorted_topic]
-    shelf = np.arange(24)[:, None] * len(TOPICS) + sorted_topic[None, :]
-    cdf = shelf + np.clip(within, 0.0, 1.0)
-    # the last item of a shelf closes it exactly, whatever the rounding of the sums
+    cell = np.arange(24)[:, None] * len(TOPICS) + sorted_topic[None, :]
+    cdf = cell + np.clip(within, 0.0, 1.0)
+    # the last item of a topic closes its cell exactly, whatever the rounding of the sums
     ends = np.append(starts[1:], len(order)) - 1
-    cdf[:, ends] = shelf[:, ends] + 1.0
+    cdf[:, ends] = cell[:, ends] + 1.0
     front = np.cumsum(totals / totals.sum(axis=1, keepdims=True), axis=1)
-    return Shelves(items, order, np.argsort(order), np.maximum.accumulate(cdf.ravel()), front)
+    return ItemSampler(items, order, np.argsort(order), np.maximum.accumulate(cdf.ravel()), front)
 
 
 @dataclass
@@ -96,17 +95,17 @@ class Pages:
     topic that each session keeps to.
     """
 
-    session: Ints
-    item: Ints
-    start_ms: Ints
-    dwell_ms: Ints
-    number: Ints
+    session: I64
+    item: I64
+    start_ms: I64
+    dwell_ms: I64
+    number: I64
     is_last: Bools
-    match: Floats
-    shown: Ints
-    clicked: Ints
+    match: F32
+    shown: I64
+    clicked: I64
     from_front: Bools
-    focus: Ints
+    focus: I64
 
     def __len__(self) -> int:
         return len(self.session)
@@ -114,9 +113,9 @@ class Pages:
 
 def browse(
     users: Population,
-    interest_cdf: Floats,
+    interest_cdf: F32,
     sessions: Sessions,
-    shelves: Shelves,
+    sampler: ItemSampler,
     knobs: BrowsingSettings,
     rng: np.random.Generator,
 ) -> tuple[Pages, Bools]:
@@ -137,8 +136,8 @@ def browse(
     first = np.cumsum(counts) - counts
     number = np.arange(total) - first[session]
     set_session = np.repeat(np.arange(n_sessions), counts + 1)
-    shown, from_front, focus = _shown(users, interest_cdf, sessions, set_session, shelves, knobs, rng)
-    chosen = _choice(users, interest_cdf, sessions, set_session, shown, shelves.items, knobs, rng)
+    shown, from_front, focus = _shown(users, interest_cdf, sessions, set_session, sampler, knobs, rng)
+    chosen = _choice(users, interest_cdf, sessions, set_session, shown, sampler.items, knobs, rng)
     leading = np.arange(total) + session
     item = shown[leading, chosen[leading]]
     # a page does not link to itself: one of the other shown items is clicked instead, where there is another
@@ -148,8 +147,8 @@ def browse(
         item[repeats] = shown[leading[repeats], chosen[leading[repeats]]]
     is_last = number == counts[session] - 1
     user = sessions.user[session]
-    match = _interest_in(interest_cdf, user, shelves.items, item) * len(TOPICS)
-    dwell = _dwell(users, user, shelves.items, item, match, is_bot[session], knobs, rng)
+    match = _interest_in(interest_cdf, user, sampler.items, item) * len(TOPICS)
+    dwell = _dwell(users, user, sampler.items, item, match, is_bot[session], knobs, rng)
     starts_at_home = (rng.random(n_sessions) < HOME_ENTRY[sessions.channel]) & ~is_bot
     pause = np.where(is_bot[session], 300, rng.integers(400, 2500, total))
     elapsed = np.cumsum(dwell + pause)
@@ -173,7 +172,7 @@ def browse(
     )
 
 
-def _page_counts(n: int, is_bot: Bools, knobs: BrowsingSettings, rng: np.random.Generator) -> Ints:
+def _page_counts(n: int, is_bot: Bools, knobs: BrowsingSettings, rng: np.random.Generator) -> I64:
     """Pages a session: 1 for a bounce, else 1 + geometric with a chance to stop that differs between sessions."""
     stop = rng.beta(knobs.stop_alpha, knobs.stop_beta, n)
     counts = 1 + rng.geometric(np.maximum(stop, 0.01))
@@ -184,45 +183,45 @@ def _page_counts(n: int, is_bot: Bools, knobs: BrowsingSettings, rng: np.random.
 
 def _shown(
     users: Population,
-    interest_cdf: Floats,
+    interest_cdf: F32,
     sessions: Sessions,
-    set_session: Ints,
-    shelves: Shelves,
+    set_session: I64,
+    sampler: ItemSampler,
     knobs: BrowsingSettings,
     rng: np.random.Generator,
-) -> tuple[Ints, Bools, Ints]:
+) -> tuple[I64, Bools, I64]:
     """(sets, k) items that each set shows, whether each is from the front page, and (sessions,) their topic.
 
     A place is filled from the front page, from the session's topic, or from the user's sections.
     """
     shape = (len(set_session), knobs.shown_items)
-    own_cdf = interest_cdf[sessions.user]
-    focus = _draw_topic(own_cdf, rng.random((len(sessions), 1)))[:, 0]
-    topic = _draw_topic(own_cdf[set_session], rng.random(shape))
+    user_cdf = interest_cdf[sessions.user]
+    focus = _draw_topic(user_cdf, rng.random((len(sessions), 1)))[:, 0]
+    topic = _draw_topic(user_cdf[set_session], rng.random(shape))
     topic = np.where(rng.random(shape) < knobs.focus_share, focus[set_session][:, None], topic)
     hour = np.broadcast_to(sessions.hour[set_session][:, None], shape)
     front = rng.random(shape) < knobs.front_page_share
     rows, _ = np.nonzero(front)
-    topic[front] = _draw_topic(shelves.front_cdf[hour[rows, 0]], rng.random((len(rows), 1)))[:, 0]
-    return shelves.draw(hour, topic, rng.random(shape)), front, focus
+    topic[front] = _draw_topic(sampler.front_cdf[hour[rows, 0]], rng.random((len(rows), 1)))[:, 0]
+    return sampler.draw(hour, topic, rng.random(shape)), front, focus
 
 
 def shown_probability(
-    interest_cdf: Floats, sessions: Sessions, pages: Pages, where: Ints, shelves: Shelves, knobs: BrowsingSettings
-) -> Floats:
+    interest_cdf: F32, sessions: Sessions, pages: Pages, where: I64, sampler: ItemSampler, knobs: BrowsingSettings
+) -> F64:
     """(where, k) chance that the site's policy put each shown item into its place: the propensity."""
     shown = pages.shown[where]
     session = pages.session[where]
-    topic = shelves.items.topic[shown]
+    topic = sampler.items.topic[shown]
     hour = np.broadcast_to(sessions.hour[session][:, None], shown.shape)
-    own = _share_of(interest_cdf, sessions.user[session][:, None], topic)
-    section = knobs.focus_share * (topic == pages.focus[session][:, None]) + (1 - knobs.focus_share) * own
-    front = shelves.front_probability(hour, topic)
-    shelf = knobs.front_page_share * front + (1 - knobs.front_page_share) * section
-    return np.asarray(shelf * shelves.probability(hour, shown))
+    user_share = _share_of(interest_cdf, sessions.user[session][:, None], topic)
+    section = knobs.focus_share * (topic == pages.focus[session][:, None]) + (1 - knobs.focus_share) * user_share
+    front = sampler.front_probability(hour, topic)
+    topic_chance = knobs.front_page_share * front + (1 - knobs.front_page_share) * section
+    return np.asarray(topic_chance * sampler.probability(hour, shown))
 
 
-def _draw_topic(cdf: Floats, draw: Floats) -> Ints:
+def _draw_topic(cdf: F32 | F64, draw: F64) -> I64:
     """(n, k) topics for (n, topics) running shares and (n, k) uniform draws."""
     below = np.zeros(draw.shape, dtype=np.int64)
     for column in range(cdf.shape[1] - 1):
@@ -232,14 +231,14 @@ def _draw_topic(cdf: Floats, draw: Floats) -> Ints:
 
 def _choice(
     users: Population,
-    interest_cdf: Floats,
+    interest_cdf: F32,
     sessions: Sessions,
-    set_session: Ints,
-    shown: Ints,
+    set_session: I64,
+    shown: I64,
     items: Items,
     knobs: BrowsingSettings,
     rng: np.random.Generator,
-) -> Ints:
+) -> I64:
     """(sets,) which of the shown items is clicked."""
     user = sessions.user[set_session][:, None]
     interest = _interest_in(interest_cdf, user, items, shown)
@@ -251,14 +250,14 @@ def _choice(
     return np.asarray((running[:, :-1] <= rng.random((len(shown), 1)) * running[:, -1:]).sum(axis=1))
 
 
-def _interest_in(interest_cdf: Floats, user: Ints, items: Items, item: Ints) -> Floats:
+def _interest_in(interest_cdf: F32, user: I64, items: Items, item: I64) -> F32:
     """Interest of the user in the item's topic vector; `user` and `item` broadcast."""
     main = _share_of(interest_cdf, user, items.topic[item])
     second = _share_of(interest_cdf, user, items.second_topic[item])
     return np.maximum(MAIN_TOPIC_WEIGHT * main + (1 - MAIN_TOPIC_WEIGHT) * second, 0.0)
 
 
-def _share_of(interest_cdf: Floats, user: Ints, topic: Ints) -> Floats:
+def _share_of(interest_cdf: F32, user: I64, topic: I64) -> F32:
     flat = interest_cdf.ravel()
     place = user * interest_cdf.shape[1] + topic
     return np.asarray(flat[place] - np.where(topic > 0, flat[place - 1], 0.0))
@@ -266,14 +265,14 @@ def _share_of(interest_cdf: Floats, user: Ints, topic: Ints) -> Floats:
 
 def _dwell(
     users: Population,
-    user: Ints,
+    user: I64,
     items: Items,
-    item: Ints,
-    match: Floats,
+    item: I64,
+    match: F32,
     is_bot: Bools,
     knobs: BrowsingSettings,
     rng: np.random.Generator,
-) -> Ints:
+) -> I64:
     """(p,) ms on each page: longer for long texts, patient users and what they like; at most 20 minutes."""
     length = np.sqrt(items.minutes[item] / 3.0)
     liking = 0.7 + 0.6 * np.minimum(match / 4.0, 1.0)

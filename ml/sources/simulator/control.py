@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from ml.arrays import Bools
+from ml.arrays import I64, Bools
 from ml.settings.simulator import PlantedChangeSettings
 from ml.sources.simulator.experiments import NEWSLETTER_PROMPT, PlantedExperiment, is_treated
 from ml.sources.simulator.population import Engagement, Population
 from ml.sources.simulator.properties import PropertyTexts
-from ml.sources.simulator.randomness import Ints
 from ml.sources.simulator.rows import RowCollector
 from ml.sources.simulator.topics import CATEGORIES
 from ml.sources.simulator.visits import Sessions
@@ -24,7 +23,7 @@ AGREES_SHARE = 0.8
 def add_identity(
     users: Population,
     sessions: Sessions,
-    first_view: Ints,
+    first_view: I64,
     day: int,
     rows: RowCollector,
     texts: PropertyTexts,
@@ -53,7 +52,7 @@ def add_identity(
 
 
 def add_consent(
-    users: Population, sessions: Sessions, first_view: Ints, day: int, rows: RowCollector, texts: PropertyTexts
+    users: Population, sessions: Sessions, first_view: I64, day: int, rows: RowCollector, texts: PropertyTexts
 ) -> None:
     """consent_granted on the first day and when it grows, consent_withdrawn when it shrinks."""
     user = sessions.user
@@ -76,7 +75,7 @@ def add_consent(
 
 def add_exposures(
     sessions: Sessions,
-    first_view: Ints,
+    first_view: I64,
     is_exposed: Bools,
     user_ids: pa.Array,
     planted: tuple[PlantedExperiment, ...],
@@ -85,7 +84,7 @@ def add_exposures(
     rows: RowCollector,
     texts: PropertyTexts,
     rng: np.random.Generator,
-) -> Ints:
+) -> I64:
     """The exposures of the sessions in `is_exposed` (experiments, sessions), and the newsletter's subscriptions.
 
     `user_ids` (sessions,) are what the experiments assign.
@@ -118,8 +117,8 @@ def add_exposures(
 def add_preferences(
     users: Population,
     sessions: Sessions,
-    first_view: Ints,
-    favourite_category: Ints,
+    first_view: I64,
+    favourite_category: I64,
     rows: RowCollector,
     texts: PropertyTexts,
     rng: np.random.Generator,

@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.arrays import U64
+from ml.arrays import I16, I32, I64, U64
 from ml.events.contract import CONSENT_PURPOSES, EVENT_SCHEMA, NETWORK_TYPES, TIMESTAMP
 from ml.sources.simulator.experiments import VARIANTS, PlantedExperiment
 from ml.sources.simulator.items import Items
 from ml.sources.simulator.places import CAMPAIGNS, DEVICES, PLACES, REFERRERS, SITE
 from ml.sources.simulator.population import Population
-from ml.sources.simulator.randomness import Ints, Stream, hexadecimal, mixed
+from ml.sources.simulator.randomness import Stream, hexadecimal, mixed
 from ml.sources.simulator.rows import TYPE_NAMES, Rows
 from ml.sources.simulator.topics import CATEGORY_NAMES
 from ml.sources.simulator.views import CAMPAIGN_CHANNELS, SPECIAL_PATHS, SPECIAL_TITLES, Views
@@ -44,8 +44,8 @@ class ItemTexts:
 def item_texts(items: Items, ids: pa.Array, titles: pa.Array) -> ItemTexts:
     """Addresses for the items of a day."""
     categories = pa.array(CATEGORY_NAMES).take(pa.array(items.category))
-    own = pc.binary_join_element_wise(pa.scalar(SITE), categories, ids, "/")
-    plain = pa.concat_arrays([pa.array([SITE + path for path in SPECIAL_PATHS]), own])
+    item_urls = pc.binary_join_element_wise(pa.scalar(SITE), categories, ids, "/")
+    plain = pa.concat_arrays([pa.array([SITE + path for path in SPECIAL_PATHS]), item_urls])
     campaigns = [CAMPAIGNS[channel] for channel in CAMPAIGN_CHANNELS]
     with_campaign = [pc.binary_join_element_wise(plain, pa.scalar(campaign), "") for campaign in campaigns]
     urls = pa.concat_arrays([plain, *with_campaign])
@@ -65,7 +65,7 @@ class Block:
     sessions: Sessions
     views: Views
     rows: Rows
-    received_ms: Ints
+    received_ms: I64
     texts: pa.Array
     items: ItemTexts
     planted: tuple[PlantedExperiment, ...]
@@ -74,7 +74,7 @@ class Block:
     seed: int
 
 
-def user_ids(keys: Ints, seed: int) -> pa.Array:
+def user_ids(keys: I64, seed: int) -> pa.Array:
     """Ids of known users."""
     return _prefixed("u", mixed(seed, Stream.USER_ID, keys))
 
@@ -84,7 +84,7 @@ def device_ids(keys: U64) -> pa.Array:
     return _prefixed("d", keys)
 
 
-def encode(block: Block, chosen: Ints, duplicate: Ints, malformed: Ints) -> pa.Table:
+def encode(block: Block, chosen: I64, duplicate: I64, malformed: I64) -> pa.Table:
     """The chosen rows of a block, in that order, as a table with EVENT_SCHEMA's columns.
 
     `duplicate` and `malformed` hold one number a chosen row: 0, or the kind of what is wrong with it. A
@@ -96,7 +96,7 @@ def encode(block: Block, chosen: Ints, duplicate: Ints, malformed: Ints) -> pa.T
     user = sessions.user
     device = users.devices[user, sessions.slot]
     place = users.place[user]
-    known = np.where(sessions.is_known, user, -1)
+    user_rows = np.where(sessions.is_known, user, -1)
     anonymous = user * users.device_keys.shape[1] + sessions.slot
     city = np.where(sessions.consent == LOCATION, place, -1)
     exposure = rows.exposure[chosen]
@@ -114,7 +114,7 @@ def encode(block: Block, chosen: Ints, duplicate: Ints, malformed: Ints) -> pa.T
         "event_type": _coded(bad.code(rows.type[chosen], 2, len(TYPE_NAMES)), type_names),
         "occurred_at": _timestamps(rows.time_ms[chosen] + bad.mask(3) * (400 * 86_400_000)),
         "received_at": _timestamps(block.received_ms[chosen] + 1_000 * duplicate),
-        "user_id": _coded(bad.code(known[session], 4, -1), user_ids(users.key, block.seed)),
+        "user_id": _coded(bad.code(user_rows[session], 4, -1), user_ids(users.key, block.seed)),
         "anonymous_id": _coded(bad.code(anonymous[session], 4, -1), device_ids(users.device_keys.ravel())),
         "session_id": _coded(session, _fixed_width(hexadecimal(sessions.key))),
         "item_id": _coded(rows.item[chosen], block.items.ids),
@@ -158,22 +158,22 @@ MALFORMED_KINDS = 8
 class _Malformed:
     """Plants one fault a chosen row; the kinds are counted from 1."""
 
-    def __init__(self, kinds: Ints) -> None:
+    def __init__(self, kinds: I64) -> None:
         self.kinds = kinds
         self.any = bool(kinds.any())
 
     def mask(self, kind: int) -> np.ndarray:
         return np.asarray(self.kinds == kind)
 
-    def code(self, codes: Ints, kind: int, wrong: int) -> Ints:
+    def code(self, codes: I16 | I64, kind: int, wrong: int) -> I16 | I64:
         return np.where(self.mask(kind), wrong, codes) if self.any else codes
 
     def null(self, array: pa.Array, kind: int) -> pa.Array:
         return pc.if_else(pa.array(self.mask(kind)), pa.scalar(None, pa.string()), array) if self.any else array
 
 
-def _coded(codes: Ints, dictionary: pa.Array) -> pa.DictionaryArray:
-    """Strings by their codes; a negative code is null."""
+def _coded(codes: I16 | I32 | I64, dictionary: pa.Array) -> pa.DictionaryArray:
+    """Encode strings by their codes; a negative code is null."""
     indices = codes.astype(np.int32, copy=False)
     missing = indices < 0
     if missing.any():
@@ -181,7 +181,7 @@ def _coded(codes: Ints, dictionary: pa.Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(indices), dictionary)
 
 
-def _timestamps(unix_ms: Ints) -> pa.Array:
+def _timestamps(unix_ms: I64) -> pa.Array:
     return pa.array(unix_ms * 1000, pa.timestamp("us")).cast(TIMESTAMP)
 
 
@@ -206,7 +206,7 @@ def _prefixed(prefix: str, keys: U64) -> pa.Array:
     return _fixed_width(texts.view(f"S{texts.shape[1]}").ravel())
 
 
-def _consents(granted: Ints) -> pa.Array:
+def _consents(granted: I64) -> pa.Array:
     """Lists with the first `granted` of CONSENT_PURPOSES."""
     offsets = np.zeros(len(granted) + 1, dtype=np.int32)
     np.cumsum(granted, out=offsets[1:])

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ml.arrays import Bools
+from ml.arrays import I64, Bools
 from ml.arrays.hashing import bucket_units
 from ml.settings.simulator import PlantedChangeSettings
-from ml.sources.simulator.randomness import Ints
 from ml.sources.simulator.topics import CATEGORY_NAMES
 
 VARIANTS: tuple[str, str] = ("control", "treatment")
@@ -57,6 +56,6 @@ def is_treated(user_ids: pa.Array, experiment_id: str) -> Bools:
     return np.asarray(bucket_units(user_ids, f"variant:{experiment_id}") < TREATED_SHARE)
 
 
-def segment_names(favourite_category: Ints) -> list[str]:
+def segment_names(favourite_category: I64) -> list[str]:
     """The segment by which the site knows each user at the exposure: the readers of a favourite category."""
     return [f"{CATEGORY_NAMES[category]} readers" for category in favourite_category.tolist()]

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.arrays import Bools
+from ml.arrays import F32, F64, I64, Bools
 from ml.settings.simulator import ConversionSettings
 from ml.sources.simulator.interactions import PageContext, add_price_hovers, add_scroll_reversals
 from ml.sources.simulator.personas import HABITS
 from ml.sources.simulator.properties import CLICK_TARGETS, POSITIONS, PropertyTexts
-from ml.sources.simulator.randomness import Floats, Ints
 from ml.sources.simulator.rows import GALLERY_ZOOM, RowCollector
 
 GALLERY_RATE = 0.16
@@ -57,21 +56,21 @@ class Carts:
     (c,): when the session's last page is left.
     """
 
-    page: Ints
-    item: Ints
-    quantity: Ints
+    page: I64
+    item: I64
+    quantity: I64
     checks_out: Bools
     buys: Bools
     removes: Bools
-    ends_ms: Ints
+    ends_ms: I64
 
 
 def add_signals_and_carts(
     context: PageContext,
-    session_user_habits: Floats,
+    session_user_habits: F32,
     treated: Bools,
     checkout_lift: float,
-    depth: Floats,
+    depth: F64,
     knobs: ConversionSettings,
     rows: RowCollector,
     texts: PropertyTexts,

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.arrays import Bools
+from ml.arrays import F32, F64, I64, Bools
 from ml.sources.simulator.browsing import Pages
 from ml.sources.simulator.items import Items
 from ml.sources.simulator.personas import HABITS
 from ml.sources.simulator.properties import CLICK_TARGETS, FORMS, HOVER_TARGETS, PRICE, PropertyTexts
-from ml.sources.simulator.randomness import Floats, Ints
 from ml.sources.simulator.rows import RowCollector
 
 # usual rates per page of an average user; habits multiply them
@@ -46,26 +45,24 @@ class PageContext:
 
     pages: Pages
     items: Items
-    habits: Floats
+    habits: F32
     has_cursor: Bools
     is_human: Bools
     is_product: Bools
     heartbeat_ms: float
 
-    def rate(self, habit: str, usual: float, most: float = 0.95) -> Floats:
+    def rate(self, habit: str, usual: float, most: float = 0.95) -> F32:
         """(p,) probability of a habit on each page; 0 for bots."""
         return np.where(self.is_human, np.minimum(usual * self.habits[:, HABITS.index(habit)], most), 0.0)
 
 
-def add_reading(
-    context: PageContext, rows: RowCollector, texts: PropertyTexts, rng: np.random.Generator
-) -> Floats:
+def add_reading(context: PageContext, rows: RowCollector, texts: PropertyTexts, rng: np.random.Generator) -> F64:
     """Pings, scrolls and exits. Returns (p,) the deepest scroll of each page in percent."""
     pages = context.pages
     n = len(pages)
     view = np.arange(n)
     depth_mean = np.clip(0.5 * context.habits[:, HABITS.index("scroll")], 0.05, 0.96)
-    depth = np.where(context.is_human, 100 * rng.beta(depth_mean * 6, (1 - depth_mean) * 6), 0.0)
+    depth: F64 = np.where(context.is_human, 100 * rng.beta(depth_mean * 6, (1 - depth_mean) * 6), 0.0)
     engaged = np.where(context.is_human, pages.dwell_ms * rng.uniform(0.7, 1.0, n), 0.0)
     pings = np.minimum(engaged // context.heartbeat_ms, 20).astype(np.int64)
     ping_page = np.repeat(view, pings)
@@ -92,14 +89,24 @@ def add_reading(
 
 
 def add_scroll_reversals(
-    context: PageContext, where: Ints, depth: Floats, rows: RowCollector, texts: PropertyTexts
+    context: PageContext, where: I64, depth: F64, rows: RowCollector, texts: PropertyTexts
 ) -> None:
     """On the pages `where`: back up to a third of the depth, and down again."""
     pages = context.pages
     start, dwell, deepest = pages.start_ms[where], pages.dwell_ms[where], depth[where].astype(np.int64)
-    rows.add("scroll", where, start + (dwell * 0.7).astype(np.int64), deepest // 3.0, texts.scroll_up + deepest)
     rows.add(
-        "scroll", where, start + (dwell * 0.8).astype(np.int64), deepest * 1.0, texts.scroll_down + deepest // 3
+        "scroll",
+        where,
+        start + (dwell * 0.7).astype(np.int64),
+        (deepest // 3).astype(np.float64),
+        texts.scroll_up + deepest,
+    )
+    rows.add(
+        "scroll",
+        where,
+        start + (dwell * 0.8).astype(np.int64),
+        deepest.astype(np.float64),
+        texts.scroll_down + deepest // 3,
     )
 
 
@@ -194,14 +201,14 @@ def add_reactions(
 
 
 def add_price_hovers(
-    context: PageContext, where: Ints, rows: RowCollector, texts: PropertyTexts, rng: np.random.Generator
+    context: PageContext, where: I64, rows: RowCollector, texts: PropertyTexts, rng: np.random.Generator
 ) -> None:
     """Hovers over the price on the pages `where`."""
     milliseconds = np.floor(np.clip(np.exp(rng.normal(7.0, 0.5, len(where))), 200, 20_000))
     rows.add("hover", where, _moment(context.pages, where, rng), milliseconds, texts.hover + PRICE + 0 * where)
 
 
-def _moment(pages: Pages, where: Ints, rng: np.random.Generator) -> Ints:
+def _moment(pages: Pages, where: I64, rng: np.random.Generator) -> I64:
     """A random time in the first half of each page's dwell."""
     return np.asarray(
         pages.start_ms[where] + (pages.dwell_ms[where] * rng.uniform(0.1, 0.5, len(where))).astype(np.int64)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from ml.arrays import Bools
+from ml.arrays import F32, F64, I64, Bools
 from ml.settings.simulator import SimulatorSettings
-from ml.sources.simulator.randomness import Floats, Ints, Stream, generator
+from ml.sources.simulator.randomness import Stream, generator
 from ml.sources.simulator.topics import CATEGORIES, TOPICS
 
 TOPIC_CATEGORY = np.array([topic.category for topic in TOPICS])
@@ -29,23 +29,23 @@ class Items:
     `words` (n, 4) choose the words of title and text; `variant` (n,) their form.
     """
 
-    number: Ints
-    topic: Ints
-    second_topic: Ints
-    appeal: Floats
-    published_ms: Ints
-    price: Floats
-    language: Ints
-    minutes: Floats
+    number: I64
+    topic: I64
+    second_topic: I64
+    appeal: F64
+    published_ms: I64
+    price: F64
+    language: I64
+    minutes: F64
     has_video: Bools
-    words: Ints
-    variant: Ints
+    words: I64
+    variant: I64
 
     def __len__(self) -> int:
         return len(self.number)
 
     @property
-    def category(self) -> Ints:
+    def category(self) -> I64:
         """(n,) places in CATEGORIES."""
         return TOPIC_CATEGORY[self.topic]
 
@@ -64,7 +64,7 @@ class Items:
         return Items(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Items)})
 
 
-def topic_vectors(items: Items) -> Floats:
+def topic_vectors(items: Items) -> F32:
     """(n, topics) float32, rows add up to 1."""
     vectors = np.zeros((len(items), len(TOPICS)), dtype=np.float32)
     rows = np.arange(len(items))
@@ -95,7 +95,7 @@ def daily_items(settings: SimulatorSettings, seed: int, start_ms: int, day: int)
     return _draw(settings, rng, settings.items + day * n + np.arange(n), published)
 
 
-def hourly_weights(items: Items, settings: SimulatorSettings, day_ms: int) -> Floats:
+def hourly_weights(items: Items, settings: SimulatorSettings, day_ms: int) -> F64:
     """(24, n) weight of every item in every hour of a day: appeal × recency; 0 where it is not yet out."""
     hours = day_ms + np.arange(24)[:, None] * HOUR_MS
     age_hours = (hours - items.published_ms[None, :]) / HOUR_MS
@@ -105,7 +105,7 @@ def hourly_weights(items: Items, settings: SimulatorSettings, day_ms: int) -> Fl
     return np.where(age_hours >= 0, weights, 0.0)
 
 
-def _draw(settings: SimulatorSettings, rng: np.random.Generator, number: Ints, published_ms: Ints) -> Items:
+def _draw(settings: SimulatorSettings, rng: np.random.Generator, number: I64, published_ms: I64) -> Items:
     n = len(number)
     shares = np.array([category.share for category in CATEGORIES])[TOPIC_CATEGORY]
     topic = rng.choice(len(TOPICS), n, p=shares / shares.sum())
@@ -126,6 +126,6 @@ def _draw(settings: SimulatorSettings, rng: np.random.Generator, number: Ints, p
     )
 
 
-def _prices(rng: np.random.Generator, topic: Ints) -> Floats:
+def _prices(rng: np.random.Generator, topic: I64) -> F64:
     medians = np.array([category.median_price or np.nan for category in CATEGORIES])
     return np.asarray(medians[TOPIC_CATEGORY[topic]] * np.exp(rng.normal(0, 0.5, len(topic)))).round(2)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ml.arrays import F64
 from ml.errors import InvalidInputError
 from ml.sources.simulator.places import CHANNELS, DEVICE_TYPES
-from ml.sources.simulator.randomness import Floats
 from ml.sources.simulator.topics import CATEGORIES, CATEGORY_NAMES, TOPICS
 
 DAYPARTS: tuple[str, ...] = ("morning", "afternoon", "evening", "night")
@@ -132,13 +132,13 @@ class PersonaTables:
     """
 
     names: tuple[str, ...]
-    interest: Floats
-    dayparts: Floats
-    devices: Floats
-    channels: Floats
-    habits: Floats
-    price_level: Floats
-    frequent: Floats
+    interest: F64
+    dayparts: F64
+    devices: F64
+    channels: F64
+    habits: F64
+    price_level: F64
+    frequent: F64
 
 
 def persona_tables(count: int) -> PersonaTables:
@@ -167,7 +167,7 @@ def persona_tables(count: int) -> PersonaTables:
     )
 
 
-def _shares(weights: list[Mapping[str, float]], names: tuple[str, ...], rest: float = 0.0) -> Floats:
+def _shares(weights: list[Mapping[str, float]], names: tuple[str, ...], rest: float = 0.0) -> F64:
     """Rows of shares; what the weights leave to 1 is spread evenly when `rest` is positive."""
     table = np.array([[row.get(name, 0.0) for name in names] for row in weights])
     if rest:

@@ -1,4 +1,4 @@
-"""Where the visitors of the simulated site live and what they hold in their hands."""
+"""Places, devices and channels of the visitors of the simulated site."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Device:
+class DeviceKind:
     """A kind of device; screen in CSS px; `share` is among the devices of its type."""
 
     type: str
@@ -48,19 +48,19 @@ PLACES: tuple[Place, ...] = (
 
 DEVICE_TYPES: tuple[str, ...] = ("mobile", "desktop", "tablet", "tv", "bot")
 
-DEVICES: tuple[Device, ...] = (
-    Device("mobile", "iOS", "Mobile Safari", 390, 844, 0.40),
-    Device("mobile", "Android", "Chrome Mobile", 412, 915, 0.45),
-    Device("mobile", "Android", "Samsung Internet", 360, 800, 0.15),
-    Device("desktop", "Windows", "Chrome", 1920, 1080, 0.45),
-    Device("desktop", "Windows", "Edge", 1536, 864, 0.20),
-    Device("desktop", "Mac OS X", "Safari", 1440, 900, 0.22),
-    Device("desktop", "Linux", "Firefox", 1920, 1200, 0.13),
-    Device("tablet", "iOS", "Safari", 820, 1180, 0.70),
-    Device("tablet", "Android", "Chrome", 800, 1280, 0.30),
-    Device("tv", "Tizen", "Samsung Internet", 1920, 1080, 0.60),
-    Device("tv", "Android", "Chrome", 1920, 1080, 0.40),
-    Device("bot", "Other", "Googlebot", 1024, 768, 1.00),
+DEVICES: tuple[DeviceKind, ...] = (
+    DeviceKind("mobile", "iOS", "Mobile Safari", 390, 844, 0.40),
+    DeviceKind("mobile", "Android", "Chrome Mobile", 412, 915, 0.45),
+    DeviceKind("mobile", "Android", "Samsung Internet", 360, 800, 0.15),
+    DeviceKind("desktop", "Windows", "Chrome", 1920, 1080, 0.45),
+    DeviceKind("desktop", "Windows", "Edge", 1536, 864, 0.20),
+    DeviceKind("desktop", "Mac OS X", "Safari", 1440, 900, 0.22),
+    DeviceKind("desktop", "Linux", "Firefox", 1920, 1200, 0.13),
+    DeviceKind("tablet", "iOS", "Safari", 820, 1180, 0.70),
+    DeviceKind("tablet", "Android", "Chrome", 800, 1280, 0.30),
+    DeviceKind("tv", "Tizen", "Samsung Internet", 1920, 1080, 0.60),
+    DeviceKind("tv", "Android", "Chrome", 1920, 1080, 0.40),
+    DeviceKind("bot", "Other", "Googlebot", 1024, 768, 1.00),
 )
 
 CHANNELS: tuple[str, ...] = ("direct", "search", "social", "email", "referral", "paid")

@@ -8,11 +8,11 @@ from enum import IntEnum
 
 import numpy as np
 
-from ml.arrays import U64, Bools
+from ml.arrays import F32, F64, I64, U64, Bools
 from ml.settings.simulator import SimulatorSettings
 from ml.sources.simulator.personas import PersonaTables
 from ml.sources.simulator.places import DEVICE_TYPES, DEVICES, PLACES
-from ml.sources.simulator.randomness import Floats, Ints, Stream, generator, mixed
+from ml.sources.simulator.randomness import Stream, generator, mixed
 from ml.sources.simulator.topics import LANGUAGES
 
 NEVER = 2**30
@@ -44,35 +44,35 @@ class Population:
     granted around consent_changes.
     """
 
-    key: Ints
-    persona: Ints
-    second_persona: Ints
-    blend: Floats
-    interest: Floats
-    interest_cdf: Floats
-    habits: Floats
-    price_level: Floats
-    engagement: Ints
-    visit_rate: Floats
-    phase: Floats
-    from_day: Ints
-    until_day: Ints
-    daypart: Ints
-    place: Ints
-    language: Ints
-    channel: Ints
-    known_from: Ints
-    devices: Ints
+    key: I64
+    persona: I64
+    second_persona: I64
+    blend: F64
+    interest: F32
+    interest_cdf: F32
+    habits: F32
+    price_level: F64
+    engagement: I64
+    visit_rate: F64
+    phase: F64
+    from_day: I64
+    until_day: I64
+    daypart: I64
+    place: I64
+    language: I64
+    channel: I64
+    known_from: I64
+    devices: I64
     device_keys: U64
     shares_device: Bools
-    consent_before: Ints
-    consent_after: Ints
-    consent_changes: Ints
+    consent_before: I64
+    consent_after: I64
+    consent_changes: I64
 
     def __len__(self) -> int:
         return len(self.key)
 
-    def take(self, rows: Ints | Bools) -> Population:
+    def take(self, rows: I64 | Bools) -> Population:
         """The chosen users, in that order."""
         return Population(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
@@ -122,7 +122,7 @@ class PopulationModel:
         enough_days = self.planned_days >= self.settings.engagement.lapsed_silence_days + MIN_LAPSED_LIFE_DAYS
         return self.settings.engagement.lapsed_share if enough_days else 0.0
 
-    def _draw(self, rng: np.random.Generator, keys: Ints, from_day: Ints, lapsed_share: float) -> Population:
+    def _draw(self, rng: np.random.Generator, keys: I64, from_day: I64, lapsed_share: float) -> Population:
         n = len(keys)
         persona = rng.integers(0, len(self.tables.names), n)
         second = (persona + rng.integers(1, len(self.tables.names), n)) % len(self.tables.names)
@@ -163,16 +163,16 @@ class PopulationModel:
             consent_changes=consent[2],
         )
 
-    def _interest(self, rng: np.random.Generator, persona: Ints, second: Ints, blend: Floats) -> Floats:
+    def _interest(self, rng: np.random.Generator, persona: I64, second: I64, blend: F64) -> F64:
         centre = _mix(self.tables.interest, persona, second, blend)
         drawn = rng.standard_gamma(centre * self.settings.interest_concentration) + 1e-6
         return np.asarray(drawn / drawn.sum(axis=1, keepdims=True))
 
-    def _habits(self, rng: np.random.Generator, persona: Ints, second: Ints, blend: Floats) -> Floats:
+    def _habits(self, rng: np.random.Generator, persona: I64, second: I64, blend: F64) -> F64:
         centre = _mix(np.log(self.tables.habits), persona, second, blend)
         return np.exp(centre + rng.normal(0.0, self.settings.habit_sigma, centre.shape))
 
-    def _engagement(self, rng: np.random.Generator, persona: Ints, lapsed_share: float) -> Ints:
+    def _engagement(self, rng: np.random.Generator, persona: I64, lapsed_share: float) -> I64:
         relative = self.tables.frequent / self.tables.frequent.mean()
         frequent = np.minimum(self.settings.engagement.frequent_share * relative[persona], 1.0 - lapsed_share)
         draw = rng.random(len(persona))
@@ -182,7 +182,7 @@ class PopulationModel:
             Engagement.OCCASIONAL,
         )
 
-    def _visit_rate(self, rng: np.random.Generator, engagement: Ints) -> Floats:
+    def _visit_rate(self, rng: np.random.Generator, engagement: I64) -> F64:
         knobs = self.settings.engagement
         n = len(engagement)
         return np.select(
@@ -191,16 +191,14 @@ class PopulationModel:
             rng.uniform(*knobs.occasional_period_days, n),
         )
 
-    def _known_from(self, rng: np.random.Generator, from_day: Ints) -> Ints:
+    def _known_from(self, rng: np.random.Generator, from_day: I64) -> I64:
         knobs = self.settings.identity
         draw = rng.random(len(from_day))
         delay = 1 + np.floor(rng.exponential(knobs.known_after_days, len(from_day))).astype(np.int64)
         known_from = np.where(draw < knobs.known_at_once_share, from_day, np.maximum(from_day, 0) + delay)
         return np.where(draw >= 1.0 - knobs.never_known_share, NEVER, known_from)
 
-    def _devices(
-        self, rng: np.random.Generator, persona: Ints, second: Ints, blend: Floats, known_from: Ints
-    ) -> Ints:
+    def _devices(self, rng: np.random.Generator, persona: I64, second: I64, blend: F64, known_from: I64) -> I64:
         """(n, 3) places in DEVICES, -1 where there is none; who is never known has one device."""
         n = len(persona)
         shares = _mix(self.tables.devices, persona, second, blend)
@@ -214,12 +212,12 @@ class PopulationModel:
             devices = np.where(types == type_index, chosen, devices)
         knobs = self.settings.identity
         extra = rng.random(n)
-        known = known_from < NEVER
-        devices[~(known & (extra < knobs.second_device_share)), 1] = -1
-        devices[~(known & (extra < knobs.third_device_share)), 2] = -1
+        is_identified = known_from < NEVER
+        devices[~(is_identified & (extra < knobs.second_device_share)), 1] = -1
+        devices[~(is_identified & (extra < knobs.third_device_share)), 2] = -1
         return devices
 
-    def _consents(self, rng: np.random.Generator, from_day: Ints) -> tuple[Ints, Ints, Ints]:
+    def _consents(self, rng: np.random.Generator, from_day: I64) -> tuple[I64, I64, I64]:
         knobs = self.settings.identity
         n = len(from_day)
         before = _choose(rng, np.tile(knobs.consent_shares, (n, 1)))
@@ -231,7 +229,7 @@ class PopulationModel:
         return np.where(grants, 1, before), after, np.where(withdraws | grants, changes, NEVER)
 
 
-def _make_bots(cohort: Population, rows: Ints, rng: np.random.Generator) -> None:
+def _make_bots(cohort: Population, rows: I64, rng: np.random.Generator) -> None:
     """Turn some rows into bots: no persona, no identity; half of them say what they are."""
     cohort.engagement[rows] = Engagement.BOT
     cohort.persona[rows] = -1
@@ -249,10 +247,10 @@ def _make_bots(cohort: Population, rows: Ints, rng: np.random.Generator) -> None
 
 def _share_devices(cohort: Population, share: float, rng: np.random.Generator) -> None:
     """Let some known users use another known user's main device as their second."""
-    known = np.flatnonzero(cohort.known_from < NEVER)
-    rng.shuffle(known)
-    pairs = min(round(len(known) * share), len(known) // 2)
-    guests, hosts = known[:pairs], known[pairs : 2 * pairs]
+    identified = np.flatnonzero(cohort.known_from < NEVER)
+    rng.shuffle(identified)
+    pairs = min(round(len(identified) * share), len(identified) // 2)
+    guests, hosts = identified[:pairs], identified[pairs : 2 * pairs]
     cohort.devices[guests, 1] = cohort.devices[hosts, 0]
     cohort.device_keys[guests, 1] = cohort.device_keys[hosts, 0]
     cohort.place[guests] = cohort.place[hosts]
@@ -261,12 +259,12 @@ def _share_devices(cohort: Population, share: float, rng: np.random.Generator) -
     cohort.shares_device[hosts] = True
 
 
-def _mix(table: Floats, persona: Ints, second: Ints, blend: Floats) -> Floats:
+def _mix(table: F64, persona: I64, second: I64, blend: F64) -> F64:
     weight = blend.reshape(-1, *([1] * (table.ndim - 1)))
     return np.asarray((1.0 - weight) * table[persona] + weight * table[second])
 
 
-def _choose(rng: np.random.Generator, shares: Floats) -> Ints:
+def _choose(rng: np.random.Generator, shares: F64) -> I64:
     """One column a row of `shares` (n, k), drawn by its share."""
     cdf = np.cumsum(shares, axis=1)
     draw = rng.random(len(shares)) * cdf[:, -1]

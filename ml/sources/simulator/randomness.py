@@ -9,9 +9,6 @@ import numpy.typing as npt
 
 from ml.arrays import F64, U64
 
-Floats = npt.NDArray[np.floating]
-Ints = npt.NDArray[np.integer]
-
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _HEX_PAIRS = np.array([f"{byte:02x}".encode() for byte in range(256)], dtype="S2")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ml.arrays import F64, I16, I32, I64
 from ml.events.contract import EVENT_TYPES
-from ml.sources.simulator.randomness import Floats, Ints
 
 GALLERY_ZOOM = "custom:gallery_zoom"
 TYPE_NAMES: tuple[str, ...] = (*EVENT_TYPES, GALLERY_ZOOM)
@@ -25,14 +25,14 @@ class Rows:
     tables.
     """
 
-    type: Ints
-    view: Ints
-    time_ms: Ints
-    value: Floats
-    properties: Ints
-    item: Ints
-    recommendation: Ints
-    exposure: Ints
+    type: I16
+    view: I32
+    time_ms: I64
+    value: F64
+    properties: I32
+    item: I32
+    recommendation: I32
+    exposure: I32
 
     def __len__(self) -> int:
         return len(self.type)
@@ -47,13 +47,13 @@ class RowCollector:
     def add(
         self,
         event_type: str,
-        view: Ints,
-        time_ms: Ints,
-        value: Floats | None = None,
-        properties: Ints | int = NONE,
-        item: Ints | int = OF_THE_PAGE,
-        recommendation: Ints | int = NONE,
-        exposure: Ints | int = NONE,
+        view: I64,
+        time_ms: I64,
+        value: F64 | None = None,
+        properties: I64 | int = NONE,
+        item: I64 | int = OF_THE_PAGE,
+        recommendation: I64 | int = NONE,
+        exposure: I64 | int = NONE,
     ) -> None:
         """Events of one type, one for each element of `view`; items default to the view's."""
         n = len(view)
@@ -72,11 +72,11 @@ class RowCollector:
             )
         )
 
-    def rows(self, view_item: Ints) -> Rows:
+    def rows(self, view_item: I64) -> Rows:
         """All events; `view_item` (views,) fills in the items of the pages."""
         if not self._parts:
-            empty = np.empty(0, dtype=np.int64)
-            return Rows(empty, empty, empty, np.empty(0), empty, empty, empty, empty)
+            codes, indices, times = np.empty(0, np.int16), np.empty(0, np.int32), np.empty(0, np.int64)
+            return Rows(codes, indices, times, np.empty(0), indices, indices, indices, indices)
         columns = [np.concatenate(column) for column in zip(*self._parts, strict=True)]
         rows = Rows(*columns)
         inherit = np.flatnonzero(rows.item == OF_THE_PAGE)
@@ -84,7 +84,7 @@ class RowCollector:
         return rows
 
 
-def _column(values: Ints | int, n: int) -> Ints:
+def _column(values: I64 | int, n: int) -> I32:
     if isinstance(values, int):
         return np.full(n, values, dtype=np.int32)
     return values.astype(np.int32, copy=False)

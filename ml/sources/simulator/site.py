@@ -12,17 +12,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.arrays import I64
 from ml.events.contract import EVENT_SCHEMA, TIMESTAMP
 from ml.settings.simulator import SimulatorSettings
-from ml.sources.simulator.block import Stage, draw_block, tables_by_arrival
-from ml.sources.simulator.browsing import stock_shelves
+from ml.sources.simulator.block import DayContext, draw_block, tables_by_arrival
+from ml.sources.simulator.browsing import build_item_sampler
 from ml.sources.simulator.encoding import item_texts
 from ml.sources.simulator.experiments import planted_experiments
 from ml.sources.simulator.items import DAY_MS, Items, daily_items, founding_items, hourly_weights
 from ml.sources.simulator.personas import persona_tables
 from ml.sources.simulator.population import NEVER, Population, PopulationModel
 from ml.sources.simulator.properties import PropertyTexts
-from ml.sources.simulator.randomness import Ints, Stream, generator
+from ml.sources.simulator.randomness import Stream, generator
 from ml.sources.simulator.taste import daily_interest_cdf
 from ml.sources.simulator.texts import catalogue_rows, item_ids, item_titles
 from ml.sources.simulator.visits import draw_sessions, first_visits_since, utc_offsets, visits
@@ -36,7 +37,7 @@ class _World:
     """Users and items before some day; exposure_day (experiments, users), item_ids and item_titles (items,)."""
 
     users: Population
-    exposure_day: Ints
+    exposure_day: I64
     items: Items
     item_ids: pa.Array
     item_titles: pa.Array
@@ -88,7 +89,7 @@ class Site:
         first = 0 if since_day <= 0 else self.settings.items + since_day * self.settings.new_items_per_day
         return catalogue_rows(items).slice(first)
 
-    def exposure_days(self, users: Population, until_day: int) -> Ints:
+    def exposure_days(self, users: Population, until_day: int) -> I64:
         """(experiments, n) day on which each user is exposed; NEVER where that is not before `until_day`."""
         periods = [(planted.start_day, min(planted.end_day, until_day)) for planted in self.planted]
         first_visits = {
@@ -157,14 +158,14 @@ class Site:
         )  # fmt: skip
         count = settings.items + (day + 1) * settings.new_items_per_day
         available = items.head(count)
-        stage = Stage(
+        context_of_day = DayContext(
             settings=settings,
             seed=seed,
             day=day,
             users=visitors,
             interest_cdf=daily_interest_cdf(visitors, settings.planted, seed, day, settings.days),
             exposure_day=exposed,
-            shelves=stock_shelves(available, hourly_weights(available, settings, day_ms)),
+            sampler=build_item_sampler(available, hourly_weights(available, settings, day_ms)),
             items=item_texts(available, world.item_ids[:count], world.item_titles[:count]),
             planted=self.planted,
             texts=self._texts,
@@ -172,5 +173,5 @@ class Site:
         for number, first in enumerate(range(0, len(sessions), SESSIONS_PER_BLOCK)):
             block_rng = generator(seed, Stream.DAY, day, number + 1)
             part = sessions.slice(first, first + SESSIONS_PER_BLOCK)
-            block = draw_block(stage, part, (day << 40) + (number << 28), block_rng)
+            block = draw_block(context_of_day, part, (day << 40) + (number << 28), block_rng)
             yield tables_by_arrival(block, settings.faults, day_ms, block_rng)

@@ -11,12 +11,11 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from ml.arrays import Bools
+from ml.arrays import F64, I64, Bools
 from ml.sources.simulator.browsing import HOME_DWELL_MS, Pages
 from ml.sources.simulator.contents import CLICK_CHANCES, CONTENTS, draw_contents
 from ml.sources.simulator.interactions import PageContext
 from ml.sources.simulator.properties import MODEL_VERSION, POSITIONS, SLOTS, PropertyTexts
-from ml.sources.simulator.randomness import Floats, Ints
 from ml.sources.simulator.rows import RowCollector
 
 CLICK_RECORDED = 0.95
@@ -85,12 +84,12 @@ def add_links(
     return len(answers)
 
 
-def slot_of(pages: Pages) -> Ints:
+def slot_of(pages: Pages) -> I64:
     """(p,) place in SLOTS of the slot of each page: every session has one layout."""
     return pages.session % len(SLOTS)
 
 
-def is_drafted(pages: Pages, where: Ints) -> Bools:
+def is_drafted(pages: Pages, where: I64) -> Bools:
     """(where,) whether the list is a team draft: each ranker has one of every two places, no item repeats."""
     shown, from_front = pages.shown[where], pages.from_front[where]
     k = shown.shape[1]
@@ -100,7 +99,7 @@ def is_drafted(pages: Pages, where: Ints) -> Bools:
     return np.asarray((pairs.sum(axis=2) == 1).all(axis=1) & (2 * from_front.sum(axis=1) == k) & ~is_repeated)
 
 
-def answers(pages: Pages, where: Ints, propensities: Floats, item_ids: pa.Array) -> list[str]:
+def answers(pages: Pages, where: I64, propensities: F64, item_ids: pa.Array) -> list[str]:
     """Texts of the `served` events of the pages `where`: what was shown, in which order, and by whom.
 
     A list of one ranker says the chance of each item; a drafted one says whose pick each item is.
@@ -134,8 +133,8 @@ def answers(pages: Pages, where: Ints, propensities: Floats, item_ids: pa.Array)
 
 
 def add_hero(
-    home_view: Ints,
-    opened_ms: Ints,
+    home_view: I64,
+    opened_ms: I64,
     is_phone: Bools,
     first_recommendation: int,
     rows: RowCollector,

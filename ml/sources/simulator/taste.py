@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.arrays import Bools
+from ml.arrays import F32, Bools
 from ml.settings.simulator import PlantedChangeSettings
 from ml.sources.simulator.population import Engagement, Population
-from ml.sources.simulator.randomness import Floats, Stream, uniform
+from ml.sources.simulator.randomness import Stream, uniform
 
 SECOND_TOPIC_SHARE = 0.8
 
@@ -25,7 +25,7 @@ def changes_taste(users: Population, knobs: PlantedChangeSettings, seed: int) ->
 
 def daily_interest_cdf(
     users: Population, knobs: PlantedChangeSettings, seed: int, day: int, planned_days: int
-) -> Floats:
+) -> F32:
     """(n, topics) running shares of interest on a day. Interest in categories stays, in their topics it moves."""
     if day < change_day(knobs, planned_days):
         return users.interest_cdf

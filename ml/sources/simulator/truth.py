@@ -50,8 +50,8 @@ def write_truth(site: Site, until_day: int, folder: Path) -> None:
 def canonical_ids(site: Site, users: Population, until_day: int) -> pa.Array:
     """The id of each person: the user id of who is known before a day, else the only device's anonymous id."""
     is_known = users.known_from < np.minimum(users.until_day, until_day)
-    known, anonymous = user_ids(users.key, site.seed), device_ids(users.device_keys[:, 0])
-    return pa.array(np.where(is_known, known.to_numpy(False), anonymous.to_numpy(False)), pa.string())
+    user_id, anonymous_id = user_ids(users.key, site.seed), device_ids(users.device_keys[:, 0])
+    return pa.array(np.where(is_known, user_id.to_numpy(False), anonymous_id.to_numpy(False)), pa.string())
 
 
 def _users(site: Site, users: Population, until_day: int) -> pa.Table:
@@ -147,12 +147,12 @@ def _devices(site: Site, users: Population, until_day: int) -> pa.Table:
     row, slot = np.nonzero(users.devices >= 0)
     keys, counts = np.unique(users.device_keys[users.devices >= 0], return_counts=True)
     shared = keys[counts > 1]
-    own = users.device_keys.reshape(-1, DEVICE_SLOTS)[row, slot]
+    device_keys = users.device_keys.reshape(-1, DEVICE_SLOTS)[row, slot]
     return pa.table(
         {
             "user_id": ids.take(pa.array(row)),
-            "anonymous_id": device_ids(own),
-            "is_shared": pa.array(np.isin(own, shared)),
+            "anonymous_id": device_ids(device_keys),
+            "is_shared": pa.array(np.isin(device_keys, shared)),
         }
     )
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.arrays import Bools
+from ml.arrays import I64, Bools
 from ml.sources.simulator.browsing import HOME_DWELL_MS, Pages
 from ml.sources.simulator.funnel import Carts
 from ml.sources.simulator.places import CAMPAIGNS, CHANNELS, REFERRERS
 from ml.sources.simulator.properties import PropertyTexts
-from ml.sources.simulator.randomness import Ints
 from ml.sources.simulator.rows import RowCollector
 from ml.sources.simulator.visits import Sessions
 
@@ -30,14 +29,14 @@ class Views:
     referrer: REFERRERS, then url codes.
     """
 
-    session: Ints
-    item: Ints
-    url: Ints
-    title: Ints
-    referrer: Ints
+    session: I64
+    item: I64
+    url: I64
+    title: I64
+    referrer: I64
 
 
-def url_codes(item: Ints, campaign: Ints, n_items: int) -> Ints:
+def url_codes(item: I64, campaign: I64, n_items: int) -> I64:
     """Codes of addresses: special pages, then all items, then all items once more for every campaign channel.
 
     `item` is a row of the items, or -1 - special for a special page; `campaign` is 0 for none, else 1 + its

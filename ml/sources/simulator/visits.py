@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from ml.arrays import U64, Bools
+from ml.arrays import F64, I64, U64, Bools
 from ml.settings.simulator import SimulatorSettings
 from ml.sources.simulator.items import HOUR_MS
 from ml.sources.simulator.personas import DAYPART_HOURS
 from ml.sources.simulator.places import CHANNELS, PLACES
 from ml.sources.simulator.population import NEVER, Engagement, Population
-from ml.sources.simulator.randomness import Floats, Ints, Stream, mixed, uniform
+from ml.sources.simulator.randomness import Stream, mixed, uniform
 
 MIN_PAUSE_HOURS = 1.5
 
@@ -28,17 +28,17 @@ class Sessions:
     purposes granted.
     """
 
-    user: Ints
-    start_ms: Ints
-    hour: Ints
-    slot: Ints
+    user: I64
+    start_ms: I64
+    hour: I64
+    slot: I64
     key: U64
     is_first: Bools
     is_known: Bools
-    consent: Ints
-    channel: Ints
-    network: Ints
-    delay_ms: Ints
+    consent: I64
+    channel: I64
+    network: I64
+    delay_ms: I64
 
     def __len__(self) -> int:
         return len(self.user)
@@ -73,7 +73,7 @@ def _periodic(users: Population, seed: int, day: int) -> Bools:
     return here
 
 
-def hour_profiles(settings: SimulatorSettings) -> Floats:
+def hour_profiles(settings: SimulatorSettings) -> F64:
     """(4, 24) running sums over local hours, one row a favourite daypart."""
     weights = np.array(settings.engagement.hour_weights)
     weights = weights / weights.sum()
@@ -88,7 +88,7 @@ def hour_profiles(settings: SimulatorSettings) -> Floats:
     return profiles
 
 
-def utc_offsets(date: dt.date) -> Ints:
+def utc_offsets(date: dt.date) -> I64:
     """(places,) hours east of UTC at noon of a date, rounded down."""
     noon = dt.datetime(date.year, date.month, date.day, 12, tzinfo=dt.UTC)
     seconds = [_seconds_east(noon, place.timezone) for place in PLACES]
@@ -102,13 +102,13 @@ def _seconds_east(moment: dt.datetime, timezone: str) -> float:
 
 def draw_sessions(
     users: Population,
-    rows: Ints,
+    rows: I64,
     settings: SimulatorSettings,
     rng: np.random.Generator,
     seed: int,
     day: int,
     day_ms: int,
-    offsets: Ints,
+    offsets: I64,
     logs_in: Bools,
 ) -> Sessions:
     """Draw the sessions of the visitors `rows` on a day: the first ones, then the second ones.
@@ -129,9 +129,9 @@ def draw_sessions(
     start[: len(rows)][comes_twice] = both.min(axis=0)
     start[~is_first] = np.maximum(both.max(axis=0), both.min(axis=0) + pause)
     slot = _device_slots(users, user, settings, rng, day)
-    known = (users.known_from[user] <= day) & (rng.random(n) < settings.identity.logged_in_share)
-    known |= (users.known_from[user] <= day) & ((slot > 0) | users.shares_device[user])
-    known |= is_first & ((users.known_from[user] == day) | logs_in[user])
+    is_known = (users.known_from[user] <= day) & (rng.random(n) < settings.identity.logged_in_share)
+    is_known |= (users.known_from[user] <= day) & ((slot > 0) | users.shares_device[user])
+    is_known |= is_first & ((users.known_from[user] == day) | logs_in[user])
     late = rng.random(n) < settings.faults.late_session_share
     delay = np.where(late, rng.uniform(1.0, settings.faults.late_hours_max, n) * HOUR_MS, 0.0)
     own_channel = rng.random(n) < 0.6
@@ -143,7 +143,7 @@ def draw_sessions(
         slot=slot,
         key=mixed(seed, Stream.SESSION_ID, users.key[user] * 4 + np.where(is_first, 0, 1), day),
         is_first=is_first,
-        is_known=known,
+        is_known=is_known,
         consent=np.where(
             day >= users.consent_changes[user], users.consent_after[user], users.consent_before[user]
         ),
@@ -154,8 +154,8 @@ def draw_sessions(
 
 
 def _device_slots(
-    users: Population, user: Ints, settings: SimulatorSettings, rng: np.random.Generator, day: int
-) -> Ints:
+    users: Population, user: I64, settings: SimulatorSettings, rng: np.random.Generator, day: int
+) -> I64:
     """The main device, or, once the user is known, one of the others."""
     elsewhere = rng.random(len(user)) >= settings.identity.main_device_use
     third = rng.random(len(user)) < 0.3
@@ -167,13 +167,13 @@ def _device_slots(
 
 def first_visits_since(
     users: Population, settings: SimulatorSettings, seed: int, first_day: int, end_day: int, weekday_0: int
-) -> Ints:
+) -> I64:
     """(n,) first day in [first_day, end_day) on which each user comes, and is known; NEVER without one."""
-    found = np.full(len(users), NEVER)
+    first_days = np.full(len(users), NEVER)
     for day in range(first_day, end_day):
         here = visits(users, settings, seed, day, (weekday_0 + day) % 7)
-        found[here & (found == NEVER) & (users.known_from <= day)] = day
-    return found
+        first_days[here & (first_days == NEVER) & (users.known_from <= day)] = day
+    return first_days
 
 
 _OTHER_CHANNELS = [0.5, 0.25, 0.1, 0.07, 0.05, 0.03]

@@ -36,8 +36,15 @@ Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Simulated:
-    """What came of it. `rejected`: malformed rows by field; `already_there`: the stretch was written before."""
+class SimulationResult:
+    """Result of a simulation.
+
+    Attributes:
+        events: number of events written.
+        items: number of items written.
+        rejected: malformed rows by field.
+        already_there: whether the same days were written before.
+    """
 
     events: int
     items: int
@@ -45,7 +52,7 @@ class Simulated:
     already_there: bool = False
 
 
-def recorded_site(home: Home) -> tuple[Site, dt.date] | None:
+def read_recorded_site(home: Home) -> tuple[Site, dt.date] | None:
     """The site that was simulated into a home, and the date up to which; None where there is none."""
     file = home.truth / SITE_FILE
     if not file.exists():
@@ -58,7 +65,7 @@ def recorded_site(home: Home) -> tuple[Site, dt.date] | None:
 
 def simulate_into_home(
     home: Home, site: Site, since: dt.date, until: dt.date, progress: Progress | None = None
-) -> Simulated:
+) -> SimulationResult:
     """Write the events that arrive in [since, until) to the log, new items to the catalogue, the truth beside.
 
     The same stretch twice changes nothing. Malformed rows go to the dead letters.
@@ -66,7 +73,7 @@ def simulate_into_home(
     log = EventLog(home)
     mark = fingerprint(site, since, until)
     if log.has(mark):
-        return Simulated(0, 0, already_there=True)
+        return SimulationResult(0, 0, already_there=True)
     now = dt.datetime(until.year, until.month, until.day, tzinfo=dt.UTC)
     since_day, until_day = site.day_of(since), site.day_of(until)
     rejected: list[pa.Table] = []
@@ -88,12 +95,12 @@ def simulate_into_home(
         write_truth(site, until_day, home.truth)
         _record(home, site, until)
     fields = Counter(dead["field"].to_pylist()) if dead is not None else Counter()
-    return Simulated(total - sum(fields.values()), len(items), fields)
+    return SimulationResult(total - sum(fields.values()), len(items), fields)
 
 
 def simulate_into_folder(
     folder: Path, site: Site, since: dt.date, until: dt.date, progress: Progress | None = None
-) -> Simulated:
+) -> SimulationResult:
     """Write the same as plain Parquet: `events/` as sent, malformed rows and all, `items.parquet`, `truth/`."""
     since_day, until_day = site.day_of(since), site.day_of(until)
     (folder / "events").mkdir(parents=True, exist_ok=True)
@@ -117,7 +124,7 @@ def simulate_into_folder(
     items = site.catalogue(since_day, until_day)
     pq.write_table(items, folder / "items.parquet", compression="zstd")
     write_truth(site, until_day, folder / "truth")
-    return Simulated(total, len(items))
+    return SimulationResult(total, len(items))
 
 
 def fingerprint(site: Site, since: dt.date, until: dt.date) -> str:

@@ -12,7 +12,7 @@ from ml.events.log import EventLog
 from ml.home import Home
 from ml.sources import ingest, open_source
 from ml.sources.catalogue import Catalogue
-from ml.sources.online_retail import COLUMNS, LineNumbers
+from ml.sources.online_retail import COLUMNS, InvoiceLineNumbers
 from tests.shared_data import SHARED, needs_shared_data
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -87,7 +87,7 @@ def test_products_become_items_with_their_last_price_and_title(ingested):
 
 
 def test_lines_are_numbered_across_chunks():
-    lines = LineNumbers()
+    lines = InvoiceLineNumbers()
     assert lines.number(pa.array(["1", "1", "2"])).tolist() == [0, 1, 0]
     assert lines.number(pa.array(["2", "2", "3"])).tolist() == [1, 2, 0]
     assert lines.number(pa.array(["3"])).tolist() == [1]

@@ -17,7 +17,7 @@ from ml.events.quarantine import Quarantine
 from ml.events.records import events_from_records
 from serving.application import application
 from serving.observability.metrics import QUARANTINED
-from serving.state.filling import fill_if_empty
+from serving.state.initial_fill import fill_if_empty
 from serving.state.sqlite_store import SqliteStore
 from serving.tessera import Tessera
 

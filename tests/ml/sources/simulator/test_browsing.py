@@ -5,15 +5,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from ml.sources.simulator.browsing import stock_shelves
+from ml.sources.simulator.browsing import build_item_sampler
 from ml.sources.simulator.items import DAY_MS, hourly_weights
 from ml.sources.simulator.topics import TOPICS
 
 
 @pytest.fixture(scope="module")
-def shelves(site):
+def sampler(site):
     items = site.items(40)
-    return stock_shelves(items, hourly_weights(items, site.settings, site.start_ms + 39 * DAY_MS))
+    return build_item_sampler(items, hourly_weights(items, site.settings, site.start_ms + 39 * DAY_MS))
 
 
 @pytest.fixture(scope="module")
@@ -41,23 +41,23 @@ def test_a_page_hardly_ever_follows_itself(views):
     assert (views["item_id"] == previous).mean() < 0.004  # only where all shown items are one
 
 
-def test_chances_of_the_items_of_a_shelf_add_up_to_one(shelves):
-    everything = np.arange(len(shelves.items))
+def test_chances_of_the_items_of_a_topic_add_up_to_one(sampler):
+    everything = np.arange(len(sampler.items))
     for hour in (0, 13, 23):
-        chances = shelves.probability(np.full(len(everything), hour), everything)
-        assert np.bincount(shelves.items.topic, chances) == pytest.approx(np.ones(len(TOPICS)))
+        chances = sampler.probability(np.full(len(everything), hour), everything)
+        assert np.bincount(sampler.items.topic, chances) == pytest.approx(np.ones(len(TOPICS)))
         topics = np.arange(len(TOPICS))
-        assert shelves.front_probability(np.full(len(TOPICS), hour), topics).sum() == pytest.approx(1.0)
+        assert sampler.front_probability(np.full(len(TOPICS), hour), topics).sum() == pytest.approx(1.0)
 
 
-def test_items_are_drawn_by_their_chance(shelves):
+def test_items_are_drawn_by_their_chance(sampler):
     rng = np.random.default_rng(0)
     hour, topic = np.full(200_000, 10), np.full(200_000, 3)
-    drawn = shelves.draw(hour, topic, rng.random(200_000))
-    assert (shelves.items.topic[drawn] == 3).all()
-    shelf = np.flatnonzero(shelves.items.topic == 3)
-    chances = shelves.probability(np.full(len(shelf), 10), shelf)
-    assert np.bincount(drawn, minlength=len(shelves.items))[shelf] / 200_000 == pytest.approx(chances, abs=0.005)
+    drawn = sampler.draw(hour, topic, rng.random(200_000))
+    assert (sampler.items.topic[drawn] == 3).all()
+    shelf = np.flatnonzero(sampler.items.topic == 3)
+    chances = sampler.probability(np.full(len(shelf), 10), shelf)
+    assert np.bincount(drawn, minlength=len(sampler.items))[shelf] / 200_000 == pytest.approx(chances, abs=0.005)
 
 
 def test_the_first_place_of_a_slot_is_clicked_most(events):

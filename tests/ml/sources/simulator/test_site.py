@@ -8,7 +8,7 @@ import pytest
 from ml.events.contract import EVENT_SCHEMA, EVENT_TYPES
 from ml.events.validation import validate_events
 from ml.sources.simulator import Site
-from ml.sources.simulator.browsing import stock_shelves
+from ml.sources.simulator.browsing import build_item_sampler
 from ml.sources.simulator.items import hourly_weights
 
 START = dt.date(2026, 3, 1)
@@ -111,4 +111,4 @@ def test_a_topic_without_items_is_refused(small_settings):
     site = Site(small_settings, 1, START)
     items = site.items(1).head(20)
     with pytest.raises(ValueError, match="every topic needs an item"):
-        stock_shelves(items, hourly_weights(items, small_settings, site.start_ms))
+        build_item_sampler(items, hourly_weights(items, small_settings, site.start_ms))

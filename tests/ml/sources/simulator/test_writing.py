@@ -7,7 +7,7 @@ from ml.events.dead_letters import DeadLetters
 from ml.events.log import EventLog
 from ml.home import Home
 from ml.sources.catalogue import Catalogue
-from ml.sources.simulator import Site, recorded_site, simulate_into_folder, simulate_into_home
+from ml.sources.simulator import Site, read_recorded_site, simulate_into_folder, simulate_into_home
 from ml.sources.simulator.writing import prefetched
 
 START = dt.date(2026, 3, 1)
@@ -48,7 +48,7 @@ def test_the_same_days_twice_change_nothing(site, tmp_path):
 def test_a_site_goes_on_from_what_the_home_remembers(site, tmp_path):
     home, whole = Home(tmp_path / "steps"), Home(tmp_path / "whole")
     simulate_into_home(home, site, date(0), date(3))
-    remembered, until = recorded_site(home)
+    remembered, until = read_recorded_site(home)
     assert until == date(3)
     simulate_into_home(home, remembered, until, date(5))
     simulate_into_home(whole, site, date(0), date(5))
@@ -63,7 +63,7 @@ def test_a_site_goes_on_from_what_the_home_remembers(site, tmp_path):
 
 
 def test_a_home_without_a_site_remembers_none(tmp_path):
-    assert recorded_site(Home(tmp_path)) is None
+    assert read_recorded_site(Home(tmp_path)) is None
 
 
 def test_a_simulation_that_is_stopped_leaves_nothing_behind(site, tmp_path):
@@ -75,7 +75,7 @@ def test_a_simulation_that_is_stopped_leaves_nothing_behind(site, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         simulate_into_home(home, site, date(0), date(6), stop)
     assert EventLog(home).parts() == []
-    assert recorded_site(home) is None
+    assert read_recorded_site(home) is None
     assert simulate_into_home(home, site, date(0), date(1)).events > 0
 
 

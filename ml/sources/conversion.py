@@ -17,7 +17,7 @@ EPOCH_UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}
 ISO_TIME = r"^\s*\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?\s*(Z|z|[+-]\d{2}:?\d{2})?)?\s*$"
 
 
-def flat(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+def flatten(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     """One contiguous, plainly encoded array."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if isinstance(array, pa.ChunkedArray):  # combine_chunks keeps an empty column chunked
@@ -29,7 +29,7 @@ def flat(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 def as_text(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Text without blanks around it, null where nothing is left; whole floats lose their `.0`."""
-    array = flat(column)
+    array = flatten(column)
     if pa.types.is_floating(array.type):
         whole = pc.equal(pc.floor(array), array)
         if pc.all(whole, skip_nulls=True).as_py() is not False:
@@ -42,7 +42,7 @@ def as_text(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 def as_number(column: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, Bools]:
     """float64 and a mask of the rows whose value is no number."""
-    array = flat(column)
+    array = flatten(column)
     if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
         return pc.cast(array, pa.float64(), safe=False), np.zeros(len(array), dtype=bool)
     text = as_text(array)
@@ -62,7 +62,7 @@ def as_timestamp(
         form: a strptime format for text; without one, ISO 8601.
         timezone: IANA zone of times that name none.
     """
-    array = flat(column)
+    array = flatten(column)
     if pa.types.is_timestamp(array.type) or pa.types.is_date(array.type):
         return _in_utc(array, timezone), np.zeros(len(array), dtype=bool)
     if unit is not None:
@@ -75,7 +75,7 @@ def as_timestamp(
     return _from_iso(text, timezone)
 
 
-def words(codes: pa.Array | pa.ChunkedArray, legend: Mapping[str, str]) -> pa.Array:
+def translate_codes(codes: pa.Array | pa.ChunkedArray, legend: Mapping[str, str]) -> pa.Array:
     """Words for codes (matched as text); null where the legend has none."""
     keys = pa.array(list(legend), pa.string())
     return pa.array(list(legend.values()), pa.string()).take(pc.index_in(as_text(codes), keys))
@@ -85,7 +85,7 @@ def json_objects(columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> pa.Array:
     """One JSON object a row from columns (name → values); null values are left out, an empty object is null."""
     pieces = []
     for name, column in columns.items():
-        pair = pc.binary_join_element_wise("," + orjson.dumps(name).decode(), _json_values(flat(column)), ":")
+        pair = pc.binary_join_element_wise("," + orjson.dumps(name).decode(), _json_values(flatten(column)), ":")
         # not null_handling="skip": it drops a row in which everything is null
         pieces.append(pc.fill_null(pair, ""))
     if not pieces:

@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.sources.convert import as_number, as_text, as_timestamp, json_objects, words
+from ml.sources.conversion import as_number, as_text, as_timestamp, json_objects, translate_codes
 
 
 def test_whole_floats_become_integers_in_text():
@@ -64,7 +64,7 @@ def test_an_hour_that_the_clocks_skip_is_moved_on():
 
 
 def test_codes_without_a_word_are_null():
-    assert words(pa.array([1, 2, 9]), {"1": "web", "2": "app"}).to_pylist() == ["web", "app", None]
+    assert translate_codes(pa.array([1, 2, 9]), {"1": "web", "2": "app"}).to_pylist() == ["web", "app", None]
 
 
 def test_objects_keep_types_and_leave_nulls_out():

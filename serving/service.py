@@ -60,15 +60,15 @@ class ApiMiddleware:
 class TesseraService:
     """Recommendations and decisions from behavioural events."""
 
-    @bentoml.on_startup
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def open(self) -> None:
         """Open the state and the collector, and load the bundle."""
         await TESSERA.open()
 
-    @bentoml.on_shutdown
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def close(self) -> None:
         """Write what was accepted, and release everything."""
         await TESSERA.close()
 
 
-TesseraService.add_asgi_middleware(ApiMiddleware)
+TesseraService.add_asgi_middleware(ApiMiddleware)  # type: ignore[attr-defined]

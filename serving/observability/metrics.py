@@ -57,7 +57,7 @@ def render_metrics() -> str:
     """Return all metrics in Prometheus' text format, those of all workers if several share a folder for them."""
     registry = CollectorRegistry()
     try:
-        MultiProcessCollector(registry)
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     except ValueError:  # a single process shares nothing
         registry = REGISTRY
     return generate_latest(registry).decode()

@@ -92,4 +92,5 @@ class RequestObserver:
 
     def _route(self, scope: Scope) -> str:
         """Return the pattern of the route that answered, such as `/v1/users/{user_id}`."""
-        return self._patterns.get(scope.get("endpoint"), NO_ROUTE)
+        endpoint = scope.get("endpoint")
+        return NO_ROUTE if endpoint is None else self._patterns.get(endpoint, NO_ROUTE)

@@ -103,4 +103,5 @@ class Tracing:
             raise TracingError(
                 "serving.traces.exporter is otlp: install the extra, `pip install tessera[tracing]`"
             ) from None
-        return OTLPSpanExporter(endpoint=self.settings.endpoint)
+        exporter: SpanExporter = OTLPSpanExporter(endpoint=self.settings.endpoint)
+        return exporter

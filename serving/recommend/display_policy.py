@@ -95,7 +95,7 @@ class DisplayPolicy:
         categories = [category_of.get(key) for key in keys.tolist()]
         vectors = topics = interests = None
         if context.diversity.trade_off > 0:
-            vectors = context.bundle.scorer.item_vectors(keys)
+            vectors = context.bundle.scorer.item_vectors(keys.astype(np.int64, copy=False))
         recent = context.visitor.recent if context.visitor else []
         opened = Counter(category_of[key] for key, _ in recent if key in category_of)
         if context.diversity.calibration > 0 and opened:

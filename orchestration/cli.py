@@ -29,6 +29,7 @@ from orchestration.commands.site.init import init
 from orchestration.commands.site.settings import settings
 from orchestration.commands.tune import tune
 from orchestration.commands.upkeep.backup import backup, restore
+from orchestration.commands.upkeep.log import log
 from orchestration.commands.upkeep.verify import verify
 
 QUIET = {  # no library reports a run to its makers, and MLflow's pages need no job runner
@@ -109,6 +110,7 @@ for panel, commands in {
     for command in commands:
         app.command(rich_help_panel=panel)(command if command is init else with_site(command))
 for panel, groups in {
+    "The pipeline": {"log": log},
     "Using the results": {"experiment": experiment, "rules": rules},
     "Running the service": {"keys": keys},
 }.items():

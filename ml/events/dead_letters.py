@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from ml.events.contract import TIMESTAMP
 from ml.events.records import REJECTED_SCHEMA
 from ml.home import Home, make_folder
-from ml.integrity.digests import read_checked_table, write_named_by_content
+from ml.integrity.digests import read_checked_table, stem_of, write_named_by_content
 from ml.privacy.erased_ids import ErasedIds
 
 DEAD_LETTER_SCHEMA = pa.schema(
@@ -55,14 +55,26 @@ class DeadLetters:
         kept = [not self._erased.is_named_in(f"{payload} {reason}") for payload, reason in texts]
         return rejected.filter(pa.array(kept, pa.bool_()))
 
+    def rewrite(self, file: Path, kept: pa.Table) -> None:
+        """Replace the rows of a sealed file by those that are kept."""
+        write_named_by_content(kept.cast(DEAD_LETTER_SCHEMA), file.parent, stem_of(file))
+
     def read(self) -> pa.Table:
         """Read all dead letters, in DEAD_LETTER_SCHEMA.
 
         Raises:
             DamagedFileError: A file is damaged.
         """
-        tables = [read_checked_table(file).cast(DEAD_LETTER_SCHEMA) for file in self.files()]
+        tables = [self.read_file(file) for file in self.files()]
         return pa.concat_tables(tables) if tables else DEAD_LETTER_SCHEMA.empty_table()
+
+    def read_file(self, file: Path) -> pa.Table:
+        """Read one sealed file, in DEAD_LETTER_SCHEMA.
+
+        Raises:
+            DamagedFileError: The file is damaged.
+        """
+        return read_checked_table(file).cast(DEAD_LETTER_SCHEMA)
 
     def files(self) -> list[Path]:
         """Return the files of sealed dead letters."""

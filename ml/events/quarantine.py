@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
-import orjson
-
-from ml.home import Home
-from ml.privacy.erased_ids import ErasedIds
+from ml.errors import DamagedFileError
+from ml.home import Home, make_folder, open_private
+from ml.integrity.checked_json import ChecksumError, decode_checked, encode_checked
+from ml.privacy.erased_ids import ErasedIds, word_pattern
 
 logger = logging.getLogger("tessera.quarantine")
 BY_HAND = "by hand"
@@ -97,16 +97,16 @@ class Quarantine:
             OSError: The disk refused to write.
         """
         self._erased.refresh()
-        with self._locked(), open(self.path, "a+b") as file:
+        with self._locked(), open(self.path, "a+b", opener=open_private) as file:
             self._read_new_lines(file)
             lines = b""
             for entry in entries:
                 key = (entry.event_id, entry.where)
-                line = orjson.dumps(asdict(entry))
-                if key in self._listed or (self._erased and self._erased.is_named_in(line.decode())):
+                line = encode_checked(asdict(entry))
+                if key in self._listed or (self._erased and self._erased.is_named_in(line)):
                     continue
                 self._listed.add(key)
-                lines += line + b"\n"
+                lines += line.encode() + b"\n"
             if lines:
                 file.seek(0, os.SEEK_END)
                 file.write(lines)
@@ -115,33 +115,49 @@ class Quarantine:
             return lines.count(b"\n")
 
     def entries(self) -> list[QuarantinedEvent]:
-        """Return all entries, oldest first. A torn last line, which a killed process leaves, does not count."""
+        """Return all entries, oldest first. A line that is torn or damaged does not count."""
+        return [entry for _, entry in self._read_lines() if isinstance(entry, QuarantinedEvent)]
+
+    def remove(self, is_removed: Callable[[QuarantinedEvent], bool]) -> int:
+        """Remove entries, and return their number. Damaged lines stay, for somebody to read."""
+        if not self.path.exists():
+            return 0
+        with self._locked():
+            lines = self._read_lines()
+            kept = [
+                line for line, entry in lines if not (isinstance(entry, QuarantinedEvent) and is_removed(entry))
+            ]
+            if len(kept) < len(lines):
+                draft = self.path.with_suffix(".draft")
+                with open(draft, "wb", opener=open_private) as written:
+                    written.write(b"".join(line + b"\n" for line in kept))
+                    written.flush()
+                    os.fsync(written.fileno())
+                os.replace(draft, self.path)
+            return len(lines) - len(kept)
+
+    def find_damage(self) -> list[DamagedFileError]:
+        """Return an error for each line that is not what was written."""
+        return [
+            DamagedFileError(self.path, f"line {number} {entry}", "read it and delete it; all other lines count")
+            for number, (_, entry) in enumerate(self._read_lines(), start=1)
+            if isinstance(entry, ChecksumError)
+        ]
+
+    def _read_lines(self) -> list[tuple[bytes, QuarantinedEvent | ChecksumError]]:
+        """Return each whole line with its entry, or with what is wrong with it."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
             return []
-        return [QuarantinedEvent(**orjson.loads(line)) for line in content.split(b"\n")[:-1]]
+        return [(line, _decode(line)) for line in content.split(b"\n")[:-1]]
 
-    def remove(self, is_removed: Callable[[QuarantinedEvent], bool]) -> int:
-        """Remove entries, and return their number."""
-        if not self.path.exists():
-            return 0
-        with self._locked():
-            entries = self.entries()
-            kept = [entry for entry in entries if not is_removed(entry)]
-            if len(kept) < len(entries):
-                draft = self.path.with_suffix(".draft")
-                with open(draft, "wb") as written:
-                    written.write(b"".join(orjson.dumps(asdict(entry)) + b"\n" for entry in kept))
-                    written.flush()
-                    os.fsync(written.fileno())
-                os.replace(draft, self.path)
-            return len(entries) - len(kept)
-
-    def remove_erased(self) -> int:
-        """Remove the entries that name an erased person, and return their number."""
-        self._erased.refresh()
-        return self.remove(lambda entry: self._erased.is_named_in(orjson.dumps(asdict(entry)).decode()))
+    def remove_people(self, ids: Collection[str]) -> int:
+        """Remove the entries that name one of these people, and return their number."""
+        patterns = [word_pattern(person) for person in ids]
+        return self.remove(
+            lambda entry: any(pattern.search(str(text)) for pattern in patterns for text in _texts(entry))
+        )
 
     def _read_new_lines(self, file: IO[bytes]) -> None:
         """Read what other processes wrote since the last call, and cut off the torn line of a killed one."""
@@ -153,18 +169,34 @@ class Quarantine:
         whole = content[: content.rfind(b"\n") + 1]
         if len(whole) < len(content):
             file.truncate(self._read_bytes + len(whole))
-        for line in whole.splitlines():
-            entry = orjson.loads(line)
-            self._listed.add((entry["event_id"], entry["where"]))
+        for line in whole.split(b"\n")[:-1]:
+            entry = _decode(line)
+            if isinstance(entry, QuarantinedEvent):
+                self._listed.add((entry.event_id, entry.where))
         self._read_bytes += len(whole)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with open(self.path.with_suffix(".lock"), "w") as lock:
+        make_folder(self.path.parent)
+        with open(self.path.with_suffix(".lock"), "w", opener=open_private) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
 
 def _now() -> str:
     return dt.datetime.now(dt.UTC).isoformat()
+
+
+def _decode(line: bytes) -> QuarantinedEvent | ChecksumError:
+    try:
+        return QuarantinedEvent(**decode_checked(line))
+    except ChecksumError as error:
+        return error
+    except TypeError as error:
+        return ChecksumError(f"has other fields: {error}")
+
+
+def _texts(entry: QuarantinedEvent) -> Iterator[object]:
+    yield from (entry.event_id, entry.reason)
+    if entry.event is not None:
+        yield from entry.event.values()

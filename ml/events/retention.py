@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from ml.events.dead_letters import DeadLetters
 from ml.events.log import EventLog
+from ml.events.quarantine import Quarantine
 from ml.home import Home
 from ml.settings.privacy import PrivacySettings
 
 
 @dataclass(frozen=True)
 class ExpiredRows:
-    """Numbers of rows that were removed."""
+    """Numbers of rows that were removed; entries of the quarantine count as dead letters."""
 
     events: int
     dead_letters: int
@@ -27,7 +28,7 @@ def expire_events(home: Home, settings: PrivacySettings, now: dt.datetime) -> Ex
     """Remove the rows whose retention has ended.
 
     Args:
-        home: The home with the event log and the dead letters.
+        home: The home with the event log, the dead letters and the quarantine.
         settings: `retention_days` and `dead_letter_retention_days` count from the date of receipt to today (UTC).
         now: The present time.
     """
@@ -37,4 +38,6 @@ def expire_events(home: Home, settings: PrivacySettings, now: dt.datetime) -> Ex
     old = [part for part in log.parts() if dt.datetime.fromisoformat(part.received_max).date() < first_day]
     log.drop(old)
     first_letters = today - dt.timedelta(days=settings.dead_letter_retention_days)
-    return ExpiredRows(sum(part.rows for part in old), DeadLetters(home).drop_before(first_letters))
+    quarantined = Quarantine(home).remove(lambda entry: dt.datetime.fromisoformat(entry.at).date() < first_letters)
+    letters = DeadLetters(home).drop_before(first_letters)
+    return ExpiredRows(sum(part.rows for part in old), letters + quarantined)

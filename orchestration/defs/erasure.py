@@ -10,6 +10,7 @@ from ml.erasure.receipts import ErasureReceipts
 from ml.events.dead_letters import DeadLetters
 from ml.events.live_dead_letters import recover_dead_letters
 from ml.events.live_log import recover_parts
+from ml.events.quarantine import Quarantine
 from orchestration.defs.resources import HomeResource, WarehouseResource
 from orchestration.erasure.places import erase_from_files, verify_erasures
 
@@ -26,7 +27,7 @@ RETRY_SECONDS = 600  # by then another collector has sealed its open part
 )
 def erased_events(home: HomeResource) -> dg.MaterializeResult[None]:
     """Rewrite the parts that name a person with a pending receipt."""
-    receipts, log = ErasureReceipts(home.home()), home.event_log()
+    receipts, log, quarantine = ErasureReceipts(home.home()), home.event_log(), Quarantine(home.home())
     people = receipts.pending()
     events = letters = 0
     if people:
@@ -37,6 +38,7 @@ def erased_events(home: HomeResource) -> dg.MaterializeResult[None]:
             events += count
         for receipt, ids in people.items():
             count = erase_dead_letters(DeadLetters(home.home()), ids)
+            count += quarantine.remove_people(ids)
             receipts.record_removed(receipt, "dead letters", count)
             letters += count
     return dg.MaterializeResult(metadata={"people": len(people), "events": events, "dead_letters": letters})

@@ -24,6 +24,7 @@ People = Mapping[str, Sequence[str]]
 PLACES_OF_PATHS = {  # by the beginning of a path; the first match counts
     "events/": "event log",
     "dead_letters/": "dead letters",
+    "quarantine/": "dead letters",
     "contacts/": "contacts",
     "reports/audiences/": "audiences",
     "warehouse": "warehouse",

@@ -21,6 +21,7 @@ from ml.events.frames import FrameDamage, read_frames
 from ml.events.live_dead_letters import find_damaged_lines
 from ml.events.live_log import SUFFIX
 from ml.events.log import EventLog
+from ml.events.quarantine import Quarantine
 from ml.home import Home
 from ml.integrity.digests import RESTORE, first_line, read_checked_table
 from ml.integrity.home_layout import read_layout
@@ -54,7 +55,7 @@ def verify_home(home: Home, report: Callable[[str], None] = lambda _: None) -> l
         "layout, key and erasures": _check_identity,
         "event log": _check_log,
         "open parts": _check_open_parts,
-        "dead letters": _check_dead_letters,
+        "dead letters and quarantine": _check_dead_letters,
         "catalogue and contacts": _check_snapshots,
         "online state": _check_state,
         "warehouse": find_warehouse_damage,
@@ -132,6 +133,7 @@ def _noted(file: Path) -> str:
 def _check_dead_letters(home: Home) -> Iterator[DamagedFileError]:
     yield from _check_tables(DeadLetters(home).files())
     yield from find_damaged_lines(home)
+    yield from Quarantine(home).find_damage()
 
 
 def _check_snapshots(home: Home) -> Iterator[DamagedFileError]:

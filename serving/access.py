@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import datetime as dt
-import ipaddress
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from starlette.requests import HTTPConnection
 from ml.keys.access_key import AccessKey, KeyKind, digest_of, key_id_of
 from ml.keys.key_file import FileVersion, KeyFile, KeyFileError
 from ml.keys.origins import origin_of
+from serving.admission.client_address import client_address, is_loopback
 from serving.errors import ApiError
 
 logger = logging.getLogger("tessera.serving")
@@ -111,10 +113,16 @@ class KeyRegistry:
 
 
 class Access:
-    """Identifies the caller of each request."""
+    """Identifies the caller of each request.
 
-    def __init__(self, registry: KeyRegistry) -> None:
+    Args:
+        registry: The keys that work.
+        trusted_proxies: Proxies of the site in front of the service.
+    """
+
+    def __init__(self, registry: KeyRegistry, trusted_proxies: int = 0) -> None:
         self.keys = registry
+        self._trusted_proxies = trusted_proxies
         self._warned: set[str] = set()
 
     def caller(self, request: HTTPConnection) -> Caller:
@@ -137,7 +145,7 @@ class Access:
         Raises:
             ApiError: 403 from another machine.
         """
-        if not _is_loopback(request.client.host if request.client else None):
+        if not is_loopback(client_address(request, self._trusted_proxies)):
             raise ApiError(
                 403,
                 "this service has no keys and answers on loopback only; create one with "
@@ -216,6 +224,30 @@ class Access:
             logger.warning("the secret key %s %s with `tessera keys rotate`", key.key_id, what)
 
 
+def read_header_key(request: HTTPConnection, *, is_strict: bool = True) -> str | None:
+    """Return a bearer token, or the user of basic authentication; None if the header holds neither.
+
+    Args:
+        request: The request.
+        is_strict: Whether basic credentials that cannot be read are an error.
+
+    Raises:
+        ApiError: 401, the basic credentials cannot be read.
+    """
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return credentials.strip() or None
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user = base64.b64decode(credentials, validate=True).decode().partition(":")[0]
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        if not is_strict:
+            return None
+        raise ApiError(401, "the basic credentials are no base64", "authorization") from None
+    return user or None
+
+
 def missing_key() -> ApiError:
     """Return the error of a request that carries no key."""
     return ApiError(401, "send a key as `Authorization: Bearer KEY`", "authorization")
@@ -231,12 +263,3 @@ def _digest_keys(kind: KeyKind, keys: Iterable[str]) -> dict[str, AccessKey]:
 
 def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
-
-
-def _is_loopback(host: str | None) -> bool:
-    if host is None or host == "testclient":
-        return True  # a Unix socket, or a client in this process
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
+from serving.admission.gate import Gate
 from serving.collector import collector_routes
+from serving.collector.routes import BEACON_PATHS
 from serving.demo_site import demo_routes
 from serving.errors import ERROR_HANDLERS
 from serving.observability.request_observer import RequestObserver
@@ -46,5 +48,7 @@ def application(tessera: Tessera) -> Starlette:
         *demo_routes(tessera.config.home, tessera.config.settings),
         *documentation_routes(),
     ]
+    gate = Middleware(Gate, access=tessera.access, settings=tessera.config.settings, beacon_paths=BEACON_PATHS)
     observer = Middleware(RequestObserver, tracing=tessera.tracing, settings=tessera.settings.logs, routes=routes)
-    return Starlette(routes=routes, middleware=[observer], exception_handlers=ERROR_HANDLERS, lifespan=lifespan)
+    middleware = [observer, gate]
+    return Starlette(routes=routes, middleware=middleware, exception_handlers=ERROR_HANDLERS, lifespan=lifespan)

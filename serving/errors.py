@@ -83,6 +83,8 @@ def answer_error(error: Exception, subject: str, failure: str = FAILURE) -> JSON
         answer = error_answer(error.status, error.message, error.field)
         if error.retry_after_seconds is not None:
             answer.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
+        if error.status == 413:
+            answer.headers["Connection"] = "close"  # the rest of the body is not worth reading
         return answer
     if isinstance(error, UnknownExperimentError):
         return error_answer(404, str(error), "experiment_id")

@@ -8,9 +8,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ml.errors import TesseraError
 from ml.events.log import EventLog
 from ml.privacy.home_checks import open_home, require_sound_state
+from serving.admission.connections import limit_connections
 from serving.application import application
 from serving.observability.logs import log_as_json
-from serving.start import read_service_config
+from serving.start import ignore_forwarded_headers, read_service_config
 from serving.tessera import Tessera
 
 
@@ -31,9 +32,11 @@ def _open_service() -> Tessera:
 
 
 log_as_json()
+ignore_forwarded_headers()
 TESSERA = _open_service()
 CONFIG = TESSERA.config
 API = application(TESSERA)
+limit_connections(CONFIG.settings.serving.limits)
 
 
 class ApiMiddleware:

@@ -75,6 +75,15 @@ def read_service_config(environment: Mapping[str, str] | None = None) -> Service
     )
 
 
+def ignore_forwarded_headers() -> None:
+    """Let no server of this process believe `X-Forwarded-For`; collector.trusted_proxies says what is believed.
+
+    uvicorn would take the client's address from it wherever a request comes from this machine, and BentoML, which
+    starts uvicorn, passes the option for it on through the environment only.
+    """
+    os.environ["FORWARDED_ALLOW_IPS"] = ""
+
+
 def _read_keys(environ: Mapping[str, str]) -> Keys:
     """Read the keys of the environment.
 

@@ -34,6 +34,12 @@ class CollectorSettings(Section):
     max_string_chars: int = knob(
         16_384, "Longest single text; longer than any address that a browser sends.", unit="characters", gt=0
     )
+    max_values: int = knob(
+        200_000,
+        "Most values in one request, those in lists and objects counted; 100 for each event of a full batch.",
+        unit="values",
+        gt=0,
+    )
     max_queued_events: int = knob(
         20_000,
         "Events that may wait for the disk, about 2 seconds of work; beyond it the answer is 429.",
@@ -83,7 +89,8 @@ class CollectorSettings(Section):
     )
     trusted_proxies: int = knob(
         0,
-        "Hops of X-Forwarded-For that belong to the site; 0 takes the address of the connection.",
+        "Proxies of the site in front of the service, which count from the right of X-Forwarded-For; 0 ignores the"
+        " header.",
         unit="hops",
         ge=0,
     )

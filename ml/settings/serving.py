@@ -83,6 +83,44 @@ class TracesSettings(Section):
     )
 
 
+class LimitSettings(Section):
+    """How much one caller may ask of each worker, and how long a connection may take."""
+
+    requests_per_second: float = knob(
+        100,
+        "Requests on any route from one network (/24 or /48) without a secret key; an office full of visitors"
+        " makes about 50. 0 means no limit.",
+        unit="requests per second",
+        ge=0,
+    )
+    burst_requests: int = knob(1_000, "Requests of such a network that may come at once.", unit="requests", gt=0)
+    secret_requests_per_second: float = knob(
+        1_000,
+        "Requests with one secret key, about what one worker can answer. 0 means no limit.",
+        unit="requests per second",
+        ge=0,
+    )
+    secret_burst_requests: int = knob(
+        5_000, "Requests of a secret key that may come at once.", unit="requests", gt=0
+    )
+    open_requests_per_second: float = knob(
+        0,
+        "Requests on a service without keys, which only this machine can make; 0 means no limit.",
+        unit="requests per second",
+        ge=0,
+    )
+    max_connections: int = knob(
+        1_000, "Connections of a worker; beyond it new requests are answered with 503.", unit="connections", gt=0
+    )
+    head_seconds: float = knob(
+        10, "Time for the head of a request to arrive; a slower connection is closed.", unit="seconds", gt=0
+    )
+    request_seconds: float = knob(60, "Time for a whole request to arrive: 1 MB at 17 KB/s.", unit="seconds", gt=0)
+    max_head_bytes: int = knob(
+        65_536, "Largest head of a request: its address and headers.", unit="bytes", ge=4_096
+    )
+
+
 class ServingSettings(Section):
     """Workers, limits of an answer, and what the service keeps and logs."""
 
@@ -122,6 +160,12 @@ class ServingSettings(Section):
         unit="items",
         ge=1,
     )
+    allowed_hosts: tuple[str, ...] = knob(
+        (),
+        "Names that the service answers to, such as tessera.example or *.example, beside those of its machine. If"
+        " empty: every name on a service with keys, and the names of the machine on one without.",
+    )
+    limits: LimitSettings = LimitSettings()
     challenger: ChallengerSettings = ChallengerSettings()
     logs: LogsSettings = LogsSettings()
     traces: TracesSettings = TracesSettings()

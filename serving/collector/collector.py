@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -19,11 +20,13 @@ from ml.privacy.erased_ids import ErasedIds
 from ml.privacy.pseudonyms import Pseudonyms
 from ml.settings import Settings
 from serving.access import Access, KeyRegistry, Keys
-from serving.collector.intake import Intake
+from serving.admission.client_address import network_of
+from serving.admission.rate_limits import RateLimit
+from serving.collector.intake import AdmittedRecords, Intake
 from serving.collector.keys import KeyRing, Sender
 from serving.collector.protocols.translation import TranslationFailure
-from serving.collector.rate_limits import RateLimit
 from serving.collector.request_metadata import RequestMetadata
+from serving.collector.requests import HEAVY_BYTES
 from serving.collector.sinks import open_sink
 from serving.collector.submissions import (
     CommittedGroup,
@@ -59,7 +62,7 @@ class Collector:
     def __init__(self, home: Home, settings: Settings, keys: Keys = NO_KEYS) -> None:
         self.home = home
         self.settings = settings
-        self.access = Access(KeyRegistry(keys, KeyFile(home)))
+        self.access = Access(KeyRegistry(keys, KeyFile(home)), settings.collector.trusted_proxies)
         self.keys = KeyRing(self.access)
         limits = settings.collector
         self._browser_rate = RateLimit(limits.browser_events_per_second, limits.browser_burst_events)
@@ -68,6 +71,7 @@ class Collector:
         self._totals = WithheldTotals(home)
         self.erased = ErasedIds(home)
         self._intake = Intake(settings, Pseudonyms(home.path), self._totals, self.erased)
+        self._heavy_work = asyncio.Lock()
         self._subscribers: list[Subscriber] = []
         self._writer: Writer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -157,20 +161,13 @@ class Collector:
         """
         self._check_rate(sender, metadata, len(records) + len(failures))
         self.erased.refresh()
-        admitted = self._intake.admit(records, metadata, sender)
-        submission = Submission(
-            admitted.records,
-            [event_indexes[position] for position in admitted.positions],
-            source,
-            metadata.received_at,
-        )
-        for event_index, failure in failures:
-            # Under a name of its own, so that no replay takes what a browser made up for an event of the contract.
-            payload = self._intake.redact_payload({"untranslated": failure.payload})
-            submission.letters.append(submission.reject(event_index, failure.field, failure.reason, payload))
-        for refused in admitted.refused:
-            event_index = event_indexes[refused.index]
-            submission.letters.append(submission.reject(event_index, refused.field, refused.reason, ""))
+        prepare = partial(self._prepare, records, event_indexes, failures, source, sender, metadata)
+        if metadata.body_bytes > HEAVY_BYTES:
+            # One at a time: the others are answered meanwhile, and heavy requests cannot fill the memory.
+            async with self._heavy_work:
+                admitted, submission = await asyncio.to_thread(prepare)
+        else:
+            admitted, submission = prepare()
         rejected = await self._store(submission) if submission.records or submission.letters else []
         self.counts.add("withheld", admitted.withheld)
         accepted = len(admitted.records) - (len(rejected) - len(failures) - len(admitted.refused))
@@ -197,11 +194,36 @@ class Collector:
             return
         limit, who = (self._secret_rate, sender.key_id)
         if sender.is_browser:
-            limit, who = (self._browser_rate, f"{sender.key_id} {metadata.address}")
+            limit, who = (self._browser_rate, f"{sender.key_id} {network_of(metadata.address)}")
         wait = limit.wait(who, events)
         if wait:
             self.counts.add("refused", events)
             raise TooManyEventsError("this key sends more than it may", wait)
+
+    def _prepare(
+        self,
+        records: Sequence[Any],
+        event_indexes: Sequence[int],
+        failures: Sequence[tuple[int, TranslationFailure]],
+        source: str,
+        sender: Sender,
+        metadata: RequestMetadata,
+    ) -> tuple[AdmittedRecords, Submission]:
+        admitted = self._intake.admit(records, metadata, sender)
+        submission = Submission(
+            admitted.records,
+            [event_indexes[position] for position in admitted.positions],
+            source,
+            metadata.received_at,
+        )
+        for event_index, failure in failures:
+            # Under a name of its own, so that no replay takes what a browser made up for an event of the contract.
+            payload = self._intake.redact_payload({"untranslated": failure.payload})
+            submission.letters.append(submission.reject(event_index, failure.field, failure.reason, payload))
+        for refused in admitted.refused:
+            event_index = event_indexes[refused.index]
+            submission.letters.append(submission.reject(event_index, refused.field, refused.reason, ""))
+        return admitted, submission
 
     async def _store(self, submission: Submission) -> list[Rejection]:
         submission.done = asyncio.get_running_loop().create_future()

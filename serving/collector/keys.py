@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from starlette.requests import HTTPConnection
 
-from serving.access import Access, missing_key
-from serving.errors import ApiError
+from serving.access import Access, missing_key, read_header_key
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class KeyRing:
         if not self._access.keys:
             self._access.open_caller(request)
             return Sender("open", "open")
-        keys = _texts([_key_of_header(request), *in_body])
+        keys = _texts([read_header_key(request), *in_body])
         public_keys = _texts(in_query)
         if not keys and not public_keys:
             raise missing_key()
@@ -58,21 +55,3 @@ class KeyRing:
 
 def _texts(values: Iterable[Any]) -> list[str]:
     return [value for value in values if isinstance(value, str) and value]
-
-
-def _key_of_header(request: HTTPConnection) -> str | None:
-    """Return a bearer token, or the user of basic authentication.
-
-    Raises:
-        ApiError: 401, the basic credentials cannot be read.
-    """
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return credentials.strip() or None
-    if scheme.lower() != "basic":
-        return None
-    try:
-        user = base64.b64decode(credentials, validate=True).decode().partition(":")[0]
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        raise ApiError(401, "the basic credentials are no base64", "authorization") from None
-    return user or None

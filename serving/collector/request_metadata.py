@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from serving.admission.client_address import client_address
 from serving.collector.enrichment.device import NO_HINTS, ClientHints, read_client_hints
 
 MAX_HEADER_CHARS = 1_024
@@ -16,7 +17,8 @@ MAX_HEADER_CHARS = 1_024
 class RequestMetadata:
     """Address, browser, language and privacy signals of a request.
 
-    `address` is complete here; the intake truncates or drops it unless a setting says `keep`.
+    `address` is complete here; the intake truncates or drops it unless a setting says `keep`. `body_bytes` is the
+    size of the body once it is unpacked.
     """
 
     received_at: dt.datetime
@@ -27,6 +29,7 @@ class RequestMetadata:
     global_privacy_control: bool = False
     do_not_track: bool = False
     is_anonymous_request: bool = False
+    body_bytes: int = 0
 
 
 def read_request_metadata(request: Request, trusted_proxies: int) -> RequestMetadata:
@@ -45,19 +48,12 @@ def read_request_metadata(request: Request, trusted_proxies: int) -> RequestMeta
     languages = (header("accept-language") or "").split(",")[0].split(";")[0].strip()
     return RequestMetadata(
         received_at=dt.datetime.now(dt.UTC),
-        address=_address(request, trusted_proxies),
+        address=client_address(request, trusted_proxies),
         user_agent=header("user-agent"),
         hints=read_client_hints(header("sec-ch-ua"), header("sec-ch-ua-mobile"), header("sec-ch-ua-platform")),
         language=languages if languages and languages != "*" else None,
         global_privacy_control=headers.get("sec-gpc") == "1",
         do_not_track=headers.get("dnt") == "1",
         is_anonymous_request="sp-anonymous" in headers,
+        body_bytes=getattr(request.state, "body_bytes", 0),
     )
-
-
-def _address(request: Request, trusted_proxies: int) -> str | None:
-    if trusted_proxies:
-        hops = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",") if hop.strip()]
-        if hops:
-            return hops[-min(trusted_proxies, len(hops))]
-    return request.client.host if request.client else None

@@ -26,6 +26,9 @@ SNOWPLOW_POST = ("/com.snowplowanalytics.snowplow/tp2",)
 SNOWPLOW_GET = ("/i",)
 SEGMENT = {"/v1/batch": "batch", **{path: call for call in segment.CALLS for path in segment.call_paths(call)}}
 
+BEACON_PATHS = frozenset({*SNOWPLOW_POST, *SEGMENT})
+"""Where the trackers of browsers post JSON as text/plain."""
+
 
 def collector_routes(collector: Collector) -> list[Route]:
     """Routes of every protocol; mount them in an ASGI app that starts and closes the collector."""

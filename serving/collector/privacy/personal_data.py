@@ -11,7 +11,13 @@ from typing import Any, Literal
 from ml.errors import TesseraError
 
 PiiRule = Literal["hash", "drop", "refuse", "keep"]
-EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}(?:@|%40)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4}")
+# The local part begins where a run of its characters does, and no quantifier gives anything back: each character
+# of a text is looked at a few times, whatever the text is.
+EMAIL = re.compile(
+    r"(?:(?<![A-Za-z0-9._%+-])|(?<=%40))"
+    r"(?:[A-Za-z0-9._+-]|%(?!40))++(?:@|%40)"
+    r"[A-Za-z0-9-]{1,63}+(?:\.[A-Za-z0-9-]{1,63}+){1,4}+"
+)
 
 
 class RefusedPersonalDataError(TesseraError, ValueError):

@@ -39,7 +39,7 @@ class CollectorProcess:
         self.port = port or free_port()
         command = [sys.executable, "-m", "uvicorn", "--factory", "serving.collector.app:from_environment"]
         self.process = subprocess.Popen(
-            [*command, "--port", str(self.port), "--log-level", "warning", "--no-access-log",
+            [*command, "--port", str(self.port), "--log-level", "warning", "--no-access-log", "--no-proxy-headers",
              "--timeout-keep-alive", "60"],  # a starved client may take longer than uvicorn's five seconds
             cwd=CHECKOUT, env=os.environ | {"TESSERA_HOME": str(home)},
         )  # fmt: skip

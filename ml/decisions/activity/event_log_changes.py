@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -34,12 +33,24 @@ def read_changes(events: pa.Table, quarantine: Quarantine, where: str) -> list[S
     """
     changes = []
     for row in _read_rows(events, quarantine, where):
-        if row[2] == "served":
+        (
+            user, anonymous, kind, at, item, session, country, region, device,
+            text, consent, answer, experiment, variant, event_id,
+        ) = row  # fmt: skip
+        if kind == "served":
             continue
         try:
-            changes.append(_read_change(row))
+            if not (user or anonymous):
+                raise ValueError("the event names nobody")
+            change = StateChange(
+                user or anonymous, kind, at.timestamp(), item, session, country, region, device,
+                None, None, None, answer, event_id,
+            )  # fmt: skip
+            if kind in DETAILED:
+                _add_details(change, orjson.loads(text) if text else {}, consent, experiment, variant)
+            changes.append(change)
         except Exception as error:  # noqa: BLE001  # whatever a record holds, the records after it are read
-            quarantine.set_aside(row[-1], error, where)
+            quarantine.set_aside(event_id, error, where)
     return changes
 
 
@@ -72,39 +83,35 @@ def read_newest_changes(log: EventLog, limit: int, quarantine: Quarantine, where
     return read_changes(table.take(order[max(0, len(table) - limit) :]), quarantine, where)
 
 
-def _read_rows(events: pa.Table, quarantine: Quarantine, where: str) -> Iterator[tuple[Any, ...]]:
-    """Yield the values of COLUMNS of each event that Python can represent."""
+def _read_rows(events: pa.Table, quarantine: Quarantine, where: str) -> list[tuple[Any, ...]]:
+    """Return the values of COLUMNS of each event that Python can represent."""
     try:
-        rows = list(zip(*(events[name].to_pylist() for name in COLUMNS), strict=True))
+        return list(zip(*(events[name].to_pylist() for name in COLUMNS), strict=True))
     except (ValueError, OverflowError, pa.ArrowException):  # a time outside Python's years, bytes that are no text
-        rows = []
+        rows: list[tuple[Any, ...]] = []
         for number in range(len(events)):
             event = events.slice(number, 1)
             try:
                 rows += zip(*(event[name].to_pylist() for name in COLUMNS), strict=True)
             except (ValueError, OverflowError, pa.ArrowException) as error:
                 quarantine.set_aside(str(event["event_id"][0]), error, where)
-    yield from rows
+        return rows
 
 
-def _read_change(row: tuple[Any, ...]) -> StateChange:
-    user, anonymous, kind, at, item, session, *place, text, consent, answer, experiment, variant, event_id = row
-    country, region, device = place
-    if not (user or anonymous):
-        raise ValueError("the event names nobody")
-    change = StateChange(
-        user or anonymous, kind, at.timestamp(), item, session, country, region, device,
-        reacts_to=answer, event_id=event_id,
-    )  # fmt: skip
-    if kind in DETAILED:
-        properties = orjson.loads(text) if text else {}
-        change.slot = _text_or_none(properties.get("slot"))
-        change.campaign = _text_or_none(properties.get("campaign"))
-        if kind == "exposure" and experiment and variant:
-            change.detail = describe_exposure(experiment, properties.get("unit_id") or change.user, variant)
-        if kind in CONSENTS:
-            change.detail = orjson.dumps(_read_purposes(kind, consent, properties)).decode()
-    return change
+def _add_details(
+    change: StateChange,
+    properties: dict[str, Any],
+    consent: list[str] | None,
+    experiment: str | None,
+    variant: str | None,
+) -> None:
+    """Add what the properties, the consent and the experiment of an event say, in place."""
+    change.slot = _text_or_none(properties.get("slot"))
+    change.campaign = _text_or_none(properties.get("campaign"))
+    if change.event_type == "exposure" and experiment and variant:
+        change.detail = describe_exposure(experiment, properties.get("unit_id") or change.user, variant)
+    if change.event_type in CONSENTS:
+        change.detail = orjson.dumps(_read_purposes(change.event_type, consent, properties)).decode()
 
 
 def _read_purposes(event_type: str, consent: list[str] | None, properties: dict[str, Any]) -> list[str]:

@@ -75,6 +75,50 @@ class WarehouseSettings(Section):
     bot_page_views_per_minute: int = knob(
         20, "Speed from which a session is a bot's: faster than anybody reads.", unit="page views a minute", ge=1
     )
+    bot_min_conversions: int = knob(
+        100,
+        "A session with fewer conversions is never called a bot for their speed. Only conversions that a browser"
+        " sends count: a server may send many at once.",
+        unit="conversions",
+        ge=1,
+    )
+    bot_conversions_per_minute: int = knob(
+        5, "Speed from which a session is a bot's: faster than anybody orders.", unit="conversions a minute", ge=1
+    )
+    count_browser_conversions: bool = knob(
+        False,
+        "Count purchases that only a browser reports in `purchases` and `revenue`, and give conversions of"
+        " browsers their weight. Otherwise they are claims, which only `claimed_purchases` and `claimed_revenue`"
+        " count.",
+    )
+    value_limits: dict[str, tuple[float, float]] = knob(
+        {
+            "page_ping": (0, 3_600),
+            "page_exit": (0, 86_400),
+            "hover": (0, 3_600_000),
+            "scroll": (0, 100),
+            "cursor": (0, 10_000_000),
+            "video_progress": (0, 100),
+            "rating": (0, 100),
+            "purchase": (-1_000_000_000, 1_000_000_000),
+        },
+        "Least and largest plausible `value` of an event type. A value outside counts as missing, and the event"
+        " stands in `quarantine`.",
+        unit="unit of the type",
+    )
+    max_quarantined_share: float = knob(
+        0.05,
+        "Events in quarantine above which training stops.",
+        unit="share of events",
+        ge=0,
+        le=1,
+    )
+    popularity_views_per_person: int = knob(
+        3,
+        "Views of an item by one person that its popularity counts; one visitor makes nothing popular.",
+        unit="views",
+        ge=1,
+    )
     leave_out_bots: bool = knob(True, "Bots are flagged in `sessions` and counted nowhere else.")
     leave_out_internal: bool = knob(True, "The same for the site's own people.")
     internal_url_patterns: list[str] = knob(
@@ -179,6 +223,15 @@ class WarehouseSettings(Section):
         gt=0,
         le=1,
     )
+
+    @model_validator(mode="after")
+    def _limits_are_in_order(self) -> Self:
+        for event_type, (least, most) in self.value_limits.items():
+            if not least <= 0 < most:
+                raise ValueError(
+                    f"value_limits of {event_type} are {least} to {most}; they must hold zero and more"
+                )
+        return self
 
     @model_validator(mode="after")
     def _buckets_are_shorter_than_silence(self) -> Self:

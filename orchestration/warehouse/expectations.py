@@ -96,6 +96,28 @@ SUITES: tuple[Suite, ...] = (
         },
     ),
     Suite(
+        name="few_events_are_quarantined",
+        mart="users",
+        is_blocking=True,
+        description="Events that marts leave out are few; the mart `quarantine` lists them with their reasons.",
+        figures="""
+            with quarantined as (
+                select count(*) as events from quarantine
+            ),
+            logged as (
+                select sum(events) as events from int_activity_bucketed
+            )
+            select
+                quarantined.events as quarantined_events,
+                coalesce(quarantined.events / nullif(logged.events, 0), 0) as quarantined_share
+            from quarantined, logged
+        """,
+        ranges={
+            "quarantined_events": Range(least=0),
+            "quarantined_share": Range(most="max_quarantined_share"),
+        },
+    ),
+    Suite(
         name="items_are_plausible",
         mart="items",
         is_blocking=True,

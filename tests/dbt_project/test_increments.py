@@ -14,6 +14,7 @@ from dbt.contracts.graph.manifest import Manifest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from ml.events.contract import AUTHORITIES
 from ml.events.log import EventLog
 from ml.events.retention import expire_events
 from ml.segmentation.audiences.rules import assign_rules, load_site_rules
@@ -21,7 +22,7 @@ from ml.settings import load_settings
 from tests.dbt_project.built import START, Built, event, warehouse_in
 
 PEOPLE = ("ann", "bob", "cid")
-DEVICES = ("phone", "kiosk", "laptop")
+DEVICES = ("phone", "kiosk", "laptop", "ann")  # the last is also the id of a user
 ITEMS = ("boots", "scarf")
 PAGES = ("/boots", "/scarf?utm_campaign=spring", "/scarf?utm_campaign=autumn", "/about")
 MOMENTS = (
@@ -62,13 +63,17 @@ what = st.one_of(
     st.fixed_dictionaries(
         {"event_type": st.just("exposure"), "experiment_id": st.just("e"), "variant": st.sampled_from("ab")}
     ),
+    st.fixed_dictionaries({"event_type": st.just("served"), "recommendation_id": st.sampled_from(["r1", "r2"])}),
     st.fixed_dictionaries(
         {"event_type": st.sampled_from(["identify", "consent_withdrawn", "consent_granted"])}
     ),
 )  # fmt: skip
-one_event = st.tuples(st.sampled_from(MOMENTS), who, what, st.integers(0, 3)).map(
-    lambda drawn: event(drawn[0], **drawn[1], **drawn[2], properties={"n": drawn[3]})
-)
+properties = st.one_of(st.integers(0, 3).map(lambda n: {"n": n}), st.just({"suspected": "flood"}))
+one_event = st.tuples(
+    st.sampled_from(MOMENTS), who, what, properties, st.sampled_from([None, *AUTHORITIES])
+).map(
+    lambda drawn: event(drawn[0], **drawn[1], **drawn[2], properties=drawn[3], authority=drawn[4])
+)  # fmt: skip
 
 
 @st.composite
@@ -78,7 +83,10 @@ def histories(draw: st.DrawFn) -> list[list[Mapping[str, Any]]]:
     repeated = draw(st.lists(st.sampled_from(events), max_size=8))
     for repeat in repeated:
         late = repeat["received_at"] + dt.timedelta(minutes=draw(st.sampled_from([-90, 0, 90])))
-        events.append({**repeat, "received_at": late, "value": draw(st.sampled_from([None, 1.0]))})
+        changes = {"received_at": late, "value": draw(st.sampled_from([None, 1.0, 1e300]))}
+        if draw(st.booleans()):  # another sender takes the id
+            changes["authority"] = draw(st.sampled_from(AUTHORITIES))
+        events.append({**repeat, **changes})
     places = draw(st.lists(st.integers(0, 2), min_size=len(events), max_size=len(events)))
     increments = [
         [row for row, place in zip(events, places, strict=True) if place == number] for number in range(3)

@@ -15,6 +15,9 @@ with totals as (
         cast(sum(add_to_carts) as bigint) as add_to_carts,
         cast(sum(purchases) as bigint) as purchases,
         {{ net_sum('revenue') }} as revenue,
+        cast(sum(claimed_purchases) as bigint) as claimed_purchases,
+        {{ net_sum('claimed_revenue') }} as claimed_revenue,
+        cast(sum(least(views, {{ var('popularity_views_per_person') }})) as bigint) as capped_views,
         round(sum(engaged_seconds), 3) as engaged_seconds,
         round(avg(rating), 6) as mean_rating,
         min(first_at) as first_seen_at
@@ -27,9 +30,26 @@ recent_views as (
 
     select
         item_id,
+        user_id,
         {{ seconds_between('viewed_at', as_of) }} / 3600 as hours_ago
     from {{ page_views }}
     where item_id is not null and viewed_at > {{ as_of }} - interval 7 day
+
+),
+
+-- Nobody makes an item popular alone: a person's views count up to a cap.
+recent_views_of_people as (
+
+    select
+        item_id,
+        least(count(case when hours_ago <= 1 then 1 end), {{ var('popularity_views_per_person') }}) as views_1h,
+        least(count(case when hours_ago <= 24 then 1 end), {{ var('popularity_views_per_person') }}) as views_1d,
+        least(count(*), {{ var('popularity_views_per_person') }}) as views_7d,
+        least(
+            round(sum({{ decay('hours_ago', var('trend_half_life_hours')) }}), 6), {{ var('popularity_views_per_person') }}
+        ) as trend
+    from recent_views
+    group by item_id, user_id
 
 ),
 
@@ -37,11 +57,11 @@ popularity as (
 
     select
         item_id,
-        count(case when hours_ago <= 1 then 1 end) as popularity_1h,
-        count(case when hours_ago <= 24 then 1 end) as popularity_1d,
-        count(*) as popularity_7d,
-        round(sum({{ decay('hours_ago', var('trend_half_life_hours')) }}), 6) as trend_score
-    from recent_views
+        cast(sum(views_1h) as bigint) as popularity_1h,
+        cast(sum(views_1d) as bigint) as popularity_1d,
+        cast(sum(views_7d) as bigint) as popularity_7d,
+        round(sum(trend), 6) as trend_score
+    from recent_views_of_people
     group by item_id
 
 ),
@@ -84,6 +104,8 @@ described_items as (
         coalesce(items.add_to_carts, 0) as add_to_carts,
         coalesce(items.purchases, 0) as purchases,
         coalesce(items.revenue, 0) as revenue,
+        coalesce(items.claimed_purchases, 0) as claimed_purchases,
+        coalesce(items.claimed_revenue, 0) as claimed_revenue,
         coalesce(items.engaged_seconds, 0) as engaged_seconds,
         items.mean_rating,
 
@@ -91,7 +113,7 @@ described_items as (
         coalesce(popularity.popularity_1h, 0) as popularity_1h,
         coalesce(popularity.popularity_1d, 0) as popularity_1d,
         coalesce(popularity.popularity_7d, 0) as popularity_7d,
-        coalesce(items.views, 0) as popularity_all,
+        coalesce(items.capped_views, 0) as popularity_all,
         coalesce(popularity.trend_score, 0) as trend_score,
 
         -- rates; the conversion rate is shrunk towards the prior of the settings

@@ -1,4 +1,5 @@
-{# Sums over each person's sessions; one row per person. `sessions` names a relation with the columns of the mart sessions. #}
+{# Sums over each person's sessions; one row per person. `sessions` names a relation with the columns of the mart sessions;
+   of those that marts leave out, only refusals of personalization count. #}
 
 {% macro user_totals_as_of(sessions) -%}
 with sessions_in_order as (
@@ -7,6 +8,20 @@ with sessions_in_order as (
         *,
         row(ended_at, session_id) as moment
     from {{ sessions }}
+    where {{ counts_in_marts() }}
+
+),
+
+refusals as (
+
+    select
+        user_id,
+        max(refused_by_browser_at) as refused_by_browser_at,
+        max(refused_by_signed_at) as refused_by_signed_at,
+        max(refused_by_server_at) as refused_by_server_at
+    from {{ sessions }}
+    where coalesce(refused_by_browser_at, refused_by_signed_at, refused_by_server_at) is not null
+    group by user_id
 
 ),
 
@@ -32,6 +47,8 @@ totals as (
         cast(sum(checkouts) as bigint) as checkouts,
         cast(sum(purchases) as bigint) as purchases,
         {{ net_sum('revenue') }} as revenue,
+        cast(sum(claimed_purchases) as bigint) as claimed_purchases,
+        {{ net_sum('claimed_revenue') }} as claimed_revenue,
         cast(sum(signups) as bigint) as signups,
         cast(sum(subscribes) as bigint) as subscribes,
         cast(sum(likes) as bigint) as likes,
@@ -81,20 +98,44 @@ totals as (
         max_by(city, case when city is not null then moment end) as city,
         min_by(channel, moment) as channel,
 
-        -- consent: the last grant or withdrawal counts; where there is none, the newest event decides
-        max_by(consents, case when consents is not null then moment end) as consents,
-        coalesce(
-            max_by(
-                personalization_decision,
-                case when personalization_decision is not null then row(personalization_decided_at, session_id) end
-            ),
-            list_contains(max_by(consents, case when consents is not null then moment end), 'personalization'),
-            false
-        ) as has_personalization_consent
+        -- consent
+        max_by(consents, case when consents is not null then moment end) as newest_consents,
+        max(granted_by_browser_at) as granted_by_browser_at,
+        max(granted_by_signed_at) as granted_by_signed_at,
+        max(granted_by_server_at) as granted_by_server_at
     from sessions_in_order
     group by user_id
 
+),
+
+totals_with_refusals as (
+
+    select
+        totals.*,
+        refusals.* exclude (user_id)
+    from totals
+    left join refusals on totals.user_id = refusals.user_id
+
+),
+
+-- Where there is neither a refusal nor a grant, the newest event decides.
+totals_with_consent as (
+
+    select
+        * exclude (newest_consents),
+        case
+            when {{ has_standing_refusal() }}
+                then list_filter(newest_consents, lambda purpose: purpose <> 'personalization')
+            else newest_consents
+        end as consents,
+        case
+            when {{ has_standing_refusal() }} then false
+            when coalesce(granted_by_browser_at, granted_by_signed_at, granted_by_server_at) is not null then true
+            else coalesce(list_contains(newest_consents, 'personalization'), false)
+        end as has_personalization_consent
+    from totals_with_refusals
+
 )
 
-select * from totals
+select * from totals_with_consent
 {%- endmacro %}

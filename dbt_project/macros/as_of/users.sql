@@ -47,6 +47,8 @@ described_users as (
         totals.checkouts,
         totals.purchases,
         totals.revenue,
+        totals.claimed_purchases,
+        totals.claimed_revenue,
         totals.signups,
         totals.subscribes,
         totals.likes,

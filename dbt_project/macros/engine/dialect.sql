@@ -28,8 +28,12 @@
 {% macro duckdb__epoch_bucket(timestamp, seconds) -%}(epoch_us({{ timestamp }}) // {{ seconds * 1000000 }}){%- endmacro %}
 {% macro spark__epoch_bucket(timestamp, seconds) -%}(unix_micros({{ timestamp }}) div {{ seconds * 1000000 }}){%- endmacro %}
 
-{% macro json_text(column, key) -%}{{ return(adapter.dispatch('json_text')(column, key)) }}{%- endmacro %}
-{% macro duckdb__json_text(column, key) -%}json_extract_string({{ column }}, '$.{{ key }}'){%- endmacro %}
+{% macro json_text(column, key) -%}
+    {#- The value as text; null where there is none, or where the engine cannot read the JSON, half of a surrogate pair for
+        example, which JSON's grammar allows. -#}
+    {{ return(adapter.dispatch('json_text')(column, key)) }}
+{%- endmacro %}
+{% macro duckdb__json_text(column, key) -%}try(json_extract_string({{ column }}, '$.{{ key }}')){%- endmacro %}
 {% macro spark__json_text(column, key) -%}get_json_object({{ column }}, '$.{{ key }}'){%- endmacro %}
 
 {% macro url_parameter(url, name) -%}regexp_extract({{ url }}, '[?&]{{ name }}=([^&#]*)', 1){%- endmacro %}
@@ -89,6 +93,10 @@
 {%- endmacro %}
 {% macro duckdb__pair_of(first, second) -%}row({{ first }}, {{ second }}){%- endmacro %}
 {% macro spark__pair_of(first, second) -%}struct({{ first }}, {{ second }}){%- endmacro %}
+
+{% macro array_has(list, value) -%}{{ return(adapter.dispatch('array_has')(list, value)) }}{%- endmacro %}
+{% macro duckdb__array_has(list, value) -%}coalesce(list_contains({{ list }}, {{ value }}), false){%- endmacro %}
+{% macro spark__array_has(list, value) -%}coalesce(array_contains({{ list }}, {{ value }}), false){%- endmacro %}
 
 {% macro joined_lists(column, condition) -%}
     {#- Aggregate: the lists of the rows that meet the condition, as one list. -#}

@@ -31,10 +31,11 @@
                 * exclude (filename, file_row_number),
                 filename as part_path,
                 file_row_number as part_row
-            from read_parquet(
-                [{{ text_list(paths) }}],
-                filename = true, file_row_number = true, hive_partitioning = false, union_by_name = true
-            )
+            from
+                read_parquet(
+                    [{{ text_list(paths) }}],
+                    filename = true, file_row_number = true, hive_partitioning = false, union_by_name = true
+                )
             union all by name
             select * from {{ empty_relation(source_columns('event_log', 'events')) }} as no_events
         ) as parts
@@ -42,15 +43,17 @@
 {%- endmacro %}
 
 {% macro spark__read_parts(paths) -%}
-    {#- One glob instead of many files; the parts are then picked from it by name. -#}
+    {#- One glob instead of many files; the parts are then picked from it by name. A column that no part has yet is null. -#}
+    {%- set log = 'parquet.`' ~ home_folder() ~ '/events/*/*.parquet`' -%}
+    {%- set logged = values_of('describe query select * from ' ~ log) -%}
     (
         select
             {% for column in source_columns('event_log', 'events') -%}
-            {{ column.name }},
+            {{ column.name if column.name in logged else 'cast(null as ' ~ type_of(column.data_type) ~ ') as ' ~ column.name }},
             {% endfor -%}
             {{ spark_path() }} as part_path,
             _metadata.row_index as part_row
-        from parquet.`{{ home_folder() }}/events/*/*.parquet`
+        from {{ log }}
         where {{ spark_path() }} in ({{ text_list(paths) }})
     )
 {%- endmacro %}

@@ -76,13 +76,16 @@
 
 {% macro enqueue_changes(args, outdated) -%}
     {#- Fill the queues of the model's `fills_queues`. A kind that stands with columns gets the key of every row that leaves or
-        comes. A kind that stands with {key, content} gets the keys whose rows have another content than before. -#}
+        comes; with a list, each column of the list is a key. A kind that stands with {key, content} gets the keys whose rows have another content than before. -#}
     {%- for kind, change in config.get('meta').get('fills_queues', {}).items() -%}
-        {%- if change is string -%}
+        {%- if change is not mapping -%}
             {%- set keys -%}
-                select {{ change }} from {{ args.target_relation }} {{ outdated }}
+                {% for columns in ([change] if change is string else change) -%}
+                select {{ columns }} from {{ args.target_relation }} {{ outdated }}
                 union
-                select {{ change }} from {{ args.temp_relation }}
+                select {{ columns }} from {{ args.temp_relation }}
+                {{ 'union' if not loop.last }}
+                {% endfor -%}
             {%- endset -%}
         {%- else -%}
             {%- set keys -%}

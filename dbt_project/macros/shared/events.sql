@@ -1,12 +1,13 @@
 {# Events under the names of the warehouse: stg_events for all parts of the log, and the same for some of them. #}
 
 {% macro renamed_events(log_rows) -%}
+{%- set user_id, anonymous_id = vouched_user_id('log_rows'), device_of('log_rows') -%}
 select
     -- ids
-    log_rows.event_id,
-    log_rows.user_id,
-    log_rows.anonymous_id,
-    coalesce(log_rows.anonymous_id, log_rows.user_id) as device_id,
+    {{ event_id_of_sender('log_rows') }} as event_id,
+    {{ user_id }} as user_id,
+    {{ anonymous_id }} as anonymous_id,
+    coalesce({{ anonymous_id }}, {{ user_id }}) as device_id,
     log_rows.session_id as client_session_id,
     log_rows.item_id,
     log_rows.recommendation_id,
@@ -15,7 +16,7 @@ select
 
     -- what happened
     log_rows.event_type,
-    log_rows.value,
+    {{ measure_of('log_rows') }} as value,
     log_rows.properties,
 
     -- where on the site
@@ -39,12 +40,13 @@ select
     log_rows.consent,
     log_rows.source,
     coalesce(log_rows.authority, 'server') as authority,
+    {{ quarantine_reason('log_rows') }} as quarantine_reason,
 
     -- when, in UTC
     {{ utc('log_rows.occurred_at') }} as occurred_at,
     {{ utc('log_rows.received_at') }} as received_at,
     {{ epoch_bucket('log_rows.occurred_at', var('bucket_seconds')) }} as bucket,
-    {{ bucket_key('log_rows.user_id', 'log_rows.anonymous_id', epoch_bucket('log_rows.occurred_at', var('bucket_seconds'))) }}
+    {{ bucket_key(user_id, anonymous_id, epoch_bucket('log_rows.occurred_at', var('bucket_seconds'))) }}
         as bucket_key,
 
     -- which row of the log

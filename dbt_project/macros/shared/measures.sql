@@ -14,13 +14,25 @@
     count(case when event_type in ({{ text_list(types) }}) then 1 end)
 {%- endmacro %}
 
+{% macro conversions() -%}
+    {{ return(['add_to_cart', 'remove_from_cart', 'checkout', 'purchase', 'signup', 'subscribe']) }}
+{%- endmacro %}
+
 {% macro purchases() -%}
     {#- A purchase of nothing and a refund are no purchases. -#}
-    count(case when event_type = 'purchase' and value > 0 then 1 end)
+    count(case when event_type = 'purchase' and value > 0 and {{ counts_as_conversion() }} then 1 end)
 {%- endmacro %}
 
 {% macro revenue() -%}
-    coalesce({{ net_sum("case when event_type = 'purchase' then value end") }}, 0)
+    coalesce({{ net_sum("case when event_type = 'purchase' and " ~ counts_as_conversion() ~ " then value end") }}, 0)
+{%- endmacro %}
+
+{% macro claimed_purchases() -%}
+    count(case when event_type = 'purchase' and value > 0 and {{ is_claim() }} then 1 end)
+{%- endmacro %}
+
+{% macro claimed_revenue() -%}
+    coalesce({{ net_sum("case when event_type = 'purchase' and " ~ is_claim() ~ " then value end") }}, 0)
 {%- endmacro %}
 
 {% macro measures() -%}
@@ -32,6 +44,8 @@
     {{ count_of('checkout') }} as checkouts,
     {{ purchases() }} as purchases,
     {{ revenue() }} as revenue,
+    {{ claimed_purchases() }} as claimed_purchases,
+    {{ claimed_revenue() }} as claimed_revenue,
     {{ count_of('signup') }} as signups,
     {{ count_of('subscribe') }} as subscribes,
     {{ count_of(likes()) }} as likes,

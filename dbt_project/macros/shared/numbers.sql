@@ -18,6 +18,11 @@
     round({{ numerator }} / nullif({{ denominator }}, 0), 6)
 {%- endmacro %}
 
+{% macro number_within(text, least, most) -%}
+    {#- The number that a text spells; null where it spells none, or one outside the limits. -#}
+    case when try_cast({{ text }} as double) between {{ least }} and {{ most }} then try_cast({{ text }} as double) end
+{%- endmacro %}
+
 {% macro net_sum(amount) -%}
     {#- The sum of amounts that may cancel each other, as a purchase and its refund do. In some orders of addition the sum
         rounds to -0.0; adding 0.0 makes it 0.0. -#}

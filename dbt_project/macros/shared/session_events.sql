@@ -40,6 +40,14 @@ inner join {{ session_buckets }} as session_buckets
     and {{ 'not is_internal' if var('leave_out_internal') else 'true' }}
 {%- endmacro %}
 
+{% macro is_suspected() -%}
+    {#- The collector marks what a flood from browsers brings with a reason. Only marked events are parsed. -#}
+    case
+        when authority = 'browser' and properties like '%"suspected"%'
+            then coalesce({{ json_text('properties', 'suspected') }}, '') not in ('', 'false')
+    end
+{%- endmacro %}
+
 {% macro is_internal_traffic() -%}
     ({{ matches_any('page_url', var('internal_url_patterns')) }})
 {%- endmacro %}

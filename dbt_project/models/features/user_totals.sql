@@ -6,7 +6,6 @@
 with sessions as (
 
     select * from {{ rows_to_rebuild(ref('sessions'), 'user_id') }} as sessions
-    where {{ counts_in_marts() }}
 
 ),
 

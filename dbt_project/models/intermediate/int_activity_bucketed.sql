@@ -1,6 +1,6 @@
 {{ config(
     materialized=incremental_or_table(), incremental_strategy='replace_parts',
-    meta={'reads_parts': 'without_repeats', 'fills_queues': {'devices': 'device_id'}}
+    meta={'reads_parts': 'without_repeats', 'fills_queues': {'devices': ['device_id', 'user_id']}}
 ) }}
 {%- set paths = parts_to_read('int_activity_bucketed') %}
 
@@ -24,9 +24,10 @@ activity as (
         count(*) filter (where event_type = 'page_view') as page_views,
         count(*) filter (where {{ seconds_between('received_at', 'occurred_at') }} > {{ var('clock_skew_seconds') }})
             as skewed_events,
-        coalesce(bool_or(device_type = 'bot'), false) as is_bot,
+        count(*) filter (where {{ is_claim() }} and event_type in ({{ text_list(conversions()) }})) as claimed_conversions,
+        coalesce(bool_or(device_type = 'bot' or {{ is_suspected() }}), false) as is_bot,
         coalesce(bool_or(case when event_type = 'page_view' then {{ is_internal_traffic() }} end), false) as is_internal,
-        {{ fingerprint_of(['event_id', 'received_at', 'event_type', 'value', 'item_id']) }} as content
+        {{ fingerprint_of(['event_id', 'received_at', 'event_type', 'value', 'item_id', 'authority']) }} as content
     from events
     group by part_path, user_id, anonymous_id, device_id, bucket
 

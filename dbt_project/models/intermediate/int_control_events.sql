@@ -36,9 +36,20 @@ control_events as (
         {{ json_text('properties', 'segment') }} as segment,
         {{ json_text('properties', 'agrees') }} as agrees,
         device_type,
-        country
+        country,
+        authority,
+        case
+            when event_type = 'consent_granted' and {{ array_has('consent', "'personalization'") }} then true
+            when
+                event_type = 'consent_withdrawn'
+                and coalesce({{ json_text('properties', 'purposes') }}, 'personalization') like '%personalization%'
+                then false
+            when event_type = 'preference' and {{ json_text('properties', 'opt_out') }} = 'true' then false
+        end as personalization_decision
     from events
-    where event_type in ('exposure', 'segment_feedback')
+    where
+        event_type in ('exposure', 'segment_feedback', 'consent_granted', 'consent_withdrawn', 'preference')
+        and quarantine_reason is null
 
 )
 

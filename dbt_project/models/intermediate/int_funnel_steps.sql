@@ -16,7 +16,10 @@ with events as (
             {% endfor -%}
         end as step
     from {{ session_events() }} as events
-    where {{ counts_in_marts() }} and event_type in ({{ text_list(funnel_event_types()) }})
+    where
+        {{ counts_in_marts() }}
+        and event_type in ({{ text_list(funnel_event_types()) }})
+        and (event_type <> 'purchase' or {{ counts_as_conversion() }})
 
 ),
 

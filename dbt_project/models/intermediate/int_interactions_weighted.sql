@@ -13,7 +13,8 @@ with events as (
         event_type,
         occurred_at,
         value,
-        recommendation_id
+        recommendation_id,
+        authority
     from {{ session_events() }} as events
     where
         item_id is not null
@@ -37,9 +38,10 @@ reactions as (
         min(occurred_at) as first_at,
         max(occurred_at) as last_at,
         count(*) as events,
-        cast(sum(case event_type
+        cast(sum(case
+            when event_type in ({{ text_list(conversions()) }}) and not {{ counts_as_conversion() }} then 0
             {% for event_type, weight in weights.items() -%}
-            when '{{ event_type }}' then {{ weight }}
+            when event_type = '{{ event_type }}' then {{ weight }}
             {% endfor -%}
             else 0
         end) as double) as weight,
@@ -51,6 +53,8 @@ reactions as (
         {{ count_of('add_to_cart') }} as add_to_carts,
         {{ purchases() }} as purchases,
         {{ revenue() }} as revenue,
+        {{ claimed_purchases() }} as claimed_purchases,
+        {{ claimed_revenue() }} as claimed_revenue,
         max(case when event_type = 'rating' then value end) as rating
     from events
     group by session_key, person_id, item_id
@@ -87,6 +91,8 @@ weighted_reactions as (
         reactions.add_to_carts,
         reactions.purchases,
         reactions.revenue,
+        reactions.claimed_purchases,
+        reactions.claimed_revenue,
         reactions.rating,
         coalesce(attention.engaged_seconds, 0) as engaged_seconds,
         round(reactions.weight * (

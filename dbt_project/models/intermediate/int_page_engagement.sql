@@ -14,8 +14,10 @@ with events as (
         event_id,
         {{ key_of(['page_key']) }} as page,
         value,
-        case when event_type = 'page_ping' then try_cast({{ json_text('properties', 'scroll_depth') }} as double) end
-            as ping_depth
+        case
+            when event_type = 'page_ping'
+                then {{ number_within(json_text('properties', 'scroll_depth'), *var('value_limits')['scroll']) }}
+        end as ping_depth
     from {{ session_events() }} as events
     where event_type in ('page_view', 'page_ping', 'page_exit', 'scroll')
 

@@ -20,6 +20,14 @@ identities as (
 
 ),
 
+-- Known users whose id is also that of a device.
+known_users as (
+
+    select distinct user_id from {{ rows_to_rebuild(ref('int_activity_bucketed'), 'user_id') }} as activity
+    where user_id is not null
+
+),
+
 campaign_clicks as (
 
     select * from {{ ref('int_campaign_clicks') }}
@@ -36,6 +44,7 @@ buckets as (
         min(first_at) as first_at,
         max(last_at) as last_at,
         cast(sum(page_views) as bigint) as page_views,
+        cast(sum(claimed_conversions) as bigint) as claimed_conversions,
         bool_or(is_bot) as is_bot,
         bool_or(is_internal) as is_internal,
         bit_xor(content) as content
@@ -54,12 +63,22 @@ buckets_with_person as (
         buckets.first_at,
         buckets.last_at,
         buckets.page_views,
+        buckets.claimed_conversions,
         buckets.is_bot,
         buckets.is_internal,
         buckets.content,
-        coalesce(buckets.user_id, identities.user_id, buckets.anonymous_id) as person_id
+        coalesce(
+            buckets.user_id,
+            identities.user_id,
+            case
+                when known_users.user_id is not null or buckets.anonymous_id like 'anonymous:%'
+                    then concat('anonymous:', buckets.anonymous_id)
+                else buckets.anonymous_id
+            end
+        ) as person_id
     from buckets
     left join identities on buckets.anonymous_id = identities.anonymous_id
+    left join known_users on buckets.anonymous_id = known_users.user_id
 
 ),
 
@@ -68,7 +87,7 @@ buckets_after_silence as (
     select
         *,
         max(last_at) over (
-            partition by device_id, person_id order by first_at, last_at, user_id nulls last
+            partition by device_id, person_id order by first_at, last_at, user_id nulls last, anonymous_id nulls last
             rows between unbounded preceding and 1 preceding
         ) as silent_since
     from buckets_with_person
@@ -85,7 +104,7 @@ visits as (
                 or {{ seconds_between('silent_since', 'first_at') }} > {{ var('session_timeout_minutes') * 60 }}
                 then first_at
         end) over (
-            partition by device_id, person_id order by first_at, last_at, user_id nulls last
+            partition by device_id, person_id order by first_at, last_at, user_id nulls last, anonymous_id nulls last
             rows between unbounded preceding and current row
         ) as visit_started_at
     from buckets_after_silence
@@ -155,6 +174,7 @@ session_buckets as (
         visits.first_at,
         visits.last_at,
         visits.page_views,
+        visits.claimed_conversions,
         visits.is_bot,
         visits.is_internal,
         visits.content,
@@ -179,6 +199,10 @@ judged_sessions as (
         bool_or(is_bot) or (
             sum(page_views) >= {{ var('bot_min_page_views') }}
             and sum(page_views) * 60 >= {{ var('bot_page_views_per_minute') }}
+            * greatest({{ seconds_between('min(first_at)', 'max(last_at)') }}, 1)
+        ) or (
+            sum(claimed_conversions) >= {{ var('bot_min_conversions') }}
+            and sum(claimed_conversions) * 60 >= {{ var('bot_conversions_per_minute') }}
             * greatest({{ seconds_between('min(first_at)', 'max(last_at)') }}, 1)
         ) as is_bot,
         bool_or(is_internal) as is_internal

@@ -6,12 +6,15 @@ with events as (
     select
         recommendation_id,
         person_id,
+        event_id,
         event_type,
         occurred_at,
+        received_at,
         item_id,
-        properties
+        properties,
+        {{ counts_in_marts() }} as counts
     from {{ ref('int_events_sessionized') }}
-    where recommendation_id is not null and {{ counts_in_marts() }}
+    where recommendation_id is not null and event_type in ('served', 'click') and quarantine_reason is null
 
 ),
 
@@ -22,8 +25,18 @@ clicks as (
         count(*) as clicks,
         {{ sorted_list('item_id') }} as clicked_items
     from events
-    where event_type = 'click'
+    where event_type = 'click' and counts
     group by recommendation_id
+
+),
+
+numbered_answers as (
+
+    select
+        *,
+        row_number() over (partition by recommendation_id order by {{ order_of_answers() }}) as copy_number
+    from events
+    where event_type = 'served'
 
 ),
 
@@ -39,8 +52,8 @@ answers as (
         {{ json_text('properties', 'items') }} as items,
         {{ json_text('properties', 'propensities') }} as propensities,
         {{ json_text('properties', 'teams') }} as teams
-    from events
-    where event_type = 'served'
+    from numbered_answers
+    where copy_number = 1 and counts
 
 ),
 

@@ -46,6 +46,8 @@ days as (
         cast(coalesce(sum(form_submits) filter (where counts), 0) as bigint) as form_submits,
         cast(coalesce(sum(video_plays) filter (where counts), 0) as bigint) as video_plays,
         coalesce({{ net_sum('case when counts then revenue end') }}, 0) as revenue,
+        cast(coalesce(sum(claimed_purchases) filter (where counts), 0) as bigint) as claimed_purchases,
+        coalesce({{ net_sum('case when counts then claimed_revenue end') }}, 0) as claimed_revenue,
         round(coalesce(sum(engaged_seconds) filter (where counts), 0), 3) as engaged_seconds
     from sessions
     group by date

@@ -12,12 +12,12 @@ statements as (
     select
         person_id as user_id,
         {{ moment_of('occurred_at', 'event_id') }} as moment,
-        json_extract(properties, '$.interests') as interests,
-        json_extract(properties, '$.muted') as muted,
-        json_extract(properties, '$.opt_out') as opt_out,
-        json_extract(properties, '$.quiet_hours') as quiet_hours
+        try(json_extract(properties, '$.interests')) as interests,
+        try(json_extract(properties, '$.muted')) as muted,
+        try(json_extract(properties, '$.opt_out')) as opt_out,
+        try(json_extract(properties, '$.quiet_hours')) as quiet_hours
     from events
-    where event_type = 'preference' and {{ counts_in_marts() }}
+    where event_type = 'preference' and quarantine_reason is null and {{ counts_in_marts() }}
 
 ),
 
@@ -43,8 +43,8 @@ preferences as (
         try_cast(nullif(interests, 'null') as varchar[]) as interests,
         try_cast(nullif(muted, 'null') as varchar[]) as muted,
         coalesce(opt_out, 'false') = 'true' as is_opted_out,
-        try_cast({{ json_text('quiet_hours', 'from') }} as double) as quiet_from_hour,
-        try_cast({{ json_text('quiet_hours', 'to') }} as double) as quiet_until_hour
+        {{ number_within(json_text('quiet_hours', 'from'), 0, 24) }} as quiet_from_hour,
+        {{ number_within(json_text('quiet_hours', 'to'), 0, 24) }} as quiet_until_hour
     from latest_statements
 
 )

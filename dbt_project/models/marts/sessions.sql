@@ -30,19 +30,18 @@ micro_interactions as (
 
 ),
 
+control_events as (
+
+    select * from {{ rows_to_rebuild(ref('int_control_events'), 'session_key') }} as control_events
+
+),
+
 described_events as (
 
     select
         *,
         {{ moment_of('occurred_at', 'event_id') }} as moment,
-        case when event_type = 'page_view' then {{ channel_of('page_url', 'referrer', 'properties') }} end as channel,
-        case
-            when event_type = 'consent_granted' and list_contains(consent, 'personalization') then true
-            when
-                event_type = 'consent_withdrawn'
-                and coalesce({{ json_text('properties', 'purposes') }}, 'personalization') like '%personalization%'
-                then false
-        end as personalization_decision
+        case when event_type = 'page_view' then {{ channel_of('page_url', 'referrer', 'properties') }} end as channel
     from events
 
 ),
@@ -69,11 +68,28 @@ measured_sessions as (
         min_by(network_type, moment) as network_type,
         min_by(channel, moment) as channel,
         min_by(source, moment) as source,
-        max_by(consent, moment) as consents,
-        max(case when personalization_decision is not null then occurred_at end) as personalization_decided_at,
-        max_by(personalization_decision, moment) as personalization_decision
+        max_by(consent, moment) as consents
     from described_events
     group by session_key
+
+),
+
+decisions as (
+
+    select
+        session_key,
+        max(occurred_at) as personalization_decided_at,
+        max_by(personalization_decision, {{ moment_of('occurred_at', 'event_id') }}) as personalization_decision,
+        {{ decided_at_by_authority() }}
+    from control_events
+    where personalization_decision is not null
+    group by session_key
+
+),
+
+time_zones as (
+
+    select distinct name from pg_timezone_names()
 
 ),
 
@@ -121,7 +137,7 @@ described_sessions as (
         -- when
         measured.started_at,
         measured.ended_at,
-        {{ local_time('measured.started_at', "coalesce(measured.timezone, 'UTC')") }} as local_started_at,
+        {{ local_time('measured.started_at', "coalesce(time_zones.name, 'UTC')") }} as local_started_at,
         {{ seconds_between('measured.started_at', 'measured.ended_at') }} as duration_seconds,
 
         -- how much
@@ -134,6 +150,8 @@ described_sessions as (
         measured.checkouts,
         measured.purchases,
         measured.revenue,
+        measured.claimed_purchases,
+        measured.claimed_revenue,
         measured.signups,
         measured.subscribes,
         measured.likes,
@@ -165,7 +183,7 @@ described_sessions as (
         measured.browser,
         measured.screen_width,
         measured.language,
-        measured.timezone,
+        time_zones.name as timezone,
         measured.country,
         measured.region,
         measured.city,
@@ -196,12 +214,20 @@ described_sessions as (
 
         -- consent
         measured.consents,
-        measured.personalization_decided_at,
-        measured.personalization_decision
+        decisions.personalization_decided_at,
+        decisions.personalization_decision,
+        decisions.refused_by_browser_at,
+        decisions.refused_by_signed_at,
+        decisions.refused_by_server_at,
+        decisions.granted_by_browser_at,
+        decisions.granted_by_signed_at,
+        decisions.granted_by_server_at
     from measured_sessions as measured
     inner join owners on measured.session_key = owners.session_key
     left join paths on measured.session_key = paths.session_key
     left join micro_interactions as micro on measured.session_key = micro.session_key
+    left join decisions on measured.session_key = decisions.session_key
+    left join time_zones on measured.timezone = time_zones.name
 
 ),
 

@@ -1,4 +1,4 @@
-{#- Event ids are compared here in full; their keys only say where to look. -#}
+{#- Event ids are compared here in full, with their senders; their keys only say where to look. -#}
 {{ config(
     materialized=incremental_or_table(), incremental_strategy='replace_candidates',
     meta={'reads_parts': 'with_repeats'}
@@ -23,7 +23,8 @@ copies as (
 
     select
         {{ key_of(['source.event_id']) }} as event_key,
-        source.event_id,
+        {{ event_id_of_sender('source') }} as event_id,
+        {{ authority_rank('source.authority') }} as authority_rank,
         source.received_at,
         source.event_type,
         source.occurred_at,
@@ -53,7 +54,7 @@ ranked_copies as (
     window first_received as (
         partition by event_id
         order by
-            received_at, event_type, occurred_at,
+            authority_rank, received_at, event_type, occurred_at,
             value nulls last, item_id nulls last, user_id nulls last, anonymous_id nulls last,
             page_url nulls last, properties nulls last,
             part_path, part_row

@@ -3,7 +3,7 @@
 with sessions as (
 
     select * from {{ ref('sessions') }}
-    where {{ counts_in_marts() }} and ended_at <= as_of
+    where ended_at <= as_of
 
 ),
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+
+from ml.privacy.id_matching import MAX_ID_CHARS, find_id_fault
 
 Identifier = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -14,8 +25,20 @@ def _integer_to_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _check_id(person: str) -> str:
+    fault = find_id_fault(person)
+    if fault is not None:
+        raise ValueError(fault)
+    return person
+
+
 ItemId = Annotated[Identifier, BeforeValidator(_integer_to_text)]
-PersonId = Annotated[Identifier, BeforeValidator(_integer_to_text)]
+PersonId = Annotated[
+    str,
+    BeforeValidator(_integer_to_text),
+    AfterValidator(_check_id),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARS}),
+]
 
 
 class Body(BaseModel):

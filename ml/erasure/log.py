@@ -16,13 +16,14 @@ from ml.events.log import EventLog
 from ml.events.manifest import Part
 from ml.home import Home
 from ml.integrity.digests import read_checked_table, stem_of, write_named_by_content
-from ml.privacy.erased_ids import is_distinctive, mention_mask, without_people, word_pattern
+from ml.privacy.erased_ids import without_people
+from ml.privacy.id_matching import IdMatcher
 
 TEXTS = ("item_id", "page_url", "page_title", "referrer", "properties", "session_id", "recommendation_id")
 REMAINDER = "erased"
 
 
-def erase_events(log: EventLog, people: Mapping[str, Sequence[str]]) -> dict[str, int]:
+def erase_events(log: EventLog, people: Mapping[str, Sequence[str]], others: Sequence[str] = ()) -> dict[str, int]:
     """Rewrite every part that names one of the ids, and delete the replaced files.
 
     The log leaves the events of erased people out when it writes. Where the event of another person names an
@@ -31,31 +32,40 @@ def erase_events(log: EventLog, people: Mapping[str, Sequence[str]]) -> dict[str
     Args:
         log: The event log.
         people: The ids of each person, by receipt.
+        others: The ids of other people that contain one of these, as `find_longer_ids` returns them.
 
     Returns:
         The number of events that were erased, by receipt.
     """
     ids = [person for person_ids in people.values() for person in person_ids]
+    matcher = IdMatcher(ids, others)
     counts = dict.fromkeys(people, 0)
     for part in log.parts():
         is_named = False
         for batch in log.read([part], ("user_id", "anonymous_id", *TEXTS)):
-            if _names(batch, ids):
+            if _names(batch, matcher):
                 is_named = True
                 for receipt, person_ids in people.items():
                     counts[receipt] += _count(batch, person_ids)
         if is_named:
-            log.replace(part, _redacted(log, part, ids))
+            log.replace(part, _redacted(log, part, matcher))
     log.remove_replaced(dt.timedelta(0), dt.datetime.now(dt.UTC))
+    for file in log.damaged.glob("*"):
+        if matcher.is_in_bytes(file.read_bytes()):  # its readable events are in the log
+            file.unlink()
     return counts
 
 
-def erase_dead_letters(letters: DeadLetters, ids: Sequence[str]) -> int:
+def erase_dead_letters(letters: DeadLetters, ids: Sequence[str], others: Sequence[str] = ()) -> int:
     """Drop the sealed dead letters that name one of the ids, and return their number."""
     removed = 0
+    matcher = IdMatcher(ids, others, distinctive_only=False)
+    for file in (letters.folder / "damaged").glob("*"):
+        if matcher.is_in_bytes(file.read_bytes()):
+            file.unlink()
     for file in letters.files():
         table = read_checked_table(file)
-        named = mention_mask(table["payload"], ids) | mention_mask(table["reason"], ids)
+        named = matcher.mark(table["payload"]) | matcher.mark(table["reason"])
         if named.any():
             removed += int(named.sum())
             write_named_by_content(table.filter(pa.array(~named)), file.parent, stem_of(file))
@@ -69,18 +79,18 @@ def count_open(home: Home, people: Sequence[str]) -> tuple[int, int]:
     """
     events = sum(_count(batch, people) for batch in read_open_parts(EventLog(home)))
     letters = 0
+    matcher = IdMatcher(people, distinctive_only=False)
     for file in (home.dead_letters / "open").glob("*.jsonl"):
         lines = pa.array(file.read_text(encoding="utf-8", errors="replace").splitlines(), pa.string())
-        letters += int(mention_mask(lines, people).sum())
+        letters += int(matcher.mark(lines).sum())
     return events, letters
 
 
-def _names(batch: pa.RecordBatch, ids: Sequence[str]) -> bool:
-    people = pa.array(ids, pa.string())
+def _names(batch: pa.RecordBatch, matcher: IdMatcher) -> bool:
+    people = pa.array(sorted(matcher.ids), pa.string())
     if any(pc.any(pc.is_in(batch[name], value_set=people)).as_py() for name in ("user_id", "anonymous_id")):
         return True
-    distinctive = [person for person in ids if is_distinctive(person)]
-    return any(mention_mask(batch[name], distinctive).any() for name in TEXTS)
+    return any(matcher.mark(batch[name]).any() for name in TEXTS)
 
 
 def _count(batch: pa.RecordBatch, ids: Sequence[str]) -> int:
@@ -88,23 +98,16 @@ def _count(batch: pa.RecordBatch, ids: Sequence[str]) -> int:
     return len(batch) - len(without_people(pa.Table.from_batches([batch]), pa.array(ids, pa.string())))
 
 
-def _redacted(log: EventLog, part: Part, ids: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    ids = [person for person in ids if is_distinctive(person)]
+def _redacted(log: EventLog, part: Part, matcher: IdMatcher) -> Iterator[pa.RecordBatch]:
     for batch in log.read([part]):
         table = pa.Table.from_batches([batch], schema=EVENT_SCHEMA)
         for name in TEXTS:
-            named = mention_mask(table[name], ids)
+            named = matcher.mark(table[name])
             if named.any():
                 texts = table[name].to_pylist()
                 for row in np.flatnonzero(named):
-                    texts[row] = _cut(texts[row], ids)
+                    texts[row] = matcher.cut(texts[row], REMAINDER)
                 place = table.column_names.index(name)
                 field = table.schema.field(place)
                 table = table.set_column(place, field, pa.array(texts, field.type))
         yield from table.to_batches()
-
-
-def _cut(text: str, ids: Sequence[str]) -> str:
-    for person in ids:
-        text = word_pattern(person).sub(REMAINDER, text)
-    return text

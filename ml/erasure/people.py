@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -42,6 +42,18 @@ def find_person_ids(log: EventLog, user: str, pseudonyms: Pseudonyms) -> list[st
             )
             devices.difference_update(shared.unique().to_pylist())
     return [*user_ids, *sorted(devices - set(user_ids))]
+
+
+def find_longer_ids(log: EventLog, ids: Iterable[str]) -> list[str]:
+    """Find the ids in the log that contain one of the given ids and are none of them."""
+    people = list(ids)
+    longer: set[str] = set()
+    for batch in _pairs(log):
+        for name in COLUMNS:
+            distinct = batch[name].unique().drop_null()
+            for person in people:
+                longer.update(distinct.filter(pc.match_substring(distinct, person)).to_pylist())
+    return sorted(longer - set(people))
 
 
 def _pairs(log: EventLog) -> Iterator[pa.RecordBatch]:

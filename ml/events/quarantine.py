@@ -18,7 +18,8 @@ from typing import IO, Any
 from ml.errors import DamagedFileError
 from ml.home import Home, make_folder, open_private
 from ml.integrity.checked_json import ChecksumError, decode_checked, encode_checked
-from ml.privacy.erased_ids import ErasedIds, word_pattern
+from ml.privacy.erased_ids import ErasedIds
+from ml.privacy.id_matching import IdMatcher
 
 logger = logging.getLogger("tessera.quarantine")
 BY_HAND = "by hand"
@@ -154,10 +155,8 @@ class Quarantine:
 
     def remove_people(self, ids: Collection[str]) -> int:
         """Remove the entries that name one of these people, and return their number."""
-        patterns = [word_pattern(person) for person in ids]
-        return self.remove(
-            lambda entry: any(pattern.search(str(text)) for pattern in patterns for text in _texts(entry))
-        )
+        matcher = IdMatcher(ids, distinctive_only=False)
+        return self.remove(lambda entry: any(matcher.is_in_text(str(text)) for text in _texts(entry)))
 
     def _read_new_lines(self, file: IO[bytes]) -> None:
         """Read what other processes wrote since the last call, and cut off the torn line of a killed one."""

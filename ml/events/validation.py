@@ -27,6 +27,7 @@ from ml.events.contract import (
 )
 from ml.events.control_events import CONTROL_PROPERTIES, find_control_fault
 from ml.events.records import REJECTED_SCHEMA, events_from_records, payload_text
+from ml.privacy.id_matching import MAX_ID_CHARS
 
 EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 MAX_FUTURE = dt.timedelta(hours=1)
@@ -92,6 +93,9 @@ def validate_events(
     findings.append(("event_type", _unknown_type(table["event_type"]), "is no type of the contract"))
     nobody = pc.and_(_blank(table["user_id"]), _blank(table["anonymous_id"]))
     findings.append(("user_id", nobody, "user_id or anonymous_id is required"))
+    for name in ("user_id", "anonymous_id"):
+        is_long = pc.greater(pc.utf8_length(table[name]), MAX_ID_CHARS)
+        findings.append((name, is_long, f"has more than {MAX_ID_CHARS:,} characters"))
     latest = pa.scalar(now + max_future, TIMESTAMP)
     findings.append(("occurred_at", pc.greater(table["occurred_at"], latest), "lies in the future"))
     earliest = pa.scalar(EARLIEST, TIMESTAMP)

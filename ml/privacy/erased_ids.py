@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import unquote
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.arrays import Bools
 from ml.errors import DamagedFileError
 from ml.home import Home, make_folder, open_private
 from ml.privacy.pseudonyms import Pseudonyms
 
 OLDER_LINE = re.compile(rb"[0-9a-f]{64}")
 REMEDY = "put the file back from a backup; without it, people who were erased since would be welcome again"
-SHORTEST_IN_TEXT = 6  # characters; a shorter id may stand in any file by chance
+JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 WORDS = (re.compile(r"[^\s\"'\\,;{}\[\]()<>=&?/]+"), re.compile(r"[\w-]+"))  # ids may hold a colon or a dot
 
 
@@ -89,7 +90,13 @@ class ErasedIds:
 
     def is_named_in(self, text: str) -> bool:
         """Return whether an erased id is a word of a text, such as the JSON of a rejected row."""
-        return bool(self._digests) and any(word in self for words in WORDS for word in set(words.findall(text)))
+        if not self._digests:
+            return False
+        words = {word for pattern in WORDS for word in pattern.findall(text)}
+        for quoted in JSON_STRING.findall(text):  # an id may hold characters that end a word
+            with suppress(ValueError):
+                words.add(json.loads(quoted))
+        return any(word in self or unquote(word) in self for word in words)
 
     def without(self, events: pa.Table) -> pa.Table:
         """Return the events without those of erased people.
@@ -137,25 +144,3 @@ def without_people(events: pa.Table, ids: pa.Array) -> pa.Table:
         events = events.set_column(place, events.schema.field(place), stripped)
     kept: pa.Table = events.filter(pc.invert(gone))
     return kept
-
-
-def mention_mask(column: pa.ChunkedArray | pa.Array, ids: Iterable[str]) -> Bools:
-    """Mark the rows of a text column in which one of the ids is a word: bool (n,)."""
-    mentioned = np.zeros(len(column), dtype=bool)
-    for person in ids:
-        contains = np.asarray(
-            pc.fill_null(pc.match_substring(column, person), False).to_numpy(zero_copy_only=False)
-        )
-        for row in np.flatnonzero(contains & ~mentioned):
-            mentioned[row] = word_pattern(person).search(column[int(row)].as_py()) is not None
-    return mentioned
-
-
-def is_distinctive(person: str) -> bool:
-    """Return whether an id cannot stand in a text by chance: it is no number and not too short."""
-    return len(person) >= SHORTEST_IN_TEXT and not person.isdecimal()
-
-
-def word_pattern(person: str) -> re.Pattern[str]:
-    """Return a pattern for an id that is not part of a longer word."""
-    return re.compile(rf"(?<![\w-]){re.escape(person)}(?![\w-])")

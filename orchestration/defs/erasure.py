@@ -6,6 +6,7 @@ import time
 import dagster as dg
 
 from ml.erasure.log import erase_dead_letters, erase_events
+from ml.erasure.people import find_longer_ids
 from ml.erasure.receipts import ErasureReceipts
 from ml.events.dead_letters import DeadLetters
 from ml.events.live_dead_letters import recover_dead_letters
@@ -33,11 +34,12 @@ def erased_events(home: HomeResource) -> dg.MaterializeResult[None]:
     if people:
         recover_parts(log)
         recover_dead_letters(home.home())
-        for receipt, count in erase_events(log, people).items():
+        others = find_longer_ids(log, (person for ids in people.values() for person in ids))
+        for receipt, count in erase_events(log, people, others).items():
             receipts.record_removed(receipt, "event log", count)
             events += count
         for receipt, ids in people.items():
-            count = erase_dead_letters(DeadLetters(home.home()), ids)
+            count = erase_dead_letters(DeadLetters(home.home()), ids, others)
             count += quarantine.remove_people(ids)
             receipts.record_removed(receipt, "dead letters", count)
             letters += count
@@ -63,8 +65,9 @@ def erasure_receipts(
     left: dict[str, int] = {}
     if people:
         with warehouse.writing("erasing people"):
-            erase_from_files(home.home(), people, receipts)
-            left = verify_erasures(home.home(), people, receipts)
+            others = find_longer_ids(home.event_log(), (person for ids in people.values() for person in ids))
+            erase_from_files(home.home(), people, receipts, others)
+            left = verify_erasures(home.home(), people, receipts, others)
     for receipt, places in left.items():
         if places:
             context.log.warning(

@@ -14,10 +14,13 @@ from ml.bundle import current_version, remove_users, versions
 from ml.erasure.receipts import ONLINE_STATE, ErasureReceipts
 from ml.erasure.tables import erase_from_tables
 from ml.home import Home
+from ml.privacy.id_matching import IdMatcher, with_namespaces
 from ml.recommenders.user_removal import forget_users, saved_recommenders
 from ml.segmentation.user_removal import remove_example_users
 from orchestration.bento import SERVICE, build_bento
 from orchestration.erasure.scan import ScanHit, scan_files
+from orchestration.erasure.state import erase_from_state
+from orchestration.erasure.texts import erase_from_texts
 from orchestration.erasure.warehouse import erase_from_warehouse, rewrite_warehouse
 
 People = Mapping[str, Sequence[str]]
@@ -37,7 +40,7 @@ PLACES_OF_PATHS = {  # by the beginning of a path; the first match counts
 OTHER = "other files"
 
 
-def erase_from_files(home: Home, people: People, receipts: ErasureReceipts) -> None:
+def erase_from_files(home: Home, people: People, receipts: ErasureReceipts, others: Sequence[str] = ()) -> None:
     """Erase people from the warehouse, models, bundles, Bentos, contacts, audiences and other tables.
 
     The log and the dead letters are not touched. The caller holds the warehouse's lock.
@@ -46,8 +49,11 @@ def erase_from_files(home: Home, people: People, receipts: ErasureReceipts) -> N
         home: The home.
         people: The ids of each person, by receipt.
         receipts: Where the numbers of removed records are written.
+        others: The ids of other people that contain one of these, as `find_longer_ids` returns them.
     """
-    for receipt, ids in people.items():
+    for receipt, person_ids in people.items():
+        ids = with_namespaces(person_ids)
+        receipts.record_removed(receipt, ONLINE_STATE, erase_from_state(home.state_db, ids))
         if home.warehouse.exists():
             receipts.record_removed(receipt, "warehouse", erase_from_warehouse(home.warehouse, ids))
         receipts.record_removed(
@@ -55,8 +61,10 @@ def erase_from_files(home: Home, people: People, receipts: ErasureReceipts) -> N
         )
         receipts.record_removed(receipt, "contacts", erase_from_tables(home.contacts, ids))
         receipts.record_removed(receipt, "audiences", erase_from_tables(home.reports / "audiences", ids))
-        others = erase_from_tables(home.truth, ids) + _forget(home.models, ids)
-        receipts.record_removed(receipt, OTHER, others + remove_example_users(home.reports, ids))
+        from_tables = erase_from_tables(home.truth, ids) + _forget(home.models, ids)
+        from_tables += remove_example_users(home.reports, ids)
+        from_texts = erase_from_texts(home, IdMatcher(ids, others))
+        receipts.record_removed(receipt, OTHER, from_tables + from_texts)
         receipts.record_removed(
             receipt,
             "published bundles",
@@ -65,7 +73,7 @@ def erase_from_files(home: Home, people: People, receipts: ErasureReceipts) -> N
         receipts.record_removed(receipt, "Bentos", sum(_count_users(folder, ids) for folder in _bentos(home)))
     if home.warehouse.exists():
         rewrite_warehouse(home.warehouse)
-    everyone = [person for ids in people.values() for person in ids]
+    everyone = with_namespaces(person for ids in people.values() for person in ids)
     stale = [folder for folder in _bentos(home) if _count_users(folder, everyone)]
     for version in versions(home.published):
         remove_users(home.published, version, everyone)
@@ -76,20 +84,23 @@ def erase_from_files(home: Home, people: People, receipts: ErasureReceipts) -> N
         build_bento(home, home.published / current)
 
 
-def verify_erasures(home: Home, people: People, receipts: ErasureReceipts) -> dict[str, int]:
+def verify_erasures(
+    home: Home, people: People, receipts: ErasureReceipts, others: Sequence[str] = ()
+) -> dict[str, int]:
     """Search every file of the home, decoded and raw, and write the result into the receipts.
 
     Args:
         home: The home.
         people: The ids of each person, by receipt.
         receipts: Where the result is written.
+        others: The ids of other people that contain one of these, as `find_longer_ids` returns them.
 
     Returns:
         The number of places that still hold something, by receipt.
     """
     left = {}
     for receipt, ids in people.items():
-        hits = scan_files(home.path, ids, leave_out=(receipts.folder / "pending",))
+        hits = scan_files(home.path, ids, leave_out=(receipts.folder / "pending",), others=others)
         files = sum(1 for path in home.path.rglob("*") if path.is_file())
         by_place: dict[str, list[ScanHit]] = {}
         for hit in hits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import re
+import mmap
 import sqlite3
 import zipfile
 import zlib
@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ml.privacy.erased_ids import is_distinctive
-
-BLOCK_BYTES = 1 << 22
+from ml.events.frames import read_frames
+from ml.events.live_log import SUFFIX
+from ml.privacy.id_matching import IdMatcher, with_namespaces
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,9 @@ class ScanHit:
     how: str
 
 
-def scan_files(folder: Path, ids: Sequence[str], leave_out: Sequence[Path] = ()) -> list[ScanHit]:
+def scan_files(
+    folder: Path, ids: Sequence[str], leave_out: Sequence[Path] = (), others: Sequence[str] = ()
+) -> list[ScanHit]:
     """Find the files below a folder that hold one of the ids.
 
     Parquet, Arrow, DuckDB, SQLite, zip, gzip and NumPy files are decoded and their cells are compared. The raw
@@ -47,55 +49,53 @@ def scan_files(folder: Path, ids: Sequence[str], leave_out: Sequence[Path] = ())
         folder: The folder to search.
         ids: The ids of a person.
         leave_out: Files and folders that are not searched.
+        others: The ids of other people that contain one of these, as `find_longer_ids` returns them.
 
     Raises:
         duckdb.IOException: Another program has the warehouse open.
     """
     hits = []
+    matcher = IdMatcher(with_namespaces(ids), others)
     for file in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
         if any(file == other or other in file.parents for other in leave_out):
             continue
-        how = _find_ids(file, ids)
+        how = _find_ids(file, matcher)
         if how:
             hits.append(ScanHit(str(file.relative_to(folder)), how))
     return hits
 
 
-def _find_ids(file: Path, ids: Sequence[str]) -> str | None:
+def _find_ids(file: Path, matcher: IdMatcher) -> str | None:
     """Return how a file holds one of the ids, or None if it holds none."""
-    whole_cells = set(ids)
-    texts = [person for person in ids if is_distinctive(person)]
-    words = re.compile("|".join(map(re.escape, texts))) if texts else None
     try:
-        for cell in _cells(file):
-            if cell in whole_cells or (words is not None and words.search(cell)):
-                return "decoded"
+        if any(matcher.is_cell(cell) for cell in _cells(file)):
+            return "decoded"
     except FileNotFoundError:
         return None  # sealed or replaced in the meantime; the new file is searched by itself
-    raw = [text.encode() for text in texts]
-    return "bytes" if raw and _holds(file, raw) else None
+    return "bytes" if matcher.texts and _holds(file, matcher) else None
 
 
-def _holds(file: Path, texts: Sequence[bytes]) -> bool:
-    """Return whether the bytes of a file, read in overlapping blocks, hold one of the texts."""
-    overlap = max(len(text) for text in texts) - 1
-    tail = b""
+def _holds(file: Path, matcher: IdMatcher) -> bool:
+    """Return whether the bytes of a file mention one of the ids."""
     try:
         with open(file, "rb") as opened:
-            while block := opened.read(BLOCK_BYTES):
-                if any(text in tail + block for text in texts):
-                    return True
-                tail = block[-overlap:] if overlap else b""
+            if not opened.seek(0, io.SEEK_END):
+                return False
+            with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                is_possible = any(content.find(text.encode("utf-8", "replace")) >= 0 for text in matcher.texts)
+                return is_possible and matcher.is_in_bytes(content)
     except FileNotFoundError:
         return False
-    return False
 
 
 def _cells(file: Path) -> Iterator[str]:
     """Yield the texts in the cells of a file whose format is recognized."""
     with open(file, "rb") as opened:
         head = opened.read(16)
-    if head[:4] == b"PAR1":
+    if file.suffix == SUFFIX:
+        for batch in read_frames(file):
+            yield from _of_table(pa.Table.from_batches([batch]))
+    elif head[:4] == b"PAR1":
         yield from _of_table(pq.read_table(file))
     elif head[:6] == b"ARROW1":
         with pa.OSFile(str(file), "rb") as source:

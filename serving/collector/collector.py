@@ -85,7 +85,12 @@ class Collector:
         await asyncio.to_thread(recover_dead_letters, self.home)
         sink = open_sink(self.home, self.settings)
         self._writer = Writer(
-            self.settings.collector, sink, RejectionLog(self.home), self._totals, self._group_committed
+            self.settings.collector,
+            sink,
+            RejectionLog(self.home),
+            self._totals,
+            self.erased,
+            self._group_committed,
         )
         self._writer.start()
 
@@ -95,6 +100,10 @@ class Collector:
             return
         writer, self._writer = self._writer, None
         await asyncio.to_thread(writer.close)
+
+    def clean_id(self, person: str, name: str) -> str:
+        """Return the id under which an event of a person is kept; see `Intake.clean_id`."""
+        return self._intake.clean_id(person, name)
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call `subscriber` with every accepted batch (EVENT_SCHEMA), on the event loop, before the answer."""

@@ -298,6 +298,14 @@ class Intake:
             if coarse:
                 properties["device_context"] = coarse
 
+    def clean_id(self, person: str, name: str) -> str:
+        """Return the id that an event keeps of a person: a pseudonym if it is an e-mail address.
+
+        Raises:
+            RefusedPersonalDataError: The site refuses such an id.
+        """
+        return redact_text(person, self._pii, self._pseudonyms.pseudonymize, name) if "@" in person else person
+
     def _remove_personal_data(self, record: dict[str, Any]) -> dict[str, Any]:
         rules, pseudonym = self._pii, self._pseudonyms.pseudonymize
         for name in TEXT_FIELDS:
@@ -306,8 +314,8 @@ class Intake:
                 record[name] = redact_text(value, rules, pseudonym, name)
         for name in ("user_id", "anonymous_id"):
             value = record.get(name)
-            if isinstance(value, str) and "@" in value:
-                record[name] = redact_text(value, rules, pseudonym, name)
+            if isinstance(value, str):
+                record[name] = self.clean_id(value, name)
         for name in record.keys() - CHECKED_ELSEWHERE:
             value = redact(record[name], rules, pseudonym, name)
             if value is DROPPED:

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from ml.events.live_dead_letters import RejectionLog
 from ml.events.validation import validate_records
+from ml.privacy.erased_ids import ErasedIds
 from ml.settings.collector import CollectorSettings
 from serving.collector.sinks import Sink
 from serving.collector.submissions import (
@@ -41,6 +42,7 @@ class Writer:
         sink: where accepted events go.
         rejections: where rejected ones go.
         totals: counts of withheld events, flushed once a minute.
+        erased: people whose events are left out; whoever was erased after the intake let an event in, too.
         answer: called in the thread with each group once it is durable, or failed.
     """
 
@@ -50,6 +52,7 @@ class Writer:
         sink: Sink,
         rejections: RejectionLog,
         totals: WithheldTotals,
+        erased: ErasedIds,
         answer: Callable[[CommittedGroup], None],
     ) -> None:
         self.counts = EventCounters()
@@ -58,6 +61,7 @@ class Writer:
         self._sink = sink
         self._rejections = rejections
         self._totals = totals
+        self._erased = erased
         self._answer = answer
         self._queue: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
         self._counting = threading.Lock()
@@ -151,6 +155,7 @@ class Writer:
     def _stored(self, group: Sequence[Submission]) -> pa.Table:
         """Events of the group that are durable now; the others are rejected, with dead letters."""
         events, owners, letters = self._validated(group)
+        events, owners = self._without_erased(events, owners)
         self._rejections.append(letters)
         began = time.perf_counter()
         refused = self._sink.append(events) if len(events) else {}
@@ -168,6 +173,13 @@ class Writer:
         self.counts.add("rejected", len(letters))
         self.counts.commits += 1
         return events
+
+    def _without_erased(self, events: pa.Table, owners: list[Owner]) -> tuple[pa.Table, list[Owner]]:
+        """The events without those of people whom this worker or another has erased, and their owners."""
+        self._erased.refresh()
+        numbered = events.append_column("row", pa.array(range(len(events)), pa.int64()))
+        kept = self._erased.without(numbered)
+        return kept.drop_columns(["row"]), [owners[row] for row in kept["row"].to_pylist()]
 
     def _validated(self, group: Sequence[Submission]) -> tuple[pa.Table, list[Owner], list[dict[str, Any]]]:
         """Events that keep the contract with their owners, and dead letters of the rest.

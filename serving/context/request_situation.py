@@ -9,6 +9,7 @@ from ml.decisions.rules.display_caps import is_slot_capped
 from serving.context.situation import Situation, check_context, merge_situation
 from serving.errors import ApiError
 from serving.experiment.treatments import Treatment
+from serving.privacy.person_ids import clean_person
 from serving.requests import RecommendationRequest
 from serving.tessera import Tessera
 
@@ -16,7 +17,18 @@ R = TypeVar("R", bound=RecommendationRequest)
 
 
 def drop_erased_ids(tessera: Tessera, request: R) -> R:
-    """Return the request without erased ids, so that such a person is a stranger and nothing is logged."""
+    """Return the request without erased ids, so that such a person is a stranger and nothing is logged.
+
+    An e-mail address as an id becomes the pseudonym under which events keep it.
+
+    Raises:
+        ApiError: 422, the site refuses such an id.
+    """
+    ids = {name: getattr(request, name) for name in ("user_id", "anonymous_id") if getattr(request, name)}
+    cleaned = {name: clean_person(tessera, person, name) for name, person in ids.items()}
+    if cleaned != ids:
+        request = request.model_copy(update=cleaned)
+    tessera.erased.refresh()
     if not tessera.erased:
         return request
     erased = {name: None for name in ("user_id", "anonymous_id") if getattr(request, name) in tessera.erased}

@@ -32,7 +32,7 @@ class RequestObserver:
         self, app: ASGIApp, tracing: Tracing, settings: LogsSettings, routes: Sequence[BaseRoute]
     ) -> None:
         self.app = app
-        self._patterns = {route.endpoint: route.path for route in routes if isinstance(route, Route)}
+        self._patterns = {route.endpoint: route.path_format for route in routes if isinstance(route, Route)}
         self.tracing = tracing
         self.settings = settings
 

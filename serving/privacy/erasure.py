@@ -28,12 +28,14 @@ async def erase(tessera: Tessera, desk: ErasureReceipts, user: str) -> dict[str,
     """
     tessera.state.require_store()
     now, home = tessera.clock(), tessera.config.home
+    # Every worker compares each write with the erased ids, so from here on none writes anything new of the person.
+    tessera.erased.add([user])
     ids = await run_in_threadpool(find_person_ids, EventLog(home), user, tessera.pseudonyms)
+    tessera.erased.add(person for person in ids if person != user)
     receipt = await run_in_threadpool(desk.open, ids, now)
     receipt_id = receipt["receipt_id"]
     for place, count in zip(OPEN_PLACES, await run_in_threadpool(count_open, home, ids), strict=True):
         desk.record_removed(receipt_id, place, count)
-    tessera.erased.add(ids)
     for person in ids:
         desk.record_removed(receipt_id, ONLINE_STATE, tessera.state.forget(person))
     desk.record_verified(receipt_id, ONLINE_STATE, "no change or profile of the person is left in store or memory")

@@ -31,7 +31,7 @@ async def read_body(request: Request, model: type[B]) -> B:
 
 
 def read_person(request: Request) -> str:
-    """Return the `user_id` of the path.
+    """Return the `user_id` of the path as the caller wrote it, for what also concerns older records.
 
     Raises:
         ApiError: 422, it is no identifier.

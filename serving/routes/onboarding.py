@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.errors import JSON
+from serving.privacy.person_ids import clean_person
 from serving.routes.bodies import check_person
 from serving.tessera import Tessera
 
@@ -26,7 +27,9 @@ def onboarding_routes(tessera: Tessera) -> list[Route]:
         answer: dict[str, Any] = {"questions": list_questions(tessera)}
         if "user_id" in request.query_params:
             tessera.access.require_trusted(request)
-            answer["next"] = find_next_question(tessera, check_person(request.query_params["user_id"]))
+            answer["next"] = find_next_question(
+                tessera, clean_person(tessera, check_person(request.query_params["user_id"]))
+            )
         return JSON(answer)
 
     return [Route("/v1/onboarding", onboarding, methods=["GET"])]

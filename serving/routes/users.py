@@ -16,6 +16,7 @@ from ml.events.log import EventLog
 from serving.errors import JSON, ApiError
 from serving.privacy.erasure import erase
 from serving.privacy.export import export_person
+from serving.privacy.person_ids import clean_person
 from serving.recommend.answers import preview_items
 from serving.recommend.user_segment import describe_segment
 from serving.requests import Preferences, RecommendationRequest
@@ -36,7 +37,7 @@ def user_routes(tessera: Tessera) -> list[Route]:
         tessera.access.require_trusted(request)
         if request.method == "DELETE":
             return JSON(await erase(tessera, desk, read_person(request)), status_code=202)
-        description = describe_user(tessera, read_person(request))
+        description = describe_user(tessera, clean_person(tessera, read_person(request)))
         if description is None:
             raise ApiError(404, UNKNOWN_USER, "user_id")
         return JSON(description)
@@ -45,7 +46,9 @@ def user_routes(tessera: Tessera) -> list[Route]:
         tessera.access.require_trusted(request)
         changes = await read_body(request, Preferences)
         is_preview = read_flag(request, "preview")
-        return JSON(await set_preferences(tessera, read_person(request), changes, is_preview))
+        return JSON(
+            await set_preferences(tessera, clean_person(tessera, read_person(request)), changes, is_preview)
+        )
 
     async def export(request: Request) -> Response:
         tessera.access.require_trusted(request)
@@ -67,9 +70,9 @@ def user_routes(tessera: Tessera) -> list[Route]:
         return JSON(receipt)
 
     return [
-        Route("/v1/users/{user_id}", user, methods=["GET", "DELETE"]),
-        Route("/v1/users/{user_id}/preferences", preferences, methods=["PUT"]),
-        Route("/v1/users/{user_id}/export", export, methods=["GET"]),
+        Route("/v1/users/{user_id:path}/preferences", preferences, methods=["PUT"]),
+        Route("/v1/users/{user_id:path}/export", export, methods=["GET"]),
+        Route("/v1/users/{user_id:path}", user, methods=["GET", "DELETE"]),
         Route("/v1/erasures/{receipt_id}", erasure, methods=["GET"]),
     ]
 

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from ml.privacy.id_matching import MAX_ID_CHARS, find_id_fault
+from ml.privacy.id_matcher import MAX_ID_CHARS, find_id_fault
 
 Identifier = Annotated[str, Field(min_length=1, max_length=256)]
 

@@ -17,7 +17,7 @@ from ml.events.manifest import Part
 from ml.home import Home
 from ml.integrity.digests import read_checked_table, stem_of, write_named_by_content
 from ml.privacy.erased_ids import without_people
-from ml.privacy.id_matching import IdMatcher
+from ml.privacy.id_matcher import IdMatcher
 
 TEXTS = ("item_id", "page_url", "page_title", "referrer", "properties", "session_id", "recommendation_id")
 REMAINDER = "erased"

@@ -30,7 +30,6 @@ from ml.home import Home, make_folder, open_private
 SEAL_ROWS = 20_000
 SEAL_SECONDS = 60.0
 SUFFIX = ".rejected.jsonl"
-MAX_PAYLOAD_CHARS = 4_096
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +60,7 @@ class RejectionLog:
             self._open()
         assert self._file is not None
         for letter in letters:
-            short = (letter["payload"] or "")[:MAX_PAYLOAD_CHARS]
-            self._file.write(_encode_line({**letter, "payload": short}))
+            self._file.write(_encode_line({**letter, "payload": letter["payload"] or ""}))
         self._file.flush()
         self._rows += len(letters)
         if self._rows >= SEAL_ROWS:

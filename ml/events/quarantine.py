@@ -19,7 +19,7 @@ from ml.errors import DamagedFileError
 from ml.home import Home, make_folder, open_private
 from ml.integrity.checked_json import ChecksumError, decode_checked, encode_checked
 from ml.privacy.erased_ids import ErasedIds
-from ml.privacy.id_matching import IdMatcher
+from ml.privacy.id_matcher import IdMatcher
 
 logger = logging.getLogger("tessera.quarantine")
 BY_HAND = "by hand"

@@ -13,6 +13,7 @@ import pyarrow as pa
 from ml.errors import TesseraError
 from ml.events.contract import EVENT_SCHEMA, FIELD_NAMES
 
+MAX_PAYLOAD_CHARS = 10_000_000  # more than any request to the collector holds
 REJECTED_SCHEMA = pa.schema(
     [("row", pa.int64()), ("field", pa.string()), ("reason", pa.string()), ("payload", pa.string())]
 )
@@ -165,6 +166,6 @@ _CONVERTERS = {field.name: _choose_converter(field) for field in EVENT_SCHEMA}
 
 
 def payload_text(record: Any) -> str:
-    """Return a rejected record as JSON text, cut to 10,000 characters."""
+    """Return a rejected record as JSON text. It is whole, so that it can be replayed."""
     text = json.dumps(record, ensure_ascii=True, default=str)
-    return text[:10_000]
+    return text[:MAX_PAYLOAD_CHARS]

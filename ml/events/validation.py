@@ -27,7 +27,7 @@ from ml.events.contract import (
 )
 from ml.events.control_events import CONTROL_PROPERTIES, find_control_fault
 from ml.events.records import REJECTED_SCHEMA, events_from_records, payload_text
-from ml.privacy.id_matching import MAX_ID_CHARS
+from ml.privacy.id_matcher import MAX_ID_CHARS
 
 EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 MAX_FUTURE = dt.timedelta(hours=1)

@@ -14,7 +14,7 @@ from ml.bundle import current_version, remove_users, versions
 from ml.erasure.receipts import ONLINE_STATE, ErasureReceipts
 from ml.erasure.tables import erase_from_tables
 from ml.home import Home
-from ml.privacy.id_matching import IdMatcher, with_namespaces
+from ml.privacy.id_matcher import IdMatcher, with_namespaces
 from ml.recommenders.user_removal import forget_users, saved_recommenders
 from ml.segmentation.user_removal import remove_example_users
 from orchestration.bento import SERVICE, build_bento

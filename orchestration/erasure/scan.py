@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from ml.events.frames import read_frames
 from ml.events.live_log import SUFFIX
-from ml.privacy.id_matching import IdMatcher, with_namespaces
+from ml.privacy.id_matcher import IdMatcher, with_namespaces
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ml.home import Home
-from ml.privacy.id_matching import IdMatcher
+from ml.privacy.id_matcher import IdMatcher
 
 SUFFIXES = (".log", ".txt", ".out", ".err", ".html", ".md", ".json", ".jsonl")
 

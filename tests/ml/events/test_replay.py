@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from ml.events.dead_letters import DeadLetters
+from ml.events.live_dead_letters import RejectionLog
 from ml.events.live_log import OpenPartWriter
 from ml.events.log import EventLog
 from ml.events.quarantine import Quarantine
@@ -168,3 +169,21 @@ def test_a_record_that_broke_a_fold_is_tried_again_and_leaves_the_quarantine(hom
     Quarantine(home).set_aside("a", ValueError("broke"), "service")
     report = replay(home, NOW, HOUR)
     assert (report.retried, ids(home), Quarantine(home).entries()) == (1, ["a"], [])
+
+
+def test_an_event_of_a_collector_whose_clock_was_late_comes_back_whole(home):
+    """The clock of the collector was three hours back, so that good events lay in its future."""
+    late = NOW - 3 * HOUR
+    record = event("late", authority="server", properties={"currency": "EUR", "note": "x" * 60_000})
+    valid, _ = validate_records([record], late, HOUR)
+    (letter,) = valid.rejected.to_pylist()
+    assert letter["field"] == "occurred_at"
+    assert letter["reason"].endswith("lies in the future")
+    rejections = RejectionLog(home)
+    rejections.append([{**letter, "source": "json", "received_at": late}])
+    rejections.close()
+    assert replay(home, late, HOUR).replayed == 0
+    assert replay(home, NOW, HOUR).replayed == 1
+    (row,) = logged(home)
+    assert json.loads(row["properties"]) == record["properties"]
+    assert len(DeadLetters(home).read()) == 0

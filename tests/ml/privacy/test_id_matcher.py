@@ -5,7 +5,7 @@ import pytest
 
 from ml.home import Home
 from ml.privacy.erased_ids import ErasedIds
-from ml.privacy.id_matching import MAX_ID_CHARS, IdMatcher, find_id_fault
+from ml.privacy.id_matcher import MAX_ID_CHARS, IdMatcher, find_id_fault
 
 
 @pytest.mark.parametrize("text", ["user-1001", "xuser-100", "user-100-b", "user-100é", "my_user-100", "USER-100"])

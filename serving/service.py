@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ml.errors import TesseraError
 from ml.events.log import EventLog
-from ml.privacy.home_checks import open_home, require_sound_state
+from ml.privacy.home_checks import open_home
 from serving.admission.connections import limit_connections
 from serving.application import application
 from serving.observability.logs import log_as_json
@@ -24,7 +24,6 @@ def _open_service() -> Tessera:
     try:
         config = read_service_config()
         open_home(config.home)
-        require_sound_state(config.home)
         EventLog(config.home).parts()
         return Tessera(config)
     except TesseraError as error:

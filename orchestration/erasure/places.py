@@ -19,7 +19,7 @@ from ml.recommenders.user_removal import forget_users, saved_recommenders
 from ml.segmentation.user_removal import remove_example_users
 from orchestration.bento import SERVICE, build_bento
 from orchestration.erasure.scan import ScanHit, scan_files
-from orchestration.erasure.state import erase_from_state
+from orchestration.erasure.state import erase_from_state, remove_damaged_states
 from orchestration.erasure.texts import erase_from_texts
 from orchestration.erasure.warehouse import erase_from_warehouse, rewrite_warehouse
 
@@ -54,6 +54,7 @@ def erase_from_files(home: Home, people: People, receipts: ErasureReceipts, othe
     for receipt, person_ids in people.items():
         ids = with_namespaces(person_ids)
         receipts.record_removed(receipt, ONLINE_STATE, erase_from_state(home.state_db, ids))
+        remove_damaged_states(home.state_db, IdMatcher(ids, others))
         if home.warehouse.exists():
             receipts.record_removed(receipt, "warehouse", erase_from_warehouse(home.warehouse, ids))
         receipts.record_removed(

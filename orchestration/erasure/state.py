@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from ml.privacy.id_matcher import IdMatcher
+
 TABLES = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
+
+
+def remove_damaged_states(file: Path, matcher: IdMatcher) -> None:
+    """Delete damaged states that are kept beside the file and mention one of the people."""
+    for kept in file.parent.glob(f"{file.name}.damaged-*"):
+        if matcher.is_in_bytes(kept.read_bytes()):
+            kept.unlink()
 
 
 def erase_from_state(file: Path, keys: Sequence[str]) -> int:

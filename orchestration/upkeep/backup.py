@@ -59,6 +59,19 @@ class BackupReport:
     events: int = 0
 
 
+@dataclass(frozen=True)
+class Restoration:
+    """What a restored home is.
+
+    Attributes:
+        mark: Every event that was acknowledged before this time is in it.
+        missing_keys: Files with keys that the home had and the backup was made without.
+    """
+
+    mark: dt.datetime
+    missing_keys: tuple[str, ...]
+
+
 @dataclass
 class _Writing:
     """A backup that is being written."""
@@ -149,7 +162,8 @@ def back_up(
         for database in ("state.db", "mlflow.db"):
             _copy_database(writing, database)
         _copy_log(writing)
-        index = {"format": FORMAT, "mark": mark.isoformat(), "files": writing.files}
+        keys = [name for name in KEYS if (home.path / name).exists()]
+        index = {"format": FORMAT, "mark": mark.isoformat(), "keys": keys, "files": writing.files}
         with open(draft / INDEX, "x", encoding="utf-8", opener=open_private) as file:
             file.write(encode_checked(index) + "\n")
             file.flush()
@@ -162,15 +176,12 @@ def back_up(
     return writing.report
 
 
-def restore(source: Path, home: Home) -> dt.datetime:
+def restore(source: Path, home: Home) -> Restoration:
     """Restore a backup into a home that holds nothing.
 
     Args:
         source: A backup, or the folder of backups, of which the newest is restored.
         home: The home, which is missing or empty.
-
-    Returns:
-        The backup's mark.
 
     Raises:
         BackupError: There is no backup, or the home holds something.
@@ -204,7 +215,8 @@ def restore(source: Path, home: Home) -> dt.datetime:
         home.path.rmdir()
     os.replace(draft, home.path)
     sync_folder(home.path.parent)
-    return dt.datetime.fromisoformat(index["mark"])
+    missing = tuple(name for name in index["keys"] if not (home.path / name).exists())
+    return Restoration(dt.datetime.fromisoformat(index["mark"]), missing)
 
 
 def newest_backup(destination: Path) -> Path | None:

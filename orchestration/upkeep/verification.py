@@ -36,6 +36,7 @@ OPEN_PART_REMEDY = (
     "others are only in a backup"
 )
 KEPT_REMEDY = "bring what it held back from a backup, then delete the file"
+KEPT_STATE_REMEDY = "delete the file, since the state was rebuilt from the event log"
 BUNDLE_REMEDY = "publish anew with `tessera materialize`, or delete the folder if it is not the current version"
 DAGSTER_REMEDY = "delete the folder dagster/, which holds only the history of runs"
 LINES_REMEDY = "delete the damaged line"
@@ -153,6 +154,8 @@ def _check_tables(files: list[Path]) -> Iterator[DamagedFileError]:
 
 def _check_state(home: Home) -> Iterator[DamagedFileError]:
     yield from _check_sqlite(home.state_db, STATE_REMEDY)
+    for file in sorted(home.path.glob(f"{home.state_db.name}.damaged-*")):
+        yield DamagedFileError(file, "the online state was damaged and is kept aside", KEPT_STATE_REMEDY)
 
 
 def _check_sqlite(file: Path, remedy: str) -> Iterator[DamagedFileError]:

@@ -15,7 +15,6 @@ from rich.console import Console
 
 from ml.home import Home
 from ml.integrity.sqlite_files import MLFLOW_REMEDY, require_sound_sqlite
-from ml.privacy.home_checks import require_sound_state
 from ml.settings.ports import PortSettings
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
@@ -37,7 +36,6 @@ def up(*, home: HomeOption = None) -> None:
 
     chosen = home_of(home)
     require_sound_sqlite(chosen.path / "mlflow.db", MLFLOW_REMEDY)
-    require_sound_state(chosen)
     console = Console(highlight=False)
     lock = NamedLock(chosen.path / "up.lock")
     lock.acquire("tessera up")

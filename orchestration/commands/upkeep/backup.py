@@ -38,7 +38,8 @@ def backup(
     console.print(f"Every event that was acknowledged before {report.mark.isoformat()} is in it.", soft_wrap=True)
     console.print(
         f"{report.copied:,} files were copied, {report.linked:,} are links to the backup before; "
-        f"{report.events:,} events are in sealed parts."
+        f"{report.events:,} events are in sealed parts.",
+        soft_wrap=True,
     )
     console.print(f"Left out, since `tessera materialize` builds them anew: {', '.join(REBUILT)}.", soft_wrap=True)
 
@@ -61,10 +62,10 @@ def restore(
     from orchestration.upkeep.erased_again import begin_erasures_again
 
     place = name_home(home)
-    mark = restore_home(source, place)
-    console.print(f"[green]✓[/] {place.path} is as it was at {mark.isoformat()}.", soft_wrap=True)
-    if not (place.path / "site.key").exists():
-        console.print("The backup has no keys: put site.key and site.key.check into the home.", soft_wrap=True)
+    restored = restore_home(source, place)
+    console.print(f"[green]✓[/] {place.path} is as it was at {restored.mark.isoformat()}.", soft_wrap=True)
+    if restored.missing_keys:
+        console.print(f"Put the keys back: {', '.join(restored.missing_keys)}.", soft_wrap=True)
     elif begun := begin_erasures_again(place):
         console.print(
             f"{begun:,} people were erased since: run `tessera materialize --job erasure` before starting.",

@@ -90,7 +90,7 @@ def test_every_event_that_was_acknowledged_before_the_mark_is_restored_once(home
         collector.join()
     for number, report in enumerate(reports):
         restored = Home(tmp_path / f"restored-{number}")
-        assert restore(report.folder, restored) == report.mark
+        assert restore(report.folder, restored).mark == report.mark
         events_back = ids(restored)
         expected = {event for at, event in acknowledged if at < report.mark} | {"sealed-1", "sealed-2"}
         assert len(expected) > 100
@@ -135,7 +135,8 @@ def test_keys_are_apart_and_can_be_left_out(home: Home, tmp_path: Path) -> None:
     ErasedIds(home).add(["gone"])
     back_up(home, tmp_path / "without", with_keys=False)
     assert list((tmp_path / "without").rglob("site.key*")) == []
-    restore(tmp_path / "without", Home(tmp_path / "restored"))
+    restored = restore(tmp_path / "without", Home(tmp_path / "restored"))
+    assert restored.missing_keys == ("site.key", "site.key.check")
     with pytest.raises(MissingKeyError):
         Pseudonyms(tmp_path / "restored").require_key()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from pathlib import Path
 
 from ml.events.dead_letters import DeadLetters
 from ml.events.log import EventLog
@@ -40,4 +41,13 @@ def expire_events(home: Home, settings: PrivacySettings, now: dt.datetime) -> Ex
     first_letters = today - dt.timedelta(days=settings.dead_letter_retention_days)
     quarantined = Quarantine(home).remove(lambda entry: dt.datetime.fromisoformat(entry.at).date() < first_letters)
     letters = DeadLetters(home).drop_before(first_letters)
+    _drop_damaged(log.damaged, first_day)
+    _drop_damaged(home.dead_letters / "damaged", first_letters)
     return ExpiredRows(sum(part.rows for part in old), letters + quarantined)
+
+
+def _drop_damaged(folder: Path, first_day: dt.date) -> None:
+    """Remove the damaged files that are kept aside and were last written before a day; they hold events too."""
+    for file in folder.glob("*"):
+        if dt.datetime.fromtimestamp(file.stat().st_mtime, dt.UTC).date() < first_day:
+            file.unlink()

@@ -1,4 +1,5 @@
 import datetime as dt
+import os
 
 import pyarrow as pa
 
@@ -51,3 +52,15 @@ def test_letters_that_a_dead_collector_left_open_expire_too(tmp_path):
     assert recover_dead_letters(home) == 1
     assert expire_events(home, PRIVACY, NOW).dead_letters == 1
     assert list(home.dead_letters.rglob("*.parquet")) == []
+
+
+def test_damaged_files_that_are_kept_aside_expire_with_what_they_hold(tmp_path):
+    home = Home(tmp_path)
+    for folder, days in ((home.events, 10), (home.events, 11), (home.dead_letters, 3), (home.dead_letters, 4)):
+        kept = folder / "damaged" / f"{days}.open"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.touch()
+        written = (NOW - dt.timedelta(days=days)).timestamp()
+        os.utime(kept, (written, written))
+    expire_events(home, PRIVACY, NOW)
+    assert sorted(file.name for file in home.path.rglob("*.open")) == ["10.open", "3.open"]

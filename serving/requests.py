@@ -69,6 +69,7 @@ class RecommendationRequest(Body):
     exclude: list[ItemId] = Field(default_factory=list, max_length=10_000)
     filter: Filter | None = None
     at: AwareDatetime | None = None
+    identity_token: str | None = None
 
     @model_validator(mode="after")
     def _check_year(self) -> RecommendationRequest:

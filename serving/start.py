@@ -6,7 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ml.errors import TesseraError
@@ -22,6 +22,7 @@ SECRET_KEYS, BROWSER_KEYS = "TESSERA_SECRET_KEYS", "TESSERA_BROWSER_KEYS"
 # 16 random hexadecimal digits are 64 bits, which nobody guesses over a network, and nearly always have at least 6
 # different ones. The keys that `tessera keys create` makes have 256 bits.
 MIN_KEY_CHARS, MIN_DISTINCT_CHARS = 16, 6
+IDENTITY_SECRETS = "TESSERA_IDENTITY_SECRETS"
 DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 BUNDLED = Path(__file__).resolve().parent.parent / "published"
 
@@ -41,6 +42,7 @@ class ServiceConfig:
             on this machine are served.
         bundled: the published folder inside a Bento, read if the home has published nothing.
         redis_url: address of the Redis that holds the state, for the engine `redis`.
+        identity_secrets: secrets that the site's servers sign identity tokens with.
     """
 
     home: Home
@@ -48,12 +50,14 @@ class ServiceConfig:
     keys: Keys = NO_KEYS
     bundled: Path = BUNDLED
     redis_url: str | None = None
+    identity_secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 def read_service_config(environment: Mapping[str, str] | None = None) -> ServiceConfig:
-    """Read TESSERA_HOME, TESSERA_SITE, TESSERA_SECRET_KEYS, TESSERA_BROWSER_KEYS and TESSERA_REDIS_URL.
+    """Read TESSERA_HOME, TESSERA_SITE, the keys, TESSERA_IDENTITY_SECRETS and TESSERA_REDIS_URL.
 
-    TESSERA_SETTINGS is read too where there is no site, with a word of warning.
+    The keys are in TESSERA_SECRET_KEYS and TESSERA_BROWSER_KEYS. TESSERA_SETTINGS is read too where there is no
+    site, with a word of warning.
 
     Without TESSERA_HOME it is `.tessera` in the folder that the service was started from: a Bento that runs in an
     empty folder keeps its state there, not inside the Bento.
@@ -71,6 +75,7 @@ def read_service_config(environment: Mapping[str, str] | None = None) -> Service
         home=home,
         settings=load_site_settings(home).settings,
         keys=_read_keys(environ),
+        identity_secrets=tuple(_split(environ, IDENTITY_SECRETS)),
         redis_url=environ.get("TESSERA_REDIS_URL") or None,
     )
 
@@ -101,7 +106,7 @@ def _read_keys(environ: Mapping[str, str]) -> Keys:
 
 
 def _split_keys(environ: Mapping[str, str], name: str) -> frozenset[str]:
-    keys = [key for part in environ.get(name, "").split(",") if (key := part.strip())]
+    keys = _split(environ, name)
     for number, key in enumerate(keys, start=1):
         fault = _find_fault(key)
         if fault is not None:  # the message must not show the key
@@ -109,6 +114,10 @@ def _split_keys(environ: Mapping[str, str], name: str) -> frozenset[str]:
                 f"{name}: key {number} of {len(keys)} {fault}; create one with `tessera keys create`"
             )
     return frozenset(keys)
+
+
+def _split(environ: Mapping[str, str], name: str) -> list[str]:
+    return [value for part in environ.get(name, "").split(",") if (value := part.strip())]
 
 
 def _find_fault(key: str) -> str | None:

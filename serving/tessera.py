@@ -67,7 +67,7 @@ class Tessera:
         self.clock = clock or (lambda: dt.datetime.now(dt.UTC))
         self.seed = seed
         self.published_bundles = PublishedBundles((config.home.published, config.bundled))
-        self.collector = Collector(config.home, config.settings, config.keys)
+        self.collector = Collector(config.home, config.settings, config.keys, config.identity_secrets)
         self.collector.subscribe(self._record_collected)
         self.access = self.collector.access
         self.erased = self.collector.erased

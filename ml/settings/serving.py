@@ -166,6 +166,12 @@ class ServingSettings(Section):
         " empty: every name on a service with keys, and the names of the machine on one without.",
     )
     limits: LimitSettings = LimitSettings()
+    identity_token_hours: float = knob(
+        24,
+        "How far ahead an identity token may expire; what a page leaks is worth nothing soon afterwards.",
+        unit="hours",
+        gt=0,
+    )
     challenger: ChallengerSettings = ChallengerSettings()
     logs: LogsSettings = LogsSettings()
     traces: TracesSettings = TracesSettings()

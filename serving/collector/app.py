@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 
@@ -22,9 +22,11 @@ from serving.errors import ERROR_HANDLERS, JSON
 from serving.start import read_service_config
 
 
-def collector_app(home: Home, settings: Settings, keys: Keys | None = None) -> Starlette:
+def collector_app(
+    home: Home, settings: Settings, keys: Keys | None = None, identity_secrets: Sequence[str] = ()
+) -> Starlette:
     """An ASGI application with the collector's routes and `/livez`; the collector is at `app.state.collector`."""
-    collector = Collector(home, settings, keys or Keys())
+    collector = Collector(home, settings, keys or Keys(), identity_secrets)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -51,4 +53,4 @@ def from_environment() -> Starlette:
     `collector.trusted_proxies` says.
     """
     config = read_service_config()
-    return collector_app(config.home, config.settings, config.keys)
+    return collector_app(config.home, config.settings, config.keys, config.identity_secrets)

@@ -38,6 +38,7 @@ from serving.collector.submissions import (
 )
 from serving.collector.withheld_totals import WithheldTotals
 from serving.collector.writer import Writer
+from serving.privacy.identity_token import IdentityTokens
 
 logger = logging.getLogger(__name__)
 
@@ -53,24 +54,29 @@ class Collector:
         settings: the sections `collector`, `privacy` and `kafka` are read.
         keys: keys of the environment that may send events, beside those of the home; without any key only callers
             on this machine may.
+        identity_secrets: secrets that identity tokens may be signed with.
 
     Attributes:
         access: the keys, for every route of the service.
         keys: where each protocol of the collector carries a key.
+        identity_tokens: what vouches for the users that browsers name.
     """
 
-    def __init__(self, home: Home, settings: Settings, keys: Keys = NO_KEYS) -> None:
+    def __init__(
+        self, home: Home, settings: Settings, keys: Keys = NO_KEYS, identity_secrets: Sequence[str] = ()
+    ) -> None:
         self.home = home
         self.settings = settings
         self.access = Access(KeyRegistry(keys, KeyFile(home)), settings.collector.trusted_proxies)
         self.keys = KeyRing(self.access)
+        self.identity_tokens = IdentityTokens(identity_secrets, settings.serving.identity_token_hours)
         limits = settings.collector
         self._browser_rate = RateLimit(limits.browser_events_per_second, limits.browser_burst_events)
         secret_rate = limits.secret_events_per_second
         self._secret_rate = RateLimit(secret_rate, max(secret_rate, limits.max_batch_events))
         self._totals = WithheldTotals(home)
         self.erased = ErasedIds(home)
-        self._intake = Intake(settings, Pseudonyms(home.path), self._totals, self.erased)
+        self._intake = Intake(settings, Pseudonyms(home.path), self._totals, self.erased, self.identity_tokens)
         self._heavy_work = asyncio.Lock()
         self._subscribers: list[Subscriber] = []
         self._writer: Writer | None = None
@@ -153,6 +159,7 @@ class Collector:
         source: str,
         sender: Sender,
         metadata: RequestMetadata,
+        identity_token: Any = None,
     ) -> SubmissionResult:
         """Prepare the records of a request for storage and store those that the site accepts.
 
@@ -163,6 +170,7 @@ class Collector:
             source: name of the protocol.
             sender: the owner of the key that the request carries.
             metadata: address, browser and privacy signals from the headers of the request.
+            identity_token: the token of the request's body, which stands before the one of its headers.
 
         Raises:
             TooManyEventsError: the sender sent more than it may, or too many events wait already.
@@ -170,7 +178,9 @@ class Collector:
         """
         self._check_rate(sender, metadata, len(records) + len(failures))
         self.erased.refresh()
-        prepare = partial(self._prepare, records, event_indexes, failures, source, sender, metadata)
+        prepare = partial(
+            self._prepare, records, event_indexes, failures, source, sender, metadata, identity_token
+        )
         if metadata.body_bytes > HEAVY_BYTES:
             # One at a time: the others are answered meanwhile, and heavy requests cannot fill the memory.
             async with self._heavy_work:
@@ -180,7 +190,7 @@ class Collector:
         rejected = await self._store(submission) if submission.records or submission.letters else []
         self.counts.add("withheld", admitted.withheld)
         accepted = len(admitted.records) - (len(rejected) - len(failures) - len(admitted.refused))
-        return SubmissionResult(accepted, rejected, admitted.withheld)
+        return SubmissionResult(accepted, rejected, admitted.withheld, admitted.warnings)
 
     @property
     def counts(self) -> EventCounters:
@@ -217,8 +227,9 @@ class Collector:
         source: str,
         sender: Sender,
         metadata: RequestMetadata,
+        identity_token: str | None,
     ) -> tuple[AdmittedRecords, Submission]:
-        admitted = self._intake.admit(records, metadata, sender)
+        admitted = self._intake.admit(records, metadata, sender, identity_token)
         submission = Submission(
             admitted.records,
             [event_indexes[position] for position in admitted.positions],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-HEADERS = "Authorization, Content-Type, Content-Encoding, SP-Anonymous"
+HEADERS = "Authorization, Content-Type, Content-Encoding, SP-Anonymous, Tessera-Identity"
 PREFLIGHT_SECONDS = "3600"
 
 

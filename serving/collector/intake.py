@@ -15,6 +15,7 @@ from ml.privacy.erased_ids import ErasedIds
 from ml.privacy.pseudonyms import Pseudonyms
 from ml.settings import Settings
 from serving.collector.authority import (
+    CLAIMED_DEVICE,
     CLAIMED_USER,
     Authority,
     RefusedEventError,
@@ -45,10 +46,14 @@ from serving.collector.privacy.personal_data import (
 from serving.collector.request_metadata import RequestMetadata
 from serving.collector.requests import find_fault
 from serving.collector.withheld_totals import WithheldTotals
+from serving.privacy.identity_token import FIELD as IDENTITY_FIELD
+from serving.privacy.identity_token import Identity, IdentityTokenError, IdentityTokens
 
 TEXT_FIELDS = ("page_url", "page_title", "referrer")
 # Fields that protocols pass to the intake and that no stored event keeps.
-TRANSIENT_FIELDS = ("sent_at", "user_agent", "client_hints", "address", "latitude", "longitude")
+TRANSIENT_FIELDS = (
+    "sent_at", "user_agent", "client_hints", "address", "latitude", "longitude", "identity_token"
+)  # fmt: skip
 CHECKED_ELSEWHERE = frozenset(FIELD_NAMES) - {"properties"}
 
 
@@ -63,12 +68,16 @@ class RefusedRecord:
 
 @dataclass
 class AdmittedRecords:
-    """Admitted records with their positions in the input, refused records, and the number of withheld records."""
+    """Admitted records with their positions in the input, refused records, and the number of withheld records.
+
+    `warnings` say what was not taken at its word, each once.
+    """
 
     records: list[Any] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     refused: list[RefusedRecord] = field(default_factory=list)
     withheld: int = 0
+    warnings: list[str] = field(default_factory=list)
 
 
 class Intake:
@@ -79,16 +88,23 @@ class Intake:
         pseudonyms: keyed hashes of this site.
         totals: counter of events that are withheld for want of consent.
         erased: ids of erased people, whose events are dropped.
+        identity_tokens: what vouches for the users that browsers name.
     """
 
     def __init__(
-        self, settings: Settings, pseudonyms: Pseudonyms, totals: WithheldTotals, erased: ErasedIds
+        self,
+        settings: Settings,
+        pseudonyms: Pseudonyms,
+        totals: WithheldTotals,
+        erased: ErasedIds,
+        identity_tokens: IdentityTokens,
     ) -> None:
         self._collector = settings.collector
         self._privacy = settings.privacy
         self._pseudonyms = pseudonyms
         self._totals = totals
         self._erased = erased
+        self._identity_tokens = identity_tokens
         self._countries = CountryLookup(settings.collector.country_database)
         pattern = settings.collector.item_url_pattern
         self._item_url = re.compile(pattern) if pattern else None
@@ -98,16 +114,28 @@ class Intake:
             frozenset(privacy.email_fields), frozenset(privacy.phone_fields), frozenset(privacy.other_fields),
         )  # fmt: skip
 
-    def admit(self, records: Sequence[Any], metadata: RequestMetadata, sender: Sender) -> AdmittedRecords:
-        """Prepare records for validation. Values that are not objects pass unchanged, for validation to reject."""
+    def admit(
+        self, records: Sequence[Any], metadata: RequestMetadata, sender: Sender, identity_token: Any = None
+    ) -> AdmittedRecords:
+        """Prepare records for validation. Values that are not objects pass unchanged, for validation to reject.
+
+        Args:
+            records: What the sender sent, in the fields of the contract.
+            metadata: What the headers of the request say.
+            sender: Who sent the request.
+            identity_token: The token of the request's body. A record may have one that stands before it.
+        """
         admitted = AdmittedRecords()
+        if identity_token is None:
+            identity_token = metadata.identity_token
+        identities = _Identities(self._identity_tokens, identity_token, admitted.warnings)
         for index, record in enumerate(records):
             if not isinstance(record, dict):
                 admitted.records.append(record)
                 admitted.positions.append(index)
                 continue
             try:
-                kept = self._prepare(record, metadata, sender)
+                kept = self._prepare(record, metadata, sender, identities)
             except (RefusedEventError, RefusedPersonalDataError) as refusal:
                 admitted.refused.append(RefusedRecord(index, refusal.field, refusal.reason))
                 continue
@@ -127,13 +155,16 @@ class Intake:
             return ""
         return orjson.dumps(kept, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8", "replace")
 
-    def _prepare(self, given: dict[str, Any], metadata: RequestMetadata, sender: Sender) -> dict[str, Any] | None:
+    def _prepare(
+        self, given: dict[str, Any], metadata: RequestMetadata, sender: Sender, identities: _Identities
+    ) -> dict[str, Any] | None:
         from_browser = sender.is_browser
         record = {name: value for name, value in given.items() if value is not None}
         transient = {name: record.pop(name, None) for name in TRANSIENT_FIELDS}
         self._convert_fields(record)
         remove_reserved_properties(record)
-        check_type(record.get("event_type"), self._authority(record, sender))
+        identity = identities.of(transient["identity_token"]) if from_browser else None
+        check_type(record.get("event_type"), _authority(record, sender, identity))
         if from_browser:
             check_value(record.get("value"), self._collector.max_browser_value)
         self._set_clock(record, transient, metadata.received_at)
@@ -161,9 +192,12 @@ class Intake:
             if "location" not in granted:
                 record = remove_location(record)
         self._coarsen(record, granted)
-        record["authority"] = authority = self._authority(record, sender)
+        record["authority"] = authority = _authority(record, sender, identity)
+        check_type(record.get("event_type"), authority)
         if authority == "browser":
             self._claim_user(record, metadata, agent, address)
+        elif identity is not None and record.get("anonymous_id") not in (None, identity.anonymous_id):
+            claim(record, "anonymous_id", CLAIMED_DEVICE)
         return self._remove_erased(self._remove_personal_data(record))
 
     def _convert_fields(self, record: dict[str, Any]) -> None:
@@ -189,10 +223,6 @@ class Intake:
         elif isinstance(properties, dict):
             record["properties"] = dict(properties)
 
-    def _authority(self, record: dict[str, Any], sender: Sender) -> Authority:
-        """Return who vouches for the user that a record names."""
-        return "browser" if sender.is_browser else "server"
-
     def _claim_user(
         self, record: dict[str, Any], metadata: RequestMetadata, agent: str | None, address: str | None
     ) -> None:
@@ -213,9 +243,11 @@ class Intake:
         if not self._erased:
             return record
         properties = record.get("properties")
-        claimed = properties.get(CLAIMED_USER) if isinstance(properties, dict) else None
-        if record.get("user_id") in self._erased or claimed in self._erased:
+        claims = properties if isinstance(properties, dict) else {}
+        if record.get("user_id") in self._erased or claims.get(CLAIMED_USER) in self._erased:
             return None
+        if claims.get(CLAIMED_DEVICE) in self._erased:
+            del claims[CLAIMED_DEVICE]
         if record.get("anonymous_id") not in self._erased:
             return record
         return {**record, "anonymous_id": None} if record.get("user_id") else None
@@ -323,6 +355,48 @@ class Intake:
             else:
                 record[name] = value
         return record
+
+
+class _Identities:
+    """The identities that the tokens of one request vouch for; each token is verified once.
+
+    Args:
+        tokens: Verifies them.
+        token: The token of the request, for records that have none.
+        warnings: Where what is wrong with a token is written.
+    """
+
+    def __init__(self, tokens: IdentityTokens, token: Any, warnings: list[str]) -> None:
+        self._tokens = tokens
+        self._token = token
+        self._warnings = warnings
+        self._verified: dict[str, Identity | None] = {}
+
+    def of(self, token: Any) -> Identity | None:
+        """Return whom the token of a record vouches for, None without a valid one."""
+        token = self._token if token is None else token
+        if token is None:
+            return None
+        key = token if isinstance(token, str) else ""
+        if key not in self._verified:
+            self._verified[key] = self._verify(key)
+        return self._verified[key]
+
+    def _verify(self, token: str) -> Identity | None:
+        try:
+            return self._tokens.verify(token)
+        except IdentityTokenError as error:
+            warning = f"{IDENTITY_FIELD}: {error}; the events count as those of an unknown visitor"
+            if warning not in self._warnings:
+                self._warnings.append(warning)
+            return None
+
+
+def _authority(record: dict[str, Any], sender: Sender, identity: Identity | None) -> Authority:
+    """Return who vouches for the user that a record names."""
+    if not sender.is_browser:
+        return "server"
+    return "signed" if identity is not None and record.get("user_id") == identity.user_id else "browser"
 
 
 def parse_client_hints(value: Any) -> ClientHints | None:

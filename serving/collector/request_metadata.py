@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from serving.admission.client_address import client_address
 from serving.collector.enrichment.device import NO_HINTS, ClientHints, read_client_hints
+from serving.privacy.identity_token import HEADER as IDENTITY_HEADER
 
 MAX_HEADER_CHARS = 1_024
 
@@ -30,6 +31,7 @@ class RequestMetadata:
     do_not_track: bool = False
     is_anonymous_request: bool = False
     body_bytes: int = 0
+    identity_token: str | None = None
 
 
 def read_request_metadata(request: Request, trusted_proxies: int) -> RequestMetadata:
@@ -56,4 +58,5 @@ def read_request_metadata(request: Request, trusted_proxies: int) -> RequestMeta
         do_not_track=headers.get("dnt") == "1",
         is_anonymous_request="sp-anonymous" in headers,
         body_bytes=getattr(request.state, "body_bytes", 0),
+        identity_token=headers.get(IDENTITY_HEADER) or None,
     )

@@ -42,7 +42,14 @@ EVENT = {
 EVENTS = {
     "type": "object",
     "required": ["events"],
-    "properties": {"events": {"type": "array", "items": EVENT}, "sent_at": TIME},
+    "properties": {
+        "events": {"type": "array", "items": EVENT},
+        "sent_at": TIME,
+        "identity_token": {
+            **TEXT,
+            "description": "A token of the site's server that names the user, for events with a browser key.",
+        },
+    },
 }
 SNOWPLOW = {
     "type": "object",

@@ -18,6 +18,7 @@ from serving.collector.request_metadata import read_request_metadata
 from serving.collector.requests import find_fault, read_json
 from serving.collector.submissions import Rejection, SubmissionResult
 from serving.errors import JSON, ApiError, answer_error
+from serving.privacy.identity_token import FIELD as IDENTITY_FIELD
 
 Handler = Callable[[Collector, Request], Coroutine[Any, Any, Response]]
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
@@ -41,7 +42,7 @@ def collector_routes(collector: Collector) -> list[Route]:
 
 
 async def take_events(collector: Collector, request: Request) -> Response:
-    """Plain JSON: `{"events": […], "sent_at"?: …}` with the contract's own field names."""
+    """Plain JSON: `{"events": […], "sent_at"?: …, "identity_token"?: …}` with the contract's own field names."""
     sender = collector.keys.sender(request, in_query=[request.query_params.get("key")])
     body = await read_json(request, collector.settings.collector)
     events = body.get("events") if isinstance(body, dict) else None
@@ -52,7 +53,10 @@ async def take_events(collector: Collector, request: Request) -> Response:
     if sent_at is not None:
         events = [{"sent_at": sent_at, **event} if isinstance(event, dict) else event for event in events]
     metadata = read_request_metadata(request, collector.settings.collector.trusted_proxies)
-    result = await collector.take(events, range(len(events)), [], source="json", sender=sender, metadata=metadata)
+    result = await collector.take(
+        events, range(len(events)), [], source="json", sender=sender, metadata=metadata,
+        identity_token=body.get(IDENTITY_FIELD),
+    )  # fmt: skip
     return JSON(_result_json(result), status_code=202)
 
 
@@ -137,7 +141,8 @@ def _result_json(result: SubmissionResult) -> dict[str, Any]:
         "accepted": result.accepted,
         "rejected": [_rejection_json(rejection) for rejection in result.rejected],
     }
-    return answer | ({"withheld": result.withheld} if result.withheld else {})
+    answer |= {"withheld": result.withheld} if result.withheld else {}
+    return answer | ({"warnings": list(result.warnings)} if result.warnings else {})
 
 
 def _rejection_json(rejection: Rejection) -> dict[str, Any]:

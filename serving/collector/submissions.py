@@ -45,11 +45,16 @@ class Rejection:
 
 @dataclass(frozen=True)
 class SubmissionResult:
-    """Result of a request's events; `withheld` events were counted but not stored, for want of consent."""
+    """Result of a request's events.
+
+    `withheld` events were counted but not stored, for want of consent. `warnings` say what was not taken at its
+    word.
+    """
 
     accepted: int
     rejected: list[Rejection]
     withheld: int = 0
+    warnings: Sequence[str] = ()
 
 
 @dataclass

@@ -12,6 +12,7 @@ from ml.experiments.definition.assignment import assign_unit
 from ml.experiments.definition.targeting import build_targeting_context
 from serving.errors import JSON, ApiError
 from serving.experiment.treatments import UNITS
+from serving.routes.callers import read_identity, require_user
 from serving.tessera import Tessera
 
 
@@ -20,8 +21,8 @@ def experiment_routes(tessera: Tessera) -> list[Route]:
 
     async def assignment(request: Request) -> Response:
         caller = tessera.access.caller(request)
-        if not caller.is_trusted and "user_id" in request.query_params:
-            raise ApiError(403, "a browser key asks for an anonymous_id only", "user_id")
+        if not caller.is_trusted:
+            require_user(read_identity(tessera, request), request.query_params.get("user_id"))
         return JSON(answer_assignment(tessera, request.path_params["experiment_id"], dict(request.query_params)))
 
     return [Route("/v1/experiments/{experiment_id}/assignment", assignment, methods=["GET"])]

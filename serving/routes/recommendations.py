@@ -6,13 +6,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from serving.access import Caller
 from serving.context.situation import read_headers
 from serving.decide.decision_answers import answer_decision
-from serving.errors import JSON, ApiError
+from serving.errors import JSON
 from serving.recommend.answers import answer_async
 from serving.requests import DecisionRequest, RecommendationRequest
 from serving.routes.bodies import read_body
+from serving.routes.callers import authorize
 from serving.tessera import Tessera
 
 
@@ -22,21 +22,16 @@ def recommendation_routes(tessera: Tessera) -> list[Route]:
     async def recommend(http_request: Request) -> Response:
         caller = tessera.access.caller(http_request)
         request = await read_body(http_request, RecommendationRequest)
-        _check_person(caller, request)
+        request = authorize(tessera, http_request, caller, request)
         return JSON(await answer_async(tessera, request, read_headers(http_request)))
 
     async def decide(http_request: Request) -> Response:
         caller = tessera.access.caller(http_request)
         request = await read_body(http_request, DecisionRequest)
-        _check_person(caller, request)
+        request = authorize(tessera, http_request, caller, request)
         return JSON(answer_decision(tessera, request, read_headers(http_request)))
 
     return [
         Route("/v1/recommendations", recommend, methods=["POST"]),
         Route("/v1/decisions", decide, methods=["POST"]),
     ]
-
-
-def _check_person(caller: Caller, request: RecommendationRequest) -> None:
-    if not caller.is_trusted and request.user_id is not None:
-        raise ApiError(403, "a browser key asks for an anonymous_id only", "user_id")

@@ -96,6 +96,7 @@ def _common(message: Message, shared: Mapping[str, Any]) -> dict[str, Any]:
         "client_hints": context.get("userAgentData"),
         "address": as_text(context.get("ip")),
         "consent": _consent(context.get("consent")),
+        "identity_token": context.get("identity_token"),
         "properties": drop_empty(
             {
                 **{f"utm_{name}": as_text(value) for name, value in campaign.items() if f"utm_{name}" in UTM},

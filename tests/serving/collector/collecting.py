@@ -35,13 +35,15 @@ class Site:
     path: Path
     settings: Settings = field(default_factory=load_settings)
     keys: Keys = field(default_factory=Keys)
+    identity_secrets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.home = Home(self.path)
 
     def open(self) -> TestClient:
         """A client of a running collector; leave the block to have everything sealed."""
-        return TestClient(collector_app(self.home, self.settings, self.keys), raise_server_exceptions=False)
+        app = collector_app(self.home, self.settings, self.keys, self.identity_secrets)
+        return TestClient(app, raise_server_exceptions=False)
 
     def events(self) -> list[dict[str, Any]]:
         """Sealed events in the order in which they happened, `properties` parsed, nulls left out."""

@@ -9,6 +9,8 @@ from ml.privacy.pseudonyms import Pseudonyms
 from serving.access import Keys
 from serving.collector.authority import BROWSER_TYPES
 from tests.serving.collector.collecting import Site, settings_with
+from tests.serving.identities import SECRET as IDENTITY_SECRET
+from tests.serving.identities import sign
 
 BROWSER = {"Authorization": "Bearer public"}
 SECRET = {"Authorization": "Bearer quiet"}
@@ -19,8 +21,9 @@ TRACKER = "/com.snowplowanalytics.snowplow/tp2"
 
 @pytest.fixture
 def site(tmp_path):
-    """A site with a browser key and a secret key."""
-    return Site(tmp_path / "home", keys=Keys(browser=frozenset({"public"}), secret=frozenset({"quiet"})))
+    """A site with a browser key, a secret key, and a secret for identity tokens."""
+    keys = Keys(browser=frozenset({"public"}), secret=frozenset({"quiet"}))
+    return Site(tmp_path / "home", keys=keys, identity_secrets=(IDENTITY_SECRET,))
 
 
 def test_the_collector_says_who_vouches_whatever_the_sender_says(site):
@@ -189,3 +192,81 @@ def test_a_server_sends_what_a_browser_may_not(tmp_path):
     ]
     answer = site.send("/v1/events", {"events": events}, headers=SECRET).json()
     assert answer == {"accepted": 3, "rejected": []}
+
+
+class TestIdentityTokens:
+    """Events with a browser key, and a token of the site's server for the user ann on the device a."""
+
+    def test_a_token_makes_the_user_a_fact_and_keeps_the_device_that_it_names(self, site):
+        events = [CLICK | {"user_id": "ann"}, CLICK | {"event_type": "identify", "user_id": "ann"}]
+        token = sign("ann", anonymous_id="a")
+        answer = site.send("/v1/events", {"events": events, "identity_token": token}, headers=BROWSER).json()
+        assert answer == {"accepted": 2, "rejected": []}
+        for event in site.events():
+            assert (event["authority"], event["user_id"], event["anonymous_id"]) == ("signed", "ann", "a")
+        assert token not in str(site.events())
+
+    @pytest.mark.parametrize("claims", [{}, {"anonymous_id": "b"}])
+    def test_another_device_than_the_tokens_is_claimed(self, site, claims):
+        body = {"events": [CLICK | {"user_id": "ann"}], "identity_token": sign("ann", **claims)}
+        site.send("/v1/events", body, headers=BROWSER)
+        (event,) = site.events()
+        assert (event["authority"], event["user_id"]) == ("signed", "ann")
+        assert "anonymous_id" not in event
+        assert event["properties"]["claimed_anonymous_id"] == "a"
+
+    def test_another_user_than_the_tokens_is_claimed(self, site):
+        events = [CLICK | {"user_id": "bob"}, CLICK]
+        site.send("/v1/events", {"events": events}, headers=BROWSER | {"Tessera-Identity": sign("ann")})
+        kept = site.events()
+        assert [event["authority"] for event in kept] == ["browser", "browser"]
+        assert {event.get("properties", {}).get("claimed_user_id") for event in kept} == {"bob", None}
+        assert all("user_id" not in event for event in kept)
+
+    @pytest.mark.parametrize("token", ["x.y.z", 7, {"a": 1}, "expired"])
+    def test_with_a_bad_token_events_are_claims_and_the_answer_warns(self, site, token):
+        token = sign("ann", minutes=-5) if token == "expired" else token
+        body = {"events": [CLICK | {"user_id": "ann"}] * 2, "identity_token": token}
+        answer = site.send("/v1/events", body, headers=BROWSER).json()
+        assert answer["accepted"] == 2
+        (warning,) = answer["warnings"]
+        assert warning.startswith("identity_token: ")
+        assert {event["authority"] for event in site.events()} == {"browser"}
+
+    def test_segment_carries_the_token_in_the_context_and_snowplow_in_a_header(self, site):
+        token = sign("ann", anonymous_id="a")
+        granted = {"categoryPreferences": dict.fromkeys(ALL, True)}
+        context = {"consent": granted, "identity_token": token}
+        message = {"type": "track", "event": "Signed Up", "userId": "ann", "anonymousId": "a"}
+        consent = {"schema": "iglu:io.tessera/consent/jsonschema/1-0-0", "data": {"purposes": ALL}}
+        contexts = {"schema": "iglu:com.snowplowanalytics.snowplow/contexts/jsonschema/1-0-0", "data": [consent]}
+        payload = {"e": "pv", "duid": "a", "uid": "ann", "co": json.dumps(contexts)}
+        with site.open() as client:
+            client.post("/v1/batch", json={"batch": [message], "context": context}, headers=BROWSER)
+            client.post(TRACKER, json={"data": [payload]}, headers=BROWSER | {"Tessera-Identity": token})
+        events = site.events()
+        assert [(event["authority"], event["user_id"]) for event in events] == [("signed", "ann")] * 2
+        assert token not in str(events)
+
+    def test_with_a_token_a_page_states_the_preferences_of_its_user_alone(self, site):
+        event = CLICK | {"event_type": "preference", "user_id": "ann", "properties": {"muted": ["sport"]}}
+        answers = {}
+        with site.open() as client:
+            for user in ("ann", "bob"):
+                body = {"events": [event], "identity_token": sign(user)}
+                answers[user] = client.post("/v1/events", json=body, headers=BROWSER).json()
+        assert answers["ann"]["accepted"] == 1
+        assert "preference with an identity token" in answers["bob"]["rejected"][0]["error"]
+
+    def test_money_stays_bounded_and_foreign_types_stay_refused(self, site):
+        events = [CLICK | {"event_type": "purchase", "user_id": "ann", "value": 1e7}]
+        events += [CLICK | {"event_type": "exposure", "user_id": "ann"}]
+        body = {"events": events, "identity_token": sign("ann")}
+        answer = site.send("/v1/events", body, headers=BROWSER).json()
+        assert [row["error"].split(":")[0] for row in answer["rejected"]] == ["value", "event_type"]
+
+    def test_a_secret_key_needs_no_token(self, site):
+        body = {"events": [CLICK | {"user_id": "ann"}], "identity_token": "x.y.z"}
+        answer = site.send("/v1/events", body, headers=SECRET).json()
+        assert answer == {"accepted": 1, "rejected": []}
+        assert site.events()[0]["authority"] == "server"

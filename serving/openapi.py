@@ -212,7 +212,7 @@ def _describe_operation(operation: Operation, schemas: dict[str, Any]) -> dict[s
                     "description": "an error",
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
                 }
-                for status in operation.errors
+                for status in sorted(_error_statuses(operation))
             },
         },
         "parameters": [
@@ -233,6 +233,12 @@ def _describe_operation(operation: Operation, schemas: dict[str, Any]) -> dict[s
         schema = operation.body if isinstance(operation.body, dict) else _register_schema(operation.body, schemas)
         described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return described
+
+
+def _error_statuses(operation: Operation) -> set[int]:
+    """Return the statuses of errors: those of the operation, and those that a request may get before its route."""
+    before_route = {403, 429} | ({401} if operation.needs_key else set())
+    return {*operation.errors, *before_route, *((413, 415) if operation.body is not None else ())}
 
 
 def _register_schema(model: type[Body], schemas: dict[str, Any]) -> dict[str, str]:

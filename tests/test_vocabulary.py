@@ -43,8 +43,6 @@ GERUND_MODULES = {
     "writing",
 }
 ARRAY_TYPES = ROOT / "ml" / "arrays"
-# Rooms whose names are still being changed.
-PENDING = ("orchestration",)
 
 
 def modules() -> Iterator[Path]:
@@ -55,10 +53,6 @@ def modules() -> Iterator[Path]:
 
 def parse(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
-
-
-def is_pending(file: Path) -> bool:
-    return any(file.is_relative_to(ROOT / room) for room in PENDING)
 
 
 def public_classes(tree: ast.Module) -> list[str]:
@@ -104,19 +98,13 @@ def array_types(tree: ast.Module) -> list[str]:
 def test_a_public_class_name_stands_once() -> None:
     places = defaultdict(list)
     for file in modules():
-        if is_pending(file):
-            continue
         for name in public_classes(parse(file)):
             places[name].append(str(file.relative_to(ROOT)))
     assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
 
 def test_no_name_says_nothing() -> None:
-    offences = {
-        str(file.relative_to(ROOT)): names
-        for file in modules()
-        if not is_pending(file) and (names := empty_names(parse(file)))
-    }
+    offences = {str(file.relative_to(ROOT)): names for file in modules() if (names := empty_names(parse(file)))}
     assert offences == {}
 
 
@@ -125,7 +113,7 @@ def test_a_module_is_a_noun_with_a_subject() -> None:
         file.relative_to(ROOT): file.parent.name if file.stem == "__init__" else file.stem for file in modules()
     }
     assert [str(file) for file, name in names.items() if name in VAGUE_MODULES | SAY_NOTHING] == []
-    gerunds = {name for file, name in names.items() if name.endswith("ing") and not is_pending(ROOT / file)}
+    gerunds = {name for name in names.values() if name.endswith("ing")}
     assert gerunds - GERUND_MODULES == set()
 
 
@@ -133,7 +121,7 @@ def test_array_types_are_named_in_one_place() -> None:
     offences = {
         str(file.relative_to(ROOT)): names
         for file in modules()
-        if not (is_pending(file) or file.is_relative_to(ARRAY_TYPES)) and (names := array_types(parse(file)))
+        if not file.is_relative_to(ARRAY_TYPES) and (names := array_types(parse(file)))
     }
     assert offences == {}
 

@@ -15,7 +15,7 @@ from ml.integrity.sqlite_files import MLFLOW_REMEDY, require_sound_sqlite
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 if TYPE_CHECKING:
-    from orchestration.running.materialization import Outcome
+    from orchestration.runtime.materialization import RunResult
 
 CORRUPT = re.compile("corrupt|checksum", re.IGNORECASE)
 JOBS = ("daily_increment", "full_refresh", "training", "retention", "campaigns", "erasure")
@@ -47,7 +47,7 @@ def materialize(
     run(home_of(home), job, Console(highlight=False))
 
 
-def run(home: Home, job: str, console: Console) -> Outcome:
+def run(home: Home, job: str, console: Console) -> RunResult:
     """Materialize the assets of a job, with progress on `console`.
 
     Raises:
@@ -70,47 +70,47 @@ def run(home: Home, job: str, console: Console) -> Outcome:
         return _run_locked(home, job, console)
 
 
-def _run_locked(home: Home, job: str, console: Console) -> Outcome:
-    from orchestration.running.run_log import output_to_file
+def _run_locked(home: Home, job: str, console: Console) -> RunResult:
+    from orchestration.runtime.run_log import output_to_file
 
     log = home.path / "logs" / f"materialize-{time.strftime('%Y-%m-%dT%H-%M-%S')}.log"
     started = time.monotonic()
     with console.status("Loading the pipeline …"):
         from orchestration.definitions import defs
-        from orchestration.running.instance import open_instance
-        from orchestration.running.materialization import run_job, stages_of
-        from orchestration.running.progress import StageProgress
+        from orchestration.runtime.instance import open_instance
+        from orchestration.runtime.materialization import list_stages, run_job
+        from orchestration.runtime.progress import StageProgress
         from orchestration.upkeep.verification import find_warehouse_damage
 
         definitions = defs()
     with output_to_file(log) as terminal, open_instance(home) as instance:
         chosen = definitions.resolve_job_def(job)
-        with StageProgress(terminal, stages_of(definitions, chosen)) as progress:
-            outcome = run_job(chosen, instance, progress.hear)
-    _print_outcome(outcome, time.monotonic() - started, console)
-    if not outcome.success:
-        if any(CORRUPT.search(step.message) for step in outcome.failed_steps):
+        with StageProgress(terminal, list_stages(definitions, chosen)) as progress:
+            run_result = run_job(chosen, instance, progress.update)
+    _print_result(run_result, time.monotonic() - started, console)
+    if not run_result.success:
+        if any(CORRUPT.search(step.message) for step in run_result.failed_steps):
             for damage in find_warehouse_damage(home):  # dbt's message names no file
                 console.print(str(damage), markup=False, soft_wrap=True)
         console.print(f"The whole log: {log}", soft_wrap=True)
         raise typer.Exit(1)
-    return outcome
+    return run_result
 
 
-def _print_outcome(outcome: Outcome, seconds: float, console: Console) -> None:
-    for check in outcome.failed_checks:
+def _print_result(run_result: RunResult, seconds: float, console: Console) -> None:
+    for check in run_result.failed_checks:
         mark = "[red]✗ stopped by[/]" if check.blocking else "[yellow]! warned by[/]"
         console.print(f"{mark} {check.asset}: {check.check}  [dim]{check.description}[/]", soft_wrap=True)
-    for step in outcome.failed_steps:
+    for step in run_result.failed_steps:
         console.print(f"[red]✗ {step.step}[/] failed: {step.error}: {step.message}", soft_wrap=True)
-    for warning in outcome.warnings:
+    for warning in run_result.warnings:
         console.print(f"[yellow]![/] {warning}", markup=False, soft_wrap=True)
-    if outcome.success:
+    if run_result.success:
         console.print(
-            f"[green]✓[/] {len(outcome.materialized)} assets and {outcome.passed_checks} passed checks "
+            f"[green]✓[/] {len(run_result.materialized)} assets and {run_result.passed_checks} passed checks "
             f"in {seconds:.0f} s"
         )
-    elif outcome.failed_checks and not outcome.failed_steps:
+    elif run_result.failed_checks and not run_result.failed_steps:
         console.print("The data did not pass: `tessera up` shows why on the asset's page.", markup=False)
     else:
         console.print("Mend what the message names and run the same command again; finished work is kept.")

@@ -138,10 +138,10 @@ def _sampled(recommender: Recommender, future: Interactions, sampled: int, k: in
 
     rows = recommender.user_ids_.rows(future.users.values)
     relevant = future.aligned(future.users, recommender.item_ids_.union(future.items)).matrix
-    known = np.flatnonzero(rows >= 0)
-    relevant = relevant[known][:, : len(recommender.item_ids_)].tocsr()
-    had = recommender.seen_[rows[known]]
-    return sampled_metrics(recommender.score, rows[known], relevant, had, sampled=sampled, k=k, seed=seed)
+    known_rows = np.flatnonzero(rows >= 0)
+    relevant = relevant[known_rows][:, : len(recommender.item_ids_)].tocsr()
+    had = recommender.seen_[rows[known_rows]]
+    return sampled_metrics(recommender.score, rows[known_rows], relevant, had, sampled=sampled, k=k, seed=seed)
 
 
 def _print_ablation(recommender: Recommender, data: TrainingData) -> None:

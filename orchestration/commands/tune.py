@@ -52,30 +52,30 @@ def tune(
     """
     from ml.recommenders.validation import ValidationWindow
     from ml.registry.registry import Registry
-    from orchestration.searching import JOURNAL, logged_search
+    from orchestration.parameter_search import JOURNAL, log_search
 
     place = home_of(home)
     data = read_training_data(interactions, users, items)
     window = ValidationWindow.hold_back(data, possible_split(validation, data), seed=seed)
     for warning in window.warnings:
         console.print(f"note: {warning}")
-    trials = logged_search(
+    trials = log_search(
         Registry(place.mlflow_uri, place.artifacts),
         window,
         models=model or chosen_settings(place).recommenders.search.models,
         file=place.models / JOURNAL,
         minutes=minutes,
         seed=seed,
-        told=lambda line: console.print(line, soft_wrap=True),
+        log=lambda line: console.print(line, soft_wrap=True),
     )
     table = Table("trial", "model", window.metric, "95 % interval", "parameters")
-    for found in [trial for trial in trials if trial.state == "complete"][:SHOWN_TRIALS]:
+    for trial in [entry for entry in trials if entry.state == "complete"][:SHOWN_TRIALS]:
         table.add_row(
-            str(found.number),
-            found.configuration.model,
-            f"{found.interval.mean:.4f}",
-            f"{found.interval.low:.4f} to {found.interval.high:.4f}",
-            ", ".join(f"{name}={_short(value)}" for name, value in found.configuration.params.items()),
+            str(trial.number),
+            trial.configuration.model,
+            f"{trial.interval.mean:.4f}",
+            f"{trial.interval.low:.4f} to {trial.interval.high:.4f}",
+            ", ".join(f"{name}={_short(value)}" for name, value in trial.configuration.params.items()),
         )
     console.print(table)
     trials[0].configuration.make().fit_aligned(data).save(out)

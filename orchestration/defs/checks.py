@@ -6,10 +6,10 @@ import dagster as dg
 
 from ml.settings.warehouse import WarehouseSettings
 from orchestration.defs.resources import HomeResource, WarehouseResource
-from orchestration.warehouse.expectations import SUITES, Finding, Suite, validate
+from orchestration.warehouse.expectations import SUITES, ExpectationResult, Suite, validate
 
 
-def result_of(findings: list[Finding], suite: Suite, docs: str) -> dg.AssetCheckResult:
+def result_of(findings: list[ExpectationResult], suite: Suite, docs: str) -> dg.AssetCheckResult:
     """What Dagster shows: each figure with its range, and a sentence that names those outside."""
     outside = [finding for finding in findings if not finding.passed]
     table = [
@@ -32,7 +32,7 @@ def result_of(findings: list[Finding], suite: Suite, docs: str) -> dg.AssetCheck
     )
 
 
-def _sentence(finding: Finding) -> str:
+def _sentence(finding: ExpectationResult) -> str:
     value = "has no value" if finding.value is None else f"is {finding.value:g}"
     bounds = [f"at least {finding.least:g}"] if finding.least is not None else []
     bounds += [f"at most {finding.most:g}"] if finding.most is not None else []

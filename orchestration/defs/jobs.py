@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from orchestration.running.instance import FROM_SCRATCH, FULL_REFRESH
+from orchestration.runtime.instance import FROM_SCRATCH, FULL_REFRESH
 
 TRAINING_GROUPS = ("segmentation", "recommendation", "publishing")
 CAMPAIGNS = "campaigns"  # their audiences log contacts with people, so no run makes them on the way

@@ -50,7 +50,7 @@ def published_bundle(
             recommender=model,
             model_version=str(champion.version) if champion else None,
             files=_files(home.home(), settings),
-            details=_details(registry.get(), champion) if champion else {},
+            details=_build_details(registry.get(), champion) if champion else {},
         )
         written, blend = publish(
             home.home(),
@@ -88,10 +88,10 @@ def bento(home: HomeResource) -> dg.MaterializeResult[None]:
     )
 
 
-def _details(registry: Registry, champion: ModelVersion) -> dict[str, Any]:
+def _build_details(registry: Registry, champion: ModelVersion) -> dict[str, Any]:
     """Where the champion comes from, and why it was promoted: the service tells it."""
     moves = [move for move in registry.promotions() if move.version == champion.version]
-    told = (
+    promotion = (
         {
             "kind": moves[-1].kind,
             "reasons": list(moves[-1].reasons),
@@ -101,7 +101,7 @@ def _details(registry: Registry, champion: ModelVersion) -> dict[str, Any]:
         if moves
         else {}
     )
-    return {"metrics": dict(champion.metrics), "run_id": champion.run_id, "promotion": told}
+    return {"metrics": dict(champion.metrics), "run_id": champion.run_id, "promotion": promotion}
 
 
 def _files(home: Home, settings: Settings) -> dict[str, Path]:

@@ -46,8 +46,8 @@ from ml.settings import Settings
 from orchestration.defs.metadata import figure_metadata
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.defs.segmentation import segmentation_folder
-from orchestration.running.instance import FROM_SCRATCH
-from orchestration.searching import JOURNAL, logged_search
+from orchestration.parameter_search import JOURNAL, log_search
+from orchestration.runtime.instance import FROM_SCRATCH
 from orchestration.warehouse.frames import FRAMES, MARTS, frames_as_of
 
 GROUP = "recommendation"
@@ -80,7 +80,7 @@ def candidate_models(
     with registry.get().start_run("candidates") as parent:
         parent.log_data("interactions", splits.now.interactions)
         if settings.recommenders.search.minutes:
-            found = logged_search(
+            trials = log_search(
                 registry.get(),
                 ValidationWindow.of(splits.validation_split, seed=rules.seed),
                 models=settings.recommenders.search.models,
@@ -88,10 +88,10 @@ def candidate_models(
                 minutes=settings.recommenders.search.minutes,
                 seed=rules.seed,
                 parent=parent,
-                told=context.log.info,
+                log=context.log.info,
             )
-            if found[0].configuration not in plan:
-                plan.append(found[0].configuration)
+            if trials[0].configuration not in plan:
+                plan.append(trials[0].configuration)
         for candidate in compare(
             plan,
             test_split,
@@ -263,4 +263,7 @@ def _welcome(
 
 
 def _intervals(candidates: list[Candidate], metric: str) -> dict[str, Interval]:
-    return {found.configuration.model: mean_interval(found.measured.per_user[metric]) for found in candidates}
+    return {
+        candidate.configuration.model: mean_interval(candidate.measured.per_user[metric])
+        for candidate in candidates
+    }

@@ -20,7 +20,7 @@ from ml.registry.registry import Registry
 from ml.settings import Settings, load_site_settings
 from ml.site.definition_files import HOME_VARIABLE, read_home
 from orchestration.product_files import DBT_PROJECT_FOLDER, default_home
-from orchestration.running.instance import FULL_REFRESH
+from orchestration.runtime.instance import FULL_REFRESH
 from orchestration.warehouse.dbt_project import DBT_EXECUTABLE, dbt_variables, definition_fingerprint
 from orchestration.warehouse.warehouse import Warehouse
 

@@ -13,7 +13,7 @@ from ml.bundle import current_version
 from ml.home import Home
 from ml.registry.registry import Registry
 from orchestration.bento import SERVICE
-from orchestration.demo.asking import ask_bento
+from orchestration.demo.bento_client import request_recommendations
 from orchestration.warehouse.warehouse import Warehouse
 
 ITEMS_EACH = 3
@@ -101,7 +101,7 @@ def _people(home: Home, warehouse: Warehouse) -> tuple[SampleUser, ...]:
     """The busiest known user of each of the segments, up to five, and three recommendations for each."""
     users = warehouse.read(_SAMPLE).to_pylist()
     tag = f"{SERVICE}:{current_version(home.published)}"
-    answers = ask_bento(home, tag, [{"user_id": user["user_id"], "k": ITEMS_EACH} for user in users])
+    answers = request_recommendations(home, tag, [{"user_id": user["user_id"], "k": ITEMS_EACH} for user in users])
     facts = {
         row["item_id"]: row for row in warehouse.read("select item_id, title, category from items").to_pylist()
     }

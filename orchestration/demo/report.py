@@ -32,10 +32,10 @@ SHARES = (("coverage", "coverage"),)
 
 def report(results: DemoResults, home: Home, ports: PortSettings) -> RenderableType:
     """The whole page."""
-    told = " · ".join(f"[bold]{count:,}[/] {name}" for name, count in results.counts.items())
+    counts = " · ".join(f"[bold]{count:,}[/] {name}" for name, count in results.counts.items())
     return Group(
         "",
-        Panel(told, title="Tessera", box=box.ROUNDED, padding=(0, 2), expand=False),
+        Panel(counts, title="Tessera", box=box.ROUNDED, padding=(0, 2), expand=False),
         "",
         segments(results.profiles),
         "",

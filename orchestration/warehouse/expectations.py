@@ -18,8 +18,8 @@ from ml.settings.warehouse import WarehouseSettings
 
 
 @dataclass(frozen=True)
-class Range:
-    """What a figure may be; None is no bound. A bound that names a knob of `warehouse` takes its value."""
+class AllowedRange:
+    """Legal values of a figure; None is no bound. A bound that names a knob of `warehouse` takes its value."""
 
     least: float | str | None = None
     most: float | str | None = None
@@ -34,12 +34,12 @@ class Suite:
     is_blocking: bool
     description: str
     figures: str
-    ranges: Mapping[str, Range]
+    ranges: Mapping[str, AllowedRange]
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One expectation after validation; `value` is None where the figure is undefined."""
+class ExpectationResult:
+    """Result of an expectation; `value` is None where the figure is undefined."""
 
     figure: str
     passed: bool
@@ -65,12 +65,12 @@ SUITES: tuple[Suite, ...] = (
             from interactions
         """,
         ranges={
-            "pairs": Range(least=1),
-            "users": Range(least=1),
-            "items": Range(least=2),
-            "negative_share": Range(most="max_negative_share"),
-            "undefined_strengths": Range(most=0),
-            "reversed_times": Range(most=0),
+            "pairs": AllowedRange(least=1),
+            "users": AllowedRange(least=1),
+            "items": AllowedRange(least=2),
+            "negative_share": AllowedRange(most="max_negative_share"),
+            "undefined_strengths": AllowedRange(most=0),
+            "reversed_times": AllowedRange(most=0),
         },
     ),
     Suite(
@@ -88,11 +88,11 @@ SUITES: tuple[Suite, ...] = (
             from users
         """,
         ranges={
-            "users": Range(least=1),
-            "fewest_sessions": Range(least=1),
-            "least_recency_days": Range(least=0),
-            "negative_attention": Range(most=0),
-            "impossible_bounce_rates": Range(most=0),
+            "users": AllowedRange(least=1),
+            "fewest_sessions": AllowedRange(least=1),
+            "least_recency_days": AllowedRange(least=0),
+            "negative_attention": AllowedRange(most=0),
+            "impossible_bounce_rates": AllowedRange(most=0),
         },
     ),
     Suite(
@@ -113,8 +113,8 @@ SUITES: tuple[Suite, ...] = (
             from quarantined, logged
         """,
         ranges={
-            "quarantined_events": Range(least=0),
-            "quarantined_share": Range(most="max_quarantined_share"),
+            "quarantined_events": AllowedRange(least=0),
+            "quarantined_share": AllowedRange(most="max_quarantined_share"),
         },
     ),
     Suite(
@@ -132,9 +132,9 @@ SUITES: tuple[Suite, ...] = (
             from items
         """,
         ranges={
-            "items": Range(least=1),
-            "shrinking_windows": Range(most=0),
-            "impossible_rates": Range(most=0),
+            "items": AllowedRange(least=1),
+            "shrinking_windows": AllowedRange(most=0),
+            "impossible_rates": AllowedRange(most=0),
         },
     ),
     Suite(
@@ -154,9 +154,9 @@ SUITES: tuple[Suite, ...] = (
             from latest
         """,
         ranges={
-            "bot_share": Range(most="max_bot_share"),
-            "unknown_device_share": Range(most="max_unknown_device_share"),
-            "skewed_share": Range(most="max_skewed_share"),
+            "bot_share": AllowedRange(most="max_bot_share"),
+            "unknown_device_share": AllowedRange(most="max_unknown_device_share"),
+            "skewed_share": AllowedRange(most="max_skewed_share"),
         },
     ),
     Suite(
@@ -179,14 +179,14 @@ SUITES: tuple[Suite, ...] = (
                 / nullif((select sessions from usual), 0), 1
             ) as volume_ratio
         """,
-        ranges={"volume_ratio": Range(least="min_volume_ratio")},
+        ranges={"volume_ratio": AllowedRange(least="min_volume_ratio")},
     ),
 )
 
 
 def validate(
     suite: Suite, figures: pa.Table, settings: WarehouseSettings, docs: Path | None = None
-) -> list[Finding]:
+) -> list[ExpectationResult]:
     """Hold the one row of `figures` against the suite, in the order of its ranges.
 
     `docs` is the folder of the data docs, which then show this validation too.
@@ -210,8 +210,8 @@ def validate(
     result = checkpoint.run(batch_parameters={"dataframe": figures.to_pandas()})
     (validated,) = result.run_results.values()
     values = figures.to_pylist()[0]
-    found = [_finding(one, values) for one in validated.results]
-    return sorted(found, key=lambda finding: list(suite.ranges).index(finding.figure))
+    results = [_read_result(result, values) for result in validated.results]
+    return sorted(results, key=lambda finding: list(suite.ranges).index(finding.figure))
 
 
 def _expectations(suite: Suite, settings: WarehouseSettings) -> list[gxe.Expectation]:
@@ -231,16 +231,16 @@ def _bound(bound: float | str | None, settings: WarehouseSettings) -> float | No
     return None if value is None else float(value)
 
 
-def _finding(result: Any, values: Mapping[str, Any]) -> Finding:
-    wanted = result.expectation_config.kwargs
-    figure = str(wanted["column"])
+def _read_result(result: Any, values: Mapping[str, Any]) -> ExpectationResult:
+    bounds = result.expectation_config.kwargs
+    figure = str(bounds["column"])
     value = values.get(figure)
-    return Finding(
+    return ExpectationResult(
         figure=figure,
         passed=bool(result.success) and value is not None,  # a figure without a value holds nothing
         value=None if value is None else float(value),
-        least=wanted.get("min_value"),
-        most=wanted.get("max_value"),
+        least=bounds.get("min_value"),
+        most=bounds.get("max_value"),
     )
 
 

@@ -151,8 +151,8 @@ class Warehouse:
 
 
 def _conflicting_pid(error: duckdb.IOException) -> int | None:
-    found = _CONFLICTING_PID.search(str(error))
-    return int(found.group(1)) if found else None
+    match = _CONFLICTING_PID.search(str(error))
+    return int(match.group(1)) if match else None
 
 
 def _describe(pid: int) -> str:

@@ -22,8 +22,8 @@ from ml.events.log import EventLog
 from ml.home import Home
 from ml.settings import load_site_settings
 from orchestration.cli import app
-from orchestration.demo.asking import post, serving_bento
-from orchestration.running.instance import open_instance
+from orchestration.demo.bento_client import post_json, run_bento
+from orchestration.runtime.instance import open_instance
 from orchestration.warehouse.warehouse import Warehouse
 from serving.application import application
 from serving.start import ServiceConfig
@@ -167,8 +167,8 @@ def post_clicks(home: Home, user: str, items: list[str]) -> None:
         for later, event_type in ((0, "page_view"), (5, "click"), (20, "like"))
     ]
     known = {part.part_id for part in EventLog(home).parts()}
-    with serving_bento(home, f"tessera:{current_version(home.published)}", writes_to=home) as address:
-        assert post(f"{address}/v1/events", {"events": events}) == {"accepted": len(events), "rejected": []}
+    with run_bento(home, f"tessera:{current_version(home.published)}", writes_to=home) as address:
+        assert post_json(f"{address}/v1/events", {"events": events}) == {"accepted": len(events), "rejected": []}
     assert {part.part_id for part in EventLog(home).parts()} > known
 
 

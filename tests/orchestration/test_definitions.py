@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from orchestration.definitions import defs
-from orchestration.running.materialization import stages_of
+from orchestration.runtime.materialization import list_stages
 
 JOBS = ("daily_increment", "full_refresh", "training", "retention", "campaigns", "erasure")
 
@@ -32,7 +32,7 @@ def test_every_asset_says_what_it_is_where_it_belongs_and_what_makes_it(definiti
 
 
 def test_stages_follow_one_another_as_in_the_design(definitions: dg.Definitions) -> None:
-    names = [stage.name for stage in stages_of(definitions, definitions.resolve_job_def("daily_increment"))]
+    names = [stage.name for stage in list_stages(definitions, definitions.resolve_job_def("daily_increment"))]
     told = ["events", "warehouse", "segmentation", "recommendation", "publishing"]
     assert [name for name in names if name in told] == told
 

@@ -17,7 +17,7 @@ from ml.registry.registry import CHAMPION, MODEL_NAME, Registry
 from ml.sources.catalogue import Catalogue
 from orchestration.defs.recommendation import candidate_models, champion_model
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
-from orchestration.running.instance import FROM_SCRATCH
+from orchestration.runtime.instance import FROM_SCRATCH
 from orchestration.warehouse.frames import frames_as_of
 
 

@@ -24,14 +24,14 @@ from typer.testing import CliRunner
 from ml.home import Home
 from orchestration.cli import BUSY, app
 from orchestration.commands.service import up
-from orchestration.running.processes import (
+from orchestration.runtime.processes import (
     PortTakenError,
     Program,
     RunningProgram,
-    end_leftovers,
-    remember,
+    record_processes,
     require_free_ports,
     stop_all,
+    stop_leftovers,
 )
 from orchestration.warehouse.lock import NamedLock
 
@@ -147,10 +147,10 @@ def test_stopping_leaves_no_process_not_even_one_in_a_session_of_its_own(tmp_pat
 def test_what_a_killed_up_left_behind_is_ended_by_the_next(tmp_path: Path) -> None:
     one = RunningProgram(program(LISTEN), tmp_path, tmp_path)
     wait_until(lambda: one.is_listening)
-    remember(tmp_path / "up.json", [one])
-    assert end_leftovers(tmp_path / "up.json", grace_seconds=5) == 1
+    record_processes(tmp_path / "up.json", [one])
+    assert stop_leftovers(tmp_path / "up.json", grace_seconds=5) == 1
     assert not psutil.pid_exists(one.process.pid)
-    assert end_leftovers(tmp_path / "up.json", grace_seconds=5) == 0
+    assert stop_leftovers(tmp_path / "up.json", grace_seconds=5) == 0
 
 
 def test_every_program_listens_on_the_port_of_its_setting() -> None:

@@ -19,7 +19,7 @@ from ml.settings.ports import PortSettings
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 if TYPE_CHECKING:
-    from orchestration.running.processes import Program, RunningProgram
+    from orchestration.runtime.processes import Program, RunningProgram
 
 GRACE_SECONDS = 15
 POLL_SECONDS = 0.3
@@ -31,7 +31,7 @@ def up(*, home: HomeOption = None) -> None:
     They listen on this machine only, on the ports of the settings. What they print goes to `logs/` in the home.
     If one of them ends, the others stay and you are told.
     """
-    from orchestration.running.processes import end_leftovers, require_free_ports
+    from orchestration.runtime.processes import require_free_ports, stop_leftovers
     from orchestration.warehouse.lock import NamedLock
 
     chosen = home_of(home)
@@ -40,7 +40,7 @@ def up(*, home: HomeOption = None) -> None:
     lock = NamedLock(chosen.path / "up.lock")
     lock.acquire("tessera up")
     try:
-        end_leftovers(chosen.path / "up.json", GRACE_SECONDS)
+        stop_leftovers(chosen.path / "up.json", GRACE_SECONDS)
         programs = programs_of(chosen, chosen_settings(chosen).ports)
         require_free_ports(programs)
         _serve(chosen, programs, console)
@@ -50,7 +50,7 @@ def up(*, home: HomeOption = None) -> None:
 
 def programs_of(home: Home, ports: PortSettings) -> list[Program]:
     """The three programs with their commands."""
-    from orchestration.running.processes import LOOPBACK, Program
+    from orchestration.runtime.processes import LOOPBACK, Program
 
     beside = Path(sys.executable).parent
     return [
@@ -86,8 +86,8 @@ def programs_of(home: Home, ports: PortSettings) -> list[Program]:
 
 
 def _serve(home: Home, programs: Sequence[Program], console: Console) -> None:
-    from orchestration.running.instance import prepare_dagster_home
-    from orchestration.running.processes import RunningProgram, remember, stop_all
+    from orchestration.runtime.instance import prepare_dagster_home
+    from orchestration.runtime.processes import RunningProgram, record_processes, stop_all
 
     prepare_dagster_home(home)
     running: list[RunningProgram] = []
@@ -95,12 +95,12 @@ def _serve(home: Home, programs: Sequence[Program], console: Console) -> None:
         with _stoppable():
             for program in programs:
                 running.append(RunningProgram(program, home.path, home.path / "logs"))
-            remember(home.path / "up.json", running)
+            record_processes(home.path / "up.json", running)
             _watch(running, console)
     except KeyboardInterrupt:
         console.print("Stopping …")
     finally:
-        stop_all([one.process.pid for one in running], GRACE_SECONDS)
+        stop_all([child.process.pid for child in running], GRACE_SECONDS)
         (home.path / "up.json").unlink(missing_ok=True)
         console.print("All stopped.")
 
@@ -110,15 +110,15 @@ def _watch(running: Sequence[RunningProgram], console: Console) -> None:
     console.print("Starting Dagster, MLflow and the service; this takes some seconds. Ctrl-C stops all.")
     starting, alive = list(running), list(running)
     while alive:
-        for one in [one for one in starting if one.is_listening]:
-            console.print(f"[green]✓[/] {one.program.name:<8} {one.program.address}")
-            starting.remove(one)
-        for one in [one for one in alive if one.exit_status is not None]:
-            console.print(f"[red]✗ {one.program.name} ended with status {one.exit_status}.[/] Its last words:")
-            console.print(one.last_lines(), markup=False, style="dim")
-            console.print(f"The whole log: {one.log}", soft_wrap=True)
-            alive.remove(one)
-            starting = [other for other in starting if other is not one]
+        for child in [child for child in starting if child.is_listening]:
+            console.print(f"[green]✓[/] {child.program.name:<8} {child.program.address}")
+            starting.remove(child)
+        for child in [child for child in alive if child.exit_status is not None]:
+            console.print(f"[red]✗ {child.program.name} ended with status {child.exit_status}.[/] Its last words:")
+            console.print(child.last_lines(), markup=False, style="dim")
+            console.print(f"The whole log: {child.log}", soft_wrap=True)
+            alive.remove(child)
+            starting = [other for other in starting if other is not child]
         time.sleep(POLL_SECONDS)
     raise typer.Exit(1)
 

@@ -1,4 +1,4 @@
-"""What a run's libraries print goes into a file; the terminal is kept for the progress and the report."""
+"""Redirect the output of a run's libraries to a file; the terminal shows progress and the report."""
 
 from __future__ import annotations
 

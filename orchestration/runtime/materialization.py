@@ -1,4 +1,4 @@
-"""Materializing assets in this process, with each of Dagster's events handed to a listener."""
+"""Materialize assets in this process and pass each of Dagster's events to a listener."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from dagster_shared.error import SerializableErrorInfo
 
-from orchestration.running.instance import COMMAND_LINE, STARTED_BY, close_dead_runs
+from orchestration.runtime.instance import COMMAND_LINE, STARTED_BY, close_dead_runs
 
 _DBT_ERRORS = "Errors parsed from dbt logs:"  # before it stands the command with all its variables
 _INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
@@ -30,7 +30,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class FailedStep:
-    """A step that raised: its name, and the innermost error's class and message."""
+    """A step that raised, with the class and message of the innermost error."""
 
     step: str
     error: str
@@ -48,8 +48,8 @@ class FailedCheck:
 
 
 @dataclass
-class Outcome:
-    """What a run did."""
+class RunResult:
+    """Result of a run: its assets, checks, failures and warnings."""
 
     run_id: str = ""
     success: bool = False
@@ -59,8 +59,8 @@ class Outcome:
     failed_checks: list[FailedCheck] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
-    def hear(self, entry: dg.EventLogEntry, graph: AssetGraph) -> None:
-        """Take down one event of the run."""
+    def record(self, entry: dg.EventLogEntry, graph: AssetGraph) -> None:
+        """Record an event of the run."""
         event = entry.dagster_event
         if event is None:
             if entry.level == logging.WARNING:
@@ -68,47 +68,47 @@ class Outcome:
         elif event.is_step_materialization and event.asset_key:
             self.materialized.append(event.asset_key.to_user_string())
         elif event.is_step_failure:
-            failed = _failed(event.step_key or "", event.step_failure_data.error)
-            if failed.error != "DagsterAssetCheckFailedError":  # told by the check itself
+            failed = _unwrap_failure(event.step_key or "", event.step_failure_data.error)
+            if failed.error != "DagsterAssetCheckFailedError":  # the check reports it itself
                 self.failed_steps.append(failed)
         elif event.is_run_failure and not self.failed_steps:
-            self.failed_steps.append(_failed("the run", event.job_failure_data.error))
+            self.failed_steps.append(_unwrap_failure("the run", event.job_failure_data.error))
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             evaluation = event.asset_check_evaluation_data
             if evaluation.passed:
                 self.passed_checks += 1
             else:
-                self.failed_checks.append(_failed_check(evaluation, graph))
+                self.failed_checks.append(_describe_failed_check(evaluation, graph))
 
 
-def run_job(job: dg.JobDefinition, instance: dg.DagsterInstance, listener: Listener) -> Outcome:
+def run_job(job: dg.JobDefinition, instance: dg.DagsterInstance, listener: Listener) -> RunResult:
     """Run every step of `job` here, one after the other. A failed step is part of the outcome, not an exception.
 
     Raises `KeyboardInterrupt` when the user stops it; what was materialized until then stays.
     """
     close_dead_runs(instance)
-    outcome = Outcome(run_id=str(uuid.uuid4()))
+    run_result = RunResult(run_id=str(uuid.uuid4()))
 
-    def hear(entry: dg.EventLogEntry) -> None:
-        outcome.hear(entry, job.asset_layer.asset_graph)
+    def record(entry: dg.EventLogEntry) -> None:
+        run_result.record(entry, job.asset_layer.asset_graph)
         if entry.dagster_event is not None:
             listener(entry.dagster_event)
 
-    instance.add_event_listener(outcome.run_id, hear)
+    instance.add_event_listener(run_result.run_id, record)
     result = job.execute_in_process(
         instance=instance,
-        run_id=outcome.run_id,
+        run_id=run_result.run_id,
         raise_on_error=False,
         tags={STARTED_BY: COMMAND_LINE},
         run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
     )
-    if any(failed.error in _INTERRUPTS for failed in outcome.failed_steps):
+    if any(failed.error in _INTERRUPTS for failed in run_result.failed_steps):
         raise KeyboardInterrupt
-    outcome.success = result.success
-    return outcome
+    run_result.success = result.success
+    return run_result
 
 
-def stages_of(definitions: dg.Definitions, job: dg.JobDefinition) -> list[Stage]:
+def list_stages(definitions: dg.Definitions, job: dg.JobDefinition) -> list[Stage]:
     """The groups of the job's part of the asset graph, upstream first, with the assets and steps of each."""
     graph = definitions.resolve_asset_graph()
     chosen = job.asset_layer.selected_asset_keys
@@ -122,7 +122,7 @@ def stages_of(definitions: dg.Definitions, job: dg.JobDefinition) -> list[Stage]
     return list(stages.values())
 
 
-def _failed_check(evaluation: dg.AssetCheckEvaluation, graph: AssetGraph) -> FailedCheck:
+def _describe_failed_check(evaluation: dg.AssetCheckEvaluation, graph: AssetGraph) -> FailedCheck:
     spec = graph.get_check_spec(evaluation.asset_check_key)
     return FailedCheck(
         asset=evaluation.asset_key.to_user_string(),
@@ -132,7 +132,7 @@ def _failed_check(evaluation: dg.AssetCheckEvaluation, graph: AssetGraph) -> Fai
     )
 
 
-def _failed(step: str, error: SerializableErrorInfo | None) -> FailedStep:
+def _unwrap_failure(step: str, error: SerializableErrorInfo | None) -> FailedStep:
     """The error that the step raised, out of Dagster's wrapping."""
     while error is not None and error.cause is not None and error.cls_name == "DagsterExecutionStepExecutionError":
         error = error.cause

@@ -1,4 +1,4 @@
-"""A parameter search that writes itself down: every trial a child run in MLflow, with plot and table."""
+"""Parameter search recorded in MLflow: each trial is a child run, with a plot and a table of all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ml.registry.run import Run
 JOURNAL = "search.journal"  # in the home's folder of models: all studies
 
 
-def logged_search(
+def log_search(
     registry: Registry,
     window: ValidationWindow,
     *,
@@ -26,7 +26,7 @@ def logged_search(
     minutes: float,
     seed: int,
     parent: Run | None = None,
-    told: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> list[SearchTrial]:
     """Search on the window; the study is that of its data, models and metric, so that the same search goes on.
 
@@ -49,7 +49,7 @@ def logged_search(
                 if trial.state == "complete":
                     child.log_metrics({f"validation_{window.metric}": trial.interval.mean})
             value = "" if math.isnan(trial.interval.mean) else f" {window.metric} {trial.interval.mean:.4f}"
-            told(f"{title} {trial.state}{value} in {trial.seconds:.0f} s {trial.reason}".rstrip())
+            log(f"{title} {trial.state}{value} in {trial.seconds:.0f} s {trial.reason}".rstrip())
 
         trials = search(models, window, file=file, name=name, minutes=minutes, seed=seed, finished=finished)
         run.log_table(search_table(trials, window.metric), "search")

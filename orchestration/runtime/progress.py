@@ -1,4 +1,4 @@
-"""The live view of a run: one line a stage, which asset it is at, and how long it took."""
+"""Live progress of a run: one line for each stage, with its current asset and duration."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from orchestration.running.materialization import Stage
+from orchestration.runtime.materialization import Stage
 
 
 class StageProgress:
     """Draws the stages of a run on a terminal; elsewhere prints a line when a stage is done.
 
-    Use it as a context manager and give it each event through `hear`.
+    Use it as a context manager and pass it each event through `update`.
     """
 
     def __init__(self, console: Console, stages: Sequence[Stage]) -> None:
@@ -58,7 +58,7 @@ class StageProgress:
     ) -> None:
         self._bars.__exit__(kind, error, trace)
 
-    def hear(self, event: dg.DagsterEvent) -> None:
+    def update(self, event: dg.DagsterEvent) -> None:
         """Move the bars by one event of the run."""
         if event.is_step_start and event.step_key in self._stage_of_step:
             self._begin(self._stage_of_step[event.step_key], event.step_key)

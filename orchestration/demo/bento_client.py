@@ -1,4 +1,4 @@
-"""Starts the built Bento for a moment and asks it what it recommends, as a site would."""
+"""Run the built Bento briefly and request recommendations from it, as a site would."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from typing import Any
 
 from ml.errors import TesseraError
 from ml.home import Home
-from orchestration.running.processes import LOOPBACK, Program, RunningProgram, stop_all
+from orchestration.runtime.processes import LOOPBACK, Program, RunningProgram, stop_all
 
 READY_SECONDS = 90
 GRACE_SECONDS = 10
 
 
 class NotServingError(TesseraError):
-    """The Bento did not become ready; the message holds its last words."""
+    """The Bento did not become ready; the message ends with its last output."""
 
 
-def ask_bento(home: Home, tag: str, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def request_recommendations(home: Home, tag: str, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Answers of `POST /v1/recommendations` to the bodies, from the Bento `tag` in `home`.
 
     It runs in an empty folder with a home of its own, so that asking leaves no trace in this one.
@@ -37,13 +37,13 @@ def ask_bento(home: Home, tag: str, bodies: Sequence[dict[str, Any]]) -> list[di
     """
     with (
         tempfile.TemporaryDirectory(prefix="tessera-bento-") as folder,
-        serving_bento(home, tag, writes_to=Home(Path(folder))) as address,
+        run_bento(home, tag, writes_to=Home(Path(folder))) as address,
     ):
-        return [post(f"{address}/v1/recommendations", body) for body in bodies]
+        return [post_json(f"{address}/v1/recommendations", body) for body in bodies]
 
 
 @contextmanager
-def serving_bento(home: Home, tag: str, writes_to: Home) -> Iterator[str]:
+def run_bento(home: Home, tag: str, writes_to: Home) -> Iterator[str]:
     """The address of the Bento `tag` of `home` while it runs; its events and its state go to `writes_to`.
 
     Raises:
@@ -86,8 +86,8 @@ def _is_ready(address: str) -> bool:
         return False
 
 
-def post(address: str, body: dict[str, Any]) -> dict[str, Any]:
-    """The JSON answer to a JSON body."""
+def post_json(address: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Post a JSON body and return the JSON answer."""
     request = urllib.request.Request(
         address, json.dumps(body).encode(), headers={"content-type": "application/json"}, method="POST"
     )

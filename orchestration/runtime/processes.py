@@ -114,15 +114,15 @@ def stop_all(pids: Sequence[int], grace_seconds: float) -> None:
     psutil.wait_procs(alive, timeout=grace_seconds)
 
 
-def remember(record: Path, running: Sequence[RunningProgram]) -> None:
-    """Write down what runs, so that a killed parent's programs can be ended by `end_leftovers`."""
+def record_processes(record: Path, running: Sequence[RunningProgram]) -> None:
+    """Record the running programs, so that `stop_leftovers` can stop those of a killed parent."""
     entries = [
-        {"pid": one.process.pid, "started": psutil.Process(one.process.pid).create_time()} for one in running
+        {"pid": child.process.pid, "started": psutil.Process(child.process.pid).create_time()} for child in running
     ]
     record.write_text(json.dumps(entries), encoding="utf-8")
 
 
-def end_leftovers(record: Path, grace_seconds: float) -> int:
+def stop_leftovers(record: Path, grace_seconds: float) -> int:
     """End programs of a parent that was killed before it could; returns how many there were."""
     if not record.exists():
         return 0

@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from ml.home import Home
-from orchestration.running.instance import close_dead_runs, open_instance
-from orchestration.running.materialization import FailedCheck, FailedStep, Stage, run_job, stages_of
-from orchestration.running.progress import StageProgress
+from orchestration.runtime.instance import close_dead_runs, open_instance
+from orchestration.runtime.materialization import FailedCheck, FailedStep, Stage, list_stages, run_job
+from orchestration.runtime.progress import StageProgress
 
 
 @dg.asset(group_name="events")
@@ -78,7 +78,7 @@ def test_an_outcome_names_what_was_made_what_failed_and_what_was_stopped(tmp_pat
 
 def test_stages_follow_the_graph(tmp_path: Path) -> None:
     built, job = definitions(*ASSETS)
-    stages = stages_of(built, job)
+    stages = list_stages(built, job)
     assert stages[0] == Stage("events", ["event_log"], {"event_log"})
     assert {stage.name for stage in stages} == {"events", "warehouse", "segmentation", "recommendation"}
     names = [stage.name for stage in stages]
@@ -88,8 +88,8 @@ def test_stages_follow_the_graph(tmp_path: Path) -> None:
 def test_progress_prints_a_line_for_each_finished_stage_where_there_is_no_terminal(tmp_path: Path) -> None:
     built, job = definitions(event_log, users)
     console = Console(file=io.StringIO(), width=100)
-    with open_instance(Home(tmp_path)) as instance, StageProgress(console, stages_of(built, job)) as progress:
-        run_job(job, instance, progress.hear)
+    with open_instance(Home(tmp_path)) as instance, StageProgress(console, list_stages(built, job)) as progress:
+        run_job(job, instance, progress.update)
     lines = console.file.getvalue().splitlines()
     assert [line.rsplit(",", 1)[0] for line in lines] == ["✓ events: 1 assets", "✓ warehouse: 1 assets"]
 

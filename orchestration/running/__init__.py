@@ -1,1 +1,0 @@
-"""Running Dagster: instance, processes, materialization and progress."""

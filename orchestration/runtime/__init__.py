@@ -1,0 +1,1 @@
+"""Runs of Dagster and of the service: instance, processes, materialization and progress."""

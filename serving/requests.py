@@ -12,11 +12,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     WithJsonSchema,
     model_validator,
 )
 
 from ml.privacy.id_matcher import MAX_ID_CHARS, find_id_fault
+from ml.privacy.person_key import person_key
 
 Identifier = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -77,10 +79,21 @@ class RecommendationRequest(Body):
             raise ValueError("at must lie between the years 2000 and 2100")
         return self
 
+    _counted_as: str | None = PrivateAttr(default=None)
+
     @property
     def person(self) -> str | None:
-        """The user id, or the anonymous id of a visitor who is not signed in."""
-        return self.user_id or self.anonymous_id
+        """Key of the person: of the user, or of the device of a visitor who is not signed in."""
+        return person_key(self.user_id, self.anonymous_id)
+
+    @property
+    def counted_person(self) -> str | None:
+        """Key under which answers count towards caps: of the person, or of the caller and the person."""
+        return self.person if self.person is None else self._counted_as or self.person
+
+    def count_as(self, key: str | None) -> None:
+        """Count what is answered under another key than the person's."""
+        self._counted_as = key
 
     def resolve_time(self, now: dt.datetime) -> dt.datetime:
         """Return the time of this request: the one that it sets, or now."""

@@ -18,6 +18,7 @@ from ml.bundle.files import BundleError, read_manifest, verify_files
 from ml.bundle.finite import require_bounded_columns, require_finite, require_whole_rows
 from ml.bundle.history import History
 from ml.bundle.publication import TRENDING_SCHEMA
+from ml.privacy.person_key import mart_person_key, person_key
 from ml.recommenders.fold_in import FoldIn
 
 
@@ -130,8 +131,15 @@ class Bundle:
 
     @cached_property
     def user_rows(self) -> dict[str, int]:
-        """Row of each user id."""
-        return {user: row for row, user in enumerate(self.users["user_id"].to_pylist())}
+        """Row of each person, by the person's key. In a bundle that does not tell them apart, all are users."""
+        user_ids = self.users["user_id"].to_pylist()
+        if "is_known" not in self.users.column_names:
+            return {str(person_key(user_id, None)): row for row, user_id in enumerate(user_ids)}
+        known = self.users["is_known"].to_pylist()
+        return {
+            mart_person_key(user_id, bool(is_known)): row
+            for row, (user_id, is_known) in enumerate(zip(user_ids, known, strict=True))
+        }
 
     def user(self, user_row: int) -> dict[str, Any]:
         """Columns of a user's row."""

@@ -124,5 +124,5 @@ class ServedBundle:
             topic_rows = self.index.rows_of_topic(topic, OF_TOPIC).tolist()
             topic_rows = [row for row in topic_rows if self.index.has_item_factors(row)]
             rows += topic_rows
-            weights += [1 / len(topic_rows)] * len(topic_rows)
+            weights += [1 / len(topic_rows) for _ in topic_rows]
         return self.index.fold_in(rows, weights) if rows else None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from ml.bundle import BundleError
 from ml.decisions.activity.visitors import Visitor
+from ml.privacy.person_key import ids_of_key
 from ml.settings import Settings
 from serving.bundles.served_bundle import ServedBundle
 from serving.context.situation import merge_situation
@@ -90,9 +92,8 @@ class SmokeTest:
     def _steps(self, bundle: ServedBundle, at: dt.datetime) -> Iterator[tuple[str, Callable[[], Iterable[float]]]]:
         index = bundle.index
         assert index is not None
-        user, item = choose_known_user(bundle), _choose_item(bundle)
-        if user is not None:
-            request = RecommendationRequest(user_id=user)
+        request, item = choose_known_person(bundle), _choose_item(bundle)
+        if request is not None:
             yield "items for a user", lambda: self._recommend(bundle, request, {}, at)
         yield "items for a stranger", lambda: self._recommend(bundle, RecommendationRequest(), {}, at)
         if index.categories:
@@ -148,13 +149,15 @@ def recommend_dry(engine: RecommendationEngine, context: RequestContext) -> list
     return [*numbers, *(item["score"] for item in recommendation.items), *recommendation.propensities]
 
 
-def choose_known_user(bundle: ServedBundle) -> str | None:
-    """Return the first user with factors, or the first user; None for a bundle without users."""
+def choose_known_person(bundle: ServedBundle) -> RecommendationRequest | None:
+    """Return a request of the first person with factors, or of the first; None for a bundle without people."""
     index = bundle.index
     if index is None or not len(index.bundle.users):
         return None
     rows = np.flatnonzero(index.users_with_factors)
-    return str(index.bundle.users["user_id"][int(rows[0]) if len(rows) else 0].as_py())
+    row = int(rows[0]) if len(rows) else 0
+    user_id, anonymous_id = ids_of_key(next(islice(index.user_rows, row, None)))
+    return RecommendationRequest(user_id=user_id, anonymous_id=anonymous_id)
 
 
 def _choose_item(bundle: ServedBundle) -> int | None:

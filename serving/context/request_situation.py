@@ -61,7 +61,8 @@ def refuse_flood(tessera: Tessera, request: RecommendationRequest, at: dt.dateti
     Raises:
         ApiError: 429, it was requested too often within an hour.
     """
-    visitor = tessera.state.activity.find_visitor(request.person) if request.person else None
+    counted = request.counted_person
+    visitor = tessera.state.activity.find_visitor(counted) if counted else None
     most = tessera.config.settings.decisions.caps.slot_impressions_per_hour
     if is_slot_capped(visitor, request.slot, at.timestamp(), most):
         raise ApiError(429, f"slot {request.slot!r} was asked {most} times in an hour for one person", "slot")

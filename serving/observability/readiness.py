@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from ml.bundle import BundleError
-from serving.bundles.smoke_test import SmokeTestError, choose_known_user, recommend_dry
+from serving.bundles.smoke_test import SmokeTestError, choose_known_person, recommend_dry
 from serving.recommend.context_builder import build_context
 from serving.requests import RecommendationRequest
 from serving.state.store import StoreUnavailableError
@@ -63,9 +63,11 @@ class Readiness:
         except SmokeTestError as error:
             logger.error("bundle %s: %s", tessera.champion.bundle_version, error)
             return f"bundle {tessera.champion.bundle_version}: smoke test, {error.step}; the log says why"
-        for name, user in (("a user", choose_known_user(tessera.champion)), ("a stranger", None)):
+        stranger = RecommendationRequest()
+        person = choose_known_person(tessera.champion) or stranger
+        for name, request in (("somebody in the bundle", person), ("a stranger", stranger)):
             try:
-                self._answer_canary(RecommendationRequest(user_id=user))
+                self._answer_canary(request)
             except Exception as error:  # whatever fails for the canary fails for people
                 logger.exception("the canary request for %s failed", name)
                 return f"canary request for {name}: {type(error).__name__}; the log says why"

@@ -10,6 +10,7 @@ from ml.erasure.log import count_open
 from ml.erasure.people import find_person_ids
 from ml.erasure.receipts import ONLINE_STATE, ErasureReceipts
 from ml.events.log import EventLog
+from ml.privacy.person_key import possible_person_keys
 from serving.tessera import Tessera
 
 OPEN_PLACES = ("event log", "dead letters")  # have open files, which sealing takes the person out of
@@ -37,7 +38,8 @@ async def erase(tessera: Tessera, desk: ErasureReceipts, user: str) -> dict[str,
     for place, count in zip(OPEN_PLACES, await run_in_threadpool(count_open, home, ids), strict=True):
         desk.record_removed(receipt_id, place, count)
     for person in ids:
-        desk.record_removed(receipt_id, ONLINE_STATE, tessera.state.forget(person))
+        for key in possible_person_keys(person):
+            desk.record_removed(receipt_id, ONLINE_STATE, tessera.state.forget(key))
     desk.record_verified(receipt_id, ONLINE_STATE, "no change or profile of the person is left in store or memory")
     erased = {"event_type": "erased", "anonymous_id": receipt["subject"], "occurred_at": now.timestamp()}
     # Sealing takes the person out, so that a job that starts after the answer meets nothing of them in open files.

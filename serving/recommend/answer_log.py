@@ -80,6 +80,6 @@ def _log_served(
         if getattr(request, name) is not None:
             event[name] = getattr(request, name)
     tessera.log_soon([event])
-    if request.slot is not None and request.person is not None:
+    if request.slot is not None and request.counted_person is not None:
         detail = orjson.dumps(list(items)).decode()
-        tessera.state.note(StateChange(request.person, "served", at, slot=request.slot, detail=detail))
+        tessera.state.note(StateChange(request.counted_person, "served", at, slot=request.slot, detail=detail))

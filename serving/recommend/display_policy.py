@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ml.arrays import I64, Bools
 from ml.decisions.activity.activity import DAY, Activity
+from ml.decisions.activity.visitors import Visitor
 from ml.decisions.rules.display_caps import count_since, fatigue_penalty
 from ml.recommenders.reranking import BusinessRules, CandidateFeatures, RankedList, capped, with_rules
 from ml.settings.decisions import DecisionSettings
@@ -73,7 +74,7 @@ class DisplayPolicy:
 
     def rank(self, context: RequestContext, candidates: RankedList) -> RankedList:
         """Order candidates best first with interests, boosts and fatigue, without those that caps forbid."""
-        visitor = self.state.activity.find_visitor(context.user) if context.user else None
+        visitor = self._find_shown(context)
         shown = visitor.shown if visitor is not None else {}
         penalties = {key: fatigue_penalty(visitor, key, context.at, self.settings.caps) for key in shown}
         changes = {key: -penalty for key, penalty in penalties.items() if penalty}
@@ -88,6 +89,18 @@ class DisplayPolicy:
         cap = min(context.profile.get("item_impressions_per_day") or site_cap, site_cap)
         counts = {key: count_since(times, context.at - DAY) for key, times in shown.items() if len(times) >= cap}
         return capped(ranked, counts, cap) if counts else ranked
+
+    def _find_shown(self, context: RequestContext) -> Visitor | None:
+        """Return the visitor, with what this caller was answered for the person among what was shown."""
+        activity, counted = self.state.activity, context.request.counted_person
+        visitor = activity.find_visitor(context.user) if context.user else None
+        answered = activity.find_visitor(counted) if counted is not None and counted != context.user else None
+        if answered is None:
+            return visitor
+        shown = dict(answered.shown)
+        for key, times in visitor.shown.items() if visitor else ():
+            shown[key] = sorted([*times, *shown.get(key, ())])
+        return replace(visitor or answered, shown=shown)
 
     def describe(self, context: RequestContext, keys: npt.NDArray[np.integer]) -> CandidateFeatures:
         """Describe the candidates as far as the composition of the list needs it."""

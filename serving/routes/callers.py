@@ -10,9 +10,9 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
+from ml.privacy.person_key import CALLER
 from serving.access import Caller
-from serving.admission.client_address import client_address
-from serving.collector.enrichment.geolocation import truncate_address
+from serving.admission.client_address import client_address, network_of
 from serving.errors import ApiError
 from serving.privacy.identity_token import FIELD, HEADER, Identity, IdentityTokenError
 from serving.requests import RecommendationRequest
@@ -38,7 +38,8 @@ def authorize(tessera: Tessera, http_request: Request, caller: Caller, request: 
     identity = read_identity(tessera, http_request, request.identity_token)
     require_user(identity, request.user_id)
     if identity is not None and request.user_id is not None and request.anonymous_id != identity.anonymous_id:
-        return request.model_copy(update={"anonymous_id": None})
+        request = request.model_copy(update={"anonymous_id": None})
+    request.count_as(key_of_caller(tessera, http_request, caller, request.person))
     return request
 
 
@@ -73,12 +74,13 @@ def require_user(identity: Identity | None, user_id: str | None) -> None:
         raise ApiError(403, "the identity token names another user", "user_id")
 
 
-def name_caller(tessera: Tessera, http_request: Request, caller: Caller) -> str | None:
-    """Return a name for the network and the key of a browser, without either in it; None for a trusted caller.
+def key_of_caller(tessera: Tessera, http_request: Request, caller: Caller, person: str | None) -> str | None:
+    """Return the key under which a browser's requests for a person count; None for a trusted caller.
 
-    What a browser requests counts towards the caps of its own network only, because it may name any device.
+    A browser may name any device. What it requests counts towards the caps of its own network and that device
+    together, so that it uses up nobody else's. The key is a hash that holds neither the network nor the person.
     """
-    if caller.is_trusted:
+    if caller.is_trusted or person is None:
         return None
-    address = client_address(http_request, tessera.config.settings.collector.trusted_proxies)
-    return tessera.pseudonyms.pseudonymize(f"{caller.key_id} {truncate_address(address)}")
+    network = network_of(client_address(http_request, tessera.config.settings.collector.trusted_proxies))
+    return CALLER + tessera.pseudonyms.pseudonymize(f"{caller.key_id} {network} {person}")

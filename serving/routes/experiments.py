@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from ml.experiments.definition.assignment import assign_unit
 from ml.experiments.definition.targeting import build_targeting_context
+from ml.privacy.person_key import person_key
 from serving.errors import JSON, ApiError
 from serving.experiment.treatments import UNITS
 from serving.routes.callers import read_identity, require_user
@@ -42,7 +43,8 @@ def answer_assignment(tessera: Tessera, experiment_id: str, query: dict[str, str
     if not unit:
         raise ApiError(400, f"experiment {experiment_id} assigns by {name}: send it in the query", name)
     tessera.catch_up()
-    user_facts = {} if unit in tessera.erased else tessera.champion.user_facts(unit)
+    key = person_key(query.get("user_id"), query.get("anonymous_id"))
+    user_facts = {} if key is None or unit in tessera.erased else tessera.champion.user_facts(key)
     facts = {"is_known": experiment.unit == "user", **user_facts, **query}
     assignment = assign_unit(experiments, experiment_id, unit, build_targeting_context(facts), tessera.clock())
     return {

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from serving.errors import JSON
 from serving.privacy.person_ids import clean_person
 from serving.routes.bodies import check_person
+from serving.routes.users import find_person_key
 from serving.tessera import Tessera
 
 LISTED_TOPICS = 12
@@ -63,10 +64,11 @@ def find_next_question(tessera: Tessera, user: str) -> dict[str, Any] | None:
     bundle, state = tessera.champion, tessera.state
     if bundle.welcome is None or user in tessera.erased:
         return None
-    profile = state.profile(user)
-    visitor = bundle.find_visitor(user, state.activity)
+    key = find_person_key(tessera, user)
+    profile = state.profile(key)
+    visitor = bundle.find_visitor(key, state.activity)
     knobs = tessera.config.settings.recommenders.profiling
-    has_country = bundle.user_facts(user).get("country") is not None
+    has_country = bundle.user_facts(key).get("country") is not None
     prompt = bundle.welcome.prompt(
         len(visitor.recent) if visitor else 0,
         list(profile.get("interests") or ()),

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from ml.erasure.people import find_person_ids
 from ml.erasure.receipts import ErasureReceipts
 from ml.events.log import EventLog
+from ml.privacy.person_key import ids_of_key, possible_person_keys
 from serving.errors import JSON, ApiError
 from serving.privacy.erasure import erase
 from serving.privacy.export import export_person
@@ -88,10 +89,10 @@ def describe_user(tessera: Tessera, user: str) -> dict[str, Any] | None:
     tessera.catch_up()
     if user in tessera.erased:
         return None
-    state = tessera.state
-    bundle, profile = tessera.champion, state.profile(user)
-    visitor = bundle.find_visitor(user, state.activity)
-    facts = bundle.user_facts(user)
+    state, key = tessera.state, find_person_key(tessera, user)
+    bundle, profile = tessera.champion, state.profile(key)
+    visitor = bundle.find_visitor(key, state.activity)
+    facts = bundle.user_facts(key)
     if not facts and visitor is None and not profile:
         return None
     is_personalized = not profile.get("opt_out") and not (visitor is not None and visitor.is_withdrawn)
@@ -118,7 +119,7 @@ def describe_user(tessera: Tessera, user: str) -> dict[str, Any] | None:
         "rejected": sorted(state.activity.items[key] for key in visitor.rejected) if visitor else [],
         "is_personalized": is_personalized,
         "preferences": profile,
-        "items": preview_items(tessera, RecommendationRequest(user_id=user), profile),
+        "items": preview_items(tessera, _request_of(key), profile),
     }
 
 
@@ -133,23 +134,45 @@ async def set_preferences(tessera: Tessera, user: str, changes: Preferences, is_
     state = tessera.state
     state.require_store()
     changed = changes.model_dump(mode="json", by_alias=True, include=changes.model_fields_set)
-    profile = {name: value for name, value in {**state.profile(user), **changed}.items() if value is not None}
+    key = find_person_key(tessera, user)
+    before = state.profile(key)
+    profile = {name: value for name, value in {**before, **changed}.items() if value is not None}
     if is_preview:
-        request = RecommendationRequest(user_id=user)
+        request = _request_of(key)
         return {
             "user_id": user,
             "preferences": profile,
-            "before": preview_items(tessera, request, state.profile(user)),
+            "before": preview_items(tessera, request, before),
             "after": preview_items(tessera, request, profile),
         }
     now = tessera.clock().timestamp()
-    consent_events = list_consent_events(state.profile(user), profile)
+    consent_events = list_consent_events(before, profile)
     events = [{"event_type": "preference", "properties": changed}, *consent_events]
-    refused = await tessera.collector.record([{**event, "user_id": user, "occurred_at": now} for event in events])
+    user_id, anonymous_id = ids_of_key(key)
+    person = {"user_id": user_id, "anonymous_id": anonymous_id, "occurred_at": now}
+    refused = await tessera.collector.record([{**event, **person} for event in events])
     if refused:
         raise ApiError(422, refused[0].reason, refused[0].field)
-    state.put_profile(user, profile, now)
+    state.put_profile(key, profile, now)
     return {"user_id": user, "preferences": profile}
+
+
+def find_person_key(tessera: Tessera, person_id: str) -> str:
+    """Return the key of an id of which the caller does not say whether it names a user or a device.
+
+    It is a user, unless the service holds something about a device of this id and nothing about such a user.
+    """
+    state, bundle = tessera.state, tessera.champion
+    keys = possible_person_keys(person_id)
+    for key in keys:
+        if bundle.user_facts(key) or state.activity.find_visitor(key) is not None or state.profile(key):
+            return key
+    return keys[0]
+
+
+def _request_of(key: str) -> RecommendationRequest:
+    user_id, anonymous_id = ids_of_key(key)
+    return RecommendationRequest(user_id=user_id, anonymous_id=anonymous_id)
 
 
 def _refuse_erased(tessera: Tessera, user: str) -> None:

@@ -20,6 +20,7 @@ from ml.decisions.activity.decayed_counts import DecayedCounts
 from ml.decisions.activity.state_change import CONSENTS, OPENINGS, REACTIONS, REJECTIONS, StateChange
 from ml.decisions.activity.visitors import Visit, Visitor
 from ml.decisions.activity.windowed_counts import WindowedCounts
+from ml.events.contract import CONSENT_RANKS
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -285,9 +286,15 @@ class Activity:
 
     @staticmethod
     def _set_consent(change: StateChange, visitor: Visitor) -> None:
+        """Follow a consent event. A refusal stands until somebody of the same or a higher rank grants again."""
         purposes = json.loads(change.detail) if change.detail else ["personalization"]
-        if "personalization" in purposes:
-            visitor.is_withdrawn = change.event_type == "consent_withdrawn"
+        if "personalization" not in purposes:
+            return
+        rank = CONSENT_RANKS.get(change.authority or "server", 0)
+        if change.event_type == "consent_withdrawn":
+            visitor.is_withdrawn, visitor.refusal_rank = True, max(visitor.refusal_rank, rank)
+        elif rank >= visitor.refusal_rank:
+            visitor.is_withdrawn, visitor.refusal_rank = False, 0
 
     def _number_scope(self, name: str) -> int:
         return self.scope_numbers.setdefault(name, len(self.scope_numbers))

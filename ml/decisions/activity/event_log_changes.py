@@ -13,10 +13,12 @@ from ml.events.contract import CONSENT_PURPOSES
 from ml.events.live_log import read_open_parts
 from ml.events.log import EventLog
 from ml.events.quarantine import Quarantine
+from ml.privacy.person_key import person_key
 
 COLUMNS = (
     "user_id", "anonymous_id", "event_type", "occurred_at", "item_id", "session_id", "country", "region",
     "device_type", "properties", "consent", "recommendation_id", "experiment_id", "variant", "event_id",
+    "authority",
 )  # fmt: skip
 DETAILED = frozenset({"impression", "exposure", *CONSENTS})
 
@@ -35,19 +37,22 @@ def read_changes(events: pa.Table, quarantine: Quarantine, where: str) -> list[S
     for row in _read_rows(events, quarantine, where):
         (
             user, anonymous, kind, at, item, session, country, region, device,
-            text, consent, answer, experiment, variant, event_id,
+            text, consent, answer, experiment, variant, event_id, authority,
         ) = row  # fmt: skip
         if kind == "served":
             continue
         try:
-            if not (user or anonymous):
+            person = person_key(user, anonymous)
+            if person is None:
                 raise ValueError("the event names nobody")
             change = StateChange(
-                user or anonymous, kind, at.timestamp(), item, session, country, region, device,
-                None, None, None, answer, event_id,
+                person, kind, at.timestamp(), item, session, country, region, device,
+                None, None, None, answer, event_id, authority,
             )  # fmt: skip
             if kind in DETAILED:
-                _add_details(change, orjson.loads(text) if text else {}, consent, experiment, variant)
+                _add_details(
+                    change, user or anonymous, orjson.loads(text) if text else {}, consent, experiment, variant
+                )
             changes.append(change)
         except Exception as error:  # noqa: BLE001  # whatever a record holds, the records after it are read
             quarantine.set_aside(event_id, error, where)
@@ -100,6 +105,7 @@ def _read_rows(events: pa.Table, quarantine: Quarantine, where: str) -> list[tup
 
 def _add_details(
     change: StateChange,
+    unit_id: str,
     properties: dict[str, Any],
     consent: list[str] | None,
     experiment: str | None,
@@ -109,7 +115,7 @@ def _add_details(
     change.slot = _text_or_none(properties.get("slot"))
     change.campaign = _text_or_none(properties.get("campaign"))
     if change.event_type == "exposure" and experiment and variant:
-        change.detail = describe_exposure(experiment, properties.get("unit_id") or change.user, variant)
+        change.detail = describe_exposure(experiment, properties.get("unit_id") or unit_id, variant)
     if change.event_type in CONSENTS:
         change.detail = orjson.dumps(_read_purposes(change.event_type, consent, properties)).decode()
 

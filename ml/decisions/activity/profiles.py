@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from ml.events.live_log import read_open_parts
 from ml.events.log import EventLog
 from ml.events.quarantine import Quarantine
+from ml.privacy.person_key import person_key
 
 PREFERENCE = "preference"
 COLUMNS = ("event_id", "event_type", "user_id", "anonymous_id", "occurred_at", "received_at", "properties")
@@ -27,12 +28,12 @@ def read_profiles(log: EventLog, quarantine: Quarantine, where: str) -> dict[str
         where: Who reads, for the quarantine.
 
     Returns:
-        The profile of each person who has set something.
+        The profile of each person who has set something, by the person's key.
     """
     profiles: dict[str, dict[str, Any]] = {}
     for event in _read_preferences(log):
         try:
-            user = event["user_id"] or event["anonymous_id"]
+            user = str(person_key(event["user_id"], event["anonymous_id"]))
             changed = orjson.loads(event["properties"] or "{}")
             profile = {**profiles.get(user, {}), **changed}
         except Exception as error:  # noqa: BLE001  # whatever an event holds, the events after it count

@@ -16,12 +16,13 @@ class StateChange:
     """The fields of one event that the online state needs.
 
     Attributes:
-        user: The user id, or the anonymous id of a visitor who is not signed in.
+        user: Key of the person, as `person_key` gives it.
         at: Unix seconds.
         detail: JSON text. It holds the items of a `served` event, the purposes of a consent, or an exposure as
             `describe_exposure` writes it.
         reacts_to: Id of the answer that the event reacts to.
         event_id: Id of the event; None for a change that the service made itself.
+        authority: Who vouches for the event; None for the site's server.
     """
 
     user: str
@@ -37,6 +38,7 @@ class StateChange:
     detail: str | None = None
     reacts_to: str | None = None
     event_id: str | None = None
+    authority: str | None = None
 
 
 def describe_exposure(experiment_id: str, unit_id: str, variant: str) -> str:

@@ -32,6 +32,7 @@ class Visitor:
         opened: Number of openings.
         popularity: Sum over the openings of the logarithm of the item's popularity at that time.
         is_withdrawn: Whether the person withdrew the consent to personalization.
+        refusal_rank: Rank of who recorded the withdrawal that is in force; 0 without one.
         shown: Times of the impressions of the last day by item key.
         shown_campaigns: Times of the impressions of the last day by campaign.
         answered_slots: Times of the answers of the last day by slot.
@@ -48,6 +49,7 @@ class Visitor:
     opened: int = 0
     popularity: float = 0.0
     is_withdrawn: bool = False
+    refusal_rank: int = 0
     shown: dict[int, list[float]] = field(default_factory=dict)
     shown_campaigns: dict[str, list[float]] = field(default_factory=dict)
     answered_slots: dict[str, list[float]] = field(default_factory=dict)

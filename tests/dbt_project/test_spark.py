@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
+from ml.events.log import EventLog
 from tests.dbt_project.built import Built, invoke_dbt, warehouse_in
 from tests.dbt_project.people import EVENTS, ITEMS
 
@@ -89,8 +91,28 @@ def test_the_engines_agree_row_for_row(warehouse: Built, spark: Any, manifest: M
 def test_a_home_without_a_catalogue_has_no_items(tmp_path: Path, spark: Any, manifest: Manifest) -> None:
     built = warehouse_in(tmp_path / "home", manifest)
     built.ingest(EVENTS[0])
-    invoke_dbt(["run", "--target", "spark", "--select", "stg_items"], tmp_path / "dbt", built.home)
+    models = ["stg_item_descriptions", "stg_items"]
+    invoke_dbt(["run", "--target", "spark", "--select", *models], tmp_path / "dbt", built.home)
     assert spark.sql("select count(*) from tessera.stg_items").collect()[0][0] == 0
+
+
+def test_a_log_whose_parts_all_lack_a_new_column_is_read(tmp_path: Path, spark: Any, manifest: Manifest) -> None:
+    built = warehouse_in(tmp_path / "home", manifest)
+    built.ingest(EVENTS[0])
+    log = EventLog(built.home)
+    (part,) = log.parts()
+    path = log.folder / part.path
+    pq.write_table(pq.read_table(path).drop_columns(["authority"]), path)
+    models = [
+        "stg_event_parts",
+        "stg_event_keys",
+        "stg_event_repeat_candidates",
+        "stg_event_repeats",
+        "stg_events",
+    ]
+    invoke_dbt(["run", "--target", "spark", "--select", *models], tmp_path / "dbt", built.home)
+    rows = spark.sql("select user_id, authority from tessera.stg_events").collect()
+    assert [tuple(row) for row in rows] == [("silent", "server")]
 
 
 def plain(columns: list[str], rows: list[Any], sessions: dict[int, Any]) -> list[str]:

@@ -40,6 +40,13 @@ class CollectorSettings(Section):
         unit="values",
         gt=0,
     )
+    browser_visitors_per_hour: int = knob(
+        1_000,
+        "Visitors that one network (/24 or /48) may bring with a browser key to each worker. The events of more"
+        " are kept, marked as suspected, and enter no figure and no model; 0 is no limit.",
+        unit="visitors per hour",
+        ge=0,
+    )
     max_queued_events: int = knob(
         20_000,
         "Events that may wait for the disk, about 2 seconds of work; beyond it the answer is 429.",

@@ -14,9 +14,11 @@ from ml.events.contract import FIELD_NAMES
 from ml.privacy.erased_ids import ErasedIds
 from ml.privacy.pseudonyms import Pseudonyms
 from ml.settings import Settings
+from serving.admission.client_address import network_of
 from serving.collector.authority import (
     CLAIMED_DEVICE,
     CLAIMED_USER,
+    SUSPECTED,
     Authority,
     RefusedEventError,
     check_type,
@@ -45,6 +47,7 @@ from serving.collector.privacy.personal_data import (
 )
 from serving.collector.request_metadata import RequestMetadata
 from serving.collector.requests import find_fault
+from serving.collector.visitor_floods import VisitorFloods
 from serving.collector.withheld_totals import WithheldTotals
 from serving.privacy.identity_token import FIELD as IDENTITY_FIELD
 from serving.privacy.identity_token import Identity, IdentityTokenError, IdentityTokens
@@ -105,6 +108,7 @@ class Intake:
         self._totals = totals
         self._erased = erased
         self._identity_tokens = identity_tokens
+        self._floods = VisitorFloods(settings.collector.browser_visitors_per_hour)
         self._countries = CountryLookup(settings.collector.country_database)
         pattern = settings.collector.item_url_pattern
         self._item_url = re.compile(pattern) if pattern else None
@@ -196,6 +200,7 @@ class Intake:
         check_type(record.get("event_type"), authority)
         if authority == "browser":
             self._claim_user(record, metadata, agent, address)
+            self._suspect_flood(record, metadata, sender)
         elif identity is not None and record.get("anonymous_id") not in (None, identity.anonymous_id):
             claim(record, "anonymous_id", CLAIMED_DEVICE)
         return self._remove_erased(self._remove_personal_data(record))
@@ -237,6 +242,14 @@ class Intake:
             record["anonymous_id"] = self._pseudonyms.visitor_id(
                 metadata.received_at.date(), truncate_address(address), agent
             )
+
+    def _suspect_flood(self, record: dict[str, Any], metadata: RequestMetadata, sender: Sender) -> None:
+        """Mark an event of one visitor too many, in place. It is kept, and enters no figure and no model."""
+        network, visitor = network_of(metadata.address), str(record.get("anonymous_id"))
+        if not self._floods.is_flood(sender.key_id, network, visitor, metadata.received_at):
+            return
+        if isinstance(record.setdefault("properties", {}), dict):
+            record["properties"][SUSPECTED] = "more visitors of one network than people"
 
     def _remove_erased(self, record: dict[str, Any]) -> dict[str, Any] | None:
         """Apply `ErasedIds.without` to a record; None if every person that it names or claims is erased."""

@@ -65,7 +65,7 @@ class Readiness:
             return f"bundle {tessera.champion.bundle_version}: smoke test, {error.step}; the log says why"
         stranger = RecommendationRequest()
         person = choose_known_person(tessera.champion) or stranger
-        for name, request in (("somebody in the bundle", person), ("a stranger", stranger)):
+        for name, request in (("a user", person), ("a stranger", stranger)):
             try:
                 self._answer_canary(request)
             except Exception as error:  # whatever fails for the canary fails for people

@@ -1,11 +1,11 @@
 import datetime as dt
-import json
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from ml.bundle import Bundle, BundleError, Publication, current_version, make_current, versions, write_bundle
+from ml.integrity.checked_json import decode_checked, encode_checked
 
 AS_OF = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
@@ -84,8 +84,8 @@ def _remove(folder):
 
 
 def _other_format(folder):
-    manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
+    manifest = decode_checked((folder / "manifest.json").read_bytes())
+    (folder / "manifest.json").write_text(encode_checked({**manifest, "format": 99}) + "\n")
 
 
 def _no_manifest(folder):

@@ -27,6 +27,7 @@ DAY = 24 * HOUR
 SHOWN_ITEMS = 500
 EXPOSURES = 100
 REPEAT_SECONDS = 1800.0
+COUNTED_OPENINGS = 3  # of one person and item, as in the popularity of the warehouse
 QUICK_SECONDS = 60.0
 POPULAR_HALF_LIVES = (300.0, 1800.0, 2 * HOUR, 8 * HOUR, 3 * DAY)
 WITHIN_HALF_LIVES = (1800.0, 4 * HOUR, 1800.0, 4 * HOUR)
@@ -223,13 +224,27 @@ class Activity:
         visit = self._update_visit(change)
         is_repeat = bool(visit.items) and visit.items[-1] == item and change.at - visit.last_at < REPEAT_SECONDS
         if not is_repeat:
-            self._count_popularity(change, visitor, visit, item)
-            self._count_co_visitation(visit, visitor, item, change.at)
+            visitor.opened += 1
+            visitor.popularity += math.log(self.popular.share(item, 1) + 1e-6)
+            if self._may_count(visitor, item):
+                self._count_popularity(change, visitor, visit, item)
+                self._count_co_visitation(visit, visitor, item, change.at)
             visit.items.append(item)
             visit.opened += 1
             del visit.items[: -self.limits.recent_items]
         visit.last_at = max(visit.last_at, change.at)
         self._remember(visitor, item, change.at)
+
+    @staticmethod
+    def _may_count(visitor: Visitor, item: int) -> bool:
+        """Return whether one more opening by this person counts for the item among all people.
+
+        Only a few do, so that nobody makes an item popular alone.
+        """
+        if item not in visitor.seen:
+            return True
+        visitor.repeats[item] = visitor.repeats.get(item, 0) + 1
+        return visitor.repeats[item] < COUNTED_OPENINGS
 
     def _count_popularity(self, change: StateChange, visitor: Visitor, visit: Visit, item: int) -> None:
         self.version += 1
@@ -237,8 +252,6 @@ class Activity:
         if not self.first_opened[item] <= change.at:
             self.first_opened[item] = change.at
         self.last_opened[item] = max(self.last_opened[item], change.at)
-        visitor.opened += 1
-        visitor.popularity += math.log(self.popular.share(item, 1) + 1e-6)
         self.hour.add(item, change.at)
         self.day.add(item, change.at)
         is_quick = change.at - visit.last_at <= QUICK_SECONDS
@@ -306,6 +319,7 @@ class Activity:
         visitor.seen.add(item)
         if len(visitor.seen) > self.limits.seen_items:
             visitor.seen = {item for item, _ in visitor.recent}
+            visitor.repeats = {item: count for item, count in visitor.repeats.items() if item in visitor.seen}
 
 
 def _append_recent(times: list[float], at: float) -> None:

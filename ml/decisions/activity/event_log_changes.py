@@ -20,11 +20,14 @@ COLUMNS = (
     "device_type", "properties", "consent", "recommendation_id", "experiment_id", "variant", "event_id",
     "authority",
 )  # fmt: skip
+SUSPECTED = '"suspected"'
 DETAILED = frozenset({"impression", "exposure", *CONSENTS})
 
 
 def read_changes(events: pa.Table, quarantine: Quarantine, where: str) -> list[StateChange]:
-    """Turn canonical events into state changes, in their order. The service's `served` events are left out.
+    """Turn canonical events into state changes, in their order.
+
+    The service's `served` events are left out, and so are those of visitors whom the collector suspects.
 
     An event that cannot be turned into a change is set aside, and the others are read.
 
@@ -39,7 +42,7 @@ def read_changes(events: pa.Table, quarantine: Quarantine, where: str) -> list[S
             user, anonymous, kind, at, item, session, country, region, device,
             text, consent, answer, experiment, variant, event_id, authority,
         ) = row  # fmt: skip
-        if kind == "served":
+        if kind == "served" or (authority == "browser" and text and SUSPECTED in text and is_suspected(text)):
             continue
         try:
             person = person_key(user, anonymous)
@@ -129,6 +132,12 @@ def _read_purposes(event_type: str, consent: list[str] | None, properties: dict[
         return consent or []
     purposes = properties.get("purposes")
     return purposes if isinstance(purposes, list) else list(CONSENT_PURPOSES)
+
+
+def is_suspected(properties: str) -> bool:
+    """Return whether the collector marked an event of a browser as one of a flood of visitors."""
+    document = orjson.loads(properties)
+    return isinstance(document, dict) and bool(document.get("suspected"))
 
 
 def _text_or_none(value: Any) -> str | None:

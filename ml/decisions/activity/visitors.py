@@ -27,6 +27,7 @@ class Visitor:
     Attributes:
         recent: Item keys with Unix seconds, the newest last.
         seen: Item keys that must not be recommended again because the person opened or used them.
+        repeats: How often the person opened an item again, by item key.
         rejected: Item keys that the person asked not to see again.
         last_at: Time of the newest event, Unix seconds.
         opened: Number of openings.
@@ -41,6 +42,7 @@ class Visitor:
 
     recent: list[tuple[int, float]] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
+    repeats: dict[int, int] = field(default_factory=dict)
     rejected: set[int] = field(default_factory=set)
     country: str | None = None
     region: str | None = None

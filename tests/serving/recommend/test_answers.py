@@ -57,6 +57,7 @@ def test_the_rankers_trees_score_beside_the_event_loop(config, home, monkeypatch
         tessera.recommendation_engine.online_refit.fresh = (
             RankingBlend.prior()
         )  # any ranker learned since the bundle
+        threads.clear()  # of the trial of the bundle, before it answered
         inside = httpx.ASGITransport(application(tessera))
         async with httpx.AsyncClient(transport=inside, base_url="http://127.0.0.1") as client:
             return await client.post("/v1/recommendations", json={"user_id": "ann", "k": 3})

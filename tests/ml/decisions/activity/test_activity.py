@@ -63,6 +63,18 @@ def test_openings_of_one_session_follow_one_another_and_repeats_count_once():
     assert activity.visits["s"].items == [activity.keys[item] for item in "abc"]
 
 
+def test_nobody_makes_an_item_popular_alone():
+    activity = Activity()
+    for number in range(1_000):
+        activity.observe(opened("one", "mine", T + number, f"session {number}"))
+    for number in range(4):
+        activity.observe(opened(f"visitor {number}", "theirs", T + 1_000, f"visit {number}"))
+    counts = activity.day.at(T + 1_000)
+    assert counts[activity.keys["mine"]] == 3
+    assert counts[activity.keys["theirs"]] == 4
+    assert activity.find_visitor("one").opened == 1_000
+
+
 def test_a_rejected_item_and_a_withdrawn_consent_are_remembered():
     activity = Activity()
     activity.observe(StateChange("u", "not_interested", T, "a"))

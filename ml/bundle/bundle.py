@@ -135,10 +135,10 @@ class Bundle:
         user_ids = self.users["user_id"].to_pylist()
         if "is_known" not in self.users.column_names:
             return {str(person_key(user_id, None)): row for row, user_id in enumerate(user_ids)}
-        known = self.users["is_known"].to_pylist()
+        are_known = self.users["is_known"].to_pylist()
         return {
             mart_person_key(user_id, bool(is_known)): row
-            for row, (user_id, is_known) in enumerate(zip(user_ids, known, strict=True))
+            for row, (user_id, is_known) in enumerate(zip(user_ids, are_known, strict=True))
         }
 
     def user(self, user_row: int) -> dict[str, Any]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,9 +143,35 @@ def open_private(path: str | os.PathLike[str], flags: int) -> int:
     return os.open(path, flags, FILE_MODE)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names of a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
+def replace_file(file: Path, content: bytes) -> None:
+    """Write a file of the home in place of the one before.
+
+    Its content is whole and on disk when it appears, and only this user can read it.
+    """
+    draft = make_folder(file.parent) / f".{file.name}.{uuid.uuid4().hex}.draft"
+    try:
+        with open(draft, "xb", opener=open_private) as written:
+            written.write(content)
+            written.flush()
+            os.fsync(written.fileno())
+        os.replace(draft, file)
+    finally:
+        draft.unlink(missing_ok=True)
+    sync_path(file.parent)
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold the lock of a file, which one process has at a time and others wait for, until the block ends."""
+    make_folder(file.parent)
+    with open(file, "w", opener=open_private) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def sync_path(path: Path) -> None:
+    """Flush a file, or the names of a folder, to disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ml.errors import TesseraError
+from ml.home import replace_file, sync_path
 from ml.integrity.checked_json import decode_checked, encode_checked
 from ml.integrity.digests import sha256_of
 
@@ -67,23 +67,11 @@ def write_manifest(draft: Path, fields: Mapping[str, Any]) -> None:
     files = {}
     for file in sorted(path for path in draft.rglob("*") if path.is_file() and path != draft / MANIFEST):
         files[file.relative_to(draft).as_posix()] = {"sha256": sha256_of(file), "bytes": file.stat().st_size}
-        fsync_path(file)
+        sync_path(file)
     manifest = {
         "format": BUNDLE_FORMAT,
         "written_at": dt.datetime.now(dt.UTC).isoformat(),
         **fields,
         "files": files,
     }
-    with open(draft / MANIFEST, "w", encoding="utf-8") as written:
-        written.write(encode_checked(manifest) + "\n")
-        written.flush()
-        os.fsync(written.fileno())
-
-
-def fsync_path(path: Path) -> None:
-    """Flush a file or folder to disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    replace_file(draft / MANIFEST, f"{encode_checked(manifest)}\n".encode())

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ml.bundle.files import MANIFEST, BundleError, fsync_path
+from ml.bundle.files import MANIFEST, BundleError
+from ml.home import replace_file, sync_path
 
 CURRENT = "CURRENT"
 VERSION_PATTERN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
@@ -39,7 +40,7 @@ def draft_version(published: Path, version: str) -> Iterator[Path]:
     try:
         yield draft
         os.replace(draft, target)
-        fsync_path(published)
+        sync_path(published)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -54,13 +55,7 @@ def make_current(published: Path, version: str) -> None:
         raise BundleError(
             f"{published} holds no version {version!r}; there are {', '.join(versions(published)) or 'none'}"
         )
-    pointer = published / f".{CURRENT}-{uuid.uuid4().hex}"
-    with open(pointer, "w", encoding="utf-8") as file:
-        file.write(version + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(pointer, published / CURRENT)
-    fsync_path(published)
+    replace_file(published / CURRENT, f"{version}\n".encode())
 
 
 def versions(published: Path) -> list[str]:

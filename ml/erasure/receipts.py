@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ml.errors import DamagedFileError, TesseraError
-from ml.home import Home, make_folder
+from ml.home import Home, replace_file
 from ml.integrity.checked_json import ChecksumError, decode_checked, encode_checked
 from ml.privacy.pseudonyms import Pseudonyms
 
@@ -131,13 +130,7 @@ class ErasureReceipts:
 
     @staticmethod
     def _write(path: Path, content: dict[str, Any]) -> None:
-        make_folder(path.parent)
-        draft = path.with_suffix(".draft")
-        with open(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(encode_checked(content) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
+        replace_file(path, f"{encode_checked(content)}\n".encode())
 
 
 def _read(file: Path) -> dict[str, Any]:

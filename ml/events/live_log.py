@@ -25,7 +25,7 @@ from ml.events.contract import EVENT_SCHEMA
 from ml.events.frames import FrameDamage, encode_frame, read_frames
 from ml.events.log import EventLog
 from ml.events.manifest import Part
-from ml.home import make_folder, open_private, sync_folder
+from ml.home import make_folder, open_private, sync_path
 from ml.integrity.home_layout import write_layout
 
 SUFFIX = ".open"
@@ -120,7 +120,7 @@ class _OpenPart:
         path = make_folder(folder) / f"{uuid.uuid4().hex}{SUFFIX}"
         handle = open_private(path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
         fcntl.flock(handle, fcntl.LOCK_EX)
-        sync_folder(folder)
+        sync_path(folder)
         return cls(path, handle)
 
     def append(self, events: pa.Table) -> None:
@@ -166,7 +166,7 @@ def _keep_aside(log: EventLog, path: Path, damage: FrameDamage) -> None:
         json.dump(note, file)
         file.flush()
         os.fsync(file.fileno())
-    sync_folder(folder)
+    sync_path(folder)
     logger.error(
         "The open part %s is damaged: %s. The readable events are sealed; the file is kept.", kept, damage
     )

@@ -7,7 +7,6 @@ manifest does not name are left over from killed writers and are never read. Par
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import os
 import shutil
 import uuid
@@ -22,7 +21,7 @@ from ml.events.contract import EVENT_SCHEMA
 from ml.events.manifest import Manifest, Part
 from ml.events.part_checks import PartChecks, check_part, readable_row_groups
 from ml.events.part_writer import ROW_GROUP_ROWS, DraftFile, PartWriter
-from ml.home import Home, make_folder, open_private, sync_folder
+from ml.home import Home, locked, make_folder, sync_path
 from ml.integrity.digests import sha256_of
 from ml.integrity.home_layout import write_layout
 from ml.privacy.erased_ids import ErasedIds
@@ -101,7 +100,7 @@ class EventLog:
         if file.exists():
             with suppress(FileExistsError):  # an earlier attempt has kept it
                 os.link(file, make_folder(self.damaged) / file.name)
-            sync_folder(self.damaged)
+            sync_path(self.damaged)
         self.replace(part, [batch for table in tables for batch in table.to_batches()])
         return sum(len(table) for table in tables)
 
@@ -222,14 +221,12 @@ class EventLog:
                 target_path = self.folder / part.path
                 make_folder(target_path.parent)
                 os.replace(draft / file.name, target_path)
-                sync_folder(target_path.parent)
+                sync_path(target_path.parent)
             self.manifest.append(parts)
         return parts
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
         write_layout(self.home)
-        make_folder(self.folder)
-        with open(self.folder / ".lock", "w", opener=open_private) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self.folder / ".lock"):
             yield

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import DamagedFileError
-from ml.home import make_folder, open_private, sync_folder
+from ml.home import make_folder, open_private, sync_path
 from ml.integrity.checked_json import CHECK, ChecksumError, decode_checked, encode_checked
 
 REMEDY = (
@@ -59,10 +59,7 @@ class Manifest:
         Raises:
             DamagedFileError: A line is not what was written.
         """
-        parts, damages = self.read_all()
-        if damages:
-            raise damages[0]
-        return parts
+        return self._require_whole(self._content())
 
     def live_parts(self) -> list[Part]:
         """Return the parts with events that no other part replaces, in the order of sealing.
@@ -76,9 +73,18 @@ class Manifest:
 
     def read_all(self) -> tuple[list[Part], list[DamagedFileError]]:
         """Return the parts of the readable lines, and an error for each damaged line."""
+        return self._decode_all(self._content())
+
+    def _require_whole(self, content: bytes) -> list[Part]:
+        parts, damages = self._decode_all(content)
+        if damages:
+            raise damages[0]
+        return parts
+
+    def _decode_all(self, content: bytes) -> tuple[list[Part], list[DamagedFileError]]:
         parts: list[Part] = []
         damages: list[DamagedFileError] = []
-        for number, line in enumerate(_lines(self._content()), start=1):
+        for number, line in enumerate(_lines(content), start=1):
             try:
                 parts.append(_decode(line))
             except ChecksumError as error:
@@ -91,11 +97,11 @@ class Manifest:
         Raises:
             DamagedFileError: A line of the file is damaged.
         """
-        self.read()
         make_folder(self.path.parent)
         with open(self.path, "a+b", opener=open_private) as file:
             file.seek(0)
             content = file.read()
+            self._require_whole(content)
             lines = _lines(content)
             whole = sum(len(line) + 1 for line in lines)
             if whole < len(content):  # a writer was killed inside a line, so its part was never sealed
@@ -106,7 +112,7 @@ class Manifest:
             file.write(b"".join(encode_checked(asdict(part)).encode() + b"\n" for part in parts))
             file.flush()
             os.fsync(file.fileno())
-        sync_folder(self.path.parent)
+        sync_path(self.path.parent)
 
     def _content(self) -> bytes:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 from ml.errors import DamagedFileError
 from ml.events.contract import EVENT_SCHEMA
 from ml.events.manifest import Part
-from ml.home import make_folder, open_private
+from ml.home import replace_file
 from ml.integrity.digests import first_line, sha256_of
 
 REMEDY = (
@@ -65,10 +64,7 @@ class PartChecks:
 
     def _save(self, parts: Sequence[Part]) -> None:
         signatures = {part.path: _signature(self._folder / part.path) for part in parts}
-        draft = make_folder(self._folder) / f".checked_parts.{os.getpid()}"
-        with open(draft, "w", encoding="utf-8", opener=open_private) as file:
-            json.dump(signatures, file)
-        os.replace(draft, self._path)
+        replace_file(self._path, json.dumps(signatures).encode())
 
 
 def check_part(folder: Path, part: Part) -> None:

@@ -7,16 +7,14 @@ goes on without it. An event that was taken out of the log by hand is kept in it
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
 from ml.errors import DamagedFileError
-from ml.home import Home, make_folder, open_private
+from ml.home import Home, locked, open_private, replace_file
 from ml.integrity.checked_json import ChecksumError, decode_checked, encode_checked
 from ml.privacy.erased_ids import ErasedIds
 from ml.privacy.id_matcher import IdMatcher
@@ -55,6 +53,7 @@ class Quarantine:
 
     def __init__(self, home: Home, on_entry: Callable[[QuarantinedEvent], None] | None = None) -> None:
         self.path = home.path / "quarantine" / "events.jsonl"
+        self._lock = self.path.with_suffix(".lock")
         self._on_entry = on_entry
         self._erased = ErasedIds(home)
         self._listed: set[tuple[str, str]] = set()
@@ -98,7 +97,7 @@ class Quarantine:
             OSError: The disk refused to write.
         """
         self._erased.refresh()
-        with self._locked(), open(self.path, "a+b", opener=open_private) as file:
+        with locked(self._lock), open(self.path, "a+b", opener=open_private) as file:
             self._read_new_lines(file)
             lines = b""
             for entry in entries:
@@ -123,18 +122,13 @@ class Quarantine:
         """Remove entries, and return their number. Damaged lines stay, for somebody to read."""
         if not self.path.exists():
             return 0
-        with self._locked():
+        with locked(self._lock):
             lines = self._read_lines()
             kept = [
                 line for line, entry in lines if not (isinstance(entry, QuarantinedEvent) and is_removed(entry))
             ]
             if len(kept) < len(lines):
-                draft = self.path.with_suffix(".draft")
-                with open(draft, "wb", opener=open_private) as written:
-                    written.write(b"".join(line + b"\n" for line in kept))
-                    written.flush()
-                    os.fsync(written.fileno())
-                os.replace(draft, self.path)
+                replace_file(self.path, b"".join(line + b"\n" for line in kept))
             return len(lines) - len(kept)
 
     def find_damage(self) -> list[DamagedFileError]:
@@ -173,13 +167,6 @@ class Quarantine:
             if isinstance(entry, QuarantinedEvent):
                 self._listed.add((entry.event_id, entry.where))
         self._read_bytes += len(whole)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        make_folder(self.path.parent)
-        with open(self.path.with_suffix(".lock"), "w", opener=open_private) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 def _now() -> str:

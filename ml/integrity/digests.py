@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ml.errors import DamagedFileError
-from ml.home import open_private, sync_folder
+from ml.home import open_private, sync_path
 
 NAME_DIGITS = 16
 CONTENT_NAME = re.compile(rf"^(?P<stem>.+)\.(?P<digest>[0-9a-f]{{{NAME_DIGITS}}})\.parquet$")
@@ -46,7 +46,7 @@ def write_named_by_content(table: pa.Table, folder: Path, stem: str) -> Path:
     for file in folder.glob(f"{glob.escape(stem)}*.parquet"):
         if file != target and stem_of(file) == stem:
             file.unlink(missing_ok=True)
-    sync_folder(folder)
+    sync_path(folder)
     return target
 
 

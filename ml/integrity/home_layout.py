@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 
 from ml.errors import DamagedFileError, TesseraError
-from ml.home import FOLDER_MODE, Home, make_folder, open_private, sync_folder
+from ml.home import FOLDER_MODE, Home, replace_file
 from ml.integrity.checked_json import ChecksumError, decode_checked, encode_checked
 
 LAYOUT = 2
@@ -43,13 +42,7 @@ def write_layout(home: Home) -> None:
     """Write the present version into a home that has no layout file."""
     file = home.path / FILE
     if not file.exists():
-        draft = make_folder(home.path) / f".{FILE}.{os.getpid()}"
-        with open(draft, "w", encoding="utf-8", opener=open_private) as written:
-            written.write(encode_checked({"layout": LAYOUT}) + "\n")
-            written.flush()
-            os.fsync(written.fileno())
-        os.replace(draft, file)
-        sync_folder(home.path)
+        replace_file(file, f"{encode_checked({'layout': LAYOUT})}\n".encode())
 
 
 def open_layout(home: Home) -> None:

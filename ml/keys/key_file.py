@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from typing import Any
 
 from ml.errors import InvalidInputError, TesseraError
-from ml.home import Home
+from ml.home import Home, locked, replace_file
 from ml.keys.access_key import AccessKey, KeyKind, digest_of, generate_key
 
 LAYOUT_VERSION = 1
@@ -154,25 +152,9 @@ class KeyFile:
         return revoked
 
     def _change(self, change: Callable[[list[AccessKey]], list[AccessKey]]) -> None:
-        with self._locked():
+        with locked(self.path.with_name(".keys.lock")):
             content = {"version": LAYOUT_VERSION, "keys": [_to_json(entry) for entry in change(self.read())]}
-            draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-            draft.unlink(missing_ok=True)
-            with open(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-                file.write(json.dumps(content, indent=1) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(draft, self.path)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.path.with_name(".keys.lock"), os.O_CREAT | os.O_WRONLY, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
+            replace_file(self.path, f"{json.dumps(content, indent=1)}\n".encode())
 
     def _damaged(self, reason: str) -> KeyFileError:
         return KeyFileError(

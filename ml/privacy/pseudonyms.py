@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 
 from ml.errors import DamagedFileError, TesseraError
-from ml.home import make_folder, open_private, sync_folder
+from ml.home import make_folder, open_private, replace_file, sync_path
 
 KEY_BYTES = 32
 PREFIX = "h:"
@@ -111,10 +111,8 @@ class Pseudonyms:
                     "put site.key and site.key.check back from the keys of a backup",
                 )
         else:
-            draft = self._check_path.with_name(f".site.key.check.{os.getpid()}.{secrets.token_hex(4)}")
-            _write(draft, digest)
-            os.replace(draft, self._check_path)
-        sync_folder(self._path.parent)
+            replace_file(self._check_path, digest)
+        sync_path(self._path.parent)
         return key
 
 

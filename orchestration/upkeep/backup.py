@@ -23,7 +23,7 @@ from ml.events.live_log import SUFFIX
 from ml.events.log import EventLog
 from ml.events.manifest import Manifest, Part
 from ml.events.part_checks import check_part
-from ml.home import FILE_MODE, Home, make_folder, open_private, sync_folder
+from ml.home import FILE_MODE, Home, make_folder, open_private, sync_path
 from ml.integrity.checked_json import ChecksumError, decode_checked, encode_checked
 from ml.integrity.digests import first_line, sha256_of
 
@@ -169,7 +169,7 @@ def back_up(
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, folder)
-        sync_folder(destination)
+        sync_path(destination)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     _copy_beside(home, destination, with_keys)
@@ -214,7 +214,7 @@ def restore(source: Path, home: Home) -> Restoration:
     if home.path.exists():
         home.path.rmdir()
     os.replace(draft, home.path)
-    sync_folder(home.path.parent)
+    sync_path(home.path.parent)
     missing = tuple(name for name in index["keys"] if not (home.path / name).exists())
     return Restoration(dt.datetime.fromisoformat(index["mark"]), missing)
 
@@ -368,4 +368,4 @@ def _replace(source: Path, target: Path) -> None:
     shutil.copy2(source, draft)
     draft.chmod(0o600)
     os.replace(draft, target)
-    sync_folder(target.parent)
+    sync_path(target.parent)

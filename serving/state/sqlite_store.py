@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 import orjson
 
 from ml.decisions.activity.state_change import StateChange
+from ml.home import locked
 from serving.state.store import Position, StoreUnavailableError
 
 COLUMNS = (
@@ -153,9 +153,7 @@ class SqliteStore:
 @contextmanager
 def lock_file(path: Path) -> Iterator[None]:
     """Hold the lock of a state file, which one process has at a time, until the block ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_name(f"{path.name}.lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(path.with_name(f"{path.name}.lock")):
         yield
 
 

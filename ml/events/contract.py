@@ -20,6 +20,8 @@ NETWORK_TYPES = ("slow-2g", "2g", "3g", "4g")
 CUSTOM_PREFIX = "custom:"
 # Who vouches for an event, from the service's own records down to a browser, whose every word is a claim.
 AUTHORITIES = ("service", "server", "signed", "browser")
+# Property with which the collector marks the events of visitors who may be made up.
+SUSPECTED = "suspected"
 # Whose grant of consent can lift whose refusal: that of the same rank or a lower one.
 CONSENT_RANKS: Mapping[str, int] = MappingProxyType({"browser": 1, "signed": 2, "server": 3, "service": 3})
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ml.errors import TesseraError
-from ml.events.contract import CUSTOM_PREFIX, EVENT_TYPES
+from ml.events.contract import CUSTOM_PREFIX, EVENT_TYPES, SUSPECTED
 
 Authority = Literal["service", "server", "signed", "browser"]
 CLAIMED_USER = "claimed_user_id"
 CLAIMED_DEVICE = "claimed_anonymous_id"
-SUSPECTED = "suspected"
 # Properties that only the intake writes.
 RESERVED_PROPERTIES = (CLAIMED_USER, CLAIMED_DEVICE, SUSPECTED)
 BROWSER_FAMILIES = ("pages", "micro_interactions", "reactions", "conversion")

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from ml.events.contract import FIELD_NAMES
+from ml.events.contract import FIELD_NAMES, SUSPECTED
 from ml.privacy.erased_ids import ErasedIds
 from ml.privacy.pseudonyms import Pseudonyms
 from ml.settings import Settings
@@ -18,7 +18,6 @@ from serving.admission.client_address import network_of
 from serving.collector.authority import (
     CLAIMED_DEVICE,
     CLAIMED_USER,
-    SUSPECTED,
     Authority,
     RefusedEventError,
     check_type,

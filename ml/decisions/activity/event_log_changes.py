@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.decisions.activity.state_change import CONSENTS, StateChange, describe_exposure
-from ml.events.contract import CONSENT_PURPOSES
+from ml.events.contract import CONSENT_PURPOSES, SUSPECTED
 from ml.events.live_log import read_open_parts
 from ml.events.log import EventLog
 from ml.events.quarantine import Quarantine
@@ -20,7 +20,6 @@ COLUMNS = (
     "device_type", "properties", "consent", "recommendation_id", "experiment_id", "variant", "event_id",
     "authority",
 )  # fmt: skip
-SUSPECTED = '"suspected"'
 DETAILED = frozenset({"impression", "exposure", *CONSENTS})
 
 
@@ -42,9 +41,11 @@ def read_changes(events: pa.Table, quarantine: Quarantine, where: str) -> list[S
             user, anonymous, kind, at, item, session, country, region, device,
             text, consent, answer, experiment, variant, event_id, authority,
         ) = row  # fmt: skip
-        if kind == "served" or (authority == "browser" and text and SUSPECTED in text and is_suspected(text)):
+        if kind == "served":
             continue
         try:
+            if authority == "browser" and text and SUSPECTED in text and orjson.loads(text).get(SUSPECTED):
+                continue
             person = person_key(user, anonymous)
             if person is None:
                 raise ValueError("the event names nobody")
@@ -132,12 +133,6 @@ def _read_purposes(event_type: str, consent: list[str] | None, properties: dict[
         return consent or []
     purposes = properties.get("purposes")
     return purposes if isinstance(purposes, list) else list(CONSENT_PURPOSES)
-
-
-def is_suspected(properties: str) -> bool:
-    """Return whether the collector marked an event of a browser as one of a flood of visitors."""
-    document = orjson.loads(properties)
-    return isinstance(document, dict) and bool(document.get("suspected"))
 
 
 def _text_or_none(value: Any) -> str | None:

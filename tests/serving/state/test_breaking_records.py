@@ -3,12 +3,14 @@
 import datetime as dt
 import json
 
+import pyarrow as pa
 import pytest
 from bundles import AS_OF, publish
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from ml.decisions.activity.event_log_changes import read_changes
 from ml.decisions.activity.state_change import StateChange
 from ml.decisions.ranker.training import replay_examples
 from ml.events.contract import AUTHORITIES, CONSENT_PURPOSES, EVENT_TYPES
@@ -168,3 +170,17 @@ def test_texts_of_another_type_count_as_absent(config, home, name):
         assert client.post("/v1/events", content=json.dumps({"events": [event]})).json()["accepted"] == 1
         assert is_sound(client)
     assert Quarantine(home).entries() == []
+
+
+def test_a_mark_of_a_flood_in_a_broken_text_stops_no_other_event(home):
+    records = [
+        {"event_id": f"e{number}", "event_type": "page_view", "occurred_at": AS_OF, "anonymous_id": visitor}
+        for number, visitor in enumerate(("broken", "made-up", "real"))
+    ]
+    events, _ = events_from_records(records)
+    texts = pa.array(['{"suspected": ', '{"suspected": "a flood"}', '{"slot": "suspected"}'])
+    events = events.set_column(events.column_names.index("properties"), "properties", texts)
+    events = events.set_column(events.column_names.index("authority"), "authority", pa.array(["browser"] * 3))
+    quarantine = Quarantine(home)
+    assert [change.user for change in read_changes(events, quarantine, "service")] == ["anonymous:real"]
+    assert [entry.event_id for entry in quarantine.entries()] == ["e0"]

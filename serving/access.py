@@ -89,12 +89,6 @@ class KeyRegistry:
         access_key = self._by_digest.get(digest_of(key))
         return access_key if access_key is not None and access_key.is_active(self._clock()) else None
 
-    def is_page_of_a_key(self, origin: str) -> bool:
-        """Return whether a browser key that works now is meant for the pages of this origin."""
-        self._refresh()
-        now = self._clock()
-        return any(origin in key.origins and key.is_active(now) for key in self._by_digest.values())
-
     def _refresh(self) -> None:
         version = self._file.version()
         if version == self._version:

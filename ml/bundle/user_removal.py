@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from ml.bundle.bundle import Bundle
 from ml.bundle.files import read_manifest, write_manifest
 from ml.bundle.versions import current_version, draft_version, make_current, new_version
-from ml.privacy.person_key import ANONYMOUS
+from ml.privacy.id_matcher import with_namespaces
 
 
 def remove_users(published: Path, version: str, ids: Sequence[str]) -> str | None:
@@ -29,8 +29,8 @@ def remove_users(published: Path, version: str, ids: Sequence[str]) -> str | Non
         BundleError: the version is unreadable.
     """
     bundle = Bundle.load(published / version, verify=False)
-    row_ids = [*ids, *(ANONYMOUS + person for person in ids)]  # a device may stand under its key
-    is_removed = np.asarray(pc.is_in(bundle.users["user_id"], value_set=pa.array(row_ids, pa.string())))
+    value_set = pa.array(with_namespaces(ids), pa.string())
+    is_removed = np.asarray(pc.is_in(bundle.users["user_id"], value_set=value_set))
     if not is_removed.any():
         return None
     kept = np.flatnonzero(~is_removed)

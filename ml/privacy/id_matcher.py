@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import Bools
+from ml.privacy.person_key import ANONYMOUS, USER
 
 MAX_ID_CHARS = 1_024
 SHORTEST_IN_TEXT = 6  # characters; a shorter id may stand in any file by chance
-NAMESPACES = ("user:", "anonymous:")
+NAMESPACES = (USER, ANONYMOUS)
 
 
 class IdMatcher:

@@ -29,7 +29,7 @@ from ml.integrity.digests import first_line, sha256_of
 
 FORMAT = 1
 INDEX = "backup.json"
-KEYS = ("site.key", "site.key.check", "keys.json", "keys.jsonl")
+KEYS = ("site.key", "site.key.check", "keys.json")
 ERASED_IDS = Path("erasures") / "erased_ids"
 REBUILT = ("warehouse.duckdb", "bentoml", "dagster", "dbt", "logs")  # from the rest, by `tessera materialize`
 IN_USE = ("events/open", "dead_letters/open")

@@ -13,8 +13,7 @@ from serving.admission.client_address import client_address, is_in_process, is_l
 from serving.admission.hosts import HostRules
 from serving.admission.rate_limits import RateLimit
 from serving.errors import ApiError, answer_error
-
-SMALLEST_BODY_LIMIT = 1_000_000  # bytes; what the routes beside the collector's take
+from serving.routes.bodies import MAX_BODY_BYTES
 
 
 class Gate:
@@ -36,7 +35,7 @@ class Gate:
         limits, collector = settings.serving.limits, settings.collector
         self._hosts = HostRules(settings.serving.allowed_hosts, collector.cors_origins, frozenset(beacon_paths))
         self._trusted_proxies = collector.trusted_proxies
-        self._max_body_bytes = max(SMALLEST_BODY_LIMIT, collector.max_body_bytes)
+        self._max_body_bytes = max(MAX_BODY_BYTES, collector.max_body_bytes)
         self._of_network = RateLimit(limits.requests_per_second, limits.burst_requests)
         self._of_key = RateLimit(limits.secret_requests_per_second, limits.secret_burst_requests)
         self._of_open = RateLimit(limits.open_requests_per_second, limits.burst_requests)

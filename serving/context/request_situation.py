@@ -19,7 +19,7 @@ R = TypeVar("R", bound=RecommendationRequest)
 def drop_erased_ids(tessera: Tessera, request: R) -> R:
     """Return the request without erased ids, so that such a person is a stranger and nothing is logged.
 
-    An e-mail address as an id becomes the pseudonym under which events keep it.
+    An e-mail address as an id becomes the pseudonym under which events keep it. The service has caught up before.
 
     Raises:
         ApiError: 422, the site refuses such an id.
@@ -28,7 +28,6 @@ def drop_erased_ids(tessera: Tessera, request: R) -> R:
     cleaned = {name: clean_person(tessera, person, name) for name, person in ids.items()}
     if cleaned != ids:
         request = request.model_copy(update=cleaned)
-    tessera.erased.refresh()
     if not tessera.erased:
         return request
     erased = {name: None for name in ("user_id", "anonymous_id") if getattr(request, name) in tessera.erased}

@@ -1,7 +1,8 @@
-"""The id under which the service keeps a person: the same that the intake gives the person's events."""
+"""The id and the key under which the service keeps a person: those that the intake gives the person's events."""
 
 from __future__ import annotations
 
+from ml.privacy.person_key import possible_person_keys
 from serving.collector.privacy.personal_data import RefusedPersonalDataError
 from serving.errors import ApiError
 from serving.tessera import Tessera
@@ -20,3 +21,16 @@ def clean_person(tessera: Tessera, person: str, field: str = "user_id") -> str:
     if not cleaned:
         raise ApiError(422, "holds an e-mail address, which this site drops", field)
     return cleaned
+
+
+def find_person_key(tessera: Tessera, person_id: str) -> str:
+    """Return the key of an id of which the caller does not say whether it names a user or a device.
+
+    It is a user, unless the service holds something about a device of this id and nothing about such a user.
+    """
+    state, bundle = tessera.state, tessera.champion
+    keys = possible_person_keys(person_id)
+    for key in keys:
+        if bundle.user_facts(key) or state.activity.find_visitor(key) is not None or state.profile(key):
+            return key
+    return keys[0]

@@ -10,9 +10,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.errors import JSON
-from serving.privacy.person_ids import clean_person
+from serving.privacy.person_ids import clean_person, find_person_key
 from serving.routes.bodies import check_person
-from serving.routes.users import find_person_key
 from serving.tessera import Tessera
 
 LISTED_TOPICS = 12

@@ -13,11 +13,11 @@ from starlette.routing import Route
 from ml.erasure.people import find_person_ids
 from ml.erasure.receipts import ErasureReceipts
 from ml.events.log import EventLog
-from ml.privacy.person_key import ids_of_key, possible_person_keys
+from ml.privacy.person_key import ids_of_key
 from serving.errors import JSON, ApiError
 from serving.privacy.erasure import erase
 from serving.privacy.export import export_person
-from serving.privacy.person_ids import clean_person
+from serving.privacy.person_ids import clean_person, find_person_key
 from serving.recommend.answers import preview_items
 from serving.recommend.user_segment import describe_segment
 from serving.requests import Preferences, RecommendationRequest
@@ -155,19 +155,6 @@ async def set_preferences(tessera: Tessera, user: str, changes: Preferences, is_
         raise ApiError(422, refused[0].reason, refused[0].field)
     state.put_profile(key, profile, now)
     return {"user_id": user, "preferences": profile}
-
-
-def find_person_key(tessera: Tessera, person_id: str) -> str:
-    """Return the key of an id of which the caller does not say whether it names a user or a device.
-
-    It is a user, unless the service holds something about a device of this id and nothing about such a user.
-    """
-    state, bundle = tessera.state, tessera.champion
-    keys = possible_person_keys(person_id)
-    for key in keys:
-        if bundle.user_facts(key) or state.activity.find_visitor(key) is not None or state.profile(key):
-            return key
-    return keys[0]
 
 
 def _request_of(key: str) -> RecommendationRequest:

@@ -67,9 +67,7 @@ class Manifest:
         Raises:
             DamagedFileError: A line is not what was written.
         """
-        sealed = self.read()
-        replaced = {part_id for part in sealed for part_id in part.replaces}
-        return [part for part in sealed if part.part_id not in replaced and part.rows]
+        return select_live(self.read())
 
     def read_all(self) -> tuple[list[Part], list[DamagedFileError]]:
         """Return the parts of the readable lines, and an error for each damaged line."""
@@ -119,6 +117,12 @@ class Manifest:
             return self.path.read_bytes()
         except FileNotFoundError:
             return b""
+
+
+def select_live(sealed: Sequence[Part]) -> list[Part]:
+    """Return those of all sealed parts that have events and that no other part replaces, in their order."""
+    replaced = {part_id for part in sealed for part_id in part.replaces}
+    return [part for part in sealed if part.part_id not in replaced and part.rows]
 
 
 def _lines(content: bytes) -> list[bytes]:

@@ -23,7 +23,7 @@ from ml.events.live_log import SUFFIX
 from ml.events.log import EventLog
 from ml.events.manifest import Manifest, Part
 from ml.events.part_checks import check_part
-from ml.home import FILE_MODE, Home, make_folder, open_private, sync_path
+from ml.home import FILE_MODE, Home, make_folder, open_private, replace_file, sync_path
 from ml.integrity.checked_json import ChecksumError, decode_checked, encode_checked
 from ml.integrity.digests import first_line, sha256_of
 
@@ -164,10 +164,7 @@ def back_up(
         _copy_log(writing)
         keys = [name for name in KEYS if (home.path / name).exists()]
         index = {"format": FORMAT, "mark": mark.isoformat(), "keys": keys, "files": writing.files}
-        with open(draft / INDEX, "x", encoding="utf-8", opener=open_private) as file:
-            file.write(encode_checked(index) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        replace_file(draft / INDEX, f"{encode_checked(index)}\n".encode())
         os.replace(draft, folder)
         sync_path(destination)
     finally:
@@ -366,6 +363,6 @@ def _copy_beside(home: Home, destination: Path, with_keys: bool) -> None:
 def _replace(source: Path, target: Path) -> None:
     draft = target.with_name(f".{target.name}.draft")
     shutil.copy2(source, draft)
-    draft.chmod(0o600)
+    draft.chmod(FILE_MODE)
     os.replace(draft, target)
     sync_path(target.parent)

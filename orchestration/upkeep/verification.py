@@ -21,6 +21,7 @@ from ml.events.frames import FrameDamage, read_frames
 from ml.events.live_dead_letters import find_damaged_lines
 from ml.events.live_log import SUFFIX
 from ml.events.log import EventLog
+from ml.events.manifest import select_live
 from ml.events.quarantine import Quarantine
 from ml.home import Home
 from ml.integrity.digests import RESTORE, first_line, read_checked_table
@@ -101,8 +102,7 @@ def _check_log(home: Home) -> Iterator[DamagedFileError]:
     log = EventLog(home)
     parts, damages = log.manifest.read_all()
     yield from damages
-    replaced = {part_id for part in parts for part_id in part.replaces}
-    yield from log.checks.find_damage(part for part in parts if part.part_id not in replaced and part.rows)
+    yield from log.checks.find_damage(select_live(parts))
 
 
 def _check_open_parts(home: Home) -> Iterator[DamagedFileError]:

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 from ml.bundle.bundle import Bundle
 from ml.bundle.files import read_manifest, write_manifest
 from ml.bundle.versions import current_version, draft_version, make_current, new_version
-from ml.privacy.id_matcher import with_namespaces
 
 
 def remove_users(published: Path, version: str, ids: Sequence[str]) -> str | None:
@@ -29,8 +28,7 @@ def remove_users(published: Path, version: str, ids: Sequence[str]) -> str | Non
         BundleError: the version is unreadable.
     """
     bundle = Bundle.load(published / version, verify=False)
-    value_set = pa.array(with_namespaces(ids), pa.string())
-    is_removed = np.asarray(pc.is_in(bundle.users["user_id"], value_set=value_set))
+    is_removed = np.asarray(pc.is_in(bundle.users["user_id"], value_set=pa.array(ids, pa.string())))
     if not is_removed.any():
         return None
     kept = np.flatnonzero(~is_removed)

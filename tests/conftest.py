@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,18 @@ HOMES = ("TESSERA_HOME", "DAGSTER_HOME", "BENTOML_HOME")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The folders that take longest come first, so that two processes end at about the same time."""
     items.sort(key=lambda item: share(item.nodeid) not in LONG_FOLDERS)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """Put back what a test set in the environment: the home that a command names there is its own."""
+    before = dict(os.environ)
+    try:
+        return (yield)
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 @pytest.hookimpl(optionalhook=True)

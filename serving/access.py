@@ -55,6 +55,7 @@ class Caller:
 class KeyRegistry:
     """The keys that work: those of the environment, and those of the home's file, which is read when it changes.
 
+    Whoever takes requests calls `refresh` for each of them, once: looking at the file costs a call of the system.
     Keys are looked up by their digest. The time of a look-up says nothing about a key, because nobody can choose
     the digest that a guess has.
 
@@ -80,16 +81,15 @@ class KeyRegistry:
         self._is_closed = bool(self._by_digest)
 
     def __bool__(self) -> bool:
-        self._refresh()
         return self._is_closed
 
     def find(self, key: str) -> AccessKey | None:
         """Return the description of a key that works now; None if there is no such key."""
-        self._refresh()
         access_key = self._by_digest.get(digest_of(key))
         return access_key if access_key is not None and access_key.is_active(self._clock()) else None
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Read the file again if it has changed; a damaged one leaves the former keys in force."""
         version = self._file.version()
         if version == self._version:
             return

@@ -60,6 +60,7 @@ def is_in_process(request: HTTPConnection) -> bool:
     )
 
 
+@lru_cache(REMEMBERED_ADDRESSES)
 def is_loopback(address: str | None) -> bool:
     """Return whether an address is of this machine; a connection without an address is."""
     if address is None or address == IN_PROCESS:
@@ -68,6 +69,7 @@ def is_loopback(address: str | None) -> bool:
     return plain is not None and ipaddress.ip_address(plain).is_loopback
 
 
+@lru_cache(REMEMBERED_ADDRESSES)
 def _plain_address(text: str) -> str | None:
     """Return an address without port, brackets and zone, and an IPv4 address as such; None for what is none."""
     if text.startswith("["):

@@ -59,6 +59,7 @@ class Gate:
         Raises:
             ApiError: 403, 413, 415 or 429.
         """
+        self._access.keys.refresh()
         has_keys = bool(self._access.keys)
         # Without keys, other machines get nothing that a name could protect; pages are a danger on this one.
         is_exempt = not has_keys and not is_loopback(request.client.host if request.client else None)

@@ -209,8 +209,10 @@ def test_the_file_is_read_again_only_when_it_changes(key_file, monkeypatch):
 
     monkeypatch.setattr(KeyFile, "read", counted)
     for _ in range(100):
+        registry.refresh()
         assert registry.find(key) is not None
     assert reads == 0
     os.utime(key_file.path, ns=(1, 1))
+    registry.refresh()
     assert registry.find(key) is not None
     assert reads == 1

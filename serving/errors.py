@@ -62,10 +62,15 @@ def describe_invalid_body(error: ValidationError) -> ApiError:
     """Return the first fault of a body as an error of the API."""
     first = error.errors(include_url=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or "body"
-    message = first["msg"].removeprefix("Value error, ")
+    message = first_message(error)
     if first["type"] == "extra_forbidden":
         message = "there is no such field"
     return ApiError(422 if first["type"] != "json_invalid" else 400, message, field)
+
+
+def first_message(error: ValidationError) -> str:
+    """Return what is wrong with the first fault of a value, without the words that pydantic puts before it."""
+    return error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
 
 
 def answer_error(error: Exception, subject: str, failure: str = FAILURE) -> JSON:

@@ -78,7 +78,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "get",
         "/v1/users/{user_id}",
         "Return what the service holds about a person, to be shown to the person.",
-        errors=(401, 403, 404),
+        errors=(401, 403, 404, 422),
     ),
     Operation(
         "get",
@@ -87,20 +87,22 @@ OPERATIONS: tuple[Operation, ...] = (
         query=(("k", "Number of items."),),
         errors=(401, 403, 404, 422),
     ),
-    Operation("delete", "/v1/users/{user_id}", "Erase a person, and return a receipt.", 202, errors=(401, 403)),
+    Operation(
+        "delete", "/v1/users/{user_id}", "Erase a person, and return a receipt.", 202, errors=(401, 403, 422)
+    ),
     Operation(
         "put",
         "/v1/users/{user_id}/preferences",
         "Set interests, mutes, opt-out, caps and quiet hours. `preview=true` only shows the effect.",
         body=Preferences,
         query=(("preview", "Set to true to preview a change."),),
-        errors=(400, 401, 403, 413, 422),
+        errors=(400, 401, 403, 404, 413, 422),
     ),
     Operation(
         "get",
         "/v1/users/{user_id}/export",
         "Export everything that is held about a person.",
-        errors=(401, 403, 404),
+        errors=(401, 403, 404, 422),
     ),
     Operation(
         "get",

@@ -7,7 +7,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
-from serving.errors import ApiError, describe_invalid_body
+from serving.errors import ApiError, describe_invalid_body, first_message
 from serving.requests import Body, PersonId
 
 MAX_BODY_BYTES = 1_000_000
@@ -48,7 +48,7 @@ def check_person(user_id: str) -> str:
     try:
         return _PERSON.validate_python(user_id)
     except ValidationError as error:
-        raise ApiError(422, error.errors(include_url=False)[0]["msg"], "user_id") from None
+        raise ApiError(422, first_message(error), "user_id") from None
 
 
 def read_flag(request: Request, name: str) -> bool:

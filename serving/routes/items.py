@@ -20,7 +20,7 @@ def item_routes(tessera: Tessera) -> list[Route]:
         k = read_number(request, "k", tessera.settings.default_k, tessera.settings.max_k)
         return JSON(find_similar_items(tessera, request.path_params["item_id"], k))
 
-    return [Route("/v1/items/{item_id:path}/similar", similar, methods=["GET"])]
+    return [Route("/v1/items/{item_id:any_text}/similar", similar, methods=["GET"])]
 
 
 def find_similar_items(tessera: Tessera, item: str, k: int) -> dict[str, object]:

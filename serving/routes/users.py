@@ -71,9 +71,9 @@ def user_routes(tessera: Tessera) -> list[Route]:
         return JSON(receipt)
 
     return [
-        Route("/v1/users/{user_id:path}/preferences", preferences, methods=["PUT"]),
-        Route("/v1/users/{user_id:path}/export", export, methods=["GET"]),
-        Route("/v1/users/{user_id:path}", user, methods=["GET", "DELETE"]),
+        Route("/v1/users/{user_id:any_text}/preferences", preferences, methods=["PUT"]),
+        Route("/v1/users/{user_id:any_text}/export", export, methods=["GET"]),
+        Route("/v1/users/{user_id:any_text}", user, methods=["GET", "DELETE"]),
         Route("/v1/erasures/{receipt_id}", erasure, methods=["GET"]),
     ]
 

@@ -1,3 +1,5 @@
+from urllib.parse import quote
+
 import pytest
 from bundles import publish
 from starlette.testclient import TestClient
@@ -183,3 +185,12 @@ def test_a_decision_names_the_rule_that_chose_it(client):
 def test_a_wrong_context_is_named(client):
     reply = client.post("/v1/recommendations", json={"context": {"country": 7}})
     assert (reply.status_code, reply.json()["error"]["field"]) == (422, "context.country")
+
+
+@pytest.mark.parametrize("user_id", ["a/b", "line\nbreak", "a/preferences", "\u202e"])
+def test_an_id_of_any_characters_is_set_read_and_erased(client, user_id):
+    path = f"/v1/users/{quote(user_id, safe='')}"
+    assert client.put(f"{path}/preferences", json={"muted": ["sport"]}).json()["user_id"] == user_id
+    assert client.get(path).json()["preferences"] == {"muted": ["sport"]}
+    assert client.delete(path).status_code == 202
+    assert client.get(path).status_code == 404

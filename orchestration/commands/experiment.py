@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 from rich.table import Column, Table
 
 from ml.errors import InvalidInputError
-from orchestration.commands.experiment_console import console, format_interval, open_warehouse
+from orchestration.commands.experiment_console import console, format_interval, format_value, open_warehouse
 from orchestration.commands.experiment_design import design
 from orchestration.commands.experiment_rankers import interleaving, off_policy
 from orchestration.commands.experiment_segment import segment
@@ -112,23 +113,25 @@ def _list_experiments(definitions: ExperimentDefinitions, warehouse: Warehouse) 
 
 def _print_analysis(analysis: ExperimentAnalysis) -> None:
     """Print the effects, the checks and the decision."""
-    is_always_valid = analysis.experiment.decision.inference == "always_valid"
     table = Table(
-        Column("metric", no_wrap=True), "variant", "control", "variant's", "change", "interval", "p",
-        title=analysis.experiment.id,
+        Column("metric", no_wrap=True), "variant", "control (units)", "variant's (units)", "change", "interval",
+        "p", title=analysis.experiment.id,
     )  # fmt: skip
     for result in analysis.results:
-        relative = (result.always_valid if is_always_valid else result.single_look).relative
+        relative = result.decisive.relative
         table.add_row(
             result.metric,
             result.variant,
-            f"{result.estimate.control:.4g}",
-            f"{result.estimate.treatment:.4g}",
-            f"{relative.value:+.2%}",
-            format_interval(relative),
-            f"{result.corrected_p:.3g}",
+            format_value(result.estimate.control, result.estimate.control_units),
+            format_value(result.estimate.treatment, result.estimate.treatment_units),
+            "–" if isnan(relative.value) else f"{relative.value:+.2%}",
+            result.missing or format_interval(relative),
+            "–" if isnan(result.corrected_p) else f"{result.corrected_p:.3g}",
         )
     console.print(table)
+    untested = [f"{result.metric} of {result.variant}" for result in analysis.results if isnan(result.corrected_p)]
+    if untested:
+        console.print(f"Left out of the correction for several tests: {', '.join(untested)}", soft_wrap=True)
     for health in analysis.checks:
         console.print(f"{'[green]yes[/]' if health.passed else '[red]no [/]'} {health.name}: {health.detail}")
     decision = analysis.decision

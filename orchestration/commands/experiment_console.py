@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -23,7 +23,12 @@ def open_warehouse(home: Home) -> Warehouse:
 
 
 def format_interval(interval: EffectInterval) -> str:
-    """Format both bounds in percent, or the reason why the interval is not available."""
-    if not (isfinite(interval.low) and isfinite(interval.high)):
-        return "too few units"
-    return f"{interval.low:+.2%} to {interval.high:+.2%}"
+    """Format the bounds in percent, or the reason why the interval is not available."""
+    from ml.experiments.report.page_parts import format_bounds
+
+    return format_bounds(interval) if isfinite(interval.low) or isfinite(interval.high) else "too few units"
+
+
+def format_value(value: float, units: int) -> str:
+    """Format a value with the units that it is about."""
+    return f"{'–' if isnan(value) else f'{value:.4g}'} ({units:,})"

@@ -26,7 +26,7 @@ def interleaving(*, home: HomeOption = None) -> None:
         f"{preference.ties:,}",
         f"{preference.value:+.3f}",
         f"{preference.low:+.3f} to {preference.high:+.3f}",
-        f"{preference.sign_p:.3g}",
+        f"{preference.p_value:.3g}",
     )
     verdict = "The result is not decided: the interval contains 0."
     if preference.low > 0:

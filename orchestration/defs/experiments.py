@@ -26,10 +26,14 @@ SHOWN = [
     "variant",
     "role",
     "control_value",
+    "control_units",
+    "variant_value",
+    "variant_units",
     "relative_effect",
     "relative_low",
     "relative_high",
     "corrected_p",
+    "missing",
 ]
 
 

@@ -22,8 +22,9 @@ from ml.experiments.analysis.outcomes import COVARIATE, compute_unit_values, joi
 from ml.experiments.analysis.results import (
     MetricResult,
     PrimaryMetricDetail,
-    correct_p_values,
+    correct_tests,
     detail_primary_metric,
+    run_metric_test,
     summarize_metric,
 )
 from ml.experiments.definition.definition import Experiment, ExperimentDefinitions
@@ -40,7 +41,7 @@ class ExperimentAnalysis:
         metrics: its metrics by name.
         as_of: time up to which outcomes are known.
         days_run: days since the start, at most until the end.
-        complete: whether all units have seen the whole window of the primary metric.
+        complete: whether no more units will come and all have seen the whole window of every metric.
         counts: counts of exposure rows and units.
         ratio: sample ratio check.
         checks: all health checks.
@@ -111,21 +112,40 @@ def analyse_experiment(
         if moments is not None and COVARIATE in moments.names:
             imbalance[name] = compare_covariate(moments, len(units.variants))
     ratio = check_sample_ratio(units, experiment, settings.srm_alarm_p)
-    complete = as_of >= experiment.ends_at + timedelta(days=metrics[experiment.primary_metric].end_day or 0)
-    results = correct_p_values(
-        experiment,
-        [
-            summarize_metric(experiment, metrics[name], name, variant, measurements[name], settings)
-            for name in metrics
-            for variant in range(1, len(units.variants))
-        ],
-        settings,
+    completed = {name: as_of >= metric_end(experiment, metric) for name, metric in metrics.items()}
+    complete = all(completed.values())
+    variants = range(1, len(units.variants))
+    primary = measurements[experiment.primary_metric]
+    # Treatments whose primary metric can be judged share the level, as `correct_tests` does it.
+    judged = sum(estimate.standard_error > 0 for estimate in primary.estimates)
+    alpha = experiment.decision.alpha / max(judged, 1)
+    tests = {
+        (name, variant): run_metric_test(
+            experiment, name, variant, measurements[name], alpha, settings, complete=completed[name]
+        )
+        for name in metrics
+        for variant in variants
+    }
+    corrected = correct_tests(experiment, list(tests.values()))
+    results = tuple(
+        summarize_metric(
+            experiment, metrics[name], corrected[name, variant], name, variant, measurements[name], units, settings
+        )
+        for name, variant in tests
     )
     details = tuple(
         detail_primary_metric(
-            experiment, metrics, measurements, variant, days, units, layout, as_of, settings, complete=complete
+            experiment,
+            metrics[experiment.primary_metric],
+            primary,
+            tests[experiment.primary_metric, variant],
+            corrected[experiment.primary_metric, variant],
+            days,
+            units,
+            layout,
+            as_of,
         )
-        for variant in range(1, len(units.variants))
+        for variant in variants
     )
     guardrails = _judge_guardrails(experiment, results, details)
     days_run = max((min(as_of, experiment.ends_at) - experiment.starts_at).days, 0)
@@ -153,6 +173,11 @@ def analyse_experiment(
         guardrails,
         decision,
     )
+
+
+def metric_end(experiment: Experiment, metric: Metric) -> datetime:
+    """Return when the last unit of an experiment has seen the metric's whole window."""
+    return experiment.ends_at + timedelta(days=metric.end_day or 0)
 
 
 def _judge_guardrails(

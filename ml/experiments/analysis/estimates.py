@@ -208,7 +208,9 @@ def _estimate_arm(
     coefficient: float,
     offset: float,
 ) -> tuple[float, float]:
-    """Return the value of an arm and its variance."""
+    """Return the value of an arm and its variance, NaN without units."""
+    if not weights.any():
+        return nan, nan
     k = len(names)
     mean, covariance = np.zeros(k), np.zeros((k, k))
     for weight, group in zip(weights, groups, strict=True):

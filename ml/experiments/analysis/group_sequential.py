@@ -7,7 +7,7 @@ The probability of stopping first at a look is integrated forward over the looks
 from __future__ import annotations
 
 from itertools import pairwise
-from math import e, pi, sqrt
+from math import e, exp, log, pi, sqrt
 
 import numpy as np
 from scipy.optimize import brentq
@@ -20,6 +20,7 @@ from ml.errors import InvalidInputError
 _NODES = 401
 _REACH = 8.0
 _MAXIMUM = 12.0
+_SMALLEST_P = 1e-100
 
 
 def spent_alpha(information: float, alpha: float, spending: str) -> float:
@@ -37,9 +38,9 @@ def spent_alpha(information: float, alpha: float, spending: str) -> float:
     if share <= 0:
         return 0.0
     if spending == "obrien_fleming":
-        return float(4 * norm.sf(norm.ppf(1 - alpha / 4) / sqrt(share)))
+        return float(4 * norm.sf(norm.isf(alpha / 4) / sqrt(share)))
     if spending == "pocock":
-        return float(alpha * np.log(1 + (e - 1) * share))
+        return float(alpha * np.log1p((e - 1) * share))
     raise InvalidInputError(f"unknown spending function {spending!r}; legal: obrien_fleming, pocock")
 
 
@@ -88,6 +89,32 @@ def critical_values(information: list[float], alpha: float, spending: str) -> li
         spent = target
         places, density = _advance_density(places, density, min(z, _REACH) * sqrt(share), scale)
     return criticals
+
+
+def repeated_p_value(z: float, information: list[float], spending: str) -> float:
+    """Return the smallest significance level at which the test stops at its last look.
+
+    It is the repeated p-value of Jennison and Turnbull (2000, chapter 9). Critical values fall as the level rises,
+    so the repeated interval at level 1 - alpha excludes zero exactly if this p-value is below alpha.
+
+    Args:
+        z: test statistic at the last look.
+        information: shares of the planned information at the looks so far, increasing.
+        spending: name of the spending function.
+
+    Raises:
+        InvalidInputError: see `critical_values`.
+    """
+
+    def distance(log_alpha: float) -> float:
+        return critical_values(information, exp(log_alpha), spending)[-1] - abs(z)
+
+    lowest, highest = log(_SMALLEST_P), log(1 - 1e-9)
+    if distance(highest) > 0:
+        return 1.0
+    if distance(lowest) <= 0:
+        return 0.0
+    return exp(float(brentq(distance, lowest, highest, xtol=1e-12)))
 
 
 def _advance_density(places: F64, density: F64, edge: float, scale: float) -> tuple[F64, F64]:

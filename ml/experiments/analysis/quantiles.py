@@ -16,6 +16,8 @@ from scipy.stats import norm
 from ml.arrays import F64
 from ml.experiments.analysis.estimates import EffectEstimate
 
+MINIMUM_UNITS = 10
+"""Values that a sample needs for a quantile."""
 _Z = float(norm.ppf(0.975))
 
 
@@ -29,7 +31,7 @@ def estimate_quantile_effect(control: F64, treatment: F64, quantile: float) -> E
 def estimate_quantile(values: F64, quantile: float) -> tuple[float, float]:
     """Return a sample's mid-quantile and its variance, NaN for fewer than ten values."""
     n = len(values)
-    if n < 10:
+    if n < MINIMUM_UNITS:
         return nan, nan
     support, counts = np.unique(values, return_counts=True)
     mass = counts / n

@@ -1,17 +1,17 @@
-"""Results of a metric: all its inferences, corrected for multiple testing, and details of the primary metric."""
+"""Results of a metric: all its inferences and the one that decides, and details of the primary metric."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from math import isnan
+from math import nan
 
 import numpy as np
-from scipy.stats import false_discovery_control
-from statsmodels.stats.multitest import multipletests
 
-from ml.experiments.analysis.estimates import EffectEstimate, run_welch_test, variance_explained
+from ml.experiments.analysis.corrections import CorrectedTest, control_false_discoveries, share_level
+from ml.experiments.analysis.estimates import EffectEstimate, estimate_effect, run_welch_test, variance_explained
 from ml.experiments.analysis.exposures import Units
 from ml.experiments.analysis.heterogeneity import (
     Heterogeneity,
@@ -22,20 +22,25 @@ from ml.experiments.analysis.heterogeneity import (
 )
 from ml.experiments.analysis.inference import (
     BayesianResult,
-    EffectInterval,
+    EffectTest,
     InferenceResult,
+    always_valid_test,
+    build_result,
     infer_always_valid,
     infer_bayesian,
     infer_single_look,
+    single_look_test,
 )
 from ml.experiments.analysis.measurement import MetricMeasurement, StratumLayout
+from ml.experiments.analysis.missing_effects import explain_missing_effect
 from ml.experiments.analysis.moments import Moments
 from ml.experiments.analysis.outcomes import UnitDays
 from ml.experiments.analysis.trajectory import (
     InterimLook,
     TrajectoryPoint,
     evaluate_looks,
-    infer_group_sequential,
+    final_point,
+    group_sequential_test,
     trace_cohorts,
 )
 from ml.experiments.definition.definition import Experiment
@@ -52,16 +57,19 @@ class MetricResult:
         variant: name of the treatment.
         role: `primary`, `secondary` or `guardrail`.
         higher_is_better: direction of the metric.
-        estimate: estimate with CUPED and post-stratification.
+        estimate: estimate that the deciding inference is about, with CUPED and post-stratification: of all units
+            that were seen for the whole window, or of those at the planned look.
         plain: unadjusted Welch test by tea-tasting.
-        single_look: inference for a single look.
-        always_valid: always-valid inference.
+        single_look: inference for a single look, not corrected.
+        always_valid: always-valid inference, not corrected.
         bayesian: Bayesian inference.
         explained: share of the variance that the covariate removes.
         winsorized_at: cap of a revenue metric.
-        corrected_p: p-value corrected by Holm over the treatments for the primary metric, and by
-            Benjamini-Hochberg over all other metrics and treatments.
-        changed: whether the corrected p-value is significant.
+        decisive: interval and p-value of the inference that the decision rule names, corrected together: over the
+            treatments for the primary metric, over all other metrics and treatments for these, see `corrections`.
+        changed: whether the corrected p-value is below alpha for the primary metric, and below the rate of false
+            discoveries for the others.
+        missing: why there is no relative interval yet, None if there is one.
     """
 
     metric: str
@@ -75,8 +83,14 @@ class MetricResult:
     bayesian: BayesianResult
     explained: float
     winsorized_at: float | None
-    corrected_p: float
+    decisive: InferenceResult
     changed: bool
+    missing: str | None
+
+    @property
+    def corrected_p(self) -> float:
+        """Return the corrected p-value, NaN if the metric has none and was left out of the correction."""
+        return self.decisive.p_value
 
 
 @dataclass(frozen=True)
@@ -102,15 +116,88 @@ class PrimaryMetricDetail:
     novelty: Novelty | None
 
 
-def summarize_metric(
+@dataclass(frozen=True)
+class MetricTest:
+    """The test that the decision rule names, for a metric of a variant.
+
+    Attributes:
+        metric: name of the metric.
+        variant: index of the treatment in `(control, *treatments)`.
+        test: the test.
+        trajectory: estimates over the cohort days; empty for a metric that is not followed.
+        looks: planned looks so far; none unless the rule is group sequential.
+    """
+
+    metric: str
+    variant: int
+    test: EffectTest
+    trajectory: tuple[TrajectoryPoint, ...]
+    looks: tuple[InterimLook, ...]
+
+
+def run_metric_test(
     experiment: Experiment,
-    metric: Metric,
     name: str,
     variant: int,
     measurement: MetricMeasurement,
+    alpha: float,
+    settings: ExperimentSettings,
+    *,
+    complete: bool,
+) -> MetricTest:
+    """Run the test that the decision rule names.
+
+    Args:
+        experiment: definition of the experiment.
+        name: name of the metric.
+        variant: index of the treatment in `(control, *treatments)`.
+        measurement: measurement of the metric.
+        alpha: significance level of the primary metric for a single treatment.
+        settings: thresholds and tuning parameters.
+        complete: whether all units have seen the metric's whole window.
+    """
+    rule, estimate = experiment.decision, measurement.estimates[variant - 1]
+    is_primary, is_sequential = name == experiment.primary_metric, rule.inference == "group_sequential"
+    points: list[TrajectoryPoint] = []
+    if measurement.moments is not None and (is_primary or is_sequential):
+        points = trace_cohorts(
+            measurement.moments, variant, rule, alpha, settings.minimum_stratum_units, settings.burn_in_units
+        )
+    looks: list[InterimLook] = []
+    if is_sequential:
+        if measurement.moments is None and complete and estimate.standard_error > 0:
+            # A quantile is not followed over the cohorts, so its only look is the last.
+            points = [final_point(estimate, rule, alpha, settings.burn_in_units)]
+        looks = evaluate_looks(points, rule, alpha, complete=complete)
+        test = group_sequential_test(looks, estimate, rule, may_stop=is_primary)
+    elif rule.inference == "always_valid":
+        test = always_valid_test(estimate, rule.planned_units, settings.burn_in_units, rule.alpha)
+    else:
+        test = single_look_test(estimate)
+    return MetricTest(name, variant, test, tuple(points), tuple(looks))
+
+
+def correct_tests(experiment: Experiment, tests: Sequence[MetricTest]) -> dict[tuple[str, int], CorrectedTest]:
+    """Correct the tests, separately for the primary and the other metrics; the result is by metric and variant."""
+    corrected: dict[tuple[str, int], CorrectedTest] = {}
+    for is_primary, correct in ((True, share_level), (False, control_false_discoveries)):
+        family = [entry for entry in tests if (entry.metric == experiment.primary_metric) == is_primary]
+        results = correct([entry.test for entry in family], experiment.decision.alpha)
+        corrected.update(((e.metric, e.variant), result) for e, result in zip(family, results, strict=True))
+    return corrected
+
+
+def summarize_metric(
+    experiment: Experiment,
+    metric: Metric,
+    corrected: CorrectedTest,
+    name: str,
+    variant: int,
+    measurement: MetricMeasurement,
+    units: Units,
     settings: ExperimentSettings,
 ) -> MetricResult:
-    """Summarize a metric of a variant, given by its index in `(control, *treatments)`, before correction."""
+    """Summarize a metric of a variant, given by its index in `(control, *treatments)`."""
     rule = experiment.decision
     estimate = measurement.estimates[variant - 1]
     moments = measurement.moments
@@ -122,99 +209,60 @@ def summarize_metric(
     role = "primary" if name == experiment.primary_metric else "secondary"
     if role == "secondary" and any(guardrail.metric == name for guardrail in experiment.guardrails):
         role = "guardrail"
+    threshold = rule.alpha if role == "primary" else settings.false_discovery_rate
     return MetricResult(
         metric=name,
         variant=(experiment.control, *experiment.treatments)[variant],
         role=role,
         higher_is_better=better,
-        estimate=estimate,
+        estimate=corrected.test.estimate,
         plain=plain,
         single_look=single,
         always_valid=infer_always_valid(estimate, rule.alpha, rule.planned_units, settings.burn_in_units),
         bayesian=infer_bayesian(estimate, rule.alpha, settings.prior_relative_sd, higher_is_better=better),
         explained=variance_explained(moments, variant) if moments is not None else 0.0,
         winsorized_at=measurement.winsorized_at,
-        corrected_p=1.0,
-        changed=False,
+        decisive=corrected.inference,
+        changed=corrected.inference.p_value < threshold,
+        missing=explain_missing_effect(metric, corrected.test, units, variant, experiment, settings.burn_in_units),
     )
 
 
 def _run_plain_test(moments: Moments, variant: int, alpha: float) -> InferenceResult:
     """Run the unadjusted Welch test."""
     result = run_welch_test(moments, variant, alpha, cuped=False)
-    return InferenceResult(
-        EffectInterval(result.effect_size, result.effect_size_ci_lower, result.effect_size_ci_upper),
-        EffectInterval(result.rel_effect_size, result.rel_effect_size_ci_lower, result.rel_effect_size_ci_upper),
-        result.pvalue,
-    )
-
-
-def correct_p_values(
-    experiment: Experiment, results: list[MetricResult], settings: ExperimentSettings
-) -> tuple[MetricResult, ...]:
-    """Correct the p-values of the deciding inference, separately for the primary and the other metrics."""
-    always = experiment.decision.inference == "always_valid"
-    corrected = list(results)
-    for primary in (True, False):
-        places = [i for i, result in enumerate(results) if (result.role == "primary") == primary]
-        if not places:
-            continue
-        raw = [results[i].always_valid.p_value if always else results[i].single_look.p_value for i in places]
-        p_values = np.array([1.0 if isnan(p) else p for p in raw])
-        if primary:
-            # A single treatment needs no correction, and the call would cost a tenth of a second.
-            adjusted = multipletests(p_values, method="holm")[1] if len(p_values) > 1 else p_values
-            changed = adjusted <= experiment.decision.alpha
-        else:
-            adjusted = false_discovery_control(p_values, method="bh")
-            changed = adjusted <= settings.false_discovery_rate
-        for place, p_value, hit in zip(places, adjusted, changed, strict=True):
-            corrected[place] = replace(results[place], corrected_p=float(p_value), changed=bool(hit))
-    return tuple(corrected)
+    # With all strata merged, this is the estimate that the test is about.
+    estimate = estimate_effect(moments, variant, cuped=False, minimum_stratum_units=sys.maxsize)
+    if not estimate.standard_error > 0:
+        return build_result(estimate, nan, nan)
+    width = (result.effect_size_ci_upper - result.effect_size) / estimate.standard_error
+    return build_result(estimate, width, result.pvalue)
 
 
 def detail_primary_metric(
     experiment: Experiment,
-    metrics: Mapping[str, Metric],
-    measurements: Mapping[str, MetricMeasurement],
-    variant: int,
+    metric: Metric,
+    measurement: MetricMeasurement,
+    test: MetricTest,
+    corrected: CorrectedTest,
     days: UnitDays,
     units: Units,
     layout: StratumLayout,
     as_of: datetime,
-    settings: ExperimentSettings,
-    *,
-    complete: bool,
 ) -> PrimaryMetricDetail:
-    """Compute the details of the primary metric of a variant; treatments share the significance level."""
-    rule = experiment.decision
-    alpha = rule.alpha / len(experiment.treatments)
-    metric, measurement = metrics[experiment.primary_metric], measurements[experiment.primary_metric]
-    latest = measurement.estimates[variant - 1]
-    points: list[TrajectoryPoint] = []
-    empty = Heterogeneity((), float("nan"), float("nan"))
-    segments = weekdays = empty
+    """Compute the details of the primary metric of a variant."""
+    segments = weekdays = Heterogeneity((), nan, nan)
     if measurement.moments is not None:
-        points = trace_cohorts(
-            measurement.moments, variant, rule, alpha, settings.minimum_stratum_units, settings.burn_in_units
-        )
-        segments = estimate_by_segment(measurement.moments, layout.segment_strata, units.segments, variant)
-        weekdays = estimate_by_weekday(measurement.moments, experiment, variant)
-    looks = evaluate_looks(points, rule, alpha, complete=complete) if rule.inference == "group_sequential" else []
-    always = infer_always_valid(latest, alpha, rule.planned_units, settings.burn_in_units)
-    inference = {
-        "always_valid": always,
-        "group_sequential": infer_group_sequential(looks, latest),
-        "fixed": infer_single_look(latest, alpha),
-    }[rule.inference]
+        segments = estimate_by_segment(measurement.moments, layout.segment_strata, units.segments, test.variant)
+        weekdays = estimate_by_weekday(measurement.moments, experiment, test.variant)
     observed = units.observed_days(as_of)
     window = metric.end_day or max(int(np.median(observed)) if len(observed) else 1, 1)
     return PrimaryMetricDetail(
-        variant=(experiment.control, *experiment.treatments)[variant],
-        inference=inference,
-        trajectory=tuple(points),
-        looks=tuple(looks),
+        variant=(experiment.control, *experiment.treatments)[test.variant],
+        inference=corrected.inference,
+        trajectory=test.trajectory,
+        looks=test.looks,
         segments=segments,
         weekdays=weekdays,
-        novelty=estimate_novelty(days, units, observed >= window, metric.measures[0], window, variant),
+        novelty=estimate_novelty(days, units, observed >= window, metric.measures[0], window, test.variant),
     )

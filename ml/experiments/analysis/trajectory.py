@@ -7,15 +7,15 @@ and do not move earlier ones, so every look can be reproduced.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
 
 from ml.experiments.analysis.estimates import EffectEstimate, estimate_effect
-from ml.experiments.analysis.group_sequential import critical_values
+from ml.experiments.analysis.group_sequential import critical_values, repeated_p_value
 from ml.experiments.analysis.inference import (
+    EffectTest,
     InferenceResult,
     infer_always_valid,
-    infer_repeated,
     infer_single_look,
+    undecided_test,
 )
 from ml.experiments.analysis.moments import Moments
 from ml.experiments.definition.definition import DecisionRule
@@ -37,17 +37,17 @@ class InterimLook:
 
     Attributes:
         day: cohort day of the look.
+        estimate: the estimate of the units so far.
         information: share of the planned units.
         z: test statistic.
         boundary: critical value.
-        inference: repeated confidence interval.
     """
 
     day: int
+    estimate: EffectEstimate
     information: float
     z: float
     boundary: float
-    inference: InferenceResult
 
     @property
     def crossed(self) -> bool:
@@ -73,15 +73,25 @@ def trace_cohorts(
         if estimate.units == units or not estimate.standard_error > 0:
             continue
         units = estimate.units
-        points.append(
-            TrajectoryPoint(
-                day,
-                estimate,
-                infer_single_look(estimate, alpha),
-                infer_always_valid(estimate, alpha, rule.planned_units, burn_in_units),
-            )
-        )
+        points.append(_to_point(day, estimate, rule, alpha, burn_in_units))
     return points
+
+
+def final_point(estimate: EffectEstimate, rule: DecisionRule, alpha: float, burn_in_units: int) -> TrajectoryPoint:
+    """Return the only point of a metric that is not followed over the cohorts."""
+    return _to_point(0, estimate, rule, alpha, burn_in_units)
+
+
+def _to_point(
+    day: int, estimate: EffectEstimate, rule: DecisionRule, alpha: float, burn_in_units: int
+) -> TrajectoryPoint:
+    """Return a point with its intervals."""
+    return TrajectoryPoint(
+        day,
+        estimate,
+        infer_single_look(estimate, alpha),
+        infer_always_valid(estimate, alpha, rule.planned_units, burn_in_units, rule.alpha),
+    )
 
 
 def evaluate_looks(
@@ -111,19 +121,35 @@ def evaluate_looks(
     return [
         InterimLook(
             point.day,
+            point.estimate,
             information,
             point.estimate.absolute / point.estimate.standard_error,
             critical,
-            infer_repeated(point.estimate, critical),
         )
         for (point, information), critical in zip(days, criticals, strict=True)
     ]
 
 
-def infer_group_sequential(looks: list[InterimLook], latest: EffectEstimate) -> InferenceResult:
-    """Return the inference at the look that stopped the test, otherwise at the last look.
+def group_sequential_test(
+    looks: list[InterimLook], latest: EffectEstimate, rule: DecisionRule, *, may_stop: bool
+) -> EffectTest:
+    """Return the test at the look that stopped the experiment, otherwise at the last look.
 
-    Before the first look it is infinite.
+    Its intervals are the repeated confidence intervals of that look. Before the first look it rejects nothing.
+
+    Args:
+        looks: planned looks so far.
+        latest: estimate of all units so far, for the time before the first look.
+        rule: the decision rule.
+        may_stop: whether the metric can stop the experiment; only the primary metric can.
     """
-    stopped = next((look for look in looks if look.crossed), looks[-1] if looks else None)
-    return stopped.inference if stopped else infer_repeated(latest, inf)
+    last = len(looks) - 1
+    stopped = next((place for place, look in enumerate(looks) if look.crossed), last) if may_stop else last
+    if stopped < 0:
+        return undecided_test(latest)
+    look, information = looks[stopped], [look.information for look in looks[: stopped + 1]]
+    return EffectTest(
+        look.estimate,
+        repeated_p_value(look.z, information, rule.spending),
+        lambda alpha: critical_values(information, alpha, rule.spending)[-1],
+    )

@@ -40,6 +40,7 @@ class RankerPreference:
         wins_b: users who prefer B.
         wins_a: users who prefer A.
         ties: users who prefer neither.
+        p_value: p-value of Student's test of the mean preference, to which the interval belongs.
         sign_p: p-value of the sign test over the users without a tie.
     """
 
@@ -49,6 +50,7 @@ class RankerPreference:
     wins_b: int
     wins_a: int
     ties: int
+    p_value: float
     sign_p: float
 
 
@@ -105,9 +107,12 @@ def measure_preference(users: I64, clicks_a: F64, clicks_b: F64, alpha: float = 
     n = len(by_user)
     wins_b, wins_a = int(np.count_nonzero(by_user > 0)), int(np.count_nonzero(by_user < 0))
     value = float(by_user.mean()) if n else nan
-    width = nan
+    width = p_value = nan
     if n > 1:
-        width = float(student.ppf(1 - alpha / 2, n - 1)) * float(by_user.std(ddof=1)) / sqrt(n)
+        error = float(by_user.std(ddof=1)) / sqrt(n)
+        width = float(student.ppf(1 - alpha / 2, n - 1)) * error
+        # Without any spread, the interval is the value itself.
+        p_value = 2 * float(student.sf(abs(value) / error, n - 1)) if error else float(value == 0)
     decided = wins_a + wins_b
     sign_p = float(binomtest(wins_b, decided).pvalue) if decided else 1.0
-    return RankerPreference(value, value - width, value + width, wins_b, wins_a, n - decided, sign_p)
+    return RankerPreference(value, value - width, value + width, wins_b, wins_a, n - decided, p_value, sign_p)

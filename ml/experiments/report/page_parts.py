@@ -64,12 +64,14 @@ def format_percent(value: float) -> str:
 
 
 def format_bounds(interval: EffectInterval) -> str:
-    """Format both bounds of an interval in percent."""
+    """Format the bounds of an interval in percent; an interval may have a single bound."""
     if isnan(interval.low) or isnan(interval.high):
         return "–"
-    if not isfinite(interval.low):
-        return "too early"
-    return f"{interval.low:+.2%} to {interval.high:+.2%}"
+    if isfinite(interval.low) and isfinite(interval.high):
+        return f"{interval.low:+.2%} to {interval.high:+.2%}"
+    if isfinite(interval.low):
+        return f"at least {interval.low:+.2%}"
+    return f"at most {interval.high:+.2%}" if isfinite(interval.high) else "too early"
 
 
 def format_p_value(value: float) -> str:

@@ -62,10 +62,9 @@ def _render_header(analysis: ExperimentAnalysis) -> str:
     """Render the title, the verdict and the main figures."""
     experiment, decision = analysis.experiment, analysis.decision
     planned = (experiment.ends_at - experiment.starts_at).days
-    primary = analysis.result(experiment.primary_metric, analysis.primary[0].variant)
     facts = [
         (f"{analysis.counts.units:,}", f"{experiment.unit} units exposed"),
-        (f"{primary.estimate.units:,}", "of them observed for the full window"),
+        (f"{_count_observed(analysis):,}", "of them observed for the full window"),
         (f"{analysis.days_run} of {planned}", "days"),
         (f"{experiment.minimum_detectable_effect:.1%}", "minimum effect"),
         (f"{analysis.as_of:%Y-%m-%d %H:%M} UTC", "as of"),
@@ -78,6 +77,12 @@ def _render_header(analysis: ExperimentAnalysis) -> str:
         f'{decision.verdict.replace(" ", "-")}">{decision.verdict.capitalize()}{variant}</span></p>'
         f'<div class="facts">{figures}</div>'
     )
+
+
+def _count_observed(analysis: ExperimentAnalysis) -> int:
+    """Return the units of all variants that the primary metric is about."""
+    estimates = [analysis.result(analysis.experiment.primary_metric, d.variant).estimate for d in analysis.primary]
+    return estimates[0].control_units + sum(estimate.treatment_units for estimate in estimates)
 
 
 def _render_decision(analysis: ExperimentAnalysis) -> str:
@@ -119,12 +124,15 @@ def _render_primary(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -
     figure = plots.plot_trajectory(analysis, detail)
     metric = analysis.metrics[experiment.primary_metric]
     words = (
-        f"{format_number(result.estimate.control)} in {escape(experiment.control)}, "
-        f"{format_number(result.estimate.treatment)} in "
-        f"{escape(detail.variant)}: {format_percent(result.estimate.relative)}. The probability that "
+        f"{format_number(result.estimate.control)} in {escape(experiment.control)} "
+        f"({result.estimate.control_units:,} units), {format_number(result.estimate.treatment)} in "
+        f"{escape(detail.variant)} ({result.estimate.treatment_units:,}): "
+        f"{format_percent(result.estimate.relative)}. The probability that "
         f"{escape(detail.variant)} is better is "
         f"{format_probability(result.bayesian.probability_better)}; the units' history explains "
         f"{result.explained:.0%} of the variance."
+        if result.missing is None
+        else f"{escape(format_sentence(result.missing))}"
     )
     looks = ""
     if detail.looks:
@@ -154,19 +162,20 @@ def _render_metrics(analysis: ExperimentAnalysis) -> str:
     for detail in analysis.primary:
         results = [result for result in analysis.results if result.variant == detail.variant]
         rows = [
-            ForestRow(
-                format_title(r.metric), _deciding_inference(analysis, r).relative, _is_good_result(analysis, r)
-            )
+            ForestRow(format_title(r.metric), r.decisive.relative, _is_good_result(r))
             for r in results
+            if r.missing is None
         ]
-        body = "".join(_render_metric_row(analysis, result) for result in results)
+        body = "".join(_render_metric_row(result) for result in results)
         head = "".join(
             f"<th{' class=number' if i else ''}>{escape(name)}</th>"
             for i, name in enumerate(
                 (
                     "Metric",
                     analysis.experiment.control,
+                    "Units",
                     detail.variant,
+                    "Units",
                     "Change",
                     "Interval",
                     "p, corrected",
@@ -177,16 +186,16 @@ def _render_metrics(analysis: ExperimentAnalysis) -> str:
         )
         sections.append(
             f"<h3>{escape(detail.variant)} against "
-            f"{escape(analysis.experiment.control)}</h3>{render_svg(plots.plot_forest(rows))}"
+            f"{escape(analysis.experiment.control)}</h3>{render_svg(plots.plot_forest(rows)) if rows else ''}"
             f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
         )
     return f"<section><h2>All metrics</h2>{''.join(sections)}</section>"
 
 
-def _render_metric_row(analysis: ExperimentAnalysis, result: MetricResult) -> str:
-    """Render the row of a metric."""
-    interval = _deciding_inference(analysis, result).relative
-    css = {True: "yes", False: "no", None: ""}[_is_good_result(analysis, result)]
+def _render_metric_row(result: MetricResult) -> str:
+    """Render the row of a metric; a reason stands in the place of an interval that is missing."""
+    interval = result.decisive.relative
+    css = {True: "yes", False: "no", None: ""}[_is_good_result(result)]
     capped = (
         f" ≤ {format_number(result.winsorized_at)}"
         if result.winsorized_at and isfinite(result.winsorized_at)
@@ -194,9 +203,11 @@ def _render_metric_row(analysis: ExperimentAnalysis, result: MetricResult) -> st
     )
     cells = [
         format_number(result.estimate.control),
+        f"{result.estimate.control_units:,}",
         format_number(result.estimate.treatment),
+        f"{result.estimate.treatment_units:,}",
         f'<span class="{css}">{format_percent(interval.value)}</span>',
-        format_bounds(interval),
+        escape(result.missing) if result.missing else format_bounds(interval),
         format_p_value(result.corrected_p),
         format_probability(result.bayesian.probability_better),
         f"{result.explained:.0%}" if result.explained else "–",
@@ -292,15 +303,13 @@ def _render_reading_aid(analysis: ExperimentAnalysis) -> str:
         f'<section><h2>How to read this report</h2><p class="muted">Intervals have level {level}. A single-look '
         "interval is valid if the report is read once; an always-valid interval is valid however often it is "
         "read. Adjusted effects exclude the part of a metric that the unit's own history explains (CUPED), and "
-        "weight segments equally in all variants. The p-values are corrected for the number of metrics and "
-        "variants. Only units that were observed for a metric's whole window count. Act on the segment effects "
+        "weight segments equally in all variants. In the tables of metrics, interval and p-value come from one "
+        "test and are corrected together for the number of metrics and variants: the interval excludes 0 exactly "
+        f"if the p-value is below {analysis.experiment.decision.alpha:g}. A metric without a p-value is left out "
+        "of the correction. Only units that were observed for a metric's whole window count. Act on the segment "
+        "effects "
         "that are shrunk to the mean: the extremes of the measured effects are mostly chance.</p></section>"
     )
-
-
-def _deciding_inference(analysis: ExperimentAnalysis, result: MetricResult) -> InferenceResult:
-    """Return the inference that the page shows for a metric."""
-    return result.always_valid if analysis.experiment.decision.inference == "always_valid" else result.single_look
 
 
 def _is_good(inference: InferenceResult, *, higher_is_better: bool) -> bool | None:
@@ -310,10 +319,6 @@ def _is_good(inference: InferenceResult, *, higher_is_better: bool) -> bool | No
     return not higher_is_better if inference.absolute.high < 0 else None
 
 
-def _is_good_result(analysis: ExperimentAnalysis, result: MetricResult) -> bool | None:
+def _is_good_result(result: MetricResult) -> bool | None:
     """Return whether a metric certainly changed for the better; None without a significant change."""
-    return (
-        _is_good(_deciding_inference(analysis, result), higher_is_better=result.higher_is_better)
-        if result.changed
-        else None
-    )
+    return _is_good(result.decisive, higher_is_better=result.higher_is_better) if result.changed else None

@@ -1,5 +1,5 @@
 from datetime import timedelta
-from math import isfinite
+from math import isfinite, isnan
 
 import numpy as np
 import pyarrow as pa
@@ -130,10 +130,10 @@ def test_several_treatments_share_the_level(define, simulate, settings, end):
         d.inference.absolute.high - d.inference.absolute.low for d in (analysis.primary[0], alone.primary[0])
     ]
     assert widths[0] > widths[1]
-    p_values = [analysis.result("clicks_per_user", name).always_valid.p_value for name in ("a", "b")]
-    assert analysis.result("clicks_per_user", "a").corrected_p == pytest.approx(
-        min(1.0, 2 * p_values[0] if p_values[0] <= p_values[1] else max(2 * p_values[1], p_values[0]))
-    )
+    for name in ("a", "b"):
+        result = analysis.result("clicks_per_user", name)
+        assert result.corrected_p == pytest.approx(min(1.0, 2 * result.always_valid.p_value))
+        assert result.decisive.absolute.low < result.always_valid.absolute.low
 
 
 def test_group_sequential_looks_are_taken_when_their_units_are_there(define, lifted, settings, end):
@@ -177,6 +177,89 @@ def test_an_experiment_without_units_goes_on(define, simulate, settings):
     )
     assert analysis.decision.verdict == "go on"
     assert analysis.counts.units == 0
+
+
+def test_a_metric_whose_window_no_unit_has_seen_says_when_the_first_will(define, lifted, settings):
+    experiment = define().get("ranker")
+    analysis = analyse_experiment(
+        define(), "ranker", lifted.exposures, lifted.outcomes, experiment.starts_at + timedelta(days=10), settings
+    )
+    result = analysis.result("retention_next_week", "challenger")
+    first = lifted.exposures["first_exposed_at"].to_pandas().min() + timedelta(days=14)
+    assert result.missing == f"no unit seen for 14 days yet, the first on {first:%Y-%m-%d}"
+    assert (result.estimate.control_units, result.estimate.treatment_units) == (0, 0)
+    row = next(r for r in summarize_analysis(analysis).to_pylist() if r["metric"] == "retention_next_week")
+    assert (row["control_units"], row["variant_units"], row["missing"]) == (0, 0, result.missing)
+    assert {row[name] for name in ("control_value", "variant_value", "relative_effect", "corrected_p")} == {None}
+    assert not row["changed"]
+    seen = analysis.result("clicks_per_user", "challenger")
+    assert seen.missing is None
+    assert seen.estimate.control_units > 0
+
+
+def test_metrics_without_a_p_value_leave_the_correction_of_the_others_alone(define, lifted, settings):
+    as_of = define().get("ranker").starts_at + timedelta(days=10)
+    names = ("page_views_per_session", "rejection_rate")
+    with_unseen, without = (
+        analyse_experiment(
+            define(secondary_metrics=(names[0], *more)),
+            "ranker",
+            lifted.exposures,
+            lifted.outcomes,
+            as_of,
+            settings,
+        )
+        for more in (("retention_next_week",), ())
+    )
+    assert isnan(with_unseen.result("retention_next_week", "challenger").corrected_p)
+    for name in names:
+        assert with_unseen.result(name, "challenger").corrected_p < 1
+        assert with_unseen.result(name, "challenger").decisive == without.result(name, "challenger").decisive
+
+
+@pytest.mark.parametrize("rule", ["fixed", "always_valid", "group_sequential"])
+@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.2, 0.4])
+@pytest.mark.parametrize("lift", [0.0, 0.03])
+def test_intervals_and_p_values_of_the_summary_agree(define, simulate, settings, end, rule, alpha, lift):
+    site = simulate(3000, seed=7, lift=lift)
+    rows = summarize_analysis(
+        analyse_experiment(
+            define(decision={"inference": rule, "alpha": alpha, "planned_units": 3000, "looks": 3}),
+            "ranker", site.exposures, site.outcomes, end, settings,
+        )
+    ).to_pylist()  # fmt: skip
+    assert len(rows) == 5
+    for row in rows:
+        for scale in ("absolute", "relative"):
+            excluded = row[f"{scale}_low"] > 0 or row[f"{scale}_high"] < 0
+            assert excluded == (row["corrected_p"] < alpha), row
+
+
+def test_an_analysis_is_complete_when_the_longest_window_is(define, lifted, settings):
+    experiment = define().get("ranker")
+    looks = [
+        analyse_experiment(
+            define(decision={"inference": "fixed"}), "ranker", lifted.exposures, lifted.outcomes,
+            experiment.ends_at + timedelta(days=days), settings,
+        )
+        for days in (7, 13, 14)
+    ]  # fmt: skip
+    assert [look.complete for look in looks] == [False, False, True]
+    assert [look.decision.verdict for look in looks] == ["go on", "go on", "ship"]
+
+
+def test_a_quantile_has_its_only_planned_look_at_the_end(define, simulate, settings, end):
+    site = simulate(3000)
+    definitions = define(
+        primary_metric="median_engaged_seconds", decision={"inference": "group_sequential", "planned_units": 3000}
+    )
+    early, late = (
+        analyse_experiment(definitions, "ranker", site.exposures, site.outcomes, at, settings)
+        for at in (end - timedelta(days=20), end)
+    )
+    assert early.result("median_engaged_seconds", "challenger").missing == "before the first planned look"
+    assert [look.information for look in late.primary[0].looks] == [1.0]
+    assert isfinite(late.primary[0].inference.absolute.low)
 
 
 def test_the_summary_has_a_row_for_each_metric_and_variant(analysis):

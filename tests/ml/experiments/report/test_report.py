@@ -53,3 +53,26 @@ def test_the_page_has_all_sections_and_loads_nothing(page):
 
 def test_user_text_is_escaped(page):
     assert "A &lt;b&gt;better&lt;/b&gt; ranker" in page
+
+
+def test_a_metric_without_units_shows_the_reason_and_every_value_its_units(define, simulate, settings):
+    site = simulate(3000, lift=0.2)
+    as_of = define().get("ranker").starts_at + timedelta(days=10)
+    analysis = analyse_experiment(define(), "ranker", site.exposures, site.outcomes, as_of, settings)
+    page = render_report(analysis, settings.drift_alarm_p)
+    assert "no unit seen for 14 days yet, the first on 2026-09-21" in page
+    assert "nan" not in page.lower().replace("finance", "")
+    estimate = analysis.result("clicks_per_user", "challenger").estimate
+    row = page[page.index("<td>Clicks per user") :].split("</tr>")[0]
+    assert f">{estimate.control_units:,}<" in row
+    assert f">{estimate.treatment_units:,}<" in row
+
+
+def test_an_experiment_whose_units_have_not_seen_a_window_has_a_page(define, simulate, settings):
+    site = simulate(300)
+    as_of = define().get("ranker").starts_at + timedelta(days=2)
+    page = render_report(
+        analyse_experiment(define(), "ranker", site.exposures, site.outcomes, as_of, settings),
+        settings.drift_alarm_p,
+    )
+    assert "No unit seen for 7 days yet, the first on 2026-09-14" in page

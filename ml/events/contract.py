@@ -131,7 +131,11 @@ def _event_types() -> Mapping[str, EventType]:
             ("add_to_cart", None, "An item was put into the cart."),
             ("remove_from_cart", None, "An item was taken out of the cart."),
             ("checkout", None, "The checkout was begun."),
-            ("purchase", "money", "An item was bought; `currency` in properties; negative when cancelled."),
+            (
+                "purchase",
+                "money",
+                "An item was bought, at whatever `value`; less than zero is a refund. `currency` in properties.",
+            ),
             ("signup", None, "An account was made."),
             ("subscribe", None, "A subscription was begun."),
         ],
@@ -158,4 +162,11 @@ def _event_types() -> Mapping[str, EventType]:
 
 
 EVENT_TYPES: Mapping[str, EventType] = _event_types()
+
+
+def refund_event_type(value: float | None) -> str:
+    """The type of a refund of this `value`: without an amount below zero it would read as one more purchase."""
+    return "purchase" if value is not None and value < 0 else "custom:refund"
+
+
 FIELD_NAMES: tuple[str, ...] = tuple(field.name for field in FIELDS)

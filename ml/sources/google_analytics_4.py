@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ml.events.contract import refund_event_type
 from ml.sources.export import (
     Export,
     NoEventError,
@@ -54,9 +55,13 @@ class GoogleAnalytics4(Export):
         items = row.get("items")
         listed = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
         if name in PER_ITEM and listed:
-            return [_of_item(base, name, item, content_id(*key, index)) for index, item in enumerate(listed)]
-        value = _value(name, params, row.get("ecommerce"))
-        return [base | drop_nulls([("event_id", content_id(*key)), ("value", value)])]
+            records = [_of_item(base, name, item, content_id(*key, index)) for index, item in enumerate(listed)]
+        else:
+            value = _value(name, params, row.get("ecommerce"))
+            records = [base | drop_nulls([("event_id", content_id(*key)), ("value", value)])]
+        if name == "refund":
+            return [record | {"event_type": refund_event_type(record.get("value"))} for record in records]
+        return records
 
 
 def parameters(params: Any) -> dict[str, Any]:

@@ -127,7 +127,7 @@ def sessions(events: pl.LazyFrame, views: pl.LazyFrame, settings: WarehouseSetti
         impressions=(kind == "impression").sum(),
         clicks=(kind == "click").sum(),
         likes=kind.is_in(LIKES).sum(),
-        purchases=((kind == "purchase") & (pl.col("value") > 0)).sum(),
+        purchases=((kind == "purchase") & (pl.col("value").fill_null(0.0) >= 0)).sum(),
         revenue=pl.col("value").filter(kind == "purchase").sum(),
         is_robot=(pl.col("device_type") == "bot").any(),
         is_internal=(

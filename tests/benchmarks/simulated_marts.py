@@ -100,7 +100,7 @@ def _pivot(events: pa.Table, day: np.ndarray, name: str, type_: pa.DataType) -> 
     for measure in set(_COUNTED.values()):
         rows = rows_of(*(name for name, counted in _COUNTED.items() if counted == measure))
         if measure == "purchases":
-            rows &= value > 0
+            rows &= value >= 0
         out[measure] = np.bincount(cell[rows], minlength=len(keys)).astype(float)
     recommended = rows_of("click") & np.asarray(pc.is_valid(events["recommendation_id"]))
     out["recommendation_clicks"] = np.bincount(cell[recommended], minlength=len(keys)).astype(float)

@@ -58,7 +58,7 @@ what = st.one_of(
     ),
     st.fixed_dictionaries(
         {"event_type": st.sampled_from(["purchase", "add_to_cart", "dislike"]), "item_id": st.sampled_from(ITEMS),
-         "value": st.sampled_from([19.99, -19.99])}
+         "value": st.sampled_from([19.99, -19.99, 0.0, None])}
     ),
     st.fixed_dictionaries(
         {"event_type": st.just("exposure"), "experiment_id": st.just("e"), "variant": st.sampled_from("ab")}

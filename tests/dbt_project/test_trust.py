@@ -145,13 +145,13 @@ def test_what_a_browser_says_of_a_user_stays_with_its_device(built: Built) -> No
 def test_money_of_browsers_is_claimed(built: Built) -> None:
     money = "select user_id, purchases, revenue, claimed_purchases, claimed_revenue from users where {} order by 1"
     assert built.rows(money.format("user_id in ('buyer', 'tom')")) == [
-        ("buyer", 0, 0.0, 1, 80.0),
+        ("buyer", 0, 0.0, 2, 80.0),  # the amount of one is out of range
         ("tom", 0, 0.0, 1, 5.0),
     ]
     columns = "purchases, revenue, claimed_purchases, claimed_revenue"
-    assert built.rows(f"select {columns} from items where item_id = 'boots'") == [(0, 0.0, 2, 85.0)]
+    assert built.rows(f"select {columns} from items where item_id = 'boots'") == [(0, 0.0, 3, 85.0)]
     assert built.rows(f"select conversions, {columns} from daily_metrics where date = '2026-03-02'") == [
-        (1, 1, 99.0, 2, 85.0)
+        (1, 1, 99.0, 3, 85.0)
     ]
     assert built.rows("select is_converted, funnel_stage, converted_at from sessions where user_id = 'buyer'") == [
         (False, "cart", None)
@@ -171,9 +171,9 @@ def test_a_setting_takes_the_word_of_browsers(warehouse: Built, monkeypatch: pyt
     )
     warehouse.build()
     money = "select purchases, revenue, claimed_purchases, claimed_revenue from users"
-    assert warehouse.rows(money) == [(1, 80.0, 1, 80.0)]
+    assert warehouse.rows(money) == [(2, 80.0, 2, 80.0)]
     # two purchases and one cart: 8 + 8 + 4
-    assert warehouse.rows("select strength, purchases, revenue from user_items") == [(20.0, 1, 80.0)]
+    assert warehouse.rows("select strength, purchases, revenue from user_items") == [(20.0, 2, 80.0)]
     assert warehouse.rows("select is_converted, funnel_stage from sessions") == [(True, "purchase")]
 
 

@@ -17,6 +17,7 @@ select
     -- what happened
     log_rows.event_type,
     {{ measure_of('log_rows') }} as value,
+    coalesce(log_rows.event_type = 'purchase' and log_rows.value < 0, false) as is_refund,
     log_rows.properties,
 
     -- where on the site

@@ -18,9 +18,13 @@
     {{ return(['add_to_cart', 'remove_from_cart', 'checkout', 'purchase', 'signup', 'subscribe']) }}
 {%- endmacro %}
 
+{% macro is_purchase() -%}
+    {#- What was given away or has no amount was bought all the same; a refund is no purchase. -#}
+    event_type = 'purchase' and not is_refund
+{%- endmacro %}
+
 {% macro purchases() -%}
-    {#- A purchase of nothing and a refund are no purchases. -#}
-    count(case when event_type = 'purchase' and value > 0 and {{ counts_as_conversion() }} then 1 end)
+    count(case when {{ is_purchase() }} and {{ counts_as_conversion() }} then 1 end)
 {%- endmacro %}
 
 {% macro revenue() -%}
@@ -28,7 +32,7 @@
 {%- endmacro %}
 
 {% macro claimed_purchases() -%}
-    count(case when event_type = 'purchase' and value > 0 and {{ is_claim() }} then 1 end)
+    count(case when {{ is_purchase() }} and {{ is_claim() }} then 1 end)
 {%- endmacro %}
 
 {% macro claimed_revenue() -%}

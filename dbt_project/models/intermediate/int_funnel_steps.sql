@@ -19,7 +19,7 @@ with events as (
     where
         {{ counts_in_marts() }}
         and event_type in ({{ text_list(funnel_event_types()) }})
-        and (event_type <> 'purchase' or {{ counts_as_conversion() }})
+        and (event_type <> 'purchase' or ({{ is_purchase() }} and {{ counts_as_conversion() }}))
 
 ),
 

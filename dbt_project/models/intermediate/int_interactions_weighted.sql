@@ -13,6 +13,7 @@ with events as (
         event_type,
         occurred_at,
         value,
+        is_refund,
         recommendation_id,
         authority
     from {{ session_events() }} as events
@@ -39,6 +40,7 @@ reactions as (
         max(occurred_at) as last_at,
         count(*) as events,
         cast(sum(case
+            when is_refund then 0
             when event_type in ({{ text_list(conversions()) }}) and not {{ counts_as_conversion() }} then 0
             {% for event_type, weight in weights.items() -%}
             when event_type = '{{ event_type }}' then {{ weight }}

@@ -19,7 +19,7 @@ with events as (
     where event_type in (
         'click', 'hover', 'scroll', 'cursor', 'form_start', 'form_submit', 'form_abandon', 'video_play', 'video_progress',
         'search', 'checkout', 'purchase'
-    ) and (event_type <> 'purchase' or {{ counts_as_conversion() }})
+    ) and (event_type <> 'purchase' or ({{ is_purchase() }} and {{ counts_as_conversion() }}))
 
 ),
 

@@ -18,7 +18,7 @@ from ml.privacy.person_key import person_key
 COLUMNS = (
     "user_id", "anonymous_id", "event_type", "occurred_at", "item_id", "session_id", "country", "region",
     "device_type", "properties", "consent", "recommendation_id", "experiment_id", "variant", "event_id",
-    "authority",
+    "authority", "value",
 )  # fmt: skip
 DETAILED = frozenset({"impression", "exposure", *CONSENTS})
 
@@ -26,7 +26,8 @@ DETAILED = frozenset({"impression", "exposure", *CONSENTS})
 def read_changes(events: pa.Table, quarantine: Quarantine, where: str) -> list[StateChange]:
     """Turn canonical events into state changes, in their order.
 
-    The service's `served` events are left out, and so are those of visitors whom the collector suspects.
+    The service's `served` events are left out, and so are those of visitors whom the collector suspects, and
+    refunds, which are no reaction to an item.
 
     An event that cannot be turned into a change is set aside, and the others are read.
 
@@ -39,9 +40,9 @@ def read_changes(events: pa.Table, quarantine: Quarantine, where: str) -> list[S
     for row in _read_rows(events, quarantine, where):
         (
             user, anonymous, kind, at, item, session, country, region, device,
-            text, consent, answer, experiment, variant, event_id, authority,
+            text, consent, answer, experiment, variant, event_id, authority, value,
         ) = row  # fmt: skip
-        if kind == "served":
+        if kind == "served" or (kind == "purchase" and value is not None and value < 0):
             continue
         try:
             if authority == "browser" and text and SUSPECTED in text and orjson.loads(text).get(SUSPECTED):

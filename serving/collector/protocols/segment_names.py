@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ml.events.contract import EVENT_TYPES
+from ml.events.contract import EVENT_TYPES, refund_event_type
 from serving.collector.protocols.translation import (
     as_number,
     as_objects,
@@ -73,12 +73,13 @@ def _record(plain: str, event_type: str, properties: Mapping[str, Any], name: st
     event_properties: dict[str, Any] = {**properties, "event": name}
     if event_type == "search":
         event_properties["query"] = as_text(properties.get("query"))
+    value = _value(plain, event_type, properties, single)
     return drop_empty(
         {
             **fields,
-            "event_type": event_type,
+            "event_type": refund_event_type(value) if plain in NEGATIVE else event_type,
             "item_id": as_text(item) or as_text(properties.get("content_asset_id")),
-            "value": _value(plain, event_type, properties, single),
+            "value": value,
             "properties": drop_empty(event_properties),
         }
     )

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ml.events.contract import CONSENT_PURPOSES, FIELD_NAMES
+from ml.events.contract import CONSENT_PURPOSES, FIELD_NAMES, refund_event_type
 from serving.collector.protocols.snowplow_entities import Entities
 from serving.collector.protocols.translation import (
     TranslationFailure,
@@ -95,6 +95,7 @@ def _ecommerce(data: Data, entities: Entities) -> Records:
     if not products:
         total = as_number(order.get("revenue")) or as_number(order.get("refund_amount"))
         value = None if total is None or event_type != "purchase" else sign * total
+        event_type = refund_event_type(value) if action == "refund" else event_type
         return [{"event_type": event_type, "value": value, "properties": drop_empty(base)}]
     records = []
     for product in products:
@@ -103,7 +104,7 @@ def _ecommerce(data: Data, entities: Entities) -> Records:
         event_properties = {**base, "currency": as_text(product.get("currency")) or base["currency"], **product}
         records.append(
             {
-                "event_type": event_type,
+                "event_type": refund_event_type(value) if action == "refund" else event_type,
                 "item_id": as_text(product.get("id")),
                 "value": value,
                 "properties": drop_empty(event_properties),

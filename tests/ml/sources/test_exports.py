@@ -80,6 +80,18 @@ def test_google_analytics_4_events_are_mapped_by_name(tmp_path):
     assert dict(report.rejected) == {"event_timestamp: is 'soon', not a time": 1}
 
 
+def test_a_google_analytics_4_refund_without_an_amount_is_no_purchase(tmp_path):
+    items = [{"item_id": "a", "price": 20.0, "quantity": 2}, {"item_id": "b"}]
+    path = lines(
+        tmp_path / "refunds.jsonl",
+        ga4("refund", {"step": 1}, items=items),
+        ga4("refund", {"step": 2, "value": 7.5}),
+    )
+    _, events = ingested("google_analytics_4", path, Home(tmp_path / "home"))
+    kinds = sorted((event["event_type"], event.get("item_id"), event.get("value")) for event in events)
+    assert kinds == [("custom:refund", "b", None), ("purchase", "a", -40.0), ("purchase", None, -7.5)]
+
+
 def test_mixpanel_events_are_mapped_by_name(tmp_path):
     base = {"time": 1700000000, "distinct_id": "u", "$device_id": "d", "$insert_id": "i", "$user_id": "u"}
     path = lines(

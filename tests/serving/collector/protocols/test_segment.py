@@ -34,6 +34,8 @@ def track(event, properties=None, **more):
         ("Product Removed", {"sku": "s"}, "remove_from_cart", "s", None),
         ("Order Completed", {"order_id": "o", "revenue": 9.5}, "purchase", None, 9.5),
         ("Order Refunded", {"order_id": "o", "total": 9.5}, "purchase", None, -9.5),
+        ("Order Refunded", {"order_id": "o"}, "custom:refund", None, None),
+        ("Order Cancelled", {"order_id": "o", "revenue": 0}, "custom:refund", None, None),
         ("Products Searched", {"query": "lamp"}, "search", None, None),
         ("Product Reviewed", {"product_id": "7", "rating": "4"}, "rating", "7", 4.0),
         ("Product Added to Wishlist", {"product_id": "7"}, "bookmark", "7", None),

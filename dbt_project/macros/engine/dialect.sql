@@ -57,6 +57,13 @@
 {% macro duckdb__exploded(relation, array, column) -%}(select unnest({{ array }}) as {{ column }} from {{ relation }}){%- endmacro %}
 {% macro spark__exploded(relation, array, column) -%}(select explode({{ array }}) as {{ column }} from {{ relation }}){%- endmacro %}
 
+{% macro each_of(list) -%}
+    {#- In a select list: one row per element. -#}
+    {{ return(adapter.dispatch('each_of')(list)) }}
+{%- endmacro %}
+{% macro duckdb__each_of(list) -%}unnest({{ list }}){%- endmacro %}
+{% macro spark__each_of(list) -%}explode({{ list }}){%- endmacro %}
+
 {% macro text_list(values) -%}
     {#- The values as literals, separated by commas; null where there are none. -#}
     {{ "'" ~ values | join("', '") ~ "'" if values else 'null' }}

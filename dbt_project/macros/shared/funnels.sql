@@ -35,41 +35,110 @@
 {%- endmacro %}
 
 {% macro funnel_entries(name, funnel, steps) -%}
-    {#- One row per session or user that entered the funnel, with its first session and the time of each step: the first
-        after the step before it, inside the window. `steps` names a relation with the columns of int_funnel_steps. -#}
+    {#- One row per session or user that entered the funnel, with the session of its first step and the time of each step:
+        the first after the step before it, inside the window. Any start opens a window; the one that counts is the first
+        of those that lead furthest. `steps` names a relation with the columns of int_funnel_steps. -#}
     {%- set unit = 'session_key' if funnel.per == 'session' else 'user_id' -%}
+    {%- set window = 'interval ' ~ funnel.window_hours ~ ' hour' -%}
     {%- set reached = [] -%}
     {%- for step in funnel.steps -%}{%- do reached.append('at_' ~ loop.index) -%}{%- endfor -%}
 select
     '{{ name }}' as funnel,
-    session_key,
-    user_id,
+    {{ 'entered' if funnel.per == 'session' else 'starts' }}.session_key,
+    entered.user_id,
     {{ list_of(reached) }} as reached_at
 from (
     select
         *,
-        {{ smallest_of('times_1') }} as at_1,
         {% for step in funnel.steps[1:] -%}
-        {{ first_within('times_' ~ (loop.index + 1), 'at_' ~ loop.index, 'at_1 + interval ' ~ funnel.window_hours ~ ' hour') }}
+        {{ first_within('times_' ~ (loop.index + 1), 'at_' ~ loop.index, 'at_1 + ' ~ window) }}
             as at_{{ loop.index + 1 }}{{ ',' if not loop.last }}
         {% endfor -%}
     from (
         select
-            {% if funnel.per == 'session' -%}
-            session_key,
-            {% else -%}
-            min_by(session_key, {{ pair_of(element_of('taken_at', 1), 'session_key') }})
-                filter (where step = '{{ funnel.steps[0] }}') as session_key,
-            {% endif -%}
-            {% for step in funnel.steps -%}
-            {{ joined_lists('taken_at', "step = '" ~ step ~ "'") }} as times_{{ loop.index }},
-            {% endfor -%}
-            min(user_id) as user_id
-        from {{ steps }}
-        group by {{ unit }}
-    ) as units
-    where {{ smallest_of('times_1') }} is not null
+            units.*,
+            coalesce(
+                {{ first_within('times_1', 'ends.ended_at - ' ~ window ~ ' - interval 1 microsecond', 'ends.ended_at') }},
+                {{ smallest_of('times_1') }}
+            ) as at_1
+        from (
+            select
+                {{ unit }},
+                {% for step in funnel.steps -%}
+                {{ joined_lists('taken_at', "step = '" ~ step ~ "'") }} as times_{{ loop.index }},
+                {% endfor -%}
+                {{ 'min(user_id) as user_id' if funnel.per == 'session' else 'count(*) as sessions' }}
+            from {{ steps }}
+            group by {{ unit }}
+        ) as units
+        left join ({{ funnel_ends(funnel, steps, unit) }}) as ends on units.{{ unit }} = ends.{{ unit }}
+        where {{ smallest_of('times_1') }} is not null
+    ) as started
 ) as entered
+{% if funnel.per == 'user' -%}
+inner join (
+    select
+        user_id,
+        taken_at,
+        min(session_key) as session_key
+    from (
+        select
+            user_id,
+            session_key,
+            {{ each_of('taken_at') }} as taken_at
+        from {{ steps }}
+        where step = '{{ funnel.steps[0] }}'
+    ) as first_steps
+    group by user_id, taken_at
+) as starts on entered.user_id = starts.user_id and entered.at_1 = starts.taken_at
+{%- endif %}
+{%- endmacro %}
+
+{% macro funnel_ends(funnel, steps, unit) -%}
+    {#- When each session or user that took the second step first got as far as it ever got. Of the starts that lead to a
+        step in order, the latest leaves most of the window, so that it decides whether the step lies inside: `start_n` is
+        that start, in microseconds, in the rows of the step n. -#}
+    {%- set window = funnel.window_hours * 3600000000 -%}
+select
+    {{ unit }},
+    coalesce(
+        {% for step in funnel.steps[1:] | reverse -%}
+        {%- set number = loop.revindex + 1 -%}
+        min(case when step = '{{ step }}' and taken_micros - start_{{ number }} <= {{ window }} then taken_at end)
+        {{- ',' if not loop.last }}
+        {% endfor -%}
+    ) as ended_at
+from (
+    {% for step in funnel.steps[1:] -%}
+    select
+        *,
+        case when step = '{{ funnel.steps[loop.revindex] }}' then max(start_{{ loop.revindex }}) over (
+            partition by {{ unit }} order by taken_micros range between unbounded preceding and 1 preceding
+        ) end as start_{{ loop.revindex + 1 }}
+    from (
+    {% endfor -%}
+        select
+            *,
+            {{ epoch_micros('taken_at') }} as taken_micros,
+            case when step = '{{ funnel.steps[0] }}' then {{ epoch_micros('taken_at') }} end as start_1
+        from (
+            select
+                {{ unit }},
+                step,
+                {{ each_of('taken_at') }} as taken_at
+            from {{ steps }}
+            where
+                step in ({{ text_list(funnel.steps) }})
+                and {{ unit }} in (
+                    select {{ unit }} from {{ steps }}
+                    where step = '{{ funnel.steps[1] }}'
+                )
+        ) as taken
+    {% for step in funnel.steps[1:] -%}
+    ) as steps_{{ loop.index }}
+    {% endfor -%}
+) as ends
+group by {{ unit }}
 {%- endmacro %}
 
 {% macro funnel_passages(steps, unit) -%}
@@ -84,7 +153,8 @@ select
     user_id,
     cast(null as date) as date,
     cast(null as timestamp) as reached_at,
-    cast(null as timestamp) as next_reached_at
+    cast(null as timestamp) as next_reached_at,
+    false as is_last
 from {{ steps }}
 where false
     {%- else -%}
@@ -102,7 +172,7 @@ step_names as (
     {% for name, funnel in funnels.items() -%}
     {%- set last_funnel = loop.last -%}
     {% for step in funnel.steps -%}
-    select '{{ name }}' as funnel, {{ loop.index }} as step_number, '{{ step }}' as step
+    select '{{ name }}' as funnel, {{ loop.index }} as step_number, '{{ step }}' as step, {{ loop.last | lower }} as is_last
     {{ 'union all' if not (loop.last and last_funnel) }}
     {% endfor -%}
     {% endfor -%}
@@ -119,7 +189,8 @@ passages as (
         entries.user_id,
         cast({{ element_of('entries.reached_at', 1) }} as date) as date,
         {{ element_of('entries.reached_at', 'step_names.step_number') }} as reached_at,
-        {{ element_of('entries.reached_at', 'step_names.step_number + 1') }} as next_reached_at
+        {{ element_of('entries.reached_at', 'step_names.step_number + 1') }} as next_reached_at,
+        step_names.is_last
     from entries
     inner join step_names on entries.funnel = step_names.funnel
     where {{ element_of('entries.reached_at', 'step_names.step_number') }} is not null
@@ -131,9 +202,10 @@ select * from passages
 {%- endmacro %}
 
 {% macro funnel_measures() -%}
+    {#- Who took the last step has gone through, and nobody drops out there. -#}
     count(*) as entered,
-    count(next_reached_at) as converted,
-    count(*) - count(next_reached_at) as dropped,
+    count(case when is_last or next_reached_at is not null then 1 end) as converted,
+    count(case when not is_last and next_reached_at is null then 1 end) as dropped,
     -- the average is taken of whole numbers, which add up to the same in any order
     round(avg({{ epoch_micros('next_reached_at') }} - {{ epoch_micros('reached_at') }}) / 1000000, 3) as seconds_to_next
 {%- endmacro %}

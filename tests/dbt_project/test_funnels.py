@@ -1,0 +1,118 @@
+"""Who goes how far through a funnel: counted by trying every chain of events, and by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections import Counter
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dbt.contracts.graph.manifest import Manifest
+
+from tests.dbt_project.built import Built, event, warehouse_in
+
+STEPS = ("page_view", "add_to_cart", "checkout", "purchase")
+DAY = 24 * 60
+WEEK = 7 * DAY
+
+# Who did what in which minute: the window of `purchase_by_user` is a week.
+SHOPPERS: dict[str, list[tuple[float, str]]] = {
+    # looked around three weeks before buying
+    "late buyer": [(0, "page_view"), (3 * WEEK, "page_view"), (3 * WEEK + 1, "add_to_cart"),
+                   (3 * WEEK + 2, "checkout"), (3 * WEEK + 3, "purchase")],
+    # a first passage that got to the cart, a second to the checkout
+    "second try": [(0, "page_view"), (1, "add_to_cart"), (5 * WEEK, "page_view"), (5 * WEEK + 1, "add_to_cart"),
+                   (5 * WEEK + 2, "checkout")],
+    # the last moment of the window, and one too late
+    "just in time": [(0, "page_view"), (WEEK, "add_to_cart")],
+    "too late": [(0, "page_view"), (WEEK + 1, "add_to_cart")],
+    # no page view before the cart
+    "straight to the cart": [(0, "add_to_cart"), (1, "page_view")],
+    "never came": [(0, "purchase")],
+}  # fmt: skip
+
+
+def events_of(shoppers: dict[str, list[tuple[float, str]]]) -> list[dict[str, Any]]:
+    return [
+        event(minute, event_type, user_id=name, page_url="/", value=10.0)
+        for name, steps in shoppers.items()
+        for minute, event_type in steps
+    ]
+
+
+def depth(steps: list[tuple[float, str]]) -> int:
+    """How many steps the longest chain in order inside the window has, by trying all of them."""
+    for length in range(len(STEPS), 0, -1):
+        for chain in combinations(sorted(steps), length):
+            in_order = all(earlier[0] < later[0] for earlier, later in pairwise(chain))
+            if (
+                in_order
+                and tuple(step for _, step in chain) == STEPS[:length]
+                and chain[-1][0] - chain[0][0] <= WEEK
+            ):
+                return length
+    return 0
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Built:
+    warehouse = warehouse_in(tmp_path_factory.mktemp("funnels") / "home", manifest)
+    warehouse.ingest(*events_of(SHOPPERS))
+    warehouse.build()
+    return warehouse
+
+
+def totals(built: Built, funnel: str) -> list[tuple[int, ...]]:
+    """Entered, converted and dropped of each step."""
+    return built.rows(
+        f"""select sum(entered)::int, sum(converted)::int, sum(dropped)::int from funnels
+        where funnel = '{funnel}' group by step_number order by step_number"""
+    )
+
+
+def test_any_start_opens_the_window_of_a_person(built: Built) -> None:
+    # 5 people viewed a page; 3 filled a cart in time, 2 of them checked out, 1 bought
+    assert totals(built, "purchase_by_user") == [(5, 3, 2), (3, 2, 1), (2, 1, 1), (1, 1, 0)]
+
+
+def test_the_day_of_entry_is_that_of_the_passage_which_got_furthest(built: Built) -> None:
+    days = dict(
+        built.rows(
+            "select user_id, min(date) from int_funnel_passages where funnel = 'purchase_by_user' group by all"
+        )
+    )
+    monday = dt.date(2026, 3, 2)
+    assert days["late buyer"] == monday + dt.timedelta(weeks=3)
+    assert days["second try"] == monday + dt.timedelta(weeks=5)
+    assert days["too late"] == monday
+
+
+def test_every_step_of_every_funnel_adds_up(built: Built) -> None:
+    for mart in ("funnels", "segment_funnels"):
+        faults = f"""select * from {mart} where entered <> converted + dropped
+            or (step = 'purchase' and dropped <> 0)"""
+        assert built.rows(faults) == []
+    for funnel in ("purchase", "purchase_by_user"):
+        steps = totals(built, funnel)
+        assert [converted for _, converted, _ in steps[:-1]] == [entered for entered, _, _ in steps[1:]]
+
+
+def test_any_history_gets_as_far_as_its_longest_chain(tmp_path: Path, manifest: Manifest) -> None:
+    draw = random.Random(7)
+    shoppers = {
+        f"shopper {number}": [
+            (draw.choice([0, 1, DAY, 5 * DAY, WEEK, WEEK + 1, 9 * DAY, 2 * WEEK, 3 * WEEK]), draw.choice(STEPS))
+            for _ in range(draw.randint(1, 9))
+        ]
+        for number in range(300)
+    }
+    expected = Counter(depth(steps) for steps in shoppers.values())
+    assert min(expected[length] for length in range(5)) > 2
+    warehouse = warehouse_in(tmp_path / "home", manifest)
+    warehouse.ingest(*events_of(shoppers))
+    warehouse.build()
+    entered = [sum(expected[length] for length in range(step, 5)) for step in range(1, 5)]
+    assert [row[0] for row in totals(warehouse, "purchase_by_user")] == entered

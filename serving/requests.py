@@ -87,6 +87,11 @@ class RecommendationRequest(Body):
         return person_key(self.user_id, self.anonymous_id)
 
     @property
+    def keys(self) -> tuple[str | None, str | None]:
+        """Keys of the user and of the device."""
+        return person_key(self.user_id, None), person_key(None, self.anonymous_id)
+
+    @property
     def counted_person(self) -> str | None:
         """Key under which answers count towards caps: of the person, or of the caller and the person."""
         return self.person if self.person is None else self._counted_as or self.person

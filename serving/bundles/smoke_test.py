@@ -120,6 +120,7 @@ class SmokeTest:
             k=self._settings.serving.default_k,
             diversity=self._settings.decisions.diversity.model_copy(update={"exploration_share": 0.0}),
             profile=profile,
+            is_personal=True,
             is_dry_run=True,
         )
         return recommend_dry(self._recommendation_engine, context)

@@ -43,6 +43,9 @@ from serving.privacy.identity_token import IdentityTokens
 logger = logging.getLogger(__name__)
 
 NO_KEYS = Keys()
+NOTED_BY_SERVICE = frozenset(
+    {"served", "exposure", "preference", "consent_granted", "consent_withdrawn", "erased"}
+)
 Subscriber = Callable[[pa.Table], None]
 
 
@@ -136,7 +139,7 @@ class Collector:
             TooManyEventsError: too many events wait already.
             StorageUnavailableError: they cannot be stored now.
         """
-        submission = _submission(records, source, seal_after)
+        submission = self._submit(records, source, seal_after)
         rejected = await self._store(submission)
         if seal_after and submission.sealed is not None:
             await asyncio.wait([asyncio.wrap_future(submission.sealed)])
@@ -148,7 +151,7 @@ class Collector:
         Raises:
             TooManyEventsError: too many events wait already.
         """
-        self._started.put(_submission(records, source))
+        self._started.put(self._submit(records, source))
 
     async def take(
         self,
@@ -245,6 +248,23 @@ class Collector:
             submission.letters.append(submission.reject(event_index, refused.field, refused.reason, ""))
         return admitted, submission
 
+    def _submit(self, records: Sequence[Any], source: str, seal_after: bool = False) -> Submission:
+        """Return the submission of records of the service itself, which it vouches for.
+
+        What a person did counts with the consent that trusted callers grant by default. What the service notes
+        about a person says nothing about their consent.
+        """
+        default = list(self.settings.privacy.default_consent_trusted)
+        completed = []
+        for record in records:
+            if not isinstance(record, dict):
+                completed.append(record)
+                continue
+            is_note = record.get("event_type") in NOTED_BY_SERVICE
+            given = {name: value for name, value in record.items() if value is not None}
+            completed.append({**({} if is_note else {"consent": default}), **given, "authority": "service"})
+        return Submission(completed, range(len(completed)), source, dt.datetime.now(dt.UTC), seal_after)
+
     async def _store(self, submission: Submission) -> list[Rejection]:
         submission.done = asyncio.get_running_loop().create_future()
         self._started.put(submission)
@@ -270,14 +290,3 @@ class Collector:
                 submission.done.set_exception(committed.error)
             else:
                 submission.done.set_result(sorted(submission.rejected, key=lambda rejection: rejection.index))
-
-
-def _submission(records: Sequence[Any], source: str, seal_after: bool = False) -> Submission:
-    """Return the submission of records of the service itself, which it vouches for."""
-    cleaned_records = [
-        {**{name: value for name, value in record.items() if value is not None}, "authority": "service"}
-        if isinstance(record, dict)
-        else record
-        for record in records
-    ]
-    return Submission(cleaned_records, range(len(cleaned_records)), source, dt.datetime.now(dt.UTC), seal_after)

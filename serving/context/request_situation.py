@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from ml.decisions.rules.display_caps import is_slot_capped
@@ -10,6 +11,7 @@ from serving.context.situation import Situation, check_context, merge_situation
 from serving.errors import ApiError
 from serving.experiment.treatments import Treatment
 from serving.privacy.person_ids import clean_person
+from serving.privacy.personalization import may_personalize
 from serving.requests import RecommendationRequest
 from serving.tessera import Tessera
 
@@ -37,21 +39,39 @@ def drop_erased_ids(tessera: Tessera, request: R) -> R:
 def build_situation(
     tessera: Tessera, request: RecommendationRequest, headers: dict[str, Any], at: dt.datetime
 ) -> Situation:
-    """Combine what the request, its headers, the running visit and the bundle say about the situation.
+    """Combine what the request and its headers say about the situation.
+
+    Of somebody who consents to personalization, the last events and the bundle say the rest.
 
     Raises:
         ApiError: 422, a field of the request's context is wrong.
     """
-    user = request.person
+    user, last, user_facts = request.person, {}, find_usable_facts(tessera, request)
     visitor = tessera.state.activity.find_visitor(user) if user else None
-    last = {"country": visitor.country, "region": visitor.region, "device_type": visitor.device} if visitor else {}
-    user_facts = tessera.champion.user_facts(user) if user else {}
+    if visitor is not None and is_personal(tessera, request):
+        last = {"country": visitor.country, "region": visitor.region, "device_type": visitor.device}
     return merge_situation(
         at,
         (check_context(request.context), headers, last, user_facts),
         tessera.config.settings.decisions.dayparts,
         tessera.surroundings,
     )
+
+
+def is_personal(tessera: Tessera, request: RecommendationRequest) -> bool:
+    """Return whether the answer may use what is known of the person."""
+    person = request.person
+    if person is None:
+        return False
+    profile = tessera.state.profile_or_opt_out(person)
+    return may_personalize(tessera.state, tessera.champion, request.keys, profile)
+
+
+def find_usable_facts(tessera: Tessera, request: RecommendationRequest) -> Mapping[str, Any]:
+    """Return what the bundle says about the person, empty for a stranger and without consent."""
+    if request.person is None or not is_personal(tessera, request):
+        return {}
+    return tessera.champion.user_facts(request.person)
 
 
 def refuse_flood(tessera: Tessera, request: RecommendationRequest, at: dt.datetime) -> None:
@@ -75,7 +95,7 @@ def assign_treatment(
     at: dt.datetime,
 ) -> Treatment:
     """Assign the request to the experiments about these aspects of its answer."""
-    user_facts = tessera.champion.user_facts(request.person) if request.person else {}
+    user_facts = find_usable_facts(tessera, request)
     facts = {**situation.facts, **user_facts, "daypart": situation.local.daypart}
     return tessera.treatment_assigner.assign(
         request, aspects, facts, at, has_challenger=tessera.challenger is not None

@@ -13,7 +13,7 @@ import numpy as np
 
 from ml.arrays import F64
 from ml.decisions.activity.state_change import REJECTIONS, StateChange
-from ml.decisions.activity.visitors import Visit, Visitor
+from ml.decisions.activity.visitors import Visitor
 from ml.decisions.rules.bandit import ThompsonSampling, encode_context
 from ml.decisions.rules.display_caps import is_campaign_capped, is_quiet_hour
 from ml.decisions.rules.rule_set import RuleContext, RuleOutcome, RuleSet
@@ -21,6 +21,7 @@ from ml.settings.decisions import DecisionSettings
 from serving.bundles.served_bundle import ServedBundle
 from serving.context.situation import Situation
 from serving.experiment.traffic_split import traffic_position
+from serving.privacy.personalization import may_personalize
 from serving.requests import RecommendationRequest
 from serving.state.online import OnlineState
 
@@ -90,7 +91,6 @@ class DecisionEngine:
         """Collect everything that the rules may ask about."""
         user, activity = request.person, self.state.activity
         visitor = activity.find_visitor(user) if user else None
-        visit = activity.find_visit(request.session_id, user, at.timestamp())
         profile = self.state.profile_or_opt_out(user) if user else {}
         positions = {
             compiled.rule.id: traffic_position(user or "", compiled.rule.id)
@@ -98,7 +98,7 @@ class DecisionEngine:
             if compiled.rule.share < 1.0
         }
         return RuleContext(
-            self._collect_facts(request, at, situation, bundle, visitor, visit, profile),
+            self._collect_facts(request, at, situation, bundle, profile),
             at,
             situation.local.moment,
             request.slot,
@@ -195,12 +195,16 @@ class DecisionEngine:
         at: dt.datetime,
         situation: Situation,
         bundle: ServedBundle,
-        visitor: Visitor | None,
-        visit: Visit | None,
         profile: Mapping[str, Any],
     ) -> dict[str, Any]:
-        activity = self.state.activity
-        user_facts = bundle.user_facts(request.person) if request.person else {}
+        """Return the facts; somebody who does not consent to personalization is described as a stranger."""
+        activity, user, user_facts = self.state.activity, request.person, {}
+        visitor = visit = None
+        if user is not None and may_personalize(self.state, bundle, request.keys, profile):
+            visitor, user_facts = activity.find_visitor(user), bundle.user_facts(user)
+            visit = activity.find_visit(request.session_id, user, at.timestamp())
+        else:
+            profile = {}
         recent = visitor.recent[-RECENT:] if visitor else []
         categories = {activity.categories[key] for key, _ in recent if key in activity.categories}
         local = situation.local
@@ -226,8 +230,6 @@ class DecisionEngine:
             "visit.opened": visit.opened if visit else 0,
             "visit.seconds_since_last": max(0.0, at.timestamp() - visit.last_at) if visit else None,
         }
-        if profile.get("opt_out") or (visitor and visitor.is_withdrawn):
-            facts = {name: value for name, value in facts.items() if not name.startswith(("user.", "recent."))}
         return {name: value for name, value in facts.items() if value is not None}
 
 

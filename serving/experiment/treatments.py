@@ -14,6 +14,7 @@ from ml.experiments.definition.service_changes import ServiceChanges
 from ml.experiments.definition.targeting import build_targeting_context
 from ml.settings.decisions import DiversitySettings
 from serving.decide.rule_book import ExperimentBook
+from serving.privacy.personalization import has_refused
 from serving.requests import RecommendationRequest
 from serving.state.online import OnlineState
 
@@ -137,7 +138,7 @@ class TreatmentAssigner:
             detail = describe_exposure(exposure.experiment_id, exposure.unit_id, exposure.variant)
             if visitor is not None and detail in visitor.exposures:
                 continue
-            self.state.note(StateChange(request.person, "exposure", at, detail=detail))
+            self.state.note(StateChange(request.person, "exposure", at, detail=detail, lists_personalization=None))
             properties = {"unit_type": exposure.unit_type, "unit_id": exposure.unit_id, "segment": segment}
             events.append(
                 {
@@ -154,6 +155,5 @@ class TreatmentAssigner:
     def _may_take_part(self, request: RecommendationRequest) -> bool:
         if request.person is None:
             return False
-        visitor = self.state.activity.find_visitor(request.person)
-        has_opted_out = self.state.profile_or_opt_out(request.person).get("opt_out")
-        return not has_opted_out and not (visitor and visitor.is_withdrawn)
+        profile = self.state.profile_or_opt_out(request.person)
+        return not has_refused(self.state, request.keys, profile)

@@ -24,6 +24,7 @@ from ml.decisions.ranker.ranking_examples import ExampleLog, RankingExample
 from ml.decisions.ranker.refit import RefitResult, refit_blend
 from ml.settings.decisions import RefitSettings
 from serving.bundles.served_bundle import ServedBundle
+from serving.privacy.personalization import find_consent
 from serving.state.online import OnlineState
 from serving.token_bucket import TokenBucket
 
@@ -130,10 +131,15 @@ class OnlineRefit:
         self.fresh = None
 
     def _sample(self, change: StateChange, bundle: ServedBundle) -> None:
-        """Rank the candidates before an opening, unless the person is a stranger or has seen the item before."""
+        """Rank the candidates before an opening.
+
+        Strangers, people without consent and items that were seen before are left out.
+        """
         activity, join = self.state.activity, bundle.join
         visitor, item = activity.find_visitor(change.user), activity.keys.get(change.item or "")
         if visitor is None or item is None or item in visitor.seen:
+            return
+        if not find_consent(self.state, bundle, (change.user,)).is_granted:
             return
         row = bundle.index.user_rows.get(change.user) if bundle.index else None
         facts = bundle.user_facts(change.user)

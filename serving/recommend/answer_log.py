@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from ml.decisions.activity.state_change import StateChange
+from serving.context.request_situation import find_usable_facts
 from serving.decide.decision_engine import SlotDecision
 from serving.experiment.treatments import Treatment
 from serving.recommend.recommendation import Recommendation
@@ -55,7 +56,7 @@ def log_decision(
 def log_exposures(tessera: Tessera, request: RecommendationRequest, treatment: Treatment, at: float) -> None:
     """Log the variants that are shown to their units for the first time."""
     if treatment.exposures:
-        segment = tessera.champion.user_facts(request.person).get("segment") if request.person else None
+        segment = find_usable_facts(tessera, request).get("segment")
         events = tessera.treatment_assigner.new_exposure_events(request, treatment, segment, at)
         if events:
             tessera.log_soon(events)
@@ -82,4 +83,8 @@ def _log_served(
     tessera.log_soon([event])
     if request.slot is not None and request.counted_person is not None:
         detail = orjson.dumps(list(items)).decode()
-        tessera.state.note(StateChange(request.counted_person, "served", at, slot=request.slot, detail=detail))
+        tessera.state.note(
+            StateChange(
+                request.counted_person, "served", at, slot=request.slot, detail=detail, lists_personalization=None
+            )
+        )

@@ -48,10 +48,17 @@ async def answer_async(
 
 
 def preview_items(
-    tessera: Tessera, request: RecommendationRequest, profile: dict[str, Any]
+    tessera: Tessera, request: RecommendationRequest, profile: dict[str, Any], is_personal: bool | None = None
 ) -> list[dict[str, Any]]:
-    """Return the items that a person would see with another profile. Nothing is logged or remembered."""
-    context = build_preview_context(tessera, request, profile)
+    """Return the items that a person would see with another profile. Nothing is logged or remembered.
+
+    Args:
+        tessera: The service.
+        request: Who the items are for.
+        profile: What the person set, or would set.
+        is_personal: Whether what is known of the person may be used; None to look up their consent.
+    """
+    context = build_preview_context(tessera, request, profile, is_personal)
     return tessera.recommendation_engine.recommend(context).items
 
 

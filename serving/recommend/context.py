@@ -12,6 +12,7 @@ from ml.settings.decisions import DiversitySettings
 from serving.bundles.served_bundle import ServedBundle
 from serving.context.situation import Situation
 from serving.experiment.treatments import NO_TREATMENT, Treatment
+from serving.privacy.personalization import may_personalize
 from serving.requests import RecommendationRequest
 from serving.state.online import OnlineState
 
@@ -65,6 +66,7 @@ class RequestContext(RankingContext):
         role: str = "champion",
         treatment: Treatment = NO_TREATMENT,
         profile: Mapping[str, Any] | None = None,
+        is_personal: bool | None = None,
         is_dry_run: bool = False,
     ) -> RequestContext:
         """Combine what the request, the online state and the bundle say about the person.
@@ -81,6 +83,7 @@ class RequestContext(RankingContext):
             role: Why the bundle ranks.
             treatment: What experiments change.
             profile: Replaces what the person set, for previews.
+            is_personal: Whether the person's history may be used; None to look up the person's consent.
             is_dry_run: Whether the answer is not shown.
         """
         activity, join, index = state.activity, bundle.join, bundle.index
@@ -89,11 +92,14 @@ class RequestContext(RankingContext):
         row = index.user_rows.get(user) if user and index else None
         if profile is None:
             profile = state.profile_or_opt_out(user) if user else {}
-        is_personal = not profile.get("opt_out") and not (visitor and visitor.is_withdrawn)
+        if is_personal is None:
+            is_personal = may_personalize(state, bundle, request.keys, profile)
+        # Who turned personalization off keeps the benefit of what they did before: nothing is shown twice.
+        may_use_seen = is_personal or bool(profile.get("opt_out"))
         excluded = {activity.assign_key(item) for item in request.exclude if item in activity.keys}
         if visitor is not None:
-            excluded |= visitor.seen | visitor.rejected
-        if row is not None and index:
+            excluded |= visitor.seen | visitor.rejected if may_use_seen else visitor.rejected
+        if row is not None and index and may_use_seen:
             excluded.update(join.key_of_row[index.bundle.history.seen(row)].tolist())
         context = cls(
             at=at,
@@ -110,6 +116,7 @@ class RequestContext(RankingContext):
             boosts=boosts,
             treatment=treatment,
             is_dry_run=is_dry_run,
+            place=(situation.text("country"), situation.text("region"), situation.text("device_type")),
         )
         if is_personal:
             context._personalize(state, visitor, row)
@@ -126,7 +133,7 @@ class RequestContext(RankingContext):
         return bool(self.boosts or self.stated_interests)
 
     def _personalize(self, state: OnlineState, visitor: Visitor | None, row: int | None) -> None:
-        """Add the person's history, vector, segment and place."""
+        """Add the person's history, vector and segment."""
         self.user_row = row
         self.history = self.bundle.join.extend_history(visitor, row, state.activity.limits)
         self.visit = state.activity.find_visit(self.request.session_id, self.user, self.at)
@@ -137,8 +144,3 @@ class RequestContext(RankingContext):
         if self.vector is None and topics:
             self.vector, self.vector_topics = self.bundle.vector_of_topics(topics), topics
         self.segment = self.bundle.join.segment_of(row)
-        self.place = (
-            self.situation.text("country"),
-            self.situation.text("region"),
-            self.situation.text("device_type"),
-        )

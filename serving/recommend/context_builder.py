@@ -74,9 +74,16 @@ def build_challenger_context(
 
 
 def build_preview_context(
-    tessera: Tessera, request: RecommendationRequest, profile: dict[str, Any]
+    tessera: Tessera, request: RecommendationRequest, profile: dict[str, Any], is_personal: bool | None = None
 ) -> RequestContext:
-    """Build the context of an answer that is not shown, with another profile."""
+    """Build the context of an answer that is not shown, with another profile.
+
+    Args:
+        tessera: The service.
+        request: Who the answer is for.
+        profile: What the person set, or would set.
+        is_personal: Whether the answer may use what is known of the person; None to look up their consent.
+    """
     at = request.resolve_time(tessera.clock())
     return RequestContext.build(
         tessera.state,
@@ -87,6 +94,7 @@ def build_preview_context(
         k=tessera.settings.default_k,
         diversity=tessera.config.settings.decisions.diversity,
         profile=profile,
+        is_personal=is_personal,
         is_dry_run=True,
     )
 

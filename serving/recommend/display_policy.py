@@ -76,8 +76,10 @@ class DisplayPolicy:
         """Order candidates best first with interests, boosts and fatigue, without those that caps forbid."""
         visitor = self._find_shown(context)
         shown = visitor.shown if visitor is not None else {}
-        penalties = {key: fatigue_penalty(visitor, key, context.at, self.settings.caps) for key in shown}
-        changes = {key: -penalty for key, penalty in penalties.items() if penalty}
+        changes: dict[int, float] = {}
+        if context.is_personal:
+            penalties = {key: fatigue_penalty(visitor, key, context.at, self.settings.caps) for key in shown}
+            changes = {key: -penalty for key, penalty in penalties.items() if penalty}
         if context.has_lifts:
             for key in candidates.rows.tolist():
                 lift = self.lift(context, key)

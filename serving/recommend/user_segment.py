@@ -6,12 +6,16 @@ Somebody in the bundle has the segment of training. Anybody else gets the segmen
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ml.decisions.activity.activity import Activity
 from ml.decisions.activity.visitors import Visitor
 from ml.segmentation import Segmentation
 from ml.segmentation.features.recent_activity import build_recent_features
+
+NO_SEGMENT: Mapping[str, Any] = MappingProxyType({"segment": None, "persona": None, "memberships": {}})
+"""What is said about somebody who has no segment, or does not consent to one."""
 
 
 def describe_segment(

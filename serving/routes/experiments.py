@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from ml.experiments.definition.targeting import build_targeting_context
 from ml.privacy.person_key import person_key
 from serving.errors import JSON, ApiError
 from serving.experiment.treatments import UNITS
+from serving.privacy.personalization import may_personalize
 from serving.routes.callers import read_identity, require_user
 from serving.tessera import Tessera
 
@@ -43,8 +45,13 @@ def answer_assignment(tessera: Tessera, experiment_id: str, query: dict[str, str
     if not unit:
         raise ApiError(400, f"experiment {experiment_id} assigns by {name}: send it in the query", name)
     tessera.catch_up()
-    key = person_key(query.get("user_id"), query.get("anonymous_id"))
-    user_facts = {} if key is None or unit in tessera.erased else tessera.champion.user_facts(key)
+    keys = person_key(query.get("user_id"), None), person_key(None, query.get("anonymous_id"))
+    key = keys[0] or keys[1]
+    user_facts: Mapping[str, Any] = {}
+    if key is not None and unit not in tessera.erased:
+        profile = tessera.state.profile_or_opt_out(key)
+        if may_personalize(tessera.state, tessera.champion, keys, profile):
+            user_facts = tessera.champion.user_facts(key)
     facts = {"is_known": experiment.unit == "user", **user_facts, **query}
     assignment = assign_unit(experiments, experiment_id, unit, build_targeting_context(facts), tessera.clock())
     return {

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from serving.errors import JSON
 from serving.privacy.person_ids import clean_person, find_person_key
+from serving.privacy.personalization import may_personalize
 from serving.routes.bodies import check_person
 from serving.tessera import Tessera
 
@@ -65,7 +66,8 @@ def find_next_question(tessera: Tessera, user: str) -> dict[str, Any] | None:
         return None
     key = find_person_key(tessera, user)
     profile = state.profile(key)
-    visitor = bundle.find_visitor(key, state.activity)
+    is_personal = may_personalize(state, bundle, (key,), profile)
+    visitor = bundle.find_visitor(key, state.activity) if is_personal else None
     knobs = tessera.config.settings.recommenders.profiling
     has_country = bundle.user_facts(key).get("country") is not None
     prompt = bundle.welcome.prompt(

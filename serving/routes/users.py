@@ -13,13 +13,15 @@ from starlette.routing import Route
 from ml.erasure.people import find_person_ids
 from ml.erasure.receipts import ErasureReceipts
 from ml.events.log import EventLog
+from ml.events.personalization_consent import PERSONALIZATION
 from ml.privacy.person_key import ids_of_key
 from serving.errors import JSON, ApiError
 from serving.privacy.erasure import erase
 from serving.privacy.export import export_person
 from serving.privacy.person_ids import clean_person, find_person_key
+from serving.privacy.personalization import find_consent, may_personalize
 from serving.recommend.answers import preview_items
-from serving.recommend.user_segment import describe_segment
+from serving.recommend.user_segment import NO_SEGMENT, describe_segment
 from serving.requests import Preferences, RecommendationRequest
 from serving.routes.bodies import read_body, read_flag, read_person
 from serving.tessera import Tessera
@@ -95,13 +97,13 @@ def describe_user(tessera: Tessera, user: str) -> dict[str, Any] | None:
     facts = bundle.user_facts(key)
     if not facts and visitor is None and not profile:
         return None
-    is_personalized = not profile.get("opt_out") and not (visitor is not None and visitor.is_withdrawn)
-    segment = describe_segment(
-        bundle.segmentation if is_personalized else None,
-        facts,
-        visitor,
-        state.activity,
-        tessera.config.settings.warehouse.dayparts,
+    is_personalized = may_personalize(state, bundle, (key,), profile)
+    segment = (
+        describe_segment(
+            bundle.segmentation, facts, visitor, state.activity, tessera.config.settings.warehouse.dayparts
+        )
+        if is_personalized
+        else NO_SEGMENT
     )
     recent = visitor.recent[-RECENT:][::-1] if visitor else []
     other_facts = {
@@ -137,23 +139,31 @@ async def set_preferences(tessera: Tessera, user: str, changes: Preferences, is_
     key = find_person_key(tessera, user)
     before = state.profile(key)
     profile = {name: value for name, value in {**before, **changed}.items() if value is not None}
+    consent = find_consent(state, tessera.champion, (key,))
+    granted_by_key = list(tessera.config.settings.privacy.default_consent_trusted)
     if is_preview:
         request = _request_of(key)
+        may_use = consent.is_granted if consent.has_statement else PERSONALIZATION in granted_by_key
+        # Taking back an opt-out grants consent.
+        may_use = may_use or bool(before.get("opt_out") and not profile.get("opt_out"))
         return {
             "user_id": user,
             "preferences": profile,
             "before": preview_items(tessera, request, before),
-            "after": preview_items(tessera, request, profile),
+            "after": preview_items(tessera, request, profile, may_use and not profile.get("opt_out")),
         }
     now = tessera.clock().timestamp()
     consent_events = list_consent_events(before, profile)
-    events = [{"event_type": "preference", "properties": changed}, *consent_events]
+    preference: dict[str, Any] = {"event_type": "preference", "properties": changed}
+    if not consent.has_statement:  # that of the caller's key counts, as it does for an event
+        preference["consent"] = granted_by_key
+    events = [preference, *consent_events]
     user_id, anonymous_id = ids_of_key(key)
     person = {"user_id": user_id, "anonymous_id": anonymous_id, "occurred_at": now}
     refused = await tessera.collector.record([{**event, **person} for event in events])
     if refused:
         raise ApiError(422, refused[0].reason, refused[0].field)
-    state.put_profile(key, profile, now)
+    state.put_profile(key, profile, now, lists_personalization=None)
     return {"user_id": user, "preferences": profile}
 
 

@@ -251,14 +251,22 @@ class OnlineState:
             self.report(error)
             return UNREADABLE_PROFILE
 
-    def put_profile(self, user: str, profile: dict[str, Any], at: float) -> None:
+    def put_profile(
+        self, user: str, profile: dict[str, Any], at: float, lists_personalization: bool | None = True
+    ) -> None:
         """Replace a profile; other workers drop their copy of it.
+
+        Args:
+            user: Key of the person.
+            profile: What the person set.
+            at: Unix seconds.
+            lists_personalization: Whether the caller states consent to personalization; None if an event says it.
 
         Raises:
             StoreUnavailableError: The store cannot be reached.
         """
         self.store.put_profile(user, profile)
-        self.record([StateChange(user, "preference", at)])
+        self.record([StateChange(user, "preference", at, lists_personalization=lists_personalization)])
 
     def forget(self, user: str) -> int:
         """Remove a person from store and memory, and announce it to other workers by a salted hash.
@@ -274,7 +282,9 @@ class OnlineState:
         removed = self.store.forget(user)
         self._drop(user)
         salt = secrets.token_hex(8)
-        self.store.append([StateChange(_hash_user(user, salt), ERASED, 0.0, detail=salt)])
+        self.store.append(
+            [StateChange(_hash_user(user, salt), ERASED, 0.0, detail=salt, lists_personalization=None)]
+        )
         self.catch_up()
         return removed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from typing import Any
 
 import orjson
@@ -30,6 +30,7 @@ PAUSE_SECONDS = 0.5
 """After a failure nobody tries to connect for so long, so that requests do not wait for a server that is away."""
 LOCK_SECONDS = 120.0
 FIELDS = frozenset(field.name for field in fields(StateChange))
+DEFAULTS = {field.name: field.default for field in fields(StateChange) if field.default is not MISSING}
 
 
 class RedisStore:
@@ -51,7 +52,9 @@ class RedisStore:
 
     def append(self, changes: Sequence[StateChange]) -> Position:
         """See `StateStore.append`."""
-        rows = [orjson.dumps({k: v for k, v in asdict(change).items() if v is not None}) for change in changes]
+        rows = [
+            orjson.dumps({k: v for k, v in asdict(change).items() if v != DEFAULTS.get(k)}) for change in changes
+        ]
         with self._reach():
             return int(self._append(keys=[self._counter, self._changes], args=rows))
 
@@ -91,7 +94,7 @@ class RedisStore:
             entry_ids = [
                 entry_id
                 for entry_id, entry in self._redis.xrange(self._changes)
-                if orjson.loads(entry[b"c"])["user"] == user
+                if user in _people_of(orjson.loads(entry[b"c"]))
             ]
             removed = int(self._redis.xdel(self._changes, *entry_ids)) if entry_ids else 0
             return removed + int(self._redis.hdel(self._profiles, user))
@@ -150,6 +153,11 @@ class RedisStore:
     def close(self) -> None:
         """See `StateStore.close`."""
         self._redis.close()
+
+
+def _people_of(document: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return the keys of the person and of the device that a stored change names."""
+    return document["user"], document.get("device_key")
 
 
 def _read_change(document: Mapping[str, Any]) -> StateChange:

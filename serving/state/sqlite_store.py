@@ -17,7 +17,7 @@ from serving.state.store import Position, StoreUnavailableError
 
 COLUMNS = (
     "user", "event_type", "at", "item", "session", "country", "region", "device", "slot", "campaign", "detail",
-    "reacts_to", "event_id", "authority",
+    "reacts_to", "event_id", "authority", "lists_personalization", "device_key",
 )  # fmt: skip
 SCHEMA = f"""
 create table if not exists changes (position integer primary key autoincrement, {", ".join(COLUMNS)});
@@ -76,7 +76,9 @@ class SqliteStore:
     def forget(self, user: str) -> int:
         """See `StateStore.forget`. The write-ahead log is truncated too."""
         with self._reach():
-            removed = self._db.execute("delete from changes where user = ?", (user,)).rowcount
+            removed = self._db.execute(
+                "delete from changes where user = ? or device_key = ?", (user, user)
+            ).rowcount
             removed += self._db.execute("delete from profiles where user = ?", (user,)).rowcount
             self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
         return removed

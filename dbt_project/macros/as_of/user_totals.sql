@@ -118,7 +118,7 @@ totals_with_refusals as (
 
 ),
 
--- Where there is neither a refusal nor a grant, the newest event decides.
+-- Where no refusal stands, the newest event that lists purposes decides.
 totals_with_consent as (
 
     select
@@ -130,7 +130,6 @@ totals_with_consent as (
         end as consents,
         case
             when {{ has_standing_refusal() }} then false
-            when coalesce(granted_by_browser_at, granted_by_signed_at, granted_by_server_at) is not null then true
             else coalesce(list_contains(newest_consents, 'personalization'), false)
         end as has_personalization_consent
     from totals_with_refusals

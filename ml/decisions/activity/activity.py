@@ -20,7 +20,7 @@ from ml.decisions.activity.decayed_counts import DecayedCounts
 from ml.decisions.activity.state_change import CONSENTS, OPENINGS, REACTIONS, REJECTIONS, StateChange
 from ml.decisions.activity.visitors import Visit, Visitor
 from ml.decisions.activity.windowed_counts import WindowedCounts
-from ml.events.contract import CONSENT_RANKS
+from ml.events.personalization_consent import PERSONALIZATION, PersonalizationConsent
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -78,6 +78,7 @@ class Activity:
         in_scope: What was opened within a scope, for example by people of one country.
         reporting_slots: Slots that report impressions themselves.
         categories: Category by item key.
+        owners: Key of the user who was last signed in on a device, by the device's key.
         newest: Time of the newest event, Unix seconds.
         version: Number of counted openings.
     """
@@ -100,6 +101,7 @@ class Activity:
         self.categories: dict[int, str] = {}
         self.visits: OrderedDict[str, Visit] = OrderedDict()
         self.visitors: OrderedDict[str, Visitor] = OrderedDict()
+        self.owners: OrderedDict[str, str] = OrderedDict()
         self.newest = 0.0
         self.version = 0
         self._opened_lately: deque[int] = deque(maxlen=OPENED_LATELY)
@@ -118,10 +120,11 @@ class Activity:
         """Fold one change into memory."""
         self.newest = max(self.newest, change.at)
         visitor = self._update_visitor(change)
+        if change.device_key is not None:
+            self._link(change.device_key, change.user, visitor)
+        self._fold_consent(change, visitor)
         if change.event_type == "served":
             self._count_answer(change, visitor)
-        elif change.event_type in CONSENTS:
-            self._set_consent(change, visitor)
         elif change.event_type == "exposure" and change.detail is not None:
             visitor.exposures[change.detail] = None
             if len(visitor.exposures) > EXPOSURES:
@@ -143,6 +146,23 @@ class Activity:
     def find_visitor(self, user: str) -> Visitor | None:
         """Return what the person did lately, or None for somebody without events."""
         return self.visitors.get(user)
+
+    def find_consent(self, *users: str | None) -> PersonalizationConsent:
+        """Return what is known of the consent of a person under all of their keys; do not change the result.
+
+        The user who was last signed in on a device counts as the device's person, too.
+
+        Args:
+            users: Keys of the person: of the user, of the device, or both.
+        """
+        keys = dict.fromkeys(key for user in users if user for key in (user, self.owners.get(user)) if key)
+        records = [visitor.consent for key in keys if (visitor := self.visitors.get(key)) is not None]
+        if len(records) == 1:
+            return records[0]
+        merged = PersonalizationConsent()
+        for record in records:
+            merged.merge(record)
+        return merged
 
     def find_visit(self, session: str | None, user: str | None, at: float) -> Visit | None:
         """Return the running visit.
@@ -195,6 +215,8 @@ class Activity:
         """Drop everything about a person. Counts over all people name nobody and stay."""
         self.visitors.pop(user, None)
         self.visits.pop(f"~{user}", None)
+        for device in [device for device, owner in self.owners.items() if user in (device, owner)]:
+            del self.owners[device]
 
     def _update_visitor(self, change: StateChange) -> Visitor:
         visitor = self.visitors.get(change.user)
@@ -297,17 +319,26 @@ class Activity:
             for item in json.loads(change.detail or "[]"):
                 self._count_impression(visitor, self.assign_key(item), change)
 
-    @staticmethod
-    def _set_consent(change: StateChange, visitor: Visitor) -> None:
-        """Follow a consent event. A refusal stands until somebody of the same or a higher rank grants again."""
-        purposes = json.loads(change.detail) if change.detail else ["personalization"]
-        if "personalization" not in purposes:
+    def _fold_consent(self, change: StateChange, visitor: Visitor) -> None:
+        """Take in what an event says about personalization, for the person and for the owner of the device."""
+        owner = self.visitors.get(self.owners.get(change.user, ""))
+        for record in (visitor.consent,) if owner is None else (visitor.consent, owner.consent):
+            if change.lists_personalization is not None:
+                record.state(change.at, bool(change.lists_personalization))
+            if change.event_type in CONSENTS:
+                default = [] if change.event_type == "preference" else [PERSONALIZATION]
+                if PERSONALIZATION in (json.loads(change.detail) if change.detail else default):
+                    record.decide(change.at, change.event_type == "consent_granted", change.authority)
+
+    def _link(self, device: str, user: str, visitor: Visitor) -> None:
+        """Note that a user is signed in on a device, whose events say what the user consents to."""
+        if self.owners.get(device) == user:
             return
-        rank = CONSENT_RANKS.get(change.authority or "server", 0)
-        if change.event_type == "consent_withdrawn":
-            visitor.is_withdrawn, visitor.refusal_rank = True, max(visitor.refusal_rank, rank)
-        elif rank >= visitor.refusal_rank:
-            visitor.is_withdrawn, visitor.refusal_rank = False, 0
+        self.owners[device] = user
+        if len(self.owners) > self.limits.visitors:
+            self.owners.popitem(last=False)
+        if device in self.visitors:
+            visitor.consent.merge(self.visitors[device].consent)
 
     def _number_scope(self, name: str) -> int:
         return self.scope_numbers.setdefault(name, len(self.scope_numbers))

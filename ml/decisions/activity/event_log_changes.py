@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.decisions.activity.state_change import CONSENTS, StateChange, describe_exposure
-from ml.events.contract import CONSENT_PURPOSES, SUSPECTED
+from ml.events.contract import SUSPECTED
 from ml.events.live_log import read_open_parts
 from ml.events.log import EventLog
+from ml.events.personalization_consent import PERSONALIZATION, read_decided_purposes
 from ml.events.quarantine import Quarantine
 from ml.privacy.person_key import person_key
 
@@ -47,12 +48,16 @@ def read_changes(events: pa.Table, quarantine: Quarantine, where: str) -> list[S
         try:
             if authority == "browser" and text and SUSPECTED in text and orjson.loads(text).get(SUSPECTED):
                 continue
+            if authority == "browser" and kind == "preference":
+                continue  # a browser cannot state preferences
             person = person_key(user, anonymous)
             if person is None:
                 raise ValueError("the event names nobody")
             change = StateChange(
                 person, kind, at.timestamp(), item, session, country, region, device,
                 None, None, None, answer, event_id, authority,
+                None if consent is None else PERSONALIZATION in consent,
+                person_key(None, anonymous) if user and authority != "browser" else None,
             )  # fmt: skip
             if kind in DETAILED:
                 _add_details(
@@ -122,18 +127,8 @@ def _add_details(
     if change.event_type == "exposure" and experiment and variant:
         change.detail = describe_exposure(experiment, properties.get("unit_id") or unit_id, variant)
     if change.event_type in CONSENTS:
-        change.detail = orjson.dumps(_read_purposes(change.event_type, consent, properties)).decode()
-
-
-def _read_purposes(event_type: str, consent: list[str] | None, properties: dict[str, Any]) -> list[str]:
-    """Return the purposes that a consent event grants or withdraws.
-
-    A withdrawal that names no purposes withdraws all of them.
-    """
-    if event_type == "consent_granted":
-        return consent or []
-    purposes = properties.get("purposes")
-    return purposes if isinstance(purposes, list) else list(CONSENT_PURPOSES)
+        purposes = read_decided_purposes(change.event_type, consent, properties)
+        change.detail = orjson.dumps(list(purposes)).decode()
 
 
 def _text_or_none(value: Any) -> str | None:

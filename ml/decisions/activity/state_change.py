@@ -8,7 +8,8 @@ from dataclasses import dataclass
 OPENINGS = frozenset({"page_view", "click", "video_play"})
 REACTIONS = frozenset({"like", "bookmark", "share", "comment", "add_to_cart", "checkout", "purchase"})
 REJECTIONS = frozenset({"not_interested", "dislike"})
-CONSENTS = frozenset({"consent_granted", "consent_withdrawn"})
+CONSENTS = frozenset({"consent_granted", "consent_withdrawn", "preference"})
+"""Events that can grant personalization or refuse it."""
 
 
 @dataclass(slots=True)
@@ -18,11 +19,14 @@ class StateChange:
     Attributes:
         user: Key of the person, as `person_key` gives it.
         at: Unix seconds.
-        detail: JSON text. It holds the items of a `served` event, the purposes of a consent, or an exposure as
-            `describe_exposure` writes it.
+        detail: JSON text. It holds the items of a `served` event, the purposes that a consent event grants or
+            refuses, or an exposure as `describe_exposure` writes it.
         reacts_to: Id of the answer that the event reacts to.
         event_id: Id of the event; None for a change that the service made itself.
         authority: Who vouches for the event; None for the site's server.
+        lists_personalization: Whether the purposes that the event lists include personalization; None for an event
+            that lists none.
+        device_key: Key of the device of an event that names a user too.
     """
 
     user: str
@@ -39,6 +43,8 @@ class StateChange:
     reacts_to: str | None = None
     event_id: str | None = None
     authority: str | None = None
+    lists_personalization: bool | None = True
+    device_key: str | None = None
 
 
 def describe_exposure(experiment_id: str, unit_id: str, variant: str) -> str:

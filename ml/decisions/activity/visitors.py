@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ml.events.personalization_consent import PersonalizationConsent
+
 
 @dataclass(slots=True)
 class Visit:
@@ -32,8 +34,7 @@ class Visitor:
         last_at: Time of the newest event, Unix seconds.
         opened: Number of openings.
         popularity: Sum over the openings of the logarithm of the item's popularity at that time.
-        is_withdrawn: Whether the person withdrew the consent to personalization.
-        refusal_rank: Rank of who recorded the withdrawal that is in force; 0 without one.
+        consent: What the person's events say about personalization.
         shown: Times of the impressions of the last day by item key.
         shown_campaigns: Times of the impressions of the last day by campaign.
         answered_slots: Times of the answers of the last day by slot.
@@ -50,8 +51,7 @@ class Visitor:
     last_at: float = 0.0
     opened: int = 0
     popularity: float = 0.0
-    is_withdrawn: bool = False
-    refusal_rank: int = 0
+    consent: PersonalizationConsent = field(default_factory=PersonalizationConsent)
     shown: dict[int, list[float]] = field(default_factory=dict)
     shown_campaigns: dict[str, list[float]] = field(default_factory=dict)
     answered_slots: dict[str, list[float]] = field(default_factory=dict)

@@ -12,6 +12,8 @@ from ml.arrays import F32, F64, I32, I64, Bools
 from ml.bundle import Bundle
 from ml.recommenders.fold_in import ItemMoments, contributions, folded_in
 
+CONSENT = "has_personalization_consent"
+
 
 class BundleIndex:
     """The columns of a bundle, numbered by row.
@@ -50,6 +52,9 @@ class BundleIndex:
         self.segments: list[str] = []
         if "segment" in bundle.users.column_names:
             self.segment, self.segments = _encode(bundle.users["segment"])
+        self._consents: Bools | None = None
+        if CONSENT in bundle.users.column_names:
+            self._consents = np.asarray(pc.fill_null(bundle.users[CONSENT], False), dtype=bool)
         self.users_with_factors = _has_factors(bundle.user_factors)
         self.items_with_factors = _has_factors(bundle.item_factors)
         self._moments = (
@@ -63,6 +68,10 @@ class BundleIndex:
             return None
         vector: F32 = factors[user_row]
         return vector
+
+    def has_consent(self, user_row: int) -> bool:
+        """Return whether a user had consented to personalization, as all have in a bundle that does not say."""
+        return self._consents is None or bool(self._consents[user_row])
 
     def has_item_factors(self, row: int) -> bool:
         """Return whether the model has factors of an item."""

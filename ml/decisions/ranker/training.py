@@ -129,6 +129,9 @@ def replay_examples(
     for position, change in enumerate(changes):
         if position in drawn_positions and change.user in activity.visitors and change.item is not None:
             visitor = activity.visitors[change.user]
+            if not activity.find_consent(change.user).is_granted:
+                fold_change(change, [activity.observe], quarantine, "publishing")
+                continue
             row = index.user_rows.get(change.user) if index else None
             context = RankingContext(
                 change.at,

@@ -81,9 +81,9 @@ def test_a_rejected_item_and_a_withdrawn_consent_are_remembered():
     activity.observe(StateChange("u", "consent_withdrawn", T, detail=json.dumps(["personalization"])))
     visitor = activity.find_visitor("u")
     assert visitor.rejected == {activity.keys["a"]}
-    assert visitor.is_withdrawn
-    activity.observe(StateChange("u", "consent_granted", T, detail=json.dumps(["personalization"])))
-    assert not visitor.is_withdrawn
+    assert visitor.consent.has_refused
+    activity.observe(StateChange("u", "consent_granted", T + 1, detail=json.dumps(["personalization"])))
+    assert visitor.consent.is_granted
 
 
 def test_caps_count_impressions_and_served_items_only_where_a_slot_reports_none():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ import pyarrow as pa
 
 from ml.errors import TesseraError
 from ml.events.contract import EVENT_SCHEMA, FIELD_NAMES
+from ml.events.normalization.ids import ID_FIELDS, number_as_id
+from ml.events.normalization.times import parse_moment_of
 
 MAX_PAYLOAD_CHARS = 10_000_000  # more than any request to the collector holds
 REJECTED_SCHEMA = pa.schema(
@@ -24,7 +27,8 @@ def events_from_records(
 ) -> tuple[pa.Table, pa.Table]:
     """Convert JSON-like dicts to a table of events.
 
-    Fields outside the contract are kept in `properties`. Timestamps are ISO 8601 text, datetimes, or Unix seconds.
+    Fields outside the contract are kept in `properties`. Timestamps are what
+    `parse_moment_of` reads.
 
     Args:
         records: One dict for each event.
@@ -81,6 +85,8 @@ def _as_text(name: str, value: Any) -> str:
         text = value
     elif isinstance(value, int) and not isinstance(value, bool):
         text = str(value)
+    elif isinstance(value, float) and name in ID_FIELDS:
+        text = number_as_id(value) if math.isfinite(value) else "NaN"
     else:
         raise _FieldError(name, f"is a {type(value).__name__}, not a string")
     try:
@@ -110,16 +116,8 @@ def _as_pixels(name: str, value: Any) -> int:
 
 def _as_timestamp(name: str, value: Any) -> dt.datetime:
     try:
-        if isinstance(value, dt.datetime):
-            moment = value
-        elif isinstance(value, str):
-            moment = dt.datetime.fromisoformat(value)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            moment = dt.datetime.fromtimestamp(value, dt.UTC)
-        else:
-            raise _FieldError(name, f"is a {type(value).__name__}, not a time")
-        return moment.astimezone(dt.UTC) if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-    except (ValueError, OverflowError, OSError):
+        return parse_moment_of(value)
+    except ValueError:
         raise _FieldError(name, f"is {str(value)[:40]!r}, not an ISO 8601 time") from None
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.util
+import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,12 +23,16 @@ import orjson
 from ml.errors import TesseraError
 from ml.events.dead_letters import DeadLetters
 from ml.events.log import EventLog
+from ml.events.normalization.fields import normalize_record
+from ml.events.normalization.ids import NOBODY
 from ml.events.validation import validate_records
 from ml.home import Home
 from ml.settings.kafka import KafkaSettings
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, Message, TopicPartition
+
+logger = logging.getLogger(__name__)
 
 SOURCE = "kafka"
 POLLED_MESSAGES, POLL_SECONDS = 10_000, 0.1  # the client waits for so many messages, and no longer
@@ -160,7 +166,10 @@ def _batches(consumer: Consumer, settings: KafkaSettings, backlog: Backlog) -> I
 def _write(
     messages: Sequence[Message], home: Home, default_consent: Sequence[str], now: dt.datetime
 ) -> TopicImport:
-    records = [_record(message, default_consent, now) for message in messages]
+    placeholders: Counter[str] = Counter()
+    records = [_record(message, default_consent, now, placeholders) for message in messages]
+    for name, count in placeholders.items():
+        logger.warning("%s in %d messages of the topic %s %s", name, count, messages[0].topic(), NOBODY)
     valid, _ = validate_records(records, now)
     first = messages[0]
     batch = f"{SOURCE}-{first.topic()}-{first.partition()}-{first.offset()}"
@@ -170,13 +179,15 @@ def _write(
     return TopicImport(len(valid.accepted), len(valid.rejected))
 
 
-def _record(message: Message, default_consent: Sequence[str], now: dt.datetime) -> Any:
+def _record(message: Message, default_consent: Sequence[str], now: dt.datetime, placeholders: Counter[str]) -> Any:
     try:
         event = orjson.loads(message.value() or b"")
     except orjson.JSONDecodeError:
         return (message.value() or b"").decode("utf-8", "replace")  # no object, so it will be rejected
     if not isinstance(event, dict):
         return event
+    event = {name: value for name, value in event.items() if value is not None}
+    placeholders += normalize_record(event)
     _, sent_ms = message.timestamp()
     defaults = {
         "event_id": f"{message.topic()}-{message.partition()}-{message.offset()}",
@@ -185,7 +196,7 @@ def _record(message: Message, default_consent: Sequence[str], now: dt.datetime) 
         "consent": list(default_consent),
         "source": SOURCE,
     }
-    return defaults | {name: value for name, value in event.items() if value is not None}
+    return defaults | event
 
 
 def _read_backlog(consumer: Consumer, settings: KafkaSettings) -> Backlog:

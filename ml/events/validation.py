@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ from ml.events.contract import (
     TIMESTAMP,
 )
 from ml.events.control_events import CONTROL_PROPERTIES, find_control_fault
+from ml.events.normalization.fields import ESSENTIAL_FIELDS, normalize_words, restore_ids
+from ml.events.normalization.ids import NOBODY
 from ml.events.records import REJECTED_SCHEMA, events_from_records, payload_text
 from ml.privacy.id_matcher import MAX_ID_CHARS
 
@@ -40,10 +43,12 @@ class ValidatedEvents:
     Attributes:
         accepted: The events that keep the contract, in EVENT_SCHEMA.
         rejected: The others, in REJECTED_SCHEMA; `row` counts from 0 in the input.
+        placeholders: Ids that name nobody and were removed, such as `user_id 'null'`, with their numbers.
     """
 
     accepted: pa.Table
     rejected: pa.Table
+    placeholders: Counter[str]
 
 
 def validate_records(
@@ -66,13 +71,16 @@ def validate_records(
     broken_rows = np.asarray(valid.rejected["row"])
     broken = valid.rejected.set_column(0, "row", pa.array(places[broken_rows], pa.int64()))
     rejected = pa.concat_tables([malformed, broken.cast(REJECTED_SCHEMA)])
-    return ValidatedEvents(valid.accepted, rejected), np.delete(places, broken_rows)
+    return ValidatedEvents(valid.accepted, rejected, valid.placeholders), np.delete(places, broken_rows)
 
 
 def validate_events(
     table: pa.Table, now: dt.datetime, max_future: dt.timedelta = MAX_FUTURE, check_json: bool = True
 ) -> ValidatedEvents:
     """Split a table of events into rows that keep the contract and rows that break it.
+
+    A time zone or language that is none becomes null and is kept in `properties`. An id that names nobody, such as
+    `null` or `undefined`, becomes null; an `identify` whose user it is breaks the contract.
 
     Args:
         table: The events; columns that it lacks are null.
@@ -83,9 +91,12 @@ def validate_events(
     Raises:
         InvalidInputError: The table has a column outside the contract, or one whose type cannot be cast.
     """
-    table = _conform(table)
+    table, empty_ids, placeholders = restore_ids(normalize_words(_conform(table), ESSENTIAL_FIELDS))
     # (field, mask of bad rows, reason); the first finding of a row is reported
     findings: list[tuple[str, pa.ChunkedArray, str]] = []
+    if "user_id" in empty_ids:
+        is_identify = pc.fill_null(pc.equal(table["event_type"], "identify"), False)
+        findings.append(("user_id", pc.and_(is_identify, empty_ids["user_id"]), NOBODY))
     for name in ("event_id", "event_type"):
         blank = pc.or_kleene(pc.is_null(table[name]), pc.equal(pc.fill_null(table[name], ""), ""))
         findings.append((name, blank, "is required"))
@@ -114,7 +125,8 @@ def validate_events(
     findings.append(("consent", _unknown_consent(table["consent"]), f"knows only {', '.join(CONSENT_PURPOSES)}"))
     if check_json:
         findings.append(("properties", _no_json_object(table["properties"]), "is no JSON object"))
-    return _split(table, findings + _control_findings(table), now)
+    accepted, rejected = _split(table, findings + _control_findings(table), now)
+    return ValidatedEvents(accepted, rejected, placeholders)
 
 
 def _control_findings(table: pa.Table) -> list[tuple[str, pa.ChunkedArray, str]]:
@@ -159,13 +171,13 @@ def _conform(table: pa.Table) -> pa.Table:
 
 def _split(
     table: pa.Table, findings: Iterable[tuple[str, pa.ChunkedArray, str]], now: dt.datetime
-) -> ValidatedEvents:
+) -> tuple[pa.Table, pa.Table]:
     first = np.full(len(table), -1, dtype=np.int16)
     labels: list[tuple[str, str]] = []
-    for field, mask, reason in findings:
+    for name, mask, reason in findings:
         bad = np.asarray(pc.fill_null(mask, False))
         first[(first < 0) & bad] = len(labels)
-        labels.append((field, reason))
+        labels.append((name, reason))
     bad_rows = np.flatnonzero(first >= 0)
     received = pc.fill_null(table["received_at"], pa.scalar(now, TIMESTAMP))
     place = table.schema.get_field_index("received_at")
@@ -185,12 +197,12 @@ def _split(
         ],
         schema=REJECTED_SCHEMA,
     )
-    return ValidatedEvents(accepted.cast(EVENT_SCHEMA), rejected)
+    return accepted.cast(EVENT_SCHEMA), rejected
 
 
 def _reason(label: tuple[str, str], event: Mapping[str, Any]) -> str:
-    field, reason = label
-    value = event.get(field)
+    name, reason = label
+    value = event.get(name)
     return reason if value is None else f"{str(value)[:60]!r} {reason}"
 
 

@@ -13,6 +13,7 @@ import orjson
 import pyarrow as pa
 
 from ml.errors import TesseraError
+from ml.events.normalization.ids import number_as_id
 from ml.events.records import REJECTED_SCHEMA, events_from_records
 from ml.sources.readers import check_input_file, count_rows, read_records
 from ml.sources.source import ROW_NUMBER, SourceBatch, SourceError
@@ -116,8 +117,9 @@ def parse_text(value: Any) -> str | None:
     """Text from text or a number; null for nothing and for the products' words for it."""
     if value is None or isinstance(value, bool):
         return None
-    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    text = text.strip()
+    if isinstance(value, float):
+        return number_as_id(value) if np.isfinite(value) else None
+    text = str(value).strip()
     return None if text in ("", "(not set)", "not available in demo dataset", "(none)") else text
 
 

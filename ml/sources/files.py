@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from ml.arrays import Bools
 from ml.events.contract import EVENT_SCHEMA, FIELD_NAMES, TIMESTAMP
+from ml.events.normalization.fields import restore_ids
 from ml.sources.catalogue import ITEM_SCHEMA
 from ml.sources.conversion import as_number, as_text, as_timestamp, flatten, json_objects
 from ml.sources.mapping import FileMapping, Rule, load_mapping
@@ -158,7 +159,7 @@ def _items(table: pa.Table, mapping: FileMapping) -> pa.Table:
     columns = {
         name: _convert(table, rule, ITEM_SCHEMA.field(name).type)[0] for name, rule in mapping.items.items()
     }
-    items = pa.table(columns)
+    items, _, _ = restore_ids(pa.table(columns))
     items = items.filter(pc.is_valid(items["item_id"]))
     last = items.append_column("place", pa.array(range(len(items)), pa.int64()))
     places = last.group_by("item_id").aggregate([("place", "max")])["place_max"]

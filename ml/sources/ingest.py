@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from ml.events.contract import CONSENT_PURPOSES, EVENT_SCHEMA, TIMESTAMP
 from ml.events.dead_letters import DeadLetters
 from ml.events.log import EventLog
+from ml.events.normalization.fields import normalize_words
 from ml.events.records import REJECTED_SCHEMA
 from ml.events.validation import validate_events
 from ml.home import Home
@@ -34,7 +35,8 @@ class IngestReport:
     """What came of it.
 
     `rejected` counts rows by "field reason"; `outside` rows lay outside since/until; `erased` ones are of people
-    who were erased, and were left out.
+    who were erased, and were left out. `placeholders` counts ids that name nobody, such as `user_id 'NULL'`, and
+    were removed.
     """
 
     source: str
@@ -46,6 +48,7 @@ class IngestReport:
     items: int = 0
     already_ingested: bool = False
     rejected: Counter[str] = field(default_factory=Counter)
+    placeholders: Counter[str] = field(default_factory=Counter)
 
 
 def ingest(
@@ -83,7 +86,7 @@ def ingest(
     try:
         with log.ingest(source.name, print_of_input) as writer:
             for batch in source.batches(path):
-                events, rejects = _checked(batch, source.name, now)
+                events, rejects = _checked(batch, source.name, now, report)
                 rejected.append(rejects)
                 _count(report, batch.rows, rejects)
                 kept = _window(events, since, until)
@@ -117,7 +120,7 @@ def fingerprint(
     return digest.hexdigest()
 
 
-def _checked(batch: SourceBatch, source: str, now: dt.datetime) -> tuple[pa.Table, pa.Table]:
+def _checked(batch: SourceBatch, source: str, now: dt.datetime, report: IngestReport) -> tuple[pa.Table, pa.Table]:
     """Events that keep the contract, and all rejected rows of the batch, numbered as in the input."""
     events = batch.events
     numbers = np.asarray(events[ROW_NUMBER])
@@ -130,8 +133,9 @@ def _checked(batch: SourceBatch, source: str, now: dt.datetime) -> tuple[pa.Tabl
         # file sources come with every purpose granted, unless the file says otherwise
         if name not in events.column_names:
             events = events.append_column(name, column)
-    valid = validate_events(events, now, check_json=source == "files")
+    valid = validate_events(normalize_words(events), now, check_json=source == "files")
     broken = valid.rejected.set_column(0, "row", pa.array(numbers[np.asarray(valid.rejected["row"])], pa.int64()))
+    report.placeholders += valid.placeholders
     return valid.accepted, pa.concat_tables([batch.rejected, broken.cast(REJECTED_SCHEMA)])
 
 

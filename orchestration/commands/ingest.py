@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ml.errors import InvalidInputError
+from ml.events.normalization.ids import NOBODY
 from orchestration.commands.home import HomeOption, home_of
 from orchestration.commands.option_values import parse_moment
 
@@ -84,6 +85,8 @@ def _print_report(report: IngestReport, path: Path) -> None:
         console.print(f"{report.outside:,} events lay outside --since and --until.")
     if report.erased:
         console.print(f"{report.erased:,} events of people who were erased were left out.")
+    for name, count in report.placeholders.most_common():
+        console.print(f"Warning: {count:,} times {name} {NOBODY}; {path} was read without it.", soft_wrap=True)
     rejected = sum(report.rejected.values())
     console.print(f"{rejected:,} rows rejected{', kept as dead letters:' if rejected else '.'}")
     for reason, count in report.rejected.most_common():

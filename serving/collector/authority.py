@@ -6,10 +6,12 @@ it may be about the visitor's own device, and the user that it names is only cla
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from ml.errors import TesseraError
 from ml.events.contract import CUSTOM_PREFIX, EVENT_TYPES, SUSPECTED
+from ml.events.normalization.ids import NOBODY
 
 Authority = Literal["service", "server", "signed", "browser"]
 CLAIMED_USER = "claimed_user_id"
@@ -58,6 +60,24 @@ def check_type(event_type: object, authority: Authority) -> None:
     if authority != "signed":
         needs = "and preference with an identity token of the user and consent to personalization"
         raise RefusedEventError("event_type", f"{event_type!r} {BROWSER_RULE}, {needs}")
+
+
+def check_identified(event_type: object, placeholders: Iterable[str]) -> None:
+    """Check that an `identify` names a user.
+
+    Args:
+        event_type: The type, as sent.
+        placeholders: Ids that name nobody and were removed from the event, such as `user_id 'null'`.
+
+    Raises:
+        RefusedEventError: The user of the identify is one of them.
+    """
+    if event_type != "identify":
+        return
+    for name in placeholders:
+        field, _, word = name.partition(" ")
+        if field == "user_id":
+            raise RefusedEventError(field, f"{word} {NOBODY}")
 
 
 def check_value(value: object, bound: float) -> None:

@@ -24,6 +24,7 @@ from serving.admission.client_address import network_of
 from serving.admission.rate_limits import RateLimit
 from serving.collector.intake import AdmittedRecords, Intake
 from serving.collector.keys import KeyRing, Sender
+from serving.collector.placeholder_ids import PlaceholderIds
 from serving.collector.protocols.translation import TranslationFailure
 from serving.collector.request_metadata import RequestMetadata
 from serving.collector.requests import HEAVY_BYTES
@@ -80,6 +81,7 @@ class Collector:
         self._totals = WithheldTotals(home)
         self.erased = ErasedIds(home)
         self._intake = Intake(settings, Pseudonyms(home.path), self._totals, self.erased, self.identity_tokens)
+        self._placeholders = PlaceholderIds()
         self._heavy_work = asyncio.Lock()
         self._subscribers: list[Subscriber] = []
         self._writer: Writer | None = None
@@ -233,6 +235,7 @@ class Collector:
         identity_token: str | None,
     ) -> tuple[AdmittedRecords, Submission]:
         admitted = self._intake.admit(records, metadata, sender, identity_token)
+        self._placeholders.report(admitted.placeholders, sender, source, metadata.received_at)
         submission = Submission(
             admitted.records,
             [event_indexes[position] for position in admitted.positions],

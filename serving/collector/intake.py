@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import orjson
 
 from ml.events.contract import FIELD_NAMES, SUSPECTED
+from ml.events.normalization.fields import normalize_record
 from ml.privacy.erased_ids import ErasedIds
 from ml.privacy.pseudonyms import Pseudonyms
 from ml.settings import Settings
@@ -20,6 +22,7 @@ from serving.collector.authority import (
     CLAIMED_USER,
     Authority,
     RefusedEventError,
+    check_identified,
     check_type,
     check_value,
     claim,
@@ -35,6 +38,7 @@ from serving.collector.enrichment.geolocation import (
     truncate_address,
 )
 from serving.collector.keys import Sender
+from serving.collector.placeholder_ids import placeholder_warnings
 from serving.collector.privacy.consent import CONTROL_EVENT_TYPES, remove_location, remove_user, resolve_purposes
 from serving.collector.privacy.device_context import coarsen_device_context
 from serving.collector.privacy.personal_data import (
@@ -72,7 +76,8 @@ class RefusedRecord:
 class AdmittedRecords:
     """Admitted records with their positions in the input, refused records, and the number of withheld records.
 
-    `warnings` say what was not taken at its word, each once.
+    `warnings` say what was not taken at its word, each once. `placeholders` counts the ids that name nobody, by
+    field and word.
     """
 
     records: list[Any] = field(default_factory=list)
@@ -80,6 +85,7 @@ class AdmittedRecords:
     refused: list[RefusedRecord] = field(default_factory=list)
     withheld: int = 0
     warnings: list[str] = field(default_factory=list)
+    placeholders: Counter[str] = field(default_factory=Counter)
 
 
 class Intake:
@@ -138,7 +144,7 @@ class Intake:
                 admitted.positions.append(index)
                 continue
             try:
-                kept = self._prepare(record, metadata, sender, identities)
+                kept = self._prepare(record, metadata, sender, identities, admitted.placeholders)
             except (RefusedEventError, RefusedPersonalDataError) as refusal:
                 admitted.refused.append(RefusedRecord(index, refusal.field, refusal.reason))
                 continue
@@ -148,6 +154,7 @@ class Intake:
                 continue
             admitted.records.append(kept)
             admitted.positions.append(index)
+        admitted.warnings += placeholder_warnings(admitted.placeholders)
         return admitted
 
     def redact_payload(self, payload: Any) -> str:
@@ -159,12 +166,20 @@ class Intake:
         return orjson.dumps(kept, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8", "replace")
 
     def _prepare(
-        self, given: dict[str, Any], metadata: RequestMetadata, sender: Sender, identities: _Identities
+        self,
+        given: dict[str, Any],
+        metadata: RequestMetadata,
+        sender: Sender,
+        identities: _Identities,
+        placeholders: Counter[str],
     ) -> dict[str, Any] | None:
         from_browser = sender.is_browser
         record = {name: value for name, value in given.items() if value is not None}
         transient = {name: record.pop(name, None) for name in TRANSIENT_FIELDS}
-        self._convert_fields(record)
+        self._convert_properties(record)
+        ids = normalize_record(record)
+        placeholders += ids
+        check_identified(record.get("event_type"), ids)
         remove_reserved_properties(record)
         identity = identities.of(transient["identity_token"]) if from_browser else None
         check_type(record.get("event_type"), _authority(record, sender, identity))
@@ -204,16 +219,12 @@ class Intake:
             claim(record, "anonymous_id", CLAIMED_DEVICE)
         return self._remove_erased(self._remove_personal_data(record))
 
-    def _convert_fields(self, record: dict[str, Any]) -> None:
-        """Convert ids to text, and properties to an object of this record's own, in place.
+    def _convert_properties(self, record: dict[str, Any]) -> None:
+        """Convert properties to an object of this record's own, in place.
 
         Raises:
             RefusedEventError: The properties are a text that is no JSON, or JSON that no request may hold.
         """
-        for name in ("user_id", "anonymous_id"):
-            value = record.get(name)
-            if isinstance(value, int) and not isinstance(value, bool):
-                record[name] = str(value)
         properties = record.get("properties")
         if isinstance(properties, str):
             try:

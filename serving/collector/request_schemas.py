@@ -11,7 +11,7 @@ from ml.events.contract import FIELDS, Field
 from serving.collector.protocols.segment import CALLS, call_paths
 
 TEXT = {"type": "string"}
-TIME = {"type": ["string", "number"], "description": "ISO 8601, or seconds since 1970."}
+TIME = {"type": ["string", "number"], "description": "ISO 8601, or seconds or milliseconds since 1970."}
 OBJECT = {"type": "object"}
 SET_BY_COLLECTOR = ("received_at", "authority")
 

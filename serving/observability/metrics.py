@@ -40,6 +40,12 @@ SWAPS = Counter("tessera_bundle_swaps", "Bundles taken over", registry=REGISTRY)
 COLLECTED = Counter(
     "tessera_collector_events", "Events that arrived, by what became of them", ["outcome"], registry=REGISTRY
 )
+PLACEHOLDER_IDS = Counter(
+    "tessera_collector_placeholder_ids",
+    "Ids such as `null` or `undefined` that arrived and were removed, by field and sender",
+    ["field", "sender"],
+    registry=REGISTRY,
+)
 MODEL_AGE_SECONDS = Gauge(
     "tessera_model_age_seconds", "Age of the data behind the bundle", registry=REGISTRY, multiprocess_mode="max"
 )

@@ -5,31 +5,32 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-MAX_SKEW = dt.timedelta(days=3_650)
+from ml.events.normalization.times import parse_moment_of
+
+MAX_AGE = dt.timedelta(days=3_650)  # that a client may hold an event before it sends it
+MAX_EARLY = dt.timedelta(hours=1)  # that a client may say it sent before the event happened
+MAX_AHEAD = dt.timedelta(days=1)  # of a clock that shows the time of another zone
 
 
-def parse_time(value: Any, unit: str = "s") -> dt.datetime | None:
-    """A time in UTC from ISO 8601 text, or from a number (or digits) of seconds or milliseconds since 1970."""
+def parse_time(value: Any) -> dt.datetime | None:
+    """Return a time in UTC from whatever `parse_moment_of` reads; None for anything else."""
     try:
-        if isinstance(value, dt.datetime):
-            time = value
-        elif isinstance(value, str) and not value.replace(".", "", 1).lstrip("-").isdecimal():
-            time = dt.datetime.fromisoformat(value)
-        elif isinstance(value, int | float | str) and not isinstance(value, bool):
-            time = dt.datetime.fromtimestamp(float(value) / (1_000 if unit == "ms" else 1), dt.UTC)
-        else:
-            return None
-        return time.astimezone(dt.UTC) if time.tzinfo else time.replace(tzinfo=dt.UTC)
-    except (ValueError, OverflowError, OSError):
+        return parse_moment_of(value)
+    except ValueError:
         return None
 
 
 def correct_clock(occurred_at: dt.datetime, sent_at: dt.datetime | None, received_at: dt.datetime) -> dt.datetime:
-    """When it happened by our clock: `received_at` less the time that the client says lay between.
+    """Return when an event happened by our clock: `received_at` less the time that the client says lay between.
 
-    An event that by its own clock happened after it was sent happened when it was sent.
+    An event that by its own clock happened after it was sent happened when it was sent. A `sent_at` that the clock
+    of the event cannot have shown is ignored: one long before the event, one ten years after it, and one in the
+    future if the event is not.
     """
     if sent_at is None:
         return occurred_at
-    age = max(sent_at - occurred_at, dt.timedelta(0))
-    return received_at - age if age < MAX_SKEW else occurred_at
+    age = sent_at - occurred_at
+    is_ahead = sent_at > received_at + MAX_AHEAD and occurred_at <= received_at
+    if is_ahead or not -MAX_EARLY <= age < MAX_AGE:
+        return occurred_at
+    return received_at - max(age, dt.timedelta(0))

@@ -7,13 +7,13 @@ from typing import Any
 
 from ml.events.contract import CONSENT_PURPOSES
 from serving.collector.enrichment.channel import UTM
-from serving.collector.enrichment.clock import parse_time
+from serving.collector.enrichment.clock import correct_clock, parse_time
 from serving.collector.protocols.segment_names import track_records
 from serving.collector.protocols.translation import (
     TranslationFailure,
+    as_event_id,
     as_mapping,
     as_number,
-    as_pixels,
     as_text,
     drop_empty,
 )
@@ -55,8 +55,11 @@ def translate(message: Any, shared: Mapping[str, Any]) -> list[dict[str, Any]] |
     translated = translator(message)
     if isinstance(translated, TranslationFailure):
         return translated
-    common = _common(message, shared)
-    message_id = as_text(message.get("messageId"))
+    times = _times(message, shared)
+    if isinstance(times, TranslationFailure):
+        return times
+    common = {**times, **_common(message, shared)}
+    message_id = as_event_id(message.get("messageId"))
     records = []
     for index, record in enumerate(translated):
         properties = {**common["properties"], **as_mapping(record.get("properties"))}
@@ -71,24 +74,22 @@ def _common(message: Message, shared: Mapping[str, Any]) -> dict[str, Any]:
     place, network = as_mapping(context.get("location")), as_mapping(context.get("network"))
     system, device = as_mapping(context.get("os")), as_mapping(context.get("device"))
     campaign, library = as_mapping(context.get("campaign")), as_mapping(context.get("library"))
-    occurred_at = parse_time(message.get("originalTimestamp")) or parse_time(message.get("timestamp"))
     return {
-        "occurred_at": occurred_at,
-        "sent_at": parse_time(message.get("sentAt")) or parse_time(shared.get("sentAt")),
         "user_id": as_text(message.get("userId")),
         "anonymous_id": as_text(message.get("anonymousId")),
         "session_id": as_text(context.get("sessionId")),
         "page_url": as_text(page.get("url")),
         "page_title": as_text(page.get("title")) or as_text(message.get("name")),
         "referrer": as_text(page.get("referrer")),
-        "screen_width": as_pixels(screen.get("width")),
-        "screen_height": as_pixels(screen.get("height")),
+        "screen_width": screen.get("width"),
+        "screen_height": screen.get("height"),
         "language": as_text(context.get("locale")),
         "timezone": as_text(context.get("timezone")),
         "os": as_text(system.get("name")),
-        "device_type": _device_type(device.get("type")),
+        "device_type": as_text(device.get("type")),
         "network_type": as_text(network.get("effectiveType")),
-        "country": _country(place.get("country")),
+        "country": as_text(place.get("country")),
+        "region": as_text(place.get("region")),
         "city": as_text(place.get("city")),
         "latitude": as_number(place.get("latitude")),
         "longitude": as_number(place.get("longitude")),
@@ -107,6 +108,29 @@ def _common(message: Message, shared: Mapping[str, Any]) -> dict[str, Any]:
             }
         ),
     }
+
+
+def _times(message: Message, shared: Mapping[str, Any]) -> dict[str, Any] | TranslationFailure:
+    """When a message happened, and when its sender sent it if its clock is still to be corrected.
+
+    Who received a message before us has corrected `timestamp` and kept the client's word as `originalTimestamp`.
+    A library sends `timestamp` alone, by its own clock.
+    """
+    times = {name: message.get(name) for name in ("timestamp", "originalTimestamp", "receivedAt")}
+    parsed = {name: parse_time(value) for name, value in times.items()}
+    sent_at = parse_time(message.get("sentAt")) or parse_time(shared.get("sentAt"))
+    corrected, by_client = parsed["timestamp"], parsed["originalTimestamp"]
+    if corrected is not None:
+        is_corrected = times["originalTimestamp"] is not None or times["receivedAt"] is not None
+        return {"occurred_at": corrected, "sent_at": None if is_corrected else sent_at}
+    if by_client is not None:
+        if parsed["receivedAt"] is None:
+            return {"occurred_at": by_client, "sent_at": sent_at}
+        return {"occurred_at": correct_clock(by_client, sent_at, parsed["receivedAt"]), "sent_at": None}
+    for name in ("timestamp", "originalTimestamp"):
+        if times[name] is not None:
+            return TranslationFailure(name, f"is {str(times[name])[:40]!r}, not a time", message)
+    return {"occurred_at": None, "sent_at": sent_at}
 
 
 def _track(message: Message) -> list[dict[str, Any]] | TranslationFailure:
@@ -175,14 +199,3 @@ def _consent(consent: Any) -> list[str] | None:
         return None
     plain = {str(name).lower(): bool(granted) for name, granted in preferences.items()}
     return [purpose for purpose in CONSENT_PURPOSES if plain.get(purpose)]
-
-
-def _device_type(value: Any) -> str | None:
-    names = {"ios": "mobile", "android": "mobile", "mobile": "mobile", "phone": "mobile", "tablet": "tablet"}
-    names |= {"desktop": "desktop", "tv": "tv", "smarttv": "tv"}
-    return names.get(str(value).lower()) if value else None
-
-
-def _country(value: Any) -> str | None:
-    code = as_text(value)
-    return code.upper() if code and len(code) == 2 and code.isascii() and code.isalpha() else None

@@ -9,17 +9,19 @@ from typing import Any
 
 import orjson
 
+from ml.events.normalization.devices import normalize_pixels
 from serving.collector.enrichment.clock import parse_time
 from serving.collector.protocols.snowplow_entities import Entities, read_entities
 from serving.collector.protocols.snowplow_events import SELF_DESCRIBING, tessera_event
 from serving.collector.protocols.translation import (
     TranslationFailure,
+    as_event_id,
     as_mapping,
     as_number,
-    as_pixels,
     as_text,
     custom_event_type,
     drop_empty,
+    first_person_id,
 )
 
 Payload = Mapping[str, Any]
@@ -125,11 +127,14 @@ def translate(payload: Any, ping_seconds: float) -> list[dict[str, Any]] | Trans
     except ValueError as error:
         return TranslationFailure("co, cx, ue_pr, ue_px", str(error), payload)
     entities = read_entities(as_mapping(contexts).get("data"))
-    common = _common(payload, entities)
+    times = _times(payload)
+    if isinstance(times, TranslationFailure):
+        return times
+    common = {**times, **_common(payload, entities)}
     translated = translator(payload, as_mapping(unstructured), entities, ping_seconds)
     if isinstance(translated, TranslationFailure):
         return translated
-    event_id = as_text(payload.get("eid"))
+    event_id = as_event_id(payload.get("eid"))
     records = []
     for index, record in enumerate(translated):
         properties = {**common["properties"], **record.pop("properties", {})}
@@ -145,19 +150,16 @@ def _common(payload: Payload, entities: Entities) -> dict[str, Any]:
         name: value for name, value in payload.items() if name not in MAPPED_PARAMETERS and isinstance(value, str)
     }
     return {
-        "occurred_at": parse_time(payload.get("ttm") or payload.get("dtm"), "ms"),
-        "sent_at": None if payload.get("ttm") else parse_time(payload.get("stm"), "ms"),
         "user_id": as_text(payload.get("uid")),
-        "anonymous_id": as_text(payload.get("duid"))
-        or as_text(session.get("userId"))
-        or as_text(payload.get("tnuid"))
-        or as_text(payload.get("nuid")),
+        "anonymous_id": first_person_id(
+            payload.get("duid"), session.get("userId"), payload.get("tnuid"), payload.get("nuid")
+        ),
         "session_id": as_text(payload.get("sid")) or as_text(session.get("sessionId")),
         "page_url": as_text(payload.get("url")),
         "page_title": as_text(payload.get("page")),
         "referrer": as_text(payload.get("refr")),
-        "screen_width": as_pixels(width),
-        "screen_height": as_pixels(height),
+        "screen_width": normalize_pixels(width) or width,
+        "screen_height": normalize_pixels(height) or height,
         "language": as_text(payload.get("lang")),
         "timezone": as_text(payload.get("tz")),
         "user_agent": as_text(payload.get("ua")),
@@ -176,6 +178,19 @@ def _common(payload: Payload, entities: Entities) -> dict[str, Any]:
             }
         ),
     }
+
+
+def _times(payload: Payload) -> dict[str, Any] | TranslationFailure:
+    """When an event happened: `ttm` is the true time, `dtm` the client's, which `stm` corrects."""
+    for name in ("ttm", "dtm"):
+        value = payload.get(name)
+        if value in (None, ""):
+            continue
+        occurred_at = parse_time(value)
+        if occurred_at is None:
+            return TranslationFailure(name, f"is {str(value)[:40]!r}, not a time", payload)
+        return {"occurred_at": occurred_at, "sent_at": parse_time(payload.get("stm")) if name == "dtm" else None}
+    return {}
 
 
 def _page_view(payload: Payload, _: Payload, entities: Entities, __: float) -> list[dict[str, Any]]:

@@ -43,7 +43,8 @@ class Entities:
                 "latitude": as_number(position.get("latitude")),
                 "longitude": as_number(position.get("longitude")),
                 "os": as_text(mobile.get("osType")),
-                "network_type": _network(self.first("network").get("effective_type")),
+                "network_type": as_text(self.first("network").get("effective_type"))
+                or as_text(mobile.get("networkTechnology")),
                 "client_hints": dict(hints) or None,
             }
         ) | ({"consent": granted} if isinstance(granted, list) else {})
@@ -108,7 +109,3 @@ def _load_ms(timing: Mapping[str, Any]) -> float | None:
     start = as_number(timing.get("navigationStart")) or as_number(timing.get("startTime")) or 0.0
     end = as_number(timing.get("loadEventEnd")) or as_number(timing.get("domContentLoadedEventEnd"))
     return end - start if end and end >= start else None
-
-
-def _network(value: Any) -> str | None:
-    return value if value in ("slow-2g", "2g", "3g", "4g") else None

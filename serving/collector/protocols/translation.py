@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ml.events.contract import CUSTOM_PREFIX, EVENT_TYPES
+from ml.events.normalization.ids import is_placeholder, number_as_id
 
 MAX_NAME_CHARS = 64
 
@@ -46,19 +48,25 @@ def as_number(value: Any) -> float | None:
     return parsed if abs(parsed) < float("inf") else None
 
 
-def as_pixels(value: Any) -> int | None:
-    """A whole number of px that a screen can have."""
-    parsed = as_number(value)
-    return int(parsed) if parsed is not None and 0 <= parsed < 100_000 else None
-
-
 def as_text(value: Any) -> str | None:
     """Text from text or a number; None where there is nothing in it."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):
-        return f"{value:g}" if isinstance(value, float) else str(value)
+        return number_as_id(value) if math.isfinite(value) else None
     return value.strip() or None if isinstance(value, str) else None
+
+
+def as_event_id(value: Any) -> str | None:
+    """The id of a message; None for a word such as `undefined`, which many messages would share."""
+    text = as_text(value)
+    return None if text is None or is_placeholder("event_id", text) else text
+
+
+def first_person_id(*values: Any) -> str | None:
+    """The first id that names a person or a device, else the first that does not, for the intake to report."""
+    ids = [text for text in map(as_text, values) if text is not None]
+    return next((text for text in ids if not is_placeholder("anonymous_id", text)), ids[0] if ids else None)
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:

@@ -1,0 +1,1 @@
+"""Words of senders → the words of the event contract. Trackers, exports and files all pass through here."""

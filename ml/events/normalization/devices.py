@@ -1,0 +1,46 @@
+"""What senders call devices, networks and screens → the words and numbers of the event contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ml.events.contract import DEVICE_TYPES, NETWORK_TYPES
+
+MAX_SCREEN_PX = 100_000  # no screen is wider; a larger number is something else
+DEVICE_WORDS: Mapping[str, str] = {
+    **{name: name for name in DEVICE_TYPES},
+    "android": "mobile", "cell phone": "mobile", "cellphone": "mobile", "featurephone": "mobile", "ios": "mobile",
+    "iphone": "mobile", "mobile device": "mobile", "mobile phone": "mobile", "phone": "mobile",
+    "smartphone": "mobile", "ipad": "tablet", "phablet": "mobile", "android tablet": "tablet",
+    "computer": "desktop", "laptop": "desktop", "mac": "desktop", "pc": "desktop", "personal computer": "desktop",
+    "connected tv": "tv", "ctv": "tv", "smart tv": "tv", "smarttv": "tv", "television": "tv", "set top box": "tv",
+    "crawler": "bot", "robot": "bot", "spider": "bot",
+    "console": "other", "car": "other", "embedded": "other", "wearable": "other", "watch": "other", "xr": "other",
+}  # fmt: skip
+NETWORK_WORDS: Mapping[str, str] = {
+    **{name: name for name in NETWORK_TYPES},
+    "gprs": "2g", "edge": "2g", "gsm": "2g", "umts": "3g", "hspa": "3g", "hspa+": "3g", "hsdpa": "3g",
+    "cdma": "3g", "evdo": "3g", "lte": "4g", "lte-a": "4g", "5g": "4g", "nr": "4g",
+}  # fmt: skip
+
+
+def normalize_device_type(text: str) -> str | None:
+    """Return one of DEVICE_TYPES; None for a word that says no type."""
+    return DEVICE_WORDS.get(" ".join(text.lower().replace("-", " ").replace("_", " ").split()))
+
+
+def normalize_network_type(text: str) -> str | None:
+    """Return one of NETWORK_TYPES, of which `4g` stands for all that is as fast or faster."""
+    return NETWORK_WORDS.get(text.strip().lower())
+
+
+def normalize_pixels(value: Any) -> int | None:
+    """Return a whole number of CSS px from a number or its text; None for what no screen can have."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        pixels = float(str(value).strip().lower().removesuffix("px"))
+    except ValueError:
+        return None
+    return round(pixels) if 0 < pixels < MAX_SCREEN_PX else None

@@ -1,0 +1,174 @@
+"""The fields of an event that senders spell in many ways, as the contract spells them.
+
+What a sender wrote and the contract cannot hold is kept under the field's name in `properties`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.events.normalization.countries import normalize_country, normalize_region
+from ml.events.normalization.devices import normalize_device_type, normalize_network_type, normalize_pixels
+from ml.events.normalization.ids import ID_FIELDS, is_placeholder, number_as_id, restore_id
+from ml.events.normalization.languages import normalize_language
+from ml.events.normalization.time_zones import normalize_time_zone
+
+WORD_FIELDS: Mapping[str, Callable[[str], str | None]] = {
+    "timezone": normalize_time_zone,
+    "language": normalize_language,
+    "country": normalize_country,
+    "network_type": normalize_network_type,
+    "device_type": normalize_device_type,
+}
+PIXEL_FIELDS = ("screen_width", "screen_height")
+# Read by functions of dates and languages, which fail on a word that they do not know.
+ESSENTIAL_FIELDS = ("timezone", "language")
+
+
+def normalize_record(record: dict[str, Any]) -> Counter[str]:
+    """Bring the fields of a record into the words of the contract, in place.
+
+    Args:
+        record: An event as a protocol or a client gives it. `properties` is an object of this record's alone, or
+            of a wrong type, which stays for validation to reject.
+
+    Returns:
+        The ids that name nobody and were removed, as `field 'word'`, with how often each occurred. The user of an
+        `identify` stays, for validation to reject.
+    """
+    lost: dict[str, Any] = {}
+    placeholders: Counter[str] = Counter()
+    for name in ID_FIELDS:
+        value = record.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = record[name] = number_as_id(value) if np.isfinite(value) else "NaN"
+        if isinstance(value, str):
+            if is_placeholder(name, value):
+                if (name, record.get("event_type")) != ("user_id", "identify"):
+                    del record[name]
+                placeholders[f"{name} {value.strip()[:40]!r}"] += 1
+            else:
+                record[name] = restore_id(value)
+    for name, normalize in WORD_FIELDS.items():
+        value = record.get(name)
+        if isinstance(value, str):
+            _replace(record, name, normalize(value), lost)
+    region, country = record.get("region"), record.get("country")
+    if isinstance(region, str):
+        _replace(record, "region", normalize_region(region, country if isinstance(country, str) else None), lost)
+    for name in PIXEL_FIELDS:
+        if record.get(name) is not None:
+            _replace(record, name, normalize_pixels(record[name]), lost)
+    if lost and isinstance(record.setdefault("properties", {}), dict):
+        record["properties"] = {**lost, **record["properties"]}
+    return placeholders
+
+
+def _replace(record: dict[str, Any], name: str, word: Any, lost: dict[str, Any]) -> None:
+    value = record.pop(name)
+    if word is not None:
+        record[name] = word
+    elif value != "":
+        lost[name] = value
+
+
+def normalize_words(table: pa.Table, names: Iterable[str] = (*WORD_FIELDS, "region")) -> pa.Table:
+    """Bring columns of words into the words of the contract.
+
+    Args:
+        table: Columns of EVENT_SCHEMA, any of which may be missing.
+        names: The columns: fields of WORD_FIELDS, and `region`.
+    """
+    lost: dict[int, dict[str, str]] = {}
+    for name in names:
+        if name not in table.column_names or table[name].null_count == len(table):
+            continue
+        words = _regions(table) if name == "region" else _mapped(table[name], WORD_FIELDS[name])
+        if words is None:
+            continue
+        for row in np.flatnonzero(pc.and_(pc.is_valid(table[name]), pc.is_null(words))).tolist():
+            lost.setdefault(row, {})[name] = table[name][row].as_py()
+        table = table.set_column(table.schema.get_field_index(name), name, words)
+    return _keep_lost(table, lost) if lost else table
+
+
+def restore_ids(table: pa.Table) -> tuple[pa.Table, dict[str, pa.Array], Counter[str]]:
+    """Undo what programs did to ids, and remove the ids that name nobody.
+
+    Args:
+        table: Columns of EVENT_SCHEMA, any of which may be missing.
+
+    Returns:
+        The table; the mask (bool, one a row) of the rows that had a placeholder, by field; and the placeholders
+        as in `normalize_record`.
+    """
+    placeholders: Counter[str] = Counter()
+    masks: dict[str, pa.Array] = {}
+    for name in ID_FIELDS:
+        if name not in table.column_names or table[name].null_count == len(table):
+            continue
+        column = table[name]
+        ids = _mapped(column, partial(_clean_id, name))
+        if ids is None:
+            continue
+        mask = pc.and_(pc.is_valid(column), pc.is_null(ids))
+        for word in pc.value_counts(column.filter(mask)).to_pylist():
+            placeholders[f"{name} {word['values'].strip()[:40]!r}"] += word["counts"]
+        if pc.any(mask).as_py():
+            masks[name] = mask
+        table = table.set_column(table.schema.get_field_index(name), name, ids)
+    return table, masks, placeholders
+
+
+def _clean_id(name: str, text: str) -> str | None:
+    return None if is_placeholder(name, text) else restore_id(text)
+
+
+def _mapped(column: pa.ChunkedArray, function: Callable[[str], str | None]) -> pa.ChunkedArray | None:
+    """The column with each different text replaced; None if nothing changes."""
+    encoded = column.combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = pa.concat_arrays(encoded.chunks) if encoded.chunks else pa.array([], column.type)
+    encoded = encoded.dictionary_encode()
+    texts = encoded.dictionary.to_pylist()
+    words = [None if text is None else function(text) for text in texts]
+    if words == texts:
+        return None
+    return pa.chunked_array([pa.array(words, pa.string()).take(encoded.indices)])
+
+
+def _regions(table: pa.Table) -> pa.ChunkedArray | None:
+    countries = table["country"] if "country" in table.column_names else pa.nulls(len(table), pa.string())
+    pairs = pc.binary_join_element_wise(pc.fill_null(countries, ""), table["region"], "\x1f")
+
+    def normalize(pair: str) -> str | None:
+        country, _, region = pair.partition("\x1f")
+        return normalize_region(region, country or None)
+
+    pairs = pairs if isinstance(pairs, pa.ChunkedArray) else pa.chunked_array([pairs])
+    return _mapped(pairs, normalize)
+
+
+def _keep_lost(table: pa.Table, lost: Mapping[int, Mapping[str, str]]) -> pa.Table:
+    """The table with what its columns could not hold in `properties`; texts that are no JSON object stay."""
+    names = table.column_names
+    texts = table["properties"].to_pylist() if "properties" in names else [None] * len(table)
+    for row, words in lost.items():
+        try:
+            properties = json.loads(texts[row] or "{}")
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(properties, dict):
+            texts[row] = json.dumps({**words, **properties})
+    column = pa.chunked_array([pa.array(texts, pa.string())])
+    if "properties" in names:
+        return table.set_column(names.index("properties"), "properties", column)
+    return table.append_column("properties", column)

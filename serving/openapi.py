@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from serving.collector.protocols.segment import PIXEL_PATHS
 from serving.collector.request_schemas import POSTS
 from serving.requests import Body, DecisionRequest, Preferences, RecommendationRequest, Revert
 
@@ -59,6 +60,16 @@ OPERATIONS: tuple[Operation, ...] = (
         "Take one event of a Snowplow tracker from the query, and answer with a pixel.",
         query=(("e", "Kind of event: pv, pp, se, ue, tr or ti."),),
         errors=(400, 401, 403, 413, 429, 503),
+    ),
+    *(
+        Operation(
+            "get",
+            path,
+            f"Take one Segment `{call}` call from the query, and answer with a pixel.",
+            query=(("data", "The message as JSON in base64, with the browser key as its `writeKey`."),),
+            errors=(400, 401, 403, 413, 429, 503),
+        )
+        for path, call in PIXEL_PATHS.items()
     ),
     Operation(
         "post",

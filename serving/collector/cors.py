@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-HEADERS = "Authorization, Content-Type, Content-Encoding, SP-Anonymous, Tessera-Identity"
+# With those that the libraries of Snowplow, Segment (X-Retry-Count) and RudderStack (AnonymousId) set in browsers.
+HEADERS = (
+    "Authorization, Content-Type, Content-Encoding, SP-Anonymous, Tessera-Identity, X-Retry-Count, AnonymousId"
+)
 PREFLIGHT_SECONDS = "3600"
 
 

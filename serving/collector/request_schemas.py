@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from ml.events.contract import FIELDS, Field
-from serving.collector.protocols.segment import CALLS, call_paths
+from serving.collector.protocols.segment import BATCH_PATHS, CALLS, METRICS_PATH, call_paths
 
 TEXT = {"type": "string"}
 TIME = {"type": ["string", "number"], "description": "ISO 8601, or seconds or milliseconds since 1970."}
@@ -93,7 +93,8 @@ BATCH = {
 POSTS: Mapping[str, tuple[str, int, dict[str, Any]]] = {
     "/v1/events": ("Take events; accepted means on disk.", 202, EVENTS),
     "/com.snowplowanalytics.snowplow/tp2": ("Take events of a Snowplow tracker.", 200, SNOWPLOW),
-    "/v1/batch": ("Take calls of a Segment library.", 200, BATCH),
+    **{path: ("Take calls of a Segment library.", 200, BATCH) for path in BATCH_PATHS},
+    METRICS_PATH: ("Take what a Segment library counts of itself, and keep nothing.", 200, OBJECT),
     **{
         path: (f"Take one `{call}` call of a Segment library.", 200, MESSAGE)
         for call in CALLS

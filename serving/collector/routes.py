@@ -24,10 +24,13 @@ Handler = Callable[[Collector, Request], Coroutine[Any, Any, Response]]
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 FAILURE = "the collector failed on this request; nothing of it was stored"
 SNOWPLOW_POST = ("/com.snowplowanalytics.snowplow/tp2",)
-SNOWPLOW_GET = ("/i",)
-SEGMENT = {"/v1/batch": "batch", **{path: call for call in segment.CALLS for path in segment.call_paths(call)}}
+SNOWPLOW_GET = ("/i", "/ice.png", "/com.snowplowanalytics.snowplow/tp1", *SNOWPLOW_POST)
+SEGMENT = {
+    **dict.fromkeys(segment.BATCH_PATHS, "batch"),
+    **{path: call for call in segment.CALLS for path in segment.call_paths(call)},
+}
 
-BEACON_PATHS = frozenset({*SNOWPLOW_POST, *SEGMENT})
+BEACON_PATHS = frozenset({*SNOWPLOW_POST, *SEGMENT, segment.METRICS_PATH})
 """Where the trackers of browsers post JSON as text/plain."""
 
 
@@ -38,6 +41,8 @@ def collector_routes(collector: Collector) -> list[Route]:
     routes += [guard.route(path, take_snowplow_post, "POST") for path in SNOWPLOW_POST]
     routes += [guard.route(path, take_snowplow_get, "GET") for path in SNOWPLOW_GET]
     routes += [guard.route(path, _segment_call(call), "POST") for path, call in SEGMENT.items()]
+    routes += [guard.route(path, _segment_pixel(call), "GET") for path, call in segment.PIXEL_PATHS.items()]
+    routes.append(guard.route(segment.METRICS_PATH, take_segment_metrics, "POST"))
     return routes
 
 
@@ -102,12 +107,38 @@ def _segment_call(call: str) -> Handler:
             )
         messages, shared = parsed
         _check_count(collector, messages)
-        sender = collector.keys.sender(request, [body.get("writeKey")])
+        in_query = [request.query_params.get("writeKey")] if request.url.path.startswith("/beacon/") else []
+        sender = collector.keys.sender(request, [body.get("writeKey")], in_query)
         translated = [segment.translate(message, shared) for message in messages]
         result = await _take_translated(collector, request, translated, sender, "segment")
         return JSON({"success": True, **_result_json(result)})
 
     return take_segment
+
+
+def _segment_pixel(call: str) -> Handler:
+    async def take_pixel(collector: Collector, request: Request) -> Response:
+        try:
+            message = segment.read_pixel(request.query_params.get("data", ""))
+        except ValueError:
+            message = None
+        fault = find_fault(message, collector.settings.collector)
+        in_query = [as_mapping(message).get("writeKey")]
+        sender = collector.keys.sender(request, in_query=in_query)
+        if not isinstance(message, dict) or fault:
+            raise ApiError(400, f"the query {fault or 'holds no JSON object in base64'}", "data")
+        translated = [segment.translate({**message, "type": call}, {})]
+        await _take_translated(collector, request, translated, sender, "segment")
+        return Response(PIXEL, media_type="image/gif", headers={"Cache-Control": "no-store"})
+
+    return take_pixel
+
+
+async def take_segment_metrics(collector: Collector, request: Request) -> Response:
+    """What Segment's library for browsers counts of itself, none of which is an event of the site."""
+    collector.keys.sender(request)
+    await read_json(request, collector.settings.collector)
+    return JSON({"success": True})
 
 
 async def _take_translated(

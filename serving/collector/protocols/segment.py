@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from typing import Any
+
+import orjson
 
 from ml.events.contract import CONSENT_PURPOSES
 from serving.collector.enrichment.channel import UTM
@@ -19,12 +22,29 @@ from serving.collector.protocols.translation import (
 )
 
 CALLS = ("track", "page", "screen", "identify", "group", "alias")
+# For servers, for Segment's library for browsers, for imports, and for the beacons of RudderStack.
+BATCH_PATHS = ("/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch")
+METRICS_PATH = "/v1/m"
+PIXEL_PATHS: Mapping[str, str] = {f"/v1/pixel/{call}": call for call in CALLS}
 Message = Mapping[str, Any]
 
 
 def call_paths(call: str) -> tuple[str, str]:
     """Where a call arrives: by its name, and by its first letter, as Segment's library for browsers sends it."""
     return f"/v1/{call}", f"/v1/{call[0]}"
+
+
+def read_pixel(data: str) -> Any:
+    """The message in the query of a pixel.
+
+    Args:
+        data: JSON in base64.
+
+    Raises:
+        ValueError: It is none.
+    """
+    packed = base64.urlsafe_b64decode(data.replace("+", "-").replace("/", "_") + "=" * (-len(data) % 4))
+    return orjson.loads(packed)
 
 
 def read_messages(body: Any, call: str) -> tuple[list[Any], dict[str, Any]] | None:

@@ -158,3 +158,44 @@ def test_what_is_no_message_is_said_to_be_none(message):
 @pytest.mark.parametrize(("body", "call"), [([], "track"), ({}, "batch"), ({"batch": {}}, "batch")])
 def test_a_body_without_messages_has_none(body, call):
     assert read_messages(body, call) is None
+
+
+@pytest.mark.parametrize("path", ["/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch"])
+def test_every_address_of_the_libraries_takes_a_batch(site, path):
+    batch = [{"type": "track", "userId": "u", "event": "Signed Up", "messageId": "m"}]
+    answer = site.send(path, {"batch": batch, "writeKey": "w", "sentAt": "2026-01-01T00:00:00Z"})
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
+    assert [event["event_id"] for event in site.events()] == ["m"]
+
+
+def test_every_call_arrives_by_its_name_its_letter_and_as_a_pixel(site):
+    message = {"userId": "u", "event": "Signed Up", "groupId": "g", "previousId": "a"}
+    data = base64.b64encode(json.dumps(message).encode()).decode()
+    with site.open() as client:
+        for call in ("track", "page", "screen", "identify", "group", "alias"):
+            for path in (f"/v1/{call}", f"/v1/{call[0]}"):
+                assert client.post(path, json=message).json()["accepted"] == 1
+            pixel = client.get(f"/v1/pixel/{call}", params={"data": data})
+            assert (pixel.status_code, pixel.headers["content-type"]) == (200, "image/gif")
+        assert client.get("/v1/pixel/track", params={"data": "%%"}).status_code == 400
+    assert len(site.events()) == 18
+
+
+def test_what_a_library_counts_of_itself_is_taken_and_not_kept(site):
+    counted = {"series": [{"type": "Counter", "metric": "analytics_js.invoke", "value": 1, "tags": {}}]}
+    text = {"Content-Type": "text/plain"}
+    with site.open() as client:
+        assert client.post("/v1/m", content=json.dumps(counted), headers=text).json() == {"success": True}
+    assert site.events() == []
+
+
+def test_a_beacon_carries_its_browser_key_in_the_query(tmp_path):
+    site = Site(tmp_path / "home", settings_with(), Keys(browser=frozenset({"b"})))
+    batch = {"batch": [{"type": "track", "anonymousId": "a", "event": "Signed Up"}]}
+    beacon = {"Content-Type": "text/plain"}
+    with site.open() as client:
+        statuses = [
+            client.post("/beacon/v1/batch", params=query, content=json.dumps(batch), headers=beacon).status_code
+            for query in ({}, {"writeKey": "x"}, {"writeKey": "b"})
+        ]
+    assert statuses == [401, 401, 200]

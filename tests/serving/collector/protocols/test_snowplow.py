@@ -212,3 +212,13 @@ def test_the_app_id_of_a_tracker_may_be_its_key(tmp_path):
     (event,) = site.events()
     assert "user_id" not in event
     assert event["anonymous_id"] == "device"
+
+
+@pytest.mark.parametrize(
+    "path", ["/i", "/ice.png", "/com.snowplowanalytics.snowplow/tp1", "/com.snowplowanalytics.snowplow/tp2"]
+)
+def test_every_address_of_the_trackers_takes_an_event_from_the_query(site, path):
+    with site.open() as client:
+        answer = client.get(path, params={"e": "pv", "duid": "d", "eid": "x"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/gif")
+    assert [event["event_id"] for event in site.events()] == ["x"]

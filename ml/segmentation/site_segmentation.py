@@ -8,9 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import I64
-from ml.segmentation.audiences.audiences import CONSENT
 from ml.segmentation.audiences.membership import join_columns
-from ml.segmentation.audiences.rules import RuleSegment, assign_rules
+from ml.segmentation.audiences.rules import CONSENT, RuleSegment, assign_rules
 from ml.segmentation.clusters.identity import compute_migration
 from ml.segmentation.clusters.validation import PredictiveValidity, validate_segments
 from ml.segmentation.profiles.behaviour import summarize_behaviour

@@ -214,14 +214,22 @@ class WarehouseSettings(Section):
     conversion_prior_rate: float = knob(
         0.02, "The rate that an item's conversion rate is shrunk to.", unit="share of views", ge=0, le=1
     )
-    inactive_days: int = knob(90, "A user without a visit for this long is inactive.", unit="days", ge=1)
+    inactive_days: int = knob(
+        90, "A user who came on several days and then not for this long is inactive.", unit="days", ge=1
+    )
     new_days: int = knob(7, "A user whose first visit is nearer than this is new.", unit="days", ge=0)
     frequent_active_share: float = knob(
-        0.4,
-        "Share of the days between first and last visit, from which on a user is frequent.",
+        0.14,
+        "A user is frequent who surely comes back on this share of the days since the first visit: once a week.",
         unit="share of days",
         gt=0,
         le=1,
+    )
+    evidence_standard_errors: float = knob(
+        1.645,
+        "How sure that is: the lower bound of the share lies this far below it, which holds in 95 of 100 cases.",
+        unit="standard errors",
+        ge=0,
     )
 
     @model_validator(mode="after")

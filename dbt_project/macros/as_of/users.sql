@@ -8,8 +8,22 @@ with dated_totals as (
         *,
         {{ days_between('first_seen_at', as_of) }} as days_since_first_event,
         {{ days_between('last_seen_at', as_of) }} as days_since_last_event,
-        greatest({{ days_between('first_seen_at', 'last_seen_at') }}, 1) as observed_days
+        active_days - 1 as return_days,
+        greatest(date_diff('day', cast(first_seen_at as date), cast({{ as_of }} as date)), active_days - 1, 1)
+            as observed_days
     from {{ user_totals }} as user_totals
+
+),
+
+-- The first day is left out of the share: that somebody came on the day on which we first saw them says nothing.
+totals_with_frequency as (
+
+    select
+        *,
+        {{ ratio('return_days', 'observed_days') }} as frequency,
+        {{ share_bound('return_days', 'observed_days', 'low') }} as frequency_low,
+        {{ share_bound('return_days', 'observed_days', 'high') }} as frequency_high
+    from dated_totals
 
 ),
 
@@ -28,12 +42,16 @@ described_users as (
         round(totals.days_since_last_event, 6) as recency_days,
         totals.sessions,
         totals.active_days,
-        round(totals.active_days / greatest(totals.days_since_first_event, 1), 6) as frequency,
+        totals.observed_days,
+        totals.frequency,
+        totals.frequency_low,
+        totals.frequency_high,
         totals.revenue as monetary,
         case
-            when totals.days_since_last_event >= {{ var('inactive_days') }} then 'inactive'
             when totals.days_since_first_event < {{ var('new_days') }} then 'new'
-            when totals.active_days / totals.observed_days >= {{ var('frequent_active_share') }} then 'frequent'
+            when totals.return_days = 0 then 'one-time'
+            when totals.days_since_last_event >= {{ var('inactive_days') }} then 'inactive'
+            when totals.frequency_low >= {{ var('frequent_active_share') }} then 'frequent'
             else 'occasional'
         end as engagement_class,
 
@@ -139,7 +157,7 @@ described_users as (
         -- consent
         coalesce(totals.consents, []) as consents,
         totals.has_personalization_consent
-    from dated_totals as totals
+    from totals_with_frequency as totals
     left join {{ user_tastes }} as tastes on totals.user_id = tastes.user_id
     left join {{ user_tags }} as tags on totals.user_id = tags.user_id
 

@@ -18,6 +18,17 @@
     round({{ numerator }} / nullif({{ denominator }}, 0), 6)
 {%- endmacro %}
 
+{% macro share_bound(times, trials, side) -%}
+    {#- The lower or the upper bound of the share that `times` of `trials` (at least 1) are evidence of: Wilson's score
+        interval. E. B. Wilson, Probable inference, the law of succession, and statistical inference, 1927. -#}
+    {%- set z = var('evidence_standard_errors') -%}
+    round(least(greatest((
+        {{ times }} + {{ z * z / 2 }} {{ '-' if side == 'low' else '+' }} {{ z }} * sqrt(
+            {{ times }} * ({{ trials }} - {{ times }}) / {{ trials }} + {{ z * z / 4 }}
+        )
+    ) / ({{ trials }} + {{ z * z }}), 0), 1), 6)
+{%- endmacro %}
+
 {% macro number_within(text, least, most) -%}
     {#- The number that a text spells; null where it spells none, or one outside the limits. -#}
     case when try_cast({{ text }} as double) between {{ least }} and {{ most }} then try_cast({{ text }} as double) end

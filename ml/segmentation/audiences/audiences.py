@@ -20,11 +20,11 @@ from ml.errors import InvalidInputError
 from ml.home import make_folder
 from ml.integrity.digests import read_checked_table, write_named_by_content
 from ml.local_clock import find_zone, hour_of, is_within
+from ml.segmentation.audiences.rules import CONSENT
 from ml.segmentation.features.features import USER_ID
 from ml.settings.segmentation import AudienceSettings
 from ml.spreadsheet_cells import escape_formulas
 
-CONSENT = "has_personalization_consent"
 CONTACT_SCHEMA = pa.schema(
     [
         ("user_id", pa.string()),

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import yaml
 from scipy.stats import rankdata
 
-from ml.arrays import F64
+from ml.arrays import F64, Bools
 from ml.errors import TesseraError
 from ml.expressions.language import Expression, ExpressionError, FieldType, compile_expression, fields_of
 from ml.home import Home
@@ -25,10 +26,11 @@ from ml.segmentation.features.features import USER_ID, to_floats
 from ml.site.definition_files import definition_file
 
 SITE_FAMILY = "own"
+CONSENT = "has_personalization_consent"
 RFM_COLUMNS = {
-    "rfm_recency": ("recency_days", -1),
-    "rfm_frequency": ("frequency", 1),
-    "rfm_monetary": ("monetary", 1),
+    "rfm_recency": (("recency_days",), -1),
+    "rfm_frequency": (("frequency_low", "frequency"), 1),
+    "rfm_monetary": (("monetary",), 1),
 }
 _KEYS = {"when", "strategy"}
 
@@ -97,18 +99,39 @@ def _read_segments(content: dict[str, Any], file: Path) -> Iterator[RuleSegment]
 def add_rfm_scores(table: pa.Table) -> pa.Table:
     """Add `rfm_recency`, `rfm_frequency` and `rfm_monetary`: quintiles 1 to 5, where 5 is best.
 
-    Equal values get equal scores. A user who never spent money has `rfm_monetary` 1. A missing value gets no
-    score.
+    Equal values get equal scores, and a missing value gets none. A user who never spent money has `rfm_monetary`
+    1. Frequency is ranked among the users who came back, by the share of days that there is evidence of, and a
+    user who came on one day only has `rfm_frequency` 1. Where the table says who consents to personalization, the
+    quintiles are those of these users, and the others get no scores.
+
+    Args:
+        table: the mart `users`, or any table with some of the columns that RFM_COLUMNS names.
     """
-    for name, (column, direction) in RFM_COLUMNS.items():
-        if column not in table.column_names or name in table.column_names:
+    consents = np.ones(table.num_rows, dtype=bool)
+    if CONSENT in table.column_names:
+        consents = np.asarray(pc.fill_null(table.column(CONSENT), False)).astype(bool)
+    came_once = _came_once(table)
+    for name, (columns, direction) in RFM_COLUMNS.items():
+        column = next((column for column in columns if column in table.column_names), None)
+        if column is None or name in table.column_names:
             continue
-        values = to_floats(table.column(column))
-        scores = score_quintiles(direction * values)
-        if name == "rfm_monetary":
-            scores[values <= 0] = 1.0
+        values = np.where(consents, to_floats(table.column(column)), np.nan)
+        if name == "rfm_frequency":
+            lowest = came_once | (values <= 0)
+            scores = score_quintiles(np.where(lowest, np.nan, values))
+        else:
+            scores = score_quintiles(direction * values)
+            lowest = values <= 0 if name == "rfm_monetary" else np.zeros(len(values), dtype=bool)
+        scores[lowest & ~np.isnan(values)] = 1.0
         table = table.append_column(name, pa.array(scores, mask=np.isnan(scores)))
     return table
+
+
+def _came_once(table: pa.Table) -> Bools:
+    """Mark the users who came on one day only, as far as the table has `active_days`."""
+    if "active_days" not in table.column_names:
+        return np.zeros(table.num_rows, dtype=bool)
+    return np.asarray(to_floats(table.column("active_days")) <= 1)
 
 
 def score_quintiles(values: F64) -> F64:

@@ -58,6 +58,58 @@ def test_rfm_scores_are_quintiles_of_which_5_is_best() -> None:
     assert scored["rfm_monetary"].to_pylist() == [4, 1, 1, 5, 3]
 
 
+def test_who_came_once_is_never_among_the_frequent_however_many_they_are() -> None:
+    # 7 passers-by, and 5 people who came back ever more often
+    shares = [0.0] * 7 + [0.01, 0.02, 0.1, 0.2, 0.3]
+    table = pa.table(
+        {
+            "user_id": [str(number) for number in range(12)],
+            "active_days": [1] * 7 + [2, 3, 8, 20, 30],
+            "frequency": [1.0] * 7 + [0.5, *shares[8:]],  # two days of two are a larger share than 30 of 100
+            "frequency_low": shares,
+        }
+    )
+    assert add_rfm_scores(table)["rfm_frequency"].to_pylist() == [1] * 7 + [1, 2, 3, 4, 5]
+    without_bounds = add_rfm_scores(table.drop_columns(["frequency_low"]))["rfm_frequency"].to_pylist()
+    assert without_bounds == [1] * 7 + [5, 1, 2, 3, 4]
+
+
+def test_equal_users_are_in_one_quintile() -> None:
+    table = pa.table({"user_id": list("abcdefgh"), "frequency": [0.1] * 6 + [0.2] * 2})
+    scores = add_rfm_scores(table)["rfm_frequency"].to_pylist()
+    assert len(set(scores[:6])) == len(set(scores[6:])) == 1
+    assert scores[0] < scores[6]
+
+
+def test_quintiles_are_those_of_the_users_with_consent_wherever_they_are_computed() -> None:
+    everybody = pa.table(
+        {
+            "user_id": list("abcdefghij"),
+            "monetary": [1.0, 2.0, 3.0, 4.0, 5.0, 600.0, 700.0, 800.0, 900.0, 1000.0],
+            "has_personalization_consent": [True] * 5 + [False] * 4 + [None],
+        }
+    )
+    assert add_rfm_scores(everybody)["rfm_monetary"].to_pylist() == [1, 2, 3, 4, 5] + [None] * 5
+    assert add_rfm_scores(everybody.slice(0, 5))["rfm_monetary"].to_pylist() == [1, 2, 3, 4, 5]
+    rules = [RuleSegment("rfm", "big_spenders", "rfm_monetary >= 5", "thank")]
+    assert select_members("big_spenders", everybody, None, rules).users["user_id"].to_pylist() == ["e"]
+
+
+def test_a_passer_by_gets_no_word_about_loyalty() -> None:
+    columns = {
+        "user_id": ["once"], "engagement_class": ["one-time"], "daypart": ["none"], "active_days": [1],
+        "recency_days": [30.0], "frequency": [1.0], "monetary": [900.0], "purchases": [1], "checkouts": [1],
+        "add_to_carts": [2], "page_views": [9], "device_type": ["mobile"], "country": ["JP"],
+        "mean_price_viewed": [10.0], "product_views": [8],
+    }  # fmt: skip
+    rules = load_site_rules(Home(Path("nowhere")), "segments.yaml")
+    assigned = assign_rules(pa.table(columns), rules).to_pylist()[0]
+    assert assigned["engagement"] == "one-time"
+    strategies = [rule.strategy.lower() for rule in rules if assigned.get(rule.family) == rule.name]
+    assert len(strategies) >= 4
+    assert [text for text in strategies if "loyal" in text or "reward" in text or "early access" in text] == []
+
+
 def test_the_shipped_rules_compile_on_the_columns_of_the_mart() -> None:
     columns = {
         "user_id": pa.array(["a"]), "engagement_class": pa.array(["inactive"]), "daypart": pa.array(["night"]),

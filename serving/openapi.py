@@ -147,13 +147,17 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "get",
         "/v1/experiments/{experiment_id}/assignment",
-        "Return the variant of a unit, which is the same every time.",
+        "Return the variant of a unit, which is the same every time, and log the exposure.",
         query=(
             ("user_id", "Id of a user."),
             ("anonymous_id", "Id of a browser."),
             ("session_id", "Id of a session."),
+            (
+                "expose",
+                "Whether the unit is going to see the variant, which is true by default; false logs nothing.",
+            ),
         ),
-        errors=(400, 401, 403, 404),
+        errors=(400, 401, 403, 404, 422),
     ),
     Operation("get", "/livez", "Return whether the process is alive.", needs_key=False, errors=()),
     Operation(

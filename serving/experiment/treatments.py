@@ -103,7 +103,7 @@ class TreatmentAssigner:
         """
         experiments = self.book.experiments
         relevant = [experiment for experiment in experiments.experiments.values() if experiment.aspects & aspects]
-        if not relevant or not self._may_take_part(request):
+        if not relevant or not self.may_take_part(request):
             return NO_TREATMENT
         context = build_targeting_context({**facts, "slot": request.slot, "is_known": request.user_id is not None})
         changes: dict[str, Any] = {}
@@ -152,7 +152,8 @@ class TreatmentAssigner:
             )
         return events
 
-    def _may_take_part(self, request: RecommendationRequest) -> bool:
+    def may_take_part(self, request: RecommendationRequest) -> bool:
+        """Return whether the person of a request is known, did not opt out and did not withdraw consent."""
         if request.person is None:
             return False
         profile = self.state.profile_or_opt_out(request.person)

@@ -85,6 +85,12 @@ def _log_served(
         detail = orjson.dumps(list(items)).decode()
         tessera.state.note(
             StateChange(
-                request.counted_person, "served", at, slot=request.slot, detail=detail, lists_personalization=None
+                request.counted_person,
+                "served",
+                at,
+                slot=request.slot,
+                detail=detail,
+                reacts_to=answer_id,
+                lists_personalization=None,
             )
         )

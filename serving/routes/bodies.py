@@ -51,15 +51,17 @@ def check_person(user_id: str) -> str:
         raise ApiError(422, first_message(error), "user_id") from None
 
 
-def read_flag(request: Request, name: str) -> bool:
-    """Return a flag of the query, false if it is left out.
+def read_flag(request: Request, name: str, *, default: bool = False) -> bool:
+    """Return a flag of the query, or the default if it is left out.
 
     A wrong value is an error, because a preview that is mistaken for the real change cannot be undone.
 
     Raises:
         ApiError: 422, it is neither true nor false.
     """
-    text = request.query_params.get(name, "false")
+    text = request.query_params.get(name)
+    if text is None:
+        return default
     if text not in {"true", "1", "false", "0"}:
         raise ApiError(422, f"{name} is {text[:40]!r}; true or false is needed", name)
     return text in {"true", "1"}

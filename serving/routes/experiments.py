@@ -13,8 +13,10 @@ from ml.experiments.definition.assignment import assign_unit
 from ml.experiments.definition.targeting import build_targeting_context
 from ml.privacy.person_key import person_key
 from serving.errors import JSON, ApiError
+from serving.experiment.assignment_exposures import log_assignment, read_ids
 from serving.experiment.treatments import UNITS
 from serving.privacy.personalization import may_personalize
+from serving.routes.bodies import read_flag
 from serving.routes.callers import read_identity, require_user
 from serving.tessera import Tessera
 
@@ -24,9 +26,15 @@ def experiment_routes(tessera: Tessera) -> list[Route]:
 
     async def assignment(request: Request) -> Response:
         caller = tessera.access.caller(request)
+        query = dict(request.query_params)
+        is_shown = read_flag(request, "expose", default=True)
+        identity = None if caller.is_trusted else read_identity(tessera, request)
         if not caller.is_trusted:
-            require_user(read_identity(tessera, request), request.query_params.get("user_id"))
-        return JSON(answer_assignment(tessera, request.path_params["experiment_id"], dict(request.query_params)))
+            require_user(identity, query.get("user_id"))
+        answer = answer_assignment(tessera, request.path_params["experiment_id"], query)
+        ids = read_ids(query, answer["unit_type"], identity, is_trusted=caller.is_trusted)
+        answer["exposed"] = is_shown and log_assignment(tessera, answer, ids)
+        return JSON(answer)
 
     return [Route("/v1/experiments/{experiment_id}/assignment", assignment, methods=["GET"])]
 

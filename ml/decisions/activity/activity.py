@@ -17,7 +17,7 @@ import numpy as np
 from ml.arrays import I64
 from ml.decisions.activity.co_visitation import CoVisitation
 from ml.decisions.activity.decayed_counts import DecayedCounts
-from ml.decisions.activity.state_change import CONSENTS, OPENINGS, REACTIONS, REJECTIONS, StateChange
+from ml.decisions.activity.state_change import ANSWERED, CONSENTS, OPENINGS, REACTIONS, REJECTIONS, StateChange
 from ml.decisions.activity.visitors import Visit, Visitor
 from ml.decisions.activity.windowed_counts import WindowedCounts
 from ml.events.personalization_consent import PERSONALIZATION, PersonalizationConsent
@@ -25,6 +25,7 @@ from ml.events.personalization_consent import PERSONALIZATION, PersonalizationCo
 HOUR = 3600.0
 DAY = 24 * HOUR
 SHOWN_ITEMS = 500
+ANSWERS = 50_000  # answers whose impressions are recognized, a day of a busy slot
 EXPOSURES = 100
 REPEAT_SECONDS = 1800.0
 COUNTED_OPENINGS = 3  # of one person and item, as in the popularity of the warehouse
@@ -76,7 +77,7 @@ class Activity:
         across: What was opened after an item of an earlier visit.
         scope_numbers: Number of each scope, which is the item of `in_scope`.
         in_scope: What was opened within a scope, for example by people of one country.
-        reporting_slots: Slots that report impressions themselves.
+        reporting_slots: Slots that report impressions of their answers themselves.
         categories: Category by item key.
         owners: Key of the user who was last signed in on a device, by the device's key.
         newest: Time of the newest event, Unix seconds.
@@ -98,6 +99,7 @@ class Activity:
         self.scope_numbers: dict[str, int] = {}
         self.in_scope = CoVisitation(SCOPE_HALF_LIVES, NEIGHBOURS_OF_A_SCOPE)
         self.reporting_slots: set[str] = set()
+        self._answered: OrderedDict[str, str] = OrderedDict()
         self.categories: dict[int, str] = {}
         self.visits: OrderedDict[str, Visit] = OrderedDict()
         self.visitors: OrderedDict[str, Visitor] = OrderedDict()
@@ -124,13 +126,18 @@ class Activity:
             self._link(change.device_key, change.user, visitor)
         self._fold_consent(change, visitor)
         if change.event_type == "served":
+            self._note_answer(change)
             self._count_answer(change, visitor)
+        elif change.event_type == ANSWERED:
+            self._note_answer(change)
         elif change.event_type == "exposure" and change.detail is not None:
             visitor.exposures[change.detail] = None
             if len(visitor.exposures) > EXPOSURES:
                 del visitor.exposures[next(iter(visitor.exposures))]
         elif change.event_type == "impression" and change.slot is not None:
-            self.reporting_slots.add(change.slot)
+            # Anybody may send an impression; only the service's own answer shows that the slot reports them.
+            if change.reacts_to is not None and self._answered.get(change.reacts_to) == change.slot:
+                self.reporting_slots.add(change.slot)
         if change.item is None:
             return
         item = self.assign_key(change.item)
@@ -309,6 +316,13 @@ class Activity:
         _append_recent(visitor.shown.setdefault(item, []), change.at)
         if change.campaign is not None:
             _append_recent(visitor.shown_campaigns.setdefault(change.campaign, []), change.at)
+
+    def _note_answer(self, change: StateChange) -> None:
+        """Keep the slot of an answer, so that the impressions that belong to it are recognized."""
+        if change.reacts_to is not None and change.slot is not None:
+            self._answered[change.reacts_to] = change.slot
+            if len(self._answered) > ANSWERS:
+                self._answered.popitem(last=False)
 
     def _count_answer(self, change: StateChange, visitor: Visitor) -> None:
         """Count an answer in a slot; its items count as shown if the slot reports no impressions itself."""

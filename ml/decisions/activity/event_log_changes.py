@@ -8,7 +8,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.decisions.activity.state_change import CONSENTS, StateChange, describe_exposure
+from ml.decisions.activity.state_change import ANSWERED, CONSENTS, StateChange, describe_exposure
 from ml.events.contract import SUSPECTED
 from ml.events.live_log import read_open_parts
 from ml.events.log import EventLog
@@ -21,14 +21,17 @@ COLUMNS = (
     "device_type", "properties", "consent", "recommendation_id", "experiment_id", "variant", "event_id",
     "authority", "value",
 )  # fmt: skip
-DETAILED = frozenset({"impression", "exposure", *CONSENTS})
+DETAILED = frozenset({"impression", "exposure", ANSWERED, *CONSENTS})
 
 
-def read_changes(events: pa.Table, quarantine: Quarantine, where: str) -> list[StateChange]:
+def read_changes(
+    events: pa.Table, quarantine: Quarantine, where: str, *, with_answers: bool = False
+) -> list[StateChange]:
     """Turn canonical events into state changes, in their order.
 
     The service's `served` events are left out, and so are those of visitors whom the collector suspects, and
-    refunds, which are no reaction to an item.
+    refunds, which are no reaction to an item. With `with_answers`, the slots of answers are kept, as changes of
+    the type ANSWERED.
 
     An event that cannot be turned into a change is set aside, and the others are read.
 
@@ -36,6 +39,7 @@ def read_changes(events: pa.Table, quarantine: Quarantine, where: str) -> list[S
         events: At least COLUMNS of the event contract.
         quarantine: Where an event that cannot be read is recorded.
         where: Who reads, for the quarantine.
+        with_answers: Whether the answers are not known already.
     """
     changes = []
     for row in _read_rows(events, quarantine, where):
@@ -43,8 +47,12 @@ def read_changes(events: pa.Table, quarantine: Quarantine, where: str) -> list[S
             user, anonymous, kind, at, item, session, country, region, device,
             text, consent, answer, experiment, variant, event_id, authority, value,
         ) = row  # fmt: skip
-        if kind == "served" or (kind == "purchase" and value is not None and value < 0):
+        if kind == "purchase" and value is not None and value < 0:
             continue
+        if kind == "served":
+            if not (with_answers and authority == "service" and answer):
+                continue
+            kind, consent = ANSWERED, None  # the service's record states nothing about the person
         try:
             if authority == "browser" and text and SUSPECTED in text and orjson.loads(text).get(SUSPECTED):
                 continue
@@ -95,7 +103,7 @@ def read_newest_changes(log: EventLog, limit: int, quarantine: Quarantine, where
     log.erased.refresh()
     table = log.erased.without(pa.concat_tables(tables))
     order = pc.sort_indices(table, sort_keys=[("occurred_at", "ascending")])
-    return read_changes(table.take(order[max(0, len(table) - limit) :]), quarantine, where)
+    return read_changes(table.take(order[max(0, len(table) - limit) :]), quarantine, where, with_answers=True)
 
 
 def _read_rows(events: pa.Table, quarantine: Quarantine, where: str) -> list[tuple[Any, ...]]:

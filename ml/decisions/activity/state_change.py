@@ -8,6 +8,8 @@ from dataclasses import dataclass
 OPENINGS = frozenset({"page_view", "click", "video_play"})
 REACTIONS = frozenset({"like", "bookmark", "share", "comment", "add_to_cart", "checkout", "purchase"})
 REJECTIONS = frozenset({"not_interested", "dislike"})
+ANSWERED = "answered"
+"""Stands for an answer of the event log, whose slot is known again but which is not counted again."""
 CONSENTS = frozenset({"consent_granted", "consent_withdrawn", "preference"})
 """Events that can grant personalization or refuse it."""
 
@@ -21,7 +23,7 @@ class StateChange:
         at: Unix seconds.
         detail: JSON text. It holds the items of a `served` event, the purposes that a consent event grants or
             refuses, or an exposure as `describe_exposure` writes it.
-        reacts_to: Id of the answer that the event reacts to.
+        reacts_to: Id of the answer that the event reacts to; of the answer itself for `served`.
         event_id: Id of the event; None for a change that the service made itself.
         authority: Who vouches for the event; None for the site's server.
         lists_personalization: Whether the purposes that the event lists include personalization; None for an event

@@ -6,7 +6,7 @@ import pytest
 from ml.decisions.activity.activity import DAY, Activity
 from ml.decisions.activity.co_visitation import CoVisitation
 from ml.decisions.activity.decayed_counts import DecayedCounts
-from ml.decisions.activity.state_change import StateChange
+from ml.decisions.activity.state_change import ANSWERED, StateChange
 from ml.decisions.activity.windowed_counts import WindowedCounts
 from ml.decisions.items.candidates import POPULAR_COUNTS, TrendingItems
 from ml.decisions.rules.display_caps import count_since, fatigue_penalty, is_campaign_capped, is_quiet_hour
@@ -97,10 +97,39 @@ def test_caps_count_impressions_and_served_items_only_where_a_slot_reports_none(
     assert (
         fatigue_penalty(activity.find_visitor("u"), key, T, caps) == caps.fatigue_penalty
     )  # the third one is beyond two
-    activity.observe(StateChange("v", "impression", T, "a", slot="top", campaign="c"))
+    activity.observe(StateChange("w", "served", T, slot="top", detail='["a"]', reacts_to="answer"))
+    activity.observe(StateChange("v", "impression", T, "a", slot="top", campaign="c", reacts_to="answer"))
     activity.observe(StateChange("v", "served", T, slot="top", detail='["a"]'))
     assert len(activity.find_visitor("v").shown[key]) == 1  # the slot reports for itself now
     assert is_campaign_capped(activity.find_visitor("v"), "c", T, cap=1)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        StateChange("x", "impression", T, "a", slot="top"),
+        StateChange("x", "impression", T, "a", slot="top", reacts_to="invented"),
+        StateChange("x", "impression", T, "a", slot="top", reacts_to="other"),
+    ],
+    ids=["without an answer", "of an unknown answer", "of an answer in another slot"],
+)
+def test_an_impression_that_belongs_to_no_answer_does_not_make_its_slot_report(forged):
+    activity = Activity()
+    activity.observe(StateChange("x", "served", T, slot="footer", detail='["a"]', reacts_to="other"))
+    activity.observe(forged)
+    assert activity.reporting_slots == set()
+    activity.observe(StateChange("v", "served", T, slot="top", detail='["a"]', reacts_to="real"))
+    assert len(activity.find_visitor("v").shown[activity.keys["a"]]) == 1
+    activity.observe(StateChange("v", "impression", T, "a", slot="top", reacts_to="real"))
+    assert activity.reporting_slots == {"top"}
+
+
+def test_answers_of_the_log_are_recognized_but_not_counted_again():
+    activity = Activity()
+    activity.observe(StateChange("v", ANSWERED, T, slot="top", reacts_to="real"))
+    assert activity.find_visitor("v").answered_slots == {}
+    activity.observe(StateChange("v", "impression", T, "a", slot="top", reacts_to="real"))
+    assert activity.reporting_slots == {"top"}
 
 
 def test_quiet_hours_may_span_midnight():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +16,24 @@ MLFLOW_REMEDY = (
     "put mlflow.db and mlartifacts/ back from a backup; without one, delete both and run `tessera "
     "materialize --job training`"
 )
+
+
+def open_existing_sqlite(file: Path, timeout: float = 10.0) -> sqlite3.Connection:
+    """Open a SQLite file to read it.
+
+    A process that was killed in the middle of a transaction leaves a journal beside the file. Whoever opens the
+    file next takes the transaction back by it; a read-only connection cannot, and fails. So the file is opened for
+    writing wherever it can be written.
+
+    Args:
+        file: The file, which may be in use.
+        timeout: Seconds to wait for a writer.
+
+    Raises:
+        sqlite3.OperationalError: There is no such file.
+    """
+    mode = "rw" if os.access(file, os.W_OK) and os.access(file.parent, os.W_OK) else "ro"
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode={mode}", uri=True, timeout=timeout)
 
 
 def require_sound_sqlite(file: Path, remedy: str) -> None:
@@ -82,6 +101,6 @@ def _is_readable(cell: bytes) -> bool:
 
 
 def _reader(file: Path) -> closing[sqlite3.Connection]:
-    database = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0)
+    database = open_existing_sqlite(file)
     database.text_factory = lambda text: text.decode("utf-8", "replace")
     return closing(database)

@@ -6,10 +6,10 @@ import gzip
 import io
 import json
 import mmap
-import sqlite3
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from ml.events.frames import read_frames
 from ml.events.live_log import SUFFIX
+from ml.integrity.sqlite_files import open_existing_sqlite
 from ml.privacy.id_matcher import IdMatcher, with_namespaces
 
 
@@ -157,7 +158,7 @@ def _of_duckdb(file: Path) -> Iterator[str]:
 
 
 def _of_sqlite(file: Path) -> Iterator[str]:
-    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+    with closing(open_existing_sqlite(file)) as database:
         database.text_factory = lambda raw: raw.decode("utf-8", "replace")
         for (table,) in database.execute("select name from sqlite_master where type = 'table'").fetchall():
             for row in database.execute(f'select * from "{table}"'):

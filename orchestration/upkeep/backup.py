@@ -26,6 +26,7 @@ from ml.events.part_checks import check_part
 from ml.home import FILE_MODE, Home, make_folder, open_private, replace_file, sync_path
 from ml.integrity.checked_json import ChecksumError, decode_checked, encode_checked
 from ml.integrity.digests import first_line, sha256_of
+from ml.integrity.sqlite_files import open_existing_sqlite
 
 FORMAT = 1
 INDEX = "backup.json"
@@ -298,7 +299,7 @@ def _copy_database(writing: _Writing, name: str) -> None:
     os.close(open_private(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     try:
         with (
-            closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=30.0)) as source,
+            closing(open_existing_sqlite(file, timeout=30.0)) as source,
             closing(sqlite3.connect(target)) as copy,
         ):
             source.backup(copy)

@@ -9,6 +9,9 @@ import pytest
 from dbt.contracts.graph.manifest import Manifest
 
 from ml.events.log import EventLog
+from ml.settings import load_settings
+from orchestration.warehouse.expectations import SUITES, validate
+from orchestration.warehouse.warehouse import Warehouse
 from tests.dbt_project.built import VARIABLES, Built, event, warehouse_in
 
 HOME, FORGED = {"slot": "home"}, {"slot": "forged"}
@@ -251,3 +254,20 @@ def test_parts_without_a_new_column_are_read(warehouse: Built) -> None:
     pq.write_table(pq.read_table(path).drop_columns(["authority"]), path)
     warehouse.build()
     assert warehouse.rows("select user_id, authority from stg_events") == [("ann", "server")]
+
+
+def test_odd_values_of_browsers_warn_and_stop_no_training(warehouse: Built) -> None:
+    odd = [browser(minute, "page_exit", value=1e12) for minute in range(5)]
+    warehouse.ingest(*(server(minute) for minute in range(15)), *odd)
+    warehouse.build()
+
+    def passed(name: str) -> bool:
+        suite = next(suite for suite in SUITES if suite.name == name)
+        figures = Warehouse(warehouse.home.warehouse).read(suite.figures)
+        assert len(figures) == 1
+        return all(finding.passed for finding in validate(suite, figures, load_settings().warehouse))
+
+    assert (passed("few_events_are_quarantined"), passed("few_browser_events_are_quarantined")) == (True, False)
+    warehouse.ingest(*(server(minute, "page_exit", value=1e12) for minute in range(5)))
+    warehouse.build()
+    assert not passed("few_events_are_quarantined")

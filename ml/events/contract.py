@@ -22,6 +22,9 @@ CUSTOM_PREFIX = "custom:"
 AUTHORITIES = ("service", "server", "signed", "browser")
 # Property with which the collector marks the events of visitors who may be made up.
 SUSPECTED = "suspected"
+# Property with the seconds of attention that an event of any type adds to its page: since the last event, so that
+# they are summed. Pings of a clock, which may come twice, use `value` of page_ping.
+ENGAGED_DELTA = "engaged_delta_seconds"
 # Whose grant of consent can lift whose refusal: that of the same rank or a lower one.
 CONSENT_RANKS: Mapping[str, int] = MappingProxyType({"browser": 1, "signed": 2, "server": 3, "service": 3})
 

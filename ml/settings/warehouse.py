@@ -30,6 +30,11 @@ class WarehouseSettings(Section):
     session_timeout_minutes: int = knob(
         30, "Silence that ends a session; the web's convention.", unit="minutes", ge=1
     )
+    trusted_session_sources: list[str] = knob(
+        ["snowplow", "google_analytics_4"],
+        "Sources whose own session ids are taken as they are: one id is one session of a person on a device,"
+        " whatever the silence and the campaign. Sessions of other sources are derived: with an empty list, all.",
+    )
     bucket_seconds: int = knob(
         900,
         "Width of the buckets in which silence is looked for; must be shorter than the timeout.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ml.events.contract import refund_event_type
+from ml.events.contract import ENGAGED_DELTA, refund_event_type
 from ml.sources.export import (
     Export,
     NoEventError,
@@ -33,6 +33,8 @@ PER_ITEM = frozenset(
 )
 DEVICES = {"mobile": "mobile", "tablet": "tablet", "desktop": "desktop", "smart tv": "tv"}
 SCROLLED_PERCENT = 90.0  # GA4 reports one scroll a page, at 90 %
+# Events of one batch may share their timestamp and everything else.
+BATCH_FIELDS = ("batch_event_index", "batch_page_id", "batch_ordering_id")
 FIELDS_OF_PARAMS = {"page_location", "page_title", "page_referrer", "ga_session_id"}
 
 
@@ -51,11 +53,15 @@ class GoogleAnalytics4(Export):
         params = parameters(row.get("event_params"))
         event_type = TYPES.get(name, f"custom:{name}")
         base = _common(row, params) | {"event_type": event_type}
-        key = (name, row.get("event_timestamp"), row.get("user_pseudo_id"), row.get("user_id"), params)
+        batch = {field: row[field] for field in BATCH_FIELDS if row.get(field) is not None}
+        sender = (row.get("event_timestamp"), row.get("user_pseudo_id"), row.get("user_id"))
+        key = (name, *sender, params, *([batch] if batch else []))
         items = row.get("items")
         listed = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
         if name in PER_ITEM and listed:
             records = [_of_item(base, name, item, content_id(*key, index)) for index, item in enumerate(listed)]
+            for record in records[1:]:  # an event was engaged once, however many items it has
+                record["properties"].pop(ENGAGED_DELTA, None)
         else:
             value = _value(name, params, row.get("ecommerce"))
             records = [base | drop_nulls([("event_id", content_id(*key)), ("value", value)])]
@@ -86,6 +92,9 @@ def _common(row: Mapping[str, Any], params: Mapping[str, Any]) -> Record:
         ("country_name", parse_text(place.get("country"))),
         ("platform", parse_text(row.get("platform"))),
     ]
+    engaged_ms = parse_number(params.get("engagement_time_msec"))
+    if engaged_ms is not None:
+        rest[ENGAGED_DELTA] = engaged_ms / 1_000
     session = params.get("ga_session_id")
     visitor = parse_text(row.get("user_pseudo_id"))
     pairs = [

@@ -68,11 +68,16 @@ what = st.one_of(
         {"event_type": st.sampled_from(["identify", "consent_withdrawn", "consent_granted"])}
     ),
 )  # fmt: skip
-properties = st.one_of(st.integers(0, 3).map(lambda n: {"n": n}), st.just({"suspected": "flood"}))
+properties = st.one_of(
+    st.integers(0, 3).map(lambda n: {"n": n}), st.just({"suspected": "flood"}), st.just({"order_id": "o"})
+)
+client = st.sampled_from(
+    [{}, {}, {"source": "snowplow", "session_id": "s1"}, {"source": "snowplow", "session_id": "s2"}]
+)
 one_event = st.tuples(
-    st.sampled_from(MOMENTS), who, what, properties, st.sampled_from([None, *AUTHORITIES])
+    st.sampled_from(MOMENTS), who, what, properties, st.sampled_from([None, *AUTHORITIES]), client
 ).map(
-    lambda drawn: event(drawn[0], **drawn[1], **drawn[2], properties=drawn[3], authority=drawn[4])
+    lambda drawn: event(drawn[0], **drawn[1], **drawn[2], **drawn[5], properties=drawn[3], authority=drawn[4])
 )  # fmt: skip
 
 
@@ -132,6 +137,8 @@ def assert_same_as_full_refresh(warehouse: Built) -> None:
             "stg_event_keys",
             "stg_event_repeats",
             "int_activity_bucketed",
+            "int_identities_stitched",
+            "int_activity_attributed",
             "int_session_buckets",
             "int_page_views",
             "int_funnel_steps",

@@ -90,6 +90,20 @@
 {% macro duckdb__moment_of(timestamp, event_id) -%}(epoch_us({{ timestamp }})::hugeint * 18446744073709551616 + hash({{ event_id }})){%- endmacro %}
 {% macro spark__moment_of(timestamp, event_id) -%}struct({{ timestamp }}, {{ event_id }}){%- endmacro %}
 
+{% macro last_known(column) -%}
+    {#- Window function: the last value that is not null. -#}
+    {{ return(adapter.dispatch('last_known')(column)) }}
+{%- endmacro %}
+{% macro duckdb__last_known(column) -%}last_value({{ column }} ignore nulls){%- endmacro %}
+{% macro spark__last_known(column) -%}last_value({{ column }}, true){%- endmacro %}
+
+{% macro first_known(column) -%}
+    {#- Window function: the first value that is not null. -#}
+    {{ return(adapter.dispatch('first_known')(column)) }}
+{%- endmacro %}
+{% macro duckdb__first_known(column) -%}first_value({{ column }} ignore nulls){%- endmacro %}
+{% macro spark__first_known(column) -%}first_value({{ column }}, true){%- endmacro %}
+
 {% macro sorted_list(column) -%}{{ return(adapter.dispatch('sorted_list')(column)) }}{%- endmacro %}
 {% macro duckdb__sorted_list(column) -%}list({{ column }} order by {{ column }}){%- endmacro %}
 {% macro spark__sorted_list(column) -%}array_sort(collect_list({{ column }})){%- endmacro %}

@@ -5,6 +5,7 @@
     {#- Kind of queue → its key's columns with their types. -#}
     {{ return({
         'devices': {'device_id': 'varchar'},
+        'people': {'person_id': 'varchar'},
         'sessions': {'session_key': 'ubigint'},
         'pairs': {'user_id': 'varchar', 'item_id': 'varchar'},
         'users': {'user_id': 'varchar'},

@@ -2,6 +2,7 @@
 
 {% macro renamed_events(log_rows) -%}
 {%- set user_id, anonymous_id = vouched_user_id('log_rows'), device_of('log_rows') -%}
+{%- set trusted_session_id = trusted_session_of('log_rows') -%}
 select
     -- ids
     {{ event_id_of_sender('log_rows') }} as event_id,
@@ -9,6 +10,7 @@ select
     {{ anonymous_id }} as anonymous_id,
     coalesce({{ anonymous_id }}, {{ user_id }}) as device_id,
     log_rows.session_id as client_session_id,
+    {{ trusted_session_id }} as trusted_session_id,
     log_rows.item_id,
     log_rows.recommendation_id,
     log_rows.experiment_id,
@@ -18,6 +20,10 @@ select
     log_rows.event_type,
     {{ measure_of('log_rows') }} as value,
     coalesce(log_rows.event_type = 'purchase' and log_rows.value < 0, false) as is_refund,
+    case
+        when log_rows.event_type = 'purchase'
+            then coalesce(nullif({{ json_text('log_rows.properties', 'order_id') }}, ''), log_rows.event_id)
+    end as order_id,
     log_rows.properties,
 
     -- where on the site
@@ -47,8 +53,9 @@ select
     {{ utc('log_rows.occurred_at') }} as occurred_at,
     {{ utc('log_rows.received_at') }} as received_at,
     {{ epoch_bucket('log_rows.occurred_at', var('bucket_seconds')) }} as bucket,
-    {{ bucket_key(user_id, anonymous_id, epoch_bucket('log_rows.occurred_at', var('bucket_seconds'))) }}
-        as bucket_key,
+    {{ bucket_key(
+        user_id, anonymous_id, trusted_session_id, epoch_bucket('log_rows.occurred_at', var('bucket_seconds'))
+    ) }} as bucket_key,
 
     -- which row of the log
     log_rows.part_path,

@@ -24,7 +24,8 @@
 {%- endmacro %}
 
 {% macro purchases() -%}
-    count(case when {{ is_purchase() }} and {{ counts_as_conversion() }} then 1 end)
+    {#- The lines of an order are one purchase. -#}
+    count(distinct case when {{ is_purchase() }} and {{ counts_as_conversion() }} then order_id end)
 {%- endmacro %}
 
 {% macro revenue() -%}
@@ -32,7 +33,7 @@
 {%- endmacro %}
 
 {% macro claimed_purchases() -%}
-    count(case when {{ is_purchase() }} and {{ is_claim() }} then 1 end)
+    count(distinct case when {{ is_purchase() }} and {{ is_claim() }} then order_id end)
 {%- endmacro %}
 
 {% macro claimed_revenue() -%}

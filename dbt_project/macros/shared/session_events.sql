@@ -25,13 +25,13 @@ inner join {{ session_buckets }} as session_buckets
     on
         events.bucket_key = session_buckets.bucket_key
         and events.bucket = session_buckets.bucket
-        and events.occurred_at >= session_buckets.started_at
-        and (session_buckets.next_started_at is null or events.occurred_at < session_buckets.next_started_at)
+        and events.occurred_at >= session_buckets.from_at
+        and (session_buckets.until_at is null or events.occurred_at < session_buckets.until_at)
 {%- endmacro %}
 
-{% macro bucket_key(user_id, anonymous_id, bucket) -%}
+{% macro bucket_key(user_id, anonymous_id, trusted_session_id, bucket) -%}
     {#- Who and when as one number: every model joins all events by it, and texts would be fetched from all over memory. -#}
-    {{ key_of([user_id, anonymous_id, bucket]) }}
+    {{ key_of([user_id, anonymous_id, trusted_session_id, bucket]) }}
 {%- endmacro %}
 
 {% macro counts_in_marts() -%}

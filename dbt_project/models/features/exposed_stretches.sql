@@ -42,6 +42,7 @@ cut_events as (
         events.occurred_at,
         events.value,
         events.is_refund,
+        events.order_id,
         events.recommendation_id,
         events.authority,
         list_max(list_filter(cuts.cut_at, lambda cut: cut <= events.occurred_at)) as exposed_at

@@ -17,6 +17,7 @@ activity as (
         user_id,
         anonymous_id,
         device_id,
+        trusted_session_id,
         bucket,
         min(occurred_at) as first_at,
         max(occurred_at) as last_at,
@@ -29,7 +30,7 @@ activity as (
         coalesce(bool_or(case when event_type = 'page_view' then {{ is_internal_traffic() }} end), false) as is_internal,
         {{ fingerprint_of(['event_id', 'received_at', 'event_type', 'value', 'is_refund', 'item_id', 'authority']) }} as content
     from events
-    group by part_path, user_id, anonymous_id, device_id, bucket
+    group by part_path, user_id, anonymous_id, device_id, trusted_session_id, bucket
 
 )
 

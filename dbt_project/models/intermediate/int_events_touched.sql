@@ -4,7 +4,7 @@
 {%- set paths = values_of(
     'select distinct activity.part_path from ' ~ ref('int_activity_bucketed') ~ ' as activity'
     ~ ' inner join ' ~ ref('int_sessions_touched') ~ ' as sessions'
-    ~ ' on activity.bucket = sessions.bucket and activity.device_id = sessions.device_id'
+    ~ ' on activity.bucket = sessions.bucket and activity.device_id = coalesce(sessions.anonymous_id, sessions.user_id)'
     ~ ' order by activity.part_path'
 ) %}
 

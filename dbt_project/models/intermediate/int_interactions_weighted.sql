@@ -14,6 +14,7 @@ with events as (
         occurred_at,
         value,
         is_refund,
+        order_id,
         recommendation_id,
         authority
     from {{ session_events() }} as events

@@ -2,29 +2,15 @@
     are cut on the few buckets instead of on all events. -#}
 {{ config(
     materialized=incremental_or_table(), incremental_strategy='replace_queued',
-    meta={'reads_queue': 'devices', 'keys': ['device_id'], 'fills_queues': {'sessions': {
+    meta={'reads_queue': 'people', 'keys': ['person_id'], 'fills_queues': {'sessions': {
         'key': 'session_key',
-        'content': ['user_id', 'anonymous_id', 'bucket', 'content', 'next_started_at', 'is_bot', 'is_internal']
+        'content': ['bucket_key', 'content', 'from_at', 'until_at', 'started_at', 'is_bot', 'is_internal']
     }}}
 ) }}
 
 with activity as (
 
-    select * from {{ rows_to_rebuild(ref('int_activity_bucketed'), 'device_id') }} as activity
-
-),
-
-identities as (
-
-    select * from {{ ref('int_identities_stitched') }}
-
-),
-
--- Known users whose id is also that of a device.
-known_users as (
-
-    select distinct user_id from {{ rows_to_rebuild(ref('int_activity_bucketed'), 'user_id') }} as activity
-    where user_id is not null
+    select * from {{ rows_to_rebuild(ref('int_activity_attributed'), 'person_id') }} as activity
 
 ),
 
@@ -34,93 +20,38 @@ campaign_clicks as (
 
 ),
 
-buckets as (
-
-    select
-        user_id,
-        anonymous_id,
-        device_id,
-        bucket,
-        min(first_at) as first_at,
-        max(last_at) as last_at,
-        cast(sum(page_views) as bigint) as page_views,
-        cast(sum(claimed_conversions) as bigint) as claimed_conversions,
-        bool_or(is_bot) as is_bot,
-        bool_or(is_internal) as is_internal,
-        bit_xor(content) as content
-    from activity
-    group by user_id, anonymous_id, device_id, bucket
-
-),
-
-buckets_with_person as (
-
-    select
-        buckets.user_id,
-        buckets.anonymous_id,
-        buckets.device_id,
-        buckets.bucket,
-        buckets.first_at,
-        buckets.last_at,
-        buckets.page_views,
-        buckets.claimed_conversions,
-        buckets.is_bot,
-        buckets.is_internal,
-        buckets.content,
-        coalesce(
-            buckets.user_id,
-            identities.user_id,
-            case
-                when known_users.user_id is not null or buckets.anonymous_id like 'anonymous:%'
-                    then concat('anonymous:', buckets.anonymous_id)
-                else buckets.anonymous_id
-            end
-        ) as person_id
-    from buckets
-    left join identities on buckets.anonymous_id = identities.anonymous_id
-    left join known_users on buckets.anonymous_id = known_users.user_id
-
-),
-
-buckets_after_silence as (
-
-    select
-        *,
-        max(last_at) over (
-            partition by device_id, person_id order by first_at, last_at, user_id nulls last, anonymous_id nulls last
-            rows between unbounded preceding and 1 preceding
-        ) as silent_since
-    from buckets_with_person
-
-),
-
 visits as (
 
+    {{ visits_of('activity') }}
+
+),
+
+-- In a visit with sessions of the client, each of them goes on until the next one begins, for events that name none.
+trusted_starts as (
+
     select
-        *,
-        max(case
-            when
-                silent_since is null
-                or {{ seconds_between('silent_since', 'first_at') }} > {{ var('session_timeout_minutes') * 60 }}
-                then first_at
-        end) over (
-            partition by device_id, person_id order by first_at, last_at, user_id nulls last, anonymous_id nulls last
-            rows between unbounded preceding and current row
-        ) as visit_started_at
-    from buckets_after_silence
+        visit_device_id,
+        person_id,
+        visit_started_at,
+        trusted_session_id,
+        min(first_at) as started_at,
+        min(min(first_at)) over (partition by visit_device_id, person_id, visit_started_at) as first_started_at
+    from visits
+    where trusted_session_id is not null
+    group by visit_device_id, person_id, visit_started_at, trusted_session_id
 
 ),
 
 campaign_clicks_of_visits as (
 
     select
-        visits.device_id,
+        visits.visit_device_id,
         visits.person_id,
         visits.visit_started_at,
         campaign_clicks.occurred_at,
         campaign_clicks.campaign,
         lag(campaign_clicks.campaign) over (
-            partition by visits.device_id, visits.person_id, visits.visit_started_at
+            partition by visits.visit_device_id, visits.person_id, visits.visit_started_at
             order by campaign_clicks.occurred_at, campaign_clicks.campaign
         ) as previous_campaign
     from campaign_clicks
@@ -130,25 +61,42 @@ campaign_clicks_of_visits as (
             and campaign_clicks.device_id = visits.device_id
             and campaign_clicks.user_id is not distinct from visits.user_id
             and campaign_clicks.anonymous_id is not distinct from visits.anonymous_id
+            and campaign_clicks.occurred_at >= visits.first_at
+            and (visits.until_at is null or campaign_clicks.occurred_at < visits.until_at)
+    where not visits.has_trusted_session
 
 ),
 
 session_starts as (
 
     select
-        device_id,
+        visit_device_id,
         person_id,
         visit_started_at,
+        cast(null as {{ dbt.type_string() }}) as trusted_session_id,
+        visit_started_at as from_at,
         visit_started_at as started_at
     from visits
+    where not has_trusted_session
     union
     select
-        device_id,
+        visit_device_id,
         person_id,
         visit_started_at,
+        null as trusted_session_id,
+        occurred_at as from_at,
         occurred_at as started_at
     from campaign_clicks_of_visits
     where campaign is distinct from previous_campaign
+    union
+    select
+        visit_device_id,
+        person_id,
+        visit_started_at,
+        trusted_session_id,
+        case when started_at = first_started_at then visit_started_at else started_at end as from_at,
+        started_at
+    from trusted_starts
 
 ),
 
@@ -156,9 +104,9 @@ sessions as (
 
     select
         *,
-        lead(started_at) over (
-            partition by device_id, person_id, visit_started_at order by started_at
-        ) as next_started_at
+        lead(from_at) over (
+            partition by visit_device_id, person_id, visit_started_at order by from_at, trusted_session_id
+        ) as until_at
     from session_starts
 
 ),
@@ -168,7 +116,7 @@ session_buckets as (
     select
         visits.user_id,
         visits.anonymous_id,
-        visits.device_id,
+        visits.visit_device_id as device_id,
         visits.person_id,
         visits.bucket,
         visits.first_at,
@@ -178,17 +126,30 @@ session_buckets as (
         visits.is_bot,
         visits.is_internal,
         visits.content,
+        {{ bucket_key(
+            'visits.user_id', 'visits.anonymous_id', 'visits.trusted_session_id', 'visits.bucket'
+        ) }} as bucket_key,
+        greatest(visits.first_at, case when visits.trusted_session_id is null then sessions.from_at end) as from_at,
+        least(visits.until_at, case when visits.trusted_session_id is null then sessions.until_at end) as until_at,
         sessions.started_at,
-        sessions.next_started_at,
-        {{ key_of(['visits.device_id', 'visits.person_id', 'sessions.started_at']) }} as session_key
+        sessions.trusted_session_id,
+        {{ key_of([
+            'visits.visit_device_id', 'visits.person_id', 'sessions.started_at', 'sessions.trusted_session_id'
+        ]) }} as session_key
     from visits
     inner join sessions
         on
-            visits.device_id = sessions.device_id
+            visits.visit_device_id = sessions.visit_device_id
             and visits.person_id = sessions.person_id
             and visits.visit_started_at = sessions.visit_started_at
-            and visits.last_at >= sessions.started_at
-            and (sessions.next_started_at is null or visits.first_at < sessions.next_started_at)
+            and (
+                visits.trusted_session_id = sessions.trusted_session_id
+                or (
+                    visits.trusted_session_id is null
+                    and visits.last_at >= sessions.from_at
+                    and (sessions.until_at is null or visits.first_at < sessions.until_at)
+                )
+            )
 
 ),
 
@@ -219,9 +180,11 @@ judged_session_buckets as (
         session_buckets.device_id,
         session_buckets.person_id,
         session_buckets.bucket,
-        {{ bucket_key('session_buckets.user_id', 'session_buckets.anonymous_id', 'session_buckets.bucket') }} as bucket_key,
+        session_buckets.bucket_key,
+        session_buckets.from_at,
+        session_buckets.until_at,
         session_buckets.started_at,
-        session_buckets.next_started_at,
+        session_buckets.trusted_session_id,
         session_buckets.session_key,
         session_buckets.content,
         judged_sessions.is_bot,

@@ -55,6 +55,7 @@ measured_sessions as (
         count(*) as events,
         {{ measures() }},
         count(case when event_type = 'impression' and recommendation_id is not null then 1 end) as recommendation_impressions,
+        {{ count_of(conversions()) }} as conversion_events,
         bool_or(user_id is not null) as is_known,
         min_by(device_type, moment) as device_type,
         min_by(os, moment) as os,
@@ -99,6 +100,7 @@ owners as (
         session_key,
         min(device_id) as device_id,
         min(person_id) as person_id,
+        min(trusted_session_id) as client_session_id,
         bool_or(is_bot) as is_bot,
         bool_or(is_internal) as is_internal
     from session_buckets
@@ -126,10 +128,13 @@ described_sessions as (
 
     select
         -- ids
-        md5(concat_ws('|', owners.device_id, owners.person_id, epoch_us(measured.started_at))) as session_id,
+        md5(concat_ws(
+            '|', owners.device_id, owners.person_id, epoch_us(measured.started_at), owners.client_session_id
+        )) as session_id,
         measured.session_key,
         owners.person_id as user_id,
         owners.device_id,
+        owners.client_session_id,
         measured.is_known,
         owners.is_bot,
         owners.is_internal,
@@ -172,7 +177,7 @@ described_sessions as (
         -- path
         paths.landing_page,
         paths.exit_page,
-        measured.page_views = 1 and measured.clicks = 0 as is_bounce,
+        measured.page_views = 1 and measured.clicks = 0 and measured.conversion_events = 0 as is_bounce,
         nullif({{ url_parameter('paths.landing_url', 'utm_campaign') }}, '') as campaign,
         nullif({{ url_parameter('paths.landing_url', 'utm_source') }}, '') as campaign_source,
         coalesce(measured.channel, 'direct') as channel,

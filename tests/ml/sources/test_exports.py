@@ -45,6 +45,29 @@ def ga4(name, params, **more):
     } | more
 
 
+def test_google_analytics_4_events_that_differ_only_in_their_place_in_the_batch_are_events_of_their_own(tmp_path):
+    rows = [ga4("scroll", {"engagement_time_msec": 10}, batch_event_index=index) for index in (1, 2, 3)]
+    path = lines(tmp_path / "events.jsonl", *rows, rows[0])
+    _, events = ingested("google_analytics_4", path, Home(tmp_path / "home"))
+    ids = [event["event_id"] for event in events]
+    assert len(set(ids)) == 3
+    assert ids[0] == ids[3]
+
+
+def test_google_analytics_4_engagement_is_a_delta_of_one_event_however_many_items_it_names(tmp_path):
+    items = [{"item_id": "a"}, {"item_id": "b"}]
+    path = lines(
+        tmp_path / "events.jsonl",
+        ga4("page_view", {"engagement_time_msec": 3000}),
+        ga4("user_engagement", {"engagement_time_msec": 12000}),
+        ga4("view_item", {"engagement_time_msec": 7000}, items=items),
+    )
+    _, events = ingested("google_analytics_4", path, Home(tmp_path / "home"))
+    deltas = [event["properties"].get("engaged_delta_seconds") for event in events]
+    assert deltas == [3.0, 12.0, 7.0, None]
+    assert [event.get("value") for event in events] == [None, 12.0, None, None]
+
+
 def test_google_analytics_4_events_are_mapped_by_name(tmp_path):
     page = {"page_location": "https://shop.example/", "page_title": "Shop", "ga_session_id": 7, "theme": "dark"}
     items = [{"item_id": "a", "price": 20.0, "quantity": 2}, {"item_id": "b", "price": 10.0}]

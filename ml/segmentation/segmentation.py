@@ -18,8 +18,9 @@ from sklearn.pipeline import Pipeline
 from ml.arrays import F64
 from ml.segmentation.clusters.algorithms import NOISE, SegmentModel, label_users
 from ml.segmentation.clusters.choice import ClusteringCandidate
+from ml.segmentation.clusters.evidence import EvidenceDiscount
 from ml.segmentation.clusters.surrogate import SurrogateTree
-from ml.segmentation.features.features import USER_ID, check_users
+from ml.segmentation.features.features import USER_ID, check_users, to_floats
 from ml.segmentation.persistence import load_estimators, save_estimators
 from ml.segmentation.profiles.profiles import SegmentProfile
 
@@ -54,6 +55,7 @@ class Segmentation:
         has_structure: False if all users form one segment because no structure was detected.
         overlaps: overlap of each segment with the previous segment of the same number.
         surrogate: a decision tree that approximates the segments.
+        discount: how memberships are discounted by little evidence, None if nothing counts the evidence.
     """
 
     pipeline: Pipeline
@@ -68,6 +70,7 @@ class Segmentation:
     has_structure: bool
     overlaps: list[float] = field(default_factory=list)
     surrogate: SurrogateTree | None = None
+    discount: EvidenceDiscount | None = None
 
     def scores(self, table: pa.Table) -> F64:
         """Return scores (n_users, d) in the space in which the segments lie."""
@@ -76,6 +79,20 @@ class Segmentation:
     def can_assign(self, table: pa.Table) -> bool:
         """Return whether the table has every column that the segments were fitted with."""
         return {feature.column for feature in self.pipeline.steps[0][1].features_} <= set(table.column_names)
+
+    def memberships(self, table: pa.Table) -> F64:
+        """Return the membership of every row in every segment (n_users, n_segments), by index.
+
+        A membership is the probability of the segment, given the features and how much evidence they rest on.
+        """
+        blocks = [
+            self.model.membership(self.scores(table.slice(start, BLOCK_ROWS)))
+            for start in range(0, table.num_rows, BLOCK_ROWS)
+        ]
+        shares = np.concatenate(blocks) if blocks else np.empty((0, len(self.ids)))
+        if self.discount is None or self.discount.column not in table.column_names:
+            return shares
+        return self.discount.apply(shares, to_floats(table.column(self.discount.column)))
 
     def assign(self, table: pa.Table) -> pa.Table:
         """Assign a segment to every row of a table.
@@ -87,11 +104,7 @@ class Segmentation:
             InvalidInputError: columns are missing, or `user_id` is not unique.
         """
         check_users(table)
-        blocks = [
-            self.model.membership(self.scores(table.slice(start, BLOCK_ROWS)))
-            for start in range(0, table.num_rows, BLOCK_ROWS)
-        ]
-        shares = np.concatenate(blocks) if blocks else np.empty((0, len(self.ids)))
+        shares = self.memberships(table)
         labels = label_users(shares)
         ids = np.array([*self.ids, NOISE])[labels]
         names = pa.DictionaryArray.from_arrays(
@@ -102,13 +115,19 @@ class Segmentation:
         return pa.table(columns)
 
     def assign_user(self, row: Mapping[str, Any]) -> SegmentAssignment:
-        """Assign a segment to one user, given as column names to values; missing values are filled by rule."""
+        """Assign a segment to one user, given as column names to values.
+
+        Missing values are filled by rule. A row that does not count its evidence rests on none.
+        """
         steps = iter(self.pipeline.steps)
         _, encoder = next(steps)
         values = encoder.transform_user(row)
         for _, step in steps:
             values = step.transform(values)
         shares = self.model.membership(values)
+        if self.discount is not None:
+            evidence = row.get(self.discount.column)
+            shares = self.discount.apply(shares, np.array([0.0 if evidence is None else float(evidence)]))
         index = int(label_users(shares)[0])
         membership = dict(zip(self.ids, shares[0].tolist(), strict=True))
         if index == NOISE:
@@ -130,6 +149,7 @@ class Segmentation:
             "reason": self.reason,
             "has_structure": self.has_structure,
             "overlaps": self.overlaps,
+            "discount": self.discount.document() if self.discount else None,
         }
         save_estimators({**dict(self.pipeline.steps), "model": self.model}, partial, extra)
         document = self.document()
@@ -164,6 +184,7 @@ def load_segmentation(folder: Path) -> Segmentation:
     estimators, extra = load_estimators(folder)
     document = json.loads((folder / "segments.json").read_text())
     model = estimators.pop("model")
+    discount = extra.pop("discount", None)
     return Segmentation(
         pipeline=Pipeline(list(estimators.items())),
         model=model,
@@ -174,6 +195,7 @@ def load_segmentation(folder: Path) -> Segmentation:
         profiles=[SegmentProfile.from_document(entry) for entry in document["segments"]],
         preparation=document["preparation"],
         surrogate=SurrogateTree(**document["surrogate"]) if document["surrogate"] else None,
+        discount=EvidenceDiscount(**{**discount, "prior": tuple(discount["prior"])}) if discount else None,
         **extra,
     )
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import I64
 from ml.segmentation.audiences.membership import join_columns
 from ml.segmentation.audiences.rules import CONSENT, RuleSegment, assign_rules
-from ml.segmentation.clusters.identity import compute_migration
+from ml.segmentation.clusters.algorithms import NOISE
+from ml.segmentation.clusters.identity import compute_migration, match_segments
 from ml.segmentation.clusters.validation import PredictiveValidity, validate_segments
 from ml.segmentation.profiles.behaviour import summarize_behaviour
 from ml.segmentation.profiles.feedback import count_feedback
@@ -51,6 +54,7 @@ def segment_site(
     *,
     previous: Segmentation | None = None,
     before: pa.Table | None = None,
+    earlier: Sequence[pa.Table] = (),
     seed: int = 0,
 ) -> SiteSegmentation:
     """Segment the consenting users of a site.
@@ -62,10 +66,12 @@ def segment_site(
         settings: the section `segmentation` of the settings.
         previous: the segmentation of the previous run.
         before: the table `user_segments` of the previous run.
+        earlier: the mart `users` as of earlier times, from which the trust in little evidence is learned.
         seed: seed of the samples and random starts.
     """
     users = select_consenting_users(users).combine_chunks()
-    segmentation = fit_segmentation(users, settings, previous, seed)
+    past = [select_consenting_users(table) for table in earlier]
+    segmentation = fit_segmentation(users, settings, previous, seed, past)
     assignments = segmentation.assign(users)
     segments = assignments.column("segment").to_numpy()
     behaviour_by_segment = summarize_behaviour(
@@ -85,15 +91,35 @@ def assign_user_segments(segmentation: Segmentation, users: pa.Table, rules: lis
 
 
 def validate_on_later_outcomes(
-    segmentation: Segmentation, users_then: pa.Table, outcomes: pa.Table, settings: SegmentationSettings
+    segmentation: Segmentation,
+    users_then: pa.Table,
+    outcomes: pa.Table,
+    settings: SegmentationSettings,
+    seed: int = 0,
 ) -> list[PredictiveValidity]:
-    """Measure whether segments assigned at an earlier time predict what the users did afterwards.
+    """Measure whether segments that are learned at an earlier time predict what the users did afterwards.
+
+    The segments are learned again from what was known then, because the features and borders of today's segments
+    were chosen with the outcomes in sight.
 
     Args:
-        segmentation: the segmentation; its borders were learned later, but the assignment reads nothing later.
+        segmentation: today's segmentation, whose numbers the earlier segments get where they share users.
         users_then: the mart `users` as of the earlier time.
         outcomes: `user_id` and sums of what the users did in the following `validation_days`.
         settings: the section `segmentation` of the settings.
+        seed: seed of the samples and random starts.
     """
-    assignments = segmentation.assign(select_consenting_users(users_then).combine_chunks())
-    return validate_segments(assignments, outcomes, settings.validation_draws)
+    users_then = select_consenting_users(users_then).combine_chunks()
+    then = fit_segmentation(users_then, settings, seed=seed).assign(users_then)
+    today = segmentation.assign(users_then).column("segment").to_numpy()
+    return validate_segments(_renumber(then, today, segmentation), outcomes, settings.validation_draws)
+
+
+def _renumber(then: pa.Table, today: I64, segmentation: Segmentation) -> pa.Table:
+    """Number the segments of a table as today's segments with which they share users."""
+    labels = then.column("segment").to_numpy()
+    segments = np.unique(labels[labels != NOISE])
+    indices = np.where(labels == NOISE, NOISE, np.searchsorted(segments, labels))
+    numbers, _ = match_segments(today, indices, segmentation.ids, segmentation.next_id)
+    renumbered = np.array([*numbers, NOISE])[indices]
+    return then.set_column(then.column_names.index("segment"), "segment", pa.array(renumbered))

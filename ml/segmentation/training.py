@@ -6,6 +6,7 @@ those of the previous run, and describe them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from ml.segmentation.clusters.surrogate import fit_surrogate
 from ml.segmentation.features.feature_selection import FeatureSelector
 from ml.segmentation.features.features import FeatureEncoder, check_users, is_numeric, matches_any, to_floats
 from ml.segmentation.features.preparation import Components, Imputer, Scaler, SkewReducer, Winsorizer
+from ml.segmentation.history import learn_discount
 from ml.segmentation.profiles.descriptions import ShapingUsers, describe_segments
 from ml.segmentation.segmentation import Segmentation
 from ml.settings.segmentation import SegmentationSettings
@@ -47,7 +49,11 @@ class _Prepared:
 
 
 def fit_segmentation(
-    table: pa.Table, settings: SegmentationSettings, previous: Segmentation | None = None, seed: int = 0
+    table: pa.Table,
+    settings: SegmentationSettings,
+    previous: Segmentation | None = None,
+    seed: int = 0,
+    earlier: Sequence[pa.Table] = (),
 ) -> Segmentation:
     """Learn segments from a table of users with one row per user.
 
@@ -62,6 +68,7 @@ def fit_segmentation(
         previous: the segmentation of the previous run. Segments that share enough users with one of its segments
             keep that segment's number and name.
         seed: seed of the samples and random starts.
+        earlier: the same table as of earlier times, from which the trust in little evidence is learned.
 
     Raises:
         InvalidInputError: `user_id` is missing or repeated, or no column is numeric.
@@ -98,6 +105,7 @@ def fit_segmentation(
         has_structure=choice.make_model is not None,
         overlaps=overlaps,
     )
+    segmentation.discount = learn_discount(segmentation, table, shaping, earlier, settings.evidence)
     names = prepared.steps["impute"].kept_names
     describe_segments(segmentation, table, ShapingUsers(shaping, prepared.raw, names, labels), settings, previous)
     described = [profile.segment for profile in segmentation.profiles]
@@ -210,7 +218,8 @@ def _fit_final(
     """Fit the chosen model to all shaping users.
 
     Density methods and mixtures learn from the sample on which they were compared. k-means continues on all users
-    and is then refined along the discriminants of its segments, which replace the principal components.
+    and is then refined along the discriminants of its segments, which replace the principal components. Its
+    memberships are calibrated in the space in which it ends.
 
     Returns:
         The preparation steps that lead to the model, the model, and the segment index of each user (n,).
@@ -225,13 +234,13 @@ def _fit_final(
         return prepared.steps, model, model.predict(Z)
     if len(rows) < len(Z):
         model.refit(Z)
-    labels = model.predict(Z)
-    sharpened = refine_segments(X, model, labels, seed)
+    sharpened = refine_segments(X, model, model.predict(Z), seed)
     if sharpened is None:
-        return prepared.steps, model, labels
+        return prepared.steps, model, model.calibrate(Z).predict(Z)
     discriminants, sharper = sharpened
     steps = {name: step for name, step in prepared.steps.items() if name != "components"}
-    return {**steps, "discriminants": discriminants}, sharper, sharper.predict(discriminants.transform(X))
+    Z = discriminants.transform(X)
+    return {**steps, "discriminants": discriminants}, sharper, sharper.calibrate(Z).predict(Z)
 
 
 def _identify_segments(

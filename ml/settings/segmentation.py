@@ -49,9 +49,9 @@ class PreparationSettings(Section):
     """How raw features become the space in which segments are sought."""
 
     missing: dict[str, str | float] = knob(
-        {"*_shares:*": 0.0, "*_rate": "median"},
+        {"*_shares:*": "mean", "*_rate": "median"},
         "What replaces a missing value, by shell pattern of the feature: median, mean, zero or a number. The first"
-        " match counts, and median where there is none.",
+        " match counts, and median where there is none. The means of shares add up to 1, as shares do.",
     )
     rare_key_share: float = knob(
         0.01,

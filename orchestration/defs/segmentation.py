@@ -28,6 +28,8 @@ from orchestration.defs.resources import HomeResource, RegistryResource, Warehou
 from orchestration.warehouse.marts import USER_SEGMENTS, USERS
 
 GROUP = "segmentation"
+HISTORY_MOMENTS = 8  # as-of tables of users, of a second each, from which the trust in little evidence is learned
+HISTORY_USERS = 20_000  # in each of them
 SESSIONS = """
     select user_id, started_at, local_started_at, page_views, duration_seconds, daypart, device_type, country,
         channel, funnel_stage, is_converted, signals_before_conversion
@@ -60,6 +62,7 @@ def segmentation_model(
         settings,
         previous=load_segmentation(folder) if folder.exists() else None,
         before=warehouse.read(USER_SEGMENTS) if "user_segments" in tables else None,
+        earlier=_read_history(warehouse, settings),
     )
     segmentation = site.segmentation
     validity = _validate(segmentation, warehouse, settings)
@@ -170,17 +173,40 @@ def segmentation_folder(home: Home) -> Path:
     return home.models / "segmentation"
 
 
-def _validate(
-    segmentation: Segmentation, warehouse: WarehouseResource, settings: SegmentationSettings
-) -> Sequence[PredictiveValidity]:
-    """Validate the segments of last month's users by what they did since; empty if the history is too short."""
+def _read_history(warehouse: WarehouseResource, settings: SegmentationSettings) -> list[pa.Table]:
+    """Read the users as of `HISTORY_MOMENTS` evenly spaced times, if the warehouse counts evidence about them."""
+    span = _read_span(warehouse)
+    if not settings.evidence.column or span is None:
+        return []
+    first, last = span
+    step = (last - first) / (HISTORY_MOMENTS + 1)
+    if step < dt.timedelta(hours=1):
+        return []
+    return [
+        warehouse.read(
+            f"select * from training_users(timestamp '{first + number * step}')"
+            f" where {settings.evidence.column} > 0 order by md5(user_id) limit {HISTORY_USERS}"
+        )
+        for number in range(1, HISTORY_MOMENTS + 1)
+    ]
+
+
+def _read_span(warehouse: WarehouseResource) -> tuple[dt.datetime, dt.datetime] | None:
+    """Return when the first and the last event about a user happened, None without users."""
     span = warehouse.read(
         "select min(first_seen_at) as first_at, max(last_seen_at) as last_at from users"
     ).to_pylist()[0]
-    month = dt.timedelta(days=settings.validation_days)
-    if span["last_at"] is None or span["last_at"] - span["first_at"] < 2 * month:
+    return None if span["last_at"] is None else (span["first_at"], span["last_at"])
+
+
+def _validate(
+    segmentation: Segmentation, warehouse: WarehouseResource, settings: SegmentationSettings
+) -> Sequence[PredictiveValidity]:
+    """Validate segments learned a month ago by what the users did since; empty if the history is too short."""
+    span, month = _read_span(warehouse), dt.timedelta(days=settings.validation_days)
+    if span is None or span[1] - span[0] < 2 * month:
         return []
-    then = span["last_at"] - month
+    then = span[1] - month
     outcomes = warehouse.read(
         "select user_id, sum(sessions) as sessions, sum(engaged_seconds) as engaged_seconds,"
         " sum(purchases) as purchases"

@@ -127,8 +127,7 @@ class SmokeTest:
 
     def _assign_segment(self, bundle: ServedBundle, key: int, at: dt.datetime) -> Iterable[float]:
         visitor = Visitor(recent=[(key, at.timestamp())], last_at=at.timestamp(), opened=1)
-        dayparts = self._settings.warehouse.dayparts
-        segment = describe_segment(bundle.segmentation, {}, visitor, self._state.activity, dayparts)
+        segment = describe_segment(bundle.segmentation, {}, visitor, self._state.activity)
         return list(segment["memberships"].values())
 
     def _decide(self, bundle: ServedBundle, at: dt.datetime) -> list[float]:

@@ -23,9 +23,8 @@ def describe_segment(
     facts: Mapping[str, Any],
     visitor: Visitor | None,
     activity: Activity,
-    dayparts: Mapping[str, tuple[int, int]],
 ) -> dict[str, Any]:
-    """Return `segment` (name), `persona` (a paragraph) and `memberships` (share by name of segment).
+    """Return `segment` (name), `persona` (a paragraph) and `memberships` (probability by name of segment).
 
     Args:
         model: The bundle's segmentation; None without one.
@@ -33,7 +32,6 @@ def describe_segment(
             the bundle has without a segment has not consented to one.
         visitor: What the person did lately.
         activity: Has the categories of what was opened.
-        dayparts: Hours of the day by name.
     """
     published: dict[str, Any] = {
         "segment": facts.get("segment"),
@@ -45,8 +43,8 @@ def describe_segment(
     if facts:
         assigned = model.assign_user(facts)
     elif visitor is not None and visitor.recent:
-        openings = [(at, activity.categories.get(key)) for key, at in visitor.recent]
-        assigned = model.assign_user(build_recent_features(openings, visitor.device, dayparts))
+        categories = [activity.categories.get(key) for key, _ in visitor.recent]
+        assigned = model.assign_user(build_recent_features(categories, visitor.device))
     else:
         return published
     names = dict(zip(model.ids, model.names, strict=True))

@@ -99,11 +99,7 @@ def describe_user(tessera: Tessera, user: str) -> dict[str, Any] | None:
         return None
     is_personalized = may_personalize(state, bundle, (key,), profile)
     segment = (
-        describe_segment(
-            bundle.segmentation, facts, visitor, state.activity, tessera.config.settings.warehouse.dayparts
-        )
-        if is_personalized
-        else NO_SEGMENT
+        describe_segment(bundle.segmentation, facts, visitor, state.activity) if is_personalized else NO_SEGMENT
     )
     recent = visitor.recent[-RECENT:][::-1] if visitor else []
     other_facts = {

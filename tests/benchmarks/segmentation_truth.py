@@ -15,6 +15,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 from figure import Figure
+from scipy.optimize import linear_sum_assignment
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import cross_val_predict
@@ -43,10 +44,12 @@ def measure(size: float) -> Iterator[Figure]:
         ("classifier_accuracy", "median"),
         ("engagement_right", "median share"),
         ("kept_named_segment", "median share"),
+        ("membership_calibration_error", "median over all people"),
     ):
         values = [site[name] for site in sites]
         yield Figure(f"segmentation_truth_{name}", float(np.median(values)), unit, rows=len(sites))
-        yield Figure(f"segmentation_truth_{name}_worst", min(values), "minimum", rows=len(sites))
+        worst, which = (max, "maximum") if name.endswith("_error") else (min, "minimum")
+        yield Figure(f"segmentation_truth_{name}_worst", worst(values), which, rows=len(sites))
     right = sum(site["segments"] == settings.simulator.personas for site in sites)
     yield Figure("segmentation_truth_number_right", right, f"of {len(sites)} seeds", rows=len(sites))
     none = sum(
@@ -74,7 +77,9 @@ def _recovered(settings: Settings, seed: int) -> dict[str, Any]:
         home = Home(Path(folder))
         simulate_into_home(home, site, START, end)
         users = select_consenting_users(_users(home, settings)).combine_chunks()
-    people = {row["user_id"]: row for row in truth_tables(site, settings.simulator.days)["users"].to_pylist()}
+    tables = truth_tables(site, settings.simulator.days)
+    people = {row["user_id"]: row for row in tables["users"].to_pylist()}
+    passing = {row["user_id"]: row["persona"] for row in tables["passers_by"].to_pylist()}
     truth = [people.get(user, {}) for user in users["user_id"].to_pylist()]
     planted = np.array([row.get("persona") or "" for row in truth])
     real = planted != ""
@@ -82,6 +87,9 @@ def _recovered(settings: Settings, seed: int) -> dict[str, Any]:
     segments = found.assign(users)["segment"].to_numpy()
     told = _classified(found, users.filter(pa.array(real)), planted[real])
     classes = np.array(users["engagement_class"].to_pylist())
+    everybody = np.array(
+        [name or passing.get(user, "") for name, user in zip(planted, users["user_id"].to_pylist(), strict=True)]
+    )
     known = np.array([_engagement(row, end, settings) for row in truth])
     return {
         "adjusted_rand": float(adjusted_rand_score(planted[real], segments[real])),
@@ -90,7 +98,20 @@ def _recovered(settings: Settings, seed: int) -> dict[str, Any]:
         "engagement_right": float((classes == known)[known != ""].mean()),
         "kept_named_segment": _kept(found, users, settings, seed),
         "segments": len(found.ids),
+        "membership_calibration_error": _calibration(found.memberships(users), everybody),
     }
+
+
+def _calibration(memberships: np.ndarray, personas: np.ndarray) -> float:
+    """Expected calibration error of the largest membership over ten bins, of all people with a planted persona."""
+    told, codes = memberships[personas != ""], np.unique(personas[personas != ""], return_inverse=True)[1]
+    label, confidence = told.argmax(axis=1), told.max(axis=1)
+    shared = np.zeros((told.shape[1], codes.max() + 1))
+    np.add.at(shared, (label, codes), 1)
+    persona_of = dict(zip(*linear_sum_assignment(-shared), strict=True))
+    right = np.array([persona_of.get(segment, -1) for segment in label]) == codes
+    bins = np.minimum((confidence * 10).astype(int), 9)
+    return sum((bins == b).mean() * abs(confidence[bins == b].mean() - right[bins == b].mean()) for b in set(bins))
 
 
 def _classified(found: Segmentation, users: pa.Table, planted: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from ml.arrays import F64, I64, Bools
+from ml.segmentation.clusters.partial_membership import PartialMembership, fit_partial_membership
 from ml.segmentation.persistence import persistable
 
 NOISE = -1
@@ -62,8 +63,8 @@ class SegmentModel(ClusterMixin, BaseEstimator, ABC):  # type: ignore[misc]
 class KMeansSegments(SegmentModel):
     """k-means, by mini-batches above `minibatch_rows` users.
 
-    Memberships are the posterior probabilities of equally likely spherical Gaussians with the pooled variance
-    within segments.
+    Segments are the nearest centres until `calibrate` learns how people lie around the centres; from then on,
+    memberships are the probabilities of `PartialMembership`, and the segment is the most probable one.
 
     Args:
         segments: number of segments.
@@ -74,6 +75,9 @@ class KMeansSegments(SegmentModel):
     Attributes:
         centres_: centres, (k, d).
         within_variance_: mean squared distance to the nearest centre, per dimension.
+        weights_: share of people of each segment, (k,); set by `calibrate`.
+        exponent_: how people share in a second segment; set by `calibrate`.
+        precision_root_: factor of the precision of the noise, (d, d); set by `calibrate`.
     """
 
     algorithm = "kmeans"
@@ -126,13 +130,35 @@ class KMeansSegments(SegmentModel):
         squares = (Z**2).sum(axis=1, keepdims=True) - 2 * Z @ self.centres_.T + (self.centres_**2).sum(axis=1)
         return np.asarray(np.maximum(squares, 0.0))
 
+    def calibrate(self, Z: F64) -> KMeansSegments:
+        """Learn from Z (n, d) how probable each segment is at a distance from the centres."""
+        self._keep(fit_partial_membership(Z, self.centres_, self.seed))
+        return self
+
+    def _keep(self, density: PartialMembership) -> None:
+        """Set the attributes of a calibrated model."""
+        self.weights_, self.exponent_ = density.weights, density.exponent
+        self.precision_root_ = density.precision_root
+
+    def _density(self) -> PartialMembership | None:
+        """Return the calibrated density, or None before `calibrate`."""
+        if not hasattr(self, "weights_"):
+            return None
+        return PartialMembership(self.weights_, self.exponent_, self.precision_root_)
+
     def membership(self, Z: F64) -> F64:
-        """Return soft memberships (n, k)."""
+        """Return memberships (n, k): probabilities once calibrated, before that closeness to the centres."""
+        density = self._density()
+        if density is not None:
+            return density.probabilities(Z, self.centres_)
         return _softmax(-self._squared_distances(Z) / (2 * self.within_variance_))
 
     def reorder(self, order: I64) -> None:
         """Renumber the segments."""
         self.centres_ = self.centres_[order]
+        density = self._density()
+        if density is not None:
+            self._keep(density.reordered(order))
 
     def describe(self) -> str:
         """Describe the algorithm and its parameters in a few words."""

@@ -98,6 +98,19 @@ class Site:
         }
         return np.stack([first_visits[period] for period in periods])
 
+    def passers_by(self, until_day: int) -> Population:
+        """Anonymous visitors of a single day before `until_day`, in the order of their days."""
+        users = self.population(until_day)
+        days = []
+        for day in range(until_day):
+            coming = visits(users, self.settings, self.seed, day, self.date_of(day).weekday())
+            days.append(self._passers_by(day, int(coming.sum()), generator(self.seed, Stream.DAY, day)))
+        return Population.concat(days)
+
+    def _passers_by(self, day: int, coming: int, rng: np.random.Generator) -> Population:
+        """The passers-by of a day on which so many users come; the first draw of the day's generator."""
+        return self.model.passers_by(day, int(rng.poisson(self.settings.passers_by * coming)))
+
     def events(self, since_day: int, until_day: int) -> Iterator[pa.Table]:
         """Events that arrive in [since_day, until_day), in order of their arrival day, in bounded memory.
 
@@ -145,7 +158,7 @@ class Site:
         date, day_ms = self.date_of(day), self.start_ms + day * DAY_MS
         rng = generator(seed, Stream.DAY, day)
         coming = np.flatnonzero(visits(users, settings, seed, day, date.weekday()))
-        passing = self.model.passers_by(day, int(rng.poisson(settings.passers_by * len(coming))))
+        passing = self._passers_by(day, len(coming), rng)
         visitors = Population.concat([users.take(coming), passing])
         if not len(visitors):
             return

@@ -31,6 +31,7 @@ def truth_tables(site: Site, until_day: int) -> dict[str, pa.Table]:
     users = site.population(until_day)
     return {
         "users": _users(site, users, until_day),
+        "passers_by": _passers_by(site, until_day),
         "items": _items(site, until_day),
         "signals": _signals(site),
         "experiments": _experiments(site),
@@ -70,6 +71,20 @@ def _users(site: Site, users: Population, until_day: int) -> pa.Table:
             "joined_at": pa.array(joined, mask=users.from_day < 0).cast(pa.timestamp("us")).cast(TIMESTAMP),
             "changes_taste": pa.array(changes_taste(users, site.settings.planted, site.seed)),
             "interest": _vectors(users.interest),
+        }
+    )
+
+
+def _passers_by(site: Site, until_day: int) -> pa.Table:
+    """One row per visitor of a single day, who is known by the browser's id alone."""
+    if not until_day:
+        return pa.table({"user_id": pa.array([], pa.string()), "persona": pa.array([], pa.string())})
+    passing = site.passers_by(until_day)
+    names = np.array(site.model.tables.names, dtype=object)
+    return pa.table(
+        {
+            "user_id": device_ids(passing.device_keys[:, 0]).cast(pa.string()),
+            "persona": pa.array(names[passing.persona], pa.string()),
         }
     )
 

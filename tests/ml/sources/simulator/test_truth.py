@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[4]
 def test_the_tables_have_the_promised_columns(truth):
     promised = {
         "users": ["user_id", "persona", "engagement_class", "daypart", "timezone", "is_bot"],
+        "passers_by": ["user_id", "persona"],
         "items": ["item_id", "appeal", "topics"],
         "signals": ["micro_interaction", "true_lift"],
         "experiments": ["experiment_id", "metric", "true_lift"],

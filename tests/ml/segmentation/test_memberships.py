@@ -1,0 +1,101 @@
+"""Memberships on a small simulated site, with one-time visitors, against the planted personas."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from scipy.optimize import linear_sum_assignment
+
+from ml.segmentation import Segmentation, fit_segmentation, load_segmentation
+from ml.segmentation.features.recent_activity import build_recent_features
+from ml.settings import load_settings
+from ml.settings.segmentation import RoleSettings, SegmentationSettings
+from ml.sources.simulator import Site
+from ml.sources.simulator.separation import user_features
+from ml.sources.simulator.truth import truth_tables
+from tests.ml.segmentation.calibration import calibration_error
+
+DAYS, START = 60, dt.date(2026, 3, 1)
+
+
+def planted_personas(site: Site) -> dict[str, str]:
+    """The persona of every visitor, the passers-by of each day included."""
+    truth = truth_tables(site, DAYS)
+    people = [row for name in ("users", "passers_by") for row in truth[name].to_pylist()]
+    return {row["user_id"]: row["persona"] for row in people if row["persona"]}
+
+
+def as_of(site: Site, day: int) -> pa.Table:
+    """What raw events say of each person until a day, in columns like those of the mart."""
+    features = user_features(site.events(0, day), site.catalogue(0, day))
+    table = {"user_id": features.index.astype(str), "page_views": np.expm1(features.pop("pages")).round()}
+    names = set(site.catalogue(0, day)["category"].to_pylist())
+    for prefix, columns in (("category_shares", names), ("device_shares", {"mobile", "desktop", "tablet", "tv"})):
+        shares: pd.DataFrame = features[[c for c in sorted(columns) if c in features]]
+        features = features.drop(columns=shares.columns)
+        maps = [[(k, v) for k, v in row.items() if np.isfinite(v)] or None for _, row in shares.iterrows()]
+        table[prefix] = pa.array(maps, pa.map_(pa.string(), pa.float64()))
+    return pa.table({**table, **{f"mean_{name}": features[name].to_numpy() for name in features}})
+
+
+@pytest.fixture(scope="module")
+def settings() -> SegmentationSettings:
+    section = load_settings().segmentation
+    choice = section.choice.model_copy(
+        update={"algorithms": ["kmeans"], "segments_max": 7, "null_references": 3, "resamples": 2}
+    )
+    roles = RoleSettings(features=["category_shares:*", "device_shares:*", "mean_*"], otherwise=[], outcomes=[])
+    return section.model_copy(update={"choice": choice, "roles": roles})
+
+
+@pytest.fixture(scope="module")
+def site() -> Site:
+    return Site(load_settings().simulator.model_copy(update={"users": 600, "days": DAYS}), seed=3, start=START)
+
+
+@pytest.fixture(scope="module")
+def users(site: Site) -> pa.Table:
+    return as_of(site, DAYS)
+
+
+@pytest.fixture(scope="module")
+def segmentation(site: Site, users: pa.Table, settings: SegmentationSettings) -> Segmentation:
+    return fit_segmentation(users, settings, earlier=[as_of(site, day) for day in (8, 16, 24)])
+
+
+def test_of_those_told_a_membership_that_share_is_right(
+    site: Site, users: pa.Table, segmentation: Segmentation
+) -> None:
+    planted = planted_personas(site)
+    personas = np.array([planted.get(user, "") for user in users["user_id"].to_pylist()])
+    real = personas != ""
+    assert real.mean() > 0.95
+    told = segmentation.memberships(users)[real]
+    codes = np.unique(personas[real], return_inverse=True)[1]
+    shared = np.zeros((told.shape[1], codes.max() + 1))
+    np.add.at(shared, (told.argmax(axis=1), codes), 1)
+    persona_of = dict(zip(*linear_sum_assignment(-shared), strict=True))
+    right = np.array([persona_of.get(label, -1) for label in told.argmax(axis=1)]) == codes
+    assert len(segmentation.ids) == 6
+    assert calibration_error(told.max(axis=1), right) < 0.03
+    few = users["page_views"].to_numpy()[real] <= 2
+    assert calibration_error(told.max(axis=1)[few], right[few]) < 0.08
+
+
+def test_one_opening_does_not_make_certain(segmentation: Segmentation) -> None:
+    tops = [
+        max(segmentation.assign_user(build_recent_features(opened, "mobile")).membership.values())
+        for opened in ([None], ["sport"], ["sport"] * 3, ["sport"] * 12)
+    ]
+    assert tops == sorted(tops)
+    assert tops[0] < 0.3
+    assert tops[1] < 0.9
+
+
+def test_a_saved_segmentation_says_the_same(segmentation: Segmentation, users: pa.Table, tmp_path) -> None:
+    segmentation.save(tmp_path / "model")
+    assert load_segmentation(tmp_path / "model").assign(users).equals(segmentation.assign(users))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ml.events.contract import ENGAGED_DELTA, refund_event_type
+from ml.events.contract import ENGAGED_DELTA
+from ml.events.normalization.orders import first_amount, order_facts, purchase_record, purchase_values
 from ml.sources.export import (
     Export,
     NoEventError,
@@ -24,14 +25,15 @@ TYPES: Mapping[str, str] = {
     "view_search_results": "search", "search": "search", "form_start": "form_start", "form_submit": "form_submit",
     "video_start": "video_play", "video_progress": "video_progress", "video_complete": "video_progress",
     "add_to_cart": "add_to_cart", "remove_from_cart": "remove_from_cart", "begin_checkout": "checkout",
-    "purchase": "purchase", "refund": "purchase", "sign_up": "signup", "share": "share",
+    "purchase": "purchase", "refund": "purchase", "in_app_purchase": "purchase", "ecommerce_purchase": "purchase",
+    "sign_up": "signup", "share": "share",
     "add_to_wishlist": "bookmark",
 }  # fmt: skip
+ORDERS = frozenset({"purchase", "refund", "in_app_purchase", "ecommerce_purchase"})
 PER_ITEM = frozenset(
-    {"view_item", "select_item", "view_item_list", "add_to_cart", "remove_from_cart", "begin_checkout", "purchase"}
-    | {"refund", "add_to_wishlist"}
+    {"view_item", "select_item", "view_item_list", "add_to_cart", "remove_from_cart", "begin_checkout"}
+    | {"add_to_wishlist"}
 )
-DEVICES = {"mobile": "mobile", "tablet": "tablet", "desktop": "desktop", "smart tv": "tv"}
 SCROLLED_PERCENT = 90.0  # GA4 reports one scroll a page, at 90 %
 # Events of one batch may share their timestamp and everything else.
 BATCH_FIELDS = ("batch_event_index", "batch_page_id", "batch_ordering_id")
@@ -58,15 +60,15 @@ class GoogleAnalytics4(Export):
         key = (name, *sender, params, *([batch] if batch else []))
         items = row.get("items")
         listed = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
-        if name in PER_ITEM and listed:
+        if name in ORDERS:
+            records = _order(base, name, {**params, **_amounts(row.get("ecommerce"))}, listed, key)
+        elif name in PER_ITEM and listed:
             records = [_of_item(base, name, item, content_id(*key, index)) for index, item in enumerate(listed)]
-            for record in records[1:]:  # an event was engaged once, however many items it has
-                record["properties"].pop(ENGAGED_DELTA, None)
         else:
-            value = _value(name, params, row.get("ecommerce"))
+            value = _value(name, params)
             records = [base | drop_nulls([("event_id", content_id(*key)), ("value", value)])]
-        if name == "refund":
-            return [record | {"event_type": refund_event_type(record.get("value"))} for record in records]
+        for record in records[1:]:  # an event was engaged once, however many items it has
+            record["properties"].pop(ENGAGED_DELTA, None)
         return records
 
 
@@ -105,34 +107,52 @@ def _common(row: Mapping[str, Any], params: Mapping[str, Any]) -> Record:
         ("page_url", parse_text(params.get("page_location"))),
         ("page_title", parse_text(params.get("page_title"))),
         ("referrer", parse_text(params.get("page_referrer"))),
-        ("device_type", DEVICES.get(str(device.get("category")).lower())),
+        ("device_type", parse_text(device.get("category"))),
         ("os", parse_text(device.get("operating_system"))),
         ("browser", parse_text(web.get("browser")) or parse_text(device.get("browser"))),
         ("language", parse_text(device.get("language"))),
         ("city", parse_text(place.get("city"))),
+        ("country", parse_text(place.get("country"))),
+        ("region", parse_text(place.get("region"))),
         ("properties", {**rest, **drop_nulls(facts)}),
     ]
     return drop_nulls(pairs)
 
 
 def _of_item(base: Record, name: str, item: Mapping[str, Any], event_id: str) -> Record:
-    price, quantity = parse_number(item.get("price")), parse_number(item.get("quantity")) or 1.0
-    value = None
-    if name in ("purchase", "refund") and price is not None:
-        value = price * quantity * (-1.0 if name == "refund" else 1.0)
     facts = drop_nulls(
         [
             ("item_name", parse_text(item.get("item_name"))),
             ("item_category", parse_text(item.get("item_category"))),
-            ("quantity", parse_number(item.get("quantity"))),
-            ("unit_price", price),
         ]
     )
-    more = drop_nulls([("item_id", parse_text(item.get("item_id"))), ("value", value)])
-    return base | more | {"event_id": event_id, "properties": {**base["properties"], **facts}}
+    more = drop_nulls([("item_id", parse_text(item.get("item_id")))])
+    properties = {**base["properties"], **facts, **order_facts(item)}
+    return base | more | {"event_id": event_id, "properties": properties}
 
 
-def _value(name: str, params: Mapping[str, Any], ecommerce: Any) -> float | None:
+def _amounts(ecommerce: Any) -> dict[str, Any]:
+    """What the field `ecommerce` of the export says of an order, under the names of the event's parameters."""
+    facts = _object(ecommerce)
+    pairs = [("transaction_id", parse_text(facts.get("transaction_id")))]
+    return drop_nulls([*pairs, ("purchase_revenue", facts.get("purchase_revenue") or facts.get("refund_value"))])
+
+
+def _order(
+    base: Record, name: str, order: Mapping[str, Any], items: Sequence[Mapping[str, Any]], key: Sequence[Any]
+) -> list[Record]:
+    """One record a line of an order, whose values sum to the order's."""
+    records = []
+    total = first_amount(order, ("value", "purchase_revenue"))
+    for index, value in enumerate(purchase_values(order, items, total)):
+        item = items[index] if items else {}
+        record = _of_item(base, name, item, content_id(*key, *([index] if items else [])))
+        record["properties"] |= order_facts(order, item)
+        records.append(record | purchase_record(value, is_refund=name == "refund"))
+    return records
+
+
+def _value(name: str, params: Mapping[str, Any]) -> float | None:
     if name == "user_engagement":
         engaged = parse_number(params.get("engagement_time_msec"))
         return None if engaged is None else engaged / 1_000
@@ -140,9 +160,6 @@ def _value(name: str, params: Mapping[str, Any], ecommerce: Any) -> float | None
         return parse_number(params.get("percent_scrolled")) or SCROLLED_PERCENT
     if name in ("video_progress", "video_complete"):
         return 100.0 if name == "video_complete" else parse_number(params.get("video_percent"))
-    if name in ("purchase", "refund"):
-        total = parse_number(params.get("value")) or parse_number(_object(ecommerce).get("purchase_revenue"))
-        return None if total is None else total * (-1.0 if name == "refund" else 1.0)
     return None
 
 

@@ -17,10 +17,12 @@ import pyarrow.compute as pc
 from ml.events.contract import CONSENT_PURPOSES, EVENT_SCHEMA, TIMESTAMP
 from ml.events.dead_letters import DeadLetters
 from ml.events.log import EventLog
-from ml.events.normalization.fields import normalize_words
+from ml.events.normalization.fields import normalize_currencies, normalize_words
+from ml.events.normalization.item_addresses import ItemAddresses
 from ml.events.records import REJECTED_SCHEMA
 from ml.events.validation import validate_events
 from ml.home import Home
+from ml.settings.collector import CollectorSettings
 from ml.sources.catalogue import ITEM_SCHEMA, Catalogue
 from ml.sources.source import ROW_NUMBER, Source, SourceBatch, SourceError
 
@@ -59,6 +61,7 @@ def ingest(
     *,
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,
+    item_url_pattern: str | None = None,
     progress: Progress | None = None,
 ) -> IngestReport:
     """Read a source into the log, its rejected rows into the dead letters, its items into the catalogue.
@@ -70,6 +73,8 @@ def ingest(
         now: the clock; `received_at` of every event.
         since: only events that occurred at this time or later.
         until: only events that occurred before this time.
+        item_url_pattern: setting `collector.item_url_pattern`, which finds the items that addresses name; its
+            default if absent.
         progress: called with rows read so far, and all rows where known.
 
     Raises:
@@ -82,11 +87,14 @@ def ingest(
         report.already_ingested = True
         return report
     total = source.count(path)
+    addresses = ItemAddresses(
+        CollectorSettings().item_url_pattern if item_url_pattern is None else item_url_pattern
+    )
     rejected: list[pa.Table] = []
     try:
         with log.ingest(source.name, print_of_input) as writer:
             for batch in source.batches(path):
-                events, rejects = _checked(batch, source.name, now, report)
+                events, rejects = _checked(batch, source.name, now, report, addresses)
                 rejected.append(rejects)
                 _count(report, batch.rows, rejects)
                 kept = _window(events, since, until)
@@ -120,7 +128,9 @@ def fingerprint(
     return digest.hexdigest()
 
 
-def _checked(batch: SourceBatch, source: str, now: dt.datetime, report: IngestReport) -> tuple[pa.Table, pa.Table]:
+def _checked(
+    batch: SourceBatch, source: str, now: dt.datetime, report: IngestReport, addresses: ItemAddresses
+) -> tuple[pa.Table, pa.Table]:
     """Events that keep the contract, and all rejected rows of the batch, numbered as in the input."""
     events = batch.events
     numbers = np.asarray(events[ROW_NUMBER])
@@ -133,7 +143,8 @@ def _checked(batch: SourceBatch, source: str, now: dt.datetime, report: IngestRe
         # file sources come with every purpose granted, unless the file says otherwise
         if name not in events.column_names:
             events = events.append_column(name, column)
-    valid = validate_events(normalize_words(events), now, check_json=source == "files")
+    events = normalize_currencies(addresses.fill(normalize_words(events)))
+    valid = validate_events(events, now, check_json=source == "files")
     broken = valid.rejected.set_column(0, "row", pa.array(numbers[np.asarray(valid.rejected["row"])], pa.int64()))
     report.placeholders += valid.placeholders
     return valid.accepted, pa.concat_tables([batch.rejected, broken.cast(REJECTED_SCHEMA)])

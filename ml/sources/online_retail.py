@@ -127,6 +127,7 @@ def _purchases(chunk: Chunk, lines: I64) -> SourceBatch:
             "currency": pa.repeat(CURRENCY, len(table)),
             "quantity": pc.cast(quantity, pa.int64(), safe=False),
             "unit_price": price,
+            "order_id": invoice,
             "invoice": invoice,
             "stock_code": pc.if_else(is_product, nothing, stock),
             "description": as_text(table["Description"]),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ml.events.normalization.orders import find_currency, purchase_record
 from ml.sources.export import Export, Record, content_id, drop_nulls, parse_instant, parse_number, parse_text
 
+REFUND = "7"
 MICROS = 1_000_000  # money in the export is in millionths
 # ecommerce action types of the Analytics 360 schema
 ACTIONS = {
@@ -16,6 +18,7 @@ ACTIONS = {
     "4": "remove_from_cart",
     "5": "checkout",
     "6": "purchase",
+    "7": "purchase",  # a refund
 }
 CHANNELS = {
     "Direct": "direct", "Organic Search": "search", "Paid Search": "paid", "Display": "paid",
@@ -38,11 +41,7 @@ class UniversalAnalytics(Export):
         event_type = ACTIONS.get(action) or ("page_view" if row.get("type") == "PAGE" else "click")
         visitor, visit = parse_text(row.get("fullVisitorId")), parse_text(row.get("visitId"))
         price, quantity = _money(row.get("productPrice")), parse_number(row.get("productQuantity"))
-        value = None
-        if event_type == "purchase":
-            value = _money(row.get("productRevenue"))
-            if value is None:
-                value = None if price is None else price * (quantity or 1.0)
+        paid = _paid(row, price, quantity, action) if event_type == "purchase" else {}
         category = parse_text(row.get("v2ProductCategory"))
         facts = [
             ("channel", CHANNELS.get(str(row.get("channelGrouping")), "referral")),
@@ -52,7 +51,7 @@ class UniversalAnalytics(Export):
             ("product_category", category and category.strip("/")),
             ("unit_price", price),
             ("quantity", quantity),
-            ("currency", parse_text(row.get("currencyCode"))),
+            ("currency", find_currency({"currency": parse_text(row.get("currencyCode"))})),
             ("session_seconds", parse_number(row.get("timeOnSite"))),
             ("session_pageviews", parse_number(row.get("pageviews"))),
             ("checkout_step", parse_number(row.get("eCommerceAction_step")) if action == "5" else None),
@@ -71,10 +70,28 @@ class UniversalAnalytics(Export):
             ("item_id", parse_text(row.get("productSKU"))),
             ("page_title", parse_text(row.get("pageTitle"))),
             ("city", parse_text(row.get("city"))),
-            ("value", value),
+            ("country", parse_text(row.get("country"))),
+            ("region", parse_text(row.get("region"))),
+            ("page_url", _address(row)),
             ("properties", drop_nulls(facts)),
         ]
-        return [drop_nulls(pairs)]
+        return [drop_nulls(pairs) | paid]
+
+
+def _paid(row: Mapping[str, Any], price: float | None, quantity: float | None, action: str) -> Record:
+    """What the line of an order cost: its own revenue, price × quantity, or the order without lines."""
+    value = _money(row.get("productRevenue"))
+    if value is None and price is not None:
+        value = price * (quantity or 1.0)
+    if value is None and parse_text(row.get("productSKU")) is None:
+        totals = (_money(row.get(name)) for name in ("totalTransactionRevenue", "transactionRevenue"))
+        value = next((total for total in totals if total is not None), None)
+    return purchase_record(value, is_refund=action == REFUND)
+
+
+def _address(row: Mapping[str, Any]) -> str | None:
+    path, host = parse_text(row.get("pagePath")), parse_text(row.get("hostname"))
+    return path and (f"https://{host}{path}" if host else path)
 
 
 def _money(value: Any) -> float | None:

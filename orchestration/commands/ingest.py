@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ml.errors import InvalidInputError
 from ml.events.normalization.ids import NOBODY
-from orchestration.commands.home import HomeOption, home_of
+from orchestration.commands.home import HomeOption, chosen_settings, home_of
 from orchestration.commands.option_values import parse_moment
 
 if TYPE_CHECKING:
@@ -55,15 +55,17 @@ def ingest(
     from ml.sources import open_source
 
     opened = open_source(source, mapping)
+    opened_home = home_of(home)
     with _progress() as progress:
         task = progress.add_task(f"ingest {source}", total=None)
         report = ingest_source(
             opened,
             path,
-            home_of(home),
+            opened_home,
             dt.datetime.now(dt.UTC),
             since=since,
             until=until,
+            item_url_pattern=chosen_settings(opened_home).collector.item_url_pattern,
             progress=lambda rows, total: progress.update(task, completed=rows, total=total),
         )
     _print_report(report, path)

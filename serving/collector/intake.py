@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import orjson
 
 from ml.events.contract import FIELD_NAMES, SUSPECTED
 from ml.events.normalization.fields import normalize_record
+from ml.events.normalization.item_addresses import ItemAddresses
 from ml.privacy.erased_ids import ErasedIds
 from ml.privacy.pseudonyms import Pseudonyms
 from ml.settings import Settings
@@ -115,8 +115,7 @@ class Intake:
         self._identity_tokens = identity_tokens
         self._floods = VisitorFloods(settings.collector.browser_visitors_per_hour)
         self._countries = CountryLookup(settings.collector.country_database)
-        pattern = settings.collector.item_url_pattern
-        self._item_url = re.compile(pattern) if pattern else None
+        self._addresses = ItemAddresses(settings.collector.item_url_pattern)
         privacy = settings.privacy
         self._pii = PiiRules(
             privacy.email, privacy.phone, privacy.other_personal_data,
@@ -330,8 +329,9 @@ class Intake:
                 record[name] = value
         extra_properties = {**position, "ip": apply_address_rule(address, self._privacy.address)}
         url = record.get("page_url") if isinstance(record.get("page_url"), str) else None
-        if url and self._item_url and not record.get("item_id") and (match := self._item_url.search(url)):
-            record["item_id"] = match["item_id"]
+        item = self._addresses.item_of(url) if url and not record.get("item_id") else None
+        if item is not None:
+            record["item_id"] = item
         if record.get("event_type") == "page_view" and (url or record.get("referrer")):
             properties = record.get("properties") if isinstance(record.get("properties"), dict) else {}
             campaign = {

@@ -17,13 +17,14 @@ CURRENCY_KEYS = ("currency", "currency_code", "currencycode", "$currency")
 def normalize_currency(text: str) -> str | None:
     """Return the ISO 4217 code of a currency; None for what names none."""
     code = text.strip().upper()
-    if code in _codes():
+    if code in currency_codes():
         return code
     return SIGNS.get(code) or _names().get(text.strip().lower())
 
 
 @lru_cache(maxsize=1)
-def _codes() -> frozenset[str]:
+def currency_codes() -> frozenset[str]:
+    """All codes of ISO 4217, former ones included."""
     return frozenset(list_currencies())
 
 

@@ -16,12 +16,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.events.normalization.countries import normalize_country, normalize_region
+from ml.events.normalization.currencies import currency_codes
 from ml.events.normalization.devices import normalize_device_type, normalize_network_type, normalize_pixels
+from ml.events.normalization.event_names import normalize_event_type
 from ml.events.normalization.ids import ID_FIELDS, is_placeholder, number_as_id, restore_id
 from ml.events.normalization.languages import normalize_language
+from ml.events.normalization.orders import find_currency
 from ml.events.normalization.time_zones import normalize_time_zone
 
 WORD_FIELDS: Mapping[str, Callable[[str], str | None]] = {
+    "event_type": normalize_event_type,
     "timezone": normalize_time_zone,
     "language": normalize_language,
     "country": normalize_country,
@@ -67,6 +71,11 @@ def normalize_record(record: dict[str, Any]) -> Counter[str]:
     for name in PIXEL_FIELDS:
         if record.get(name) is not None:
             _replace(record, name, normalize_pixels(record[name]), lost)
+    properties = record.get("properties")
+    if record.get("event_type") == "purchase" and isinstance(properties, dict):
+        currency = find_currency(properties)
+        if currency is not None:
+            record["properties"] = {**properties, "currency": currency}
     if lost and isinstance(record.setdefault("properties", {}), dict):
         record["properties"] = {**lost, **record["properties"]}
     return placeholders
@@ -97,7 +106,28 @@ def normalize_words(table: pa.Table, names: Iterable[str] = (*WORD_FIELDS, "regi
         for row in np.flatnonzero(pc.and_(pc.is_valid(table[name]), pc.is_null(words))).tolist():
             lost.setdefault(row, {})[name] = table[name][row].as_py()
         table = table.set_column(table.schema.get_field_index(name), name, words)
-    return _keep_lost(table, lost) if lost else table
+    return _with_properties(table, lost) if lost else table
+
+
+def normalize_currencies(table: pa.Table) -> pa.Table:
+    """Bring the currency of purchases to `properties.currency`, in ISO 4217.
+
+    Args:
+        table: Columns of EVENT_SCHEMA, any of which may be missing.
+    """
+    if not {"event_type", "properties"} <= set(table.column_names):
+        return table
+    texts = table["properties"]
+    is_purchase = pc.equal(table["event_type"], "purchase")
+    is_plain = pc.match_substring_regex(texts, rf'"currency":\s*"({"|".join(sorted(currency_codes()))})"')
+    says_currency = pc.match_substring_regex(texts, r"(?i)currency")
+    rows = pc.and_(is_purchase, pc.and_(says_currency, pc.invert(is_plain)))
+    changed: dict[int, dict[str, str]] = {}
+    for row in np.flatnonzero(np.asarray(pc.fill_null(rows, False))).tolist():
+        currency = find_currency(_read_object(texts[row].as_py()) or {})
+        if currency is not None:
+            changed[row] = {"currency": currency}
+    return _with_properties(table, changed, is_stronger=True) if changed else table
 
 
 def restore_ids(table: pa.Table) -> tuple[pa.Table, dict[str, pa.Array], Counter[str]]:
@@ -157,18 +187,28 @@ def _regions(table: pa.Table) -> pa.ChunkedArray | None:
     return _mapped(pairs, normalize)
 
 
-def _keep_lost(table: pa.Table, lost: Mapping[int, Mapping[str, str]]) -> pa.Table:
-    """The table with what its columns could not hold in `properties`; texts that are no JSON object stay."""
+def _with_properties(
+    table: pa.Table, added: Mapping[int, Mapping[str, str]], *, is_stronger: bool = False
+) -> pa.Table:
+    """The table with more `properties`, by row; texts that are no JSON object stay for validation to reject.
+
+    With `is_stronger` they replace properties of their name, else they give way to them.
+    """
     names = table.column_names
     texts = table["properties"].to_pylist() if "properties" in names else [None] * len(table)
-    for row, words in lost.items():
-        try:
-            properties = json.loads(texts[row] or "{}")
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(properties, dict):
-            texts[row] = json.dumps({**words, **properties})
+    for row, more in added.items():
+        properties = _read_object(texts[row] or "{}")
+        if properties is not None:
+            texts[row] = json.dumps({**properties, **more} if is_stronger else {**more, **properties})
     column = pa.chunked_array([pa.array(texts, pa.string())])
     if "properties" in names:
         return table.set_column(names.index("properties"), "properties", column)
     return table.append_column("properties", column)
+
+
+def _read_object(text: str) -> dict[str, Any] | None:
+    try:
+        properties = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return properties if isinstance(properties, dict) else None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ml.events.contract import EVENT_TYPES, refund_event_type
+from ml.events.contract import EVENT_TYPES
+from ml.events.normalization.orders import order_facts, purchase_record, purchase_values
 from serving.collector.protocols.translation import (
     as_number,
     as_objects,
@@ -50,7 +51,7 @@ NAMES: Mapping[str, str] = {
 }
 NEGATIVE = ("order_refunded", "order_cancelled")
 COMPLETED = ("video_playback_completed", "video_content_completed")
-PER_PRODUCT = ("purchase", "impression", "checkout")
+PER_PRODUCT = ("impression", "checkout")
 PASSED_ON = ("recommendation_id", "variant", "experiment_id", "session_id")
 
 
@@ -60,12 +61,25 @@ def track_records(name: str, properties: Mapping[str, Any]) -> list[dict[str, An
     event_type = NAMES.get(plain) or (plain if plain in EVENT_TYPES else custom_event_type(name))
     products = as_objects(properties.get("products"))
     whole = {key: value for key, value in properties.items() if key != "products"}
+    if event_type == "purchase":
+        return _purchases(plain, name, whole, products)
     if event_type in PER_PRODUCT and products:
-        return [_record(plain, event_type, {**whole, **product}, name, single=False) for product in products]
-    return [_record(plain, event_type, dict(properties), name, single=True)]
+        return [_record(plain, event_type, {**whole, **product}, name) for product in products]
+    return [_record(plain, event_type, dict(properties), name)]
 
 
-def _record(plain: str, event_type: str, properties: Mapping[str, Any], name: str, single: bool) -> dict[str, Any]:
+def _purchases(
+    plain: str, name: str, order: Mapping[str, Any], products: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return one record a line of an order, whose values sum to what was paid."""
+    records = []
+    for line, value in zip(products or [{}], purchase_values(order, products), strict=True):
+        record = _record(plain, "purchase", {**order, **line, **order_facts(order, line)}, name)
+        records.append(record | purchase_record(value, is_refund=plain in NEGATIVE))
+    return records
+
+
+def _record(plain: str, event_type: str, properties: Mapping[str, Any], name: str) -> dict[str, Any]:
     item = properties.get("product_id") or properties.get("item_id") or properties.get("sku")
     fields = {field: as_text(properties.get(field)) for field in PASSED_ON}
     if event_type == "exposure":
@@ -73,27 +87,20 @@ def _record(plain: str, event_type: str, properties: Mapping[str, Any], name: st
     event_properties: dict[str, Any] = {**properties, "event": name}
     if event_type == "search":
         event_properties["query"] = as_text(properties.get("query"))
-    value = _value(plain, event_type, properties, single)
     return drop_empty(
         {
             **fields,
-            "event_type": refund_event_type(value) if plain in NEGATIVE else event_type,
+            "event_type": event_type,
             "item_id": as_text(item) or as_text(properties.get("content_asset_id")),
-            "value": value,
+            "value": _value(plain, event_type, properties),
             "properties": drop_empty(event_properties),
         }
     )
 
 
-def _value(plain: str, event_type: str, properties: Mapping[str, Any], single: bool) -> float | None:
-    price = as_number(properties.get("price"))
-    quantity = as_number(properties.get("quantity"))
+def _value(plain: str, event_type: str, properties: Mapping[str, Any]) -> float | None:
     if event_type == "purchase":
-        sign = -1.0 if plain in NEGATIVE else 1.0
-        if price is not None:
-            return sign * price * (1.0 if quantity is None else quantity)
-        total = as_number(properties.get("revenue")) or as_number(properties.get("total")) if single else None
-        return None if total is None else sign * total
+        return None  # the order says what its lines cost
     if event_type == "video_progress":
         return 100.0 if plain in COMPLETED else _share(properties)
     if event_type == "rating":

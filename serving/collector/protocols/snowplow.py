@@ -9,7 +9,9 @@ from typing import Any
 
 import orjson
 
+from ml.events.normalization.amounts import parse_amount
 from ml.events.normalization.devices import normalize_pixels
+from ml.events.normalization.orders import order_facts, purchase_values
 from serving.collector.enrichment.clock import parse_time
 from serving.collector.protocols.snowplow_entities import Entities, read_entities
 from serving.collector.protocols.snowplow_events import SELF_DESCRIBING, tessera_event
@@ -226,37 +228,37 @@ def _structured(payload: Payload, _: Payload, entities: Entities, __: float) -> 
 def _transaction(payload: Payload, _: Payload, entities: Entities, __: float) -> list[dict[str, Any]]:
     """The order as a whole; its lines come as `ti` payloads and are the purchases."""
     properties = {
-        "order_id": as_text(payload.get("tr_id")),
         "affiliation": as_text(payload.get("tr_af")),
-        "currency": as_text(payload.get("tr_cu")),
+        **order_facts({"order_id": payload.get("tr_id"), "currency": payload.get("tr_cu")}),
         "tax": as_number(payload.get("tr_tx")),
         "shipping": as_number(payload.get("tr_sh")),
     }
     return [
         {
             "event_type": "custom:order",
-            "value": as_number(payload.get("tr_tt")),
+            "value": parse_amount(payload.get("tr_tt")),
             "properties": drop_empty(properties),
         }
     ]
 
 
 def _transaction_item(payload: Payload, _: Payload, entities: Entities, __: float) -> list[dict[str, Any]]:
-    quantity = as_number(payload.get("ti_qu"))
-    price = as_number(payload.get("ti_pr"))
+    line = {
+        "order_id": payload.get("ti_id"),
+        "currency": payload.get("ti_cu"),
+        "quantity": payload.get("ti_qu"),
+        "price": payload.get("ti_pr"),
+    }
     properties = {
-        "order_id": as_text(payload.get("ti_id")),
         "name": as_text(payload.get("ti_nm")),
         "category": as_text(payload.get("ti_ca")),
-        "currency": as_text(payload.get("ti_cu")),
-        "quantity": quantity,
-        "unit_price": price,
+        **order_facts(line),
     }
     return [
         {
             "event_type": "purchase",
             "item_id": as_text(payload.get("ti_sk")),
-            "value": None if price is None else price * (1.0 if quantity is None else quantity),
+            "value": purchase_values(line, [])[0],
             "properties": drop_empty(properties),
         }
     ]

@@ -6,7 +6,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ml.events.contract import CONSENT_PURPOSES, FIELD_NAMES, refund_event_type
+from ml.events.contract import CONSENT_PURPOSES, FIELD_NAMES
+from ml.events.normalization.orders import first_amount, order_facts, purchase_record, purchase_values
 from serving.collector.protocols.snowplow_entities import Entities
 from serving.collector.protocols.translation import (
     TranslationFailure,
@@ -20,6 +21,7 @@ Data = Mapping[str, Any]
 Records = list[dict[str, Any]]
 Translator = Callable[[Data, Entities], Records]
 
+ORDER_TOTALS = ("revenue", "refund_amount")  # of the entities of the e-commerce plugin
 # Set by the protocol or by the intake, never by the page.
 NOT_FROM_PAGES = frozenset({"event_id", "received_at", "occurred_at", "source", "properties", "consent"})
 
@@ -88,28 +90,21 @@ def _ecommerce(data: Data, entities: Entities) -> Records:
         "refund": "purchase",
     }.get(action, custom_event_type(f"ecommerce_{action}"))
     order = entities.first("transaction") or entities.first("refund")
-    base = {"action": action, "list": as_text(data.get("name")), "order_id": as_text(order.get("transaction_id"))}
-    base["currency"] = as_text(order.get("currency")) or as_text(data.get("currency"))
-    sign = -1.0 if action == "refund" else 1.0
+    base = {"action": action, "list": as_text(data.get("name")), **order_facts({**data, **order})}
     products = entities.all("product")
-    if not products:
-        total = as_number(order.get("revenue")) or as_number(order.get("refund_amount"))
-        value = None if total is None or event_type != "purchase" else sign * total
-        event_type = refund_event_type(value) if action == "refund" else event_type
-        return [{"event_type": event_type, "value": value, "properties": drop_empty(base)}]
+    values: list[float | None] = [None] * max(len(products), 1)
+    if event_type == "purchase":
+        values = purchase_values(order, products, first_amount(order, ORDER_TOTALS))
     records = []
-    for product in products:
-        price, quantity = as_number(product.get("price")), as_number(product.get("quantity")) or 1.0
-        value = sign * price * quantity if price is not None and event_type == "purchase" else None
-        event_properties = {**base, "currency": as_text(product.get("currency")) or base["currency"], **product}
-        records.append(
-            {
-                "event_type": refund_event_type(value) if action == "refund" else event_type,
-                "item_id": as_text(product.get("id")),
-                "value": value,
-                "properties": drop_empty(event_properties),
-            }
-        )
+    for product, value in zip(products or [{}], values, strict=True):
+        record = {
+            "event_type": event_type,
+            "item_id": as_text(product.get("id")),
+            "properties": drop_empty({**base, **product, **order_facts({**data, **order}, product)}),
+        }
+        if event_type == "purchase":
+            record |= purchase_record(value, is_refund=action == "refund")
+        records.append(record)
     return records
 
 

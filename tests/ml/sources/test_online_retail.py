@@ -44,7 +44,8 @@ def test_a_line_is_a_purchase_worth_quantity_times_price(ingested):
     assert bought["occurred_at"] == dt.datetime(2010, 12, 1, 8, 26, tzinfo=dt.UTC)
     assert bought["country"] == "GB"
     assert json.loads(bought["properties"]) == {
-        "currency": "GBP", "quantity": 6, "unit_price": 2.55, "invoice": "536365", "description": "WHITE HEART",
+        "currency": "GBP", "quantity": 6, "unit_price": 2.55, "order_id": "536365", "invoice": "536365",
+        "description": "WHITE HEART",
     }  # fmt: skip
 
 

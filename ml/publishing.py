@@ -16,7 +16,7 @@ from ml.arrays import F32, I32
 from ml.bundle import ITEM_COLUMNS, TRENDING_SCHEMA, Publication, build_bundle, write_bundle
 from ml.dataset.ids import Ids
 from ml.decisions.activity.event_log_changes import read_newest_changes
-from ml.decisions.items.bundle_index import BundleIndex
+from ml.decisions.items.bundle_index import TRAINED_UNTIL, BundleIndex
 from ml.decisions.items.factor_index import GRAPH_FOLDER, FactorIndex
 from ml.decisions.ranker.blend import RankingBlend
 from ml.decisions.ranker.training import first_example_at, train_blend
@@ -52,7 +52,8 @@ def publication(
         items: The mart `items`, with `trend_score` and `popularity_all`.
         interactions: The mart `interactions`: user_id, item_id, last_at, is_negative, dislikes.
         segments: `user_id` and `name` of the segment; None where there are no segments.
-        recommender: The champion. Without a champion, or with one that has no factors, users get trending items.
+        recommender: The champion; without one, users get trending items. Its factors are published where it has
+            some, and the model itself where they do not say all of its ranking.
         model_version: Version of the champion in the registry; None without a champion.
         files: Further files or folders of the bundle.
         details: Further entries of the manifest.
@@ -60,6 +61,8 @@ def publication(
     items = _items(items)
     if segments is not None:
         users = _with_segments(users, segments)
+    if recommender is not None:
+        users = _with_trained_until(users, interactions, recommender)
     last = pc.max(pc.cast(interactions["last_at"], TIMESTAMP)).as_py() if len(interactions) else None
     # An item that was only shown was neither opened nor rejected: it may be shown again, as caps allow.
     reacted = pc.or_(pc.invert(interactions["is_negative"]), pc.greater(interactions["dislikes"], 0))
@@ -78,6 +81,7 @@ def publication(
         user_factors=user_factors,
         item_factors=item_factors,
         fold_in=fold_in,
+        model=recommender if recommender is not None and recommender.serving_form != "factors" else None,
         files=files,
         details=details,
     )
@@ -187,6 +191,22 @@ def _with_segments(users: pa.Table, segments: pa.Table) -> pa.Table:
         if column in segments.column_names:
             users = users.append_column(name, pc.cast(segments[column].combine_chunks().take(place), pa.string()))
     return users
+
+
+def _with_trained_until(users: pa.Table, interactions: pa.Table, recommender: Recommender) -> pa.Table:
+    """Add the time of each user's newest interaction that the champion was trained on."""
+    user_rows = recommender.user_ids_.rows(interactions["user_id"])
+    item_rows = recommender.item_ids_.rows(interactions["item_id"])
+    is_known = (user_rows >= 0) & (item_rows >= 0)
+    is_trained = np.zeros(len(interactions), dtype=bool)
+    if is_known.any():
+        pairs = recommender.seen_[user_rows[is_known], item_rows[is_known]]
+        is_trained[is_known] = np.asarray(pairs).ravel() != 0
+    last_at = pc.cast(interactions["last_at"], TIMESTAMP)
+    trained = pa.table({"user_id": interactions["user_id"], "at": last_at}).filter(pa.array(is_trained))
+    newest = trained.group_by("user_id").aggregate([("at", "max")])
+    place = pc.index_in(users["user_id"], value_set=newest["user_id"].combine_chunks())
+    return users.append_column(TRAINED_UNTIL, newest["at_max"].combine_chunks().take(place))
 
 
 def _rows_of(factors: F32, ids: Ids, published_ids: pa.ChunkedArray) -> F32:

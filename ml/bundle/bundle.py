@@ -19,12 +19,20 @@ from ml.bundle.finite import require_bounded_columns, require_finite, require_wh
 from ml.bundle.history import History
 from ml.bundle.publication import TRENDING_SCHEMA
 from ml.privacy.person_key import mart_person_key, person_key
+from ml.recommenders.base import Recommender
 from ml.recommenders.fold_in import FoldIn
+from ml.recommenders.layouts import ModelFileError
+from ml.recommenders.models.zoo import load_recommender
+
+MODEL_FOLDER = "model"
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A checked bundle in memory. Items and users are numbered by their rows."""
+    """A checked bundle in memory. Items and users are numbered by their rows.
+
+    `model` is the champion itself, where its factors do not say all of its ranking.
+    """
 
     path: Path
     manifest: Mapping[str, Any]
@@ -35,6 +43,7 @@ class Bundle:
     user_factors: F32 | None
     item_factors: F32 | None
     fold_in: FoldIn | None
+    model: Recommender | None = None
 
     @classmethod
     def load(cls, path: Path, verify: bool = True) -> Bundle:
@@ -62,8 +71,9 @@ class Bundle:
                 user_factors=np.load(path / "user_factors.npy", allow_pickle=False) if has_model else None,
                 item_factors=np.load(path / "item_factors.npy", allow_pickle=False) if has_model else None,
                 fold_in=_read_fold_in(path, manifest) if has_model else None,
+                model=load_recommender(path / MODEL_FOLDER) if (path / MODEL_FOLDER).exists() else None,
             )
-        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        except (OSError, ValueError, KeyError, pa.ArrowException, ModelFileError) as error:
             raise BundleError(f"{path}: unreadable: {error}") from error
         bundle.check()
         return bundle

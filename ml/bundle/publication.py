@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ml.arrays import F32
 from ml.events.contract import TIMESTAMP
+from ml.recommenders.base import Recommender
 from ml.recommenders.fold_in import FoldIn
 
 TRENDING_SCHEMA = pa.schema([("scope", pa.string()), ("item_id", pa.string()), ("score", pa.float64())])
@@ -40,6 +41,7 @@ class Publication:
         user_factors: float32 (n_users, d), rows as `users`; NaN rows are users that the model does not know.
         item_factors: float32 (n_items, d), rows as `items`; NaN rows are items that the model does not know.
         fold_in: how to make vectors of people whom the model does not know; goes with the factors.
+        model: the champion itself, where its factors do not say all of its ranking.
         files: further files or folders by their name in the bundle, e.g. `settings.yaml`, `segmentation`.
         details: what else the manifest should say (metrics, run id, data fingerprint); plain JSON.
     """
@@ -53,5 +55,6 @@ class Publication:
     user_factors: F32 | None = None
     item_factors: F32 | None = None
     fold_in: FoldIn | None = None
+    model: Recommender | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ml.bundle.bundle import Bundle
+from ml.bundle.bundle import MODEL_FOLDER, Bundle
 from ml.bundle.files import read_manifest, write_manifest
 from ml.bundle.versions import current_version, draft_version, make_current, new_version
+from ml.recommenders.user_removal import forget_users
 
 
 def remove_users(published: Path, version: str, ids: Sequence[str]) -> str | None:
@@ -37,6 +38,8 @@ def remove_users(published: Path, version: str, ids: Sequence[str]) -> str | Non
         shutil.copytree(bundle.path, draft, dirs_exist_ok=True)
         pq.write_table(bundle.users.take(pa.array(kept)), draft / "users.parquet", compression="zstd")
         bundle.history.select_users(kept).save(draft)
+        if bundle.model is not None:
+            forget_users(draft / MODEL_FOLDER, ids)
         if bundle.user_factors is not None:
             np.save(draft / "user_factors.npy", np.ascontiguousarray(bundle.user_factors[kept]))
         fields = {

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ml.bundle.bundle import Bundle
+from ml.bundle.bundle import MODEL_FOLDER, Bundle
 from ml.bundle.files import BundleError, write_manifest
 from ml.bundle.history import History
 from ml.bundle.publication import ITEM_COLUMNS, TRENDING_SCHEMA, Publication
@@ -77,6 +77,7 @@ def build_bundle(publication: Publication, path: Path = Path()) -> Bundle:
         user_factors=publication.user_factors,
         item_factors=publication.item_factors,
         fold_in=publication.fold_in,
+        model=publication.model,
     )
     bundle.check()
     return bundle
@@ -94,6 +95,8 @@ def _write_parts(draft: Path, publication: Publication) -> None:
         np.save(draft / "unknown_user.npy", bundle.fold_in.unknown_user.astype(np.float32))
         if bundle.fold_in.user_covariance is not None:
             np.save(draft / "user_covariance.npy", bundle.fold_in.user_covariance.astype(np.float32))
+    if bundle.model is not None:
+        bundle.model.save(draft / MODEL_FOLDER)
     for name, source in publication.files.items():
         if source.is_dir():
             shutil.copytree(source, draft / name)

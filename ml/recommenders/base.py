@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,10 @@ from ml.recommenders.recommendations import Recommendations, filled_up
 from ml.recommenders.topk import top_k_scores
 
 Users: TypeAlias = Sequence[str] | pa.Array | pa.ChunkedArray
+ServingForm: TypeAlias = Literal["factors", "factors and model", "model", "list"]
+"""`factors`: users and items are vectors, and new people are folded in by `ml.recommenders.fold_in`. `factors and
+model`: as before, but the model itself folds in. `model`: the model itself scores all items. `list`: it does, and
+its list is the same for everybody."""
 
 
 class NotFittedError(TesseraError):
@@ -84,6 +88,21 @@ class Recommender(ABC):
     def uses_user_features(self) -> bool:
         """Whether the features of a user without interactions change what is recommended."""
         return False
+
+    @property
+    def folds_histories(self) -> bool:
+        """Whether `score_histories` depends on the history."""
+        return type(self).score_histories is not Recommender.score_histories
+
+    @property
+    def ranks_for_everybody(self) -> bool:
+        """Whether the model has one list for all people."""
+        return False
+
+    @property
+    def serving_form(self) -> ServingForm:
+        """How the service applies the model once it is the champion."""
+        return "list" if self.ranks_for_everybody else "model"
 
     @abstractmethod
     def _fit(self, data: TrainingData) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from ml.arrays import F32, I32, Integers
-from ml.recommenders.base import Recommender, Users
+from ml.recommenders.base import Recommender, ServingForm, Users
 from ml.recommenders.fold_in import FoldIn, ItemMoments, folded_in
 from ml.recommenders.topk import top_k_products
 
@@ -34,6 +34,12 @@ class FactorRecommender(Recommender):
     fold_in_weight_: float
     fold_in_regularization_: float
     user_covariance_: F32 | None = None
+
+    @property
+    def serving_form(self) -> ServingForm:
+        """Factors alone, unless the model folds people in by another rule than `fold_in_rule`."""
+        is_by_rule = type(self).fold_in_histories is FactorRecommender.fold_in_histories
+        return "factors" if is_by_rule else "factors and model"
 
     def score(self, user_rows: Integers) -> F32:
         """Scores of all items: float32 (len(user_rows), n_items)."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
+
+import pyarrow.compute as pc
 
 from ml.arrays import F32
 from ml.bundle import BundleError
@@ -12,8 +15,8 @@ from ml.decisions.activity.activity import Activity
 from ml.decisions.activity.visitors import Visitor
 from ml.decisions.items.bundle_index import BundleIndex
 from ml.decisions.items.bundle_join import BundleJoin
-from ml.decisions.items.factor_index import GRAPH_FOLDER, FactorIndex
-from ml.decisions.items.personal_scorer import PersonalScorer
+from ml.decisions.items.champion_scorer import make_scorer
+from ml.decisions.items.factor_index import GRAPH_FOLDER
 from ml.decisions.ranker.blend import BLEND_FILE, RankingBlend
 from ml.recommenders.newcomers.welcome import FILE as WELCOME_FILE
 from ml.recommenders.newcomers.welcome import Welcome
@@ -37,11 +40,9 @@ class ServedBundle:
     def __init__(self, index: BundleIndex | None, personal_candidates: int, approximate_above: int) -> None:
         self.index = index
         self.join = BundleJoin(index)
-        factors = index.bundle.item_factors if index else None
         graph = index.bundle.path / GRAPH_FOLDER if index else None
         saved = graph if graph is not None and graph.exists() else None
-        factor_index = None if factors is None else FactorIndex(factors, approximate_above, saved)
-        self.scorer = PersonalScorer(self.join, factor_index, personal_candidates)
+        self.scorer = make_scorer(self.join, personal_candidates, approximate_above, saved)
         folder = index.bundle.path / BLEND_FOLDER if index else None
         has_blend = folder is not None and (folder / BLEND_FILE).exists()
         self._user_facts: dict[int, dict[str, Any]] = {}
@@ -110,6 +111,14 @@ class ServedBundle:
             self._topics[topic] = self.join.key_of_row[self.index.rows_of_topic(topic, OF_TOPIC)].tolist()
         return self._topics[topic]
 
+    @cached_property
+    def topics(self) -> frozenset[str]:
+        """The categories and tags of the bundle's items, which interests may name."""
+        if self.index is None:
+            return frozenset()
+        tags = pc.unique(pc.list_flatten(self.index.tags.combine_chunks())).to_pylist()
+        return frozenset(topic for topic in (*self.index.categories, *tags) if topic)
+
     def vector_of_topics(self, topics: Sequence[str]) -> F32 | None:
         """Compute the factors of somebody about whom only stated interests are available, float32 (d,).
 
@@ -122,7 +131,7 @@ class ServedBundle:
         weights: list[float] = []
         for topic in topics:
             topic_rows = self.index.rows_of_topic(topic, OF_TOPIC).tolist()
-            topic_rows = [row for row in topic_rows if self.index.has_item_factors(row)]
+            topic_rows = [row for row in topic_rows if self.scorer.knows_item(row)]
             rows += topic_rows
             weights += [1 / len(topic_rows) for _ in topic_rows]
-        return self.index.fold_in(rows, weights) if rows else None
+        return self.scorer.fold_in(rows, weights) if rows else None

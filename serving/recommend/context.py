@@ -118,6 +118,8 @@ class RequestContext(RankingContext):
             is_dry_run=is_dry_run,
             place=(situation.text("country"), situation.text("region"), situation.text("device_type")),
         )
+        if bundle.scorer.ranks_for_everybody:
+            context.vector = bundle.scorer.fold_in_recent(None)
         if is_personal:
             context._personalize(state, visitor, row)
         return context
@@ -139,7 +141,8 @@ class RequestContext(RankingContext):
         self.visit = state.activity.find_visit(self.request.session_id, self.user, self.at)
         # The blend learned from what memory holds of people. A longer past would read as something else.
         self.visitor = visitor or self.history
-        self.vector = self.bundle.scorer.user_vector(self.history, row)
+        if not self.bundle.scorer.ranks_for_everybody:
+            self.vector = self.bundle.scorer.user_vector(self.history, row)
         topics = tuple(self.profile.get("interests") or ())
         if self.vector is None and topics:
             self.vector, self.vector_topics = self.bundle.vector_of_topics(topics), topics

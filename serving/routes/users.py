@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ml.decisions.items.bundle_index import TRAINED_UNTIL
 from ml.erasure.people import find_person_ids
 from ml.erasure.receipts import ErasureReceipts
 from ml.events.log import EventLog
@@ -21,6 +22,7 @@ from serving.privacy.export import export_person
 from serving.privacy.person_ids import clean_person, find_person_key
 from serving.privacy.personalization import find_consent, may_personalize
 from serving.recommend.answers import preview_items
+from serving.recommend.interests import check_interests
 from serving.recommend.user_segment import NO_SEGMENT, describe_segment
 from serving.requests import Preferences, RecommendationRequest
 from serving.routes.bodies import read_body, read_flag, read_person
@@ -28,8 +30,8 @@ from serving.tessera import Tessera
 
 UNKNOWN_USER = "nothing is known of this user"
 RECENT = 20
-SEPARATE_FIELDS = frozenset({"user_id", "segment", "persona", "daypart"})
-"""Facts that a description has as fields of its own."""
+SEPARATE_FIELDS = frozenset({"user_id", "segment", "persona", "daypart", TRAINED_UNTIL})
+"""Columns of the bundle that a description has as fields of its own, or that say nothing about the person."""
 
 
 def user_routes(tessera: Tessera) -> list[Route]:
@@ -125,7 +127,7 @@ async def set_preferences(tessera: Tessera, user: str, changes: Preferences, is_
     """Change what a person set. A preview changes nothing and returns the items before and after.
 
     Raises:
-        ApiError: 404 for an erased id, 422 if the event contract refuses the change.
+        ApiError: 404 for an erased id, 422 for an unknown interest or if the event contract refuses the change.
     """
     tessera.catch_up()
     _refuse_erased(tessera, user)
@@ -134,6 +136,8 @@ async def set_preferences(tessera: Tessera, user: str, changes: Preferences, is_
     changed = changes.model_dump(mode="json", by_alias=True, include=changes.model_fields_set)
     key = find_person_key(tessera, user)
     before = state.profile(key)
+    if changed.get("interests"):
+        changed["interests"] = check_interests(changed["interests"], tessera.champion, before)
     profile = {name: value for name, value in {**before, **changed}.items() if value is not None}
     consent = find_consent(state, tessera.champion, (key,))
     granted_by_key = list(tessera.config.settings.privacy.default_consent_trusted)

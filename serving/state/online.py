@@ -17,6 +17,7 @@ from ml.events.log import EventLog
 from ml.events.quarantine import Quarantine
 from ml.settings.serving import StateSettings
 from serving.state.initial_fill import STORE_ID, FilledStore, fill_if_empty
+from serving.state.profiles import read_profile
 from serving.state.store import StateStore, StoreUnavailableError
 
 logger = logging.getLogger("tessera.serving")
@@ -238,7 +239,7 @@ class OnlineState:
         """
         profile = self._profiles.get(user)
         if profile is None:
-            profile = self._profiles[user] = self.store.profile(user)
+            profile = self._profiles[user] = read_profile(self.store.profile(user))
             if len(self._profiles) > PROFILES:
                 self._profiles.popitem(last=False)
         return profile

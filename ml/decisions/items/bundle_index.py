@@ -10,9 +10,12 @@ import pyarrow.compute as pc
 
 from ml.arrays import F32, F64, I32, I64, Bools
 from ml.bundle import Bundle
+from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.fold_in import ItemMoments, contributions, folded_in
 
 CONSENT = "has_personalization_consent"
+TRAINED_UNTIL = "trained_until"
+"""Column of the users: time of the newest interaction that the champion learned from; null without one."""
 
 
 class BundleIndex:
@@ -26,6 +29,8 @@ class BundleIndex:
         trending_scores: Scores of the rows in `trending`, by scope.
         popularity: float64 (n_items,), zeros if the bundle does not say.
         segment: int32 (n_users,), codes into `segments`, -1 for a user without one; None without segments.
+        trained_until: float64 (n_users,), Unix seconds of each user's newest interaction that the champion
+            learned from, -inf if unknown.
         users_with_factors: bool (n_users,), empty without a model.
         items_with_factors: bool (n_items,), empty without a model.
     """
@@ -55,6 +60,10 @@ class BundleIndex:
         self._consents: Bools | None = None
         if CONSENT in bundle.users.column_names:
             self._consents = np.asarray(pc.fill_null(bundle.users[CONSENT], False), dtype=bool)
+        self.trained_until = np.full(len(bundle.users), -np.inf)
+        if TRAINED_UNTIL in bundle.users.column_names:
+            trained_until = _to_seconds(bundle.users[TRAINED_UNTIL])
+            self.trained_until = np.where(np.isnan(trained_until), -np.inf, trained_until)
         self.users_with_factors = _has_factors(bundle.user_factors)
         self.items_with_factors = _has_factors(bundle.item_factors)
         self._moments = (
@@ -87,12 +96,15 @@ class BundleIndex:
         Returns:
             float32 (d,), or None if no row has factors.
         """
-        factors, fold_in = self.bundle.item_factors, self.bundle.fold_in
+        factors, fold_in, model = self.bundle.item_factors, self.bundle.fold_in, self.bundle.model
         if factors is None or fold_in is None or self._moments is None:
             return None
         positions = [position for position, row in enumerate(rows) if self.items_with_factors[row]]
         if not positions:
             return None
+        if isinstance(model, FactorRecommender):
+            item_ids = [self.item_ids[rows[position]] for position in positions]
+            return model.fold_in(item_ids, [weights[position] for position in positions])
         chosen = factors[[rows[position] for position in positions]]
         strengths = np.array([weights[position] for position in positions], dtype=np.float32)
         return folded_in(fold_in, self._moments, chosen, strengths)

@@ -117,7 +117,8 @@ def gather_candidates(
     lists: dict[str, list[I64]] = {"trending": [trending.keys()], "follows": _following(context, activity)}
     if context.vector is not None:
         source = "interests" if context.vector_topics else "personal" if context.user_row is not None else "recent"
-        lists[source] = [scorer.best_keys(context.vector, context.cache_key)]
+        if not scorer.ranks_for_everybody:
+            lists[source] = [scorer.best_keys(context.vector, context.cache_key)]
     if context.last_items:
         lists["similar"] = [scorer.similar_keys(context.last_items[0], SIMILAR)]
     if context.segment is not None:
@@ -126,6 +127,8 @@ def gather_candidates(
         lists.setdefault("here", []).append(join.trending_keys(scope)[:OF_SCOPE])
     popular = (join.trending_keys("all")[:OF_SCOPE], join.trending_keys("popular")[:OF_SCOPE])
     lists["popular"] = [np.concatenate(popular)]
+    if context.vector is not None and scorer.ranks_for_everybody:
+        lists["popular"].append(scorer.best_keys(context.vector))
     for name, parts in (more or {}).items():
         lists[name] = [*lists.get(name, []), *parts]
     return CandidateSet.merge(lists, context.excluded)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
@@ -46,17 +46,40 @@ class PersonalScorer:
         index = self.join.index
         if index is None:
             return None
-        trained = index.user_vector(user_row)
-        recent = self._fold_in(index, visitor)
+        trained = self.trained_vector(user_row)
+        if trained is not None and (self.ranks_for_everybody or not self._has_news(index, visitor, user_row)):
+            return trained
+        recent = self.fold_in_recent(visitor)
         if trained is None or recent is None:
             return recent if trained is None else trained
-        # The lengths of a trained and of a folded vector differ: each gets its share of the spread of the scores.
-        size = RECENT_SHARE * index.spread(trained) / max(index.spread(recent), SMALL)
-        return np.asarray((1 - RECENT_SHARE) * trained + size * recent, dtype=np.float32)
+        return self._mix(trained, recent)
+
+    def trained_vector(self, user_row: int | None) -> F32 | None:
+        """Return the factors of a user from training, float32 (d,); None if the model does not know the user."""
+        return self.join.index.user_vector(user_row) if self.join.index else None
+
+    def fold_in(self, rows: Sequence[int], weights: Sequence[float]) -> F32 | None:
+        """Compute the factors of somebody who opened these items of the bundle, float32 (d,).
+
+        The result is None if the model knows none of them.
+        """
+        return self.join.index.fold_in(list(rows), list(weights)) if self.join.index else None
 
     def fold_in_recent(self, visitor: Visitor | None) -> F32 | None:
         """Compute the factors of a person from recent events alone."""
-        return self._fold_in(self.join.index, visitor) if self.join.index else None
+        if self.join.index is None or visitor is None:
+            return None
+        rows = [row for key, _ in visitor.recent[-FOLDED_ITEMS:] if (row := self.join.row_of(key)) >= 0]
+        return self.fold_in(rows, [1.0] * len(rows)) if rows else None
+
+    def knows_item(self, row: int) -> bool:
+        """Return whether the model knows an item of the bundle."""
+        return self.join.index is not None and self.join.index.has_item_factors(row)
+
+    @property
+    def ranks_for_everybody(self) -> bool:
+        """Whether the model has one list for all people, which says nothing of a person."""
+        return False
 
     def best_keys(self, vector: F32, cache_key: Hashable = None) -> I64:
         """Return the keys of the items with the highest scores, best first.
@@ -133,8 +156,16 @@ class PersonalScorer:
         has_factors = (rows >= 0) & index.items_with_factors[rows]
         return np.where(has_factors[:, None], index.bundle.item_factors[rows], np.float32(0))
 
-    def _fold_in(self, index: BundleIndex | None, visitor: Visitor | None) -> F32 | None:
-        if index is None or visitor is None:
-            return None
-        rows = [row for key, _ in visitor.recent[-FOLDED_ITEMS:] if (row := self.join.row_of(key)) >= 0]
-        return index.fold_in(rows, [1.0] * len(rows)) if rows else None
+    def _mix(self, trained: F32, recent: F32) -> F32:
+        """Mix a trained and a folded vector, whose lengths differ: each gets its share of the scores' spread."""
+        index = self.join.index
+        assert index is not None
+        size = RECENT_SHARE * index.spread(trained) / max(index.spread(recent), SMALL)
+        return np.asarray((1 - RECENT_SHARE) * trained + size * recent, dtype=np.float32)
+
+    @staticmethod
+    def _has_news(index: BundleIndex, visitor: Visitor | None, user_row: int | None) -> bool:
+        """Return whether somebody opened something that the model was not trained on."""
+        if visitor is None or not visitor.recent:
+            return False
+        return user_row is None or visitor.recent[-1][1] > index.trained_until[user_row]

@@ -14,8 +14,7 @@ from ml.decisions.activity.state_change import OPENINGS, StateChange
 from ml.decisions.items.bundle_index import BundleIndex
 from ml.decisions.items.bundle_join import BundleJoin
 from ml.decisions.items.candidates import TrendingItems, gather_candidates
-from ml.decisions.items.factor_index import FactorIndex
-from ml.decisions.items.personal_scorer import PersonalScorer
+from ml.decisions.items.champion_scorer import make_scorer
 from ml.decisions.ranker.blend import RankingBlend
 from ml.decisions.ranker.features import FeatureBuilder
 from ml.decisions.ranker.ranking_context import RankingContext
@@ -116,11 +115,9 @@ def replay_examples(
     activity, join = Activity(ActivityLimits()), BundleJoin(index)
     for _ in join.join(activity):
         pass
-    factors = index.bundle.item_factors if index else None
     # The trained vectors of people were learned from the very openings that become examples. Only what somebody
     # did before an opening may be used to rank it.
-    factor_index = None if factors is None else FactorIndex(factors, APPROXIMATE_ABOVE)
-    scorer = PersonalScorer(join, factor_index, PERSONAL)
+    scorer = make_scorer(join, PERSONAL, APPROXIMATE_ABOVE)
     feature_builder, trending = FeatureBuilder(activity), TrendingItems(activity)
     openings = _example_openings(changes)
     # Openings are drawn at random: people's first and second openings alternate, and a stride would meet one kind.

@@ -31,6 +31,16 @@ class Blend(Recommender):
         """Whether any part does."""
         return any_part_uses_user_features(self.models)
 
+    @property
+    def folds_histories(self) -> bool:
+        """Whether any part does."""
+        return any(part.folds_histories for part in self._fitted)
+
+    @property
+    def ranks_for_everybody(self) -> bool:
+        """Whether all parts do."""
+        return all(part.ranks_for_everybody for part in self._fitted)
+
     def _fit(self, data: TrainingData) -> None:
         self._fitted = [
             make_recommender(part["model"], **part.get("params", {})).fit_aligned(data) for part in self.models

@@ -19,6 +19,11 @@ class Popularity(Recommender):
 
     scores_: F32
 
+    @property
+    def ranks_for_everybody(self) -> bool:
+        """One list for all."""
+        return True
+
     def _fit(self, data: TrainingData) -> None:
         self.scores_ = data.interactions.item_counts.copy()
 

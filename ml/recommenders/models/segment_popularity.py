@@ -30,6 +30,11 @@ class SegmentPopularity(Popularity):
         self.smoothing = smoothing
 
     @property
+    def ranks_for_everybody(self) -> bool:
+        """A list for each feature of users."""
+        return False
+
+    @property
     def uses_user_features(self) -> bool:
         """A user's features say what they are shown."""
         return True

@@ -11,26 +11,40 @@ with activity as (
 
 ),
 
+-- Which part of the log an event lies in must not matter.
+buckets as (
+
+    select
+        anonymous_id,
+        user_id,
+        min(first_at) as first_at,
+        max(last_at) as last_at
+    from activity
+    where anonymous_id is not null
+    group by anonymous_id, user_id, bucket
+
+),
+
 identified_devices as (
 
-    select distinct anonymous_id from activity
-    where anonymous_id is not null and user_id is not null
+    select distinct anonymous_id from buckets
+    where user_id is not null
 
 ),
 
 activity_on_devices as (
 
     select
-        activity.anonymous_id,
-        activity.user_id,
-        activity.first_at,
-        activity.last_at,
-        max(activity.last_at) over (
-            partition by activity.anonymous_id order by activity.first_at, activity.last_at
+        buckets.anonymous_id,
+        buckets.user_id,
+        buckets.first_at,
+        buckets.last_at,
+        max(buckets.last_at) over (
+            partition by buckets.anonymous_id order by buckets.first_at, buckets.user_id nulls last
             rows between unbounded preceding and 1 preceding
         ) as silent_since
-    from activity
-    inner join identified_devices on activity.anonymous_id = identified_devices.anonymous_id
+    from buckets
+    inner join identified_devices on buckets.anonymous_id = identified_devices.anonymous_id
 
 ),
 
@@ -47,7 +61,8 @@ activity_in_visits as (
                 or {{ seconds_between('silent_since', 'first_at') }} > {{ var('session_timeout_minutes') * 60 }}
                 then first_at
         end) over (
-            partition by anonymous_id order by first_at, last_at rows between unbounded preceding and current row
+            partition by anonymous_id order by first_at, user_id nulls last
+            rows between unbounded preceding and current row
         ) as visit_started_at
     from activity_on_devices
 
@@ -131,7 +146,7 @@ changes_of_user as (
 
 ),
 
-identities as (
+stretches as (
 
     select
         anonymous_id,
@@ -140,6 +155,14 @@ identities as (
         lead(from_at) over (partition by anonymous_id order by change_number) as until_at
     from changes_of_user
     where change_number = 1 or user_id is distinct from user_before
+
+),
+
+-- Of users who were seen at the same moment, the last one in the order of the ids stays.
+identities as (
+
+    select * from stretches
+    where from_at is null or until_at is null or from_at < until_at
 
 )
 

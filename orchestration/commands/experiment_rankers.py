@@ -44,12 +44,14 @@ def off_policy(
     from orchestration.warehouse.experiment_tables import read_mart
 
     contents = evaluate_contents(read_mart(open_warehouse(home_of(home)), "answers"), slot)
-    table = Table("content", "shown", "estimate", "clicks a decision", "95 %", "worth so many decisions")
+    table = Table(
+        "content", "shown of eligible", "estimate", "clicks a decision", "95 %", "worth so many decisions"
+    )
     for entry in contents:
         for estimate in entry.estimates:
             table.add_row(
                 entry.content,
-                f"{entry.shown:,}",
+                f"{entry.shown:,} of {entry.eligible:,}",
                 estimate.method,
                 f"{estimate.value:.4f}",
                 f"{estimate.low:.4f} to {estimate.high:.4f}",

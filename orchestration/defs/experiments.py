@@ -5,7 +5,9 @@ Each experiment of the definitions file is analysed with every materialization w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isfinite
+from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
@@ -13,12 +15,21 @@ import pyarrow as pa
 from ml.experiments.analysis.analysis import ExperimentAnalysis, analyse_experiment
 from ml.experiments.analysis.exposures import resolve_units
 from ml.experiments.analysis.health import check_sample_ratio
+from ml.experiments.definition.definition import ExperimentDefinitions
+from ml.experiments.definition.definitions_file import ExperimentsFileError
+from ml.experiments.definition.usable_definitions import UsableDefinitions
 from ml.experiments.report import plots
 from ml.experiments.report.report import render_report
 from ml.experiments.report.summary import summarize_analysis
 from orchestration.defs.metadata import table_metadata
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
-from orchestration.warehouse.experiment_tables import is_final, load_definitions, read_tables, report_folder
+from orchestration.warehouse.experiment_tables import (
+    fingerprint_analysis,
+    is_final,
+    load_usable_definitions,
+    read_tables,
+    report_folder,
+)
 
 GROUP = "experiments"
 SHOWN = [
@@ -52,15 +63,17 @@ def build_experiment_asset(experiment_id: str, hypothesis: str) -> dg.AssetsDefi
         home: HomeResource, warehouse: WarehouseResource, registry: RegistryResource
     ) -> dg.MaterializeResult[None]:
         settings = home.settings()
-        definitions = load_definitions(home.home(), settings)
+        definitions = load_usable_definitions(home.home(), settings).definitions
         tables = read_tables(warehouse.get(), experiment_id)
         state = {"as_of": tables.as_of.isoformat(), "exposures": tables.exposures.num_rows}
         folder = report_folder(home.home(), experiment_id)
         final = folder / "final"
         if tables.exposures.num_rows == 0:
             return dg.MaterializeResult(metadata={**state, "state": "no exposures yet"})
-        if final.exists():
-            return dg.MaterializeResult(metadata={**state, "state": f"ended: {final.read_text(encoding='utf-8')}"})
+        fingerprint = fingerprint_analysis(warehouse.get(), definitions.get(experiment_id), definitions, settings)
+        verdict = _read_final(final, fingerprint)
+        if verdict is not None:
+            return dg.MaterializeResult(metadata={**state, "state": f"ended: {verdict}"})
         analysis = analyse_experiment(
             definitions, experiment_id, tables.exposures, tables.outcomes, tables.as_of, settings.experiments
         )
@@ -71,8 +84,8 @@ def build_experiment_asset(experiment_id: str, hypothesis: str) -> dg.AssetsDefi
         summary = summarize_analysis(analysis)
         _log_analysis(registry, analysis, page, summary, tables.exposures)
         if is_final(analysis.experiment, definitions, tables.as_of):
-            # The result is final, so later runs keep this analysis.
-            final.write_text(analysis.decision.verdict, encoding="utf-8")
+            # Later runs keep this analysis as long as nothing that it depends on changes.
+            final.write_text(f"{analysis.decision.verdict}\n{fingerprint}\n", encoding="utf-8")
         return dg.MaterializeResult(
             metadata={
                 **state,
@@ -98,7 +111,7 @@ def build_experiment_check(experiment_id: str, asset: dg.AssetsDefinition) -> dg
     )
     def sample_ratio_is_as_planned(home: HomeResource, warehouse: WarehouseResource) -> dg.AssetCheckResult:
         settings = home.settings()
-        experiment = load_definitions(home.home(), settings).get(experiment_id)
+        experiment = load_usable_definitions(home.home(), settings).definitions.get(experiment_id)
         units, _ = resolve_units(read_tables(warehouse.get(), experiment_id).exposures, experiment)
         ratio = check_sample_ratio(units, experiment, settings.experiments.srm_alarm_p)
         return dg.AssetCheckResult(
@@ -115,14 +128,48 @@ def build_experiment_check(experiment_id: str, asset: dg.AssetsDefinition) -> dg
 
 @dg.definitions
 def experiments() -> dg.Definitions:
-    """Build an asset and a check for each experiment of the file, which is read at definition time."""
+    """Build an asset and a check for each experiment of the file, which is read at definition time.
+
+    Experiments with a fault are left out, and an asset of their own says why.
+    """
     home = HomeResource()
-    definitions = load_definitions(home.home(), home.settings()).experiments
-    assets = {key: build_experiment_asset(key, experiment.hypothesis) for key, experiment in definitions.items()}
+    try:
+        usable = load_usable_definitions(home.home(), home.settings())
+    except ExperimentsFileError as error:
+        usable = UsableDefinitions(ExperimentDefinitions(), {"every experiment": str(error)})
+    assets = {
+        key: build_experiment_asset(key, experiment.hypothesis)
+        for key, experiment in usable.definitions.experiments.items()
+    }
     return dg.Definitions(
-        assets=list(assets.values()),
+        assets=[*assets.values(), *([build_left_out_asset(usable.left_out)] if usable.left_out else [])],
         asset_checks=[build_experiment_check(key, asset) for key, asset in assets.items()],
     )
+
+
+def build_left_out_asset(left_out: Mapping[str, str]) -> dg.AssetsDefinition:
+    """Build the asset that names the experiments that are not analysed, with the reason for each."""
+
+    @dg.asset(
+        name="experiments_left_out",
+        group_name=GROUP,
+        kinds={"yaml"},
+        description="Experiments that are not analysed, because their definition has a fault.",
+    )
+    def experiments_left_out() -> dg.MaterializeResult[None]:
+        for key, reason in left_out.items():
+            dg.get_dagster_logger().warning("%s is left out of the analyses: %s", key, reason)
+        return dg.MaterializeResult(metadata={key: reason for key, reason in left_out.items()})
+
+    return experiments_left_out
+
+
+def _read_final(file: Path, fingerprint: str) -> str | None:
+    """Return the verdict of the final analysis of this fingerprint, None if there is none."""
+    if not file.exists():
+        return None
+    verdict, _, kept = file.read_text(encoding="utf-8").partition("\n")
+    return verdict if kept.strip() == fingerprint else None
 
 
 def _log_analysis(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from ml.experiments.definition.definition import Experiment, ExperimentDefinitions
 from ml.experiments.definition.definitions_file import load_experiments
+from ml.experiments.definition.usable_definitions import UsableDefinitions, load_usable_experiments
 from ml.home import Home
 from ml.settings import Settings
 from ml.site.definition_files import definition_file, editable_file
@@ -44,6 +46,11 @@ def editable_definitions_file(home: Home, settings: Settings) -> Path:
 def load_definitions(home: Home, settings: Settings) -> ExperimentDefinitions:
     """Load the checked definitions; raises ExperimentsFileError with every fault and its line."""
     return load_experiments(definitions_file(home, settings))
+
+
+def load_usable_definitions(home: Home, settings: Settings) -> UsableDefinitions:
+    """Load the definitions without those that have a fault; raises ExperimentsFileError for another fault."""
+    return load_usable_experiments(definitions_file(home, settings))
 
 
 def read_mart(warehouse: Warehouse, name: str, condition: str = "true") -> pa.Table:
@@ -83,5 +90,37 @@ def report_folder(home: Home, experiment_id: str) -> Path:
 
 def is_final(experiment: Experiment, definitions: ExperimentDefinitions, as_of: datetime) -> bool:
     """Return whether an analysis cannot change any more: all units were observed for the longest window."""
-    longest = max(definitions.metrics[name].end_day or 0 for name in experiment.metric_names)
-    return as_of >= experiment.ends_at + timedelta(days=longest + 1)
+    return as_of >= experiment.ends_at + timedelta(days=_longest_window(experiment, definitions) + 1)
+
+
+def fingerprint_analysis(
+    warehouse: Warehouse, experiment: Experiment, definitions: ExperimentDefinitions, settings: Settings
+) -> str:
+    """Return a digest of all that an analysis depends on, so that a final one is made anew when that changes.
+
+    These are the definition with its metrics, the settings of analyses, the exposures and the outcomes of the days
+    that count: late events, an erased person or a mended definition change the digest, a later visit does not.
+    """
+    metrics = [definitions.metrics[name].model_dump_json() for name in experiment.metric_names]
+    days = max(_longest_window(experiment, definitions), (experiment.ends_at - experiment.starts_at).days + 1)
+    condition = f"experiment_id = '{experiment.id}'"
+    parts = [
+        experiment.model_dump_json(),
+        *metrics,
+        settings.experiments.model_dump_json(),
+        _digest_rows(warehouse, "exposures", condition),
+        _digest_rows(warehouse, "experiment_outcomes", f"{condition} and day < {days}"),
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _digest_rows(warehouse: Warehouse, table: str, condition: str) -> str:
+    """Return the number of rows and a sum of their hashes, which does not depend on their order."""
+    digest = "count(*) as n, cast(sum(hash(entry)) as varchar) as digest"
+    rows = warehouse.read(f"select {digest} from {table} as entry where {condition}")
+    return f"{rows['n'][0]} {rows['digest'][0]}"
+
+
+def _longest_window(experiment: Experiment, definitions: ExperimentDefinitions) -> int:
+    """Return the days of the longest window of an experiment's metrics."""
+    return max(definitions.metrics[name].end_day or 0 for name in experiment.metric_names)

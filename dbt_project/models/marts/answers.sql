@@ -51,7 +51,8 @@ answers as (
         {{ json_text('properties', 'role') }} as role,
         {{ json_text('properties', 'items') }} as items,
         {{ json_text('properties', 'propensities') }} as propensities,
-        {{ json_text('properties', 'teams') }} as teams
+        {{ json_text('properties', 'teams') }} as teams,
+        {{ json_text('properties', 'rules') }} as rules
     from numbered_answers
     where copy_number = 1 and counts
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -83,33 +83,41 @@ def load_experiments(path: Path) -> ExperimentDefinitions:
         ExperimentsFileError: the file is not YAML or violates a rule; all faults are listed with their lines.
         FileNotFoundError: the file does not exist.
     """
-    data, lines = _read_file(path)
-    if isinstance(data, dict):
-        data = _add_defaults(data)
-    try:
-        definitions = ExperimentDefinitions.model_validate(data or {})
-    except ValidationError as error:
-        raise ExperimentsFileError(path, list(_list_faults(error, lines))) from None
-    faults = [
-        Fault(lines.find(location), _format_place(location), message)
-        for location, message in find_inconsistencies(definitions)
-    ]
+    data, lines = read_definitions(path)
+    definitions, faults = validate_definitions(data)
     if faults:
-        raise ExperimentsFileError(path, faults)
+        raise ExperimentsFileError(path, [to_fault(location, message, lines) for location, message in faults])
     return definitions
+
+
+def validate_definitions(data: Any) -> tuple[ExperimentDefinitions, list[tuple[Location, str]]]:
+    """Return the typed form of a file's data, and the location and message of every fault.
+
+    The definitions are empty if the data have no typed form.
+    """
+    try:
+        definitions = ExperimentDefinitions.model_validate(
+            _add_defaults(data) if isinstance(data, dict) else data or {}
+        )
+    except ValidationError as error:
+        details = [(tuple(detail["loc"]), detail) for detail in error.errors()]
+        return ExperimentDefinitions(), [(place, _describe_error(detail, place)) for place, detail in details]
+    return definitions, list(find_inconsistencies(definitions))
+
+
+def to_fault(location: Location, message: str, lines: LineNumbers) -> Fault:
+    """Return a fault with its line."""
+    return Fault(lines.find(location), _format_place(location), message)
 
 
 @cache
 def load_metric_library() -> Mapping[str, Any]:
     """Load the metrics that come with the product, by name."""
-    data, lines = _read_file(METRIC_LIBRARY)
-    try:
-        return ExperimentDefinitions.model_validate(data).metrics
-    except ValidationError as error:
-        raise ExperimentsFileError(METRIC_LIBRARY, list(_list_faults(error, lines))) from None
+    data, _ = read_definitions(METRIC_LIBRARY)
+    return ExperimentDefinitions.model_validate(data).metrics
 
 
-def _read_file(path: Path) -> tuple[Any, LineNumbers]:
+def read_definitions(path: Path) -> tuple[Any, LineNumbers]:
     """Read the file and the lines of its fields."""
     try:
         return read_yaml(path)
@@ -136,13 +144,6 @@ def _add_defaults(data: dict[str, Any]) -> dict[str, Any]:
         if merged.get(section, ...) is None:
             del merged[section]
     return merged
-
-
-def _list_faults(error: ValidationError, lines: LineNumbers) -> Iterator[Fault]:
-    """Yield a fault for each error of the validation."""
-    for detail in error.errors():
-        location: Location = tuple(detail["loc"])
-        yield Fault(lines.find(location), _format_place(location), _describe_error(detail, location))
 
 
 def _format_place(location: Location) -> str:

@@ -32,16 +32,18 @@ class NothingLoggedError(TesseraError, ValueError):
 
 @dataclass(frozen=True)
 class ContentValue:
-    """What always showing a content would have earned.
+    """What always showing a content would have earned where it may be shown.
 
     Attributes:
         content: the content.
         shown: decisions in which it was shown.
+        eligible: decisions in which it could have been drawn.
         estimates: clicks per decision, by three estimators.
     """
 
     content: str
     shown: int
+    eligible: int
     estimates: tuple[PolicyValue, ...]
 
 
@@ -76,8 +78,12 @@ def evaluate_contents(answers: pa.Table, slot: str, alpha: float = 0.05) -> list
     reward is 1 for a decision that was clicked. The reward model of the doubly robust estimate, the mean of each
     content, is fitted on the other half of the persons.
 
+    A content is judged on the decisions in which it could have been drawn: those of the rules that draw it.
+    Decisions of other rules, such as one for mobile visitors alone, say nothing about it.
+
     Args:
-        answers: `user_id, slot, items, propensities` (JSON text) and `clicks`.
+        answers: `user_id, slot, items, propensities` (JSON text), `clicks` and optionally `rules` (JSON text);
+            without it, all contents compete in every decision.
         slot: the slot.
         alpha: 1 minus the level of the intervals.
 
@@ -95,17 +101,26 @@ def evaluate_contents(answers: pa.Table, slot: str, alpha: float = 0.05) -> list
     logged = np.array([propensities[row][0] for row in rows], dtype=np.float64)
     reward = (decided["clicks"].to_numpy()[rows] > 0).astype(np.float64)
     person = _number_persons(decided)[rows]
+    rule = _content_rules(decided)[rows]
     values = []
     for name in sorted(set(content.tolist())):
-        log = LoggedDecisions(reward, logged, (content == name).astype(np.float64), person)
-        shown_rewards, target_rewards = _predict_rewards(content, reward, person, name)
+        eligible = np.isin(rule, np.unique(rule[content == name]))
+        drawn_content, earned, persons = content[eligible], reward[eligible], person[eligible]
+        log = LoggedDecisions(earned, logged[eligible], (drawn_content == name).astype(np.float64), persons)
+        shown_rewards, target_rewards = _predict_rewards(drawn_content, earned, persons, name)
         estimates = (
             inverse_propensity(log, alpha),
             self_normalized(log, alpha),
             doubly_robust(log, shown_rewards, target_rewards, alpha),
         )
-        values.append(ContentValue(name, int((content == name).sum()), estimates))
+        values.append(ContentValue(name, int((content == name).sum()), int(eligible.sum()), estimates))
     return values
+
+
+def _content_rules(answers: pa.Table) -> npt.NDArray[np.str_]:
+    """Return the rule that chose the content of each answer, empty text where the table does not say."""
+    texts = answers["rules"].to_pylist() if "rules" in answers.column_names else [None] * len(answers)
+    return np.array([(orjson.loads(text) if text else {}).get("content") or "" for text in texts], dtype=np.str_)
 
 
 def _predict_rewards(content: npt.NDArray[np.str_], reward: F64, person: I64, target: str) -> tuple[F64, F64]:

@@ -12,13 +12,15 @@ from ml.experiments.rankers.interleaving import interleave_team_draft
 SCHEMA = pa.schema(
     [
         ("user_id", pa.string()), ("slot", pa.string()), ("items", pa.string()), ("propensities", pa.string()),
-        ("teams", pa.string()), ("clicks", pa.int64()), ("clicked_items", pa.list_(pa.string())),
+        ("teams", pa.string()), ("rules", pa.string()), ("clicks", pa.int64()),
+        ("clicked_items", pa.list_(pa.string())),
     ]
 )  # fmt: skip
 
 
-def answer(user, items, *, teams=None, propensities=(), clicked=(), slot="hero"):
+def answer(user, items, *, teams=None, propensities=(), clicked=(), slot="hero", rule=None):
     return {
+        "rules": json.dumps({"content": rule}) if rule else None,
         "user_id": user,
         "slot": slot,
         "items": json.dumps(items),
@@ -74,6 +76,23 @@ def test_estimates_hold_what_each_content_truly_earns():
     assert sum(entry.shown for entry in contents) == 6000
     for entry in contents:
         assert all(value.low <= truth[entry.content] <= value.high for value in entry.estimates)
+
+
+def test_a_content_is_judged_on_the_decisions_in_which_it_could_be_drawn():
+    # Every second visitor is on a phone, and only there may "app" be shown. It earns a click in one of two.
+    rows = []
+    for user in range(400):
+        if user % 2:
+            rows.append(answer(f"u{user}", ["a" if user % 4 == 1 else "b"], propensities=[0.5], rule="anybody"))
+        else:
+            name, clicked = ("app", ["x"] if user % 8 == 0 else []) if user % 4 == 0 else ("a", [])
+            rows.append(answer(f"u{user}", [name], propensities=[0.5], clicked=clicked, rule="phones"))
+    contents = {entry.content: entry for entry in evaluate_contents(table(*rows), "hero")}
+    assert [(contents[name].shown, contents[name].eligible) for name in ("app", "a", "b")] == [
+        (100, 200), (200, 400), (100, 200),
+    ]  # fmt: skip
+    assert [estimate.value for estimate in contents["app"].estimates] == pytest.approx([0.5] * 3, abs=0.02)
+    assert contents["app"].estimates[0].mean_weight == pytest.approx(1.0)
 
 
 def test_an_empty_log_says_what_is_missing():

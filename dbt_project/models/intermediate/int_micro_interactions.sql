@@ -18,7 +18,7 @@ with events as (
     from {{ session_events() }} as events
     where event_type in (
         'click', 'hover', 'scroll', 'cursor', 'form_start', 'form_submit', 'form_abandon', 'video_play', 'video_progress',
-        'search', 'checkout', 'purchase'
+        'search', 'checkout', 'purchase', 'custom:rage_click', 'custom:dead_click', 'custom:scroll_reversal'
     ) and (event_type <> 'purchase' or ({{ is_purchase() }} and {{ counts_as_conversion() }}))
 
 ),
@@ -92,7 +92,11 @@ totals as (
         round(coalesce(sum(case when event_type = 'hover' then value end), 0) / 1000, 3) as hover_seconds,
         round(coalesce(sum(case when event_type = 'cursor' then value end), 0), 3) as cursor_px,
         count(case when event_type = 'scroll' then 1 end) as scrolls,
-        count(case when event_type = 'click' and has_effect = 'false' then 1 end) as dead_clicks,
+        count(case
+            when event_type = 'custom:dead_click' or (event_type = 'click' and has_effect = 'false') then 1
+        end) as dead_clicks,
+        count(case when event_type = 'custom:rage_click' then 1 end) as reported_rage_clicks,
+        count(case when event_type = 'custom:scroll_reversal' then 1 end) as reported_scroll_reversals,
         count(case when event_type = 'form_abandon' then 1 end) as form_abandons,
         cast(coalesce(max(case when event_type = 'video_progress' then least(floor(value / 25), 4) end), 0) as integer)
             as video_quartile
@@ -134,8 +138,8 @@ micro_interactions as (
         totals.hover_seconds,
         totals.cursor_px,
         totals.scrolls,
-        coalesce(bursts.scroll_reversals, 0) as scroll_reversals,
-        coalesce(bursts.rage_clicks, 0) as rage_clicks,
+        greatest(coalesce(bursts.scroll_reversals, 0), totals.reported_scroll_reversals) as scroll_reversals,
+        greatest(coalesce(bursts.rage_clicks, 0), totals.reported_rage_clicks) as rage_clicks,
         totals.dead_clicks,
         totals.form_abandons,
         totals.video_quartile,

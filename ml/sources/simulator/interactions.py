@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.arrays import F32, F64, I64, Bools
+from ml.events.normalization.event_names import DEAD_CLICK, RAGE_CLICK, SCROLL_REVERSAL
 from ml.sources.simulator.browsing import Pages
 from ml.sources.simulator.items import Items
 from ml.sources.simulator.personas import HABITS
-from ml.sources.simulator.properties import CLICK_TARGETS, FORMS, HOVER_TARGETS, PRICE, PropertyTexts
+from ml.sources.simulator.properties import CLICK_TARGETS, FORMS, HOVER_TARGETS, POSITIONS, PRICE, PropertyTexts
 from ml.sources.simulator.rows import RowCollector
 
 # usual rates per page of an average user; habits multiply them
@@ -91,7 +92,7 @@ def add_reading(context: PageContext, rows: RowCollector, texts: PropertyTexts, 
 def add_scroll_reversals(
     context: PageContext, where: I64, depth: F64, rows: RowCollector, texts: PropertyTexts
 ) -> None:
-    """On the pages `where`: back up to a third of the depth, and down again."""
+    """On the pages `where`: back up to a third of the depth, and down again, as two reversals."""
     pages = context.pages
     start, dwell, deepest = pages.start_ms[where], pages.dwell_ms[where], depth[where].astype(np.int64)
     rows.add(
@@ -108,6 +109,8 @@ def add_scroll_reversals(
         deepest.astype(np.float64),
         texts.scroll_down + deepest // 3,
     )
+    for turn in (0.7, 0.8):
+        rows.add(SCROLL_REVERSAL, where, start + (dwell * turn).astype(np.int64))
 
 
 def add_pointer(context: PageContext, rows: RowCollector, texts: PropertyTexts, rng: np.random.Generator) -> None:
@@ -126,13 +129,18 @@ def add_pointer(context: PageContext, rows: RowCollector, texts: PropertyTexts, 
     rows.add("click", menu, _moment(pages, menu, rng), None, texts.click + place)
     dead = np.flatnonzero(rng.random(n) < np.where(context.is_human, DEAD_CLICK_RATE, 0.0))
     rows.add(
-        "click", dead, _moment(pages, dead, rng), None, texts.dead_click + CLICK_TARGETS.index("image") + 0 * dead
+        DEAD_CLICK,
+        dead,
+        _moment(pages, dead, rng),
+        None,
+        texts.dead_click + CLICK_TARGETS.index("image") + 0 * dead,
     )
     rage = np.flatnonzero(rng.random(n) < np.where(context.is_human, RAGE_RATE, 0.0))
     moment = _moment(pages, rage, rng)
+    button = CLICK_TARGETS.index("cta_disabled")
     for blow in range(4):
-        target = texts.dead_click + CLICK_TARGETS.index("cta_disabled") + 0 * rage
-        rows.add("click", rage, moment + 250 * blow, None, target)
+        rows.add("click", rage, moment + 250 * blow, None, texts.click + button * POSITIONS + 0 * rage)
+    rows.add(RAGE_CLICK, rage, moment + 500, None, texts.rage_click + button + 0 * rage)  # with the third click
 
 
 def add_videos(context: PageContext, rows: RowCollector, texts: PropertyTexts, rng: np.random.Generator) -> None:

@@ -42,7 +42,8 @@ class PropertyTexts:
         self.click = self._family(
             {"element": name, "position": place + 1} for name in CLICK_TARGETS for place in range(POSITIONS)
         )
-        self.dead_click = self._family({"element": name, "has_effect": False} for name in CLICK_TARGETS)
+        self.dead_click = self._family({"element": name} for name in CLICK_TARGETS)
+        self.rage_click = self._family({"element": name, "clicks": 3} for name in CLICK_TARGETS)
         self.form = self._family({"form_id": name} for name in FORMS)
         self.form_abandon = self._family({"form_id": name, "last_field": "email"} for name in FORMS)
         self.video = self._family({"player": "main", "length_seconds": 30 * n} for n in range(1, 11))

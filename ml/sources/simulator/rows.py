@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from ml.arrays import F64, I16, I32, I64
 from ml.events.contract import EVENT_TYPES
+from ml.events.normalization.event_names import DEAD_CLICK, RAGE_CLICK, SCROLL_REVERSAL
 
 GALLERY_ZOOM = "custom:gallery_zoom"
-TYPE_NAMES: tuple[str, ...] = (*EVENT_TYPES, GALLERY_ZOOM)
+TYPE_NAMES: tuple[str, ...] = (*EVENT_TYPES, GALLERY_ZOOM, RAGE_CLICK, DEAD_CLICK, SCROLL_REVERSAL)
 TYPE_CODES = {name: code for code, name in enumerate(TYPE_NAMES)}
 NONE = -1
 OF_THE_PAGE = -2

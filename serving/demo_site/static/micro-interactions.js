@@ -1,10 +1,12 @@
-/* What the Snowplow tracker lacks: hover duration, cursor travel, scroll depth, rage and dead clicks, abandoned
-   forms and the dwell of a page. A plugin in Snowplow's sense: pass microInteractions() to newTracker's plugins. */
+/* What the Snowplow tracker lacks: hover duration, cursor travel, scroll depth and reversals, rage and dead clicks,
+   abandoned forms and the dwell of a page. A plugin in Snowplow's sense: pass microInteractions() to newTracker's
+   plugins. */
 (function (root) {
   "use strict";
   const SCHEMA = "iglu:io.tessera/event/jsonschema/1-0-0";
   const HOVER_MS = 200; // below this the pointer only passes by
   const RAGE_CLICKS = 3, RAGE_MS = 700, RAGE_PX = 30;
+  const REVERSAL_SCREENS = 0.25; // a shorter way back is a twitch of the finger
   const DEAD_MS = 500; // a click that changes nothing within this is dead
   const QUARTILES = [25, 50, 75, 100];
   const INTERACTIVE = "a, button, input, select, textarea, label, summary, video, audio, [role=button], [onclick]";
@@ -50,6 +52,18 @@
     }
 
     function watchScroll() {
+      let turned = 0, farthest = 0; // where this direction began, and how far it went, in px
+      const reverse = () => {
+        const way = Math.abs(farthest - turned), back = REVERSAL_SCREENS * innerHeight;
+        const isOnward = way === 0 || (scrollY - farthest) * (farthest - turned) >= 0;
+        if (isOnward) {
+          farthest = scrollY;
+        } else if (Math.abs(scrollY - farthest) >= back) {
+          if (way >= back) report("custom:scroll_reversal", {});
+          turned = farthest;
+          farthest = scrollY;
+        }
+      };
       const depth = () => {
         const page = document.documentElement;
         const seen = 100 * (scrollY + innerHeight) / Math.max(page.scrollHeight, 1);
@@ -60,7 +74,7 @@
           }
         }
       };
-      document.addEventListener("scroll", depth, { passive: true });
+      document.addEventListener("scroll", () => { depth(); reverse(); }, { passive: true });
     }
 
     function watchClicks() {

@@ -196,6 +196,7 @@ def test_every_event_that_a_browser_can_produce_arrives(home, page, tracker_scri
     assert found["page_exit"][0]["value"] >= 2 * PING_SECONDS
     assert len(found["custom:rage_click"]) == 1
     assert found["custom:dead_click"]
+    assert found["custom:scroll_reversal"]  # down to the end of the page, and up again
     impressions = {event["item_id"] for event in found["impression"] if event["properties"]["slot"] == "home"}
     assert {"i0", "i1", "i2"} <= impressions
     assert any(event["item_id"] == "i2" for event in found["click"])

@@ -46,6 +46,7 @@ def answer_decision(
         "slot": request.slot,
         "content": decision.actions.get("content"),
         "rule": decision.chosen_by.get("content"),
+        "campaign": decision.campaign,
         "actions": decision.actions,
         "chosen_by": decision.chosen_by,
         "matched": list(outcome.matched),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from ml.arrays import F64
 from ml.decisions.activity.state_change import REJECTIONS, StateChange
 from ml.decisions.activity.visitors import Visitor
 from ml.decisions.rules.bandit import ThompsonSampling, encode_context
-from ml.decisions.rules.display_caps import is_campaign_capped, is_quiet_hour
+from ml.decisions.rules.display_caps import is_campaign_capped, is_content_capped, is_quiet_hour
 from ml.decisions.rules.rule_set import RuleContext, RuleOutcome, RuleSet
 from ml.settings.decisions import DecisionSettings
 from serving.bundles.served_bundle import ServedBundle
@@ -30,6 +30,7 @@ PENDING = 50_000
 REWARDED = frozenset({"click", "page_view", "purchase", "signup", "subscribe", "form_submit"})
 SLOW_NETWORKS = frozenset({"slow-2g", "2g", "3g"})
 RECENT = 20
+SHOWN_KINDS = ("content", "banner", "offer")
 PRIVATE_FACTS = frozenset({"latitude", "longitude", "timezone"})
 """Facts of a situation that rules may not ask about."""
 
@@ -44,6 +45,7 @@ class SlotDecision:
         chosen_by: The rule that chose each action.
         outcome: What the rules decided.
         propensity: Probability with which the content was chosen.
+        campaign: Campaign of the rule that chose the content, or else another action; None without one.
     """
 
     decision_id: str
@@ -51,6 +53,12 @@ class SlotDecision:
     chosen_by: dict[str, str]
     outcome: RuleOutcome
     propensity: float
+    campaign: str | None = None
+
+    @property
+    def shown(self) -> str | None:
+        """The content, or else the banner or the offer, that the slot shows."""
+        return next((self.actions[kind] for kind in SHOWN_KINDS if self.actions.get(kind)), None)
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,9 @@ class DecisionEngine:
     ) -> RuleContext:
         """Collect everything that the rules may ask about."""
         user, activity = request.person, self.state.activity
-        visitor = activity.find_visitor(user) if user else None
+        # A browser's answers count under a key of its own, and what it reports under the person's.
+        shown_to = {user, request.counted_person}
+        visitors = [visitor for key in shown_to if key and (visitor := activity.find_visitor(key)) is not None]
         profile = self.state.profile_or_opt_out(user) if user else {}
         positions = {
             compiled.rule.id: traffic_position(user or "", compiled.rule.id)
@@ -103,7 +113,8 @@ class DecisionEngine:
             situation.local.moment,
             request.slot,
             positions,
-            self._capped_campaigns(rules, visitor, profile, at, situation),
+            self._capped_campaigns(rules, visitors, profile, at, situation),
+            self._capped_contents(rules, visitors, profile, at),
         )
 
     def decide(
@@ -132,14 +143,15 @@ class DecisionEngine:
         elif outcome.learn is not None:
             slot = f"{context.slot}:{outcome.learn.id}"
             encoded = _encode_situation(context, situation)
-            draw = self.bandit.draw_variant(slot, outcome.learn.then.learn, encoded, self._generator)
+            variants = [name for name in outcome.learn.then.learn if name not in context.capped_contents]
+            draw = self.bandit.draw_variant(slot, variants, encoded, self._generator)
             actions["content"], chosen_by["content"] = draw.variant, outcome.learn.id
             propensity = draw.propensity
             self._pending[decision_id] = _PendingChoice(slot, draw.variant, encoded, now)
             if len(self._pending) > PENDING:
                 self._learn(next(iter(self._pending)), 0.0)
         _choose_image(actions, chosen_by, situation)
-        return SlotDecision(decision_id, actions, chosen_by, outcome, propensity)
+        return SlotDecision(decision_id, actions, chosen_by, outcome, propensity, _find_campaign(chosen_by, rules))
 
     def observe(self, change: StateChange) -> None:
         """Learn from an event that reacts to a decision: an opening or a conversion earns 1, a rejection 0."""
@@ -178,16 +190,35 @@ class DecisionEngine:
     def _capped_campaigns(
         self,
         rules: RuleSet,
-        visitor: Visitor | None,
+        visitors: Sequence[Visitor],
         profile: Mapping[str, Any],
         at: dt.datetime,
         situation: Situation,
     ) -> frozenset[str]:
-        campaigns = {compiled.rule.campaign for compiled in rules.rules if compiled.rule.campaign is not None}
+        contents: dict[str, set[str]] = {}
+        for compiled in rules.rules:
+            if compiled.rule.campaign is not None:
+                contents.setdefault(compiled.rule.campaign, set()).update(compiled.rule.shown_names)
         if is_quiet_hour(profile, situation.local.hour):
-            return frozenset(campaigns)
-        cap = self.settings.caps.campaign_impressions_per_day
-        return frozenset(name for name in campaigns if is_campaign_capped(visitor, name, at.timestamp(), cap))
+            return frozenset(contents)
+        cap, now = self.settings.caps.campaign_impressions_per_day, at.timestamp()
+        return frozenset(
+            name
+            for name, shown in contents.items()
+            if any(is_campaign_capped(visitor, name, now, cap, shown) for visitor in visitors)
+        )
+
+    def _capped_contents(
+        self, rules: RuleSet, visitors: Sequence[Visitor], profile: Mapping[str, Any], at: dt.datetime
+    ) -> frozenset[str]:
+        site_cap = self.settings.caps.item_impressions_per_day
+        cap, now = min(profile.get("item_impressions_per_day") or site_cap, site_cap), at.timestamp()
+        contents = {content for compiled in rules.rules for content in compiled.rule.contents}
+        return frozenset(
+            content
+            for content in contents
+            if any(is_content_capped(visitor, content, now, cap) for visitor in visitors)
+        )
 
     def _collect_facts(
         self,
@@ -231,6 +262,13 @@ class DecisionEngine:
             "visit.seconds_since_last": max(0.0, at.timestamp() - visit.last_at) if visit else None,
         }
         return {name: value for name, value in facts.items() if value is not None}
+
+
+def _find_campaign(chosen_by: Mapping[str, str], rules: RuleSet) -> str | None:
+    """Return the campaign of the rule that chose the content, or else of another rule that chose something."""
+    campaigns = {compiled.rule.id: compiled.rule.campaign for compiled in rules.rules}
+    kinds = ["content", *(kind for kind in chosen_by if kind != "content")]
+    return next((campaign for kind in kinds if (campaign := campaigns.get(chosen_by.get(kind, "")))), None)
 
 
 def _encode_situation(context: RuleContext, situation: Situation) -> F64:

@@ -48,9 +48,10 @@ def log_decision(
         "slot": request.slot,
         "decision": decision.actions,
         "rules": decision.chosen_by,
+        **({"campaign": decision.campaign} if decision.campaign is not None else {}),
         **({"experiments": treatment.variants()} if treatment.exposures else {}),
     }
-    _log_served(tessera, request, at, decision.decision_id, properties, [])
+    _log_served(tessera, request, at, decision.decision_id, properties, [], decision.campaign, decision.shown)
 
 
 def log_exposures(tessera: Tessera, request: RecommendationRequest, treatment: Treatment, at: float) -> None:
@@ -69,6 +70,8 @@ def _log_served(
     answer_id: str,
     properties: dict[str, Any],
     items: Sequence[str],
+    campaign: str | None = None,
+    content: str | None = None,
 ) -> None:
     """Write the `served` event, and note the answer in the online state if it has a slot."""
     event: dict[str, Any] = {
@@ -89,8 +92,10 @@ def _log_served(
                 "served",
                 at,
                 slot=request.slot,
+                campaign=campaign,
                 detail=detail,
                 reacts_to=answer_id,
                 lists_personalization=None,
+                content=content,
             )
         )

@@ -59,6 +59,15 @@ class ActivityLimits:
     neighbours: int = 256
 
 
+@dataclass(frozen=True, slots=True)
+class _ShownAnswer:
+    """Where an answer was shown, and which content of which campaign."""
+
+    slot: str
+    campaign: str | None
+    content: str | None
+
+
 class Activity:
     """Folds state changes into popularity, co-visitation, visits and visitors.
 
@@ -99,7 +108,7 @@ class Activity:
         self.scope_numbers: dict[str, int] = {}
         self.in_scope = CoVisitation(SCOPE_HALF_LIVES, NEIGHBOURS_OF_A_SCOPE)
         self.reporting_slots: set[str] = set()
-        self._answered: OrderedDict[str, str] = OrderedDict()
+        self._answered: OrderedDict[str, _ShownAnswer] = OrderedDict()
         self.categories: dict[int, str] = {}
         self.visits: OrderedDict[str, Visit] = OrderedDict()
         self.visitors: OrderedDict[str, Visitor] = OrderedDict()
@@ -134,10 +143,8 @@ class Activity:
             visitor.exposures[change.detail] = None
             if len(visitor.exposures) > EXPOSURES:
                 del visitor.exposures[next(iter(visitor.exposures))]
-        elif change.event_type == "impression" and change.slot is not None:
-            # Anybody may send an impression; only the service's own answer shows that the slot reports them.
-            if change.reacts_to is not None and self._answered.get(change.reacts_to) == change.slot:
-                self.reporting_slots.add(change.slot)
+        elif change.event_type == "impression":
+            self._follow_report(change, visitor)
         if change.item is None:
             return
         item = self.assign_key(change.item)
@@ -314,13 +321,47 @@ class Activity:
         if len(visitor.shown) >= SHOWN_ITEMS and item not in visitor.shown:
             del visitor.shown[next(iter(visitor.shown))]
         _append_recent(visitor.shown.setdefault(item, []), change.at)
-        if change.campaign is not None:
-            _append_recent(visitor.shown_campaigns.setdefault(change.campaign, []), change.at)
+
+    def _follow_report(self, change: StateChange, visitor: Visitor) -> None:
+        """Count what an impression reports: the campaign and the content that it or the answer names."""
+        answer = self._answered.get(change.reacts_to) if change.reacts_to is not None else None
+        campaign, content = change.campaign, change.content
+        if answer is not None:
+            # Anybody may send an impression; only the service's own answer shows that the slot reports them.
+            if change.slot is not None and change.slot == answer.slot:
+                self.reporting_slots.add(change.slot)
+            if change.item is None or change.item == answer.content:
+                campaign, content = campaign or answer.campaign, content or answer.content
+        unreported = [
+            shown
+            for shown in ((campaign, content), *visitor.unreported)
+            if visitor.unreported.get(shown)
+            and (shown[0] == campaign or campaign is None)
+            and (shown[1] == content or content is None)
+        ]
+        if unreported and (campaign or content):  # the answer counted already
+            visitor.unreported[unreported[0]] -= 1
+            if not visitor.unreported[unreported[0]]:
+                del visitor.unreported[unreported[0]]
+        else:
+            self._count_shown(visitor, campaign, content, change.at)
+
+    @staticmethod
+    def _count_shown(visitor: Visitor, campaign: str | None, content: str | None, at: float) -> None:
+        """Count one showing of a content that may belong to a campaign."""
+        counted = [(visitor.shown_campaigns, campaign), (visitor.shown_contents, content)]
+        if campaign is None:
+            counted.append((visitor.contents_alone, content))
+        for times, name in counted:
+            if name is not None:
+                if name not in times and len(times) >= SHOWN_ITEMS:
+                    del times[next(iter(times))]
+                _append_recent(times.setdefault(name, []), at)
 
     def _note_answer(self, change: StateChange) -> None:
-        """Keep the slot of an answer, so that the impressions that belong to it are recognized."""
+        """Keep what an answer shows, so that the impressions that belong to it are recognized."""
         if change.reacts_to is not None and change.slot is not None:
-            self._answered[change.reacts_to] = change.slot
+            self._answered[change.reacts_to] = _ShownAnswer(change.slot, change.campaign, change.content)
             if len(self._answered) > ANSWERS:
                 self._answered.popitem(last=False)
 
@@ -332,6 +373,11 @@ class Activity:
         if change.slot not in self.reporting_slots:
             for item in json.loads(change.detail or "[]"):
                 self._count_impression(visitor, self.assign_key(item), change)
+            if change.campaign or change.content:
+                shown = (change.campaign, change.content)
+                if len(visitor.unreported) < SHOWN_ITEMS or shown in visitor.unreported:
+                    visitor.unreported[shown] = visitor.unreported.get(shown, 0) + 1
+                self._count_shown(visitor, *shown, change.at)
 
     def _fold_consent(self, change: StateChange, visitor: Visitor) -> None:
         """Take in what an event says about personalization, for the person and for the owner of the device."""

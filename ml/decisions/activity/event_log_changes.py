@@ -21,6 +21,8 @@ COLUMNS = (
     "device_type", "properties", "consent", "recommendation_id", "experiment_id", "variant", "event_id",
     "authority", "value",
 )  # fmt: skip
+SHOWN_NAMES = ("content", "variant", "banner", "offer")
+"""Properties that name what a slot showed; the first that is there counts."""
 DETAILED = frozenset({"impression", "exposure", ANSWERED, *CONSENTS})
 
 
@@ -132,6 +134,9 @@ def _add_details(
     """Add what the properties, the consent and the experiment of an event say, in place."""
     change.slot = _text_or_none(properties.get("slot"))
     change.campaign = _text_or_none(properties.get("campaign"))
+    shown = properties.get("decision") if change.event_type == ANSWERED else {"variant": variant, **properties}
+    if isinstance(shown, dict) and change.event_type in (ANSWERED, "impression"):
+        change.content = next((text for name in SHOWN_NAMES if (text := _text_or_none(shown.get(name)))), None)
     if change.event_type == "exposure" and experiment and variant:
         change.detail = describe_exposure(experiment, properties.get("unit_id") or unit_id, variant)
     if change.event_type in CONSENTS:

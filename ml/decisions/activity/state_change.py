@@ -29,6 +29,7 @@ class StateChange:
         lists_personalization: Whether the purposes that the event lists include personalization; None for an event
             that lists none.
         device_key: Key of the device of an event that names a user too.
+        content: Content, variant, banner or offer that an impression reports or a decision shows.
     """
 
     user: str
@@ -47,6 +48,7 @@ class StateChange:
     authority: str | None = None
     lists_personalization: bool | None = True
     device_key: str | None = None
+    content: str | None = None
 
 
 def describe_exposure(experiment_id: str, unit_id: str, variant: str) -> str:

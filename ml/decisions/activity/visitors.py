@@ -37,6 +37,9 @@ class Visitor:
         consent: What the person's events say about personalization.
         shown: Times of the impressions of the last day by item key.
         shown_campaigns: Times of the impressions of the last day by campaign.
+        shown_contents: Times of the impressions of the last day by content, variant, banner or offer.
+        contents_alone: The part of `shown_contents` whose campaign nobody named.
+        unreported: How often an answer counted as shown, by what it showed, and no impression reported it yet.
         answered_slots: Times of the answers of the last day by slot.
         exposures: Exposures that were already logged, the oldest first; the values carry nothing.
     """
@@ -54,5 +57,8 @@ class Visitor:
     consent: PersonalizationConsent = field(default_factory=PersonalizationConsent)
     shown: dict[int, list[float]] = field(default_factory=dict)
     shown_campaigns: dict[str, list[float]] = field(default_factory=dict)
+    shown_contents: dict[str, list[float]] = field(default_factory=dict)
+    contents_alone: dict[str, list[float]] = field(default_factory=dict)
+    unreported: dict[tuple[str | None, str | None], int] = field(default_factory=dict)
     answered_slots: dict[str, list[float]] = field(default_factory=dict)
     exposures: dict[str, None] = field(default_factory=dict)

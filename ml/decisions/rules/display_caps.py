@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ml.decisions.activity.activity import DAY, HOUR
@@ -16,11 +16,28 @@ def count_since(times: Sequence[float], since: float) -> int:
     return sum(1 for moment in reversed(times) if moment > since)
 
 
-def is_campaign_capped(visitor: Visitor | None, campaign: str, at: float, cap: int) -> bool:
-    """Return whether a campaign was shown to a person `cap` times within 24 hours."""
+def is_campaign_capped(
+    visitor: Visitor | None, campaign: str, at: float, cap: int, contents: Collection[str] = ()
+) -> bool:
+    """Return whether a campaign was shown to a person `cap` times within 24 hours.
+
+    Args:
+        visitor: The person.
+        campaign: The campaign.
+        at: Unix seconds.
+        cap: Number of showings from which the campaign is held back.
+        contents: What the campaign shows; an impression may name it in place of the campaign.
+    """
     if visitor is None:
         return False
-    return count_since(visitor.shown_campaigns.get(campaign, ()), at - DAY) >= cap
+    times = [visitor.shown_campaigns.get(campaign, ())]
+    times += [visitor.contents_alone.get(content, ()) for content in contents]
+    return sum(count_since(moments, at - DAY) for moments in times) >= cap
+
+
+def is_content_capped(visitor: Visitor | None, content: str, at: float, cap: int) -> bool:
+    """Return whether a content was shown to a person `cap` times within 24 hours."""
+    return visitor is not None and count_since(visitor.shown_contents.get(content, ()), at - DAY) >= cap
 
 
 def is_slot_capped(visitor: Visitor | None, slot: str | None, at: float, cap: int) -> bool:

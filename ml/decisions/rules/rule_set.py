@@ -26,6 +26,7 @@ class RuleContext:
         slot: The slot that is decided.
         share_positions: Position of the visitor in [0, 1) by rule id, the same for a visitor and a rule every
             time.
+        capped_contents: Contents that were shown often enough.
         capped: Campaigns that were shown often enough, or that the visitor's quiet hours hold back.
     """
 
@@ -35,6 +36,7 @@ class RuleContext:
     slot: str | None
     share_positions: Mapping[str, float]
     capped: frozenset[str] = frozenset()
+    capped_contents: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,21 @@ class CompiledRule:
             return f"valid only until {rule.valid_until.isoformat()}"
         if not rule.schedule.includes(context.local):
             return f"outside its schedule: it is {context.local:%A %H:%M} for the visitor"
-        if rule.campaign is not None and rule.campaign in context.capped:
-            return f"campaign {rule.campaign} is held back: caps or quiet hours"
+        if held_back := self._find_cap(context):
+            return held_back
         if rule.share < 1.0 and context.share_positions.get(rule.id, 0.0) >= rule.share:
             return f"the visitor is not in the share of {rule.share:g}"
         if not self.condition.matches(context.facts):
             return f"the condition does not hold: {rule.when}"
+        return None
+
+    def _find_cap(self, context: RuleContext) -> str | None:
+        """Return what holds the rule's campaign or contents back, or None."""
+        rule = self.rule
+        if rule.campaign is not None and rule.campaign in context.capped:
+            return f"campaign {rule.campaign} is held back: caps or quiet hours"
+        if rule.contents and context.capped_contents.issuperset(rule.contents):
+            return f"{' and '.join(rule.contents)} was shown often enough"
         return None
 
 

@@ -115,6 +115,16 @@ class DisplayRule(_RulePart):
     share: float = Field(default=1.0, gt=0, le=1)
     campaign: str | None = None
 
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """The content that the rule shows, or the variants that it chooses among."""
+        return self.then.learn if self.then.content is None else (self.then.content,)
+
+    @property
+    def shown_names(self) -> tuple[str, ...]:
+        """Everything that the rule may show: contents, banner and offer."""
+        return (*self.contents, *(name for name in (self.then.banner, self.then.offer) if name is not None))
+
     @field_validator("valid_from", "valid_until", mode="after")
     @classmethod
     def _assume_utc(cls, value: dt.datetime | None) -> dt.datetime | None:

@@ -88,6 +88,16 @@ class KeyRegistry:
         access_key = self._by_digest.get(digest_of(key))
         return access_key if access_key is not None and access_key.is_active(self._clock()) else None
 
+    def page_origins(self) -> frozenset[str]:
+        """Return the origins of the pages that browser keys which work now are meant for."""
+        now = self._clock()
+        return frozenset(
+            origin
+            for key in self._by_digest.values()
+            if key.origins and key.is_active(now)
+            for origin in key.origins
+        )
+
     def refresh(self) -> None:
         """Read the file again if it has changed; a damaged one leaves the former keys in force."""
         version = self._file.version()

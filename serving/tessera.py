@@ -70,6 +70,7 @@ class Tessera:
         self.collector = Collector(config.home, config.settings, config.keys, config.identity_secrets)
         self.collector.subscribe(self._record_collected)
         self.access = self.collector.access
+        self.cors = self.collector.cors
         self.erased = self.collector.erased
         self.pseudonyms = Pseudonyms(config.home.path)
         self.quarantine = Quarantine(config.home, lambda entry: QUARANTINED.labels(entry.where).inc())

@@ -21,6 +21,7 @@ from ml.privacy.pseudonyms import Pseudonyms
 from ml.settings import Settings
 from serving.access import Access, KeyRegistry, Keys
 from serving.admission.client_address import network_of
+from serving.admission.cors import Cors
 from serving.admission.rate_limits import RateLimit
 from serving.collector.intake import AdmittedRecords, Intake
 from serving.collector.keys import KeyRing, Sender
@@ -63,6 +64,7 @@ class Collector:
     Attributes:
         access: the keys, for every route of the service.
         keys: where each protocol of the collector carries a key.
+        cors: which pages may read the answers.
         identity_tokens: what vouches for the users that browsers name.
     """
 
@@ -73,6 +75,7 @@ class Collector:
         self.settings = settings
         self.access = Access(KeyRegistry(keys, KeyFile(home)), settings.collector.trusted_proxies)
         self.keys = KeyRing(self.access)
+        self.cors = Cors(settings.collector.cors_origins, self.access.keys)
         self.identity_tokens = IdentityTokens(identity_secrets, settings.serving.identity_token_hours)
         limits = settings.collector
         self._browser_rate = RateLimit(limits.browser_events_per_second, limits.browser_burst_events)

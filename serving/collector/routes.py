@@ -10,7 +10,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.collector.collector import Collector
-from serving.collector.cors import Cors
 from serving.collector.keys import Sender
 from serving.collector.protocols import segment, snowplow
 from serving.collector.protocols.translation import TranslationFailure, as_mapping, as_text
@@ -185,7 +184,7 @@ class _Guard:
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
-        self._cors = Cors(collector.settings.collector.cors_origins)
+        self._cors = collector.cors
 
     def route(self, path: str, handler: Handler, method: str) -> Route:
         async def endpoint(request: Request) -> Response:

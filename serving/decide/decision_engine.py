@@ -21,7 +21,7 @@ from ml.settings.decisions import DecisionSettings
 from serving.bundles.served_bundle import ServedBundle
 from serving.context.situation import Situation
 from serving.experiment.traffic_split import traffic_position
-from serving.privacy.personalization import may_personalize
+from serving.privacy.personalization import keys_of, may_personalize
 from serving.requests import RecommendationRequest
 from serving.state.online import OnlineState
 
@@ -231,8 +231,9 @@ class DecisionEngine:
         """Return the facts; somebody who does not consent to personalization is described as a stranger."""
         activity, user, user_facts = self.state.activity, request.person, {}
         visitor = visit = None
-        if user is not None and may_personalize(self.state, bundle, request.keys, profile):
-            visitor, user_facts = activity.find_visitor(user), bundle.user_facts(user)
+        if may_personalize(self.state, bundle, keys_of(self.state, request), profile):
+            if user is not None:
+                visitor, user_facts = activity.find_visitor(user), bundle.user_facts(user)
             visit = activity.find_visit(request.session_id, user, at.timestamp())
         else:
             profile = {}

@@ -7,7 +7,16 @@ from typing import Any
 
 from ml.events.personalization_consent import PersonalizationConsent
 from serving.bundles.served_bundle import ServedBundle
+from serving.requests import RecommendationRequest
 from serving.state.online import OnlineState
+
+
+def keys_of(state: OnlineState, request: RecommendationRequest) -> tuple[str | None, ...]:
+    """Return the keys of the person of a request: of the user and the device, or of who opened the session."""
+    if request.person is not None or request.session_id is None:
+        return request.keys
+    visit = state.activity.find_visit(request.session_id, None, 0.0)
+    return (visit.user,) if visit is not None else ()
 
 
 def find_consent(state: OnlineState, bundle: ServedBundle, keys: Sequence[str | None]) -> PersonalizationConsent:

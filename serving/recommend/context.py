@@ -12,7 +12,7 @@ from ml.settings.decisions import DiversitySettings
 from serving.bundles.served_bundle import ServedBundle
 from serving.context.situation import Situation
 from serving.experiment.treatments import NO_TREATMENT, Treatment
-from serving.privacy.personalization import may_personalize
+from serving.privacy.personalization import keys_of, may_personalize
 from serving.requests import RecommendationRequest
 from serving.state.online import OnlineState
 
@@ -93,7 +93,7 @@ class RequestContext(RankingContext):
         if profile is None:
             profile = state.profile_or_opt_out(user) if user else {}
         if is_personal is None:
-            is_personal = may_personalize(state, bundle, request.keys, profile)
+            is_personal = may_personalize(state, bundle, keys_of(state, request), profile)
         # Who turned personalization off keeps the benefit of what they did before: nothing is shown twice.
         may_use_seen = is_personal or bool(profile.get("opt_out"))
         excluded = {activity.assign_key(item) for item in request.exclude if item in activity.keys}

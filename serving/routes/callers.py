@@ -39,6 +39,9 @@ def authorize(tessera: Tessera, http_request: Request, caller: Caller, request: 
     require_user(identity, request.user_id)
     if identity is not None and request.user_id is not None and request.anonymous_id != identity.anonymous_id:
         request = request.model_copy(update={"anonymous_id": None})
+    if request.person is None and request.session_id is not None:
+        # Anybody may name a session, so that it says nothing about who asks.
+        request = request.model_copy(update={"session_id": None})
     request.count_as(key_of_caller(tessera, http_request, caller, request.person))
     return request
 

@@ -15,8 +15,10 @@ from ml.privacy.person_key import person_key
 from serving.errors import JSON, ApiError
 from serving.experiment.assignment_exposures import log_assignment, read_ids
 from serving.experiment.treatments import UNITS
+from serving.privacy.person_ids import clean_person
 from serving.privacy.personalization import may_personalize
 from serving.routes.bodies import read_flag
+from serving.routes.browser_routes import browser_route
 from serving.routes.callers import read_identity, require_user
 from serving.tessera import Tessera
 
@@ -31,12 +33,24 @@ def experiment_routes(tessera: Tessera) -> list[Route]:
         identity = None if caller.is_trusted else read_identity(tessera, request)
         if not caller.is_trusted:
             require_user(identity, query.get("user_id"))
+        query = clean_query(tessera, query)
         answer = answer_assignment(tessera, request.path_params["experiment_id"], query)
         ids = read_ids(query, answer["unit_type"], identity, is_trusted=caller.is_trusted)
         answer["exposed"] = is_shown and log_assignment(tessera, answer, ids)
         return JSON(answer)
 
-    return [Route("/v1/experiments/{experiment_id}/assignment", assignment, methods=["GET"])]
+    path = "/v1/experiments/{experiment_id}/assignment"
+    return [browser_route(tessera.cors, path, assignment, "GET")]
+
+
+def clean_query(tessera: Tessera, query: Mapping[str, str]) -> dict[str, str]:
+    """Return the query with the ids under which events keep people: pseudonyms in place of e-mail addresses.
+
+    Raises:
+        ApiError: 422, the site refuses such an id.
+    """
+    ids = {name: query[name] for name in ("user_id", "anonymous_id") if query.get(name)}
+    return {**query, **{name: clean_person(tessera, person, name) for name, person in ids.items()}}
 
 
 def answer_assignment(tessera: Tessera, experiment_id: str, query: dict[str, str]) -> dict[str, Any]:

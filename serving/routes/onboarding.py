@@ -13,6 +13,7 @@ from serving.errors import JSON
 from serving.privacy.person_ids import clean_person, find_person_key
 from serving.privacy.personalization import may_personalize
 from serving.routes.bodies import check_person
+from serving.routes.browser_routes import browser_route
 from serving.tessera import Tessera
 
 LISTED_TOPICS = 12
@@ -33,7 +34,7 @@ def onboarding_routes(tessera: Tessera) -> list[Route]:
             )
         return JSON(answer)
 
-    return [Route("/v1/onboarding", onboarding, methods=["GET"])]
+    return [browser_route(tessera.cors, "/v1/onboarding", onboarding, "GET")]
 
 
 def list_questions(tessera: Tessera) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from serving.errors import JSON
 from serving.recommend.answers import answer_async
 from serving.requests import DecisionRequest, RecommendationRequest
 from serving.routes.bodies import read_body
+from serving.routes.browser_routes import browser_route
 from serving.routes.callers import authorize
 from serving.tessera import Tessera
 
@@ -32,6 +33,6 @@ def recommendation_routes(tessera: Tessera) -> list[Route]:
         return JSON(answer_decision(tessera, request, read_headers(http_request)))
 
     return [
-        Route("/v1/recommendations", recommend, methods=["POST"]),
-        Route("/v1/decisions", decide, methods=["POST"]),
+        browser_route(tessera.cors, "/v1/recommendations", recommend, "POST"),
+        browser_route(tessera.cors, "/v1/decisions", decide, "POST"),
     ]

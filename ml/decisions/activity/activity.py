@@ -130,6 +130,9 @@ class Activity:
     def observe(self, change: StateChange) -> None:
         """Fold one change into memory."""
         self.newest = max(self.newest, change.at)
+        if change.event_type == ANSWERED:
+            self._note_answer(change)
+            return
         visitor = self._update_visitor(change)
         if change.device_key is not None:
             self._link(change.device_key, change.user, visitor)
@@ -137,8 +140,6 @@ class Activity:
         if change.event_type == "served":
             self._note_answer(change)
             self._count_answer(change, visitor)
-        elif change.event_type == ANSWERED:
-            self._note_answer(change)
         elif change.event_type == "exposure" and change.detail is not None:
             visitor.exposures[change.detail] = None
             if len(visitor.exposures) > EXPOSURES:
@@ -182,9 +183,14 @@ class Activity:
         """Return the running visit.
 
         A visit is looked up by its session id first. Without one, the person's last visit counts if it had an
-        event in the last half hour.
+        event in the last half hour. Anybody can name a session: of a person, only their own visit is returned.
+
+        Args:
+            session: Id of the session; None without one.
+            user: Key of the person; None for a trusted caller who names the session alone.
+            at: Unix seconds.
         """
-        visit = self.visits.get(session) if session else None
+        visit = self.visits.get(self._name_visit(session, user)) if session else None
         if visit is None and user:
             visit = self.visits.get(f"~{user}")
             if visit is not None and at - visit.last_at > REPEAT_SECONDS:
@@ -228,7 +234,8 @@ class Activity:
     def forget(self, user: str) -> None:
         """Drop everything about a person. Counts over all people name nobody and stay."""
         self.visitors.pop(user, None)
-        self.visits.pop(f"~{user}", None)
+        for name in [name for name, visit in self.visits.items() if visit.user == user]:
+            del self.visits[name]
         for device in [device for device, owner in self.owners.items() if user in (device, owner)]:
             del self.owners[device]
 
@@ -246,11 +253,24 @@ class Activity:
         visitor.last_at = max(visitor.last_at, change.at)
         return visitor
 
+    def _name_visit(self, session: str, user: str | None) -> str:
+        """Return the key of a visit: the session's id, or id and person where the id is another person's.
+
+        Who signs in during a visit keeps it.
+        """
+        visit = self.visits.get(session)
+        if visit is None or user is None or visit.user in (user, None):
+            return session
+        if self.owners.get(visit.user or "") == user or self.owners.get(user) == visit.user:
+            return session
+        return f"{session}\x1f{user}"
+
     def _update_visit(self, change: StateChange) -> Visit:
-        session = change.session or f"~{change.user}"
+        session = self._name_visit(change.session, change.user) if change.session else f"~{change.user}"
         visit = self.visits.get(session)
         if visit is None or (change.session is None and change.at - visit.last_at > REPEAT_SECONDS):
             visit = self.visits[session] = Visit()
+            visit.user = change.user
             if len(self.visits) > self.limits.visits:
                 self.visits.popitem(last=False)
         self.visits.move_to_end(session)

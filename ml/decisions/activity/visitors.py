@@ -15,11 +15,13 @@ class Visit:
         items: Item keys in the order in which they were opened.
         last_at: Time of the last opening, Unix seconds.
         opened: Number of openings, including those that `items` no longer holds.
+        user: Key of the person whose visit it is.
     """
 
     items: list[int] = field(default_factory=list)
     last_at: float = 0.0
     opened: int = 0
+    user: str | None = None
 
 
 @dataclass(slots=True)

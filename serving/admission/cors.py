@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.access import KeyRegistry
+
 # With those that the libraries of Snowplow, Segment (X-Retry-Count) and RudderStack (AnonymousId) set in browsers.
 HEADERS = (
     "Authorization, Content-Type, Content-Encoding, SP-Anonymous, Tessera-Identity, X-Retry-Count, AnonymousId"
@@ -15,10 +17,16 @@ PREFLIGHT_SECONDS = "3600"
 
 
 class Cors:
-    """Answers preflights and marks answers for the pages of `origins`, such as https://shop.example."""
+    """Answers preflights and marks answers for pages of allowed origins, such as https://shop.example.
 
-    def __init__(self, origins: Sequence[str]) -> None:
+    Args:
+        origins: Origins that the settings allow.
+        keys: The keys; the origins of a browser key may call with it.
+    """
+
+    def __init__(self, origins: Sequence[str], keys: KeyRegistry) -> None:
         self._origins = frozenset(origin.rstrip("/") for origin in origins)
+        self._keys = keys
 
     def preflight(self, request: Request, method: str) -> Response:
         """204; with the permission, if the page's site has it."""
@@ -32,10 +40,13 @@ class Cors:
     def allow(self, request: Request, answer: Response) -> bool:
         """Mark the answer as readable by the page, if its site is on the list; trackers send cookies along."""
         origin = request.headers.get("origin")
-        if not origin or not self._origins:
+        if not origin:
+            return False
+        origins = self._origins | self._keys.page_origins()
+        if not origins:
             return False
         answer.headers["Vary"] = "Origin"
-        if origin not in self._origins:
+        if origin not in origins:
             return False
         answer.headers["Access-Control-Allow-Origin"] = origin
         answer.headers["Access-Control-Allow-Credentials"] = "true"

@@ -53,7 +53,7 @@ def test_the_sound_experiments_stay_and_the_faulty_one_is_named(
     definitions = load(tmp_path, text + EXPERIMENT.format(id="broken", share=0.4), monkeypatch)
     assert names(definitions) == {"experiment_sound", "experiments_left_out"}
     told = warnings(definitions, caplog)
-    assert "broken is left out of the analyses: experiments.yaml:13" in told
+    assert "broken is left out of the analyses: experiments.yaml:14" in told
     assert "shares sum to 0.9" in told
 
 

@@ -29,6 +29,7 @@ from orchestration.commands.site.init import init
 from orchestration.commands.site.settings import settings
 from orchestration.commands.tune import tune
 from orchestration.commands.upkeep.backup import backup, restore
+from orchestration.commands.upkeep.check import check
 from orchestration.commands.upkeep.log import log
 from orchestration.commands.upkeep.rebuild_state import rebuild_state
 from orchestration.commands.upkeep.verify import verify
@@ -105,7 +106,7 @@ for panel, commands in {
     "Start here": (init, demo, up, settings),
     "The pipeline": (simulate, ingest, materialize, docs),
     "Using the results": (audience,),
-    "Upkeep": (verify, backup, restore, rebuild_state),
+    "Upkeep": (check, verify, backup, restore, rebuild_state),
     "Without the pipeline": (fit, tune, recommend, evaluate, segment),
 }.items():
     for command in commands:

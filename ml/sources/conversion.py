@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 import numpy as np
 import orjson
@@ -57,7 +57,7 @@ def as_number(column: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, Bools]:
     array = flatten(column)
     if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
         return pc.cast(array, pa.float64(), safe=False), np.zeros(len(array), dtype=bool)
-    text = _without_empty_words(as_text(array))
+    text = _without_empty_words(as_text(array), EMPTY_WORDS - {"nan"})
     good = pc.match_substring_regex(text, r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$")
     numbers = pc.cast(pc.if_else(good, text, pa.scalar(None, pa.string())), pa.float64())
     if pc.all(good).as_py() is not False:
@@ -68,9 +68,9 @@ def as_number(column: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, Bools]:
     return numbers, _true(pc.and_(pc.is_valid(text), pc.is_null(numbers)))
 
 
-def _without_empty_words(text: pa.Array) -> pa.Array:
-    """Text in which `NULL`, `NaN`, `None` and the like of other programs are null."""
-    is_empty = pc.is_in(pc.utf8_lower(text), pa.array(sorted(EMPTY_WORDS), pa.string()))
+def _without_empty_words(text: pa.Array, words: Set[str] = EMPTY_WORDS) -> pa.Array:
+    """Text in which `NULL`, `None` and the like of other programs are null."""
+    is_empty = pc.is_in(pc.utf8_lower(text), pa.array(sorted(words), pa.string()))
     return pc.if_else(pc.fill_null(is_empty, False), pa.scalar(None, pa.string()), text)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,9 @@ from ml.events.contract import EVENT_SCHEMA, FIELD_NAMES, TIMESTAMP
 from ml.events.normalization.fields import restore_ids
 from ml.sources.catalogue import ITEM_SCHEMA
 from ml.sources.conversion import as_number, as_text, as_timestamp, flatten, json_objects
+from ml.sources.input_checks import check_input_file
 from ml.sources.mapping import FileMapping, Rule, load_mapping
-from ml.sources.readers import check_input_file, count_rows, read_chunks
+from ml.sources.readers import count_rows, read_chunks
 from ml.sources.source import Chunk, SourceBatch, SourceError, reject
 
 
@@ -44,7 +45,7 @@ class Files:
         start = 0
         for file in self._inputs(path):
             end = start
-            for rows in read_chunks(file, self._rules.origins() if self._rules else ("event_type", "occurred_at")):
+            for rows in self._chunks(file):
                 chunk = Chunk(rows.table, rows.numbers + start, _moved(rows.rejected, start))
                 yield event_batch(chunk, self._rules or by_name(chunk.table.column_names))
                 end = max(
@@ -57,8 +58,13 @@ class Files:
         if self._rules is None or not self._rules.items:
             return
         for file in self._inputs(path):
-            for chunk in read_chunks(file, self._rules.origins()):
+            for chunk in self._chunks(file):
                 yield _items(chunk.table, self._rules)
+
+    def _chunks(self, file: Path) -> Iterator[Chunk]:
+        if self._rules is None:
+            return read_chunks(file, ("event_type", "occurred_at"))
+        return read_chunks(file, self._rules.origins(), self._rules.file)
 
     def _inputs(self, path: Path) -> list[Path]:
         if not path.is_dir():
@@ -115,7 +121,10 @@ def _convert(table: pa.Table, rule: Rule, kind: pa.DataType) -> tuple[pa.Array, 
     if kind == TIMESTAMP:
         return as_timestamp(column, rule.unit, rule.format, rule.timezone)
     if pa.types.is_floating(kind) or pa.types.is_integer(kind):
-        numbers, bad = as_number(column)
+        numbers, bad = as_number(_with_decimal_point(column) if rule.decimal == "," else column)
+        if rule.times is not None:
+            factors, bad_factors = as_number(table[rule.times])
+            numbers, bad = pc.multiply(numbers, factors), bad | bad_factors
         numbers = pc.multiply(numbers, rule.factor) if rule.factor != 1.0 else numbers
         return (numbers if pa.types.is_floating(kind) else pc.cast(pc.round(numbers), kind, safe=False)), bad
     text = as_text(column)
@@ -125,6 +134,12 @@ def _convert(table: pa.Table, rule: Rule, kind: pa.DataType) -> tuple[pa.Array, 
         unknown = np.asarray(pc.fill_null(pc.and_(pc.is_valid(text), pc.is_null(places)), False))
         return pa.array(list(rule.words.values()), pa.string()).take(places), unknown
     return text, good
+
+
+def _with_decimal_point(column: pa.ChunkedArray) -> pa.Array:
+    """Numbers with a decimal comma and points between thousands, as text with a decimal point."""
+    text = as_text(column)
+    return pc.replace_substring(pc.replace_substring(text, ".", ""), ",", ".")
 
 
 def _lists(table: pa.Table, rule: Rule) -> pa.Array:
@@ -141,18 +156,18 @@ def _lists(table: pa.Table, rule: Rule) -> pa.Array:
 
 
 def _properties(table: pa.Table, mapping: FileMapping) -> pa.Array:
-    if mapping.properties == "drop":
-        names: list[str] = []
-    elif mapping.properties == "keep":
-        used = {rule.column for rule in mapping.fields.values()}
-        names = [name for name in table.column_names if name not in used]
+    if isinstance(mapping.properties, Mapping):
+        columns = dict(mapping.properties)
+    elif mapping.properties == "drop":
+        columns = {}
     else:
-        names = list(mapping.properties)
-    if names == ["properties"]:
+        used = {rule.column for rule in mapping.fields.values()}
+        columns = {name.removeprefix("properties."): name for name in table.column_names if name not in used}
+    if list(columns.values()) == ["properties"]:
         return as_text(table["properties"])
-    if not names:
+    if not columns:
         return pa.nulls(len(table), pa.string())
-    return json_objects({name.removeprefix("properties."): table[name] for name in names})
+    return json_objects({name: table[column] for name, column in columns.items()})
 
 
 def _items(table: pa.Table, mapping: FileMapping) -> pa.Table:

@@ -18,7 +18,9 @@ import pyarrow.compute as pc
 
 from ml.events.contract import TIMESTAMP
 from ml.sources.conversion import as_number, as_text, as_timestamp, flatten, translate_codes
-from ml.sources.readers import check_input_file, count_rows, read_csv, read_parquet
+from ml.sources.csv_tables import read_csv
+from ml.sources.input_checks import check_input_file
+from ml.sources.readers import count_rows, read_parquet
 from ml.sources.source import Chunk, SourceBatch, SourceError, reject
 
 CLICKS = "clicks.parquet"

@@ -138,7 +138,7 @@ def _checked(
     for name, column in (
         ("source", pa.repeat(source, len(events))),
         ("received_at", pa.repeat(pa.scalar(now, TIMESTAMP), len(events))),
-        ("consent", pa.repeat(pa.scalar(list(CONSENT_PURPOSES), pa.list_(pa.string())), len(events))),
+        ("consent", _every_purpose(len(events))),
     ):
         # file sources come with every purpose granted, unless the file says otherwise
         if name not in events.column_names:
@@ -148,6 +148,11 @@ def _checked(
     broken = valid.rejected.set_column(0, "row", pa.array(numbers[np.asarray(valid.rejected["row"])], pa.int64()))
     report.placeholders += valid.placeholders
     return valid.accepted, pa.concat_tables([batch.rejected, broken.cast(REJECTED_SCHEMA)])
+
+
+def _every_purpose(rows: int) -> pa.Array:
+    purposes = pa.scalar(list(CONSENT_PURPOSES), pa.list_(pa.string()))
+    return pa.repeat(purposes, rows) if rows else pa.array([], purposes.type)  # Arrow repeats no list zero times
 
 
 def _count(report: IngestReport, rows: int, rejects: pa.Table) -> None:

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from ml.events.contract import FIELD_NAMES
 from ml.sources.catalogue import ITEM_SCHEMA
+from ml.sources.csv_tables import FileLayout
 from ml.sources.source import SourceError
 
 ITEM_FIELDS = tuple(name for name in ITEM_SCHEMA.names if name != "updated_at")
@@ -34,6 +35,12 @@ class Rule(BaseModel):
     format: str | None = Field(None, description="strptime format of a time given as text, if not ISO 8601")
     timezone: str = Field("UTC", description="IANA zone of times that name none")
     factor: float = Field(1.0, description="the number is multiplied by it, such as 0.01 for cents")
+    decimal: Literal[".", ","] | None = Field(
+        None, description="decimal mark of the numbers, where it cannot be seen from each of them"
+    )
+    times: str | None = Field(
+        None, description="name of a column that the number is multiplied by, such as a quantity"
+    )
     split: str | None = Field(None, description="separator of a list in one cell")
 
     @model_validator(mode="after")
@@ -45,7 +52,24 @@ class Rule(BaseModel):
     @property
     def origins(self) -> tuple[str, ...]:
         """Columns of the file that the rule reads."""
-        return (self.column,) if self.column is not None else self.columns
+        columns = (self.column,) if self.column is not None else self.columns
+        return columns if self.times is None else (*columns, self.times)
+
+
+class FileLayoutRule(BaseModel):
+    """How a text table is laid out, where the file does not say it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    delimiter: str | None = Field(
+        None, min_length=1, description="what stands between two cells, such as `::`; `whitespace` for blanks"
+    )
+    columns: tuple[str, ...] = Field((), description="names of the columns of a file without a header")
+    encoding: str | None = Field(None, description="encoding such as `latin-1`, where it cannot be detected")
+
+    def layout(self) -> FileLayout:
+        """The layout, for the readers."""
+        return FileLayout(self.delimiter, self.columns, self.encoding)
 
 
 class FileMapping(BaseModel):
@@ -55,12 +79,13 @@ class FileMapping(BaseModel):
 
     fields: Mapping[str, Rule]
     items: Mapping[str, Rule] = {}
-    properties: Literal["keep", "drop"] | tuple[str, ...] = "keep"
+    properties: Literal["keep", "drop"] | Mapping[str, str] = "keep"
+    file: FileLayout | None = None
 
     def origins(self) -> tuple[str, ...]:
         """Columns that the file must have."""
         rules = [*self.fields.values(), *self.items.values()]
-        listed = self.properties if isinstance(self.properties, tuple) else ()
+        listed = self.properties.values() if isinstance(self.properties, Mapping) else ()
         return tuple(dict.fromkeys([*(name for rule in rules for name in rule.origins), *listed]))
 
 
@@ -87,7 +112,7 @@ def load_mapping(path: Path) -> FileMapping:
 
 
 def parse_mapping(content: Mapping[str, Any]) -> FileMapping:
-    """A mapping from what YAML gives: contract fields, and the keys `properties` and `items`.
+    """A mapping from what YAML gives: contract fields, and the keys `properties`, `items` and `file`.
 
     Raises:
         ValueError: a field is none of the contract's, or a rule is wrong.
@@ -96,7 +121,8 @@ def parse_mapping(content: Mapping[str, Any]) -> FileMapping:
     items = rest.pop("items", None) or {}
     properties = rest.pop("properties", "keep")
     if isinstance(properties, list):
-        properties = tuple(properties)
+        properties = {name: name for name in properties}
+    layout = rest.pop("file", None)
     _check_names(rest, FIELD_NAMES, "event")
     _check_names(items, ITEM_FIELDS, "item")
     return FileMapping.model_validate(
@@ -104,6 +130,7 @@ def parse_mapping(content: Mapping[str, Any]) -> FileMapping:
             "fields": {name: _rule(rule) for name, rule in rest.items()},
             "items": {name: _rule(rule) for name, rule in items.items()},
             "properties": properties,
+            "file": None if layout is None else FileLayoutRule.model_validate(layout).layout(),
         }
     )
 

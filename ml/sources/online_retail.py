@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from ml.arrays import I64
 from ml.sources.conversion import as_number, as_text, as_timestamp, flatten, json_objects, translate_codes
-from ml.sources.readers import check_input_file, count_rows, read_chunks
+from ml.sources.input_checks import check_input_file
+from ml.sources.readers import count_rows, read_chunks
 from ml.sources.source import Chunk, SourceBatch, reject
 
 COLUMNS = (

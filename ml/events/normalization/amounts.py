@@ -9,7 +9,7 @@ from typing import Any
 PLAIN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 # Around the digits may stand a sign or code of a currency, blanks, and the apostrophe of Swiss thousands.
 WRITTEN = re.compile(r"(?P<sign>[+-]?)[^\d.,+-]{0,5}(?P<inner>[+-]?)(?P<digits>[\d.,'’\s]*\d)[^\d.,]{0,5}")
-GROUPED = {mark: re.compile(rf"\d{{1,3}}(\{mark}\d{{3}})+") for mark in (",", ".")}
+GROUPED = {mark: re.compile(rf"[1-9]\d{{0,2}}(\{mark}\d{{3}})+") for mark in (",", ".")}
 
 
 def parse_amount(value: Any) -> float | None:

@@ -1,8 +1,10 @@
 """Settings of the section `warehouse`, all of which reach dbt as variables."""
 
+from difflib import get_close_matches
 from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ml.settings.section import Section, knob
 
@@ -27,6 +29,11 @@ class WarehouseSettings(Section):
     memory_limit: str = knob(
         "8GiB", "Memory of DuckDB; beyond it DuckDB spills into the home.", unit="size with unit"
     )
+    site_timezone: str = knob(
+        "UTC",
+        "Days begin at midnight in this time zone, and it is that of visitors whose own is not known.",
+        unit="IANA name",
+    )
     session_timeout_minutes: int = knob(
         30, "Silence that ends a session; the web's convention.", unit="minutes", ge=1
     )
@@ -43,6 +50,12 @@ class WarehouseSettings(Section):
     )
     heartbeat_seconds: int = knob(
         10, "Pings of a page in the same slot of this length are one heartbeat.", unit="seconds", ge=1
+    )
+    same_view_seconds: float = knob(
+        5.0,
+        "A page view and the view of a product at the same address within this time are one view.",
+        unit="seconds",
+        ge=0,
     )
     rage_click_seconds: float = knob(
         1.0, "Three clicks on one element within this time are rage clicks.", unit="seconds", gt=0
@@ -236,6 +249,15 @@ class WarehouseSettings(Section):
         unit="standard errors",
         ge=0,
     )
+
+    @field_validator("site_timezone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        zones = available_timezones()
+        if name not in zones:
+            nearest = ", ".join(get_close_matches(name, sorted(zones)))
+            raise ValueError(f"{name!r} is no IANA time zone" + (f"; near it: {nearest}" if nearest else ""))
+        return name
 
     @model_validator(mode="after")
     def _limits_are_in_order(self) -> Self:

@@ -33,7 +33,7 @@ totals as (
         min(started_at) as first_seen_at,
         max(ended_at) as last_seen_at,
         count(*) as sessions,
-        count(distinct cast(started_at as date)) as active_days,
+        count(distinct {{ site_date('started_at') }}) as active_days,
         count(distinct device_id) as devices,
 
         -- how much

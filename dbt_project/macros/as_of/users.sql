@@ -9,7 +9,7 @@ with dated_totals as (
         {{ days_between('first_seen_at', as_of) }} as days_since_first_event,
         {{ days_between('last_seen_at', as_of) }} as days_since_last_event,
         active_days - 1 as return_days,
-        greatest(date_diff('day', cast(first_seen_at as date), cast({{ as_of }} as date)), active_days - 1, 1)
+        greatest(date_diff('day', {{ site_date('first_seen_at') }}, {{ site_date(as_of) }}), active_days - 1, 1)
             as observed_days
     from {{ user_totals }} as user_totals
 

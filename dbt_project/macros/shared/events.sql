@@ -30,7 +30,7 @@ select
     log_rows.page_url,
     log_rows.page_title,
     log_rows.referrer,
-    coalesce(log_rows.page_url, log_rows.item_id, '') as page_key,
+    coalesce({{ address_of('log_rows.page_url') }}, log_rows.item_id, '') as page_key,
 
     -- context
     log_rows.device_type,
@@ -73,4 +73,20 @@ where not exists (
     (
         {{ renamed_events(read_events(source('event_log', 'events'), paths)) }}
     )
+{%- endmacro %}
+
+{% macro address_of(url) -%}
+    {#- A place on a page is no page of its own; a fragment that is the route of an application is. -#}
+    case
+        when {{ url }} like '%#%' and {{ url }} not like '%#/%' and {{ url }} not like '%#!%'
+            then split_part({{ url }}, '#', 1)
+        else {{ url }}
+    end
+{%- endmacro %}
+
+{% macro page_view_id_of(properties) -%}
+    {#- The id that a tracker gives to the view of a page, with which it marks all that happens on it. -#}
+    case
+        when {{ properties }} like '%"page_view_id"%' then nullif({{ json_text(properties, 'page_view_id') }}, '')
+    end
 {%- endmacro %}

@@ -187,7 +187,7 @@ passages as (
         step_names.step,
         entries.session_key,
         entries.user_id,
-        cast({{ element_of('entries.reached_at', 1) }} as date) as date,
+        {{ site_date(element_of('entries.reached_at', 1)) }} as date,
         {{ element_of('entries.reached_at', 'step_names.step_number') }} as reached_at,
         {{ element_of('entries.reached_at', 'step_names.step_number + 1') }} as next_reached_at,
         step_names.is_last

@@ -16,9 +16,26 @@ events as (
 
 ),
 
-page_views as (
+repeats as (
 
-    select * from {{ ref('int_page_views') }}
+    select event_id from {{ rows_to_rebuild(ref('int_view_repeats'), 'session_key') }} as repeats
+
+),
+
+attention as (
+
+    select
+        session_key,
+        viewed_at as looked_at,
+        engaged_seconds
+    from {{ ref('int_page_views') }}
+    union all
+    select
+        session_key,
+        first_at as looked_at,
+        engaged_seconds
+    from {{ ref('int_page_engagement') }}
+    where path_position is null
 
 ),
 
@@ -48,7 +65,9 @@ cut_events as (
         list_max(list_filter(cuts.cut_at, lambda cut: cut <= events.occurred_at)) as exposed_at
     from events
     inner join cuts on events.session_key = cuts.session_key
-    where events.event_type not in ('page_ping', 'page_exit', 'scroll', 'hover', 'cursor', 'video_progress', 'served')
+    where
+        events.event_type not in ('page_ping', 'page_exit', 'scroll', 'hover', 'cursor', 'video_progress', 'served')
+        and events.event_id not in (select event_id from repeats)
 
 ),
 
@@ -65,15 +84,15 @@ measured_stretches as (
 
 ),
 
-attention as (
+attention_of_stretches as (
 
     select
-        page_views.session_key,
-        list_max(list_filter(cuts.cut_at, lambda cut: cut <= page_views.viewed_at)) as exposed_at,
-        round(sum(page_views.engaged_seconds), 3) as engaged_seconds
-    from page_views
-    inner join cuts on page_views.session_key = cuts.session_key
-    group by page_views.session_key, exposed_at
+        attention.session_key,
+        list_max(list_filter(cuts.cut_at, lambda cut: cut <= attention.looked_at)) as exposed_at,
+        round(sum(attention.engaged_seconds), 3) as engaged_seconds
+    from attention
+    inner join cuts on attention.session_key = cuts.session_key
+    group by attention.session_key, exposed_at
 
 ),
 
@@ -83,7 +102,7 @@ stretches as (
         measured_stretches.*,
         coalesce(attention.engaged_seconds, 0) as engaged_seconds
     from measured_stretches
-    left join attention
+    left join attention_of_stretches as attention
         on
             measured_stretches.session_key = attention.session_key
             and measured_stretches.exposed_at is not distinct from attention.exposed_at

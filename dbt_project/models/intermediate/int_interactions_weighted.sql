@@ -4,7 +4,14 @@
 ) }}
 {%- set weights = var('interaction_weights') %}
 
-with events as (
+with repeats as (
+
+    select event_id from {{ rows_to_rebuild(ref('int_view_repeats'), 'session_key') }} as repeats
+    where repeats_item
+
+),
+
+events as (
 
     select
         session_key,
@@ -20,6 +27,7 @@ with events as (
     from {{ session_events() }} as events
     where
         item_id is not null
+        and event_id not in (select event_id from repeats)
         and event_type in ('impression', {{ text_list(weights) }})
         and {{ counts_in_marts() }}
 

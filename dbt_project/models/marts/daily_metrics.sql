@@ -7,9 +7,9 @@ with sessions as (
 
     select
         *,
-        cast(started_at as date) as date,
+        {{ site_date('started_at') }} as date,
         {{ counts_in_marts() }} as counts
-    from {{ rows_to_rebuild(ref('sessions'), 'cast(started_at as date)') }} as sessions
+    from {{ rows_to_rebuild(ref('sessions'), site_date('started_at')) }} as sessions
 
 ),
 

@@ -5,7 +5,7 @@
 
 with page_views as (
 
-    select * from {{ rows_to_rebuild(ref('int_page_views'), 'cast(viewed_at as date)') }} as page_views
+    select * from {{ rows_to_rebuild(ref('int_page_views'), site_date('viewed_at')) }} as page_views
     where {{ counts_in_marts() }}
 
 ),
@@ -13,7 +13,7 @@ with page_views as (
 moves as (
 
     select
-        cast(viewed_at as date) as date,
+        {{ site_date('viewed_at') }} as date,
         page_key as from_page,
         coalesce(next_page_key, '') as to_page,
         item_id as from_item_id,

@@ -7,6 +7,56 @@ with page_views as (
 
 ),
 
+-- A page that was left open is looked at again in later sessions.
+later_attention as (
+
+    select
+        page_view_id,
+        person_id,
+        sum(engaged_seconds) as engaged_seconds,
+        sum(heartbeats) as heartbeats
+    from {{ ref('int_page_engagement') }}
+    where page_view_id is not null
+    group by page_view_id, person_id
+
+),
+
+first_views as (
+
+    select
+        page_views.person_id,
+        page_views.page_view_id,
+        min_by(page_views.event_id, row(page_views.viewed_at, page_views.event_id)) as event_id
+    from page_views
+    inner join later_attention
+        on page_views.person_id = later_attention.person_id and page_views.page_view_id = later_attention.page_view_id
+    group by page_views.person_id, page_views.page_view_id
+
+),
+
+later_attention_of_views as (
+
+    select
+        first_views.event_id,
+        later_attention.engaged_seconds,
+        later_attention.heartbeats
+    from first_views
+    inner join later_attention
+        on first_views.person_id = later_attention.person_id and first_views.page_view_id = later_attention.page_view_id
+
+),
+
+page_views_with_attention as (
+
+    select
+        page_views.* exclude (engaged_seconds, heartbeats),
+        round(page_views.engaged_seconds + coalesce(later.engaged_seconds, 0), 3) as engaged_seconds,
+        page_views.heartbeats + cast(coalesce(later.heartbeats, 0) as bigint) as heartbeats
+    from page_views
+    left join later_attention_of_views as later on page_views.event_id = later.event_id
+
+),
+
 described_page_views as (
 
     select
@@ -26,7 +76,7 @@ described_page_views as (
         path_position,
         path_position = 1 as is_entry,
         next_page_key is null as is_exit,
-        path_position = 1 and next_page_key is null as is_bounce,
+        is_bounce,
         previous_page_key,
         next_page_key,
         previous_item_id,
@@ -39,7 +89,7 @@ described_page_views as (
         {{ dwell_seconds() }} as dwell_seconds,
         scroll_depth,
         gap_to_next_seconds
-    from page_views
+    from page_views_with_attention
 
 )
 

@@ -2,7 +2,7 @@
     materialized='incremental', incremental_strategy='replace_queued',
     meta={
         'reads_queue': 'sessions', 'keys': ['session_key'],
-        'fills_queues': {'users': 'user_id', 'session_days': 'cast(started_at as date)'}
+        'fills_queues': {'users': 'user_id', 'session_days': site_date('started_at')}
     }
 ) }}
 
@@ -21,6 +21,29 @@ session_buckets as (
 page_views as (
 
     select * from {{ rows_to_rebuild(ref('int_page_views'), 'session_key') }} as page_views
+
+),
+
+repeated_views as (
+
+    select
+        session_key,
+        count(*) as views
+    from {{ rows_to_rebuild(ref('int_view_repeats'), 'session_key') }} as repeats
+    group by session_key
+
+),
+
+-- Attention to pages that were opened in an earlier session, or of which no view was sent.
+other_attention as (
+
+    select
+        session_key,
+        sum(engaged_seconds) as engaged_seconds,
+        sum(heartbeats) as heartbeats
+    from {{ rows_to_rebuild(ref('int_page_engagement'), 'session_key') }} as engagement
+    where path_position is null
+    group by session_key
 
 ),
 
@@ -46,7 +69,7 @@ described_events as (
 
 ),
 
-measured_sessions as (
+measured_events as (
 
     select
         session_key,
@@ -72,6 +95,16 @@ measured_sessions as (
         max_by(consent, moment) as consents
     from described_events
     group by session_key
+
+),
+
+measured_sessions as (
+
+    select
+        measured.* exclude (page_views),
+        measured.page_views - coalesce(repeated_views.views, 0) as page_views
+    from measured_events as measured
+    left join repeated_views on measured.session_key = repeated_views.session_key
 
 ),
 
@@ -142,7 +175,7 @@ described_sessions as (
         -- when
         measured.started_at,
         measured.ended_at,
-        {{ local_time('measured.started_at', "coalesce(time_zones.name, 'UTC')") }} as local_started_at,
+        {{ local_time('measured.started_at', "coalesce(time_zones.name, '" ~ var('site_timezone') ~ "')") }} as local_started_at,
         {{ seconds_between('measured.started_at', 'measured.ended_at') }} as duration_seconds,
 
         -- how much
@@ -170,8 +203,8 @@ described_sessions as (
         measured.video_plays,
         measured.recommendation_impressions,
         coalesce(paths.pages, 0) as pages,
-        coalesce(paths.engaged_seconds, 0) as engaged_seconds,
-        coalesce(paths.heartbeats, 0) as heartbeats,
+        round(coalesce(paths.engaged_seconds, 0) + coalesce(other_attention.engaged_seconds, 0), 3) as engaged_seconds,
+        cast(coalesce(paths.heartbeats, 0) + coalesce(other_attention.heartbeats, 0) as bigint) as heartbeats,
         paths.scroll_depth,
 
         -- path
@@ -230,6 +263,7 @@ described_sessions as (
     from measured_sessions as measured
     inner join owners on measured.session_key = owners.session_key
     left join paths on measured.session_key = paths.session_key
+    left join other_attention on measured.session_key = other_attention.session_key
     left join micro_interactions as micro on measured.session_key = micro.session_key
     left join decisions on measured.session_key = decisions.session_key
     left join time_zones on measured.timezone = time_zones.name

@@ -14,7 +14,7 @@ user_days as (
 
     select
         user_id,
-        cast(started_at as date) as date,
+        {{ site_date('started_at') }} as date,
         count(*) as sessions,
         cast(sum(page_views) as bigint) as page_views,
         cast(sum(impressions) as bigint) as impressions,
@@ -37,7 +37,7 @@ user_days as (
         {{ net_sum('revenue') }} as revenue,
         round(sum(engaged_seconds), 3) as engaged_seconds
     from sessions
-    group by user_id, cast(started_at as date)
+    group by user_id, {{ site_date('started_at') }}
 
 )
 

@@ -33,6 +33,9 @@ from ml.events.records import REJECTED_SCHEMA, events_from_records, payload_text
 from ml.privacy.id_matcher import MAX_ID_CHARS
 
 EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+EARLIEST_OF_FILES = dt.datetime(
+    1990, 1, 1, tzinfo=dt.UTC
+)  # of archives; no clock that was never set shows such a year
 MAX_FUTURE = dt.timedelta(hours=1)
 
 
@@ -75,7 +78,11 @@ def validate_records(
 
 
 def validate_events(
-    table: pa.Table, now: dt.datetime, max_future: dt.timedelta = MAX_FUTURE, check_json: bool = True
+    table: pa.Table,
+    now: dt.datetime,
+    max_future: dt.timedelta = MAX_FUTURE,
+    check_json: bool = True,
+    earliest: dt.datetime = EARLIEST,
 ) -> ValidatedEvents:
     """Split a table of events into rows that keep the contract and rows that break it.
 
@@ -86,6 +93,7 @@ def validate_events(
         table: The events; columns that it lacks are null.
         now: The present time, which is the `received_at` of events without one.
         max_future: How far `occurred_at` may lie in the future.
+        earliest: The first moment at which `occurred_at` may lie, the beginning of a year.
         check_json: Whether to parse `properties`. Sources that wrote the JSON themselves can do without.
 
     Raises:
@@ -109,8 +117,8 @@ def validate_events(
         findings.append((name, is_long, f"has more than {MAX_ID_CHARS:,} characters"))
     latest = pa.scalar(now + max_future, TIMESTAMP)
     findings.append(("occurred_at", pc.greater(table["occurred_at"], latest), "lies in the future"))
-    earliest = pa.scalar(EARLIEST, TIMESTAMP)
-    findings.append(("occurred_at", pc.less(table["occurred_at"], earliest), "lies before the year 2000"))
+    is_early = pc.less(table["occurred_at"], pa.scalar(earliest, TIMESTAMP))
+    findings.append(("occurred_at", is_early, f"lies before the year {earliest.year}"))
     findings.append(("value", pc.invert(pc.is_finite(table["value"])), "is not a finite number"))
     for name, legal in (
         ("device_type", DEVICE_TYPES),

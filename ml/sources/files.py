@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 from ml.arrays import Bools
 from ml.events.contract import EVENT_SCHEMA, FIELD_NAMES, TIMESTAMP
 from ml.events.normalization.fields import restore_ids
+from ml.events.normalization.times import parse_moment_of
 from ml.sources.catalogue import ITEM_SCHEMA
 from ml.sources.conversion import as_number, as_text, as_timestamp, flatten, json_objects
 from ml.sources.input_checks import check_input_file
@@ -112,7 +114,7 @@ def _convert(table: pa.Table, rule: Rule, kind: pa.DataType) -> tuple[pa.Array, 
     rows = len(table)
     good = np.zeros(rows, dtype=bool)
     if rule.value is not None:
-        return pa.array([rule.value] * rows, kind), good
+        return pa.array([_constant(rule.value, kind)] * rows, kind), good
     if pa.types.is_list(kind):
         return _lists(table, rule), good
     if rule.columns:
@@ -140,6 +142,20 @@ def _with_decimal_point(column: pa.ChunkedArray) -> pa.Array:
     """Numbers with a decimal comma and points between thousands, as text with a decimal point."""
     text = as_text(column)
     return pc.replace_substring(pc.replace_substring(text, ".", ""), ",", ".")
+
+
+def _constant(value: str | float, kind: pa.DataType) -> Any:
+    """The value of a rule as the field's type.
+
+    Raises:
+        SourceError: It cannot be.
+    """
+    try:
+        if kind == TIMESTAMP:
+            return parse_moment_of(value)
+        return str(value) if pa.types.is_string(kind) else float(value)
+    except ValueError:
+        raise SourceError(f"the value {value!r} of the mapping is no {_kind(kind)}") from None
 
 
 def _lists(table: pa.Table, rule: Rule) -> pa.Array:

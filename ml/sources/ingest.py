@@ -20,7 +20,7 @@ from ml.events.log import EventLog
 from ml.events.normalization.fields import normalize_currencies, normalize_words
 from ml.events.normalization.item_addresses import ItemAddresses
 from ml.events.records import REJECTED_SCHEMA
-from ml.events.validation import validate_events
+from ml.events.validation import EARLIEST_OF_FILES, validate_events
 from ml.home import Home
 from ml.settings.collector import CollectorSettings
 from ml.sources.catalogue import ITEM_SCHEMA, Catalogue
@@ -144,7 +144,7 @@ def _checked(
         if name not in events.column_names:
             events = events.append_column(name, column)
     events = normalize_currencies(addresses.fill(normalize_words(events)))
-    valid = validate_events(events, now, check_json=source == "files")
+    valid = validate_events(events, now, check_json=source == "files", earliest=EARLIEST_OF_FILES)
     broken = valid.rejected.set_column(0, "row", pa.array(numbers[np.asarray(valid.rejected["row"])], pa.int64()))
     report.placeholders += valid.placeholders
     return valid.accepted, pa.concat_tables([batch.rejected, broken.cast(REJECTED_SCHEMA)])

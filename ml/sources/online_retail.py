@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,15 +10,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.arrays import I64
+from ml.arrays import I64, Bools
+from ml.events.contract import TIMESTAMP
 from ml.sources.conversion import as_number, as_text, as_timestamp, flatten, json_objects, translate_codes
-from ml.sources.input_checks import check_input_file
+from ml.sources.input_checks import check_columns, check_input_file
 from ml.sources.readers import count_rows, read_chunks
 from ml.sources.source import Chunk, SourceBatch, reject
 
 COLUMNS = (
     "InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country",
 )  # fmt: skip
+# What the second edition of the data set calls them.
+SECOND_EDITION = {"Invoice": "InvoiceNo", "Price": "UnitPrice", "Customer ID": "CustomerID"}
+YEARS = (dt.datetime(2009, 12, 1, tzinfo=dt.UTC), dt.datetime(2011, 12, 31, tzinfo=dt.UTC))
 CURRENCY = "GBP"
 SHOP_TIMEZONE = "Europe/London"
 # Stock codes of postage, manual corrections and discounts: money of a purchase, but nothing to recommend.
@@ -52,13 +57,13 @@ class OnlineRetail:
     def batches(self, path: Path) -> Iterator[SourceBatch]:
         """One purchase a line, negative where cancelled; lines without a price above zero are rejected."""
         lines = InvoiceLineNumbers()
-        for chunk in read_chunks(self._path(path), COLUMNS):
+        for chunk in _chunks(self._path(path)):
             yield _purchases(chunk, lines.number(as_text(chunk.table["InvoiceNo"])))
 
     def items(self, path: Path) -> Iterator[pa.Table]:
         """Products with the last description and price seen."""
         seen: dict[str, tuple[str | None, float]] = {}
-        for chunk in read_chunks(self._path(path), COLUMNS):
+        for chunk in _chunks(self._path(path)):
             price, _ = as_number(chunk.table["UnitPrice"])
             titles = as_text(chunk.table["Description"]).to_pylist()
             codes = as_text(chunk.table["StockCode"]).to_pylist()
@@ -101,11 +106,35 @@ class InvoiceLineNumbers:
         return numbers
 
 
+def _chunks(path: Path) -> Iterator[Chunk]:
+    """The chunks of the file, with the columns of the first edition whichever edition it is."""
+    for chunk in read_chunks(path):
+        names = [SECOND_EDITION.get(name, name) for name in chunk.table.column_names]
+        check_columns(path, names, COLUMNS)
+        yield Chunk(chunk.table.rename_columns(names), chunk.numbers, chunk.rejected)
+
+
+def _dates(column: pa.ChunkedArray) -> tuple[pa.Array, Bools]:
+    """Times of invoices: ISO 8601, or the day or the month first, whichever lies within the years of the shop."""
+    times, bad = as_timestamp(column, timezone=SHOP_TIMEZONE)
+    if not bad.any():
+        return times, bad
+    text = pc.replace_substring_regex(as_text(column), r"[/.]", "-")
+    unread = pc.if_else(pa.array(bad), text, pa.scalar(None, pa.string()))
+    for form in ("%m-%d-%Y %H:%M", "%d-%m-%Y %H:%M"):
+        dates, wrong = as_timestamp(unread, form=form, timezone=SHOP_TIMEZONE)
+        first, last = (pa.scalar(moment, TIMESTAMP) for moment in YEARS)
+        is_sane = pc.all(pc.and_(pc.greater_equal(dates, first), pc.less(dates, last))).as_py()
+        if not (wrong & bad).any() and is_sane is not False:
+            return pc.coalesce(times, dates), np.zeros(len(bad), dtype=bool)
+    return times, bad
+
+
 def _purchases(chunk: Chunk, lines: I64) -> SourceBatch:
     table = chunk.table
     price, bad_price = as_number(table["UnitPrice"])
     quantity, bad_quantity = as_number(table["Quantity"])
-    occurred_at, bad_time = as_timestamp(table["InvoiceDate"], timezone=SHOP_TIMEZONE)
+    occurred_at, bad_time = _dates(table["InvoiceDate"])
     no_price = bad_price | ~np.asarray(pc.fill_null(pc.greater(price, 0), False))
     no_quantity = bad_quantity | ~np.asarray(pc.fill_null(pc.not_equal(quantity, 0), False))
     no_time = bad_time | np.asarray(pc.is_null(occurred_at))

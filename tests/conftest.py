@@ -43,7 +43,10 @@ SMALL_SETTINGS = {
     "decisions": {"blend": {"train_questions": 600}},
 }
 LONG_FOLDERS = ("tests/orchestration", "tests/dbt_project")
-SAME_HOME = {"tests/docs": "tests/orchestration"}  # folders whose tests use the materialized home of another
+SAME_HOME = {
+    "tests/docs": "tests/orchestration",
+    "tests/truth": "tests/orchestration",
+}  # folders whose tests use the materialized home of another
 HOMES = ("TESSERA_HOME", "DAGSTER_HOME", "BENTOML_HOME")
 
 

@@ -335,7 +335,7 @@ class Tessera:
         try:
             self.experiments.refresh()
         except ValueError as error:
-            logger.error("the old experiments stay: %s", error)
+            logger.error("experiments with a fault are not taken over, the others stay: %s", error)
         try:
             if self.rules.refresh():
                 logger.info("%d rules in force", len(self.rules.rules.rules))

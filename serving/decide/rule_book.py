@@ -7,7 +7,8 @@ from pathlib import Path
 from ml.decisions.rules.rule_set import NO_RULES, RuleSet
 from ml.decisions.rules.rules_file import RulesError, load_rules
 from ml.experiments.definition.definition import ExperimentDefinitions
-from ml.experiments.definition.definitions_file import load_experiments
+from ml.experiments.definition.definitions_file import ExperimentsFileError, load_experiments
+from ml.experiments.definition.usable_definitions import load_usable_experiments
 from ml.home import Home
 from ml.site.definition_files import definition_file
 
@@ -65,14 +66,27 @@ class ExperimentBook:
     def __init__(self, home: Home, name: str) -> None:
         self._file = _WatchedFile(home, name)
         self.experiments = ExperimentDefinitions()
+        self._has_loaded = False
 
     def refresh(self) -> bool:
         """Read the file if it changed, and return whether new definitions are in use.
 
         Raises:
-            ExperimentsFileError: The file is wrong, and the previous definitions stay.
+            ExperimentsFileError: The file is wrong, and the previous definitions stay. Where there are none, since
+                the service just started, the experiments without a fault are in use.
         """
         is_new, path = self._file.changed()
-        if is_new:
-            self.experiments = load_experiments(path) if path else ExperimentDefinitions()
-        return is_new
+        if not is_new:
+            return False
+        if path is None:
+            self.experiments = ExperimentDefinitions()
+            return True
+        try:
+            self.experiments = load_experiments(path)
+        except ExperimentsFileError:
+            if not self._has_loaded:
+                self.experiments = load_usable_experiments(path).definitions
+            raise
+        finally:
+            self._has_loaded = True
+        return True

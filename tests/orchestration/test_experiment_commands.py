@@ -1,6 +1,7 @@
 """`tessera experiment` as a user types it, on a small home."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
@@ -74,6 +75,68 @@ def test_a_segment_strategy_becomes_an_experiment_of_segments_that_exist(home):
 
 def test_a_missing_table_is_reported_in_a_single_line(tmp_path):
     assert "no table answers: run `tessera materialize` first" in run(tmp_path, "interleaving", status=1)
+
+
+EXPERIMENT = """\
+version: 1
+experiments:
+  trial:
+    hypothesis: It brings more clicks a user
+    unit: user
+    variants: {control: {share: 0.5}, new: {share: 0.5}}
+    primary_metric: clicks_per_user
+    secondary_metrics: [retention_next_week]
+    minimum_detectable_effect: 0.05
+    starts_at: 2026-03-01T00:00:00Z
+    ends_at: 2026-04-01T00:00:00Z
+    decision: {planned_units: 1000}
+"""
+
+
+def test_analyse_shows_units_beside_values_and_why_a_metric_has_no_interval(home):
+    (home / "experiments.yaml").write_text(EXPERIMENT, encoding="utf-8")
+    start, people = datetime(2026, 3, 1, tzinfo=UTC), 1000
+    ids = [f"u{n}" for n in range(people)]
+    warehouse = Warehouse(Home(home).warehouse)
+    exposed = pa.array([start] * people, pa.timestamp("us", "UTC"))
+    warehouse.write(
+        "exposures",
+        pa.table(
+            {
+                "experiment_id": ["trial"] * people,
+                "unit_id": ids,
+                "user_id": ids,
+                "variant": ["new" if n % 2 else "control" for n in range(people)],
+                "first_exposed_at": exposed,
+            }
+        ),
+    )
+    warehouse.write(
+        "experiment_outcomes",
+        pa.table(
+            {
+                "experiment_id": ["trial"] * people,
+                "user_id": ids,
+                "day": [0] * people,
+                "clicks": [1 + n // 2 % 3 + n % 2 for n in range(people)],
+                "sessions": [1] * people,
+            }
+        ),
+    )
+    last = start + timedelta(days=8)
+    warehouse.write("users", pa.table({"user_id": ["u0"], "last_seen_at": pa.array([last], pa.timestamp("us"))}))
+    output = run(home, "analyse", "trial")
+    clicks, retention = (
+        next(line for line in output.splitlines() if name in line and "│" in line)
+        for name in ("clicks_per_user", "retention_next_week")
+    )
+    # 500 units each: 1, 2 and 3 clicks in equal parts but for a remainder, and one more for the treatment.
+    assert "1.998 (500)" in clicks
+    assert "2.998 (500)" in clicks
+    assert "no unit seen for 14 days yet, the first on 2026-03-15" in retention
+    assert "nan" not in retention
+    assert "– (0)" in retention
+    assert "Left out of the correction for several tests: retention_next_week of new" in output
 
 
 def test_analyse_without_an_experiment_lists_those_of_the_file(home):

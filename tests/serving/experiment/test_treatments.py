@@ -161,3 +161,25 @@ def test_champion_and_challenger_draft_one_list(config, home):
     assert sorted(served["teams"]) == ["challenger"] * 2 + ["champion"] * 2
     assert served["propensities"] == []
     assert [item["rank"] for item in reply["items"]] == [1, 2, 3, 4]
+
+
+def test_a_faulty_experiment_takes_no_other_with_it_when_the_service_starts(config, home):
+    publish(home.published)
+    define(home, new="{content: c}")
+    text = (home.path / "experiments.yaml").read_text()
+    broken = EXPERIMENT.format(id="broken", unit="user", control="{}", new="{}", more="layer: nowhere")
+    (home.path / "experiments.yaml").write_text(text + broken)
+    assert ask(config, decide(user_id="ann", slot="hero"))["experiments"] == {"trial": "new"}
+
+
+def test_a_file_that_turns_faulty_leaves_the_experiments_as_they_were(config, home):
+    publish(home.published)
+    define(home, new="{content: c}")
+
+    def spoil(tessera):
+        path = home.path / "experiments.yaml"
+        path.write_text(path.read_text().replace("share: 0.5", "share: 0.4"))
+        tessera._reload_definitions()
+
+    steps = (decide(user_id="ann", slot="hero"), spoil, decide(user_id="ann", slot="hero"))
+    assert ask(config, *steps)["experiments"] == {"trial": "new"}

@@ -56,6 +56,19 @@ analytics.track({ userId: "u", event: "Order Completed",
   properties: { products: [{ product_id: "7", price: 3, quantity: 2 }] } });
 await analytics.closeAndFlush();
 """
+# The part of Segment's library for browsers that sends batches; a page is all that it needs of a browser.
+SEGMENT_FOR_BROWSERS = """
+globalThis.window = { addEventListener() {} };
+globalThis.document = { addEventListener() {}, visibilityState: "visible" };
+const { default: sender } = await import(
+  "@segment/analytics-next/dist/cjs/plugins/segmentio/batched-dispatcher.js");
+const { dispatch } = sender.default("127.0.0.1:" + process.argv[2] + "/v1", { size: 3 }, undefined, "http");
+const common = { writeKey: "key", userId: "u", anonymousId: "a" };
+dispatch("", { ...common, type: "identify", messageId: "b1", traits: { plan: "pro" } });
+dispatch("", { ...common, type: "page", messageId: "b2", properties: { url: "https://shop.example/items/7" } });
+await dispatch("", { ...common, type: "track", messageId: "b3", event: "Order Completed",
+  properties: { products: [{ product_id: "7", price: 3, quantity: 2 }] } });
+"""
 RUDDERSTACK_FOR_NODE = """
 import Analytics from "@rudderstack/rudder-sdk-node";
 const analytics = new Analytics("key", { dataPlaneUrl: "http://127.0.0.1:" + process.argv[2],
@@ -138,6 +151,11 @@ def test_the_rudderstack_library_for_python(receiver, encoding):
 
 def test_the_segment_library_for_node(receiver, node_project):
     run_node(node_project, SEGMENT_FOR_NODE, receiver.port)
+    assert receiver.new_events() == ORDER
+
+
+def test_the_batches_of_the_segment_library_for_browsers(receiver, node_project):
+    run_node(node_project, SEGMENT_FOR_BROWSERS, receiver.port)
     assert receiver.new_events() == ORDER
 
 

@@ -14,6 +14,7 @@ SPELLING = re.compile(
     r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?(?::\d{2})?)?(?:\s+(?:UTC|GMT))?",
     re.I,
 )
+PLAIN_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?(Z|[+-]\d\d:\d\d)")
 # RFC 5322, as in headers of mail and HTTP, and JavaScript's `Mon Jan 01 2024 10:00:00 GMT+0100 (CET)`.
 LONG_FORM = re.compile(r"([A-Za-z]{3},? )?(\d{1,2} [A-Za-z]{3}|[A-Za-z]{3} \d{1,2}) \d{4} \d{2}:\d{2}.*")
 DATE_OF_DIGITS = re.compile(r"(19|20)\d{6}")
@@ -70,6 +71,8 @@ def _from_epoch(number: float) -> dt.datetime:
 
 
 def _from_text(text: str) -> dt.datetime:
+    if PLAIN_ISO.fullmatch(text):  # nearly all, and many times as fast
+        return dt.datetime.fromisoformat(text)
     spelling = SPELLING.fullmatch(text)
     if spelling is not None:
         fraction = f".{spelling['fraction'][:6]:0<6}" if spelling["fraction"] else ""

@@ -135,8 +135,17 @@ def _compare_events(warehouse: Warehouse, plain: PlainCounts) -> Iterator[Figure
     row = warehouse.read(
         f"select {sums}, min(started_at) as first_at, max(ended_at) as last_at from sessions"
     ).to_pylist()[0]
+    reason = f"{plain.quick_views:,} views come shortly after one of the same address, and may be of one load"
     for name, count in {"events": plain.events, **plain.of_type}.items():
-        yield FigureComparison(name, count, int(row[_SUMS[name]] or 0), "sessions")
+        is_uncertain = name == "page views" and plain.quick_views > 0
+        yield FigureComparison(
+            name,
+            count,
+            int(row[_SUMS[name]] or 0),
+            "sessions",
+            reason if is_uncertain else "",
+            plain.quick_views if is_uncertain else 0,
+        )
     for name, at in (("first event", plain.first_at), ("last event", plain.last_at)):
         yield FigureComparison(
             name, _format_time(at), _format_time(row[name.replace(" event", "_at")]), "sessions"

@@ -27,6 +27,7 @@ _COLUMNS = (
     "user_id",
     "anonymous_id",
     "session_id",
+    "item_id",
     "recommendation_id",
     "page_url",
     "properties",
@@ -78,6 +79,7 @@ class PlainCounts:
         erased: rows of people who asked to be erased.
         repeats: copies of events that were received before.
         of_type: events by name of the figure, see COUNTED_TYPES.
+        quick_views: page views shortly after one of the same address by the same person, or with its page view id.
         events: events that count.
         purchases: orders, refunds and claims left out.
         scattered_orders: orders whose lines are further apart than a visit's silence, or name several people.
@@ -94,6 +96,7 @@ class PlainCounts:
     erased: int
     repeats: int
     of_type: dict[str, int]
+    quick_views: int
     events: int
     purchases: int
     scattered_orders: int
@@ -133,6 +136,7 @@ def count_plainly(files: Sequence[Path], erased: ErasedIds, settings: WarehouseS
         erased=rows - len(events),
         repeats=len(events) - len(unique),
         of_type={name: int(types.get(event_type, 0)) for name, event_type in COUNTED_TYPES.items()},
+        quick_views=_count_quick_views(unique, settings.same_view_seconds),
         events=len(unique),
         purchases=len(spread),
         scattered_orders=int(((spread["last"] - spread["first"] > silence) | (spread["people"] > 1)).sum()),
@@ -147,14 +151,18 @@ def count_plainly(files: Sequence[Path], erased: ErasedIds, settings: WarehouseS
 
 
 def _read_part(file: Path) -> pa.Table:
-    """Read a part; properties of purchases alone are kept, because the others are as large as all the rest."""
+    """Read a part; only properties that are read here are kept, because they are as large as all the rest."""
     table = pq.ParquetFile(file).read()
     for name in _COLUMNS:
         if name not in table.column_names:
             table = table.append_column(name, pa.nulls(len(table), pa.string()))
     table = table.select(list(_COLUMNS))
-    is_purchase = pc.equal(table["event_type"], "purchase")
-    texts = pc.if_else(is_purchase, pc.cast(table["properties"], pa.string()), pa.scalar(None, pa.string()))
+    properties = pc.cast(table["properties"], pa.string())
+    is_read = pc.or_(
+        pc.equal(table["event_type"], "purchase"),
+        pc.fill_null(pc.match_substring(properties, '"page_view_id"'), fill_value=False),
+    )
+    texts = pc.if_else(is_read, properties, pa.scalar(None, pa.string()))
     return table.set_column(_COLUMNS.index("properties"), "properties", texts).cast(
         pa.schema(
             [
@@ -208,6 +216,28 @@ def _read_purchases(events: pd.DataFrame, settings: WarehouseSettings) -> pd.Dat
         is_refund=(purchases["value"] < 0).fillna(value=False).astype(bool),
         value=purchases["value"].where(purchases["value"].between(least, most)).astype(float),
     )
+
+
+def _count_quick_views(events: pd.DataFrame, seconds: float) -> int:
+    """Count the page views that may be of the same load as an earlier one."""
+    views = events[events["event_type"] == "page_view"]
+    url = views["page_url"].fillna(views["item_id"]).fillna("").astype(str)
+    is_route = url.str.contains("#/", regex=False) | url.str.contains("#!", regex=False)
+    address = url.where(is_route, url.str.partition("#")[0])
+    ordered = views.assign(
+        address=address, visitor=views["device"].fillna(views["person"]).astype(str)
+    ).sort_values(["visitor", "address", "occurred_at"])
+    is_same = (ordered["visitor"] == ordered["visitor"].shift()) & (
+        ordered["address"] == ordered["address"].shift()
+    )
+    gap = ordered["occurred_at"] - ordered["occurred_at"].shift()
+    is_quick = is_same & (gap <= pd.Timedelta(seconds=seconds)).fillna(value=False)
+    ids = pd.Series(
+        [_read_details(text).get("page_view_id") for text in ordered["properties"]], index=ordered.index
+    )
+    named = pd.DataFrame({"visitor": ordered["visitor"], "id": ids})
+    repeats_id = ids.notna() & named.duplicated(["visitor", "id"])
+    return int((is_quick.astype(bool) | repeats_id).sum())
 
 
 def _read_details(text: object) -> dict[str, object]:

@@ -113,6 +113,17 @@ def test_a_wrong_mart_is_seen(shop: Built, tmp_path: Path, fault: str, named: st
     assert named in output.partition("figures differ:")[2]
 
 
+def test_a_second_view_of_one_load_is_explained(tmp_path: Path, manifest: Manifest) -> None:
+    built = warehouse_in(tmp_path / "home", manifest)
+    page = {"anonymous_id": "phone", "page_url": "https://shop.example/vase"}
+    built.ingest(event(0, **page), event(0.05, item_id="vase", **page), event(9, **page))
+    built.build()
+    assert count(built).quick_views == 1
+    status, output = check(built)
+    assert status == 0, output
+    assert "explained: 1 views come shortly after one of the same address" in output
+
+
 def test_events_after_the_last_run_are_not_compared(tmp_path: Path, manifest: Manifest) -> None:
     built = warehouse_in(tmp_path / "home", manifest)
     built.ingest(event(0, anonymous_id="phone"))

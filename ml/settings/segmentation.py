@@ -7,6 +7,7 @@ from pydantic import Field
 from ml.settings.section import Section, knob
 from ml.settings.segment_words import LABELS, NAME_WORDS, LabelSettings
 
+Channel = Literal["mail", "push", "on_site"]
 Algorithm = Literal["kmeans", "gaussian_mixture", "dbscan", "hdbscan"]
 
 
@@ -177,6 +178,11 @@ class AudienceSettings(Section):
         4, "Contacts of one person, over all audiences, within `cap_days`.", unit="contacts", gt=0
     )
     cap_days: float = knob(30, "Time over which contacts are counted.", unit="days", gt=0)
+    channel: Channel = knob(
+        "mail",
+        "How people are addressed. Mail and push reach only people with a user id; a message on the site reaches"
+        " every browser.",
+    )
     quiet_days: float = knob(3, "Time after a contact in which there is no other.", unit="days", ge=0)
     quiet_from_hour: int = knob(21, "Local hour of the user from which nothing is sent.", unit="hour", ge=0, le=23)
     quiet_until_hour: int = knob(
@@ -190,6 +196,7 @@ class CampaignSettings(Section):
     segment: str
     exclude_contacted_days: float = Field(ge=0)
     hold_out: float = Field(ge=0, le=0.9)
+    channel: Channel | None = None
 
 
 class SegmentationSettings(Section):
@@ -213,7 +220,7 @@ class SegmentationSettings(Section):
         },
         "Audiences that the job `campaigns` writes to reports/audiences. `segment` is one of segments.yaml, a"
         " learned one or an expression; `hold_out` is the share of the members who are not contacted, the same"
-        " ones each time, so that the effect of the contacts can be seen.",
+        " ones each time, so that the effect of the contacts can be seen; `channel` replaces that of `audiences`.",
     )
     validation_days: float = knob(30, "The month in which segments have to predict something.", unit="days", gt=0)
     validation_draws: int = knob(

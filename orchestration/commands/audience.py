@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ml.settings.segmentation import Channel
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 console = Console(highlight=False)
@@ -32,13 +33,18 @@ def audience(
         float,
         typer.Option(min=0, max=0.9, metavar="SHARE", help="Share to log but not contact, as a control group."),
     ] = 0.0,
+    channel: Annotated[
+        Channel | None,
+        typer.Option(help="How people are addressed; mail and push need a user id. Default: the setting."),
+    ] = None,
     home: HomeOption = None,
 ) -> None:
     """Write the users of a segment who may be contacted, and log the contact.
 
     Only users who consent to personalization are written, outside of the quiet period and below the cap of
-    contacts in the settings. Each row has the strategy for the user and the earliest time to send, outside of the
-    quiet hours in the user's time zone.
+    contacts in the settings, and only those whom the channel reaches. Each row has the strategy for the user and
+    the time to send: when the user usually comes, outside of the quiet hours, in the user's time zone. Nothing is
+    written if the segment is smaller than the minimum size of the settings.
 
     Examples: `tessera audience inactive --out mail.csv`,
     `tessera audience 'country == "DE" && category_shares["sport"] > 0.4' --out sport.csv`
@@ -60,6 +66,7 @@ def audience(
         now=dt.datetime.now(dt.UTC),
         exclude_contacted_days=exclude_contacted,
         hold_out=hold_out,
+        channel=channel,
     )
     delivered = result.audience
     console.print(f"{delivered.table.num_rows:,} of {result.n_members:,} users of {segment!r} written to {out}")

@@ -94,10 +94,16 @@ def test_the_settings_are_those_of_the_given_home(tmp_path: Path, monkeypatch: p
     assert "minimum_segment_sizes" in result.output
 
 
+def write_settings(site: Path, **segmentation: object) -> None:
+    """Settings of the section `segmentation`."""
+    (site / "settings.yaml").write_text(yaml.safe_dump({"segmentation": segmentation}))
+
+
 @pytest.fixture
 def warehouse(quick_settings: None, tmp_path: Path) -> None:
-    """The columns that the shipped rules read, for four users."""
+    """The columns that the shipped rules read, for four users, on a site that writes to a single one."""
     (tmp_path / "home").mkdir()
+    write_settings(tmp_path, minimum_segment_size=1)
     users = pa.table(
         {
             "user_id": ["ann", "bob", "cem", "dia"],
@@ -146,6 +152,41 @@ def test_an_audience_by_expression_and_a_misspelt_expression(tmp_path: Path) -> 
     wrong = CliRunner().invoke(app, ["audience", "page_view > 10", "--out", out])
     assert wrong.exit_code == 1
     assert "did you mean 'page_views'?" in wrong.output
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_nothing_is_written_about_fewer_people_than_the_minimum(tmp_path: Path) -> None:
+    write_settings(tmp_path, minimum_segment_size=3)
+    home, out = Home(tmp_path / "home"), tmp_path / "some.csv"
+    for segment in ("inactive", "page_views == 40", "1"):
+        result = CliRunner().invoke(app, ["audience", segment, "--out", str(out)])
+        assert result.exit_code == 1
+        assert "nothing is written about fewer than 3" in " ".join(result.output.split())
+    assert CliRunner().invoke(app, ["audience", "page_views > 0", "--out", str(out)]).exit_code == 0
+    assert ContactLog(home.contacts).read()["user_id"].to_pylist() == ["ann", "bob", "dia"]
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_a_person_is_no_audience(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["audience", 'user_id == "ann"', "--out", str(tmp_path / "x.csv")])
+    assert result.exit_code == 1
+    assert "user_id" in result.output
+    assert not (tmp_path / "x.csv").exists()
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_a_campaign_of_a_misspelt_segment_is_left_out_and_the_others_are_written(tmp_path: Path) -> None:
+    campaign = {"exclude_contacted_days": 0, "hold_out": 0}
+    campaigns = {"a": {"segment": "inactve", **campaign}, "b": {"segment": "frequent", **campaign}}
+    write_settings(tmp_path, minimum_segment_size=1, campaigns=campaigns)
+    result = dg.materialize(
+        [campaign_audiences],
+        resources={"home": HomeResource(), "warehouse": WarehouseResource(home=HomeResource())},
+    )
+    metadata = result.asset_materializations_for_node("campaign_audiences")[0].metadata
+    assert result.success
+    assert metadata["b"].value == 1
+    assert "did you mean inactive" in metadata["left_out"].value["a"]
 
 
 @pytest.mark.usefixtures("quick_settings")

@@ -19,12 +19,13 @@ from ml.arrays import Bools
 from ml.errors import InvalidInputError
 from ml.home import make_folder
 from ml.integrity.digests import read_checked_table, write_named_by_content
-from ml.local_clock import find_zone, hour_of, is_within
-from ml.segmentation.audiences.rules import CONSENT
+from ml.segmentation.audiences.rules import CONSENT, SendingHours
+from ml.segmentation.audiences.sending_times import compute_sending_times
 from ml.segmentation.features.features import USER_ID
-from ml.settings.segmentation import AudienceSettings
+from ml.settings.segmentation import AudienceSettings, Channel
 from ml.spreadsheet_cells import escape_formulas
 
+IS_KNOWN = "is_known"
 CONTACT_SCHEMA = pa.schema(
     [
         ("user_id", pa.string()),
@@ -98,13 +99,16 @@ def build_audience(
     now: dt.datetime,
     exclude_contacted_days: float | None = None,
     hold_out: float = 0.0,
+    hours: Sequence[SendingHours | None] | None = None,
+    channel: Channel | None = None,
 ) -> Audience:
     """Select the consenting users who may be contacted now.
 
     Args:
         name: name of the audience in the log of contacts.
         users: members of the segment: `user_id`, `has_personalization_consent` and, if present, `FIELDS`,
-            `segment`, `name` and the users' own quiet hours `quiet_from_hour` and `quiet_until_hour`.
+            `segment`, `name`, `is_known`, `sessions_by_local_hour` and the users' own quiet hours
+            `quiet_from_hour` and `quiet_until_hour`.
         strategies: strategy for each of them.
         contacts: earlier contacts, `CONTACT_SCHEMA`.
         settings: cap, quiet period between contacts and quiet hours.
@@ -113,10 +117,13 @@ def build_audience(
         hold_out: share of the users who are logged but not contacted, so that an experiment can measure the effect
             of the contact. It depends on the audience's name and the user alone, so the same users are held out
             each time.
+        hours: local hours of sending that each strategy states, None for any hour.
+        channel: how people are addressed, by default as in the settings. Mail and push reach only people with a
+            user id.
 
     Returns:
-        The audience. Its table has `user_id, audience, strategy, send_after` (UTC, outside the quiet hours of the
-        site and of the user, by the user's clock) and the fields.
+        The audience. Its table has `user_id, audience, channel, strategy, send_after` and the fields. `send_after`
+        (UTC) follows `compute_sending_times`.
 
     Raises:
         InvalidInputError: the consent column is missing, so that nobody may be contacted.
@@ -125,9 +132,11 @@ def build_audience(
         raise InvalidInputError(f"column {CONSENT!r} is missing, so it is unknown who may be contacted")
     ids = users.column(USER_ID).cast(pa.string())
     quiet_days = max(settings.quiet_days, exclude_contacted_days or 0.0)
-    sending = _compute_sending_times(users, now, settings)
+    channel = channel or settings.channel
+    sending = compute_sending_times(users, now, settings, hours)
     refused = {
         "no consent": ~np.asarray(pc.fill_null(users.column(CONSENT), False)),
+        **_mask_unreachable(users, channel),
         f"contacted within {quiet_days:g} days": _mask_contacted(ids, contacts, now, quiet_days, 1),
         f"contacted {settings.cap_contacts} times within {settings.cap_days:g} days": _mask_contacted(
             ids, contacts, now, settings.cap_days, settings.cap_contacts
@@ -146,6 +155,7 @@ def build_audience(
     columns = {
         USER_ID: chosen.column(USER_ID).cast(pa.string()),
         "audience": pa.repeat(name, chosen.num_rows),
+        "channel": pa.repeat(channel, chosen.num_rows),
         "strategy": pa.array([text for text, kept in zip(strategies, keep, strict=True) if kept], pa.string()),
         "send_after": pa.array(sending, pa.timestamp("us", tz="UTC")).filter(pa.array(keep)),
     }
@@ -153,6 +163,21 @@ def build_audience(
         field: chosen.column(field) for field in ("segment", "name", *FIELDS) if field in chosen.column_names
     }
     return Audience(name, pa.table(columns), ids.filter(pa.array(is_held_out)), left_out)
+
+
+def _mask_unreachable(users: pa.Table, channel: Channel) -> dict[str, Bools]:
+    """Mark the users (n,) whom the channel does not reach, under the reason; empty where nobody is unreachable."""
+    if channel == "on_site" or IS_KNOWN not in users.column_names:
+        return {}
+    return {f"without a user id, which {channel} needs": ~np.asarray(pc.fill_null(users.column(IS_KNOWN), False))}
+
+
+def count_reachable(users: pa.Table, channel: Channel) -> int:
+    """Count the users who consent and whom the channel reaches."""
+    reachable = np.asarray(pc.fill_null(users.column(CONSENT), False))
+    for unreachable in _mask_unreachable(users, channel).values():
+        reachable = reachable & ~unreachable
+    return int(reachable.sum())
 
 
 def _mask_held_out(name: str, ids: pa.ChunkedArray, share: float) -> Bools:
@@ -171,39 +196,6 @@ def _mask_contacted(ids: pa.ChunkedArray, contacts: pa.Table, now: dt.datetime, 
     counts = recent.group_by("user_id").aggregate([("audience", "count")])
     excluded = counts.filter(pc.greater_equal(counts["audience_count"], times))["user_id"]
     return np.asarray(pc.is_in(ids, value_set=excluded.combine_chunks()))
-
-
-def _compute_sending_times(
-    users: pa.Table, now: dt.datetime, settings: AudienceSettings
-) -> list[dt.datetime | None]:
-    """Compute `send_after` of each user from the quiet hours of the site and, if set, of the user."""
-    zones, starts, ends = (
-        users.column(name).to_pylist() if name in users.column_names else [None] * users.num_rows
-        for name in ("timezone", "quiet_from_hour", "quiet_until_hour")
-    )
-    site_hours = (float(settings.quiet_from_hour), float(settings.quiet_until_hour))
-    return [
-        send_after(now, name, [site_hours] if start is None or end is None else [site_hours, (start, end)])
-        for name, start, end in zip(zones, starts, ends, strict=True)
-    ]
-
-
-def send_after(now: dt.datetime, timezone: str | None, quiet: Sequence[tuple[float, float]]) -> dt.datetime | None:
-    """Return the first moment (UTC) from `now` on outside all quiet hours, or None if they cover the day.
-
-    Args:
-        now: the present time, timezone-aware.
-        timezone: IANA name of the zone of the quiet hours; an unknown zone counts as UTC.
-        quiet: start and end of each quiet period in local hours 0 … 24; a period may span midnight.
-    """
-    local = now.astimezone(find_zone(timezone))
-    for _ in range(len(quiet) + 1):  # a period that ends inside another continues to the other's end
-        end = next((end for start, end in quiet if is_within(hour_of(local), start, end)), None)
-        if end is None:
-            return local.astimezone(dt.UTC)
-        day = local.replace(hour=0, minute=0, second=0, microsecond=0)
-        local = day + dt.timedelta(hours=end, days=0 if end > hour_of(local) else 1)
-    return None
 
 
 def deliver_audience(audience: Audience, file: Path, log: ContactLog, now: dt.datetime) -> None:

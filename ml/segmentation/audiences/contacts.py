@@ -8,11 +8,22 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from ml.errors import InvalidInputError
 from ml.home import Home
-from ml.segmentation.audiences.audiences import Audience, ContactLog, build_audience, deliver_audience
+from ml.segmentation.audiences.audiences import (
+    Audience,
+    ContactLog,
+    build_audience,
+    count_reachable,
+    deliver_audience,
+)
 from ml.segmentation.audiences.membership import select_members
 from ml.segmentation.audiences.rules import load_site_rules
-from ml.settings.segmentation import SegmentationSettings
+from ml.settings.segmentation import Channel, SegmentationSettings
+
+
+class SmallSegmentError(InvalidInputError):
+    """A segment has so few members that its audience would single somebody out."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,7 @@ def contact_segment(
     now: dt.datetime,
     exclude_contacted_days: float | None,
     hold_out: float,
+    channel: Channel | None = None,
 ) -> ContactResult:
     """Write the members of a segment who may be contacted, and log the contact.
 
@@ -54,14 +66,23 @@ def contact_segment(
         now: the present time.
         exclude_contacted_days: days within which a contact excludes a user, if longer than the quiet period.
         hold_out: share of the users who are logged but not contacted.
+        channel: how people are addressed, by default as in the settings.
 
     Raises:
         UnknownSegmentError: no segment has this name.
         SegmentRuleError: the file of rules is not usable.
+        SmallSegmentError: some members consent and can be reached, but fewer than `minimum_segment_size`.
         InvalidInputError: the suffix of the file is not supported.
     """
     log = ContactLog(home.contacts)
     members = select_members(segment, users, segments, load_site_rules(home, settings.rules_file))
+    reachable = count_reachable(members.users, channel or settings.audiences.channel)
+    if 0 < reachable < settings.minimum_segment_size:
+        raise SmallSegmentError(
+            f"{segment!r} has {reachable} members who consent and can be reached; so that nobody can be singled"
+            f" out, nothing is written about fewer than {settings.minimum_segment_size} (setting"
+            " segmentation.minimum_segment_size)"
+        )
     audience = build_audience(
         name,
         members.users,
@@ -71,6 +92,8 @@ def contact_segment(
         now=now,
         exclude_contacted_days=exclude_contacted_days,
         hold_out=hold_out,
+        hours=members.hours,
+        channel=channel,
     )
     deliver_audience(audience, file, log, now)
     return ContactResult(audience, members.users.num_rows)

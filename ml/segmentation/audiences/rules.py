@@ -22,7 +22,7 @@ from ml.arrays import F64, Bools
 from ml.errors import TesseraError
 from ml.expressions.language import Expression, ExpressionError, FieldType, compile_expression, fields_of
 from ml.home import Home
-from ml.segmentation.features.features import USER_ID, to_floats
+from ml.segmentation.features.features import USER_ID, matches_any, to_floats
 from ml.site.definition_files import definition_file
 
 SITE_FAMILY = "own"
@@ -33,6 +33,12 @@ RFM_COLUMNS = {
     "rfm_monetary": (("monetary",), 1),
 }
 _KEYS = {"when", "strategy"}
+_ALL_KEYS = _KEYS | {"send"}
+SendingHours = tuple[float, float]
+
+# Columns that say who somebody is. A condition on one of them singles a person out, at once or by the difference
+# of two audiences.
+IDENTIFYING_FIELDS = ("*_id", "email*", "phone*", "ip", "ip_*", "full_name", "first_name", "last_name")
 
 
 class SegmentRuleError(TesseraError, ValueError):
@@ -48,12 +54,14 @@ class RuleSegment:
         name: name of the segment.
         when: the condition, an expression.
         strategy: what to do for these users, in words.
+        send: first local hour of sending and the hour after the last, None for any hour.
     """
 
     family: str
     name: str
     when: str
     strategy: str
+    send: SendingHours | None = None
 
     def compiled(self, fields: Mapping[str, FieldType]) -> Expression:
         """Return the checked condition; raises SegmentRuleError if it reads a field that the table lacks."""
@@ -87,13 +95,29 @@ def _read_segments(content: dict[str, Any], file: Path) -> Iterator[RuleSegment]
         for name, rule in segments.items():
             if (
                 not isinstance(rule, dict)
-                or set(rule) != _KEYS
-                or not all(isinstance(v, str) for v in rule.values())
+                or not _KEYS <= set(rule) <= _ALL_KEYS
+                or not all(isinstance(rule[key], str) for key in _KEYS)
             ):
                 raise SegmentRuleError(
-                    f"{file}: segment {family}/{name}: expected the texts `when` and `strategy`"
+                    f"{file}: segment {family}/{name}: expected the texts `when` and `strategy`, perhaps `send`"
                 )
-            yield RuleSegment(str(family), str(name), rule["when"], rule["strategy"].strip())
+            send = _read_hours(rule["send"], f"{file}: segment {family}/{name}") if "send" in rule else None
+            yield RuleSegment(str(family), str(name), rule["when"], rule["strategy"].strip(), send)
+
+
+def _read_hours(value: Any, place: str) -> SendingHours:
+    """Return the hours of sending; raises SegmentRuleError unless they are two different hours of a day."""
+    is_pair = isinstance(value, list) and len(value) == 2
+    if not is_pair or not all(isinstance(hour, int | float) and 0 <= hour <= 24 for hour in value):
+        raise SegmentRuleError(f"{place}: `send` is {value!r}, not two local hours such as [8, 12]")
+    if value[0] == value[1]:
+        raise SegmentRuleError(f"{place}: `send` is {value!r}, which contains no hour")
+    return float(value[0]), float(value[1])
+
+
+def audience_fields(schema: pa.Schema) -> dict[str, FieldType]:
+    """Return the fields on which a segment may depend: all but those that identify a person."""
+    return {name: type_ for name, type_ in fields_of(schema).items() if not matches_any(name, IDENTIFYING_FIELDS)}
 
 
 def add_rfm_scores(table: pa.Table) -> pa.Table:
@@ -155,7 +179,7 @@ def assign_rules(table: pa.Table, rules: list[RuleSegment]) -> pa.Table:
         A table with `user_id`, one text column per family (null for none), and `own`, a list of texts.
     """
     table = add_rfm_scores(table)
-    fields = fields_of(table.schema)
+    fields = audience_fields(table.schema)
     family_columns: dict[str, npt.NDArray[np.object_]] = {}
     site_segments: list[list[str]] = [[] for _ in range(table.num_rows)]
     for rule in rules:

@@ -13,10 +13,12 @@ from ml.segmentation.audiences.audiences import (
     Audience,
     ContactLog,
     build_audience,
+    count_reachable,
     deliver_audience,
-    send_after,
 )
+from ml.segmentation.audiences.sending_times import send_after
 from ml.settings import load_settings
+from ml.settings.segmentation import Channel
 
 NOW = dt.datetime(2026, 7, 15, 12, tzinfo=dt.UTC)
 SETTINGS = load_settings().segmentation.audiences.model_copy(
@@ -70,6 +72,21 @@ def test_a_quiet_period_and_the_cap_leave_people_out() -> None:
         "quiet hours all day": 0,
         "held out": 0,
     }
+
+
+@pytest.mark.parametrize(
+    ("channel", "reached"), [("mail", ["ann"]), ("push", ["ann"]), ("on_site", ["ann", "cem", "dia"])]
+)
+def test_an_audience_holds_whom_its_channel_reaches(channel: Channel, reached: list[str]) -> None:
+    users = USERS.append_column("is_known", pa.array([True, True, False, None]))
+    audience = build_audience(
+        "spring", users, list("ABCD"), contacts=contacts(), settings=SETTINGS, now=NOW, channel=channel
+    )
+    assert audience.table["user_id"].to_pylist() == reached
+    assert set(audience.table["channel"].to_pylist()) == {channel}
+    unreachable = {"mail": 2, "push": 2, "on_site": 0}[channel]
+    assert audience.left_out.get(f"without a user id, which {channel} needs", 0) == unreachable
+    assert count_reachable(users, channel) == len(reached)
 
 
 def test_a_longer_exclusion_can_be_requested() -> None:

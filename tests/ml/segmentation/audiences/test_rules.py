@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from ml.home import Home
+from ml.local_clock import is_within
 from ml.segmentation.audiences.membership import UnknownSegmentError, select_members
 from ml.segmentation.audiences.rules import (
     RuleSegment,
@@ -18,6 +19,7 @@ from ml.segmentation.audiences.rules import (
     load_site_rules,
     score_quintiles,
 )
+from ml.settings import load_settings
 
 USERS = pa.table(
     {
@@ -185,6 +187,57 @@ def test_a_name_in_two_families_needs_its_family() -> None:
     with pytest.raises(UnknownSegmentError, match="use one of: size:heavy, device:heavy"):
         select_members("heavy", USERS, None, rules)
     assert select_members("device:heavy", USERS, None, rules).users["user_id"].to_pylist() == ["ann"]
+
+
+def test_a_name_of_a_rule_and_of_a_learned_segment_is_refused_with_both_ways_to_say_it() -> None:
+    rules = [
+        *RULES,
+        RuleSegment("kind", "Readers", "visits > 8", "x"),
+        RuleSegment("number", "2", "visits > 8", "x"),
+    ]
+    with pytest.raises(UnknownSegmentError, match="kind:Readers for the former, and for the latter '1'"):
+        select_members("Readers", USERS, LEARNED, rules)
+    with pytest.raises(UnknownSegmentError, match="number:2 for the former, and for the latter 'Buyers'"):
+        select_members("2", USERS, LEARNED, rules)
+    assert select_members("kind:Readers", USERS, LEARNED, rules).users["user_id"].to_pylist() == ["ann"]
+    assert select_members("1", USERS, LEARNED, rules).users["user_id"].to_pylist() == ["ann", "cem"]
+
+
+def test_a_misspelt_segment_is_answered_with_the_nearest_names() -> None:
+    with pytest.raises(UnknownSegmentError, match="did you mean Readers"):
+        select_members("Raeders", USERS, LEARNED, RULES)
+    with pytest.raises(UnknownSegmentError, match="did you mean inactive"):
+        select_members("inactve", USERS, None, RULES)
+
+
+@pytest.mark.parametrize("field", ["user_id", "device_id", "email"])
+def test_no_segment_depends_on_who_somebody_is(field: str) -> None:
+    users = USERS if field == "user_id" else USERS.append_column(field, USERS["user_id"])
+    for expression in (f'{field} == "ann"', f'{field} != "ann" && visits > 0'):
+        with pytest.raises(UnknownSegmentError, match=field):
+            select_members(expression, users, LEARNED, RULES)
+        with pytest.raises(SegmentRuleError, match=field):
+            assign_rules(users, [RuleSegment("own", "ann", expression, "")])
+
+
+def test_a_rule_states_its_hours_of_sending(tmp_path: Path) -> None:
+    file = tmp_path / "segments.yaml"
+    file.write_text("size: {heavy: {when: visits > 3, strategy: thank, send: [8, 12.5]}}")
+    (rule,) = load_rules(file)
+    assert rule.send == (8.0, 12.5)
+    assert select_members("heavy", USERS, None, [rule]).hours == [(8.0, 12.5), (8.0, 12.5)]
+    for wrong in ("[8]", "[8, 25]", "[8, 8]", "noon"):
+        file.write_text(f"size: {{heavy: {{when: visits > 3, strategy: thank, send: {wrong}}}}}")
+        with pytest.raises(SegmentRuleError, match="size/heavy: `send` is"):
+            load_rules(file)
+
+
+def test_the_shipped_strategies_send_outside_the_quiet_hours() -> None:
+    quiet = load_settings().segmentation.audiences
+    for rule in load_site_rules(Home(Path("nowhere")), "segments.yaml"):
+        if rule.send is not None:
+            hours = [hour for hour in range(24) if is_within(hour, *rule.send)]
+            assert any(not is_within(hour, quiet.quiet_from_hour, quiet.quiet_until_hour) for hour in hours), rule
 
 
 def test_times_can_be_compared_in_rules() -> None:

@@ -74,11 +74,15 @@ def segment_site(
     segmentation = fit_segmentation(users, settings, previous, seed, past)
     assignments = segmentation.assign(users)
     segments = assignments.column("segment").to_numpy()
+    shown = assignments.slice(0, 0) if before is None else before  # before the first run, nobody saw a segment
     behaviour_by_segment = summarize_behaviour(
         sessions, users, segments, settings.hints, settings.minimum_segment_size
     )
     write_personas(
-        segmentation, FeatureLabels(settings.labels), behaviour_by_segment, count_feedback(feedback, assignments)
+        segmentation,
+        FeatureLabels(settings.labels),
+        behaviour_by_segment,
+        count_feedback(feedback, assignments, shown),
     )
     moves = compute_migration(before, assignments) if before is not None else None
     return SiteSegmentation(segmentation, users, segments, moves)

@@ -172,14 +172,6 @@ def _mask_unreachable(users: pa.Table, channel: Channel) -> dict[str, Bools]:
     return {f"without a user id, which {channel} needs": ~np.asarray(pc.fill_null(users.column(IS_KNOWN), False))}
 
 
-def count_reachable(users: pa.Table, channel: Channel) -> int:
-    """Count the users who consent and whom the channel reaches."""
-    reachable = np.asarray(pc.fill_null(users.column(CONSENT), False))
-    for unreachable in _mask_unreachable(users, channel).values():
-        reachable = reachable & ~unreachable
-    return int(reachable.sum())
-
-
 def _mask_held_out(name: str, ids: pa.ChunkedArray, share: float) -> Bools:
     """Mark the users (n,) who are held out: those whose hash of audience and user lies below the share."""
     if share <= 0:

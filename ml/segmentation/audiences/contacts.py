@@ -6,19 +6,21 @@ import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from ml.arrays import Bools
 from ml.errors import InvalidInputError
 from ml.home import Home
 from ml.segmentation.audiences.audiences import (
     Audience,
     ContactLog,
     build_audience,
-    count_reachable,
     deliver_audience,
 )
 from ml.segmentation.audiences.membership import select_members
-from ml.segmentation.audiences.rules import load_site_rules
+from ml.segmentation.audiences.rules import CONSENT, load_site_rules
 from ml.settings.segmentation import Channel, SegmentationSettings
 
 
@@ -71,17 +73,16 @@ def contact_segment(
     Raises:
         UnknownSegmentError: no segment has this name.
         SegmentRuleError: the file of rules is not usable.
-        SmallSegmentError: some members consent and can be reached, but fewer than `minimum_segment_size`.
+        SmallSegmentError: some members consent, but fewer than `minimum_segment_size`.
         InvalidInputError: the suffix of the file is not supported.
     """
     log = ContactLog(home.contacts)
     members = select_members(segment, users, segments, load_site_rules(home, settings.rules_file))
-    reachable = count_reachable(members.users, channel or settings.audiences.channel)
-    if 0 < reachable < settings.minimum_segment_size:
+    consenting = _count_consenting(members.users)
+    if 0 < consenting < settings.minimum_segment_size:
         raise SmallSegmentError(
-            f"{segment!r} has {reachable} members who consent and can be reached; so that nobody can be singled"
-            f" out, nothing is written about fewer than {settings.minimum_segment_size} (setting"
-            " segmentation.minimum_segment_size)"
+            f"{segment!r} has {consenting} members who consent; nobody may be singled out, so nothing is"
+            f" written about fewer than {settings.minimum_segment_size} (setting segmentation.minimum_segment_size)"
         )
     audience = build_audience(
         name,
@@ -97,3 +98,11 @@ def contact_segment(
     )
     deliver_audience(audience, file, log, now)
     return ContactResult(audience, members.users.num_rows)
+
+
+def _count_consenting(users: pa.Table) -> int:
+    """Count the users who consent to personalization; all of them where the table does not say."""
+    if CONSENT not in users.column_names:
+        return users.num_rows
+    consents: Bools = np.asarray(pc.fill_null(users.column(CONSENT), False))
+    return int(consents.sum())

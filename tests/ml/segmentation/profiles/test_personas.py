@@ -80,3 +80,11 @@ def test_the_latest_statement_of_a_user_about_a_segment_counts() -> None:
         }
     )
     assert count_feedback(feedback, assignments) == {1: SegmentFeedback(agree=1, disagree=1)}
+
+
+def test_a_statement_without_a_segment_is_not_about_a_segment_that_the_user_came_to_later() -> None:
+    assignments = pa.table({"user_id": ["a", "b"], "segment": [1, 2], "name": ["Readers", "Buyers"]})
+    before = pa.table({"user_id": ["a", "b"], "segment": [2, 2], "name": ["Buyers", "Buyers"]})
+    feedback = pa.table({"user_id": ["a", "b"], "segment": pa.nulls(2, pa.string()), "agrees": [False, True]})
+    assert count_feedback(feedback, assignments, before) == {2: SegmentFeedback(agree=1)}
+    assert count_feedback(feedback, assignments, before.slice(0, 0)) == {}

@@ -82,7 +82,7 @@ def contact_segment(
     if 0 < consenting < settings.minimum_segment_size:
         raise SmallSegmentError(
             f"{segment!r} has {consenting} members who consent; nobody may be singled out, so nothing is"
-            f" written about fewer than {settings.minimum_segment_size} (setting segmentation.minimum_segment_size)"
+            f" written about fewer than {settings.minimum_segment_size} (segmentation.minimum_segment_size)"
         )
     audience = build_audience(
         name,
@@ -103,6 +103,6 @@ def contact_segment(
 def _count_consenting(users: pa.Table) -> int:
     """Count the users who consent to personalization; all of them where the table does not say."""
     if CONSENT not in users.column_names:
-        return users.num_rows
+        return int(users.num_rows)
     consents: Bools = np.asarray(pc.fill_null(users.column(CONSENT), False))
-    return int(consents.sum())
+    return int(np.count_nonzero(consents))

@@ -31,16 +31,28 @@ GROUP = "segmentation"
 HISTORY_MOMENTS = 8  # as-of tables of users, of a second each, from which the trust in little evidence is learned
 HISTORY_USERS = 20_000  # in each of them
 SESSIONS = """
+    with pages as (
+        select page_views.session_key,
+            count(case when items.price is not null then 1 end) as product_pages,
+            count(case when page_views.item_id is not null and items.price is null then 1 end) as content_pages,
+            count(case when page_views.item_id is null then 1 end) as other_pages
+        from page_views
+        inner join sessions on page_views.session_key = sessions.session_key
+        left join items on page_views.item_id = items.item_id
+        where sessions.converted_at is null or page_views.viewed_at < sessions.converted_at
+        group by page_views.session_key
+    )
     select user_id, started_at, local_started_at, page_views, duration_seconds, daypart, device_type, country,
-        channel, funnel_stage, is_converted, signals_before_conversion
-    from sessions where not is_bot and not is_internal
+        channel, funnel_stage, is_converted, signals_before_conversion, product_pages, content_pages, other_pages
+    from sessions left join pages on sessions.session_key = pages.session_key
+    where not is_bot and not is_internal
     order by user_id, started_at, session_id
 """
 FEEDBACK = "select user_id, segment, agrees from segment_feedback order by occurred_at, feedback_id"
 
 
 @dg.asset(
-    deps=["users", "sessions", "segment_feedback", "training_users", "user_days"],
+    deps=["users", "sessions", "page_views", "items", "segment_feedback", "training_users", "user_days"],
     group_name=GROUP,
     kinds={"scikitlearn", "mlflow"},
     description=(

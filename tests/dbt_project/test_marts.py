@@ -95,7 +95,9 @@ def test_a_late_identify_moves_the_old_sessions(built: Built) -> None:
 def test_micro_interactions_are_counted(built: Built) -> None:
     session = built.row("select * from sessions where user_id = 'rage'")
     assert (session["rage_clicks"], session["dead_clicks"], session["scroll_reversals"]) == (2, 4, 2)
-    assert session["signals_before_conversion"] == {"click:buy": 4, "scroll": 4}
+    assert session["signals_before_conversion"] == {
+        "click:buy": 4, "scroll": 4, "rage_click": 2, "dead_click": 4, "scroll_reversal": 2,
+    }  # fmt: skip
 
 
 def test_dayparts_follow_the_local_clock_over_the_end_of_summer_time(built: Built) -> None:

@@ -16,9 +16,12 @@ with events as (
         case when event_type = 'click' then {{ json_text('properties', 'has_effect') }} end as has_effect,
         case when event_type = 'search' then lower({{ json_text('properties', 'query') }}) end as query
     from {{ session_events() }} as events
-    where event_type in (
-        'click', 'hover', 'scroll', 'cursor', 'form_start', 'form_submit', 'form_abandon', 'video_play', 'video_progress',
-        'search', 'checkout', 'purchase', 'custom:rage_click', 'custom:dead_click', 'custom:scroll_reversal'
+    where (
+        event_type like 'custom:%'
+        or event_type in (
+            'click', 'hover', 'scroll', 'cursor', 'form_start', 'form_submit', 'form_abandon', 'video_play', 'video_progress',
+            'search', 'checkout', 'purchase'
+        )
     ) and (event_type <> 'purchase' or ({{ is_purchase() }} and {{ counts_as_conversion() }}))
 
 ),
@@ -63,24 +66,62 @@ gestures as (
 
 ),
 
+recognized_gestures as (
+
+    select
+        session_key,
+        occurred_at,
+        case
+            when
+                event_type = 'click'
+                and {{ seconds_between('two_before_at', 'occurred_at') }} <= {{ var('rage_click_seconds') }}
+                then 'rage_click'
+            when
+                event_type = 'scroll'
+                and (value - value_before) * (value_before - coalesce(value_two_before, 0)) < 0
+                then 'scroll_reversal'
+        end as gesture
+    from gestures
+
+),
+
 bursts as (
 
     select
         session_key,
-        count(case
-            when
-                event_type = 'click'
-                and {{ seconds_between('two_before_at', 'occurred_at') }} <= {{ var('rage_click_seconds') }}
-                then 1
-        end) as rage_clicks,
-        count(case
-            when
-                event_type = 'scroll'
-                and (value - value_before) * (value_before - coalesce(value_two_before, 0)) < 0
-                then 1
-        end) as scroll_reversals
-    from gestures
+        count(case when gesture = 'rage_click' then 1 end) as rage_clicks,
+        count(case when gesture = 'scroll_reversal' then 1 end) as scroll_reversals
+    from recognized_gestures
     group by session_key
+
+),
+
+possible_signals as (
+
+    select
+        session_key,
+        occurred_at,
+        {{ signal_of('event_type', 'element', 'query') }} as signal
+    from events
+    where event_type not in ('checkout', 'purchase', 'cursor')
+
+    union all
+
+    select
+        session_key,
+        occurred_at,
+        gesture as signal
+    from recognized_gestures
+    where gesture is not null
+
+    union all
+
+    select
+        session_key,
+        occurred_at,
+        'dead_click' as signal
+    from events
+    where event_type = 'click' and has_effect = 'false'
 
 ),
 
@@ -108,15 +149,13 @@ totals as (
 signals as (
 
     select
-        events.session_key,
-        {{ signal_of('events.event_type', 'events.element', 'events.query') }} as signal,
+        possible_signals.session_key,
+        possible_signals.signal,
         count(*) as times
-    from events
-    left join conversions on events.session_key = conversions.session_key
-    where
-        events.event_type not in ('checkout', 'purchase', 'cursor')
-        and (conversions.converted_at is null or events.occurred_at < conversions.converted_at)
-    group by events.session_key, signal
+    from possible_signals
+    left join conversions on possible_signals.session_key = conversions.session_key
+    where conversions.converted_at is null or possible_signals.occurred_at < conversions.converted_at
+    group by possible_signals.session_key, possible_signals.signal
 
 ),
 

@@ -40,6 +40,16 @@ class FileLayout:
 PLAIN_LAYOUT = FileLayout()
 
 
+def detect_layout(path: Path) -> FileLayout:
+    """Return the delimiter and the encoding of a table of text, as its first line and its content show them.
+
+    Raises:
+        SourceError: The file is damaged or cannot be read.
+    """
+    encoding = _encoding_of(path, PLAIN_LAYOUT)
+    return FileLayout(_sniff_delimiter(path, _first_line(path, encoding)), encoding=encoding)
+
+
 def read_csv(path: Path, required: Sequence[str] = (), layout: FileLayout = PLAIN_LAYOUT) -> Iterator[Chunk]:
     """Read a CSV file as text; rows with too few or too many cells are rejected.
 

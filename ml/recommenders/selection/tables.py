@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
 from ml.errors import TesseraError
+from ml.sources.csv_tables import detect_layout
+from ml.sources.text_files import UTF_8
 from ml.spreadsheet_cells import escape_formulas, unescape_formulas
 
 SUFFIXES = (".parquet", ".csv")
@@ -96,4 +98,10 @@ def read_ids(path: Path | None, id_column: str) -> pa.ChunkedArray | None:
 
 def _read_csv(path: Path) -> pa.Table:
     ids = {"user_id": pa.string(), "item_id": pa.string()}  # 007 is not 7
-    return pa_csv.read_csv(path, convert_options=pa_csv.ConvertOptions(column_types=ids, strings_can_be_null=True))
+    layout = detect_layout(path)
+    return pa_csv.read_csv(
+        path,
+        read_options=pa_csv.ReadOptions(encoding="utf8" if layout.encoding == UTF_8 else layout.encoding),
+        parse_options=pa_csv.ParseOptions(delimiter=layout.delimiter or ","),
+        convert_options=pa_csv.ConvertOptions(column_types=ids, strings_can_be_null=True),
+    )

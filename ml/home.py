@@ -50,6 +50,11 @@ class Home:
         return self.path / "catalogue"
 
     @property
+    def exchange_rates(self) -> Path:
+        """The site's exchange rates, as the warehouse reads them."""
+        return self.path / "exchange_rates"
+
+    @property
     def truth(self) -> Path:
         """The simulator's planted truth, which no part of the pipeline reads."""
         return self.path / "truth"

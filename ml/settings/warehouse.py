@@ -4,6 +4,7 @@ from difflib import get_close_matches
 from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
+from babel.numbers import list_currencies
 from pydantic import Field, field_validator, model_validator
 
 from ml.settings.section import Section, knob
@@ -102,6 +103,22 @@ class WarehouseSettings(Section):
     )
     bot_conversions_per_minute: int = knob(
         5, "Speed from which a session is a bot's: faster than anybody orders.", unit="conversions a minute", ge=1
+    )
+    currency: str | None = knob(
+        None,
+        "Currency of `revenue`, a code of ISO 4217, in which amounts are that name none. Without it, the one that"
+        " most purchases of the log name.",
+    )
+    exchange_rates_file: str = knob(
+        "exchange_rates.csv",
+        "File of the site with the columns day, currency and rate: what one unit is worth in `currency`. Purchases"
+        " without a rate count, and their amounts stand apart, in `revenue_by_currency`.",
+    )
+    exchange_rate_days: int = knob(
+        7,
+        "Days for which a rate holds where no newer one is given; banks give none on holidays.",
+        unit="days",
+        ge=1,
     )
     count_browser_conversions: bool = knob(
         False,
@@ -258,6 +275,13 @@ class WarehouseSettings(Section):
             nearest = ", ".join(get_close_matches(name, sorted(zones)))
             raise ValueError(f"{name!r} is no IANA time zone" + (f"; near it: {nearest}" if nearest else ""))
         return name
+
+    @field_validator("currency")
+    @classmethod
+    def _is_a_currency(cls, currency: str | None) -> str | None:
+        if currency is not None and currency not in list_currencies():
+            raise ValueError(f"{currency!r} is no code of ISO 4217 in capitals, such as EUR")
+        return currency
 
     @model_validator(mode="after")
     def _limits_are_in_order(self) -> Self:

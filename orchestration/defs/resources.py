@@ -19,6 +19,7 @@ from ml.home import Home, protect_new_files
 from ml.registry.registry import Registry
 from ml.settings import Settings, load_site_settings
 from ml.site.definition_files import HOME_VARIABLE, read_home
+from ml.site.exchange_rates import publish_exchange_rates
 from orchestration.product_files import DBT_PROJECT_FOLDER, default_home
 from orchestration.runtime.instance import FULL_REFRESH
 from orchestration.warehouse.dbt_project import DBT_EXECUTABLE, dbt_variables, definition_fingerprint
@@ -116,6 +117,10 @@ class WarehouseDbt(DbtCliResource):
         wrong, nor where a full refresh was asked for. The record of what the tables were built by is written last,
         so that a killed refresh is done again as a whole.
         """
+        knobs = self.home.settings().warehouse
+        publish_exchange_rates(
+            self.home.home(), knobs.exchange_rates_file, knobs.currency, knobs.exchange_rate_days
+        )
         record = self.home.home().path / "dbt" / "built_by.sha256"
         definition = definition_fingerprint(self.home.settings())
         built_by = record.read_text(encoding="utf-8") if record.exists() else None

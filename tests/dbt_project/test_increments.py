@@ -69,7 +69,10 @@ what = st.one_of(
     ),
 )  # fmt: skip
 properties = st.one_of(
-    st.integers(0, 3).map(lambda n: {"n": n}), st.just({"suspected": "flood"}), st.just({"order_id": "o"})
+    st.integers(0, 3).map(lambda n: {"n": n}),
+    st.just({"suspected": "flood"}),
+    st.just({"order_id": "o"}),
+    st.sampled_from(["EUR", "USD", "no code"]).map(lambda currency: {"currency": currency}),
 )
 client = st.sampled_from(
     [{}, {}, {"source": "snowplow", "session_id": "s1"}, {"source": "snowplow", "session_id": "s2"}]

@@ -47,6 +47,7 @@ totals as (
         cast(sum(checkouts) as bigint) as checkouts,
         cast(sum(purchases) as bigint) as purchases,
         {{ net_sum('revenue') }} as revenue,
+        cast(sum(unconverted_purchases) as bigint) as unconverted_purchases,
         cast(sum(claimed_purchases) as bigint) as claimed_purchases,
         {{ net_sum('claimed_revenue') }} as claimed_revenue,
         cast(sum(signups) as bigint) as signups,

@@ -65,6 +65,7 @@ described_users as (
         totals.checkouts,
         totals.purchases,
         totals.revenue,
+        totals.unconverted_purchases,
         totals.claimed_purchases,
         totals.claimed_revenue,
         totals.signups,

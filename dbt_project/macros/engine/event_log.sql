@@ -67,28 +67,42 @@
     {%- if not execute or '__dbt__cte__' in relation | string -%}
     {{ relation }}
     {%- else -%}
-    {{ adapter.dispatch('read_snapshots')(home_folder() ~ '/catalogue/items') }}
+    {{ adapter.dispatch('read_snapshots')(home_folder() ~ '/catalogue/items', source_columns('catalogue', 'items')) }}
     {%- endif -%}
 {%- endmacro %}
 
-{% macro duckdb__read_snapshots(folder) -%}
+{% macro read_exchange_rates() -%}
+    {#- The rates as ml/site/exchange_rates.py writes them into the home. -#}
+    {%- set columns = [
+        {'name': 'currency', 'data_type': 'varchar'}, {'name': 'valid_from', 'data_type': 'date'},
+        {'name': 'valid_until', 'data_type': 'date'}, {'name': 'rate', 'data_type': 'double'}
+    ] -%}
+    {%- if execute -%}
+    {{ adapter.dispatch('read_snapshots')(home_folder() ~ '/exchange_rates', columns) }}
+    {%- else -%}
+    {{ empty_relation(columns) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro duckdb__read_snapshots(folder, columns) -%}
     {%- if values_of("select file from glob('" ~ folder ~ "/*.parquet')") -%}
     read_parquet('{{ folder }}/*.parquet')
     {%- else -%}
-    {{ empty_relation(source_columns('catalogue', 'items')) }}
+    {{ empty_relation(columns) }}
     {%- endif -%}
 {%- endmacro %}
 
-{% macro spark__read_snapshots(folder) -%}
+{% macro spark__read_snapshots(folder, columns) -%}
     {#- Spark raises an error for a glob without files, so the query names the manifest too, which is always there. -#}
+    {%- set name = folder.replace(home_folder() ~ '/', '') -%}
     {%- set snapshots = values_of(
-        "select path from binaryFile.`" ~ home_folder() ~ "/{catalogue/items/*.parquet,events/manifest.jsonl}`"
-        ~ " where path like '%/catalogue/items/%'"
+        "select path from binaryFile.`" ~ home_folder() ~ "/{" ~ name ~ "/*.parquet,events/manifest.jsonl}`"
+        ~ " where path like '%/" ~ name ~ "/%'"
     ) -%}
     {%- if snapshots -%}
     parquet.`{{ folder }}/*.parquet`
     {%- else -%}
-    {{ empty_relation(source_columns('catalogue', 'items')) }}
+    {{ empty_relation(columns) }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -68,6 +68,25 @@
     {{ replace_rows(args, '') }}
 {%- endmacro %}
 
+{% macro get_incremental_replace_rates_sql(args) -%}
+    {#- The rates are written whole; the sessions with money of which the rate changed are queued. -#}
+    {%- if is_built('int_purchases_summed') -%}
+        {%- set sessions_with_changed_rates -%}
+            select distinct purchases.session_key
+            from {{ api.Relation.create(database=this.database, schema=this.schema, identifier='int_purchases_summed') }} as purchases
+            {% for name, relation in {'old_rates': args.target_relation, 'new_rates': args.temp_relation}.items() -%}
+            left join {{ relation }} as {{ name }}
+                on
+                    purchases.currency = {{ name }}.currency
+                    and purchases.date >= {{ name }}.valid_from and purchases.date < {{ name }}.valid_until
+            {% endfor -%}
+            where old_rates.rate is distinct from new_rates.rate
+        {%- endset -%}
+    {{ enqueue('sessions', sessions_with_changed_rates) }};
+    {%- endif %}
+    {{ replace_rows(args, '') }}
+{%- endmacro %}
+
 {% macro replace_rows(args, outdated) -%}
     delete from {{ args.target_relation }} {{ outdated }};
     insert into {{ args.target_relation }} by name

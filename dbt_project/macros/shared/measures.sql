@@ -29,7 +29,12 @@
 {%- endmacro %}
 
 {% macro revenue() -%}
-    coalesce({{ net_sum("case when event_type = 'purchase' and " ~ counts_as_conversion() ~ " then value end") }}, 0)
+    coalesce({{ net_sum("case when event_type = 'purchase' and " ~ counts_as_conversion() ~ " then amount end") }}, 0)
+{%- endmacro %}
+
+{% macro unconverted_purchases() -%}
+    {#- Purchases whose amount stands in no revenue, since no rate of its currency is known. -#}
+    count(distinct case when {{ is_purchase() }} and {{ is_unconverted() }} and {{ counts_as_conversion() }} then order_id end)
 {%- endmacro %}
 
 {% macro claimed_purchases() -%}
@@ -37,7 +42,7 @@
 {%- endmacro %}
 
 {% macro claimed_revenue() -%}
-    coalesce({{ net_sum("case when event_type = 'purchase' and " ~ is_claim() ~ " then value end") }}, 0)
+    coalesce({{ net_sum("case when event_type = 'purchase' and " ~ is_claim() ~ " then amount end") }}, 0)
 {%- endmacro %}
 
 {% macro measures() -%}
@@ -49,6 +54,7 @@
     {{ count_of('checkout') }} as checkouts,
     {{ purchases() }} as purchases,
     {{ revenue() }} as revenue,
+    {{ unconverted_purchases() }} as unconverted_purchases,
     {{ claimed_purchases() }} as claimed_purchases,
     {{ claimed_revenue() }} as claimed_revenue,
     {{ count_of('signup') }} as signups,

@@ -60,6 +60,7 @@ cut_events as (
         events.value,
         events.is_refund,
         events.order_id,
+        events.amount,
         events.recommendation_id,
         events.authority,
         list_max(list_filter(cuts.cut_at, lambda cut: cut <= events.occurred_at)) as exposed_at

@@ -28,11 +28,11 @@ activity as (
         count(*) filter (where {{ is_claim() }} and event_type in ({{ text_list(conversions()) }})) as claimed_conversions,
         coalesce(bool_or(device_type = 'bot' or {{ is_suspected() }}), false) as is_bot,
         coalesce(bool_or(case when event_type = 'page_view' then {{ is_internal_traffic() }} end), false) as is_internal,
-        {{ fingerprint_of(['event_id', 'received_at', 'event_type', 'value', 'is_refund', 'item_id', 'authority']) }} as content
+        {{ fingerprint_of(['event_id', 'received_at', 'event_type', 'value', 'is_refund', 'order_id', 'currency', 'item_id', 'authority']) }} as content
     from events
     group by part_path, user_id, anonymous_id, device_id, trusted_session_id, bucket
 
 )
 
 select * from activity
--- depends_on: {{ source('event_log', 'events') }} {{ ref('stg_event_repeats') }}
+-- depends_on: {{ source('event_log', 'events') }} {{ ref('stg_event_repeats') }} {{ ref('stg_exchange_rates') }}

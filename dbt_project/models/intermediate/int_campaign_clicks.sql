@@ -26,4 +26,4 @@ campaign_clicks as (
 )
 
 select * from campaign_clicks
--- depends_on: {{ source('event_log', 'events') }} {{ ref('stg_event_repeats') }}
+-- depends_on: {{ source('event_log', 'events') }} {{ ref('stg_event_repeats') }} {{ ref('stg_exchange_rates') }}

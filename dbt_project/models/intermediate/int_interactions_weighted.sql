@@ -22,6 +22,7 @@ events as (
         value,
         is_refund,
         order_id,
+        amount,
         recommendation_id,
         authority
     from {{ session_events() }} as events

@@ -34,6 +34,7 @@ days as (
         cast(coalesce(sum(add_to_carts) filter (where counts), 0) as bigint) as add_to_carts,
         cast(coalesce(sum(checkouts) filter (where counts), 0) as bigint) as checkouts,
         cast(coalesce(sum(purchases) filter (where counts), 0) as bigint) as purchases,
+        cast(coalesce(sum(unconverted_purchases) filter (where counts), 0) as bigint) as unconverted_purchases,
         cast(coalesce(sum(signups) filter (where counts), 0) as bigint) as signups,
         cast(coalesce(sum(subscribes) filter (where counts), 0) as bigint) as subscribes,
         cast(coalesce(sum(likes) filter (where counts), 0) as bigint) as likes,

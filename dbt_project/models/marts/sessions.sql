@@ -188,6 +188,7 @@ described_sessions as (
         measured.checkouts,
         measured.purchases,
         measured.revenue,
+        measured.unconverted_purchases,
         measured.claimed_purchases,
         measured.claimed_revenue,
         measured.signups,

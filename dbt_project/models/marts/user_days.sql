@@ -23,6 +23,7 @@ user_days as (
         cast(sum(add_to_carts) as bigint) as add_to_carts,
         cast(sum(checkouts) as bigint) as checkouts,
         cast(sum(purchases) as bigint) as purchases,
+        cast(sum(unconverted_purchases) as bigint) as unconverted_purchases,
         cast(sum(signups) as bigint) as signups,
         cast(sum(subscribes) as bigint) as subscribes,
         cast(sum(likes) as bigint) as likes,

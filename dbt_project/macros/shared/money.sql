@@ -1,0 +1,22 @@
+{# Money: which currency an amount is in, and what it is worth in the currency of the site. #}
+
+{% macro currency_of(properties) -%}
+    {#- The code that the property `currency` of a purchase names, in capitals; empty where it names none, and XXX, the code
+        of ISO 4217 for no currency, where the text is no code. -#}
+    {%- set code = 'upper(trim(' ~ json_text(properties, 'currency') ~ '))' -%}
+    case
+        when {{ properties }} is null or {{ properties }} not like '%"currency"%' then ''
+        when coalesce({{ code }}, '') = '' then ''
+        when regexp_extract({{ code }}, '^([A-Z]{3})$', 1) = '' then 'XXX'
+        else {{ code }}
+    end
+{%- endmacro %}
+
+{% macro in_site_currency(amount, rate) -%}
+    {#- Null where no rate is known; nothing is worth nothing in any currency. -#}
+    case when {{ amount }} = 0 then 0.0 else {{ amount }} * {{ rate }} end
+{%- endmacro %}
+
+{% macro is_unconverted() -%}
+    value is not null and amount is null
+{%- endmacro %}

@@ -1,0 +1,75 @@
+{#- What one unit of each currency is worth in the currency of the site. That is the one of the settings, else the one that
+    most purchases name. Amounts that name no currency are in it. When a rate changes, the sessions with money of its
+    currency and days are queued. -#}
+{{ config(
+    materialized=incremental_or_table(), incremental_strategy='replace_rates',
+    meta={'fills_queues': {'sessions': 'session_key'}}
+) }}
+
+with purchase_currencies as (
+
+    select * from {{ ref('stg_purchase_currencies') }}
+    where currency not in ('', 'XXX')
+
+),
+
+rates as (
+
+    select * from {{ read_exchange_rates() }} as rates
+
+),
+
+totals as (
+
+    select
+        currency,
+        sum(purchases) as purchases
+    from purchase_currencies
+    group by currency
+
+),
+
+ranked_currencies as (
+
+    select
+        currency,
+        row_number() over (order by purchases desc, currency asc) as usage_rank
+    from totals
+
+),
+
+site_currencies as (
+
+    {% if var('currency') -%}
+    select '{{ var('currency') }}' as currency
+    {%- else -%}
+    select currency from ranked_currencies
+    where usage_rank = 1
+    {%- endif %}
+    union all
+    select '' as currency
+
+),
+
+exchange_rates as (
+
+    select
+        currency,
+        valid_from,
+        valid_until,
+        rate,
+        false as is_site_currency
+    from rates
+    where currency not in (select currency from site_currencies)
+    union all
+    select
+        currency,
+        cast('0001-01-01' as date) as valid_from,
+        cast('9999-12-31' as date) as valid_until,
+        cast(1 as double) as rate,
+        true as is_site_currency
+    from site_currencies
+
+)
+
+select * from exchange_rates

@@ -1,0 +1,130 @@
+"""Money is summed in the currency of the site; what no rate converts counts as bought and stands apart."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dbt.contracts.graph.manifest import Manifest
+
+from ml.site.exchange_rates import publish_exchange_rates
+from tests.dbt_project.built import VARIABLES, Built, event, warehouse_in
+
+DAY = 24 * 60
+RATES = """day,currency,rate
+2026-03-02,USD,0.90
+2026-03-04,USD,0.80
+2026-03-02,JPY,0.006
+"""
+
+
+def bought(
+    day: float, value: float | None, currency: str | None, user: str = "ann", **fields: Any
+) -> dict[str, Any]:
+    properties = {} if currency is None else {"currency": currency}
+    return event(
+        day * DAY, "purchase", user_id=user, item_id="boots", value=value, properties=properties, **fields
+    )
+
+
+ORDERS = (
+    bought(0, 50.0, "EUR"),
+    bought(0.01, 10.0, None),  # in the currency of the site
+    bought(0.02, 100.0, "USD"),  # 90 on Monday
+    bought(1, 100.0, " usd "),  # Tuesday has no rate, Monday's holds: 90
+    bought(2, 100.0, "USD"),  # 80 on Wednesday
+    bought(2.01, -50.0, "USD"),  # given back: -40
+    bought(3, 10_000.0, "JPY"),  # 60
+    bought(12, 100.0, "USD"),  # 8 days after the last rate: none holds
+    bought(12.01, -30.0, "USD"),
+    bought(0, 200.0, "CHF", user="bea"),  # no rate
+    bought(0.01, 0.0, "CHF", user="bea"),  # nothing is worth nothing
+    bought(0.02, None, "CHF", user="bea"),
+    bought(0.03, 7.0, "dollars", user="bea"),  # no code
+    bought(0, 40.0, "USD", user="bot", device_type="bot"),
+)
+
+
+def publish(warehouse: Built, site: Path, rates: str | None, currency: str | None = "EUR") -> None:
+    site.mkdir(exist_ok=True)
+    file = site / "exchange_rates.csv"
+    if rates is not None:
+        file.write_text(rates)
+    home = type(warehouse.home)(warehouse.home.path, site=site)
+    publish_exchange_rates(home, file.name, currency, 7)
+
+
+@pytest.fixture
+def in_euro(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(VARIABLES, "currency", "EUR")
+
+
+@pytest.mark.usefixtures("in_euro")
+def test_amounts_are_converted_by_the_rate_of_their_day(warehouse: Built, tmp_path: Path) -> None:
+    publish(warehouse, tmp_path / "site", RATES)
+    warehouse.describe(boots={"price": 50.0})
+    warehouse.ingest(*ORDERS)
+    warehouse.build()
+    # 50 + 10 + 90 + 90 + 80 - 40 + 60
+    for mart in ("users", "user_days", "sessions", "interactions"):
+        sums = f"select user_id, sum(purchases)::int, sum(revenue) from {mart} where user_id <> 'bot' group by all"
+        assert sorted(warehouse.rows(sums)) == [("ann", 7, pytest.approx(340.0)), ("bea", 4, 0.0)], mart
+    unconverted = "select user_id, sum(unconverted_purchases)::int from {} where user_id <> 'bot' group by all"
+    for mart in ("users", "user_days", "sessions"):
+        assert sorted(warehouse.rows(unconverted.format(mart))) == [("ann", 1), ("bea", 2)], mart
+    totals = "select sum(purchases)::int, sum(unconverted_purchases)::int, sum(revenue) from daily_metrics"
+    assert warehouse.rows(totals) == [(11, 3, pytest.approx(340.0))]
+    assert warehouse.rows("select purchases, revenue from items") == [(11, pytest.approx(340.0))]
+
+    columns = "currency, purchases::int, refunds::int, original_amount, revenue, unconverted_amount"
+    monday, wednesday, later = (dt.date(2026, 3, 2) + dt.timedelta(days=days) for days in (0, 2, 12))
+    by_day = f"select {columns} from revenue_by_currency where date = '{{}}' order by 1"
+    assert warehouse.rows(by_day.format(monday)) == [
+        ("CHF", 3, 0, 200.0, 0.0, 200.0),
+        ("EUR", 2, 0, 60.0, 60.0, 0.0),
+        ("USD", 1, 0, 100.0, 90.0, 0.0),
+        ("XXX", 1, 0, 7.0, 0.0, 7.0),
+    ]
+    assert warehouse.rows(by_day.format(wednesday)) == [("USD", 1, 1, 50.0, 40.0, 0.0)]
+    assert warehouse.rows(by_day.format(later)) == [("USD", 1, 1, 70.0, 0.0, 70.0)]
+
+
+@pytest.mark.usefixtures("in_euro")
+def test_a_changed_rate_rebuilds_what_it_concerns(warehouse: Built, tmp_path: Path) -> None:
+    warehouse.ingest(*ORDERS)
+    warehouse.build()
+    money = "select user_id, revenue, unconverted_purchases from users order by 1"
+    assert warehouse.rows(money) == [("ann", 60.0, 5), ("bea", 0.0, 2)]
+    publish(warehouse, tmp_path / "site", RATES)
+    warehouse.build()
+    assert warehouse.rows(money) == [("ann", pytest.approx(340.0), 1), ("bea", 0.0, 2)]
+    publish(warehouse, tmp_path / "site", RATES.replace("0.90", "1.00") + "2026-03-02,CHF,1.1\n")
+    warehouse.build()
+    assert warehouse.rows(money) == [("ann", pytest.approx(360.0), 1), ("bea", pytest.approx(220.0), 1)]
+    changed = {name: warehouse.rows(f"from {name} order by all") for name in ("sessions", "daily_metrics")}
+    warehouse.build(full=True)
+    assert changed == {name: warehouse.rows(f"from {name} order by all") for name in changed}
+
+
+def test_without_a_setting_the_commonest_currency_is_that_of_the_site(tmp_path: Path, manifest: Manifest) -> None:
+    warehouse = warehouse_in(tmp_path / "home", manifest)
+    pounds = [bought(number, 5.0, "GBP", user=f"user {number}") for number in range(3)]
+    warehouse.ingest(*pounds, bought(0, 100.0, "USD"), bought(0, 10_000.0, "JPY"))
+    warehouse.build()
+    assert warehouse.rows(
+        "select sum(revenue), sum(purchases)::int, sum(unconverted_purchases)::int from users"
+    ) == [(15.0, 5, 2)]
+    # more dollars come, and the currency of the site changes with them
+    warehouse.ingest(*[bought(number, 1.0, "USD", user="cid") for number in range(9)])
+    warehouse.build()
+    assert warehouse.rows("select sum(revenue), sum(unconverted_purchases)::int from users") == [(109.0, 4)]
+    assert warehouse.rows("select distinct site_currency from revenue_by_currency") == [("USD",)]
+
+
+def test_a_log_that_names_no_currency_has_one_kind_of_money(warehouse: Built) -> None:
+    warehouse.ingest(bought(0, 3.0, None), bought(1, 4.0, None))
+    warehouse.build()
+    assert warehouse.rows("select revenue, unconverted_purchases from users") == [(7.0, 0)]
+    assert warehouse.rows("select currency, sum(revenue) from revenue_by_currency group by all") == [("", 7.0)]

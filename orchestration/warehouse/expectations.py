@@ -48,6 +48,11 @@ class ExpectationResult:
     most: float | None
 
 
+# What a column's name calls a share. The others are counts per page view, as the contract of `users` says.
+_SHARES = r"(^|_)(rate|share|ctr|frequency|retention)(_low|_high)?$"
+_PER_PAGE_VIEW = r"^(hover|scroll|click|video|search|form|like|bookmark|share|comment)_rate$"
+
+
 def _quarantined(condition: str) -> str:
     """The figures of the events in quarantine that meet a condition, beside all that were logged."""
     return f"""
@@ -62,6 +67,15 @@ def _quarantined(condition: str) -> str:
             coalesce(quarantined.events / nullif(logged.events, 0), 0) as quarantined_share
         from quarantined, logged
     """
+
+
+def _impossible_shares(mart: str) -> str:
+    """SQL that counts the shares of a mart which do not lie between 0 and 1."""
+    columns = (
+        f"columns(lambda name: regexp_matches(name, '{_SHARES}') and not regexp_matches(name, '{_PER_PAGE_VIEW}'))"
+    )
+    shares = f"unpivot (select {columns} from {mart}) on columns(*) into name share value number"
+    return f"(select count(*) from ({shares}) where not (number between 0 and 1))"
 
 
 SUITES: tuple[Suite, ...] = (
@@ -93,14 +107,19 @@ SUITES: tuple[Suite, ...] = (
         name="users_are_plausible",
         mart="users",
         is_blocking=True,
-        description="Everybody was here at least once, nobody after the newest event, and shares are shares.",
-        figures="""
+        description=(
+            "Everybody was here at least once, nobody after the newest event, who came once has no habits, and"
+            " shares are shares."
+        ),
+        figures=f"""
             select
                 count(*) as users,
                 coalesce(min(sessions), 0) as fewest_sessions,
                 coalesce(min(recency_days), 0) as least_recency_days,
                 count(case when engaged_seconds < 0 then 1 end) as negative_attention,
-                count(case when bounce_rate not between 0 and 1 then 1 end) as impossible_bounce_rates
+                count(case when engagement_class in ('frequent', 'occasional', 'inactive') and active_days < 2
+                    then 1 end) as classes_without_evidence,
+                {_impossible_shares("users")} as impossible_shares
             from users
         """,
         ranges={
@@ -108,7 +127,8 @@ SUITES: tuple[Suite, ...] = (
             "fewest_sessions": AllowedRange(least=1),
             "least_recency_days": AllowedRange(least=0),
             "negative_attention": AllowedRange(most=0),
-            "impossible_bounce_rates": AllowedRange(most=0),
+            "classes_without_evidence": AllowedRange(most=0),
+            "impossible_shares": AllowedRange(most=0),
         },
     ),
     Suite(
@@ -141,13 +161,12 @@ SUITES: tuple[Suite, ...] = (
         mart="items",
         is_blocking=True,
         description="Popularity grows with the window, and rates are rates.",
-        figures="""
+        figures=f"""
             select
                 count(*) as items,
                 count(case when popularity_1h > popularity_1d or popularity_1d > popularity_7d
                     or popularity_7d > popularity_all then 1 end) as shrinking_windows,
-                count(case when conversion_rate < 0 or not isfinite(conversion_rate) then 1 end)
-                    as impossible_rates
+                {_impossible_shares("items")} as impossible_rates
             from items
         """,
         ranges={
@@ -155,6 +174,51 @@ SUITES: tuple[Suite, ...] = (
             "shrinking_windows": AllowedRange(most=0),
             "impossible_rates": AllowedRange(most=0),
         },
+    ),
+    Suite(
+        name="totals_of_days_agree",
+        mart="daily_metrics",
+        is_blocking=False,
+        description="Sums over people and sums over days are the same, and shares of days are shares.",
+        figures=f"""
+            with days as (
+                select sum(sessions) as sessions, sum(page_views) as page_views, sum(purchases) as purchases,
+                    sum(revenue) as revenue
+                from daily_metrics
+            ),
+            people as (
+                select sum(sessions) as sessions, sum(page_views) as page_views, sum(purchases) as purchases,
+                    sum(revenue) as revenue
+                from user_days
+            )
+            select
+                coalesce(abs(days.sessions - people.sessions), 0) as different_sessions,
+                coalesce(abs(days.page_views - people.page_views), 0) as different_page_views,
+                coalesce(abs(days.purchases - people.purchases), 0) as different_purchases,
+                coalesce(abs(days.revenue - people.revenue), 0) as different_revenue,
+                {_impossible_shares("daily_metrics")} as impossible_shares
+            from days, people
+        """,
+        ranges={
+            "different_sessions": AllowedRange(most=0),
+            "different_page_views": AllowedRange(most=0),
+            "different_purchases": AllowedRange(most=0),
+            "different_revenue": AllowedRange(most=0.01),
+            "impossible_shares": AllowedRange(most=0),
+        },
+    ),
+    Suite(
+        name="funnel_steps_add_up",
+        mart="funnels",
+        is_blocking=False,
+        description="Who entered a step of a funnel went on or dropped out.",
+        figures="""
+            select
+                count(case when entered <> converted + dropped then 1 end) as lost,
+                count(case when converted > entered or dropped < 0 then 1 end) as impossible
+            from funnels
+        """,
+        ranges={"lost": AllowedRange(most=0), "impossible": AllowedRange(most=0)},
     ),
     Suite(
         name="sessions_look_as_usual",

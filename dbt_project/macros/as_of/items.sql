@@ -10,6 +10,8 @@ with totals as (
         count(case when views > 0 then 1 end) as users,
         cast(sum(clicks) as bigint) as clicks,
         cast(sum(impressions) as bigint) as impressions,
+        cast(sum(clicked_impressions) as bigint) as clicked_impressions,
+        cast(sum(greatest(views, purchases)) as bigint) as occasions,
         cast(sum(likes) as bigint) as likes,
         cast(sum(dislikes) as bigint) as dislikes,
         cast(sum(add_to_carts) as bigint) as add_to_carts,
@@ -99,6 +101,7 @@ described_items as (
         coalesce(items.users, 0) as users,
         coalesce(items.clicks, 0) as clicks,
         coalesce(items.impressions, 0) as impressions,
+        coalesce(items.clicked_impressions, 0) as clicked_impressions,
         coalesce(items.likes, 0) as likes,
         coalesce(items.dislikes, 0) as dislikes,
         coalesce(items.add_to_carts, 0) as add_to_carts,
@@ -116,12 +119,12 @@ described_items as (
         coalesce(items.capped_views, 0) as popularity_all,
         coalesce(popularity.trend_score, 0) as trend_score,
 
-        -- rates; the conversion rate is shrunk towards the prior of the settings
+        -- rates; the conversion rate is shrunk towards the prior of the settings, and what was bought was looked at
         round(
             (coalesce(items.purchases, 0) + {{ var('conversion_prior_rate') * var('conversion_prior_views') }})
-            / (coalesce(items.views, 0) + {{ var('conversion_prior_views') }}), 6
+            / (coalesce(items.occasions, 0) + {{ var('conversion_prior_views') }}), 6
         ) as conversion_rate,
-        {{ ratio('items.clicks', 'items.impressions') }} as click_through_rate
+        {{ ratio('items.clicked_impressions', 'items.impressions') }} as click_through_rate
     from items_with_totals as items
     left join popularity on items.item_id = popularity.item_id
 

@@ -24,6 +24,7 @@ pairs as (
         cast(sum(views) as bigint) as views,
         cast(sum(clicks) as bigint) as clicks,
         cast(sum(impressions) as bigint) as impressions,
+        cast(sum(clicked_impressions) as bigint) as clicked_impressions,
         cast(sum(likes) as bigint) as likes,
         cast(sum(dislikes) as bigint) as dislikes,
         cast(sum(add_to_carts) as bigint) as add_to_carts,

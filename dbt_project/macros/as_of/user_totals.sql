@@ -43,6 +43,7 @@ totals as (
         cast(sum(clicks) as bigint) as clicks,
         cast(sum(recommendation_impressions) as bigint) as recommendation_impressions,
         cast(sum(recommendation_clicks) as bigint) as recommendation_clicks,
+        cast(sum(clicked_recommendations) as bigint) as clicked_recommendations,
         cast(sum(add_to_carts) as bigint) as add_to_carts,
         cast(sum(checkouts) as bigint) as checkouts,
         cast(sum(purchases) as bigint) as purchases,

@@ -102,7 +102,7 @@ described_users as (
         {{ ratio('totals.comments', 'totals.page_views') }} as comment_rate,
         {{ ratio('totals.bounces', 'totals.sessions') }} as bounce_rate,
         totals.recommendation_impressions,
-        {{ ratio('totals.recommendation_clicks', 'totals.recommendation_impressions') }} as recommendation_ctr,
+        {{ ratio('totals.clicked_recommendations', 'totals.recommendation_impressions') }} as recommendation_ctr,
 
         -- when, in local time
         totals.sessions_by_local_hour,

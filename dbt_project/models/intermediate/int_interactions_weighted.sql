@@ -40,6 +40,12 @@ page_views as (
 
 ),
 
+clicked_impressions as (
+
+    select * from {{ rows_to_rebuild(ref('int_impressions_clicked'), 'session_key') }} as clicked_impressions
+
+),
+
 reactions as (
 
     select
@@ -98,6 +104,7 @@ weighted_reactions as (
         reactions.views,
         reactions.clicks,
         reactions.impressions,
+        coalesce(clicked_impressions.clicked_impressions, 0) as clicked_impressions,
         reactions.likes,
         reactions.dislikes,
         reactions.add_to_carts,
@@ -112,6 +119,10 @@ weighted_reactions as (
         ), 6) as strength
     from reactions
     left join attention on reactions.session_key = attention.session_key and reactions.item_id = attention.item_id
+    left join clicked_impressions
+        on
+            reactions.session_key = clicked_impressions.session_key
+            and reactions.item_id = clicked_impressions.item_id
 
 )
 

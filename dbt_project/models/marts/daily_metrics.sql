@@ -31,6 +31,8 @@ days as (
         cast(coalesce(sum(impressions) filter (where counts), 0) as bigint) as impressions,
         cast(coalesce(sum(clicks) filter (where counts), 0) as bigint) as clicks,
         cast(coalesce(sum(recommendation_clicks) filter (where counts), 0) as bigint) as recommendation_clicks,
+        cast(coalesce(sum(clicked_impressions) filter (where counts), 0) as bigint) as clicked_impressions,
+        cast(coalesce(sum(clicked_recommendations) filter (where counts), 0) as bigint) as clicked_recommendations,
         cast(coalesce(sum(add_to_carts) filter (where counts), 0) as bigint) as add_to_carts,
         cast(coalesce(sum(checkouts) filter (where counts), 0) as bigint) as checkouts,
         cast(coalesce(sum(purchases) filter (where counts), 0) as bigint) as purchases,
@@ -61,8 +63,8 @@ days_with_rates as (
         *,
         {{ ratio('bounces', 'sessions') }} as bounce_rate,
         {{ ratio('conversions', 'sessions') }} as conversion_rate,
-        {{ ratio('clicks', 'impressions') }} as click_through_rate,
-        {{ ratio('recommendation_clicks', 'recommendation_impressions') }} as recommendation_ctr,
+        {{ ratio('clicked_impressions', 'impressions') }} as click_through_rate,
+        {{ ratio('clicked_recommendations', 'recommendation_impressions') }} as recommendation_ctr,
         {{ ratio('engaged_seconds', 'active_users') }} as engaged_seconds_per_user
     from days
 

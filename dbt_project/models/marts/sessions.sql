@@ -59,6 +59,17 @@ control_events as (
 
 ),
 
+clicked_impressions as (
+
+    select
+        session_key,
+        cast(sum(clicked_impressions) as bigint) as clicked_impressions,
+        cast(sum(clicked_recommendations) as bigint) as clicked_recommendations
+    from {{ rows_to_rebuild(ref('int_impressions_clicked'), 'session_key') }} as clicked_impressions
+    group by session_key
+
+),
+
 described_events as (
 
     select
@@ -203,6 +214,8 @@ described_sessions as (
         measured.form_submits,
         measured.video_plays,
         measured.recommendation_impressions,
+        coalesce(clicked_impressions.clicked_impressions, 0) as clicked_impressions,
+        coalesce(clicked_impressions.clicked_recommendations, 0) as clicked_recommendations,
         coalesce(paths.pages, 0) as pages,
         round(coalesce(paths.engaged_seconds, 0) + coalesce(other_attention.engaged_seconds, 0), 3) as engaged_seconds,
         cast(coalesce(paths.heartbeats, 0) + coalesce(other_attention.heartbeats, 0) as bigint) as heartbeats,
@@ -266,6 +279,7 @@ described_sessions as (
     left join paths on measured.session_key = paths.session_key
     left join other_attention on measured.session_key = other_attention.session_key
     left join micro_interactions as micro on measured.session_key = micro.session_key
+    left join clicked_impressions on measured.session_key = clicked_impressions.session_key
     left join decisions on measured.session_key = decisions.session_key
     left join time_zones on measured.timezone = time_zones.name
 

@@ -1,0 +1,50 @@
+{#- What is summed over sessions, people, days and currencies is the same. -#}
+{%- set measures = ['page_views', 'impressions', 'clicks', 'add_to_carts', 'checkouts', 'purchases', 'revenue', 'signups'] -%}
+{%- set marts = ['sessions', 'users', 'user_days', 'daily_metrics'] -%}
+
+with totals as (
+
+    {% for mart in marts -%}
+    select
+        '{{ mart }}' as mart,
+        {{ 'count(*)' if mart == 'sessions' else 'sum(sessions)' }} as sessions,
+        {% for measure in measures -%}
+        round(coalesce(sum({{ measure }}), 0), 2) as {{ measure }}{{ ',' if not loop.last }}
+        {% endfor -%}
+    from {{ ref(mart) }}
+    {{ 'where ' ~ counts_in_marts() if mart == 'sessions' }}
+    {{ 'union all' if not loop.last }}
+    {% endfor -%}
+
+),
+
+sums_of_sessions as (
+
+    select * from totals
+    where mart = 'sessions'
+
+),
+
+money as (
+
+    select coalesce(sum(revenue), 0) as revenue from {{ ref('revenue_by_currency') }}
+
+),
+
+differences as (
+
+    select totals.mart from totals
+    cross join sums_of_sessions
+    where
+        coalesce(totals.sessions, 0) <> coalesce(sums_of_sessions.sessions, 0)
+        {% for measure in measures -%}
+        or abs(totals.{{ measure }} - sums_of_sessions.{{ measure }}) > 0.02
+        {% endfor -%}
+    union all
+    select 'revenue_by_currency' as mart from money
+    cross join sums_of_sessions
+    where abs(money.revenue - sums_of_sessions.revenue) > 0.02
+
+)
+
+select * from differences

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections import Counter
 from pathlib import Path
 
+import duckdb
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 from scipy.stats import norm
+from statsmodels.stats.proportion import proportion_confint
 
 from ml.settings.simulator import SimulatorSettings
+from ml.sources import ingest, open_source
 from tests.dbt_project.built import Built, event, warehouse_in
 from tests.dbt_project.simulated_engagement import engagement, share_right, simulate
+from tests.shared_data import SHARED, needs_shared_data
 
 DAY = 24 * 60
-LAST_DAY = 100
+ORDERS = SHARED / "data/online_retail/online_retail.parquet"
 
 # Days on which each person came; the newest event of the log is on day 100.
 VISITS: dict[str, list[int]] = {
@@ -93,3 +98,41 @@ def test_the_mart_finds_the_planted_classes_of_everybody(tmp_path: Path, manifes
     assert share_right(pairs) >= 0.95
     for name in planted:  # no class stands or falls with the large ones
         assert share_right([pair for pair in pairs if pair[1] == name]) >= 0.9, name
+
+
+@needs_shared_data(ORDERS)
+def test_the_classes_of_a_real_shop_follow_from_the_days_of_its_orders(tmp_path: Path, manifest: Manifest) -> None:
+    # every 16th customer, and one of those who order about twice a week
+    sample = tmp_path / "online_retail.parquet"
+    lines = f"""from '{ORDERS}' where CustomerID is not null and UnitPrice > 0 and Quantity <> 0
+        and (CustomerID::bigint % 16 = 0 or CustomerID = 14911)"""
+    duckdb.sql(f"copy ({lines}) to '{sample}'")
+    warehouse = warehouse_in(tmp_path / "home", manifest)
+    ingest(open_source("online_retail"), sample, warehouse.home, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    warehouse.build(select="+users")
+
+    customers = duckdb.sql(
+        f"""select CustomerID::bigint::text, list(distinct InvoiceDate::date order by InvoiceDate::date),
+            (select max(InvoiceDate) from '{sample}') - min(InvoiceDate) as tenure,
+            (select max(InvoiceDate) from '{sample}') - max(InvoiceDate) as silence,
+            (select max(InvoiceDate)::date from '{sample}') as last_day
+        from '{sample}' group by CustomerID"""
+    ).fetchall()
+    expected = {}
+    for customer, days, tenure, silence, last_day in customers:
+        returns, observed = len(days) - 1, max((last_day - days[0]).days, 1)
+        least, _ = proportion_confint(returns, observed, alpha=0.1, method="wilson")
+        expected[customer] = (
+            "new" if tenure < dt.timedelta(days=7)
+            else "one-time" if returns == 0
+            else "inactive" if silence >= dt.timedelta(days=90)
+            else "frequent" if least >= 0.14
+            else "occasional"
+        )  # fmt: skip
+    classes = dict(warehouse.rows("select user_id, engagement_class from users"))
+    assert classes == expected
+    counts = Counter(classes.values())
+    assert counts["one-time"] > 60
+    assert counts["occasional"] > 100
+    assert counts["inactive"] > 20
+    assert classes["14911"] == "frequent"

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import csv
+import datetime as dt
+import gzip
+from pathlib import Path
 from typing import Any
 
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
-from tests.dbt_project.built import Built, event, warehouse_in
+from ml.sources import ingest, open_source
+from tests.dbt_project.built import VARIABLES, Built, event, warehouse_in
+from tests.shared_data import SHARED, needs_shared_data
+
+RETAIL_ROCKET = SHARED / "data/retailrocket/sample_events.csv.gz"
+MAPPING = """
+occurred_at: {column: timestamp, unit: ms}
+user_id: visitorid
+item_id: itemid
+event_type: {column: event, words: {view: page_view, addtocart: add_to_cart, transaction: purchase}}
+"""
 
 AMOUNTS: dict[str, list[float | None]] = {
     "paid": [30.0],
@@ -109,3 +123,43 @@ def test_claims_of_browsers_count_alike(claimed: Built) -> None:
     assert {user: revenue for user, _, _, revenue in rows if revenue} == REVENUE
     assert {purchases for _, purchases, _, _ in rows} == {0}
     assert claimed.rows("select sum(entered) from funnels where step = 'purchase'") == [(None,)]
+
+
+@needs_shared_data(RETAIL_ROCKET)
+def test_a_real_shop_without_prices_has_purchases_and_a_funnel(
+    tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = ["page_view", "add_to_cart", "purchase"]
+    monkeypatch.setitem(VARIABLES, "funnels", {"buy": {"per": "user", "window_hours": 168, "steps": steps}})
+    (tmp_path / "mapping.yaml").write_text(MAPPING)
+    warehouse = warehouse_in(tmp_path / "home", manifest)
+    source = open_source("files", mapping=tmp_path / "mapping.yaml")
+    ingest(source, RETAIL_ROCKET, warehouse.home, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    warehouse.build()
+
+    with gzip.open(RETAIL_ROCKET, "rt", encoding="utf-8") as file:
+        lines = {tuple(row.values()): row for row in csv.DictReader(file)}.values()  # exact repeats count once
+    bought = [line for line in lines if line["event"] == "transaction"]
+    assert len(bought) == 46
+    times: dict[str, dict[str, list[int]]] = {}
+    for line in lines:
+        by_event = times.setdefault(line["visitorid"], {"view": [], "addtocart": [], "transaction": []})
+        by_event[line["event"]].append(int(line["timestamp"]))
+    week = 7 * 24 * 3_600_000
+    reached = [set(), set(), set()]  # type: list[set[str]]
+    for visitor, by_event in times.items():
+        for viewed in by_event["view"]:
+            reached[0].add(visitor)
+            for cart in (at for at in by_event["addtocart"] if viewed < at <= viewed + week):
+                reached[1].add(visitor)
+                if any(cart < at <= viewed + week for at in by_event["transaction"]):
+                    reached[2].add(visitor)
+
+    assert warehouse.rows("select sum(purchases)::int, sum(revenue) from daily_metrics") == [(46, 0.0)]
+    buyers = "select user_id, purchases from users where purchases > 0"
+    counts = dict(warehouse.rows(buyers))
+    assert counts.keys() == {line["visitorid"] for line in bought}
+    assert sum(counts.values()) == 46
+    entered = "select sum(entered)::int from funnels group by step_number order by step_number"
+    assert [count for (count,) in warehouse.rows(entered)] == [len(people) for people in reached]
+    assert len(reached[2]) > 0

@@ -3,6 +3,9 @@
     meta={'reads_parts': 'without_repeats', 'fills_queues': {'devices': ['device_id', 'user_id']}}
 ) }}
 {%- set paths = parts_to_read('int_activity_bucketed') %}
+{%- set counted_fields = [
+    'event_id', 'received_at', 'event_type', 'value', 'is_refund', 'order_id', 'currency', 'item_id', 'authority'
+] %}
 
 with events as (
 
@@ -28,7 +31,7 @@ activity as (
         count(*) filter (where {{ is_claim() }} and event_type in ({{ text_list(conversions()) }})) as claimed_conversions,
         coalesce(bool_or(device_type = 'bot' or {{ is_suspected() }}), false) as is_bot,
         coalesce(bool_or(case when event_type = 'page_view' then {{ is_internal_traffic() }} end), false) as is_internal,
-        {{ fingerprint_of(['event_id', 'received_at', 'event_type', 'value', 'is_refund', 'order_id', 'currency', 'item_id', 'authority']) }} as content
+        {{ fingerprint_of(counted_fields) }} as content
     from events
     group by part_path, user_id, anonymous_id, device_id, trusted_session_id, bucket
 

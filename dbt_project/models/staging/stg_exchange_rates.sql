@@ -40,13 +40,14 @@ ranked_currencies as (
 
 site_currencies as (
 
-    {% if var('currency') -%}
-    select '{{ var('currency') }}' as currency
-    {%- else -%}
-    select currency from ranked_currencies
-    where usage_rank = 1
-    {%- endif %}
-    union all
+    select
+        coalesce(
+            {{ text_list([var('currency')] if var('currency') else []) }},
+            max(case when usage_rank = 1 then currency end),
+            ''
+        ) as currency
+    from ranked_currencies
+    union distinct
     select '' as currency
 
 ),

@@ -69,8 +69,8 @@ from {{ log_rows }} as log_rows
 left join {{ ref('stg_exchange_rates') }} as exchange_rates
     on
         case when log_rows.event_type = 'purchase' then {{ currency }} end = exchange_rates.currency
-        and cast({{ utc('log_rows.occurred_at') }} as date) >= exchange_rates.valid_from
-        and cast({{ utc('log_rows.occurred_at') }} as date) < exchange_rates.valid_until
+        and {{ site_date(utc('log_rows.occurred_at')) }} >= exchange_rates.valid_from
+        and {{ site_date(utc('log_rows.occurred_at')) }} < exchange_rates.valid_until
 where not exists (
     select 1 from {{ ref('stg_event_repeats') }} as repeats
     where repeats.part_path = log_rows.part_path and repeats.part_row = log_rows.part_row

@@ -8,7 +8,7 @@ with events as (
 
     select
         *,
-        cast(occurred_at as date) as date
+        {{ site_date('occurred_at') }} as date
     from {{ session_events() }} as events
     where event_type = 'purchase'
 

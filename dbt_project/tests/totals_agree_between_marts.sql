@@ -2,18 +2,29 @@
 {%- set measures = ['page_views', 'impressions', 'clicks', 'add_to_carts', 'checkouts', 'purchases', 'revenue', 'signups'] -%}
 {%- set marts = ['sessions', 'users', 'user_days', 'daily_metrics'] -%}
 
-with totals as (
+with counted_sessions as (
+
+    select
+        *,
+        1 as sessions
+    from {{ ref('sessions') }}
+    where {{ counts_in_marts() }}
+
+),
+
+totals as (
 
     {% for mart in marts -%}
     select
         '{{ mart }}' as mart,
-        {{ 'count(*)' if mart == 'sessions' else 'sum(sessions)' }} as sessions,
         {% for measure in measures -%}
-        round(coalesce(sum({{ measure }}), 0), 2) as {{ measure }}{{ ',' if not loop.last }}
+        round(coalesce(sum({{ measure }}), 0), 2) as {{ measure }},
         {% endfor -%}
-    from {{ ref(mart) }}
-    {{ 'where ' ~ counts_in_marts() if mart == 'sessions' }}
-    {{ 'union all' if not loop.last }}
+        sum(sessions) as sessions
+    from {{ 'counted_sessions' if mart == 'sessions' else ref(mart) }}
+    {% if not loop.last -%}
+    union all
+    {% endif -%}
     {% endfor -%}
 
 ),

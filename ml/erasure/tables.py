@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 from ml.integrity.digests import stem_of, write_named_by_content
 from ml.spreadsheet_cells import escape_formula
 
+DELIMITERS = ",;\t|"
+
 
 def erase_from_tables(folder: Path, ids: Sequence[str]) -> int:
     """Drop the rows with one of the ids in any column from every table below a folder.
@@ -49,14 +51,24 @@ def _erase_from_parquet(file: Path, ids: Sequence[str]) -> int:
     return int(named.sum())
 
 
+def _sniff_delimiter(header: str) -> str:
+    """Return what separates the cells of a header; a comma where there is a single cell."""
+    try:
+        return csv.Sniffer().sniff(header, DELIMITERS).delimiter
+    except csv.Error:
+        return ","
+
+
 def _erase_from_csv(file: Path, ids: Sequence[str]) -> int:
     with open(file, encoding="utf-8", newline="") as opened:
-        rows = list(csv.reader(opened))
+        delimiter = _sniff_delimiter(opened.readline())
+        opened.seek(0)
+        rows = list(csv.reader(opened, delimiter=delimiter))
     cells = {*ids, *map(escape_formula, ids)}
     kept = [row for row in rows if not cells.intersection(row)]
     if len(kept) < len(rows):
         text = io.StringIO(newline="")
-        csv.writer(text).writerows(kept)
+        csv.writer(text, delimiter=delimiter).writerows(kept)
         draft = file.with_name(f".{file.name}.part")
         draft.write_text(text.getvalue(), encoding="utf-8")
         os.replace(draft, file)

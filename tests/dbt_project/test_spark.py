@@ -14,6 +14,7 @@ import pytest
 from dbt.contracts.graph.manifest import Manifest
 
 from ml.events.log import EventLog
+from tests.dbt_project import test_attention, test_visits
 from tests.dbt_project.built import Built, invoke_dbt, warehouse_in
 from tests.dbt_project.people import EVENTS, ITEMS
 
@@ -34,12 +35,13 @@ HASHES = {"event_key", "bucket_key", "content", "session_key"}
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Built:
-    """The log of `people`, in two parts with a repeat across them, modelled by DuckDB."""
+    """The log of `people` in two parts with a repeat across them, and of visits and views, modelled by DuckDB."""
     built = warehouse_in(tmp_path_factory.mktemp("engines") / "home", manifest)
     built.describe(**ITEMS)
     half = len(EVENTS) // 2
     built.ingest(*EVENTS[:half])
     built.ingest(*EVENTS[half:], {**EVENTS[0], "value": 3.0})
+    built.ingest(*test_visits.FIRST, *test_visits.SECOND, *test_attention.FIRST, *test_attention.SECOND_PART)
     built.run(["run", "--select", *MODELS])
     return built
 

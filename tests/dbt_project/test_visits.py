@@ -62,6 +62,8 @@ FIRST = (
     bought(3, 5.0, 1002, user_id="olga", anonymous_id="o", item_id="boots"),
     bought(4, 5.0, user_id="olga", anonymous_id="o", item_id="boots"),
     bought(5, 5.0, "", user_id="olga", anonymous_id="o", item_id="boots"),
+    # an order of more lines than anybody makes conversions
+    *[bought(1, 1.0, "bulk", anonymous_id="bulk", item_id=f"i{line}", authority="browser") for line in range(150)],
 )
 SECOND = (
     # Lee logs in on the family's device days later, and orders
@@ -157,6 +159,11 @@ def test_an_order_of_three_lines_is_one_purchase_with_their_sum(built: Built) ->
     assert built.rows("select item_id, purchases, revenue from user_items where user_id = 'olga' order by 1") == [
         ("boots", 4, 35.0), ("scarf", 1, 30.0), ("socks", 1, 10.0)
     ]  # fmt: skip
+
+
+def test_the_lines_of_an_order_make_nobody_a_bot(built: Built) -> None:
+    query = "select is_bot, claimed_purchases, claimed_revenue from sessions where user_id = 'bulk'"
+    assert built.rows(query) == [(False, 1, 150.0)]
 
 
 def test_the_increment_is_one_build_in_full(built: Built) -> None:

@@ -28,7 +28,9 @@ activity as (
         count(*) filter (where event_type = 'page_view') as page_views,
         count(*) filter (where {{ seconds_between('received_at', 'occurred_at') }} > {{ var('clock_skew_seconds') }})
             as skewed_events,
-        count(*) filter (where {{ is_claim() }} and event_type in ({{ text_list(conversions()) }})) as claimed_conversions,
+        count(distinct coalesce(order_id, event_id)) filter (
+            where {{ is_claim() }} and event_type in ({{ text_list(conversions()) }})
+        ) as claimed_conversions,
         coalesce(bool_or(device_type = 'bot' or {{ is_suspected() }}), false) as is_bot,
         coalesce(bool_or(case when event_type = 'page_view' then {{ is_internal_traffic() }} end), false) as is_internal,
         {{ fingerprint_of(counted_fields) }} as content

@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.arrays import F32, I32
+from ml.arrays import F32, F64, I32, I64
 from ml.bundle import ITEM_COLUMNS, TRENDING_SCHEMA, Publication, build_bundle, write_bundle
 from ml.dataset.ids import Ids
+from ml.decisions.activity.activity import ActivityLimits
 from ml.decisions.activity.event_log_changes import read_newest_changes
 from ml.decisions.items.bundle_index import TRAINED_UNTIL, BundleIndex
 from ml.decisions.items.factor_index import GRAPH_FOLDER, FactorIndex
@@ -32,6 +33,8 @@ TRENDING_ITEMS = 500
 SCOPED_ITEMS = 100
 USER_SCOPES = {"country": "country", "device": "device_type", "segment": "segment"}
 LATELY_DAYS = 7
+BASE_PEOPLE = 20.0
+"""People that the popularity of all time counts as, beside those of late."""
 
 
 def publication(
@@ -88,7 +91,12 @@ def publication(
 
 
 def publish(
-    home: Home, prepared: Publication, settings: BlendSettings, workspace: Path, approximate_above: int
+    home: Home,
+    prepared: Publication,
+    settings: BlendSettings,
+    workspace: Path,
+    approximate_above: int,
+    counted_openings: int = ActivityLimits.counted_openings,
 ) -> tuple[Path, RankingBlend]:
     """Train the blend on the event log and the publication, write the bundle and make it current.
 
@@ -99,6 +107,7 @@ def publish(
         workspace: Folder that the blend is written to first; it must not exist.
         approximate_above: Number of items above which the graph of the approximate search is published too, so
             that the service need not build it when it starts.
+        counted_openings: Openings of an item by one person that count for its popularity.
 
     Returns:
         The bundle's folder and the blend.
@@ -112,6 +121,7 @@ def publish(
         minimum_questions=settings.minimum_questions,
         seed=settings.seed,
         quarantine=quarantine,
+        counted_openings=counted_openings,
     )
     blend.save(workspace)
     files = {**prepared.files, "blend": workspace}
@@ -138,25 +148,49 @@ def _publication_before(prepared: Publication, at: float | None) -> Publication:
 def trending(users: pa.Table, items: pa.Table, interactions: pa.Table) -> pa.Table:
     """Rank the best items by scope: `all`, `popular`, and each country, device and segment.
 
-    The scopes of users count distinct users in the last week of the data.
+    The scopes of users count distinct users in the last week of the data, beyond the first one, since nobody makes
+    an item popular alone. Few users are drawn towards the popularity of all time, and so is the trend.
 
     Returns:
         TRENDING_SCHEMA.
     """
     parts = []
-    for scope, column in (("all", "trend_score"), ("popular", "popularity_all")):
-        if column in items.column_names:
-            parts.append(_scope(items["item_id"], items[column], scope))
+    base = _base_shares(items)
+    if "trend_score" in items.column_names:
+        trend = np.nan_to_num(np.asarray(pc.cast(items["trend_score"], pa.float64()), dtype=np.float64))
+        if base is not None:
+            people = _count_people(items["item_id"], interactions)
+            trend = np.where(people > 1, trend, 0.0) + BASE_PEOPLE * base
+        parts.append(_scope(items["item_id"], pa.chunked_array([pa.array(trend)]), "all"))
+    if "popularity_all" in items.column_names:
+        parts.append(_scope(items["item_id"], items["popularity_all"], "popular"))
     if len(interactions):
         lately = pc.max(interactions["last_at"]).as_py() - dt.timedelta(days=LATELY_DAYS)
         recent = interactions.filter(pc.greater_equal(interactions["last_at"], lately))
         for kind, column in USER_SCOPES.items():
             if column in users.column_names:
-                parts += _user_scopes(kind, users.select(["user_id", column]), recent)
+                parts += _user_scopes(kind, users.select(["user_id", column]), recent, items["item_id"], base)
     return pa.concat_tables(parts) if parts else TRENDING_SCHEMA.empty_table()
 
 
-def _user_scopes(kind: str, users: pa.Table, recent: pa.Table) -> list[pa.Table]:
+def _base_shares(items: pa.Table) -> F64 | None:
+    """Return the share of each item in the popularity of all time, float64 (n_items,); None if it is unknown."""
+    if "popularity_all" not in items.column_names:
+        return None
+    popularity = np.nan_to_num(np.asarray(pc.cast(items["popularity_all"], pa.float64()), dtype=np.float64))
+    return popularity / popularity.sum() if popularity.sum() > 0 else None
+
+
+def _count_people(item_ids: pa.ChunkedArray, interactions: pa.Table) -> I64:
+    """Count the people who had to do with each item, int64 (n_items,)."""
+    rows = pc.index_in(interactions["item_id"], value_set=item_ids.combine_chunks())
+    known = np.asarray(pc.fill_null(rows, -1))
+    return np.bincount(known[known >= 0], minlength=len(item_ids))
+
+
+def _user_scopes(
+    kind: str, users: pa.Table, recent: pa.Table, item_ids: pa.ChunkedArray, base: F64 | None
+) -> list[pa.Table]:
     """Rank the items of each value of the column by the number of its users, one table per value."""
     place = pc.index_in(recent["user_id"], value_set=users["user_id"].combine_chunks())
     value = users.column(1).take(place)
@@ -165,7 +199,12 @@ def _user_scopes(kind: str, users: pa.Table, recent: pa.Table) -> list[pa.Table]
     parts = []
     for name in pc.unique(counts["value"]).to_pylist():
         group = counts.filter(pc.equal(counts["value"], name))
-        parts.append(_scope(group["item_id"], group["count_all"], f"{kind}:{name}", SCOPED_ITEMS))
+        scores = np.asarray(group["count_all"], dtype=np.float64)
+        if base is not None:
+            rows = np.asarray(pc.fill_null(pc.index_in(group["item_id"], value_set=item_ids.combine_chunks()), -1))
+            scores = scores - 1 + BASE_PEOPLE * np.where(rows >= 0, base[rows], 0.0)
+        scored = pa.chunked_array([pa.array(scores)])
+        parts.append(_scope(group["item_id"], scored, f"{kind}:{name}", SCOPED_ITEMS))
     return parts
 
 

@@ -80,6 +80,16 @@ class RecommendationRequest(Body):
         return self
 
     _counted_as: str | None = PrivateAttr(default=None)
+    _is_trusted: bool = PrivateAttr(default=True)
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the caller holds a secret key, or the service has no keys."""
+        return self._is_trusted
+
+    def mark_as_of_browser(self) -> None:
+        """Note that the caller holds a browser key."""
+        self._is_trusted = False
 
     @property
     def person(self) -> str | None:

@@ -126,7 +126,8 @@ class Tessera:
             return
         self.tracing.open()
         await self.collector.start()
-        state = OnlineState(open_store(self.config), self.settings.state, self.quarantine)
+        views_per_person = self.config.settings.warehouse.popularity_views_per_person
+        state = OnlineState(open_store(self.config), self.settings.state, self.quarantine, views_per_person)
         count = await asyncio.to_thread(state.open, EventLog(self.config.home))
         logger.info("online state rebuilt from %d changes", count)
         recommendation_engine = RecommendationEngine(state, self.config.settings, self.seed)

@@ -14,6 +14,7 @@ from typing import Any
 from ml.events.contract import CONSENT_PURPOSES, CONSENT_RANKS
 
 PERSONALIZATION = "personalization"
+LOCATION = "location"
 NEVER = -math.inf
 _RANKS = max(CONSENT_RANKS.values())
 

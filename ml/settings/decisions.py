@@ -204,6 +204,11 @@ class DecisionSettings(Section):
         unit="openings",
         ge=1,
     )
+    only_readable_languages: bool = knob(
+        True,
+        "Whether people are shown only items in languages that they read, by their request, browser, events and"
+        " history, and items without a language. Where nothing is left, all languages are shown.",
+    )
     blend: BlendSettings = BlendSettings()
     online_learning: OnlineLearningSettings = OnlineLearningSettings()
     diversity: DiversitySettings = DiversitySettings()

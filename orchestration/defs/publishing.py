@@ -58,6 +58,7 @@ def published_bundle(
             settings.decisions.blend,
             Path(folder) / "blend",
             settings.serving.approximate_above_items,
+            settings.warehouse.popularity_views_per_person,
         )
     size = sum(file.stat().st_size for file in written.rglob("*") if file.is_file())
     return dg.MaterializeResult(

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 
-from ml.arrays import F32
+from ml.arrays import F32, I64, Bools
 from ml.bundle import BundleError
 from ml.bundle.finite import require_finite, require_finite_estimator
 from ml.decisions.activity.activity import Activity
@@ -26,6 +27,7 @@ BLEND_FOLDER = "blend"
 SEGMENTATION_FOLDER = "segmentation"
 CACHED_USERS = 20_000
 OF_TOPIC = 50
+CACHED_LANGUAGES = 500
 
 
 class ServedBundle:
@@ -47,6 +49,7 @@ class ServedBundle:
         has_blend = folder is not None and (folder / BLEND_FILE).exists()
         self._user_facts: dict[int, dict[str, Any]] = {}
         self._topics: dict[str, list[int]] = {}
+        self._readable: dict[frozenset[str], Bools | None] = {}
         model = index.bundle.path / SEGMENTATION_FOLDER if index else None
         self.segmentation: Segmentation | None = load_segmentation(model) if model and model.exists() else None
         welcome = index.bundle.path / WELCOME_FILE if index else None
@@ -118,6 +121,24 @@ class ServedBundle:
             return frozenset()
         tags = pc.unique(pc.list_flatten(self.index.tags.combine_chunks())).to_pylist()
         return frozenset(topic for topic in (*self.index.categories, *tags) if topic)
+
+    def readable_rows(self, languages: frozenset[str]) -> Bools | None:
+        """Return which items people of these languages can read, bool (n_items,); None for all of them."""
+        if self.index is None or not languages:
+            return None
+        if languages not in self._readable:
+            rows = self.index.readable_rows(languages)
+            self._readable[languages] = None if rows.all() or not rows.any() else rows
+            if len(self._readable) > CACHED_LANGUAGES:
+                del self._readable[next(iter(self._readable))]
+        return self._readable[languages]
+
+    def readable_keys(self, rows: Bools) -> I64:
+        """Return the keys of the most popular of these items, int64 (at most OF_TOPIC,)."""
+        assert self.index is not None
+        places = np.flatnonzero(rows)
+        best = places[np.argsort(-np.nan_to_num(self.index.popularity[places]), kind="stable")[:OF_TOPIC]]
+        return np.asarray(self.join.key_of_row[best])
 
     def vector_of_topics(self, topics: Sequence[str]) -> F32 | None:
         """Compute the factors of somebody about whom only stated interests are available, float32 (d,).

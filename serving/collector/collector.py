@@ -119,6 +119,10 @@ class Collector:
         """Return the id under which an event of a person is kept; see `Intake.clean_id`."""
         return self._intake.clean_id(person, name)
 
+    def find_country(self, address: str | None) -> str | None:
+        """Return the country of an address, by its network alone; None for a private or unknown one."""
+        return self._intake.find_country(address)
+
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call `subscriber` with every accepted batch (EVENT_SCHEMA), on the event loop, before the answer."""
         self._subscribers.append(subscriber)

@@ -156,6 +156,11 @@ class Intake:
         admitted.warnings += placeholder_warnings(admitted.placeholders)
         return admitted
 
+    def find_country(self, address: str | None) -> str | None:
+        """Return the country of an address, by its network alone; None for a private or unknown one."""
+        network = truncate_address(address)
+        return self._countries.country_of(network) if network else None
+
     def redact_payload(self, payload: Any) -> str:
         """Convert a payload that is not an event to JSON text for the dead letters, without personal data."""
         try:
@@ -321,8 +326,7 @@ class Intake:
         if is_browser and metadata.language and not record.get("language"):
             record["language"] = metadata.language
         position = _position(transient, self._privacy.coordinate_decimals)
-        network = truncate_address(address)
-        country = self._countries.country_of(network) if network else None
+        country = self.find_country(address)
         for name in ("timezone", "country"):
             value = position.pop(name, None) or (country if name == "country" else None)
             if value and not record.get(name):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from ml.decisions.activity.visitors import Visitor
 from ml.decisions.rules.display_caps import is_slot_capped
-from serving.context.situation import Situation, check_context, merge_situation
+from serving.context.situation import Situation, check_context, merge_situation, place_coordinates
 from serving.errors import ApiError
 from serving.experiment.treatments import Treatment
 from serving.privacy.person_ids import clean_person
@@ -16,6 +18,7 @@ from serving.requests import RecommendationRequest
 from serving.tessera import Tessera
 
 R = TypeVar("R", bound=RecommendationRequest)
+FINE_PLACE = frozenset({"region", "city", "latitude", "longitude"})
 
 
 def drop_erased_ids(tessera: Tessera, request: R) -> R:
@@ -49,13 +52,33 @@ def build_situation(
     user, last, user_facts = request.person, {}, find_usable_facts(tessera, request)
     visitor = tessera.state.activity.find_visitor(user) if user else None
     if visitor is not None and is_personal(tessera, request):
-        last = {"country": visitor.country, "region": visitor.region, "device_type": visitor.device}
+        last = {
+            "country": visitor.country,
+            "region": visitor.region,
+            "device_type": visitor.device,
+            "language": visitor.language,
+        }
+    context = check_context(request.context)
+    place = place_coordinates(context, tessera.config.settings.privacy.coordinate_decimals)
+    if not _may_locate(visitor, request):
+        context = {name: value for name, value in context.items() if name not in FINE_PLACE}
     return merge_situation(
         at,
-        (check_context(request.context), headers, last, user_facts),
+        (context, place, headers, last, user_facts),
         tessera.config.settings.decisions.dayparts,
         tessera.surroundings,
     )
+
+
+def _may_locate(visitor: Visitor | None, request: RecommendationRequest) -> bool:
+    """Return whether an answer may use a place finer than the country.
+
+    The person's newest event that lists purposes decides. Without one the consent of the caller's key counts, as
+    it does for events: a browser key grants nothing.
+    """
+    if visitor is not None and visitor.located_at > -math.inf:
+        return visitor.may_locate
+    return request.is_trusted
 
 
 def is_personal(tessera: Tessera, request: RecommendationRequest) -> bool:

@@ -138,7 +138,11 @@ class TreatmentAssigner:
             detail = describe_exposure(exposure.experiment_id, exposure.unit_id, exposure.variant)
             if visitor is not None and detail in visitor.exposures:
                 continue
-            self.state.note(StateChange(request.person, "exposure", at, detail=detail, lists_personalization=None))
+            self.state.note(
+                StateChange(
+                    request.person, "exposure", at, detail=detail, lists_personalization=None, lists_location=None
+                )
+            )
             properties = {"unit_type": exposure.unit_type, "unit_id": exposure.unit_id, "segment": segment}
             events.append(
                 {

@@ -96,6 +96,7 @@ def _log_served(
                 detail=detail,
                 reacts_to=answer_id,
                 lists_personalization=None,
+                lists_location=None,
                 content=content,
             )
         )

@@ -24,6 +24,7 @@ class ScoredCandidates(CandidateSet):
         fresh: The blend that was learned since the bundle was published.
         started: Start of the ranking by `time.perf_counter`.
         stages: Name and seconds of each finished stage.
+        has_personal_scores: Whether the scores were made of the features, which describe the person too.
     """
 
     features: F32 | None
@@ -31,6 +32,7 @@ class ScoredCandidates(CandidateSet):
     fresh: RankingBlend | None
     started: float
     stages: list[tuple[str, float]]
+    has_personal_scores: bool = False
 
     @property
     def has_trees(self) -> bool:

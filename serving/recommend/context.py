@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ml.decisions.activity.visitors import Visitor
+from ml.decisions.items.bundle_index import primary_subtag
 from ml.decisions.ranker.ranking_context import RankingContext
 from ml.settings.decisions import DiversitySettings
 from serving.bundles.served_bundle import ServedBundle
@@ -15,6 +18,9 @@ from serving.experiment.treatments import NO_TREATMENT, Treatment
 from serving.privacy.personalization import keys_of, may_personalize
 from serving.requests import RecommendationRequest
 from serving.state.online import OnlineState
+
+READ_OPENINGS, READ_SHARE = 2, 0.2
+"""Openings of items in a language, and their share, from which somebody reads it."""
 
 
 @dataclass(kw_only=True)
@@ -128,6 +134,33 @@ class RequestContext(RankingContext):
     def stated_interests(self) -> list[str]:
         """Topics of stated interest that may be used."""
         return list(self.profile.get("interests") or ()) if self.is_personal else []
+
+    @cached_property
+    def languages(self) -> frozenset[str]:
+        """Languages that the person reads, as primary subtags: those of the situation and of what they opened."""
+        stated = {primary_subtag(tag) for tag in self.situation.languages}
+        index = self.bundle.index
+        if index is None or not self.is_personal or self.visitor is None:
+            return frozenset(stated)
+        rows = [self.bundle.join.row_of(key) for key, _ in self.visitor.recent]
+        tags = [tag for row in rows if row >= 0 and (tag := index.language_of(row)) is not None]
+        opened = Counter(map(primary_subtag, tags))
+        least = max(READ_OPENINGS, READ_SHARE * opened.total())
+        return frozenset(stated | {language for language, count in opened.items() if count >= least})
+
+    @property
+    def has_evidence(self) -> bool:
+        """Whether something about the person says what to show: history, segment, factors or stated interests."""
+        if not self.is_personal:
+            return False
+        is_of_person = self.vector is not None and not self.bundle.scorer.ranks_for_everybody
+        has_history = bool(self.visitor and self.visitor.recent) or bool(self.visit and self.visit.items)
+        return (
+            has_history
+            or is_of_person
+            or self.segment is not None
+            or any(self.bundle.keys_of_topic(topic) for topic in self.stated_interests)
+        )
 
     @property
     def has_lifts(self) -> bool:

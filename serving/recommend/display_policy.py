@@ -62,15 +62,33 @@ class DisplayPolicy:
                 may[position] = day.get(int(keys[position]), 0) >= self.settings.new_item_openings
         muted = set(context.profile.get("muted") or ())
         item_filter = context.request.filter
+        readable = self.find_readable(context)
         if not muted and item_filter is None:
-            return may
+            return may if readable is None else self._keep_readable(may, readable, context, keys)
         for position, key in enumerate(keys.tolist()):
             may[position] = (
                 may[position]
                 and not (muted and muted & topics_of(key, bundle))
                 and passes_filter(key, item_filter, activity, bundle)
             )
-        return may
+        return may if readable is None else self._keep_readable(may, readable, context, keys)
+
+    def find_readable(self, context: RequestContext) -> Bools | None:
+        """Return which items the person can read, bool (n_items,); None where languages don't decide.
+
+        A filter of the request that names languages stands instead.
+        """
+        has_filter = context.request.filter is not None and context.request.filter.language is not None
+        if has_filter or not self.settings.only_readable_languages:
+            return None
+        return context.bundle.readable_rows(context.languages)
+
+    @staticmethod
+    def _keep_readable(may: Bools, readable: Bools, context: RequestContext, keys: I64) -> Bools:
+        """Leave out items that the person cannot read, unless nothing would be left."""
+        rows = context.bundle.join.rows_of(keys)
+        kept = may & ((rows < 0) | readable[rows])
+        return kept if kept.any() else may
 
     def rank(self, context: RequestContext, candidates: RankedList) -> RankedList:
         """Order candidates best first with interests, boosts and fatigue, without those that caps forbid."""

@@ -22,6 +22,9 @@ MANY = 10  # openings from which an item counts as opened by many
 FRESH_DAYS = 7
 NAMED_ITEMS = 2
 BEFORE = 10
+OFTEN_OPENINGS = 3
+OFTEN_SHARE = 0.2
+OFTEN_DEVIATIONS = 1.645  # one side of 95 %
 
 
 class AnswerEvidence:
@@ -127,9 +130,14 @@ class AnswerEvidence:
 
     def _topic(self, key: int) -> Explanation | None:
         category = self.activity.categories.get(key)
-        if category is None or all(self.activity.categories.get(item) != category for item in self._recent):
-            return None
-        return Explanation("topic", (category,))
+        opened = [self.activity.categories.get(item) for item in self._recent]
+        index = self.bundle.index
+        base = index.category_share(category) if index is not None and category is not None else 0.0
+        return (
+            Explanation("topic", (category,))
+            if category and is_often(opened.count(category), len(opened), base)
+            else None
+        )
 
     def _segment(self, key: int) -> Explanation | None:
         segment = self.context.segment
@@ -141,7 +149,7 @@ class AnswerEvidence:
         scopes = (scope for scope in self.context.scopes if scope and scope.startswith(f"{scope_kind}:"))
         scope = next(scopes, None)
         number = self.activity.scope_numbers.get(scope) if scope else None
-        if scope is None or number is None:
+        if scope is None or number is None or not self.activity.opened_by_many[key]:
             return None
         if share_after(self.activity.in_scope, number, key, self.context.at) <= 0:
             return None
@@ -171,6 +179,28 @@ class AnswerEvidence:
         rows = [self.bundle.join.row_of(key) for key in keys]
         titles = [index.title_of(row) if index is not None and row >= 0 else None for row in rows]
         return tuple(f"“{title}”" for title in titles if title) if all(titles) else ()
+
+
+def is_often(count: int, total: int, base: float) -> bool:
+    """Return whether a person opens a category often: more than others do, by more than chance.
+
+    The lower end of the share's interval (Wilson 1927) must lie above the share among all people, and the share
+    itself must be worth the word.
+
+    Args:
+        count: Openings of the category by the person.
+        total: Openings of the person.
+        base: Share of the category among the openings of all people.
+
+    >>> is_often(30, 50, 0.2), is_often(4, 50, 0.02), is_often(2, 3, 0.2)
+    (True, False, False)
+    """
+    if count < OFTEN_OPENINGS or count < OFTEN_SHARE * total:
+        return False
+    share, z2 = count / total, OFTEN_DEVIATIONS**2
+    middle = share + z2 / (2 * total)
+    width = OFTEN_DEVIATIONS * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
+    return (middle - width) / (1 + z2 / total) > base
 
 
 def share_after(co_visitation: CoVisitation, item: int, key: int, at: float) -> float:

@@ -61,7 +61,7 @@ class RecommendationEngine:
         started = time.perf_counter()
         stages: list[tuple[str, float]] = []
         candidates = gather_candidates(
-            context, context.bundle.scorer, self._trending, self._interest_lists(context)
+            context, context.bundle.scorer, self._trending, self._further_lists(context)
         )
         candidates = candidates.select(self.display_policy.may_show(context, candidates.keys))
         gathered = self._end_stage("gather", started, stages)
@@ -80,6 +80,7 @@ class RecommendationEngine:
             self.online_refit.fresh,
             started,
             stages,
+            features is not None,
         )
 
     def recommend(self, context: RequestContext, candidates: ScoredCandidates | None = None) -> Recommendation:
@@ -99,7 +100,7 @@ class RecommendationEngine:
         composed_at = self._end_stage("care", scored, stages)
         if candidates.features is not None and self._is_late(composed_at - started):
             STAGES_SKIPPED.labels("reasons").inc()
-            candidates = replace(candidates, features=None)
+            candidates = replace(candidates, features=None, has_personal_scores=True)
         recommendation = self._describe(context, candidates, placed)
         self._end_stage("explain", composed_at, stages)
         if not context.is_dry_run:
@@ -139,16 +140,17 @@ class RecommendationEngine:
         rare = [key for key in ranked.rows.tolist() if day.get(key, 0.0) <= diversity.exploration_max_openings]
         return with_exploration(chosen, rare, diversity.exploration_share, self._generator)
 
-    @staticmethod
-    def _interest_lists(context: RequestContext) -> dict[str, list[I64]]:
-        """Return the items of the stated interests, also for somebody about whom nothing else is available."""
-        if not context.stated_interests:
-            return {}
-        return {
-            "interests": [
+    def _further_lists(self, context: RequestContext) -> dict[str, list[I64]]:
+        """Return the items of the stated interests, and popular ones in the languages that the person reads."""
+        lists: dict[str, list[I64]] = {}
+        if context.stated_interests:
+            lists["interests"] = [
                 np.array(context.bundle.keys_of_topic(topic), dtype=np.int64) for topic in context.stated_interests
             ]
-        }
+        readable = self.display_policy.find_readable(context)
+        if readable is not None:
+            lists["popular"] = [context.bundle.readable_keys(readable)]
+        return lists
 
     def _describe(
         self, context: RequestContext, candidates: ScoredCandidates, placed: list[Placed]
@@ -170,7 +172,12 @@ class RecommendationEngine:
             for rank, (item, source, reason) in enumerate(zip(placed, sources, reasons, strict=True), start=1)
         ]
         fallback = next((source for source in FALLBACK_CHAIN if source in sources), "none")
-        is_personalized = context.is_personal and any(source in PERSONAL_SOURCES for source in sources)
+        # The features, or else the sources alone, bring in what is known of the person.
+        is_personalized = bool(items) and (
+            context.has_evidence
+            if candidates.has_personal_scores
+            else context.is_personal and any(source in PERSONAL_SOURCES for source in sources)
+        )
         return Recommendation(
             uuid.uuid4().hex, items, [item.propensity for item in placed], is_personalized, fallback
         )

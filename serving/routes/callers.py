@@ -42,6 +42,7 @@ def authorize(tessera: Tessera, http_request: Request, caller: Caller, request: 
     if request.person is None and request.session_id is not None:
         # Anybody may name a session, so that it says nothing about who asks.
         request = request.model_copy(update={"session_id": None})
+    request.mark_as_of_browser()
     request.count_as(key_of_caller(tessera, http_request, caller, request.person))
     return request
 

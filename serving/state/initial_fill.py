@@ -13,7 +13,7 @@ from serving.state.store import Position, StateStore
 
 STORE_ID = "store_id"
 """Document with a random name of the store's content, which is another one once the store lost everything."""
-FILLED = "filled_with_consent"
+FILLED = "filled_with_purposes"
 """Document with the position of the last change from the log, written last. Stores of earlier versions lack it."""
 APPENDED_ROWS = 50_000
 

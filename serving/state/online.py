@@ -42,17 +42,28 @@ class OnlineState:
         store: Where changes and profiles survive.
         settings: Bounds of the memory.
         quarantine: Where a change that breaks a fold is recorded.
+        counted_openings: Openings of an item by one person that count for its popularity.
 
     Attributes:
         activity: Everything that was reduced.
         fault: Why the store cannot be reached; None while it can.
     """
 
-    def __init__(self, store: StateStore, settings: StateSettings, quarantine: Quarantine) -> None:
+    def __init__(
+        self,
+        store: StateStore,
+        settings: StateSettings,
+        quarantine: Quarantine,
+        counted_openings: int = ActivityLimits.counted_openings,
+    ) -> None:
         self.store = store
         self.settings = settings
         self.quarantine = quarantine
-        self.activity = Activity(ActivityLimits(visitors=settings.max_visitors, visits=settings.max_visits))
+        self.activity = Activity(
+            ActivityLimits(
+                visitors=settings.max_visitors, visits=settings.max_visits, counted_openings=counted_openings
+            )
+        )
         self.fault: str | None = None
         self._position = 0
         self._store_id: str | None = None
@@ -267,7 +278,9 @@ class OnlineState:
             StoreUnavailableError: The store cannot be reached.
         """
         self.store.put_profile(user, profile)
-        self.record([StateChange(user, "preference", at, lists_personalization=lists_personalization)])
+        self.record(
+            [StateChange(user, "preference", at, lists_personalization=lists_personalization, lists_location=None)]
+        )
 
     def forget(self, user: str) -> int:
         """Remove a person from store and memory, and announce it to other workers by a salted hash.
@@ -284,7 +297,16 @@ class OnlineState:
         self._drop(user)
         salt = secrets.token_hex(8)
         self.store.append(
-            [StateChange(_hash_user(user, salt), ERASED, 0.0, detail=salt, lists_personalization=None)]
+            [
+                StateChange(
+                    _hash_user(user, salt),
+                    ERASED,
+                    0.0,
+                    detail=salt,
+                    lists_personalization=None,
+                    lists_location=None,
+                )
+            ]
         )
         self.catch_up()
         return removed

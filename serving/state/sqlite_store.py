@@ -17,7 +17,8 @@ from serving.state.store import Position, StoreUnavailableError
 
 COLUMNS = (
     "user", "event_type", "at", "item", "session", "country", "region", "device", "slot", "campaign", "detail",
-    "reacts_to", "event_id", "authority", "lists_personalization", "device_key", "content",
+    "reacts_to", "event_id", "authority", "lists_personalization", "device_key", "content", "language",
+    "lists_location",
 )  # fmt: skip
 SCHEMA = f"""
 create table if not exists changes (position integer primary key autoincrement, {", ".join(COLUMNS)});

@@ -14,13 +14,14 @@ from itertools import islice
 
 import numpy as np
 
-from ml.arrays import I64
+from ml.arrays import I64, Bools
 from ml.decisions.activity.co_visitation import CoVisitation
 from ml.decisions.activity.decayed_counts import DecayedCounts
 from ml.decisions.activity.state_change import ANSWERED, CONSENTS, OPENINGS, REACTIONS, REJECTIONS, StateChange
 from ml.decisions.activity.visitors import Visit, Visitor
 from ml.decisions.activity.windowed_counts import WindowedCounts
-from ml.events.personalization_consent import PERSONALIZATION, PersonalizationConsent
+from ml.events.personalization_consent import LOCATION, PERSONALIZATION, PersonalizationConsent
+from ml.settings.warehouse import WarehouseSettings
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -28,7 +29,6 @@ SHOWN_ITEMS = 500
 ANSWERS = 50_000  # answers whose impressions are recognized, a day of a busy slot
 EXPOSURES = 100
 REPEAT_SECONDS = 1800.0
-COUNTED_OPENINGS = 3  # of one person and item, as in the popularity of the warehouse
 QUICK_SECONDS = 60.0
 POPULAR_HALF_LIVES = (300.0, 1800.0, 2 * HOUR, 8 * HOUR, 3 * DAY)
 WITHIN_HALF_LIVES = (1800.0, 4 * HOUR, 1800.0, 4 * HOUR)
@@ -50,13 +50,18 @@ TASTED = 20
 
 @dataclass(frozen=True)
 class ActivityLimits:
-    """Bounds of the memory: how many visitors and visits are kept, and how much is kept of each."""
+    """Bounds of the memory: how many visitors and visits are kept, and how much is kept of each.
+
+    Attributes:
+        counted_openings: Openings of an item by one person that count for its popularity, as in the warehouse.
+    """
 
     visitors: int = 1_000_000
     visits: int = 300_000
     recent_items: int = 50
     seen_items: int = 500
     neighbours: int = 256
+    counted_openings: int = WarehouseSettings().popularity_views_per_person
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class Activity:
         items: Item id by item key.
         first_opened: Unix seconds by item key, NaN before the first opening.
         last_opened: Unix seconds by item key, 0 before the first opening.
+        opened_by_many: Whether two people opened the item, by item key.
         hour: Openings of the last hour by item key.
         day: Openings of the last day by item key.
         popular: Decayed openings at POPULAR_HALF_LIVES, then quick and slow ones at WITHIN_HALF_LIVES.
@@ -112,6 +118,8 @@ class Activity:
         self.categories: dict[int, str] = {}
         self.visits: OrderedDict[str, Visit] = OrderedDict()
         self.visitors: OrderedDict[str, Visitor] = OrderedDict()
+        self.opened_by_many: list[bool] = []
+        self._first_openers: dict[int, str] = {}
         self.owners: OrderedDict[str, str] = OrderedDict()
         self.newest = 0.0
         self.version = 0
@@ -125,6 +133,7 @@ class Activity:
             self.items.append(item)
             self.first_opened.append(math.nan)
             self.last_opened.append(0.0)
+            self.opened_by_many.append(False)
         return key
 
     def observe(self, change: StateChange) -> None:
@@ -137,6 +146,7 @@ class Activity:
         if change.device_key is not None:
             self._link(change.device_key, change.user, visitor)
         self._fold_consent(change, visitor)
+        self._fold_location_consent(change, visitor)
         if change.event_type == "served":
             self._note_answer(change)
             self._count_answer(change, visitor)
@@ -197,6 +207,11 @@ class Activity:
                 return None
         return visit
 
+    def have_company(self, keys: I64) -> Bools:
+        """Return which items at least two people opened, bool (n,)."""
+        opened_by_many = self.opened_by_many
+        return np.array([opened_by_many[key] for key in keys.tolist()], dtype=bool)
+
     def keys_opened_since(self, version: int) -> I64 | None:
         """Return the distinct keys that were opened after this version, or None if that is too long ago."""
         count = self.version - version
@@ -236,6 +251,8 @@ class Activity:
         self.visitors.pop(user, None)
         for name in [name for name, visit in self.visits.items() if visit.user == user]:
             del self.visits[name]
+        for item in [item for item, person in self._first_openers.items() if person == user]:
+            del self._first_openers[item]
         for device in [device for device, owner in self.owners.items() if user in (device, owner)]:
             del self.owners[device]
 
@@ -250,6 +267,7 @@ class Activity:
         visitor.country = change.country or visitor.country
         visitor.region = change.region or visitor.region
         visitor.device = change.device or visitor.device
+        visitor.language = change.language or visitor.language
         visitor.last_at = max(visitor.last_at, change.at)
         return visitor
 
@@ -291,8 +309,7 @@ class Activity:
         visit.last_at = max(visit.last_at, change.at)
         self._remember(visitor, item, change.at)
 
-    @staticmethod
-    def _may_count(visitor: Visitor, item: int) -> bool:
+    def _may_count(self, visitor: Visitor, item: int) -> bool:
         """Return whether one more opening by this person counts for the item among all people.
 
         Only a few do, so that nobody makes an item popular alone.
@@ -300,7 +317,7 @@ class Activity:
         if item not in visitor.seen:
             return True
         visitor.repeats[item] = visitor.repeats.get(item, 0) + 1
-        return visitor.repeats[item] < COUNTED_OPENINGS
+        return visitor.repeats[item] < self.limits.counted_openings
 
     def _count_popularity(self, change: StateChange, visitor: Visitor, visit: Visit, item: int) -> None:
         self.version += 1
@@ -312,6 +329,7 @@ class Activity:
         self.day.add(item, change.at)
         is_quick = change.at - visit.last_at <= QUICK_SECONDS
         manner = OPENED_FIRST if not visit.items else OPENED_QUICKLY if is_quick else OPENED_SLOWLY
+        self._note_company(item, change.user)
         self.popular.add(item, change.at, manner)
         unit = self.in_scope.unit(change.at)
         category = self.categories.get(visit.items[-1]) if visit.items else None
@@ -320,6 +338,14 @@ class Activity:
         for scope in (*self.visitor_scopes(visitor), self.position_scope(visit), self.taste_scope(visitor)):
             if scope is not None:
                 self.in_scope.add(self._number_scope(scope), item, unit)
+
+    def _note_company(self, item: int, user: str) -> None:
+        """Note whether a second person opened the item: people make popularity, and nobody makes it alone."""
+        if not self.opened_by_many[item]:
+            first = self._first_openers.setdefault(item, user)
+            if first != user and self.owners.get(first) != user:
+                self.opened_by_many[item] = True
+                del self._first_openers[item]
 
     def _count_co_visitation(self, visit: Visit, visitor: Visitor, item: int, at: float) -> None:
         earlier = self.earlier_items(visit, visitor)
@@ -409,6 +435,15 @@ class Activity:
                 default = [] if change.event_type == "preference" else [PERSONALIZATION]
                 if PERSONALIZATION in (json.loads(change.detail) if change.detail else default):
                     record.decide(change.at, change.event_type == "consent_granted", change.authority)
+
+    @staticmethod
+    def _fold_location_consent(change: StateChange, visitor: Visitor) -> None:
+        """Take in what an event says about the use of the location; a withdrawal stands above its own list."""
+        says = change.lists_location
+        if change.event_type == "consent_withdrawn" and LOCATION in json.loads(change.detail or "[]"):
+            says = False
+        if says is not None and change.at >= visitor.located_at:
+            visitor.located_at, visitor.may_locate = change.at, bool(says)
 
     def _link(self, device: str, user: str, visitor: Visitor) -> None:
         """Note that a user is signed in on a device, whose events say what the user consents to."""

@@ -12,14 +12,14 @@ from ml.decisions.activity.state_change import ANSWERED, CONSENTS, StateChange, 
 from ml.events.contract import SUSPECTED
 from ml.events.live_log import read_open_parts
 from ml.events.log import EventLog
-from ml.events.personalization_consent import PERSONALIZATION, read_decided_purposes
+from ml.events.personalization_consent import LOCATION, PERSONALIZATION, read_decided_purposes
 from ml.events.quarantine import Quarantine
 from ml.privacy.person_key import person_key
 
 COLUMNS = (
     "user_id", "anonymous_id", "event_type", "occurred_at", "item_id", "session_id", "country", "region",
     "device_type", "properties", "consent", "recommendation_id", "experiment_id", "variant", "event_id",
-    "authority", "value",
+    "authority", "value", "language",
 )  # fmt: skip
 SHOWN_NAMES = ("content", "variant", "banner", "offer")
 """Properties that name what a slot showed; the first that is there counts."""
@@ -47,7 +47,7 @@ def read_changes(
     for row in _read_rows(events, quarantine, where):
         (
             user, anonymous, kind, at, item, session, country, region, device,
-            text, consent, answer, experiment, variant, event_id, authority, value,
+            text, consent, answer, experiment, variant, event_id, authority, value, language,
         ) = row  # fmt: skip
         if kind == "purchase" and value is not None and value < 0:
             continue
@@ -68,6 +68,7 @@ def read_changes(
                 None, None, None, answer, event_id, authority,
                 None if consent is None else PERSONALIZATION in consent,
                 person_key(None, anonymous) if user and authority != "browser" else None,
+                None, language, None if consent is None else LOCATION in consent,
             )  # fmt: skip
             if kind in DETAILED:
                 _add_details(

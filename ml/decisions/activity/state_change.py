@@ -29,6 +29,8 @@ class StateChange:
         lists_personalization: Whether the purposes that the event lists include personalization; None for an event
             that lists none.
         device_key: Key of the device of an event that names a user too.
+        language: BCP 47 tag.
+        lists_location: As `lists_personalization`, of the purpose location.
         content: Content, variant, banner or offer that an impression reports or a decision shows.
     """
 
@@ -49,6 +51,8 @@ class StateChange:
     lists_personalization: bool | None = True
     device_key: str | None = None
     content: str | None = None
+    language: str | None = None
+    lists_location: bool | None = True
 
 
 def describe_exposure(experiment_id: str, unit_id: str, variant: str) -> str:

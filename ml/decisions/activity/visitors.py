@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from ml.events.personalization_consent import PersonalizationConsent
@@ -36,6 +37,9 @@ class Visitor:
         last_at: Time of the newest event, Unix seconds.
         opened: Number of openings.
         popularity: Sum over the openings of the logarithm of the item's popularity at that time.
+        language: Language of the newest event that has one.
+        located_at: Time of the newest event that says whether the location may be used; -inf before the first.
+        may_locate: What that event says.
         consent: What the person's events say about personalization.
         shown: Times of the impressions of the last day by item key.
         shown_campaigns: Times of the impressions of the last day by campaign.
@@ -53,6 +57,9 @@ class Visitor:
     country: str | None = None
     region: str | None = None
     device: str | None = None
+    language: str | None = None
+    located_at: float = -math.inf
+    may_locate: bool = False
     last_at: float = 0.0
     opened: int = 0
     popularity: float = 0.0

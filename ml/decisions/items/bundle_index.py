@@ -66,6 +66,7 @@ class BundleIndex:
             self.trained_until = np.where(np.isnan(trained_until), -np.inf, trained_until)
         self.users_with_factors = _has_factors(bundle.user_factors)
         self.items_with_factors = _has_factors(bundle.item_factors)
+        self._category_shares: dict[str, float] | None = None
         self._moments = (
             None if bundle.item_factors is None else ItemMoments(bundle.item_factors[self.items_with_factors])
         )
@@ -137,6 +138,16 @@ class BundleIndex:
             return 0.0
         return math.sqrt(max(0.0, float(vector @ self._moments.covariance @ vector)))
 
+    def category_share(self, name: str) -> float:
+        """Return the share of a category in the popularity of all items, or in their number if that is unknown."""
+        if self._category_shares is None:
+            has_popularity = bool(np.nansum(self.popularity) > 0)
+            weights = np.nan_to_num(self.popularity) if has_popularity else np.ones(len(self.item_ids))
+            totals = np.bincount(self.category + 1, weights=weights, minlength=len(self.categories) + 1)[1:]
+            shares = totals / max(float(weights.sum()), 1e-9)
+            self._category_shares = dict(zip(self.categories, shares.tolist(), strict=True))
+        return self._category_shares.get(name, 0.0)
+
     def category_of(self, row: int) -> str | None:
         """Return the name of an item's category."""
         code = self.category[row]
@@ -146,6 +157,15 @@ class BundleIndex:
         """Return the language tag of an item."""
         code = self.language[row]
         return self.languages[code] if code >= 0 else None
+
+    def readable_rows(self, languages: frozenset[str]) -> Bools:
+        """Return which items somebody can read, bool (n_items,); an item without a language is for all.
+
+        Args:
+            languages: Primary language subtags, such as `de`, in lower case.
+        """
+        can_read = [primary_subtag(tag) in languages for tag in self.languages]
+        return np.asarray(np.array([*can_read, True])[self.language], dtype=bool)
 
     def title_of(self, row: int) -> str | None:
         """Return an item's title."""
@@ -162,6 +182,15 @@ class BundleIndex:
         within[np.asarray(tagged)] = True
         rows = np.flatnonzero(within)
         return rows[np.argsort(-self.popularity[rows], kind="stable")[:count]]
+
+
+def primary_subtag(tag: str) -> str:
+    """Return the language of a BCP 47 tag without script and region.
+
+    >>> primary_subtag("pt-BR"), primary_subtag("DE_at")
+    ('pt', 'de')
+    """
+    return tag.replace("_", "-").partition("-")[0].strip().lower()
 
 
 def _encode(column: pa.ChunkedArray) -> tuple[I32, list[str]]:

@@ -114,7 +114,10 @@ def gather_candidates(
         more: Lists of further sources.
     """
     activity, join = trending.activity, scorer.join
-    lists: dict[str, list[I64]] = {"trending": [trending.keys()], "follows": _following(context, activity)}
+    popular_now = trending.keys()
+    if join.index is not None:  # people make popularity: where a catalogue says anything, one visitor does not
+        popular_now = popular_now[activity.have_company(popular_now)]
+    lists: dict[str, list[I64]] = {"trending": [popular_now], "follows": _following(context, activity)}
     if context.vector is not None:
         source = "interests" if context.vector_topics else "personal" if context.user_row is not None else "recent"
         if not scorer.ranks_for_everybody:

@@ -75,7 +75,7 @@ class FeatureBuilder:
 
     def build(self, context: RankingContext, keys: I64, scorer: PersonalScorer) -> F32:
         """Compute the features of the candidates, float32 (n, len(NAMES)), columns as NAMES."""
-        activity, n = self.activity, len(keys)
+        n = len(keys)
         features = np.zeros((n, len(NAMES)), dtype=np.float32)
         column = 0
 
@@ -85,7 +85,7 @@ class FeatureBuilder:
             features[:, column : column + width] = values
             column += width
 
-        popular = activity.popular.shares(keys, PRIOR)
+        popular = self._popular_shares(keys, scorer)
         put(np.log(popular + SMALL))
         noticed = np.log(popular + NOTICED)
         put(noticed[:, _MORE] - noticed[:, _LESS])
@@ -97,6 +97,16 @@ class FeatureBuilder:
         put(self._item_facts(context, keys, scorer, popular, following))
         put(np.repeat(self._request(context)[None, :], n, axis=0))
         return features
+
+    def _popular_shares(self, keys: I64, scorer: PersonalScorer) -> F64:
+        """Return the share of each candidate in what is opened now, float64 (n, half-lives).
+
+        What one person alone opened says nothing about what people like, where a catalogue says anything at all.
+        """
+        shares = self.activity.popular.shares(keys, PRIOR)
+        if scorer.join.index is None:
+            return shares
+        return shares * self.activity.have_company(keys)[:, None]
 
     def _weights(self, co_visitation: CoVisitation, item: int, at: float, keys: I64) -> tuple[F64, F64]:
         """Return the weights of the candidates after `item`, float64 (n, half-lives), and their total."""

@@ -49,6 +49,7 @@ def train_blend(
     seed: int,
     quarantine: Quarantine,
     threads: int = 2,
+    counted_openings: int = ActivityLimits.counted_openings,
 ) -> RankingBlend:
     """Learn the blend from the newest openings of the log.
 
@@ -61,9 +62,10 @@ def train_blend(
         seed: Seed of the draw and of the trees.
         quarantine: Where a change that breaks the memory is recorded.
         threads: Threads of LightGBM.
+        counted_openings: Openings of an item by one person that count for its popularity, as in the service.
     """
     log, missed = ExampleLog(questions, max(1, int(HELD_SHARE * questions)), HELD_SHARE, seed), 0
-    for example in replay_examples(changes, index, questions, seed, quarantine):
+    for example in replay_examples(changes, index, questions, seed, quarantine, counted_openings):
         if example is None:
             missed += 1
         else:
@@ -106,13 +108,14 @@ def replay_examples(
     questions: int,
     seed: int,
     quarantine: Quarantine,
+    counted_openings: int = ActivityLimits.counted_openings,
 ) -> Iterator[RankingExample | None]:
     """Replay the log into an activity and describe the candidates before some of the openings.
 
     Yields:
         The examples, oldest first; None for an opening whose item was no candidate.
     """
-    activity, join = Activity(ActivityLimits()), BundleJoin(index)
+    activity, join = Activity(ActivityLimits(counted_openings=counted_openings)), BundleJoin(index)
     for _ in join.join(activity):
         pass
     # The trained vectors of people were learned from the very openings that become examples. Only what somebody

@@ -18,7 +18,7 @@ FIELDS: Mapping[str, FieldType] = {
     "user.is_known": BOOLEAN, "user.segment": TEXT, "user.persona": TEXT, "user.engagement_class": TEXT,
     "user.interests": LIST,
     "device_type": TEXT, "os": TEXT, "browser": TEXT, "network_type": TEXT, "screen_width": NUMBER,
-    "screen_height": NUMBER,
+    "screen_height": NUMBER, "orientation": TEXT, "battery": TEXT, "motion": TEXT,
     "country": TEXT, "region": TEXT, "city": TEXT, "language": TEXT, "currency": TEXT, "channel": TEXT,
     "page_url": TEXT, "referrer": TEXT,
     "local.hour": NUMBER, "local.daypart": TEXT, "local.weekday": TEXT, "local.is_weekend": BOOLEAN,

@@ -127,7 +127,7 @@ def test_an_impression_that_belongs_to_no_answer_does_not_make_its_slot_report(f
 def test_answers_of_the_log_are_recognized_but_not_counted_again():
     activity = Activity()
     activity.observe(StateChange("v", ANSWERED, T, slot="top", reacts_to="real"))
-    assert activity.find_visitor("v").answered_slots == {}
+    assert activity.find_visitor("v") is None
     activity.observe(StateChange("v", "impression", T, "a", slot="top", reacts_to="real"))
     assert activity.reporting_slots == {"top"}
 

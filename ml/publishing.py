@@ -184,8 +184,8 @@ def _base_shares(items: pa.Table) -> F64 | None:
 def _count_people(item_ids: pa.ChunkedArray, interactions: pa.Table) -> I64:
     """Count the people who had to do with each item, int64 (n_items,)."""
     rows = pc.index_in(interactions["item_id"], value_set=item_ids.combine_chunks())
-    known = np.asarray(pc.fill_null(rows, -1))
-    return np.bincount(known[known >= 0], minlength=len(item_ids))
+    item_rows = np.asarray(pc.drop_null(rows))
+    return np.bincount(item_rows, minlength=len(item_ids))
 
 
 def _user_scopes(

@@ -117,7 +117,7 @@ class BrowserKeyMachine(RuleBasedStateMachine):
         self.client.__enter__()
 
     def read_victims(self) -> dict[str, tuple[Any, Any]]:
-        """What the site's server reads of each user: the profile, and how an answer is made."""
+        """What the site's server reads of each user: the profile, and the segment of an answer."""
         seen = {}
         for user in VICTIMS:
             profile = self.client.get(f"/v1/users/{user}", headers=SECRET)
@@ -125,7 +125,7 @@ class BrowserKeyMachine(RuleBasedStateMachine):
             assert (profile.status_code, answer.status_code) == (200, 200), (profile.text, answer.text)
             # What is recommended follows what everybody opens, the stranger included.
             facts = {name: value for name, value in profile.json().items() if name != "items"}
-            seen[user] = (facts, (answer.json()["personalized"], answer.json().get("segment")))
+            seen[user] = (facts, answer.json().get("segment"))
         return seen
 
     def post(self, path: str, body: Any, headers: dict[str, str] = BROWSER) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -81,15 +82,16 @@ def _refuse_unknown(segments: list[str], warehouse: Warehouse) -> None:
 
 def _print_strategy(result: StrategyResult) -> None:
     """Print the comparison and its verdict."""
-    table = Table("comparison", f"change of {result.metric}", "always-valid interval")
+    table = Table("comparison", "units", f"change of {result.metric}", "always-valid interval")
     targeted = ", ".join(result.segments)
-    for name, inference in (
-        (f"effect on {targeted} ({result.share:.0%} of the units)", result.inside),
-        ("effect on the others", result.outside),
-        (f"targeting {targeted} against treating nobody", result.against_nobody),
-        (f"targeting {targeted} against treating everybody", result.against_everybody),
+    for name, units, inference in (
+        (f"effect on {targeted} ({result.share:.0%} of the units)", result.units_inside, result.inside),
+        ("effect on the others", result.units_outside, result.outside),
+        (f"targeting {targeted} against treating nobody", result.units_inside, result.against_nobody),
+        (f"targeting {targeted} against treating everybody", result.units_outside, result.against_everybody),
     ):
-        table.add_row(name, f"{inference.relative.value:+.2%}", format_interval(inference.relative))
+        change = "–" if isnan(inference.relative.value) else f"{inference.relative.value:+.2%}"
+        table.add_row(name, f"{units:,}", change, format_interval(inference.relative))
     verdicts = {
         "target": f"Targeting {targeted} is better than treating all users alike.",
         "treat everybody": "Treating everybody is better: the other users gain too.",

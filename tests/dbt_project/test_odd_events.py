@@ -103,6 +103,20 @@ def built(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Built
     warehouse.describe(ann={"category": "a'b", "tags": ["x"], "price": 1.0})
     now = START + dt.timedelta(days=14, minutes=5)
     records = [record(rng, number) for number in range(EVENTS)]
+    # people of whom nothing is odd, so that there is something to learn from
+    records += [
+        {
+            "event_id": f"{user} {item}",
+            "event_type": "page_view",
+            "occurred_at": START.isoformat(),
+            "received_at": now.isoformat(),
+            "user_id": user,
+            "item_id": item,
+            "consent": list(CONSENT_PURPOSES),
+        }
+        for user in ("reader", "buyer")
+        for item in ("ann", "hat")
+    ]
     for number, half in enumerate((records[: EVENTS // 2], records[EVENTS // 2 :])):
         valid, _ = validate_records(half, now)
         texts = [

@@ -26,7 +26,7 @@ def days(certain: pd.DataFrame) -> pd.DataFrame:
 
 def test_days_and_times_of_every_certain_person_are_those_of_the_events(days: pd.DataFrame, mart) -> None:
     users = mart("select user_id, first_seen_at, last_seen_at, active_days from users").set_index("user_id")
-    both = days.join(users, rsuffix="_mart", how="left")
+    both = days.join(users.add_suffix("_mart"), how="left")
     assert len(both) > 300
     assert both["active_days_mart"].notna().all()
     for name in ("first_seen_at", "last_seen_at", "active_days"):
@@ -80,7 +80,7 @@ def test_bots_are_counted_nowhere_and_people_everywhere(truth, mart) -> None:
 def test_local_dayparts_are_the_planted_ones(truth, mart) -> None:
     planted = truth("users").set_index("user_id")
     users = mart("select user_id, daypart, sessions from users where sessions >= 6").set_index("user_id")
-    both = users.join(planted["daypart"], rsuffix="_planted", how="inner").dropna()
+    both = users.join(planted["daypart"].rename("daypart_planted"), how="inner").dropna()
     assert len(both) >= 40
     assert (both["daypart"] == both["daypart_planted"]).mean() >= 0.9
 

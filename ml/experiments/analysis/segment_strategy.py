@@ -40,6 +40,8 @@ class StrategyResult:
         segments: names of the targeted segments.
         metric: name of the primary metric.
         share: share of the units in the targeted segments.
+        units_inside: units of both arms in the targeted segments.
+        units_outside: units of both arms in the other segments.
         inside: effect in the targeted segments.
         outside: effect in the other segments.
         against_nobody: gain over treating nobody.
@@ -52,6 +54,8 @@ class StrategyResult:
     segments: tuple[str, ...]
     metric: str
     share: float
+    units_inside: int
+    units_outside: int
     inside: InferenceResult
     outside: InferenceResult
     against_nobody: InferenceResult
@@ -118,6 +122,8 @@ def compare_strategy(
         tuple(segments),
         experiment.primary_metric,
         share,
+        inside.units,
+        outside.units,
         infer(inside),
         infer(outside),
         nobody,

@@ -46,9 +46,11 @@ def plot_forest(rows: Sequence[ForestRow], *, target: float | None = None) -> Fi
     ]
     reach = 1.1 * max(max(bounds, default=0.01), 0.001)
     # An extremely wide interval is cut at the edge, so that the others remain visible.
-    narrow = sorted(row.interval.high - row.interval.low for row in rows if isfinite(row.interval.high))
+    widths = (row.interval.high - row.interval.low for row in rows)
+    narrow = sorted(width for width in widths if isfinite(width))
     if narrow:
-        reach = min(reach, max(6 * narrow[len(narrow) // 2], 1.3 * max(abs(r.interval.value) for r in rows)))
+        values = [abs(row.interval.value) for row in rows if isfinite(row.interval.value)]
+        reach = min(reach, max(6 * narrow[len(narrow) // 2], 1.3 * max(values, default=0.0)))
     for place, row in enumerate(reversed(rows)):
         colour = MUTED if row.good is None else GOOD if row.good else BAD
         low, high = max(row.interval.low, -2 * reach), min(row.interval.high, 2 * reach)
@@ -68,7 +70,11 @@ def plot_forest(rows: Sequence[ForestRow], *, target: float | None = None) -> Fi
 
 def plot_trajectory(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -> Figure | None:
     """Plot the relative effect over the cohorts, with the always-valid and the single-look interval."""
-    points = [point for point in detail.trajectory if isfinite(point.single_look.relative.low)]
+    points = [
+        point
+        for point in detail.trajectory
+        if isfinite(point.single_look.relative.low) and isfinite(point.single_look.relative.high)
+    ]
     if len(points) < 2:
         return None
     figure = Figure(figsize=(WIDTH_INCHES, 3.1), layout="constrained")
@@ -77,7 +83,7 @@ def plot_trajectory(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -
     dates = date2num([start + timedelta(days=point.day) for point in points])
     always = [point.always_valid.relative for point in points]
     single = [point.single_look.relative for point in points]
-    finite = [i for i, interval in enumerate(always) if isfinite(interval.low)]
+    finite = [i for i, interval in enumerate(always) if isfinite(interval.low) and isfinite(interval.high)]
     axes.fill_between(
         dates[finite],
         [always[i].low for i in finite],
@@ -103,7 +109,8 @@ def plot_trajectory(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -
     axes.axhline(target, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), label="minimum effect")
     # The first cohorts carry little information, so the last ones determine the axis.
     last = always[-1] if finite else single[-1]
-    reach = max(3.0 * max(abs(last.low), abs(last.high)), 1.5 * abs(target))
+    bounds = [abs(bound) for bound in (last.low, last.high, last.value) if isfinite(bound)]
+    reach = max(3.0 * max(bounds, default=0.01), 1.5 * abs(target))
     axes.set_ylim(-reach, reach)
     axes.yaxis.set_major_formatter(FuncFormatter(_format_percent))
     axes.set_xlabel("units first exposed up to", color=MUTED, fontsize=9)

@@ -14,17 +14,11 @@ from ml.recommenders.factors import FactorRecommender, covariance_of
 from ml.recommenders.models.zoo import any_part_uses_user_features, make_recommender
 
 
-class Blend(Recommender):
-    """Weighted sum of the parts' scores, each part standardised for each user.
+class Ensemble(Recommender):
+    """Several models, fitted on the same data, whose scores become one."""
 
-    Args:
-        models: dictionaries with `model`, `weight` and optional `params`.
-
-    Learned: the fitted parts, in order.
-    """
-
-    def __init__(self, models: Sequence[dict[str, Any]]) -> None:
-        self.models = list(models)
+    models: list[dict[str, Any]]
+    _fitted: list[Recommender]
 
     @property
     def uses_user_features(self) -> bool:
@@ -41,7 +35,7 @@ class Blend(Recommender):
         """Whether all parts do."""
         return all(part.ranks_for_everybody for part in self._fitted)
 
-    def _fit(self, data: TrainingData) -> None:
+    def _fit_parts(self, data: TrainingData) -> None:
         self._fitted = [
             make_recommender(part["model"], **part.get("params", {})).fit_aligned(data) for part in self.models
         ]
@@ -53,6 +47,22 @@ class Blend(Recommender):
     def set_parts(self, parts: dict[str, Recommender]) -> None:
         """Take the parts back."""
         self._fitted = [parts[str(place)] for place in range(len(parts))]
+
+
+class Blend(Ensemble):
+    """Weighted sum of the parts' scores, each part standardised for each user.
+
+    Args:
+        models: dictionaries with `model`, `weight` and optional `params`.
+
+    Learned: the fitted parts, in order.
+    """
+
+    def __init__(self, models: Sequence[dict[str, Any]]) -> None:
+        self.models = list(models)
+
+    def _fit(self, data: TrainingData) -> None:
+        self._fit_parts(data)
 
     def score(self, user_rows: Integers) -> F32:
         """Weighted sum of standardised scores."""

@@ -19,11 +19,10 @@ from ml.dataset.interactions import Interactions
 from ml.errors import InvalidInputError
 from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.folds import cut_into_folds
-from ml.recommenders.models.blends import standardised
+from ml.recommenders.models.blends import Ensemble, standardised
 from ml.recommenders.models.second_stage.boosting import boosted
 from ml.recommenders.models.second_stage.choice_model import ChoiceModel
 from ml.recommenders.models.second_stage.context import Context
-from ml.recommenders.models.zoo import any_part_uses_user_features, make_recommender
 
 OBJECTIVES = ("binary", "lambdarank", "choice")
 MOST_TRAINED_USERS = 4_000  # of each fold; more users are a longer table, not another model
@@ -31,7 +30,7 @@ USER_BLOCK = 64  # users whose training rows are made at a time
 PAIR_BLOCK = 400_000  # pairs that the second stage scores at a time: with 50 features 80 MB
 
 
-class Stacked(Recommender):
+class Stacked(Ensemble):
     """Learned ranking on top of other recommenders.
 
     Args:
@@ -91,21 +90,6 @@ class Stacked(Recommender):
         self.min_leaf = min_leaf
         self.seed = seed
 
-    @property
-    def uses_user_features(self) -> bool:
-        """Whether any part does."""
-        return any_part_uses_user_features(self.models)
-
-    @property
-    def folds_histories(self) -> bool:
-        """Whether any part does."""
-        return any(part.folds_histories for part in self._fitted)
-
-    @property
-    def ranks_for_everybody(self) -> bool:
-        """Whether all parts do."""
-        return all(part.ranks_for_everybody for part in self._fitted)
-
     def _fit(self, data: TrainingData) -> None:
         if self.objective not in OBJECTIVES:
             raise InvalidInputError(f"objective {self.objective!r}; there are {', '.join(OBJECTIVES)}")
@@ -153,9 +137,7 @@ class Stacked(Recommender):
         return features[:, len(self.models) :]
 
     def _fit_first_stage(self, data: TrainingData) -> None:
-        self._fitted = [
-            make_recommender(part["model"], **part.get("params", {})).fit_aligned(data) for part in self.models
-        ]
+        self._fit_parts(data)
         self._context = Context().fit(data)
         self._has_history = np.diff(data.interactions.liked.indptr) > 0
         names = [f"{part['model']}#{place}" for place, part in enumerate(self.models)]
@@ -273,13 +255,9 @@ class Stacked(Recommender):
         scores = self._booster.predict(features, raw_score=True, num_threads=1)
         return np.asarray(scores + self._blend_of(features) if self.from_blend else scores)
 
-    def parts(self) -> dict[str, Recommender]:
-        """The first stage, by `0`, `1` and so on."""
-        return {str(place): part for place, part in enumerate(self._fitted)}
-
     def set_parts(self, parts: dict[str, Recommender]) -> None:
         """Take the first stage back."""
-        self._fitted = [parts[str(place)] for place in range(len(parts))]
+        super().set_parts(parts)
         self._take_second_stage()
 
     def state(self) -> dict[str, Any]:

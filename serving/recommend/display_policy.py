@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.arrays import I64, Bools
-from ml.decisions.activity.activity import DAY, Activity
+from ml.decisions.activity.activity import Activity
+from ml.decisions.activity.durations import DAY
 from ml.decisions.activity.visitors import Visitor
 from ml.decisions.rules.display_caps import count_since, fatigue_penalty
 from ml.recommenders.reranking import BusinessRules, CandidateFeatures, RankedList, capped, with_rules

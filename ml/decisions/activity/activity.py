@@ -6,7 +6,6 @@ learns from the same numbers that the service will see.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import OrderedDict, deque
 from dataclasses import dataclass
@@ -16,17 +15,16 @@ import numpy as np
 
 from ml.arrays import I64, Bools
 from ml.decisions.activity.co_visitation import CoVisitation
+from ml.decisions.activity.consents import Consents
 from ml.decisions.activity.decayed_counts import DecayedCounts
-from ml.decisions.activity.state_change import ANSWERED, CONSENTS, OPENINGS, REACTIONS, REJECTIONS, StateChange
+from ml.decisions.activity.durations import DAY, HOUR
+from ml.decisions.activity.showings import Showings, count_impression
+from ml.decisions.activity.state_change import ANSWERED, OPENINGS, REACTIONS, REJECTIONS, StateChange
 from ml.decisions.activity.visitors import Visit, Visitor
 from ml.decisions.activity.windowed_counts import WindowedCounts
-from ml.events.personalization_consent import LOCATION, PERSONALIZATION, PersonalizationConsent
+from ml.events.personalization_consent import PersonalizationConsent
 from ml.settings.warehouse import WarehouseSettings
 
-HOUR = 3600.0
-DAY = 24 * HOUR
-SHOWN_ITEMS = 500
-ANSWERS = 50_000  # answers whose impressions are recognized, a day of a busy slot
 EXPOSURES = 100
 REPEAT_SECONDS = 1800.0
 QUICK_SECONDS = 60.0
@@ -64,15 +62,6 @@ class ActivityLimits:
     counted_openings: int = WarehouseSettings().popularity_views_per_person
 
 
-@dataclass(frozen=True, slots=True)
-class _ShownAnswer:
-    """Where an answer was shown, and which content of which campaign."""
-
-    slot: str
-    campaign: str | None
-    content: str | None
-
-
 class Activity:
     """Folds state changes into popularity, co-visitation, visits and visitors.
 
@@ -92,9 +81,7 @@ class Activity:
         across: What was opened after an item of an earlier visit.
         scope_numbers: Number of each scope, which is the item of `in_scope`.
         in_scope: What was opened within a scope, for example by people of one country.
-        reporting_slots: Slots that report impressions of their answers themselves.
         categories: Category by item key.
-        owners: Key of the user who was last signed in on a device, by the device's key.
         newest: Time of the newest event, Unix seconds.
         version: Number of counted openings.
     """
@@ -113,17 +100,21 @@ class Activity:
         self.across = CoVisitation(ACROSS_HALF_LIVES, self.limits.neighbours)
         self.scope_numbers: dict[str, int] = {}
         self.in_scope = CoVisitation(SCOPE_HALF_LIVES, NEIGHBOURS_OF_A_SCOPE)
-        self.reporting_slots: set[str] = set()
-        self._answered: OrderedDict[str, _ShownAnswer] = OrderedDict()
+        self._showings = Showings()
         self.categories: dict[int, str] = {}
         self.visits: OrderedDict[str, Visit] = OrderedDict()
         self.visitors: OrderedDict[str, Visitor] = OrderedDict()
         self.opened_by_many: list[bool] = []
         self._first_openers: dict[int, str] = {}
-        self.owners: OrderedDict[str, str] = OrderedDict()
+        self._consents = Consents(self.visitors, self.limits.visitors)
         self.newest = 0.0
         self.version = 0
         self._opened_lately: deque[int] = deque(maxlen=OPENED_LATELY)
+
+    @property
+    def reporting_slots(self) -> set[str]:
+        """Slots that report impressions of their answers themselves."""
+        return self._showings.reporting_slots
 
     def assign_key(self, item: str) -> int:
         """Return the key of an item, giving it the next free number if it has none yet."""
@@ -140,22 +131,20 @@ class Activity:
         """Fold one change into memory."""
         self.newest = max(self.newest, change.at)
         if change.event_type == ANSWERED:
-            self._note_answer(change)
+            self._showings.note_answer(change)
             return
         visitor = self._update_visitor(change)
-        if change.device_key is not None:
-            self._link(change.device_key, change.user, visitor)
-        self._fold_consent(change, visitor)
-        self._fold_location_consent(change, visitor)
+        self._consents.fold(change, visitor)
         if change.event_type == "served":
-            self._note_answer(change)
-            self._count_answer(change, visitor)
+            self._showings.note_answer(change)
+            for shown in self._showings.count_answer(change, visitor):
+                count_impression(visitor, self.assign_key(shown), change.at)
         elif change.event_type == "exposure" and change.detail is not None:
             visitor.exposures[change.detail] = None
             if len(visitor.exposures) > EXPOSURES:
                 del visitor.exposures[next(iter(visitor.exposures))]
         elif change.event_type == "impression":
-            self._follow_report(change, visitor)
+            self._showings.follow_report(change, visitor)
         if change.item is None:
             return
         item = self.assign_key(change.item)
@@ -166,28 +155,15 @@ class Activity:
         elif change.event_type in REJECTIONS:
             visitor.rejected.add(item)
         elif change.event_type == "impression":
-            self._count_impression(visitor, item, change)
+            count_impression(visitor, item, change.at)
 
     def find_visitor(self, user: str) -> Visitor | None:
         """Return what the person did lately, or None for somebody without events."""
         return self.visitors.get(user)
 
     def find_consent(self, *users: str | None) -> PersonalizationConsent:
-        """Return what is known of the consent of a person under all of their keys; do not change the result.
-
-        The user who was last signed in on a device counts as the device's person, too.
-
-        Args:
-            users: Keys of the person: of the user, of the device, or both.
-        """
-        keys = dict.fromkeys(key for user in users if user for key in (user, self.owners.get(user)) if key)
-        records = [visitor.consent for key in keys if (visitor := self.visitors.get(key)) is not None]
-        if len(records) == 1:
-            return records[0]
-        merged = PersonalizationConsent()
-        for record in records:
-            merged.merge(record)
-        return merged
+        """Return what is known of the consent of a person under all of their keys; see `Consents.find`."""
+        return self._consents.find(*users)
 
     def find_visit(self, session: str | None, user: str | None, at: float) -> Visit | None:
         """Return the running visit.
@@ -253,8 +229,7 @@ class Activity:
             del self.visits[name]
         for item in [item for item, person in self._first_openers.items() if person == user]:
             del self._first_openers[item]
-        for device in [device for device, owner in self.owners.items() if user in (device, owner)]:
-            del self.owners[device]
+        self._consents.forget(user)
 
     def _update_visitor(self, change: StateChange) -> Visitor:
         visitor = self.visitors.get(change.user)
@@ -279,7 +254,7 @@ class Activity:
         visit = self.visits.get(session)
         if visit is None or user is None or visit.user in (user, None):
             return session
-        if self.owners.get(visit.user or "") == user or self.owners.get(user) == visit.user:
+        if self._consents.owner_of(visit.user or "") == user or self._consents.owner_of(user) == visit.user:
             return session
         return f"{session}\x1f{user}"
 
@@ -287,8 +262,7 @@ class Activity:
         session = self._name_visit(change.session, change.user) if change.session else f"~{change.user}"
         visit = self.visits.get(session)
         if visit is None or (change.session is None and change.at - visit.last_at > REPEAT_SECONDS):
-            visit = self.visits[session] = Visit()
-            visit.user = change.user
+            visit = self.visits[session] = Visit(user=change.user)
             if len(self.visits) > self.limits.visits:
                 self.visits.popitem(last=False)
         self.visits.move_to_end(session)
@@ -343,7 +317,7 @@ class Activity:
         """Note whether a second person opened the item: people make popularity, and nobody makes it alone."""
         if not self.opened_by_many[item]:
             first = self._first_openers.setdefault(item, user)
-            if first != user and self.owners.get(first) != user:
+            if first != user and self._consents.owner_of(first) != user:
                 self.opened_by_many[item] = True
                 del self._first_openers[item]
 
@@ -363,98 +337,6 @@ class Activity:
                 self.near.add(other, item, unit / distance)
                 self.near.add(item, other, unit / (2 * distance))
 
-    def _count_impression(self, visitor: Visitor, item: int, change: StateChange) -> None:
-        if len(visitor.shown) >= SHOWN_ITEMS and item not in visitor.shown:
-            del visitor.shown[next(iter(visitor.shown))]
-        _append_recent(visitor.shown.setdefault(item, []), change.at)
-
-    def _follow_report(self, change: StateChange, visitor: Visitor) -> None:
-        """Count what an impression reports: the campaign and the content that it or the answer names."""
-        answer = self._answered.get(change.reacts_to) if change.reacts_to is not None else None
-        campaign, content = change.campaign, change.content
-        if answer is not None:
-            # Anybody may send an impression; only the service's own answer shows that the slot reports them.
-            if change.slot is not None and change.slot == answer.slot:
-                self.reporting_slots.add(change.slot)
-            if change.item is None or change.item == answer.content:
-                campaign, content = campaign or answer.campaign, content or answer.content
-        unreported = [
-            shown
-            for shown in ((campaign, content), *visitor.unreported)
-            if visitor.unreported.get(shown)
-            and (shown[0] == campaign or campaign is None)
-            and (shown[1] == content or content is None)
-        ]
-        if unreported and (campaign or content):  # the answer counted already
-            visitor.unreported[unreported[0]] -= 1
-            if not visitor.unreported[unreported[0]]:
-                del visitor.unreported[unreported[0]]
-        else:
-            self._count_shown(visitor, campaign, content, change.at)
-
-    @staticmethod
-    def _count_shown(visitor: Visitor, campaign: str | None, content: str | None, at: float) -> None:
-        """Count one showing of a content that may belong to a campaign."""
-        counted = [(visitor.shown_campaigns, campaign), (visitor.shown_contents, content)]
-        if campaign is None:
-            counted.append((visitor.contents_alone, content))
-        for times, name in counted:
-            if name is not None:
-                if name not in times and len(times) >= SHOWN_ITEMS:
-                    del times[next(iter(times))]
-                _append_recent(times.setdefault(name, []), at)
-
-    def _note_answer(self, change: StateChange) -> None:
-        """Keep what an answer shows, so that the impressions that belong to it are recognized."""
-        if change.reacts_to is not None and change.slot is not None:
-            self._answered[change.reacts_to] = _ShownAnswer(change.slot, change.campaign, change.content)
-            if len(self._answered) > ANSWERS:
-                self._answered.popitem(last=False)
-
-    def _count_answer(self, change: StateChange, visitor: Visitor) -> None:
-        """Count an answer in a slot; its items count as shown if the slot reports no impressions itself."""
-        if change.slot is None:
-            return
-        _append_recent(visitor.answered_slots.setdefault(change.slot, []), change.at)
-        if change.slot not in self.reporting_slots:
-            for item in json.loads(change.detail or "[]"):
-                self._count_impression(visitor, self.assign_key(item), change)
-            if change.campaign or change.content:
-                shown = (change.campaign, change.content)
-                if len(visitor.unreported) < SHOWN_ITEMS or shown in visitor.unreported:
-                    visitor.unreported[shown] = visitor.unreported.get(shown, 0) + 1
-                self._count_shown(visitor, *shown, change.at)
-
-    def _fold_consent(self, change: StateChange, visitor: Visitor) -> None:
-        """Take in what an event says about personalization, for the person and for the owner of the device."""
-        owner = self.visitors.get(self.owners.get(change.user, ""))
-        for record in (visitor.consent,) if owner is None else (visitor.consent, owner.consent):
-            if change.lists_personalization is not None:
-                record.state(change.at, bool(change.lists_personalization))
-            if change.event_type in CONSENTS:
-                default = [] if change.event_type == "preference" else [PERSONALIZATION]
-                if PERSONALIZATION in (json.loads(change.detail) if change.detail else default):
-                    record.decide(change.at, change.event_type == "consent_granted", change.authority)
-
-    @staticmethod
-    def _fold_location_consent(change: StateChange, visitor: Visitor) -> None:
-        """Take in what an event says about the use of the location; a withdrawal stands above its own list."""
-        says = change.lists_location
-        if change.event_type == "consent_withdrawn" and LOCATION in json.loads(change.detail or "[]"):
-            says = False
-        if says is not None and change.at >= visitor.located_at:
-            visitor.located_at, visitor.may_locate = change.at, bool(says)
-
-    def _link(self, device: str, user: str, visitor: Visitor) -> None:
-        """Note that a user is signed in on a device, whose events say what the user consents to."""
-        if self.owners.get(device) == user:
-            return
-        self.owners[device] = user
-        if len(self.owners) > self.limits.visitors:
-            self.owners.popitem(last=False)
-        if device in self.visitors:
-            visitor.consent.merge(self.visitors[device].consent)
-
     def _number_scope(self, name: str) -> int:
         return self.scope_numbers.setdefault(name, len(self.scope_numbers))
 
@@ -466,10 +348,3 @@ class Activity:
         if len(visitor.seen) > self.limits.seen_items:
             visitor.seen = {item for item, _ in visitor.recent}
             visitor.repeats = {item: count for item, count in visitor.repeats.items() if item in visitor.seen}
-
-
-def _append_recent(times: list[float], at: float) -> None:
-    """Append a time and drop those that are more than a day older."""
-    times.append(at)
-    while times[0] < at - DAY:
-        del times[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from ml.decisions.activity.activity import DAY, HOUR
+from ml.decisions.activity.durations import DAY, HOUR
 from ml.decisions.activity.visitors import Visitor
 from ml.local_clock import is_within
 from ml.settings.decisions import CapSettings

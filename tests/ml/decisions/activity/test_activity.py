@@ -3,9 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from ml.decisions.activity.activity import DAY, Activity
+from ml.decisions.activity.activity import Activity
 from ml.decisions.activity.co_visitation import CoVisitation
 from ml.decisions.activity.decayed_counts import DecayedCounts
+from ml.decisions.activity.durations import DAY
 from ml.decisions.activity.state_change import ANSWERED, StateChange
 from ml.decisions.activity.windowed_counts import WindowedCounts
 from ml.decisions.items.candidates import POPULAR_COUNTS, TrendingItems

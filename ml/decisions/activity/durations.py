@@ -1,0 +1,4 @@
+"""Durations in seconds."""
+
+HOUR = 3600.0
+DAY = 24 * HOUR

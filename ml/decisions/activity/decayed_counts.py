@@ -58,13 +58,11 @@ class DecayedCounts:
             keys: The keys, int64 (n,).
             prior: The least total that shares are taken of, so that a share of very little is small.
         """
-        return np.asarray(self._weights_of(keys) / np.maximum(self.mass, prior))
-
-    def _weights_of(self, keys: I64) -> F64:
         if self.origin is None:
             return np.zeros((len(keys), len(self.half_lives)))
         is_counted = keys < len(self.weights)
-        return np.where(is_counted[:, None], self.weights[np.where(is_counted, keys, 0)], 0.0)
+        weights = np.where(is_counted[:, None], self.weights[np.where(is_counted, keys, 0)], 0.0)
+        return np.asarray(weights / np.maximum(self.mass, prior))
 
     def share(self, key: int, column: int) -> float:
         """Return the share of one key at the half-life of this column."""

@@ -15,7 +15,7 @@ from ml.arrays import F64
 from ml.decisions.activity.state_change import REJECTIONS, StateChange
 from ml.decisions.activity.visitors import Visitor
 from ml.decisions.rules.bandit import ThompsonSampling, encode_context
-from ml.decisions.rules.display_caps import is_campaign_capped, is_content_capped, is_quiet_hour
+from ml.decisions.rules.display_caps import is_campaign_capped, is_content_capped, is_quiet_hour, item_cap
 from ml.decisions.rules.rule_set import RuleContext, RuleOutcome, RuleSet
 from ml.settings.decisions import DecisionSettings
 from serving.bundles.served_bundle import ServedBundle
@@ -195,28 +195,22 @@ class DecisionEngine:
         at: dt.datetime,
         situation: Situation,
     ) -> frozenset[str]:
-        contents: dict[str, set[str]] = {}
-        for compiled in rules.rules:
-            if compiled.rule.campaign is not None:
-                contents.setdefault(compiled.rule.campaign, set()).update(compiled.rule.shown_names)
         if is_quiet_hour(profile, situation.local.hour):
-            return frozenset(contents)
+            return frozenset(rules.shown_by_campaign)
         cap, now = self.settings.caps.campaign_impressions_per_day, at.timestamp()
         return frozenset(
             name
-            for name, shown in contents.items()
+            for name, shown in rules.shown_by_campaign.items()
             if any(is_campaign_capped(visitor, name, now, cap, shown) for visitor in visitors)
         )
 
     def _capped_contents(
         self, rules: RuleSet, visitors: Sequence[Visitor], profile: Mapping[str, Any], at: dt.datetime
     ) -> frozenset[str]:
-        site_cap = self.settings.caps.item_impressions_per_day
-        cap, now = min(profile.get("item_impressions_per_day") or site_cap, site_cap), at.timestamp()
-        contents = {content for compiled in rules.rules for content in compiled.rule.contents}
+        cap, now = item_cap(profile, self.settings.caps.item_impressions_per_day), at.timestamp()
         return frozenset(
             content
-            for content in contents
+            for content in rules.contents
             if any(is_content_capped(visitor, content, now, cap) for visitor in visitors)
         )
 
@@ -267,7 +261,7 @@ class DecisionEngine:
 
 def _find_campaign(chosen_by: Mapping[str, str], rules: RuleSet) -> str | None:
     """Return the campaign of the rule that chose the content, or else of another rule that chose something."""
-    campaigns = {compiled.rule.id: compiled.rule.campaign for compiled in rules.rules}
+    campaigns = rules.campaign_of_rule
     kinds = ["content", *(kind for kind in chosen_by if kind != "content")]
     return next((campaign for kind in kinds if (campaign := campaigns.get(chosen_by.get(kind, "")))), None)
 

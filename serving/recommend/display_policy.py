@@ -12,7 +12,7 @@ from ml.arrays import I64, Bools
 from ml.decisions.activity.activity import Activity
 from ml.decisions.activity.durations import DAY
 from ml.decisions.activity.visitors import Visitor
-from ml.decisions.rules.display_caps import count_since, fatigue_penalty
+from ml.decisions.rules.display_caps import count_since, fatigue_penalty, item_cap
 from ml.recommenders.reranking import BusinessRules, CandidateFeatures, RankedList, capped, with_rules
 from ml.settings.decisions import DecisionSettings
 from serving.bundles.served_bundle import ServedBundle
@@ -63,15 +63,14 @@ class DisplayPolicy:
                 may[position] = day.get(int(keys[position]), 0) >= self.settings.new_item_openings
         muted = set(context.profile.get("muted") or ())
         item_filter = context.request.filter
+        if muted or item_filter is not None:
+            for position, key in enumerate(keys.tolist()):
+                may[position] = (
+                    may[position]
+                    and not (muted and muted & topics_of(key, bundle))
+                    and passes_filter(key, item_filter, activity, bundle)
+                )
         readable = self.find_readable(context)
-        if not muted and item_filter is None:
-            return may if readable is None else self._keep_readable(may, readable, context, keys)
-        for position, key in enumerate(keys.tolist()):
-            may[position] = (
-                may[position]
-                and not (muted and muted & topics_of(key, bundle))
-                and passes_filter(key, item_filter, activity, bundle)
-            )
         return may if readable is None else self._keep_readable(may, readable, context, keys)
 
     def find_readable(self, context: RequestContext) -> Bools | None:
@@ -106,8 +105,7 @@ class DisplayPolicy:
         ranked = candidates.take(np.argsort(-candidates.scores, kind="stable"))
         if changes:
             ranked = with_rules(ranked, BusinessRules(boost=changes), context.at)
-        site_cap = self.settings.caps.item_impressions_per_day
-        cap = min(context.profile.get("item_impressions_per_day") or site_cap, site_cap)
+        cap = item_cap(context.profile, self.settings.caps.item_impressions_per_day)
         counts = {key: count_since(times, context.at - DAY) for key, times in shown.items() if len(times) >= cap}
         return capped(ranked, counts, cap) if counts else ranked
 

@@ -40,6 +40,11 @@ def is_content_capped(visitor: Visitor | None, content: str, at: float, cap: int
     return visitor is not None and count_since(visitor.shown_contents.get(content, ()), at - DAY) >= cap
 
 
+def item_cap(profile: Mapping[str, Any], site_cap: int) -> int:
+    """Return how often an item may be shown to a person within 24 hours: as the person set it, or the site."""
+    return min(profile.get("item_impressions_per_day") or site_cap, site_cap)
+
+
 def is_slot_capped(visitor: Visitor | None, slot: str | None, at: float, cap: int) -> bool:
     """Return whether a slot was answered for a person `cap` times within an hour."""
     if visitor is None or slot is None:

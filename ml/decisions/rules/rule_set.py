@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ml.decisions.rules.rules import ACTIONS, FIELDS, DisplayRule
@@ -102,6 +103,26 @@ class RuleSet:
 
     def __init__(self, rules: list[CompiledRule]) -> None:
         self.rules = sorted(rules, key=lambda compiled: -compiled.rule.priority)
+
+    @cached_property
+    def campaign_of_rule(self) -> Mapping[str, str | None]:
+        """The campaign of each rule by its id; None for a rule without one."""
+        return {compiled.rule.id: compiled.rule.campaign for compiled in self.rules}
+
+    @cached_property
+    def shown_by_campaign(self) -> Mapping[str, frozenset[str]]:
+        """What the rules of each campaign may show: contents, banners and offers."""
+        shown: dict[str, frozenset[str]] = {}
+        for compiled in self.rules:
+            campaign = compiled.rule.campaign
+            if campaign is not None:
+                shown[campaign] = shown.get(campaign, frozenset()).union(compiled.rule.shown_names)
+        return shown
+
+    @cached_property
+    def contents(self) -> frozenset[str]:
+        """The contents that any rule shows or chooses among."""
+        return frozenset(content for compiled in self.rules for content in compiled.rule.contents)
 
     def evaluate(self, context: RuleContext) -> RuleOutcome:
         """Evaluate every rule in a context."""

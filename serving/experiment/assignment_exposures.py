@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from serving.errors import describe_invalid_body
 from serving.experiment.treatments import UNITS, Exposure, Treatment
 from serving.privacy.identity_token import Identity
-from serving.privacy.person_ids import clean_person
 from serving.recommend.answer_log import log_exposures
 from serving.requests import RecommendationRequest
 from serving.tessera import Tessera
@@ -22,14 +21,14 @@ def log_assignment(tessera: Tessera, assignment: Mapping[str, Any], ids: Mapping
     Args:
         tessera: The service.
         assignment: The answer of the route, with `experiment_id, unit_type, unit_id, variant`.
-        ids: The ids of the request by name, of which the unit is one.
+        ids: The ids of the request by name, of which the unit is one, as events keep them.
 
     Returns:
         Whether the unit counts as exposed. A unit without a variant does not, nor does somebody who opted out, nor
         a session of which neither user nor browser is named.
 
     Raises:
-        ApiError: 422, an id is no identifier, or the site refuses it.
+        ApiError: 422, an id is no identifier.
     """
     if assignment["variant"] is None or assignment["unit_id"] in tessera.erased:
         return False
@@ -37,14 +36,10 @@ def log_assignment(tessera: Tessera, assignment: Mapping[str, Any], ids: Mapping
         request = RecommendationRequest.model_validate(dict(ids))
     except ValidationError as error:
         raise describe_invalid_body(error) from None
-    cleaned = {
-        name: value if name == "session_id" else clean_person(tessera, value, name) for name, value in ids.items()
-    }
-    request = request.model_copy(update=cleaned)
     if not tessera.treatment_assigner.may_take_part(request):
         return False
     unit_type = assignment["unit_type"]
-    exposure = Exposure(assignment["experiment_id"], unit_type, cleaned[UNITS[unit_type]], assignment["variant"])
+    exposure = Exposure(assignment["experiment_id"], unit_type, ids[UNITS[unit_type]], assignment["variant"])
     log_exposures(tessera, request, Treatment(exposures=(exposure,)), tessera.clock().timestamp())
     return True
 

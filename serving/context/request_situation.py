@@ -49,9 +49,10 @@ def build_situation(
     Raises:
         ApiError: 422, a field of the request's context is wrong.
     """
-    user, last, user_facts = request.person, {}, find_usable_facts(tessera, request)
-    visitor = tessera.state.activity.find_visitor(user) if user else None
-    if visitor is not None and is_personal(tessera, request):
+    user_facts = find_usable_facts(tessera, request.keys)
+    visitor = tessera.state.activity.find_visitor(request.person) if request.person else None
+    last: dict[str, Any] = {}
+    if visitor is not None and user_facts is not None:
         last = {
             "country": visitor.country,
             "region": visitor.region,
@@ -64,7 +65,7 @@ def build_situation(
         context = {name: value for name, value in context.items() if name not in FINE_PLACE}
     return merge_situation(
         at,
-        (context, place, headers, last, user_facts),
+        (context, place, headers, last, user_facts or {}),
         tessera.config.settings.decisions.dayparts,
         tessera.surroundings,
     )
@@ -81,20 +82,20 @@ def _may_locate(visitor: Visitor | None, request: RecommendationRequest) -> bool
     return request.is_trusted
 
 
-def is_personal(tessera: Tessera, request: RecommendationRequest) -> bool:
-    """Return whether the answer may use what is known of the person."""
-    person = request.person
+def find_usable_facts(tessera: Tessera, keys: tuple[str | None, str | None]) -> Mapping[str, Any] | None:
+    """Return what the bundle says about a person, empty for a stranger; None without consent to use it.
+
+    Args:
+        tessera: The service.
+        keys: Keys of the user and of the device.
+    """
+    person = keys[0] or keys[1]
     if person is None:
-        return False
+        return None
     profile = tessera.state.profile_or_opt_out(person)
-    return may_personalize(tessera.state, tessera.champion, request.keys, profile)
-
-
-def find_usable_facts(tessera: Tessera, request: RecommendationRequest) -> Mapping[str, Any]:
-    """Return what the bundle says about the person, empty for a stranger and without consent."""
-    if request.person is None or not is_personal(tessera, request):
-        return {}
-    return tessera.champion.user_facts(request.person)
+    if not may_personalize(tessera.state, tessera.champion, keys, profile):
+        return None
+    return tessera.champion.user_facts(person)
 
 
 def refuse_flood(tessera: Tessera, request: RecommendationRequest, at: dt.datetime) -> None:
@@ -118,7 +119,7 @@ def assign_treatment(
     at: dt.datetime,
 ) -> Treatment:
     """Assign the request to the experiments about these aspects of its answer."""
-    user_facts = find_usable_facts(tessera, request)
+    user_facts = find_usable_facts(tessera, request.keys) or {}
     facts = {**situation.facts, **user_facts, "daypart": situation.local.daypart}
     return tessera.treatment_assigner.assign(
         request, aspects, facts, at, has_challenger=tessera.challenger is not None

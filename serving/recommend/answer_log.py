@@ -57,7 +57,7 @@ def log_decision(
 def log_exposures(tessera: Tessera, request: RecommendationRequest, treatment: Treatment, at: float) -> None:
     """Log the variants that are shown to their units for the first time."""
     if treatment.exposures:
-        segment = find_usable_facts(tessera, request).get("segment")
+        segment = (find_usable_facts(tessera, request.keys) or {}).get("segment")
         events = tessera.treatment_assigner.new_exposure_events(request, treatment, segment, at)
         if events:
             tessera.log_soon(events)

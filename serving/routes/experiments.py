@@ -12,11 +12,11 @@ from starlette.routing import Route
 from ml.experiments.definition.assignment import assign_unit
 from ml.experiments.definition.targeting import build_targeting_context
 from ml.privacy.person_key import person_key
+from serving.context.request_situation import find_usable_facts
 from serving.errors import JSON, ApiError
 from serving.experiment.assignment_exposures import log_assignment, read_ids
 from serving.experiment.treatments import UNITS
 from serving.privacy.person_ids import clean_person
-from serving.privacy.personalization import may_personalize
 from serving.routes.bodies import read_flag
 from serving.routes.browser_routes import browser_route
 from serving.routes.callers import read_identity, require_user
@@ -68,13 +68,8 @@ def answer_assignment(tessera: Tessera, experiment_id: str, query: dict[str, str
         raise ApiError(400, f"experiment {experiment_id} assigns by {name}: send it in the query", name)
     tessera.catch_up()
     keys = person_key(query.get("user_id"), None), person_key(None, query.get("anonymous_id"))
-    key = keys[0] or keys[1]
-    user_facts: Mapping[str, Any] = {}
-    if key is not None and unit not in tessera.erased:
-        profile = tessera.state.profile_or_opt_out(key)
-        if may_personalize(tessera.state, tessera.champion, keys, profile):
-            user_facts = tessera.champion.user_facts(key)
-    facts = {"is_known": experiment.unit == "user", **user_facts, **query}
+    user_facts = None if unit in tessera.erased else find_usable_facts(tessera, keys)
+    facts = {"is_known": experiment.unit == "user", **(user_facts or {}), **query}
     assignment = assign_unit(experiments, experiment_id, unit, build_targeting_context(facts), tessera.clock())
     return {
         "experiment_id": experiment_id,

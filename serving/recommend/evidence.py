@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
@@ -48,6 +49,7 @@ class AnswerEvidence:
         self.display_policy = display_policy
         self._last = context.last_items
         self._recent = [item for item, _ in context.visitor.recent] if context.visitor else []
+        self._opened_categories = Counter(activity.categories.get(item) for item in self._recent)
         self._keys_in_bundle = [key for key in keys if self.bundle.join.row_of(key) >= 0]
         self._taste: tuple[list[int], F64] | None = None
         self._kinds: Mapping[str, Callable[[int], Explanation | None]] = {
@@ -129,15 +131,12 @@ class AnswerEvidence:
         return list(recent), index.fold_in_contributions(opened_rows, scored_rows)
 
     def _topic(self, key: int) -> Explanation | None:
-        category = self.activity.categories.get(key)
-        opened = [self.activity.categories.get(item) for item in self._recent]
-        index = self.bundle.index
-        base = index.category_share(category) if index is not None and category is not None else 0.0
-        return (
-            Explanation("topic", (category,))
-            if category and is_often(opened.count(category), len(opened), base)
-            else None
-        )
+        category, index = self.activity.categories.get(key), self.bundle.index
+        if not category:
+            return None
+        base = index.category_share(category) if index is not None else 0.0
+        is_named = is_often(self._opened_categories[category], len(self._recent), base)
+        return Explanation("topic", (category,)) if is_named else None
 
     def _segment(self, key: int) -> Explanation | None:
         segment = self.context.segment

@@ -196,15 +196,15 @@ def _user_scopes(
     value = users.column(1).take(place)
     pairs = pa.table({"value": value, "item_id": recent["item_id"]}).filter(pc.is_valid(value))
     counts = pairs.group_by(["value", "item_id"]).aggregate([([], "count_all")])
+    scores = np.asarray(counts["count_all"], dtype=np.float64)
+    if base is not None:
+        rows = np.asarray(pc.fill_null(pc.index_in(counts["item_id"], value_set=item_ids.combine_chunks()), -1))
+        scores = scores - 1 + BASE_PEOPLE * np.where(rows >= 0, base[rows], 0.0)
+    counts = counts.append_column("score", pa.array(scores))
     parts = []
     for name in pc.unique(counts["value"]).to_pylist():
         group = counts.filter(pc.equal(counts["value"], name))
-        scores = np.asarray(group["count_all"], dtype=np.float64)
-        if base is not None:
-            rows = np.asarray(pc.fill_null(pc.index_in(group["item_id"], value_set=item_ids.combine_chunks()), -1))
-            scores = scores - 1 + BASE_PEOPLE * np.where(rows >= 0, base[rows], 0.0)
-        scored = pa.chunked_array([pa.array(scores)])
-        parts.append(_scope(group["item_id"], scored, f"{kind}:{name}", SCOPED_ITEMS))
+        parts.append(_scope(group["item_id"], group["score"], f"{kind}:{name}", SCOPED_ITEMS))
     return parts
 
 

@@ -209,8 +209,11 @@ class Recommender(ABC):
     def history(self, items: Users, weights: Sequence[float] | None = None) -> sparse.csr_matrix:
         """Build a history, CSR (1, n_items), of the items that the model knows."""
         rows = self.item_ids_.rows(_strings(items))
-        values = np.ones(len(rows), np.float32) if weights is None else np.asarray(weights, np.float32)
-        is_item = rows >= 0
+        return self.history_of_rows(rows, np.ones(len(rows)) if weights is None else weights)
+
+    def history_of_rows(self, rows: Integers, weights: Sequence[float] | npt.NDArray[Any]) -> sparse.csr_matrix:
+        """Build a history, CSR (1, n_items), of item rows; -1 stands for an item that the model does not know."""
+        values, is_item = np.asarray(weights, np.float32), rows >= 0
         shape = (1, len(self.item_ids_))
         user = np.zeros(int(is_item.sum()), np.int32)
         return sparse.csr_matrix((values[is_item], (user, rows[is_item])), shape=shape)

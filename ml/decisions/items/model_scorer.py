@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-from scipy import sparse
 
 from ml.arrays import F32, F64, I32, I64
 from ml.decisions.activity.visitors import Visitor
@@ -66,15 +65,12 @@ class ModelScorer(PersonalScorer):
         if self.ranks_for_everybody:
             return self.list_vector()
         model_rows = self._item_rows[np.asarray(rows, dtype=np.int64)]
-        is_item = model_rows >= 0
-        if not self.model.folds_histories or not is_item.any():
+        if not self.model.folds_histories or not (model_rows >= 0).any():
             return None
         cache_key = ("history", tuple(rows), tuple(weights))
         scores = self._cached.get(cache_key)
         if scores is None:
-            shape = (1, len(self.model.item_ids_))
-            values = np.asarray(weights, dtype=np.float32)[is_item]
-            history = sparse.csr_matrix((values, (np.zeros(len(values), np.int32), model_rows[is_item])), shape)
+            history = self.model.history_of_rows(model_rows, weights)
             scores = self._cache(cache_key, self._of_bundle(self.model.score_histories(history)[0]))
         return scores
 

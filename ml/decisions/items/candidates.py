@@ -9,7 +9,7 @@ import numpy as np
 
 from ml.arrays import F64, I64, Bools
 from ml.decisions.activity.activity import Activity
-from ml.decisions.items.personal_scorer import PersonalScorer
+from ml.decisions.items.personal_scorer import NOTHING, PersonalScorer
 from ml.decisions.ranker.ranking_context import RankingContext
 
 POPULAR_COUNTS = ((0, 25), (1, 50), (2, 40), (3, 40), (4, 20), (5, 40), (7, 40))
@@ -18,7 +18,8 @@ FOLLOWING = 40
 OF_HISTORY = 15
 OF_SCOPE = 30
 SIMILAR = 20
-NOTHING = np.zeros(0, dtype=np.int64)
+EVERYBODY = "everybody"
+"""Key of the best items of a model that has one list for all people."""
 
 
 class TrendingItems:
@@ -131,7 +132,7 @@ def gather_candidates(
     popular = (join.trending_keys("all")[:OF_SCOPE], join.trending_keys("popular")[:OF_SCOPE])
     lists["popular"] = [np.concatenate(popular)]
     if context.vector is not None and scorer.ranks_for_everybody:
-        lists["popular"].append(scorer.best_keys(context.vector))
+        lists["popular"].append(scorer.best_keys(context.vector, EVERYBODY))
     for name, parts in (more or {}).items():
         lists[name] = [*lists.get(name, []), *parts]
     return CandidateSet.merge(lists, context.excluded)

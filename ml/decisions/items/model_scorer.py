@@ -10,7 +10,7 @@ import numpy as np
 from ml.arrays import F32, F64, I32, I64
 from ml.decisions.activity.visitors import Visitor
 from ml.decisions.items.bundle_join import BundleJoin
-from ml.decisions.items.personal_scorer import RECENT_SHARE, PersonalScorer
+from ml.decisions.items.personal_scorer import NOTHING, RECENT_SHARE, PersonalScorer
 from ml.recommenders.base import Recommender
 
 CACHED_SCORES = 500
@@ -82,12 +82,6 @@ class ModelScorer(PersonalScorer):
         """Return whether the model knows an item of the bundle."""
         return bool(self._item_rows[row] >= 0)
 
-    def best_keys(self, vector: F32, cache_key: Hashable = None) -> I64:
-        """Return the keys of the items with the highest scores, best first; equal scores by row."""
-        is_scored = np.flatnonzero(np.isfinite(vector))
-        order = np.argsort(-vector[is_scored], kind="stable")[: self.count]
-        return np.asarray(self.join.key_of_row[is_scored[order]], dtype=np.int64)
-
     def scores(self, vector: F32, keys: I64) -> F64:
         """Score these items, float64 (n,), centred and scaled over the known ones; 0 for the others."""
         raw = self._values(vector, keys)
@@ -98,22 +92,24 @@ class ModelScorer(PersonalScorer):
             scores[is_scored] = (values - values.mean()) / (values.std() + 1e-9)
         return scores
 
-    def similar_keys(self, item: int, count: int) -> I64:
-        """Return the keys of the items that the model puts first for somebody who opened this item alone."""
-        scores, row = self._similar_scores(item), self.join.row_of(item)
-        if scores is None:
-            return np.zeros(0, dtype=np.int64)
-        rows = np.flatnonzero(np.isfinite(scores))
-        rows = rows[rows != row]
-        return np.asarray(self.join.key_of_row[rows[np.argsort(-scores[rows], kind="stable")[:count]]])
-
     def similarities(self, item: int, keys: I64) -> F64:
         """Return the model's scores of these items for somebody who opened the item, 0 where it has none."""
-        scores = self._similar_scores(item)
+        scores = self._similar_scores(self.join.row_of(item))
         return np.zeros(len(keys)) if scores is None else np.nan_to_num(self._values(scores, keys), nan=0.0)
 
-    def _similar_scores(self, item: int) -> F32 | None:
-        row = self.join.row_of(item)
+    def _search_best(self, vector: F32) -> I64:
+        """Return the rows of the items with the highest scores, best first; equal scores by row."""
+        return _highest(vector, np.flatnonzero(np.isfinite(vector)), self.count)
+
+    def _search_similar(self, row: int, count: int) -> I64:
+        """Return the rows of the items that the model puts first for somebody who opened this item alone."""
+        scores = self._similar_scores(row)
+        if scores is None:
+            return NOTHING
+        rows = np.flatnonzero(np.isfinite(scores))
+        return _highest(scores, rows[rows != row], count)
+
+    def _similar_scores(self, row: int) -> F32 | None:
         return None if row < 0 or self.ranks_for_everybody else self.fold_in([row], [1.0])
 
     def _mix(self, trained: F32, recent: F32) -> F32:
@@ -134,6 +130,11 @@ class ModelScorer(PersonalScorer):
         if len(self._cached) > CACHED_SCORES:
             self._cached.popitem(last=False)
         return scores
+
+
+def _highest(scores: F32, rows: I64, count: int) -> I64:
+    """Return those of the rows that have the highest scores, best first; equal scores by row."""
+    return rows[np.argsort(-scores[rows], kind="stable")[:count]]
 
 
 def _standardised(scores: F32) -> F32:

@@ -17,6 +17,7 @@ FOLDED_ITEMS = 20
 RECENT_SHARE = 0.5
 SMALL = 1e-6
 CACHED = 20_000
+NOTHING = np.zeros(0, dtype=np.int64)
 
 
 class PersonalScorer:
@@ -37,7 +38,7 @@ class PersonalScorer:
         self.factor_index = factor_index
         self.count = count
         self._best: OrderedDict[Hashable, I64] = OrderedDict()
-        self._similar: OrderedDict[int, I64] = OrderedDict()
+        self._similar: OrderedDict[tuple[int, int], I64] = OrderedDict()
         self.hits = 0
         self.misses = 0
 
@@ -93,9 +94,7 @@ class PersonalScorer:
             self.hits += 1
             return self._best[cache_key]
         self.misses += 1
-        if self.factor_index is None:
-            return np.zeros(0, dtype=np.int64)
-        return self.cache_best(cache_key, self.factor_index.by_product(vector, self.count))
+        return self.cache_best(cache_key, self._search_best(vector))
 
     def is_cached(self, cache_key: Hashable) -> bool:
         """Return whether `best_keys` would answer from the cache."""
@@ -126,14 +125,15 @@ class PersonalScorer:
 
     def similar_keys(self, item: int, count: int) -> I64:
         """Return the keys of the items nearest to an item, nearest first; empty for an item without factors."""
-        row, index = self.join.row_of(item), self.join.index
-        if index is None or self.factor_index is None or row < 0 or not index.items_with_factors[row]:
-            return np.zeros(0, dtype=np.int64)
-        if row not in self._similar:
-            self._similar[row] = self.join.key_of_row[self.factor_index.by_cosine(row, count)]
+        row = self.join.row_of(item)
+        if row < 0:
+            return NOTHING
+        keys = self._similar.get((row, count))
+        if keys is None:
+            keys = self._similar[row, count] = self.join.key_of_row[self._search_similar(row, count)]
             if len(self._similar) > CACHED:
                 self._similar.popitem(last=False)
-        return self._similar[row]
+        return keys
 
     def similarities(self, item: int, keys: I64) -> F64:
         """Return the cosines of these items with an item, float64 (n,), 0 where either has no factors."""
@@ -155,6 +155,16 @@ class PersonalScorer:
         rows = self.join.rows_of(keys)
         has_factors = (rows >= 0) & index.items_with_factors[rows]
         return np.where(has_factors[:, None], index.bundle.item_factors[rows], np.float32(0))
+
+    def _search_best(self, vector: F32) -> I64:
+        """Return the rows of the items with the highest scores, best first."""
+        return NOTHING if self.factor_index is None else self.factor_index.by_product(vector, self.count)
+
+    def _search_similar(self, row: int, count: int) -> I64:
+        """Return the rows of the items nearest to an item of the bundle, nearest first."""
+        if self.factor_index is None or not self.knows_item(row):
+            return NOTHING
+        return self.factor_index.by_cosine(row, count)
 
     def _mix(self, trained: F32, recent: F32) -> F32:
         """Mix a trained and a folded vector, whose lengths differ: each gets its share of the scores' spread."""

@@ -6,6 +6,9 @@ import datetime as dt
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+HourSpan = tuple[float, float]
+"""The first local hour and the hour after the last, 0 … 24; a span such as 22 to 7 crosses midnight."""
+
 
 @lru_cache(maxsize=1_000)
 def find_zone(name: str | None) -> ZoneInfo:

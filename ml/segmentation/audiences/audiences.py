@@ -19,7 +19,8 @@ from ml.arrays import Bools
 from ml.errors import InvalidInputError
 from ml.home import make_folder
 from ml.integrity.digests import read_checked_table, write_named_by_content
-from ml.segmentation.audiences.rules import CONSENT, SendingHours
+from ml.local_clock import HourSpan
+from ml.segmentation.audiences.rules import CONSENT
 from ml.segmentation.audiences.sending_times import compute_sending_times
 from ml.segmentation.features.features import USER_ID
 from ml.settings.segmentation import AudienceSettings, Channel
@@ -99,7 +100,7 @@ def build_audience(
     now: dt.datetime,
     exclude_contacted_days: float | None = None,
     hold_out: float = 0.0,
-    hours: Sequence[SendingHours | None] | None = None,
+    hours: Sequence[HourSpan | None] | None = None,
     channel: Channel | None = None,
 ) -> Audience:
     """Select the consenting users who may be contacted now.

@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 from ml.arrays import Bools
 from ml.errors import TesseraError
 from ml.expressions.language import ExpressionError, compile_expression
+from ml.local_clock import HourSpan
 from ml.segmentation.audiences.rules import (
     SITE_FAMILY,
     RuleSegment,
-    SendingHours,
     add_rfm_scores,
     assign_rules,
     audience_fields,
@@ -41,7 +41,7 @@ class SegmentMembers:
 
     users: pa.Table
     strategies: list[str]
-    hours: list[SendingHours | None]
+    hours: list[HourSpan | None]
 
 
 def join_columns(users: pa.Table, other: pa.Table) -> pa.Table:

@@ -22,6 +22,7 @@ from ml.arrays import F64, Bools
 from ml.errors import TesseraError
 from ml.expressions.language import Expression, ExpressionError, FieldType, compile_expression, fields_of
 from ml.home import Home
+from ml.local_clock import HourSpan
 from ml.segmentation.features.features import USER_ID, matches_any, to_floats
 from ml.site.definition_files import definition_file
 
@@ -34,7 +35,6 @@ RFM_COLUMNS = {
 }
 _KEYS = {"when", "strategy"}
 _ALL_KEYS = _KEYS | {"send"}
-SendingHours = tuple[float, float]
 
 # Columns that say who somebody is. A condition on one of them singles a person out, at once or by the difference
 # of two audiences.
@@ -61,7 +61,7 @@ class RuleSegment:
     name: str
     when: str
     strategy: str
-    send: SendingHours | None = None
+    send: HourSpan | None = None
 
     def compiled(self, fields: Mapping[str, FieldType]) -> Expression:
         """Return the checked condition; raises SegmentRuleError if it reads a field that the table lacks."""
@@ -105,7 +105,7 @@ def _read_segments(content: dict[str, Any], file: Path) -> Iterator[RuleSegment]
             yield RuleSegment(str(family), str(name), rule["when"], rule["strategy"].strip(), send)
 
 
-def _read_hours(value: Any, place: str) -> SendingHours:
+def _read_hours(value: Any, place: str) -> HourSpan:
     """Return the hours of sending; raises SegmentRuleError unless they are two different hours of a day."""
     is_pair = isinstance(value, list) and len(value) == 2
     if not is_pair or not all(isinstance(hour, int | float) and 0 <= hour <= 24 for hour in value):

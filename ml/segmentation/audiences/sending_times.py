@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from ml.local_clock import find_zone, hour_of, is_within
-from ml.segmentation.audiences.rules import SendingHours
+from ml.local_clock import HourSpan, find_zone, hour_of, is_within
 from ml.settings.segmentation import AudienceSettings
 
 HOURS_OF_SESSIONS = "sessions_by_local_hour"
@@ -20,7 +19,7 @@ def compute_sending_times(
     users: pa.Table,
     now: dt.datetime,
     settings: AudienceSettings,
-    hours: Sequence[SendingHours | None] | None = None,
+    hours: Sequence[HourSpan | None] | None = None,
 ) -> list[dt.datetime | None]:
     """Compute `send_after` of each user.
 
@@ -53,9 +52,9 @@ def compute_sending_times(
 def choose_sending_time(
     now: dt.datetime,
     timezone: str | None,
-    quiet: Sequence[SendingHours],
+    quiet: Sequence[HourSpan],
     visits: Sequence[float] | None = None,
-    window: SendingHours | None = None,
+    window: HourSpan | None = None,
 ) -> dt.datetime | None:
     """Return the time (UTC) to write to one person; see `compute_sending_times`.
 
@@ -84,7 +83,7 @@ def choose_sending_time(
     return min((-weights[hour], time) for hour, time in permitted.items())[1]
 
 
-def send_after(now: dt.datetime, timezone: str | None, quiet: Sequence[SendingHours]) -> dt.datetime | None:
+def send_after(now: dt.datetime, timezone: str | None, quiet: Sequence[HourSpan]) -> dt.datetime | None:
     """Return the first moment (UTC) from `now` on outside all quiet hours, or None if they cover the day.
 
     Args:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -66,21 +67,31 @@ def choose_sending_time(
     first = send_after(now, timezone, quiet)
     if first is None:
         return None
-    zone = find_zone(timezone)
-    times = {}
-    for hour in range(24):
-        time = _next_at(now.astimezone(zone), hour)
-        moved = send_after(time.astimezone(dt.UTC), timezone, quiet)
-        # A time that the quiet hours move into another hour is not a time of this hour.
-        if moved is not None and moved.astimezone(zone).hour == hour and moved - now < dt.timedelta(days=2):
-            times[hour] = moved
-    permitted = {h: t for h, t in times.items() if window is None or is_within(h, *window)}
+    permitted = _find_permitted_times(now, timezone, tuple(quiet), window)
     if not permitted:
         return first
     weights = _smooth(visits)
     if weights is None or not any(weights[hour] for hour in permitted):
         return first if window is None else min(permitted.values())
     return min((-weights[hour], time) for hour, time in permitted.items())[1]
+
+
+@lru_cache(maxsize=1_000)
+def _find_permitted_times(
+    now: dt.datetime, timezone: str | None, quiet: tuple[HourSpan, ...], window: HourSpan | None
+) -> Mapping[int, dt.datetime]:
+    """Return the next time (UTC) within each local hour that is not quiet; people of a zone share them."""
+    zone = find_zone(timezone)
+    times = {}
+    for hour in range(24):
+        if window is not None and not is_within(hour, *window):
+            continue
+        time = _next_at(now.astimezone(zone), hour)
+        moved = send_after(time.astimezone(dt.UTC), timezone, quiet)
+        # A time that the quiet hours move into another hour is not a time of this hour.
+        if moved is not None and moved.astimezone(zone).hour == hour and moved - now < dt.timedelta(days=2):
+            times[hour] = moved
+    return times
 
 
 def send_after(now: dt.datetime, timezone: str | None, quiet: Sequence[HourSpan]) -> dt.datetime | None:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ml.arrays import I64
 from ml.segmentation.audiences.membership import join_columns
-from ml.segmentation.audiences.rules import CONSENT, RuleSegment, assign_rules
+from ml.segmentation.audiences.rules import RuleSegment, assign_rules
 from ml.segmentation.clusters.algorithms import NOISE
 from ml.segmentation.clusters.identity import compute_migration, match_segments
 from ml.segmentation.clusters.validation import PredictiveValidity, validate_segments
+from ml.segmentation.consent import mask_consenting
 from ml.segmentation.profiles.behaviour import summarize_behaviour
 from ml.segmentation.profiles.feedback import count_feedback
 from ml.segmentation.profiles.labels import FeatureLabels
@@ -43,7 +43,7 @@ class SiteSegmentation:
 
 def select_consenting_users(users: pa.Table) -> pa.Table:
     """Return the users with personalization consent, who may be segmented."""
-    return users.filter(pc.fill_null(users.column(CONSENT), False))
+    return users.filter(pa.array(mask_consenting(users)))
 
 
 def segment_site(

@@ -20,8 +20,8 @@ from ml.errors import InvalidInputError
 from ml.home import make_folder
 from ml.integrity.digests import read_checked_table, write_named_by_content
 from ml.local_clock import HourSpan
-from ml.segmentation.audiences.rules import CONSENT
 from ml.segmentation.audiences.sending_times import compute_sending_times
+from ml.segmentation.consent import CONSENT, mask_consenting
 from ml.segmentation.features.features import USER_ID
 from ml.settings.segmentation import AudienceSettings, Channel
 from ml.spreadsheet_cells import escape_formulas
@@ -136,7 +136,7 @@ def build_audience(
     channel = channel or settings.channel
     sending = compute_sending_times(users, now, settings, hours)
     refused = {
-        "no consent": ~np.asarray(pc.fill_null(users.column(CONSENT), False)),
+        "no consent": ~mask_consenting(users),
         **_mask_unreachable(users, channel),
         f"contacted within {quiet_days:g} days": _mask_contacted(ids, contacts, now, quiet_days, 1),
         f"contacted {settings.cap_contacts} times within {settings.cap_days:g} days": _mask_contacted(

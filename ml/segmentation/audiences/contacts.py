@@ -8,19 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from ml.arrays import Bools
 from ml.errors import InvalidInputError
 from ml.home import Home
-from ml.segmentation.audiences.audiences import (
-    Audience,
-    ContactLog,
-    build_audience,
-    deliver_audience,
-)
+from ml.segmentation.audiences.audiences import Audience, ContactLog, build_audience, deliver_audience
 from ml.segmentation.audiences.membership import select_members
-from ml.segmentation.audiences.rules import CONSENT, load_site_rules
+from ml.segmentation.audiences.rules import load_site_rules
+from ml.segmentation.consent import CONSENT, mask_consenting
 from ml.settings.segmentation import Channel, SegmentationSettings
 
 
@@ -104,5 +98,4 @@ def _count_consenting(users: pa.Table) -> int:
     """Count the users who consent to personalization; all of them where the table does not say."""
     if CONSENT not in users.column_names:
         return int(users.num_rows)
-    consents: Bools = np.asarray(pc.fill_null(users.column(CONSENT), False))
-    return int(np.count_nonzero(consents))
+    return int(np.count_nonzero(mask_consenting(users)))

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import yaml
 from scipy.stats import rankdata
 
@@ -23,11 +22,11 @@ from ml.errors import TesseraError
 from ml.expressions.language import Expression, ExpressionError, FieldType, compile_expression, fields_of
 from ml.home import Home
 from ml.local_clock import HourSpan
+from ml.segmentation.consent import CONSENT, mask_consenting
 from ml.segmentation.features.features import USER_ID, matches_any, to_floats
 from ml.site.definition_files import definition_file
 
 SITE_FAMILY = "own"
-CONSENT = "has_personalization_consent"
 RFM_COLUMNS = {
     "rfm_recency": (("recency_days",), -1),
     "rfm_frequency": (("frequency_low", "frequency"), 1),
@@ -133,7 +132,7 @@ def add_rfm_scores(table: pa.Table) -> pa.Table:
     """
     consents = np.ones(table.num_rows, dtype=bool)
     if CONSENT in table.column_names:
-        consents = np.asarray(pc.fill_null(table.column(CONSENT), False)).astype(bool)
+        consents = mask_consenting(table)
     came_once = _came_once(table)
     for name, (columns, direction) in RFM_COLUMNS.items():
         column = next((column for column in columns if column in table.column_names), None)

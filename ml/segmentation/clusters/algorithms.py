@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import DBSCAN, HDBSCAN, KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
@@ -151,7 +152,7 @@ class KMeansSegments(SegmentModel):
         density = self._density()
         if density is not None:
             return density.probabilities(Z, self.centres_)
-        return _softmax(-self._squared_distances(Z) / (2 * self.within_variance_))
+        return np.asarray(softmax(-self._squared_distances(Z) / (2 * self.within_variance_), axis=1))
 
     def reorder(self, order: I64) -> None:
         """Renumber the segments."""
@@ -231,7 +232,7 @@ class MixtureSegments(SegmentModel):
 
     def membership(self, Z: F64) -> F64:
         """Return posterior probabilities (n, k)."""
-        return _softmax(self._log_joint(Z))
+        return np.asarray(softmax(self._log_joint(Z), axis=1))
 
     def bic(self, Z: F64) -> float:
         """Return -2 log-likelihood + parameters · log n."""
@@ -352,9 +353,3 @@ def label_users(shares: F64) -> I64:
     if not shares.shape[1]:
         return np.full(len(shares), NOISE, dtype=np.int64)
     return np.where(shares.sum(axis=1) > 0, shares.argmax(axis=1), NOISE).astype(np.int64)
-
-
-def _softmax(scores: F64) -> F64:
-    """Return the softmax of each row."""
-    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True))

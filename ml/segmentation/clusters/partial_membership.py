@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
 
 from ml.arrays import F64, I64
 
@@ -48,7 +48,7 @@ class PartialMembership:
     def probabilities(self, Z: F64, centres: F64) -> F64:
         """Return the probability of each main segment (n, k) for scores Z (n, d)."""
         blocks = [
-            _normalize(_by_main_segment(self._log_joint(Z[start : start + BLOCK_ROWS], centres)))
+            softmax(_by_main_segment(self._log_joint(Z[start : start + BLOCK_ROWS], centres)), axis=1)
             for start in range(0, len(Z), BLOCK_ROWS)
         ]
         return np.concatenate(blocks) if blocks else np.empty((0, len(centres)))
@@ -141,9 +141,3 @@ def _cell_shares(exponent: float) -> F64:
 def _by_main_segment(joint: F64) -> F64:
     """Sum joint densities (n, k, k, cells) over the other segment and the share; returns logarithms (n, k)."""
     return np.asarray(logsumexp(joint, axis=(2, 3)))
-
-
-def _normalize(log_weights: F64) -> F64:
-    """Return probabilities (n, k) from their logarithms up to a constant per row."""
-    weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))

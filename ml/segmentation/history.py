@@ -15,9 +15,7 @@ from ml.segmentation.segmentation import Segmentation
 from ml.settings.segmentation import EvidenceSettings
 
 MUCH_EVIDENCE = 2.0  # times the evidence that shapes segments; from there a person's segment counts as settled
-EARLY_SHARE = (
-    0.5  # of the present evidence, at most, in an earlier table, so that most of what is known came later
-)
+EARLY_SHARE = 0.5  # of the present evidence, at most, in an earlier table: most of what is known came later
 
 
 def learn_discount(

@@ -195,7 +195,7 @@ def load_segmentation(folder: Path) -> Segmentation:
         profiles=[SegmentProfile.from_document(entry) for entry in document["segments"]],
         preparation=document["preparation"],
         surrogate=SurrogateTree(**document["surrogate"]) if document["surrogate"] else None,
-        discount=EvidenceDiscount(**{**discount, "prior": tuple(discount["prior"])}) if discount else None,
+        discount=EvidenceDiscount.from_document(discount) if discount else None,
         **extra,
     )
 

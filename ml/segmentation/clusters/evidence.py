@@ -8,6 +8,7 @@ person when little was seen, against what it says now that much has been seen.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -81,3 +82,8 @@ class EvidenceDiscount:
     def document(self) -> dict[str, Any]:
         """Return the attributes as JSON values."""
         return asdict(self)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> EvidenceDiscount:
+        """Return the discount that `document` wrote."""
+        return cls(**{**document, "prior": tuple(document["prior"])})

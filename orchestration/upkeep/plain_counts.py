@@ -35,6 +35,12 @@ _COLUMNS = (
     "source",
     "authority",
 )
+_SCHEMA = pa.schema(
+    [
+        (name, pa.timestamp("us") if name.endswith("_at") else pa.float64() if name == "value" else pa.string())
+        for name in _COLUMNS
+    ]
+)
 _CLAIMS = ("browser", "signed")
 _RANKS = {"service": 0, "server": 1, "signed": 2, "browser": 3}
 COUNTED_TYPES = {
@@ -120,7 +126,7 @@ def count_plainly(files: Sequence[Path], erased: ErasedIds, settings: WarehouseS
     tables = [_read_part(file) for file in files]
     rows = sum(len(table) for table in tables)
     kept = [erased.without(table) for table in tables]
-    events = pa.concat_tables(kept).to_pandas(types_mapper=pd.ArrowDtype)
+    events = pa.concat_tables([_SCHEMA.empty_table(), *kept]).to_pandas(types_mapper=pd.ArrowDtype)
     events = _name_people(events)
     unique = _without_repeats(events)
     purchases = _read_purchases(unique, settings)
@@ -163,16 +169,7 @@ def _read_part(file: Path) -> pa.Table:
         pc.fill_null(pc.match_substring(properties, '"page_view_id"'), fill_value=False),
     )
     texts = pc.if_else(is_read, properties, pa.scalar(None, pa.string()))
-    return table.set_column(_COLUMNS.index("properties"), "properties", texts).cast(
-        pa.schema(
-            [
-                (name, pa.timestamp("us") if name.endswith("_at") else pa.string())
-                if name != "value"
-                else (name, pa.float64())
-                for name in _COLUMNS
-            ]
-        )
-    )
+    return table.set_column(_COLUMNS.index("properties"), "properties", texts).cast(_SCHEMA)
 
 
 def _name_people(events: pd.DataFrame) -> pd.DataFrame:
@@ -223,7 +220,7 @@ def _count_quick_views(events: pd.DataFrame, seconds: float) -> int:
     views = events[events["event_type"] == "page_view"]
     url = views["page_url"].fillna(views["item_id"]).fillna("").astype(str)
     is_route = url.str.contains("#/", regex=False) | url.str.contains("#!", regex=False)
-    address = url.where(is_route, url.str.partition("#")[0])
+    address = url.where(is_route, url.str.split("#", n=1).str[0])
     ordered = views.assign(
         address=address, visitor=views["device"].fillna(views["person"]).astype(str)
     ).sort_values(["visitor", "address", "occurred_at"])

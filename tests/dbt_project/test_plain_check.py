@@ -137,3 +137,18 @@ def test_a_home_that_was_never_materialized_says_what_to_do(tmp_path: Path) -> N
     done = CliRunner().invoke(app, ["check", "--home", str(tmp_path)])
     assert done.exit_code == 1
     assert "run `tessera materialize` first" in done.output
+
+
+def test_a_home_without_events_agrees(tmp_path: Path, manifest: Manifest) -> None:
+    built = warehouse_in(tmp_path / "home", manifest)
+    built.build()
+    status, output = check(built)
+    assert status == 0, output
+    assert "0 rows of the event log were read" in output
+
+
+def test_orders_without_a_page_view_are_counted(tmp_path: Path, manifest: Manifest) -> None:
+    built = warehouse_in(tmp_path / "home", manifest)
+    built.ingest(event(0, "purchase", user_id="ann", value=30.0, properties=EUR))
+    plain = count(built)
+    assert (plain.events, plain.purchases, plain.amounts, plain.quick_views) == (1, 1, {"EUR": 30.0}, 0)

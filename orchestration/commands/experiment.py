@@ -12,7 +12,13 @@ import typer
 from rich.table import Column, Table
 
 from ml.errors import InvalidInputError
-from orchestration.commands.experiment_console import console, format_interval, format_value, open_warehouse
+from orchestration.commands.experiment_console import (
+    console,
+    format_change,
+    format_interval,
+    format_value,
+    open_warehouse,
+)
 from orchestration.commands.experiment_design import design
 from orchestration.commands.experiment_rankers import interleaving, off_policy
 from orchestration.commands.experiment_segment import segment
@@ -124,7 +130,7 @@ def _print_analysis(analysis: ExperimentAnalysis) -> None:
             result.variant,
             format_value(result.estimate.control, result.estimate.control_units),
             format_value(result.estimate.treatment, result.estimate.treatment_units),
-            "–" if isnan(relative.value) else f"{relative.value:+.2%}",
+            format_change(relative),
             result.missing or format_interval(relative),
             "–" if isnan(result.corrected_p) else f"{result.corrected_p:.3g}",
         )

@@ -24,9 +24,16 @@ def open_warehouse(home: Home) -> Warehouse:
 
 def format_interval(interval: EffectInterval) -> str:
     """Format the bounds in percent, or the reason why the interval is not available."""
-    from ml.experiments.report.page_parts import format_bounds
+    from ml.experiments.report.number_formats import format_bounds
 
     return format_bounds(interval) if isfinite(interval.low) or isfinite(interval.high) else "too few units"
+
+
+def format_change(relative: EffectInterval) -> str:
+    """Format a relative change in percent, a dash where there is none."""
+    from ml.experiments.report.number_formats import format_percent
+
+    return format_percent(relative.value)
 
 
 def format_value(value: float, units: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,7 @@ import typer
 from rich.table import Table
 
 from ml.errors import InvalidInputError
-from orchestration.commands.experiment_console import console, format_interval, open_warehouse
+from orchestration.commands.experiment_console import console, format_change, format_interval, open_warehouse
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 from orchestration.commands.option_values import parse_json_object
 
@@ -90,8 +89,8 @@ def _print_strategy(result: StrategyResult) -> None:
         (f"targeting {targeted} against treating nobody", result.units_inside, result.against_nobody),
         (f"targeting {targeted} against treating everybody", result.units_outside, result.against_everybody),
     ):
-        change = "–" if isnan(inference.relative.value) else f"{inference.relative.value:+.2%}"
-        table.add_row(name, f"{units:,}", change, format_interval(inference.relative))
+        relative = inference.relative
+        table.add_row(name, f"{units:,}", format_change(relative), format_interval(relative))
     verdicts = {
         "target": f"Targeting {targeted} is better than treating all users alike.",
         "treat everybody": "Treating everybody is better: the other users gain too.",

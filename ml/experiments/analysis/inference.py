@@ -24,6 +24,11 @@ class EffectInterval:
     low: float
     high: float
 
+    @property
+    def is_bounded(self) -> bool:
+        """Return whether both bounds are finite."""
+        return isfinite(self.low) and isfinite(self.high)
+
 
 @dataclass(frozen=True)
 class InferenceResult:

@@ -70,11 +70,7 @@ def plot_forest(rows: Sequence[ForestRow], *, target: float | None = None) -> Fi
 
 def plot_trajectory(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -> Figure | None:
     """Plot the relative effect over the cohorts, with the always-valid and the single-look interval."""
-    points = [
-        point
-        for point in detail.trajectory
-        if isfinite(point.single_look.relative.low) and isfinite(point.single_look.relative.high)
-    ]
+    points = [point for point in detail.trajectory if point.single_look.relative.is_bounded]
     if len(points) < 2:
         return None
     figure = Figure(figsize=(WIDTH_INCHES, 3.1), layout="constrained")
@@ -83,7 +79,7 @@ def plot_trajectory(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -
     dates = date2num([start + timedelta(days=point.day) for point in points])
     always = [point.always_valid.relative for point in points]
     single = [point.single_look.relative for point in points]
-    finite = [i for i, interval in enumerate(always) if isfinite(interval.low) and isfinite(interval.high)]
+    finite = [i for i, interval in enumerate(always) if interval.is_bounded]
     axes.fill_between(
         dates[finite],
         [always[i].low for i in finite],

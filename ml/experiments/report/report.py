@@ -12,18 +12,15 @@ from ml.experiments.analysis.heterogeneity import Heterogeneity
 from ml.experiments.analysis.inference import EffectInterval, InferenceResult
 from ml.experiments.analysis.results import MetricResult, PrimaryMetricDetail
 from ml.experiments.report import plots
-from ml.experiments.report.page_parts import (
+from ml.experiments.report.number_formats import (
     format_bounds,
     format_number,
     format_p_equation,
     format_p_value,
     format_percent,
     format_probability,
-    format_sentence,
-    format_title,
-    render_svg,
-    render_table,
 )
+from ml.experiments.report.page_parts import format_sentence, format_title, render_svg, render_table
 from ml.experiments.report.plots import ForestRow
 
 _STYLE = Path(__file__).with_name("report.css")

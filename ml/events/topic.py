@@ -187,7 +187,7 @@ def _record(message: Message, default_consent: Sequence[str], now: dt.datetime, 
     if not isinstance(event, dict):
         return event
     event = {name: value for name, value in event.items() if value is not None}
-    placeholders += normalize_record(event)
+    placeholders.update(normalize_record(event))
     _, sent_ms = message.timestamp()
     defaults = {
         "event_id": f"{message.topic()}-{message.partition()}-{message.offset()}",

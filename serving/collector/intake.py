@@ -182,8 +182,9 @@ class Intake:
         transient = {name: record.pop(name, None) for name in TRANSIENT_FIELDS}
         self._convert_properties(record)
         ids = normalize_record(record)
-        placeholders += ids
-        check_identified(record.get("event_type"), ids)
+        if ids:
+            placeholders.update(ids)
+            check_identified(record.get("event_type"), ids)
         remove_reserved_properties(record)
         identity = identities.of(transient["identity_token"]) if from_browser else None
         check_type(record.get("event_type"), _authority(record, sender, identity))

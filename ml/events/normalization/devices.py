@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from ml.events.contract import DEVICE_TYPES, NETWORK_TYPES
@@ -25,11 +26,13 @@ NETWORK_WORDS: Mapping[str, str] = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=4_096)
 def normalize_device_type(text: str) -> str | None:
     """Return one of DEVICE_TYPES; None for a word that says no type."""
     return DEVICE_WORDS.get(" ".join(text.lower().replace("-", " ").replace("_", " ").split()))
 
 
+@lru_cache(maxsize=4_096)
 def normalize_network_type(text: str) -> str | None:
     """Return one of NETWORK_TYPES, of which `4g` stands for all that is as fast or faster."""
     return NETWORK_WORDS.get(text.strip().lower())
@@ -37,10 +40,11 @@ def normalize_network_type(text: str) -> str | None:
 
 def normalize_pixels(value: Any) -> int | None:
     """Return a whole number of CSS px from a number or its text; None for what no screen can have."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, str):
+        try:
+            value = float(value.strip().lower().removesuffix("px"))
+        except ValueError:
+            return None
+    elif isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    try:
-        pixels = float(str(value).strip().lower().removesuffix("px"))
-    except ValueError:
-        return None
-    return round(pixels) if 0 < pixels < MAX_SCREEN_PX else None
+    return round(value) if 0 < value < MAX_SCREEN_PX else None

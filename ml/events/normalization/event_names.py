@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from ml.events.contract import CUSTOM_PREFIX
 
@@ -16,6 +17,7 @@ TROUBLE_NAMES: Mapping[str, str] = {
 }
 
 
+@lru_cache(maxsize=4_096)
 def normalize_event_type(event_type: str) -> str:
     """Return the event type, with one name for rage clicks, one for dead clicks and one for scroll reversals.
 

@@ -6,6 +6,7 @@ What a sender wrote and the contract cannot hold is kept under the field's name 
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -19,7 +20,7 @@ from ml.events.normalization.countries import normalize_country, normalize_regio
 from ml.events.normalization.currencies import currency_codes
 from ml.events.normalization.devices import normalize_device_type, normalize_network_type, normalize_pixels
 from ml.events.normalization.event_names import normalize_event_type
-from ml.events.normalization.ids import ID_FIELDS, is_placeholder, number_as_id, restore_id
+from ml.events.normalization.ids import ID_FIELDS, clean_id, number_as_id
 from ml.events.normalization.languages import normalize_language
 from ml.events.normalization.orders import find_currency
 from ml.events.normalization.time_zones import normalize_time_zone
@@ -37,7 +38,7 @@ PIXEL_FIELDS = ("screen_width", "screen_height")
 ESSENTIAL_FIELDS = ("timezone", "language")
 
 
-def normalize_record(record: dict[str, Any]) -> Counter[str]:
+def normalize_record(record: dict[str, Any]) -> list[str]:
     """Bring the fields of a record into the words of the contract, in place.
 
     Args:
@@ -45,32 +46,39 @@ def normalize_record(record: dict[str, Any]) -> Counter[str]:
             of a wrong type, which stays for validation to reject.
 
     Returns:
-        The ids that name nobody and were removed, as `field 'word'`, with how often each occurred. The user of an
-        `identify` stays, for validation to reject.
+        The ids that name nobody and were removed, as `field 'word'`. The user of an `identify` stays, for
+        validation to reject.
     """
-    lost: dict[str, Any] = {}
-    placeholders: Counter[str] = Counter()
+    placeholders: list[str] = []
     for name in ID_FIELDS:
         value = record.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            value = record[name] = number_as_id(value) if np.isfinite(value) else "NaN"
-        if isinstance(value, str):
-            if is_placeholder(name, value):
-                if (name, record.get("event_type")) != ("user_id", "identify"):
-                    del record[name]
-                placeholders[f"{name} {value.strip()[:40]!r}"] += 1
-            else:
-                record[name] = restore_id(value)
+        if value is None:
+            continue
+        if not isinstance(value, str):
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            value = record[name] = number_as_id(value) if math.isfinite(value) else "NaN"
+        restored = clean_id(name, value)
+        if restored is not None:
+            record[name] = restored
+            continue
+        if (name, record.get("event_type")) != ("user_id", "identify"):
+            del record[name]
+        placeholders.append(_placeholder(name, value))
+    lost: dict[str, Any] = {}
     for name, normalize in WORD_FIELDS.items():
         value = record.get(name)
         if isinstance(value, str):
-            _replace(record, name, normalize(value), lost)
-    region, country = record.get("region"), record.get("country")
+            _replace(record, name, value, normalize(value), lost)
+    region = record.get("region")
     if isinstance(region, str):
-        _replace(record, "region", normalize_region(region, country if isinstance(country, str) else None), lost)
+        country = record.get("country")
+        code = normalize_region(region, country if isinstance(country, str) else None)
+        _replace(record, "region", region, code, lost)
     for name in PIXEL_FIELDS:
-        if record.get(name) is not None:
-            _replace(record, name, normalize_pixels(record[name]), lost)
+        value = record.get(name)
+        if value is not None:
+            _replace(record, name, value, normalize_pixels(value), lost)
     properties = record.get("properties")
     if record.get("event_type") == "purchase" and isinstance(properties, dict):
         currency = find_currency(properties)
@@ -81,12 +89,17 @@ def normalize_record(record: dict[str, Any]) -> Counter[str]:
     return placeholders
 
 
-def _replace(record: dict[str, Any], name: str, word: Any, lost: dict[str, Any]) -> None:
-    value = record.pop(name)
+def _replace(record: dict[str, Any], name: str, value: Any, word: Any, lost: dict[str, Any]) -> None:
     if word is not None:
         record[name] = word
-    elif value != "":
+        return
+    del record[name]
+    if value != "":
         lost[name] = value
+
+
+def _placeholder(name: str, word: str) -> str:
+    return f"{name} {word.strip()[:40]!r}"
 
 
 def normalize_words(table: pa.Table, names: Iterable[str] = (*WORD_FIELDS, "region")) -> pa.Table:
@@ -138,7 +151,7 @@ def restore_ids(table: pa.Table) -> tuple[pa.Table, dict[str, pa.Array], Counter
 
     Returns:
         The table; the mask (bool, one a row) of the rows that had a placeholder, by field; and the placeholders
-        as in `normalize_record`.
+        as in `normalize_record`, with how often each occurred.
     """
     placeholders: Counter[str] = Counter()
     masks: dict[str, pa.Array] = {}
@@ -146,20 +159,16 @@ def restore_ids(table: pa.Table) -> tuple[pa.Table, dict[str, pa.Array], Counter
         if name not in table.column_names or table[name].null_count == len(table):
             continue
         column = table[name]
-        ids = _mapped(column, partial(_clean_id, name))
+        ids = _mapped(column, partial(clean_id, name))
         if ids is None:
             continue
         mask = pc.and_(pc.is_valid(column), pc.is_null(ids))
         for word in pc.value_counts(column.filter(mask)).to_pylist():
-            placeholders[f"{name} {word['values'].strip()[:40]!r}"] += word["counts"]
+            placeholders[_placeholder(name, word["values"])] += word["counts"]
         if pc.any(mask).as_py():
             masks[name] = mask
         table = table.set_column(table.schema.get_field_index(name), name, ids)
     return table, masks, placeholders
-
-
-def _clean_id(name: str, text: str) -> str | None:
-    return None if is_placeholder(name, text) else restore_id(text)
 
 
 def _mapped(column: pa.ChunkedArray, function: Callable[[str], str | None]) -> pa.ChunkedArray | None:

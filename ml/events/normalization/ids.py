@@ -45,6 +45,16 @@ def restore_id(text: str) -> str:
     return text
 
 
+def clean_id(field: str, text: str) -> str | None:
+    """Return an id as it was before it was taken for a number; None for one that names nobody.
+
+    Args:
+        field: One of ID_FIELDS.
+        text: The id.
+    """
+    return None if is_placeholder(field, text) else restore_id(text)
+
+
 def number_as_id(number: float) -> str:
     """Return the text of an id that came as a number: all of its digits, and no fraction that is zero."""
     return str(int(number)) if isinstance(number, int) or number.is_integer() else repr(number)

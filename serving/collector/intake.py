@@ -39,7 +39,7 @@ from serving.collector.enrichment.geolocation import (
 )
 from serving.collector.keys import Sender
 from serving.collector.placeholder_ids import placeholder_warnings
-from serving.collector.privacy.consent import CONTROL_EVENT_TYPES, remove_location, remove_user, resolve_purposes
+from serving.collector.privacy.consent import CONTROL_EVENT_TYPES, remove_location, resolve_purposes
 from serving.collector.privacy.device_context import coarsen_device_context
 from serving.collector.privacy.personal_data import (
     DROPPED,
@@ -208,12 +208,13 @@ class Intake:
             if "personalization" not in granted:
                 if record.get("event_type") == "identify":
                     return None  # the event holds nothing but a link to a person
-                visitor = self._pseudonyms.visitor_id(
-                    metadata.received_at.date(), _text(record.get("user_id")), agent
-                )
-                record = remove_user(record, visitor)
+                user_id = _text(record.pop("user_id", None))
+                if not record.get("anonymous_id"):
+                    record["anonymous_id"] = self._pseudonyms.visitor_id(
+                        metadata.received_at.date(), user_id, agent
+                    )
             if "location" not in granted:
-                record = remove_location(record)
+                remove_location(record)
         self._coarsen(record, granted)
         record["authority"] = authority = _authority(record, sender, identity)
         check_type(record.get("event_type"), authority)
@@ -376,7 +377,7 @@ class Intake:
             value = record.get(name)
             if isinstance(value, str):
                 record[name] = self.clean_id(value, name)
-        for name in record.keys() - CHECKED_ELSEWHERE:
+        for name in [name for name in record if name not in CHECKED_ELSEWHERE]:
             value = redact(record[name], rules, pseudonym, name)
             if value is DROPPED:
                 del record[name]

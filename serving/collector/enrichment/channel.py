@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
 
 SEARCH = (
@@ -64,6 +66,7 @@ MEDIA = {
 CLICK_IDS = ("gclid", "msclkid", "dclid", "gbraid", "wbraid", "ttclid", "li_fat_id")
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 MAX_URL_CHARS = 4_096
+CACHED_ADDRESSES = 4_096
 CHANNELS = ("direct", "internal", "search", "social", "email", "push", "paid", "referral")
 
 
@@ -82,33 +85,45 @@ def classify_channel(page_url: str | None, referrer: str | None, medium: str | N
         return "direct" if not medium else "referral"
     if host == _host(page_url):
         return "internal"
-    # mail first: mail.google.com is a search engine's domain too
-    for channel, names in (("email", MAIL), ("search", SEARCH), ("social", SOCIAL)):
-        if any(_is_at(host, name) for name in names):
-            return channel
-    return "referral"
+    return _channel_of_host(host)
 
 
-def read_campaign(page_url: str | None) -> dict[str, str]:
+def read_campaign(page_url: str | None) -> Mapping[str, str]:
     """The UTM parameters of an address that are not empty."""
     if not page_url or "utm_" not in page_url:
         return {}
+    return _campaign_of(page_url[:MAX_URL_CHARS])
+
+
+@lru_cache(CACHED_ADDRESSES)
+def _campaign_of(page_url: str) -> Mapping[str, str]:
     try:
-        query = urlsplit(page_url[:MAX_URL_CHARS]).query
-        pairs = parse_qsl(query, max_num_fields=200)
+        pairs = parse_qsl(urlsplit(page_url).query, max_num_fields=200)
     except ValueError:
         return {}
     return {name: value for name, value in pairs if name in UTM and value}
 
 
 def _host(address: str | None) -> str:
-    if not address:
-        return ""
+    return _host_of(address[:MAX_URL_CHARS]) if address else ""
+
+
+@lru_cache(CACHED_ADDRESSES)
+def _host_of(address: str) -> str:
     try:
-        host = urlsplit(address[:MAX_URL_CHARS]).hostname or ""
+        host = urlsplit(address).hostname or ""
     except ValueError:
         return ""
     return host.removeprefix("www.")
+
+
+@lru_cache(CACHED_ADDRESSES)
+def _channel_of_host(host: str) -> str:
+    # mail first: mail.google.com is a search engine's domain too
+    for channel, names in (("email", MAIL), ("search", SEARCH), ("social", SOCIAL)):
+        if any(_is_at(host, name) for name in names):
+            return channel
+    return "referral"
 
 
 def _is_at(host: str, name: str) -> bool:

@@ -32,18 +32,11 @@ def resolve_purposes(given: Any, default: Iterable[str], signals: Iterable[Signa
     ]
 
 
-def remove_user(record: dict[str, Any], visitor_id: str) -> dict[str, Any]:
-    """Remove the user id; `visitor_id` becomes the anonymous id if the event has none."""
-    remaining = {name: value for name, value in record.items() if name != "user_id"}
-    if not remaining.get("anonymous_id"):
-        remaining["anonymous_id"] = visitor_id
-    return remaining
-
-
-def remove_location(record: dict[str, Any]) -> dict[str, Any]:
-    """Remove every location finer than the country."""
-    remaining = {name: value for name, value in record.items() if name not in PLACE_FIELDS}
-    properties = remaining.get("properties")
+def remove_location(record: dict[str, Any]) -> None:
+    """Remove every location finer than the country, in place."""
+    for name in PLACE_FIELDS:
+        record.pop(name, None)
+    properties = record.get("properties")
     if isinstance(properties, dict):
-        remaining["properties"] = {k: v for k, v in properties.items() if k not in POSITION_PROPERTIES}
-    return remaining
+        for name in POSITION_PROPERTIES:
+            properties.pop(name, None)

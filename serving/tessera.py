@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pyarrow as pa
 
 from ml.bundle import Bundle, BundleError
@@ -33,8 +32,9 @@ from serving.decide.decision_engine import DecisionEngine
 from serving.decide.rule_book import ExperimentBook, RuleBook
 from serving.experiment.interleaver import Interleaver
 from serving.experiment.treatments import TreatmentAssigner
-from serving.observability.metrics import CACHE, MODEL_AGE_SECONDS, QUARANTINED, RESIDENT_BYTES, SWAPS
+from serving.observability.metrics import QUARANTINED, SWAPS
 from serving.observability.tracing import Tracing
+from serving.observability.worker_gauges import WorkerGauges
 from serving.recommend.recommendation_engine import RecommendationEngine
 from serving.recommend.search_pool import SearchPool
 from serving.start import ServiceConfig
@@ -82,7 +82,7 @@ class Tessera:
             config.home.path / self.settings.surroundings_file, self.settings.surroundings_stale_seconds
         )
         self.search_pool = SearchPool()
-        self._process = psutil.Process()
+        self._worker_gauges = WorkerGauges()
         self.tracing = Tracing(self.settings.traces, config.home.path / "logs" / "traces.jsonl")
         self.interleaver = Interleaver(seed)
         self._running_parts: _RunningParts | None = None
@@ -297,18 +297,7 @@ class Tessera:
             self._refit = asyncio.create_task(self._fit_again())
 
     def _measure(self) -> None:
-        self._count_lookups()
-        RESIDENT_BYTES.set(self._process.memory_info().rss)
-        if self.champion.index is not None:
-            age = dt.datetime.now(dt.UTC) - self.champion.index.bundle.as_of
-            MODEL_AGE_SECONDS.set(age.total_seconds())
-
-    def _count_lookups(self) -> None:
-        scorer = self.champion.scorer
-        hits, misses = scorer.hits, scorer.misses
-        scorer.hits = scorer.misses = 0
-        CACHE.labels("hit").inc(hits)
-        CACHE.labels("miss").inc(misses)
+        self._worker_gauges.measure(self.champion)
 
     async def _fit_again(self) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -30,6 +31,19 @@ OF_TOPIC = 50
 CACHED_LANGUAGES = 500
 
 
+@dataclass(frozen=True, eq=False)
+class ReadableItems:
+    """The items that people of some languages can read.
+
+    Attributes:
+        rows: Which items of the bundle these are, bool (n_items,).
+        popular_keys: Keys of the most popular of them, int64 (at most OF_TOPIC,).
+    """
+
+    rows: Bools
+    popular_keys: I64
+
+
 class ServedBundle:
     """Everything that changes when a bundle is swapped.
 
@@ -49,7 +63,7 @@ class ServedBundle:
         has_blend = folder is not None and (folder / BLEND_FILE).exists()
         self._user_facts: dict[int, dict[str, Any]] = {}
         self._topics: dict[str, list[int]] = {}
-        self._readable: dict[frozenset[str], Bools | None] = {}
+        self._readable: dict[frozenset[str], ReadableItems | None] = {}
         model = index.bundle.path / SEGMENTATION_FOLDER if index else None
         self.segmentation: Segmentation | None = load_segmentation(model) if model and model.exists() else None
         welcome = index.bundle.path / WELCOME_FILE if index else None
@@ -122,23 +136,17 @@ class ServedBundle:
         tags = pc.unique(pc.list_flatten(self.index.tags.combine_chunks())).to_pylist()
         return frozenset(topic for topic in (*self.index.categories, *tags) if topic)
 
-    def readable_rows(self, languages: frozenset[str]) -> Bools | None:
-        """Return which items people of these languages can read, bool (n_items,); None for all of them."""
+    def readable_items(self, languages: frozenset[str]) -> ReadableItems | None:
+        """Return the items that people of these languages can read; None for all of them."""
         if self.index is None or not languages:
             return None
         if languages not in self._readable:
             rows = self.index.readable_rows(languages)
-            self._readable[languages] = None if rows.all() or not rows.any() else rows
+            is_all_or_none = rows.all() or not rows.any()
+            self._readable[languages] = None if is_all_or_none else ReadableItems(rows, self._most_popular(rows))
             if len(self._readable) > CACHED_LANGUAGES:
                 del self._readable[next(iter(self._readable))]
         return self._readable[languages]
-
-    def readable_keys(self, rows: Bools) -> I64:
-        """Return the keys of the most popular of these items, int64 (at most OF_TOPIC,)."""
-        assert self.index is not None
-        places = np.flatnonzero(rows)
-        best = places[np.argsort(-np.nan_to_num(self.index.popularity[places]), kind="stable")[:OF_TOPIC]]
-        return np.asarray(self.join.key_of_row[best])
 
     def vector_of_topics(self, topics: Sequence[str]) -> F32 | None:
         """Compute the factors of somebody about whom only stated interests are available, float32 (d,).
@@ -156,3 +164,10 @@ class ServedBundle:
             rows += topic_rows
             weights += [1 / len(topic_rows) for _ in topic_rows]
         return self.scorer.fold_in(rows, weights) if rows else None
+
+    def _most_popular(self, is_chosen: Bools) -> I64:
+        """Return the keys of the most popular of the chosen items, int64 (at most OF_TOPIC,)."""
+        assert self.index is not None
+        rows = np.flatnonzero(is_chosen)
+        best = rows[np.argsort(-np.nan_to_num(self.index.popularity[rows]), kind="stable")[:OF_TOPIC]]
+        return np.asarray(self.join.key_of_row[best])

@@ -15,7 +15,7 @@ from ml.decisions.activity.visitors import Visitor
 from ml.decisions.rules.display_caps import count_since, fatigue_penalty, item_cap
 from ml.recommenders.reranking import BusinessRules, CandidateFeatures, RankedList, capped, with_rules
 from ml.settings.decisions import DecisionSettings
-from serving.bundles.served_bundle import ServedBundle
+from serving.bundles.served_bundle import ReadableItems, ServedBundle
 from serving.recommend.context import RequestContext
 from serving.requests import Filter
 from serving.state.online import OnlineState
@@ -71,17 +71,17 @@ class DisplayPolicy:
                     and passes_filter(key, item_filter, activity, bundle)
                 )
         readable = self.find_readable(context)
-        return may if readable is None else self._keep_readable(may, readable, context, keys)
+        return may if readable is None else self._keep_readable(may, readable.rows, context, keys)
 
-    def find_readable(self, context: RequestContext) -> Bools | None:
-        """Return which items the person can read, bool (n_items,); None where languages don't decide.
+    def find_readable(self, context: RequestContext) -> ReadableItems | None:
+        """Return the items that the person can read; None where languages don't decide.
 
         A filter of the request that names languages stands instead.
         """
         has_filter = context.request.filter is not None and context.request.filter.language is not None
         if has_filter or not self.settings.only_readable_languages:
             return None
-        return context.bundle.readable_rows(context.languages)
+        return context.bundle.readable_items(context.languages)
 
     @staticmethod
     def _keep_readable(may: Bools, readable: Bools, context: RequestContext, keys: I64) -> Bools:

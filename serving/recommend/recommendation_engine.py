@@ -149,7 +149,7 @@ class RecommendationEngine:
             ]
         readable = self.display_policy.find_readable(context)
         if readable is not None:
-            lists["popular"] = [context.bundle.readable_keys(readable)]
+            lists["popular"] = [readable.popular_keys]
         return lists
 
     def _describe(

@@ -23,6 +23,7 @@ from serving.access import Access, KeyRegistry, Keys
 from serving.admission.client_address import network_of
 from serving.admission.cors import Cors
 from serving.admission.rate_limits import RateLimit
+from serving.collector.enrichment.records import Enrichment
 from serving.collector.intake import AdmittedRecords, Intake
 from serving.collector.keys import KeyRing, Sender
 from serving.collector.placeholder_ids import PlaceholderIds
@@ -83,7 +84,15 @@ class Collector:
         self._secret_rate = RateLimit(secret_rate, max(secret_rate, limits.max_batch_events))
         self._totals = WithheldTotals(home)
         self.erased = ErasedIds(home)
-        self._intake = Intake(settings, Pseudonyms(home.path), self._totals, self.erased, self.identity_tokens)
+        self._enrichment = Enrichment(settings)
+        self._intake = Intake(
+            settings,
+            Pseudonyms(home.path),
+            self._totals,
+            self.erased,
+            self.identity_tokens,
+            self._enrichment,
+        )
         self._placeholders = PlaceholderIds()
         self._heavy_work = asyncio.Lock()
         self._subscribers: list[Subscriber] = []
@@ -121,7 +130,7 @@ class Collector:
 
     def find_country(self, address: str | None) -> str | None:
         """Return the country of an address, by its network alone; None for a private or unknown one."""
-        return self._intake.find_country(address)
+        return self._enrichment.find_country(address)
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call `subscriber` with every accepted batch (EVENT_SCHEMA), on the event loop, before the answer."""

@@ -12,7 +12,6 @@ import orjson
 
 from ml.events.contract import FIELD_NAMES, SUSPECTED
 from ml.events.normalization.fields import normalize_record
-from ml.events.normalization.item_addresses import ItemAddresses
 from ml.privacy.erased_ids import ErasedIds
 from ml.privacy.pseudonyms import Pseudonyms
 from ml.settings import Settings
@@ -28,15 +27,10 @@ from serving.collector.authority import (
     claim,
     remove_reserved_properties,
 )
-from serving.collector.enrichment.channel import classify_channel, read_campaign
 from serving.collector.enrichment.clock import correct_clock, parse_time
-from serving.collector.enrichment.device import ClientHints, detect_device, is_browser_agent
-from serving.collector.enrichment.geolocation import (
-    CountryLookup,
-    apply_address_rule,
-    locate_coordinates,
-    truncate_address,
-)
+from serving.collector.enrichment.device import is_browser_agent
+from serving.collector.enrichment.geolocation import truncate_address
+from serving.collector.enrichment.records import Enrichment, text_or_none
 from serving.collector.keys import Sender
 from serving.collector.placeholder_ids import placeholder_warnings
 from serving.collector.privacy.consent import CONTROL_EVENT_TYPES, remove_location, resolve_purposes
@@ -97,6 +91,7 @@ class Intake:
         totals: counter of events that are withheld for want of consent.
         erased: ids of erased people, whose events are dropped.
         identity_tokens: what vouches for the users that browsers name.
+        enrichment: what the collector adds to an event.
     """
 
     def __init__(
@@ -106,6 +101,7 @@ class Intake:
         totals: WithheldTotals,
         erased: ErasedIds,
         identity_tokens: IdentityTokens,
+        enrichment: Enrichment,
     ) -> None:
         self._collector = settings.collector
         self._privacy = settings.privacy
@@ -113,9 +109,8 @@ class Intake:
         self._totals = totals
         self._erased = erased
         self._identity_tokens = identity_tokens
+        self._enrichment = enrichment
         self._floods = VisitorFloods(settings.collector.browser_visitors_per_hour)
-        self._countries = CountryLookup(settings.collector.country_database)
-        self._addresses = ItemAddresses(settings.collector.item_url_pattern)
         privacy = settings.privacy
         self._pii = PiiRules(
             privacy.email, privacy.phone, privacy.other_personal_data,
@@ -156,11 +151,6 @@ class Intake:
         admitted.warnings += placeholder_warnings(admitted.placeholders)
         return admitted
 
-    def find_country(self, address: str | None) -> str | None:
-        """Return the country of an address, by its network alone; None for a private or unknown one."""
-        network = truncate_address(address)
-        return self._countries.country_of(network) if network else None
-
     def redact_payload(self, payload: Any) -> str:
         """Convert a payload that is not an event to JSON text for the dead letters, without personal data."""
         try:
@@ -197,18 +187,18 @@ class Intake:
         address = transient["address"] if isinstance(transient["address"], str) else None
         if address is None and (from_browser or is_browser_agent(metadata.user_agent)):
             address = metadata.address
-        control = _text(record.get("event_type")) in CONTROL_EVENT_TYPES
+        control = text_or_none(record.get("event_type")) in CONTROL_EVENT_TYPES
         if isinstance(granted, list):
             record["consent"] = granted
             if "analytics" not in granted and not control:
                 return None
         self._set_ids(record, metadata, agent, address)
-        self._enrich(record, transient, metadata, agent, address)
+        self._enrichment.complete(record, transient, metadata, agent, address)
         if isinstance(granted, list) and not control:
             if "personalization" not in granted:
                 if record.get("event_type") == "identify":
                     return None  # the event holds nothing but a link to a person
-                user_id = _text(record.pop("user_id", None))
+                user_id = text_or_none(record.pop("user_id", None))
                 if not record.get("anonymous_id"):
                     record["anonymous_id"] = self._pseudonyms.visitor_id(
                         metadata.received_at.date(), user_id, agent
@@ -309,47 +299,6 @@ class Intake:
                 metadata.received_at.date(), truncate_address(address), agent
             )
 
-    def _enrich(
-        self,
-        record: dict[str, Any],
-        transient: dict[str, Any],
-        metadata: RequestMetadata,
-        agent: str | None,
-        address: str | None,
-    ) -> None:
-        is_browser = is_browser_agent(agent)
-        hints = parse_client_hints(transient["client_hints"])
-        if is_browser or hints:
-            device = detect_device(agent, hints or metadata.hints)
-            detected = {"device_type": device.device_type, "os": device.os, "browser": device.browser}
-            for name, value in detected.items():
-                if value and not record.get(name):
-                    record[name] = value
-        if is_browser and metadata.language and not record.get("language"):
-            record["language"] = metadata.language
-        position = _position(transient, self._privacy.coordinate_decimals)
-        country = self.find_country(address)
-        for name in ("timezone", "country"):
-            value = position.pop(name, None) or (country if name == "country" else None)
-            if value and not record.get(name):
-                record[name] = value
-        extra_properties = {**position, "ip": apply_address_rule(address, self._privacy.address)}
-        url = record.get("page_url") if isinstance(record.get("page_url"), str) else None
-        item = self._addresses.item_of(url) if url and not record.get("item_id") else None
-        if item is not None:
-            record["item_id"] = item
-        if record.get("event_type") == "page_view" and (url or record.get("referrer")):
-            properties = record.get("properties") if isinstance(record.get("properties"), dict) else {}
-            campaign = {
-                **read_campaign(url),
-                **{k: v for k, v in (properties or {}).items() if k.startswith("utm_")},
-            }
-            channel = classify_channel(url, _text(record.get("referrer")), _text(campaign.get("utm_medium")) or "")
-            extra_properties |= {**campaign, "channel": channel}
-        extra_properties = {name: value for name, value in extra_properties.items() if value is not None}
-        if extra_properties and isinstance(record.get("properties", {}), dict):
-            record["properties"] = {**extra_properties, **record.get("properties", {})}
-
     def _coarsen(self, record: dict[str, Any], granted: Any) -> None:
         properties = record.get("properties")
         if isinstance(properties, dict) and "device_context" in properties:
@@ -426,28 +375,3 @@ def _authority(record: dict[str, Any], sender: Sender, identity: Identity | None
     if not sender.is_browser:
         return "server"
     return "signed" if identity is not None and record.get("user_id") == identity.user_id else "browser"
-
-
-def parse_client_hints(value: Any) -> ClientHints | None:
-    """Parse client hints in the form of JavaScript's `userAgentData`: brands, isMobile or mobile, platform."""
-    if not isinstance(value, dict):
-        return None
-    brands = value.get("brands")
-    names = [entry.get("brand") for entry in brands if isinstance(entry, dict)] if isinstance(brands, list) else []
-    mobile = value.get("isMobile", value.get("mobile"))
-    return ClientHints(
-        tuple(name for name in names if isinstance(name, str) and "Not" not in name)[:8],
-        mobile if isinstance(mobile, bool) else None,
-        _text(value.get("platform")),
-    )
-
-
-def _position(transient: dict[str, Any], decimals: int) -> dict[str, Any]:
-    latitude, longitude = transient["latitude"], transient["longitude"]
-    if isinstance(latitude, int | float) and isinstance(longitude, int | float):
-        return locate_coordinates(float(latitude), float(longitude), decimals)
-    return {}
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None

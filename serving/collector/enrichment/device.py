@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import ua_parser
 
@@ -72,6 +73,21 @@ def read_client_hints(brands: str | None, mobile: str | None, platform: str | No
     names = tuple(name for name in re.findall(r'"([^"]{1,60})";v=', (brands or "")[:400]) if "Not" not in name)
     flag = {"?1": True, "?0": False}.get(mobile or "")
     return ClientHints(names, flag, (platform or "").strip().strip('"')[:40] or None)
+
+
+def parse_client_hints(value: Any) -> ClientHints | None:
+    """Parse client hints in the form of JavaScript's `userAgentData`: brands, isMobile or mobile, platform."""
+    if not isinstance(value, dict):
+        return None
+    brands = value.get("brands")
+    names = [entry.get("brand") for entry in brands if isinstance(entry, dict)] if isinstance(brands, list) else []
+    platform = value.get("platform")
+    mobile = value.get("isMobile", value.get("mobile"))
+    return ClientHints(
+        tuple(name for name in names if isinstance(name, str) and "Not" not in name)[:8],
+        mobile if isinstance(mobile, bool) else None,
+        platform if isinstance(platform, str) else None,
+    )
 
 
 def is_browser_agent(agent: str | None) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from access_keys import BROWSER, KEYS, SECRET
 from bundles import publish
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -21,14 +22,10 @@ from starlette.testclient import TestClient
 from ml.events.contract import CONSENT_PURPOSES, EVENT_TYPES, FIELD_NAMES
 from ml.home import Home
 from ml.settings import load_settings
-from serving.access import Keys
 from serving.application import application
 from serving.start import ServiceConfig
 from serving.tessera import Tessera
 
-BROWSER = {"Authorization": "Bearer browser-key-0123456789"}
-SECRET = {"Authorization": "Bearer secret-key-0123456789"}
-KEYS = Keys(browser=frozenset({"browser-key-0123456789"}), secret=frozenset({"secret-key-0123456789"}))
 VICTIMS = ("ann", "bob")
 SECRET_ROUTES = (
     *((method, f"/v1/users/{user}{end}") for user in VICTIMS for method, end in (("GET", ""), ("GET", "/export"))),

@@ -1,6 +1,7 @@
 """Calls of the service without a server: open it, take steps, close it."""
 
 import asyncio
+import dataclasses
 
 from bundles import AS_OF
 
@@ -40,3 +41,16 @@ def post(*events):
 
 def ids(reply):
     return [item["item_id"] for item in reply["items"]]
+
+
+def without_exploration(config, **serving):
+    """Return a configuration whose answers have no drawn items, no category caps, and all the time they need."""
+    decisions = config.settings.decisions
+    diversity = decisions.diversity.model_copy(update={"exploration_share": 0.0, "max_category_share": 1.0})
+    settings = config.settings.model_copy(
+        update={
+            "decisions": decisions.model_copy(update={"diversity": diversity}),
+            "serving": config.settings.serving.model_copy(update={"budget_ms": 10_000.0, **serving}),
+        }
+    )
+    return dataclasses.replace(config, settings=settings)

@@ -3,11 +3,11 @@
 import dataclasses
 
 import pytest
+from access_keys import KEYS, SECRET
 from bundles import publish
 from starlette.testclient import TestClient
 
 from ml.keys.key_file import KeyFile
-from serving.access import Keys
 from serving.application import application
 from serving.tessera import Tessera
 
@@ -43,12 +43,8 @@ def opened(config, home):
     publish(home.published)
     (home.path / "experiments.yaml").write_text(EXPERIMENTS.format(unit="anonymous"))
     _, of_shop = KeyFile(home).create("browser", origins=(SHOP,))
-    keys = Keys(browser=frozenset({"browser-key-0123456789"}), secret=frozenset({"secret-key-0123456789"}))
-    with TestClient(application(Tessera(dataclasses.replace(config, keys=keys), seed=1))) as client:
+    with TestClient(application(Tessera(dataclasses.replace(config, keys=KEYS), seed=1))) as client:
         yield client, {"Authorization": f"Bearer {of_shop}"}
-
-
-SECRET = {"Authorization": "Bearer secret-key-0123456789"}
 
 
 @pytest.mark.parametrize("name", CALLS)

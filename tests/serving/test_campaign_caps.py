@@ -3,10 +3,10 @@
 import dataclasses
 
 import pytest
+from access_keys import BROWSER, KEYS
 from bundles import publish
 from starlette.testclient import TestClient
 
-from serving.access import Keys
 from serving.application import application
 from serving.tessera import Tessera
 
@@ -95,14 +95,12 @@ def test_a_variant_that_was_shown_often_enough_leaves_the_others(client):
 def test_a_page_with_a_browser_key_is_capped_too(config, home):
     publish(home.published)
     (home.path / "rules.yaml").write_text(RULES)
-    keys = Keys(browser=frozenset({"browser-key-0123456789"}), secret=frozenset({"secret-key-0123456789"}))
-    headers = {"Authorization": "Bearer browser-key-0123456789"}
-    with TestClient(application(Tessera(dataclasses.replace(config, keys=keys), seed=1))) as client:
+    with TestClient(application(Tessera(dataclasses.replace(config, keys=KEYS), seed=1))) as client:
         shown = 0
         for _ in range(8):
-            decision = decide(client, headers=headers, anonymous_id="phone")
+            decision = decide(client, headers=BROWSER, anonymous_id="phone")
             if decision["content"] is not None:
                 shown += 1
                 event = {"consent": ["analytics"], "properties": {"campaign": decision["campaign"]}}
-                report(client, event, headers=headers, anonymous_id="phone")
+                report(client, event, headers=BROWSER, anonymous_id="phone")
         assert shown == CAP

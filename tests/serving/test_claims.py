@@ -4,16 +4,13 @@ import dataclasses
 
 import pyarrow as pa
 import pytest
+from access_keys import BROWSER, KEYS, SECRET
 from bundles import publish
 from starlette.testclient import TestClient
 
-from serving.access import Keys
 from serving.application import application
 from serving.tessera import Tessera
 
-BROWSER = {"Authorization": "Bearer browser-key-0123456789"}
-SECRET = {"Authorization": "Bearer secret-key-0123456789"}
-KEYS = Keys(browser=frozenset({"browser-key-0123456789"}), secret=frozenset({"secret-key-0123456789"}))
 ALL = ["analytics", "personalization"]
 USERS = pa.table(
     {

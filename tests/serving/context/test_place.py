@@ -3,10 +3,11 @@
 import dataclasses
 
 import pytest
+from access_keys import BROWSER as BROWSER_KEY
+from access_keys import KEYS, SECRET
 from bundles import publish
 from starlette.testclient import TestClient
 
-from serving.access import Keys
 from serving.application import application
 from serving.tessera import Tessera
 
@@ -20,11 +21,7 @@ rules:
   - {id: wide, slots: [phone], when: orientation == "landscape", priority: 1, then: {content: wide-page}}
   - {id: morning, slots: [clock], when: local.hour >= 6 && local.hour < 12, then: {content: breakfast}}
 """
-BROWSER = {
-    "Authorization": "Bearer browser-key-0123456789",
-    "User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/140.0",
-}
-SECRET = {"Authorization": "Bearer secret-key-0123456789"}
+BROWSER = {**BROWSER_KEY, "User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/140.0"}
 BERLIN, TOKYO = {"latitude": 52.52, "longitude": 13.41}, {"latitude": 35.68, "longitude": 139.69}
 
 
@@ -32,11 +29,10 @@ BERLIN, TOKYO = {"latitude": 52.52, "longitude": 13.41}, {"latitude": 35.68, "lo
 def client(config, home):
     publish(home.published)
     (home.path / "rules.yaml").write_text(RULES)
-    keys = Keys(browser=frozenset({"browser-key-0123456789"}), secret=frozenset({"secret-key-0123456789"}))
     collector = config.settings.collector.model_copy(update={"trusted_proxies": 1})
     settings = config.settings.model_copy(update={"collector": collector})
     with TestClient(
-        application(Tessera(dataclasses.replace(config, keys=keys, settings=settings), seed=1))
+        application(Tessera(dataclasses.replace(config, keys=KEYS, settings=settings), seed=1))
     ) as client:
         yield client
 

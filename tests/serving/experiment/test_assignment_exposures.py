@@ -4,12 +4,12 @@ import dataclasses
 import json
 
 import pytest
+from access_keys import BROWSER, KEYS
 from bundles import AS_OF, publish
 from identities import SECRET, sign
 from starlette.testclient import TestClient
 
 from ml.events.log import EventLog
-from serving.access import Keys
 from serving.application import application
 from serving.privacy.identity_token import HEADER
 from serving.tessera import Tessera
@@ -28,8 +28,6 @@ experiments:
     overrides: {{ann: new, bob: control}}
 """
 PATH = "/v1/experiments/trial/assignment"
-BROWSER = {"Authorization": "Bearer browser-key-0123456789"}
-KEYS = Keys(browser=frozenset({"browser-key-0123456789"}), secret=frozenset({"secret-key-0123456789"}))
 
 
 @pytest.fixture

@@ -4,25 +4,13 @@ import dataclasses
 
 import pytest
 from bundles import publish
-from calls import ask, post, recommend
+from calls import ask, post, recommend, without_exploration
 
 from ml.decisions.rules.rules_file import load_rules
 
 
 def reasons(reply):
     return {item["item_id"]: item["reason"] for item in reply["items"]}
-
-
-def without_exploration(config, **serving):
-    decisions = config.settings.decisions
-    diversity = decisions.diversity.model_copy(update={"exploration_share": 0.0, "max_category_share": 1.0})
-    settings = config.settings.model_copy(
-        update={
-            "decisions": decisions.model_copy(update={"diversity": diversity}),
-            "serving": config.settings.serving.model_copy(update={"budget_ms": 10_000.0, **serving}),
-        }
-    )
-    return dataclasses.replace(config, settings=settings)
 
 
 @pytest.fixture

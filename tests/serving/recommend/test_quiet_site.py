@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from bundles import AS_OF, publish
-from calls import ask, ids, post, recommend
+from calls import ask, ids, post, recommend, without_exploration
 
 from ml.decisions.activity.activity import Activity
 from ml.decisions.activity.state_change import StateChange
@@ -19,12 +19,7 @@ OBSCURE = ["i3", "i4", "i8", "i9"]
 @pytest.fixture
 def calm(config, home):
     publish(home.published)
-    decisions = config.settings.decisions
-    diversity = decisions.diversity.model_copy(update={"exploration_share": 0.0, "max_category_share": 1.0})
-    serving = config.settings.serving.model_copy(update={"budget_ms": 10_000.0})
-    decisions = decisions.model_copy(update={"diversity": diversity})
-    settings = config.settings.model_copy(update={"decisions": decisions, "serving": serving})
-    return dataclasses.replace(config, settings=settings)
+    return without_exploration(config)
 
 
 def count_openings(item):

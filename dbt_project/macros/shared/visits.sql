@@ -100,6 +100,7 @@ from visits
 {%- endmacro %}
 
 {% macro begins_after(silent_since) -%}
+    {#- Whether what begins at first_at comes after silence, and so begins a visit. -#}
     (
         {{ silent_since }} is null
         or {{ seconds_between(silent_since, 'first_at') }} > {{ var('session_timeout_minutes') * 60 }}

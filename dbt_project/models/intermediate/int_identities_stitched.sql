@@ -55,12 +55,7 @@ activity_in_visits as (
         user_id,
         first_at,
         last_at,
-        max(case
-            when
-                silent_since is null
-                or {{ seconds_between('silent_since', 'first_at') }} > {{ var('session_timeout_minutes') * 60 }}
-                then first_at
-        end) over (
+        max(case when {{ begins_after('silent_since') }} then first_at end) over (
             partition by anonymous_id order by first_at, user_id nulls last
             rows between unbounded preceding and current row
         ) as visit_started_at

@@ -53,10 +53,6 @@
     bit_xor({{ key_of(columns) }})
 {%- endmacro %}
 
-{% macro exploded(relation, array, column) -%}{{ return(adapter.dispatch('exploded')(relation, array, column)) }}{%- endmacro %}
-{% macro duckdb__exploded(relation, array, column) -%}(select unnest({{ array }}) as {{ column }} from {{ relation }}){%- endmacro %}
-{% macro spark__exploded(relation, array, column) -%}(select explode({{ array }}) as {{ column }} from {{ relation }}){%- endmacro %}
-
 {% macro each_of(list) -%}
     {#- In a select list: one row per element. -#}
     {{ return(adapter.dispatch('each_of')(list)) }}

@@ -13,7 +13,7 @@ with manifest as (
 
 replaced_parts as (
 
-    {{ exploded('manifest', 'replaces', 'part_id') }}
+    select {{ each_of('replaces') }} as part_id from manifest
 
 ),
 

@@ -7,7 +7,7 @@
         {%- set names = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | map(attribute='name') | sort -%}
         {%- set deleted = 'select name from state.models where name not in (' ~ text_list(names) ~ ')' -%}
         {%- for name in values_of(deleted) -%}
-            {%- set orphan = load_relation(api.Relation.create(database=target.database, schema=target.schema, identifier=name)) -%}
+            {%- set orphan = load_relation(relation_of(name)) -%}
             {%- if orphan is not none -%}{%- do adapter.drop_relation(orphan) -%}{%- endif -%}
         {%- endfor -%}
     delete from state.models;

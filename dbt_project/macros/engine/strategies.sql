@@ -53,7 +53,7 @@
     {#- The catalogue is written whole; people who met an item that changed are queued. -#}
     {%- if is_built('user_items') -%}
         {%- set people_who_met_changed_items -%}
-            select distinct user_id from {{ api.Relation.create(database=this.database, schema=this.schema, identifier='user_items') }}
+            select distinct user_id from {{ relation_of('user_items') }}
             where item_id in (
                 select coalesce(old_items.item_id, new_items.item_id)
                 from {{ args.target_relation }} as old_items
@@ -73,7 +73,7 @@
     {%- if is_built('int_purchases_summed') -%}
         {%- set sessions_with_changed_rates -%}
             select distinct purchases.session_key
-            from {{ api.Relation.create(database=this.database, schema=this.schema, identifier='int_purchases_summed') }} as purchases
+            from {{ relation_of('int_purchases_summed') }} as purchases
             {% for name, relation in {'old_rates': args.target_relation, 'new_rates': args.temp_relation}.items() -%}
             left join {{ relation }} as {{ name }}
                 on

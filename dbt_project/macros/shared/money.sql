@@ -1,13 +1,18 @@
 {# Money: which currency an amount is in, and what it is worth in the currency of the site. #}
 
+{% macro no_currency() -%}
+    {#- The code of ISO 4217 for no currency. -#}
+    {{ return('XXX') }}
+{%- endmacro %}
+
 {% macro currency_of(properties) -%}
-    {#- The code that the property `currency` of a purchase names, in capitals; empty where it names none, and XXX, the code
-        of ISO 4217 for no currency, where the text is no code. -#}
+    {#- The code that the property `currency` of a purchase names, in capitals; empty where it names none, and no_currency
+        where the text is no code. -#}
     {%- set code = 'upper(trim(' ~ json_text(properties, 'currency') ~ '))' -%}
     case
         when {{ properties }} is null or {{ properties }} not like '%"currency"%' then ''
         when coalesce({{ code }}, '') = '' then ''
-        when regexp_extract({{ code }}, '^([A-Z]{3})$', 1) = '' then 'XXX'
+        when regexp_extract({{ code }}, '^([A-Z]{3})$', 1) = '' then '{{ no_currency() }}'
         else {{ code }}
     end
 {%- endmacro %}

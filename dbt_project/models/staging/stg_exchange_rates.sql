@@ -9,7 +9,7 @@
 with purchase_currencies as (
 
     select * from {{ ref('stg_purchase_currencies') }}
-    where currency not in ('', 'XXX')
+    where currency not in ('', '{{ no_currency() }}')
 
 ),
 

@@ -3,7 +3,8 @@
 {% macro renamed_events(log_rows) -%}
 {%- set user_id, anonymous_id = vouched_user_id('log_rows'), device_of('log_rows') -%}
 {%- set trusted_session_id = trusted_session_of('log_rows') -%}
-{%- set currency = currency_of('log_rows.properties') -%}
+{%- set currency = "case when log_rows.event_type = 'purchase' then " ~ currency_of('log_rows.properties') ~ ' end' -%}
+{%- set date = site_date(utc('log_rows.occurred_at')) -%}
 select
     -- ids
     {{ event_id_of_sender('log_rows') }} as event_id,
@@ -25,7 +26,7 @@ select
         when log_rows.event_type = 'purchase'
             then coalesce(nullif({{ json_text('log_rows.properties', 'order_id') }}, ''), log_rows.event_id)
     end as order_id,
-    case when log_rows.event_type = 'purchase' then {{ currency }} end as currency,
+    {{ currency }} as currency,
     case
         when log_rows.event_type = 'purchase' then {{ in_site_currency(measure_of('log_rows'), 'exchange_rates.rate') }}
     end as amount,
@@ -68,9 +69,8 @@ select
 from {{ log_rows }} as log_rows
 left join {{ ref('stg_exchange_rates') }} as exchange_rates
     on
-        case when log_rows.event_type = 'purchase' then {{ currency }} end = exchange_rates.currency
-        and {{ site_date(utc('log_rows.occurred_at')) }} >= exchange_rates.valid_from
-        and {{ site_date(utc('log_rows.occurred_at')) }} < exchange_rates.valid_until
+        {{ currency }} = exchange_rates.currency
+        and {{ date }} >= exchange_rates.valid_from and {{ date }} < exchange_rates.valid_until
 where not exists (
     select 1 from {{ ref('stg_event_repeats') }} as repeats
     where repeats.part_path = log_rows.part_path and repeats.part_row = log_rows.part_row

@@ -8,7 +8,8 @@ with events as (
 
     select
         *,
-        {{ site_date('occurred_at') }} as date
+        {{ site_date('occurred_at') }} as date,
+        not {{ counts_as_conversion() }} as is_claimed
     from {{ session_events() }} as events
     where event_type = 'purchase'
 
@@ -23,7 +24,7 @@ purchases as (
         is_internal,
         date,
         currency,
-        not {{ counts_as_conversion() }} as is_claimed,
+        is_claimed,
         count(distinct case when {{ is_purchase() }} then order_id end) as purchases,
         count(distinct case when is_refund then order_id end) as refunds,
         coalesce({{ net_sum('value') }}, 0) as original_amount,
@@ -31,7 +32,7 @@ purchases as (
         count(distinct case when {{ is_purchase() }} and {{ is_unconverted() }} then order_id end) as unconverted_purchases,
         coalesce({{ net_sum('case when amount is null then value end') }}, 0) as unconverted_amount
     from events
-    group by session_key, person_id, is_bot, is_internal, date, currency, not {{ counts_as_conversion() }}
+    group by session_key, person_id, is_bot, is_internal, date, currency, is_claimed
 
 )
 

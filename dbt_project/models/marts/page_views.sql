@@ -21,28 +21,17 @@ later_attention as (
 
 ),
 
-first_views as (
-
-    select
-        page_views.person_id,
-        page_views.page_view_id,
-        min_by(page_views.event_id, row(page_views.viewed_at, page_views.event_id)) as event_id
-    from page_views
-    inner join later_attention
-        on page_views.person_id = later_attention.person_id and page_views.page_view_id = later_attention.page_view_id
-    group by page_views.person_id, page_views.page_view_id
-
-),
-
+-- It belongs to the first view of the page under its id.
 later_attention_of_views as (
 
     select
-        first_views.event_id,
-        later_attention.engaged_seconds,
-        later_attention.heartbeats
-    from first_views
-    inner join later_attention
-        on first_views.person_id = later_attention.person_id and first_views.page_view_id = later_attention.page_view_id
+        min_by(page_views.event_id, row(page_views.viewed_at, page_views.event_id)) as event_id,
+        any_value(later.engaged_seconds) as engaged_seconds,
+        any_value(later.heartbeats) as heartbeats
+    from page_views
+    inner join later_attention as later
+        on page_views.person_id = later.person_id and page_views.page_view_id = later.page_view_id
+    group by page_views.person_id, page_views.page_view_id
 
 ),
 

@@ -24,16 +24,6 @@ page_views as (
 
 ),
 
-repeated_views as (
-
-    select
-        session_key,
-        count(*) as views
-    from {{ rows_to_rebuild(ref('int_view_repeats'), 'session_key') }} as repeats
-    group by session_key
-
-),
-
 -- Attention to pages that were opened in an earlier session, or of which no view was sent.
 other_attention as (
 
@@ -80,7 +70,7 @@ described_events as (
 
 ),
 
-measured_events as (
+measured_sessions as (
 
     select
         session_key,
@@ -89,7 +79,6 @@ measured_events as (
         count(*) as events,
         {{ measures() }},
         count(case when event_type = 'impression' and recommendation_id is not null then 1 end) as recommendation_impressions,
-        {{ count_of(conversions()) }} as conversion_events,
         bool_or(user_id is not null) as is_known,
         min_by(device_type, moment) as device_type,
         min_by(os, moment) as os,
@@ -106,16 +95,6 @@ measured_events as (
         max_by(consent, moment) as consents
     from described_events
     group by session_key
-
-),
-
-measured_sessions as (
-
-    select
-        measured.* exclude (page_views),
-        measured.page_views - coalesce(repeated_views.views, 0) as page_views
-    from measured_events as measured
-    left join repeated_views on measured.session_key = repeated_views.session_key
 
 ),
 
@@ -152,10 +131,13 @@ owners as (
 
 ),
 
+-- Repeats of a view are left out here, while `measures` counts their events.
 paths as (
 
     select
         session_key,
+        count(*) as page_views,
+        bool_or(is_bounce) as is_bounce,
         count(distinct {{ key_of(['page_key']) }}) as pages,
         round(sum(engaged_seconds), 3) as engaged_seconds,
         cast(sum(heartbeats) as bigint) as heartbeats,
@@ -191,7 +173,7 @@ described_sessions as (
 
         -- how much
         measured.events,
-        measured.page_views,
+        coalesce(paths.page_views, 0) as page_views,
         measured.impressions,
         measured.clicks,
         measured.recommendation_clicks,
@@ -224,7 +206,7 @@ described_sessions as (
         -- path
         paths.landing_page,
         paths.exit_page,
-        measured.page_views = 1 and measured.clicks = 0 and measured.conversion_events = 0 as is_bounce,
+        coalesce(paths.is_bounce, false) as is_bounce,
         nullif({{ url_parameter('paths.landing_url', 'utm_campaign') }}, '') as campaign,
         nullif({{ url_parameter('paths.landing_url', 'utm_source') }}, '') as campaign_source,
         coalesce(measured.channel, 'direct') as channel,
@@ -261,7 +243,7 @@ described_sessions as (
             when measured.purchases > 0 then 'purchase'
             when measured.checkouts > 0 then 'checkout'
             when measured.add_to_carts > 0 then 'cart'
-            when measured.page_views > 0 then 'view'
+            when paths.page_views > 0 then 'view'
         end as funnel_stage,
 
         -- consent

@@ -6,7 +6,7 @@ import csv
 import datetime as dt
 import io
 import math
-import os
+from collections.abc import Collection
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from babel.numbers import list_currencies
 
 from ml.errors import TesseraError
-from ml.home import Home, make_folder
+from ml.home import Home, replace_file
 from ml.site.definition_files import definition_file
 
 COLUMNS = ("day", "currency", "rate")
@@ -53,10 +53,11 @@ def read_exchange_rates(file: Path, max_age_days: int) -> pa.Table:
         raise ExchangeRateError(
             f"{file}: the column {missing[0]!r} is missing; the columns are {', '.join(COLUMNS)}"
         )
+    currencies = list_currencies()
     rates: dict[str, dict[dt.date, float]] = {}
     for row in reader:
         where = f"{file}, line {reader.line_num}"
-        day, currency, rate = _read_row(row, where)
+        day, currency, rate = _read_row(row, where, currencies)
         if day in rates.setdefault(currency, {}):
             raise ExchangeRateError(f"{where}: {currency} has two rates on {day}")
         rates[currency][day] = rate
@@ -88,19 +89,18 @@ def publish_exchange_rates(home: Home, name: str, currency: str | None, max_age_
     rates = read_exchange_rates(file, max_age_days)
     if rates.num_rows and currency is None:
         raise ExchangeRateError(f"{file}: set `warehouse.currency`, the currency to which these rates convert")
-    make_folder(target.parent)
-    draft = target.with_suffix(".draft")
-    pq.write_table(rates, draft)
-    os.replace(draft, target)
+    content = io.BytesIO()
+    pq.write_table(rates, content)
+    replace_file(target, content.getvalue())
 
 
-def _read_row(row: dict[str, str | None], where: str) -> tuple[dt.date, str, float]:
+def _read_row(row: dict[str, str | None], where: str, currencies: Collection[str]) -> tuple[dt.date, str, float]:
     day, currency, rate = ((row[name] or "").strip() for name in COLUMNS)
     try:
         date = dt.date.fromisoformat(day)
     except ValueError as error:
         raise ExchangeRateError(f"{where}: day is {day!r}, not a day such as 2026-03-01") from error
-    if currency.upper() not in list_currencies():
+    if currency.upper() not in currencies:
         raise ExchangeRateError(f"{where}: currency is {currency!r}, not a code of ISO 4217 such as USD")
     try:
         number = float(rate)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
+from ml.home import Home
 from ml.site.exchange_rates import publish_exchange_rates
 from tests.dbt_project.built import VARIABLES, Built, event, warehouse_in
 
@@ -52,7 +53,7 @@ def publish(warehouse: Built, site: Path, rates: str | None, currency: str | Non
     file = site / "exchange_rates.csv"
     if rates is not None:
         file.write_text(rates)
-    home = type(warehouse.home)(warehouse.home.path, site=site)
+    home = Home(warehouse.home.path, site=site)
     publish_exchange_rates(home, file.name, currency, 7)
 
 

@@ -52,6 +52,14 @@ class ExpectationResult:
 _SHARES = r"(^|_)(rate|share|ctr|frequency|retention)(_low|_high)?$"
 _PER_PAGE_VIEW = r"^(hover|scroll|click|video|search|form|like|bookmark|share|comment)_rate$"
 
+# What can be summed over the days and over the people of a day.
+_TOTALS = ", ".join(f"sum({name}) as {name}" for name in ("sessions", "page_views", "purchases", "revenue"))
+
+_FEW_QUARANTINED: Mapping[str, AllowedRange] = {
+    "quarantined_events": AllowedRange(least=0),
+    "quarantined_share": AllowedRange(most="max_quarantined_share"),
+}
+
 
 def _quarantined(condition: str) -> str:
     """The figures of the events in quarantine that meet a condition, beside all that were logged."""
@@ -140,10 +148,7 @@ SUITES: tuple[Suite, ...] = (
             " browsers sent is left to the next check: anybody could stop training with it."
         ),
         figures=_quarantined("coalesce(authority not in ('browser', 'signed'), true)"),
-        ranges={
-            "quarantined_events": AllowedRange(least=0),
-            "quarantined_share": AllowedRange(most="max_quarantined_share"),
-        },
+        ranges=_FEW_QUARANTINED,
     ),
     Suite(
         name="few_browser_events_are_quarantined",
@@ -151,10 +156,7 @@ SUITES: tuple[Suite, ...] = (
         is_blocking=False,
         description="Events of browsers that marts leave out are few: a faulty tracker shows here, or a stranger.",
         figures=_quarantined("authority in ('browser', 'signed')"),
-        ranges={
-            "quarantined_events": AllowedRange(least=0),
-            "quarantined_share": AllowedRange(most="max_quarantined_share"),
-        },
+        ranges=_FEW_QUARANTINED,
     ),
     Suite(
         name="items_are_plausible",
@@ -182,13 +184,11 @@ SUITES: tuple[Suite, ...] = (
         description="Sums over people and sums over days are the same, and shares of days are shares.",
         figures=f"""
             with days as (
-                select sum(sessions) as sessions, sum(page_views) as page_views, sum(purchases) as purchases,
-                    sum(revenue) as revenue
+                select {_TOTALS}
                 from daily_metrics
             ),
             people as (
-                select sum(sessions) as sessions, sum(page_views) as page_views, sum(purchases) as purchases,
-                    sum(revenue) as revenue
+                select {_TOTALS}
                 from user_days
             )
             select

@@ -58,8 +58,8 @@ def restore(
     begins for each of them that the backup still holds. Where the backup was made --without-keys, put site.key and
     site.key.check into the home afterwards.
     """
-    from orchestration.upkeep.backup import restore as restore_home
     from orchestration.upkeep.erased_again import begin_erasures_again
+    from orchestration.upkeep.restoration import restore as restore_home
 
     place = name_home(home)
     restored = restore_home(source, place)

@@ -21,7 +21,8 @@ from ml.home import Home
 from ml.privacy.erased_ids import ErasedIds
 from ml.privacy.pseudonyms import MissingKeyError, Pseudonyms
 from orchestration.cli import app
-from orchestration.upkeep.backup import BackupError, back_up, newest_backup, restore
+from orchestration.upkeep.backup import BackupError, back_up, newest_backup
+from orchestration.upkeep.restoration import restore
 from orchestration.upkeep.verification import verify_home
 from serving.state.sqlite_store import SqliteStore
 

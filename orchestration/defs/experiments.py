@@ -159,7 +159,7 @@ def build_left_out_asset(left_out: Mapping[str, str]) -> dg.AssetsDefinition:
     def experiments_left_out() -> dg.MaterializeResult[None]:
         for key, reason in left_out.items():
             dg.get_dagster_logger().warning("%s is left out of the analyses: %s", key, reason)
-        return dg.MaterializeResult(metadata={key: reason for key, reason in left_out.items()})
+        return dg.MaterializeResult(metadata=left_out)
 
     return experiments_left_out
 

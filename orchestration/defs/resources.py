@@ -117,12 +117,11 @@ class WarehouseDbt(DbtCliResource):
         wrong, nor where a full refresh was asked for. The record of what the tables were built by is written last,
         so that a killed refresh is done again as a whole.
         """
-        knobs = self.home.settings().warehouse
-        publish_exchange_rates(
-            self.home.home(), knobs.exchange_rates_file, knobs.currency, knobs.exchange_rate_days
-        )
-        record = self.home.home().path / "dbt" / "built_by.sha256"
-        definition = definition_fingerprint(self.home.settings())
+        home, settings = self.home.home(), self.home.settings()
+        knobs = settings.warehouse
+        publish_exchange_rates(home, knobs.exchange_rates_file, knobs.currency, knobs.exchange_rate_days)
+        record = home.path / "dbt" / "built_by.sha256"
+        definition = definition_fingerprint(settings)
         built_by = record.read_text(encoding="utf-8") if record.exists() else None
         refresh = built_by != definition or FULL_REFRESH in context.run.tags
         if refresh:

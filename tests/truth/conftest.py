@@ -58,11 +58,16 @@ def truth(materialized_home: Home):
 
 
 @pytest.fixture(scope="session")
-def never_consented(events: pd.DataFrame) -> set[str]:
-    """People none of whose events ever carried the purpose."""
+def granted(events: pd.DataFrame) -> set[str]:
+    """People with an event that carried the purpose."""
     carries = events["consent"].apply(
         lambda purposes: purposes is not None and "personalization" in list(purposes)
     )
-    granted = set(events.loc[carries, "person"])
+    return set(events.loc[carries, "person"])
+
+
+@pytest.fixture(scope="session")
+def never_consented(events: pd.DataFrame, granted: set[str]) -> set[str]:
+    """People none of whose events ever carried the purpose."""
     doubtful = set(events.loc[events["is_doubtful"], "person"])
     return set(events["person"]) - granted - doubtful

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'daily_metrics'}}}) }}
 {#- What is summed over sessions, people, days and currencies is the same. -#}
 {%- set measures = ['page_views', 'impressions', 'clicks', 'add_to_carts', 'checkouts', 'purchases', 'revenue', 'signups'] -%}
 {%- set marts = ['sessions', 'users', 'user_days', 'daily_metrics'] -%}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from ml.errors import TesseraError
 from ml.home import Home
@@ -87,7 +88,7 @@ def _run_locked(home: Home, job: str, console: Console) -> RunResult:
         chosen = definitions.resolve_job_def(job)
         with StageProgress(terminal, list_stages(definitions, chosen)) as progress:
             run_result = run_job(chosen, instance, progress.update)
-    _print_result(run_result, time.monotonic() - started, console)
+    print_result(run_result, time.monotonic() - started, console)
     if not run_result.success:
         if any(CORRUPT.search(step.message) for step in run_result.failed_steps):
             for damage in find_warehouse_damage(home):  # dbt's message names no file
@@ -97,14 +98,15 @@ def _run_locked(home: Home, job: str, console: Console) -> RunResult:
     return run_result
 
 
-def _print_result(run_result: RunResult, seconds: float, console: Console) -> None:
+def print_result(run_result: RunResult, seconds: float, console: Console) -> None:
+    """Print what a run did not do, and why; what messages say in brackets is text, not markup."""
     for check in run_result.failed_checks:
         mark = "[red]✗ stopped by[/]" if check.blocking else "[yellow]! warned by[/]"
-        console.print(f"{mark} {check.asset}: {check.check}  [dim]{check.description}[/]", soft_wrap=True)
+        console.print(f"{mark} {check.asset}: {check.check}  [dim]{escape(check.description)}[/]", soft_wrap=True)
     for step in run_result.failed_steps:
-        console.print(f"[red]✗ {step.step}[/] failed: {step.error}: {step.message}", soft_wrap=True)
+        console.print(f"[red]✗ {step.step}[/] failed: {step.error}: {escape(step.message)}", soft_wrap=True)
     for warning in run_result.warnings:
-        console.print(f"[yellow]![/] {warning}", markup=False, soft_wrap=True)
+        console.print(f"[yellow]![/] {escape(warning)}", soft_wrap=True)
     if run_result.success:
         console.print(
             f"[green]✓[/] {len(run_result.materialized)} assets and {run_result.passed_checks} passed checks "

@@ -1,11 +1,14 @@
 """The graph as Dagster loads it: it reads as the story of the design, and nothing in it is unexplained."""
 
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
 from orchestration.definitions import defs
 from orchestration.runtime.materialization import list_stages
 
+PRODUCT = Path(__file__).resolve().parents[2]
 JOBS = ("daily_increment", "full_refresh", "training", "retention", "campaigns", "erasure")
 
 
@@ -76,3 +79,9 @@ def test_only_the_job_for_it_writes_campaigns_since_they_log_contacts(definition
     sensors = definitions.get_repository_def().sensor_defs
     targeted = [target.job_name for sensor in sensors for target in sensor.targets]
     assert all(audiences not in definitions.resolve_job_def(j).asset_layer.selected_asset_keys for j in targeted)
+
+
+def test_every_test_of_the_tables_is_a_check_of_an_asset(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    checks = {key.name for key in graph.asset_check_keys}
+    assert {file.stem for file in (PRODUCT / "dbt_project" / "tests").glob("*.sql")} <= checks

@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 
 from ml.home import Home
+from orchestration.commands.materialize import print_result
 from orchestration.runtime.instance import close_dead_runs, open_instance
-from orchestration.runtime.materialization import FailedCheck, FailedStep, Stage, list_stages, run_job
+from orchestration.runtime.materialization import FailedCheck, FailedStep, RunResult, Stage, list_stages, run_job
 from orchestration.runtime.progress import StageProgress
 
 
@@ -102,3 +103,15 @@ def test_a_stopped_run_keeps_what_it_made_and_is_not_left_open(tmp_path: Path) -
         assert instance.get_latest_materialization_event(dg.AssetKey("event_log")) is not None
         close_dead_runs(instance)
         assert [run.is_finished for run in instance.get_runs()] == [True]
+
+
+def test_brackets_in_messages_are_text() -> None:
+    run_result = RunResult(
+        failed_steps=[FailedStep("users", "ValueError", "no column [name] in [/x]")],
+        failed_checks=[FailedCheck("users", "rates", "ctr is [2.5]", blocking=False)],
+        warnings=["event_log: see [bold]dead_letters[/]"],
+    )
+    printed = io.StringIO()
+    print_result(run_result, 1.0, Console(file=printed, width=200))
+    for text in ("no column [name] in [/x]", "ctr is [2.5]", "! event_log: see [bold]dead_letters[/]"):
+        assert text in printed.getvalue()

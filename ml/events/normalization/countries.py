@@ -10,6 +10,8 @@ from importlib import resources
 from babel import Locale
 from babel.core import get_global
 
+from ml.events.normalization.short_text_cache import cache_short_texts
+
 # Two letters of the Unicode CLDR that are no country: groups of countries, and codes for tests and for nothing.
 NOT_A_COUNTRY = frozenset({"EU", "EZ", "UN", "QO", "XA", "XB", "ZZ", "CQ"})
 # English names that people use and neither the Unicode CLDR nor the time zone database lists.
@@ -30,7 +32,7 @@ REGION = re.compile(r"([A-Z]{2})-([A-Z0-9]{1,3})")
 SUBDIVISION = re.compile(r"[A-Z0-9]{1,3}")
 
 
-@lru_cache(maxsize=4_096)
+@cache_short_texts(4_096)
 def normalize_country(text: str) -> str | None:
     """Return the ISO 3166-1 alpha-2 code of a country; None for what names none, such as `XX` or `(not set)`.
 
@@ -45,7 +47,7 @@ def normalize_country(text: str) -> str | None:
     return _country_names().get(_plain(text))
 
 
-@lru_cache(maxsize=4_096)
+@cache_short_texts(4_096)
 def normalize_region(text: str, country: str | None = None) -> str | None:
     """Return the ISO 3166-2 code of a region; None for a name, which says nothing without a gazetteer.
 

@@ -8,12 +8,14 @@ from functools import lru_cache
 from babel import Locale
 from babel.numbers import list_currencies
 
+from ml.events.normalization.short_text_cache import cache_short_texts
+
 # Signs that one currency alone has; `$`, `kr` and `¥` stand for several.
 SIGNS: Mapping[str, str] = {"€": "EUR", "£": "GBP", "₹": "INR", "₽": "RUB", "₩": "KRW", "₺": "TRY", "US$": "USD"}
 CURRENCY_KEYS = ("currency", "currency_code", "currencycode", "$currency")
 
 
-@lru_cache(maxsize=1_024)
+@cache_short_texts(1_024)
 def normalize_currency(text: str) -> str | None:
     """Return the ISO 4217 code of a currency; None for what names none."""
     code = text.strip().upper()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from ml.events.contract import DEVICE_TYPES, NETWORK_TYPES
+from ml.events.normalization.short_text_cache import cache_short_texts
 
 MAX_SCREEN_PX = 100_000  # no screen is wider; a larger number is something else
 DEVICE_WORDS: Mapping[str, str] = {
@@ -26,13 +26,13 @@ NETWORK_WORDS: Mapping[str, str] = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=4_096)
+@cache_short_texts(4_096)
 def normalize_device_type(text: str) -> str | None:
     """Return one of DEVICE_TYPES; None for a word that says no type."""
     return DEVICE_WORDS.get(" ".join(text.lower().replace("-", " ").replace("_", " ").split()))
 
 
-@lru_cache(maxsize=4_096)
+@cache_short_texts(4_096)
 def normalize_network_type(text: str) -> str | None:
     """Return one of NETWORK_TYPES, of which `4g` stands for all that is as fast or faster."""
     return NETWORK_WORDS.get(text.strip().lower())

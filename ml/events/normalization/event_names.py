@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 
 from ml.events.contract import CUSTOM_PREFIX
+from ml.events.normalization.short_text_cache import cache_short_texts
 
 RAGE_CLICK, DEAD_CLICK, SCROLL_REVERSAL = "custom:rage_click", "custom:dead_click", "custom:scroll_reversal"
 # By the letters of a name alone: those of PostHog, Mixpanel, Amplitude and of sites that measure it themselves.
@@ -17,7 +17,7 @@ TROUBLE_NAMES: Mapping[str, str] = {
 }
 
 
-@lru_cache(maxsize=4_096)
+@cache_short_texts(4_096)
 def normalize_event_type(event_type: str) -> str:
     """Return the event type, with one name for rage clicks, one for dead clicks and one for scroll reversals.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from ml.events.normalization.short_text_cache import cache_short_texts
 
 CACHED_ADDRESSES = 20_000
 
@@ -21,7 +22,7 @@ class ItemAddresses:
 
     def __init__(self, pattern: str) -> None:
         self._pattern = re.compile(pattern) if pattern else None
-        self.item_of = lru_cache(CACHED_ADDRESSES)(self._item_of)
+        self.item_of = cache_short_texts(CACHED_ADDRESSES)(self._item_of)
 
     def fill(self, events: pa.Table) -> pa.Table:
         """Fill `item_id` where it is null and `page_url` names an item."""

@@ -9,12 +9,14 @@ from functools import lru_cache
 from babel import Locale
 from babel.core import get_global
 
+from ml.events.normalization.short_text_cache import cache_short_texts
+
 # Codes of ISO 639 that say that the language is not known, several, or none.
 NO_LANGUAGE = frozenset({"und", "mul", "mis", "zxx", "nan", "root"})
 TAG = re.compile(r"([a-z]{2,3})((?:-[a-z0-9]{1,8})*)", re.I | re.A)
 
 
-@lru_cache(maxsize=4_096)
+@cache_short_texts(4_096)
 def normalize_language(text: str) -> str | None:
     """Return the BCP 47 tag of a language in its usual spelling; None for what names none.
 

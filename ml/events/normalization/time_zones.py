@@ -9,11 +9,13 @@ from urllib.parse import unquote
 
 from babel.core import get_global
 
+from ml.events.normalization.short_text_cache import cache_short_texts
+
 # Names of the database that say something about the machine and nothing about a place.
 NOT_A_ZONE = frozenset({"factory", "localtime", "posixrules"})
 
 
-@lru_cache(maxsize=4_096)
+@cache_short_texts(4_096)
 def normalize_time_zone(text: str) -> str | None:
     """Return the IANA name of a time zone; None for what names none, such as `undefined`, `local` or `+02:00`.
 

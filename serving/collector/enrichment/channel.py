@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
+
+from ml.events.normalization.short_text_cache import cache_short_texts
 
 SEARCH = (
     "google.",
@@ -95,7 +96,7 @@ def read_campaign(page_url: str | None) -> Mapping[str, str]:
     return _campaign_of(page_url[:MAX_URL_CHARS])
 
 
-@lru_cache(CACHED_ADDRESSES)
+@cache_short_texts(CACHED_ADDRESSES)
 def _campaign_of(page_url: str) -> Mapping[str, str]:
     try:
         pairs = parse_qsl(urlsplit(page_url).query, max_num_fields=200)
@@ -108,7 +109,7 @@ def _host(address: str | None) -> str:
     return _host_of(address[:MAX_URL_CHARS]) if address else ""
 
 
-@lru_cache(CACHED_ADDRESSES)
+@cache_short_texts(CACHED_ADDRESSES)
 def _host_of(address: str) -> str:
     try:
         host = urlsplit(address).hostname or ""
@@ -117,7 +118,7 @@ def _host_of(address: str) -> str:
     return host.removeprefix("www.")
 
 
-@lru_cache(CACHED_ADDRESSES)
+@cache_short_texts(CACHED_ADDRESSES)
 def _channel_of_host(host: str) -> str:
     # mail first: mail.google.com is a search engine's domain too
     for channel, names in (("email", MAIL), ("search", SEARCH), ("social", SOCIAL)):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import ua_parser
+
+from ml.events.normalization.short_text_cache import cache_short_texts
 
 CACHED_AGENTS = 20_000
 MAX_AGENT_CHARS = 1_024
@@ -50,7 +51,7 @@ class Device:
 NO_HINTS = ClientHints()
 
 
-@lru_cache(maxsize=CACHED_AGENTS)
+@cache_short_texts(CACHED_AGENTS)
 def detect_device(agent: str | None, hints: ClientHints = NO_HINTS) -> Device:
     """The device behind a user agent and client hints. ClientHints win: browsers freeze what the agent says."""
     if not agent and hints == NO_HINTS:

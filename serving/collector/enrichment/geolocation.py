@@ -11,6 +11,8 @@ from typing import Any, Literal, Protocol, cast
 import iptocc
 import tzfpy
 
+from ml.events.normalization.short_text_cache import cache_short_texts
+
 CACHED_NETWORKS = 50_000
 IPV4_BITS, IPV6_BITS = 24, 48
 
@@ -73,7 +75,7 @@ class CountryLookup:
         self.country_of = lru_cache(CACHED_NETWORKS)(table.country)
 
 
-@lru_cache(CACHED_NETWORKS)
+@cache_short_texts(CACHED_NETWORKS)
 def truncate_address(address: str | None) -> str | None:
     """The network of an address, /24 or /48: what the country is looked up by. None for private and bad ones."""
     try:

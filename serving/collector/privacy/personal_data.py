@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal
 
 from ml.errors import TesseraError
+from ml.events.normalization.short_text_cache import cache_short_texts
 
 PiiRule = Literal["hash", "drop", "refuse", "keep"]
 # The local part begins where a run of its characters does, and no quantifier gives anything back: each character
@@ -52,7 +52,7 @@ class PiiRules:
         return "keep", ""
 
 
-@lru_cache(10_000)
+@cache_short_texts(10_000)
 def _plain(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 

@@ -110,7 +110,7 @@ def check_home(home: Home, settings: Settings) -> PlainCheck:
     warehouse, log = Warehouse(home.warehouse), EventLog(home)
     if "sessions" not in warehouse.tables():
         raise WarehouseMissingError("the warehouse has no table sessions: run `tessera materialize` first")
-    built = {Path(path).name for path in warehouse.read("stg_event_parts")["part_path"].to_pylist()}
+    built = {Path(path).name for path in warehouse.read("staging.stg_event_parts")["part_path"].to_pylist()}
     parts = {log.path(part).name: log.path(part) for part in log.parts() if part.rows}
     if built - parts.keys():
         raise StaleWarehouseError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,16 +26,36 @@ def segment_table(
     out: Path,
     previous: Segmentation | None = None,
     seed: int = 0,
+    *,
+    categorical: Sequence[str] = (),
+    segments: int | None = None,
+    reading: Sequence[str] = (),
 ) -> Segmentation:
     """Segment a table by every numeric column and write the results.
 
     Writes `user_segments.parquet`, `segments.json`, `report.html` and `model/` into `out`. Nothing is written if
     the table cannot be segmented.
 
+    Args:
+        table: `user_id` and the columns to segment by.
+        settings: the section `segmentation` of the settings; its roles and its evidence do not apply.
+        out: folder to write to.
+        previous: the segmentation of the previous run.
+        seed: seed of the samples and random starts.
+        categorical: columns whose values are names of categories; they are features as well.
+        segments: number of segments to form whatever the evidence says; None lets the data decide.
+        reading: sentences about how the table was read, which the report repeats.
+
     Raises:
-        InvalidInputError: the table cannot be segmented.
+        InvalidInputError: the table cannot be segmented, or a column of `categorical` is missing.
     """
-    settings = settings.model_copy(update={"roles": NO_ROLES, "evidence": NO_EVIDENCE})
+    settings = settings.model_copy(
+        update={
+            "roles": NO_ROLES.model_copy(update={"categorical": list(categorical)}),
+            "evidence": NO_EVIDENCE,
+            "choice": settings.choice.model_copy(update={"segments": segments or settings.choice.segments}),
+        }
+    )
     segmentation = fit_segmentation(table, settings, previous, seed)
     assignments = segmentation.assign(table)
     out.mkdir(parents=True, exist_ok=True)
@@ -44,5 +65,5 @@ def segment_table(
     moves = (
         compute_migration(previous.assign(table), assignments) if previous and previous.can_assign(table) else None
     )
-    write_report(out / REPORT_FILE, segmentation, table, settings, ReportSupplement(moves))
+    write_report(out / REPORT_FILE, segmentation, table, settings, ReportSupplement(moves, reading=reading))
     return segmentation

@@ -1,4 +1,4 @@
-"""Segment the users of a site from its marts, and compare the result with the previous run."""
+"""Segment the users of a site from its marts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ml.arrays import I64
 from ml.segmentation.audiences.membership import join_columns
 from ml.segmentation.audiences.rules import RuleSegment, assign_rules
 from ml.segmentation.clusters.algorithms import NOISE
-from ml.segmentation.clusters.identity import compute_migration, match_segments
+from ml.segmentation.clusters.identity import match_segments
 from ml.segmentation.clusters.validation import PredictiveValidity, validate_segments
 from ml.segmentation.consent import mask_consenting
 from ml.segmentation.profiles.behaviour import summarize_behaviour
@@ -32,13 +32,11 @@ class SiteSegmentation:
         segmentation: the fitted segmentation.
         users: the users with personalization consent.
         segments: segment number of each of these users, (n,).
-        moves: how many users moved between segments since the previous run, None for the first run.
     """
 
     segmentation: Segmentation
     users: pa.Table
     segments: I64
-    moves: pa.Table | None
 
 
 def select_consenting_users(users: pa.Table) -> pa.Table:
@@ -84,8 +82,7 @@ def segment_site(
         behaviour_by_segment,
         count_feedback(feedback, assignments, shown),
     )
-    moves = compute_migration(before, assignments) if before is not None else None
-    return SiteSegmentation(segmentation, users, segments, moves)
+    return SiteSegmentation(segmentation, users, segments)
 
 
 def assign_user_segments(segmentation: Segmentation, users: pa.Table, rules: list[RuleSegment]) -> pa.Table:

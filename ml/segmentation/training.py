@@ -13,21 +13,32 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
 from ml.arrays import F64, I64, Bools
 from ml.segmentation.clusters.algorithms import NOISE, KMeansSegments, SegmentModel
 from ml.segmentation.clusters.choice import ClusteringChoice, choose_clustering
 from ml.segmentation.clusters.discriminants import refine_segments
+from ml.segmentation.clusters.feature_space import FeatureSpace
 from ml.segmentation.clusters.identity import match_segments
 from ml.segmentation.clusters.surrogate import fit_surrogate
 from ml.segmentation.features.feature_selection import FeatureSelector
-from ml.segmentation.features.features import FeatureEncoder, check_users, is_numeric, matches_any, to_floats
+from ml.segmentation.features.features import (
+    FeatureEncoder,
+    check_users,
+    group_levels,
+    is_numeric,
+    matches_any,
+    to_floats,
+)
 from ml.segmentation.features.preparation import Components, Imputer, Scaler, SkewReducer, Winsorizer
 from ml.segmentation.history import learn_discount
 from ml.segmentation.profiles.descriptions import ShapingUsers, describe_segments
+from ml.segmentation.profiles.labels import join_words
 from ml.segmentation.segmentation import Segmentation
 from ml.settings.segmentation import SegmentationSettings
 
+NAMED_COLUMNS = 4  # most columns that a reason lists
 MINIMUM_VARYING_FEATURES = 3  # with fewer, the events do not show how people use the site
 
 
@@ -39,13 +50,15 @@ class _Prepared:
         steps: fitted steps by name, in the order in which they run.
         raw: winsorized features before scaling, (n, n_features).
         features: scaled and selected features, (n, d).
-        scores: scores on the principal components, (n, n_components).
+        space: these features around their means, and their scores on the principal components.
+        columns: what each of these features is called: its name, or the column of the category it is a level of.
     """
 
     steps: dict[str, Any]
     raw: F64
     features: F64
-    scores: F64
+    space: FeatureSpace
+    columns: list[str]
 
 
 def fit_segmentation(
@@ -81,7 +94,14 @@ def fit_segmentation(
         return _fit_single_segment(table, encoder, imputer, settings, previous)
     prepared = _prepare(shaping, encoder, imputer, outcomes, settings, seed)
     incumbent = (previous.model.algorithm, len(previous.ids)) if previous and previous.has_structure else None
-    choice = choose_clustering(prepared.scores, settings.choice, settings.minimum_segment_size, seed, incumbent)
+    choice = choose_clustering(
+        prepared.space,
+        settings.choice,
+        settings.minimum_segment_size,
+        seed,
+        incumbent,
+        is_one_column_enough=len(imputer.kept_names) == 1,
+    )
     steps, model, labels = _fit_final(choice, prepared, settings, seed)
     ids, next_id, overlaps = _identify_segments(shaping, model, labels, previous)
     if previous is None:
@@ -99,7 +119,7 @@ def fit_segmentation(
         names=[""] * len(ids),
         next_id=next_id,
         candidates=list(choice.candidates),
-        reason=choice.reason,
+        reason=_explain_choice(choice, prepared.columns),
         profiles=[],
         preparation=_report_preparation(prepared.steps, table.num_rows, shaping.num_rows),
         has_structure=choice.make_model is not None,
@@ -117,6 +137,16 @@ def fit_segmentation(
         settings.minimum_segment_size,
     )
     return segmentation
+
+
+def _explain_choice(choice: ClusteringChoice, columns: list[str]) -> str:
+    """Return the reason for the choice, with the names of the columns that alone divide the users."""
+    names = [columns[position] for position in choice.single_columns]
+    if not names:
+        return choice.reason
+    shown = names if len(names) <= NAMED_COLUMNS else [*names[: NAMED_COLUMNS - 1], "others"]
+    subject = f"{shown[0]} alone divides" if len(names) == 1 else f"{join_words(shown)} each alone divide"
+    return f"there is no structure: {subject} the users, and nothing else differs between such groups"
 
 
 def _select_shaping_users(table: pa.Table, settings: SegmentationSettings) -> Bools:
@@ -171,9 +201,9 @@ def _prepare(
 ) -> _Prepared:
     """Fit the preparation step by step, because each step passes its column names to the next."""
     prep = settings.preparation
-    winsorizer, skew, scaler = Winsorizer(prep.winsor_limit), SkewReducer(prep.skew_threshold), Scaler()
+    winsorizer, skew = Winsorizer(prep.winsor_limit), SkewReducer(prep.skew_threshold)
+    scaler = Scaler([encoder.levels[j] for j in imputer.kept_])
     raw = X = winsorizer.fit_transform(imputer.transform(encoder.transform(table)))
-    X = scaler.fit_transform(skew.fit_transform(X))
     selector = FeatureSelector(
         imputer.kept_names,
         outcomes,
@@ -182,9 +212,13 @@ def _prepare(
         redundant_correlation=prep.redundant_correlation,
     )
     targets = np.column_stack([to_floats(table.column(name)) for name in outcomes]) if outcomes else None
-    X = selector.fit(X, None if targets is None else np.nan_to_num(targets)).transform(X)
+    with threadpool_limits(1):  # fits of single columns do not gain from threads
+        X = scaler.fit_transform(skew.fit_transform(X))
+        X = selector.fit(X, None if targets is None else np.nan_to_num(targets)).transform(X)
     components = Components(prep.component_quantile, seed=seed)
-    Z = components.fit_transform(X)
+    components.fit(X)
+    kept = [encoder.features_[j] for j in imputer.kept_[selector.kept_]]
+    space = FeatureSpace(X - components.mean_, components.components_, group_levels(kept))
     steps = {
         "encode": encoder,
         "impute": imputer,
@@ -194,14 +228,16 @@ def _prepare(
         "select": selector,
         "components": components,
     }
-    return _Prepared(steps, raw, X, Z)
+    columns = [feature.name if feature.level is None else feature.column for feature in kept]
+    return _Prepared(steps, raw, X, space, columns)
 
 
 def _fit_roles(table: pa.Table, settings: SegmentationSettings) -> tuple[FeatureEncoder, list[str]]:
     """Return the fitted encoder and the outcome columns; use `roles.otherwise` if too few features vary."""
     roles = settings.roles
     outcomes = [f.name for f in table.schema if is_numeric(f.type) and matches_any(f.name, roles.outcomes)]
-    encoder = FeatureEncoder(roles.features, roles.outcomes, settings.preparation.rare_key_share).fit(table)
+    rare = settings.preparation.rare_key_share
+    encoder = FeatureEncoder(roles.features, roles.outcomes, rare, roles.categorical).fit(table)
     if not roles.otherwise:
         return encoder, outcomes
     X = encoder.transform(table)
@@ -224,7 +260,7 @@ def _fit_final(
     Returns:
         The preparation steps that lead to the model, the model, and the segment index of each user (n,).
     """
-    Z, X = prepared.scores, prepared.features
+    Z, X = prepared.space.scores, prepared.features
     if choice.make_model is None:
         single = KMeansSegments(1, starts=1, seed=seed).fit(Z)
         return prepared.steps, single, single.predict(Z)

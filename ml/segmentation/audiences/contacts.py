@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,11 +29,19 @@ class ContactResult:
 
     Attributes:
         audience: the users who were written and those who were left out.
-        n_members: members of the segment, whether or not they may be contacted.
+        minimum_size: the number of people about whom a count may be told.
     """
 
     audience: Audience
-    n_members: int
+    minimum_size: int
+
+    def describe_left_out(self) -> Iterator[str]:
+        """Yield how many users were left out, by reason, and of fewer than the minimum only that it is so."""
+        for reason, count in self.audience.left_out.items():
+            if count >= self.minimum_size:
+                yield f"{count:,} ({reason})"
+            elif count:
+                yield f"fewer than {self.minimum_size} ({reason})"
 
 
 def contact_segment(
@@ -67,16 +76,17 @@ def contact_segment(
     Raises:
         UnknownSegmentError: no segment has this name.
         SegmentRuleError: the file of rules is not usable.
-        SmallSegmentError: some members consent, but fewer than `minimum_segment_size`.
+        SmallSegmentError: fewer members consent than `minimum_segment_size`. None and one are answered alike: a
+            condition that names a single person would else say whether the person meets it.
         InvalidInputError: the suffix of the file is not supported.
     """
     log = ContactLog(home.contacts)
     members = select_members(segment, users, segments, load_site_rules(home, settings.rules_file))
-    consenting = _count_consenting(members.users)
-    if 0 < consenting < settings.minimum_segment_size:
+    least = settings.minimum_segment_size
+    if _count_consenting(members.users) < least:
         raise SmallSegmentError(
-            f"{segment!r} has {consenting} members who consent; nobody may be singled out, so nothing is"
-            f" written about fewer than {settings.minimum_segment_size} (segmentation.minimum_segment_size)"
+            f"{segment!r} has fewer than {least} members who consent; nobody may be singled out, so nothing is"
+            " written about so few (segmentation.minimum_segment_size)"
         )
     audience = build_audience(
         name,
@@ -91,7 +101,7 @@ def contact_segment(
         channel=channel,
     )
     deliver_audience(audience, file, log, now)
-    return ContactResult(audience, members.users.num_rows)
+    return ContactResult(audience, least)
 
 
 def _count_consenting(users: pa.Table) -> int:

@@ -2,39 +2,36 @@
 
 A candidate is admissible if
 
-1. its silhouette exceeds that of structureless data by `null_excess` standard deviations and by `null_margin`,
+1. its silhouette is more than structureless data show with any number of segments (`significance`), by at least
+   `null_margin`,
 2. bootstrap resamples reproduce it,
-3. its smallest segment is large enough and
-4. its share of noise is small enough.
+3. its smallest segment is large enough,
+4. its share of noise is small enough, and
+5. each segment and the one nearest to it are two groups, not the halves of one (`separation`).
 
-The best silhouette among the admissible candidates wins, with noise counted as 0. Silhouettes within `tie_errors`
-standard errors are tied. Ties are broken in this order: bootstrap stability close to the best, the smallest share
-of noise, the summed ranks by Davies-Bouldin and Calinski-Harabasz, fewer segments, the simpler algorithm. The
-covariance type of a mixture is selected by BIC beforehand. The previous algorithm and number of segments stay
-unless the winner's silhouette is better by `incumbent_margin`. If no candidate is admissible, there is no
-structure.
+Among the admissible candidates whose stability is close to the best, the largest number of segments wins, because
+with fewer of them groups are merged that can be told apart. Density methods, which leave users without a segment,
+win only where no other candidate is admissible. Among candidates of the same number the best silhouette wins, with
+noise counted as 0. Silhouettes within `tie_errors` standard errors are tied. Ties are broken in this order:
+stability close to the best, the smallest share of noise, the summed ranks by Davies-Bouldin and Calinski-Harabasz,
+the simpler algorithm. The covariance type of a mixture is selected by BIC beforehand. The previous algorithm and
+number of segments stay unless the winner's silhouette is better by `incumbent_margin`. If no candidate is
+admissible, there is no structure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
-from scipy.stats import rankdata
 from threadpoolctl import threadpool_limits
 
-from ml.arrays import F64
-from ml.segmentation.clusters.algorithms import (
-    COVARIANCES,
-    NOISE,
-    DBSCANSegments,
-    HDBSCANSegments,
-    KMeansSegments,
-    MixtureSegments,
-    SegmentModel,
-)
+from ml.arrays import F64, I64
+from ml.errors import InvalidInputError
+from ml.segmentation.clusters.algorithms import NOISE, KMeansSegments, MixtureSegments, SegmentModel
+from ml.segmentation.clusters.contenders import COUNTED, list_contenders
+from ml.segmentation.clusters.feature_space import FeatureSpace
 from ml.segmentation.clusters.measures import (
     bootstrap_stability,
     calinski_harabasz,
@@ -42,35 +39,11 @@ from ml.segmentation.clusters.measures import (
     sampled_silhouette,
     start_stability,
 )
-from ml.segmentation.clusters.null_reference import NullSilhouette, measure_null_silhouettes
+from ml.segmentation.clusters.selection import NO_STRUCTURE, ClusteringCandidate, Selection, find_objection
+from ml.segmentation.clusters.separation import find_weakest_pair, halve_by_means, halve_by_mixture
+from ml.segmentation.clusters.significance import NullSilhouettes, measure_null_silhouettes, own_p_value
+from ml.segmentation.clusters.single_column import find_single_column, list_single_columns
 from ml.settings.segmentation import ChoiceSettings
-
-REACH_QUANTILES = (0.5, 0.75, 0.9)
-SMALLEST_SHARES = (0.02, 0.05, 0.1)
-STABILITY_TIE = 0.05  # adjusted Rand; two standard errors of its mean over six pairs of resamples
-DENSITY_ROWS = 2_000  # neighbour searches grow faster than linearly; clusters of 2 % still have 40 points
-
-
-@dataclass(frozen=True)
-class ClusteringCandidate:
-    """A division of the sample with its measures; the fields are the columns of the comparison table."""
-
-    algorithm: str
-    description: str
-    segments: int
-    silhouette: float
-    silhouette_error: float
-    null_silhouette: float
-    null_deviation: float
-    davies_bouldin: float
-    calinski_harabasz: float
-    bic: float
-    bootstrap_stability: float
-    start_stability: float
-    smallest_share: float
-    noise_share: float
-    refused: str = ""
-    chosen: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,56 +54,90 @@ class ClusteringChoice:
         make_model: builds the winner, unfitted, from a seed; None if there is no structure.
         candidates: all candidates with their measures.
         reason: the reason for the choice in one sentence.
+        single_columns: positions of the features that alone divide the users, where there is no other structure.
     """
 
     make_model: Callable[[int], SegmentModel] | None
     candidates: tuple[ClusteringCandidate, ...]
     reason: str
+    single_columns: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Contender:
+    """A builder of unfitted models, its fitted model, and the segment of each of the sample's first users (m,)."""
+
+    make: Callable[[int], SegmentModel]
+    model: SegmentModel
+    labels: I64
 
 
 def choose_clustering(
-    Z: F64,
+    space: FeatureSpace,
     settings: ChoiceSettings,
     minimum_size: int,
     seed: int,
     incumbent: tuple[str, int] | None = None,
+    *,
+    is_one_column_enough: bool = False,
 ) -> ClusteringChoice:
-    """Compare every algorithm and number of segments on scores Z (n_users, n_components).
+    """Compare every algorithm and number of segments.
 
     Args:
-        Z: scores on principal components.
+        space: prepared features of the users (n, d), and their scores.
         settings: the parameters of the rule.
         minimum_size: users that the smallest segment needs.
         seed: seed of the samples, starts and resamples.
         incumbent: algorithm and number of segments of the previous run.
+        is_one_column_enough: whether segments may differ in one column only, as where the table has no other.
+
+    Raises:
+        InvalidInputError: a number of segments is asked for, and fewer users than that differ.
     """
-    rows = np.random.default_rng(seed).permutation(len(Z))
-    sample = Z[rows[: settings.sample_rows]]
-    small = Z[rows[: settings.stability_rows]]
-    most = min(settings.segments_max, len(Z) // max(2, minimum_size))
-    if len(np.unique(small, axis=0)) <= settings.segments_min or most < settings.segments_min:
-        return ClusteringChoice(
-            None, (), f"{len(Z)} users are too few or too similar to form segments of {minimum_size}"
-        )
-    counts = range(settings.segments_min, most + 1)
-    floor = max(settings.minimum_share, minimum_size / len(Z))
+    users = len(space.features)
+    order = np.random.default_rng(seed).permutation(users)
+    sample = space.take(order[: settings.sample_rows])
+    different = len(np.unique(sample.scores[: settings.stability_rows], axis=0))
+    if settings.segments is not None:
+        if different < settings.segments:
+            raise InvalidInputError(
+                f"{settings.segments} segments cannot be formed from {different} different users"
+            )
+        counts, floor = range(settings.segments, settings.segments + 1), 0.0
+        algorithms = [name for name in settings.algorithms if name in COUNTED] or ["kmeans"]
+        settings = settings.model_copy(update={"algorithms": algorithms})
+    else:
+        most = min(settings.segments_max, users // max(2, minimum_size), different)
+        if most < settings.segments_min:
+            return ClusteringChoice(
+                None, (), f"{users} users are too few or too similar to form segments of {minimum_size}"
+            )
+        counts = range(settings.segments_min, most + 1)
+        floor = max(settings.minimum_share, minimum_size / users)
     with threadpool_limits(1):  # hundreds of fits of a few milliseconds do not gain from threads
         return _compare_candidates(
-            sample, small, settings, counts=counts, floor=floor, seed=seed, incumbent=incumbent
+            sample,
+            settings,
+            counts=counts,
+            floor=floor,
+            seed=seed,
+            incumbent=incumbent,
+            is_one_column_enough=is_one_column_enough,
         )
 
 
 def _compare_candidates(
-    sample: F64,
-    small: F64,
+    sample: FeatureSpace,
     settings: ChoiceSettings,
     *,
     counts: Sequence[int],
     floor: float,
     seed: int,
     incumbent: tuple[str, int] | None,
+    is_one_column_enough: bool,
 ) -> ClusteringChoice:
-    """Compare all candidates on a sample; repeated fits use a `small` sample."""
+    """Compare all candidates on a sample; repeated fits use its first users."""
+    small = sample.scores[: settings.stability_rows]
     null = measure_null_silhouettes(
         sample,
         counts,
@@ -140,151 +147,104 @@ def _compare_candidates(
         seed=seed,
     )
     candidates: list[ClusteringCandidate] = []
-    makers: list[Callable[[int], SegmentModel]] = []
-    for make, fitted_on in _list_contenders(settings, sample, counts, seed):
-        candidate = _measure_candidate(make, fitted_on, small, settings, null=null, seed=seed)
-        candidates.append(replace(candidate, refused=_find_objection(candidate, settings, floor)))
-        makers.append(make)
-    winner, reason = _select_winner(candidates, settings, incumbent)
-    if winner is None:
-        return ClusteringChoice(None, tuple(candidates), reason)
-    candidates[winner] = replace(candidates[winner], chosen=True)
-    return ClusteringChoice(makers[winner], tuple(candidates), reason)
+    contenders: list[_Contender] = []
+    for make, fitted_on in list_contenders(settings, sample.scores, counts, seed):
+        model = make(seed).fit(fitted_on)
+        labels = model.predict(fitted_on)
+        candidate = _measure_candidate(model, labels, fitted_on, settings, null=null, seed=seed)
+        candidate = _measure_stability(candidate, make, small, settings, seed)
+        candidates.append(replace(candidate, refused=find_objection(candidate, settings, floor)))
+        contenders.append(_Contender(make, model, labels))
+
+    def examine(position: int) -> tuple[float, str]:
+        return _examine(sample, contenders[position], candidates[position].silhouette, settings, seed)
+
+    winner, reason = Selection(candidates, settings, examine).select(incumbent)
+    if settings.segments is None:
+        single = list_single_columns(sample, seed) if winner is None else ()
+        if winner is not None and not is_one_column_enough:
+            labels = contenders[winner].labels
+            column = find_single_column(sample.take(np.arange(len(labels))), labels)
+            if column is not None:
+                single = (column,)
+                refused = "only one column differs between the segments"
+                candidates[winner] = replace(candidates[winner], chosen=False, refused=refused)
+        if winner is None or single:
+            return ClusteringChoice(None, tuple(candidates), NO_STRUCTURE, single)
+    if settings.segments is not None:
+        reason = f"{settings.segments} segments were asked for; {reason}"
+    return ClusteringChoice(None if winner is None else contenders[winner].make, tuple(candidates), reason)
 
 
-def _list_contenders(
-    settings: ChoiceSettings, sample: F64, counts: Sequence[int], seed: int
-) -> Iterator[tuple[Callable[[int], SegmentModel], F64]]:
-    """Yield a builder of unfitted models and the users to fit it to, for each contender."""
-    for algorithm in settings.algorithms:
-        if algorithm == "kmeans":
-            for k in counts:
-                yield partial(_build_kmeans, k, settings.starts), sample
-        elif algorithm == "gaussian_mixture":
-            small = sample[: settings.stability_rows]
-            for k in counts:
-                scores = {
-                    covariance: MixtureSegments(k, covariance, starts=1, seed=seed).fit(small).bic(small)
-                    for covariance in COVARIANCES
-                }
-                best = min(scores, key=lambda covariance: scores[covariance])
-                yield partial(_build_mixture, k, best), sample
-        elif algorithm == "dbscan":
-            for quantile in REACH_QUANTILES:
-                yield partial(_build_dbscan, quantile), sample[:DENSITY_ROWS]
-        else:
-            for smallest in SMALLEST_SHARES:
-                yield partial(_build_hdbscan, smallest), sample[:DENSITY_ROWS]
+def _examine(
+    sample: FeatureSpace, contender: _Contender, silhouette: float, settings: ChoiceSettings, seed: int
+) -> tuple[float, str]:
+    """Make the tests that take long: the comparison of a method with itself, and of neighbouring segments.
 
-
-def _build_kmeans(segments: int, starts: int, seed: int) -> SegmentModel:
-    """Build unfitted k-means."""
-    return KMeansSegments(segments, starts=starts, seed=seed)
-
-
-def _build_mixture(segments: int, covariance: str, seed: int) -> SegmentModel:
-    """Build an unfitted Gaussian mixture."""
-    return MixtureSegments(segments, covariance, starts=1, seed=seed)
-
-
-def _build_dbscan(reach_quantile: float, seed: int) -> SegmentModel:
-    """Build unfitted DBSCAN."""
-    return DBSCANSegments(reach_quantile=reach_quantile)
-
-
-def _build_hdbscan(smallest: float, seed: int) -> SegmentModel:
-    """Build unfitted HDBSCAN."""
-    return HDBSCANSegments(smallest=smallest)
+    Returns:
+        The p-value of the weakest pair of segments, NaN if it was not measured, and why the contender is refused.
+    """
+    model, labels = contender.model, contender.labels
+    divided = sample.take(np.arange(len(labels)))
+    if not isinstance(model, KMeansSegments):
+        p_value = own_p_value(
+            divided,
+            contender.make,
+            silhouette,
+            references=settings.null_references,
+            silhouette_rows=settings.silhouette_rows,
+            seed=seed,
+        )
+        if p_value > settings.significance:
+            refused = f"the same method reaches this silhouette in structureless data (p = {p_value:.2g})"
+            return float("nan"), refused
+    halve = halve_by_mixture(model.covariance) if isinstance(model, MixtureSegments) else halve_by_means
+    pair = find_weakest_pair(divided, labels, settings.cut_significance, seed, halve)
+    is_apart = pair.p_value <= settings.cut_significance
+    return (
+        pair.p_value,
+        "" if is_apart else f"two of the segments may be halves of one group (p = {pair.p_value:.2g})",
+    )
 
 
 def _measure_candidate(
-    make: Callable[[int], SegmentModel],
-    Z: F64,
-    small: F64,
-    settings: ChoiceSettings,
-    *,
-    null: dict[int, NullSilhouette],
-    seed: int,
+    model: SegmentModel, labels: I64, Z: F64, settings: ChoiceSettings, *, null: NullSilhouettes, seed: int
 ) -> ClusteringCandidate:
-    """Fit a model and measure it."""
-    model = make(seed).fit(Z)
-    labels = model.predict(Z)
+    """Measure a fitted model and its division of Z, without stability."""
     sizes = np.bincount(labels[labels != NOISE], minlength=max(1, model.n_segments_))
     noise = float((labels == NOISE).mean())
     silhouette = sampled_silhouette(Z, labels, settings.silhouette_rows, seed)
-    reference = null.get(model.n_segments_, null[max(null)])
-    random_start = model.algorithm in ("kmeans", "gaussian_mixture")
-    has_segments = model.n_segments_ >= 2
+    mean, deviation = null.find(model.n_segments_)
+    value = silhouette.value * (1 - noise)
     return ClusteringCandidate(
         algorithm=model.algorithm,
         description=model.describe(),
         segments=model.n_segments_,
-        silhouette=silhouette.value * (1 - noise),
+        silhouette=value,
         silhouette_error=silhouette.error,
-        null_silhouette=reference.mean,
-        null_deviation=reference.deviation,
+        null_silhouette=mean,
+        null_deviation=deviation,
         davies_bouldin=davies_bouldin(Z, labels),
         calinski_harabasz=calinski_harabasz(Z, labels),
         bic=model.bic(Z),
-        bootstrap_stability=bootstrap_stability(small, make, settings.resamples, seed)
-        if has_segments
-        else float("nan"),
-        start_stability=start_stability(small, make, 3, seed) if random_start else 1.0,
+        bootstrap_stability=float("nan"),
+        start_stability=1.0,
         smallest_share=float(sizes.min() / len(Z)),
         noise_share=noise,
+        p_value=null.p_value(model.n_segments_, value),
     )
 
 
-def _find_objection(candidate: ClusteringCandidate, settings: ChoiceSettings, floor: float) -> str:
-    """Return why a candidate is not admissible, or an empty text if it is."""
-    excess = candidate.silhouette - candidate.null_silhouette
+def _measure_stability(
+    candidate: ClusteringCandidate,
+    make: Callable[[int], SegmentModel],
+    small: F64,
+    settings: ChoiceSettings,
+    seed: int,
+) -> ClusteringCandidate:
+    """Complete a candidate with the agreement between resamples and between random starts."""
     if candidate.segments < 2:
-        return "fewer than two segments"
-    if not excess >= max(settings.null_excess * candidate.null_deviation, settings.null_margin):
-        return (
-            f"silhouette {candidate.silhouette:.3f} is no better than for structureless data "
-            f"({candidate.null_silhouette:.3f} ± {candidate.null_deviation:.3f})"
-        )
-    if not candidate.bootstrap_stability >= settings.minimum_stability:
-        return f"bootstrap resamples agree with an adjusted Rand index of only {candidate.bootstrap_stability:.2f}"
-    if candidate.smallest_share < floor:
-        return f"smallest segment has {candidate.smallest_share:.1%} of users"
-    if candidate.noise_share > settings.maximum_noise:
-        return f"{candidate.noise_share:.0%} of users belong to no segment"
-    return ""
-
-
-def _select_winner(
-    candidates: list[ClusteringCandidate], settings: ChoiceSettings, incumbent: tuple[str, int] | None
-) -> tuple[int | None, str]:
-    """Return the position of the winner, or None, and the reason."""
-    admissible = [i for i, candidate in enumerate(candidates) if not candidate.refused]
-    if not admissible:
-        return None, "there is no structure: no division into segments is admissible"
-    top = max(admissible, key=lambda i: candidates[i].silhouette)
-    reach = settings.tie_errors * candidates[top].silhouette_error
-    tied = [i for i in admissible if candidates[i].silhouette >= candidates[top].silhouette - reach]
-    steady = max(candidates[i].bootstrap_stability for i in tied) - STABILITY_TIE
-    tied = [i for i in tied if candidates[i].bootstrap_stability >= steady]
-    least_noise = min(candidates[i].noise_share for i in tied)
-    tied = [i for i in tied if candidates[i].noise_share <= least_noise]
-    ranks = rankdata([candidates[i].davies_bouldin for i in tied]) + rankdata(
-        [-candidates[i].calinski_harabasz for i in tied]
-    )
-    simplicity: dict[str, int] = {name: place for place, name in enumerate(settings.algorithms)}
-    winner = min(
-        zip(tied, ranks, strict=True),
-        key=lambda pair: (pair[1], candidates[pair[0]].segments, simplicity[candidates[pair[0]].algorithm]),
-    )[0]
-    best = candidates[winner]
-    for i in admissible:
-        same = (candidates[i].algorithm, candidates[i].segments) == incumbent
-        if same and i != winner and best.silhouette < candidates[i].silhouette * (1 + settings.incumbent_margin):
-            return (
-                i,
-                f"{candidates[i].description}: kept, because {best.description} is hardly better",
-            )
-    return winner, (
-        f"{best.description}: silhouette {best.silhouette:.3f} ± {best.silhouette_error:.3f} (structureless data "
-        f"{best.null_silhouette:.3f}), adjusted Rand index between resamples {best.bootstrap_stability:.2f}"
-    )
+        return candidate
+    starts = start_stability(small, make, 3, seed) if candidate.algorithm in COUNTED else 1.0
+    resamples = bootstrap_stability(small, make, settings.resamples, seed)
+    return replace(candidate, bootstrap_stability=resamples, start_stability=starts)

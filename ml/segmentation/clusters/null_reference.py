@@ -1,90 +1,96 @@
-"""Reference data without structure, with the same spread and shape as the users but no groups.
+"""Reference data without structure: the users' columns and their correlations, but no groups.
 
-The reference keeps the variance, skew and tails of every principal component by the best unimodal density of each.
-It has neither a second mode nor dependence. Groups are accepted if they are separated better than those that
-k-means reports in the reference. The idea follows SigClust (Liu et al., JASA 103, 2008) and the gap statistic
-(Tibshirani, Walther and Hastie, JRSS B 63, 2001), with unimodal instead of normal or uniform marginals.
+Each column keeps its distribution, made unimodal where it is continuous (`margins`), and each pair of columns its
+correlation (`copula`). What k-means then still separates is no structure: the corners of flags and codes, a long
+first component, a skewed tail. The idea follows SigClust (Liu et al., JASA 103, 2008) and the gap statistic
+(Tibshirani, Walther and Hastie, JRSS B 63, 2001), with the columns' own margins instead of normal or uniform ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
-from sklearn.isotonic import isotonic_regression
+from scipy.stats import t
 
-from ml.arrays import F64
-from ml.segmentation.clusters.algorithms import KMeansSegments
-from ml.segmentation.clusters.measures import sampled_silhouette
-
-BINS = 50
-
-
-@dataclass(frozen=True)
-class NullSilhouette:
-    """Mean and standard deviation of the silhouette of k-means with `segments` segments in the references."""
-
-    segments: int
-    mean: float
-    deviation: float
-
-
-def unimodal_quantiles(values: F64) -> tuple[F64, F64]:
-    """Fit the unimodal density nearest to the values.
-
-    The density rises up to a mode and falls after it. The mode with the least squared error to the histogram is
-    used.
-
-    Returns:
-        Bin edges (BINS + 1,) and cumulative shares (BINS + 1,).
-    """
-    counts, edges = np.histogram(values, bins=BINS)
-    share = counts / counts.sum()
-    best, least = share, np.inf
-    for mode in range(BINS):
-        rising = isotonic_regression(share[: mode + 1], increasing=True)
-        falling = isotonic_regression(share[mode:], increasing=False)
-        peak = max(rising[-1], falling[0])
-        candidate = np.concatenate([rising[:-1], [peak], falling[1:]])
-        error = float(((candidate - share) ** 2).sum())
-        if error < least:
-            best, least = candidate, error
-    cumulative = np.concatenate([[0.0], np.cumsum(best / best.sum())])
-    return edges, cumulative
+from ml.arrays import F64, I64
+from ml.segmentation.clusters.copula import GaussianCopula
+from ml.segmentation.clusters.feature_space import FeatureSpace
+from ml.segmentation.clusters.margins import fit_margin
 
 
 class NullReference:
-    """Structureless data in the shape of scores Z (n, d), whose columns are principal components."""
+    """Structureless users in the shape of the users of a space.
 
-    def __init__(self, Z: F64) -> None:
-        self.shapes = [unimodal_quantiles(Z[:, j]) for j in range(Z.shape[1])]
-        self.spread = Z.std(axis=0)
+    A category is drawn as a whole, as if its levels stood in the order of their means on the first component.
+
+    Args:
+        space: the users; columns that do not vary among them are drawn as they are.
+    """
+
+    def __init__(self, space: FeatureSpace) -> None:
+        self._space = space
+        self._mean, self._spread = space.features.mean(axis=0), space.features.std(axis=0)
+        self._groups: list[list[int]] = []
+        self._levels: list[F64 | None] = []
+        codes = []
+        for group, levels, code in self._list_columns():
+            self._groups.append(group)
+            self._levels.append(levels)
+            codes.append(code)
+        if codes:
+            values = np.stack(codes)
+            correlations = np.atleast_2d(np.corrcoef(values))
+            self._copula = GaussianCopula(np.stack([fit_margin(value) for value in values]), correlations)
+
+    def _list_columns(self) -> Iterator[tuple[list[int], F64 | None, F64]]:
+        """Yield the columns of each varying category or feature, the rows of its levels, and each user's value."""
+        X = self._space.features
+        grouped = {column for category in self._space.categories for column in category}
+        for category in self._space.categories:
+            if self._spread[list(category)].any():
+                levels, code = _order_levels(X[:, list(category)], self._space.scores[:, 0])
+                yield list(category), levels, code.astype(np.float64)
+        for column in np.flatnonzero(self._spread > 0):
+            if column not in grouped:
+                yield [int(column)], None, X[:, column]
 
     def draw(self, rows: int, generator: np.random.Generator) -> F64:
-        """Draw scores (rows, d) with mean 0 and the spread of Z."""
-        drawn = np.column_stack(
-            [np.interp(generator.random(rows), cumulative, edges) for edges, cumulative in self.shapes]
-        )
-        spread = drawn.std(axis=0)
-        return np.asarray(
-            (drawn - drawn.mean(axis=0)) * np.divide(self.spread, spread, where=spread > 0, out=spread)
-        )
+        """Draw scores (rows, c), whose features have the means and the spread of those of the space."""
+        features = np.zeros((rows, len(self._spread)))
+        if self._groups:
+            codes = self._copula.draw(rows, generator)
+            for group, levels, code in zip(self._groups, self._levels, codes.T, strict=True):
+                features[:, group] = code[:, None] if levels is None else levels[code.astype(np.int64)]
+        spread = features.std(axis=0)
+        scale = np.divide(self._spread, spread, out=np.zeros_like(spread), where=spread > 0)
+        return self._space.project((features - features.mean(axis=0)) * scale + self._mean)
 
 
-def measure_null_silhouettes(
-    Z: F64, segments: Sequence[int], *, references: int, rows: int, silhouette_rows: int, seed: int
-) -> dict[int, NullSilhouette]:
-    """Measure the silhouette that k-means reaches without structure, for each number of segments."""
-    generator = np.random.default_rng(seed)
-    shape = NullReference(Z)
-    silhouettes = np.empty((references, len(segments)))
-    for reference in range(references):
-        drawn = shape.draw(rows, generator)
-        for column, k in enumerate(segments):
-            labels = KMeansSegments(k, starts=3, seed=seed + reference).fit(drawn).predict(drawn)
-            silhouettes[reference, column] = sampled_silhouette(drawn, labels, silhouette_rows, seed).value
-    return {
-        k: NullSilhouette(k, float(silhouettes[:, i].mean()), float(silhouettes[:, i].std(ddof=1)))
-        for i, k in enumerate(segments)
-    }
+def exceedance_p_value(observed: float, references: F64, least_deviation: float) -> float:
+    """Return the probability that one more reference reaches the observed value, by the t distribution.
+
+    Args:
+        observed: the value of the users.
+        references: the values of structureless data sets, (r,), at least two.
+        least_deviation: standard deviation that the references are taken to have at least.
+    """
+    count = len(references)
+    deviation = max(float(references.std(ddof=1)), least_deviation) * np.sqrt(1 + 1 / count)
+    return float(t.sf((observed - references.mean()) / deviation, count - 1))
+
+
+def _order_levels(indicators: F64, first: F64) -> tuple[F64, I64]:
+    """Order the levels of a category.
+
+    Args:
+        indicators: the columns of the category, (n, columns).
+        first: what the levels are ordered by, (n,).
+
+    Returns:
+        The row of `indicators` of each level, in order of the levels' means, and each user's level (n,).
+    """
+    levels, code = np.unique(indicators, axis=0, return_inverse=True)
+    code = code.ravel()
+    order = np.argsort(np.bincount(code, first) / np.bincount(code), kind="stable")
+    return levels[order], np.argsort(order)[code].astype(np.int64)

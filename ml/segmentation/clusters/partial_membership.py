@@ -25,6 +25,7 @@ _EDGES = np.concatenate([_HALF, 1.0 - _HALF[-2::-1]])
 _SHARES = (_EDGES[1:] + _EDGES[:-1]) / 2
 
 LEAST_EXPONENT = 1e-3  # almost everybody lies at the centre of the main segment
+LEAST_NOISE = 1e-4  # of the variance of the scores; users who all lie at the centres, as flags do, show no noise
 MOST_ROUNDS = 50
 TOLERANCE = 1e-4  # gain in mean log-likelihood below which the parameters have settled
 FIT_ROWS = 5_000
@@ -88,7 +89,8 @@ def fit_partial_membership(Z: F64, centres: F64, seed: int = 0) -> PartialMember
     Z = Z[np.random.default_rng(seed).permutation(len(Z))[:FIT_ROWS]]
     k, d = centres.shape
     nearest = ((Z[:, None] - centres) ** 2).sum(axis=2).min(axis=1) if len(Z) else np.ones(1)
-    variance = max(float(nearest.mean()) / max(d, 1), 1e-12)
+    spread = float(Z.var(axis=0).mean()) if Z.size else 0.0
+    variance = max(float(nearest.mean()) / max(d, 1), LEAST_NOISE * spread, 1e-12)
     model = PartialMembership(np.full(k, 1 / k), 0.5, np.eye(d) / np.sqrt(variance))
     if k == 1 or len(Z) <= d:
         return model

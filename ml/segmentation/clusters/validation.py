@@ -55,7 +55,7 @@ def validate_segments(
     Args:
         assignments: `user_id, segment`, formed from data before the period; noise counts as a segment of its own.
         outcomes: `user_id` and numeric columns measured in the period; users who are absent did nothing and count
-            as 0.
+            as 0. A column without any value is left out: nobody measured it.
         draws: number of random divisions of the same sizes.
         seed: seed of the random divisions.
     """
@@ -65,7 +65,8 @@ def validate_segments(
     segments = assignments.column("segment").to_numpy()
     results = []
     for name in outcomes.column_names:
-        if name != USER_ID:
+        is_unknown = 0 < outcomes.num_rows == outcomes.column(name).null_count
+        if name != USER_ID and not is_unknown:
             values = np.nan_to_num(
                 to_floats(pa.chunked_array([outcomes.column(name).combine_chunks().take(rows)]))
             )

@@ -1,7 +1,9 @@
 """Select features that are associated with engagement, conversion or each other, and drop redundant ones.
 
 Association is measured by the mutual information between quantile bins and tested by its chi-square limit
-(2·n·MI). The tests of all features share one false discovery rate (Benjamini and Hochberg, JRSS B 57, 1995).
+(2·n·MI), or by the rank correlation, whichever is the surer: the information finds associations of any form, the
+correlation monotone ones among few users, where the many cells of a pair of columns hide them. The tests of all
+features share one false discovery rate (Benjamini and Hochberg, JRSS B 57, 1995).
 """
 
 from __future__ import annotations
@@ -9,10 +11,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.stats import chi2, rankdata
+from scipy.stats import chi2, false_discovery_control, rankdata, t
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from ml.arrays import F64, I64, Bools
+from ml.segmentation.clusters.separation import is_divided
 from ml.segmentation.persistence import persistable
 
 BINS = 6
@@ -23,8 +26,9 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Keep relevant, non-redundant features.
 
     With targets, a feature is relevant if it is associated with a target. Features that are associated with
-    another feature are relevant as well, because segments show in features that vary together. If no feature is
-    relevant, all are kept and the choice of clustering decides whether there is structure.
+    another feature are relevant as well, because segments show in features that vary together, and so are features
+    that alone fall into two groups, because each of many features may tell one segment from the others. If no
+    feature is relevant, all are kept and the choice of clustering decides whether there is structure.
 
     Args:
         names: names of the incoming columns.
@@ -75,6 +79,8 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         relevant = benjamini_hochberg(p_value, self.false_discovery_rate) & (
             information >= self.minimum_information
         )
+        for j in np.flatnonzero(~relevant):
+            relevant[j] = is_divided(sample[:, j], self.false_discovery_rate)
         if not relevant.any():
             relevant[:] = True
         self.dropped_ = [
@@ -96,7 +102,10 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _associations(self, X: F64, targets: F64, target_names: list[str]) -> tuple[F64, F64, list[str]]:
-        """Return each feature's largest information, its p-value (Bonferroni over partners) and its partner."""
+        """Return the information and the p-value of each feature's surest association, and its partner.
+
+        The p-value is corrected for the two tests of each pair and for the partners (Bonferroni).
+        """
         n, others = X.shape[1], self.names + target_names
         columns = np.column_stack([X, targets])
         between, degrees = mutual_information([quantile_codes(column) for column in columns.T])
@@ -105,14 +114,17 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         degrees[:n, :n][np.abs(self.correlation_) >= self.redundant_correlation] = 0
         log_p = np.zeros_like(between)
         tested = degrees > 0
-        log_p[tested] = chi2.logsf(2 * len(X) * between[tested], degrees[tested])
+        log_p[tested] = np.minimum(
+            chi2.logsf(2 * len(X) * between[tested], degrees[tested]),
+            _log_p_of_correlations(rank_correlations(columns)[tested], len(X)),
+        )
         information, surest = np.zeros(n), np.zeros(n)
         partner = [""] * n
         for i in np.flatnonzero(tested[:n].any(axis=1)):
             # The p-values of strong associations are all 0; among equal ones the larger information is stronger.
             j = min(np.flatnonzero(tested[i]), key=lambda j: (log_p[i, j], -between[i, j]))
             information[i], surest[i], partner[i] = between[i, j], log_p[i, j], others[j]
-        tests = max(1, columns.shape[1] - 1)
+        tests = 2 * max(1, columns.shape[1] - 1)
         return information, np.exp(np.minimum(0.0, surest + np.log(tests))), partner
 
     def transform(self, X: F64) -> F64:
@@ -140,6 +152,13 @@ def rank_correlations(X: F64) -> F64:
     norms = np.sqrt((ranks**2).sum(axis=0))
     norms[norms == 0] = np.inf
     return np.asarray((ranks / norms).T @ (ranks / norms))
+
+
+def _log_p_of_correlations(correlations: F64, rows: int) -> F64:
+    """Return the logarithms of the two-sided p-values of rank correlations, by the t distribution."""
+    freedom = max(1, rows - 2)
+    strength = np.abs(correlations) * np.sqrt(freedom / np.maximum(1 - correlations**2, 1e-12))
+    return np.asarray(np.minimum(t.logsf(strength, freedom) + np.log(2), 0.0))
 
 
 def quantile_codes(values: F64) -> I64:
@@ -175,9 +194,4 @@ def mutual_information(codes: list[I64]) -> tuple[F64, I64]:
 
 def benjamini_hochberg(p_values: F64, rate: float) -> Bools:
     """Mark the hypotheses to reject so that the expected share of false rejections is at most `rate`."""
-    order = np.argsort(p_values)
-    below = p_values[order] <= rate * np.arange(1, len(p_values) + 1) / len(p_values)
-    rejected = np.zeros(len(p_values), dtype=bool)
-    if below.any():
-        rejected[order[: np.flatnonzero(below).max() + 1]] = True
-    return rejected
+    return np.asarray(false_discovery_control(p_values, method="bh") <= rate)

@@ -1,15 +1,15 @@
 """Encode a table of users as a numeric matrix.
 
 Numeric and boolean columns are features as they are. A map or struct of numbers, such as shares by category or by
-daypart, becomes one feature per key, named `column:key`. Text, lists and times describe segments but never form
-them.
+daypart, becomes one feature per key, named `column:key`. A column that is declared categorical becomes one feature
+per level, named `column=level`. All other text, lists and times describe segments but never form them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -27,11 +27,21 @@ USER_ID = "user_id"
 
 @dataclass(frozen=True)
 class Feature:
-    """A column of the matrix: a column of the table, or one key of a map or struct column."""
+    """A column of the matrix: a column of the table, one key of a map or struct, or one level of a category.
+
+    Attributes:
+        name: name of the feature.
+        column: name of the column of the table.
+        key: key of the map or struct.
+        level: level of the category, as text.
+        levels: number of levels of the category that are features; 1 for a number.
+    """
 
     name: str
     column: str
     key: str | None = None
+    level: str | None = None
+    levels: int = 1
 
 
 def matches_any(name: str, patterns: Iterable[str]) -> bool:
@@ -74,26 +84,46 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         include: shell patterns of the feature names to use; empty means all.
         exclude: shell patterns of feature names that are never used.
-        rare_key: share of users below which a key of a map is not a feature.
+        rare_key: share of users below which a key of a map or a level of a category is not a feature.
+        categorical: names of the columns whose values are names of categories.
 
     Attributes:
         features_: the features in the order of the matrix's columns.
-        dropped_: column and reason of the rare keys that were dropped.
+        dropped_: column and reason of the rare keys and levels that were dropped.
     """
 
-    def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = (), rare_key: float = 0.0) -> None:
+    def __init__(
+        self,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        rare_key: float = 0.0,
+        categorical: Sequence[str] = (),
+    ) -> None:
         self.include = include
         self.exclude = exclude
         self.rare_key = rare_key
+        self.categorical = categorical
 
     def fit(self, table: pa.Table, y: Any = None) -> FeatureEncoder:
-        """Collect the features of the table; raises InvalidInputError if there are none."""
+        """Collect the features of the table.
+
+        Raises:
+            InvalidInputError: there are no features, or a categorical column is missing or holds lists.
+        """
+        absent = [name for name in self.categorical if name not in table.column_names]
+        if absent:
+            columns = ", ".join(table.column_names)
+            raise InvalidInputError(
+                f"categorical columns {', '.join(absent)} are missing; the table has {columns}"
+            )
         self.features_: list[Feature] = []
         self.dropped_: list[list[str]] = []
         for field in table.schema:
             if field.name == USER_ID:
                 continue
-            if is_numeric(field.type):
+            if field.name in self.categorical:
+                self._keep_levels(field.name, table.column(field.name))
+            elif is_numeric(field.type):
                 self._keep([Feature(field.name, field.name)])
             elif pa.types.is_map(field.type) and is_numeric(field.type.item_type):
                 self._keep_frequent(field.name, table.column(field.name))
@@ -124,10 +154,26 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if self._keep([Feature(f"{name}:{key}", name, key) for key in keys]) and rare:
             self.dropped_.append([name, f"{rare} keys held by fewer than {self.rare_key:.1%} of users"])
 
+    def _keep_levels(self, name: str, column: pa.ChunkedArray) -> None:
+        """Add the frequent levels of a category in order; of two levels, one says all."""
+        counts = pc.value_counts(to_levels(column).drop_null())
+        frequent = counts.filter(pc.greater_equal(counts.field("counts"), max(2, self.rare_key * len(column))))
+        levels = sorted(frequent.field("values").to_pylist())
+        shown = levels[1:] if len(levels) == 2 == len(counts) else levels
+        self.features_ += [Feature(f"{name}={level}", name, None, level, len(levels)) for level in shown]
+        rare = len(counts) - len(levels)
+        if rare:
+            self.dropped_.append([name, f"{rare} categories held by fewer than {self.rare_key:.1%} of users"])
+
     @property
     def names(self) -> list[str]:
         """Return the names of the matrix's columns."""
         return [feature.name for feature in self.features_]
+
+    @property
+    def levels(self) -> list[int]:
+        """Return the number of levels of the category that each feature belongs to; 1 for numbers."""
+        return [feature.levels for feature in self.features_]
 
     def transform(self, table: pa.Table) -> F64:
         """Encode a table (n_users, n_features); raises InvalidInputError if columns seen at fit are missing."""
@@ -141,7 +187,10 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         for name, positions in columns.items():
             column = table.column(name)
             keys = [self.features_[position].key for position in positions]
-            if keys == [None]:
+            if self.features_[positions[0]].level is not None:
+                for position in positions:
+                    matrix[:, position] = to_floats(pc.equal(to_levels(column), self.features_[position].level))
+            elif keys == [None]:
                 matrix[:, positions[0]] = to_floats(column)
             elif pa.types.is_map(column.type):
                 matrix[:, positions] = _map_matrix(column, [str(key) for key in keys])
@@ -156,6 +205,8 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         values = np.empty((1, len(self.features_)))
         for position, feature in enumerate(self.features_):
             value = row.get(feature.column)
+            if feature.level is not None and value is not None:
+                value = to_levels(pa.chunked_array([[value]]))[0].as_py() == feature.level
             if feature.key is not None and value is not None:
                 entries = value if isinstance(value, Mapping) else dict(value)
                 value = entries.get(feature.key, 0.0)
@@ -167,13 +218,22 @@ class FeatureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Return the learned state as plain values."""
         return {
             "dropped": self.dropped_,
-            "features": [[feature.name, feature.column, feature.key] for feature in self.features_],
+            "features": [list(astuple(feature)) for feature in self.features_],
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Restore what `get_state` returned."""
-        self.features_ = [Feature(name, column, key) for name, column, key in state["features"]]
+        self.features_ = [Feature(*entry) for entry in state["features"]]
         self.dropped_ = state["dropped"]
+
+
+def group_levels(features: Sequence[Feature]) -> list[list[int]]:
+    """Return the positions of the features that are levels of one category, for each category."""
+    groups: dict[str, list[int]] = {}
+    for position, feature in enumerate(features):
+        if feature.level is not None:
+            groups.setdefault(feature.column, []).append(position)
+    return list(groups.values())
 
 
 def to_floats(column: pa.ChunkedArray) -> F64:
@@ -181,6 +241,14 @@ def to_floats(column: pa.ChunkedArray) -> F64:
     return np.asarray(
         pc.fill_null(pc.cast(column, pa.float64(), safe=False), math.nan).to_numpy(), dtype=np.float64
     )
+
+
+def to_levels(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Write the values of a categorical column as text; raises InvalidInputError if they have no such form."""
+    try:
+        return pc.cast(column, pa.string())
+    except pa.ArrowNotImplementedError as error:
+        raise InvalidInputError(f"values of the type {column.type} cannot be categories") from error
 
 
 def flatten_map(column: pa.ChunkedArray) -> tuple[I64, pa.Array, pa.Array]:

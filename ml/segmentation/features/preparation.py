@@ -5,7 +5,7 @@ Each step keeps what it learned in arrays, treats a single row like a million ro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from ml.arrays import F64
 from ml.errors import InvalidInputError
+from ml.segmentation.clusters.separation import is_divided
 from ml.segmentation.features.features import matches_any
 from ml.segmentation.persistence import persistable
 
 MISSING_RULES = ("median", "mean", "zero")
 MAD_TO_SD = 1.4826  # median absolute deviation of a normal distribution, as a standard deviation
+DIVIDED = 0.01  # p-value at which a feature alone falls into two groups
 SKEW_FIT_ROWS = 20_000  # the exponent of one feature is stable to ±.02 at this many rows
 
 
@@ -135,8 +137,10 @@ class Winsorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 class SkewReducer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Apply the Yeo-Johnson transform to features whose absolute skewness exceeds `threshold`.
 
-    The exponent is kept between 0 (logarithm) and 2, so that a feature that is mostly zero is not split into two
-    clusters that the data do not have. Source: Yeo and Johnson, Biometrika 87 (2000).
+    A feature that falls into two groups, of which one is small, is skewed as well; it stays as it is, because the
+    transform would draw the small group to the large one. The exponent is kept between 0 (logarithm) and 2, so
+    that a feature that is mostly zero is not split into two clusters that the data do not have. Source: Yeo and
+    Johnson, Biometrika 87 (2000).
 
     Args:
         threshold: skewness up to which a feature stays unchanged.
@@ -159,6 +163,8 @@ class SkewReducer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         skew = ((deviation / spread) ** 3).mean(axis=0)
         self.scale_, self.exponent_ = np.ones(X.shape[1]), np.ones(X.shape[1])
         for j in np.flatnonzero(np.abs(skew) > self.threshold):
+            if is_divided(sample[:, j], DIVIDED):
+                continue
             away = np.abs(sample[:, j])
             self.scale_[j] = float(np.median(away[away > 0]))
             scaled = sample[:, j] / self.scale_[j]
@@ -189,18 +195,32 @@ def _yeo_johnson(X: F64, exponent: F64) -> F64:
 
 @persistable
 class Scaler(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Scale features to mean 0 and standard deviation 1.
+    """Scale features to mean 0 and standard deviation 1, or to 1/√levels for flags and the levels of a category.
+
+    A flag of standard deviation 1 has its two values two or more deviations apart, farther than the groups of most
+    columns, and would divide the users by itself.
+
+    Args:
+        levels: number of levels of the category to which each feature belongs, 1 for a number; None means that all
+            are numbers.
 
     Attributes:
         mean_: means, (n_features,).
-        spread_: standard deviations, (n_features,), infinite for constant features.
+        spread_: standard deviations times √levels, (n_features,), infinite for constant features.
     """
+
+    def __init__(self, levels: Sequence[int] | None = None) -> None:
+        self.levels = levels
 
     def fit(self, X: F64, y: Any = None) -> Scaler:
         """Learn from X (n_users, n_features)."""
         self.mean_ = X.mean(axis=0)
         spread = X.std(axis=0)
-        self.spread_ = np.where(spread > 1e-12 * np.maximum(1.0, np.abs(self.mean_)), spread, np.inf)
+        levels = np.ones(X.shape[1]) if self.levels is None else np.array(self.levels, dtype=float)
+        low, high = X.min(axis=0), X.max(axis=0)
+        is_flag = np.all((low == X) | (high == X), axis=0)
+        weights = np.sqrt(np.where(is_flag, np.maximum(levels, 2.0), levels))
+        self.spread_ = np.where(spread > 1e-12 * np.maximum(1.0, np.abs(self.mean_)), spread * weights, np.inf)
         return self
 
     def transform(self, X: F64) -> F64:
@@ -210,13 +230,17 @@ class Scaler(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 @persistable
 class Components(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Keep principal components that carry more variance than chance (Horn's parallel analysis), at least two.
+    """Keep principal components that carry more variance than chance (Horn's parallel analysis).
 
     A component is kept if its eigenvalue exceeds the `quantile` of the eigenvalues of the same matrix with every
-    column shuffled independently. Sources: Horn, Psychometrika 30 (1965); Glorfeld (1995) for the quantile.
+    column shuffled independently. At least two are kept. Up to `whole` columns, all are kept: k groups span up to
+    k - 1 directions, and the strong ones take the variance by which the weak ones would exceed chance. Of twenty
+    columns, the directions of noise cost k-means little, and one that tells two groups apart costs it both.
+    Sources: Horn, Psychometrika 30 (1965); Glorfeld (1995) for the quantile.
 
     Args:
         quantile: quantile of the shuffled eigenvalues.
+        whole: number of columns up to which all components are kept.
         shuffles: number of shuffled matrices.
         seed: seed of the shuffles.
         max_rows: rows of the sample that is shuffled.
@@ -230,8 +254,16 @@ class Components(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         chance_: quantiles of the shuffled eigenvalues, (d,).
     """
 
-    def __init__(self, quantile: float = 0.95, shuffles: int = 20, seed: int = 0, max_rows: int = 20_000) -> None:
+    def __init__(
+        self,
+        quantile: float = 0.95,
+        whole: int = 20,
+        shuffles: int = 20,
+        seed: int = 0,
+        max_rows: int = 20_000,
+    ) -> None:
         self.quantile = quantile
+        self.whole = whole
         self.shuffles = shuffles
         self.seed = seed
         self.max_rows = max_rows
@@ -252,7 +284,7 @@ class Components(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.eigenvalues_, self.chance_ = values, np.quantile(null, self.quantile, axis=0)
         beyond = values > self.chance_
         signal = len(values) if beyond.all() else int(np.argmin(beyond))
-        count = min(X.shape[1], max(2, signal))
+        count = X.shape[1] if X.shape[1] <= self.whole else max(2, signal)
         # The sign of a component is arbitrary; a positive largest loading keeps maps comparable between runs.
         kept = vectors[:, :count].T
         largest = np.abs(kept).argmax(axis=1)

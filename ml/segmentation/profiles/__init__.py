@@ -1,1 +1,1 @@
-"""Describe segments: profiles, names, personas, triggers and the report."""
+"""Describe segments: profiles, names, personas and the report."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from scipy.stats import poisson_means_test
 
 from ml.arrays import I64, Bools
 from ml.segmentation.clusters.algorithms import NOISE
 from ml.segmentation.features.features import USER_ID, to_floats
-from ml.segmentation.profiles.triggers import Trigger, find_triggers
+from ml.segmentation.profiles.certainty import FALSE_CLAIMS
 from ml.segmentation.profiles.vocabulary import mask_disclosable
 
 FUNNEL = ("view", "cart", "checkout", "purchase")
@@ -21,6 +22,7 @@ MIXES = ("daypart", "device_type", "channel", "country")
 MAXIMUM_MIX_VALUES = 5
 TREND_WEEKS = 12
 WEEK_SECONDS = 7 * 86400
+CLEAR_TREND = 0.05  # relative change of weekly users below which they count as steady
 MINIMUM_WEEKS = 4  # with fewer weeks of activity, two halves show no trend
 SESSION_QUANTILES = {"short": 0.25, "usual": 0.5, "long": 0.75}  # of pages and duration
 
@@ -62,7 +64,6 @@ class SegmentBehaviour:
         median_minutes: median duration, None if unknown.
         weekly_users: users who came in each whole week, the latest last.
         typical: a short, a usual and a long session.
-        triggers: micro-interactions that precede conversion.
     """
 
     sessions: int
@@ -72,24 +73,33 @@ class SegmentBehaviour:
     median_minutes: float | None
     weekly_users: tuple[int, ...]
     typical: tuple[TypicalSession, ...]
-    triggers: tuple[Trigger, ...]
 
     @property
     def trend(self) -> float | None:
-        """Return the relative change of weekly users from the earlier to the later half of the weeks, or None."""
-        weeks = self.weekly_users[-(len(self.weekly_users) // 2 * 2) :]
-        earlier = sum(weeks[: len(weeks) // 2])
-        return sum(weeks[len(weeks) // 2 :]) / earlier - 1 if len(weeks) >= MINIMUM_WEEKS and earlier else None
+        """Return the relative change of weekly users from the earlier to the later half of the weeks.
+
+        It is 0 below `CLEAR_TREND`, and None where there are too few weeks or where a larger change may be chance
+        (a test of two Poisson means).
+        """
+        half = len(self.weekly_users) // 2
+        later = sum(self.weekly_users[len(self.weekly_users) - half :])
+        earlier = sum(self.weekly_users[len(self.weekly_users) - 2 * half :]) - later
+        if 2 * half < MINIMUM_WEEKS or not earlier:
+            return None
+        change = later / earlier - 1
+        if abs(change) < CLEAR_TREND:
+            return 0.0
+        return change if poisson_means_test(later, half, earlier, half).pvalue <= FALSE_CLAIMS else None
 
     @classmethod
     def from_document(cls, entry: Mapping[str, Any]) -> SegmentBehaviour:
-        """Restore what `dataclasses.asdict` made, after it went through JSON."""
+        """Restore what `dataclasses.asdict` made, after it went through JSON, in this version or before."""
         parts = {
             "weekly_users": tuple(entry["weekly_users"]),
             "typical": tuple(TypicalSession(**session) for session in entry["typical"]),
-            "triggers": tuple(Trigger(**trigger) for trigger in entry["triggers"]),
         }
-        return cls(**{**entry, **parts})
+        kept = {name: entry[name] for name in (field.name for field in fields(cls))}
+        return cls(**{**kept, **parts})
 
 
 def summarize_behaviour(
@@ -99,8 +109,7 @@ def summarize_behaviour(
 
     Args:
         sessions: the mart `sessions`: `user_id`, and any of `funnel_stage, is_converted, page_views,
-            duration_seconds, started_at, local_started_at, daypart, device_type, channel, country,
-            signals_before_conversion` (a map of counts).
+            duration_seconds, started_at, local_started_at, daypart, device_type, channel, country`.
         users: `user_id`, and `consents` if columns under `hints` are to be disclosed.
         segments: segment number of each user, (n_users,).
         hints: purpose of consent → columns that are disclosed only for users who granted it.
@@ -134,7 +143,6 @@ def summarize_behaviour(
                 median_minutes=_median(part, "duration_seconds", 60.0),
                 weekly_users=_count_weekly_users(weeks[session_rows], session_users, count),
                 typical=_select_typical(part),
-                triggers=find_triggers(part),
             )
     return behaviours
 

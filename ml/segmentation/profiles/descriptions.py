@@ -56,7 +56,7 @@ def describe_segments(
     segments = assignments.column("segment").to_numpy()
     sizes = {id_: int((segments == id_).sum()) for id_ in segmentation.ids}
     traits_by_segment = {
-        id_: compute_traits(shaping.X, shaping.names, shaping.labels == index)
+        id_: compute_traits(shaping.X, shaping.names, shaping.labels == index, len(segmentation.ids))
         for index, id_ in enumerate(segmentation.ids)
         if sizes[id_] >= settings.minimum_segment_size
     }
@@ -78,9 +78,16 @@ def describe_segments(
                 share=float(inside.mean()),
                 traits=traits_by_segment[id_],
                 words=compute_word_shares(
-                    shaping.table, members, texts, settings.minimum_segment_size, settings.hints
+                    shaping.table,
+                    members,
+                    texts,
+                    minimum_size=settings.minimum_segment_size,
+                    hints=settings.hints,
+                    segments=len(segmentation.ids),
                 ),
-                interests=compute_interests(shaping.table, members, settings.minimum_segment_size),
+                interests=compute_interests(
+                    shaping.table, members, settings.minimum_segment_size, len(segmentation.ids)
+                ),
                 examples=select_example_users(table, inside, assignments.column(f"membership_{id_}").to_numpy()),
                 shares_before=history[-settings.runs_remembered :],
             )
@@ -107,5 +114,5 @@ def _choose_names(
             names[index] = names[index] or small_segment_name(id_)
         elif names[index] in ("", EVERYONE, small_segment_name(id_)):
             taken = [*names, *old_names.values(), EVERYONE, NOBODY]
-            names[index] = name_segment(traits_by_segment[id_], settings.words, taken)
+            names[index] = name_segment(id_, traits_by_segment[id_], settings.words, taken)
     return names

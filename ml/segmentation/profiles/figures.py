@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ml.arrays import F64, I64
 from ml.segmentation.clusters.algorithms import NOISE
-from ml.segmentation.clusters.choice import ClusteringCandidate
+from ml.segmentation.clusters.selection import ClusteringCandidate
 from ml.segmentation.profiles.labels import FeatureLabels
 from ml.segmentation.profiles.profiles import SegmentProfile
 
@@ -98,6 +98,7 @@ def plot_choice(candidates: Sequence[ClusteringCandidate]) -> Figure:
                 *zip(*chosen, strict=True), "o", color="black", fillstyle="none", markersize=12, label="chosen"
             )
         axes.set(title=title, xlabel="segments")
+        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]), top=max(1.0, axes.get_ylim()[1]))
     null = {c.segments: c.null_silhouette for c in candidates if c.algorithm == "kmeans"}
     left.plot(list(null), list(null.values()), ":", color="grey", label="structureless data")
     left.legend(fontsize=8, frameon=False)
@@ -117,8 +118,14 @@ def plot_sizes(profiles: Sequence[SegmentProfile]) -> Figure:
 
 
 def plot_traits(profiles: Sequence[SegmentProfile], wording: FeatureLabels, maximum_features: int = 20) -> Figure:
-    """Plot the effect sizes of the features that separate segments most: green for more, brown for less."""
-    effects = [{trait.feature: trait.effect for trait in profile.traits} for profile in profiles]
+    """Plot the effect sizes of the features that separate segments most: green for more, brown for less.
+
+    A difference that may be chance is 0.
+    """
+    effects = [
+        {trait.feature: trait.effect if trait.is_certain else 0.0 for trait in profile.traits}
+        for profile in profiles
+    ]
     strongest = {name: max(abs(effect[name]) for effect in effects) for name in (effects[0] if effects else {})}
     features = sorted(strongest, key=lambda name: (-strongest[name], name))[:maximum_features]
     figure, axes = _create_axes(4.4 + 0.75 * len(profiles), 2.2 + 0.28 * len(features))

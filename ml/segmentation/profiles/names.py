@@ -8,24 +8,28 @@ from ml.segmentation.features.features import matches_any
 from ml.segmentation.profiles.labels import to_words
 from ml.segmentation.profiles.profiles import Trait
 
-MINIMUM_EFFECT = 0.2  # Cohen's convention for a small effect; weaker traits are not named
+MINIMUM_EFFECT = 0.5  # Cohen's medium effect, "visible to the naked eye"; weaker traits are not named
 SLOTS = ("before", "noun", "after")
 
 
-def name_segment(traits: Sequence[Trait], words: Mapping[str, Mapping[str, str]], taken: Sequence[str]) -> str:
+def name_segment(
+    segment: int, traits: Sequence[Trait], words: Mapping[str, Mapping[str, str]], taken: Sequence[str]
+) -> str:
     """Name a segment, such as "Evening phone readers of sport", with a name that is not in `taken`.
 
-    Each slot takes the strongest trait that has a phrase. A trait that is usual in the segment is preferred to one
+    Only differences that are large and certain are named; a segment without any is "Segment" and its number. Each
+    slot takes the strongest trait that has a phrase. A trait that is usual in the segment is preferred to one
     that is only unusual elsewhere. Features without phrases yield "high x, low y".
 
     Args:
+        segment: number of the segment.
         traits: the segment's traits, strongest first.
         words: for each slot (`before`: adjectives, `noun`: what these people are, `after`: what they like) shell
             patterns of feature names → phrase. In a phrase, `{key}` is replaced by what follows the last `:` of
             the name. A pattern after "low " matches segments with less of the feature than others.
         taken: names of the other segments.
     """
-    strong = [trait for trait in traits if abs(trait.effect) >= MINIMUM_EFFECT]
+    strong = [trait for trait in traits if trait.is_certain and abs(trait.effect) >= MINIMUM_EFFECT]
     usual = _find_largest_keys(traits)
     strong.sort(key=lambda trait: ":" in trait.feature and trait.feature not in usual)
     phrases: dict[str, list[str]] = {slot: [] for slot in SLOTS}
@@ -48,10 +52,7 @@ def name_segment(traits: Sequence[Trait], words: Mapping[str, Mapping[str, str]]
         name = ", ".join(plain[:count]).capitalize() if count else ""
         if name and name not in taken:
             return name
-    number = 1
-    while (name := "Average users" if number == 1 else f"Average users {number}") in taken:
-        number += 1
-    return name
+    return f"Segment {segment}"
 
 
 def _find_largest_keys(traits: Sequence[Trait]) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ml.segmentation.profiles.behaviour import SegmentBehaviour
@@ -12,7 +12,8 @@ from ml.segmentation.profiles.profiles import SegmentProfile, Trait
 from ml.segmentation.segmentation import Segmentation
 
 CLEAR_EFFECT = 0.3  # Cohen's d, between small (.2) and medium (.5), that a reader would notice
-CLEAR_TREND = 0.05  # relative change of weekly users below which they count as steady
+MAJORITY = 0.5  # share of visits above which something is a habit
+MIX_FEATURES = {"daypart": "daypart_shares", "device_type": "device_shares"}  # mix of visits → column of users
 MAXIMUM_MORE = 3
 MAXIMUM_LESS = 2
 MAXIMUM_INTERESTS = 3
@@ -29,7 +30,7 @@ def write_persona(profile: SegmentProfile, labels: FeatureLabels) -> str:
             f"They are interested in {join_words(topics)}{' more than others' if profile.share < 1 else ' most'}."
         )
     if profile.behaviour is not None:
-        sentences += _describe_sessions(profile.behaviour)
+        sentences += _describe_sessions(profile.behaviour, profile.traits if profile.share < 1 else ())
     return " ".join(sentences)
 
 
@@ -38,15 +39,16 @@ def _describe_trend(behaviour: SegmentBehaviour | None) -> str:
     change = behaviour.trend if behaviour else None
     if change is None:
         return ""
-    if abs(change) < CLEAR_TREND:
+    if not change:
         return "; about as many visit each week as before"
     return f"; {abs(change):.0%} {'more' if change > 0 else 'fewer'} of them visit each week than before"
 
 
 def _describe_traits(traits: tuple[Trait, ...], labels: FeatureLabels) -> Iterator[str]:
     """Yield sentences about what the segment does more and less than others."""
-    more = [trait for trait in traits if trait.effect >= CLEAR_EFFECT][:MAXIMUM_MORE]
-    less = [trait for trait in traits if trait.effect <= -CLEAR_EFFECT][:MAXIMUM_LESS]
+    clear = select_clear_traits(traits)
+    more = [trait for trait in clear if trait.effect > 0][:MAXIMUM_MORE]
+    less = [trait for trait in clear if trait.effect < 0][:MAXIMUM_LESS]
     if more:
         yield f"More than others: {'; '.join(_compare_trait(trait, labels) for trait in more)}."
     if less:
@@ -55,18 +57,28 @@ def _describe_traits(traits: tuple[Trait, ...], labels: FeatureLabels) -> Iterat
         yield "They do not differ clearly from the others in any feature."
 
 
+def select_clear_traits(traits: Sequence[Trait]) -> list[Trait]:
+    """Return the traits that are certain and large enough to be stated, in the same order."""
+    return [trait for trait in traits if trait.is_certain and abs(trait.effect) >= CLEAR_EFFECT]
+
+
 def _compare_trait(trait: Trait, labels: FeatureLabels) -> str:
     """Describe a trait with its value inside and outside of the segment."""
     here, there = (labels.value(trait.feature, value) for value in (trait.mean, trait.mean_outside))
     return f"{labels.label(trait.feature)} {here} (others {there})"
 
 
-def _describe_sessions(behaviour: SegmentBehaviour) -> Iterator[str]:
-    """Yield sentences about dayparts, devices, lengths, the funnel and triggers."""
+def _describe_sessions(behaviour: SegmentBehaviour, traits: Sequence[Trait]) -> Iterator[str]:
+    """Yield sentences about dayparts, devices, lengths and the funnel.
+
+    What most visits have in common is left out where a trait says it already: a trait averages over people, a mix
+    over visits, and two figures for one thing confuse the reader.
+    """
     habits = []
+    stated = find_mixes(select_clear_traits(traits))
     for name, preposition in (("daypart", "in the"), ("device_type", "on")):
-        if name in behaviour.mixes:
-            value, share = next(iter(behaviour.mixes[name].items()))
+        value, share = next(iter(behaviour.mixes.get(name, {"": 0.0}).items()))
+        if share > MAJORITY and name not in stated:
             habits.append(f"{share:.0%} are {preposition} {value}")
     if habits:
         yield f"Of their visits, {join_words(habits)}."
@@ -77,19 +89,22 @@ def _describe_sessions(behaviour: SegmentBehaviour) -> Iterator[str]:
         lost = _describe_largest_loss(behaviour.funnel)
         bought = behaviour.funnel["purchase"] / behaviour.funnel["view"]
         yield f"{bought:.1%} of visits end in a purchase{f'; {lost}' if lost else ''}."
-    if behaviour.triggers:
-        signals = join_words([f"{describe_signal(t.signal)} (×{t.lift:.1f})" for t in behaviour.triggers[:3]])
-        yield f"Visits convert more often after {signals}."
 
 
-def describe_signal(name: str) -> str:
-    """Write a micro-interaction as words: `hover:price` is "hover on price"."""
-    return name.replace(":", " on ").replace("_", " ")
+def find_mixes(traits: Iterable[Trait]) -> set[str]:
+    """Return the names of the mixes that say the same as these traits."""
+    columns = {trait.feature.split(":")[0] for trait in traits}
+    return {name for name, column in MIX_FEATURES.items() if column in columns}
 
 
 def _describe_largest_loss(funnel: dict[str, int]) -> str:
-    """Describe the step after the cart at which most visits stop; empty if none does."""
+    """Describe the step after the cart at which most visits stop; empty if none does.
+
+    Where no visit stops at the checkout, the site may tell nothing of it.
+    """
     carts, checkouts, purchases = funnel["cart"], funnel["checkout"], funnel["purchase"]
+    if checkouts == purchases:
+        return f"{1 - purchases / carts:.0%} of carts are abandoned" if carts > purchases else ""
     if carts - checkouts >= checkouts - purchases:
         return f"{1 - checkouts / carts:.0%} of carts are abandoned before checkout" if carts > checkouts else ""
     return f"{1 - purchases / checkouts:.0%} of checkouts are abandoned"

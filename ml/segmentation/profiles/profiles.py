@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from scipy.stats import ttest_ind
 
 from ml.arrays import F64, Bools
 from ml.segmentation.features.features import USER_ID
 from ml.segmentation.profiles.behaviour import SegmentBehaviour
+from ml.segmentation.profiles.certainty import are_certain
 from ml.segmentation.profiles.feedback import SegmentFeedback
 from ml.segmentation.profiles.vocabulary import WordShare
 
@@ -53,12 +56,21 @@ PROFILE_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Trait:
-    """A numeric feature in a segment; `effect` is Cohen's d against the users outside of it."""
+    """A numeric feature in a segment.
+
+    Attributes:
+        feature: name of the feature.
+        mean: mean in the segment.
+        mean_outside: mean of the users outside of it.
+        effect: Cohen's d against the users outside of it.
+        is_certain: whether the difference is more than chance, given how many were looked at.
+    """
 
     feature: str
     mean: float
     mean_outside: float
     effect: float
+    is_certain: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,8 +120,18 @@ class SegmentProfile:
         return cls(**{**entry, **parts})
 
 
-def compute_traits(X: F64, names: list[str], inside: Bools) -> tuple[Trait, ...]:
-    """Compare every feature of X (n_users, n_features) inside and outside the segment `inside` (n_users,)."""
+def compute_traits(X: F64, names: list[str], inside: Bools, segments: int) -> tuple[Trait, ...]:
+    """Compare every feature inside and outside of a segment, by Welch's test.
+
+    Args:
+        X: features (n_users, n_features).
+        names: names of the features.
+        inside: the users of the segment, (n_users,).
+        segments: number of segments that are compared in the same way.
+
+    Returns:
+        The traits, strongest effect first.
+    """
     if not inside.any() or inside.all():
         means = X.mean(axis=0)
         return tuple(Trait(name, float(m), float(m), 0.0) for name, m in zip(names, means, strict=True))
@@ -117,9 +139,13 @@ def compute_traits(X: F64, names: list[str], inside: Bools) -> tuple[Trait, ...]
     mean, outside = a.mean(axis=0), b.mean(axis=0)
     pooled = np.sqrt((len(a) * a.var(axis=0) + len(b) * b.var(axis=0)) / max(1, len(X) - 2))
     effect = np.divide(mean - outside, pooled, out=np.zeros_like(mean), where=pooled > 0)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # constant features have no p-value
+        p_values = np.asarray(ttest_ind(a, b, equal_var=False).pvalue)
+    certain = are_certain(p_values, len(names) * segments)
     traits = [
-        Trait(name, float(m), float(o), float(e))
-        for name, m, o, e in zip(names, mean, outside, effect, strict=True)
+        Trait(name, float(m), float(o), float(e), bool(c))
+        for name, m, o, e, c in zip(names, mean, outside, effect, certain, strict=True)
     ]
     return tuple(sorted(traits, key=lambda trait: (-abs(trait.effect), trait.feature)))
 

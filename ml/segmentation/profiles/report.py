@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
+from ml.events.contract import CUSTOM_PREFIX
+from ml.pages.templates import page_templates
 from ml.segmentation.clusters.algorithms import NOISE
 from ml.segmentation.clusters.validation import PredictiveValidity
+from ml.segmentation.profiles.advice import advise
 from ml.segmentation.profiles.behaviour import FUNNEL
 from ml.segmentation.profiles.figures import (
     NOISE_COLOUR,
@@ -26,7 +29,7 @@ from ml.segmentation.profiles.figures import (
     segment_colour,
 )
 from ml.segmentation.profiles.labels import FeatureLabels, format_number, to_words
-from ml.segmentation.profiles.personas import describe_signal
+from ml.segmentation.profiles.personas import find_mixes, select_clear_traits
 from ml.segmentation.profiles.profiles import SegmentProfile
 from ml.segmentation.segmentation import Segmentation
 from ml.settings.segmentation import SegmentationSettings
@@ -43,10 +46,17 @@ class ReportSupplement:
     Attributes:
         moves: users who moved between segments since the previous run.
         validity: how well the segments predict later outcomes.
+        reading: sentences about how the table was read.
+        goal: what a visit that converts does, such as `purchase`.
+        signals: the small actions that go along with it, by the visits among which they do: rows of the table
+            `signals`, which `ml.sequences.signals` tells. None where nobody asked.
     """
 
     moves: pa.Table | None = None
     validity: Sequence[PredictiveValidity] = ()
+    reading: Sequence[str] = ()
+    goal: str = "purchase"
+    signals: Mapping[str, Sequence[Mapping[str, Any]]] | None = None
 
 
 def write_report(
@@ -69,18 +79,13 @@ def write_report(
     """
     supplement = supplement or ReportSupplement()
     labels = FeatureLabels(settings.labels)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates(Path(__file__).parent)
     environment.filters |= {
         "label": labels.label,
         "number": format_number,
         "words": to_words,
         "signal": describe_signal,
+        "probability": format_probability,
     }
     colours = {profile.segment: segment_colour(place) for place, profile in enumerate(segmentation.profiles)}
     segments = segmentation.assign(table).column("segment").to_numpy()
@@ -103,11 +108,20 @@ def write_report(
         value=labels.value,
         funnel=_build_funnel(segmentation.profiles),
         validity=supplement.validity,
+        reading=supplement.reading,
+        goal=supplement.goal,
+        signals=supplement.signals,
         moves=moves.to_pylist() if moves else [],
+        advice=advise(segmentation, settings),
         pictures={name: encode_figure(figure, format_) for name, (figure, format_) in figures.items()},
     )
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(html, encoding="utf-8")
+
+
+def describe_signal(name: str) -> str:
+    """Write a micro-interaction as words: `hover:price` is "hover on price", `custom:zoom_in` is "zoom in"."""
+    return name.removeprefix(CUSTOM_PREFIX).replace(":", " on ").replace("_", " ")
 
 
 def _select_large_moves(moves: pa.Table | None, minimum_size: int) -> pa.Table | None:
@@ -118,6 +132,8 @@ def _select_large_moves(moves: pa.Table | None, minimum_size: int) -> pa.Table |
 
 def _build_card(profile: SegmentProfile, labels: FeatureLabels, colours: dict[int, str]) -> dict[str, Any]:
     """Return a profile with what its card draws."""
+    clear = select_clear_traits(profile.traits)
+    mixes = profile.behaviour.mixes if profile.behaviour else {}
     return {
         "profile": profile,
         "colour": colours[profile.segment],
@@ -129,8 +145,9 @@ def _build_card(profile: SegmentProfile, labels: FeatureLabels, colours: dict[in
                 "effect": trait.effect,
                 "width": 50 * min(abs(trait.effect), 3.0) / 3.0,
             }
-            for trait in profile.traits[: TRAITS_SHOWN if profile.share < 1 else 0]
+            for trait in clear[:TRAITS_SHOWN]
         ],
+        "mixes": {name: mix for name, mix in mixes.items() if name not in find_mixes(clear)},
         "words": [word for word in profile.words if word.column not in _find_shown_columns(profile)],
         "weeks": _draw_sparkline(profile.behaviour.weekly_users) if profile.behaviour else "",
     }
@@ -157,21 +174,24 @@ def _draw_sparkline(values: Sequence[int]) -> str:
 
 
 def _build_funnel(profiles: Sequence[SegmentProfile]) -> list[dict[str, Any]]:
-    """Return the funnel of each segment that has one: share of visits, bar width in % and loss."""
+    """Return the funnel of each segment that has one: share of visits, bar width in % and loss.
+
+    All bars start at zero and have one scale: the largest share of visits after the view fills the width.
+    """
     funnel_profiles = [p for p in profiles if p.behaviour and p.behaviour.funnel.get("cart")]
     shares = {
         p.segment: [p.behaviour.funnel[step] / p.behaviour.funnel["view"] for step in FUNNEL]
         for p in funnel_profiles
         if p.behaviour
     }
-    largest = [max((steps[step] for steps in shares.values()), default=0.0) for step in range(len(FUNNEL))]
+    largest = max((share for steps in shares.values() for share in steps[1:]), default=0.0)
     return [
         {
             "profile": profile,
             "steps": [
                 {
                     "share": steps[step],
-                    "width": 100 * steps[step] / largest[step] if largest[step] else 0.0,
+                    "width": min(100.0, 100 * steps[step] / largest),
                     "lost": 1 - steps[step] / steps[step - 1] if step and steps[step - 1] else None,
                 }
                 for step in range(len(FUNNEL))
@@ -180,6 +200,13 @@ def _build_funnel(profiles: Sequence[SegmentProfile]) -> list[dict[str, Any]]:
         for profile in funnel_profiles
         for steps in [shares[profile.segment]]
     ]
+
+
+def format_probability(value: float) -> str:
+    """Write a p-value with two digits, `< .001` below that, and a dash where there is none."""
+    if math.isnan(value):
+        return "–"
+    return "< .001" if value < 0.001 else f"{value:.2g}".removeprefix("0")
 
 
 def encode_figure(figure: Figure, format_: str) -> str:

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from scipy.optimize import linear_sum_assignment
 
 from ml.arrays import F64, Bools
 from ml.segmentation import Segmentation, fit_segmentation, load_segmentation
@@ -18,7 +17,7 @@ from ml.settings.segmentation import RoleSettings, SegmentationSettings
 from ml.sources.simulator import Site
 from ml.sources.simulator.separation import user_features
 from ml.sources.simulator.truth import truth_tables
-from tests.ml.segmentation.calibration import calibration_error
+from tests.ml.segmentation.calibration import calibration_error, memberships_of_kinds
 
 DAYS, START = 60, dt.date(2026, 3, 1)
 
@@ -82,13 +81,9 @@ def judge(site: Site, users: pa.Table, segmentation: Segmentation) -> tuple[F64,
     personas = np.array([planted.get(user, "") for user in users["user_id"].to_pylist()])
     real = personas != ""
     assert real.mean() > 0.95
-    told = segmentation.memberships(users)[real]
-    codes = np.unique(personas[real], return_inverse=True)[1]
-    shared = np.zeros((told.shape[1], codes.max() + 1))
-    np.add.at(shared, (told.argmax(axis=1), codes), 1)
-    persona_of = dict(zip(*linear_sum_assignment(-shared), strict=True))
-    right = np.array([persona_of.get(label, -1) for label in told.argmax(axis=1)]) == codes
-    return told.max(axis=1), right, users["page_views"].to_numpy()[real] <= 2
+    kinds = np.unique(personas[real], return_inverse=True)[1]
+    told = memberships_of_kinds(segmentation.memberships(users)[real], kinds)
+    return told.max(axis=1), told.argmax(axis=1) == kinds, users["page_views"].to_numpy()[real] <= 2
 
 
 def test_of_those_told_a_membership_that_share_is_right(

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from ml.segmentation.clusters.algorithms import KMeansSegments
-from ml.segmentation.clusters.choice import ClusteringCandidate, _find_objection, _select_winner, choose_clustering
+from ml.segmentation.clusters.choice import choose_clustering
+from ml.segmentation.clusters.feature_space import FeatureSpace
 from ml.segmentation.clusters.measures import bootstrap_stability, sampled_silhouette, start_stability
-from ml.segmentation.clusters.null_reference import NullReference, unimodal_quantiles
+from ml.segmentation.clusters.selection import ClusteringCandidate, Selection, find_objection
 from ml.settings.segmentation import SegmentationSettings
 
 GOOD = ClusteringCandidate(
@@ -27,7 +30,27 @@ GOOD = ClusteringCandidate(
     start_stability=1.0,
     smallest_share=0.2,
     noise_share=0.0,
+    p_value=0.0001,
 )
+
+
+def space_of(X: np.ndarray) -> FeatureSpace:
+    """A space whose scores are its features."""
+    return FeatureSpace(X - X.mean(axis=0), np.eye(X.shape[1]))
+
+
+def select(
+    candidates: list[ClusteringCandidate],
+    settings: SegmentationSettings,
+    incumbent: tuple[str, int] | None = None,
+    halves: Sequence[int] = (),
+) -> int | None:
+    """The position of the winner, if the segments of the candidates at the positions `halves` are cut groups."""
+
+    def examine(position: int) -> tuple[float, str]:
+        return (0.5, "halves") if position in halves else (0.001, "")
+
+    return Selection(candidates, settings.choice, examine).select(incumbent)[0]
 
 
 def blobs(segments: int, users: int = 900, seed: int = 0) -> np.ndarray:
@@ -37,7 +60,7 @@ def blobs(segments: int, users: int = 900, seed: int = 0) -> np.ndarray:
 
 
 def test_the_number_of_planted_segments_is_chosen(quick: SegmentationSettings) -> None:
-    choice = choose_clustering(blobs(4), quick.choice, 20, seed=1)
+    choice = choose_clustering(space_of(blobs(4)), quick.choice, 20, seed=1)
     assert choice.make_model is not None
     assert choice.make_model(0).segments == 4
     assert [row.segments for row in choice.candidates if row.chosen] == [4]
@@ -48,7 +71,7 @@ def test_all_algorithms_are_compared(full_settings: SegmentationSettings) -> Non
     settings = full_settings.choice.model_copy(
         update={"segments_max": 4, "null_references": 5, "stability_rows": 400}
     )
-    choice = choose_clustering(blobs(3, users=600), settings, 20, seed=2)
+    choice = choose_clustering(space_of(blobs(3, users=600)), settings, 20, seed=2)
     algorithms = [candidate.algorithm for candidate in choice.candidates]
     assert set(algorithms) == {"kmeans", "gaussian_mixture", "dbscan", "hdbscan"}
     assert sum(candidate.chosen for candidate in choice.candidates) == 1
@@ -59,17 +82,23 @@ def test_all_algorithms_are_compared(full_settings: SegmentationSettings) -> Non
 @pytest.mark.parametrize("shape", ["normal", "lognormal"])
 def test_noise_has_no_structure(quick: SegmentationSettings, shape: str) -> None:
     Z = np.random.default_rng(4).normal(size=(1500, 5)) * [3, 2, 1.5, 1, 1]
-    choice = choose_clustering(np.exp(0.5 * Z) if shape == "lognormal" else Z, quick.choice, 20, seed=0)
+    choice = choose_clustering(space_of(np.exp(0.5 * Z) if shape == "lognormal" else Z), quick.choice, 20, seed=0)
     assert choice.make_model is None
     assert "no structure" in choice.reason
     assert all(row.refused for row in choice.candidates)
 
 
 def test_too_few_users_are_not_divided(quick: SegmentationSettings) -> None:
-    choice = choose_clustering(blobs(2, users=30), quick.choice, 20, seed=0)
+    choice = choose_clustering(space_of(blobs(2, users=30)), quick.choice, 20, seed=0)
     assert choice.make_model is None
     assert choice.candidates == ()
     assert "30 users are too few" in choice.reason
+
+
+def test_a_site_may_ask_for_more_deviations_than_the_significance_does(quick: SegmentationSettings) -> None:
+    strict = quick.choice.model_copy(update={"null_excess": 25.0})
+    assert find_objection(replace(GOOD, silhouette=0.46), strict, floor=0.02) == ""
+    assert "no better than" in find_objection(replace(GOOD, silhouette=0.44), strict, floor=0.02)
 
 
 @pytest.mark.parametrize(
@@ -77,8 +106,9 @@ def test_too_few_users_are_not_divided(quick: SegmentationSettings) -> None:
     [
         ({}, ""),
         ({"segments": 1}, "fewer than two segments"),
-        ({"silhouette": 0.219}, "no better than for structureless data (0.200 ± 0.010)"),
-        ({"silhouette": math.nan}, "no better than for structureless data"),
+        ({"silhouette": 0.219}, "no better than for structureless data (0.200 ± 0.010, p = 0.0001)"),
+        ({"p_value": 0.02}, "no better than for structureless data (0.200 ± 0.010, p = 0.02)"),
+        ({"silhouette": math.nan, "p_value": math.nan}, "no better than for structureless data"),
         ({"bootstrap_stability": 0.69}, "adjusted Rand index of only 0.69"),
         ({"smallest_share": 0.01}, "smallest segment has 1.0% of users"),
         ({"noise_share": 0.5}, "50% of users belong to no segment"),
@@ -87,40 +117,44 @@ def test_too_few_users_are_not_divided(quick: SegmentationSettings) -> None:
 def test_a_candidate_is_refused_for_a_stated_reason(
     quick: SegmentationSettings, changes: dict[str, float], objection: str
 ) -> None:
-    refused = _find_objection(replace(GOOD, **changes), quick.choice, floor=0.02)
+    refused = find_objection(replace(GOOD, **changes), quick.choice, floor=0.02)
     assert (objection in refused) if objection else refused == ""
 
 
 def test_ties_go_to_the_more_stable_then_the_better_separated(full_settings: SegmentationSettings) -> None:
-    shaky = replace(GOOD, silhouette=0.405, bootstrap_stability=0.8)
-    fuzzy = replace(GOOD, segments=4, davies_bouldin=1.2, calinski_harabasz=800.0)
-    worse = replace(GOOD, segments=2, silhouette=0.35, bootstrap_stability=1.0)
-    assert _select_winner([worse, shaky, fuzzy, GOOD], full_settings.choice, None)[0] == 3
+    mixture = {"algorithm": "gaussian_mixture"}
+    shaky = replace(GOOD, silhouette=0.405, bootstrap_stability=0.89, **mixture)
+    fuzzy = replace(GOOD, davies_bouldin=1.2, calinski_harabasz=800.0, **mixture)
+    worse = replace(GOOD, silhouette=0.35, bootstrap_stability=1.0, **mixture)
+    assert select([worse, shaky, fuzzy, GOOD], full_settings) == 3
+
+
+def test_the_most_steady_segments_that_are_no_halves_win(
+    full_settings: SegmentationSettings,
+) -> None:
+    two = replace(GOOD, segments=2, silhouette=0.6)
+    four, five = replace(GOOD, segments=4, silhouette=0.39), replace(GOOD, segments=5, silhouette=0.38)
+    shaky = replace(GOOD, segments=6, silhouette=0.39, bootstrap_stability=0.85)
+    candidates = [two, GOOD, four, five, shaky]
+    assert select(list(candidates), full_settings) == 3
+    assert select(list(candidates), full_settings, halves=[3]) == 2
+    assert select(list(candidates), full_settings, halves=[0, 1, 2, 3]) == 4
+    assert select(candidates, full_settings, halves=range(5)) is None
+    assert {candidate.refused for candidate in candidates} == {"halves"}
+
+
+def test_density_wins_only_where_nothing_else_is_admissible(full_settings: SegmentationSettings) -> None:
+    density = replace(GOOD, algorithm="hdbscan", segments=4, silhouette=0.5, noise_share=0.1)
+    assert select([density, GOOD], full_settings) == 1
+    assert select([density, replace(GOOD, refused="too small")], full_settings) == 0
 
 
 def test_the_previous_division_stays_unless_another_is_clearly_better(full_settings: SegmentationSettings) -> None:
-    old = replace(GOOD, segments=5, silhouette=0.385)
-    assert _select_winner([GOOD, old], full_settings.choice, ("kmeans", 5))[0] == 1
-    assert _select_winner([replace(GOOD, silhouette=0.41), old], full_settings.choice, ("kmeans", 5))[0] == 0
-    assert _select_winner([GOOD, replace(old, refused="too small")], full_settings.choice, ("kmeans", 5))[0] == 0
-
-
-def test_the_unimodal_density_nearest_to_two_modes_has_a_single_mode() -> None:
-    generator = np.random.default_rng(0)
-    values = np.concatenate([generator.normal(-3, 1, 3000), generator.normal(3, 1, 2000)])
-    _, cumulative = unimodal_quantiles(values)
-    density = np.diff(cumulative)
-    mode = int(density.argmax())
-    assert np.all(np.diff(density[: mode + 1]) >= -1e-12)
-    assert np.all(np.diff(density[mode:]) <= 1e-12)
-    assert cumulative[-1] == pytest.approx(1.0)
-
-
-def test_references_keep_the_spread_of_each_component() -> None:
-    Z = np.random.default_rng(1).normal(size=(4000, 3)) * [4.0, 1.0, 0.1]
-    drawn = NullReference(Z).draw(4000, np.random.default_rng(2))
-    np.testing.assert_allclose(drawn.std(axis=0), Z.std(axis=0), rtol=1e-9)
-    assert np.abs(np.corrcoef(drawn, rowvar=False) - np.eye(3)).max() < 0.06
+    old = replace(GOOD, segments=2, silhouette=0.385)
+    assert select([GOOD, old], full_settings, ("kmeans", 2)) == 1
+    assert select([replace(GOOD, silhouette=0.41), old], full_settings, ("kmeans", 2)) == 0
+    assert select([GOOD, replace(old, refused="too small")], full_settings, ("kmeans", 2)) == 0
+    assert select([GOOD, old], full_settings, ("kmeans", 2), halves=[1]) == 0
 
 
 def test_the_sampled_silhouette_is_near_the_whole_within_its_error() -> None:
@@ -140,3 +174,35 @@ def test_resamples_reproduce_real_segments_and_no_arbitrary_ones() -> None:
     assert bootstrap_stability(real, make, 3, 0) > 0.95
     assert bootstrap_stability(noise, make, 3, 0) < 0.7
     assert start_stability(real, make, 3, 0) > 0.95
+
+
+def test_few_starts_do_not_make_the_resamples_of_few_users_differ() -> None:
+    for seed in range(12):
+        generator = np.random.default_rng(seed)
+        group = generator.choice(6, 120, p=[0.28, 0.22, 0.17, 0.13, 0.1, 0.1])
+        Z = 4.0 * np.eye(6)[group] + generator.normal(size=(120, 6))
+        few, many = (
+            bootstrap_stability(Z, partial(make_six_segments, starts=starts), 2, seed) for starts in (1, 10)
+        )
+        assert few == many
+        assert few > 0.7
+
+
+def make_six_segments(seed: int, starts: int) -> KMeansSegments:
+    return KMeansSegments(6, starts=starts, seed=seed)
+
+
+def test_a_number_that_is_asked_for_is_formed_even_in_noise(full_settings: SegmentationSettings) -> None:
+    Z = np.random.default_rng(4).normal(size=(300, 3))
+    settings = full_settings.choice.model_copy(update={"segments": 3, "null_references": 3})
+    choice = choose_clustering(space_of(Z), settings, 20, seed=0)
+    assert choice.make_model is not None
+    assert choice.make_model(0).fit(Z).n_segments_ == 3
+    assert choice.reason.startswith("3 segments were asked for; ")
+    assert {row.segments for row in choice.candidates} == {3}
+
+
+def test_more_segments_than_different_users_are_refused(quick: SegmentationSettings) -> None:
+    settings = quick.choice.model_copy(update={"segments": 3})
+    with pytest.raises(ValueError, match="3 segments cannot be formed from 2 different users"):
+        choose_clustering(space_of(np.repeat([[0.0, 1.0], [5.0, 2.0]], 50, axis=0)), settings, 20, seed=0)

@@ -41,6 +41,14 @@ def test_users_who_did_nothing_count_with_zero() -> None:
     assert sessions.users == 4
 
 
+def test_an_outcome_that_nobody_measured_is_left_out() -> None:
+    assignments = pa.table({"user_id": ["a", "b"], "segment": [1, 2]})
+    outcomes = pa.table(
+        {"user_id": ["a", "b"], "sessions": [2, None], "engaged_seconds": pa.nulls(2, pa.float64())}
+    )
+    assert [measured.outcome for measured in validate_segments(assignments, outcomes, draws=10)] == ["sessions"]
+
+
 def test_a_tree_shows_how_a_user_is_assigned_to_a_segment() -> None:
     X = np.random.default_rng(0).uniform(size=(900, 2))
     segments = np.where(X[:, 0] <= 0.5, 4, np.where(X[:, 1] <= 0.3, 7, 9))

@@ -70,6 +70,13 @@ def test_a_feature_that_is_only_associated_with_an_outcome_is_kept() -> None:
     assert selector.partner_[1] == "purchases"
 
 
+def test_a_weak_monotone_association_among_few_users_is_seen() -> None:
+    generator = np.random.default_rng(4)
+    signal = generator.normal(size=200)
+    X = np.column_stack([signal, signal + generator.normal(size=200), signal + 3 * generator.normal(size=200)])
+    assert FeatureSelector(["a", "b", "weak"]).fit(X).kept_names == ["a", "b", "weak"]
+
+
 def test_without_any_association_all_features_are_kept() -> None:
     selector = FeatureSelector(["a", "b", "c"]).fit(np.random.default_rng(2).normal(size=(2000, 3)))
     assert selector.kept_names == ["a", "b", "c"]

@@ -60,6 +60,40 @@ def test_patterns_choose_features() -> None:
     ]
 
 
+def test_each_level_of_a_category_is_a_feature_and_one_of_two_levels_says_all() -> None:
+    table = pa.table(
+        {
+            "user_id": range(6),
+            "region": pa.array([3, 1, 2, 1, 3, 2]),
+            "gender": ["m", "f", None, "f", "m", "m"],
+            "vip": [True, False, True, False, False, True],
+        }
+    )
+    encoder = FeatureEncoder(categorical=["region", "gender", "vip"]).fit(table)
+    assert encoder.names == ["region=1", "region=2", "region=3", "gender=m", "vip=true"]
+    assert encoder.levels == [3, 3, 3, 2, 2]
+    nan = math.nan
+    expected = [
+        [0, 0, 1, 1, 1],
+        [1, 0, 0, 0, 0],
+        [0, 1, 0, nan, 1],
+        [1, 0, 0, 0, 0],
+        [0, 0, 1, 1, 0],
+        [0, 1, 0, 1, 1],
+    ]
+    np.testing.assert_array_equal(encoder.transform(table), expected)
+    for position, row in enumerate(table.to_pylist()):
+        np.testing.assert_array_equal(encoder.transform_user(row)[0], expected[position])
+    restored = FeatureEncoder()
+    restored.set_state(encoder.get_state())
+    np.testing.assert_array_equal(restored.transform(table), expected)
+
+
+def test_a_category_that_is_not_in_the_table_is_named() -> None:
+    with pytest.raises(ValueError, match="categorical columns regoin are missing; the table has user_id, visits"):
+        FeatureEncoder(categorical=["regoin"]).fit(TABLE)
+
+
 def test_a_column_that_is_gone_is_named() -> None:
     encoder = FeatureEncoder().fit(TABLE)
     with pytest.raises(ValueError, match="columns depth, visits are missing"):

@@ -63,15 +63,34 @@ def test_a_skewed_feature_becomes_symmetric_and_a_symmetric_feature_stays() -> N
 
 
 def test_scaled_features_have_mean_0_and_deviation_1_and_constants_become_0() -> None:
-    X = np.array([[1.0, 5.0], [3.0, 5.0]])
-    assert Scaler().fit(X).transform(X).tolist() == [[-1.0, 0.0], [1.0, 0.0]]
+    X = np.array([[1.0, 5.0], [3.0, 5.0], [5.0, 5.0]])
+    scaled = Scaler().fit(X).transform(X)
+    np.testing.assert_allclose(scaled, [[-np.sqrt(1.5), 0.0], [0.0, 0.0], [np.sqrt(1.5), 0.0]])
+
+
+def test_flags_and_the_levels_of_a_category_weigh_as_one_number_together() -> None:
+    generator = np.random.default_rng(0)
+    level = generator.integers(4, size=1000)
+    X = np.column_stack([generator.normal(size=1000), generator.integers(2, size=1000), np.eye(4)[level]])
+    scaled = Scaler([1, 1, 4, 4, 4, 4]).fit(X).transform(X)
+    np.testing.assert_allclose(scaled.var(axis=0), [1.0, 0.5, 0.25, 0.25, 0.25, 0.25])
+
+
+def test_a_small_group_far_away_is_no_skew() -> None:
+    generator = np.random.default_rng(1)
+    tail = generator.lognormal(size=1000)
+    groups = generator.normal(size=1000) + 9.0 * (np.arange(1000) < 150)
+    X = np.column_stack([tail, groups])
+    reducer = SkewReducer().fit(X)
+    assert reducer.exponent_[0] < 1.0
+    assert reducer.exponent_[1] == 1.0
 
 
 def test_components_stay_as_long_as_they_carry_more_than_chance() -> None:
     generator = np.random.default_rng(1)
     factors = generator.normal(size=(2000, 3))
     X = np.repeat(factors, 3, axis=1) + 0.3 * generator.normal(size=(2000, 9))
-    X = np.column_stack([X, generator.normal(size=(2000, 5))])
+    X = np.column_stack([X, generator.normal(size=(2000, 12))])
     components = Components().fit(X / X.std(axis=0))
     assert len(components.variance_) == 3
     assert components.kept_variance_ == pytest.approx(
@@ -82,7 +101,14 @@ def test_components_stay_as_long_as_they_carry_more_than_chance() -> None:
 
 
 def test_without_correlation_two_components_remain() -> None:
-    assert Components().fit(np.random.default_rng(2).normal(size=(1000, 6))).components_.shape == (2, 6)
+    assert Components().fit(np.random.default_rng(2).normal(size=(1000, 21))).components_.shape == (2, 21)
+
+
+def test_few_columns_are_kept_whole() -> None:
+    X = np.random.default_rng(2).normal(size=(1000, 20))
+    components = Components().fit(X)
+    assert components.components_.shape == (20, 20)
+    assert components.kept_variance_ == pytest.approx(1.0)
 
 
 def test_a_single_feature_has_a_single_component() -> None:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
+import pytest
 
 from ml.segmentation.profiles.behaviour import SegmentBehaviour
 from ml.segmentation.profiles.feedback import SegmentFeedback, count_feedback
 from ml.segmentation.profiles.labels import FeatureLabels
 from ml.segmentation.profiles.personas import write_persona
 from ml.segmentation.profiles.profiles import SegmentProfile, Trait
-from ml.segmentation.profiles.triggers import Trigger
 from ml.segmentation.profiles.vocabulary import WordShare
 from ml.settings.segment_words import LabelSettings
 
@@ -30,9 +32,10 @@ def test_features_have_labels_and_units() -> None:
 
 def test_a_persona_states_what_the_numbers_show() -> None:
     traits = (
-        Trait("category_shares:sport", 0.62, 0.05, 2.5),
-        Trait("mean_scroll_depth", 41.0, 66.0, -0.9),
-        Trait("click_rate", 0.5, 0.49, 0.1),
+        Trait("category_shares:sport", 0.62, 0.05, 2.5, is_certain=True),
+        Trait("mean_scroll_depth", 41.0, 66.0, -0.9, is_certain=True),
+        Trait("mean_price", 41.0, 66.0, -0.8, is_certain=False),
+        Trait("click_rate", 0.5, 0.49, 0.1, is_certain=True),
     )
     assert write_persona(SegmentProfile(1, "Fans", 120, 0.15, traits, (), ()), LABELS) == (
         "120 people, 15% of all. More than others: views of sport 62% (others 5%). "
@@ -40,16 +43,15 @@ def test_a_persona_states_what_the_numbers_show() -> None:
     )
 
 
-def test_a_persona_mentions_interests_visits_losses_and_triggers() -> None:
+def test_a_persona_mentions_interests_visits_and_losses() -> None:
     behaviour = SegmentBehaviour(
         sessions=1000,
         funnel={"view": 1000, "cart": 100, "checkout": 40, "purchase": 30},
         mixes={"daypart": {"evening": 0.7}, "device_type": {"mobile": 0.9}},
         median_pages=4.0,
         median_minutes=2.25,
-        weekly_users=(10, 10, 12, 12),
+        weekly_users=(200, 200, 240, 240),
         typical=(),
-        triggers=(Trigger("hover:price", 80, 0.1, 0.02, 5.0, 3.0, 8.0),),
     )
     interests = tuple(WordShare("tag_affinities", word, 0.5, 0.1) for word in ("running", "trail_shoes"))
     profile = SegmentProfile(1, "Fans", 120, 0.15, (), (), (), interests=interests, behaviour=behaviour)
@@ -59,9 +61,46 @@ def test_a_persona_mentions_interests_visits_losses_and_triggers() -> None:
         "They are interested in running and trail shoes more than others. "
         "Of their visits, 70% are in the evening and 90% are on mobile. "
         "A typical visit has 4 pages in 2.2 minutes. "
-        "3.0% of visits end in a purchase; 60% of carts are abandoned before checkout. "
-        "Visits convert more often after hover on price (×5.0)."
+        "3.0% of visits end in a purchase; 60% of carts are abandoned before checkout."
     )
+
+
+def behaviour(**changes: object) -> SegmentBehaviour:
+    parts = {
+        "sessions": 100, "funnel": {}, "mixes": {}, "median_pages": None, "median_minutes": None,
+        "weekly_users": (), "typical": (),
+    }  # fmt: skip
+    return SegmentBehaviour(**{**parts, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("weeks", "trend"),
+    [
+        ((10, 10, 12, 12), None),  # 20 and 24 people: a difference of chance
+        ((200, 200, 240, 240), 0.2),  # 400 and 480, two standard errors of 30 apart
+        ((200, 200, 205, 205), 0.0),
+        ((50, 10, 10), None),  # too few weeks
+    ],
+)
+def test_a_trend_is_stated_only_if_it_is_more_than_chance(weeks: tuple[int, ...], trend: float | None) -> None:
+    assert behaviour(weekly_users=weeks).trend == (None if trend is None else pytest.approx(trend))
+
+
+def test_a_habit_is_what_most_visits_have_and_no_trait_has_said() -> None:
+    mixes = {"daypart": {"evening": 0.24, "noon": 0.22}, "device_type": {"desktop": 0.86}}
+    profile = SegmentProfile(1, "Some", 120, 0.15, (), (), (), behaviour=behaviour(mixes=mixes))
+    assert "Of their visits, 86% are on desktop." in write_persona(profile, LABELS)
+    assert "evening" not in write_persona(profile, LABELS)
+    traits = (Trait("device_shares:desktop", 0.9, 0.5, 1.0, is_certain=True),)
+    said = write_persona(replace(profile, traits=traits), LABELS)
+    assert "desktop 0.9 (others 0.5)" in said
+    assert "86%" not in said
+
+
+def test_a_site_without_checkouts_does_not_lose_carts_before_them() -> None:
+    sold = behaviour(funnel={"view": 100, "cart": 40, "checkout": 10, "purchase": 10})
+    persona = write_persona(SegmentProfile(1, "Fans", 120, 1.0, (), (), (), behaviour=sold), LABELS)
+    assert persona == "120 people, 100% of all. 10.0% of visits end in a purchase; 75% of carts are abandoned."
 
 
 def test_everybody_is_not_compared_with_others() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,8 +17,7 @@ from ml.segmentation.clusters.validation import PredictiveValidity, SegmentOutco
 from ml.segmentation.output import segment_table
 from ml.segmentation.profiles.behaviour import SegmentBehaviour, TypicalSession
 from ml.segmentation.profiles.feedback import SegmentFeedback
-from ml.segmentation.profiles.report import ReportSupplement, write_report
-from ml.segmentation.profiles.triggers import Trigger
+from ml.segmentation.profiles.report import ReportSupplement, _build_funnel, write_report
 from ml.segmentation.user_removal import REPORT_FILE, remove_example_users
 from ml.settings.segmentation import SegmentationSettings
 
@@ -32,8 +32,8 @@ BEHAVIOUR = SegmentBehaviour(
     median_minutes=2.0,
     weekly_users=(4, 5, 6, 7),
     typical=(TypicalSession("usual", "Monday", 9, "mobile", "mail", 3, 2.0, "cart"),),
-    triggers=(Trigger("hover:price", 40, 0.2, 0.1, 2.0, 1.5, 2.7),),
 )
+SIGNAL = {"signal": "hover:price", "lift": 0.5, "lift_low": 0.2, "lift_high": 0.9, "visits": 1234}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -56,6 +56,7 @@ def test_the_report_opens_in_a_browser_without_external_requests(
         validity=[
             PredictiveValidity("purchases", 900, 0.2, 0.01, 0.02, 0.005, (SegmentOutcome(1, 300, 2.0, 1.5, 2.5),))
         ],
+        signals={"everybody": [SIGNAL]},
     )
     file = tmp_path / "report.html"
     write_report(file, segmentation, table, quick, supplement)
@@ -81,10 +82,50 @@ def test_the_report_opens_in_a_browser_without_external_requests(
         "Map of users",
         "Side by side",
         "Funnel by segment",
+        "What goes along with a purchase",
         "Who moved since the previous run",
         "How reliable are they?",
         "How users are assigned to segments",
+        "What to try next",
     ]
+
+
+def test_what_goes_along_with_a_purchase_is_not_called_its_cause(
+    planted: Planted, quick: SegmentationSettings, tmp_path: Path
+) -> None:
+    table, _ = planted(users=500, segments=2)
+    segmentation = fit_segmentation(table, quick)
+    supplements = {
+        "asked nobody": ReportSupplement(),
+        "none": ReportSupplement(goal="signup", signals={}),
+        "some": ReportSupplement(signals={"all": [SIGNAL], "Fans": [{**SIGNAL, "signal": "custom:zoom_in"}]}),
+    }
+    pages = {}
+    for name, supplement in supplements.items():
+        write_report(tmp_path / "report.html", segmentation, table, quick, supplement)
+        pages[name] = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for visits, signal in (("all", "hover on price"), ("Fans", "zoom in")):
+        row = f'<td>{visits}</td><td class="text">{signal}</td><td>+50%</td><td>+20% and +90%</td><td>1,234</td>'
+        assert row in pages["some"]
+    assert "only an experiment tells" in pages["some"]
+    assert "goes along with a signup" in pages["none"]
+    assert "No small action goes along with it for certain" in pages["none"]
+    assert "goes along with" not in pages["asked nobody"]
+
+
+def test_the_bars_of_the_funnel_have_one_scale(
+    planted: Planted, quick: SegmentationSettings, tmp_path: Path
+) -> None:
+    """20 of 100 visits reach the cart, 10 the checkout and 5 end in a purchase; the other segment half of it."""
+    segmentation = fit_segmentation(planted(users=500, segments=2)[0], quick)
+    half = replace(BEHAVIOUR, funnel={"view": 200, "cart": 20, "checkout": 10, "purchase": 5})
+    segmentation.profiles[:] = [
+        replace(profile, behaviour=behaviour)
+        for profile, behaviour in zip(segmentation.profiles, (BEHAVIOUR, half), strict=True)
+    ]
+    first, second = _build_funnel(segmentation.profiles)
+    assert [step["width"] for step in first["steps"][1:]] == pytest.approx([100, 50, 25])
+    assert [step["width"] for step in second["steps"][1:]] == pytest.approx([50, 25, 12.5])
 
 
 def test_segments_without_a_profile_are_counted(
@@ -138,3 +179,18 @@ def test_a_second_run_shows_who_moved(planted: Planted, quick: SegmentationSetti
     first = segment_table(table, quick, tmp_path / "first")
     segment_table(table.slice(0, 480), quick, tmp_path / "second", previous=first, seed=9)
     assert "Who moved since the previous run" in (tmp_path / "second" / "report.html").read_text()
+
+
+def test_categories_a_given_number_and_the_reading_reach_the_report(
+    planted: Planted, quick: SegmentationSettings, tmp_path: Path
+) -> None:
+    table, truth = planted(users=300, segments=3)
+    table = table.append_column("region", pa.array(np.array(["north", "south", "west"])[truth]))
+    segmentation = segment_table(
+        table, quick, tmp_path, categorical=["region"], segments=2, reading=["Read 300 rows & 10 columns."]
+    )
+    assert len(segmentation.ids) == 2
+    assert {"region=north", "region=south", "region=west"} <= set(segmentation.preparation["features"])
+    html = (tmp_path / "report.html").read_text()
+    assert "Read 300 rows &amp; 10 columns." in html
+    assert "2 segments were asked for; " in html

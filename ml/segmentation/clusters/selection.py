@@ -1,0 +1,172 @@
+"""Select one of the candidates by the rule in `choice`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.stats import rankdata
+
+from ml.segmentation.clusters.contenders import COUNTED
+from ml.settings.segmentation import ChoiceSettings
+
+STABILITY_TIE = 0.05  # adjusted Rand; two standard errors of its mean over six pairs of resamples
+NO_STRUCTURE = "there is no structure: no division into segments is admissible"
+
+
+@dataclass(frozen=True)
+class ClusteringCandidate:
+    """A division of the sample with its measures; the fields are the columns of the comparison table.
+
+    Attributes:
+        algorithm: name of the algorithm.
+        description: algorithm and parameters in a few words.
+        segments: number of segments.
+        silhouette: mean silhouette, with noise counted as 0.
+        silhouette_error: its standard error.
+        null_silhouette: mean silhouette of k-means with as many segments in structureless data.
+        null_deviation: its standard deviation between structureless data sets.
+        davies_bouldin: Davies-Bouldin index, lower is better.
+        calinski_harabasz: Calinski-Harabasz index, higher is better.
+        bic: Bayesian information criterion, NaN without a likelihood.
+        bootstrap_stability: adjusted Rand index between bootstrap resamples.
+        start_stability: adjusted Rand index between random starts.
+        smallest_share: share of users in the smallest segment.
+        noise_share: share of users in no segment.
+        refused: why the candidate is not admissible; empty if it is.
+        chosen: whether it is the winner.
+        p_value: probability that structureless data show as large a silhouette with any number of segments.
+        cut_p_value: largest p-value of the tests whether two neighbouring segments are halves of one group; NaN if
+            the candidate was not tested.
+    """
+
+    algorithm: str
+    description: str
+    segments: int
+    silhouette: float
+    silhouette_error: float
+    null_silhouette: float
+    null_deviation: float
+    davies_bouldin: float
+    calinski_harabasz: float
+    bic: float
+    bootstrap_stability: float
+    start_stability: float
+    smallest_share: float
+    noise_share: float
+    refused: str = ""
+    chosen: bool = False
+    p_value: float = float("nan")
+    cut_p_value: float = float("nan")
+
+
+def find_objection(candidate: ClusteringCandidate, settings: ChoiceSettings, floor: float) -> str:
+    """Return why a candidate is not admissible by its measures, or an empty text if it is."""
+    if settings.segments is not None:
+        return "" if candidate.smallest_share > 0 else "a segment has no users"
+    if candidate.segments < 2:
+        return "fewer than two segments"
+    excess = candidate.silhouette - candidate.null_silhouette
+    needed = max(settings.null_margin, settings.null_excess * candidate.null_deviation)
+    if not (candidate.p_value <= settings.significance and excess >= needed):
+        return (
+            f"silhouette {candidate.silhouette:.3f} is no better than for structureless data "
+            f"({candidate.null_silhouette:.3f} ± {candidate.null_deviation:.3f}, p = {candidate.p_value:.2g})"
+        )
+    if not candidate.bootstrap_stability >= settings.minimum_stability:
+        return f"bootstrap resamples agree with an adjusted Rand index of only {candidate.bootstrap_stability:.2f}"
+    if candidate.smallest_share < floor:
+        return f"smallest segment has {candidate.smallest_share:.1%} of users"
+    if candidate.noise_share > settings.maximum_noise:
+        return f"{candidate.noise_share:.0%} of users belong to no segment"
+    return ""
+
+
+class Selection:
+    """Selects the winner among candidates, and notes in them why others are refused.
+
+    Args:
+        candidates: the candidates, refused or admissible by their measures.
+        settings: the parameters of the rule.
+        examine: makes the tests that take long for the candidate at a position; returns the p-value of its weakest
+            pair of segments and why it is refused, empty if it is not.
+    """
+
+    def __init__(
+        self,
+        candidates: list[ClusteringCandidate],
+        settings: ChoiceSettings,
+        examine: Callable[[int], tuple[float, str]],
+    ) -> None:
+        self.candidates = candidates
+        self.settings = settings
+        self._examine = examine
+
+    def select(self, incumbent: tuple[str, int] | None) -> tuple[int | None, str]:
+        """Return the position of the winner, or None, and the reason in one sentence.
+
+        Args:
+            incumbent: algorithm and number of segments of the previous run.
+        """
+        finest = self._list_finest()
+        if not finest:
+            return None, NO_STRUCTURE
+        winner = self._break_ties(finest)
+        best = self.candidates[winner]
+        for i in self._list_admissible():
+            same = (self.candidates[i].algorithm, self.candidates[i].segments) == incumbent
+            margin = 1 + self.settings.incumbent_margin
+            if same and i != winner and best.silhouette < self.candidates[i].silhouette * margin and self._test(i):
+                kept = self.candidates[i] = replace(self.candidates[i], chosen=True)
+                return i, f"{kept.description}: kept, because {best.description} is hardly better"
+        self.candidates[winner] = replace(best, chosen=True)
+        silhouette = f"{best.silhouette:.3f} ± {best.silhouette_error:.3f}"
+        return winner, (
+            f"{best.description}: silhouette {silhouette} (structureless data {best.null_silhouette:.3f}), "
+            f"adjusted Rand index between resamples {best.bootstrap_stability:.2f}"
+        )
+
+    def _list_admissible(self) -> list[int]:
+        """Return the positions of the candidates that are not refused so far."""
+        return [i for i, candidate in enumerate(self.candidates) if not candidate.refused]
+
+    def _list_finest(self) -> list[int]:
+        """Return the steadiest candidates with the largest number of segments that are all groups of their own."""
+        admissible = self._list_admissible()
+        steadiest = max((self.candidates[i].bootstrap_stability for i in admissible), default=0.0) - STABILITY_TIE
+        steady = [i for i in admissible if self.candidates[i].bootstrap_stability >= steadiest]
+        counted = [i for i in steady if self.candidates[i].algorithm in COUNTED]
+        for pool in (counted, steady, admissible):
+            for segments in sorted({self.candidates[i].segments for i in pool}, reverse=True):
+                finest = [i for i in pool if self.candidates[i].segments == segments and self._test(i)]
+                if finest:
+                    return finest
+        return []
+
+    def _test(self, position: int) -> bool:
+        """Return whether an admissible candidate stays admissible after the tests that take long."""
+        candidate = self.candidates[position]
+        is_untested = not candidate.refused and np.isnan(candidate.cut_p_value)
+        if is_untested and self.settings.segments is None:
+            p_value, refused = self._examine(position)
+            candidate = self.candidates[position] = replace(candidate, cut_p_value=p_value, refused=refused)
+        return not candidate.refused
+
+    def _break_ties(self, tied: list[int]) -> int:
+        """Return the position of the best of some candidates."""
+        candidates = self.candidates
+        top = max(tied, key=lambda i: candidates[i].silhouette)
+        reach = self.settings.tie_errors * candidates[top].silhouette_error
+        tied = [i for i in tied if candidates[i].silhouette >= candidates[top].silhouette - reach]
+        steady = max(candidates[i].bootstrap_stability for i in tied) - STABILITY_TIE
+        tied = [i for i in tied if candidates[i].bootstrap_stability >= steady]
+        least_noise = min(candidates[i].noise_share for i in tied)
+        tied = [i for i in tied if candidates[i].noise_share <= least_noise]
+        ranks = rankdata([candidates[i].davies_bouldin for i in tied]) + rankdata(
+            [-candidates[i].calinski_harabasz for i in tied]
+        )
+        simplicity: dict[str, int] = {name: place for place, name in enumerate(self.settings.algorithms)}
+        return min(
+            zip(tied, ranks, strict=True), key=lambda pair: (pair[1], simplicity[candidates[pair[0]].algorithm])
+        )[0]

@@ -1,0 +1,154 @@
+"""Test whether two neighbouring segments are two groups, or one group that was cut.
+
+Two halves of one group are separated as well, because they were cut apart. So the separation is compared with that
+of the halves into which k-means cuts a group without structure that has the columns and correlations of both
+segments together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.distance import pdist, squareform
+from sklearn.tree import DecisionTreeRegressor
+
+from ml.arrays import F64, I64, Bools
+from ml.segmentation.clusters.algorithms import NOISE, KMeansSegments, MixtureSegments
+from ml.segmentation.clusters.feature_space import FeatureSpace
+from ml.segmentation.clusters.margins import MAXIMUM_LEVELS
+from ml.segmentation.clusters.null_reference import NullReference, exceedance_p_value
+
+REFERENCES = 20
+ROWS = 600  # users of a pair of segments who are looked at
+STARTS = 2
+LEAST_DEVIATION = 1e-3
+UNIFORM_SEPARATION = 3.46  # √12, of the halves of a uniform column; two groups of one column are farther apart
+MOST_SEPARATION = 1e3  # of groups that are single points
+Halving = Callable[[F64, int], Bools]  # from scores (n, c) and a seed to who is in the second half (n,)
+
+
+@dataclass(frozen=True)
+class WeakestPair:
+    """The two neighbouring segments that are most likely halves of one group.
+
+    Attributes:
+        first: index of a segment.
+        second: index of the segment nearest to it.
+        p_value: probability that the halves of a group without structure are as far apart.
+    """
+
+    first: int
+    second: int
+    p_value: float
+
+
+def measure_separation(Z: F64, is_second: Bools) -> float:
+    """Return the distance between the means of two groups along the line that joins them.
+
+    Args:
+        Z: scores (n, c).
+        is_second: which users are in the second group, (n,).
+
+    Returns:
+        The distance in standard deviations within the groups, at most `MOST_SEPARATION`.
+    """
+    line = Z[is_second].mean(axis=0) - Z[~is_second].mean(axis=0)
+    place = Z @ line
+    within = place - np.where(is_second, place[is_second].mean(), place[~is_second].mean())
+    spread = float(np.sqrt((within**2).mean()))
+    distance = float(line @ line)
+    return min(distance / spread, MOST_SEPARATION) if spread > 0 else MOST_SEPARATION * bool(distance)
+
+
+def halve_by_means(Z: F64, seed: int) -> Bools:
+    """Cut users (n, c) in two by their means; returns who is in the second half (n,).
+
+    A single column is cut by a stump that predicts the column from itself, which finds the best of all cuts.
+    """
+    if Z.shape[1] == 1:
+        stump = DecisionTreeRegressor(max_depth=1).fit(Z, Z[:, 0])
+        return np.asarray(stump.predict(Z) > Z.mean())
+    return np.asarray(KMeansSegments(2, starts=STARTS, seed=seed).fit(Z).predict(Z) == 1)
+
+
+def split_p_value(space: FeatureSpace, is_second: Bools, seed: int, halve: Halving = halve_by_means) -> float:
+    """Return the probability that cutting a group without structure separates its halves as much.
+
+    Args:
+        space: users of two segments, (n, d).
+        is_second: which of them are in the second segment, (n,).
+        seed: seed of the references.
+        halve: cuts a group in two, by the method that formed the segments.
+    """
+    generator = np.random.default_rng(seed)
+    rows = generator.permutation(len(is_second))[:ROWS]
+    space, is_second = space.take(rows), is_second[rows]
+    if is_second.all() or not is_second.any():
+        return 1.0
+    observed = measure_separation(space.scores, is_second)
+    shape = NullReference(space)
+    separations = np.empty(REFERENCES)
+    for reference in range(REFERENCES):
+        drawn = shape.draw(len(rows), generator)
+        in_second_half = halve(drawn, seed + reference)
+        separations[reference] = measure_separation(drawn, in_second_half) if in_second_half.any() else 0.0
+    return exceedance_p_value(observed, separations, LEAST_DEVIATION)
+
+
+def halve_by_mixture(covariance: str) -> Halving:
+    """Return a function that cuts users in two by a Gaussian mixture with this type of covariance."""
+
+    def halve(Z: F64, seed: int) -> Bools:
+        return np.asarray(MixtureSegments(2, covariance, starts=1, seed=seed).fit(Z).predict(Z) == 1)
+
+    return halve
+
+
+def find_weakest_pair(
+    space: FeatureSpace, labels: I64, limit: float, seed: int, halve: Halving = halve_by_means
+) -> WeakestPair:
+    """Look for two segments that are one group.
+
+    Every segment is compared with the one nearest to it. The search ends at the first pair whose p-value exceeds
+    the limit.
+
+    Args:
+        space: the users (n, d).
+        labels: segment of each user (n,), with at least two segments; noise is left out.
+        limit: p-value above which two segments are one group.
+        seed: seed of the references.
+        halve: cuts a group in two, by the method that formed the segments.
+
+    Returns:
+        The pair with the largest p-value among those that were compared.
+    """
+    segments = np.unique(labels[labels != NOISE])
+    centres = np.stack([space.scores[labels == segment].mean(axis=0) for segment in segments])
+    distances = squareform(pdist(centres))
+    np.fill_diagonal(distances, np.inf)
+    nearest = distances.argmin(axis=1)
+    pairs = {tuple(sorted((place, int(other)))) for place, other in enumerate(nearest)}
+    weakest = WeakestPair(0, 0, -1.0)
+    for place, other in sorted(pairs, key=lambda pair: float(distances[pair])):
+        first, second = int(segments[place]), int(segments[other])
+        both = np.flatnonzero((labels == first) | (labels == second))
+        p_value = split_p_value(space.take(both), labels[both] == second, seed, halve)
+        if p_value > weakest.p_value:
+            weakest = WeakestPair(first, second, p_value)
+        if p_value > limit:
+            break
+    return weakest
+
+
+def is_divided(values: F64, limit: float, seed: int = 0) -> bool:
+    """Return whether a continuous column (n,) alone falls into two groups, by the test for two segments."""
+    if len(np.unique(values)) <= MAXIMUM_LEVELS:
+        return False
+    rows = np.random.default_rng(seed).permutation(len(values))[:ROWS]
+    column = (values[rows] - values[rows].mean())[:, None]
+    in_second_half = halve_by_means(column, seed)
+    if measure_separation(column, in_second_half) <= UNIFORM_SEPARATION:
+        return False
+    return split_p_value(FeatureSpace(column, np.eye(1)), in_second_half, seed) <= limit

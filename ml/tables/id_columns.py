@@ -1,0 +1,80 @@
+"""Columns of ids: every id stays the text that it is, and a cell that names nobody is empty."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.events.normalization.ids import EMPTY_WORDS
+from ml.tables.chunks import TableError
+from ml.tables.conversion import as_text, flatten
+from ml.tables.number_columns import CellPlace, others
+
+WHOLE_FLOAT = r"^\d+\.0$"
+
+
+def read_ids(column: pa.ChunkedArray | pa.Array, name: str) -> pa.Array:
+    """Read a column as ids, null where there is none.
+
+    Blanks around an id go. Words such as `NULL` and `NaN`, which programs write where they have no id, are none.
+    Ids that a program made floats of, because some were missing, get their form back: `17850` of `17850.0`.
+
+    Args:
+        column: Text, integers, floats or bytes.
+        name: The column, as messages call it.
+
+    Returns:
+        Text or integers, (len(column),); text may be dictionary-encoded.
+
+    Raises:
+        TableError: The values are lists, structs or the like.
+    """
+    array = flatten(column)
+    if pa.types.is_integer(array.type) and not array.null_count:
+        return array
+    try:
+        text = as_text(array) if pa.types.is_floating(array.type) else pc.cast(array, pa.string())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        raise TableError(f"{name}: expected ids, found {array.type}") from None
+    encoded = text.dictionary_encode()
+    words = _cleaned(encoded.dictionary)
+    return encoded if words.equals(encoded.dictionary) else words.take(encoded.indices)
+
+
+def read_unique_ids(column: pa.ChunkedArray | pa.Array, place: CellPlace, otherwise: str = "") -> pa.StringArray:
+    """Read a column that must hold an id in each cell, and each id once: text, (len(column),).
+
+    Args:
+        column: As `read_ids` reads it.
+        place: Where the cells stand.
+        otherwise: What else to do than to mend the rows, for messages, from the comma before it.
+
+    Raises:
+        TableError: A row has the id of an earlier one, or none; the message names the first. Or as `read_ids`.
+    """
+    ids = pc.cast(flatten(read_ids(column, f"{place.file}: column {place.column!r}")), pa.string())
+    missing = np.asarray(pc.is_null(ids)).astype(bool)
+    rows = np.flatnonzero(~missing)
+    codes = ids.drop_null().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    _, first = np.unique(codes, return_index=True)
+    if len(first) < len(rows):
+        row = int(np.setdiff1d(rows, rows[first])[0])
+        raise place.error(
+            row,
+            f"{ids[row].as_py()!r} has an earlier row already; {len(rows):,} rows have {len(first):,} different "
+            f"ids. Give each id one row{otherwise}",
+        )
+    if missing.any():
+        raise place.error(int(np.argmax(missing)), f"there is no id{others(missing)}. Fill it{otherwise}")
+    return ids
+
+
+def _cleaned(words: pa.Array) -> pa.Array:
+    trimmed = pc.utf8_trim_whitespace(words)
+    lower = pc.utf8_lower(trimmed)
+    is_empty = pc.is_in(lower, pa.array(sorted({"", *EMPTY_WORDS}), pa.string()))
+    trimmed = pc.if_else(is_empty, pa.scalar(None, pa.string()), trimmed)
+    if len(trimmed) > trimmed.null_count and pc.all(pc.match_substring_regex(trimmed, WHOLE_FLOAT)).as_py():
+        return pc.replace_substring(trimmed, ".0", "", max_replacements=1)
+    return trimmed

@@ -1,0 +1,79 @@
+"""Usual names of the columns of interactions.
+
+Names are compared without case, accents, blanks and punctuation: `User-ID`, `userId` and `user_id` are one name.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+Role: TypeAlias = Literal["user", "item", "time", "rating", "weight"]
+
+ID_ROLES: tuple[Role, ...] = ("user", "item")
+VALUE_ROLES: tuple[Role, ...] = ("time", "rating", "weight")
+# Usual names by role. A name of an earlier line is preferred; two names of one line are ambiguous.
+USUAL_NAMES: Mapping[Role, tuple[str, ...]] = {
+    "user": (
+        "userid",
+        "user uid customerid custid visitorid fullvisitorid clientid memberid personid reviewerid accountid "
+        "profileid playerid readerid subscriberid listenerid shopperid buyerid householdid householdkey cardid",
+        "customer visitor client member person reviewer account profile username login email subscriber "
+        "kundennummer kundennr kundenid kundeid kunde nutzerid nutzer benutzerid benutzer idclient utilisateur "
+        "idutilisateur idcliente cliente usuario idusuario",
+        "anonymousid deviceid cookieid cookie",
+        "sessionid session basketid",
+    ),
+    "item": (
+        "itemid",
+        "item iid movieid filmid isbn stockcode artistid productid asin sku bookid songid trackid articleid "
+        "gameid animeid recipeid postid videoid newsid businessid listingid showid courseid contentid appid adid "
+        "pageid storyid podcastid episodeid placeid venueid jobid propertyid hotelid",
+        "movie film artist product book song track article game anime recipe video course parentasin app "
+        "artikelnummer artikelnr artikelid artikel produktnummer produktid produkt produit idproduit referencia "
+        "producto idproducto articulo",
+        "title productname artistname itemname description url",
+    ),
+    "time": (
+        "timestamp",
+        "time datetime ts eventtime unixreviewtime unixtime occurredat createdat ratedat invoicedate orderdate "
+        "purchasedate ratingtime ratingdate transactiondate tdat",
+        "date day reviewtime created when datum bestelldatum kaufdatum zeitpunkt fecha horodatage",
+    ),
+    "rating": (
+        "rating",
+        "ratings bookrating userrating stars score overall reviewscore ratingvalue ratingscore grade",
+        "bewertung sterne puntuacion",
+    ),
+    "weight": (
+        "weight",
+        "plays playcount quantity qty count counts listens views clicks minutes hours playtime hoursplayed "
+        "confidence strength purchases units nplays timesplayed watchtime playduration",
+        "menge anzahl stueckzahl stuckzahl quantite cantidad",
+    ),
+}
+ENDINGS: Mapping[Role, str] = {  # how longer names end, such as `click_article_id`
+    "user": r"(user|customer|visitor|client|member|reviewer)id$",
+    "item": r"(item|product|article|movie|film|book|song|track|artist|game|video|sku)(id)?$",
+    "time": r"timestamp$",
+}
+
+
+# Names of a column that titles the item of a row, in English, German, French and Spanish, the usual ones first.
+ITEM_TITLES = (
+    "title name itemname itemtitle productname movietitle booktitle articletitle articlename headline titel "
+    "bezeichnung titre titulo description"
+)
+
+
+def normalized(name: str) -> str:
+    """A name without case, accents, blanks and punctuation; only Latin letters and digits are left."""
+    return re.sub(r"[^0-9a-z]", "", unicodedata.normalize("NFKD", name).lower())
+
+
+def is_usual_name(name: str) -> bool:
+    """Whether a cell with this text surely names a column: `id`, or a name of the first two lines of a role."""
+    plain = normalized(name)
+    return plain == "id" or any(plain in line.split() for lines in USUAL_NAMES.values() for line in lines[:2])

@@ -1,0 +1,1 @@
+"""What the order of visits and of small actions says."""

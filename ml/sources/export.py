@@ -15,9 +15,9 @@ import pyarrow as pa
 from ml.errors import TesseraError
 from ml.events.normalization.ids import number_as_id
 from ml.events.records import REJECTED_SCHEMA, events_from_records
-from ml.sources.input_checks import check_input_file
-from ml.sources.readers import count_rows, read_records
 from ml.sources.source import ROW_NUMBER, SourceBatch, SourceError
+from ml.tables.input_checks import check_input_file
+from ml.tables.readers import count_rows, read_records
 
 Record = dict[str, Any]
 

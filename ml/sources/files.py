@@ -16,11 +16,12 @@ from ml.events.contract import EVENT_SCHEMA, FIELD_NAMES, TIMESTAMP
 from ml.events.normalization.fields import restore_ids
 from ml.events.normalization.times import parse_moment_of
 from ml.sources.catalogue import ITEM_SCHEMA
-from ml.sources.conversion import as_number, as_text, as_timestamp, flatten, json_objects
-from ml.sources.input_checks import check_input_file
 from ml.sources.mapping import FileMapping, Rule, load_mapping
-from ml.sources.readers import count_rows, read_chunks
-from ml.sources.source import Chunk, SourceBatch, SourceError, reject
+from ml.sources.source import SourceBatch, SourceError, reject
+from ml.tables.chunks import Chunk
+from ml.tables.conversion import as_number, as_text, as_timestamp, flatten, json_objects
+from ml.tables.input_checks import check_input_file
+from ml.tables.readers import count_rows, read_chunks
 
 
 class Files:

@@ -17,11 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.events.contract import TIMESTAMP
-from ml.sources.conversion import as_number, as_text, as_timestamp, flatten, translate_codes
-from ml.sources.csv_tables import read_csv
-from ml.sources.input_checks import check_input_file
-from ml.sources.readers import count_rows, read_parquet
-from ml.sources.source import Chunk, SourceBatch, SourceError, reject
+from ml.sources.source import SourceBatch, SourceError, reject
+from ml.tables.chunks import Chunk
+from ml.tables.conversion import as_number, as_text, as_timestamp, flatten, translate_codes
+from ml.tables.csv_tables import read_csv
+from ml.tables.input_checks import check_input_file
+from ml.tables.readers import count_rows, read_parquet
 
 CLICKS = "clicks.parquet"
 ARTICLES = "articles_metadata.csv"

@@ -6,7 +6,8 @@ import datetime as dt
 import errno
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.events.contract import CONSENT_PURPOSES, EVENT_SCHEMA, TIMESTAMP
-from ml.events.dead_letters import DeadLetters
+from ml.events.dead_letters import DeadLetters, reason_without_value
 from ml.events.log import EventLog
-from ml.events.normalization.fields import normalize_currencies, normalize_words
+from ml.events.normalization.fields import WORD_FIELDS, normalize_currencies, normalize_words
 from ml.events.normalization.item_addresses import ItemAddresses
 from ml.events.records import REJECTED_SCHEMA
 from ml.events.validation import EARLIEST_OF_FILES, validate_events
@@ -25,6 +26,7 @@ from ml.home import Home
 from ml.settings.collector import CollectorSettings
 from ml.sources.catalogue import ITEM_SCHEMA, Catalogue
 from ml.sources.source import ROW_NUMBER, Source, SourceBatch, SourceError
+from ml.tables.chunks import TableError
 
 HASH_BLOCK_BYTES = 1 << 20
 MAX_REJECTED_ROWS = 1_000_000  # they are held in memory until all is read, so that nothing is half-visible
@@ -38,7 +40,8 @@ class IngestReport:
 
     `rejected` counts rows by "field reason"; `outside` rows lay outside since/until; `erased` ones are of people
     who were erased, and were left out. `placeholders` counts ids that name nobody, such as `user_id 'NULL'`, and
-    were removed.
+    were removed. `unreadable` counts values by field that name nothing the contract knows, such as the region
+    `(not set)`; they stay in `properties`.
     """
 
     source: str
@@ -51,6 +54,7 @@ class IngestReport:
     already_ingested: bool = False
     rejected: Counter[str] = field(default_factory=Counter)
     placeholders: Counter[str] = field(default_factory=Counter)
+    unreadable: Counter[str] = field(default_factory=Counter)
 
 
 def ingest(
@@ -80,6 +84,39 @@ def ingest(
     Raises:
         SourceError: the input cannot be read, nothing of it is an event, or the disk is full. Nothing was written.
     """
+    with _errors_of_ingest(home):
+        return _ingest(source, path, home, now, since, until, item_url_pattern, progress)
+
+
+@contextmanager
+def _errors_of_ingest(home: Home) -> Iterator[None]:
+    """Say of what went wrong that nothing came of it.
+
+    Raises:
+        SourceError: A file cannot be read, or the disk is full.
+    """
+    try:
+        yield
+    except TableError as error:
+        raise SourceError(f"{error}. Nothing was ingested") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise SourceError(
+                f"{home.path}: the disk is full. No event was ingested; free some space and run the command again"
+            ) from error
+        raise
+
+
+def _ingest(
+    source: Source,
+    path: Path,
+    home: Home,
+    now: dt.datetime,
+    since: dt.datetime | None,
+    until: dt.datetime | None,
+    item_url_pattern: str | None,
+    progress: Progress | None,
+) -> IngestReport:
     print_of_input = fingerprint(source, path, since, until)
     report = IngestReport(source.name, print_of_input)
     log = EventLog(home)
@@ -91,28 +128,21 @@ def ingest(
         CollectorSettings().item_url_pattern if item_url_pattern is None else item_url_pattern
     )
     rejected: list[pa.Table] = []
-    try:
-        with log.ingest(source.name, print_of_input) as writer:
-            for batch in source.batches(path):
-                events, rejects = _checked(batch, source.name, now, report, addresses)
-                rejected.append(rejects)
-                _count(report, batch.rows, rejects)
-                kept = _window(events, since, until)
-                report.outside += len(events) - len(kept)
-                report.accepted += len(kept)
-                writer.write(kept)
-                if progress:
-                    progress(report.rows, total)
-            report.erased = writer.left_out
-            report.accepted -= writer.left_out
-            _write_dead_letters(rejected, source.name, home, now, print_of_input)
-            report.items = _write_items(source, path, home, now)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise SourceError(
-                f"{home.path}: the disk is full. No event was ingested; free some space and run the command again"
-            ) from error
-        raise
+    with log.ingest(source.name, print_of_input) as writer:
+        for batch in source.batches(path):
+            events, rejects = _checked(batch, source.name, now, report, addresses)
+            rejected.append(rejects)
+            _count(report, batch.rows, rejects)
+            kept = _window(events, since, until)
+            report.outside += len(events) - len(kept)
+            report.accepted += len(kept)
+            writer.write(kept)
+            if progress:
+                progress(report.rows, total)
+        report.erased = writer.left_out
+        report.accepted -= writer.left_out
+        _write_dead_letters(rejected, source.name, home, now, print_of_input)
+        report.items = _write_items(source, path, home, now)
     return report
 
 
@@ -143,7 +173,11 @@ def _checked(
         # file sources come with every purpose granted, unless the file says otherwise
         if name not in events.column_names:
             events = events.append_column(name, column)
-    events = normalize_currencies(addresses.fill(normalize_words(events)))
+    readable = normalize_words(events)
+    for name in (*WORD_FIELDS, "region"):
+        if name in events.column_names and name != "event_type":  # without one a row is rejected
+            report.unreadable[name] += readable[name].null_count - events[name].null_count
+    events = normalize_currencies(addresses.fill(readable))
     valid = validate_events(events, now, check_json=source == "files", earliest=EARLIEST_OF_FILES)
     broken = valid.rejected.set_column(0, "row", pa.array(numbers[np.asarray(valid.rejected["row"])], pa.int64()))
     report.placeholders += valid.placeholders
@@ -165,11 +199,6 @@ def _count(report: IngestReport, rows: int, rejects: pa.Table) -> None:
             f"more than {MAX_REJECTED_ROWS:,} rows are no events, {count:,} of them because {worst}. "
             "Nothing was ingested; check the mapping"
         )
-
-
-def reason_without_value(reason: str) -> str:
-    """The reason of a dead letter without the bad value in quotes at its beginning."""
-    return reason.rsplit("' ", 1)[-1] if reason.startswith("'") else reason
 
 
 def _window(events: pa.Table, since: dt.datetime | None, until: dt.datetime | None) -> pa.Table:

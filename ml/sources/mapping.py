@@ -12,8 +12,8 @@ from pydantic_core import ErrorDetails
 
 from ml.events.contract import FIELD_NAMES
 from ml.sources.catalogue import ITEM_SCHEMA
-from ml.sources.csv_tables import FileLayout
 from ml.sources.source import SourceError
+from ml.tables.layouts import FileLayout
 
 ITEM_FIELDS = tuple(name for name in ITEM_SCHEMA.names if name != "updated_at")
 

@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 
 from ml.arrays import I64, Bools
 from ml.events.contract import TIMESTAMP
-from ml.sources.conversion import as_number, as_text, as_timestamp, flatten, json_objects, translate_codes
-from ml.sources.input_checks import check_columns, check_input_file
-from ml.sources.readers import count_rows, read_chunks
-from ml.sources.source import Chunk, SourceBatch, reject
+from ml.sources.source import SourceBatch, reject
+from ml.tables.chunks import Chunk
+from ml.tables.conversion import as_number, as_text, as_timestamp, flatten, json_objects, translate_codes
+from ml.tables.input_checks import check_columns, check_input_file
+from ml.tables.readers import count_rows, read_chunks
 
 COLUMNS = (
     "InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country",
@@ -55,7 +56,11 @@ class OnlineRetail:
         return count_rows(self._path(path))
 
     def batches(self, path: Path) -> Iterator[SourceBatch]:
-        """One purchase a line, negative where cancelled; lines without a price above zero are rejected."""
+        """One purchase a line, negative where cancelled, and of no money where it was free.
+
+        A line without price and customer is a correction of the stock, which is a booking of the shop's own. Lines
+        without a price, or with a negative one, are rejected.
+        """
         lines = InvoiceLineNumbers()
         for chunk in _chunks(self._path(path)):
             yield _purchases(chunk, lines.number(as_text(chunk.table["InvoiceNo"])))
@@ -135,12 +140,12 @@ def _purchases(chunk: Chunk, lines: I64) -> SourceBatch:
     price, bad_price = as_number(table["UnitPrice"])
     quantity, bad_quantity = as_number(table["Quantity"])
     occurred_at, bad_time = _dates(table["InvoiceDate"])
-    no_price = bad_price | ~np.asarray(pc.fill_null(pc.greater(price, 0), False))
+    no_price = bad_price | ~np.asarray(pc.fill_null(pc.greater_equal(price, 0), False))
     no_quantity = bad_quantity | ~np.asarray(pc.fill_null(pc.not_equal(quantity, 0), False))
     no_time = bad_time | np.asarray(pc.is_null(occurred_at))
     rejects = [
         chunk.rejected,
-        reject(chunk, no_price, "UnitPrice", "is no price above zero"),
+        reject(chunk, no_price, "UnitPrice", "is no price of zero or more"),
         reject(chunk, no_quantity & ~no_price, "Quantity", "is no number of pieces"),
         reject(chunk, no_time & ~no_quantity & ~no_price, "InvoiceDate", "is no time"),
     ]
@@ -148,7 +153,8 @@ def _purchases(chunk: Chunk, lines: I64) -> SourceBatch:
     invoice, stock = as_text(table["InvoiceNo"]), as_text(table["StockCode"])
     customer = as_text(table["CustomerID"])
     country = translate_codes(table["Country"], COUNTRIES)
-    booking = pc.is_in(stock, pa.array(BOOKINGS))
+    is_correction = pc.and_(pc.is_null(customer), pc.equal(price, 0))
+    booking = pc.or_(pc.is_in(stock, pa.array(BOOKINGS)), pc.fill_null(is_correction, False))
     is_product = pc.invert(pc.is_in(stock, pa.array(NOT_PRODUCTS + BOOKINGS)))
     nothing = pa.scalar(None, pa.string())
     unmapped = pc.if_else(pc.is_null(country), as_text(table["Country"]), nothing)

@@ -10,29 +10,16 @@ from typing import Protocol
 import orjson
 import pyarrow as pa
 
-from ml.arrays import I64, Bools
+from ml.arrays import Bools
 from ml.errors import TesseraError
 from ml.events.records import REJECTED_SCHEMA
+from ml.tables.chunks import Chunk, empty_rejects
 
 ROW_NUMBER = "row"
-BATCH_ROWS = 131_072
 
 
 class SourceError(TesseraError, ValueError):
     """The input cannot be read as a whole; the message says what is wrong and what to do about it."""
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Some rows of the input, as they stand there.
-
-    `numbers` (int64, one a row of `table`) counts from 0 over the whole input. `rejected` (REJECTED_SCHEMA) are
-    rows that could not even be read.
-    """
-
-    table: pa.Table
-    numbers: I64
-    rejected: pa.Table
 
 
 @dataclass(frozen=True)
@@ -77,11 +64,6 @@ class Source(Protocol):
     def items(self, path: Path) -> Iterator[pa.Table]:
         """Items that the input describes: columns of `ml.sources.catalogue.ITEM_SCHEMA` but for `updated_at`."""
         ...
-
-
-def empty_rejects() -> pa.Table:
-    """An empty table of rejected rows."""
-    return REJECTED_SCHEMA.empty_table()
 
 
 def reject(chunk: Chunk, bad: Bools, field: str, reason: str) -> pa.Table:

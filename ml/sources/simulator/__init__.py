@@ -1,5 +1,6 @@
 """The embedded default site: seeded, vectorised, with a planted truth that the pipeline has to find again."""
 
+from ml.sources.simulator.scenarios import Scenario, ScenarioSite
 from ml.sources.simulator.site import Site
 from ml.sources.simulator.truth import truth_tables
 from ml.sources.simulator.writing import (
@@ -10,6 +11,8 @@ from ml.sources.simulator.writing import (
 )
 
 __all__ = [
+    "Scenario",
+    "ScenarioSite",
     "SimulationResult",
     "Site",
     "read_recorded_site",

@@ -15,6 +15,7 @@ from ml.sources.simulator.control import add_consent, add_exposures, add_identit
 from ml.sources.simulator.encoding import MALFORMED_KINDS, Block, ItemTexts, encode, user_ids
 from ml.sources.simulator.experiments import NEW_CHECKOUT, PlantedExperiment, is_treated, segment_names
 from ml.sources.simulator.funnel import Carts, add_signals_and_carts
+from ml.sources.simulator.hidden_traits import hidden_traits
 from ml.sources.simulator.interactions import (
     PageContext,
     add_forms,
@@ -61,7 +62,10 @@ def draw_block(today: DayContext, sessions: Sessions, first_key: int, rng: np.ra
     """All events of the sessions, in no order yet."""
     settings, users, texts = today.settings, today.users, today.texts
     ids = user_ids(users.key[sessions.user], today.seed)
-    pages, starts_at_home = browse(users, today.interest_cdf, sessions, today.sampler, settings.browsing, rng)
+    hidden = hidden_traits(sessions.key, today.seed, settings.browsing.tired_share)
+    pages, starts_at_home = browse(
+        users, today.interest_cdf, sessions, today.sampler, settings.browsing, hidden.is_tired, rng
+    )
     page_user = sessions.user[pages.session]
     items = today.sampler.items
     context = PageContext(
@@ -88,6 +92,7 @@ def draw_block(today: DayContext, sessions: Sessions, first_key: int, rng: np.ra
     carts = add_signals_and_carts(
         context,
         users.habits[sessions.user],
+        hidden.intent,
         _checkout_treated(today, sessions, ids),
         settings.planted.checkout_lift,
         depth,

@@ -9,6 +9,7 @@ import numpy as np
 from ml.arrays import F32, F64, I64, Bools
 from ml.errors import InvalidInputError
 from ml.settings.simulator import BrowsingSettings
+from ml.sources.simulator.hidden_traits import tire
 from ml.sources.simulator.items import MAIN_TOPIC_WEIGHT, Items
 from ml.sources.simulator.personas import HABITS
 from ml.sources.simulator.population import Engagement, Population
@@ -117,13 +118,15 @@ def browse(
     sessions: Sessions,
     sampler: ItemSampler,
     knobs: BrowsingSettings,
+    is_tired: Bools,
     rng: np.random.Generator,
 ) -> tuple[Pages, Bools]:
     """Walk all sessions at once.
 
     `interest_cdf` (users, topics) is what the users like on this day. A session of n pages draws n + 1 sets
     of shown items: one that leads to its first page, and one on every page. The click among a set follows
-    interest × position; appeal and recency decide what is shown.
+    interest × position; appeal and recency decide what is shown. Sessions that are tired, (sessions,), read the
+    pages before their end ever shorter.
 
     Returns:
         The item pages, and (sessions,) whether a session begins on the home page, before its first item page.
@@ -149,6 +152,8 @@ def browse(
     user = sessions.user[session]
     match = _interest_in(interest_cdf, user, sampler.items, item) * len(TOPICS)
     dwell = _dwell(users, user, sampler.items, item, match, is_bot[session], knobs, rng)
+    tires = is_tired & (counts > 2) & ~is_bot
+    dwell = tire(dwell, counts[session] - 1 - number, tires[session], knobs.fatigue_factor)
     starts_at_home = (rng.random(n_sessions) < HOME_ENTRY[sessions.channel]) & ~is_bot
     pause = np.where(is_bot[session], 300, rng.integers(400, 2500, total))
     elapsed = np.cumsum(dwell + pause)

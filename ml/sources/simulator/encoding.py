@@ -84,6 +84,11 @@ def device_ids(keys: U64) -> pa.Array:
     return _prefixed("d", keys)
 
 
+def session_ids(keys: U64) -> pa.Array:
+    """Ids of sessions."""
+    return _fixed_width(hexadecimal(keys))
+
+
 def encode(block: Block, chosen: I64, duplicate: I64, malformed: I64) -> pa.Table:
     """The chosen rows of a block, in that order, as a table with EVENT_SCHEMA's columns.
 
@@ -116,7 +121,7 @@ def encode(block: Block, chosen: I64, duplicate: I64, malformed: I64) -> pa.Tabl
         "received_at": _timestamps(block.received_ms[chosen] + 1_000 * duplicate),
         "user_id": _coded(bad.code(user_rows[session], 4, -1), user_ids(users.key, block.seed)),
         "anonymous_id": _coded(bad.code(anonymous[session], 4, -1), device_ids(users.device_keys.ravel())),
-        "session_id": _coded(session, _fixed_width(hexadecimal(sessions.key))),
+        "session_id": _coded(session, session_ids(sessions.key)),
         "item_id": _coded(rows.item[chosen], block.items.ids),
         "page_url": _coded(block.views.url[view], block.items.urls),
         "page_title": _coded(block.views.title[view], block.items.titles),

@@ -8,7 +8,12 @@ import numpy as np
 
 from ml.arrays import F32, F64, I64, Bools
 from ml.settings.simulator import ConversionSettings
-from ml.sources.simulator.interactions import PageContext, add_price_hovers, add_scroll_reversals
+from ml.sources.simulator.interactions import (
+    PageContext,
+    add_element_clicks,
+    add_price_hovers,
+    add_scroll_reversals,
+)
 from ml.sources.simulator.personas import HABITS
 from ml.sources.simulator.properties import CLICK_TARGETS, POSITIONS, PropertyTexts
 from ml.sources.simulator.rows import GALLERY_ZOOM, RowCollector
@@ -19,7 +24,7 @@ PRICE_HOVER_RATE = 0.14
 COUPON_RATE = 0.05
 REVERSAL_RATE = 0.12
 REVERSAL_RATE_ARTICLE = 0.03
-INTENT_MAX = 2.0
+ORDERED_RATE = 0.15
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,17 @@ def signals(knobs: ConversionSettings) -> tuple[Signal, ...]:
     )
 
 
+@dataclass(frozen=True)
+class Order:
+    """Two elements of a product page that raise conversion where the first is clicked before the other."""
+
+    first: str
+    then: str
+
+
+ORDER = Order("size_guide", "delivery")
+
+
 @dataclass
 class Carts:
     """One row a session that puts something into the cart.
@@ -68,6 +84,7 @@ class Carts:
 def add_signals_and_carts(
     context: PageContext,
     session_user_habits: F32,
+    intent: F64,
     treated: Bools,
     checkout_lift: float,
     depth: F64,
@@ -79,14 +96,14 @@ def add_signals_and_carts(
     """Draw the signals on product pages and what the sessions do with their last product.
 
     P(cart | session) = usual rate × habit × exp(σ z − σ²/2) × Π (1 + lift of each signal that fired in the
-    session), where z is the hidden intent, cut at ±2 standard deviations. Checkout and purchase follow at
-    fixed rates, so that the lift of the cart is the lift of the purchase. `treated` (sessions,) multiplies
-    the last step by 1 + `checkout_lift`.
+    session), where z is the hidden `intent` (sessions,). A click on `ORDER.first` that a click on `ORDER.then`
+    follows in the session counts as one more signal; the other way round they do nothing. Checkout and purchase
+    follow at fixed rates, so that the lift of the cart is the lift of the purchase. `treated` (sessions,)
+    multiplies the last step by 1 + `checkout_lift`.
     """
     pages = context.pages
     n_sessions = len(session_user_habits)
     sigma = knobs.intent_sigma
-    intent = np.clip(rng.normal(0.0, 1.0, n_sessions), -INTENT_MAX, INTENT_MAX)
     urge = np.exp(sigma * intent - sigma**2 / 2)
     product = np.flatnonzero(context.is_product & context.is_human)
     session = pages.session[product]
@@ -116,6 +133,8 @@ def add_signals_and_carts(
         fired = np.zeros(n_sessions, dtype=bool)
         fired[pages.session[where]] = True
         lift *= np.where(fired, 1.0 + signal.lift, 1.0)
+    in_order = _click_in_order(context, product, n_sessions, rows, texts, rng)
+    lift *= np.where(in_order, 1.0 + knobs.order_lift, 1.0)
     last_product = np.full(n_sessions, -1)
     last_product[session] = product  # later pages of a session overwrite earlier ones
     habit = session_user_habits[:, HABITS.index("cart")]
@@ -129,3 +148,28 @@ def add_signals_and_carts(
     ends = np.zeros(n_sessions, dtype=np.int64)
     np.maximum.at(ends, pages.session, pages.start_ms + pages.dwell_ms)
     return Carts(page, pages.item[page], 1 + (rng.random(c) < 0.15), checks_out, buys, removes, ends[buyers])
+
+
+def _click_in_order(
+    context: PageContext,
+    product: I64,
+    n_sessions: int,
+    rows: RowCollector,
+    texts: PropertyTexts,
+    rng: np.random.Generator,
+) -> Bools:
+    """Click on the two elements of `ORDER` on some product pages, whoever it is, in a random order.
+
+    Returns:
+        Whether a click on the first element precedes one on the other in each session, (n_sessions,).
+    """
+    session = context.pages.session
+    first = product[rng.random(len(product)) < ORDERED_RATE]
+    then = product[rng.random(len(product)) < ORDERED_RATE]
+    first_ms = add_element_clicks(context, first, ORDER.first, rows, texts, rng)
+    then_ms = add_element_clicks(context, then, ORDER.then, rows, texts, rng)
+    earliest = np.full(n_sessions, np.iinfo(np.int64).max)
+    np.minimum.at(earliest, session[first], first_ms)
+    latest = np.full(n_sessions, -1)
+    np.maximum.at(latest, session[then], then_ms)
+    return np.asarray(earliest < latest)

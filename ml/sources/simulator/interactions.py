@@ -216,6 +216,21 @@ def add_price_hovers(
     rows.add("hover", where, _moment(context.pages, where, rng), milliseconds, texts.hover + PRICE + 0 * where)
 
 
+def add_element_clicks(
+    context: PageContext,
+    where: I64,
+    element: str,
+    rows: RowCollector,
+    texts: PropertyTexts,
+    rng: np.random.Generator,
+) -> I64:
+    """Click on an element of the pages `where`, in the first half of their dwell; returns when, Unix ms."""
+    moment = _moment(context.pages, where, rng)
+    code = texts.click + CLICK_TARGETS.index(element) * POSITIONS
+    rows.add("click", where, moment, None, np.full(len(where), code))
+    return moment
+
+
 def _moment(pages: Pages, where: I64, rng: np.random.Generator) -> I64:
     """A random time in the first half of each page's dwell."""
     return np.asarray(

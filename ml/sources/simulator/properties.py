@@ -13,7 +13,7 @@ from ml.sources.simulator.topics import CATEGORIES, LANGUAGES, TOPICS
 
 HOVER_TARGETS = ("headline", "image", "author", "related", "price", "rating")
 PRICE = HOVER_TARGETS.index("price")
-CLICK_TARGETS = ("related", "menu", "reviews", "image", "accordion", "cta_disabled")
+CLICK_TARGETS = ("related", "menu", "reviews", "image", "accordion", "cta_disabled", "size_guide", "delivery")
 FORMS = ("newsletter", "contact", "comment", "review")
 SLOTS = ("related", "sidebar", "home_hero")
 POSITIONS = 8

@@ -28,6 +28,8 @@ class Stream(IntEnum):
     RECOMMENDATION_ID = 11
     PASSERS_BY = 13
     TASTE = 15
+    INTENT = 16
+    FATIGUE = 17
 
 
 def generator(seed: int, stream: Stream, *keys: int) -> np.random.Generator:

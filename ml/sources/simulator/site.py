@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.arrays import I64
+from ml.arrays import I64, U64
 from ml.events.contract import EVENT_SCHEMA, TIMESTAMP
 from ml.settings.simulator import SimulatorSettings
 from ml.sources.simulator.block import DayContext, draw_block, tables_by_arrival
@@ -26,7 +26,7 @@ from ml.sources.simulator.properties import PropertyTexts
 from ml.sources.simulator.randomness import Stream, generator
 from ml.sources.simulator.taste import daily_interest_cdf
 from ml.sources.simulator.texts import catalogue_rows, item_ids, item_titles
-from ml.sources.simulator.visits import draw_sessions, first_visits_since, utc_offsets, visits
+from ml.sources.simulator.visits import Sessions, draw_sessions, first_visits_since, utc_offsets, visits
 
 SESSIONS_PER_BLOCK = 16_384
 RAW_SCHEMA = pa.schema([field.with_nullable(True) for field in EVENT_SCHEMA])
@@ -107,6 +107,12 @@ class Site:
             days.append(self._passers_by(day, int(coming.sum()), generator(self.seed, Stream.DAY, day)))
         return Population.concat(days)
 
+    def session_keys(self, until_day: int) -> U64:
+        """Keys of the sessions before a day, in the order of their days."""
+        world = self._world(until_day)
+        days = [self._sessions(day, world)[0].key for day in range(until_day)]
+        return np.concatenate([np.zeros(0, dtype=np.uint64), *days])
+
     def _passers_by(self, day: int, coming: int, rng: np.random.Generator) -> Population:
         """The passers-by of a day on which so many users come; the first draw of the day's generator."""
         return self.model.passers_by(day, int(rng.poisson(self.settings.passers_by * coming)))
@@ -151,24 +157,29 @@ class Site:
         now = pc.and_(pc.greater_equal(received, begin), pc.less(received, end))
         return [table.filter(now)], [table.filter(pc.greater_equal(received, end))]
 
-    def _day(self, day: int, world: _World) -> Iterator[tuple[pa.Table, pa.Table]]:
-        """For each block of a day's sessions: its sound events of the day, and all others."""
-        users, exposure, items = world.users, world.exposure_day, world.items
-        settings, seed = self.settings, self.seed
-        date, day_ms = self.date_of(day), self.start_ms + day * DAY_MS
+    def _sessions(self, day: int, world: _World) -> tuple[Sessions, Population, I64]:
+        """Return the sessions of a day, its visitors, and the days on which these are exposed to experiments."""
+        settings, seed, date = self.settings, self.seed, self.date_of(day)
         rng = generator(seed, Stream.DAY, day)
-        coming = np.flatnonzero(visits(users, settings, seed, day, date.weekday()))
+        coming = np.flatnonzero(visits(world.users, settings, seed, day, date.weekday()))
         passing = self._passers_by(day, len(coming), rng)
-        visitors = Population.concat([users.take(coming), passing])
-        if not len(visitors):
-            return
+        visitors = Population.concat([world.users.take(coming), passing])
         never = np.full((len(self.planted), len(passing)), NEVER)
-        exposed = np.concatenate([exposure[:, coming], never], axis=1)
+        exposed = np.concatenate([world.exposure_day[:, coming], never], axis=1)
         is_exposed_today = (exposed == day).any(axis=0)
         sessions = draw_sessions(
-            visitors, np.arange(len(visitors)), settings, rng, seed, day, day_ms, utc_offsets(date),
-            logs_in=is_exposed_today,
+            visitors, np.arange(len(visitors)), settings, rng, seed, day, self.start_ms + day * DAY_MS,
+            utc_offsets(date), logs_in=is_exposed_today,
         )  # fmt: skip
+        return sessions, visitors, exposed
+
+    def _day(self, day: int, world: _World) -> Iterator[tuple[pa.Table, pa.Table]]:
+        """For each block of a day's sessions: its sound events of the day, and all others."""
+        settings, seed, items = self.settings, self.seed, world.items
+        day_ms = self.start_ms + day * DAY_MS
+        sessions, visitors, exposed = self._sessions(day, world)
+        if not len(sessions):
+            return
         count = settings.items + (day + 1) * settings.new_items_per_day
         available = items.head(count)
         context_of_day = DayContext(

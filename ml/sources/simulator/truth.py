@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 from ml.events.contract import TIMESTAMP
 from ml.home import make_folder
 from ml.sources.simulator.contents import CLICK_CHANCES, CONTENTS, DEVICES, SHOWN_CHANCES, SLOT
-from ml.sources.simulator.encoding import device_ids, user_ids
+from ml.sources.simulator.encoding import device_ids, session_ids, user_ids
 from ml.sources.simulator.experiments import VARIANTS
-from ml.sources.simulator.funnel import signals
+from ml.sources.simulator.funnel import ORDER, signals
+from ml.sources.simulator.hidden_traits import hidden_traits
 from ml.sources.simulator.items import DAY_MS, topic_vectors
 from ml.sources.simulator.personas import DAYPARTS
 from ml.sources.simulator.places import PLACES
@@ -34,6 +35,8 @@ def truth_tables(site: Site, until_day: int) -> dict[str, pa.Table]:
         "passers_by": _passers_by(site, until_day),
         "items": _items(site, until_day),
         "signals": _signals(site),
+        "orders": _orders(site),
+        "visits": _visits(site, until_day),
         "experiments": _experiments(site),
         "contents": _contents(),
         "changes": _changes(site),
@@ -107,6 +110,30 @@ def _signals(site: Site) -> pa.Table:
             "is_causal": [signal.lift > 0 for signal in planted],
             "event_type": [signal.event_type for signal in planted],
             "element": pa.array([signal.element or None for signal in planted], pa.string()),
+        }
+    )
+
+
+def _orders(site: Site) -> pa.Table:
+    """One row per order of two clicks; `true_lift`: the relative rise of conversion that it causes."""
+    return pa.table(
+        {
+            "first_element": [ORDER.first, ORDER.then],
+            "then_element": [ORDER.then, ORDER.first],
+            "true_lift": [site.settings.conversion.order_lift, 0.0],
+        }
+    )
+
+
+def _visits(site: Site, until_day: int) -> pa.Table:
+    """One row per session: the intent that no event says, and whether it grows tired."""
+    keys = site.session_keys(until_day)
+    hidden = hidden_traits(keys, site.seed, site.settings.browsing.tired_share)
+    return pa.table(
+        {
+            "session_id": session_ids(keys),
+            "intent": pa.array(hidden.intent),
+            "is_tired": pa.array(hidden.is_tired),
         }
     )
 

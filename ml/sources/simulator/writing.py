@@ -24,6 +24,7 @@ from ml.events.validation import validate_events
 from ml.home import Home
 from ml.settings.simulator import SimulatorSettings
 from ml.sources.catalogue import Catalogue
+from ml.sources.simulator.scenarios import ScenarioSite, as_recorded, scenario_of
 from ml.sources.simulator.site import RAW_SCHEMA, Site
 from ml.sources.simulator.truth import write_truth
 
@@ -59,7 +60,8 @@ def read_recorded_site(home: Home) -> tuple[Site, dt.date] | None:
         return None
     record = json.loads(file.read_text(encoding="utf-8"))
     settings = SimulatorSettings.model_validate(record["settings"])
-    site = Site(settings, record["seed"], dt.date.fromisoformat(record["start"]))
+    start = dt.date.fromisoformat(record["start"])
+    site = as_recorded(settings, record["seed"], start, record.get("scenario"))
     return site, dt.date.fromisoformat(record["until"])
 
 
@@ -92,7 +94,7 @@ def simulate_into_home(
             DeadLetters(home).write(dead, SOURCE, now, batch_id=f"{SOURCE}-{mark[:16]}")
         items = site.catalogue(since_day, until_day)
         Catalogue(home).append(items)
-        write_truth(site, until_day, home.truth)
+        _write_truth(site, until_day, home.truth)
         _record(home, site, until)
     fields = Counter(dead["field"].to_pylist()) if dead is not None else Counter()
     return SimulationResult(total - sum(fields.values()), len(items), fields)
@@ -123,7 +125,7 @@ def simulate_into_folder(
                 progress(total)
     items = site.catalogue(since_day, until_day)
     pq.write_table(items, folder / "items.parquet", compression="zstd")
-    write_truth(site, until_day, folder / "truth")
+    _write_truth(site, until_day, folder / "truth")
     return SimulationResult(total, len(items))
 
 
@@ -135,6 +137,7 @@ def fingerprint(site: Site, since: dt.date, until: dt.date) -> str:
         site.start.isoformat(),
         since.isoformat(),
         until.isoformat(),
+        *filter(None, [scenario_of(site)]),
     ]
     return hashlib.sha256(json.dumps(plan).encode()).hexdigest()
 
@@ -174,6 +177,12 @@ def prefetched(tables: Iterator[pa.Table], ahead: int) -> Iterator[pa.Table]:
         producer.join()
 
 
+def _write_truth(site: Site, until_day: int, folder: Path) -> None:
+    write_truth(site, until_day, folder)
+    if isinstance(site, ScenarioSite):
+        pq.write_table(site.truth(until_day), folder / "scenario.parquet")
+
+
 def _record(home: Home, site: Site, until: dt.date) -> None:
     record = {
         "seed": site.seed,
@@ -181,6 +190,8 @@ def _record(home: Home, site: Site, until: dt.date) -> None:
         "until": until.isoformat(),
         "settings": site.settings.model_dump(mode="json"),
     }
+    if scenario := scenario_of(site):
+        record["scenario"] = scenario
     draft = home.truth / f"{SITE_FILE}.draft"
     draft.write_text(json.dumps(record, indent=1), encoding="utf-8")
     os.replace(draft, home.truth / SITE_FILE)

@@ -54,6 +54,24 @@ def test_google_analytics_4_events_that_differ_only_in_their_place_in_the_batch_
     assert ids[0] == ids[3]
 
 
+def test_google_analytics_4_names_of_regions_become_codes_and_unknown_ones_are_counted(tmp_path):
+    places = [
+        ("Germany", "Bavaria"),
+        ("United States", "California"),
+        ("France", "Île-de-France"),
+        ("Germany", "Oz"),
+    ]
+    rows = [
+        ga4("scroll", {}, batch_event_index=index, geo={"country": country, "region": region})
+        for index, (country, region) in enumerate(places)
+    ]
+    path = lines(tmp_path / "events.jsonl", *rows)
+    report, events = ingested("google_analytics_4", path, Home(tmp_path / "home"))
+    assert [event.get("region") for event in events] == ["DE-BY", "US-CA", "FR-IDF", None]
+    assert [event["properties"].get("region") for event in events] == [None, None, None, "Oz"]
+    assert +report.unreadable == {"region": 1}
+
+
 def test_google_analytics_4_engagement_is_a_delta_of_one_event_however_many_items_it_names(tmp_path):
     items = [{"item_id": "a"}, {"item_id": "b"}]
     path = lines(

@@ -22,6 +22,7 @@ LINES = [
     ("536365", "POST", "POSTAGE", 1.0, dt.datetime(2010, 12, 1, 8, 26), 18.0, 17850.0, "United Kingdom"),
     ("C536379", "85123A", None, -1.0, dt.datetime(2011, 7, 1, 9, 41), 2.55, 14527.0, "France"),
     ("536414", "22139", None, 56.0, dt.datetime(2010, 12, 1, 11, 52), 0.0, None, "United Kingdom"),
+    ("536414", "22727", "ALARM CLOCK", 12.0, dt.datetime(2010, 12, 1, 11, 52), 0.0, 12647.0, "Germany"),
     ("536544", "21773", "CAT BOWL", 1.0, dt.datetime(2010, 12, 1, 14, 32), 2.51, None, "Channel Islands"),
     ("A563186", "B", "Adjust bad debt", 1.0, dt.datetime(2011, 8, 12, 14, 51), -11062.06, None, "United Kingdom"),
     ("C537600", "AMAZONFEE", "AMAZON FEE", -1.0, dt.datetime(2010, 12, 7, 12, 41), 1.0, None, "United Kingdom"),
@@ -62,21 +63,31 @@ def test_a_cancellation_is_a_negative_purchase_in_british_summer_time(ingested):
 
 
 def test_a_line_without_customer_is_somebody_for_one_invoice(ingested):
-    anonymous = ingested[2][3]
+    anonymous = ingested[2][5]
     assert (anonymous["user_id"], anonymous["anonymous_id"]) == (None, "invoice-536544")
     assert anonymous["country"] is None
     assert json.loads(anonymous["properties"])["country_name"] == "Channel Islands"
 
 
 def test_the_shops_own_bookings_are_no_purchases(ingested):
-    assert [event["event_type"] for event in ingested[2]][4:] == ["custom:booking"]
+    assert [event["event_type"] for event in ingested[2]][6:] == ["custom:booking"]
+
+
+def test_a_free_line_is_a_purchase_of_no_money_and_a_correction_of_the_stock_a_booking(ingested):
+    correction, free = ingested[2][3:5]
+    assert (correction["event_type"], correction["item_id"], correction["value"]) == (
+        "custom:booking",
+        "22139",
+        0.0,
+    )
+    assert (free["event_type"], free["user_id"], free["value"]) == ("purchase", "12647", 0.0)
 
 
 def test_bad_prices_are_dead_letters(ingested):
     home, report, _ = ingested
     letters = DeadLetters(home).read().sort_by("row").to_pylist()
-    assert [(row["row"], row["field"]) for row in letters] == [(3, "UnitPrice"), (5, "UnitPrice")]
-    assert dict(report.rejected) == {"UnitPrice: is no price above zero": 2}
+    assert [(row["row"], row["field"]) for row in letters] == [(6, "UnitPrice")]
+    assert dict(report.rejected) == {"UnitPrice: is no price of zero or more": 1}
 
 
 def test_products_become_items_with_their_last_price_and_title(ingested):
@@ -99,7 +110,12 @@ def test_lines_are_numbered_across_chunks():
 def test_the_real_file_gives_every_line_once(tmp_path):
     home = Home(tmp_path / "home")
     report = ingest(open_source("online_retail"), ORDERS, home, NOW)
-    assert (report.rows, report.accepted, sum(report.rejected.values())) == (541_909, 539_392, 2_517)
+    assert (report.rows, report.accepted, sum(report.rejected.values())) == (541_909, 541_907, 2)
     events = pa.Table.from_batches(EventLog(home).read())
-    assert pc.count_distinct(events["event_id"]).as_py() == 539_392
-    assert events["user_id"].null_count == 135_080 - 2_477
+    assert pc.count_distinct(events["event_id"]).as_py() == 541_907
+    assert events["user_id"].null_count == 135_080 - 2
+    lines = pq.read_table(ORDERS).to_pandas()
+    is_free = (lines["UnitPrice"] == 0) & lines["CustomerID"].notna()
+    assert is_free.sum() == 40
+    free = events.filter(pc.and_(pc.equal(events["event_type"], "purchase"), pc.equal(events["value"], 0.0)))
+    assert sorted(free["user_id"].to_pylist()) == sorted(f"{n:.0f}" for n in lines.loc[is_free, "CustomerID"])

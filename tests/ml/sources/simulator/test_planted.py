@@ -69,6 +69,60 @@ def test_causal_signals_raise_conversion_by_the_planted_lift(buying_site):
     assert naive[True] / naive[False] > 1.2
 
 
+def test_a_look_at_the_size_guide_raises_conversion_only_where_delivery_follows(buying_site):
+    _, frame = buying_site
+    clicks = frame[frame["event_type"] == "click"]
+    moments = {
+        element: clicks[clicks["properties"].str.contains(f'"{element}"', na=False)]
+        .groupby("session_id")["occurred_at"]
+        .agg(["min", "max"])
+        for element in ("size_guide", "delivery")
+    }
+    both = moments["size_guide"].join(moments["delivery"], suffixes=("_size", "_delivery"), how="inner")
+    in_order = both["min_size"] < both["max_delivery"]
+    has_cart = pd.Series(
+        both.index.isin(frame.loc[frame["event_type"] == "add_to_cart", "session_id"]), both.index
+    )
+    rate = has_cart.groupby(in_order).mean()
+    assert in_order.sum() > 300
+    assert (~in_order).sum() > 300
+    assert rate[True] / rate[False] == pytest.approx(2.0, abs=0.6)  # both come at random: the ratio is the lift
+
+
+def test_tired_sessions_read_their_last_pages_ever_shorter(site, sound, truth):
+    tired = truth["visits"].filter(truth["visits"]["is_tired"])["session_id"]
+    exits = sound.filter(pc.equal(sound["event_type"], "page_exit")).to_pandas()
+    exits = exits[exits["item_id"].notna() & (exits["device_type"] != "bot")].drop_duplicates("event_id")
+    exits = exits.sort_values(["session_id", "occurred_at"])
+    group = exits.groupby("session_id")
+    exits["left"] = group["event_id"].transform("size") - 1 - group.cumcount()
+    long = exits[group["event_id"].transform("size") > 3]
+    is_tired = long["session_id"].isin(set(tired.to_pylist()))
+    dwell = {
+        (tires, left): long.loc[(is_tired == tires) & (long["left"] == left), "value"].median()
+        for tires in (True, False)
+        for left in (0, 1, 2)
+    }
+    ratio = {left: dwell[True, left] / dwell[False, left] for left in (0, 1, 2)}
+    assert ratio[2] == pytest.approx(1.0, abs=0.1)
+    assert ratio[1] == pytest.approx(0.5, abs=0.1)
+    assert ratio[0] == pytest.approx(0.25, abs=0.08)
+
+
+def test_the_hidden_traits_are_those_of_the_sessions_and_no_field_tells_them(site, sound, truth):
+    visits = truth["visits"].to_pandas()
+    assert visits["session_id"].is_unique
+    assert set(pc.unique(sound["session_id"]).to_pylist()) <= set(visits["session_id"])
+    assert visits["intent"].abs().max() <= 2.0
+    assert visits["intent"].mean() == pytest.approx(0.0, abs=0.02)
+    assert visits["is_tired"].mean() == pytest.approx(0.35, abs=0.02)
+    # the id of a session is the only field that could hold its traits: no digit of it goes with them
+    digits = visits["session_id"].map(lambda text: [int(digit, 16) for digit in text])
+    for trait in ("intent", "is_tired"):
+        correlation = np.corrcoef(np.stack(digits).T, visits[trait].astype(float))[-1, :-1]
+        assert np.abs(correlation).max() < 4 / np.sqrt(len(visits))
+
+
 def test_without_lifts_the_same_sessions_put_less_into_the_cart(settings):
     none = settings.conversion.model_copy(update={"gallery_zoom_lift": 0.0, "review_read_lift": 0.0})
     base = settings.model_copy(update={"users": 2000, "days": 5})

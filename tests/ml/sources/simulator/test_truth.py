@@ -39,6 +39,8 @@ def test_planted_signals_and_experiments_say_their_lift(truth):
     assert signals == {
         "gallery_zoom": 0.5, "review_read": 0.3, "price_hover": 0.0, "coupon_search": 0.0, "scroll_reversal": 0.0,
     }  # fmt: skip
+    orders = {(row["first_element"], row["then_element"]): row["true_lift"] for row in truth["orders"].to_pylist()}
+    assert orders == {("size_guide", "delivery"): 1.0, ("delivery", "size_guide"): 0.0}
     lifts = {(row["experiment_id"], row["metric"]): row["true_lift"] for row in truth["experiments"].to_pylist()}
     assert lifts["new_checkout", "purchases_per_user"] == 0.2
     assert lifts["newsletter_prompt", "subscription_rate"] == 0.6

@@ -32,7 +32,7 @@ def test_events_items_dead_letters_and_truth_reach_the_home(site, tmp_path):
     assert Catalogue(home).read()["item_id"].to_pylist() == sorted(site.catalogue(0, 6)["item_id"].to_pylist())
     assert {file.stem for file in home.truth.glob("*.parquet")} == {
         "users", "items", "signals", "experiments", "contents", "changes", "devices",
-        "passers_by",
+        "passers_by", "orders", "visits",
     }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Proposes a mapping for a file whose columns have names of their own."""

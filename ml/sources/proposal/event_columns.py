@@ -1,0 +1,82 @@
+"""Usual names of the columns of events and of the words in them, beside those of `ml.tables.usual_names`.
+
+Names are compared without case, accents, blanks and punctuation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ml.tables.usual_names import ITEM_TITLES
+
+RATINGS = "rating stars score bewertung note"
+ORDERS = "orderid ordernumber order orderno invoiceno invoiceid invoice transactionid transaction receipt"
+QUANTITIES = "quantity qty units count menge anzahl quantite cantidad"
+# Names in German, French and Spanish by role, as exports of shops have them.
+FOREIGN_NAMES: Mapping[str, str] = {
+    "time": "zeit zeitpunkt zeitstempel datum uhrzeit bestelldatum dateheure horodatage fecha hora fechahora",
+    "user": "kunde kundennr kundennummer kundenid besucher nutzer nutzerid benutzer utilisateur clientid cliente "
+    "usuario visiteur visitante",
+    "item": "artikel artikelnr artikelnummer artikelid produkt produktid produit article producto articulo",
+}
+# Names by field. A name of an earlier line is preferred.
+EVENT_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "event_id": ("eventid eventuuid eventkey messageid", "clickid hitid logid uuid guid id rowid nr"),
+    "event_type": (
+        "eventtype eventname action activity event",
+        "type verb interaction behavior behaviour behaviortype kind activitytype actiontype what",
+        "aktion ereignis vorgang evenement accion evento",
+    ),
+    "session_id": ("sessionid session visitid visit ssid",),
+    "page_url": ("pageurl url pagelocation location address link href", "page pagepath path seite"),
+    "page_title": ("pagetitle",),
+    "referrer": ("referrer referer pagereferrer refurl",),
+    "value": (
+        "value eventvalue amount revenue total totalprice lineprice turnover sales betrag umsatz montant importe",
+        RATINGS,
+    ),
+    "device_type": ("devicetype device devicecategory platform",),
+    "os": ("os operatingsystem",),
+    "browser": ("browser browsername",),
+    "language": ("language lang locale",),
+    "timezone": ("timezone tz",),
+    "country": ("country countrycode geocountry land",),
+    "city": ("city geocity town",),
+}
+# Names of columns that describe the item of a row, by field of the catalogue.
+ITEM_COLUMNS: Mapping[str, str] = {
+    "title": ITEM_TITLES,
+    "category": "category itemcategory productcategory section genre categoryname categorycode department topic "
+    "kategorie rubrik categorie categoria",
+    "tags": "tags keywords genres topics labels",
+    "price": "price unitprice itemprice listprice preis prix precio",
+}
+# Words for what happened, by type of event.
+EVENT_WORDS: Mapping[str, str] = {
+    "page_view": "view views viewed viewing pageview pageviews visit read open opened detail productview viewitem "
+    "viewcontent pv see seen browse watch watched ansehen ansicht angesehen aufruf vue visto",
+    "click": "click clicks clicked tap press klick clic",
+    "add_to_cart": "cart basket addtocart addtobasket addcart add tobasket addedtocart addtobag incart warenkorb "
+    "panier carrito",
+    "remove_from_cart": "removefromcart removefrombasket remove removed removeditem",
+    "checkout": "checkout begincheckout startcheckout initiatecheckout checkoutstarted kasse",
+    "purchase": "purchase purchased buy bought buying sale sold transaction order ordered orderplaced "
+    "ordercompleted paid conversion payment kauf gekauft kaufen bestellt bestellung achat compra",
+    "search": "search searched query find suche recherche",
+    "like": "like liked likes love loved heart upvote thumbsup",
+    "dislike": "dislike disliked downvote thumbsdown",
+    "bookmark": "bookmark bookmarked favorite favourite fav wishlist save saved addtowishlist merkliste",
+    "share": "share shared",
+    "comment": "comment commented review reviewed reply",
+    "follow": "follow followed",
+    "rating": "rating rate rated bewertung",
+    "signup": "signup signedup register registered registration",
+    "subscribe": "subscribe subscribed subscription",
+    "impression": "impression impressions shown displayed",
+    "page_exit": "exit leave left pageexit",
+    "scroll": "scroll scrolled",
+    "hover": "hover hovered",
+    "video_play": "play played videoplay videostart start",
+    "form_submit": "submit formsubmit submitted",
+    "form_start": "formstart",
+}

@@ -1,0 +1,217 @@
+"""Proposes a mapping for a file of events: which column is which field, and how its cells are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import yaml
+
+from ml.events.normalization.orders import ORDER_ID_KEYS
+from ml.sources.proposal.column_targets import choose_targets
+from ml.sources.proposal.event_columns import ORDERS, QUANTITIES, RATINGS
+from ml.sources.proposal.rules import propose_rule
+from ml.sources.source import SourceError
+from ml.tables.conversion import as_text
+from ml.tables.input_checks import check_input_file
+from ml.tables.layouts import has_header, sample_text
+from ml.tables.readers import detect_format, read_chunks
+from ml.tables.usual_names import normalized
+
+SAMPLE_ROWS = 50_000
+EXAMPLES = 3
+REQUIRED = ("event_type", "occurred_at")
+
+
+@dataclass(frozen=True)
+class ProposedColumn:
+    """What is proposed for a column of the file.
+
+    Attributes:
+        name: Its name.
+        examples: Some of its cells.
+        target: The field of an event, or `items.<field>`; None for a column that becomes a property.
+        reading: How the cells are read, in words.
+    """
+
+    name: str
+    examples: tuple[str, ...]
+    target: str | None
+    reading: str
+
+
+@dataclass
+class Proposal:
+    """A mapping that fits a file.
+
+    Attributes:
+        path: The file.
+        layout: Format, encoding and separator, in words.
+        columns: What becomes of each column.
+        content: The mapping, as YAML has it.
+        constants: Fields with one value for all rows, with the reason.
+        remarks: What the file leaves open.
+    """
+
+    path: Path
+    layout: str
+    columns: list[ProposedColumn]
+    content: dict[str, Any]
+    constants: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+    def to_yaml(self) -> str:
+        """Return the mapping as the text of a file."""
+        head = f"# Proposed for {self.path.name}. Change what is wrong; docs/own-data.md explains every rule.\n"
+        remarks = "".join(f"# {remark}\n" for remark in self.remarks)
+        return head + remarks + yaml.safe_dump(self.content, sort_keys=False, allow_unicode=True, width=110)
+
+
+def needs_mapping(path: Path) -> bool:
+    """Return whether the columns of a file have other names than the event contract.
+
+    Raises:
+        TableError: The file cannot be read.
+    """
+    return not set(REQUIRED) <= set(_sample(_first_file(path)).column_names)
+
+
+def propose_mapping(path: Path) -> Proposal:
+    """Propose a mapping for a file, or for the files of a folder by the first of them.
+
+    Raises:
+        SourceError: A time or a person cannot be found among the columns.
+        TableError: The file cannot be read.
+    """
+    file = _first_file(path)
+    layout, file_rule = _describe_layout(file)
+    table = _sample(file)
+    targets = choose_targets(table)
+    if "occurred_at" not in targets.values():
+        raise SourceError(_nothing_found(path, "time", "occurred_at", table.column_names))
+    if not {"user_id", "anonymous_id", "session_id"} & set(targets.values()):
+        raise SourceError(_nothing_found(path, "person", "user_id", table.column_names))
+    proposal = Proposal(path, layout, [], {})
+    rules: dict[str, Any] = {}
+    items: dict[str, Any] = {}
+    for name in table.column_names:
+        target = targets.get(name)
+        rule, reading, remark = propose_rule(target, name, table[name])
+        proposal.columns.append(ProposedColumn(name, _examples_of(table[name]), target, reading))
+        proposal.remarks += [remark] if remark else []
+        if target is not None:
+            (items if target.startswith("items.") else rules)[target.removeprefix("items.")] = rule
+    if not {"user_id", "anonymous_id"} & rules.keys():
+        rules["anonymous_id"] = rules["session_id"]
+        proposal.remarks.append("No column names a person, so each session counts as one visitor.")
+    if "event_type" not in rules:
+        kind, reason = _only_type(targets, table.column_names)
+        rules["event_type"], proposal.constants["event_type"] = {"value": kind}, f"{kind}, {reason}"
+        if kind == "purchase":
+            _add_amount(rules, items, table.column_names)
+    first = [name for name in ("event_id", "event_type", "occurred_at") if name in rules]
+    proposal.content = {name: rules[name] for name in [*first, *(name for name in rules if name not in first)]}
+    if items:
+        proposal.content["items"] = {"item_id": rules["item_id"], **items}
+    order = _order_column(table.column_names)
+    if order is not None and order not in ORDER_ID_KEYS and order not in targets:
+        proposal.content["properties"] = _properties(targets, table.column_names, order)
+        proposal.remarks.append(f"Lines with the same {order} are one order.")
+    if file_rule:
+        proposal.content["file"] = file_rule
+    return proposal
+
+
+def _only_type(targets: Mapping[str, str], columns: Sequence[str]) -> tuple[str, str]:
+    """The type of every event of a file that has no column of types, and why."""
+    value = next((column for column, target in targets.items() if target == "value"), None)
+    if value is not None and normalized(value) in RATINGS.split():
+        return "rating", f"because the column {value} holds ratings"
+    order = _order_column(columns) or value
+    if order is not None:
+        return "purchase", f"because there is a column {order}"
+    return "page_view", "because no column says what happened"
+
+
+def _order_column(columns: Sequence[str]) -> str | None:
+    return next((column for column in columns if normalized(column) in ORDERS.split()), None)
+
+
+def _properties(targets: Mapping[str, str], columns: Sequence[str], order: str) -> dict[str, str]:
+    """The columns that are no field of an event, by the names that they get: that of the order is `order_id`.
+
+    Lines of one order are one purchase only if the property `order_id` says so.
+    """
+    kept = [name for name in columns if targets.get(name, "items.").startswith("items.") and name != order]
+    return {"order_id": order, **{name.removeprefix("properties."): name for name in kept}}
+
+
+def _add_amount(rules: dict[str, Any], items: Mapping[str, Any], columns: Sequence[str]) -> None:
+    """Make the amount of an order's line of its price and quantity, where no column has it."""
+    price = items.get("price")
+    quantity = next((column for column in columns if normalized(column) in QUANTITIES.split()), None)
+    if "value" not in rules and price is not None:
+        rule = {"column": price} if isinstance(price, str) else dict(price)
+        rules["value"] = rule | ({"times": quantity} if quantity is not None else {})
+
+
+def _nothing_found(path: Path, what: str, field_name: str, columns: list[str]) -> str:
+    return (
+        f"{path}: no column is called like a {what}, so that no mapping can be proposed. Its columns are "
+        f"{', '.join(columns)}. Write a mapping with a line such as `{field_name}: {columns[0]}`, and name it by "
+        "--mapping"
+    )
+
+
+def _examples_of(column: pa.ChunkedArray) -> tuple[str, ...]:
+    """Some different cells of a column, as they stand there."""
+    if pa.types.is_nested(column.type):
+        return tuple(str(cell) for cell in column.slice(0, EXAMPLES).to_pylist())
+    cells = pc.unique(as_text(column.slice(0, 1_000))).drop_null().slice(0, EXAMPLES)
+    return tuple(cells.to_pylist())
+
+
+def _first_file(path: Path) -> Path:
+    if not path.is_dir():
+        return check_input_file(path)
+    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    if not files:
+        raise SourceError(f"{path}: the folder has no files. Check --path")
+    return check_input_file(files[0])
+
+
+def _describe_layout(file: Path) -> tuple[str, dict[str, str]]:
+    """The layout of a file in words, and as the part `file` of a mapping.
+
+    Raises:
+        SourceError: The first line is a row.
+    """
+    kind = detect_format(file)
+    if kind != "csv":
+        return {"parquet": "Parquet", "jsonl": "JSON Lines"}[kind], {}
+    sample = sample_text(file)
+    if len(sample.rows) > 1 and not has_header(sample.rows):
+        raise SourceError(
+            f"{file}: the first line is a row, so that no column has a name. Write a mapping that names all "
+            f"{len(sample.rows[0])} of them, such as `file: {{columns: [user, item, time]}}`, and the fields"
+        )
+    names = {"\t": "tab", ",": "comma", ";": "semicolon"}
+    encoding = sample.encoding.removesuffix("-sig")
+    delimiter = sample.dialect.delimiter
+    layout = f"CSV, separated by {names.get(delimiter, delimiter)}, encoded as {encoding}"
+    is_plain = sample.encoding in ("utf-8", "utf-8-sig")
+    return layout, {"delimiter": delimiter, **({} if is_plain else {"encoding": sample.encoding})}
+
+
+def _sample(file: Path) -> pa.Table:
+    """The first rows of a file."""
+    parts: list[pa.Table] = []
+    for chunk in read_chunks(file):
+        parts.append(chunk.table)
+        if sum(map(len, parts)) >= SAMPLE_ROWS:
+            break
+    return pa.concat_tables(parts, promote_options="permissive").slice(0, SAMPLE_ROWS)

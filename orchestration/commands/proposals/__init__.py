@@ -1,0 +1,1 @@
+"""Commands that propose what a person then decides."""

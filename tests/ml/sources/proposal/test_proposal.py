@@ -1,0 +1,171 @@
+"""What is proposed for files with names, separators, dates and words of their own, and what comes of it."""
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import yaml
+
+from ml.events.log import EventLog
+from ml.home import Home
+from ml.sources import ingest, open_source
+from ml.sources.catalogue import Catalogue
+from ml.sources.mapping import load_mapping
+from ml.sources.proposal.proposal import needs_mapping, propose_mapping
+from ml.sources.source import SourceError
+
+NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
+COMMA = """\
+id,time,visitor,article,action
+c1,2026-03-02 08:00:00,ann,lamp-7,view
+c2,2026-03-02 08:01:10,ann,lamp-7,basket
+c3,yesterday,bob,desk-2,view
+c4,2026-03-02 08:02:30,bob,lamp-7,bought
+"""
+SEMICOLON = """\
+Nr;Zeitpunkt;Kunde;Artikel;Aktion;Betrag;Rubrik
+1;02.03.2026 18:30;ann;lampe-7;ansehen;;Lampen
+2;13.03.2026 09:05;bob;tisch-2;gekauft;1.249,90;Möbel
+3;14.03.2026 10:00;bob;lampe-7;gekauft;49,90;Lampen
+"""
+ORDERS = """\
+InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID
+536365,85123A,WHITE HOLDER,6,12/1/2010 8:26,2.55,17850
+536365,71053,LANTERN,2,12/13/2010 8:26,3.39,17850
+"""
+RATINGS = "userId,movieId,rating,timestamp\n1,31,2.5,1260759144\n1,1029,3.0,1260759179\n"
+
+
+def written(folder: Path, name: str, text: str, encoding: str = "utf-8") -> Path:
+    file = folder / name
+    file.write_bytes(text.encode(encoding))
+    return file
+
+
+def events_of(folder: Path, file: Path) -> tuple[list[dict[str, object]], Home]:
+    """The events that come of a file by the mapping that is proposed for it."""
+    folder.mkdir(exist_ok=True)
+    mapping = folder / "mapping.yaml"
+    mapping.write_text(propose_mapping(file).to_yaml(), encoding="utf-8")
+    home = Home(folder / "home")
+    ingest(open_source("files", mapping), file, home, NOW)
+    events = pa.Table.from_batches(list(EventLog(home).read())).sort_by("occurred_at").to_pylist()
+    return events, home
+
+
+def test_a_file_with_commas_and_plain_times(tmp_path):
+    file = written(tmp_path, "clicks.csv", COMMA)
+    proposal = propose_mapping(file)
+    assert {column.name: column.target for column in proposal.columns} == {
+        "id": "event_id",
+        "time": "occurred_at",
+        "visitor": "user_id",
+        "article": "item_id",
+        "action": "event_type",
+    }
+    events, _ = events_of(tmp_path, file)
+    assert [(row["event_id"], row["event_type"], row["user_id"]) for row in events] == [
+        ("c1", "page_view", "ann"),
+        ("c2", "add_to_cart", "ann"),
+        ("c4", "purchase", "bob"),
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_a_german_file_with_semicolons_and_decimal_commas(tmp_path, encoding):
+    file = written(tmp_path, "klicks.csv", SEMICOLON, encoding)
+    assert "semicolon" in propose_mapping(file).layout
+    events, home = events_of(tmp_path, file)
+    assert [row["occurred_at"] for row in events] == [
+        dt.datetime(2026, 3, 2, 18, 30, tzinfo=dt.UTC),
+        dt.datetime(2026, 3, 13, 9, 5, tzinfo=dt.UTC),
+        dt.datetime(2026, 3, 14, 10, 0, tzinfo=dt.UTC),
+    ]
+    assert [row["value"] for row in events] == [None, 1249.9, 49.9]
+    assert [row["event_type"] for row in events] == ["page_view", "purchase", "purchase"]
+    items = Catalogue(home).read().sort_by("item_id").select(["item_id", "category"]).to_pylist()
+    assert items == [{"item_id": "lampe-7", "category": "Lampen"}, {"item_id": "tisch-2", "category": "Möbel"}]
+
+
+def test_names_and_words_with_accents_are_those_without(tmp_path):
+    text = "Horodatage,Utilisateur,Événement,Article,Catégorie\n2026-03-02,ann,Achat,a,x\n2026-03-03,bob,Vue,b,y\n"
+    targets = {column.name: column.target for column in propose_mapping(written(tmp_path, "f.csv", text)).columns}
+    assert targets["Événement"] == "event_type"
+    assert targets["Catégorie"] == "items.category"
+    events, _ = events_of(tmp_path, tmp_path / "f.csv")
+    assert [row["event_type"] for row in events] == ["purchase", "page_view"]
+
+
+def test_lines_of_orders_are_purchases_of_price_times_quantity(tmp_path):
+    events, _ = events_of(tmp_path, written(tmp_path, "orders.csv", ORDERS))
+    assert [row["event_type"] for row in events] == ["purchase", "purchase"]
+    assert [row["value"] for row in events] == pytest.approx([15.3, 6.78])
+    assert [row["occurred_at"].day for row in events] == [1, 13]
+
+
+def test_lines_of_an_order_keep_its_number_as_order_id_and_all_else(tmp_path):
+    text = "timestamp,visitorid,event,itemid,transactionid,campaign\n" + "".join(
+        f"14332{n:08d},{n % 2},{kind},{n},{order},c{n}\n"
+        for n, (kind, order) in enumerate([("view", ""), ("transaction", "77"), ("transaction", "77")])
+    )
+    file = written(tmp_path, "events.csv", text)
+    assert "# Lines with the same transactionid are one order." in propose_mapping(file).to_yaml()
+    events, _ = events_of(tmp_path, file)
+    assert [json.loads(event["properties"]) for event in events] == [
+        {"campaign": "c0"},
+        {"campaign": "c1", "order_id": "77"},
+        {"campaign": "c2", "order_id": "77"},
+    ]
+    events, _ = events_of(tmp_path / "shop", written(tmp_path, "orders.csv", ORDERS))
+    properties = [json.loads(event["properties"]) for event in events]
+    assert [row["order_id"] for row in properties] == ["536365", "536365"]
+    assert [row["Description"] for row in properties] == ["WHITE HOLDER", "LANTERN"]
+
+
+def test_ratings_with_seconds_since_1970(tmp_path):
+    events, _ = events_of(tmp_path, written(tmp_path, "ratings.csv", RATINGS))
+    assert [(row["event_type"], row["value"]) for row in events] == [("rating", 2.5), ("rating", 3.0)]
+    assert events[0]["occurred_at"] == dt.datetime(2009, 12, 14, 2, 52, 24, tzinfo=dt.UTC)
+
+
+def test_what_the_cells_leave_open_is_said(tmp_path):
+    file = written(tmp_path, "open.csv", "when,user,what,item\n01/02/2026,a,frobnicate,x\n03/04/2026,b,view,y\n")
+    remarks = " ".join(propose_mapping(file).remarks)
+    assert "month/day" in remarks
+    assert "frobnicate" in remarks
+    words = propose_mapping(file).content["event_type"]["words"]
+    assert words == {"frobnicate": "custom:frobnicate", "view": "page_view"}
+
+
+def test_an_order_number_that_stands_in_several_lines_is_no_event_id(tmp_path):
+    file = written(tmp_path, "lines.csv", "id,time,user,item\n7,2026-03-02,a,x\n7,2026-03-02,a,y\n")
+    assert "event_id" not in propose_mapping(file).content
+
+
+def test_a_proposal_is_a_mapping_file(tmp_path):
+    file = written(tmp_path, "clicks.csv", COMMA)
+    text = propose_mapping(file).to_yaml()
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text(text, encoding="utf-8")
+    assert set(load_mapping(mapping).fields) == {"event_id", "event_type", "occurred_at", "user_id", "item_id"}
+    assert yaml.safe_load(text)["file"] == {"delimiter": ","}
+
+
+def test_a_file_with_the_names_of_the_contract_needs_none(tmp_path):
+    assert not needs_mapping(written(tmp_path, "a.csv", "event_type,occurred_at,user_id\nlike,2026-03-02,a\n"))
+    assert needs_mapping(written(tmp_path, "b.csv", COMMA))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("user,item\na,b\n", "called like a time"),
+        ("time,item\n2026-03-02,b\n", "called like a person"),
+        ("1,2,3\n4,5,6\n", "the first line is a row"),
+    ],
+)
+def test_a_file_for_which_nothing_can_be_proposed_says_what_to_do(tmp_path, text, words):
+    with pytest.raises(SourceError, match=words):
+        propose_mapping(written(tmp_path, "x.csv", text))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.erasure.person_ids import PersonIds
 from ml.events.contract import EVENT_SCHEMA
 from ml.events.dead_letters import DeadLetters
 from ml.events.live_log import read_open_parts
@@ -23,7 +24,9 @@ TEXTS = ("item_id", "page_url", "page_title", "referrer", "properties", "session
 REMAINDER = "erased"
 
 
-def erase_events(log: EventLog, people: Mapping[str, Sequence[str]], others: Sequence[str] = ()) -> dict[str, int]:
+def erase_events(
+    log: EventLog, people: Mapping[str, PersonIds], others: Sequence[str] = (), common: Collection[str] = ()
+) -> dict[str, int]:
     """Rewrite every part that names one of the ids, and delete the replaced files.
 
     The log leaves the events of erased people out when it writes. Where the event of another person names an
@@ -33,20 +36,21 @@ def erase_events(log: EventLog, people: Mapping[str, Sequence[str]], others: Seq
         log: The event log.
         people: The ids of each person, by receipt.
         others: The ids of other people that contain one of these, as `find_longer_ids` returns them.
+        common: The ids that name something else as well, as `find_common_names` returns them.
 
     Returns:
         The number of events that were erased, by receipt.
     """
-    ids = [person for person_ids in people.values() for person in person_ids]
-    matcher = IdMatcher(ids, others)
+    matcher = IdMatcher((person for ids in people.values() for person in ids.all), others, common=common)
     counts = dict.fromkeys(people, 0)
     for part in log.parts():
         is_named = False
         for batch in log.read([part], ("user_id", "anonymous_id", *TEXTS)):
-            if _names(batch, matcher):
+            counts_here = {receipt: _count(batch, ids) for receipt, ids in people.items()}
+            if any(counts_here.values()) or _names(batch, people.values(), matcher):
                 is_named = True
-                for receipt, person_ids in people.items():
-                    counts[receipt] += _count(batch, person_ids)
+                for receipt, count in counts_here.items():
+                    counts[receipt] += count
         if is_named:
             log.replace(part, _redacted(log, part, matcher))
     log.remove_replaced(dt.timedelta(0), dt.datetime.now(dt.UTC))
@@ -72,30 +76,32 @@ def erase_dead_letters(letters: DeadLetters, ids: Sequence[str], others: Sequenc
     return removed
 
 
-def count_open(home: Home, people: Sequence[str]) -> tuple[int, int]:
+def count_open(home: Home, people: PersonIds) -> tuple[int, int]:
     """Count the events and dead letters of a person in files that are still open.
 
     Sealing these files leaves the person out.
     """
     events = sum(_count(batch, people) for batch in read_open_parts(EventLog(home)))
     letters = 0
-    matcher = IdMatcher(people, distinctive_only=False)
+    matcher = IdMatcher(people.all, distinctive_only=False)
     for file in (home.dead_letters / "open").glob("*.jsonl"):
         lines = pa.array(file.read_text(encoding="utf-8", errors="replace").splitlines(), pa.string())
         letters += int(matcher.mark(lines).sum())
     return events, letters
 
 
-def _names(batch: pa.RecordBatch, matcher: IdMatcher) -> bool:
-    people = pa.array(sorted(matcher.ids), pa.string())
-    if any(pc.any(pc.is_in(batch[name], value_set=people)).as_py() for name in ("user_id", "anonymous_id")):
+def _names(batch: pa.RecordBatch, people: Iterable[PersonIds], matcher: IdMatcher) -> bool:
+    """Return whether an event of somebody else names one of the people."""
+    devices = pa.array([device for ids in people for device in ids.all], pa.string())
+    if pc.any(pc.is_in(batch["anonymous_id"], value_set=devices)).as_py():
         return True
     return any(matcher.mark(batch[name]).any() for name in TEXTS)
 
 
-def _count(batch: pa.RecordBatch, ids: Sequence[str]) -> int:
+def _count(batch: pa.RecordBatch, ids: PersonIds) -> int:
     """Count the events of the batch that are erased with a person."""
-    return len(batch) - len(without_people(pa.Table.from_batches([batch]), pa.array(ids, pa.string())))
+    users, devices = pa.array(ids.users, pa.string()), pa.array(ids.all, pa.string())
+    return len(batch) - len(without_people(pa.Table.from_batches([batch]), users, devices))
 
 
 def _redacted(log: EventLog, part: Part, matcher: IdMatcher) -> Iterator[pa.RecordBatch]:

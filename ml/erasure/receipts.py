@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import uuid
-from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ml.erasure.person_ids import PersonIds
 from ml.errors import DamagedFileError, TesseraError
 from ml.home import Home, replace_file
 from ml.integrity.checked_json import ChecksumError, decode_checked, encode_checked
@@ -20,7 +22,7 @@ PLACES = (
 )  # fmt: skip
 
 
-RECEIPT_FIELDS = {"receipt_id", "subject", "devices", "requested_at", "places", "ids"}
+RECEIPT_FIELDS = {"receipt_id", "subject", "devices", "requested_at", "places", "ids", "sealed_ids"}
 
 
 class UnknownReceiptError(TesseraError, KeyError):
@@ -33,29 +35,30 @@ class UnknownReceiptError(TesseraError, KeyError):
 class ErasureReceipts:
     """Receipts below `home/erasures`.
 
-    The ids of a person are only in a pending file, which is deleted when all places are verified.
+    The ids of a person are only in a pending file, which is deleted when all places are verified. There they are
+    sealed with the key of the site, which a backup keeps apart.
     """
 
     def __init__(self, home: Home) -> None:
         self.folder = home.path / "erasures"
         self._pseudonyms = Pseudonyms(home.path)
 
-    def open(self, ids: Sequence[str], now: dt.datetime) -> dict[str, Any]:
+    def open(self, ids: PersonIds, now: dt.datetime) -> dict[str, Any]:
         """Begin an erasure, in which every place is pending, and return its receipt.
 
         Args:
-            ids: The person's id, followed by those of devices that only this person used.
+            ids: The ids of the person.
             now: The present time.
         """
         receipt_id = uuid.uuid4().hex
         receipt = {
             "receipt_id": receipt_id,
-            "subject": self._pseudonyms.digest(ids[0]),
-            "devices": len(ids) - 1,
+            "subject": self._pseudonyms.digest(ids.all[0]),
+            "devices": len(ids.all) - 1,
             "requested_at": now.isoformat(),
             "places": [{"place": place, "status": "pending"} for place in PLACES],
         }
-        self._write(self._pending(receipt_id), {"ids": list(ids)})
+        self._write(self._pending(receipt_id), {"sealed_ids": self._pseudonyms.seal(json.dumps(asdict(ids)))})
         self._write(self._path(receipt_id), receipt)
         return receipt
 
@@ -90,10 +93,26 @@ class ErasureReceipts:
         entry.update(status="pending", left=left)
         self._write(self._path(receipt_id), receipt)
 
-    def pending(self) -> dict[str, list[str]]:
-        """Return the ids, by receipt id, of the erasures that are not verified everywhere."""
+    def pending(self, place: str | None = None) -> dict[str, PersonIds]:
+        """Return the ids, by receipt id, of the erasures that are not verified everywhere.
+
+        Args:
+            place: Only those that are not verified in this place; None for all.
+        """
         files = sorted((self.folder / "pending").glob("*.json"))
-        return {file.stem: _read(file)["ids"] for file in files}
+        receipt_ids = [file.stem for file in files if place is None or self._is_pending(file.stem, place)]
+        return {receipt_id: self._open_ids(_read(self._pending(receipt_id))) for receipt_id in receipt_ids}
+
+    def _is_pending(self, receipt_id: str, place: str) -> bool:
+        return bool(self._entry(receipt_id, place)[1]["status"] == "pending")
+
+    def _open_ids(self, content: dict[str, Any]) -> PersonIds:
+        """Return the ids of a pending file; earlier versions listed them, and did not seal them at first."""
+        is_sealed = "sealed_ids" in content
+        ids = json.loads(self._pseudonyms.unseal(content["sealed_ids"])) if is_sealed else content["ids"]
+        if isinstance(ids, list):
+            return PersonIds(tuple(ids[:1]), tuple(ids[1:]))
+        return PersonIds(tuple(ids["users"]), tuple(ids["devices"]))
 
     def find_damage(self) -> list[DamagedFileError]:
         """Return an error for each receipt and pending file that is not what was written."""

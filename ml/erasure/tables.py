@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ml.integrity.digests import stem_of, write_named_by_content
+from ml.privacy.id_matcher import IdMatcher
 from ml.spreadsheet_cells import escape_formula
+from ml.tables.layouts import sample_text
 
-DELIMITERS = ",;\t|"
 
-
-def erase_from_tables(folder: Path, ids: Sequence[str]) -> int:
+def erase_from_tables(folder: Path, matcher: IdMatcher) -> int:
     """Drop the rows with one of the ids in any column from every table below a folder.
+
+    Ids that name something else as well, such as an item, count only in columns that hold people.
 
     Returns:
         The number of rows that were dropped.
@@ -29,15 +30,17 @@ def erase_from_tables(folder: Path, ids: Sequence[str]) -> int:
     for file in sorted(
         path for path in folder.rglob("*") if path.suffix in (".parquet", ".csv") and path.is_file()
     ):
-        removed += _erase_from_parquet(file, ids) if file.suffix == ".parquet" else _erase_from_csv(file, ids)
+        removed += (
+            _erase_from_parquet(file, matcher) if file.suffix == ".parquet" else _erase_from_csv(file, matcher)
+        )
     return removed
 
 
-def _erase_from_parquet(file: Path, ids: Sequence[str]) -> int:
+def _erase_from_parquet(file: Path, matcher: IdMatcher) -> int:
     table = pq.read_table(file)
     named = np.zeros(len(table), dtype=bool)
-    people = pa.array(ids, pa.string())
-    for column in table.columns:
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        people = pa.array(sorted(matcher.ids_in(name)), pa.string())
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             named |= np.asarray(pc.is_in(pc.cast(column, pa.string()), value_set=people))
     if named.any():
@@ -51,21 +54,15 @@ def _erase_from_parquet(file: Path, ids: Sequence[str]) -> int:
     return int(named.sum())
 
 
-def _sniff_delimiter(header: str) -> str:
-    """Return what separates the cells of a header; a comma where there is a single cell."""
-    try:
-        return csv.Sniffer().sniff(header, DELIMITERS).delimiter
-    except csv.Error:
-        return ","
-
-
-def _erase_from_csv(file: Path, ids: Sequence[str]) -> int:
-    with open(file, encoding="utf-8", newline="") as opened:
-        delimiter = _sniff_delimiter(opened.readline())
-        opened.seek(0)
+def _erase_from_csv(file: Path, matcher: IdMatcher) -> int:
+    if not file.read_bytes().strip():
+        return 0
+    sample = sample_text(file)
+    delimiter = sample.dialect.delimiter if sample.dialect.has_quotes else ","
+    with open(file, encoding=sample.encoding, newline="") as opened:
         rows = list(csv.reader(opened, delimiter=delimiter))
-    cells = {*ids, *map(escape_formula, ids)}
-    kept = [row for row in rows if not cells.intersection(row)]
+    ids_by_column = [{*ids, *map(escape_formula, ids)} for ids in map(matcher.ids_in, rows[0])]
+    kept = [row for row in rows if not any(cell in ids for cell, ids in zip(row, ids_by_column, strict=False))]
     if len(kept) < len(rows):
         text = io.StringIO(newline="")
         csv.writer(text, delimiter=delimiter).writerows(kept)

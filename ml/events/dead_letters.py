@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import uuid
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ml.events.contract import TIMESTAMP
@@ -92,9 +92,11 @@ class DeadLetters:
 
     def counts(self) -> Mapping[str, int]:
         """Count the dead letters by "field reason" without quoted values, most frequent first."""
-        table = self.read()
-        reason = pc.replace_substring_regex(table["reason"], "^'.*' ", "")
-        label = pc.binary_join_element_wise(table["field"], reason, " ")
-        counted = pc.value_counts(label.combine_chunks() if isinstance(label, pa.ChunkedArray) else label)
-        rows = [(entry["values"], entry["counts"]) for entry in counted.to_pylist()]
-        return dict(sorted(rows, key=lambda row: -row[1]))
+        rows = self.read().select(["field", "reason"]).to_pylist()
+        counted = Counter(f"{row['field']} {reason_without_value(row['reason'])}" for row in rows)
+        return dict(counted.most_common())
+
+
+def reason_without_value(reason: str) -> str:
+    """Return the reason of a dead letter without the bad value in quotes at its beginning."""
+    return reason.rsplit(f"{reason[0]} ", 1)[-1] if reason[:1] in ("'", '"') else reason

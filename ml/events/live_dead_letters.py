@@ -101,6 +101,15 @@ def recover_dead_letters(home: Home) -> int:
     return sealed
 
 
+def read_open_letters(home: Home) -> list[dict[str, Any]]:
+    """Return the rows that running collectors have not sealed yet, with the fields of DEAD_LETTER_SCHEMA."""
+    rows: list[dict[str, Any]] = []
+    for path in sorted((home.dead_letters / "open").glob(f"*{SUFFIX}")):
+        with suppress(FileNotFoundError):  # sealed in the meantime
+            rows += _read_lines(path)[0]
+    return rows
+
+
 def seal_file(letters: DeadLetters, path: Path) -> None:
     """Write the rows of a file as dead letters, one file for each source and day, and remove it.
 

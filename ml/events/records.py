@@ -51,7 +51,13 @@ def events_from_records(
             continue
         rows.append(row)
         places.append(place)
-    arrays = [pa.array([row.get(field.name) for row in rows], type=field.type) for field in EVENT_SCHEMA]
+    given = set().union(*rows)
+    arrays = [
+        pa.array([row.get(field.name) for row in rows], field.type)
+        if field.name in given
+        else pa.nulls(len(rows), field.type)
+        for field in EVENT_SCHEMA
+    ]
     table = pa.table([*arrays, pa.array(places, pa.int64())], names=[*FIELD_NAMES, "row"])
     return table, pa.Table.from_pylist(rejected, schema=REJECTED_SCHEMA)
 
@@ -89,10 +95,11 @@ def _as_text(name: str, value: Any) -> str:
         text = number_as_id(value) if math.isfinite(value) else "NaN"
     else:
         raise _FieldError(name, f"is a {type(value).__name__}, not a string")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise _FieldError(name, "is no valid Unicode text") from None
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise _FieldError(name, "is no valid Unicode text") from None
     if "\x00" in text:
         raise _FieldError(name, "holds a NUL character")
     return text

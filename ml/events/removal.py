@@ -33,7 +33,7 @@ class EventStillOpenError(TesseraError):
 
 
 def name_event(event_id: str, anonymous_id: str | None, authority: str | None) -> str:
-    """Return the name that tells an event from those of other senders, as `stg_events` shows it."""
+    """Return the name that tells an event from those of other senders, as `staging.stg_events` shows it."""
     return f"browser:{anonymous_id}:{event_id}" if authority in CLAIMED else event_id
 
 
@@ -45,7 +45,7 @@ def take_out(log: EventLog, quarantine: Quarantine, event_id: str, reason: str) 
     Args:
         log: The event log. The caller sees to it that nothing else rewrites its parts meanwhile.
         quarantine: The quarantine.
-        event_id: The id that the sender gave, or the name that `stg_events` shows.
+        event_id: The id that the sender gave, or the name that `staging.stg_events` shows.
         reason: Why it is taken out.
 
     Returns:

@@ -37,6 +37,7 @@ EARLIEST_OF_FILES = dt.datetime(
     1990, 1, 1, tzinfo=dt.UTC
 )  # of archives; no clock that was never set shows such a year
 MAX_FUTURE = dt.timedelta(hours=1)
+KNOWN_TYPES, CONTROL_TYPES = pa.array(list(EVENT_TYPES)), pa.array(list(CONTROL_PROPERTIES))
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class ValidatedEvents:
 
 
 def validate_records(
-    records: Sequence[Any], now: dt.datetime, max_future: dt.timedelta = MAX_FUTURE
+    records: Sequence[Any], now: dt.datetime, max_future: dt.timedelta = MAX_FUTURE, check_ids: bool = True
 ) -> tuple[ValidatedEvents, I64]:
     """Convert JSON-like dicts to events and validate them.
 
@@ -63,6 +64,7 @@ def validate_records(
         records: One dict for each event.
         now: The present time, which is the `received_at` of events without one.
         max_future: How far `occurred_at` may lie in the future.
+        check_ids: As in `validate_events`.
 
     Returns:
         The validated events, whose `row` counts the records; and the index of the record of each accepted event,
@@ -70,7 +72,7 @@ def validate_records(
     """
     table, malformed = events_from_records(records)
     places = np.asarray(table["row"], dtype=np.int64)
-    valid = validate_events(table.drop_columns(["row"]), now, max_future, check_json=False)
+    valid = validate_events(table.drop_columns(["row"]), now, max_future, check_json=False, check_ids=check_ids)
     broken_rows = np.asarray(valid.rejected["row"])
     broken = valid.rejected.set_column(0, "row", pa.array(places[broken_rows], pa.int64()))
     rejected = pa.concat_tables([malformed, broken.cast(REJECTED_SCHEMA)])
@@ -83,6 +85,7 @@ def validate_events(
     max_future: dt.timedelta = MAX_FUTURE,
     check_json: bool = True,
     earliest: dt.datetime = EARLIEST,
+    check_ids: bool = True,
 ) -> ValidatedEvents:
     """Split a table of events into rows that keep the contract and rows that break it.
 
@@ -95,11 +98,14 @@ def validate_events(
         max_future: How far `occurred_at` may lie in the future.
         earliest: The first moment at which `occurred_at` may lie, the beginning of a year.
         check_json: Whether to parse `properties`. Sources that wrote the JSON themselves can do without.
+        check_ids: Whether to look for ids that name nobody. Callers that passed each record through
+            `restore_ids_of` can do without.
 
     Raises:
         InvalidInputError: The table has a column outside the contract, or one whose type cannot be cast.
     """
-    table, empty_ids, placeholders = restore_ids(normalize_words(_conform(table), ESSENTIAL_FIELDS))
+    table = normalize_words(_conform(table), ESSENTIAL_FIELDS)
+    table, empty_ids, placeholders = restore_ids(table) if check_ids else (table, {}, Counter())
     # (field, mask of bad rows, reason); the first finding of a row is reported
     findings: list[tuple[str, pa.ChunkedArray, str]] = []
     if "user_id" in empty_ids:
@@ -125,7 +131,8 @@ def validate_events(
         ("network_type", NETWORK_TYPES),
         ("authority", AUTHORITIES),
     ):
-        findings.append((name, _outside(table[name], legal), f"is none of {', '.join(legal)}"))
+        if table[name].null_count < len(table):
+            findings.append((name, _outside(table[name], legal), f"is none of {', '.join(legal)}"))
     not_country = pc.invert(pc.match_substring_regex(table["country"], "^[A-Z]{2}$"))
     findings.append(("country", not_country, "is no ISO 3166-1 alpha-2 code"))
     for name in ("screen_width", "screen_height"):
@@ -139,7 +146,9 @@ def validate_events(
 
 def _control_findings(table: pa.Table) -> list[tuple[str, pa.ChunkedArray, str]]:
     """Find the control events whose properties have another shape than their readers rely on."""
-    rows = np.flatnonzero(pc.is_in(table["event_type"], pa.array(list(CONTROL_PROPERTIES))))
+    rows = np.flatnonzero(pc.is_in(table["event_type"], CONTROL_TYPES))
+    if not len(rows):
+        return []
     events = table.select(["event_type", "properties"]).take(pa.array(rows)).to_pylist()
     rows_of_fault: dict[tuple[str, str], list[int]] = {}
     for row, event in zip(rows.tolist(), events, strict=True):
@@ -219,7 +228,7 @@ def _blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _unknown_type(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    in_contract = pc.is_in(column, pa.array(list(EVENT_TYPES)))
+    in_contract = pc.is_in(column, KNOWN_TYPES)
     custom = pc.match_substring_regex(column, f"^{CUSTOM_PREFIX}[A-Za-z0-9_.-]{{1,64}}$")
     return pc.invert(pc.or_(in_contract, pc.fill_null(custom, True)))
 

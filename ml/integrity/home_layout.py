@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ml.errors import DamagedFileError, TesseraError
 from ml.home import FOLDER_MODE, Home, replace_file
+from ml.integrity.artifact_addresses import make_addresses_movable
 from ml.integrity.checked_json import ChecksumError, decode_checked, encode_checked
 
-LAYOUT = 2
+LAYOUT = 3
 FIRST_LAYOUT = 1  # of homes without a layout file
 FILE = "layout.json"
 REMEDY = f"put the file back from a backup, or delete it if no version with a layout above {LAYOUT} used this home"
@@ -40,9 +41,8 @@ def read_layout(home: Home) -> int:
 
 def write_layout(home: Home) -> None:
     """Write the present version into a home that has no layout file."""
-    file = home.path / FILE
-    if not file.exists():
-        replace_file(file, f"{encode_checked({'layout': LAYOUT})}\n".encode())
+    if not (home.path / FILE).exists():
+        _replace_layout(home)
 
 
 def open_layout(home: Home) -> None:
@@ -59,8 +59,14 @@ def open_layout(home: Home) -> None:
             "the version that wrote it, or restore a backup of this version into another home"
         )
     if layout < LAYOUT and home.path.is_dir() and any(home.path.iterdir()):
-        _close_to_others(home.path)  # homes of layout 1 were readable by everybody
-        write_layout(home)
+        if layout < 2:
+            _close_to_others(home.path)  # homes of layout 1 were readable by everybody
+        make_addresses_movable(home)  # homes of layout 2 named their folder in the database of MLflow
+        _replace_layout(home)
+
+
+def _replace_layout(home: Home) -> None:
+    replace_file(home.path / FILE, f"{encode_checked({'layout': LAYOUT})}\n".encode())
 
 
 def _close_to_others(folder: Path) -> None:

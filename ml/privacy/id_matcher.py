@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from mmap import mmap
 from urllib.parse import quote
 
@@ -17,7 +17,10 @@ from ml.privacy.person_key import ANONYMOUS, USER
 
 MAX_ID_CHARS = 1_024
 SHORTEST_IN_TEXT = 6  # characters; a shorter id may stand in any file by chance
+SHORTEST_RANDOM = 16  # characters of an id that a tracker draws
 NAMESPACES = (USER, ANONYMOUS)
+PEOPLE = frozenset(("user", "users", "anonymous", "unit", "person", "people", "visitor", "subject"))
+PEOPLE_COLUMNS = frozenset(("device_id", "device_key"))
 
 
 class IdMatcher:
@@ -27,19 +30,24 @@ class IdMatcher:
         ids: The ids to find.
         others: Other ids that contain one of them, such as `user.100.5` for `user.100`; a mention of such an id is
             no mention of the shorter one.
-        distinctive_only: Whether ids that may stand in a text by chance are only compared with whole cells.
+        distinctive_only: Whether ids that may stand in a text by chance are only compared with the cells of
+            columns that hold people.
+        common: Those of the ids that also name something else, such as an item. They count as not distinctive.
     """
 
-    def __init__(self, ids: Iterable[str], others: Iterable[str] = (), distinctive_only: bool = True) -> None:
+    def __init__(
+        self,
+        ids: Iterable[str],
+        others: Iterable[str] = (),
+        distinctive_only: bool = True,
+        common: Collection[str] = (),
+    ) -> None:
         self.ids = frozenset(ids)
-        self.texts = sorted(
-            {
-                spelling
-                for person in self.ids
-                if is_distinctive(person) or not distinctive_only
-                for spelling in _spell(person)
-            }
+        self.distinctive = frozenset(
+            person for person in self.ids if is_distinctive(person) and person not in common
         )
+        in_texts = self.distinctive if distinctive_only else self.ids
+        self.texts = sorted({spelling for person in in_texts for spelling in _spell(person)})
         self._pattern: re.Pattern[str] | None = None
         self._bytes_pattern: re.Pattern[bytes] | None = None
         if self.texts:
@@ -50,9 +58,13 @@ class IdMatcher:
             # The bytes of a letter beyond ASCII belong to the word.
             self._bytes_pattern = re.compile(_either(spelled, self.texts, r"\w\x80-\xff-").encode())
 
-    def is_cell(self, cell: str) -> bool:
-        """Return whether a cell is an id or mentions one."""
-        return cell in self.ids or self.is_in_text(cell)
+    def ids_in(self, column: str) -> frozenset[str]:
+        """Return the ids that name a person where they are a whole cell of this column."""
+        return self.ids if holds_people(column) else self.distinctive
+
+    def is_cell(self, cell: str, column: str) -> bool:
+        """Return whether a cell of this column is an id or mentions one."""
+        return cell in self.ids_in(column) or self.is_in_text(cell)
 
     def is_in_text(self, text: str) -> bool:
         """Return whether a text mentions an id."""
@@ -90,6 +102,16 @@ class IdMatcher:
 def is_distinctive(person: str) -> bool:
     """Return whether an id cannot stand in a text by chance: it is no number and not too short."""
     return len(person) >= SHORTEST_IN_TEXT and not person.isdecimal()
+
+
+def looks_random(person: str) -> bool:
+    """Return whether an id looks as if a tracker drew it, so that it names nothing else by chance."""
+    return len(person) >= SHORTEST_RANDOM and any(letter.isdigit() for letter in person)
+
+
+def holds_people(column: str) -> bool:
+    """Return whether a column of this name holds ids of people, such as `user_id`."""
+    return column in PEOPLE_COLUMNS or not PEOPLE.isdisjoint(re.split(r"[^a-z]+", column.lower()))
 
 
 def with_namespaces(ids: Iterable[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import hashlib
 import hmac
@@ -9,6 +10,8 @@ import os
 import re
 import secrets
 from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
 
 from ml.errors import DamagedFileError, TesseraError
 from ml.home import make_folder, open_private, replace_file, sync_path
@@ -50,6 +53,31 @@ class Pseudonyms:
         return hmac.new(
             self._site_key(), b"erased:" + person.encode("utf-8", "replace"), hashlib.sha256
         ).hexdigest()
+
+    def fingerprint(self) -> str:
+        """Return a digest of the site's key, which tells whether two homes have the same one."""
+        return _fingerprint(self._site_key())
+
+    def seal(self, text: str) -> str:
+        """Encrypt a text so that only this site's key opens it."""
+        return self._cipher().encrypt(text.encode()).decode()
+
+    def unseal(self, sealed: str) -> str:
+        """Return a text that `seal` encrypted.
+
+        Raises:
+            DamagedFileError: The site's key is another one than that which sealed it.
+        """
+        try:
+            return self._cipher().decrypt(sealed.encode()).decode()
+        except InvalidToken:
+            raise DamagedFileError(
+                self._path, "the key does not open what was sealed", "put site.key back from the keys of a backup"
+            ) from None
+
+    def _cipher(self) -> Fernet:
+        key = hmac.new(self._site_key(), b"sealed texts", hashlib.sha256).digest()
+        return Fernet(base64.urlsafe_b64encode(key))
 
     def visitor_id(self, day: dt.date, *traits: str | None) -> str:
         """Return an id for a visitor that is valid for one day.
@@ -102,7 +130,7 @@ class Pseudonyms:
     def _read(self) -> bytes:
         """Return the key, and write its digest where there is none, as in homes of an earlier version."""
         key = self._path.read_bytes()
-        digest = hashlib.sha256(b"tessera site key:" + key).hexdigest().encode()
+        digest = _fingerprint(key).encode()
         if self._check_path.exists():
             if self._check_path.read_bytes() != digest:
                 raise DamagedFileError(
@@ -121,6 +149,10 @@ def _write(file: Path, content: bytes) -> None:
         opened.write(content)
         opened.flush()
         os.fsync(opened.fileno())
+
+
+def _fingerprint(key: bytes) -> str:
+    return hashlib.sha256(b"tessera site key:" + key).hexdigest()
 
 
 def _hash(key: bytes, value: str) -> str:

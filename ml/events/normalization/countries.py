@@ -11,6 +11,7 @@ from babel import Locale
 from babel.core import get_global
 
 from ml.events.normalization.short_text_cache import cache_short_texts
+from ml.events.normalization.subdivisions import find_subdivision, plain_name
 
 # Two letters of the Unicode CLDR that are no country: groups of countries, and codes for tests and for nothing.
 NOT_A_COUNTRY = frozenset({"EU", "EZ", "UN", "QO", "XA", "XB", "ZZ", "CQ"})
@@ -44,22 +45,26 @@ def normalize_country(text: str) -> str | None:
     successors = get_global("territory_aliases").get(code)
     if successors:
         return successors[0] if len(successors) == 1 and successors[0] in _codes() else None
-    return _country_names().get(_plain(text))
+    return _country_names().get(plain_name(text))
 
 
 @cache_short_texts(4_096)
 def normalize_region(text: str, country: str | None = None) -> str | None:
-    """Return the ISO 3166-2 code of a region; None for a name, which says nothing without a gazetteer.
+    """Return the ISO 3166-2 code of a region; None for what names none, such as `(not set)`.
 
     Args:
-        text: `DE-BE`, or `BE` where the country is known.
+        text: `DE-BE`, or where the country is known also `BE`, `Berlin` and names such as `Bavaria`.
         country: ISO 3166-1 alpha-2 code.
     """
     code = text.strip().upper().replace("_", "-")
     whole = REGION.fullmatch(code)
     if whole is not None:
         return code if whole[1] in _codes() else None
-    return f"{country}-{code}" if country and SUBDIVISION.fullmatch(code) else None
+    if not country:
+        return None
+    subdivision = find_subdivision(text, country)
+    is_former_code = subdivision is None and SUBDIVISION.fullmatch(text.strip()) is not None
+    return f"{country}-{code}" if is_former_code else subdivision
 
 
 @lru_cache(maxsize=1)
@@ -71,12 +76,7 @@ def _codes() -> frozenset[str]:
 @lru_cache(maxsize=1)
 def _country_names() -> Mapping[str, str]:
     """English names without marks, in lower case → codes."""
-    names = {_plain(name): code for code, name in Locale("en").territories.items() if code in _codes()}
+    names = {plain_name(name): code for code, name in Locale("en").territories.items() if code in _codes()}
     table = resources.files("tzdata").joinpath("zoneinfo/iso3166.tab").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in table.splitlines() if line and not line.startswith("#")]
-    return {**{_plain(name): code for code, name in rows}, **names, **MORE_NAMES}
-
-
-def _plain(name: str) -> str:
-    words = name.lower().replace("&", " and ").replace("’", "").replace("'", "").replace("st.", "saint")
-    return " ".join(re.sub(r"[^\w]+", " ", words.translate(str.maketrans("ôåéíãü", "oaeiau"))).split())
+    return {**{plain_name(name): code for code, name in rows}, **names, **MORE_NAMES}

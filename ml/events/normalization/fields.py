@@ -46,6 +46,17 @@ def normalize_record(record: dict[str, Any]) -> list[str]:
             of a wrong type, which stays for validation to reject.
 
     Returns:
+        The ids that name nobody and were removed, as in `restore_ids_of`.
+    """
+    placeholders = restore_ids_of(record)
+    _normalize_words_of(record)
+    return placeholders
+
+
+def restore_ids_of(record: dict[str, Any]) -> list[str]:
+    """Undo what programs did to the ids of a record, and remove the ids that name nobody, in place.
+
+    Returns:
         The ids that name nobody and were removed, as `field 'word'`. The user of an `identify` stays, for
         validation to reject.
     """
@@ -65,6 +76,10 @@ def normalize_record(record: dict[str, Any]) -> list[str]:
         if (name, record.get("event_type")) != ("user_id", "identify"):
             del record[name]
         placeholders.append(_placeholder(name, value))
+    return placeholders
+
+
+def _normalize_words_of(record: dict[str, Any]) -> None:
     lost: dict[str, Any] = {}
     for name, normalize in WORD_FIELDS.items():
         value = record.get(name)
@@ -86,7 +101,6 @@ def normalize_record(record: dict[str, Any]) -> list[str]:
             record["properties"] = {**properties, "currency": currency}
     if lost and isinstance(record.setdefault("properties", {}), dict):
         record["properties"] = {**lost, **record["properties"]}
-    return placeholders
 
 
 def _replace(record: dict[str, Any], name: str, value: Any, word: Any, lost: dict[str, Any]) -> None:

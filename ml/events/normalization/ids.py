@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 
 # What a program writes where it has no value, in lower case. As an id, each is shared by all who have none.
 EMPTY_WORDS = frozenset(
@@ -17,6 +18,11 @@ EMPTY_ID_FIELDS = ("event_id", "session_id", "item_id", "recommendation_id")
 PERSON_FIELDS = ("user_id", "anonymous_id")
 ID_FIELDS = (*PERSON_FIELDS, *EMPTY_ID_FIELDS)
 NOBODY = "names nobody: programs write it where they have no id"
+# Most ids begin with a letter or digit that none of these words begins with.
+_FIRST_LETTERS = frozenset(word[0] for word in EMPTY_WORDS | STRANGERS)
+_ORDINARY_BEGINNINGS = frozenset(
+    character for character in string.ascii_letters + string.digits if character.lower() not in _FIRST_LETTERS
+)
 _WHOLE_FLOAT = re.compile(r"(-?\d+)\.0+")
 _JAVA_FLOAT = re.compile(r"(\d)\.(\d+)E(\d{1,2})")
 
@@ -28,6 +34,8 @@ def is_placeholder(field: str, text: str) -> bool:
         field: One of ID_FIELDS.
         text: The id.
     """
+    if text[:1] in _ORDINARY_BEGINNINGS:
+        return False
     word = text.strip().strip("\"'").lower()
     return word in EMPTY_WORDS or (field in PERSON_FIELDS and word in STRANGERS)
 

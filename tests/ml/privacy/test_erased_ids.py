@@ -1,13 +1,16 @@
 """Who is erased stays out: at the log's door, in the dead letters, in what is read again."""
 
 import datetime as dt
+import shutil
 
 import pyarrow as pa
 import pytest
 
 from ml.erasure.log import erase_dead_letters, erase_events
 from ml.erasure.people import find_person_ids
+from ml.erasure.person_ids import PersonIds
 from ml.erasure.receipts import PLACES, ErasureReceipts
+from ml.errors import DamagedFileError
 from ml.events.contract import EVENT_SCHEMA
 from ml.events.dead_letters import DeadLetters
 from ml.events.log import EventLog
@@ -73,10 +76,10 @@ def test_a_person_is_the_user_and_devices_that_nobody_else_used(home):
         event(3, "ann", "kiosk"),
         event(4, "bob", "kiosk"),
     )
-    assert find_person_ids(EventLog(home), "ann", Pseudonyms(home.path)) == ["ann", "phone"]
+    assert find_person_ids(EventLog(home), "ann", Pseudonyms(home.path)) == PersonIds(("ann",), ("phone",))
     address = find_person_ids(EventLog(home), "ann@shop.example", Pseudonyms(home.path))
-    assert address[0] == "ann@shop.example"
-    assert address[1].startswith("h:")  # as the collector stored it
+    assert address.users[0] == "ann@shop.example"
+    assert address.users[1].startswith("h:")  # as the collector stored it
 
 
 def test_events_go_and_a_name_in_somebody_elses_event_is_cut_out(home):
@@ -88,7 +91,9 @@ def test_events_go_and_a_name_in_somebody_elses_event_is_cut_out(home):
         event(4, "bob", "kiosk", page_url="/people/ann-12345"),
     )
     log = EventLog(home)
-    assert erase_events(log, {"receipt": ["ann-1234", "phone"], "other": ["nobody"]}) == {"receipt": 2, "other": 0}
+    assert erase_events(
+        log, {"receipt": PersonIds(("ann-1234",), ("phone",)), "other": PersonIds(("nobody",))}
+    ) == {"receipt": 2, "other": 0}
     found = {row["event_id"]: row for batch in log.read() for row in batch.to_pylist()}
     assert found["e3"]["page_url"] == "/people/erased?tab=1"
     assert found["e3"]["properties"] == '{"author": "erased"}'
@@ -112,8 +117,8 @@ def test_dead_letters_that_name_the_person_go_and_none_comes_back(home):
 
 def test_a_receipt_names_every_place_and_drops_the_ids_with_the_last_one(home):
     receipts = ErasureReceipts(home)
-    receipt_id = receipts.open(["ann-1234", "phone"], NOW)["receipt_id"]
-    assert receipts.pending() == {receipt_id: ["ann-1234", "phone"]}
+    receipt_id = receipts.open(PersonIds(("ann-1234",), ("phone",)), NOW)["receipt_id"]
+    assert receipts.pending() == {receipt_id: PersonIds(("ann-1234",), ("phone",))}
     for place in PLACES:
         receipts.record_removed(receipt_id, place, 2)
         receipts.record_verified(receipt_id, place, "looked")
@@ -127,13 +132,33 @@ def test_a_receipt_names_every_place_and_drops_the_ids_with_the_last_one(home):
 
 def test_what_is_still_there_keeps_the_receipt_open(home):
     receipts = ErasureReceipts(home)
-    receipt_id = receipts.open(["ann-1234"], NOW)["receipt_id"]
+    receipt_id = receipts.open(PersonIds(("ann-1234",)), NOW)["receipt_id"]
     for place in PLACES:
         receipts.record_verified(receipt_id, place, "looked")
     assert receipts.pending() == {}
-    again = receipts.open(["bob-1234"], NOW)["receipt_id"]
+    again = receipts.open(PersonIds(("bob-1234",)), NOW)["receipt_id"]
     receipts.record_unfinished(again, "event log", "events/open/a.open (bytes)")
-    assert receipts.pending() == {again: ["bob-1234"]}
+    assert receipts.pending() == {again: PersonIds(("bob-1234",))}
     assert next(e for e in receipts.receipt(again)["places"] if e["place"] == "event log")["left"].startswith(
         "events/"
     )
+
+
+def test_pending_ids_are_sealed_with_the_key_of_the_site(home):
+    receipts = ErasureReceipts(home)
+    receipt = receipts.open(PersonIds(("visitor-ann",), ("device-of-ann",)), NOW)
+    (file,) = home.path.glob("erasures/pending/*.json")
+    assert b"visitor-ann" not in file.read_bytes()
+    assert b"device-of-ann" not in file.read_bytes()
+    sealed = PersonIds(("visitor-ann",), ("device-of-ann",))
+    assert ErasureReceipts(home).pending() == {receipt["receipt_id"]: sealed}
+    other = Home(home.path / "another")
+    shutil.copytree(home.path / "erasures" / "pending", other.path / "erasures" / "pending")
+    with pytest.raises(DamagedFileError, match=r"put site\.key back"):
+        ErasureReceipts(other).pending()
+
+
+def test_pending_ids_of_an_earlier_version_are_read(home):
+    receipts = ErasureReceipts(home)
+    receipts._write(receipts._pending("a1"), {"ids": ["ann", "phone"]})
+    assert receipts.pending() == {"a1": PersonIds(("ann",), ("phone",))}

@@ -11,7 +11,7 @@ from ml.privacy.id_matcher import MAX_ID_CHARS, IdMatcher, find_id_fault
 @pytest.mark.parametrize("text", ["user-1001", "xuser-100", "user-100-b", "user-100é", "my_user-100", "USER-100"])
 def test_an_id_inside_a_longer_word_is_no_mention(text):
     matcher = IdMatcher(["user-100"])
-    assert not matcher.is_cell(text)
+    assert not matcher.is_cell(text, "user_id")
     assert not matcher.is_in_bytes(f"before {text} after".encode())
     assert matcher.cut(text, "erased") == text
 
@@ -29,7 +29,7 @@ def test_an_id_as_a_word_is_a_mention(text):
 
 def test_an_id_that_is_a_word_of_another_known_id_is_told_apart():
     matcher = IdMatcher(["user.100"], others=["user.100.5", "user.1001"])
-    assert not matcher.is_cell("user.100.5")
+    assert not matcher.is_cell("user.100.5", "user_id")
     assert not matcher.is_in_bytes(b"\x08\x00user.100.5\x00")
     assert matcher.is_in_text("user.100.5 and user.100")
     assert matcher.cut("user.100.5, user.100", "erased") == "user.100.5, erased"
@@ -44,8 +44,8 @@ def test_an_id_is_found_as_addresses_and_json_write_it():
 
 def test_numbers_and_short_ids_are_compared_with_whole_cells_only():
     matcher = IdMatcher(["12345678", "ann"])
-    assert matcher.is_cell("ann")
-    assert not matcher.is_cell("for ann")
+    assert matcher.is_cell("ann", "user_id")
+    assert not matcher.is_cell("for ann", "user_id")
     assert not matcher.is_in_bytes(b"12345678")
     assert IdMatcher(["ann"], distinctive_only=False).is_in_text("for ann")
 
@@ -71,3 +71,17 @@ def test_an_erased_id_with_characters_that_end_a_word_is_recognized_in_a_text(tm
     assert erased.is_named_in('{"user_id": "team/ann b", "value": "x"}')
     assert erased.is_named_in('{"page_url": "/people", "user_id": "team%2Fann%20b"}')
     assert not erased.is_named_in('{"user_id": "team/ann bc"}')
+
+
+@pytest.mark.parametrize("column", ["user_id", "anonymous_id", "unit_id", "user_ids_.npy", "device_key", "Person"])
+def test_a_number_is_a_person_in_columns_that_hold_people(column):
+    assert IdMatcher(["12"]).is_cell("12", column)
+
+
+@pytest.mark.parametrize("column", ["item_id", "device_type", "value", "item_ids_.npy", "browser", ""])
+def test_a_number_or_a_name_of_something_else_is_a_person_in_no_other_column(column):
+    matcher = IdMatcher(["12", "item-000012"], common=["item-000012"])
+    assert not matcher.is_cell("12", column)
+    assert not matcher.is_cell("item-000012", column)
+    assert matcher.is_cell("item-000012", "user_id")
+    assert IdMatcher(["item-000012"]).is_cell("item-000012", column)

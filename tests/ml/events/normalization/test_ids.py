@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ml.events.log import EventLog
-from ml.events.normalization.ids import is_placeholder, number_as_id, restore_id
+from ml.events.normalization.ids import EMPTY_WORDS, STRANGERS, is_placeholder, number_as_id, restore_id
 from ml.events.validation import validate_records
 from ml.home import Home
 from ml.sources import ingest, open_source
@@ -43,6 +43,13 @@ def test_an_event_of_nobody_is_rejected_and_so_is_an_identify_of_nobody(word):
 def test_other_ids_are_cleaned_alike(field):
     valid, _ = validate_records([event(user_id="u", **{field: "undefined"})], NOW)
     assert valid.accepted[field].to_pylist() == [None]
+
+
+@pytest.mark.parametrize("word", sorted(EMPTY_WORDS | STRANGERS))
+@pytest.mark.parametrize("spelled", [str, str.upper, str.title, " {} ".format, '"{}"'.format, "\u2003'{}'".format])
+def test_every_word_for_nobody_is_known_in_any_spelling(word, spelled):
+    assert is_placeholder("user_id", spelled(word))
+    assert is_placeholder("item_id", spelled(word)) is (word in EMPTY_WORDS)
 
 
 @pytest.mark.parametrize("text", ["0", "nullable", "none@shop.example", "NA", "guest7", "1.5", "v1.0.0", "1e5"])

@@ -6,6 +6,7 @@ from ml.events.normalization.countries import normalize_country, normalize_regio
 from ml.events.normalization.currencies import normalize_currency
 from ml.events.normalization.devices import normalize_device_type, normalize_network_type, normalize_pixels
 from ml.events.normalization.languages import normalize_language
+from ml.events.normalization.subdivisions import ENGLISH_NAMES
 from ml.events.normalization.time_zones import normalize_time_zone
 
 
@@ -99,11 +100,43 @@ def test_a_country_is_a_code_of_iso_3166_or_nothing(text, code):
         ("de_be", None, "DE-BE"),
         ("BE", "DE", "DE-BE"),
         ("BE", None, None),
-        ("Berlin", "DE", None),
+        ("Berlin", "DE", "DE-BE"),
+        ("Berlin", None, None),
+        ("California", "US", "US-CA"),
+        ("California", "DE", None),
+        ("Bayern", "DE", "DE-BY"),
+        ("Bavaria", "DE", "DE-BY"),
+        ("Free State of Bavaria", "DE", "DE-BY"),
+        ("Île-de-France", "FR", "FR-IDF"),
+        ("ile de france", "FR", "FR-IDF"),
+        ("Lot", "FR", "FR-46"),  # a department, which has the form of a code
+        ("Lombardy", "IT", "IT-25"),
+        ("State of Sao Paulo", "BR", "BR-SP"),
+        ("Stockholm County", "SE", "SE-AB"),
+        ("Community of Madrid", "ES", "ES-MD"),
+        ("Principality of Asturias", "ES", "ES-AS"),
+        ("Cantabria", "ES", "ES-CB"),  # a community of one province with the same name
+        ("Wales", "GB", "GB-WLS"),
+        ("Masovian Voivodeship", "PL", "PL-14"),
+        ("Kyiv City", "UA", "UA-30"),
+        ("Kyiv Oblast", "UA", "UA-32"),
+        ("Limburg", "NL", "NL-LI"),
+        ("Limburg", "BE", "BE-VLI"),
+        ("St Petersburg", "RU", "RU-SPE"),
+        ("11", "CN", "CN-11"),  # a code that ISO has replaced
+        ("(not set)", "DE", None),
+        ("Atlantis", "GR", None),
+        ("", "DE", None),
     ],
 )
 def test_a_region_is_a_code_of_iso_3166_or_nothing(text, country, code):
     assert normalize_region(text, country) == code
+
+
+def test_every_english_name_of_a_region_is_that_of_one_region():
+    assert {normalize_region(name, code[:2]): code for code, name in ENGLISH_NAMES.items()} == {
+        code: code for code in ENGLISH_NAMES
+    }
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ from ml.events.live_log import OpenPartWriter
 from ml.events.log import EventLog
 from ml.events.quarantine import Quarantine
 from ml.events.records import REJECTED_SCHEMA
+from ml.events.rejected.rejections import RejectionFilter
+from ml.events.rejected.repair import RepairRules
+from ml.events.rejected.replay import replay
 from ml.events.removal import EventNotInLogError, EventStillOpenError, take_out
-from ml.events.replay import replay
 from ml.events.validation import validate_records
 from ml.home import Home
 
@@ -63,7 +65,7 @@ def test_an_event_taken_out_comes_back_as_it_was(home):
     assert ids(home) == ["a", "c"]
     (entry,) = Quarantine(home).entries()
     assert (entry.event_id, entry.reason, entry.where) == ("b", "a test order", "by hand")
-    report = replay(home, NOW, HOUR, reason="test order")
+    report = replay(home, NOW, HOUR, RejectionFilter(reason="test order"))
     assert (report.replayed, report.left) == (1, {})
     assert ids(home) == ["a", "b", "c"]
     assert next(row for row in logged(home) if row["event_id"] == "b") == before
@@ -112,7 +114,7 @@ def test_letters_from_the_future_are_replayed_once_their_time_has_come(home):
         "a", occurred_at="2026-05-04T12:30:00+00:00", authority="browser", user_id=None, anonymous_id="x"
     )
     write_letters(home, letter(early), letter({**early, "event_id": "b", "occurred_at": "2026-05-04T18:00:00Z"}))
-    report = replay(home, NOW - dt.timedelta(hours=3), HOUR, field_name="occurred_at")
+    report = replay(home, NOW - dt.timedelta(hours=3), HOUR, RejectionFilter(field="occurred_at"))
     assert (report.replayed, report.left.total()) == (0, 2)
     dry = replay(home, NOW, HOUR, is_dry_run=True)
     assert (dry.replayed, ids(home), len(DeadLetters(home).read())) == (1, [], 2)
@@ -143,9 +145,9 @@ def test_filters_choose_by_field_and_by_text_of_the_reason(home):
         letter({**good, "event_id": "2"}, "value", "is not finite"),
         letter({**good, "event_id": "3"}, "country", "is too large"),
     )
-    assert replay(home, NOW, HOUR, field_name="value", reason="too large").replayed == 1
+    assert replay(home, NOW, HOUR, RejectionFilter("value", "too large")).replayed == 1
     assert ids(home) == ["1"]
-    assert replay(home, NOW, HOUR, reason="too large").replayed == 1
+    assert replay(home, NOW, HOUR, RejectionFilter(reason="too large")).replayed == 1
     assert ids(home) == ["1", "3"]
 
 
@@ -187,3 +189,34 @@ def test_an_event_of_a_collector_whose_clock_was_late_comes_back_whole(home):
     (row,) = logged(home)
     assert json.loads(row["properties"]) == record["properties"]
     assert len(DeadLetters(home).read()) == 0
+
+
+def test_a_repair_puts_in_what_its_rules_mend_and_leaves_the_rest_as_it_was(home):
+    good = event("1", authority="server", country="Germany")
+    write_letters(
+        home,
+        letter(good, "country", "'Germany' is no ISO 3166-1 alpha-2 code"),
+        letter(
+            {**good, "event_id": "2", "country": "Austria"}, "country", "'Austria' is no ISO 3166-1 alpha-2 code"
+        ),
+        letter({**good, "event_id": "3", "occurred_at": "soon"}, "country", "'Germany' is no country"),
+    )
+    before = DeadLetters(home).read().to_pylist()
+    chosen, rules = RejectionFilter(reason="'Germany'"), RepairRules(values={"country": "DE"})
+    dry = replay(home, NOW, HOUR, chosen, rules, is_dry_run=True)
+    assert (dry.replayed, ids(home), DeadLetters(home).read().to_pylist()) == (1, [], before)
+    report = replay(home, NOW, HOUR, chosen, rules)
+    assert (report.replayed, report.left) == (1, {"occurred_at is 'soon', not an ISO 8601 time": 1})
+    assert [(row["event_id"], row["country"]) for row in logged(home)] == [("1", "DE")]
+    assert DeadLetters(home).read().to_pylist() == before[1:]
+    assert replay(home, NOW, HOUR, chosen, rules).replayed == 0
+
+
+def test_an_event_taken_out_by_hand_comes_back_repaired(home):
+    write(home, event("a", value=950.0))
+    take_out(EventLog(home), Quarantine(home), "a", "cents taken for euros")
+    Quarantine(home).set_aside("b", ValueError("broke"), "service")
+    report = replay(home, NOW, HOUR, RejectionFilter(source="by hand"), RepairRules(values={"value": "9.5"}))
+    assert (report.replayed, report.retried) == (1, 0)
+    assert [row["value"] for row in logged(home)] == [9.5]
+    assert [entry.event_id for entry in Quarantine(home).entries()] == ["b"]

@@ -42,7 +42,7 @@ class FeatureMatrix:
         for column in (id_column, "features"):
             if column not in table.column_names:
                 raise InvalidInputError(f"column {column!r} is missing; there are {', '.join(table.column_names)}")
-        ids, rows = Ids.encode(table[id_column])
+        ids, rows = Ids.encode_sorted(table[id_column])
         if len(ids) < len(table):
             raise InvalidInputError(f"column {id_column!r}: {len(table) - len(ids)} rows repeat an id")
         lists = table["features"]
@@ -57,7 +57,7 @@ class FeatureMatrix:
         values = pc.cast(lists.flatten(), pa.string())
         filled = pc.and_(pc.is_valid(values), pc.not_equal(pc.utf8_trim_whitespace(values), ""))
         keep = np.asarray(pc.fill_null(filled, False).to_numpy(zero_copy_only=False), dtype=bool)
-        names, columns = Ids.encode(values.filter(pa.array(keep)))
+        names, columns = Ids.encode_sorted(values.filter(pa.array(keep)))
         ones = np.ones(len(columns), np.float32)
         matrix = sparse.csr_matrix((ones, (owners[keep], columns)), shape=(len(ids), len(names)))
         matrix.sum_duplicates()

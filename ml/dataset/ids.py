@@ -50,14 +50,31 @@ class Ids:
         return cls(values), encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
 
     @classmethod
+    def encode_sorted(cls, column: pa.ChunkedArray | pa.Array) -> tuple[Ids, I32]:
+        """As `encode`, with the ids in the order of their texts, whatever the order of the entries is.
+
+        Raises:
+            ValueError: the column holds nulls.
+        """
+        ids, rows = cls.encode(column)
+        order = pc.sort_indices(ids.values).to_numpy()
+        places = np.empty(len(order), np.int32)
+        places[order] = np.arange(len(order), dtype=np.int32)
+        return cls(ids.values.take(pa.array(order))), places[rows]
+
+    @classmethod
     def _encode_dense(cls, numbers: npt.NDArray[Any]) -> tuple[Ids, I32]:
         """Encode integers by a lookup table over their range, which is several times faster than hashing."""
-        lowest = int(numbers.min())
-        places = numbers.astype(np.int64) - lowest
+        # Of unsigned ids from 2⁶³ only the difference fits into 63 bits; of short ones not even that fits theirs.
+        wide = numbers if numbers.dtype == np.uint64 else numbers.astype(np.int64)
+        lowest = wide.min()
+        places = (wide - lowest).astype(np.int64)
         present = np.zeros(int(places.max()) + 1, bool)
         present[places] = True
         rank = np.cumsum(present, dtype=np.int32) - 1
-        return cls(pc.cast(pa.array(np.flatnonzero(present) + lowest), pa.string())), rank[places].astype(np.int32)
+        return cls(pc.cast(pa.array(np.flatnonzero(present).astype(wide.dtype) + lowest), pa.string())), rank[
+            places
+        ].astype(np.int32)
 
     @classmethod
     def of(cls, values: Sequence[str]) -> Ids:

@@ -40,8 +40,8 @@ class Interactions:
     def from_table(cls, table: pa.Table) -> Interactions:
         """Build from columns `user_id, item_id[, timestamp][, rating][, weight]`.
 
-        `timestamp` is a timestamp or a number of Unix seconds. Repeated pairs become one: weights are summed,
-        the latest time counts, and the rating given at that time.
+        `timestamp` is a timestamp or a number of Unix seconds. Repeated pairs become one: weights are summed, the
+        latest time counts, and the highest rating given at that time. The order of the rows makes no difference.
 
         Raises:
             ValueError: a column is missing, holds nulls, or is not numeric where it must be.
@@ -110,19 +110,34 @@ class Interactions:
         return matrix
 
     @cached_property
+    def liked_weights(self) -> sparse.csr_matrix:
+        """CSR float32 (n_users, n_items): the weight of each pair of positive weight, in the order of `liked`."""
+        liked = self.liked
+        data = self.matrix.data[self.matrix.data > 0].astype(np.float32)
+        return sparse.csr_matrix((data, liked.indices, liked.indptr), liked.shape)
+
+    @cached_property
     def item_counts(self) -> F32:
         """Users with positive weight of each item: float32 (n_items,)."""
         return np.bincount(self.liked.indices, minlength=len(self.items)).astype(np.float32)
 
-    def in_order(self) -> tuple[I32, I32]:
-        """Rows of users and items of the liked pairs, user by user, each in the order of time: int32 (n_liked,).
+    def in_order(self) -> tuple[I32, I32, I64]:
+        """Liked pairs, user by user, each user's in the order of time.
 
         Without timestamps a user's items are in the order of their rows.
+
+        Returns:
+            Rows of the users and of the items, int32 (n_liked,), and places of the pairs in `liked.data`, int64.
         """
         liked = np.flatnonzero(self.matrix.data > 0)
+        places = np.arange(len(liked))
         if self.timestamps is not None:
-            liked = liked[np.lexsort((self.timestamps[liked], self.rows[liked]))]
-        return self.rows[liked], self.columns[liked]
+            places = np.lexsort((self.timestamps[liked], self.rows[liked]))
+        return self.rows[liked[places]], self.columns[liked[places]], places
+
+    def only_liked(self) -> Interactions:
+        """The pairs of positive weight, on the ids that have one."""
+        return self.select(self.weights > 0).compact()
 
     def select(self, mask: Bools) -> Interactions:
         """Keep the pairs where `mask` (n_pairs,) holds; ids and rows do not change."""
@@ -171,7 +186,7 @@ class Interactions:
 
 def _encoded(table: pa.Table, column: str) -> tuple[Ids, I32]:
     try:
-        return Ids.encode(table[column])
+        return Ids.encode_sorted(table[column])
     except ValueError as error:
         raise InvalidInputError(f"column {column!r}: {error}") from None
 
@@ -224,7 +239,8 @@ def _merged(
     timestamps: I64 | None,
 ) -> Interactions:
     keys = rows.astype(np.int64) * len(items) + columns
-    order = np.argsort(keys, kind="stable") if timestamps is None else np.lexsort((timestamps, keys))
+    values = [column for column in (weights, ratings, timestamps) if column is not None]
+    order = np.lexsort((*values, keys))
     pairs, starts = np.unique(keys[order], return_index=True)
     last = np.append(starts[1:], len(order)) - 1
     data = np.ones(len(rows), np.float32) if weights is None else weights

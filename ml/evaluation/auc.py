@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ml.arrays import F32, F64, Bools
+from ml.arrays import F64, Bools, F32OrF64
 
 
 def auc(places: npt.ArrayLike, n_candidates: int) -> float:
@@ -25,7 +25,7 @@ def auc(places: npt.ArrayLike, n_candidates: int) -> float:
     return float((behind.sum() - good * (good - 1) / 2) / (good * (n_candidates - good)))
 
 
-def auc_of_scores(relevant: F32, others: F32) -> float:
+def auc_of_scores(relevant: F32OrF64, others: F32OrF64) -> float:
     """Compute the AUC from scores of the relevant candidates and of the others, or of a sample of the others.
 
     On a sample the expected value is the same, with noise: metrics made with it carry `sampled` in their name.
@@ -38,7 +38,7 @@ def auc_of_scores(relevant: F32, others: F32) -> float:
     return float((below + equal / 2).mean() / len(others))
 
 
-def user_auc(scores: F32, relevant: Bools, allowed: Bools) -> F64:
+def user_auc(scores: F32OrF64, relevant: Bools, allowed: Bools) -> F64:
     """AUC of each user from dense scores: all arrays (n_users, n_items); returns (n_users,)."""
     return np.array(
         [

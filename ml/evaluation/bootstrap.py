@@ -9,6 +9,7 @@ import numpy as np
 from ml.arrays import F64
 
 RESAMPLES = 2_000
+FEWEST_JUDGES = 100  # users from whom on an interval tells two models apart
 CHUNK = 100  # resamples drawn at a time: bounds the memory at 100 numbers a user
 
 
@@ -20,6 +21,11 @@ class Interval:
     low: float
     high: float
     confidence: float
+
+    @property
+    def holds_zero(self) -> bool:
+        """Whether 0 lies inside or at a bound, or the interval is undefined: nothing can be told from chance."""
+        return not (self.low > 0 or self.high < 0)
 
 
 def mean_interval(values: F64, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0) -> Interval:

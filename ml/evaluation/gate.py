@@ -11,6 +11,7 @@ import numpy as np
 
 from ml.arrays import F64
 from ml.evaluation.bootstrap import paired_difference
+from ml.evaluation.gains import describe_gain
 
 Kind = Literal["first", "improvement", "refresh", "kept"]
 
@@ -110,10 +111,10 @@ def decide(
     if dict(candidate.configuration) == dict(champion.configuration):
         return Verdict(True, "refresh", (f"the champion's own configuration ({candidate.name}) on newer data",))
     gain = paired_difference(candidate.per_user, champion.per_user, confidence, seed=seed)
-    text = f"{metric} {gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] against {champion.name}"
+    text = f"{metric} against {champion.name}: {describe_gain(gain)}"
     if gain.low > least_gain:
         return Verdict(True, "improvement", (text,))
-    return Verdict(False, "kept", (f"{text}: the interval does not lie above {least_gain:+.4f}",))
+    return Verdict(False, "kept", (f"{text}; the interval does not lie above {least_gain:+.4f}",))
 
 
 def _decide_first(candidate: Contender, baseline: Contender | None, metric: str) -> Verdict:

@@ -11,6 +11,7 @@ from scipy import sparse
 from ml.arrays import I32, I64, Bools
 from ml.dataset.ids import Ids
 from ml.dataset.interactions import Interactions
+from ml.evaluation.accuracy import gains_of
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,12 @@ def judge(recommended: pa.Table, test: Interactions, train: Interactions, k: int
 
     Args:
         recommended: columns user_id, item_id, rank; users outside the test are left out.
-        test: what the users then did; every pair is relevant.
+        test: what the users then did. What they liked is relevant; a user who liked nothing is not judged.
         train: pairs that waste a place.
         k: length of the lists; longer ones are cut.
         catalogue: the items that could be recommended.
     """
+    test = test.only_liked()
     users = test.users
     items = catalogue.union(test.items).union(train.items).union(Ids.encode(recommended["item_id"])[0])
     owner, item = users.rows(recommended["user_id"]), items.rows(recommended["item_id"])
@@ -65,13 +67,10 @@ def judge(recommended: pa.Table, test: Interactions, train: Interactions, k: int
 
     relevant = test.aligned(users, items).matrix.astype(bool)
     width = len(items)
-    relevant_keys = test.rows.astype(np.int64) * width + items.rows(test.items.values)[test.columns]
     train_user = users.rows(train.users.values)[train.rows].astype(np.int64)
     train_keys = train_user * width + items.rows(train.items.values)[train.columns]
     keys = np.arange(len(users), dtype=np.int64)[:, None] * width + rows
-    hits = (
-        np.isin(keys, relevant_keys) & ~np.isin(keys, train_keys[train_user >= 0]) & (rows >= 0) & ~_repeated(rows)
-    )
+    hits = (gains_of(rows, relevant) > 0) & ~np.isin(keys, train_keys[train_user >= 0]) & ~_repeated(rows)
     return JudgedLists(
         users, items, rows, hits, np.diff(relevant.indptr).astype(np.int64), relevant, len(catalogue)
     )

@@ -56,13 +56,13 @@ class RankingMetrics:
 def measure(
     recommended: pa.Table, test: Interactions, train: Interactions, k: int, catalogue: Ids
 ) -> RankingMetrics:
-    """Measure a table of recommendations (user_id, item_id, rank) for the users of the test."""
+    """Measure recommendations (user_id, item_id, rank) for the users who liked something in the test."""
     lists = judge(recommended, test, train, k, catalogue)
     per_user = {name: metric(lists.hits, lists.n_relevant) for name, metric in PER_USER.items()}
     metrics = {name: float(np.nanmean(values)) for name, values in per_user.items()}
     metrics |= _beyond_accuracy(lists, train)
     missing = int((lists.rows < 0).all(axis=1).sum())
-    return RankingMetrics(k, metrics, per_user, test.users, missing, lists)
+    return RankingMetrics(k, metrics, per_user, lists.users, missing, lists)
 
 
 def figures_by_group(

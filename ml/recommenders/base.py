@@ -19,8 +19,9 @@ from ml.arrays import F32, I32, I64, Bools, Integers
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.ids import Ids
 from ml.dataset.interactions import Interactions
+from ml.dataset.weight_scale import WeightScale, WeightScaling
 from ml.errors import InvalidInputError, TesseraError
-from ml.recommenders.models.zoo import model_name
+from ml.recommenders.model_names import model_name
 from ml.recommenders.persistence import SavedModel, write_model
 from ml.recommenders.recommendations import Recommendations, filled_up
 from ml.recommenders.topk import top_k_scores
@@ -34,6 +35,10 @@ its list is the same for everybody."""
 
 class NotFittedError(TesseraError):
     """The recommender has to be fitted first."""
+
+
+class NotFiniteError(TesseraError, ValueError):
+    """Training ended with values that are not finite; the message names the model and what it learned."""
 
 
 class NoFactorsError(TesseraError, TypeError):
@@ -73,6 +78,7 @@ class Recommender(ABC):
         seen_: CSR (n_users, n_items) of the training pairs, which are never recommended to their user.
         item_counts_: float32 (n_items,), users of each item in training.
         known_users_: bool (n_users,), users whom the model knows something about; the others are strangers to it.
+        weight_scale_: arguments of the `WeightScale` of the training; of models that use weights.
     """
 
     user_ids_: Ids
@@ -80,6 +86,8 @@ class Recommender(ABC):
     seen_: sparse.csr_matrix
     item_counts_: F32
     known_users_: Bools
+    weight_scaling: WeightScaling  # an argument of the models that use weights
+    weight_scale_: list[Any]
 
     def __init__(self) -> None:  # noqa: B027  a recommender without parameters stores nothing
         """Nothing to store."""
@@ -88,6 +96,11 @@ class Recommender(ABC):
     def uses_user_features(self) -> bool:
         """Whether the features of a user without interactions change what is recommended."""
         return False
+
+    @property
+    def uses_weights(self) -> bool:
+        """Whether the size of a weight changes what is learned; a negative weight does in every model."""
+        return getattr(self, "weight_scaling", "binary") != "binary"
 
     @property
     def folds_histories(self) -> bool:
@@ -120,7 +133,8 @@ class Recommender(ABC):
         """Score all items for users who are known by their histories alone, without refitting.
 
         Args:
-            histories: CSR (b, n_items) of positive weights.
+            histories: CSR (b, n_items) of confidences: 1 for a typical interaction. `confidences` makes them of
+                weights in the unit of the training.
 
         Returns:
             Fresh float32 (b, n_items). The default gives everybody the popular items.
@@ -142,10 +156,26 @@ class Recommender(ABC):
         return self.fit_aligned(data)
 
     def fit_aligned(self, data: TrainingData) -> Self:
-        """`fit` on data that is aligned already."""
+        """`fit` on data that is aligned already.
+
+        Raises:
+            NotFiniteError: what was learned holds a value that is not finite.
+        """
         self.take_ids(data)
         self._fit(data)
+        self._check_finite()
         return self
+
+    def _check_finite(self) -> None:
+        """Refuse a model that would fail, or rank at random, as soon as it is used."""
+        for name, value in self.state().items():
+            numbers = value.data if sparse.issparse(value) else value
+            if isinstance(numbers, np.ndarray) and numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
+                count = int((~np.isfinite(numbers)).sum())
+                raise NotFiniteError(
+                    f"{type(self).__name__} did not converge: {name} holds {count:,} values that are not finite. "
+                    "Choose a smaller learning rate or a stronger regularization, and look for extreme values"
+                )
 
     def take_ids(self, data: TrainingData) -> None:
         """Keep what every model needs of its training data, before anything is learned.
@@ -163,6 +193,24 @@ class Recommender(ABC):
         self.known_users_ = np.diff(pairs.liked.indptr) > 0
         if self.uses_user_features and data.user_features is not None:
             self.known_users_ |= np.diff(data.user_features.matrix.indptr) > 0
+
+    def confidences(self, weights: sparse.csr_matrix) -> sparse.csr_matrix:
+        """Scale weights as those of the training were scaled, for `score_histories`.
+
+        Args:
+            weights: CSR (b, n_items) of positive weights in the unit of the training.
+
+        Returns:
+            CSR float32 (b, n_items), 1 for a typical interaction; ones where the model does not use weights.
+        """
+        learned = getattr(self, "weight_scale_", ["binary"])  # a model of an earlier version has none
+        return WeightScale(*learned).confidences(weights)
+
+    def _learn_confidences(self, pairs: Interactions) -> sparse.csr_matrix:
+        """CSR float32 (n_users, n_items): how much each liked pair says, 1 on average, in the order of `liked`."""
+        scale = WeightScale.learn(pairs.liked_weights, self.weight_scaling)
+        self.weight_scale_ = scale.to_list()
+        return scale.confidences(pairs.liked_weights)
 
     def recommend(
         self,
@@ -201,22 +249,38 @@ class Recommender(ABC):
     def fold_in(self, items: Users, weights: Sequence[float] | None = None) -> F32:
         """Vector of a new user from a handful of items: float32 (d,), to be multiplied with `item_factors_`.
 
+        Args:
+            items: Ids of the items.
+            weights: Their weights in the unit of the training; None: all are typical.
+
         Raises:
             NoFactorsError: the model has no factors; use `score_histories`.
         """
         raise NoFactorsError(f"{type(self).__name__} has no factors to fold a user into; use score_histories")
 
     def history(self, items: Users, weights: Sequence[float] | None = None) -> sparse.csr_matrix:
-        """Build a history, CSR (1, n_items), of the items that the model knows."""
-        rows = self.item_ids_.rows(_strings(items))
-        return self.history_of_rows(rows, np.ones(len(rows)) if weights is None else weights)
+        """Build a history for `score_histories`, CSR (1, n_items), of the items that the model knows.
 
-    def history_of_rows(self, rows: Integers, weights: Sequence[float] | npt.NDArray[Any]) -> sparse.csr_matrix:
-        """Build a history, CSR (1, n_items), of item rows; -1 stands for an item that the model does not know."""
-        values, is_item = np.asarray(weights, np.float32), rows >= 0
+        Args:
+            items: Ids of the items.
+            weights: Their weights in the unit of the training; None: all are typical.
+        """
+        rows = self.item_ids_.rows(_strings(items))
+        if weights is None:
+            return self.history_of_rows(rows, np.ones(len(rows)))
+        return self.confidences(self.history_of_rows(rows, weights))
+
+    def history_of_rows(self, rows: Integers, values: Sequence[float] | npt.NDArray[Any]) -> sparse.csr_matrix:
+        """Build a matrix, CSR (1, n_items), of item rows; -1 stands for an item that the model does not know.
+
+        Args:
+            rows: Rows of the items.
+            values: Confidence of each, 1 for a typical interaction.
+        """
+        numbers, is_item = np.asarray(values, np.float32), rows >= 0
         shape = (1, len(self.item_ids_))
         user = np.zeros(int(is_item.sum()), np.int32)
-        return sparse.csr_matrix((values[is_item], (user, rows[is_item])), shape=shape)
+        return sparse.csr_matrix((numbers[is_item], (user, rows[is_item])), shape=shape)
 
     def params(self) -> dict[str, Any]:
         """Constructor arguments."""
@@ -302,6 +366,10 @@ class Recommender(ABC):
         if columns is not None:
             best = np.where(best >= 0, columns[best] if n_columns else -1, -1).astype(np.int32)
         return best, scores
+
+    def knows(self, users: Ids) -> Bools:
+        """Whether the model knows something about users, who are no strangers to it: bool (n_users,)."""
+        return np.asarray(self._warm_rows(self.user_ids_.rows(users.values)) >= 0)
 
     def _warm_rows(self, user_rows: I32) -> I32:
         """Replace the rows of users whom the model knows nothing about by -1."""

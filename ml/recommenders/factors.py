@@ -64,7 +64,11 @@ class FactorRecommender(Recommender):
         )
 
     def fold_in_histories(self, histories: sparse.csr_matrix) -> F32:
-        """Vectors of new users from CSR (b, n_items): float32 (b, d), by the fold-in of `fold_in_rule`."""
+        """Vectors of new users, float32 (b, d), by the fold-in of `fold_in_rule`.
+
+        Args:
+            histories: CSR (b, n_items) of confidences, 1 for a typical interaction.
+        """
         rule, items = self.fold_in_rule(), ItemMoments(self.item_factors_)
         vectors = np.repeat(self.unknown_user_[None, :], histories.shape[0], axis=0)
         for row in range(histories.shape[0]):

@@ -50,7 +50,7 @@ def folded_in(rule: FoldIn, items: ItemMoments, chosen: F32, weights: F32) -> F3
         rule: how the model folds people in.
         items: moments of the factors of all items.
         chosen: float32 (n, d), factors of the items.
-        weights: float32 (n,), strength of each.
+        weights: float32 (n,), confidence of each, 1 for a typical interaction.
     """
     if not len(chosen):
         return rule.unknown_user
@@ -85,7 +85,7 @@ def contributions(rule: FoldIn, items: ItemMoments, chosen: F32, weights: F32, e
         rule: how the model folds people in.
         items: moments of the factors of all items.
         chosen: float32 (n, d), factors of the taken items.
-        weights: float32 (n,), strength of each taken item.
+        weights: float32 (n,), confidence of each taken item, 1 for a typical interaction.
         explained: float32 (m, d), factors of the items that are explained.
     """
     if not len(chosen):

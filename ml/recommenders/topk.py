@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from ml.arrays import F32, I32, I64, Bools
+from ml.arrays import F32, I32, I64, Bools, F32OrF64
 
 ScoreBlock = Callable[[I64], F32]
 
@@ -103,8 +103,8 @@ def top_k_products(
     return top_k_scores(block, len(users), len(item_factors), k, excluded, threads)
 
 
-def select_top_k(scores: F32, k: int) -> tuple[I32, F32]:
-    """Top k of each row of float32 (b, n); exact, best first, equal scores in order of the column.
+def select_top_k(scores: F32OrF64, k: int) -> tuple[I32, F32OrF64]:
+    """Top k of each row of float32 or float64 (b, n); exact, best first, equal scores in order of the column.
 
     Wide rows are cut into groups: the k-th highest of the groups' maxima is a score that at least k columns reach,
     and hardly more than that do. Only those are sorted.
@@ -130,7 +130,7 @@ def _places(row: npt.NDArray[np.intp], counted: Bools, n_rows: int) -> npt.NDArr
     return np.asarray(before - before[firsts][row])
 
 
-def _group_maxima(scores: F32) -> F32:
+def _group_maxima(scores: F32OrF64) -> F32OrF64:
     """Highest score of each group of columns, what is left over at the end a group too: (b, n_groups)."""
     b, n = scores.shape
     groups = n // GROUP

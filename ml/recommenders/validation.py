@@ -10,7 +10,8 @@ from scipy import sparse
 
 from ml.arrays import F64, I32
 from ml.dataset.interactions import Interactions
-from ml.evaluation.accuracy import ndcg
+from ml.dataset.weight_scale import WeightScale, WeightScaling
+from ml.evaluation.accuracy import gains_of, graded_ndcg, largest_of_rows
 from ml.evaluation.auc import user_auc
 from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import Recommender, TrainingData
@@ -19,6 +20,7 @@ from ml.recommenders.data_split import DataSplit
 COLD_SHARE = 0.5  # of the held-back interactions on new items: from here on, new items alone are ranked
 NEW_CELLS = 20_000_000  # users × new items that are ranked at most: with many new items fewer users are judged
 FEWEST_USERS = 200  # but not fewer than these
+GAIN: WeightScaling = "log"  # how the weight of a held-back interaction becomes the gain of a hit
 AUC_BLOCK = 64  # users whose scores of all items are in memory at a time
 
 
@@ -29,7 +31,8 @@ class ValidationWindow:
     Attributes:
         past: Training data that a model is fitted on.
         users: int32 (n,), rows of the users who are judged.
-        relevant: CSR (n, n_items), the held-back items of each user.
+        relevant: CSR (n, n_items), the held-back items of each user. A value is the gain of a hit, which grows
+            with the weight of the interaction; all are 1 where all weights are equal.
         had: CSR (n, n_items), the training items of each user.
         columns: Rows of the items that are ranked; None ranks all.
         cold_share: Share of the held-back interactions on items without any in training.
@@ -101,7 +104,9 @@ class ValidationWindow:
         past = TrainingData.align(
             pairs.aligned(users, items), split.train.user_features, split.train.item_features
         )
-        future = split.test.aligned(past.interactions.users, past.interactions.items).liked
+        held_back = split.test.aligned(past.interactions.users, past.interactions.items).liked_weights
+        scale = WeightScale.learn(past.interactions.liked_weights, GAIN)
+        future = scale.confidences(held_back)
         if not past.interactions.liked.nnz or not future.nnz:
             raise EmptySplitError(
                 f"{past.interactions.liked.nnz} liked interactions to learn from and {future.nnz} to judge by "
@@ -136,15 +141,11 @@ class ValidationWindow:
         return self.ndcg(recommender) if self.columns is None else self.auc(recommender)
 
     def ndcg(self, recommender: Recommender) -> F64:
-        """NDCG@k of each user: (n,)."""
+        """NDCG@k of each user, what was taken with more weight being a larger gain: (n,)."""
         best, _ = recommender.rank(self.users, self.k, self.had, self.columns)
-        width = self.relevant.shape[1]
-        row = np.repeat(np.arange(len(self.users), dtype=np.int64), np.diff(self.relevant.indptr))
-        keys = np.arange(len(self.users), dtype=np.int64)[:, None] * width + best
-        hits = np.isin(keys, row * width + self.relevant.indices) & (best >= 0)
-        if hits.shape[1] < self.k:  # fewer items than places
-            hits = np.pad(hits, ((0, 0), (0, self.k - hits.shape[1])))
-        return ndcg(hits, np.diff(self.relevant.indptr).astype(np.int64))
+        gains = gains_of(best, self.relevant)
+        gains = np.pad(gains, ((0, 0), (0, self.k - gains.shape[1])))  # where there are fewer items than places
+        return graded_ndcg(gains, largest_of_rows(self.relevant, self.k))
 
     def auc(self, recommender: Recommender) -> F64:
         """AUC of each user over all ranked items: (n,). It sees far more of a ranking than its first places."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from ml.arrays import F32
+from ml.dataset.weight_scale import WeightScaling
 from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender
 
@@ -22,9 +23,10 @@ class ImplicitALS(FactorRecommender):
 
     Args:
         n_factors: size of the vectors.
-        confidence: weight of an observed pair over an unobserved one.
+        confidence: weight of a typical observed pair over an unobserved one.
         regularization: penalty for each interaction of a row.
         iterations: of both sides.
+        weight_scaling: how weights become confidences, see `ml.dataset.weight_scale`.
         seed: of the first item vectors.
     """
 
@@ -34,16 +36,18 @@ class ImplicitALS(FactorRecommender):
         confidence: float = 4.0,
         regularization: float = 0.5,
         iterations: int = 8,
+        weight_scaling: WeightScaling = "bm25",
         seed: int = 0,
     ) -> None:
         self.n_factors = n_factors
         self.confidence = confidence
         self.regularization = regularization
         self.iterations = iterations
+        self.weight_scaling = weight_scaling
         self.seed = seed
 
     def _fit(self, data: TrainingData) -> None:
-        liked = data.interactions.liked
+        liked = self._learn_confidences(data.interactions)
         by_item = liked.T.tocsr()
         random = np.random.default_rng(self.seed)
         items = random.normal(0, 0.1 / np.sqrt(self.n_factors), (liked.shape[1], self.n_factors)).astype(
@@ -55,7 +59,9 @@ class ImplicitALS(FactorRecommender):
             items = self._solve(by_item, users)
         self.user_factors_, self.item_factors_ = self._solve(liked, items), items
         self.unknown_user_ = self.user_factors_[np.diff(liked.indptr) > 0].mean(axis=0)
-        self.fold_in_weight_, self.fold_in_regularization_ = self.confidence, 0.0
+        # Of a user of mean activity: what a blend of factors folds in by, which cannot look at each row's length.
+        self.fold_in_weight_ = self.confidence
+        self.fold_in_regularization_ = self.regularization * liked.nnz / len(np.unique(data.interactions.rows))
 
     def fold_in_histories(self, histories: sparse.csr_matrix) -> F32:
         """Vectors of new users: exactly the step that the training takes for its own."""
@@ -64,7 +70,7 @@ class ImplicitALS(FactorRecommender):
         return vectors
 
     def _solve(self, matrix: sparse.csr_matrix, others: F32) -> F32:
-        """The best vectors (n_rows, d) for CSR rows, given the vectors of the columns."""
+        """The best vectors (n_rows, d) for CSR rows of confidences, given the vectors of the columns."""
         d = others.shape[1]
         gram = others.T @ others
         lengths = np.diff(matrix.indptr)
@@ -95,7 +101,9 @@ class ImplicitALS(FactorRecommender):
         filled = np.arange(width)[None, :] < lengths[:, None]
         columns = matrix.indices[np.where(filled, places, 0)]
         gathered = others[columns] * filled[:, :, None]
-        left = self.confidence * np.matmul(gathered.transpose(0, 2, 1), gathered) + gram
+        weights = self.confidence * matrix.data[np.where(filled, places, 0)] * filled
+        scaled = gathered * np.sqrt(weights)[:, :, None]
+        left = np.matmul(scaled.transpose(0, 2, 1), scaled) + gram
         left[:, np.arange(d), np.arange(d)] += (self.regularization * lengths)[:, None]
-        right = (1 + self.confidence) * gathered.sum(axis=1)
+        right = np.matmul((1 + weights)[:, None, :], gathered)[:, 0]
         return np.asarray(np.linalg.solve(left, right[:, :, None])[:, :, 0], dtype=np.float32)

@@ -10,8 +10,10 @@ import numpy as np
 from scipy import sparse
 
 from ml.arrays import F32, Integers
+from ml.dataset.weight_scale import WeightScaling
 from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.models.blends import standardised
+from ml.recommenders.models.vectors import unit_rows
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # of Adam (Kingma, Ba 2015), as everywhere
 
@@ -26,10 +28,11 @@ class Autoencoder(Recommender):
         learning_rate, penalty: of Adam; L2 penalty of the weights.
         batch: users of a step.
         networks: so many, each with its own seed; their standardised scores are added.
+        weight_scaling: how weights become confidences, see `ml.dataset.weight_scale`.
         seed: of weights, order and holes.
 
     Learned:
-        histories_: CSR float32 (n_users, n_items).
+        histories_: CSR float32 (n_users, n_items) of confidences.
         encoders_, decoders_: float32 (networks, n_items + 1, hidden) and (networks, hidden + 1, n_items), the bias
             in the last row.
     """
@@ -47,6 +50,7 @@ class Autoencoder(Recommender):
         penalty: float = 1e-4,
         batch: int = 64,
         networks: int = 2,
+        weight_scaling: WeightScaling = "bm25",
         seed: int = 0,
     ) -> None:
         self.hidden = hidden
@@ -56,10 +60,11 @@ class Autoencoder(Recommender):
         self.penalty = penalty
         self.batch = batch
         self.networks = networks
+        self.weight_scaling = weight_scaling
         self.seed = seed
 
     def _fit(self, data: TrainingData) -> None:
-        self.histories_ = data.interactions.liked
+        self.histories_ = self._learn_confidences(data.interactions)
         active = self.histories_[np.flatnonzero(np.diff(self.histories_.indptr))]
         trained = [
             self._train(active, np.random.default_rng((self.seed, number))) for number in range(self.networks)
@@ -73,7 +78,7 @@ class Autoencoder(Recommender):
 
     def score_histories(self, histories: sparse.csr_matrix) -> F32:
         """Scores for users known only by their history."""
-        x = _unit_rows(np.asarray((histories > 0).astype(np.float32).todense()))
+        x = unit_rows(np.asarray(histories.astype(np.float32).todense()))
         total = np.zeros(x.shape, np.float32)
         for encoder, decoder in zip(self.encoders_, self.decoders_, strict=True):
             hidden = np.tanh(x @ encoder[:-1] + encoder[-1])
@@ -93,7 +98,7 @@ class Autoencoder(Recommender):
                 kept = whole * (random.random(whole.shape, dtype=np.float32) >= self.dropout)
                 step += 1
                 rate = np.float32(self.learning_rate * np.sqrt(1 - BETA_2**step) / (1 - BETA_1**step))
-                slopes = _slopes(encoder, decoder, _unit_rows(kept), whole)
+                slopes = _slopes(encoder, decoder, unit_rows(kept), whole)
                 for layer, slope, (mean, square) in zip(layers, slopes, moments, strict=True):
                     slope[:-1] += self.penalty * layer[:-1]
                     mean[:] += (1 - BETA_1) * (slope - mean)
@@ -115,11 +120,6 @@ def _slopes(encoder: F32, decoder: F32, given: F32, target: F32) -> tuple[F32, F
 
 def _with_bias(weights: F32, errors: F32) -> F32:
     return np.vstack([weights, errors.sum(axis=0)])
-
-
-def _unit_rows(x: F32) -> F32:
-    """Binary rows of length one; a row of zeros stays."""
-    return np.asarray(x / np.sqrt(np.maximum(x.sum(axis=1, keepdims=True), 1)))
 
 
 def _glorot(random: np.random.Generator, n_in: int, n_out: int) -> F32:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ml.arrays import F32, Integers
+from ml.arrays import F32, F32OrF64, Integers
 from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.factors import FactorRecommender, covariance_of
-from ml.recommenders.models.zoo import any_part_uses_user_features, make_recommender
+from ml.recommenders.models.zoo import make_parts
 
 
 class Ensemble(Recommender):
@@ -23,7 +23,12 @@ class Ensemble(Recommender):
     @property
     def uses_user_features(self) -> bool:
         """Whether any part does."""
-        return any_part_uses_user_features(self.models)
+        return any(part.uses_user_features for part in make_parts(self.models))
+
+    @property
+    def uses_weights(self) -> bool:
+        """Whether any part does."""
+        return any(part.uses_weights for part in make_parts(self.models))
 
     @property
     def folds_histories(self) -> bool:
@@ -35,10 +40,13 @@ class Ensemble(Recommender):
         """Whether all parts do."""
         return all(part.ranks_for_everybody for part in self._fitted)
 
+    def confidences(self, weights: sparse.csr_matrix) -> sparse.csr_matrix:
+        """As the first part that uses weights scales them; a history has one confidence for all parts."""
+        scaling = next((part for part in self._fitted if part.uses_weights), None)
+        return super().confidences(weights) if scaling is None else scaling.confidences(weights)
+
     def _fit_parts(self, data: TrainingData) -> None:
-        self._fitted = [
-            make_recommender(part["model"], **part.get("params", {})).fit_aligned(data) for part in self.models
-        ]
+        self._fitted = [part.fit_aligned(data) for part in make_parts(self.models)]
 
     def parts(self) -> dict[str, Recommender]:
         """The fitted parts, by `0`, `1` and so on."""
@@ -99,14 +107,20 @@ class FactorBlend(FactorRecommender):
     @property
     def uses_user_features(self) -> bool:
         """Whether any part does."""
-        return any_part_uses_user_features(self.models)
+        return any(part.uses_user_features for part in make_parts(self.models))
+
+    @property
+    def uses_weights(self) -> bool:
+        """Whether any part does."""
+        return any(part.uses_weights for part in make_parts(self.models))
 
     def _fit(self, data: TrainingData) -> None:
         users, items, unknown, weights, penalties = [], [], [], [], []
+        scales: list[list[Any]] = []
         ranks = False  # whether a part's scores have no zero and no unit, so that no ridge fits the whole
         sample = np.random.default_rng(self.seed).integers(0, len(data.interactions.users), 256)
-        for part in self.models:
-            model = make_recommender(part["model"], **part.get("params", {})).fit_aligned(data)
+        for part, unfitted in zip(self.models, make_parts(self.models), strict=True):
+            model = unfitted.fit_aligned(data)
             if not isinstance(model, FactorRecommender):
                 raise TypeError(f"{part['model']} has no factors; use the model `blend`")
             deviation = float(model.score(sample).std()) or 1.0
@@ -115,17 +129,21 @@ class FactorBlend(FactorRecommender):
             unknown.append(model.unknown_user_)
             weights.append(model.fold_in_weight_)
             penalties.append(model.fold_in_regularization_)
+            if model.uses_weights:
+                scales.append(model.weight_scale_)
             ranks |= model.user_covariance_ is not None
         self.user_factors_ = np.hstack(users).astype(np.float32)
         self.item_factors_ = np.hstack(items).astype(np.float32)
         self.unknown_user_ = np.concatenate(unknown).astype(np.float32)
         self.fold_in_weight_, self.fold_in_regularization_ = max(weights), max(penalties)
+        self.weight_scale_ = scales[0] if scales else ["binary"]  # a history has one confidence for all parts
         if ranks:
             self.user_covariance_ = covariance_of(self.user_factors_)
 
 
-def standardised(scores: F32) -> F32:
-    """Rows with mean 0 and standard deviation 1: fresh float32, rows of equal scores become 0."""
+def standardised(scores: F32OrF64) -> F32OrF64:
+    """Rows with mean 0 and standard deviation 1: fresh, of the same type; rows of equal scores become 0."""
     centred = scores - scores.mean(axis=1, keepdims=True)
     deviation = centred.std(axis=1, keepdims=True)
-    return np.asarray(centred / np.where(deviation > 0, deviation, 1), dtype=np.float32)
+    unit_rows: F32OrF64 = centred / np.where(deviation > 0, deviation, 1)
+    return unit_rows

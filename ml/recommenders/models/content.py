@@ -10,6 +10,7 @@ from scipy import sparse
 from ml.arrays import F32, Integers
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
+from ml.dataset.weight_scale import WeightScaling
 from ml.errors import TesseraError
 from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.factors import FactorRecommender
@@ -27,6 +28,7 @@ class TfidfContent(Recommender):
 
     Args:
         half_life_days: an item of the history counts half at this age; None: all count the same.
+        weight_scaling: how weights become confidences, see `ml.dataset.weight_scale`.
 
     Learned:
         item_vectors_: CSR float32 (n_items, n_features), rows of length 1.
@@ -36,12 +38,14 @@ class TfidfContent(Recommender):
     item_vectors_: sparse.csr_matrix
     profiles_: sparse.csr_matrix
 
-    def __init__(self, half_life_days: float | None = None) -> None:
+    def __init__(self, half_life_days: float | None = None, weight_scaling: WeightScaling = "bm25") -> None:
         self.half_life_days = half_life_days
+        self.weight_scaling = weight_scaling
 
     def _fit(self, data: TrainingData) -> None:
         self.item_vectors_ = tfidf(item_features_of(data))
-        histories = decayed_histories(data.interactions, self.half_life_days)
+        confidences = self._learn_confidences(data.interactions)
+        histories = decayed_histories(data.interactions, confidences, self.half_life_days)
         self.profiles_ = unit_sparse_rows(histories @ self.item_vectors_)
 
     def score(self, user_rows: Integers) -> F32:
@@ -63,21 +67,31 @@ class TagAffinity(Recommender):
         smoothing: weight of the overall shares, in features.
         half_life_days: as `TfidfContent`.
         summed: the sum over the features in place of the mean.
+        weight_scaling: how weights become confidences, see `ml.dataset.weight_scale`.
     """
 
-    def __init__(self, smoothing: float = 5.0, half_life_days: float | None = None, summed: bool = False) -> None:
+    def __init__(
+        self,
+        smoothing: float = 5.0,
+        half_life_days: float | None = None,
+        summed: bool = False,
+        weight_scaling: WeightScaling = "bm25",
+    ) -> None:
         self.smoothing = smoothing
         self.half_life_days = half_life_days
         self.summed = summed
+        self.weight_scaling = weight_scaling
 
     def _fit(self, data: TrainingData) -> None:
         features = item_features_of(data).matrix
-        counts = np.asarray(features.T @ data.interactions.item_counts) + 0.5
+        confidences = self._learn_confidences(data.interactions)
+        counts = np.asarray(features.T @ np.asarray(confidences.sum(axis=0))[0]) + 0.5
         self.shares_ = (counts / counts.sum()).astype(np.float32)
         scale = np.ones(features.shape[0]) if self.summed else 1 / np.maximum(np.diff(features.indptr), 1)
         self.item_features_ = (sparse.diags(scale, dtype=np.float32) @ features).tocsr()
         self.carried_ = features
-        self.profiles_ = (decayed_histories(data.interactions, self.half_life_days) @ features).tocsr()
+        histories = decayed_histories(data.interactions, confidences, self.half_life_days)
+        self.profiles_ = (histories @ features).tocsr()
 
     def score(self, user_rows: Integers) -> F32:
         """Log lifts of all items: float32 (len(user_rows), n_items)."""
@@ -101,6 +115,7 @@ class VectorContent(FactorRecommender):
         vectors_file: Parquet or NumPy file of vectors, see `read_vectors`; None: the features' TF-IDF, reduced.
         n_factors: size of the reduced vectors.
         half_life_days: as `TfidfContent`.
+        weight_scaling: how weights become confidences, see `ml.dataset.weight_scale`.
         seed: of the reduction.
     """
 
@@ -109,15 +124,18 @@ class VectorContent(FactorRecommender):
         vectors_file: str | None = None,
         n_factors: int = 48,
         half_life_days: float | None = None,
+        weight_scaling: WeightScaling = "bm25",
         seed: int = 0,
     ) -> None:
         self.vectors_file = vectors_file
         self.n_factors = n_factors
         self.half_life_days = half_life_days
+        self.weight_scaling = weight_scaling
         self.seed = seed
 
     def _fit(self, data: TrainingData) -> None:
-        histories = decayed_histories(data.interactions, self.half_life_days)
+        confidences = self._learn_confidences(data.interactions)
+        histories = decayed_histories(data.interactions, confidences, self.half_life_days)
         if self.vectors_file is not None:
             vectors = read_vectors(Path(self.vectors_file), data.interactions.items)
         else:
@@ -148,13 +166,15 @@ def tfidf(features: FeatureMatrix) -> sparse.csr_matrix:
     return unit_sparse_rows(features.matrix @ sparse.diags(np.log((n_items + 1) / (counts + 1)) + 1e-3))
 
 
-def decayed_histories(pairs: Interactions, half_life_days: float | None) -> sparse.csr_matrix:
-    """Liked pairs with weight 1, halved for every half-life before the newest interaction of all."""
-    weights = (pairs.weights > 0).astype(np.float32)
-    if half_life_days is not None and pairs.timestamps is not None:
-        age_days = (pairs.timestamps.max() - pairs.timestamps) / DAY_SECONDS
-        weights = (weights * np.exp2(-age_days / half_life_days)).astype(np.float32)
-    return sparse.csr_matrix((weights, pairs.matrix.indices, pairs.matrix.indptr), pairs.matrix.shape)
+def decayed_histories(
+    pairs: Interactions, confidences: sparse.csr_matrix, half_life_days: float | None
+) -> sparse.csr_matrix:
+    """Confidences of the liked pairs, halved for every half-life before the newest interaction of all."""
+    if half_life_days is None or pairs.timestamps is None:
+        return confidences
+    age_days = (pairs.timestamps.max() - pairs.timestamps[pairs.weights > 0]) / DAY_SECONDS
+    weights = (confidences.data * np.exp2(-age_days / half_life_days)).astype(np.float32)
+    return sparse.csr_matrix((weights, confidences.indices, confidences.indptr), confidences.shape)
 
 
 def reduced_features(features: FeatureMatrix, histories: sparse.csr_matrix, n_factors: int, seed: int) -> F32:

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from ml.arrays import F64
 from ml.dataset.interactions import Interactions
+from ml.dataset.weight_scale import WeightScaling
 from ml.recommenders.base import TrainingData
 from ml.recommenders.models.linear import ItemWeightRecommender
 
@@ -30,6 +31,7 @@ class Ease(ItemWeightRecommender):
             stretches. None, or without timestamps: whole histories alone.
         feature_weight: each item feature is so many people who took exactly the items that have it; an item with
             several features is with each of them in part.
+        weight_scaling: how weights become confidences, see `ml.dataset.weight_scale`.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Ease(ItemWeightRecommender):
         most_items: int = 8_000,
         window: int | None = None,
         feature_weight: float = 0.0,
+        weight_scaling: WeightScaling = "bm25",
     ) -> None:
         self.regularization = regularization
         self.dropout = dropout
@@ -47,23 +50,26 @@ class Ease(ItemWeightRecommender):
         self.most_items = most_items
         self.window = window
         self.feature_weight = feature_weight
+        self.weight_scaling = weight_scaling
 
     def history_weights(self, histories: sparse.csr_matrix) -> sparse.csr_matrix:
-        """Rows divided by a power of their length, relative to a history of ten items."""
+        """Roots of the confidences, divided by a power of the row's length relative to a history of ten items."""
+        roots = super().history_weights(histories)
         if not self.row_power:
-            return histories
+            return roots
         lengths = np.maximum(np.diff(histories.indptr), 1)
-        return sparse.diags((lengths / 10.0) ** -self.row_power, dtype=np.float32) @ histories
+        return sparse.diags((lengths / 10.0) ** -self.row_power, dtype=np.float32) @ roots
 
     def _fit(self, data: TrainingData) -> None:
         counts = data.interactions.item_counts
         order = np.argsort(-counts, kind="stable")[: self.most_items]
         self.warm_ = np.sort(order[counts[order] > 0]).astype(np.int32)
-        self.histories_ = self.history_weights(data.interactions.liked).tocsr()
+        confidences = self._learn_confidences(data.interactions)
+        self.histories_ = self.history_weights(confidences).tocsr()
         warm = self.histories_[:, self.warm_]
         gram = _products(warm)
         if self.window is not None and data.interactions.timestamps is not None:
-            gram += _products(stretches(data.interactions, self.window)[:, self.warm_])
+            gram += _products(stretches(data.interactions, confidences, self.window)[:, self.warm_])
         if self.feature_weight and data.item_features is not None:
             owned = data.item_features.matrix[self.warm_]
             scale = np.maximum(np.diff(owned.indptr), 1) ** -0.5
@@ -76,21 +82,26 @@ class Ease(ItemWeightRecommender):
         self.item_weights_ = weights.astype(np.float32)
 
 
-def stretches(pairs: Interactions, size: int) -> sparse.csr_matrix:
+def stretches(pairs: Interactions, confidences: sparse.csr_matrix, size: int) -> sparse.csr_matrix:
     """Each user's items in order, cut every `size` items, and once more half a size later.
 
+    Args:
+        pairs: the interactions.
+        confidences: how much each liked pair says, in the order of `pairs.liked`.
+        size: items of a stretch.
+
     Returns:
-        CSR float32 (n_stretches, n_items).
+        CSR float32 (n_stretches, n_items), the roots of the confidences.
     """
-    rows, columns = pairs.in_order()
+    rows, columns, places = pairs.in_order()
     place = np.arange(len(rows)) - np.searchsorted(rows, rows)
     most = int(place.max()) // size + 2
     number = [rows.astype(np.int64) * most + (place + shift) // size for shift in (0, size // 2)]
     _, first = np.unique(number[0], return_inverse=True)
     _, second = np.unique(number[1], return_inverse=True)
     owner = np.concatenate([first, second + first.max() + 1])
-    both = np.concatenate([columns, columns])
-    return sparse.csr_matrix((np.ones(len(both), np.float32), (owner, both)), (owner.max() + 1, len(pairs.items)))
+    both, values = np.tile(columns, 2), np.tile(np.sqrt(confidences.data[places]), 2)
+    return sparse.csr_matrix((values, (owner, both)), (owner.max() + 1, len(pairs.items)))
 
 
 def _products(rows: sparse.csr_matrix) -> F64:

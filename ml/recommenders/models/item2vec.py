@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import numpy as np
 from gensim.models import Word2Vec
 from scipy import sparse
 
-from ml.arrays import F32
+from ml.arrays import F32, I32, I64
+from ml.dataset.weight_scale import WeightScaling
 from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.models.vectors import unit_rows
+
+
+class SampledSentences:
+    """What each user took in order, drawn anew in each pass: a pair of confidence 1 or more is always there."""
+
+    def __init__(self, items: I32, cuts: I64, confidences: F32, seed: int) -> None:
+        self._words = [str(item) for item in items]
+        self._bounds = [0, *cuts.tolist(), len(items)]
+        self._confidences = confidences
+        self._random = np.random.default_rng(seed)
+
+    def whole(self) -> Iterator[list[str]]:
+        """Every sentence with all its words."""
+        for start, end in pairwise(self._bounds):
+            yield self._words[start:end]
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """One pass."""
+        kept = self._random.random(len(self._words)) < self._confidences
+        for start, end in pairwise(self._bounds):
+            yield [self._words[place] for place in range(start, end) if kept[place]]
 
 
 class Item2Vec(FactorRecommender):
@@ -20,6 +45,8 @@ class Item2Vec(FactorRecommender):
     Args:
         n_factors, window, epochs, negatives: of word2vec (skip-gram).
         latest: so many of the last items make the user; None takes all.
+        weight_scaling: how weights become confidences, see `ml.dataset.weight_scale`; each pass leaves out pairs
+            whose confidence is low, as word2vec leaves out frequent words.
         seed: the same seed and one worker give the same vectors.
     """
 
@@ -32,6 +59,7 @@ class Item2Vec(FactorRecommender):
         epochs: int = 10,
         negatives: int = 10,
         latest: int | None = 50,
+        weight_scaling: WeightScaling = "bm25",
         seed: int = 1,
     ) -> None:
         self.n_factors = n_factors
@@ -39,15 +67,17 @@ class Item2Vec(FactorRecommender):
         self.epochs = epochs
         self.negatives = negatives
         self.latest = latest
+        self.weight_scaling = weight_scaling
         self.seed = seed
 
     def _fit(self, data: TrainingData) -> None:
         pairs = data.interactions
-        rows, items = pairs.in_order()
+        confidences = self._learn_confidences(pairs)
+        rows, items, places = pairs.in_order()
         cuts = np.flatnonzero(np.diff(rows)) + 1
-        sentences = [[str(item) for item in part] for part in np.split(items, cuts)]
+        weights = confidences.data[places]
+        sentences = SampledSentences(items, cuts, weights, self.seed)
         model = Word2Vec(
-            sentences,
             vector_size=self.n_factors,
             window=self.window,
             epochs=self.epochs,
@@ -58,6 +88,8 @@ class Item2Vec(FactorRecommender):
             seed=self.seed,
             workers=1,
         )
+        model.build_vocab(sentences.whole())
+        model.train(sentences, total_examples=len(cuts) + 1, epochs=self.epochs)
         vectors = np.zeros((len(pairs.items), self.n_factors), np.float32)
         words = np.array([int(word) for word in model.wv.index_to_key])
         vectors[words] = model.wv.vectors
@@ -75,9 +107,7 @@ class Item2Vec(FactorRecommender):
         )
         length = np.bincount(rows, minlength=len(pairs.users))[rows]
         recent = np.ones(len(rows), bool) if self.latest is None else length - place <= self.latest
-        history = sparse.csr_matrix(
-            (np.ones(int(recent.sum()), np.float32), (rows[recent], items[recent])), pairs.matrix.shape
-        )
+        history = sparse.csr_matrix((weights[recent], (rows[recent], items[recent])), pairs.matrix.shape)
         self.user_factors_ = self._users(history)
         self.unknown_user_ = self.user_factors_.mean(axis=0)
         self.fold_in_weight_, self.fold_in_regularization_ = 0.0, 0.0

@@ -14,6 +14,7 @@ from ml.arrays import F32
 from ml.dataset.feature_matrix import FeatureMatrix, combined_features, identity_names
 from ml.dataset.ids import Ids
 from ml.dataset.interactions import Interactions
+from ml.dataset.weight_scale import WeightScaling
 from ml.errors import InvalidInputError
 from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import TrainingData
@@ -50,6 +51,8 @@ class LightFMHybrid(FactorRecommender):
             enough; then all interactions are trained for the best number of epochs. None: `epochs` as given.
         vectors_file: vectors of the items (Parquet or NumPy, see `read_vectors`) that identity embeddings start
             from; an item that nobody took yet gets the identity that its vector lets expect.
+        weight_scaling: how weights become confidences, see `ml.dataset.weight_scale`: WARP and BPR draw pairs
+            of low confidence less often, and take longer steps for high ones.
         seed: the same seed and one thread give the same model.
         threads: None: all cores, which is not reproducible to the bit, and faster only for many embeddings:
             on ml-100k two threads take longer than one.
@@ -85,6 +88,7 @@ class LightFMHybrid(FactorRecommender):
         user_identity_from: int | None = 1,
         patience: int | None = None,
         vectors_file: str | None = None,
+        weight_scaling: WeightScaling = "bm25",
         seed: int = 0,
         threads: int | None = 1,
     ) -> None:
@@ -99,6 +103,7 @@ class LightFMHybrid(FactorRecommender):
         self.user_identity_from = user_identity_from
         self.patience = patience
         self.vectors_file = vectors_file
+        self.weight_scaling = weight_scaling
         self.seed = seed
         self.threads = threads
 
@@ -194,9 +199,10 @@ class LightFMHybrid(FactorRecommender):
             )
             self._start_from_vectors(model, given)
         random = np.random.default_rng(self.seed)
-        fixed = None if self.loss == "logistic" else positives(data)
+        confidences = self._learn_confidences(pairs)
+        examples_of = with_negatives if self.loss == "logistic" else positives
         for epoch in range(1, (epochs or self.epochs) + 1):
-            examples, weights = fixed or with_negatives(data, random)
+            examples, weights = examples_of(confidences, random)
             model.fit_partial(
                 examples,
                 user_features=users,

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 from scipy import sparse
 
-from ml.arrays import F32, Integers
+from ml.arrays import F32, F64, Integers
 from ml.dataset.interactions import Interactions
+from ml.dataset.weight_scale import WeightScaling
 from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.models.linear import ItemWeightRecommender
 
@@ -25,6 +26,7 @@ class ItemKNN(ItemWeightRecommender):
         item_power: 0.5 is the cosine; above it, popular targets are damped more.
         window: only items that lie at most so far apart in the order of time go together, each step apart counting
             `FADE` times as much as the one before; None, or without timestamps: all items of a user.
+        weight_scaling: how weights become confidences, see `ml.dataset.weight_scale`.
     """
 
     def __init__(
@@ -33,25 +35,26 @@ class ItemKNN(ItemWeightRecommender):
         shrinkage: float = 20.0,
         item_power: float = 0.5,
         window: int | None = None,
+        weight_scaling: WeightScaling = "bm25",
     ) -> None:
         self.neighbours = neighbours
         self.shrinkage = shrinkage
         self.item_power = item_power
         self.window = window
+        self.weight_scaling = weight_scaling
 
     def _fit(self, data: TrainingData) -> None:
-        self.histories_ = data.interactions.liked
-        counts = data.interactions.item_counts
-        self.warm_ = np.flatnonzero(counts > 0).astype(np.int32)
+        confidences = self._learn_confidences(data.interactions)
+        self.histories_ = self.history_weights(confidences)
+        self.warm_ = np.flatnonzero(data.interactions.item_counts > 0).astype(np.int32)
+        sums = np.asarray(confidences.sum(axis=0, dtype=np.float64))[0, self.warm_]
         if self.window is None or data.interactions.timestamps is None:
             by_item = self.histories_[:, self.warm_].T.tocsr()
             blocks = (by_item[start : start + BLOCK] @ by_item.T for start in range(0, by_item.shape[0], BLOCK))
         else:
-            near = following(data.interactions, self.window)[self.warm_][:, self.warm_].tocsr()
+            near = following(data.interactions, confidences, self.window)[self.warm_][:, self.warm_].tocsr()
             blocks = (near[start : start + BLOCK] for start in range(0, near.shape[0], BLOCK))
-        self.item_weights_ = cooccurrence_weights(
-            blocks, counts[self.warm_], self.neighbours, self.shrinkage, self.item_power
-        )
+        self.item_weights_ = cooccurrence_weights(blocks, sums, self.neighbours, self.shrinkage, self.item_power)
 
 
 class UserKNN(Recommender):
@@ -60,19 +63,23 @@ class UserKNN(Recommender):
     Args:
         neighbours: users kept for each user.
         shrinkage: items that are added to every denominator.
+        weight_scaling: how weights become confidences, see `ml.dataset.weight_scale`.
 
     Learned:
-        histories_: CSR float32 (n_users, n_items).
+        histories_: CSR float32 (n_users, n_items), the roots of the confidences.
     """
 
     histories_: sparse.csr_matrix
 
-    def __init__(self, neighbours: int = 100, shrinkage: float = 5.0) -> None:
+    def __init__(
+        self, neighbours: int = 100, shrinkage: float = 5.0, weight_scaling: WeightScaling = "bm25"
+    ) -> None:
         self.neighbours = neighbours
         self.shrinkage = shrinkage
+        self.weight_scaling = weight_scaling
 
     def _fit(self, data: TrainingData) -> None:
-        self.histories_ = data.interactions.liked
+        self.histories_ = self._learn_confidences(data.interactions).sqrt()
 
     def score(self, user_rows: Integers) -> F32:
         """Scores of all items; a user is not their own neighbour."""
@@ -80,15 +87,13 @@ class UserKNN(Recommender):
 
     def score_histories(self, histories: sparse.csr_matrix) -> F32:
         """Scores for users known only by their history."""
-        return self._scored((histories > 0).astype(np.float32), None)
+        return self._scored(histories.astype(np.float32).sqrt(), None)
 
     def _scored(self, histories: sparse.csr_matrix, excluded_rows: Integers | None) -> F32:
         similar = (histories @ self.histories_.T).tocsr()
-        lengths = np.diff(self.histories_.indptr)
-        mine = np.repeat(np.diff(histories.indptr), np.diff(similar.indptr))
-        similar.data = (similar.data / (np.sqrt(mine * lengths[similar.indices]) + self.shrinkage)).astype(
-            np.float32
-        )
+        others = _squared_sums(self.histories_)[similar.indices]
+        mine = np.repeat(_squared_sums(histories), np.diff(similar.indptr))
+        similar.data = (similar.data / (np.sqrt(mine * others) + self.shrinkage)).astype(np.float32)
         if excluded_rows is not None:
             similar = similar.tolil()
             similar[np.arange(len(excluded_rows)), excluded_rows] = 0
@@ -97,36 +102,49 @@ class UserKNN(Recommender):
         return np.asarray(scores.todense(), dtype=np.float32)
 
 
-def following(pairs: Interactions, window: int) -> sparse.csr_matrix:
-    """CSR (n_items, n_items): how often two items lie near each other in a user's order, the nearer the more."""
-    rows, columns = pairs.in_order()
+def _squared_sums(histories: sparse.csr_matrix) -> F64:
+    """Sum of the squares of each row: float64 (n_rows,)."""
+    return np.asarray(histories.multiply(histories).sum(axis=1, dtype=np.float64))[:, 0]
+
+
+def following(pairs: Interactions, confidences: sparse.csr_matrix, window: int) -> sparse.csr_matrix:
+    """CSR (n_items, n_items): how often two items lie near each other in a user's order, the nearer the more.
+
+    Args:
+        pairs: the interactions.
+        confidences: how much each liked pair says, in the order of `pairs.liked`.
+        window: most steps between two items that are near.
+    """
+    rows, columns, places = pairs.in_order()
+    roots = np.sqrt(confidences.data[places])
     shape = (len(pairs.items), len(pairs.items))
     near = sparse.csr_matrix(shape, dtype=np.float32)
     for step in range(1, min(window, len(rows) - 1) + 1):
         same = rows[step:] == rows[:-step]
-        weights = np.full(int(same.sum()), FADE ** (step - 1), np.float32)
+        weights = (roots[:-step] * roots[step:])[same] * np.float32(FADE ** (step - 1))
         near = near + sparse.csr_matrix((weights, (columns[:-step][same], columns[step:][same])), shape)
     return (near + near.T).tocsr()
 
 
 def cooccurrence_weights(
-    blocks: Iterable[sparse.csr_matrix], counts: F32, neighbours: int, shrinkage: float, item_power: float
+    blocks: Iterable[sparse.csr_matrix], sums: F64, neighbours: int, shrinkage: float, item_power: float
 ) -> sparse.csr_matrix:
     """CSR float32 (n_items, n_items) of shrunk similarities, the largest of each row, zero diagonal.
 
     Args:
         blocks: rows of the co-occurrences, one block of them after the other.
-        counts: (n_items,), users of each item.
+        sums: (n_items,), sum of the confidences of each item.
         neighbours: number of similarities that are kept in each row.
         shrinkage: what is added to the denominator, so that rare pairs count less.
-        item_power: exponent of the neighbour's count; the row's own count has 1 minus it.
+        item_power: exponent of the neighbour's sum; the row's own sum has 1 minus it.
     """
     parts, start = [], 0
     for block in blocks:
         together = block.tocoo()
         row = together.row + start
         start += together.shape[0]
-        weight = together.data / (counts[row] ** (1 - item_power) * counts[together.col] ** item_power + shrinkage)
+        size = sums[row] ** (1 - item_power) * sums[together.col] ** item_power
+        weight = together.data / (size + shrinkage)
         other = row != together.col
         kept = sparse.csr_matrix(
             (weight[other].astype(np.float32), (together.row[other], together.col[other])), shape=together.shape

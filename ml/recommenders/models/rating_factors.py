@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ml.arrays import F32, I32, Integers
+from ml.dataset.interactions import Interactions
+from ml.dataset.ratings import RatingReading
 from ml.recommenders.base import Recommender, TrainingData
 
+SPREAD = 1.126  # standard deviation of ml-100k's ratings, on which the learning rate and the penalty were chosen
 BATCH = 2_048  # ratings a step; entries that meet in a step are summed, and the step stays small
 
 
@@ -14,7 +17,8 @@ class RatingFactors(Recommender):
     """Predicts the rating: mean + bias of the user + bias of the item + product of their factors.
 
     It orders items by how well they would be liked, not by how likely they are to be taken: judge it by RMSE.
-    Without ratings it learns from the weights.
+    Without ratings it learns from the weights. Ratings are divided by their spread while they are learned, so that
+    the parameters suit any scale.
 
     Args:
         n_factors, epochs, learning_rate: of the descent.
@@ -28,10 +32,10 @@ class RatingFactors(Recommender):
 
     def __init__(
         self,
-        n_factors: int = 32,
+        n_factors: int = 64,
         epochs: int = 40,
         learning_rate: float = 0.01,
-        regularization: float = 0.08,
+        regularization: float = 0.09,
         seed: int = 0,
     ) -> None:
         self.n_factors = n_factors
@@ -42,8 +46,7 @@ class RatingFactors(Recommender):
 
     def _fit(self, data: TrainingData) -> None:
         pairs = data.interactions
-        ratings = pairs.weights if pairs.ratings is None else pairs.ratings
-        rows, columns = pairs.rows, pairs.columns
+        ratings, rows, columns = _rated(pairs)
         random = np.random.default_rng(self.seed)
         self.mean_ = float(ratings.mean())
         self.lowest_, self.highest_ = float(ratings.min()), float(ratings.max())
@@ -52,16 +55,22 @@ class RatingFactors(Recommender):
         self.user_vectors_ = random.normal(0, 0.05, (len(pairs.users), self.n_factors)).astype(np.float32)
         self.item_vectors_ = random.normal(0, 0.05, (len(pairs.items), self.n_factors)).astype(np.float32)
         self.item_vectors_[pairs.item_counts == 0] = 0
+        unit = float(ratings.std()) / SPREAD or 1.0
+        steps = ((ratings - self.mean_) / unit).astype(np.float32)
         for _ in range(self.epochs):
             order = random.permutation(len(ratings))
             for start in range(0, len(order), BATCH):
                 chosen = order[start : start + BATCH]
-                self._step(rows[chosen], columns[chosen], ratings[chosen])
+                self._step(rows[chosen], columns[chosen], steps[chosen])
+        self.user_biases_ *= unit
+        self.item_biases_ *= unit
+        self.user_vectors_ *= np.sqrt(unit)
+        self.item_vectors_ *= np.sqrt(unit)
 
     def _step(self, u: I32, i: I32, ratings: F32) -> None:
         rate, penalty = self.learning_rate, self.regularization
         p, q = self.user_vectors_[u], self.item_vectors_[i]
-        error = ratings - (self.mean_ + self.user_biases_[u] + self.item_biases_[i] + (p * q).sum(axis=1))
+        error = ratings - (self.user_biases_[u] + self.item_biases_[i] + (p * q).sum(axis=1))
         np.add.at(self.user_biases_, u, rate * (error - penalty * self.user_biases_[u]))
         np.add.at(self.item_biases_, i, rate * (error - penalty * self.item_biases_[i]))
         np.add.at(self.user_vectors_, u, rate * (error[:, None] * q - penalty * p))
@@ -86,3 +95,11 @@ class RatingFactors(Recommender):
     def score_unknown(self) -> F32:
         """What the mean user would rate."""
         return np.asarray(self.item_biases_ + self.mean_, dtype=np.float32)
+
+
+def _rated(pairs: Interactions) -> tuple[F32, I32, I32]:
+    """Ratings of the pairs that have one, or weights where there are no ratings, and their rows and columns."""
+    if pairs.ratings is None:
+        return pairs.weights, pairs.rows, pairs.columns
+    rated = RatingReading.learn(pairs).is_rated(pairs)
+    return pairs.ratings[rated], pairs.rows[rated], pairs.columns[rated]

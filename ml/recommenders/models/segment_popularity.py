@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from ml.arrays import F32, Integers
+from ml.dataset.weight_scale import WeightScaling
 from ml.recommenders.base import TrainingData
 from ml.recommenders.models.popularity import Popularity
 
@@ -17,6 +18,7 @@ class SegmentPopularity(Popularity):
 
     Args:
         smoothing: interactions of the whole population that are added to each feature's own.
+        weight_scaling: how weights become confidences, see `ml.dataset.weight_scale`.
 
     Learned:
         user_features_: CSR float32 (n_users, n_features), rows summing to 1 or empty.
@@ -26,7 +28,8 @@ class SegmentPopularity(Popularity):
     user_features_: sparse.csr_matrix
     feature_scores_: F32
 
-    def __init__(self, smoothing: float = 100.0) -> None:
+    def __init__(self, smoothing: float = 100.0, weight_scaling: WeightScaling = "bm25") -> None:
+        super().__init__(weight_scaling)
         self.smoothing = smoothing
 
     @property
@@ -40,17 +43,18 @@ class SegmentPopularity(Popularity):
         return True
 
     def _fit(self, data: TrainingData) -> None:
-        counts = data.interactions.item_counts
-        self.scores_ = counts / counts.sum()
+        confidences = self._learn_confidences(data.interactions)
+        sums = np.asarray(confidences.sum(axis=0), dtype=np.float32)[0]
+        self.scores_ = sums / sums.sum()
         n_users = len(data.interactions.users)
         features = (
             sparse.csr_matrix((n_users, 0), dtype=np.float32)
             if data.user_features is None
             else data.user_features.matrix
         )
-        sums = np.maximum(np.diff(features.indptr), 1)
-        self.user_features_ = (sparse.diags(1 / sums, dtype=np.float32) @ features).tocsr()
-        taken = np.asarray((features.T @ data.interactions.liked).todense(), dtype=np.float32)
+        lengths = np.maximum(np.diff(features.indptr), 1)
+        self.user_features_ = (sparse.diags(1 / lengths, dtype=np.float32) @ features).tocsr()
+        taken = np.asarray((features.T @ confidences).todense(), dtype=np.float32)
         total = taken.sum(axis=1, keepdims=True) + self.smoothing
         self.feature_scores_ = ((taken + self.smoothing * self.scores_) / total).astype(np.float32)
 

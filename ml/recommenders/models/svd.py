@@ -6,30 +6,38 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
+from ml.dataset.weight_scale import WeightScaling
 from ml.errors import InvalidInputError
 from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender
 
 
 class TruncatedSVD(FactorRecommender):
-    """The best low-rank picture of the scaled interaction matrix.
+    """The best low-rank picture of the matrix of interactions, each the root of its confidence, scaled.
 
     Args:
         n_factors: rank; at most one less than users and items.
         user_power, item_power: rows and columns are divided by their counts to these powers first.
+        weight_scaling: how weights become confidences, see `ml.dataset.weight_scale`.
         seed: of the iteration's first vector.
     """
 
     def __init__(
-        self, n_factors: int = 24, user_power: float = 0.5, item_power: float = 0.25, seed: int = 0
+        self,
+        n_factors: int = 24,
+        user_power: float = 0.5,
+        item_power: float = 0.25,
+        weight_scaling: WeightScaling = "bm25",
+        seed: int = 0,
     ) -> None:
         self.n_factors = n_factors
         self.user_power = user_power
         self.item_power = item_power
+        self.weight_scaling = weight_scaling
         self.seed = seed
 
     def _fit(self, data: TrainingData) -> None:
-        liked = data.interactions.liked
+        liked = self._learn_confidences(data.interactions)
         scale = np.maximum(data.interactions.item_counts, 1.0) ** -self.item_power
         self.item_scale_ = scale.astype(np.float32)
         rank = min(self.n_factors, min(liked.shape) - 1)
@@ -53,4 +61,4 @@ class TruncatedSVD(FactorRecommender):
 
     def _scaled(self, matrix: sparse.csr_matrix) -> sparse.csr_matrix:
         rows = np.maximum(np.diff(matrix.indptr), 1.0) ** -self.user_power
-        return (sparse.diags(rows) @ matrix @ sparse.diags(self.item_scale_)).tocsr().astype(np.float32)
+        return (sparse.diags(rows) @ matrix.sqrt() @ sparse.diags(self.item_scale_)).tocsr().astype(np.float32)

@@ -12,6 +12,8 @@ from scipy import sparse
 
 from ml.arrays import I64
 from ml.dataset.feature_matrix import combined_features
+from ml.dataset.weight_scale import WeightScaling
+from ml.errors import MissingExtraError
 from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender
 
@@ -24,6 +26,7 @@ class TwoTower(FactorRecommender):
         epochs, batch, learning_rate: of Adam.
         temperature: of the softmax over the batch.
         weight_decay: L2 penalty.
+        weight_scaling: how weights become confidences, see `ml.dataset.weight_scale`.
         seed: the same seed gives the same model.
     """
 
@@ -35,6 +38,7 @@ class TwoTower(FactorRecommender):
         learning_rate: float = 3e-3,
         temperature: float = 0.2,
         weight_decay: float = 1e-5,
+        weight_scaling: WeightScaling = "bm25",
         seed: int = 0,
     ) -> None:
         self.n_factors = n_factors
@@ -43,6 +47,7 @@ class TwoTower(FactorRecommender):
         self.learning_rate = learning_rate
         self.temperature = temperature
         self.weight_decay = weight_decay
+        self.weight_scaling = weight_scaling
         self.seed = seed
 
     @property
@@ -54,7 +59,7 @@ class TwoTower(FactorRecommender):
         try:
             import torch  # noqa: PLC0415  an extra
         except ImportError:
-            raise ImportError("the two-tower model needs PyTorch: pip install 'tessera[torch]'") from None
+            raise MissingExtraError("two_tower needs PyTorch: pip install 'tessera[torch]'") from None
 
         generator = torch.Generator().manual_seed(self.seed)
         pairs = data.interactions
@@ -65,7 +70,8 @@ class TwoTower(FactorRecommender):
             towers = [self._tower(torch, bags.shape[1]) for bags in (user_bags, item_bags)]
         parameters = [parameter for tower in towers for parameter in tower.parameters()]
         optimizer = torch.optim.Adam(parameters, self.learning_rate, weight_decay=self.weight_decay)
-        liked = pairs.liked.tocoo()
+        liked = self._learn_confidences(pairs).tocoo()
+        confidences = torch.from_numpy(liked.data)
         rows, columns = torch.from_numpy(liked.row.astype(np.int64)), torch.from_numpy(liked.col.astype(np.int64))
         correction = torch.from_numpy(np.log(np.maximum(pairs.item_counts, 1) / pairs.item_counts.sum()))
         for _ in range(self.epochs):
@@ -76,9 +82,10 @@ class TwoTower(FactorRecommender):
                 items = towers[1](*_bag(torch, item_bags, i.numpy()))
                 logits = users @ items.T / self.temperature - correction[i][None, :]
                 same = (i[:, None] == i[None, :]) & ~torch.eye(len(i), dtype=torch.bool)
-                loss = torch.nn.functional.cross_entropy(
-                    logits.masked_fill(same, -torch.inf), torch.arange(len(i))
+                losses = torch.nn.functional.cross_entropy(
+                    logits.masked_fill(same, -torch.inf), torch.arange(len(i)), reduction="none"
                 )
+                loss = (losses * confidences[chosen]).mean()
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.evaluation.bootstrap import Interval, mean_interval, paired_difference
+from ml.evaluation.gains import describe_gain
 from ml.recommenders.base import TrainingData
 from ml.recommenders.data_split import DataSplit
 from ml.recommenders.models.lightfm import SHORT_EPOCHS, LightFMHybrid
@@ -27,6 +28,7 @@ SCHEMA = pa.schema(
         ("gain_low", pa.float64()),
         ("gain_high", pa.float64()),
         ("users", pa.int64()),
+        ("reading", pa.string()),
     ]
 )
 NOTHING, IDENTITIES, EVERYTHING = "(nothing)", "item identities", "all features"
@@ -43,7 +45,7 @@ def ablation(params: dict[str, Any], split: DataSplit, *, epochs: int = SHORT_EP
 
     Returns:
         SCHEMA; the first row leaves nothing out. `gain` is the NDCG that the left-out part brings (negative: it
-        harms), with its paired 95 % bootstrap interval over users.
+        harms), with its paired 95 % bootstrap interval over users; `reading` says it in words.
 
     Raises:
         EmptySplitError: Nothing liked is on one of the two sides.
@@ -59,6 +61,14 @@ def ablation(params: dict[str, Any], split: DataSplit, *, epochs: int = SHORT_EP
         values = window.ndcg(LightFMHybrid(**{**short, **changed}).fit_aligned(without))
         rows.append(_row(name, values, paired_difference(with_all, values, seed=seed)))
     return pa.Table.from_pylist(rows, SCHEMA)
+
+
+def sure_gain(table: pa.Table, part: str) -> float | None:
+    """Return the gain that a part brings, or None if it was not measured or may be chance."""
+    for row in table.to_pylist():
+        if row["without"] == part and row["gain_low"] > 0:
+            return float(row["gain"])
+    return None
 
 
 def ablation_plot(table: pa.Table, metric: str = "NDCG") -> Figure:
@@ -107,4 +117,5 @@ def _row(name: str, values: Any, gain: Interval) -> dict[str, Any]:
         "gain_low": gain.low,
         "gain_high": gain.high,
         "users": int((~np.isnan(values)).sum()),
+        "reading": "" if name == NOTHING else describe_gain(gain),
     }

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+import pyarrow as pa
 from matplotlib.figure import Figure
 from scipy import sparse
 
 from ml.arrays import F64, I32
 from ml.dataset.interactions import Interactions
 from ml.errors import InvalidInputError
-from ml.evaluation.accuracy import ndcg
-from ml.evaluation.splits import split
+from ml.evaluation.accuracy import gains_of, ndcg
+from ml.evaluation.bootstrap import mean_interval, paired_difference
+from ml.evaluation.splits import EmptySplitError, split
 from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.selection.compare import Configuration
 from ml.recommenders.topk import top_k_scores
@@ -21,7 +23,8 @@ from ml.recommenders.validation import sample_users
 KNOWN_EVENTS = (0, 1, 2, 5, 10, 20)
 NEW_SHARE = 0.2  # of the people who play the newcomers
 ENOUGH_SHARE = 0.1  # of the newcomers must have more events than a curve's last point
-Curves = dict[str, dict[int, float]]
+Curves = dict[str, dict[int, F64]]
+"""By way of serving and number of known events: NDCG of each newcomer, float64 (n_users,)."""
 
 
 def first_events(users: Interactions, most: int) -> sparse.csr_matrix:
@@ -42,7 +45,7 @@ def cold_start_curves(
     k: int = 10,
     by_features: Mapping[str, Recommender] | None = None,
 ) -> Curves:
-    """NDCG@k on what follows the first `max(known_events)` events, by recommender and number of known events.
+    """NDCG@k of each user on what follows the first `max(known_events)` events, by recommender and known events.
 
     Every point is measured on the same users and the same future, so that only the knowledge differs.
 
@@ -68,10 +71,10 @@ def cold_start_curves(
     for events in known_events:
         history = first_events(new_users, events)[tested]
         for name, recommender in recommenders.items():
-            curves[name][events] = float(np.nanmean(history_ndcg(recommender, history, hidden, k)))
+            curves[name][events] = history_ndcg(recommender, history, hidden, k)
         for name, recommender in (by_features or {}).items():
             best, _ = recommender.rank(tested.astype(np.int32), k, history)
-            curves.setdefault(name, {})[events] = float(np.nanmean(_ndcg_of(best, hidden)))
+            curves.setdefault(name, {})[events] = _ndcg_of(best, hidden)
     return curves
 
 
@@ -93,11 +96,14 @@ def measured_curves(
             Features of behaviour would reveal the very events that are held back.
 
     Returns:
-        Empty where no newcomer has enough events to draw a curve. The most known events are the largest of
-        KNOWN_EVENTS that a tenth of the newcomers have more than.
+        Empty where there are too few people to hold some back, or no newcomer has enough events to draw a curve.
+        The most known events are the largest of KNOWN_EVENTS that a tenth of the newcomers have more than.
     """
     some = sample_users(data, most_users, seed)
-    parted = split(some.interactions, "cold-users", seed, share=NEW_SHARE)
+    try:
+        parted = split(some.interactions, "cold-users", seed, share=NEW_SHARE)
+    except EmptySplitError:
+        return {}
     past = TrainingData(parted.train, data.user_features, data.item_features)
     lengths = np.diff(parted.test.liked.indptr)
     lengths = lengths[lengths > 0]
@@ -125,17 +131,50 @@ def history_ndcg(recommender: Recommender, history: sparse.csr_matrix, future: s
 
 
 def _ndcg_of(best: I32, future: sparse.csr_matrix) -> F64:
-    is_relevant = np.asarray(future.todense(), dtype=bool)
-    hits = np.take_along_axis(is_relevant, np.maximum(best, 0), 1) & (best >= 0)
-    return ndcg(hits, is_relevant.sum(axis=1))
+    return ndcg(gains_of(best, future) > 0, np.diff(future.indptr).astype(np.int64))
 
 
-def curves_plot(curves: Mapping[str, Mapping[int, float]], k: int) -> Figure:
-    """NDCG against the number of known events, a line each."""
+def curves_table(curves: Curves) -> pa.Table:
+    """Return way, known_events and the mean `ndcg` over the newcomers with its 95 % interval, `low` to `high`."""
+    rows = []
+    for way, curve in curves.items():
+        for events, values in curve.items():
+            point = mean_interval(values)
+            rows.append(
+                {"way": way, "known_events": events, "ndcg": point.mean, "low": point.low, "high": point.high}
+            )
+    return pa.Table.from_pylist(rows)
+
+
+def sure_curve(curve: Mapping[int, F64], seed: int = 0) -> dict[int, float]:
+    """Return the mean NDCG by number of known events, which changes only where the change is more than chance.
+
+    Args:
+        curve: NDCG of each newcomer by number of known events, the same newcomers in the same order.
+        seed: Seed of the intervals.
+
+    Returns:
+        The mean at the fewest known events. Each further point keeps the value before it unless the paired 95 %
+        interval of the difference to the last point that changed it excludes 0.
+    """
+    means: dict[int, float] = {}
+    values: F64 | None = None
+    for events in sorted(curve):
+        if values is None or not paired_difference(curve[events], values, seed=seed).holds_zero:
+            values = curve[events]
+        means[events] = float(np.nanmean(values))
+    return means
+
+
+def curves_plot(curves: Curves, k: int) -> Figure:
+    """NDCG against the number of known events, a line each, with 95 % intervals over the newcomers."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for name, curve in curves.items():
-        axes.plot([str(events) for events in curve], list(curve.values()), marker="o", label=name)
+        points = [mean_interval(values) for values in curve.values()]
+        means = np.array([point.mean for point in points])
+        reach = [means - [point.low for point in points], [point.high for point in points] - means]
+        axes.errorbar([str(events) for events in curve], means, np.maximum(reach, 0), marker="o", label=name)
     axes.set_xlabel("known events of a new user")
     axes.set_ylabel(f"NDCG@{k}")
     axes.legend(frameon=False)

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.dataset.interactions import Interactions
+from ml.evaluation.bootstrap import Interval, paired_difference
+from ml.evaluation.gains import describe_gain
 from ml.evaluation.gate import Contender
 from ml.evaluation.ranking_metrics import RankingMetrics, by_group, measure
 from ml.recommenders.base import Recommender
@@ -22,6 +24,7 @@ from ml.recommenders.selection.composition import composition_report
 from ml.settings.decisions import DiversitySettings
 
 COMPOSED_USERS = 300
+BASELINE = "the baseline"
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def compare(
         diversity: how the service composes lists, whose cost is then measured on a sample.
         log: Receives a line of progress before each fit.
     """
-    test, train = sampled_users(positive(split.test), most_users, seed), split.train
+    test, train = sampled_users(split.test.only_liked(), most_users, seed), split.train
     for number, configuration in enumerate(configurations, start=1):
         log(f"{number} of {len(configurations)}: {configuration.model}")
         start = time.perf_counter()
@@ -104,11 +107,6 @@ def compare(
         some = sampled_users(test, COMPOSED_USERS, seed)
         report = None if diversity is None else composition_report(recommender, some, train, diversity, k)
         yield Candidate(configuration, measured, worst_segment(measured, metric, segments), seconds, report)
-
-
-def positive(interactions: Interactions) -> Interactions:
-    """The liked pairs on the ids that have one."""
-    return interactions.select(interactions.weights > 0).compact()
 
 
 def sampled_users(test: Interactions, most: int | None, seed: int) -> Interactions:
@@ -131,11 +129,15 @@ def worst_segment(
     return min(means, default=float("nan"))
 
 
-def comparison_table(candidates: Sequence[Candidate], metric: str) -> pa.Table:
-    """One row a candidate: model, configuration as JSON, every metric, test users, seconds."""
+def comparison_table(candidates: Sequence[Candidate], metric: str, baseline: str) -> pa.Table:
+    """One row a candidate: model, configuration as JSON, every metric, test users, seconds, `gain`.
+
+    `gain` says in words how much more of the deciding metric the candidate has than the one named `baseline`.
+    """
     rows = []
-    for candidate in candidates:
-        contender = candidate.contender(metric)
+    contenders = [candidate.contender(metric) for candidate in candidates]
+    gains = gains_over(baseline, contenders)
+    for candidate, contender, gain in zip(candidates, contenders, gains, strict=True):
         configuration = json.dumps(dict(contender.configuration), sort_keys=True)
         rows.append(
             {
@@ -144,6 +146,7 @@ def comparison_table(candidates: Sequence[Candidate], metric: str) -> pa.Table:
                 **contender.metrics,
                 "users": len(candidate.measured.users),
                 "seconds": candidate.seconds,
+                "gain": BASELINE if gain is None else describe_gain(gain),
             }
         )
     return pa.Table.from_pylist(rows)
@@ -164,6 +167,27 @@ def scores_table(candidates: Sequence[Candidate], metric: str) -> pa.Table:
         for candidate in candidates
     ]
     return pa.concat_tables(parts)
+
+
+def gains_over(
+    baseline: str, contenders: Sequence[Contender], confidence: float = 0.95, seed: int = 0
+) -> list[Interval | None]:
+    """Return the gain of each contender over the one named `baseline`, paired over users.
+
+    Args:
+        baseline: Name of the contender that the others are compared with.
+        contenders: All contenders, measured on the same users in the same order.
+        confidence: Level of the intervals.
+        seed: Seed of the intervals.
+
+    Returns:
+        Gains in the order of the contenders; None for the baseline.
+    """
+    base = next(contender for contender in contenders if contender.name == baseline)
+    return [
+        None if contender is base else paired_difference(contender.per_user, base.per_user, confidence, seed=seed)
+        for contender in contenders
+    ]
 
 
 def contenders_from_tables(comparison: pa.Table, scores: pa.Table) -> list[Contender]:

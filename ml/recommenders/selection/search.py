@@ -1,5 +1,6 @@
-"""Search for parameters by Optuna: a budget in minutes, bad trials pruned, a killed search goes on where it was.
+"""Search for parameters by Optuna: a budget of work, bad trials pruned, a killed search goes on where it was.
 
+Work is estimated from the shape of the data, as for `auto`, so that a busy machine tries the same as an idle one.
 The study lives in a journal file. Trials judge by a validation window of the training data; the test window plays
 no part.
 """
@@ -8,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +25,12 @@ from optuna.trial import FrozenTrial, TrialState
 from ml.arrays import F64
 from ml.errors import InvalidInputError
 from ml.evaluation.bootstrap import Interval, mean_interval
+from ml.recommenders.base import Recommender
 from ml.recommenders.models.lightfm import LightFMHybrid
 from ml.recommenders.models.zoo import make_recommender
 from ml.recommenders.selection.compare import Configuration
+from ml.recommenders.selection.plan.shape import DataShape
+from ml.recommenders.selection.plan.work import fit_work, judge_work
 from ml.recommenders.selection.search_spaces import SPACES
 from ml.recommenders.validation import ValidationWindow, sample_users
 
@@ -37,12 +40,23 @@ NO_VALUE = Interval(float("nan"), float("nan"), float("nan"), 0.95)
 
 @dataclass(frozen=True)
 class SearchTrial:
-    """One configuration that was tried. `state` is complete, pruned or failed; only complete ones have a value."""
+    """One configuration that was tried.
+
+    Attributes:
+        number: place in the study, from 0.
+        configuration: the model and its parameters.
+        state: complete, pruned or failed; only complete ones have a value.
+        interval: mean of the metric over the judges, with its interval.
+        work: units that it was estimated at, see `plan.work`.
+        seconds: time that it took; nothing is decided by it.
+        reason: why it failed.
+    """
 
     number: int
     configuration: Configuration
     state: str
     interval: Interval
+    work: float
     seconds: float
     reason: str = ""
 
@@ -53,20 +67,20 @@ def search(
     *,
     file: Path,
     name: str,
-    minutes: float,
+    work: float,
     most_trials: int | None = None,
     seed: int = 0,
     finished: Callable[[SearchTrial], None] = lambda trial: None,
 ) -> list[SearchTrial]:
-    """Try configurations until the minutes are used up, those of earlier calls on the same study counted.
+    """Try configurations until the work is used up, that of earlier calls on the same study counted.
 
     Args:
         models: names of `SPACES`; each is tried with its own defaults first.
         window: what configurations are fitted on and judged by.
         file: journal of all studies.
         name: of the study: data, window and models that make trials comparable. The same name goes on.
-        minutes: budget of the study; a trial that is under way when they end is pruned at its next report.
-        most_trials: ends the call before the minutes do.
+        work: budget of the study in the units of `plan.work`; the last trial may exceed it.
+        most_trials: ends the call before the work does.
         seed: seed of the sampler.
         finished: gets each trial of this call when it ends.
 
@@ -88,14 +102,12 @@ def search(
             defaults = make_recommender(model).params()
             study.enqueue_trial({"model": model, **SPACES[model].encoded(model, defaults)})
     _take_up(study)
-    tried = 0
+    shape, tried = DataShape.of(window.past), 0
     while most_trials is None or tried < most_trials:
-        left = minutes * 60 - sum(trial.seconds for trial in _described(study))
-        if left <= 0:
+        if sum(trial.work for trial in _described(study)) >= work:
             break
-        deadline = time.monotonic() + left
         study.optimize(
-            lambda trial, deadline=deadline: _objective(trial, models, window, deadline),
+            lambda trial: _objective(trial, models, window, shape),
             n_trials=1,
             catch=(ValueError, LinAlgError),
             callbacks=[lambda _, trial: finished(_as_trial(trial))],
@@ -106,7 +118,7 @@ def search(
 
 
 def search_table(trials: Sequence[SearchTrial], metric: str) -> pa.Table:
-    """One row a trial: number, model, configuration as JSON, state, the metric with its interval, seconds."""
+    """One row a trial: number, model, configuration as JSON, state, metric with its interval, work, seconds."""
     rows = [
         {
             "trial": trial.number,
@@ -116,6 +128,7 @@ def search_table(trials: Sequence[SearchTrial], metric: str) -> pa.Table:
             metric: trial.interval.mean,
             "low": trial.interval.low,
             "high": trial.interval.high,
+            "work": trial.work,
             "seconds": trial.seconds,
             "reason": trial.reason,
         }
@@ -149,31 +162,42 @@ def _take_up(study: optuna.Study) -> None:
         study.enqueue_trial(trial.params)
 
 
-def _objective(trial: optuna.Trial, models: Sequence[str], window: ValidationWindow, deadline: float) -> float:
+def _objective(trial: optuna.Trial, models: Sequence[str], window: ValidationWindow, shape: DataShape) -> float:
     model = trial.suggest_categorical("model", list(models))
     params = SPACES[model].suggest(model, trial)
     _note(trial, model, params)
     recommender = make_recommender(model, **params)
+    trial.set_user_attr("work", _work_of(Configuration(model, params), recommender, window, shape))
     if isinstance(recommender, LightFMHybrid):
-        values, epochs = _by_epoch(recommender, window, trial, deadline)
+        values, epochs = _by_epoch(recommender, window, trial)
         _note(trial, model, {**params, "epochs": epochs})
     else:
-        values = _by_preview(model, params, window, trial, deadline)
+        values = _by_preview(model, params, window, trial)
     interval = mean_interval(values)
     trial.set_user_attr("low", interval.low)
     trial.set_user_attr("high", interval.high)
     return interval.mean
 
 
-def _by_epoch(
-    recommender: LightFMHybrid, window: ValidationWindow, trial: optuna.Trial, deadline: float
-) -> tuple[F64, int]:
+def _work_of(
+    configuration: Configuration, recommender: Recommender, window: ValidationWindow, shape: DataShape
+) -> float:
+    """Units of work of a trial, with its preview or its look at every epoch; pruned trials count as whole."""
+    n_ranked = shape.n_all_items if window.columns is None else len(window.columns)
+    fitted = fit_work(configuration, shape)
+    judged = judge_work(configuration, shape, len(window.users), n_ranked)
+    if isinstance(recommender, LightFMHybrid):
+        return fitted + recommender.epochs * judged
+    return (1 + PREVIEW_USERS) * fitted + 2 * judged
+
+
+def _by_epoch(recommender: LightFMHybrid, window: ValidationWindow, trial: optuna.Trial) -> tuple[F64, int]:
     """Values after the best epoch, and its number."""
     curve: list[F64] = []
 
     def look(epoch: int) -> None:
         curve.append(window.judge(recommender))
-        _report(trial, float(np.nanmean(curve[-1])), epoch, deadline)
+        _report(trial, float(np.nanmean(curve[-1])), epoch)
 
     recommender.take_ids(window.past)
     recommender.fit_with_callback(window.past, look)
@@ -181,23 +205,19 @@ def _by_epoch(
     return curve[best], best + 1
 
 
-def _by_preview(
-    model: str, params: Mapping[str, Any], window: ValidationWindow, trial: optuna.Trial, deadline: float
-) -> F64:
+def _by_preview(model: str, params: Mapping[str, Any], window: ValidationWindow, trial: optuna.Trial) -> F64:
     """Values of the whole training; one on some of the users comes first, to prune by."""
     n_users = int((np.diff(window.past.interactions.liked.indptr) > 0).sum())
     some = sample_users(window.past, max(1, int(n_users * PREVIEW_USERS)))
     preview = make_recommender(model, **params).fit_aligned(some)
-    _report(trial, float(np.nanmean(window.judge(preview))), 1, deadline)
+    _report(trial, float(np.nanmean(window.judge(preview))), 1)
     return window.judge(make_recommender(model, **params).fit_aligned(window.past))
 
 
-def _report(trial: optuna.Trial, value: float, step: int, deadline: float) -> None:
+def _report(trial: optuna.Trial, value: float, step: int) -> None:
     trial.report(value, step)
     if trial.should_prune():
         raise optuna.TrialPruned(f"below the median of the other trials at step {step}")
-    if time.monotonic() > deadline:
-        raise optuna.TrialPruned(f"the minutes ended at step {step}")
 
 
 def _note(trial: optuna.Trial, model: str, params: Mapping[str, Any]) -> None:
@@ -217,5 +237,11 @@ def _as_trial(trial: FrozenTrial) -> SearchTrial:
     seconds = trial.duration.total_seconds() if trial.duration is not None else 0.0
     reason = str(trial.system_attrs.get("fail_reason", ""))
     return SearchTrial(
-        trial.number, Configuration.from_dict(noted), states[trial.state], interval, seconds, reason
+        trial.number,
+        Configuration.from_dict(noted),
+        states[trial.state],
+        interval,
+        trial.user_attrs.get("work", 0.0),
+        seconds,
+        reason,
     )

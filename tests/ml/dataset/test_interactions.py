@@ -24,6 +24,15 @@ def test_repeated_pairs_become_one_with_summed_weight_latest_time_and_its_rating
     ]
 
 
+def test_the_order_of_the_rows_makes_no_difference():
+    """Repeated pairs at the same second, too."""
+    rows = table(weight=[0.1, 2.0, 0.7, 0.4], rating=[5, 2, 3, 1], timestamp=[10, 20, 30, 10])
+    first = Interactions.from_table(rows)
+    for order in ([3, 2, 1, 0], [2, 3, 0, 1]):
+        assert Interactions.from_table(rows.take(order)).to_table().equals(first.to_table())
+    assert first.ratings.tolist() == [5, 3, 2]
+
+
 def test_times_and_integer_ids_are_understood():
     times = pa.array([dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 2)], pa.timestamp("us"))
     pairs = Interactions.from_table(pa.table({"user_id": [7, 8], "item_id": [1, 2], "timestamp": times}))
@@ -84,7 +93,8 @@ def test_liked_pairs_come_in_the_order_of_time():
     pairs = Interactions.from_table(
         table(timestamp=[30, 20, 10, 40], weight=[1.0, 1.0, 1.0, 1.0]).append_column("rating", pa.array([1.0] * 4))
     )
-    rows, columns = pairs.in_order()
+    rows, columns, places = pairs.in_order()
+    assert places.tolist() == [1, 0, 2]
     names = [
         (pairs.users.to_list()[row], pairs.items.to_list()[column])
         for row, column in zip(rows, columns, strict=True)

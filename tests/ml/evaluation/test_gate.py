@@ -27,9 +27,10 @@ def test_a_clear_gain_is_an_improvement():
 
 
 def test_a_gain_within_noise_keeps_the_champion():
-    verdict = decide(noisy("new", CHAMPION, 0.001, 2), CHAMPION)
+    verdict = decide(noisy("new", CHAMPION, 0.001, 3), CHAMPION)
     assert (verdict.promote, verdict.kind) == (False, "kept")
     assert "interval" in verdict.reasons[0]
+    assert "no difference that can be told from chance" in verdict.reasons[0]
 
 
 def test_the_same_configuration_is_a_refresh():

@@ -7,9 +7,11 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
+from ml.dataset.interactions import Interactions
 from ml.recommenders.base import NoFactorsError, NotFittedError
 from ml.recommenders.factors import FactorRecommender
-from ml.recommenders.models.zoo import MODELS, load_recommender, make_recommender
+from ml.recommenders.model_names import MODELS
+from ml.recommenders.models.zoo import load_recommender, make_recommender
 from ml.recommenders.user_removal import forget_users
 
 SMALL = {
@@ -94,6 +96,21 @@ def test_what_is_saved_is_what_is_loaded(fitted, tmp_path):
     assert not [file for file in tmp_path.rglob("*") if file.suffix in {".pkl", ".pickle", ".joblib"}]
 
 
+def test_the_order_of_the_rows_decides_nothing(name, fitted, two_tastes_table, user_features, item_features):
+    shuffled = two_tastes_table.take(np.random.default_rng(5).permutation(len(two_tastes_table)))
+    again = fresh(name).fit(Interactions.from_table(shuffled), user_features, item_features)
+    users = ["u0", "u7", "u13", "u44", "stranger"]
+    assert rows_of(again.recommend(users, K)) == rows_of(fitted.recommend(users, K))
+
+
+def test_a_model_that_is_not_finite_is_refused(name, two_tastes, user_features, item_features):
+    model = fresh(name)
+    learn = model._fit
+    model._fit = lambda data: (learn(data), setattr(model, "broken_", np.array([1.0, np.nan])))
+    with pytest.raises(ValueError, match="did not converge: broken_ holds 1 values that are not finite"):
+        model.fit(two_tastes, user_features, item_features)
+
+
 def test_the_same_seed_gives_the_same_model(name, fitted, two_tastes, user_features, item_features):
     again = fresh(name).fit(two_tastes, user_features, item_features)
     every = np.arange(60)
@@ -138,17 +155,18 @@ def test_an_unfitted_model_says_so(name):
 
 def test_a_forgotten_user_leaves_no_name_and_no_vector(fitted, tmp_path):
     fitted.save(tmp_path)
-    before = fitted.score(np.array([3, 4]))
+    kept, gone = fitted.user_ids_.rows(["u3", "u4"])
+    before = fitted.score(np.array([kept]))
     assert forget_users(tmp_path, ["u4", "nobody"]) > 0
     assert forget_users(tmp_path, ["u4"]) == 0  # it is done already
     found = load_recommender(tmp_path)
-    assert found.user_ids_.rows(["u3", "u4"]).tolist() == [3, -1]
-    np.testing.assert_allclose(found.score(np.array([3]))[0], before[0], rtol=1e-5, atol=1e-6)
-    assert found.seen_[4].nnz == 0
+    assert found.user_ids_.rows(["u3", "u4"]).tolist() == [kept, -1]
+    np.testing.assert_allclose(found.score(np.array([kept]))[0], before[0], rtol=1e-5, atol=1e-6)
+    assert found.seen_[gone].nnz == 0
     for name, value in found.state().items():
         rows = getattr(value, "shape", (0,))[0] if not isinstance(value, dict) else 0
         if rows == 60 and name not in {"user_ids_"}:  # whatever has a row a user holds nothing of this one
-            row = value[4].toarray() if sparse.issparse(value) else np.asarray(value[4])
+            row = value[gone].toarray() if sparse.issparse(value) else np.asarray(value[gone])
             expected = found.unknown_user_ if name == "user_factors_" else 0
             np.testing.assert_allclose(row, np.broadcast_to(expected, row.shape), err_msg=name)
     names = [

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from ml.recommenders.layouts import FORMAT, ModelFileError
-from ml.recommenders.models.zoo import MODELS, UnknownModelError, load_recommender, make_recommender, model_name
+from ml.recommenders.model_names import MODELS, UnknownModelError, model_name
+from ml.recommenders.models.zoo import load_recommender, make_recommender
 from ml.recommenders.persistence import saved_models
 from ml.recommenders.user_removal import forget_users
 

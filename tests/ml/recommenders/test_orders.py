@@ -26,14 +26,14 @@ def by_name(pairs, matrix):
 
 
 def test_items_near_each_other_go_together_the_nearer_the_more(one_user):
-    found = by_name(one_user, following(one_user, 2))
+    found = by_name(one_user, following(one_user, one_user.liked, 2))
     assert found["a", "b"] == found["b", "a"] == pytest.approx(1)
     assert found["a", "c"] == pytest.approx(FADE)
     assert ("a", "d") not in found
 
 
 def test_stretches_cut_the_order_twice(one_user):
-    found = stretches(one_user, 2)
+    found = stretches(one_user, one_user.liked, 2)
     names = np.array(one_user.items.to_list())
     assert sorted("".join(sorted(names[row.indices])) for row in found) == ["a", "ab", "bc", "cd", "de", "e"]
 

@@ -14,7 +14,7 @@ from ml.decisions.items.bundle_join import BundleJoin
 from ml.decisions.items.champion_scorer import make_scorer
 from ml.publishing import publication
 from ml.recommenders.factors import FactorRecommender
-from ml.recommenders.models.zoo import MODELS
+from ml.recommenders.model_names import MODELS
 from tests.ml.recommenders.test_contract import fitted, name  # noqa: F401  fixtures
 
 PEOPLE, VISIT = ["u0", "u7", "u31"], ["i2", "i6", "i9"]

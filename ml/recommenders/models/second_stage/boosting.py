@@ -28,7 +28,7 @@ def boosted(
 
     Args:
         x: features of the pairs, (n_rows, d).
-        y: (n_rows,), 1 for what was taken and 0 for the rest.
+        y: (n_rows,), confidence of what was taken, 1 on average, and 0 for the rest, which weighs 1.
         groups: rows of each user, which lambdarank compares.
         start: (n_rows,), scores that boosting begins from; None: the mean.
         objective: LightGBM's name of the objective.
@@ -38,8 +38,16 @@ def boosted(
         min_leaf: least number of rows in a leaf, on small data at most a twentieth of the rows.
         seed: seed of the sampling of rows and features.
     """
-    begin = None if start is None else start + _log_odds(float(y.mean()))
-    data = lightgbm.Dataset(x, y, group=groups if objective == "lambdarank" else None, init_score=begin)
+    taken = (y > 0).astype(np.float32)
+    weight = np.where(y > 0, y, 1).astype(np.float32)
+    begin = None if start is None else start + _log_odds(float(np.average(taken, weights=weight)))
+    data = lightgbm.Dataset(
+        x,
+        taken,
+        weight=None if (weight == 1).all() else weight,
+        group=groups if objective == "lambdarank" else None,
+        init_score=begin,
+    )
     params = {
         "objective": objective,
         "learning_rate": learning_rate,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from ml.arrays import F32, F64, I64, Bools
+from ml.arrays import F32, F64, I64
 
 # Of squared slopes, against the mean log likelihood of a taken item; 1e-4 to 1e-2 were as good on films.
 PENALTY = 1e-3
@@ -34,12 +34,12 @@ class ChoiceModel:
     activity: F64
 
     @classmethod
-    def fit(cls, features: F32, taken: Bools, sizes: I64, activity: F64) -> ChoiceModel:
-        """Maximise the penalised likelihood of what was taken; a user counts by the root of the number of it.
+    def fit(cls, features: F32, taken: F32, sizes: I64, activity: F64) -> ChoiceModel:
+        """Maximise the penalised likelihood of what was taken; a user counts by the root of the sum of it.
 
         Args:
             features: (n_rows, d), user by user.
-            taken: (n_rows,), at least one a user.
+            taken: (n_rows,), how much each taken item counts, 0 for the others; at least one taken item a user.
             sizes: (n_users,), rows of each user.
             activity: (n_users,).
         """

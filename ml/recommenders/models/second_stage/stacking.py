@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from ml.arrays import F32, F64, I64, Integers
+from ml.arrays import F32, F64, I32, Integers
 from ml.dataset.interactions import Interactions
+from ml.dataset.weight_scale import WeightScale, WeightScaling
 from ml.errors import InvalidInputError
 from ml.recommenders.base import Recommender, TrainingData
 from ml.recommenders.folds import cut_into_folds
@@ -23,6 +24,7 @@ from ml.recommenders.models.blends import Ensemble, standardised
 from ml.recommenders.models.second_stage.boosting import boosted
 from ml.recommenders.models.second_stage.choice_model import ChoiceModel
 from ml.recommenders.models.second_stage.context import Context
+from ml.recommenders.topk import select_top_k
 
 OBJECTIVES = ("binary", "lambdarank", "choice")
 MOST_TRAINED_USERS = 4_000  # of each fold; more users are a longer table, not another model
@@ -46,6 +48,8 @@ class Stacked(Ensemble):
             that little data cannot make the order much worse than that of the blend.
         objective: binary or lambdarank: boosting; choice: conditional logit, see `ChoiceModel`.
         trees, leaves, learning_rate, min_leaf: of the boosting.
+        weight_scaling: how weights become confidences, see `ml.dataset.weight_scale`; what was taken weighs
+            so much in the second stage. The parts have settings of their own.
         seed: of folds, samples and boosting.
 
     Learned:
@@ -74,6 +78,7 @@ class Stacked(Ensemble):
         leaves: int = 15,
         learning_rate: float = 0.02,
         min_leaf: int = 300,
+        weight_scaling: WeightScaling = "bm25",
         seed: int = 0,
     ) -> None:
         self.models = list(models)
@@ -88,6 +93,7 @@ class Stacked(Ensemble):
         self.leaves = leaves
         self.learning_rate = learning_rate
         self.min_leaf = min_leaf
+        self.weight_scaling = weight_scaling
         self.seed = seed
 
     def _fit(self, data: TrainingData) -> None:
@@ -95,9 +101,10 @@ class Stacked(Ensemble):
             raise InvalidInputError(f"objective {self.objective!r}; there are {', '.join(OBJECTIVES)}")
         random = np.random.default_rng(self.seed)
         tables, labels, groups, owners = [], [], [], []
+        scale = WeightScale.learn(data.interactions.liked_weights, self.weight_scaling)
         for past, future in cut_into_folds(data.interactions, self.folds_by, self.folds, self.seed):
             self._fit_first_stage(TrainingData(past, data.user_features, data.item_features))
-            for user, x, y in self._training_rows(past, future, random):
+            for user, x, y in self._training_rows(past, scale.confidences(future.liked_weights), random):
                 owners.append(user)
                 tables.append(x)
                 labels.append(y)
@@ -110,7 +117,7 @@ class Stacked(Ensemble):
         if self.objective == "choice":
             # The activity in all the data, as when ranking: a fold's own is less by what the fold lacks.
             activity = self._context.user_values_["activity"][owners]
-            model = ChoiceModel.fit(self._compared(x), y > 0, np.array(groups, np.int64), activity)
+            model = ChoiceModel.fit(self._compared(x), y, np.array(groups, np.int64), activity)
         else:
             self.booster_ = boosted(
                 x,
@@ -144,10 +151,12 @@ class Stacked(Ensemble):
         self.feature_names_ = [*names, *(f"standard:{name}" for name in names), *self._context.names_]
 
     def _training_rows(
-        self, past: Interactions, future: Interactions, random: np.random.Generator
+        self, past: Interactions, relevant: sparse.csr_matrix, random: np.random.Generator
     ) -> Iterator[tuple[int, F32, F32]]:
-        """Row, features and labels of each user who has a past and a future."""
-        relevant = future.liked
+        """Row, features and labels of each user who has a past and a future.
+
+        A label is the confidence of what was taken and 0 for the rest.
+        """
         columns = None
         if self.only_cold:
             columns = np.flatnonzero(np.bincount(past.columns, minlength=len(past.items)) == 0)
@@ -162,13 +171,16 @@ class Stacked(Ensemble):
             scores, base = self._first_stage(block, columns, had if columns is None else had[:, columns].tocsr())
             chosen = self._candidates(base)
             for row, user in enumerate(block):
-                hits = place[relevant.indices[relevant.indptr[user] : relevant.indptr[user + 1]]]
+                taken = slice(relevant.indptr[user], relevant.indptr[user + 1])
+                hits = place[relevant.indices[taken]]
                 drawn = [chosen[row]] if self.rescored is not None else []
                 if self.rescored is None or self.sampled_negatives:
                     drawn += [random.integers(0, n_items, self.sampled_negatives), hits[hits >= 0]]
                 items = np.unique(np.concatenate(drawn))
                 items = items[np.isfinite(base[row, items])]
-                labels = np.isin(items, hits).astype(np.float32)
+                labels = np.zeros(n_items, np.float32)
+                labels[hits[hits >= 0]] = relevant.data[taken][hits >= 0]
+                labels = labels[items]
                 if labels.any():
                     user_scores = [part[row : row + 1] for part in scores]
                     yield user, self._pair_features(user[None], user_scores, items[None], columns), labels
@@ -184,12 +196,12 @@ class Stacked(Ensemble):
         base[np.repeat(np.arange(len(user_rows)), np.diff(excluded.indptr)), excluded.indices] = -np.inf
         return scores, base
 
-    def _candidates(self, base: F32) -> I64:
-        """Places of the candidates of each user: int64 (b, c)."""
+    def _candidates(self, base: F32) -> I32:
+        """Places of the candidates of each user, of equal scores the first: int32 (b, c)."""
         n = base.shape[1]
         if self.rescored is None or self.rescored >= n:
-            return np.repeat(np.arange(n)[None, :], len(base), axis=0)
-        return np.argpartition(base, n - self.rescored, axis=1)[:, n - self.rescored :]
+            return np.repeat(np.arange(n, dtype=np.int32)[None, :], len(base), axis=0)
+        return select_top_k(base, self.rescored)[0]
 
     def _pair_features(
         self, user_rows: Integers, scores: list[F32], chosen: npt.NDArray[Any], columns: npt.NDArray[Any] | None

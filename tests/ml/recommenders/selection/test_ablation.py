@@ -7,7 +7,7 @@ from ml.dataset.interactions import Interactions
 from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import TrainingData
 from ml.recommenders.data_split import DataSplit
-from ml.recommenders.selection.ablation import ablation, ablation_plot
+from ml.recommenders.selection.ablation import ablation, ablation_plot, sure_gain
 
 PARAMS = {"n_factors": 8, "epochs": 8}
 
@@ -50,6 +50,10 @@ def test_gains_are_differences_of_the_means_with_an_interval_around_them(report)
     for row in rows[1:]:
         assert row["gain"] == pytest.approx(rows[0]["ndcg"] - row["ndcg"])
         assert row["gain_low"] <= row["gain"] <= row["gain_high"]
+        is_chance = row["gain_low"] <= 0 <= row["gain_high"]
+        assert ("no difference that can be told from chance" in row["reading"]) == is_chance
+        assert sure_gain(report, row["without"]) == (row["gain"] if row["gain_low"] > 0 else None)
+    assert sure_gain(report, "user country") is None
 
 
 def test_the_plot_names_every_part(report):

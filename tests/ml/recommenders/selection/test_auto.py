@@ -7,14 +7,14 @@ import pytest
 from ml.dataset.interactions import Interactions
 from ml.evaluation.bootstrap import mean_interval
 from ml.recommenders.base import TrainingData
-from ml.recommenders.selection import auto as choosing
-from ml.recommenders.selection.auto import Trial, choose, planned, settled
+from ml.recommenders.selection.auto import choose, settled
 from ml.recommenders.selection.compare import Configuration
+from ml.recommenders.selection.plan import trials as running
+from ml.recommenders.selection.plan.finalists import Finalist
+from ml.recommenders.selection.plan.recipes import SingleRecipe
+from ml.recommenders.selection.plan.trials import Trial
 
-FEW = (
-    Configuration("ease", {"regularization": 20.0}),
-    Configuration("als", {"n_factors": 8}),
-)
+QUICK = 2.0  # units of work: what is tested is the choosing, the models have tests of their own
 
 
 def table(n_users, n_items, each, seed=0, **columns):
@@ -30,13 +30,6 @@ def aligned(found):
     return TrainingData.align(Interactions.from_table(found))
 
 
-@pytest.fixture
-def few(monkeypatch):
-    """A short first stage: what is tested is the choosing, the models have tests of their own."""
-    monkeypatch.setattr(choosing, "FIRST_STAGE", FEW)
-
-
-@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize(
     ("found", "kind"),
     [
@@ -54,59 +47,93 @@ def few(monkeypatch):
     ids=["five users", "with times", "with ratings", "one item each", "one user", "one item", "rejections"],
 )
 def test_small_tables_get_a_model_that_recommends(found, kind):
-    chosen = choose(aligned(found), kind)
+    chosen = choose(aligned(found), kind, work=QUICK)
     rows = chosen.recommender.recommend(["u0", "stranger"], 3).to_table().to_pylist()
     assert [row for row in rows if row["user_id"] == "stranger"]
     assert all(np.isfinite(row["score"]) for row in rows)
 
 
-@pytest.mark.usefixtures("few")
-def test_what_validates_best_is_fitted_on_everything(two_tastes, user_features, item_features):
+@pytest.fixture(scope="module")
+def world(two_tastes, user_features, item_features):
+    return TrainingData.align(two_tastes, user_features, item_features)
+
+
+def test_what_validates_best_is_fitted_on_everything(world, two_tastes):
     lines = []
-    chosen = choose(TrainingData.align(two_tastes, user_features, item_features), "random", log=lines.append)
-    means = [trial.interval.mean for trial in chosen.trials]
+    chosen = choose(world, "random", work=QUICK, log=lines.append)
+    means = [trial.value for trial in chosen.trials]
     assert means == sorted(means, reverse=True)
-    assert chosen.metric == "ndcg_at_10"
+    assert (chosen.metric, chosen.split) == ("ndcg_at_10", "random")
     assert chosen.recommender.seen_.nnz == two_tastes.n_pairs
-    assert means[0] > next(t.interval.mean for t in chosen.trials if t.configuration.model == "popularity") + 0.1
+    assert means[0] > max(t.value for t in chosen.trials if t.configuration.model == "popularity") + 0.1
     assert any("happened after the first test interaction" in line for line in lines)
+    assert any(line.startswith("chosen: ") and chosen.reason in line for line in lines)
 
 
-@pytest.mark.usefixtures("few")
-def test_time_that_is_up_ends_the_trials_and_is_said(two_tastes):
+def test_all_families_take_part_and_hybrids_too_where_there_are_tags(world):
+    tried = {trial.configuration.model for trial in choose(world, "random", work=QUICK).trials}
+    assert {"popularity", "ease", "als", "item_neighbours", "user_neighbours", "svd"} <= tried
+    assert {"lightfm_warp", "content_affinity", "segment_popularity"} <= tried
+
+
+def test_a_small_budget_ends_the_search_and_tells_what_was_not_tried(world):
     lines = []
-    chosen = choose(TrainingData.align(two_tastes), "random", minutes=0.0, log=lines.append)
-    assert [trial.configuration.model for trial in chosen.trials] == ["popularity"]
-    assert any(line.startswith("time is up") for line in lines)
+    few = choose(world, "random", work=0.5, log=lines.append)
+    assert len(few.trials) < len(choose(world, "random", work=QUICK).trials)
+    assert any(line.startswith("not tried, since it is") for line in lines)
 
 
-def test_the_plan_leaves_out_what_the_size_does_not_allow(two_tastes, monkeypatch):
-    data = TrainingData.align(two_tastes)
-    assert "stacked" in [found.model for found in planned(data, cold=False, validation="time")]
-    monkeypatch.setattr(choosing, "STACK_MOST_PAIRS", 10)
-    assert "stacked" not in [found.model for found in planned(data, cold=False, validation="time")]
+def test_a_slow_clock_changes_nothing(world, monkeypatch):
+    quick = choose(world, "random", work=QUICK)
+    ticks = iter(range(0, 10_000_000, 1_000))
+    monkeypatch.setattr(running.time, "perf_counter", lambda: float(next(ticks)))
+    slow = choose(world, "random", work=QUICK)
+    assert all(trial.seconds == 1_000.0 for trial in slow.trials if trial.seconds)
+    assert slow.configuration == quick.configuration
+    assert [trial.configuration for trial in slow.trials] == [trial.configuration for trial in quick.trials]
+    first = [chosen.recommender.recommend(["u0", "u1"], 5).to_table() for chosen in (quick, slow)]
+    assert first[0].equals(first[1])
 
 
-def judged(model, per_user):
+def test_large_data_is_searched_on_a_sample_and_chosen_on_all_of_it(monkeypatch):
+    monkeypatch.setattr("ml.recommenders.selection.plan.finalists.LEAST_SAMPLE", 500)
+    monkeypatch.setattr("ml.recommenders.selection.plan.finalists.STARTS_SHARE", 0.0)
+    monkeypatch.setattr("ml.recommenders.selection.plan.judges.MOST_JUDGES", 100)
+    monkeypatch.setattr("ml.recommenders.selection.plan.judges.FEWEST_JUDGES", 20)
+    lines = []
+    chosen = choose(aligned(table(400, 60, 8)), "random", work=4.0, log=lines.append)
+    assert any(line.startswith("searching on ") for line in lines)
+    shares = {trial.share for trial in chosen.trials}
+    assert len(shares) == 2
+    assert max(shares) == 1.0
+    assert chosen.trials[0].share == 1.0
+
+
+def test_too_few_known_people_make_another_split_judge():
+    """Of 300 people only five come back in the newest tenth: their last items judge in place of them."""
+    random = np.random.default_rng(0)
+    rows = [(f"u{user}", f"i{item}", user) for user in range(300) for item in random.choice(20, 3, replace=False)]
+    rows += [(f"u{user}", f"i{20 + user}", 1_000) for user in range(5)]
+    users, items, times = zip(*rows, strict=True)
+    lines = []
+    found = pa.table({"user_id": users, "item_id": items, "timestamp": times})
+    chosen = choose(aligned(found), "time", work=QUICK, log=lines.append)
+    assert (chosen.split, chosen.n_judges) == ("leave-last-out", 300)
+    assert any(
+        "people can judge by the split 'time': choosing by 'leave-last-out', with 300" in line for line in lines
+    )
+
+
+def finalist(model, per_user):
     per_user = np.asarray(per_user, dtype=float)
-    return Trial(Configuration(model, {}), per_user, mean_interval(per_user), 1.0)
+    return Finalist(SingleRecipe(model), Trial(Configuration(model, {}), per_user, mean_interval(per_user)))
 
 
-def test_models_that_cannot_be_told_apart_are_blended():
-    random = np.random.default_rng(0)
-    quality = random.random(400)
-    best, close = judged("ease", quality + 0.01), judged("als", quality + 0.3 * random.standard_normal(400))
-    both = settled([best, judged("ease", quality), close])
-    assert [(part["model"], part["weight"]) for part in both.params["models"]] == [("ease", 1.0), ("als", 1.0)]
-
-
-def test_a_model_that_is_better_for_the_same_users_stands_alone():
-    random = np.random.default_rng(0)
-    quality = random.random(400)
-    best = judged("ease", quality + 0.01)
-    assert settled([best, judged("als", quality)]) is best.configuration
-    undefined = np.where(np.arange(400) % 2, quality, np.nan)
-    assert settled([best, judged("als", undefined)]) is best.configuration
-    assert settled([best]) is best.configuration
-    few = judged("ease", quality[:50] + 0.01)
-    assert settled([few, judged("als", random.permutation(quality[:50]))]) is few.configuration
+def test_the_simpler_of_two_equals_wins_and_the_better_one_else():
+    values = np.random.default_rng(0).random(400)
+    single, blend = finalist("ease", values), finalist("blend", values)
+    assert settled([single])[0] is single
+    assert settled([single, blend])[0] is single
+    winner, reason = settled([single, finalist("blend", values - 0.01), finalist("stacked", values + 0.02)])
+    assert winner.trial.configuration.model == "stacked"
+    assert reason == "it is better than ease by 0.0200 for the same people"

@@ -20,7 +20,7 @@ def window(two_tastes, user_features, item_features):
 
 
 def run(tmp_path, window, models=("ease", "lightfm_warp"), **options):
-    return search(models, window, file=tmp_path / "search.journal", name="study", **{"minutes": 5, **options})
+    return search(models, window, file=tmp_path / "search.journal", name="study", **{"work": 1e6, **options})
 
 
 @pytest.mark.parametrize("model", list(SPACES))
@@ -63,11 +63,18 @@ def test_a_killed_search_goes_on_with_the_trial_that_was_under_way(tmp_path, win
     assert taken_up.configuration.params["regularization"] == tried["regularization"]
 
 
-def test_the_minutes_are_those_of_the_study(tmp_path, window):
+def test_the_work_is_that_of_the_study_and_decides_how_many_trials_there_are(tmp_path, window):
     first = run(tmp_path, window, models=["ease"], most_trials=2)
-    spent = sum(trial.seconds for trial in first) / 60
-    again = run(tmp_path, window, models=["ease"], minutes=spent)
+    spent = sum(trial.work for trial in first)
+    again = run(tmp_path, window, models=["ease"], work=spent)
     assert [trial.number for trial in again] == [trial.number for trial in first]
+    assert len(run(tmp_path, window, models=["ease"], work=1.2 * spent)) == 3
+    one, other = (
+        search(["ease"], window, file=tmp_path / name, name="study", work=2 * spent) for name in ("one", "other")
+    )
+    assert [(trial.configuration, trial.interval.mean) for trial in one] == [
+        (trial.configuration, trial.interval.mean) for trial in other
+    ]
 
 
 def test_hopeless_trials_are_pruned(tmp_path, window, monkeypatch):
@@ -77,7 +84,7 @@ def test_hopeless_trials_are_pruned(tmp_path, window, monkeypatch):
     class Worse:
         """A window on which the seventh configuration is far worse than all before it."""
 
-        past = window.past
+        past, users, columns = window.past, window.users, window.columns
 
         def judge(self, recommender):
             return np.full(4, next(values)) if next_is_preview() else np.full(4, 0.5)

@@ -1,0 +1,98 @@
+"""A fitted recommender measured on a table of what its users then did."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ml.dataset.interactions import Interactions
+from ml.dataset.ratings import RatingReading
+from ml.evaluation.bootstrap import mean_interval
+from ml.evaluation.overlap import Overlap
+from ml.evaluation.ranking_metrics import figures_by_group, measure
+from ml.evaluation.rating_errors import mae, rmse
+from ml.evaluation.sampled import sampled_metrics
+from ml.recommenders.base import Recommender
+from ml.recommenders.models.rating_factors import RatingFactors
+
+
+def evaluate_on(
+    test: Interactions,
+    liked: Interactions,
+    recommender: Recommender,
+    past: Interactions,
+    reading: RatingReading | None = None,
+    *,
+    k: int = 10,
+    sampled: int = 0,
+    seed: int = 0,
+    warn: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """Measure a recommender on interactions that it was not fitted on.
+
+    Args:
+        test: What the users then did, with what they rejected.
+        liked: The part of it that was not rejected, which is to be found.
+        recommender: The fitted recommender.
+        past: The interactions that it was fitted on.
+        reading: How ratings say what was liked, as in the training; None where they do not.
+        k: Places of a list that count.
+        sampled: Rank each relevant item also among so many drawn ones; 0 for not.
+        seed: Seed of the intervals and of the draw.
+        warn: Is told in sentences what makes the figures say less than they seem to.
+
+    Returns:
+        Counts, metrics (None where undefined) and metrics by group by their names, and `<metric>_interval`, the
+        lower and the upper bound of 95 %.
+
+    Raises:
+        InvalidInputError: Nothing in the test can judge the model.
+    """
+    overlap = Overlap.count(liked, past, recommender.knows(liked.users), recommender.item_ids_)
+    overlap.require_something_to_judge(type(recommender).__name__, recommender.ranks_for_everybody)
+    for warning in overlap.warnings():
+        warn(warning)
+    recommended = recommender.recommend(liked.users.values, k).to_table()
+    measured = measure(recommended, liked, past, k, past.items)
+    metrics = dict(measured.metrics) | _rating_errors(recommender, test, reading)
+    if sampled:
+        metrics |= _sampled(recommender, liked, sampled, k, seed)
+    for group in figures_by_group(measured, "ndcg", past).to_pylist():
+        metric = "hits" if group["grouped_by"] == "item age" else "ndcg"
+        metrics[f"{metric}_by_{group['grouped_by']}_{group['group']}".replace(" ", "_")] = group["value"]
+    intervals = {name: mean_interval(values, seed=seed) for name, values in measured.per_user.items()}
+    return {
+        "k": k,
+        "users": len(measured.users),
+        "users_missing": measured.users_missing,
+        "users_who_only_reject": len(test.users) - len(liked.users),
+        **overlap.as_dict(),
+        **{name: None if math.isnan(value) else value for name, value in metrics.items()},
+        **{f"{name}_interval": [interval.low, interval.high] for name, interval in intervals.items()},
+    }
+
+
+def _rating_errors(
+    recommender: Recommender, test: Interactions, reading: RatingReading | None
+) -> dict[str, float]:
+    """RMSE and MAE of a model that predicts ratings, over all rated pairs of the test, rejections included."""
+    if not isinstance(recommender, RatingFactors) or test.ratings is None:
+        return {}
+    is_rated = np.isfinite(test.ratings) if reading is None else reading.is_rated(test)
+    users = recommender.user_ids_.rows(test.users.values)[test.rows[is_rated]]
+    items = recommender.item_ids_.rows(test.items.values)[test.columns[is_rated]]
+    predicted, given = recommender.predict(users, items), test.ratings[is_rated]
+    return {"rmse": rmse(predicted, given), "mae": mae(predicted, given)}
+
+
+def _sampled(recommender: Recommender, test: Interactions, sampled: int, k: int, seed: int) -> dict[str, float]:
+    """Figures on a sample, for the users that the model knows."""
+    rows = recommender.user_ids_.rows(test.users.values)
+    relevant = test.aligned(test.users, recommender.item_ids_.union(test.items)).matrix
+    known_rows = np.flatnonzero(recommender.knows(test.users))
+    relevant = relevant[known_rows][:, : len(recommender.item_ids_)].tocsr()
+    had = recommender.seen_[rows[known_rows]]
+    return sampled_metrics(recommender.score, rows[known_rows], relevant, had, sampled=sampled, k=k, seed=seed)

@@ -1,0 +1,178 @@
+"""Finalists: the best single recipe on the whole past, a blend of the families' best, and a second stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ml.arrays import F64
+from ml.evaluation.bootstrap import FEWEST_JUDGES, mean_interval
+from ml.recommenders.base import Recommender
+from ml.recommenders.selection.plan.combination import blend_weights, judged_blend, judged_second_stage
+from ml.recommenders.selection.plan.families import Family, cold_families, warm_families
+from ml.recommenders.selection.plan.hill_climb import climb_all
+from ml.recommenders.selection.plan.recipes import BlendRecipe, Recipe, SingleRecipe, StackRecipe
+from ml.recommenders.selection.plan.shape import DataShape
+from ml.recommenders.selection.plan.shortlists import Shortlists
+from ml.recommenders.selection.plan.trials import Trial, TrialRunner
+from ml.recommenders.selection.plan.work import fit_work
+
+STARTS_SHARE = 0.3  # of the search for the starts of all families; where they are more, they run on a sample
+LEAST_SAMPLE = 30_000  # interactions
+SAMPLED_SHARE = 0.6  # of the search where it runs on a sample; the rest is for fits on the whole past
+MOST_PARTS = 8  # of a blend; families beyond them are far behind
+PART_LEAST = 0.5  # of the best value, for a family to be part of a blend
+STACK_MOST_CELLS = 300_000_000  # users × items that the first stage scores
+STACK_FOLDS = (5, 4, 3)  # as many as the work allows
+STACK_NEAR = 0.96  # of the best so far, for a second stage to be tried
+STACK_PART_LEAST = 0.75  # of the best value, for a family to be part of a first stage
+
+Fitted = tuple[Trial, SingleRecipe, Recommender]
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A recipe that may win, with its trial."""
+
+    recipe: Recipe
+    trial: Trial
+
+
+def find_finalists(runner: TrialRunner, shape: DataShape, total: float, *, by_time: bool) -> list[Finalist]:
+    """Search the families, and combine their best where enough people judge.
+
+    Args:
+        runner: fits and judges.
+        shape: of all the data, on which the winner will be fitted.
+        total: units of work for the search, and as many for that fit.
+        by_time: whether the window holds back the newest interactions.
+
+    Returns:
+        The best single recipe first, then, if they were tried, a blend and a second stage; none where no model
+        could be fitted.
+    """
+    singles = _searched(runner, total)
+    if not singles:
+        return []
+    best = singles[0]
+    finalists = [Finalist(best[1], best[0])]
+    parts = [single for single in singles if single[0].value >= PART_LEAST * best[0].value][:MOST_PARTS]
+    if len(runner.window.users) < FEWEST_JUDGES or len(parts) < 2:
+        return finalists
+    lists = Shortlists.of([model for _, _, model in parts], runner.window)
+    if len(lists.users) < FEWEST_JUDGES:
+        return finalists
+    finalists[0] = Finalist(best[1], _of_judges(best[0], runner, lists))
+    recipes = [recipe for _, recipe, _ in parts]
+    weights = blend_weights(lists, np.arange(len(lists.users)))
+    picked = [(recipe, float(weight)) for recipe, weight in zip(recipes, weights, strict=True) if weight > 0]
+    if len(picked) > 1:
+        blend = BlendRecipe([recipe for recipe, _ in picked], [round(weight, 4) for _, weight in picked])
+        if fit_work(blend.configuration(shape), shape) <= total:
+            finalists.append(_combined(runner, blend, judged_blend(lists, runner.seed), "blend"))
+    stack, staged = _affordable_stack(parts, runner, shape, total, by_time)
+    if stack is not None and _may_help(lists.of_models(staged), finalists[-1].trial, runner):
+        tried = runner.run(stack, "second stage")
+        if tried is not None:
+            finalists.append(Finalist(stack, _of_judges(tried[0], runner, lists)))
+    return finalists
+
+
+def _searched(runner: TrialRunner, total: float) -> list[Fitted]:
+    """The families' best on the whole past, best first."""
+    families_of = warm_families if runner.window.columns is None else cold_families
+    sample = _sample_for(runner, total * STARTS_SHARE, families_of)
+    is_sampled = sample is not runner
+    budget = total * SAMPLED_SHARE if is_sampled else total
+    if is_sampled:
+        runner.log(f"searching on {sample.share:.0%} of the interactions, then on all of them")
+    climbs = climb_all(families_of(sample.shape), sample, budget, runner.log)
+    if not is_sampled:
+        return [climb.best for climb in climbs if climb.best is not None]
+    fitted: list[Fitted] = []
+    left = total - budget
+    for climb in climbs:
+        assert climb.best is not None
+        recipe = climb.best[1]
+        work = runner.work(recipe)
+        if fitted and (work > left or climb.value < PART_LEAST * climbs[0].value):
+            continue
+        left -= work
+        result = runner.run(recipe, climb.family.name)
+        if result is not None:
+            fitted.append((result[0], recipe, result[1]))
+    return sorted(fitted, key=lambda single: -single[0].value)
+
+
+def _sample_for(
+    runner: TrialRunner, allowed: float, families_of: Callable[[DataShape], Sequence[Family]]
+) -> TrialRunner:
+    """A runner on so large a sample that the starts of all families take no more than is allowed."""
+    sample, n_pairs = runner, runner.window.past.interactions.n_pairs
+    while n_pairs > LEAST_SAMPLE:
+        starts = [start for family in families_of(sample.shape) for start in family.starts]
+        if sum(sample.work(start) for start in starts) <= allowed:
+            break
+        n_pairs //= 2
+        smaller = runner.on_sample(n_pairs)
+        if smaller.shape.n_pairs >= sample.shape.n_pairs:
+            break  # the judges alone are as many
+        sample = smaller
+    return sample
+
+
+def _affordable_stack(
+    parts: Sequence[Fitted], runner: TrialRunner, shape: DataShape, total: float, by_time: bool
+) -> tuple[StackRecipe | None, list[int]]:
+    """A second stage over the parts that the work allows, and their places; None where these are too few.
+
+    The parts are fitted once for each fold, so that the dearest of them is left out before a fold is.
+    """
+    is_cold = runner.window.columns is not None
+    staged = [n for n, part in enumerate(parts) if part[0].value >= STACK_PART_LEAST * parts[0][0].value]
+    if shape.n_users * shape.n_all_items > STACK_MOST_CELLS:
+        return None, staged
+    folds_by = "time" if is_cold or (by_time and shape.has_times) else "random"
+    options: dict[str, object] = {"folds_by": folds_by, "objective": "choice"}
+    if is_cold:
+        options |= {"only_cold": True, "rescored": None, "sampled_negatives": 300}
+        options |= {"objective": "binary", "from_blend": False}
+    while len(staged) > 1:
+        recipes = [parts[n][1] for n in staged]
+        for folds in STACK_FOLDS:
+            stack = StackRecipe(recipes, {**options, "folds": folds})
+            if fit_work(stack.configuration(shape), shape) <= total:
+                return stack, staged
+        works = [fit_work(recipe.configuration(shape), shape) for recipe in recipes]
+        staged = [n for place, n in enumerate(staged) if place != int(np.argmax(works))]
+    return None, staged
+
+
+def _may_help(lists: Shortlists, best: Trial, runner: TrialRunner) -> bool:
+    """Whether a second stage that is learned from one window comes near the best so far.
+
+    The second stage itself learns from several folds of it, and is a few percent better than this estimate.
+    """
+    estimate = float(np.nanmean(judged_second_stage(lists, runner.window.past, runner.seed)))
+    helps = estimate >= STACK_NEAR * best.value
+    runner.log(
+        f"a second stage over {len(lists.scores)} models is estimated at {estimate:.4f}, the best so far is "
+        f"{best.value:.4f}: {'trying it' if helps else 'it is left out'}"
+    )
+    return helps
+
+
+def _combined(runner: TrialRunner, recipe: Recipe, per_user: F64, note: str) -> Finalist:
+    configuration = recipe.configuration(runner.shape)
+    interval = mean_interval(per_user, seed=runner.seed)
+    trial = Trial(configuration, per_user, interval, runner.work(recipe), runner.share, note)
+    runner.record(trial)
+    return Finalist(recipe, trial)
+
+
+def _of_judges(trial: Trial, runner: TrialRunner, lists: Shortlists) -> Trial:
+    """The trial with its values for the judges of the shortlists alone."""
+    per_user = trial.per_user[np.isin(runner.window.users, lists.users)]
+    return replace(trial, per_user=per_user, interval=mean_interval(per_user, seed=runner.seed))

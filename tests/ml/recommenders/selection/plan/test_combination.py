@@ -1,0 +1,100 @@
+"""Shortlists, blends and the estimate of a second stage, on scores whose best combination is known."""
+
+import numpy as np
+import pytest
+
+from ml.recommenders.base import TrainingData
+from ml.recommenders.models.zoo import make_recommender
+from ml.recommenders.selection.plan.combination import blend_weights, judged_blend, judged_second_stage
+from ml.recommenders.selection.plan.shortlists import Shortlists
+from ml.recommenders.validation import ValidationWindow
+
+
+@pytest.fixture(scope="module")
+def window(two_tastes, user_features, item_features):
+    return ValidationWindow.hold_back(TrainingData.align(two_tastes, user_features, item_features), "random")
+
+
+def fitted(window, *names):
+    return [make_recommender(name).fit_aligned(window.past) for name in names]
+
+
+def test_a_model_alone_is_judged_as_the_window_judges_it(window):
+    for model in fitted(window, "ease", "als"):
+        lists = Shortlists.of([model], window)
+        np.testing.assert_allclose(lists.judge(lists.scores[0]), window.judge(model))
+
+
+@pytest.mark.parametrize("name", ["item_neighbours", "user_neighbours", "popularity"])
+def test_short_lists_hold_the_first_places(window, monkeypatch, name):
+    """Items of equal popularity stand at the end of the list and of the short list alike."""
+    monkeypatch.setattr("ml.recommenders.selection.plan.shortlists.LENGTH", 15)
+    (model,) = fitted(window, name)
+    lists = Shortlists.of([model], window)
+    assert lists.columns.shape == (len(window.users), 15)
+    np.testing.assert_allclose(lists.judge(lists.scores[0]), window.judge(model))
+
+
+def test_whole_rankings_are_judged_by_auc_where_only_new_items_are_ranked(news):
+    interactions, features = news
+    window = ValidationWindow.hold_back(TrainingData.align(interactions, None, features), "time")
+    assert window.columns is not None
+    (model,) = fitted(window, "content_affinity")
+    lists = Shortlists.of([model], window)
+    known = np.isin(window.users, lists.users)
+    np.testing.assert_allclose(lists.judge(lists.scores[0]), window.judge(model)[known])
+
+
+def lists_of(scores, relevant):
+    n, c = relevant.shape
+    return Shortlists(
+        np.arange(n, dtype=np.int32),
+        np.repeat(np.arange(c)[None, :], n, axis=0),
+        np.asarray(scores, np.float64),
+        np.ones((n, c), bool),
+        relevant.astype(np.float64),
+        -np.sort(-relevant.astype(np.float64), axis=1)[:, :2],
+        2,
+    )
+
+
+@pytest.fixture
+def complementary():
+    """Each of 400 people has items 0 and 1 of 30; two models know one of them each, a third knows nothing."""
+    random = np.random.default_rng(0)
+    relevant = np.zeros((400, 30), bool)
+    relevant[:, :2] = True
+    scores = random.normal(0, 0.1, (3, 400, 30))
+    scores[0, :, 0] += 1
+    scores[1, :, 1] += 1
+    return lists_of(scores, relevant)
+
+
+def test_a_blend_takes_the_models_that_complete_each_other(complementary):
+    weights = blend_weights(complementary, np.arange(400))
+    assert weights.sum() == pytest.approx(1.0)
+    assert weights[0] == pytest.approx(weights[1])
+    assert weights[2] == 0
+    assert np.mean(judged_blend(complementary, 0)) > np.mean(complementary.judge(complementary.scores[0])) + 0.2
+
+
+def test_a_blend_of_noise_is_not_flattered():
+    random = np.random.default_rng(1)
+    relevant = random.random((120, 30)) < 0.1
+    relevant[:, 0] = True
+    lists = lists_of(random.normal(size=(12, 120, 30)), relevant)
+    weights = blend_weights(lists, np.arange(120))
+    chosen = np.nanmean(lists.judge(np.tensordot(weights, lists.scores, 1)))
+    honest = np.nanmean(judged_blend(lists, 0))
+    random_lists = np.nanmean(lists.judge(random.normal(size=(120, 30))))
+    assert chosen > honest + 0.03
+    assert honest == pytest.approx(random_lists, abs=0.06)
+
+
+def test_the_estimate_of_a_second_stage_sees_what_no_score_says(window):
+    """A user's club is the taste of the items that they take: the context knows what noisy scores do not."""
+    (model,) = fitted(window, "popularity")
+    lists = Shortlists.of([model], window)
+    noise = np.random.default_rng(0).normal(size=(2, *lists.scores.shape[1:])).astype(np.float32)
+    alone = Shortlists(**{**vars(lists), "scores": noise})
+    assert np.nanmean(judged_second_stage(alone, window.past, 0)) > np.nanmean(judged_blend(alone, 0)) + 0.1

@@ -17,6 +17,10 @@ class InvalidInputError(TesseraError, ValueError):
     """A value, a column or a file cannot be used. The message names it and what would be legal."""
 
 
+class MissingExtraError(TesseraError, ImportError):
+    """A library that only an extra installs is missing. The message says how to install it."""
+
+
 class DamagedFileError(TesseraError, ValueError):
     """A file of the home does not hold what was written to it.
 

@@ -60,6 +60,11 @@ class Home:
         return self.path / "truth"
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether the simulator wrote the events, and its truth beside them."""
+        return self.truth.is_dir()
+
+    @property
     def warehouse(self) -> Path:
         """The DuckDB file, which has one writer at a time."""
         return self.path / "warehouse.duckdb"

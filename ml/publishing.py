@@ -13,7 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import F32, F64, I32, I64
-from ml.bundle import ITEM_COLUMNS, TRENDING_SCHEMA, Publication, build_bundle, write_bundle
+from ml.bundle import (
+    FACTS_WITHOUT_CONSENT,
+    ITEM_COLUMNS,
+    TRENDING_SCHEMA,
+    Publication,
+    build_bundle,
+    write_bundle,
+)
 from ml.dataset.ids import Ids
 from ml.decisions.activity.activity import ActivityLimits
 from ml.decisions.activity.event_log_changes import read_newest_changes
@@ -27,12 +34,14 @@ from ml.events.quarantine import Quarantine
 from ml.home import Home
 from ml.recommenders.base import Recommender
 from ml.recommenders.factors import FactorRecommender
+from ml.segmentation.consent import CONSENT, mask_consenting
 from ml.settings.decisions import BlendSettings
 
 TRENDING_ITEMS = 500
 SCOPED_ITEMS = 100
 USER_SCOPES = {"country": "country", "device": "device_type", "segment": "segment"}
 LATELY_DAYS = 7
+SITE_PRICE = "site_price"
 BASE_PEOPLE = 20.0
 """People that the popularity of all time counts as, beside those of late."""
 
@@ -52,7 +61,7 @@ def publication(
 
     Args:
         users: The mart `users`.
-        items: The mart `items`, with `trend_score` and `popularity_all`.
+        items: The mart `items`, with `trend_score` and `popularity_all`; `site_price` is published as the price.
         interactions: The mart `interactions`: user_id, item_id, last_at, is_negative, dislikes.
         segments: `user_id` and `name` of the segment; None where there are no segments.
         recommender: The champion; without one, users get trending items. Its factors are published where it has
@@ -66,6 +75,7 @@ def publication(
         users = _with_segments(users, segments)
     if recommender is not None:
         users = _with_trained_until(users, interactions, recommender)
+    users = _without_unconsented_facts(users)
     last = pc.max(pc.cast(interactions["last_at"], TIMESTAMP)).as_py() if len(interactions) else None
     # An item that was only shown was neither opened nor rejected: it may be shown again, as caps allow.
     reacted = pc.or_(pc.invert(interactions["is_negative"]), pc.greater(interactions["dislikes"], 0))
@@ -216,6 +226,10 @@ def _scope(items: pa.ChunkedArray, scores: pa.ChunkedArray, scope: str, limit: i
 
 
 def _items(items: pa.Table) -> pa.Table:
+    """Cast the columns of a bundle; its prices are those in the currency of the site, which can be compared."""
+    if SITE_PRICE in items.column_names:
+        kept = items.drop_columns([name for name in ("price",) if name in items.column_names])
+        items = kept.rename_columns(["price" if name == SITE_PRICE else name for name in kept.column_names])
     for name, kind in ITEM_COLUMNS.items():
         if name in items.column_names:
             place = items.column_names.index(name)
@@ -230,6 +244,18 @@ def _with_segments(users: pa.Table, segments: pa.Table) -> pa.Table:
         if column in segments.column_names:
             users = users.append_column(name, pc.cast(segments[column].combine_chunks().take(place), pa.string()))
     return users
+
+
+def _without_unconsented_facts(users: pa.Table) -> pa.Table:
+    """Leave of people who do not consent to personalization only what FACTS_WITHOUT_CONSENT names."""
+    if CONSENT not in users.column_names:
+        return users
+    consents = pa.array(mask_consenting(users))
+    columns = [
+        column if name in FACTS_WITHOUT_CONSENT else pc.if_else(consents, column, pa.scalar(None, column.type))
+        for name, column in zip(users.column_names, users.columns, strict=True)
+    ]
+    return pa.table(columns, names=users.column_names)
 
 
 def _with_trained_until(users: pa.Table, interactions: pa.Table, recommender: Recommender) -> pa.Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,3 +16,4 @@ I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]
 Bools = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.integer[Any]]  # row numbers of any width
+F32OrF64 = TypeVar("F32OrF64", F32, F64)  # for what keeps the precision that it is given

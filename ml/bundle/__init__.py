@@ -7,13 +7,14 @@ Parquet, the model's factors and the users' histories as `.npy`, and whatever el
 
 from ml.bundle.bundle import Bundle
 from ml.bundle.files import BundleError
-from ml.bundle.publication import ITEM_COLUMNS, TRENDING_SCHEMA, Publication
+from ml.bundle.publication import FACTS_WITHOUT_CONSENT, ITEM_COLUMNS, TRENDING_SCHEMA, Publication
 from ml.bundle.user_removal import remove_users
 from ml.bundle.versions import current_version, make_current, versions
 from ml.bundle.writer import build_bundle, write_bundle
 from ml.recommenders.fold_in import FoldIn
 
 __all__ = [
+    "FACTS_WITHOUT_CONSENT",
     "ITEM_COLUMNS",
     "TRENDING_SCHEMA",
     "Bundle",

@@ -16,6 +16,8 @@ from ml.recommenders.base import Recommender
 from ml.recommenders.fold_in import FoldIn
 
 TRENDING_SCHEMA = pa.schema([("scope", pa.string()), ("item_id", pa.string()), ("score", pa.float64())])
+FACTS_WITHOUT_CONSENT = frozenset({"user_id", "is_known", "consents", "has_personalization_consent"})
+"""Columns of users that are published of people who do not consent to personalization; the others are null."""
 ITEM_COLUMNS = {
     "item_id": pa.string(),
     "title": pa.string(),
@@ -34,7 +36,8 @@ class Publication:
     Args:
         model_version: name of the champion behind the factors; None publishes trending and popular items only.
         as_of: the time up to which the data counts.
-        items: one row an item; at least `item_id`, and what else of ITEM_COLUMNS is known. Other columns are kept.
+        items: one row an item; at least `item_id`, and what else of ITEM_COLUMNS is known. Prices are in the
+            currency of the site. Other columns are kept.
         users: one row a user; at least `user_id`. Other columns (segment, persona, country …) are kept.
         trending: TRENDING_SCHEMA; `scope` is `all`, `popular`, `country:XX`, `device:mobile` or `segment:name`.
         interactions: `user_id`, `item_id` of what users have seen; where known `last_at` and `is_negative`.

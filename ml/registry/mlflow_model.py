@@ -8,7 +8,7 @@ from mlflow import pyfunc
 from mlflow.models import ModelSignature, set_signature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
-from ml.recommenders.models.zoo import model_module
+from ml.recommenders.model_names import model_module
 from ml.recommenders.persistence import saved_models
 from ml.registry.served_model import DEFAULT_K
 from ml.registry.serving_code import ServingCode

@@ -23,10 +23,13 @@ from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow.exceptions import MlflowException
 
 from ml.errors import TesseraError
-from ml.home import make_folder
 from ml.integrity.sqlite_files import MLFLOW_REMEDY, require_sound_sqlite
+from ml.registry.artifacts import SQLITE, artifact_address
+from ml.registry.descriptions import MODEL, NOTE, SOURCE, experiment_tags
 from ml.registry.mlflow_model import save_mlflow_model
 from ml.registry.run import Run
+from ml.registry.store import use_movable_addresses
+from ml.registry.views import TAG
 
 MODEL_NAME = "recommender"
 CHAMPION = "champion"
@@ -66,16 +69,14 @@ class NoSuchVersionError(TesseraError, LookupError):
 
 
 class Registry:
-    """Runs and models at one tracking address; artifacts below one folder.
+    """Runs and models of one store, whose artifacts lie beside its database.
 
     Args:
         tracking_uri: Address of the store of MLflow, such as `sqlite:////home/me/.tessera/mlflow.db`.
-        artifacts: Folder for the files of runs and models.
     """
 
-    def __init__(self, tracking_uri: str, artifacts: Path) -> None:
+    def __init__(self, tracking_uri: str) -> None:
         self.tracking_uri = tracking_uri
-        self.artifacts = artifacts
 
     @contextmanager
     def start_run(
@@ -85,9 +86,10 @@ class Registry:
         experiment: str = "recommendation",
         parent: Run | None = None,
         tags: Mapping[str, str] | None = None,
+        description: str = "",
     ) -> Iterator[Run]:
         """Open a run; it ends as finished, as failed when the block raises, as killed on an interrupt."""
-        all_tags = dict(tags or {})
+        all_tags = {**SOURCE, **(tags or {}), **({NOTE: description} if description else {})}
         if parent is not None:
             all_tags["mlflow.parentRunId"] = parent.run_id
             experiment = parent.experiment
@@ -102,6 +104,10 @@ class Registry:
             raise
         finally:
             self.client.set_terminated(run.run_id, status)
+
+    def save_view(self, experiment: str, name: str, view: str) -> None:
+        """Keep a view of the experiment's runs, such as `candidates_view`, under a name by which pages open it."""
+        self.client.set_experiment_tag(self._experiment_id(experiment), f"{TAG}{name}", view)
 
     def register(self, run: Run, model_folder: Path, *, tags: Mapping[str, str] | None = None) -> ModelVersion:
         """Store a saved recommender as the next version of the model; the champion stays where it is.
@@ -197,7 +203,11 @@ class Registry:
             ModelFilesMissingError: The registry knows the version, but its files are gone.
         """
         try:
-            saved = Path(download_artifacts(artifact_uri=f"{model.location}/data", dst_path=str(folder)))
+            saved = Path(
+                download_artifacts(
+                    artifact_uri=f"{model.location}/data", dst_path=str(folder), tracking_uri=self.tracking_uri
+                )
+            )
         except (OSError, MlflowException) as error:
             raise ModelFilesMissingError(
                 f"version {model.version} of {MODEL_NAME} has no files at {model.location}. "
@@ -213,23 +223,27 @@ class Registry:
         Raises:
             DamagedFileError: The store is damaged.
         """
-        require_sound_sqlite(Path(self.tracking_uri.removeprefix("sqlite:///")), MLFLOW_REMEDY)
-        make_folder(self.artifacts)
+        require_sound_sqlite(Path(self.tracking_uri.removeprefix(SQLITE)), MLFLOW_REMEDY)
         MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
         # A new store logs each table and migration step, which nobody can act on.
         for name in ("mlflow.store.db.utils", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        use_movable_addresses(self.tracking_uri)
         return MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)
 
     def _experiment_id(self, name: str) -> str:
         experiment = self.client.get_experiment_by_name(name)
         if experiment is not None:
             return str(experiment.experiment_id)
-        return str(self.client.create_experiment(name, artifact_location=(self.artifacts / name).as_uri()))
+        return str(
+            self.client.create_experiment(
+                name, artifact_location=artifact_address(name), tags=experiment_tags(name)
+            )
+        )
 
     def _ensure_model(self) -> None:
         if not self.client.search_registered_models(f"name='{MODEL_NAME}'"):
-            self.client.create_registered_model(MODEL_NAME, description="Every candidate; `champion` is served.")
+            self.client.create_registered_model(MODEL_NAME, description=MODEL)
 
     def _described(self, version: Any) -> ModelVersion:
         """Combine a version of MLflow with the metrics and params of its run."""

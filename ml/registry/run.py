@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from ml.registry.fingerprint import data_fingerprint
 
@@ -36,6 +38,12 @@ class Run:
     def log_figure(self, figure: Figure, name: str) -> None:
         """Log a plot as `figures/<name>.png`."""
         self._client.log_figure(self.run_id, figure, f"figures/{name}.png")
+
+    def log_image(self, figure: Figure, name: str) -> None:
+        """Log a plot as an image, which the charts of MLflow's pages can show."""
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        self._client.log_image(self.run_id, np.asarray(canvas.buffer_rgba()), key=name, step=0)
 
     def log_table(self, table: pa.Table, name: str) -> None:
         """Log a table, which the pages of MLflow can show, as `tables/<name>.json`."""

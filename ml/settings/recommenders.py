@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import model_validator
+
 from ml.settings.section import Section, knob
 
 
@@ -12,13 +14,16 @@ class CandidateSettings(Section):
     params: dict[str, Any]
 
 
-class SearchSettings(Section):
-    """How long parameters are searched before a training, and of which models."""
+WORK_OF_MINUTE = 60  # units, which are about seconds
 
-    minutes: float = knob(
+
+class SearchSettings(Section):
+    """How much is searched for parameters before a training, and of which models."""
+
+    work: float = knob(
         0,
-        "Budget of one training; 0 searches nothing, 10 are enough for some dozens of trials on a million clicks.",
-        unit="minutes",
+        "Budget of one training; 0 searches nothing, 600 are enough for dozens of trials on a million clicks.",
+        unit="units of work, about seconds of one core",
         ge=0,
     )
     models: list[str] = knob(
@@ -26,6 +31,15 @@ class SearchSettings(Section):
         "Models whose parameters are searched; `tessera tune --help` lists those that can be.",
         min_length=1,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_former_minutes(cls, values: Any) -> Any:
+        """Take the budget of a file of an earlier version, which was in minutes."""
+        if isinstance(values, dict) and isinstance(values.get("minutes"), int | float) and "work" not in values:
+            rest = {name: value for name, value in values.items() if name != "minutes"}
+            return {**rest, "work": WORK_OF_MINUTE * values["minutes"]}
+        return values
 
 
 class AblationSettings(Section):

@@ -11,12 +11,12 @@ from ml.settings.decisions import DecisionSettings
 from ml.settings.evaluation import EvaluationSettings
 from ml.settings.experiments import ExperimentSettings
 from ml.settings.kafka import KafkaSettings
-from ml.settings.ports import PortSettings
+from ml.settings.operation import AlertSettings, MonitoringSettings, PortSettings, ScheduleSettings
 from ml.settings.privacy import PrivacySettings
 from ml.settings.recommenders import RecommenderSettings
-from ml.settings.schedules import ScheduleSettings
 from ml.settings.section import Section
 from ml.settings.segmentation import SegmentationSettings
+from ml.settings.sequences import SequenceSettings
 from ml.settings.serving import ServingSettings
 from ml.settings.simulator import SimulatorSettings
 from ml.settings.warehouse import WarehouseSettings
@@ -32,10 +32,13 @@ class Settings(Section):
     warehouse: WarehouseSettings = WarehouseSettings()
     segmentation: SegmentationSettings = SegmentationSettings()
     recommenders: RecommenderSettings = RecommenderSettings()
+    sequences: SequenceSettings = SequenceSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     decisions: DecisionSettings = DecisionSettings()
     experiments: ExperimentSettings = ExperimentSettings()
     serving: ServingSettings = ServingSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
+    alerts: AlertSettings = AlertSettings()
     ports: PortSettings = PortSettings()
     schedules: ScheduleSettings = ScheduleSettings()
 

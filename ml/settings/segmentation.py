@@ -35,6 +35,11 @@ class RoleSettings(Section):
         ["purchases", "active_days", "page_views"],
         "A feature that is associated with one of these, or with another feature, is relevant.",
     )
+    categorical: list[str] = knob(
+        [],
+        "Columns whose values are names of categories, such as a region or an integer code. Each category becomes"
+        " a feature, and the whole column weighs as much as one number does.",
+    )
 
 
 class EvidenceSettings(Section):
@@ -110,6 +115,12 @@ class ChoiceSettings(Section):
     segments_max: int = knob(
         10, "Most segments that are tried; nobody can write to more than ten.", unit="segments", ge=2
     )
+    segments: int | None = knob(
+        None,
+        "A number of segments that is formed whatever the evidence says; unset, the data decide the number.",
+        unit="segments",
+        ge=2,
+    )
     starts: int = knob(5, "Random starts of k-means a fit; the best is kept.", unit="starts", gt=0)
     sample_rows: int = knob(
         5000,
@@ -131,13 +142,27 @@ class ChoiceSettings(Section):
         ge=2,
     )
     null_references: int = knob(
-        10, "Structureless data sets of the same shape to compare with.", unit="data sets", ge=3
+        20, "Structureless data sets of the same shape to compare with.", unit="data sets", ge=3
+    )
+    significance: float = knob(
+        0.01,
+        "Probability of finding segments where there are none, over all numbers of segments together.",
+        unit="probability",
+        gt=0,
+        lt=1,
     )
     null_excess: float = knob(
-        4.0,
-        "How far the silhouette must exceed the mean of the references.",
+        0.0,
+        "How far the silhouette must exceed the mean of the references, whatever the significance.",
         unit="standard deviations",
         ge=0,
+    )
+    cut_significance: float = knob(
+        0.1,
+        "Probability that one group, cut in two, counts as two segments.",
+        unit="probability",
+        gt=0,
+        lt=1,
     )
     null_margin: float = knob(
         0.02,

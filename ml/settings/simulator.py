@@ -158,6 +158,20 @@ class BrowsingSettings(Section):
     dwell_median_seconds: float = knob(
         26.0, "Median dwell on a page; an assumption, because Globo has no dwell.", unit="seconds", gt=0
     )
+    tired_share: float = knob(
+        0.35,
+        "Planted: sessions that grow tired, which shows before the end of those of three pages and more.",
+        unit="share of sessions",
+        ge=0,
+        le=1,
+    )
+    fatigue_factor: float = knob(
+        0.5,
+        "Planted: what is left of the dwell on the last page but one of a tired session, and again on the last.",
+        unit="factor of the dwell",
+        gt=0,
+        le=1,
+    )
     dwell_sigma: float = knob(0.8, "Log-normal spread of the dwell.", unit="log standard deviation", gt=0)
     heartbeat_seconds: float = knob(20.0, "Time between two page pings.", unit="seconds", gt=0)
     slot_share: float = knob(
@@ -191,6 +205,13 @@ class ConversionSettings(Section):
         0.5, "Planted: how much zooming into the gallery raises the session's conversion.", unit="relative", ge=0
     )
     review_read_lift: float = knob(0.3, "Planted: how much opening the reviews raises it.", unit="relative", ge=0)
+    order_lift: float = knob(
+        1.0,
+        "Planted: how much a look at the size guide raises it where one at the terms of delivery follows; the"
+        " other way round does nothing.",
+        unit="relative",
+        ge=0,
+    )
 
 
 class PlantedChangeSettings(Section):

@@ -107,7 +107,7 @@ class WarehouseSettings(Section):
     currency: str | None = knob(
         None,
         "Currency of `revenue`, a code of ISO 4217, in which amounts are that name none. Without it, the one that"
-        " most purchases of the log name.",
+        " most purchases of the log name, else the one of most prices in the catalogue.",
     )
     exchange_rates_file: str = knob(
         "exchange_rates.csv",
@@ -248,6 +248,13 @@ class WarehouseSettings(Section):
     )
     conversion_prior_rate: float = knob(
         0.02, "The rate that an item's conversion rate is shrunk to.", unit="share of views", ge=0, le=1
+    )
+    watched_days: int = knob(
+        84,
+        "Days that monitoring looks back: four weeks from which it learns what is usual, and eight in which it"
+        " looks for changes.",
+        unit="days",
+        ge=14,
     )
     inactive_days: int = knob(
         90, "A user who came on several days and then not for this long is inactive.", unit="days", ge=1

@@ -4,8 +4,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from ml.recommenders.selection.tables import read_table, write_table
 from ml.spreadsheet_cells import escape_formulas, unescape_formulas
+from ml.tables.output_files import write_table
+from ml.tables.table_files import open_table
 
 HOSTILE = ["=HYPERLINK(1)", "+1", "-1+1", "@sum(a1)", "\tx", "\rx", "'quoted", "''", "plain", "a=b", ""]
 
@@ -29,4 +30,4 @@ def test_a_table_of_recommendations_is_escaped_and_read_back_as_it_was(tmp_path)
     write_table(table, tmp_path / "recommended.csv")
     cells = pyarrow.csv.read_csv(tmp_path / "recommended.csv")
     assert cells["user_id"].to_pylist() == ["'=cmd|' /C calc'!A0", "u"]
-    assert read_table(tmp_path / "recommended.csv", ("user_id",)).to_pylist() == table.to_pylist()
+    assert open_table(tmp_path / "recommended.csv").read().table.to_pylist() == table.to_pylist()

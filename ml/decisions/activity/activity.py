@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 
-from ml.arrays import I64, Bools
+from ml.arrays import F64, I64, Bools
 from ml.decisions.activity.co_visitation import CoVisitation
 from ml.decisions.activity.consents import Consents
 from ml.decisions.activity.decayed_counts import DecayedCounts
@@ -23,6 +24,7 @@ from ml.decisions.activity.state_change import ANSWERED, OPENINGS, REACTIONS, RE
 from ml.decisions.activity.visitors import Visit, Visitor
 from ml.decisions.activity.windowed_counts import WindowedCounts
 from ml.events.personalization_consent import PersonalizationConsent
+from ml.sequences.intent.running_visit import NOT_DONE_BY_VISITORS, RunningVisit
 from ml.settings.warehouse import WarehouseSettings
 
 EXPOSURES = 100
@@ -51,6 +53,10 @@ class ActivityLimits:
     """Bounds of the memory: how many visitors and visits are kept, and how much is kept of each.
 
     Attributes:
+        items_of_browsers: Items that only browsers named so far. Anybody can make up items, so further ones do not
+            count until the site's server or a bundle names them.
+        scopes: Countries, regions, devices and categories whose openings are counted apart; a browser may send any
+            region.
         counted_openings: Openings of an item by one person that count for its popularity, as in the warehouse.
     """
 
@@ -59,6 +65,8 @@ class ActivityLimits:
     recent_items: int = 50
     seen_items: int = 500
     neighbours: int = 256
+    items_of_browsers: int = 300_000
+    scopes: int = 20_000
     counted_openings: int = WarehouseSettings().popularity_views_per_person
 
 
@@ -106,14 +114,17 @@ class Activity:
         self.visitors: OrderedDict[str, Visitor] = OrderedDict()
         self.opened_by_many: list[bool] = []
         self._first_openers: dict[int, str] = {}
+        self._running: OrderedDict[str, RunningVisit] = OrderedDict()
         self._consents = Consents(self.visitors, self.limits.visitors)
         self.newest = 0.0
         self.version = 0
+        self._is_refolding = False
+        self._items_of_browsers = 0
         self._opened_lately: deque[int] = deque(maxlen=OPENED_LATELY)
 
     @property
     def reporting_slots(self) -> set[str]:
-        """Slots that report impressions of their answers themselves."""
+        """Slots that report impressions of their answers to everybody."""
         return self._showings.reporting_slots
 
     def assign_key(self, item: str) -> int:
@@ -135,6 +146,8 @@ class Activity:
             return
         visitor = self._update_visitor(change)
         self._consents.fold(change, visitor)
+        if change.event_type not in NOT_DONE_BY_VISITORS:
+            self._continue_visit(change)
         if change.event_type == "served":
             self._showings.note_answer(change)
             for shown in self._showings.count_answer(change, visitor):
@@ -145,7 +158,7 @@ class Activity:
                 del visitor.exposures[next(iter(visitor.exposures))]
         elif change.event_type == "impression":
             self._showings.follow_report(change, visitor)
-        if change.item is None:
+        if change.item is None or not self._may_name(change.item, change.authority):
             return
         item = self.assign_key(change.item)
         if change.event_type in OPENINGS:
@@ -156,6 +169,13 @@ class Activity:
             visitor.rejected.add(item)
         elif change.event_type == "impression":
             count_impression(visitor, item, change.at)
+
+    def _may_name(self, item: str, authority: str | None) -> bool:
+        """Return whether an event may name an item, new ones of browsers being counted."""
+        if item in self.keys or authority != "browser":
+            return True
+        self._items_of_browsers += 1
+        return self._items_of_browsers <= self.limits.items_of_browsers
 
     def find_visitor(self, user: str) -> Visitor | None:
         """Return what the person did lately, or None for somebody without events."""
@@ -182,6 +202,11 @@ class Activity:
             if visit is not None and at - visit.last_at > REPEAT_SECONDS:
                 return None
         return visit
+
+    def find_running(self, user: str, at: float) -> RunningVisit | None:
+        """Return what the person has done in the visit that runs at a time, Unix seconds; None without one."""
+        running = self._running.get(user)
+        return running if running is not None and at - running.last_at <= REPEAT_SECONDS else None
 
     def have_company(self, keys: I64) -> Bools:
         """Return which items at least two people opened, bool (n,)."""
@@ -225,11 +250,28 @@ class Activity:
     def forget(self, user: str) -> None:
         """Drop everything about a person. Counts over all people name nobody and stay."""
         self.visitors.pop(user, None)
+        self._running.pop(user, None)
         for name in [name for name, visit in self.visits.items() if visit.user == user]:
             del self.visits[name]
         for item in [item for item, person in self._first_openers.items() if person == user]:
             del self._first_openers[item]
         self._consents.forget(user)
+
+    def refold(self, people: Collection[str], changes: Iterable[StateChange]) -> None:
+        """Fold the changes of people anew. Counts over all people stay as they are.
+
+        Args:
+            people: Keys of the people and of their devices.
+            changes: All of their changes, in order.
+        """
+        for person in people:
+            self.forget(person)
+        self._is_refolding = True
+        try:
+            for change in changes:
+                self.observe(change)
+        finally:
+            self._is_refolding = False
 
     def _update_visitor(self, change: StateChange) -> Visitor:
         visitor = self.visitors.get(change.user)
@@ -245,6 +287,21 @@ class Activity:
         visitor.language = change.language or visitor.language
         visitor.last_at = max(visitor.last_at, change.at)
         return visitor
+
+    def _continue_visit(self, change: StateChange) -> None:
+        """Fold an action into the visit that runs. Who signs in goes on with the visit of the device."""
+        running = self._running.pop(change.user, None)
+        if running is None and change.device_key is not None:
+            running = self._running.pop(change.device_key, None)
+        if running is None:
+            running = RunningVisit()
+        elif change.at - running.last_at > REPEAT_SECONDS:
+            running = running.begin_next()
+        at = max(change.at, running.last_at) if running.events else change.at  # what arrives late counts now
+        running.fold(change.event_type, at, change.element, change.item, change.value, change.device)
+        self._running[change.user] = running
+        if len(self._running) > self.limits.visits:
+            self._running.popitem(last=False)
 
     def _name_visit(self, session: str, user: str | None) -> str:
         """Return the key of a visit: the session's id, or id and person where the id is another person's.
@@ -288,6 +345,8 @@ class Activity:
 
         Only a few do, so that nobody makes an item popular alone.
         """
+        if self._is_refolding:
+            return False
         if item not in visitor.seen:
             return True
         visitor.repeats[item] = visitor.repeats.get(item, 0) + 1
@@ -308,10 +367,10 @@ class Activity:
         unit = self.in_scope.unit(change.at)
         category = self.categories.get(visit.items[-1]) if visit.items else None
         if category is not None:
-            self.in_scope.add(self._number_scope(f"after:{category}"), item, unit)
+            self._count_in_scope(f"after:{category}", item, unit)
         for scope in (*self.visitor_scopes(visitor), self.position_scope(visit), self.taste_scope(visitor)):
             if scope is not None:
-                self.in_scope.add(self._number_scope(scope), item, unit)
+                self._count_in_scope(scope, item, unit)
 
     def _note_company(self, item: int, user: str) -> None:
         """Note whether a second person opened the item: people make popularity, and nobody makes it alone."""
@@ -337,8 +396,9 @@ class Activity:
                 self.near.add(other, item, unit / distance)
                 self.near.add(item, other, unit / (2 * distance))
 
-    def _number_scope(self, name: str) -> int:
-        return self.scope_numbers.setdefault(name, len(self.scope_numbers))
+    def _count_in_scope(self, name: str, item: int, unit: F64) -> None:
+        if name in self.scope_numbers or len(self.scope_numbers) < self.limits.scopes:
+            self.in_scope.add(self.scope_numbers.setdefault(name, len(self.scope_numbers)), item, unit)
 
     def _remember(self, visitor: Visitor, item: int, at: float) -> None:
         if not visitor.recent or visitor.recent[-1][0] != item:

@@ -9,18 +9,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.decisions.activity.state_change import ANSWERED, CONSENTS, StateChange, describe_exposure
-from ml.events.contract import SUSPECTED
+from ml.events.contract import SUSPECTED, TIMESTAMP
 from ml.events.live_log import read_open_parts
 from ml.events.log import EventLog
 from ml.events.personalization_consent import LOCATION, PERSONALIZATION, read_decided_purposes
 from ml.events.quarantine import Quarantine
 from ml.privacy.person_key import person_key
+from ml.sequences.intent.running_visit import LONGEST_ELEMENT, WITH_ELEMENT
 
 COLUMNS = (
     "user_id", "anonymous_id", "event_type", "occurred_at", "item_id", "session_id", "country", "region",
     "device_type", "properties", "consent", "recommendation_id", "experiment_id", "variant", "event_id",
-    "authority", "value", "language",
+    "authority", "value", "language", "received_at",
 )  # fmt: skip
+TIMES = ("occurred_at", "received_at")
 SHOWN_NAMES = ("content", "variant", "banner", "offer")
 """Properties that name what a slot showed; the first that is there counts."""
 DETAILED = frozenset({"impression", "exposure", ANSWERED, *CONSENTS})
@@ -47,7 +49,7 @@ def read_changes(
     for row in _read_rows(events, quarantine, where):
         (
             user, anonymous, kind, at, item, session, country, region, device,
-            text, consent, answer, experiment, variant, event_id, authority, value, language,
+            text, consent, answer, experiment, variant, event_id, authority, value, language, received_at,
         ) = row  # fmt: skip
         if kind == "purchase" and value is not None and value < 0:
             continue
@@ -63,13 +65,18 @@ def read_changes(
             person = person_key(user, anonymous)
             if person is None:
                 raise ValueError("the event names nobody")
+            # A clock that is ahead must not make what it says the newest, and the others old.
+            happened_at = float(at if received_at is None else min(at, received_at))
             change = StateChange(
-                person, kind, at.timestamp(), item, session, country, region, device,
+                person, kind, happened_at, item, session, country, region, device,
                 None, None, None, answer, event_id, authority,
                 None if consent is None else PERSONALIZATION in consent,
                 person_key(None, anonymous) if user and authority != "browser" else None,
-                None, language, None if consent is None else LOCATION in consent,
+                None, language, None if consent is None else LOCATION in consent, None, value,
             )  # fmt: skip
+            if text and kind in WITH_ELEMENT:
+                element = _text_or_none(orjson.loads(text).get("element"))
+                change.element = element[:LONGEST_ELEMENT] if element else None
             if kind in DETAILED:
                 _add_details(
                     change, user or anonymous, orjson.loads(text) if text else {}, consent, experiment, variant
@@ -110,18 +117,35 @@ def read_newest_changes(log: EventLog, limit: int, quarantine: Quarantine, where
 
 
 def _read_rows(events: pa.Table, quarantine: Quarantine, where: str) -> list[tuple[Any, ...]]:
-    """Return the values of COLUMNS of each event that Python can represent."""
+    """Return the values of COLUMNS of each event that Python can represent, times as Unix seconds."""
     try:
-        return list(zip(*(events[name].to_pylist() for name in COLUMNS), strict=True))
+        return list(zip(*_list_values(events), strict=True))
     except (ValueError, OverflowError, pa.ArrowException):  # a time outside Python's years, bytes that are no text
         rows: list[tuple[Any, ...]] = []
         for number in range(len(events)):
             event = events.slice(number, 1)
             try:
-                rows += zip(*(event[name].to_pylist() for name in COLUMNS), strict=True)
+                rows += zip(*_list_values(event), strict=True)
             except (ValueError, OverflowError, pa.ArrowException) as error:
                 quarantine.set_aside(str(event["event_id"][0]), error, where)
         return rows
+
+
+def _list_values(events: pa.Table) -> list[list[Any]]:
+    """Return the values of each of COLUMNS; times as Unix seconds, since making objects of them takes the longest.
+
+    Raises:
+        ValueError: A time is outside Python's years.
+        OverflowError: The same.
+    """
+    for name in TIMES:
+        pc.min_max(events[name]).as_py()
+    return [
+        pc.divide(events[name].cast(TIMESTAMP).cast(pa.int64()).cast(pa.float64()), 1e6).to_pylist()
+        if name in TIMES
+        else events[name].to_pylist()
+        for name in COLUMNS
+    ]
 
 
 def _add_details(

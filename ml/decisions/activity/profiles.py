@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import orjson
@@ -17,7 +18,9 @@ PREFERENCE = "preference"
 COLUMNS = ("event_id", "event_type", "user_id", "anonymous_id", "occurred_at", "received_at", "properties")
 
 
-def read_profiles(log: EventLog, quarantine: Quarantine, where: str) -> dict[str, dict[str, Any]]:
+def read_profiles(
+    log: EventLog, quarantine: Quarantine, where: str, without: Collection[tuple[str, str]] = ()
+) -> dict[str, dict[str, Any]]:
     """Fold the `preference` events of the log into what each person has set now.
 
     An event changes the fields that it names, and null removes a field. Erased people are left out.
@@ -26,6 +29,7 @@ def read_profiles(log: EventLog, quarantine: Quarantine, where: str) -> dict[str
         log: The event log.
         quarantine: Where an event that cannot be folded is recorded.
         where: Who reads, for the quarantine.
+        without: Events that do not count, by their id and the person's key.
 
     Returns:
         The profile of each person who has set something, by the person's key.
@@ -34,6 +38,8 @@ def read_profiles(log: EventLog, quarantine: Quarantine, where: str) -> dict[str
     for event in _read_preferences(log):
         try:
             user = str(person_key(event["user_id"], event["anonymous_id"]))
+            if (event["event_id"], user) in without:
+                continue
             changed = orjson.loads(event["properties"] or "{}")
             profile = {**profiles.get(user, {}), **changed}
         except Exception as error:  # noqa: BLE001  # whatever an event holds, the events after it count

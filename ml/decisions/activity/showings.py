@@ -19,8 +19,10 @@ ANSWERS = 50_000  # answers whose impressions are recognized, a day of a busy sl
 
 @dataclass(frozen=True, slots=True)
 class _ShownAnswer:
-    """Where an answer was shown, and which content of which campaign."""
+    """Where an answer was shown to whom, and which content of which campaign."""
 
+    people: frozenset[str]
+    at: float
     slot: str
     campaign: str | None
     content: str | None
@@ -30,7 +32,8 @@ class Showings:
     """Counts what the service's answers show, as the page reports it or, where no page does, as it was answered.
 
     Attributes:
-        reporting_slots: Slots that report impressions of their answers themselves.
+        reporting_slots: Slots of which somebody whom the site vouches for reported impressions. They report for
+            everybody; a browser's report counts for its own answers.
     """
 
     def __init__(self) -> None:
@@ -40,7 +43,10 @@ class Showings:
     def note_answer(self, change: StateChange) -> None:
         """Keep what an answer shows, so that the impressions that belong to it are recognized."""
         if change.reacts_to is not None and change.slot is not None:
-            self._answered[change.reacts_to] = _ShownAnswer(change.slot, change.campaign, change.content)
+            people = frozenset(filter(None, (change.user, change.device_key)))
+            self._answered[change.reacts_to] = _ShownAnswer(
+                people, change.at, change.slot, change.campaign, change.content
+            )
             if len(self._answered) > ANSWERS:
                 self._answered.popitem(last=False)
 
@@ -48,12 +54,12 @@ class Showings:
         """Count an answer in a slot.
 
         Returns:
-            Ids of the items that count as shown by it: none if the slot reports impressions itself.
+            Ids of the items that count as shown by it: none if impressions report what the slot shows this person.
         """
         if change.slot is None:
             return ()
-        _append_recent(visitor.answered_slots.setdefault(change.slot, []), change.at)
-        if change.slot in self.reporting_slots:
+        _count_showing(visitor.answered_slots, change.slot, change.at)
+        if change.slot in self.reporting_slots or change.slot in visitor.reporting_slots:
             return ()
         if change.campaign or change.content:
             shown = (change.campaign, change.content)
@@ -67,10 +73,10 @@ class Showings:
         """Count what an impression reports: the campaign and the content that it or the answer names."""
         answer = self._answered.get(change.reacts_to) if change.reacts_to is not None else None
         campaign, content = change.campaign, change.content
-        if answer is not None:
-            # Anybody may send an impression; only the service's own answer shows that the slot reports them.
+        # Anybody may send an impression, but only whom the service answered saw the answer.
+        if answer is not None and (change.user in answer.people or change.device_key in answer.people):
             if change.slot is not None and change.slot == answer.slot:
-                self.reporting_slots.add(change.slot)
+                self._note_report(change, visitor, answer)
             if change.item is None or change.item == answer.content:
                 campaign, content = campaign or answer.campaign, content or answer.content
         unreported = [
@@ -86,6 +92,15 @@ class Showings:
                 del visitor.unreported[unreported[0]]
         else:
             _count_content(visitor, campaign, content, change.at)
+
+    def _note_report(self, change: StateChange, visitor: Visitor, answer: _ShownAnswer) -> None:
+        """Note that a slot reports its impressions: for everybody, or for the browser that says so."""
+        if change.authority != "browser":
+            self.reporting_slots.add(answer.slot)
+        elif answer.slot not in visitor.reporting_slots:
+            visitor.reporting_slots.add(answer.slot)
+            if answer.slot not in self.reporting_slots:
+                _take_back(visitor, answer.at)
 
 
 def count_impression(visitor: Visitor, item: int, at: float) -> None:
@@ -108,6 +123,15 @@ def _count_showing(times: dict[K, list[float]], shown: K, at: float) -> None:
     if shown not in times and len(times) >= SHOWN_ITEMS:
         del times[next(iter(times))]
     _append_recent(times.setdefault(shown, []), at)
+
+
+def _take_back(visitor: Visitor, at: float) -> None:
+    """Take back what an answer counted as shown, since impressions report it."""
+    for item, times in list(visitor.shown.items()):
+        if at in times:
+            times.remove(at)
+            if not times:
+                del visitor.shown[item]
 
 
 def _append_recent(times: list[float], at: float) -> None:

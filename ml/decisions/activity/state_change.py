@@ -31,6 +31,8 @@ class StateChange:
         device_key: Key of the device of an event that names a user too.
         language: BCP 47 tag.
         lists_location: As `lists_personalization`, of the purpose location.
+        element: The element of the page that a click or a hover hit.
+        value: The measure of the event, in the unit of its type.
         content: Content, variant, banner or offer that an impression reports or a decision shows.
     """
 
@@ -53,6 +55,8 @@ class StateChange:
     content: str | None = None
     language: str | None = None
     lists_location: bool | None = True
+    element: str | None = None
+    value: float | None = None
 
 
 def describe_exposure(experiment_id: str, unit_id: str, variant: str) -> str:

@@ -47,6 +47,7 @@ class Visitor:
         contents_alone: The part of `shown_contents` whose campaign nobody named.
         unreported: How often an answer counted as shown, by what it showed, and no impression reported it yet.
         answered_slots: Times of the answers of the last day by slot.
+        reporting_slots: Slots whose answers to this person are reported by impressions.
         exposures: Exposures that were already logged, the oldest first; the values carry nothing.
     """
 
@@ -70,4 +71,5 @@ class Visitor:
     contents_alone: dict[str, list[float]] = field(default_factory=dict)
     unreported: dict[tuple[str | None, str | None], int] = field(default_factory=dict)
     answered_slots: dict[str, list[float]] = field(default_factory=dict)
+    reporting_slots: set[str] = field(default_factory=set)
     exposures: dict[str, None] = field(default_factory=dict)

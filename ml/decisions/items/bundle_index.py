@@ -92,7 +92,7 @@ class BundleIndex:
 
         Args:
             rows: Item rows. Those without factors are left out.
-            weights: Strength of each row.
+            weights: Confidence of each row, 1 for a typical interaction.
 
         Returns:
             float32 (d,), or None if no row has factors.
@@ -104,8 +104,9 @@ class BundleIndex:
         if not positions:
             return None
         if isinstance(model, FactorRecommender):
-            item_ids = [self.item_ids[rows[position]] for position in positions]
-            return model.fold_in(item_ids, [weights[position] for position in positions])
+            model_rows = model.item_ids_.rows([self.item_ids[rows[position]] for position in positions])
+            history = model.history_of_rows(model_rows, [weights[position] for position in positions])
+            return np.asarray(model.fold_in_histories(history)[0])
         chosen = factors[[rows[position] for position in positions]]
         strengths = np.array([weights[position] for position in positions], dtype=np.float32)
         return folded_in(fold_in, self._moments, chosen, strengths)

@@ -12,7 +12,8 @@ from ml.decisions.rules.dayparts import WEEKDAYS
 from ml.expressions.language import FieldType
 from ml.local_clock import is_within
 
-TEXT, NUMBER, BOOLEAN, LIST = FieldType.TEXT, FieldType.NUMBER, FieldType.BOOLEAN, FieldType.LIST
+TEXT, NUMBER, BOOLEAN = FieldType.TEXT, FieldType.NUMBER, FieldType.BOOLEAN
+LIST, MAP = FieldType.LIST, FieldType.MAP
 FIELDS: Mapping[str, FieldType] = {
     "slot": TEXT,
     "user.is_known": BOOLEAN, "user.segment": TEXT, "user.persona": TEXT, "user.engagement_class": TEXT,
@@ -26,6 +27,7 @@ FIELDS: Mapping[str, FieldType] = {
     "weather.condition": TEXT, "weather.temperature": NUMBER,
     "recent.categories": LIST, "recent.items": LIST, "recent.opened": NUMBER, "visit.opened": NUMBER,
     "visit.seconds_since_last": NUMBER,
+    "visit.signals": MAP, "intent.convert": NUMBER, "intent.leave": NUMBER, "intent.return": NUMBER,
 }  # fmt: skip
 """The facts that a condition may name."""
 ACTIONS = ("content", "banner", "offer", "image_format", "image_size", "language", "currency")

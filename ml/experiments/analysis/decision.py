@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
 from ml.experiments.analysis.inference import InferenceResult
@@ -171,6 +172,15 @@ def apply_decision_rule(
     )
 
 
+def _describe_gain(evidence: PrimaryEvidence) -> str:
+    """Describe a gain in percent of the control, or in units of the metric where the control may be 0."""
+    low, high = evidence.gain
+    if isfinite(low) and isfinite(high):
+        return f"gains between {low:.1%} and {high:.1%}"
+    low, high = evidence.absolute_gain
+    return f"gains between {low:.4g} and {high:.4g} of a metric that may be 0 without it"
+
+
 def _decide_on_winners(
     experiment: Experiment,
     winners: list[PrimaryEvidence],
@@ -183,7 +193,7 @@ def _decide_on_winners(
     """Ship the best winner, or name what is still missing."""
     best = max(winners, key=lambda entry: entry.inference.absolute.value * (1 if entry.higher_is_better else -1))
     variant_guardrails = [verdict for verdict in guardrails if verdict.variant == best.variant]
-    reasons = [*reasons, f"{best.variant} gains between {best.gain[0]:.1%} and {best.gain[1]:.1%}"]
+    reasons = [*reasons, f"{best.variant} {_describe_gain(best)}"]
     reasons += [
         f"{v.metric} may be worse by up to {v.high:.1%}, check it"
         for v in variant_guardrails

@@ -137,7 +137,7 @@ def variance_explained(moments: Moments, variant: int) -> float:
     if COVARIATE not in moments.names:
         return 0.0
     total = _pool_groups([moments.aggregate(CONTROL), moments.aggregate(variant)])
-    if total.count() < 2:
+    if total.count() < 2 or not _divides(total, DENOMINATOR, DENOMINATOR_COVARIATE):
         return 0.0
     metric_variance = total.ratio_var(NUMERATOR, DENOMINATOR if DENOMINATOR in moments.names else None)
     covariate_variance = total.ratio_var(
@@ -172,10 +172,15 @@ def _pool_groups(groups: list[tea_tasting.aggr.Aggregates]) -> tea_tasting.aggr.
 
 
 def _compute_ratio(group: tea_tasting.aggr.Aggregates, numerator: str, denominator: str) -> float:
-    """Return a ratio of means, 0 if there is no numerator."""
-    if numerator not in group.mean_:
+    """Return a ratio of means, 0 if there is no numerator or nothing to divide by."""
+    if numerator not in group.mean_ or not _divides(group, denominator):
         return 0.0
     return float(group.mean(numerator) / (group.mean(denominator) if denominator in group.mean_ else 1.0))
+
+
+def _divides(group: tea_tasting.aggr.Aggregates, *denominators: str) -> bool:
+    """Return whether those of the denominators that a metric has are not 0 throughout."""
+    return all(group.mean(name) for name in denominators if name in group.mean_)
 
 
 def _covariate_covariance(group: tea_tasting.aggr.Aggregates) -> float:
@@ -194,9 +199,9 @@ def _covariate_coefficient(group: tea_tasting.aggr.Aggregates) -> float:
     """Return the regression coefficient of the metric on the covariate, 0 if it cannot be estimated."""
     if COVARIATE not in group.mean_:
         return 0.0
-    denominator = DENOMINATOR_COVARIATE if DENOMINATOR_COVARIATE in group.mean_ else None
-    if denominator is not None and not group.mean(denominator):
+    if not _divides(group, DENOMINATOR, DENOMINATOR_COVARIATE):
         return 0.0
+    denominator = DENOMINATOR_COVARIATE if DENOMINATOR_COVARIATE in group.mean_ else None
     variance = group.ratio_var(COVARIATE, denominator)
     return _covariate_covariance(group) / variance if variance > 0 else 0.0
 

@@ -117,7 +117,7 @@ def check_exposures(
             counts.outside_period_rows == 0,
             f"{counts.outside_period_rows:,} exposures lie outside of the experiment's period",
         ),
-        _check_segments(units, settings),
+        *_check_segments(units, settings),
     ]
     if imbalance:
         worst = min(imbalance, key=lambda name: imbalance[name])
@@ -132,20 +132,22 @@ def check_exposures(
     return checks
 
 
-def _check_segments(units: Units, settings: ExperimentSettings) -> HealthCheck:
-    """Test whether the variants have the same shares in every segment."""
+def _check_segments(units: Units, settings: ExperimentSettings) -> list[HealthCheck]:
+    """Test whether the variants have the same shares in every segment; empty with fewer than two to compare."""
     cells = units.segment.astype(np.int64) * len(units.variants) + units.variant
     table = np.bincount(cells, minlength=len(units.segments) * len(units.variants))
     table = table.reshape(len(units.segments), len(units.variants))
     table = table[table.sum(axis=1) >= settings.minimum_stratum_units]
     if len(table) < 2 or (table.sum(axis=0) == 0).any():
-        return HealthCheck("variants alike in every segment", True, "fewer than two segments to compare")
+        return []
     p_value = float(chi2_contingency(table).pvalue)
-    return HealthCheck(
-        "variants alike in every segment",
-        p_value >= settings.imbalance_alarm_p,
-        f"shares compared across {len(table)} segments, p = {p_value:.3g}",
-    )
+    return [
+        HealthCheck(
+            "variants alike in every segment",
+            p_value >= settings.imbalance_alarm_p,
+            f"shares compared across {len(table)} segments, p = {p_value:.3g}",
+        )
+    ]
 
 
 def _describe_split(ratio: SampleRatioCheck) -> str:

@@ -28,11 +28,13 @@ class MetricMeasurement:
         moments: sufficient statistics, None for a quantile.
         estimates: estimate of each treatment.
         winsorized_at: cap of a revenue metric.
+        is_measured: whether the site measures it.
     """
 
     moments: Moments | None
     estimates: tuple[EffectEstimate, ...]
     winsorized_at: float | None
+    is_measured: bool = True
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def measure_metric(
         numbers = values.columns[NUMERATOR]
         arms = [numbers[values.matured & (units.variant == arm)] for arm in range(len(units.variants))]
         estimates = tuple(estimate_quantile_effect(arms[CONTROL], arm, metric.quantile) for arm in arms[1:])
-        return MetricMeasurement(None, estimates, None)
+        return MetricMeasurement(None, estimates, None, values.is_measured)
     _, strata, n_days = layout.shape
     group = (units.variant.astype(np.int64) * strata + layout.strata) * n_days + layout.days
     group[~values.matured] = -1
@@ -82,7 +84,7 @@ def measure_metric(
         estimate_effect(moments, variant, minimum_stratum_units=settings.minimum_stratum_units)
         for variant in range(1, len(units.variants))
     )
-    return MetricMeasurement(moments, estimates, values.winsorized_at)
+    return MetricMeasurement(moments, estimates, values.winsorized_at, values.is_measured)
 
 
 def compare_covariate(moments: Moments, n_variants: int) -> float:

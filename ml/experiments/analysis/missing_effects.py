@@ -9,7 +9,7 @@ import numpy as np
 
 from ml.experiments.analysis.estimates import CONTROL
 from ml.experiments.analysis.exposures import Units
-from ml.experiments.analysis.inference import EffectTest
+from ml.experiments.analysis.inference import SINGLE_LOOK_UNITS, EffectTest
 from ml.experiments.analysis.quantiles import MINIMUM_UNITS
 from ml.experiments.definition.definition import Experiment
 from ml.experiments.definition.metrics import FunnelMetric, Metric, QuantileMetric
@@ -38,19 +38,23 @@ def explain_missing_effect(
     sizes = f"{counts[CONTROL]:,} and {counts[variant]:,}"
     inference = test.infer(experiment.decision.alpha)
     reason = None
-    if isnan(estimate.standard_error):
+    if isnan(estimate.standard_error) or isnan(estimate.absolute):
         needed = MINIMUM_UNITS if isinstance(metric, QuantileMetric) else 2
         measure = _last_measure(metric).replace("_", " ")
         is_few = min(counts.values()) < needed
         reason = f"fewer than {needed} units in an arm ({sizes})" if is_few else f"no {measure} in an arm"
     elif not estimate.standard_error > 0:
-        reason = "the values do not vary"
+        reason = "the values do not vary within an arm"
     elif not isfinite(inference.absolute.low):
-        reason = f"fewer than {burn_in_units:,} units in an arm ({sizes})"
-        if experiment.decision.inference == "group_sequential":
+        rule = experiment.decision.inference
+        needed = SINGLE_LOOK_UNITS if rule == "fixed" else burn_in_units
+        reason = f"fewer than {needed:,} units in an arm ({sizes})"
+        if rule == "group_sequential":
             reason = "before the first planned look"
     elif isnan(inference.relative.low):
         reason = f"{experiment.control} is 0, so there is no relative change"
+    elif not isfinite(inference.relative.low) and not isfinite(inference.relative.high):
+        reason = f"{experiment.control} may be 0, so the relative change has no bounds"
     return reason
 
 

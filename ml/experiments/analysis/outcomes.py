@@ -55,6 +55,11 @@ class UnitDays:
         numbers = _to_numbers(self.table[measure])
         return numbers if self.rows is None else numbers[self.rows]
 
+    def has_values(self, metric: Metric) -> bool:
+        """Whether each measure of a metric has a value in some row, or there are no rows at all."""
+        columns = [self.table[measure] for measure in metric.measures]
+        return all(column.null_count < len(column) for column in columns if len(column))
+
 
 @dataclass(frozen=True)
 class UnitValues:
@@ -64,11 +69,13 @@ class UnitValues:
         columns: numerator, denominator and covariates, each float64 (n_units,).
         matured: which units were observed for the whole window, (n_units,).
         winsorized_at: cap of a revenue metric.
+        is_measured: whether the site measures it; no unit counts otherwise.
     """
 
     columns: dict[str, F64]
     matured: Bools
     winsorized_at: float | None = None
+    is_measured: bool = True
 
 
 def join_outcomes(outcomes: pa.Table, units: Units, measures: tuple[str, ...]) -> UnitDays:
@@ -113,7 +120,8 @@ def compute_unit_values(
     """
     observed = units.observed_days(as_of)
     end = metric.end_day
-    matured = observed >= (end if end is not None else 0)
+    is_measured = days.has_values(metric)
+    matured = (observed >= (end if end is not None else 0)) & is_measured
     inside = days.day >= metric.start_day
     if end is not None:
         inside &= days.day < end
@@ -140,7 +148,7 @@ def compute_unit_values(
         columns[NUMERATOR] = _sum_by_unit(days, metric.measure, inside)
     if metric.covariate_days and not isinstance(metric, QuantileMetric):
         columns.update(_compute_covariates(metric, days))
-    return UnitValues(columns, matured, winsorized_at)
+    return UnitValues(columns, matured, winsorized_at, is_measured)
 
 
 def winsorization_cap(values: F64, quantile: float) -> float:

@@ -92,6 +92,11 @@ class MetricResult:
         """Return the corrected p-value, NaN if the metric has none and was left out of the correction."""
         return self.decisive.p_value
 
+    @property
+    def may_be_chance(self) -> bool:
+        """Return whether there is an interval and it contains 0."""
+        return self.missing is None and not self.changed
+
 
 @dataclass(frozen=True)
 class PrimaryMetricDetail:
@@ -224,17 +229,19 @@ def summarize_metric(
         winsorized_at=measurement.winsorized_at,
         decisive=corrected.inference,
         changed=corrected.inference.p_value < threshold,
-        missing=explain_missing_effect(metric, corrected.test, units, variant, experiment, settings.burn_in_units),
+        missing=explain_missing_effect(metric, corrected.test, units, variant, experiment, settings.burn_in_units)
+        if measurement.is_measured
+        else f"the site does not measure {' and '.join(metric.measures)}".replace("_", " "),
     )
 
 
 def _run_plain_test(moments: Moments, variant: int, alpha: float) -> InferenceResult:
     """Run the unadjusted Welch test."""
-    result = run_welch_test(moments, variant, alpha, cuped=False)
     # With all strata merged, this is the estimate that the test is about.
     estimate = estimate_effect(moments, variant, cuped=False, minimum_stratum_units=sys.maxsize)
     if not estimate.standard_error > 0:
         return build_result(estimate, nan, nan)
+    result = run_welch_test(moments, variant, alpha, cuped=False)
     width = (result.effect_size_ci_upper - result.effect_size) / estimate.standard_error
     return build_result(estimate, width, result.pvalue)
 

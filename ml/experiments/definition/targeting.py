@@ -36,6 +36,7 @@ TARGETING_FIELDS: Mapping[str, FieldType] = MappingProxyType(
             ("tenure_days", "recency_days", "sessions", "active_days", "page_views", "purchases", "revenue"),
             FieldType.NUMBER,
         ),
+        **dict.fromkeys(("intent.convert", "intent.leave", "intent.return"), FieldType.NUMBER),
         "is_known": FieldType.BOOLEAN,
         "category_shares": FieldType.MAP,
     }

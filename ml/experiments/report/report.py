@@ -6,6 +6,7 @@ from html import escape
 from math import isfinite, isnan
 from pathlib import Path
 
+from ml.evaluation.gains import NO_DIFFERENCE
 from ml.experiments.analysis.analysis import ExperimentAnalysis
 from ml.experiments.analysis.decision import describe_decision_rule
 from ml.experiments.analysis.heterogeneity import Heterogeneity
@@ -71,9 +72,16 @@ def _render_header(analysis: ExperimentAnalysis) -> str:
     return (
         f'<h1>{escape(experiment.id)}</h1><p class="muted">{escape(experiment.hypothesis)}</p>'
         f'<p><span class="verdict '
-        f'{decision.verdict.replace(" ", "-")}">{decision.verdict.capitalize()}{variant}</span></p>'
+        f'{_verdict_class(analysis)}">{decision.verdict.capitalize()}{variant}</span></p>'
         f'<div class="facts">{figures}</div>'
     )
+
+
+def _verdict_class(analysis: ExperimentAnalysis) -> str:
+    """The colour of the verdict: a test that found nothing stops without alarm, one that does harm with it."""
+    is_harmful = analysis.ratio.alarm or any(guardrail.state == "breached" for guardrail in analysis.guardrails)
+    verdict = analysis.decision.verdict
+    return "harm" if verdict == "stop" and is_harmful else verdict.replace(" ", "-")
 
 
 def _count_observed(analysis: ExperimentAnalysis) -> int:
@@ -124,7 +132,8 @@ def _render_primary(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -
         f"{format_number(result.estimate.control)} in {escape(experiment.control)} "
         f"({result.estimate.control_units:,} units), {format_number(result.estimate.treatment)} in "
         f"{escape(detail.variant)} ({result.estimate.treatment_units:,}): "
-        f"{format_percent(result.estimate.relative)}. The probability that "
+        f"{format_percent(result.estimate.relative)}"
+        f"{f', {NO_DIFFERENCE}' if result.may_be_chance else ''}. The probability that "
         f"{escape(detail.variant)} is better is "
         f"{format_probability(result.bayesian.probability_better)}; the units' history explains "
         f"{result.explained:.0%} of the variance."
@@ -198,13 +207,14 @@ def _render_metric_row(result: MetricResult) -> str:
         if result.winsorized_at and isfinite(result.winsorized_at)
         else ""
     )
+    chance = f'<span class="role">{NO_DIFFERENCE}</span>' if result.may_be_chance else ""
     cells = [
         format_number(result.estimate.control),
         f"{result.estimate.control_units:,}",
         format_number(result.estimate.treatment),
         f"{result.estimate.treatment_units:,}",
         f'<span class="{css}">{format_percent(interval.value)}</span>',
-        escape(result.missing) if result.missing else format_bounds(interval),
+        escape(result.missing) if result.missing else format_bounds(interval) + chance,
         format_p_value(result.corrected_p),
         format_probability(result.bayesian.probability_better),
         f"{result.explained:.0%}" if result.explained else "–",

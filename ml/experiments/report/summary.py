@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import isfinite
 
 import pyarrow as pa
 
@@ -37,7 +37,8 @@ _SCHEMA = pa.schema(
 def summarize_analysis(analysis: ExperimentAnalysis) -> pa.Table:
     """Return effects with the interval and p-value of the deciding inference; relative effects are fractions.
 
-    Values without units are null, and `missing` says why an effect has no interval.
+    Values without units are null, and so is a bound that an interval does not have; `missing` says why an effect
+    has no interval.
     """
     rows = []
     for result in analysis.results:
@@ -69,5 +70,5 @@ def summarize_analysis(analysis: ExperimentAnalysis) -> pa.Table:
 
 
 def _to_cell(value: object) -> object:
-    """Return NaN as null."""
-    return None if isinstance(value, float) and isnan(value) else value
+    """Return NaN and infinity as null."""
+    return None if isinstance(value, float) and not isfinite(value) else value

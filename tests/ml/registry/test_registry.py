@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import mlflow
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -17,7 +18,7 @@ from ml.registry.registry import ModelFilesMissingError, NoSuchVersionError, Reg
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
-    return Registry(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "artifacts")
+    return Registry(f"sqlite:///{tmp_path / 'mlflow.db'}")
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_a_candidate_becomes_champion_only_when_promoted_and_every_move_is_on_re
     assert sorted(file.name for file in downloaded.iterdir()) == files
     assert all((downloaded / file).read_bytes() == (model_folder / file).read_bytes() for file in files)
 
-    shutil.rmtree(registry.artifacts)
+    shutil.rmtree(tmp_path / "mlartifacts")
     with pytest.raises(ModelFilesMissingError, match=r"version 2 of recommender has no files at .*--job training"):
         registry.download(champion, tmp_path / "again")
 
@@ -88,6 +89,19 @@ def test_a_run_keeps_its_figures_tables_files_data_and_children(registry: Regist
     assert tags["data.interactions.rows"] == "2"
     assert client.get_run(child.run_id).data.tags["mlflow.parentRunId"] == run.run_id
     assert [m.value for m in client.get_metric_history(child.run_id, "loss")] == [2.0, 1.0]
+
+
+def test_experiments_runs_and_the_model_say_what_they_are(registry: Registry, model_folder: Path) -> None:
+    with registry.start_run("candidates", description="All of them.") as run:
+        registry.register(run, model_folder)
+    experiment = registry.client.get_experiment_by_name("recommendation")
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert "NDCG" in experiment.tags["mlflow.note.content"]
+    assert "champion" in registry.client.get_registered_model("recommender").description
+    tags = registry.client.get_run(run.run_id).data.tags
+    assert (tags["mlflow.note.content"], tags["mlflow.source.name"]) == ("All of them.", "tessera")
+    names = [entry.name for entry in registry.client.search_experiments()]
+    assert names == ["recommendation"]  # and no experiment `Default`, which would stay empty
 
 
 def test_a_run_that_raises_is_marked_as_failed(registry: Registry) -> None:
@@ -121,8 +135,12 @@ def test_mlflow_itself_answers_with_a_stored_model_as_many_items_as_asked(
     registry: Registry, model_folder: Path
 ) -> None:
     with registry.start_run("candidate") as run:
-        stored = registry.register(run, model_folder)
-    served = pyfunc.load_model(stored.location)
+        registry.register(run, model_folder)
+    mlflow.set_tracking_uri(registry.tracking_uri)
+    try:
+        served = pyfunc.load_model("models:/recommender/1")
+    finally:
+        mlflow.set_tracking_uri(None)
     strangers = pd.DataFrame({"user_id": ["stranger"]})
     assert served.predict(strangers)["item_id"].tolist() == ["x", "y"]
     assert served.predict(strangers, params={"k": 1})["item_id"].tolist() == ["x"]

@@ -11,7 +11,8 @@ import pytest
 
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
-from ml.recommenders.models.zoo import MODELS, make_recommender, model_module
+from ml.recommenders.model_names import MODELS, model_module
+from ml.recommenders.models.zoo import make_recommender
 from ml.registry.registry import Registry
 from ml.registry.serving_code import ServingCode
 
@@ -32,7 +33,7 @@ USERS = ["u1", "u2", "stranger"]
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
-    return Registry(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "artifacts")
+    return Registry(f"sqlite:///{tmp_path / 'mlflow.db'}")
 
 
 def interactions() -> Interactions:
@@ -66,7 +67,7 @@ def test_a_registered_model_answers_in_a_fresh_process_without_this_checkout(
         stored = registry.register(run, tmp_path / "saved")
     empty = tmp_path / "empty"
     empty.mkdir()
-    folder = Path(stored.location.removeprefix("file://"))
+    folder = tmp_path / "mlartifacts" / stored.location.removeprefix("mlflow-artifacts:/")
     command = [sys.executable, "-I", "-S", "-c", FRESH_PROCESS, sysconfig.get_path("purelib"), str(folder)]
     result = subprocess.run(
         [*command, json.dumps(USERS)], cwd=empty, capture_output=True, text=True, check=False, env={}

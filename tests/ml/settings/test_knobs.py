@@ -36,7 +36,12 @@ def test_the_legal_values_are_said_in_words() -> None:
 
 
 def test_a_section_stands_for_its_knobs() -> None:
-    assert [knob.name for knob in select_knobs("ports")] == ["ports.dagster", "ports.mlflow", "ports.service"]
+    assert [knob.name for knob in select_knobs("ports")] == [
+        "ports.pages",
+        "ports.dagster",
+        "ports.mlflow",
+        "ports.service",
+    ]
     assert [knob.name for knob in select_knobs("ports.mlflow")] == ["ports.mlflow"]
     assert len(select_knobs(None)) == len(KNOBS)
 

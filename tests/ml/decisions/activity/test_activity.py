@@ -3,14 +3,16 @@ import json
 import numpy as np
 import pytest
 
-from ml.decisions.activity.activity import Activity
+from ml.decisions.activity.activity import Activity, ActivityLimits
 from ml.decisions.activity.co_visitation import CoVisitation
 from ml.decisions.activity.decayed_counts import DecayedCounts
 from ml.decisions.activity.durations import DAY
+from ml.decisions.activity.showings import SHOWN_ITEMS
 from ml.decisions.activity.state_change import ANSWERED, StateChange
 from ml.decisions.activity.windowed_counts import WindowedCounts
 from ml.decisions.items.candidates import POPULAR_COUNTS, TrendingItems
 from ml.decisions.rules.display_caps import count_since, fatigue_penalty, is_campaign_capped, is_quiet_hour
+from ml.sequences.intent.running_visit import RunningVisit
 from ml.settings import load_settings
 
 T = 1_800_000_000.0
@@ -98,7 +100,7 @@ def test_caps_count_impressions_and_served_items_only_where_a_slot_reports_none(
     assert (
         fatigue_penalty(activity.find_visitor("u"), key, T, caps) == caps.fatigue_penalty
     )  # the third one is beyond two
-    activity.observe(StateChange("w", "served", T, slot="top", detail='["a"]', reacts_to="answer"))
+    activity.observe(StateChange("v", "served", T - 2 * DAY, slot="top", detail='["a"]', reacts_to="answer"))
     activity.observe(StateChange("v", "impression", T, "a", slot="top", campaign="c", reacts_to="answer"))
     activity.observe(StateChange("v", "served", T, slot="top", detail='["a"]'))
     assert len(activity.find_visitor("v").shown[key]) == 1  # the slot reports for itself now
@@ -111,18 +113,44 @@ def test_caps_count_impressions_and_served_items_only_where_a_slot_reports_none(
         StateChange("x", "impression", T, "a", slot="top"),
         StateChange("x", "impression", T, "a", slot="top", reacts_to="invented"),
         StateChange("x", "impression", T, "a", slot="top", reacts_to="other"),
+        StateChange("x", "impression", T, "a", slot="top", reacts_to="of-w"),
     ],
-    ids=["without an answer", "of an unknown answer", "of an answer in another slot"],
+    ids=["without an answer", "of an unknown answer", "of an answer in another slot", "of an answer to another"],
 )
 def test_an_impression_that_belongs_to_no_answer_does_not_make_its_slot_report(forged):
     activity = Activity()
     activity.observe(StateChange("x", "served", T, slot="footer", detail='["a"]', reacts_to="other"))
+    activity.observe(StateChange("w", "served", T, slot="top", detail='["a"]', reacts_to="of-w"))
     activity.observe(forged)
     assert activity.reporting_slots == set()
+    assert activity.find_visitor("x").reporting_slots == set()
     activity.observe(StateChange("v", "served", T, slot="top", detail='["a"]', reacts_to="real"))
     assert len(activity.find_visitor("v").shown[activity.keys["a"]]) == 1
     activity.observe(StateChange("v", "impression", T, "a", slot="top", reacts_to="real"))
     assert activity.reporting_slots == {"top"}
+
+
+def test_what_a_browser_reports_counts_for_its_own_answers_alone():
+    activity = Activity()
+
+    def served(person, at, answer):
+        activity.observe(StateChange(person, "served", at, slot="top", detail='["a"]', reacts_to=answer))
+
+    def times_shown(person):
+        return activity.find_visitor(person).shown.get(activity.keys["a"], [])
+
+    served("x", T, "of-x")
+    report = StateChange("x", "impression", T + 1, "a", slot="top", reacts_to="of-x", authority="browser")
+    activity.observe(report)
+    assert times_shown("x") == [T + 1]  # once: the impression stands for what the answer counted
+    served("x", T + 2, "next")
+    assert times_shown("x") == [T + 1]
+    served("v", T + 3, "of-v")
+    assert times_shown("v") == [T + 3]
+    activity.observe(StateChange("w", "served", T, slot="top", detail='["a"]', reacts_to="of-w"))
+    activity.observe(StateChange("w", "impression", T, "a", slot="top", reacts_to="of-w", authority="signed"))
+    served("v", T + 4, "last")
+    assert times_shown("v") == [T + 3]
 
 
 def test_answers_of_the_log_are_recognized_but_not_counted_again():
@@ -160,3 +188,61 @@ def test_what_is_trending_is_found_from_the_last_answer_as_from_everything():
         assert keys == TrendingItems(activity).keys().tolist()
         most = max(most, len(keys))
     assert most > max(count for _, count in POPULAR_COUNTS)
+
+
+def browser_opened(user, item, at, **fields):
+    return StateChange(user, "page_view", at, item, authority="browser", **fields)
+
+
+def test_memory_is_bounded_in_items_that_browsers_make_up():
+    activity = Activity(ActivityLimits(items_of_browsers=3))
+    activity.observe(opened("ann", "of-the-site", T))
+    for number in range(10):
+        activity.observe(browser_opened(f"v{number}", f"junk-{number}", T + number))
+        activity.observe(browser_opened(f"v{number}", "of-the-site", T + number))
+    assert activity.items == ["of-the-site", "junk-0", "junk-1", "junk-2"]
+    assert activity.hour.count(activity.keys["of-the-site"], T + 9) == 11
+    activity.observe(opened("ann", "new-of-the-site", T + 20))
+    activity.observe(browser_opened("v1", "new-of-the-site", T + 21))
+    assert activity.hour.count(activity.keys["new-of-the-site"], T + 21) == 2
+
+
+def test_memory_is_bounded_in_regions_and_slots_that_browsers_make_up():
+    activity = Activity(ActivityLimits(scopes=5))
+    for number in range(20):
+        activity.observe(browser_opened(f"v{number}", "i", T + number, region=f"XX-{number}"))
+    assert len(activity.scope_numbers) == 5
+    for number in range(2 * SHOWN_ITEMS):
+        activity.observe(StateChange("caller:x", "served", T + number, slot=f"slot-{number}", detail="[]"))
+    slots = activity.find_visitor("caller:x").answered_slots
+    assert len(slots) == SHOWN_ITEMS
+    assert f"slot-{2 * SHOWN_ITEMS - 1}" in slots
+
+
+def test_the_running_visit_is_the_one_that_training_folds():
+    activity = Activity()
+    for second, kind, element, value in (
+        (0, "page_view", None, None),
+        (8, "click", "plan", None),
+        (9, "scroll", None, 40.0),
+    ):
+        activity.observe(StateChange("u1", kind, T + second, "a", device="mobile", element=element, value=value))
+    activity.observe(StateChange("u1", "impression", T + 10, "a"))  # no action of the visitor
+    running = RunningVisit()
+    running.fold("page_view", T, None, "a", None, "mobile")
+    running.fold("click", T + 8, "plan", "a", None, "mobile")
+    running.fold("scroll", T + 9, None, "a", 40.0, "mobile")
+    assert activity.find_running("u1", T + 60) == running
+    assert activity.find_running("u1", T + 1810) is None
+    activity.observe(StateChange("u1", "page_view", T + 4000, "a", device="mobile"))
+    assert activity.find_running("u1", T + 4000).earlier_visits == 1
+
+
+def test_who_signs_in_goes_on_with_the_visit_of_the_device():
+    activity = Activity()
+    activity.observe(StateChange("~d1", "page_view", T, "a"))
+    activity.observe(StateChange("u1", "page_view", T + 5, "b", device_key="~d1"))
+    assert activity.find_running("u1", T + 5).items == ["a", "b"]
+    assert activity.find_running("~d1", T + 5) is None
+    activity.forget("u1")
+    assert activity.find_running("u1", T + 5) is None

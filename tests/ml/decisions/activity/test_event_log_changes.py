@@ -23,3 +23,13 @@ def test_a_purchase_without_an_amount_is_a_reaction_and_a_refund_is_none(value, 
     }
     valid, _ = validate_records([record | ({} if value is None else {"value": value})], NOW)
     assert len(read_changes(valid.accepted, Quarantine(Home(tmp_path)), "service")) == changes
+
+
+def test_what_a_clock_says_that_is_ahead_counts_when_it_arrives(tmp_path):
+    """Else an event of the next hour would be the newest for an hour, and trends would follow it alone."""
+    record = {"event_id": "1", "event_type": "page_view", "anonymous_id": "phone", "item_id": "boots"}
+    times = [NOW + dt.timedelta(minutes=55), NOW - dt.timedelta(minutes=55)]
+    records = [record | {"event_id": str(at), "occurred_at": at.isoformat()} for at in times]
+    valid, _ = validate_records(records, NOW)
+    changes = read_changes(valid.accepted, Quarantine(Home(tmp_path)), "service")
+    assert [change.at for change in changes] == [NOW.timestamp(), times[1].timestamp()]

@@ -197,6 +197,20 @@ def test_a_metric_whose_window_no_unit_has_seen_says_when_the_first_will(define,
     assert seen.estimate.control_units > 0
 
 
+def test_what_the_site_does_not_measure_is_no_zero(define, lifted, settings):
+    place = lifted.outcomes.column_names.index("engaged_seconds")
+    nothing = pa.nulls(lifted.outcomes.num_rows, pa.float64())
+    outcomes = lifted.outcomes.set_column(place, "engaged_seconds", nothing)
+    definitions = define(secondary_metrics=["engaged_seconds_per_user"])
+    as_of = definitions.get("ranker").ends_at + timedelta(days=30)
+    analysis = analyse_experiment(definitions, "ranker", lifted.exposures, outcomes, as_of, settings)
+    result = analysis.result("engaged_seconds_per_user", "challenger")
+    assert result.missing == "the site does not measure engaged seconds"
+    row = next(r for r in summarize_analysis(analysis).to_pylist() if r["metric"] == "engaged_seconds_per_user")
+    assert {row[name] for name in ("control_value", "variant_value", "relative_effect")} == {None}
+    assert analysis.result("clicks_per_user", "challenger").missing is None
+
+
 def test_metrics_without_a_p_value_leave_the_correction_of_the_others_alone(define, lifted, settings):
     as_of = define().get("ranker").starts_at + timedelta(days=10)
     names = ("page_views_per_session", "rejection_rate")

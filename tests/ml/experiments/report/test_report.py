@@ -3,6 +3,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from ml.evaluation.gains import NO_DIFFERENCE
 from ml.experiments.analysis.analysis import analyse_experiment
 from ml.experiments.report.report import render_report
 
@@ -51,6 +52,19 @@ def test_the_page_has_all_sections_and_loads_nothing(page):
     assert page.count("<svg") >= 5
 
 
+def test_a_change_that_may_be_chance_is_called_so(define, simulate, settings):
+    site = simulate(3000, lift=0.0)
+    end = define().get("ranker").ends_at + timedelta(days=14)
+    analysis = analyse_experiment(define(), "ranker", site.exposures, site.outcomes, end, settings)
+    page = render_report(analysis, settings.drift_alarm_p)
+    rows = {line.split("<span")[0]: line for line in page.split("<tr><td>")[1:]}
+    for result in analysis.results:
+        row = rows[result.metric.replace("_", " ").capitalize()]
+        relative = result.decisive.relative
+        assert (NO_DIFFERENCE in row) == (relative.low <= 0 <= relative.high)
+    assert f", {NO_DIFFERENCE}. The probability" in page
+
+
 def test_user_text_is_escaped(page):
     assert "A &lt;b&gt;better&lt;/b&gt; ranker" in page
 
@@ -76,3 +90,18 @@ def test_an_experiment_whose_units_have_not_seen_a_window_has_a_page(define, sim
         settings.drift_alarm_p,
     )
     assert "No unit seen for 7 days yet, the first on 2026-09-14" in page
+
+
+def test_a_test_that_found_nothing_stops_without_alarm_and_one_that_harms_with_it(define, simulate, settings):
+    end = define().get("ranker").ends_at + timedelta(days=14)
+    pages = {}
+    for lift in (0.0, -0.6):
+        site = simulate(6000, lift=lift)
+        analysis = analyse_experiment(define(), "ranker", site.exposures, site.outcomes, end, settings)
+        assert analysis.decision.verdict == "stop"
+        pages[any(guardrail.state == "breached" for guardrail in analysis.guardrails)] = render_report(
+            analysis, settings.drift_alarm_p
+        )
+    assert 'class="verdict stop"' in pages[False]
+    for is_harmful, page in pages.items():
+        assert ('class="verdict harm"' in page) is is_harmful

@@ -1,0 +1,25 @@
+"""Opens the store of MLflow so that nothing in it names the folder of the home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlflow.store.artifact.artifact_repository_registry import _artifact_repository_registry
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+from ml.home import make_folder
+from ml.integrity.artifact_addresses import SCHEME
+from ml.registry.artifacts import SQLITE, artifact_address, artifacts_beside, open_artifacts
+
+
+def use_movable_addresses(tracking_uri: str) -> None:
+    """Let clients of this process resolve addresses that do not name a folder, and make a new store use them.
+
+    The experiment that MLflow makes in a new store has its artifacts in the working folder unless it is made here.
+    """
+    _artifact_repository_registry.register(SCHEME, open_artifacts)
+    if not tracking_uri.startswith(SQLITE):
+        return
+    make_folder(artifacts_beside(tracking_uri))
+    if not Path(tracking_uri.removeprefix(SQLITE)).exists():
+        SqlAlchemyStore(tracking_uri, artifact_address()).delete_experiment(SqlAlchemyStore.DEFAULT_EXPERIMENT_ID)

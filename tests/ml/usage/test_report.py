@@ -1,0 +1,115 @@
+"""The usage report says what the figures are, and what is missing."""
+
+import datetime as dt
+
+import pyarrow as pa
+
+from ml.usage.figures import collect_figures
+from ml.usage.ratios import Ratio
+from ml.usage.report import format_seconds, format_share, render_report
+
+MONDAY = dt.date(2026, 3, 2)
+DAY = dt.timedelta(days=1)
+
+
+def page(key, views):
+    row = {"page_key": key, "title": f"{key} <b>", "views": views, "views_people": 30}
+    for name, value in (
+        ("exits", 5.0),
+        ("entries", 4.0),
+        ("bounces", 1.0),
+        ("dwell_seconds", 90.0),
+        ("dwells", 3.0),
+    ):
+        row[name] = value
+    for one, other in (("exits", "views"), ("bounces", "entries"), ("dwell_seconds", "dwells")):
+        row |= {f"{one}_{one}": row[one], f"{one}_{other}": row[one], f"{other}_{other}": row[other]}
+        row[f"{other}_people"] = 30 if other == "views" else 3
+    return row
+
+
+def tables(days, retention=()):
+    totals = {"people": 40, "visits": 60.0, "converted": 6.0, "bounces": 12.0, "visits_people": 40}
+    for name in ("converted", "bounces"):
+        totals |= {f"{name}_{name}": totals[name], f"{name}_visits": totals[name], "visits_visits": 100.0}
+    source = {"channel": "direct", **{k: v for k, v in totals.items() if k != "people"}}
+    funnel = [
+        {"funnel": "purchase", "step_number": 1, "step": "page_view", "entered": 100},
+        {"funnel": "purchase", "step_number": 2, "step": "purchase", "entered": 25},
+    ]
+    move = {"from_page": "/", "from_title": None, "to_page": "/a", "to_title": "A", "moves": 5, "views": 20}
+    return {
+        "days": pa.Table.from_pylist(days),
+        "totals": pa.Table.from_pylist([totals]),
+        **{
+            name: pa.Table.from_pylist([page("/", 20.0), page("/a", 10.0)])
+            for name in ("pages", "entries", "exits")
+        },
+        "moves": pa.Table.from_pylist([move]),
+        "funnels": pa.Table.from_pylist(funnel),
+        "retention": pa.Table.from_pylist(list(retention)),
+        "sources": pa.Table.from_pylist([source]),
+    }
+
+
+def day(place, sessions=1):
+    return {"date": MONDAY + place * DAY, "sessions": sessions, "page_views": 2 * sessions, "purchases": 0}
+
+
+def test_a_day_without_a_visit_is_a_bar_of_zero():
+    figures = collect_figures(tables([day(0, 3), day(2, 5)]))
+    assert [(period.first, period.visits) for period in figures.periods] == [
+        (MONDAY, 3), (MONDAY + DAY, 0), (MONDAY + 2 * DAY, 5)
+    ]  # fmt: skip
+
+
+def test_a_long_time_is_shown_by_weeks_and_tells_which_are_whole():
+    figures = collect_figures(tables([day(place) for place in range(3, 75)]))
+    assert [period.days for period in figures.periods] == [4, *[7] * 9, 5]
+    assert sum(period.visits for period in figures.periods) == 72
+
+
+def test_a_week_in_which_nobody_came_back_counts_and_one_that_has_not_ended_does_not():
+    rows = [
+        {"cohort_week": MONDAY, "week_number": 0, "cohort_users": 40, "active_users": 40},
+        {"cohort_week": MONDAY, "week_number": 2, "cohort_users": 40, "active_users": 10},
+        {"cohort_week": MONDAY + 7 * DAY, "week_number": 0, "cohort_users": 60, "active_users": 60},
+        {"cohort_week": MONDAY + 7 * DAY, "week_number": 1, "cohort_users": 60, "active_users": 30},
+        {"cohort_week": MONDAY + 21 * DAY, "week_number": 0, "cohort_users": 5, "active_users": 5},
+    ]
+    figures = collect_figures(tables([day(0), day(22)], rows))  # the last day is a Tuesday
+    assert [(cohort.people, list(cohort.active)) for cohort in figures.cohorts] == [
+        (40, [40, 0, 10]),
+        (60, [60, 30]),
+    ]
+    assert [share.value for share in figures.retention] == [30 / 100, 10 / 40]
+
+
+def test_the_bars_of_a_funnel_have_one_scale_and_say_who_was_lost():
+    figures = collect_figures(tables([day(0)]))
+    first, last = figures.funnels["purchase"]
+    assert (first.of_first.value, last.of_first.value, last.lost, last.lost_share.value) == (1.0, 0.25, 75, 0.75)
+    text = render_report(figures)
+    assert "width: 100.0%" in text
+    assert "width: 25.0%" in text
+    assert "75 lost since the step before: 75 %" in text
+
+
+def test_what_pages_are_called_is_text_and_not_markup():
+    text = render_report(collect_figures(tables([day(0)])))
+    assert "/a &lt;b&gt;" in text
+    assert "<b>/a" not in text
+
+
+def test_a_site_without_visits_says_so():
+    empty = tables([day(0)])
+    empty["totals"] = empty["totals"].set_column(0, "people", pa.array([0]))
+    assert "Nobody has visited the site yet" in render_report(collect_figures(empty))
+
+
+def test_shares_and_seconds_are_written_as_exactly_as_they_are_known():
+    assert format_share(Ratio(0.0147, 0.0133, 0.0162, 900)) == "1.5 % (1.3–1.6)"
+    assert format_share(Ratio(0.4, 0.35, 0.46, 90)) == "40 % (35–46)"
+    assert format_share(Ratio(0.4, None, None, 9)) == "40 %"
+    assert format_share(Ratio(None, None, None, 0)) == "–"
+    assert format_seconds(Ratio(41.6, 39.2, 44.9, 90)) == "42 s (39–45)"

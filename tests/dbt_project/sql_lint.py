@@ -57,10 +57,18 @@ EXAMPLES: dict[str, Any] = {
         SimpleNamespace(name="value", data_type="double"),
     ],
     "folder": "/home",
+    "for_columns": True,
+    "for_relation": True,
     "funnel": SimpleNamespace(per="session", window_hours=24, steps=["page_view", "purchase"]),
     "keys": "select user_id from users",
     "kind": "users",
+    "model": SimpleNamespace(
+        description="What users did.",
+        columns={"user_id": SimpleNamespace(name="user_id", description="The user.", quote=False)},
+        config=SimpleNamespace(contract=SimpleNamespace(enforced=True)),
+    ),
     "model_name": "user_totals",
+    "node": SimpleNamespace(name="user_totals", schema="main"),
     "outdated": "where user_id = 'ann'",
     "condition": "is_known",
     "paths": ["/home/events/a.parquet", "/home/events/b.parquet"],
@@ -153,11 +161,17 @@ class Macros:
             for table in source["tables"]
         }
         reader = SimpleNamespace(
-            name="user_totals", resource_type="model", config={"meta": META}, depends_on=SimpleNamespace(nodes=[])
+            name="user_totals",
+            schema="main",
+            resource_type="model",
+            config={"meta": META},
+            depends_on=SimpleNamespace(nodes=[]),
         )
         return DBT_BUILTINS | {
             "adapter": SimpleNamespace(
-                dispatch=lambda name: self.context[f"{self.engine}__{name}"], drop_relation=lambda relation: None
+                dispatch=lambda name: self.context[f"{self.engine}__{name}"],
+                drop_relation=lambda relation: None,
+                get_relation=lambda **parts: RelationEmulator(parts["identifier"]),
             ),
             "api": SimpleNamespace(
                 Relation=SimpleNamespace(create=lambda **parts: RelationEmulator(parts["identifier"]))
@@ -180,8 +194,12 @@ class Macros:
     def _answers_of_the_warehouse(self) -> dict[str, Any]:
         """What the macros that ask the warehouse would say."""
         return {
+            "alter_relation_comment": lambda relation, comment: f"comment on table {relation} is '{comment}';",
+            "duckdb_escape_comment": lambda comment: f"'{comment}'",
             "meta_of": lambda model_name: META,
+            "relation_of": RelationEmulator,
             "rebuilds_every_key": lambda model_name: not self.is_increment,
+            "relation_by_name": RelationEmulator,
         }
 
 
@@ -191,6 +209,12 @@ class _Config:
 
     def get(self, name: str) -> Any:
         return {"meta": META}[name]
+
+    def persist_relation_docs(self) -> bool:
+        return True
+
+    def persist_column_docs(self) -> bool:
+        return True
 
 
 class _Templater(JinjaTemplater):

@@ -9,6 +9,7 @@ import pytest
 from dbt.contracts.graph.manifest import Manifest
 
 from ml.events.contract import EVENT_SCHEMA
+from orchestration.warehouse.warehouse import open_duckdb
 from tests.dbt_project.built import START, Built, event, warehouse_in
 
 ZONES = (
@@ -87,9 +88,16 @@ def test_every_mart_can_be_read(built: Built) -> None:
         for (name,) in built.rows("select table_name from information_schema.tables where table_schema = 'main'")
     ]
     assert {"sessions", "users", "preferences", "answers", "quarantine", "page_views"} <= set(marts)
-    with duckdb.connect(built.home.warehouse, read_only=True) as connection:
+    with open_duckdb(built.home.warehouse, read_only=True) as connection:
         for mart in marts:
             connection.sql(f"from {mart}").to_arrow_table()
+
+
+def test_every_column_of_every_model_has_a_comment(built: Built) -> None:
+    columns = "select schema_name, table_name, column_name, comment from duckdb_columns() where not internal"
+    found = [row for row in built.rows(columns) if row[0] != "state"]
+    assert {schema for schema, *_ in found} == {"main", "staging", "intermediate"}
+    assert [row for row in found if not row[-1]] == []
 
 
 def test_every_zone_that_the_engine_names_can_be_asked_for_its_clock() -> None:

@@ -59,11 +59,18 @@ FIRST = (
     view(0, "slot"),
     delta(1, "slot", "page_ping", 4.0, 4.0),
     delta(2, "slot", "page_ping", 5.0, 5.0),
+    # a tracker that says when a page is left, but not what was looked at
+    view(0, "unmeasured", item_id="shoes", source="exits"),
+    event(30 * SECOND, "page_exit", anonymous_id="unmeasured", page_url=PAGE, value=30.0, source="exits"),
+    # a tracker that does so after an update only
+    view(0, "early", source="updated"),
 )
 SECOND_PART = (
     # after forty minutes of silence, three hundred seconds more of the same view
     *pings(60 + 40 * 60 + 10, 30, "sleeper", PAGE, page_view_id="p"),
     view(3000, "shopper"),
+    view(0, "late", source="updated"),
+    *(ping | {"source": "updated"} for ping in pings(10, 1, "late", PAGE)),
 )
 
 
@@ -118,6 +125,33 @@ def test_seconds_since_the_last_event_are_summed(built: Built) -> None:
     assert built.rows(query.format("analyst")) == [(22.0, 22.0)]
     assert built.rows(query.format("slot")) == [(9.0, 9.0)]
     assert sessions(built, "analyst", "engaged_seconds, scroll_depth") == [(22.0, 90.0)]
+
+
+def test_attention_is_unknown_where_the_source_never_reports_any(built: Built) -> None:
+    views = "select engaged_seconds, dwell_seconds, is_bounce from page_views where user_id = '{}'"
+    assert built.rows(views.format("unmeasured")) == [(None, 30.0, True)]
+    for table in ("sessions", "user_days", "user_items", "interactions"):
+        query = f"select engaged_seconds from {table} where user_id = 'unmeasured'"
+        assert built.rows(query) == [(None,)], table
+    users = "select user_id, engaged_seconds, engaged_seconds_per_view from users where user_id in {} order by all"
+    assert built.rows(users.format("('unmeasured', 'shopper', 'reader')")) == [
+        ("reader", 120.0, 120.0), ("shopper", 0.0, 0.0), ("unmeasured", None, None)
+    ]  # fmt: skip
+    assert built.rows("select item_id, engaged_seconds from items order by all") == [
+        ("boots", 0.0),
+        ("shoes", None),
+    ]
+
+
+def test_a_source_that_begins_to_report_attention_makes_none_of_what_was_unknown(built: Built) -> None:
+    query = "select user_id, engaged_seconds from sessions where user_id in ('early', 'late') order by all"
+    assert built.rows(query) == [("early", 0.0), ("late", 10.0)]
+
+
+def test_the_attention_of_a_day_is_shared_by_those_of_whom_it_is_known(built: Built) -> None:
+    # 360 s of the sleeper, 120 s of the reader, 22 s, 9 s and 10 s; ten people of eleven
+    query = "select engaged_seconds, active_users, engaged_seconds_per_user from daily_metrics"
+    assert built.rows(query) == [(521.0, 11, 52.1)]
 
 
 def test_the_increment_is_one_build_in_full(built: Built) -> None:

@@ -81,7 +81,8 @@ def test_any_start_opens_the_window_of_a_person(built: Built) -> None:
 def test_the_day_of_entry_is_that_of_the_passage_which_got_furthest(built: Built) -> None:
     days = dict(
         built.rows(
-            "select user_id, min(date) from int_funnel_passages where funnel = 'purchase_by_user' group by all"
+            "select user_id, min(date) from intermediate.int_funnel_passages"
+            " where funnel = 'purchase_by_user' group by all"
         )
     )
     monday = dt.date(2026, 3, 2)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow.compute as pc
 from dbt.contracts.graph.manifest import Manifest
 from hypothesis import HealthCheck, assume, given, settings
@@ -19,6 +18,7 @@ from ml.events.log import EventLog
 from ml.events.retention import expire_events
 from ml.segmentation.audiences.rules import assign_rules, load_site_rules
 from ml.settings import load_settings
+from orchestration.warehouse.warehouse import open_duckdb
 from tests.dbt_project.built import START, Built, event, warehouse_in
 
 PEOPLE = ("ann", "bob", "cid")
@@ -105,11 +105,13 @@ def histories(draw: st.DrawFn) -> list[list[Mapping[str, Any]]]:
 
 def tables(warehouse: Built) -> dict[str, list[tuple[Any, ...]]]:
     names = warehouse.rows(
-        "select table_name from information_schema.tables where table_schema = 'main' order by 1"
+        "select table_schema, table_name from information_schema.tables where table_schema <> 'state' order by all"
     )
     return {
-        name: sorted(map(repr, warehouse.rows(f"from {name}"))) for (name,) in names if name not in WORKLISTS
-    }  # fmt: skip
+        name: sorted(map(repr, warehouse.rows(f"from {schema}.{name}")))
+        for schema, name in names
+        if name not in WORKLISTS
+    }
 
 
 def left_in_queues(warehouse: Built) -> list[str]:
@@ -197,14 +199,14 @@ def test_compaction_erasure_retention_and_a_changed_catalogue_leave_no_trace(war
 
 def test_what_no_model_makes_any_more_is_dropped_and_nothing_else(warehouse: Built) -> None:
     warehouse.build(select="stg_event_parts")
-    with duckdb.connect(warehouse.home.warehouse) as connection:
+    with open_duckdb(warehouse.home.warehouse) as connection:
         connection.execute("create table main.renamed_since as select 'ann' as user_id")
-        connection.execute("insert into state.models values ('renamed_since')")
+        connection.execute("create table main.stg_events as select 'ann' as user_id")  # before it had a schema
+        connection.execute("insert into state.models values ('renamed_since'), ('stg_events')")
         connection.execute("create table main.user_segments as select 'ann' as user_id, 'walkers' as name")
     warehouse.build(select="stg_event_parts")
-    assert warehouse.rows("select table_name from duckdb_tables() where schema_name = 'main' order by 1") == [
-        ("stg_event_parts",), ("user_segments",)
-    ]  # fmt: skip
+    left = "select schema_name, table_name from duckdb_tables() where schema_name <> 'state' order by all"
+    assert warehouse.rows(left) == [("main", "user_segments"), ("staging", "stg_event_parts")]
 
 
 def test_nothing_later_is_seen_as_of_a_moment(warehouse: Built) -> None:
@@ -255,7 +257,7 @@ def test_nothing_later_is_seen_as_of_a_moment(warehouse: Built) -> None:
 def segments_by_rule(warehouse: Built, people: str) -> dict[str, dict[str, Any]]:
     """User → family → the segment of the checkout's rules that the person is in."""
     rules = load_site_rules(warehouse.home, load_settings().segmentation.rules_file)
-    with duckdb.connect(warehouse.home.warehouse, read_only=True) as connection:
+    with open_duckdb(warehouse.home.warehouse, read_only=True) as connection:
         assigned = assign_rules(connection.sql(f"from {people} order by user_id").to_arrow_table(), rules)
     return {row["user_id"]: row for row in assigned.to_pylist()}
 

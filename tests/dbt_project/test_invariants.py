@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import duckdb
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
 from ml.settings import load_settings
 from orchestration.warehouse.expectations import SUITES, validate
-from orchestration.warehouse.warehouse import Warehouse
+from orchestration.warehouse.warehouse import Warehouse, open_duckdb
 from tests.dbt_project.built import Built, event, warehouse_in
 from tests.dbt_project.people import EVENTS, ITEMS
 
@@ -102,24 +101,28 @@ def test_every_share_of_every_mart_is_checked_or_says_what_it_counts(manifest: M
 
 
 def test_the_data_tests_hold_and_find_what_does_not(built: Built) -> None:
-    selected = "rates_are_shares totals_agree_between_marts steps_add_up no_class_is_larger_than_its_evidence"
+    selected = (
+        "rates_are_shares totals_agree_between_marts steps_add_up no_class_is_larger_than_its_evidence no_nulls"
+    )
     names = [f"*{name}*" for name in selected.split()]
     excluded = ["--exclude", "tag:after_segmentation"]
     assert len(built.run(["test", "--select", *names, *excluded]).results) >= 7
-    for change, fault in (
-        ("update daily_metrics set click_through_rate = 1.44", "rates_are_shares"),
-        ("update daily_metrics set page_views = page_views + 1", "totals_agree_between_marts"),
-        ("update funnels set dropped = dropped + 1 where step = 'page_view'", "steps_add_up"),
+    got = r"Got [1-9]"
+    for change, fault, message in (
+        ("update daily_metrics set click_through_rate = 1.44", "rates_are_shares", got),
+        ("update daily_metrics set page_views = page_views + 1", "totals_agree_between_marts", got),
+        ("update funnels set dropped = dropped + 1 where step = 'page_view'", "steps_add_up", got),
+        ("update daily_metrics set active_users = null", "no_nulls", r"null: active_users in \d+ rows"),
     ):
-        with duckdb.connect(built.home.warehouse) as connection:
+        with open_duckdb(built.home.warehouse) as connection:
             table = change.split()[1]
             connection.execute(f"create table kept as from {table}")
             connection.execute(change)
         try:
-            with pytest.raises(AssertionError, match=r"Got [1-9]"):
+            with pytest.raises(AssertionError, match=message):
                 built.run(["test", "--select", *[name for name in names if fault in name], *excluded])
         finally:
-            with duckdb.connect(built.home.warehouse) as connection:
+            with open_duckdb(built.home.warehouse) as connection:
                 connection.execute(f"delete from {table}")
                 connection.execute(f"insert into {table} from kept")
                 connection.execute("drop table kept")

@@ -14,6 +14,7 @@ from ml.site.exchange_rates import publish_exchange_rates
 from tests.dbt_project.built import VARIABLES, Built, event, warehouse_in
 
 DAY = 24 * 60
+ITEMS = ("boots", "hat", "lamp", "sofa", "tent")
 RATES = """day,currency,rate
 2026-03-02,USD,0.90
 2026-03-04,USD,0.80
@@ -129,3 +130,44 @@ def test_a_log_that_names_no_currency_has_one_kind_of_money(warehouse: Built) ->
     warehouse.build()
     assert warehouse.rows("select revenue, unconverted_purchases from users") == [(7.0, 0)]
     assert warehouse.rows("select currency, sum(revenue) from revenue_by_currency group by all") == [("", 7.0)]
+
+
+@pytest.mark.usefixtures("in_euro")
+def test_prices_are_compared_in_the_currency_of_the_site(warehouse: Built, tmp_path: Path) -> None:
+    publish(warehouse, tmp_path / "site", RATES)
+    warehouse.describe(
+        boots={"price": 50.0, "currency": "EUR"},
+        hat={"price": 30.0},  # in the currency of the site
+        lamp={"price": 10_000.0, "currency": " jpy "},  # 60
+        sofa={"price": 100.0, "currency": "USD"},  # 80 at the newest rate
+        tent={"price": 900.0, "currency": "CHF"},  # no rate
+    )
+    views = [event(5 * number, item_id=item, user_id="ann") for number, item in enumerate(ITEMS)]
+    warehouse.ingest(*views, event(0, item_id="tent", user_id="bea"))
+    warehouse.build()
+    prices = [("boots", 50.0), ("hat", 30.0), ("lamp", 60.0), ("sofa", 80.0), ("tent", None)]
+    assert warehouse.rows("select item_id, site_price from items order by item_id") == prices
+    seen = "select user_id, mean_price_viewed, product_views from users order by user_id"
+    assert warehouse.rows(seen) == [("ann", 55.0, 5), ("bea", None, 1)]
+
+    publish(warehouse, tmp_path / "site", RATES + "2026-03-05,USD,1.20\n2026-03-05,CHF,1\n")
+    warehouse.build()
+    assert warehouse.rows(seen) == [("ann", 232.0, 5), ("bea", 900.0, 1)]
+    # On Tuesday a dollar was still worth 0.90, and what a franc is worth was not known.
+    frame = seen.replace("users", "training_users(timestamp '2026-03-03 12:00')")
+    assert warehouse.rows(frame) == [("ann", 57.5, 5), ("bea", None, 1)]
+
+
+def test_without_purchases_the_currency_of_most_prices_is_the_sites(warehouse: Built, tmp_path: Path) -> None:
+    publish(warehouse, tmp_path / "site", None, None)
+    warehouse.describe(
+        boots={"price": 50.0, "currency": "USD"},
+        hat={"price": 30.0, "currency": "USD"},
+        lamp={"price": 10_000.0, "currency": "JPY"},
+    )
+    warehouse.ingest(event(0, item_id="boots", user_id="ann"), event(5, item_id="lamp", user_id="ann"))
+    warehouse.build()
+    assert warehouse.rows("select item_id, site_price from items order by item_id") == [
+        ("boots", 50.0), ("hat", 30.0), ("lamp", None),
+    ]  # fmt: skip
+    assert warehouse.rows("select mean_price_viewed from users") == [(50.0,)]

@@ -173,7 +173,7 @@ def test_every_event_counts_once_in_sessions_or_is_a_repeat(built: Built) -> Non
     assert len(rows) > EVENTS * 0.6
     repeats = len(rows) - len(counted(rows))
     assert repeats > 20
-    assert built.rows("select count(*) from stg_event_repeats") == [(repeats,)]
+    assert built.rows("select count(*) from staging.stg_event_repeats") == [(repeats,)]
     assert built.rows("select sum(events) from sessions") == [(len(rows) - repeats,)]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import duckdb
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 from typer.testing import CliRunner
@@ -15,6 +14,7 @@ from ml.privacy.erased_ids import ErasedIds
 from ml.settings import load_settings
 from orchestration.cli import app
 from orchestration.upkeep.plain_counts import PlainCounts, count_plainly
+from orchestration.warehouse.warehouse import open_duckdb
 from tests.dbt_project.built import Built, event, warehouse_in
 
 DAY = 1440.0
@@ -103,7 +103,7 @@ def test_the_marts_agree_with_the_plain_count(shop: Built) -> None:
 )
 def test_a_wrong_mart_is_seen(shop: Built, tmp_path: Path, fault: str, named: str) -> None:
     sound = shutil.copy(shop.home.warehouse, tmp_path / "sound.duckdb")
-    with duckdb.connect(shop.home.warehouse) as connection:
+    with open_duckdb(shop.home.warehouse) as connection:
         connection.execute(fault)
     try:
         status, output = check(shop)

@@ -1,7 +1,9 @@
 """The sources that dbt reads are the contract, column by column, and each mart says who reads it."""
 
 import re
+from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import yaml
 from dbt.contracts.graph.manifest import Manifest
@@ -9,6 +11,7 @@ from dbt.contracts.graph.manifest import Manifest
 from ml.events.contract import FIELDS
 from ml.sources.catalogue import ITEM_SCHEMA
 from orchestration.product_files import DBT_PROJECT_FOLDER
+from tests.dbt_project.built import event, warehouse_in
 
 MARTS = ("marts", "segmented", "training")
 DUCKDB_TYPES = {
@@ -63,3 +66,16 @@ def test_an_exposure_names_only_readers_that_exist_and_marts_that_they_read(mani
 def words_of(file: str) -> set[str]:
     """Names in a file of the checkout. A reader that is gone raises FileNotFoundError."""
     return set(re.findall(r"\w+", (DBT_PROJECT_FOLDER.parent / file).read_text(encoding="utf-8")))
+
+
+def test_a_moved_home_opens_from_another_folder(manifest: Manifest, tmp_path: Path) -> None:
+    """As the page about the tables says: no table names the folder of the home."""
+    built = warehouse_in(tmp_path / "first", manifest)
+    built.ingest(event(0, user_id="ann", item_id="lamp"))
+    built.build(select="+stg_events")
+    moved = built.home.path.rename(tmp_path / "moved")
+    with duckdb.connect(moved / "warehouse.duckdb", read_only=True) as connection:
+        connection.execute(f"set file_search_path = '{moved}'")
+        assert connection.execute("select user_id, item_id from staging.stg_events").fetchall() == [
+            ("ann", "lamp")
+        ]

@@ -72,20 +72,20 @@ def spark(warehouse: Built) -> Iterator[Any]:
 
 def test_the_engines_agree_row_for_row(warehouse: Built, spark: Any, manifest: Manifest) -> None:
     models = [
-        node.name
+        node
         for node in manifest.nodes.values()
         if node.resource_type == "model" and node.fqn[1] in MODELS and not node.name.endswith("_touched")
     ]
     sessions = "select session_key, device_id, person_id, started_at from {}int_session_buckets"
-    on_duckdb = {row[0]: row[1:] for row in warehouse.rows(sessions.format(""))}
+    on_duckdb = {row[0]: row[1:] for row in warehouse.rows(sessions.format("intermediate."))}
     on_spark = {row[0]: tuple(row[1:]) for row in spark.sql(sessions.format("tessera.")).collect()}
     compared = 0
     for model in models:
-        frame = spark.sql(f"select * from tessera.{model}")
+        frame = spark.sql(f"select * from tessera.{model.name}")
         columns = sorted(frame.columns)
-        ours = warehouse.rows(f"select {', '.join(columns)} from {model}")
+        ours = warehouse.rows(f"select {', '.join(columns)} from {model.schema}.{model.name}")
         theirs = frame.select(columns).collect()
-        assert plain(columns, theirs, on_spark) == plain(columns, ours, on_duckdb), model
+        assert plain(columns, theirs, on_spark) == plain(columns, ours, on_duckdb), model.name
         compared += len(ours)
     assert compared > 0
 

@@ -142,7 +142,9 @@ def test_a_device_with_the_id_of_a_user_is_another_person(built: Built) -> None:
 def test_what_a_browser_says_of_a_user_stays_with_its_device(built: Built) -> None:
     people = "select user_id, is_known from users where user_id in ('victim', 'thief') order by 1"
     assert built.rows(people) == [("thief", False), ("victim", False)]
-    assert built.rows("select count(*) from int_identities_stitched where anonymous_id = 'thief'") == [(0,)]
+    assert built.rows(
+        "select count(*) from intermediate.int_identities_stitched where anonymous_id = 'thief'"
+    ) == [(0,)]
 
 
 def test_money_of_browsers_is_claimed(built: Built) -> None:
@@ -253,7 +255,7 @@ def test_parts_without_a_new_column_are_read(warehouse: Built) -> None:
     path = log.folder / part.path
     pq.write_table(pq.read_table(path).drop_columns(["authority"]), path)
     warehouse.build()
-    assert warehouse.rows("select user_id, authority from stg_events") == [("ann", "server")]
+    assert warehouse.rows("select user_id, authority from staging.stg_events") == [("ann", "server")]
 
 
 def test_odd_values_of_browsers_warn_and_stop_no_training(warehouse: Built) -> None:

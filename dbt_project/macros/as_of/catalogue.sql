@@ -3,7 +3,9 @@
 
    An item stands as it was last described by then. An item that was not described until later stands as it was first
    described: a catalogue is often loaded once, after the events that it belongs to. What was changed later is not seen. Of
-   descriptions of one moment the contents decide, so that the answer is the same in whatever order files are read. #}
+   descriptions of one moment the contents decide, so that the answer is the same in whatever order files are read.
+
+   A price stands as it was described, and in the currency of the site at the newest rate that was known. #}
 
 {% macro catalogue_as_of(descriptions, as_of=none) -%}
 with ranked_descriptions as (
@@ -25,24 +27,39 @@ with ranked_descriptions as (
 
 ),
 
-known_descriptions as (
+newest_rates as (
 
     select
-        item_id,
-        title,
-        text,
-        category,
-        tags,
-        price,
         currency,
-        language,
-        features,
-        published_at,
-        updated_at
-    from ranked_descriptions
-    where nearness_rank = 1
+        max_by(rate, valid_from) as rate
+    from {{ ref('stg_exchange_rates') }}
+    {% if as_of is not none -%}
+    where valid_from <= {{ site_date(as_of) }}
+    {% endif -%}
+    group by currency
+
+),
+
+priced_descriptions as (
+
+    select
+        descriptions.item_id,
+        descriptions.title,
+        descriptions.text,
+        descriptions.category,
+        descriptions.tags,
+        descriptions.price,
+        descriptions.currency,
+        descriptions.language,
+        descriptions.features,
+        descriptions.published_at,
+        descriptions.updated_at,
+        round({{ in_site_currency('descriptions.price', 'newest_rates.rate') }}, 6) as site_price
+    from ranked_descriptions as descriptions
+    left join newest_rates on {{ currency_code('descriptions.currency') }} = newest_rates.currency
+    where descriptions.nearness_rank = 1
 
 )
 
-select * from known_descriptions
+select * from priced_descriptions
 {%- endmacro %}

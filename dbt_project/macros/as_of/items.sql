@@ -91,6 +91,7 @@ described_items as (
         items.features,
         items.price,
         items.currency,
+        items.site_price,
         items.language,
         items.published_at,
         round(items.days_online, 6) as age_days,
@@ -109,7 +110,7 @@ described_items as (
         coalesce(items.revenue, 0) as revenue,
         coalesce(items.claimed_purchases, 0) as claimed_purchases,
         coalesce(items.claimed_revenue, 0) as claimed_revenue,
-        coalesce(items.engaged_seconds, 0) as engaged_seconds,
+        case when items.item_id is null then 0 else items.engaged_seconds end as engaged_seconds,
         items.mean_rating,
 
         -- popularity

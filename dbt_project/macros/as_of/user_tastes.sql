@@ -11,6 +11,7 @@ with pairs as (
         user_items.last_at,
         item_topics.category,
         item_topics.price,
+        item_topics.site_price,
         max(user_items.last_at) over (partition by user_items.user_id) as person_last_at
     from {{ user_items }} as user_items
     inner join {{ item_topics }} as item_topics on user_items.item_id = item_topics.item_id
@@ -23,6 +24,7 @@ decayed_pairs as (
         user_id,
         category,
         price,
+        site_price,
         views,
         case
             when strength > 0
@@ -40,8 +42,9 @@ categories as (
         category,
         cast(sum(views) as bigint) as views,
         round(sum(strength), 6) as strength,
-        cast(coalesce(sum(case when price is not null then views end), 0) as bigint) as priced_views,
-        round(sum(price * views), 6) as price_views
+        cast(coalesce(sum(case when price is not null then views end), 0) as bigint) as product_views,
+        sum(case when site_price is not null then views end) as priced_views,
+        round(sum(site_price * views), 6) as price_views
     from decayed_pairs
     group by user_id, category
 
@@ -68,7 +71,7 @@ tastes as (
         round(-sum(case when strength > 0 then strength / total_strength * ln(strength / total_strength) else 0 end), 6)
             as category_entropy,
         round(sum(price_views) / nullif(sum(priced_views), 0), 6) as mean_price_viewed,
-        cast(sum(priced_views) as bigint) as product_views
+        cast(sum(product_views) as bigint) as product_views
     from categories_with_totals
     group by user_id
 

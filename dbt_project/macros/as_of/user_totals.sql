@@ -63,6 +63,7 @@ totals as (
         cast(sum(form_submits) as bigint) as form_submits,
         cast(sum(video_plays) as bigint) as video_plays,
         round(sum(engaged_seconds), 3) as engaged_seconds,
+        cast(sum(case when engaged_seconds is not null then page_views end) as bigint) as measured_page_views,
         round(sum(duration_seconds), 3) as session_seconds_total,
         count(case when is_bounce then 1 end) as bounces,
         count(case when is_converted then 1 end) as converted_sessions,

@@ -88,7 +88,7 @@ described_users as (
         -- in what manner
         {{ ratio('totals.page_views', 'totals.sessions') }} as views_per_session,
         {{ ratio('totals.session_seconds_total', 'totals.sessions') }} as session_seconds,
-        {{ ratio('totals.engaged_seconds', 'totals.page_views') }} as engaged_seconds_per_view,
+        {{ ratio('totals.engaged_seconds', 'totals.measured_page_views') }} as engaged_seconds_per_view,
         totals.mean_scroll_depth,
         {{ ratio('totals.hovers', 'totals.page_views') }} as hover_rate,
         {{ ratio('totals.scrolls', 'totals.page_views') }} as scroll_rate,

@@ -166,6 +166,13 @@
 {% macro duckdb__smallest_of(list) -%}list_min({{ list }}){%- endmacro %}
 {% macro spark__smallest_of(list) -%}array_min({{ list }}){%- endmacro %}
 
+{% macro raise_error(message) -%}
+    {#- An expression that fails with the message where it is evaluated. -#}
+    {{ return(adapter.dispatch('raise_error')(message)) }}
+{%- endmacro %}
+{% macro duckdb__raise_error(message) -%}error({{ message }}){%- endmacro %}
+{% macro spark__raise_error(message) -%}raise_error({{ message }}){%- endmacro %}
+
 {% macro type_of(data_type) -%}
     {#- A type of the sources as the engine calls it. -#}
     {{ return(adapter.dispatch('type_of')(data_type)) }}

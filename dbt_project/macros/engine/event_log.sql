@@ -5,8 +5,9 @@
 {%- endmacro %}
 
 {% macro read_events(relation, paths) -%}
-    {#- The events of the parts at `paths`, with part_path and part_row, which name a row for good. `relation` is the source:
-        it gives the lineage, and in a unit test it is the rows themselves. -#}
+    {#- The events of the parts at `paths`, with part_path and part_row, which name a row for good. Paths are those of the
+        manifest, below the folder of the log, so that no table names the folder of the home. `relation` is the source: it
+        gives the lineage, and in a unit test it is the rows themselves. -#}
     {%- if not execute or '__dbt__cte__' in relation | string -%}
     {{ relation }}
     {%- elif paths -%}
@@ -29,11 +30,11 @@
         from (
             select
                 * exclude (filename, file_row_number),
-                filename as part_path,
+                regexp_extract(filename, '[^/]+/[^/]+$') as part_path,
                 file_row_number as part_row
             from
                 read_parquet(
-                    [{{ text_list(paths) }}],
+                    [{{ text_list(paths_in_home(paths)) }}],
                     filename = true, file_row_number = true, hive_partitioning = false, union_by_name = true
                 )
             union all by name
@@ -59,7 +60,16 @@
 {%- endmacro %}
 
 {% macro spark_path() -%}
-    regexp_replace(_metadata.file_path, '^file:/+', '/')
+    regexp_extract(_metadata.file_path, '[^/]+/[^/]+$', 0)
+{%- endmacro %}
+
+{% macro paths_in_home(paths) -%}
+    {#- DuckDB looks for them in the folder of the home, which the setting file_search_path names. -#}
+    {%- set relative_paths = [] -%}
+    {%- for path in paths -%}
+        {%- do relative_paths.append('events/' ~ path) -%}
+    {%- endfor -%}
+    {{ return(relative_paths) }}
 {%- endmacro %}
 
 {% macro read_items(relation) -%}
@@ -67,7 +77,7 @@
     {%- if not execute or '__dbt__cte__' in relation | string -%}
     {{ relation }}
     {%- else -%}
-    {{ adapter.dispatch('read_snapshots')(home_folder() ~ '/catalogue/items', source_columns('catalogue', 'items')) }}
+    {{ adapter.dispatch('read_snapshots')('catalogue/items', source_columns('catalogue', 'items')) }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -78,7 +88,7 @@
         {'name': 'valid_until', 'data_type': 'date'}, {'name': 'rate', 'data_type': 'double'}
     ] -%}
     {%- if execute -%}
-    {{ adapter.dispatch('read_snapshots')(home_folder() ~ '/exchange_rates', columns) }}
+    {{ adapter.dispatch('read_snapshots')('exchange_rates', columns) }}
     {%- else -%}
     {{ empty_relation(columns) }}
     {%- endif -%}
@@ -94,13 +104,12 @@
 
 {% macro spark__read_snapshots(folder, columns) -%}
     {#- Spark raises an error for a glob without files, so the query names the manifest too, which is always there. -#}
-    {%- set name = folder.replace(home_folder() ~ '/', '') -%}
     {%- set snapshots = values_of(
-        "select path from binaryFile.`" ~ home_folder() ~ "/{" ~ name ~ "/*.parquet,events/manifest.jsonl}`"
-        ~ " where path like '%/" ~ name ~ "/%'"
+        "select path from binaryFile.`" ~ home_folder() ~ "/{" ~ folder ~ "/*.parquet,events/manifest.jsonl}`"
+        ~ " where path like '%/" ~ folder ~ "/%'"
     ) -%}
     {%- if snapshots -%}
-    parquet.`{{ folder }}/*.parquet`
+    parquet.`{{ home_folder() }}/{{ folder }}/*.parquet`
     {%- else -%}
     {{ empty_relation(columns) }}
     {%- endif -%}
@@ -116,17 +125,18 @@
 {%- endmacro %}
 
 {% macro live_parts() -%}
-    {#- The rows of the manifest, with the path of each part. -#}
-    {{ return(adapter.dispatch('live_parts')(home_folder() ~ '/events')) }}
+    {#- The rows of the manifest, with the path of each part below the folder of the log. -#}
+    {{ return(adapter.dispatch('live_parts')()) }}
 {%- endmacro %}
 
-{% macro duckdb__live_parts(folder) -%}
-    {%- if values_of("select file from glob('" ~ folder ~ "/manifest.jsonl')") -%}
+{% macro duckdb__live_parts() -%}
+    {%- set manifest = 'events/manifest.jsonl' -%}
+    {%- if values_of("select file from glob('" ~ manifest ~ "')") -%}
     (
         select
             *,
-            '{{ folder }}/' || path as part_path
-        from read_json('{{ folder }}/manifest.jsonl', format = 'newline_delimited', ignore_errors = true, columns = {
+            path as part_path
+        from read_json('{{ manifest }}', format = 'newline_delimited', ignore_errors = true, columns = {
             part_id: 'varchar', path: 'varchar', rows: 'bigint', replaces: 'varchar[]'
         })
     )
@@ -138,14 +148,14 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro spark__live_parts(folder) -%}
+{% macro spark__live_parts() -%}
     (
         select
             part.*,
-            concat('{{ folder }}/', part.path) as part_path
+            part.path as part_path
         from (
             select from_json(value, 'part_id string, path string, rows bigint, replaces array<string>') as part
-            from text.`{{ folder }}/manifest.jsonl`
+            from text.`{{ home_folder() }}/events/manifest.jsonl`
         ) as manifest
     )
 {%- endmacro %}

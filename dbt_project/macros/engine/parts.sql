@@ -12,11 +12,6 @@
     {{ return(graph.nodes['model.' ~ project_name ~ '.' ~ model_name].config.get('meta', {})) }}
 {%- endmacro %}
 
-{% macro relation_of(model_name) -%}
-    {#- The table of a model, for where `ref` would make a cycle or the model may not be there yet. -#}
-    {{ return(api.Relation.create(database=target.database, schema=target.schema, identifier=model_name)) }}
-{%- endmacro %}
-
 {% macro is_built(model_name) -%}
     {#- Whether this run can build on the rows that the model holds, instead of building it in full. -#}
     {%- if not execute or flags.FULL_REFRESH or target.type != 'duckdb' -%}{{ return(false) }}{%- endif -%}

@@ -59,8 +59,8 @@
                 from {{ args.target_relation }} as old_items
                 full join {{ args.temp_relation }} as new_items on old_items.item_id = new_items.item_id
                 where
-                    (old_items.category, old_items.tags, old_items.price)
-                    is distinct from (new_items.category, new_items.tags, new_items.price)
+                    (old_items.category, old_items.tags, old_items.price, old_items.site_price)
+                    is distinct from (new_items.category, new_items.tags, new_items.price, new_items.site_price)
             )
         {%- endset -%}
     {{ enqueue('tastes', people_who_met_changed_items) }};
@@ -85,6 +85,28 @@
     {{ enqueue('sessions', sessions_with_changed_rates) }};
     {%- endif %}
     {{ replace_rows(args, '') }}
+{%- endmacro %}
+
+{% macro get_incremental_replace_attention_sources_sql(args) -%}
+    {#- The sources of parts that left the log or changed make room for those of the parts that this run read. Every session
+        is queued when there are other sources than before. -#}
+    {%- set outdated = 'part_path in (' ~ outdated_parts(this.identifier) ~ ')' -%}
+    {%- set before = 'select source from ' ~ args.target_relation -%}
+    {%- set after -%}
+        (
+            select source from {{ args.target_relation }} where not {{ outdated }}
+            union
+            select source from {{ args.temp_relation }}
+        )
+    {%- endset -%}
+    {%- set changes -%}
+        ({{ before }} except {{ after }}) union all ({{ after }} except {{ before }})
+    {%- endset -%}
+    insert into state.queue_sessions by name
+    select model
+    from (select unnest([{{ text_list(readers_of('sessions')) }}]::varchar[]) as model)
+    where exists (select 1 from ({{ changes }}));
+    {{ replace_rows(args, 'where ' ~ outdated) }}
 {%- endmacro %}
 
 {% macro replace_rows(args, outdated) -%}

@@ -100,3 +100,11 @@ where not exists (
         when {{ properties }} like '%"page_view_id"%' then nullif({{ json_text(properties, 'page_view_id') }}, '')
     end
 {%- endmacro %}
+
+{% macro not_done_by_visitors() -%}
+    {#- Event types that the service or the site records about visitors, and the control of identity and consent. -#}
+    {{ return([
+        'served', 'impression', 'exposure', 'identify', 'preference', 'consent_granted', 'consent_withdrawn', 'erased',
+        'segment_feedback'
+    ]) }}
+{%- endmacro %}

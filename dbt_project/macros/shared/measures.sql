@@ -70,6 +70,11 @@
     {{ count_of('video_play') }} as video_plays
 {%- endmacro %}
 
+{% macro attention_sources() -%}
+    {#- The sources that report attention; of others, no attention is no evidence that there was none. -#}
+    (select distinct source from {{ ref('int_attention_sources') }})
+{%- endmacro %}
+
 {% macro dwell_seconds() -%}
     {#- How long a page was looked at: what the tracker says when the page is left, else the attention that its pings add up
         to; null where neither came. -#}

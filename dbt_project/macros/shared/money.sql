@@ -6,11 +6,17 @@
 {%- endmacro %}
 
 {% macro currency_of(properties) -%}
-    {#- The code that the property `currency` of a purchase names, in capitals; empty where it names none, and no_currency
-        where the text is no code. -#}
-    {%- set code = 'upper(trim(' ~ json_text(properties, 'currency') ~ '))' -%}
+    {#- The code that the property `currency` of a purchase names, see currency_code. -#}
     case
         when {{ properties }} is null or {{ properties }} not like '%"currency"%' then ''
+        else {{ currency_code(json_text(properties, 'currency')) }}
+    end
+{%- endmacro %}
+
+{% macro currency_code(text) -%}
+    {#- The code that a text names, in capitals; empty where there is none, and no_currency where the text is no code. -#}
+    {%- set code = 'upper(trim(' ~ text ~ '))' -%}
+    case
         when coalesce({{ code }}, '') = '' then ''
         when regexp_extract({{ code }}, '^([A-Z]{3})$', 1) = '' then '{{ no_currency() }}'
         else {{ code }}

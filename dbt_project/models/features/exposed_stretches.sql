@@ -22,6 +22,12 @@ repeats as (
 
 ),
 
+attention_sources as (
+
+    select * from {{ attention_sources() }} as sources
+
+),
+
 attention as (
 
     select
@@ -63,9 +69,11 @@ cut_events as (
         events.amount,
         events.recommendation_id,
         events.authority,
+        attention_sources.source is not null as reports_attention,
         list_max(list_filter(cuts.cut_at, lambda cut: cut <= events.occurred_at)) as exposed_at
     from events
     inner join cuts on events.session_key = cuts.session_key
+    left join attention_sources on coalesce(events.source, '') = attention_sources.source
     where
         events.event_type not in ('page_ping', 'page_exit', 'scroll', 'hover', 'cursor', 'video_progress', 'served')
         and events.event_id not in (select event_id from repeats)
@@ -79,6 +87,7 @@ measured_stretches as (
         person_id as user_id,
         exposed_at,
         min(occurred_at) as started_at,
+        bool_or(reports_attention) as reports_attention,
         {{ measures() }}
     from cut_events
     group by session_key, person_id, exposed_at
@@ -100,8 +109,10 @@ attention_of_stretches as (
 stretches as (
 
     select
-        measured_stretches.*,
-        coalesce(attention.engaged_seconds, 0) as engaged_seconds
+        measured_stretches.* exclude (reports_attention),
+        coalesce(
+            attention.engaged_seconds, case when measured_stretches.reports_attention then 0 end
+        ) as engaged_seconds
     from measured_stretches
     left join attention_of_stretches as attention
         on

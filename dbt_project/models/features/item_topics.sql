@@ -14,7 +14,8 @@ item_topics as (
         item_id,
         category,
         tags,
-        price
+        price,
+        site_price
     from catalogue
 
 )

@@ -41,3 +41,4 @@ activity as (
 
 select * from activity
 -- depends_on: {{ source('event_log', 'events') }} {{ ref('stg_event_repeats') }} {{ ref('stg_exchange_rates') }}
+-- depends_on: {{ ref('int_attention_sources') }}

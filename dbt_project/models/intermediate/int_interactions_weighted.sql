@@ -11,21 +11,29 @@ with repeats as (
 
 ),
 
+attention_sources as (
+
+    select * from {{ attention_sources() }} as sources
+
+),
+
 events as (
 
     select
-        session_key,
-        person_id,
-        item_id,
-        event_type,
-        occurred_at,
-        value,
-        is_refund,
-        order_id,
-        amount,
-        recommendation_id,
-        authority
+        events.session_key,
+        events.person_id,
+        events.item_id,
+        events.event_type,
+        events.occurred_at,
+        events.value,
+        events.is_refund,
+        events.order_id,
+        events.amount,
+        events.recommendation_id,
+        events.authority,
+        attention_sources.source is not null as reports_attention
     from {{ session_events() }} as events
+    left join attention_sources on coalesce(events.source, '') = attention_sources.source
     where
         item_id is not null
         and event_id not in (select event_id from repeats)
@@ -73,7 +81,8 @@ reactions as (
         {{ revenue() }} as revenue,
         {{ claimed_purchases() }} as claimed_purchases,
         {{ claimed_revenue() }} as claimed_revenue,
-        max(case when event_type = 'rating' then value end) as rating
+        max(case when event_type = 'rating' then value end) as rating,
+        bool_or(reports_attention) as reports_attention
     from events
     group by session_key, person_id, item_id
 
@@ -113,7 +122,7 @@ weighted_reactions as (
         reactions.claimed_purchases,
         reactions.claimed_revenue,
         reactions.rating,
-        coalesce(attention.engaged_seconds, 0) as engaged_seconds,
+        coalesce(attention.engaged_seconds, case when reactions.reports_attention then 0 end) as engaged_seconds,
         round(reactions.weight * (
             1 + least(coalesce(attention.engaged_seconds, 0), {{ var('dwell_cap_seconds') }}) / {{ var('dwell_cap_seconds') }}
         ), 6) as strength

@@ -101,7 +101,12 @@ possible_signals as (
     select
         session_key,
         occurred_at,
-        {{ signal_of('event_type', 'element', 'query') }} as signal
+        case
+            when event_type in ('custom:rage_click', 'custom:dead_click', 'custom:scroll_reversal')
+                then replace(event_type, 'custom:', '')
+            else {{ signal_of('event_type', 'element', 'query') }}
+        end as signal,
+        true as is_reported
     from events
     where event_type not in ('checkout', 'purchase', 'cursor')
 
@@ -110,7 +115,8 @@ possible_signals as (
     select
         session_key,
         occurred_at,
-        gesture as signal
+        gesture as signal,
+        false as is_reported
     from recognized_gestures
     where gesture is not null
 
@@ -119,7 +125,8 @@ possible_signals as (
     select
         session_key,
         occurred_at,
-        'dead_click' as signal
+        'dead_click' as signal,
+        false as is_reported
     from events
     where event_type = 'click' and has_effect = 'false'
 
@@ -133,9 +140,10 @@ totals as (
         round(coalesce(sum(case when event_type = 'hover' then value end), 0) / 1000, 3) as hover_seconds,
         round(coalesce(sum(case when event_type = 'cursor' then value end), 0), 3) as cursor_px,
         count(case when event_type = 'scroll' then 1 end) as scrolls,
-        count(case
-            when event_type = 'custom:dead_click' or (event_type = 'click' and has_effect = 'false') then 1
-        end) as dead_clicks,
+        greatest(
+            count(case when event_type = 'custom:dead_click' then 1 end),
+            count(case when event_type = 'click' and has_effect = 'false' then 1 end)
+        ) as dead_clicks,
         count(case when event_type = 'custom:rage_click' then 1 end) as reported_rage_clicks,
         count(case when event_type = 'custom:scroll_reversal' then 1 end) as reported_scroll_reversals,
         count(case when event_type = 'form_abandon' then 1 end) as form_abandons,
@@ -151,7 +159,7 @@ signals as (
     select
         possible_signals.session_key,
         possible_signals.signal,
-        count(*) as times
+        greatest(count(case when is_reported then 1 end), count(case when not is_reported then 1 end)) as times
     from possible_signals
     left join conversions on possible_signals.session_key = conversions.session_key
     where conversions.converted_at is null or possible_signals.occurred_at < conversions.converted_at

@@ -39,6 +39,12 @@ items_of_repeats as (
 
 ),
 
+attention_sources as (
+
+    select * from {{ attention_sources() }} as sources
+
+),
+
 reactions as (
 
     select distinct session_key from events
@@ -59,8 +65,10 @@ views as (
         case when events.page_url is not null then events.page_key end as page_url,
         events.page_title,
         {{ page_view_id_of('events.properties') }} as page_view_id,
-        coalesce(events.item_id, items.item_id) as item_id
+        coalesce(events.item_id, items.item_id) as item_id,
+        attention_sources.source is not null as reports_attention
     from events
+    left join attention_sources on coalesce(events.source, '') = attention_sources.source
     left join items_of_repeats as items
         on events.session_key = items.session_key and events.event_id = items.view_event_id
     where events.event_type = 'page_view' and events.event_id not in (select event_id from repeats)
@@ -103,7 +111,10 @@ views_with_engagement as (
         views.next_item_id,
         views.path_position = 1 and views.next_page_key is null and reactions.session_key is null as is_bounce,
         coalesce(engagement.heartbeats, 0) as heartbeats,
-        round(coalesce(engagement.engaged_seconds, 0), 3) as engaged_seconds,
+        case
+            when views.reports_attention or engagement.heartbeats > 0
+                then round(coalesce(engagement.engaged_seconds, 0), 3)
+        end as engaged_seconds,
         engagement.exit_seconds,
         engagement.scroll_depth,
         {{ seconds_between('views.viewed_at', 'views.next_viewed_at') }} as gap_to_next_seconds

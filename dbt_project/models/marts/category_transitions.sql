@@ -25,7 +25,7 @@ categorised_transitions as (
         transitions.to_page = '' as is_exit,
         transitions.moves,
         transitions.dwells,
-        transitions.dwell_seconds
+        transitions.total_dwell_seconds
     from page_transitions as transitions
     left join items as from_items on transitions.from_item_id = from_items.item_id
     left join items as to_items on transitions.to_item_id = to_items.item_id
@@ -41,7 +41,7 @@ category_transitions as (
         is_exit,
         cast(sum(moves) as bigint) as moves,
         cast(sum(dwells) as bigint) as dwells,
-        round(sum(dwell_seconds), 3) as dwell_seconds
+        round(sum(total_dwell_seconds), 3) as total_dwell_seconds
     from categorised_transitions
     group by date, from_category, to_category, is_exit
 

@@ -51,7 +51,8 @@ days as (
         coalesce({{ net_sum('case when counts then revenue end') }}, 0) as revenue,
         cast(coalesce(sum(claimed_purchases) filter (where counts), 0) as bigint) as claimed_purchases,
         coalesce({{ net_sum('case when counts then claimed_revenue end') }}, 0) as claimed_revenue,
-        round(coalesce(sum(engaged_seconds) filter (where counts), 0), 3) as engaged_seconds
+        round(sum(engaged_seconds) filter (where counts), 3) as engaged_seconds,
+        count(distinct user_id) filter (where counts and engaged_seconds is not null) as measured_users
     from sessions
     group by date
 
@@ -60,12 +61,12 @@ days as (
 days_with_rates as (
 
     select
-        *,
+        * exclude (measured_users),
         {{ ratio('bounces', 'sessions') }} as bounce_rate,
         {{ ratio('conversions', 'sessions') }} as conversion_rate,
         {{ ratio('clicked_impressions', 'impressions') }} as click_through_rate,
         {{ ratio('clicked_recommendations', 'recommendation_impressions') }} as recommendation_ctr,
-        {{ ratio('engaged_seconds', 'active_users') }} as engaged_seconds_per_user
+        {{ ratio('engaged_seconds', 'measured_users') }} as engaged_seconds_per_user
     from days
 
 )

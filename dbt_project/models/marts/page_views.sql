@@ -39,7 +39,9 @@ page_views_with_attention as (
 
     select
         page_views.* exclude (engaged_seconds, heartbeats),
-        round(page_views.engaged_seconds + coalesce(later.engaged_seconds, 0), 3) as engaged_seconds,
+        round(coalesce(
+            page_views.engaged_seconds + later.engaged_seconds, page_views.engaged_seconds, later.engaged_seconds
+        ), 3) as engaged_seconds,
         page_views.heartbeats + cast(coalesce(later.heartbeats, 0) as bigint) as heartbeats
     from page_views
     left join later_attention_of_views as later on page_views.event_id = later.event_id

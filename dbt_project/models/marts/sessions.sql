@@ -37,6 +37,12 @@ other_attention as (
 
 ),
 
+attention_sources as (
+
+    select * from {{ attention_sources() }} as sources
+
+),
+
 micro_interactions as (
 
     select * from {{ rows_to_rebuild(ref('int_micro_interactions'), 'session_key') }} as micro_interactions
@@ -63,10 +69,12 @@ clicked_impressions as (
 described_events as (
 
     select
-        *,
+        events.*,
         {{ moment_of('occurred_at', 'event_id') }} as moment,
-        case when event_type = 'page_view' then {{ channel_of('page_url', 'referrer', 'properties') }} end as channel
+        case when event_type = 'page_view' then {{ channel_of('page_url', 'referrer', 'properties') }} end as channel,
+        attention_sources.source is not null as reports_attention
     from events
+    left join attention_sources on coalesce(events.source, '') = attention_sources.source
 
 ),
 
@@ -80,6 +88,7 @@ measured_sessions as (
         {{ measures() }},
         count(case when event_type = 'impression' and recommendation_id is not null then 1 end) as recommendation_impressions,
         bool_or(user_id is not null) as is_known,
+        bool_or(reports_attention) as reports_attention,
         min_by(device_type, moment) as device_type,
         min_by(os, moment) as os,
         min_by(browser, moment) as browser,
@@ -199,7 +208,10 @@ described_sessions as (
         coalesce(clicked_impressions.clicked_impressions, 0) as clicked_impressions,
         coalesce(clicked_impressions.clicked_recommendations, 0) as clicked_recommendations,
         coalesce(paths.pages, 0) as pages,
-        round(coalesce(paths.engaged_seconds, 0) + coalesce(other_attention.engaged_seconds, 0), 3) as engaged_seconds,
+        case
+            when measured.reports_attention or coalesce(paths.engaged_seconds, other_attention.engaged_seconds) is not null
+                then round(coalesce(paths.engaged_seconds, 0) + coalesce(other_attention.engaged_seconds, 0), 3)
+        end as engaged_seconds,
         cast(coalesce(paths.heartbeats, 0) + coalesce(other_attention.heartbeats, 0) as bigint) as heartbeats,
         paths.scroll_depth,
 

@@ -1,6 +1,6 @@
 {#- What one unit of each currency is worth in the currency of the site. That is the one of the settings, else the one that
-    most purchases name. Amounts that name no currency are in it. When a rate changes, the sessions with money of its
-    currency and days are queued. -#}
+    most purchases name, else the one of most prices in the catalogue. Amounts that name no currency are in it. When a rate
+    changes, the sessions with money of its currency and days are queued. -#}
 {{ config(
     materialized=incremental_or_table(), incremental_strategy='replace_rates',
     meta={'fills_queues': {'sessions': 'session_key'}}
@@ -9,7 +9,13 @@
 with purchase_currencies as (
 
     select * from {{ ref('stg_purchase_currencies') }}
-    where currency not in ('', '{{ no_currency() }}')
+
+),
+
+item_descriptions as (
+
+    select {{ currency_code('currency') }} as currency from {{ ref('stg_item_descriptions') }}
+    where price is not null
 
 ),
 
@@ -19,12 +25,32 @@ rates as (
 
 ),
 
+uses as (
+
+    select
+        currency,
+        sum(purchases) as purchases,
+        0 as descriptions
+    from purchase_currencies
+    group by currency
+    union all
+    select
+        currency,
+        0 as purchases,
+        count(*) as descriptions
+    from item_descriptions
+    group by currency
+
+),
+
 totals as (
 
     select
         currency,
-        sum(purchases) as purchases
-    from purchase_currencies
+        sum(purchases) as purchases,
+        sum(descriptions) as descriptions
+    from uses
+    where currency not in ('', '{{ no_currency() }}')
     group by currency
 
 ),
@@ -33,7 +59,7 @@ ranked_currencies as (
 
     select
         currency,
-        row_number() over (order by purchases desc, currency asc) as usage_rank
+        row_number() over (order by purchases desc, descriptions desc, currency asc) as usage_rank
     from totals
 
 ),

@@ -16,6 +16,7 @@ from ml.keys.access_key import AccessKey, KeyKind, digest_of, key_id_of
 from ml.keys.key_file import FileVersion, KeyFile, KeyFileError
 from ml.keys.origins import origin_of
 from serving.admission.client_address import client_address, is_loopback
+from serving.admission.header_values import header_values
 from serving.errors import ApiError
 
 logger = logging.getLogger("tessera.serving")
@@ -138,7 +139,7 @@ class Access:
         """
         if not self.keys:
             return self.open_caller(request)
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        scheme, _, key = header_values(request).get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             raise missing_key()
         return self.key_caller(request, [key.strip()])
@@ -207,7 +208,8 @@ class Access:
         A request without `Origin` and `Referer` comes from no page, or from one that hides where it is; no browser
         sends one across origins.
         """
-        origin, referrer = request.headers.get("origin"), request.headers.get("referer")
+        headers = header_values(request)
+        origin, referrer = headers.get("origin"), headers.get("referer")
         if key.kind == "secret":
             if origin is not None:
                 self._warn_once(key, "was sent by a page, where everybody can read it: replace it")
@@ -238,7 +240,7 @@ def read_header_key(request: HTTPConnection, *, is_strict: bool = True) -> str |
     Raises:
         ApiError: 401, the basic credentials cannot be read.
     """
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    scheme, _, credentials = header_values(request).get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return credentials.strip() or None
     if scheme.lower() != "basic":

@@ -12,9 +12,9 @@ from serving.admission.gate import Gate
 from serving.collector import collector_routes
 from serving.collector.routes import BEACON_PATHS
 from serving.demo_site import demo_routes
+from serving.documentation.routes import documentation_routes
 from serving.errors import ERROR_HANDLERS
 from serving.observability.request_observer import RequestObserver
-from serving.routes.documentation import documentation_routes
 from serving.routes.experiments import experiment_routes
 from serving.routes.health import health_routes
 from serving.routes.items import item_routes
@@ -24,6 +24,7 @@ from serving.routes.online_learning import online_learning_routes
 from serving.routes.recommendations import recommendation_routes
 from serving.routes.users import user_routes
 from serving.tessera import Tessera
+from serving.upkeep.running_service import RunningService
 
 
 def application(tessera: Tessera) -> Starlette:
@@ -31,9 +32,10 @@ def application(tessera: Tessera) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await tessera.open()
+        running = RunningService(tessera)
+        await running.start()
         yield
-        await tessera.close()
+        await running.stop()
 
     routes = [
         *recommendation_routes(tessera),
@@ -46,9 +48,15 @@ def application(tessera: Tessera) -> Starlette:
         *model_routes(tessera),
         *health_routes(tessera),
         *demo_routes(tessera.config.home, tessera.config.settings),
-        *documentation_routes(),
+        *documentation_routes(tessera),
     ]
-    gate = Middleware(Gate, access=tessera.access, settings=tessera.config.settings, beacon_paths=BEACON_PATHS)
+    gate = Middleware(
+        Gate,
+        access=tessera.access,
+        settings=tessera.config.settings,
+        beacon_paths=BEACON_PATHS,
+        cors=tessera.cors,
+    )
     observer = Middleware(RequestObserver, tracing=tessera.tracing, settings=tessera.settings.logs, routes=routes)
     middleware = [observer, gate]
     return Starlette(routes=routes, middleware=middleware, exception_handlers=ERROR_HANDLERS, lifespan=lifespan)

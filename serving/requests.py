@@ -50,7 +50,7 @@ class Body(BaseModel):
 
 
 class Filter(Body):
-    """Which items may be shown. A list that is left out allows everything."""
+    """Which items may be shown. A list that is left out allows everything; prices are in the site's currency."""
 
     category: list[str] | None = None
     tags: list[str] | None = None
@@ -86,6 +86,17 @@ class RecommendationRequest(Body):
     def is_trusted(self) -> bool:
         """Whether the caller holds a secret key, or the service has no keys."""
         return self._is_trusted
+
+    _is_suspected: bool = PrivateAttr(default=False)
+
+    @property
+    def is_suspected(self) -> bool:
+        """Whether its network brings more visitors than people could be; it is answered, and nothing follows."""
+        return self._is_suspected
+
+    def mark_as_suspected(self) -> None:
+        """Note that the network of the caller brings more visitors than people could be."""
+        self._is_suspected = True
 
     def mark_as_of_browser(self) -> None:
         """Note that the caller holds a browser key."""

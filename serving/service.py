@@ -13,6 +13,7 @@ from serving.application import application
 from serving.observability.logs import log_as_json
 from serving.start import ignore_forwarded_headers, read_service_config
 from serving.tessera import Tessera
+from serving.upkeep.running_service import RunningService
 
 
 def _open_service() -> Tessera:
@@ -35,6 +36,7 @@ ignore_forwarded_headers()
 TESSERA = _open_service()
 CONFIG = TESSERA.config
 API = application(TESSERA)
+RUNNING = RunningService(TESSERA)
 limit_connections(CONFIG.settings.serving.limits)
 
 
@@ -55,6 +57,7 @@ class ApiMiddleware:
 @bentoml.service(
     name="tessera",
     workers=CONFIG.settings.serving.workers,
+    http={"port": CONFIG.settings.ports.service},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
     traffic={"timeout": 60},
@@ -65,12 +68,12 @@ class TesseraService:
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def open(self) -> None:
         """Open the state and the collector, and load the bundle."""
-        await TESSERA.open()
+        await RUNNING.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def close(self) -> None:
         """Write what was accepted, and release everything."""
-        await TESSERA.close()
+        await RUNNING.stop()
 
 
 TesseraService.add_asgi_middleware(ApiMiddleware)  # type: ignore[attr-defined]

@@ -24,7 +24,8 @@ SECRET_KEYS, BROWSER_KEYS = "TESSERA_SECRET_KEYS", "TESSERA_BROWSER_KEYS"
 MIN_KEY_CHARS, MIN_DISTINCT_CHARS = 16, 6
 IDENTITY_SECRETS = "TESSERA_IDENTITY_SECRETS"
 DIGEST = re.compile(r"[0-9a-fA-F]{64}")
-BUNDLED = Path(__file__).resolve().parent.parent / "published"
+CODE = Path(__file__).resolve().parent.parent
+BUNDLED = CODE / "published"
 
 
 class InvalidKeyError(TesseraError, ValueError):
@@ -70,7 +71,7 @@ def read_service_config(environment: Mapping[str, str] | None = None) -> Service
     notice = retirement_notice(environ)
     if notice:
         logger.warning("%s", notice)
-    home = read_home(environ, default=Path(environ.get("PWD", ".")) / ".tessera")
+    home = read_home(environ, default=find_start_folder(CODE, environ) / ".tessera")
     return ServiceConfig(
         home=home,
         settings=load_site_settings(home).settings,
@@ -78,6 +79,21 @@ def read_service_config(environment: Mapping[str, str] | None = None) -> Service
         identity_secrets=tuple(_split(environ, IDENTITY_SECRETS)),
         redis_url=environ.get("TESSERA_REDIS_URL") or None,
     )
+
+
+def find_start_folder(code: Path, environment: Mapping[str, str]) -> Path:
+    """Return the folder that the service was started from.
+
+    It is the working directory, except in a Bento, whose folder BentoML enters. There, PWD still names the folder
+    where the shell was. Elsewhere PWD may name that of another program, which started this one.
+
+    Args:
+        code: The folder that holds the package `serving`.
+        environment: Variables of the process.
+    """
+    folder = Path.cwd()
+    is_bento = (code.parent / "bento.yaml").exists()
+    return Path(environment.get("PWD", folder)) if is_bento and folder.is_relative_to(code) else folder
 
 
 def ignore_forwarded_headers() -> None:

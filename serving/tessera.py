@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,16 +33,16 @@ from serving.experiment.interleaver import Interleaver
 from serving.experiment.treatments import TreatmentAssigner
 from serving.observability.metrics import QUARANTINED, SWAPS
 from serving.observability.tracing import Tracing
-from serving.observability.worker_gauges import WorkerGauges
 from serving.recommend.recommendation_engine import RecommendationEngine
 from serving.recommend.search_pool import SearchPool
 from serving.start import ServiceConfig
 from serving.state.online import SERVICE, OnlineState
+from serving.state.shared_erasures import SharedErasures
 from serving.state.store import StoreUnavailableError
 from serving.state.store_engine import open_store
+from serving.state.withdrawn_events import WithdrawnEvents
 
 logger = logging.getLogger("tessera.serving")
-FLUSH_SECONDS = 0.05
 
 
 class Tessera:
@@ -57,6 +56,7 @@ class Tessera:
     Attributes:
         champion: The bundle that answers.
         challenger: The bundle that is tried beside it; None without one.
+        must_erase_again: Whether this home may hold something of people whom services on other machines erased.
     """
 
     def __init__(
@@ -82,13 +82,11 @@ class Tessera:
             config.home.path / self.settings.surroundings_file, self.settings.surroundings_stale_seconds
         )
         self.search_pool = SearchPool()
-        self._worker_gauges = WorkerGauges()
         self.tracing = Tracing(self.settings.traces, config.home.path / "logs" / "traces.jsonl")
         self.interleaver = Interleaver(seed)
         self._running_parts: _RunningParts | None = None
-        self._exchanged_at = 0.0
-        self._refit: asyncio.Task[None] | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self.must_erase_again = False
+        self._followed_erasures = 0
 
     @property
     def state(self) -> OnlineState:
@@ -116,12 +114,17 @@ class Tessera:
         return self._running.smoke_test
 
     @property
+    def withdrawn_events(self) -> WithdrawnEvents:
+        """What follows the quarantine by hand, which exists between open and close."""
+        return self._running.withdrawn_events
+
+    @property
     def promotion_log(self) -> PromotionLog:
         """The log of bundles that answered or were refused, which exists between open and close."""
         return PromotionLog(self._running.state.store)
 
     async def open(self) -> None:
-        """Start to collect, rebuild the state, load the current bundle, and start to check for newer ones."""
+        """Start to collect, rebuild the state, and load the current bundle."""
         if self._running_parts is not None:
             return
         self.tracing.open()
@@ -130,6 +133,10 @@ class Tessera:
         state = OnlineState(open_store(self.config), self.settings.state, self.quarantine, views_per_person)
         count = await asyncio.to_thread(state.open, EventLog(self.config.home))
         logger.info("online state rebuilt from %d changes", count)
+        shared_erasures = None
+        if self.settings.state.engine == "redis":
+            shared_erasures = SharedErasures(state.store, self.erased, self.pseudonyms)
+            shared_erasures.check_key()
         recommendation_engine = RecommendationEngine(state, self.config.settings, self.seed)
         decision_engine = DecisionEngine(state, self.config.settings.decisions, self.seed)
         online_refit = recommendation_engine.online_refit
@@ -146,23 +153,19 @@ class Tessera:
             SmokeTest(
                 state, self.config.settings, recommendation_engine, decision_engine, self.rules, self.surroundings
             ),
+            shared_erasures,
+            WithdrawnEvents(state, self.quarantine, EventLog(self.config.home)),
         )
+        self.share_erasures()
+        await self.withdrawn_events.follow()
         self.surroundings.refresh()
-        self._reload_definitions()
+        self.reload_definitions()
         await self.load_newer_bundle()
         if self.published_bundles.loaded is None:
             logger.warning("not ready: %s", self.published_bundles.why_not_ready())
-        self._tasks = [asyncio.create_task(self._keep_checking()), asyncio.create_task(self._keep_flushing())]
 
     async def close(self) -> None:
         """Stop the service; what was accepted is on disk."""
-        for task in self._tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        self._tasks = []
-        if self._refit is not None:
-            await self._refit
         await self.collector.close()
         if self._running_parts is not None:
             parts = self._running_parts
@@ -176,10 +179,37 @@ class Tessera:
         self.search_pool.close()
         self.tracing.close()
 
+    def reload_definitions(self) -> None:
+        """Take over rules and experiments that have changed; those with a fault leave the old ones in force."""
+        try:
+            self.experiments.refresh()
+        except ValueError as error:
+            logger.error("experiments with a fault are not taken over, the others stay: %s", error)
+        try:
+            if self.rules.refresh():
+                logger.info("%d rules in force", len(self.rules.rules.rules))
+        except RulesError as error:
+            logger.error("the old rules stay: %s", error)
+
     def catch_up(self) -> None:
         """Learn what other workers took in, and whom they erased; every request about a person begins with it."""
         self.erased.refresh()
         self.state.catch_up()
+        announced = self.state.announced_erasures
+        if announced != self._followed_erasures:
+            with self._tolerate_absent_store():
+                self.share_erasures()
+                self._followed_erasures = announced
+
+    def share_erasures(self) -> None:
+        """Exchange erased ids with services on other machines that share the store.
+
+        Raises:
+            StoreUnavailableError: The store cannot be reached.
+        """
+        shared = self._running.shared_erasures
+        if shared is not None and shared.exchange():
+            self.must_erase_again = True
 
     async def load_newer_bundle(self) -> bool:
         """Load a newer bundle and answer from it, if there is one.
@@ -263,75 +293,6 @@ class Tessera:
     def _record_collected(self, events: pa.Table) -> None:
         self.state.record(read_changes(events, self.quarantine, SERVICE))
 
-    async def _keep_checking(self) -> None:
-        """Look for what is new, again and again; a check that fails does not keep the others from running."""
-        checks: Sequence[Callable[[], object]] = (
-            self.load_newer_bundle,
-            self._follow_store,
-            self._reload_definitions,
-            self.surroundings.refresh,
-            self._settle_decisions,
-            self._follow_reverts,
-            self._start_fit,
-            self._measure,
-        )
-        while True:
-            await asyncio.sleep(self.settings.bundle_check_seconds)
-            for check in checks:
-                try:
-                    result = check()
-                    if inspect.isawaitable(result):
-                        await result
-                except StoreUnavailableError as error:
-                    self.state.report(error)
-                except Exception:  # the checks must outlive whatever one bundle or file does to them
-                    logger.exception("%s failed", check.__qualname__)
-
-    async def _follow_store(self) -> None:
-        """Fill the store again if it lost everything, beside the answers."""
-        if self.state.has_lost_store():
-            self.state.adopt(await asyncio.to_thread(self.state.fill_store, EventLog(self.config.home)))
-
-    def _start_fit(self) -> None:
-        if self._refit is None or self._refit.done():
-            self._refit = asyncio.create_task(self._fit_again())
-
-    def _measure(self) -> None:
-        self._worker_gauges.measure(self.champion)
-
-    async def _fit_again(self) -> None:
-        try:
-            await self.recommendation_engine.online_refit.fit_if_due(self.champion.blend)
-        except Exception:  # a fit that fails must not end the checks; the published blend goes on alone
-            logger.exception("the blend could not be learned again")
-
-    def _follow_reverts(self) -> None:
-        if self.recommendation_engine.online_learning.follow_revert():
-            self.recommendation_engine.online_refit.drop()
-
-    def _settle_decisions(self) -> None:
-        engine, now = self.decision_engine, self.clock().timestamp()
-        engine.settle(now)
-        if now - self._exchanged_at >= self.config.settings.decisions.bandit.exchange_seconds:
-            self._exchanged_at = now
-            engine.exchange()
-
-    async def _keep_flushing(self) -> None:
-        while True:
-            await asyncio.sleep(FLUSH_SECONDS)
-            self.state.flush()
-
-    def _reload_definitions(self) -> None:
-        try:
-            self.experiments.refresh()
-        except ValueError as error:
-            logger.error("experiments with a fault are not taken over, the others stay: %s", error)
-        try:
-            if self.rules.refresh():
-                logger.info("%d rules in force", len(self.rules.rules.rules))
-        except RulesError as error:
-            logger.error("the old rules stay: %s", error)
-
 
 @dataclass(frozen=True)
 class _RunningParts:
@@ -342,3 +303,5 @@ class _RunningParts:
     decision_engine: DecisionEngine
     treatment_assigner: TreatmentAssigner
     smoke_test: SmokeTest
+    shared_erasures: SharedErasures | None
+    withdrawn_events: WithdrawnEvents

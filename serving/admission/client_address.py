@@ -7,10 +7,18 @@ from functools import lru_cache
 
 from starlette.requests import HTTPConnection
 
+from serving.admission.header_values import header_values
+
 IPV4_NETWORK_BITS, IPV6_NETWORK_BITS = 24, 48
 IN_PROCESS = "testclient"
 REMEMBERED_ADDRESSES = 10_000
 MAX_FORWARDED_CHARS = 4_096
+
+
+def peer_address(request: HTTPConnection) -> str | None:
+    """Return the address that a connection comes from; None if it has none, such as that of a Unix socket."""
+    client = request.scope.get("client")
+    return client[0] if client else None
 
 
 def client_address(request: HTTPConnection, trusted_proxies: int) -> str | None:
@@ -28,7 +36,7 @@ def client_address(request: HTTPConnection, trusted_proxies: int) -> str | None:
         The address; None if the connection has none, such as a Unix socket. An address behind the proxies that is
         none is returned as `unknown`.
     """
-    peer = request.client.host if request.client else None
+    peer = peer_address(request)
     if not trusted_proxies:
         return peer
     forwarded = ",".join(request.headers.getlist("x-forwarded-for"))[-MAX_FORWARDED_CHARS:]
@@ -53,11 +61,7 @@ def network_of(address: str | None) -> str:
 
 def is_in_process(request: HTTPConnection) -> bool:
     """Return whether the client is Starlette's `TestClient`, which calls the application without a connection."""
-    return (
-        request.client is not None
-        and request.client.host == IN_PROCESS
-        and request.headers.get("host") == "testserver"
-    )
+    return peer_address(request) == IN_PROCESS and header_values(request).get("host") == "testserver"
 
 
 @lru_cache(REMEMBERED_ADDRESSES)

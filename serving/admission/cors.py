@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from serving.access import KeyRegistry
+from serving.admission.header_values import header_values
 
 # With those that the libraries of Snowplow, Segment (X-Retry-Count) and RudderStack (AnonymousId) set in browsers.
 HEADERS = (
@@ -37,9 +38,9 @@ class Cors:
             answer.headers["Access-Control-Max-Age"] = PREFLIGHT_SECONDS
         return answer
 
-    def allow(self, request: Request, answer: Response) -> bool:
+    def allow(self, request: HTTPConnection, answer: Response) -> bool:
         """Mark the answer as readable by the page, if its site is on the list; trackers send cookies along."""
-        origin = request.headers.get("origin")
+        origin = header_values(request).get("origin")
         if not origin:
             return False
         origins = self._origins | self._keys.page_origins()

@@ -9,7 +9,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ml.settings import Settings
 from serving.access import Access, read_header_key
-from serving.admission.client_address import client_address, is_in_process, is_loopback, network_of
+from serving.admission.client_address import (
+    client_address,
+    is_in_process,
+    is_loopback,
+    network_of,
+    peer_address,
+)
+from serving.admission.cors import Cors
+from serving.admission.header_values import header_values
 from serving.admission.hosts import HostRules
 from serving.admission.rate_limits import RateLimit
 from serving.errors import ApiError, answer_error
@@ -27,11 +35,15 @@ class Gate:
         access: The keys.
         settings: Settings of the site.
         beacon_paths: Paths whose trackers post JSON as text/plain.
+        cors: Which pages may read why a request is refused.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, settings: Settings, beacon_paths: Iterable[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, access: Access, settings: Settings, beacon_paths: Iterable[str], cors: Cors
+    ) -> None:
         self.app = app
         self._access = access
+        self._cors = cors
         limits, collector = settings.serving.limits, settings.collector
         self._hosts = HostRules(settings.serving.allowed_hosts, collector.cors_origins, frozenset(beacon_paths))
         self._trusted_proxies = collector.trusted_proxies
@@ -49,7 +61,9 @@ class Gate:
         try:
             self._check(scope, request)
         except ApiError as error:
-            await answer_error(error, "Gate")(scope, receive, send)
+            answer = answer_error(error, "Gate")
+            self._cors.allow(request, answer)
+            await answer(scope, receive, send)
             return
         await self.app(scope, self._count_bytes(receive), send)
 
@@ -62,11 +76,12 @@ class Gate:
         self._access.keys.refresh()
         has_keys = bool(self._access.keys)
         # Without keys, other machines get nothing that a name could protect; pages are a danger on this one.
-        is_exempt = not has_keys and not is_loopback(request.client.host if request.client else None)
+        is_exempt = not has_keys and not is_loopback(peer_address(request))
         if not is_exempt and not is_in_process(request):
-            self._hosts.check(scope["method"], scope["path"], request.headers, has_keys=has_keys)
-        self._check_rate(request, has_keys)
-        declared = request.headers.get("content-length", "")
+            self._hosts.check(scope["method"], scope["path"], header_values(request), has_keys=has_keys)
+        if scope["method"] != "OPTIONS":  # a page cannot read why its preflight is refused
+            self._check_rate(request, has_keys)
+        declared = header_values(request).get("content-length", "")
         if declared.isdecimal() and (len(declared) > 12 or int(declared) > self._max_body_bytes):
             raise self._too_large()
 

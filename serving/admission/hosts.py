@@ -9,11 +9,10 @@ type reveal. Starlette's
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
-
+from ml.events.normalization.short_text_cache import cache_short_texts
 from ml.keys.origins import origin_of
 from serving.admission.client_address import is_loopback
 from serving.errors import ApiError
@@ -41,7 +40,7 @@ class HostRules:
         self._page_origins = frozenset(origin.rstrip("/") for origin in page_origins)
         self._beacon_paths = beacon_paths
 
-    def check(self, method: str, path: str, headers: Headers, *, has_keys: bool) -> None:
+    def check(self, method: str, path: str, headers: Mapping[str, str], *, has_keys: bool) -> None:
         """Check a request.
 
         Raises:
@@ -65,17 +64,14 @@ class HostRules:
             self._check_content_type(path, headers)
 
     def _is_allowed(self, host: str) -> bool:
-        try:
-            name = urlsplit(f"//{host}").hostname
-        except ValueError:
-            return False
-        if not name or "@" in host or "/" in host:
+        name = _name_of(host)
+        if name is None:
             return False
         return (
             name in LOCAL_NAMES or name in self._names or name.endswith(self._suffixes or "/") or is_loopback(name)
         )
 
-    def _check_page(self, headers: Headers) -> None:
+    def _check_page(self, headers: Mapping[str, str]) -> None:
         """Refuse what a page of another site sends; a program sends none of these headers.
 
         Raises:
@@ -92,7 +88,7 @@ class HostRules:
     def _is_page_allowed(self, origin: str | None) -> bool:
         return origin is not None and (origin in self._page_origins or self._is_allowed(urlsplit(origin).netloc))
 
-    def _check_content_type(self, path: str, headers: Headers) -> None:
+    def _check_content_type(self, path: str, headers: Mapping[str, str]) -> None:
         """Refuse the content types that a page may post across origins without asking first.
 
         `curl -d` says that JSON is a form, which is taken from a program and not from a page.
@@ -110,7 +106,7 @@ class HostRules:
             return
         raise ApiError(415, f"{content_type[:40]!r} is not taken; send application/json", "content-type")
 
-    def _wrong_host(self, headers: Headers) -> ApiError:
+    def _wrong_host(self, headers: Mapping[str, str]) -> ApiError:
         host = headers.get("host", "")[:80]
         message = f"{host!r} is no name of this service; add it to the setting serving.allowed_hosts"
         return ApiError(403, message, "host")
@@ -122,3 +118,13 @@ class HostRules:
             "`tessera keys create`, or add the site to the setting collector.cors_origins",
             field,
         )
+
+
+@cache_short_texts(1_000)
+def _name_of(host: str) -> str | None:
+    """Return the name in a `Host` header, without its port; None if it holds anything else."""
+    try:
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+    return name if name and "@" not in host and "/" not in host else None

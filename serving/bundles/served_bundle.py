@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,9 +23,11 @@ from ml.decisions.ranker.blend import BLEND_FILE, RankingBlend
 from ml.recommenders.newcomers.welcome import FILE as WELCOME_FILE
 from ml.recommenders.newcomers.welcome import Welcome
 from ml.segmentation import Segmentation, load_segmentation
+from ml.sequences.intent.model import IntentFileError, IntentModel
 
 BLEND_FOLDER = "blend"
 SEGMENTATION_FOLDER = "segmentation"
+INTENT_FOLDER = "intent"
 CACHED_USERS = 20_000
 OF_TOPIC = 50
 CACHED_LANGUAGES = 500
@@ -66,6 +68,7 @@ class ServedBundle:
         self._readable: dict[frozenset[str], ReadableItems | None] = {}
         model = index.bundle.path / SEGMENTATION_FOLDER if index else None
         self.segmentation: Segmentation | None = load_segmentation(model) if model and model.exists() else None
+        self._intent = self._load_intent()
         welcome = index.bundle.path / WELCOME_FILE if index else None
         self.welcome = Welcome.load(welcome) if welcome and welcome.exists() else None
         self.blend = RankingBlend.load(folder) if folder is not None and has_blend else RankingBlend.prior()
@@ -84,6 +87,8 @@ class ServedBundle:
             informations = [topic.information for topic in welcome.topics]
             gains = [*welcome.learning_curve.values(), *welcome.consent_gains.values()]
             require_finite(WELCOME_FILE, [*informations, *gains])
+        for target, chance in self._intent.chances.items() if self._intent else ():
+            require_finite(f"{INTENT_FOLDER}: {target}", np.concatenate([*chance.curve, chance.trees.value]))
         if self.segmentation is not None:
             require_finite_estimator(SEGMENTATION_FOLDER, self.segmentation.model)
 
@@ -119,6 +124,40 @@ class ServedBundle:
         """Return what a person did lately, with the openings that the bundle has from before memory began."""
         row = self.index.user_rows.get(user) if self.index else None
         return self.join.extend_history(activity.find_visitor(user), row, activity.limits)
+
+    def tell_intent(self, user: str | None, activity: Activity, at: float) -> Mapping[str, float]:
+        """Return the chances of a person's running visit by their names, `intent.convert` for example.
+
+        Args:
+            user: Key of the person; None for nobody.
+            activity: What people did lately.
+            at: Unix seconds.
+        """
+        running = activity.find_running(user, at) if user and self._intent is not None else None
+        if running is None or self._intent is None:
+            return {}
+        if running.latest is None or running.latest[:2] != (self.bundle_version, running.events):
+            chances = self._intent.tell(running, self._products.__contains__)
+            named = {f"intent.{target}": chance for target, chance in chances.items()}
+            running.latest = (self.bundle_version, running.events, named)
+        return running.latest[2]
+
+    @cached_property
+    def _products(self) -> frozenset[str]:
+        """The items that have a price."""
+        if self.index is None:
+            return frozenset()
+        ids = self.index.item_ids
+        return frozenset(ids[row] for row in np.flatnonzero(~np.isnan(self.index.price)).tolist())
+
+    def _load_intent(self) -> IntentModel | None:
+        folder = self.index.bundle.path / INTENT_FOLDER if self.index else None
+        if folder is None or not folder.exists():
+            return None
+        try:
+            return IntentModel.load(folder)
+        except IntentFileError as error:
+            raise BundleError(str(error)) from error
 
     def keys_of_topic(self, topic: str) -> list[int]:
         """Return the keys of the items of a category or with a tag, the most popular first."""

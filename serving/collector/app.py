@@ -39,7 +39,9 @@ def collector_app(
     async def livez(_: Request) -> Response:
         return JSON({"counts": asdict(collector.counts), "queued": collector.queued})
 
-    gate = Middleware(Gate, access=collector.access, settings=settings, beacon_paths=BEACON_PATHS)
+    gate = Middleware(
+        Gate, access=collector.access, settings=settings, beacon_paths=BEACON_PATHS, cors=collector.cors
+    )
     routes = [*collector_routes(collector), Route("/livez", livez)]
     app = Starlette(routes=routes, middleware=[gate], exception_handlers=ERROR_HANDLERS, lifespan=lifespan)
     app.state.collector = collector

@@ -27,7 +27,6 @@ BROWSER_TYPES = (
 SERVICE_TYPES = frozenset({"served", "erased"})
 BROWSER_RULE = f"is not taken from a browser key, which may send {', '.join(BROWSER_TYPES)}, {CUSTOM_PREFIX}<name>"
 _BROWSER_TYPES = frozenset(BROWSER_TYPES)
-_RESERVED = frozenset(RESERVED_PROPERTIES)
 
 
 class RefusedEventError(TesseraError, ValueError):
@@ -93,12 +92,12 @@ def check_value(value: object, bound: float) -> None:
 def remove_reserved_properties(record: dict[str, Any]) -> None:
     """Remove what only the intake says about an event, from the record and from its properties, in place."""
     record.pop("authority", None)
-    for name in _RESERVED & record.keys():
-        del record[name]
     properties = record.get("properties")
-    if isinstance(properties, dict):
-        for name in _RESERVED & properties.keys():
-            del properties[name]
+    places = [record, properties] if isinstance(properties, dict) else [record]
+    for place in places:
+        for name in RESERVED_PROPERTIES:
+            if name in place:
+                del place[name]
 
 
 def claim(record: dict[str, Any], field: str, claimed: str) -> None:

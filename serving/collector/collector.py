@@ -14,6 +14,7 @@ import pyarrow as pa
 from ml.events.live_dead_letters import RejectionLog, recover_dead_letters
 from ml.events.live_log import recover_parts
 from ml.events.log import EventLog
+from ml.events.normalization.fields import restore_ids_of
 from ml.home import Home
 from ml.keys.key_file import KeyFile
 from ml.privacy.erased_ids import ErasedIds
@@ -127,6 +128,10 @@ class Collector:
     def clean_id(self, person: str, name: str) -> str:
         """Return the id under which an event of a person is kept; see `Intake.clean_id`."""
         return self._intake.clean_id(person, name)
+
+    def is_flood(self, key_id: str, address: str | None, visitor: str) -> bool:
+        """Return whether a visitor, who asks or sends now, is one too many of a network; see `VisitorFloods`."""
+        return self._intake.is_flood(key_id, address, visitor, dt.datetime.now(dt.UTC))
 
     def find_country(self, address: str | None) -> str | None:
         """Return the country of an address, by its network alone; None for a private or unknown one."""
@@ -281,6 +286,7 @@ class Collector:
                 continue
             is_note = record.get("event_type") in NOTED_BY_SERVICE
             given = {name: value for name, value in record.items() if value is not None}
+            restore_ids_of(given)
             completed.append({**({} if is_note else {"consent": default}), **given, "authority": "service"})
         return Submission(completed, range(len(completed)), source, dt.datetime.now(dt.UTC), seal_after)
 

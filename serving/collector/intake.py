@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,22 +169,22 @@ class Intake:
     ) -> dict[str, Any] | None:
         from_browser = sender.is_browser
         record = {name: value for name, value in given.items() if value is not None}
-        transient = {name: record.pop(name, None) for name in TRANSIENT_FIELDS}
+        transient = {name: record.pop(name) for name in TRANSIENT_FIELDS if name in record}
         self._convert_properties(record)
         ids = normalize_record(record)
         if ids:
             placeholders.update(ids)
             check_identified(record.get("event_type"), ids)
         remove_reserved_properties(record)
-        identity = identities.of(transient["identity_token"]) if from_browser else None
-        check_type(record.get("event_type"), _authority(record, sender, identity))
+        identity = identities.of(transient.get("identity_token")) if from_browser else None
+        authority = _authority(record, sender, identity)
+        check_type(record.get("event_type"), authority)
         if from_browser:
             check_value(record.get("value"), self._collector.max_browser_value)
         self._set_clock(record, transient, metadata.received_at)
         granted = self._purposes(record, metadata, from_browser)
-        agent = transient["user_agent"] or metadata.user_agent
-        agent = agent if isinstance(agent, str) else None
-        address = transient["address"] if isinstance(transient["address"], str) else None
+        agent = text_or_none(transient.get("user_agent") or metadata.user_agent)
+        address = text_or_none(transient.get("address"))
         if address is None and (from_browser or is_browser_agent(metadata.user_agent)):
             address = metadata.address
         control = text_or_none(record.get("event_type")) in CONTROL_EVENT_TYPES
@@ -206,8 +206,10 @@ class Intake:
             if "location" not in granted:
                 remove_location(record)
         self._coarsen(record, granted)
-        record["authority"] = authority = _authority(record, sender, identity)
-        check_type(record.get("event_type"), authority)
+        if from_browser:  # without its user, the event is no longer signed
+            authority = _authority(record, sender, identity)
+            check_type(record.get("event_type"), authority)
+        record["authority"] = authority
         if authority == "browser":
             self._claim_user(record, metadata, agent, address)
             self._suspect_flood(record, metadata, sender)
@@ -249,30 +251,40 @@ class Intake:
                 metadata.received_at.date(), truncate_address(address), agent
             )
 
+    def is_flood(self, key_id: str, address: str | None, visitor: str, at: dt.datetime) -> bool:
+        """Return whether a visitor is one too many of the network of an address; see `VisitorFloods`."""
+        return self._floods.is_flood(key_id, network_of(address), visitor, at)
+
     def _suspect_flood(self, record: dict[str, Any], metadata: RequestMetadata, sender: Sender) -> None:
         """Mark an event of one visitor too many, in place. It is kept, and enters no figure and no model."""
-        network, visitor = network_of(metadata.address), str(record.get("anonymous_id"))
-        if not self._floods.is_flood(sender.key_id, network, visitor, metadata.received_at):
+        visitor = str(record.get("anonymous_id"))
+        if not self.is_flood(sender.key_id, metadata.address, visitor, metadata.received_at):
             return
         if isinstance(record.setdefault("properties", {}), dict):
             record["properties"][SUSPECTED] = "more visitors of one network than people"
 
     def _remove_erased(self, record: dict[str, Any]) -> dict[str, Any] | None:
-        """Apply `ErasedIds.without` to a record; None if every person that it names or claims is erased."""
+        """Apply `ErasedIds.without` to a record; None if every person that it names is erased.
+
+        What a record claims about an erased person is left out of it. To refuse the record would tell anybody who
+        asked to be erased.
+        """
         if not self._erased:
             return record
         properties = record.get("properties")
         claims = properties if isinstance(properties, dict) else {}
-        if record.get("user_id") in self._erased or claims.get(CLAIMED_USER) in self._erased:
+        if record.get("user_id") in self._erased:
             return None
-        if claims.get(CLAIMED_DEVICE) in self._erased:
+        if claims.get(CLAIMED_USER) in self._erased:
+            del claims[CLAIMED_USER]
+        if self._erased.has_device(claims.get(CLAIMED_DEVICE)):
             del claims[CLAIMED_DEVICE]
-        if record.get("anonymous_id") not in self._erased:
+        if not self._erased.has_device(record.get("anonymous_id")):
             return record
         return {**record, "anonymous_id": None} if record.get("user_id") else None
 
-    def _set_clock(self, record: dict[str, Any], transient: dict[str, Any], received_at: dt.datetime) -> None:
-        sent_at = parse_time(transient["sent_at"]) if transient["sent_at"] is not None else None
+    def _set_clock(self, record: dict[str, Any], transient: Mapping[str, Any], received_at: dt.datetime) -> None:
+        sent_at = parse_time(transient["sent_at"]) if "sent_at" in transient else None
         occurred_at = parse_time(record["occurred_at"]) if sent_at and "occurred_at" in record else None
         if occurred_at is not None:
             record["occurred_at"] = correct_clock(occurred_at, sent_at, received_at)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from serving.admission.client_address import client_address
+from serving.admission.header_values import header_values
 from serving.collector.enrichment.device import NO_HINTS, ClientHints, read_client_hints
 from serving.privacy.identity_token import HEADER as IDENTITY_HEADER
 
@@ -41,7 +42,7 @@ def read_request_metadata(request: Request, trusted_proxies: int) -> RequestMeta
         request: the request.
         trusted_proxies: number of hops of `X-Forwarded-For` that belong to the site's own proxies.
     """
-    headers = request.headers
+    headers = header_values(request)
 
     def header(name: str) -> str | None:
         value = headers.get(name)

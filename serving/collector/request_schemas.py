@@ -7,13 +7,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from ml.events.contract import FIELDS, Field
+from ml.events.contract import EVENT_TYPES, FIELDS, Field
+from serving.collector.authority import SERVICE_TYPES
 from serving.collector.protocols.segment import BATCH_PATHS, CALLS, METRICS_PATH, call_paths
 
 TEXT = {"type": "string"}
 TIME = {"type": ["string", "number"], "description": "ISO 8601, or seconds or milliseconds since 1970."}
 OBJECT = {"type": "object"}
 SET_BY_COLLECTOR = ("received_at", "authority")
+SENT_TYPES = [name for name in EVENT_TYPES if name not in SERVICE_TYPES]
 
 
 def _schema_of(field: Field) -> dict[str, Any]:
@@ -27,6 +29,8 @@ def _schema_of(field: Field) -> dict[str, Any]:
         kind = TEXT
     else:
         kind = {"type": "integer" if pa.types.is_integer(field.type) else "number"}
+    if field.name == "event_type":
+        return {**kind, "minLength": 1, "description": f"One of {', '.join(SENT_TYPES)}, or `custom:<name>`."}
     return {**kind, "description": field.description}
 
 
@@ -89,15 +93,17 @@ BATCH = {
     },
 }
 
-# Path → what it is for, the status of success, and what it takes.
-POSTS: Mapping[str, tuple[str, int, dict[str, Any]]] = {
-    "/v1/events": ("Take events; accepted means on disk.", 202, EVENTS),
-    "/com.snowplowanalytics.snowplow/tp2": ("Take events of a Snowplow tracker.", 200, SNOWPLOW),
-    **{path: ("Take calls of a Segment library.", 200, BATCH) for path in BATCH_PATHS},
-    METRICS_PATH: ("Take what a Segment library counts of itself, and keep nothing.", 200, OBJECT),
+# Path → what it is for, and what it takes.
+SNOWPLOW_POST: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "/com.snowplowanalytics.snowplow/tp2": ("Take events of a Snowplow tracker.", SNOWPLOW),
+}
+# Path → what it is for, what it takes, and whether it is what a library counts of itself.
+SEGMENT_POSTS: Mapping[str, tuple[str, dict[str, Any], bool]] = {
+    **{path: ("Take calls of a Segment library.", BATCH, False) for path in BATCH_PATHS},
     **{
-        path: (f"Take one `{call}` call of a Segment library.", 200, MESSAGE)
+        path: (f"Take one {call} call of a Segment library.", MESSAGE, False)
         for call in CALLS
         for path in call_paths(call)
     },
+    METRICS_PATH: ("Take what a Segment library counts of itself, and keep nothing.", OBJECT, True),
 }

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from ml.settings.collector import CollectorSettings
+from serving.admission.header_values import header_values
 from serving.errors import ApiError
 
 HEAVY_BYTES = 200_000  # about 10 ms of work on this much JSON; more is done beside the event loop
@@ -34,10 +35,11 @@ async def read_body(request: Request, limits: CollectorSettings) -> bytes:
     Raises:
         ApiError: 400 broken or broken off, 413 too large, 415 an encoding other than gzip.
     """
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    headers = header_values(request)
+    encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", ""):
         raise ApiError(415, f"content-encoding {encoding[:40]!r} is not taken; legal: gzip", "content-encoding")
-    declared = request.headers.get("content-length", "")
+    declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limits.max_body_bytes:
         raise _too_large(limits.max_body_bytes)
     body = bytearray()
@@ -51,7 +53,7 @@ async def read_body(request: Request, limits: CollectorSettings) -> bytes:
     return _unpacked(bytes(body), limits.max_decompressed_bytes) if encoding == "gzip" else bytes(body)
 
 
-def parse_json(body: bytes | str, limits: CollectorSettings) -> Any:
+def parse_json(body: bytes, limits: CollectorSettings) -> Any:
     """JSON values from text, checked for depth and for the length of its texts.
 
     Raises:
@@ -61,26 +63,34 @@ def parse_json(body: bytes | str, limits: CollectorSettings) -> Any:
         content = orjson.loads(body)
     except (orjson.JSONDecodeError, ValueError, RecursionError) as error:
         raise ApiError(400, f"the body is no JSON: {str(error)[:120]}", "body") from None
-    fault = find_fault(content, limits)
+    fault = None if _is_surely_within(body, limits) else find_fault(content, limits)
     if fault:
         raise ApiError(400, f"the body {fault}", "body")
     return content
 
 
+def _is_surely_within(body: bytes, limits: CollectorSettings) -> bool:
+    """Return whether JSON text is so short and opens so few objects and lists that no limit can be passed."""
+    is_short = len(body) <= min(limits.max_string_chars, limits.max_values)
+    return is_short and body.count(b"{") + body.count(b"[") < limits.max_depth
+
+
 def find_fault(content: Any, limits: CollectorSettings) -> str | None:
-    """What is too deep or too long in JSON values; None if nothing is."""
-    level, values = [content], 1
+    """Return what is too deep or too long in JSON values; None if nothing is."""
+    level, values, longest = [content], 1, limits.max_string_chars
     for _ in range(limits.max_depth):
         following: list[Any] = []
         for value in level:
-            if type(value) is dict:
+            kind = type(value)
+            if kind is str:
+                if len(value) > longest:
+                    return f"has a text of more than {longest} characters"
+            elif kind is dict:
                 following += value.values()
-                if max(map(len, value), default=0) > limits.max_string_chars:
-                    return f"has a name of more than {limits.max_string_chars} characters"
-            elif type(value) is list:
+                if max(map(len, value), default=0) > longest:
+                    return f"has a name of more than {longest} characters"
+            elif kind is list:
                 following += value
-            elif type(value) is str and len(value) > limits.max_string_chars:
-                return f"has a text of more than {limits.max_string_chars} characters"
         if not following:
             return None
         values += len(following)

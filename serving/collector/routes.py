@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from serving.collector.collector import Collector
 from serving.collector.keys import Sender
@@ -21,6 +22,10 @@ from serving.privacy.identity_token import FIELD as IDENTITY_FIELD
 
 Handler = Callable[[Collector, Request], Coroutine[Any, Any, Response]]
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
+WITHHELD = (
+    "withheld events were counted and not stored: `analytics` is not granted, or the browser denies it; "
+    'once the person agrees, send "consent": ["analytics", "personalization"] with each event'
+)
 FAILURE = "the collector failed on this request; nothing of it was stored"
 SNOWPLOW_POST = ("/com.snowplowanalytics.snowplow/tp2",)
 SNOWPLOW_GET = ("/i", "/ice.png", "/com.snowplowanalytics.snowplow/tp1", *SNOWPLOW_POST)
@@ -35,19 +40,25 @@ BEACON_PATHS = frozenset({*SNOWPLOW_POST, *SEGMENT, segment.METRICS_PATH})
 
 def collector_routes(collector: Collector) -> list[Route]:
     """Routes of every protocol; mount them in an ASGI app that starts and closes the collector."""
-    guard = _Guard(collector)
-    routes = [guard.route("/v1/events", take_events, "POST")]
-    routes += [guard.route(path, take_snowplow_post, "POST") for path in SNOWPLOW_POST]
-    routes += [guard.route(path, take_snowplow_get, "GET") for path in SNOWPLOW_GET]
-    routes += [guard.route(path, _segment_call(call), "POST") for path, call in SEGMENT.items()]
-    routes += [guard.route(path, _segment_pixel(call), "GET") for path, call in segment.PIXEL_PATHS.items()]
-    routes.append(guard.route(segment.METRICS_PATH, take_segment_metrics, "POST"))
-    return routes
+
+    def route(path: str, handler: Handler, method: str) -> Route:
+        name = f"collect_{path.strip('/').replace('/', '_')}"
+        endpoint = _Endpoint(collector, handler, method)
+        return Route(path, endpoint, methods=[method, "OPTIONS"], name=name, include_in_schema=False)
+
+    return [
+        route("/v1/events", take_events, "POST"),
+        *(route(path, take_snowplow_post, "POST") for path in SNOWPLOW_POST),
+        *(route(path, take_snowplow_get, "GET") for path in SNOWPLOW_GET),
+        *(route(path, _segment_call(call), "POST") for path, call in SEGMENT.items()),
+        *(route(path, _segment_pixel(call), "GET") for path, call in segment.PIXEL_PATHS.items()),
+        route(segment.METRICS_PATH, take_segment_metrics, "POST"),
+    ]
 
 
 async def take_events(collector: Collector, request: Request) -> Response:
     """Plain JSON: `{"events": […], "sent_at"?: …, "identity_token"?: …}` with the contract's own field names."""
-    sender = collector.keys.sender(request, in_query=[request.query_params.get("key")])
+    sender = collector.keys.sender(request, in_query=_keys_in_query(request))
     body = await read_json(request, collector.settings.collector)
     events = body.get("events") if isinstance(body, dict) else None
     if not isinstance(events, list):
@@ -89,7 +100,7 @@ async def _take_payloads(collector: Collector, request: Request, payloads: list[
     _check_count(collector, payloads)
     app_ids = {as_text(as_mapping(payload).get("aid")) for payload in payloads}
     app_id = list(app_ids) if len(app_ids) == 1 else []
-    in_query = [request.query_params.get("key"), *(app_id if request.method == "GET" else [])]
+    in_query = [*_keys_in_query(request), *(app_id if request.method == "GET" else [])]
     sender = collector.keys.sender(request, app_id if request.method == "POST" else [], in_query)
     ping_seconds = collector.settings.collector.page_ping_seconds
     translated = [snowplow.translate(payload, ping_seconds) for payload in payloads]
@@ -106,7 +117,7 @@ def _segment_call(call: str) -> Handler:
             )
         messages, shared = parsed
         _check_count(collector, messages)
-        in_query = [request.query_params.get("writeKey")] if request.url.path.startswith("/beacon/") else []
+        in_query = _keys_in_query(request, "writeKey") if request.url.path.startswith("/beacon/") else []
         sender = collector.keys.sender(request, [body.get("writeKey")], in_query)
         translated = [segment.translate(message, shared) for message in messages]
         result = await _take_translated(collector, request, translated, sender, "segment")
@@ -160,6 +171,10 @@ async def _take_translated(
     return await collector.take(records, event_indexes, failures, source=source, sender=sender, metadata=metadata)
 
 
+def _keys_in_query(request: Request, name: str = "key") -> list[str | None]:
+    return [request.query_params.get(name)] if request.scope["query_string"] else []
+
+
 def _check_count(collector: Collector, events: list[Any]) -> None:
     limit = collector.settings.collector.max_batch_events
     if len(events) > limit:
@@ -171,34 +186,40 @@ def _result_json(result: SubmissionResult) -> dict[str, Any]:
         "accepted": result.accepted,
         "rejected": [_rejection_json(rejection) for rejection in result.rejected],
     }
-    answer |= {"withheld": result.withheld} if result.withheld else {}
-    return answer | ({"warnings": list(result.warnings)} if result.warnings else {})
+    warnings = list(result.warnings)
+    if result.withheld:
+        answer["withheld"] = result.withheld
+        warnings.append(WITHHELD)
+    return answer | ({"warnings": warnings} if warnings else {})
 
 
 def _rejection_json(rejection: Rejection) -> dict[str, Any]:
     return {"index": rejection.index, "error": f"{rejection.field}: {rejection.reason}"}
 
 
-class _Guard:
-    """Every failure as a JSON answer, no stack trace, and the headers that browsers of allowed sites need."""
+class _Endpoint:
+    """Every failure as a JSON answer, no stack trace, and the headers that browsers of allowed sites need.
 
-    def __init__(self, collector: Collector) -> None:
+    It is an ASGI application: a function would be wrapped by Starlette in a handler of errors of its own.
+    """
+
+    def __init__(self, collector: Collector, handler: Handler, method: str) -> None:
         self._collector = collector
-        self._cors = collector.cors
+        self._handler = handler
+        self._method = method
 
-    def route(self, path: str, handler: Handler, method: str) -> Route:
-        async def endpoint(request: Request) -> Response:
-            if request.method == "OPTIONS":
-                return self._cors.preflight(request, method)
-            answer = await self._answer(handler, request)
-            self._cors.allow(request, answer)
-            return answer
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        cors = self._collector.cors
+        if scope["method"] == "OPTIONS":
+            answer = cors.preflight(request, self._method)
+        else:
+            answer = await self._answer(request)
+            cors.allow(request, answer)
+        await answer(scope, receive, send)
 
-        name = path.strip("/").replace("/", "_")
-        return Route(path, endpoint, methods=[method, "OPTIONS"], name=f"collect_{name}", include_in_schema=False)
-
-    async def _answer(self, handler: Handler, request: Request) -> Response:
+    async def _answer(self, request: Request) -> Response:
         try:
-            return await handler(self._collector, request)
+            return await self._handler(self._collector, request)
         except Exception as error:  # noqa: BLE001  (the answer to a failure needs its CORS headers, too)
-            return answer_error(error, handler.__qualname__, FAILURE)
+            return answer_error(error, self._handler.__qualname__, FAILURE)

@@ -62,7 +62,8 @@ class Submission:
     """Events of one request.
 
     Attributes:
-        records: events in the contract's fields, none of them null; the writer completes them in place.
+        records: events in the contract's fields, none of them null, with the ids that `restore_ids_of` leaves; the
+            writer completes them in place.
         event_indexes: position of each record's event in the request.
         source: source of the events that name none.
         received_at: when the request came.
@@ -112,5 +113,7 @@ class EventCounters:
 
     def add(self, outcome: Literal["accepted", "rejected", "refused", "withheld"], events: int) -> None:
         """Count events here and in the metrics of the process."""
+        if not events:
+            return
         setattr(self, outcome, getattr(self, outcome) + events)
         COLLECTED.labels(outcome).inc(events)

@@ -177,6 +177,8 @@ class Writer:
     def _without_erased(self, events: pa.Table, owners: list[Owner]) -> tuple[pa.Table, list[Owner]]:
         """The events without those of people whom this worker or another has erased, and their owners."""
         self._erased.refresh()
+        if not self._erased:
+            return events, owners
         numbered = events.append_column("row", pa.array(range(len(events)), pa.int64()))
         kept = self._erased.without(numbered)
         return kept.drop_columns(["row"]), [owners[row] for row in kept["row"].to_pylist()]
@@ -195,7 +197,7 @@ class Writer:
                 records.append(record)
                 owners.append((submission, index))
         latest = dt.timedelta(seconds=self._limits.max_future_seconds)
-        valid, accepted_rows = validate_records(records, dt.datetime.now(dt.UTC), latest)
+        valid, accepted_rows = validate_records(records, dt.datetime.now(dt.UTC), latest, check_ids=False)
         letters = [letter for submission in group for letter in submission.letters]
         for row in valid.rejected.to_pylist():
             letters.append(_rejected(owners[row["row"]], row["field"], row["reason"], row["payload"]))

@@ -35,7 +35,9 @@ def drop_erased_ids(tessera: Tessera, request: R) -> R:
         request = request.model_copy(update=cleaned)
     if not tessera.erased:
         return request
-    erased = {name: None for name in ("user_id", "anonymous_id") if getattr(request, name) in tessera.erased}
+    erased = {"user_id": None} if request.user_id in tessera.erased else {}
+    if tessera.erased.has_device(request.anonymous_id):
+        erased["anonymous_id"] = None
     return request.model_copy(update=erased) if erased else request
 
 
@@ -119,8 +121,10 @@ def assign_treatment(
     at: dt.datetime,
 ) -> Treatment:
     """Assign the request to the experiments about these aspects of its answer."""
-    user_facts = find_usable_facts(tessera, request.keys) or {}
-    facts = {**situation.facts, **user_facts, "daypart": situation.local.daypart}
+    user_facts = find_usable_facts(tessera, request.keys)
+    facts = {**situation.facts, **(user_facts or {}), "daypart": situation.local.daypart}
+    if user_facts is not None:
+        facts |= tessera.champion.tell_intent(request.person, tessera.state.activity, at.timestamp())
     return tessera.treatment_assigner.assign(
         request, aspects, facts, at, has_challenger=tessera.challenger is not None
     )

@@ -15,6 +15,7 @@ from starlette.requests import Request
 
 from ml.decisions.rules.dayparts import LocalTime, convert_to_local
 from ml.settings.decisions import DaypartSettings
+from serving.admission.header_values import header_values
 from serving.collector.enrichment.device import NO_HINTS, detect_device, is_browser_agent, read_client_hints
 from serving.collector.enrichment.geolocation import locate_coordinates
 from serving.collector.privacy.device_context import coarsen_device_context
@@ -64,7 +65,7 @@ class Situation:
 
 def read_headers(request: Request) -> dict[str, Any]:
     """Read device, language, network and image formats from the headers of a request."""
-    headers = request.headers
+    headers = header_values(request)
     facts: dict[str, Any] = {}
     agent = headers.get("user-agent")
     hints = read_client_hints(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from serving.context.request_situation import (
@@ -35,8 +36,10 @@ def answer_decision(
     rules = treatment.change_rules(tessera.rules.rules)
     engine, model_version = tessera.decision_engine, tessera.champion.model_version
     context = engine.build_rule_context(request, at, situation, tessera.champion, rules)
-    decision = engine.decide(context, rules, situation, now.timestamp(), _fixed_content(treatment))
-    ANSWERS.labels("decisions", str(model_version)).inc()
+    decision = engine.decide(
+        context, rules, situation, now.timestamp(), _fixed_content(treatment), _name_learned_person(request)
+    )
+    ANSWERS.labels("decisions", model_version or "none").inc()
     if request.person is not None:
         log_decision(tessera, request, at.timestamp(), decision, treatment)
         log_exposures(tessera, request, treatment, at.timestamp())
@@ -55,6 +58,16 @@ def answer_decision(
         "model_version": model_version,
         **({"experiments": treatment.variants()} if treatment.exposures else {}),
     }
+
+
+def _name_learned_person(request: DecisionRequest) -> str | None:
+    """Return under whom the bandit learns from an answer; None for a browser that names nobody, or is suspected.
+
+    A trusted caller may name nobody: each such answer is to somebody else.
+    """
+    if request.is_suspected:
+        return None
+    return request.counted_person or (uuid.uuid4().hex if request.is_trusted else None)
 
 
 def _fixed_content(treatment: Treatment) -> tuple[str, str] | None:

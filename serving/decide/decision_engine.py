@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,8 @@ from serving.state.online import OnlineState
 
 DOCUMENT = "bandits"
 PENDING = 50_000
+PENDING_OF_ONE = 20
+"""Choices of one person and slot that wait for a reward at once; the bandit learns nothing from further ones."""
 REWARDED = frozenset({"click", "page_view", "purchase", "signup", "subscribe", "form_submit"})
 SLOW_NETWORKS = frozenset({"slow-2g", "2g", "3g"})
 RECENT = 20
@@ -69,6 +71,7 @@ class _PendingChoice:
     variant: str
     context: F64
     at: float
+    person: str
 
 
 class DecisionEngine:
@@ -87,6 +90,7 @@ class DecisionEngine:
         self.bandit.restore(state.store.value(DOCUMENT))
         self._generator = np.random.default_rng(seed)
         self._pending: OrderedDict[str, _PendingChoice] = OrderedDict()
+        self._pending_of_one: Counter[tuple[str, str]] = Counter()
 
     def build_rule_context(
         self,
@@ -124,6 +128,7 @@ class DecisionEngine:
         situation: Situation,
         now: float,
         fixed: tuple[str, str] | None = None,
+        person: str | None = None,
     ) -> SlotDecision:
         """Evaluate the rules; where a rule says `learn`, draw the variant.
 
@@ -133,6 +138,7 @@ class DecisionEngine:
             situation: The visitor's situation.
             now: Unix seconds by the clock that rewards are awaited by. The time of `context` may differ.
             fixed: Content that stands whatever the rules decide, and what chose it.
+            person: Key of the person whose reaction the bandit learns from; None to learn nothing.
         """
         outcome = rules.evaluate(context)
         actions: dict[str, Any] = {kind: value for kind, (value, _) in outcome.actions.items()}
@@ -147,9 +153,8 @@ class DecisionEngine:
             draw = self.bandit.draw_variant(slot, variants, encoded, self._generator)
             actions["content"], chosen_by["content"] = draw.variant, outcome.learn.id
             propensity = draw.propensity
-            self._pending[decision_id] = _PendingChoice(slot, draw.variant, encoded, now)
-            if len(self._pending) > PENDING:
-                self._learn(next(iter(self._pending)), 0.0)
+            if person is not None:
+                self._await_reward(decision_id, _PendingChoice(slot, draw.variant, encoded, now, person))
         _choose_image(actions, chosen_by, situation)
         return SlotDecision(decision_id, actions, chosen_by, outcome, propensity, _find_campaign(chosen_by, rules))
 
@@ -183,8 +188,19 @@ class DecisionEngine:
         else:
             self.bandit.restore(store.value(DOCUMENT))
 
+    def _await_reward(self, decision_id: str, choice: _PendingChoice) -> None:
+        if self._pending_of_one[choice.person, choice.slot] >= PENDING_OF_ONE:
+            return
+        self._pending[decision_id] = choice
+        self._pending_of_one[choice.person, choice.slot] += 1
+        if len(self._pending) > PENDING:
+            self._learn(next(iter(self._pending)), 0.0)
+
     def _learn(self, decision_id: str, reward: float) -> None:
         choice = self._pending.pop(decision_id)
+        self._pending_of_one[choice.person, choice.slot] -= 1
+        if not self._pending_of_one[choice.person, choice.slot]:
+            del self._pending_of_one[choice.person, choice.slot]
         self.bandit.learn(choice.slot, choice.variant, choice.context, reward)
 
     def _capped_campaigns(
@@ -225,10 +241,14 @@ class DecisionEngine:
         """Return the facts; somebody who does not consent to personalization is described as a stranger."""
         activity, user, user_facts = self.state.activity, request.person, {}
         visitor = visit = None
+        intent: Mapping[str, float] = {}
+        running = None
         if may_personalize(self.state, bundle, keys_of(self.state, request), profile):
             if user is not None:
                 visitor, user_facts = activity.find_visitor(user), bundle.user_facts(user)
             visit = activity.find_visit(request.session_id, user, at.timestamp())
+            running = activity.find_running(user, at.timestamp()) if user is not None else None
+            intent = bundle.tell_intent(user, activity, at.timestamp())
         else:
             profile = {}
         recent = visitor.recent[-RECENT:] if visitor else []
@@ -255,6 +275,8 @@ class DecisionEngine:
             "recent.opened": len(recent),
             "visit.opened": visit.opened if visit else 0,
             "visit.seconds_since_last": max(0.0, at.timestamp() - visit.last_at) if visit else None,
+            "visit.signals": running.counts if running else {},
+            **intent,
         }
         return {name: value for name, value in facts.items() if value is not None}
 

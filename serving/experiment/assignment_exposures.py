@@ -30,7 +30,7 @@ def log_assignment(tessera: Tessera, assignment: Mapping[str, Any], ids: Mapping
     Raises:
         ApiError: 422, an id is no identifier.
     """
-    if assignment["variant"] is None or assignment["unit_id"] in tessera.erased:
+    if assignment["variant"] is None or tessera.erased.has_unit(assignment["unit_type"], assignment["unit_id"]):
         return False
     try:
         request = RecommendationRequest.model_validate(dict(ids))

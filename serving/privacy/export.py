@@ -8,34 +8,43 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.erasure.person_ids import PersonIds
 from ml.events.live_log import read_open_parts
 from ml.events.log import EventLog
 from ml.home import Home
 
 
 def export_person(
-    home: Home, ids: Sequence[str], descriptions: Mapping[str, Mapping[str, Any] | None]
+    home: Home, ids: PersonIds, descriptions: Mapping[str, Mapping[str, Any] | None]
 ) -> dict[str, Any]:
     """Collect the state, the published facts, and every event of the log that names the person.
 
     Args:
         home: Where the event log is.
-        ids: The user id, followed by the other ids of this person alone, as `find_person_ids` of
-            `ml.erasure.people` returns them.
+        ids: The ids of this person alone. The id that was asked for is that of a device if no event has it as a
+            user's.
         descriptions: What `GET /v1/users/{id}` answers for each id, None if that is nothing.
     """
-    log, people = EventLog(home), pa.array(list(ids), pa.string())
-    events: list[dict[str, Any]] = []
-    for batch in [*log.read(), *read_open_parts(log)]:
-        is_person = pc.or_(_is_among(batch["user_id"], people), _is_among(batch["anonymous_id"], people))
-        events += [_drop_nulls(row) for row in batch.filter(is_person).to_pylist()]
+    events = _read_events(home, ids.users, ids.devices) or _read_events(home, (), ids.users)
+    first, *others = ids.all
     return {
-        "user_id": ids[0],
-        "other_ids": list(ids[1:]),
-        "known": descriptions[ids[0]],
-        "known_by_other_ids": {other: descriptions[other] for other in ids[1:] if descriptions[other]},
+        "user_id": first,
+        "other_ids": others,
+        "known": descriptions[first],
+        "known_by_other_ids": {other: descriptions[other] for other in others if descriptions[other]},
         "events": sorted(events, key=lambda event: (str(event["occurred_at"]), event["event_id"])),
     }
+
+
+def _read_events(home: Home, users: Sequence[str], devices: Sequence[str]) -> list[dict[str, Any]]:
+    """Read every event of the log that names one of the users or devices."""
+    log = EventLog(home)
+    user_ids, device_ids = pa.array(users, pa.string()), pa.array(devices, pa.string())
+    events: list[dict[str, Any]] = []
+    for batch in [*log.read(), *read_open_parts(log)]:
+        is_person = pc.or_(_is_among(batch["user_id"], user_ids), _is_among(batch["anonymous_id"], device_ids))
+        events += [_drop_nulls(row) for row in batch.filter(is_person).to_pylist()]
+    return events
 
 
 def _is_among(column: pa.Array, people: pa.Array) -> pa.Array:

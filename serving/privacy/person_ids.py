@@ -27,6 +27,7 @@ def find_person_key(tessera: Tessera, person_id: str) -> str:
     """Return the key of an id of which the caller does not say whether it names a user or a device.
 
     It is a user, unless the service holds something about a device of this id and nothing about such a user.
+    Anybody can name a device, so this is for reading alone: what is set for a user must not go to a device.
     """
     state, bundle = tessera.state, tessera.champion
     keys = possible_person_keys(person_id)

@@ -56,7 +56,7 @@ def log_decision(
 
 def log_exposures(tessera: Tessera, request: RecommendationRequest, treatment: Treatment, at: float) -> None:
     """Log the variants that are shown to their units for the first time."""
-    if treatment.exposures:
+    if treatment.exposures and not request.is_suspected:
         segment = (find_usable_facts(tessera, request.keys) or {}).get("segment")
         events = tessera.treatment_assigner.new_exposure_events(request, treatment, segment, at)
         if events:
@@ -83,7 +83,8 @@ def _log_served(
     for name in ("user_id", "anonymous_id", "session_id"):
         if getattr(request, name) is not None:
             event[name] = getattr(request, name)
-    tessera.log_soon([event])
+    if not request.is_suspected:
+        tessera.log_soon([event])
     if request.slot is not None and request.counted_person is not None:
         detail = orjson.dumps(list(items)).decode()
         tessera.state.note(

@@ -82,7 +82,7 @@ def _reply(
         reply["segment"] = context.segment
     if context.treatment.exposures:
         reply["experiments"] = properties["experiments"] = context.treatment.variants()
-    ANSWERS.labels("recommendations", str(model_version)).inc()
+    ANSWERS.labels("recommendations", model_version or "none").inc()
     tessera.tracing.record_stages(
         recommendation.stages,
         {"tessera.model_version": model_version, "tessera.fallback": recommendation.fallback},

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from ml.privacy.person_key import CALLER
 from serving.access import Caller
 from serving.admission.client_address import client_address, network_of
+from serving.admission.header_values import header_values
 from serving.errors import ApiError
 from serving.privacy.identity_token import FIELD, HEADER, Identity, IdentityTokenError
 from serving.requests import RecommendationRequest
@@ -44,7 +45,20 @@ def authorize(tessera: Tessera, http_request: Request, caller: Caller, request: 
         request = request.model_copy(update={"session_id": None})
     request.mark_as_of_browser()
     request.count_as(key_of_caller(tessera, http_request, caller, request.person))
+    if request.user_id is None and is_flood(tessera, http_request, caller, request.anonymous_id):
+        request.mark_as_suspected()
     return request
+
+
+def is_flood(tessera: Tessera, http_request: Request, caller: Caller, device: str | None) -> bool:
+    """Return whether a browser asks for a device that is one too many of its network.
+
+    Its answers and exposures are not logged, and nothing is learned from them. So it is with its events.
+    """
+    if caller.is_trusted or device is None:
+        return False
+    address = client_address(http_request, tessera.config.settings.collector.trusted_proxies)
+    return tessera.collector.is_flood(caller.key_id, address, device)
 
 
 def read_identity(tessera: Tessera, http_request: Request, token: str | None = None) -> Identity | None:
@@ -53,7 +67,7 @@ def read_identity(tessera: Tessera, http_request: Request, token: str | None = N
     Raises:
         ApiError: 401, the token is not valid.
     """
-    token = http_request.headers.get(HEADER) if token is None else token
+    token = header_values(http_request).get(HEADER) if token is None else token
     if token is None:
         return None
     try:

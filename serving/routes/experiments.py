@@ -19,7 +19,7 @@ from serving.experiment.treatments import UNITS
 from serving.privacy.person_ids import clean_person
 from serving.routes.bodies import read_flag
 from serving.routes.browser_routes import browser_route
-from serving.routes.callers import read_identity, require_user
+from serving.routes.callers import is_flood, read_identity, require_user
 from serving.tessera import Tessera
 
 
@@ -30,6 +30,7 @@ def experiment_routes(tessera: Tessera) -> list[Route]:
         caller = tessera.access.caller(request)
         query = dict(request.query_params)
         is_shown = read_flag(request, "expose", default=True)
+        is_shown &= not is_flood(tessera, request, caller, query.get("anonymous_id"))
         identity = None if caller.is_trusted else read_identity(tessera, request)
         if not caller.is_trusted:
             require_user(identity, query.get("user_id"))
@@ -68,7 +69,7 @@ def answer_assignment(tessera: Tessera, experiment_id: str, query: dict[str, str
         raise ApiError(400, f"experiment {experiment_id} assigns by {name}: send it in the query", name)
     tessera.catch_up()
     keys = person_key(query.get("user_id"), None), person_key(None, query.get("anonymous_id"))
-    user_facts = None if unit in tessera.erased else find_usable_facts(tessera, keys)
+    user_facts = None if tessera.erased.has_unit(experiment.unit, unit) else find_usable_facts(tessera, keys)
     facts = {"is_known": experiment.unit == "user", **(user_facts or {}), **query}
     assignment = assign_unit(experiments, experiment_id, unit, build_targeting_context(facts), tessera.clock())
     return {

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.admission.client_address import client_address
+from serving.admission.header_values import header_values
 from serving.collector.enrichment.device import is_browser_agent
 from serving.context.situation import read_headers
 from serving.decide.decision_answers import answer_decision
@@ -45,7 +46,7 @@ def recommendation_routes(tessera: Tessera) -> list[Route]:
 def _read_headers(tessera: Tessera, http_request: Request, request: RecommendationRequest) -> dict[str, Any]:
     """Return what the headers say, and the country of the address where that is the visitor's own."""
     headers = read_headers(http_request)
-    if not request.is_trusted or is_browser_agent(http_request.headers.get("user-agent")):
+    if not request.is_trusted or is_browser_agent(header_values(http_request).get("user-agent")):
         proxies = tessera.config.settings.collector.trusted_proxies
         country = tessera.collector.find_country(client_address(http_request, proxies))
         if country is not None:

@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from ml.decisions.activity.activity import Activity, ActivityLimits
@@ -47,6 +47,7 @@ class OnlineState:
     Attributes:
         activity: Everything that was reduced.
         fault: Why the store cannot be reached; None while it can.
+        announced_erasures: Number of erasures that workers have announced through the store.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class OnlineState:
             )
         )
         self.fault: str | None = None
+        self.announced_erasures = 0
         self._position = 0
         self._store_id: str | None = None
         self._noted_before_loss = 0
@@ -311,6 +313,39 @@ class OnlineState:
         self.catch_up()
         return removed
 
+    def take_out(self, events: Collection[tuple[str, str]]) -> int:
+        """Remove what events of people changed, and fold the other changes of these people anew.
+
+        Counts over all people, such as the popularity of an item, and what was learned from the events stay.
+
+        Args:
+            events: The id of each event, and the key of its person.
+
+        Returns:
+            The number of changes that the store still had of the events.
+
+        Raises:
+            StoreUnavailableError: The store cannot be reached.
+        """
+        self.flush()
+        self.catch_up()
+        removed = self.store.remove_events(events)
+        changes, position = [], 0
+        while batch := self.store.since(position, READ_ROWS):
+            changes += [change for _, change in batch if change.event_type != ERASED]
+            position = batch[-1][0]
+        users = {user for _, user in events}
+        people = set(users)
+        for _ in range(2):  # the owner of a device, then the owner's other devices
+            for change in changes:
+                keys = {change.user, change.device_key} - {None}
+                if keys & people:
+                    people |= keys  # type: ignore[arg-type]
+        self.activity.refold(people, (change for change in changes if change.user in people))
+        for user in users:
+            self._profiles.pop(user, None)
+        return removed
+
     def _is_same_store(self) -> bool:
         """Return whether the store holds what this worker read of it; it is asked again after each absence."""
         return not self.has_lost_store() if self._was_away else self._store_id is not None
@@ -330,6 +365,7 @@ class OnlineState:
 
     def _reduce(self, change: StateChange) -> None:
         if change.event_type == ERASED:
+            self.announced_erasures += 1
             fold_change(change, [self._drop_announced], self.quarantine, SERVICE)
             return
         if change.event_type == "preference":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, asdict, fields
 from typing import Any
@@ -98,6 +98,17 @@ class RedisStore:
             ]
             removed = int(self._redis.xdel(self._changes, *entry_ids)) if entry_ids else 0
             return removed + int(self._redis.hdel(self._profiles, user))
+
+    def remove_events(self, events: Collection[tuple[str, str]]) -> int:
+        """See `StateStore.remove_events`."""
+        removed = frozenset(events)
+        with self._reach():
+            entry_ids = [
+                entry_id
+                for entry_id, entry in self._redis.xrange(self._changes)
+                if ((change := orjson.loads(entry[b"c"])).get("event_id"), change["user"]) in removed
+            ]
+            return int(self._redis.xdel(self._changes, *entry_ids)) if entry_ids else 0
 
     def value(self, name: str) -> Any:
         """See `StateStore.value`."""

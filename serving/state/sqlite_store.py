@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from serving.state.store import Position, StoreUnavailableError
 COLUMNS = (
     "user", "event_type", "at", "item", "session", "country", "region", "device", "slot", "campaign", "detail",
     "reacts_to", "event_id", "authority", "lists_personalization", "device_key", "content", "language",
-    "lists_location",
+    "lists_location", "element", "value",
 )  # fmt: skip
 SCHEMA = f"""
 create table if not exists changes (position integer primary key autoincrement, {", ".join(COLUMNS)});
@@ -83,6 +83,11 @@ class SqliteStore:
             removed += self._db.execute("delete from profiles where user = ?", (user,)).rowcount
             self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
         return removed
+
+    def remove_events(self, events: Collection[tuple[str, str]]) -> int:
+        """See `StateStore.remove_events`."""
+        with self._reach():
+            return self._db.executemany("delete from changes where event_id = ? and user = ?", events).rowcount
 
     def value(self, name: str) -> Any:
         """See `StateStore.value`."""

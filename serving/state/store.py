@@ -6,7 +6,7 @@ which hold what people set themselves. The same contract test runs for every eng
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -50,6 +50,13 @@ class StateStore(Protocol):
 
     def forget(self, user: str) -> int:
         """Remove a person's changes and profile so that no byte stays, and return how many records went."""
+
+    def remove_events(self, events: Collection[tuple[str, str]]) -> int:
+        """Remove the changes that events of people made, and return their number.
+
+        Args:
+            events: The id of each event, and the key of its person.
+        """
 
     def value(self, name: str) -> Any:
         """Return a named document of the service, for example learned weights; None if there is none."""

@@ -8,6 +8,7 @@ from bundles import AS_OF
 from serving.recommend.answers import answer
 from serving.requests import RecommendationRequest
 from serving.tessera import Tessera
+from serving.upkeep.running_service import RunningService
 
 
 def ask(config, *steps, seed=1):
@@ -15,7 +16,8 @@ def ask(config, *steps, seed=1):
 
     async def run():
         tessera = Tessera(config, clock=lambda: AS_OF, seed=seed)
-        await tessera.open()
+        running = RunningService(tessera)
+        await running.start()
         try:
             result = None
             for step in steps:
@@ -24,7 +26,7 @@ def ask(config, *steps, seed=1):
                     result = await result
             return result
         finally:
-            await tessera.close()
+            await running.stop()
 
     return asyncio.run(run())
 

@@ -5,6 +5,8 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,6 +14,8 @@ from bundles import publish
 
 from ml.home import Home
 from orchestration.bento import build_bento, served_requirements
+
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def free_port():
@@ -33,33 +37,51 @@ def wait_until_ready(url, process, seconds=60):
     pytest.fail("the service did not become ready")
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    home = Home(tmp_path_factory.mktemp("build"))
-    tag = build_bento(home, publish(home.published, "v1"))
-    assert build_bento(home, home.published / "v1") == tag  # a second build of one bundle changes nothing
-    empty = tmp_path_factory.mktemp("empty")
+@contextmanager
+def bentoml_serve(arguments, folder, home, **variables):
+    """The address of what `bentoml serve` serves in a folder, on the port that the site's settings name."""
     port = free_port()
+    site = home.path.parent / f"site-{port}"
+    site.mkdir()
+    (site / "settings.yaml").write_text(f"ports: {{service: {port}}}\n")
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("TESSERA", "PYTHONPATH"))
     }
+    variables = {"PWD": str(folder), "BENTOML_HOME": str(home.bentoml), "TESSERA_SITE": str(site), **variables}
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)],
-        cwd=empty,
-        env={**environment, "PWD": str(empty), "BENTOML_HOME": str(home.bentoml), "BENTOML_DO_NOT_TRACK": "True"},
+        [sys.executable, "-P", "-m", "bentoml", "serve", *arguments],
+        cwd=folder,
+        env={**environment, **variables, "BENTOML_DO_NOT_TRACK": "True"},
     )
-    url = f"http://127.0.0.1:{port}"
     try:
-        wait_until_ready(url, process)
-        yield url, empty
+        wait_until_ready(f"http://127.0.0.1:{port}", process)
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(30)
 
 
-def test_a_bento_answers_learns_and_keeps_its_state_where_it_was_started(served):
-    url, folder = served
-    with httpx.Client(base_url=url) as http:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    home = Home(tmp_path_factory.mktemp("build") / "home")
+    tag = build_bento(home, publish(home.published, "v1"))
+    assert build_bento(home, home.published / "v1") == tag  # a second build of one bundle changes nothing
+    return home
+
+
+def facts(url):
+    """What the service says about bob, an item and its models."""
+    person = httpx.get(f"{url}/v1/users/bob").json()
+    return {
+        "recent": [item["item_id"] for item in person["recent"]],
+        "segment": person["segment"],
+        "similar": httpx.get(f"{url}/v1/items/i2/similar").json(),
+        "ready": httpx.get(f"{url}/readyz").json(),
+    }
+
+
+def test_a_bento_answers_learns_and_keeps_its_state_where_it_was_started(built, tmp_path):
+    with bentoml_serve(["tessera"], tmp_path, built) as url, httpx.Client(base_url=url) as http:
         first = http.post("/v1/recommendations", json={"user_id": "bob", "k": 3}).json()
         assert len({item["item_id"] for item in first["items"]} & {"i6", "i7", "i8", "i9"}) == 2  # food, as bob
         taken = http.post(
@@ -69,8 +91,19 @@ def test_a_bento_answers_learns_and_keeps_its_state_where_it_was_started(served)
         second = http.post("/v1/recommendations", json={"user_id": "bob", "k": 10}).json()
         assert "i6" not in {item["item_id"] for item in second["items"]}
         assert "tessera" in http.get("/metrics").text
-    assert (folder / ".tessera" / "state.db").exists()
-    assert list((folder / ".tessera" / "events" / "open").iterdir())
+    assert (tmp_path / ".tessera" / "state.db").exists()
+    assert list((tmp_path / ".tessera" / "events").rglob("*.*"))
+
+
+def test_the_bento_and_the_checkout_answer_alike_on_one_home(built, tmp_path):
+    home = str(built.path)
+    with bentoml_serve([], CHECKOUT, built, TESSERA_HOME=home) as url:
+        view = {"event_type": "page_view", "user_id": "bob", "item_id": "i7"}
+        assert httpx.post(f"{url}/v1/events", json={"events": [view]}).json()["accepted"] == 1
+        of_checkout = facts(url)
+    assert of_checkout["recent"] == ["i7"]
+    with bentoml_serve(["tessera"], tmp_path, built, TESSERA_HOME=home) as url:
+        assert facts(url) == of_checkout
 
 
 def test_a_bento_needs_neither_dagster_nor_dbt_nor_duckdb():

@@ -4,13 +4,17 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 from ml.home import Home
 from ml.settings import load_settings
 from serving.access import Keys
 from serving.application import application
-from serving.openapi import openapi
+from serving.documentation.openapi import openapi
 from serving.start import ServiceConfig
 from serving.tessera import Tessera
 from tests.serving.bundles import publish
@@ -18,7 +22,7 @@ from tests.serving.served import served
 
 EXAMPLES = 5  # of each route and key
 KEYS = {"browser": "browser-key-0123456789", "secret": "secret-key-0123456789"}
-CHECKS = (not_a_server_error, content_type_conformance, status_code_conformance)
+CHECKS = (not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance)
 description = schemathesis.openapi.from_dict(openapi())
 
 

@@ -6,6 +6,7 @@ import pytest
 from bundles import publish
 from starlette.testclient import TestClient
 
+from ml.erasure.person_ids import PersonIds
 from ml.erasure.receipts import ErasureReceipts
 from ml.privacy.pseudonyms import Pseudonyms
 from serving.application import application
@@ -39,7 +40,7 @@ def test_any_id_that_an_event_may_have_can_be_read_changed_exported_and_erased(c
     assert client.get(f"{path}/export").json()["user_id"] == person
     receipt = client.delete(path)
     assert receipt.status_code == 202
-    assert list(ErasureReceipts(home).pending().values()) == [[person]]
+    assert list(ErasureReceipts(home).pending().values()) == [PersonIds((person,))]
     assert client.get(path).status_code == 404
     assert client.post("/v1/events", json={"events": [event]}).json()["accepted"] == 0
 

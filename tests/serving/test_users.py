@@ -140,8 +140,33 @@ def test_an_erasure_clears_the_state_at_once_and_opens_a_receipt(client, home):
 def test_onboarding_asks_for_topics(client):
     (question,) = client.get("/v1/onboarding").json()["questions"]
     assert set(question["choices"]) == {"sport", "food"}
+    assert question["question"] == "Which of these topics would you like to see more of?"
+    assert "ranked higher for you" in question["used_for"]
     assert client.get("/v1/onboarding", params={"user_id": "ann"}).json()["next"] is None  # nothing was measured
     assert client.get("/v1/onboarding", params={"user_id": ""}).json()["error"]["field"] == "user_id"
+
+
+def test_onboarding_asks_about_an_item_by_its_name(client):
+    *_, question = client.get("/v1/onboarding", params={"item_id": "i1"}).json()["questions"]
+    assert question["question"] == "Would you like to see more like “Title i1” in sport?"
+    assert question["choices"] == ["like", "not_interested"]
+    assert "“Title i1”" in question["used_for"]
+    refused = client.get("/v1/onboarding", params={"item_id": "gone"})
+    assert (refused.status_code, refused.json()["error"]["field"]) == (404, "item_id")
+
+
+def test_a_segment_is_asked_about_only_where_the_person_consents_to_one(client):
+    def about_segment(user):
+        questions = client.get("/v1/onboarding", params={"user_id": user}).json()["questions"]
+        return [question for question in questions if question["id"] == "segment"]
+
+    (question,) = about_segment("ann")
+    segment = client.get("/v1/users/ann").json()["segment"]
+    assert f"“{segment}”" in question["question"]
+    assert f"“{segment}”" in question["used_for"]
+    prefer(client, "ann", opt_out=True)
+    assert about_segment("ann") == []
+    assert about_segment("a stranger") == []
 
 
 def test_the_next_question_is_what_helps_this_person_most(config, home, tmp_path):
@@ -152,7 +177,13 @@ def test_the_next_question_is_what_helps_this_person_most(config, home, tmp_path
 
         def next_question(user):
             question = client.get("/v1/onboarding", params={"user_id": user}).json()["next"]
-            return question and (question["field"], question["answer_with"].split()[0])
+            if question is None:
+                return None
+            subject = question["field"].split(":")[-1]
+            assert subject in question["question"]
+            assert question["question"].endswith("?")
+            assert "rank" in question["used_for"]
+            return question["field"], question["answer_with"].split()[0]
 
         assert client.get("/v1/onboarding").json()["questions"][0]["choices"] == ["food", "sport"]
         assert next_question("new") == ("category:food", "PUT")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import ua_parser
@@ -47,6 +49,12 @@ class Device:
     os: str | None = None
     browser: str | None = None
 
+    @cached_property
+    def facts(self) -> Mapping[str, str]:
+        """What is known, by the name of its field."""
+        fields = {"device_type": self.device_type, "os": self.os, "browser": self.browser}
+        return {name: value for name, value in fields.items() if value}
+
 
 NO_HINTS = ClientHints()
 
@@ -71,6 +79,8 @@ def detect_device(agent: str | None, hints: ClientHints = NO_HINTS) -> Device:
 
 def read_client_hints(brands: str | None, mobile: str | None, platform: str | None) -> ClientHints:
     """Client hints from their three headers."""
+    if brands is None and mobile is None and platform is None:
+        return NO_HINTS
     names = tuple(name for name in re.findall(r'"([^"]{1,60})";v=', (brands or "")[:400]) if "Not" not in name)
     flag = {"?1": True, "?0": False}.get(mobile or "")
     return ClientHints(names, flag, (platform or "").strip().strip('"')[:40] or None)

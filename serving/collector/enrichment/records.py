@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from ml.events.normalization.ids import clean_id
 from ml.events.normalization.item_addresses import ItemAddresses
 from ml.settings import Settings
 from serving.collector.enrichment.channel import classify_channel, read_campaign
@@ -38,7 +40,7 @@ class Enrichment:
     def complete(
         self,
         record: dict[str, Any],
-        transient: dict[str, Any],
+        transient: Mapping[str, Any],
         metadata: RequestMetadata,
         agent: str | None,
         address: str | None,
@@ -47,52 +49,63 @@ class Enrichment:
 
         Args:
             record: The event.
-            transient: The fields that no stored event keeps, null where absent.
+            transient: The fields of the event that are not stored.
             metadata: What the headers of the request say.
             agent: The user agent of the person's browser.
             address: The address of the person.
         """
+        hints = parse_client_hints(transient["client_hints"]) if "client_hints" in transient else None
         is_browser = is_browser_agent(agent)
-        hints = parse_client_hints(transient["client_hints"])
         if is_browser or hints:
-            device = detect_device(agent, hints or metadata.hints)
-            detected = {"device_type": device.device_type, "os": device.os, "browser": device.browser}
-            for name, value in detected.items():
-                if value and not record.get(name):
+            for name, value in detect_device(agent, hints or metadata.hints).facts.items():
+                if not record.get(name):
                     record[name] = value
         if is_browser and metadata.language and not record.get("language"):
             record["language"] = metadata.language
-        position = _position(transient, self._coordinate_decimals)
-        country = self.find_country(address)
-        for name in ("timezone", "country"):
-            value = position.pop(name, None) or (country if name == "country" else None)
-            if value and not record.get(name):
-                record[name] = value
-        extra_properties = {**position, "ip": apply_address_rule(address, self._address_rule)}
-        url = record.get("page_url") if isinstance(record.get("page_url"), str) else None
-        item = self._addresses.item_of(url) if url and not record.get("item_id") else None
-        if item is not None:
-            record["item_id"] = item
+        more: dict[str, Any] = {}
+        if "latitude" in transient and "longitude" in transient:
+            more = _locate(record, transient["latitude"], transient["longitude"], self._coordinate_decimals)
+        if address is not None:
+            country = self.find_country(address)
+            if country and not record.get("country"):
+                record["country"] = country
+            kept_address = apply_address_rule(address, self._address_rule)
+            if kept_address is not None:
+                more["ip"] = kept_address
+        url = text_or_none(record.get("page_url"))
+        if url and not record.get("item_id"):
+            item = self._addresses.item_of(url)
+            cleaned = None if item is None else clean_id("item_id", item)
+            if cleaned is not None:
+                record["item_id"] = cleaned
+        properties = record.get("properties")
         if record.get("event_type") == "page_view" and (url or record.get("referrer")):
-            properties = record.get("properties") if isinstance(record.get("properties"), dict) else {}
-            campaign = {
-                **read_campaign(url),
-                **{k: v for k, v in (properties or {}).items() if k.startswith("utm_")},
-            }
-            channel = classify_channel(
-                url, text_or_none(record.get("referrer")), text_or_none(campaign.get("utm_medium")) or ""
-            )
-            extra_properties |= {**campaign, "channel": channel}
-        extra_properties = {name: value for name, value in extra_properties.items() if value is not None}
-        if extra_properties and isinstance(record.get("properties", {}), dict):
-            record["properties"] = {**extra_properties, **record.get("properties", {})}
+            more |= _trace_visit(url, text_or_none(record.get("referrer")), properties)
+        if more and (properties is None or isinstance(properties, dict)):
+            record["properties"] = {**more, **(properties or {})}
 
 
-def _position(transient: dict[str, Any], decimals: int) -> dict[str, Any]:
-    latitude, longitude = transient["latitude"], transient["longitude"]
-    if isinstance(latitude, int | float) and isinstance(longitude, int | float):
-        return locate_coordinates(float(latitude), float(longitude), decimals)
-    return {}
+def _locate(record: dict[str, Any], latitude: Any, longitude: Any, decimals: int) -> dict[str, Any]:
+    """Add time zone and country of a position to a record that lacks them, and return the rounded position."""
+    if not isinstance(latitude, int | float) or not isinstance(longitude, int | float):
+        return {}
+    position = locate_coordinates(float(latitude), float(longitude), decimals)
+    for name in ("timezone", "country"):
+        value = position.pop(name, None)
+        if value and not record.get(name):
+            record[name] = value
+    return position
+
+
+def _trace_visit(url: str | None, referrer: str | None, properties: Any) -> dict[str, Any]:
+    """Return the campaign that brought a visit to a page, and the channel."""
+    campaign: dict[str, Any] = dict(read_campaign(url))
+    if isinstance(properties, dict):
+        for name, value in properties.items():
+            if name.startswith("utm_"):
+                campaign[name] = value
+    medium = text_or_none(campaign.get("utm_medium")) or ""
+    return {**campaign, "channel": classify_channel(url, referrer, medium)}
 
 
 def text_or_none(value: Any) -> str | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from ml.errors import TesseraError
 from ml.events.normalization.short_text_cache import cache_short_texts
 
 PiiRule = Literal["hash", "drop", "refuse", "keep"]
+KEEP: tuple[PiiRule, str] = ("keep", "")
 # The local part begins where a run of its characters does, and no quantifier gives anything back: each character
 # of a text is looked at a few times, whatever the text is.
 EMAIL = re.compile(
@@ -42,14 +44,15 @@ class PiiRules:
 
     def of(self, name: str) -> tuple[PiiRule, str]:
         """The rule for a field, and what it holds."""
-        plain = _plain(name)
-        if plain in self.email_names:
-            return self.email, "an e-mail address"
-        if plain in self.phone_names:
-            return self.phone, "a phone number"
-        if plain in self.other_names:
-            return self.other, "personal data"
-        return "keep", ""
+        return self._by_name.get(_plain(name), KEEP)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, tuple[PiiRule, str]]:
+        return {
+            **dict.fromkeys(self.other_names, (self.other, "personal data")),
+            **dict.fromkeys(self.phone_names, (self.phone, "a phone number")),
+            **dict.fromkeys(self.email_names, (self.email, "an e-mail address")),
+        }
 
 
 @cache_short_texts(10_000)
@@ -66,21 +69,23 @@ def redact(value: Any, rules: PiiRules, pseudonym: Callable[[str], str], name: s
     Raises:
         RefusedPersonalDataError: a rule says `refuse`.
     """
-    rule, what = rules.of(name) if name else ("keep", "")
+    rule, what = rules.of(name) if name else KEEP
     if rule != "keep" and value not in (None, ""):
         if rule == "refuse":
             raise RefusedPersonalDataError(name, what)
         if rule == "drop":
             return DROPPED
         return pseudonym(str(value))
-    if isinstance(value, dict):
-        parts = {key: redact(part, rules, pseudonym, key) for key, part in value.items()}
-        return {key: part for key, part in parts.items() if part is not DROPPED}
-    if isinstance(value, list):
-        parts_of_list = [redact(part, rules, pseudonym) for part in value]
-        return [part for part in parts_of_list if part is not DROPPED]
     if isinstance(value, str):
         return redact_text(value, rules, pseudonym, name)
+    if isinstance(value, dict):
+        return {
+            key: kept
+            for key, part in value.items()
+            if (kept := redact(part, rules, pseudonym, key)) is not DROPPED
+        }
+    if isinstance(value, list):
+        return [kept for part in value if (kept := redact(part, rules, pseudonym)) is not DROPPED]
     return value
 
 

@@ -132,6 +132,41 @@ function wireReactions(item) {
   });
 }
 
+async function firstQuestion(items) {
+  try {
+    const { questions } = await json("/v1/onboarding");
+    if (questions.length) return questions[0];
+  } catch (error) {
+    console.info("no onboarding, the survey asks about the categories of the page:", error.message);
+  }
+  return {
+    question: "Which of these categories would you like to see more of?",
+    choices: [...new Set(items.map((item) => item.category).filter(Boolean))],
+    used_for: "Your answer is kept with your events. Nothing is ranked by it as long as the service recommends nothing.",
+  };
+}
+
+/* The survey asks what tells most about a newcomer, and says what the answer is used for. */
+async function wireSurvey(items) {
+  const survey = document.querySelector("#survey");
+  if (!survey) return;
+  const question = await firstQuestion(items);
+  const fields = survey.querySelector("fieldset");
+  fields.querySelector("legend").textContent = question.question;
+  survey.querySelector("small").textContent = question.used_for;
+  for (const choice of question.choices) {
+    const label = document.createElement("label");
+    const box = Object.assign(document.createElement("input"), { type: "checkbox", name: "interests", value: choice });
+    label.append(box, ` ${choice}`);
+    fields.append(label);
+  }
+  survey.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const chosen = [...survey.querySelectorAll("input:checked")].map((box) => box.value);
+    site.send("preference", { interests: chosen });
+  });
+}
+
 /* Leaves the cards that hold the words, on this page. */
 function showFound(words) {
   for (const card of document.querySelectorAll(".card")) card.hidden = !card.textContent.toLowerCase().includes(words);
@@ -188,6 +223,7 @@ async function start() {
   }
   wireReactions(item);
   wireFilm();
+  await wireSurvey(items);
   await Promise.all([...document.querySelectorAll("[data-slot]:not(a)")].map((slot) => fillSlot(slot, items)));
   document.body.dataset.ready = "yes";
 }

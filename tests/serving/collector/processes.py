@@ -30,18 +30,20 @@ def free_port() -> int:
 class CollectorProcess:
     """`uvicorn` with the collector's application; a block's end terminates it and waits for the sealing.
 
+    `environment` is added to that of this process.
+
     Raises:
         RuntimeError: it did not answer within START_SECONDS.
     """
 
-    def __init__(self, home: Path, port: int | None = None) -> None:
+    def __init__(self, home: Path, port: int | None = None, **environment: str) -> None:
         self.home = home
         self.port = port or free_port()
         command = [sys.executable, "-m", "uvicorn", "--factory", "serving.collector.app:from_environment"]
         self.process = subprocess.Popen(
             [*command, "--port", str(self.port), "--log-level", "warning", "--no-access-log", "--no-proxy-headers",
              "--timeout-keep-alive", "60"],  # a starved client may take longer than uvicorn's five seconds
-            cwd=CHECKOUT, env=os.environ | {"TESSERA_HOME": str(home)},
+            cwd=CHECKOUT, env={**os.environ, "TESSERA_HOME": str(home), **environment},
         )  # fmt: skip
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:

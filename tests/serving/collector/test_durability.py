@@ -130,6 +130,23 @@ def test_subscribers_see_a_batch_before_it_is_answered(tmp_path):
     assert asyncio.run(listen()) == ["e"]
 
 
+def test_records_of_the_service_name_nobody_by_a_word_for_nobody(tmp_path):
+    home = Home(tmp_path / "home")
+
+    async def record():
+        collector = Collector(home, settings_with())
+        await collector.start()
+        click = {"event_type": "click", "anonymous_id": "a"}
+        rejected = await collector.record([{**click, "user_id": "null"}, {**click, "anonymous_id": "undefined"}])
+        await collector.close()
+        return rejected
+
+    (rejection,) = asyncio.run(record())
+    assert (rejection.index, rejection.field) == (1, "user_id")
+    (event,) = pa.Table.from_batches(EventLog(home).read()).to_pylist()
+    assert (event["user_id"], event["anonymous_id"]) == (None, "a")
+
+
 def test_a_part_that_could_not_be_sealed_is_sealed_later(tmp_path, monkeypatch):
     log = EventLog(Home(tmp_path / "home"))
     parts = LocalLogSink(log, max_rows=1, max_age_seconds=0.0)

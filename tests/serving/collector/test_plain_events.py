@@ -9,6 +9,7 @@ import pytest
 
 from ml.events.contract import FIELD_NAMES
 from serving.access import Keys
+from serving.collector.routes import WITHHELD
 from tests.serving.collector.collecting import Site, settings_with
 
 MAPPING = Path(__file__).parents[3] / "serving/collector/MAPPING.md"
@@ -156,7 +157,7 @@ class TestKeys:
                 "/v1/events", json={"events": [CLICK]}, headers={"Authorization": "Bearer public"}
             )
             client.post("/v1/events", json={"events": [CLICK]}, headers={"Authorization": "Bearer quiet"})
-        assert public.json() == {"accepted": 0, "rejected": [], "withheld": 1}
+        assert public.json() == {"accepted": 0, "rejected": [], "withheld": 1, "warnings": [WITHHELD]}
         assert len(site.events()) == 1
         totals = [json.loads(line) for line in (site.path / "withheld_totals.jsonl").read_text().splitlines()]
         assert [(row["event_type"], row["events"]) for row in totals] == [("click", 1)]

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.serving.collector.collecting import Site
+from tests.serving.collector.collecting import Site, settings_with
 
 NOW = dt.datetime.now(dt.UTC)
 SNOWPLOW = "/com.snowplowanalytics.snowplow/tp2"
@@ -77,6 +77,16 @@ def test_a_word_for_nobody_is_no_user(site, protocol, word, caplog):
     (event,) = site.events()
     assert "user_id" not in event
     assert event["anonymous_id"] == "d"
+
+
+def test_an_address_that_names_no_item_gives_the_event_none(tmp_path):
+    site = Site(tmp_path / "home", settings_with(collector={"item_url_pattern": r"/items/(?P<item_id>[^/?]+)"}))
+    pages = {name: f"https://shop.example/items/{name}" for name in ("undefined", "1000.0", "lamp")}
+    views = [{"event_type": "page_view", "user_id": "u", "page_url": url} for url in pages.values()]
+    send(site, ("/v1/events", {"events": views}))
+    assert {event["page_url"]: event.get("item_id") for event in site.events()} == {
+        pages["undefined"]: None, pages["1000.0"]: "1000", pages["lamp"]: "lamp"
+    }  # fmt: skip
 
 
 def test_an_identify_of_nobody_is_refused_and_counted(site):

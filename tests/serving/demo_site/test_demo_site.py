@@ -23,14 +23,10 @@ from serving.collector import Collector, collector_routes
 from serving.demo_site import demo_routes, tracker
 from serving.start import ServiceConfig
 from serving.tessera import Tessera
+from tests.chromium import chromium
 from tests.serving.collector.collecting import settings_with
 from tests.serving.served import served
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-LAUNCH = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
-]  # fmt: skip
 PING_SECONDS = 1.0
 
 
@@ -82,13 +78,8 @@ def home(tmp_path):
 @pytest.fixture(scope="module")
 def browser():
     """One for this file, and no longer: while it runs no other test could run an event loop."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=LAUNCH)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -156,7 +147,8 @@ def walk_through(page, url):
     page.click("#login button")
     for button in page.query_selector_all("main [data-event]"):
         button.click()
-    page.fill("#survey input", "never sent")
+    assert page.text_content("#survey legend") == "Which of these categories would you like to see more of?"
+    page.check("#survey input[value=lamps]")  # and never sent
     page.wait_for_timeout(400)
     open_page(page, url + "video")
     page.evaluate("document.querySelector('#film').play()")
@@ -232,11 +224,18 @@ def test_slots_show_what_the_service_recommends_and_reactions_name_the_answer(
         page.wait_for_selector("body[data-ready=yes]")
         similar = [card.get_attribute("data-item-id") for card in page.locator("[data-slot=similar] .card").all()]
         page.wait_for_timeout(300)
+        open_page(page, url + "/demo/form")
+        assert page.text_content("#survey legend") == "Which of these topics would you like to see more of?"
+        assert "ranked higher for you" in page.text_content("#survey small")
+        page.check("#survey input[value=food]")
+        page.click("#survey button")
+        page.wait_for_timeout(300)
     assert set(ids) == {"i0", "i5", "i1", "i2", "i6"}  # what trends, then what is popular: all for a stranger
     (answer,) = answers
     assert similar
     assert ids[0] not in similar
     found = events_of(home)
+    assert found["preference"][-1]["properties"]["interests"] == ["food"]
     seen = [event for event in found["impression"] if event["properties"]["slot"] == "home"]
     assert {event["recommendation_id"] for event in seen} == {answer}
     assert seen[0]["properties"]["rank"] == 1

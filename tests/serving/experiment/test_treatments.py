@@ -179,7 +179,7 @@ def test_a_file_that_turns_faulty_leaves_the_experiments_as_they_were(config, ho
     def spoil(tessera):
         path = home.path / "experiments.yaml"
         path.write_text(path.read_text().replace("share: 0.5", "share: 0.4"))
-        tessera._reload_definitions()
+        tessera.reload_definitions()
 
     steps = (decide(user_id="ann", slot="hero"), spoil, decide(user_id="ann", slot="hero"))
     assert ask(config, *steps)["experiments"] == {"trial": "new"}

@@ -1,10 +1,9 @@
 """What requests leave behind: metrics by stage and route, spans, and log lines that name nobody."""
 
+import gzip
 import io
 import json
 import logging
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from bundles import publish
@@ -15,6 +14,7 @@ from serving.application import application
 from serving.observability.logs import LOGGERS, log_as_json
 from serving.start import ServiceConfig
 from serving.tessera import Tessera
+from tests.http_receiver import receiving
 
 
 def with_settings(config, **sections):
@@ -47,29 +47,14 @@ def collector():
     """An OpenTelemetry collector's door: takes spans over HTTP, as the protocol says."""
     spans = []
 
-    class Door(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["content-length"]))
-            if self.headers.get("content-encoding") == "gzip":
-                import gzip
+    def keep(headers, body):
+        plain = gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
+        for resource in ExportTraceServiceRequest.FromString(plain).resource_spans:
+            for scope in resource.scope_spans:
+                spans.extend(scope.spans)
 
-                body = gzip.decompress(body)
-            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                for scope in resource.scope_spans:
-                    spans.extend(scope.spans)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Door)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/v1/traces", spans
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with receiving(keep) as port:
+        yield f"http://127.0.0.1:{port}/v1/traces", spans
 
 
 def test_requests_are_logged_as_json_by_pattern_and_without_ids(config, home, lines):

@@ -104,3 +104,12 @@ def test_a_short_secret_is_refused_at_the_start_and_not_shown():
 def test_without_secrets_no_token_is_taken():
     with pytest.raises(IdentityTokenError, match="the service has no TESSERA_IDENTITY_SECRETS"):
         IdentityTokens([], 24).verify(sign("ann"))
+
+
+@pytest.mark.parametrize(
+    "expires", [10**18, 10**400, 1e300, 253402300800], ids=["18 digits", "400 digits", "float", "year 10000"]
+)
+def test_a_time_beyond_all_years_is_too_far_ahead(tokens, expires):
+    token = forge({"alg": "HS256"}, {"sub": "ann", "aud": "tessera", "exp": expires}, SECRET.encode())
+    with pytest.raises(IdentityTokenError, match="expires more than 24 hours ahead"):
+        tokens.verify(token)

@@ -1,61 +1,18 @@
 """Redis goes away and comes back under a running service."""
 
 import shutil
-import socket
-import subprocess
-import time
-from dataclasses import replace
 
 import pytest
 from bundles import publish
 from starlette.testclient import TestClient
 
+pytest.importorskip("redis", reason="the extra redis is not installed")
+
 from serving.application import application
 from serving.tessera import Tessera
+from tests.serving.redis_process import RedisProcess, on_redis, wait_until
 
-redis = pytest.importorskip("redis", reason="the extra redis is not installed")
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
-WAIT_SECONDS = 30
-
-
-class RedisProcess:
-    """A Redis that can be stopped and started again, with what it held or without."""
-
-    def __init__(self, folder):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.folder = folder
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.start()
-
-    def start(self):
-        options = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder, "save": ""}
-        arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-        self.process = subprocess.Popen(["redis-server", *arguments], stdout=subprocess.DEVNULL)
-        self.client = redis.Redis.from_url(self.url)
-        wait_until(self._answers)
-
-    def _answers(self):
-        try:
-            return self.client.ping()
-        except redis.ConnectionError:
-            return False
-
-    def stop(self, is_kept):
-        if is_kept:
-            self.client.save()
-        else:
-            (self.folder / "dump.rdb").unlink(missing_ok=True)
-        self.process.kill()
-        self.process.wait()
-
-
-def wait_until(holds):
-    until = time.monotonic() + WAIT_SECONDS
-    while not holds():
-        assert time.monotonic() < until, "it did not become true in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -67,11 +24,8 @@ def server(tmp_path):
 
 
 @pytest.fixture
-def on_redis(config, server):
-    serving = config.settings.serving
-    state = serving.state.model_copy(update={"engine": "redis"})
-    settings = config.settings.model_copy(update={"serving": serving.model_copy(update={"state": state})})
-    return replace(config, settings=settings, redis_url=server.url)
+def config_on_redis(config, server):
+    return on_redis(config, server.url)
 
 
 def view(client, user, item):
@@ -89,9 +43,12 @@ def stored_items(server):
 
 
 @pytest.mark.parametrize("is_kept", [True, False], ids=["with what it held", "empty"])
-def test_requests_go_on_from_memory_and_no_change_is_lost(on_redis, server, home, is_kept):
+def test_requests_go_on_from_memory_and_no_change_is_lost(config_on_redis, server, home, is_kept):
     publish(home.published)
-    with TestClient(application(Tessera(on_redis))) as client, TestClient(application(Tessera(on_redis))) as other:
+    with (
+        TestClient(application(Tessera(config_on_redis))) as client,
+        TestClient(application(Tessera(config_on_redis))) as other,
+    ):
         assert view(client, "zoe", "i1").status_code == 202
         assert client.put("/v1/users/ann/preferences", json={"muted": ["food"]}).status_code == 200
         assert recent(client, "zoe") == recent(other, "zoe") == ["i1"]
@@ -126,5 +83,5 @@ def test_requests_go_on_from_memory_and_no_change_is_lost(on_redis, server, home
         wait_until(lambda: client.get("/readyz").status_code == 200)
         assert client.put("/v1/users/ann/preferences", json={"muted": []}).status_code == 200
         assert client.post("/v1/recommendations", json={"user_id": "bob", "k": 3}).json()["personalized"] is True
-    with TestClient(application(Tessera(on_redis))) as client:
+    with TestClient(application(Tessera(config_on_redis))) as client:
         assert recent(client, "zoe") == ["i2", "i1"]

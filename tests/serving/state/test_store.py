@@ -73,6 +73,19 @@ def test_changes_come_back_in_order_to_every_worker(open_again):
     assert [change.item for _, change in other.since(0, 2)] == ["a", "b"]
 
 
+def test_the_changes_of_an_event_are_removed_for_its_person_alone(open_again):
+    changes = [
+        StateChange(user, "page_view", 1.0, "i1", event_id=event_id)
+        for user, event_id in (("ann", "e1"), ("ann", "e2"), ("bob", "e1"), ("ann", "e1"))
+    ]
+    store = open_again()
+    store.append(changes)
+    assert store.remove_events([("e1", "ann"), ("e3", "bob")]) == 2
+    assert store.remove_events([("e1", "ann")]) == 0
+    left = [(change.user, change.event_id) for _, change in open_again().since(0, 10)]
+    assert left == [("ann", "e2"), ("bob", "e1")]
+
+
 def test_trimming_keeps_the_newest(open_again):
     store = open_again()
     store.append(views("a", "b", "c"))

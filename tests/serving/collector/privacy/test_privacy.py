@@ -6,6 +6,7 @@ import pytest
 
 from ml.privacy.pseudonyms import Pseudonyms
 from serving.collector.privacy.device_context import coarsen_device_context
+from serving.collector.routes import WITHHELD
 from tests.serving.collector.collecting import CHROME, Site, settings_with
 
 PERSON = {"event_type": "click", "user_id": "u", "anonymous_id": "a"}
@@ -21,7 +22,7 @@ def kept(tmp_path, event, headers=None, **privacy):
 
 def test_without_analytics_nothing_is_kept_but_a_count(tmp_path):
     answer, event, site = kept(tmp_path, PERSON | {"consent": ["personalization"], "properties": {"x": "secret"}})
-    assert answer == {"accepted": 0, "rejected": [], "withheld": 1}
+    assert answer == {"accepted": 0, "rejected": [], "withheld": 1, "warnings": [WITHHELD]}
     assert event is None
     (line,) = (site.path / "withheld_totals.jsonl").read_text().splitlines()
     assert sorted(json.loads(line)) == ["date", "event_type", "events"]

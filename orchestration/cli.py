@@ -20,6 +20,7 @@ from orchestration.commands.home import SiteOption, choose_site, with_site
 from orchestration.commands.ingest import ingest
 from orchestration.commands.materialize import materialize
 from orchestration.commands.models import evaluate, fit, recommend
+from orchestration.commands.proposals.signals import signals
 from orchestration.commands.rules import rules
 from orchestration.commands.segment import segment
 from orchestration.commands.service.keys import keys
@@ -30,7 +31,9 @@ from orchestration.commands.site.settings import settings
 from orchestration.commands.tune import tune
 from orchestration.commands.upkeep.backup import backup, restore
 from orchestration.commands.upkeep.check import check
+from orchestration.commands.upkeep.dead_letters import dead_letters
 from orchestration.commands.upkeep.log import log
+from orchestration.commands.upkeep.monitoring import alerts, health
 from orchestration.commands.upkeep.rebuild_state import rebuild_state
 from orchestration.commands.upkeep.verify import verify
 
@@ -106,15 +109,15 @@ for panel, commands in {
     "Start here": (init, demo, up, settings),
     "The pipeline": (simulate, ingest, materialize, docs),
     "Using the results": (audience,),
-    "Upkeep": (check, verify, backup, restore, rebuild_state),
+    "Upkeep": (health, check, verify, backup, restore, rebuild_state),
     "Without the pipeline": (fit, tune, recommend, evaluate, segment),
 }.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command if command is init else with_site(command))
 for panel, groups in {
-    "The pipeline": {"log": log},
-    "Using the results": {"experiment": experiment, "rules": rules},
-    "Running the service": {"keys": keys},
+    "The pipeline": {"dead-letters": dead_letters, "log": log},
+    "Using the results": {"experiment": experiment, "rules": rules, "signals": signals},
+    "Running the service": {"keys": keys, "alerts": alerts},
 }.items():
     for name, group in groups.items():
         for registered in group.registered_commands:
@@ -123,8 +126,10 @@ for panel, groups in {
 
 
 @app.callback()
-def _for_a_site(*, site: SiteOption = None) -> None:
-    choose_site(site)
+def _for_a_site(context: typer.Context, *, site: SiteOption = None) -> None:
+    # `init` makes the folder that --site or TESSERA_SITE may name already.
+    if context.invoked_subcommand != init.__name__:
+        choose_site(site)
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ def log_search(
     *,
     models: Sequence[str],
     file: Path,
-    minutes: float,
+    work: float,
     seed: int,
     parent: Run | None = None,
     log: Callable[[str], None] = lambda line: None,
@@ -39,23 +39,23 @@ def log_search(
     data = data_fingerprint(window.past.interactions.to_table())
     name = f"{data[:16]} {','.join(models)} {window.metric}"
     with registry.start_run("search", parent=parent, tags={"study": name}) as run:
-        run.log_params({"models": ",".join(models), "minutes": minutes, "study": name})
+        run.log_params({"models": ",".join(models), "work": work, "study": name})
 
         def finished(trial: SearchTrial) -> None:
             title = f"{trial.configuration.model} #{trial.number}"
             with registry.start_run(title, parent=run, tags={"trial.state": trial.state}) as child:
                 child.log_params(trial.configuration.as_dict())
-                child.log_metrics({"seconds": trial.seconds})
+                child.log_metrics({"work": trial.work, "seconds": trial.seconds})
                 if trial.state == "complete":
                     child.log_metrics({f"validation_{window.metric}": trial.interval.mean})
             value = "" if math.isnan(trial.interval.mean) else f" {window.metric} {trial.interval.mean:.4f}"
-            log(f"{title} {trial.state}{value} in {trial.seconds:.0f} s {trial.reason}".rstrip())
+            log(f"{title} {trial.state}{value} with {trial.work:.1f} units of work {trial.reason}".rstrip())
 
-        trials = search(models, window, file=file, name=name, minutes=minutes, seed=seed, finished=finished)
+        trials = search(models, window, file=file, name=name, work=work, seed=seed, finished=finished)
         run.log_table(search_table(trials, window.metric), "search")
         if not any(trial.state == "complete" for trial in trials):
             raise InvalidInputError(
-                f"no trial came to an end in {minutes:g} minutes: give the search more of them"
+                f"no trial came to an end within {work:g} units of work: give the search more of them"
             )
         run.log_figure(comparison_plot(best_intervals(trials), window.metric), "search")
     return trials

@@ -12,7 +12,7 @@ from rich.console import Console
 from ml.settings.segmentation import Channel
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
-console = Console(highlight=False)
+console = Console(highlight=False, markup=False, emoji=False)
 
 
 def audience(
@@ -68,8 +68,7 @@ def audience(
         hold_out=hold_out,
         channel=channel,
     )
-    delivered = result.audience
-    console.print(f"{delivered.table.num_rows:,} of {result.n_members:,} users of {segment!r} written to {out}")
-    for reason, count in delivered.left_out.items():
-        if count:
-            console.print(f"  left out: {count:,} ({reason})")
+    # Without the number of members: what is left out would follow from it.
+    console.print(f"{result.audience.table.num_rows:,} users of {segment!r} written to {out}")
+    for text in result.describe_left_out():
+        console.print(f"  left out: {text}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from ml.home import Home
 from ml.settings import Settings
@@ -35,7 +36,7 @@ def demo(
     from orchestration.demo.demo_results import demo_results
     from orchestration.demo.report import report
 
-    chosen, console = home_of(home), Console(highlight=False)
+    chosen, console = home_of(home), Console(highlight=False, emoji=False)
     settings = chosen_settings(chosen)
     _simulate(chosen, settings, console)
     _materialize(chosen, settings, console)
@@ -104,4 +105,4 @@ def _draw(results: DemoResults, folder: Path, console: Console) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     draw_pipeline(defs(), folder / "pipeline.png")
     draw_results(results, folder / "results.png")
-    console.print(f"Pictures in {folder}: pipeline.png, results.png")
+    console.print(f"Pictures in {escape(str(folder))}: pipeline.png, results.png")

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Column, Table
 
 from ml.errors import InvalidInputError
+from ml.evaluation.gains import NO_DIFFERENCE
 from orchestration.commands.experiment_console import (
     console,
     format_change,
@@ -135,14 +137,19 @@ def _print_analysis(analysis: ExperimentAnalysis) -> None:
             "–" if isnan(result.corrected_p) else f"{result.corrected_p:.3g}",
         )
     console.print(table)
+    uncertain = [f"{result.metric} of {result.variant}" for result in analysis.results if result.may_be_chance]
+    if uncertain:
+        console.print(f"{NO_DIFFERENCE[0].upper()}{NO_DIFFERENCE[1:]}: {', '.join(uncertain)}", soft_wrap=True)
     untested = [f"{result.metric} of {result.variant}" for result in analysis.results if isnan(result.corrected_p)]
     if untested:
         console.print(f"Left out of the correction for several tests: {', '.join(untested)}", soft_wrap=True)
     for health in analysis.checks:
-        console.print(f"{'[green]yes[/]' if health.passed else '[red]no [/]'} {health.name}: {health.detail}")
+        console.print(
+            f"{'[green]yes[/]' if health.passed else '[red]no [/]'} {health.name}: {escape(health.detail)}"
+        )
     decision = analysis.decision
     variant = f" {decision.variant}" if decision.variant else ""
-    console.print(f"[bold]{decision.verdict}{variant}[/]: {'; '.join(decision.reasons)}")
+    console.print(f"[bold]{decision.verdict}{variant}[/]: {escape('; '.join(decision.reasons))}")
 
 
 @experiment.command()

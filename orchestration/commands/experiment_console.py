@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ml.home import Home
     from orchestration.warehouse.warehouse import Warehouse
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 def open_warehouse(home: Home) -> Warehouse:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ml.errors import InvalidInputError
@@ -18,7 +19,7 @@ from orchestration.commands.option_values import parse_moment
 if TYPE_CHECKING:
     from ml.sources import IngestReport
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 def ingest(
@@ -28,6 +29,9 @@ def ingest(
     mapping: Annotated[
         Path | None, typer.Option(help="For `files`: YAML file that says which column is which field.")
     ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Take in the file by the mapping that is proposed, without asking.")
+    ] = False,
     since: Annotated[
         dt.datetime | None,
         typer.Option(
@@ -45,8 +49,10 @@ def ingest(
     """Read files of events into the log.
 
     SOURCE is `globo` (the folder with clicks.parquet), `online_retail` (its one file), or `files`: any Parquet,
-    CSV or JSON Lines file whose columns have the names of the event contract, or other names and a --mapping.
-    Exports of other products: `google_analytics_4` (BigQuery export), `universal_analytics`, `mixpanel`.
+    CSV or JSON Lines file. Where its columns do not have the names of the event contract, a mapping says which is
+    which: without --mapping one is proposed, written into the current folder as `NAME.mapping.yaml`, and used once
+    you agree. Exports of other products: `google_analytics_4` (BigQuery export), `universal_analytics` and
+    `mixpanel`.
 
     All of the input becomes visible at once, or nothing does; the same input twice changes nothing. Rows that are
     no events go to the dead letters with field and reason.
@@ -54,8 +60,18 @@ def ingest(
     from ml.sources import ingest as ingest_source
     from ml.sources import open_source
 
+    if source == "files" and mapping is None:
+        from orchestration.commands.mapping_proposal import choose_mapping
+
+        mapping = choose_mapping(path, console, is_agreed=yes)
     opened = open_source(source, mapping)
     opened_home = home_of(home)
+    if opened_home.is_simulated:
+        console.print(
+            f"Warning: {escape(str(opened_home.path))} holds the events of a simulated site, which would be "
+            "counted together with yours. --home, or the variable TESSERA_HOME, names a home of their own.",
+            soft_wrap=True,
+        )
     with _progress() as progress:
         task = progress.add_task(f"ingest {source}", total=None)
         report = ingest_source(
@@ -78,7 +94,9 @@ def _progress() -> Progress:
 
 def _print_report(report: IngestReport, path: Path) -> None:
     if report.already_ingested:
-        console.print(f"{path} was ingested before, with the same content: nothing to do.", soft_wrap=True)
+        console.print(
+            f"{escape(str(path))} was ingested before, with the same content: nothing to do.", soft_wrap=True
+        )
         return
     console.print(f"[bold]{report.accepted:,}[/] events accepted of {report.rows:,} rows.")
     if report.items:
@@ -88,7 +106,14 @@ def _print_report(report: IngestReport, path: Path) -> None:
     if report.erased:
         console.print(f"{report.erased:,} events of people who were erased were left out.")
     for name, count in report.placeholders.most_common():
-        console.print(f"Warning: {count:,} times {name} {NOBODY}; {path} was read without it.", soft_wrap=True)
+        console.print(
+            f"Warning: {count:,} times {escape(name)} {NOBODY}; {escape(str(path))} was read without it.",
+            soft_wrap=True,
+        )
+    for name, count in (+report.unreadable).items():
+        console.print(
+            f"Warning: {count:,} values of {name} say nothing that is known; they are kept in `properties` only."
+        )
     rejected = sum(report.rejected.values())
     console.print(f"{rejected:,} rows rejected{', kept as dead letters:' if rejected else '.'}")
     for reason, count in report.rejected.most_common():

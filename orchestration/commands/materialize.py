@@ -45,7 +45,7 @@ def materialize(
     """
     if job not in JOBS:
         raise typer.BadParameter(f"{job!r} is no job; there are {', '.join(JOBS)}", param_hint="--job")
-    run(home_of(home), job, Console(highlight=False))
+    run(home_of(home), job, Console(highlight=False, emoji=False))
 
 
 def run(home: Home, job: str, console: Console) -> RunResult:
@@ -78,6 +78,7 @@ def _run_locked(home: Home, job: str, console: Console) -> RunResult:
     started = time.monotonic()
     with console.status("Loading the pipeline …"):
         from orchestration.definitions import defs
+        from orchestration.runtime.durations import last_step_seconds
         from orchestration.runtime.instance import open_instance
         from orchestration.runtime.materialization import list_stages, run_job
         from orchestration.runtime.progress import StageProgress
@@ -86,7 +87,8 @@ def _run_locked(home: Home, job: str, console: Console) -> RunResult:
         definitions = defs()
     with output_to_file(log) as terminal, open_instance(home) as instance:
         chosen = definitions.resolve_job_def(job)
-        with StageProgress(terminal, list_stages(definitions, chosen)) as progress:
+        seconds = last_step_seconds(instance, chosen.name)
+        with StageProgress(terminal, list_stages(definitions, chosen), seconds) as progress:
             run_result = run_job(chosen, instance, progress.update)
     print_result(run_result, time.monotonic() - started, console)
     if not run_result.success:

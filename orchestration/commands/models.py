@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ml.errors import InvalidInputError
 from orchestration.commands.home import HomeOption
 from orchestration.commands.model_options import (
+    ExcludedFile,
     InteractionsFile,
+    ItemColumn,
     ItemsFile,
+    LikedFrom,
     ModelFolder,
+    RatingColumn,
     Seed,
+    TimeColumn,
+    UserColumn,
     UsersFile,
     Validation,
     ValidationOption,
+    WeightColumn,
+    check_liked_from,
+    check_model_folder,
+    check_model_name,
     console,
+    interaction_columns,
     possible_split,
+    rating_reading,
+    read_excluded,
     read_training_data,
+    say,
+    say_if_weights_are_not_used,
 )
 
 if TYPE_CHECKING:
-    from ml.dataset.interactions import Interactions
     from ml.recommenders.base import Recommender, TrainingData
+    from ml.recommenders.selection.auto import Choice
 
+MOST_ROWS = 500_000_000  # of a table of recommendations; about 20 GB in memory
 ABLATION_USERS = 1_000  # of whom the worth of features is measured: the order of the families shows on a sample
 
 ModelName = Annotated[
@@ -39,6 +55,13 @@ def fit(
     interactions: InteractionsFile,
     items: ItemsFile = None,
     users: UsersFile = None,
+    user: UserColumn = None,
+    item: ItemColumn = None,
+    time: TimeColumn = None,
+    rating: RatingColumn = None,
+    weight: WeightColumn = None,
+    liked_from: LikedFrom = None,
+    exclude: ExcludedFile = None,
     model: ModelName = "auto",
     validation: ValidationOption = Validation.TIME,
     seed: Seed = 0,
@@ -49,44 +72,104 @@ def fit(
 
     Example: tessera fit --interactions ratings.csv --items films.parquet --out model
     """
-    data = read_training_data(interactions, users, items)
-    recommender = _fitted(model, validation, seed, data)
+    from ml.dataset.item_names import read_item_names
+    from ml.recommenders.exclusions import exclude_pairs
+    from ml.recommenders.selection.model_report import ReportSource, write_model_report
+    from ml.tables.column_roles import ColumnChoice
+
+    check_model_folder(out)
+    check_model_name(model)
+    check_liked_from(liked_from)
+    choice = ColumnChoice(user, item, time, rating, weight)
+    exclusions = read_excluded(exclude, choice)
+    reading: list[str] = []
+
+    def read(line: str) -> None:
+        reading.append(line)
+        say(line)
+
+    data = read_training_data(interactions, users, items, choice, exclusions, liked_from, read)
+    recommender, chosen = _fitted(model, validation, seed, data)
+    if exclusions is not None and "user_id" in exclusions.column_names:
+        say(f"{exclude}: {exclude_pairs(recommender, exclusions):,} pairs that are known are never recommended")
     recommender.save(out)
+    report = write_model_report(
+        out,
+        recommender,
+        data,
+        ReportSource(reading, read_item_names(items, choice, data.interactions.items.values), chosen),
+    )
     _print_ablation(recommender, data)
+    say(f"{report}: what was compared, and what it recommends")
     n_pairs = data.interactions.n_pairs
-    console.print(f"{out}: {type(recommender).__name__} from {n_pairs:,} interactions", soft_wrap=True)
+    say(f"{out}: {type(recommender).__name__} from {n_pairs:,} interactions")
 
 
 def recommend(
     *,
     model: Annotated[Path, typer.Option(help="Folder that `tessera fit` wrote.")],
-    users: Annotated[Path, typer.Option(help="Parquet or CSV with user_id; people the model doesn't know, too.")],
+    users: Annotated[Path, typer.Option(help="Table of users; people the model doesn't know, too.")],
+    user: UserColumn = None,
+    item: ItemColumn = None,
     k: Annotated[int, typer.Option(min=1, help="Items a user.")] = 10,
-    candidates: Annotated[Path | None, typer.Option(help="Parquet or CSV with item_id: rank these alone.")] = None,
-    out: Annotated[Path, typer.Option(help="Parquet or CSV: user_id, item_id, rank, score.")],
+    candidates: Annotated[Path | None, typer.Option(help="Table of items: rank these alone.")] = None,
+    exclude: ExcludedFile = None,
+    out: Annotated[Path, typer.Option(help="File to write, Parquet or CSV: user_id, item_id, rank, score.")],
     home: HomeOption = None,
 ) -> None:
     """Rank items for users; never one that the user has in training.
 
     Example: tessera recommend --model model --users people.csv --k 10 --out recommendations.csv
     """
+    from ml.dataset.interaction_tables import read_id_list
+    from ml.recommenders.exclusions import recommend_without
     from ml.recommenders.models.zoo import load_recommender
-    from ml.recommenders.selection.tables import read_ids, write_table
+    from ml.tables.column_roles import ColumnChoice
+    from ml.tables.output_files import check_output_file, write_table
 
-    people = read_ids(users, "user_id")
-    assert people is not None
-    ranked = load_recommender(model).recommend(people, k, candidates=read_ids(candidates, "item_id"))
+    check_output_file(out)
+    choice = ColumnChoice(user=user, item=item)
+    recommender = load_recommender(model)
+    people = read_id_list(users, "user", choice, say)
+    ranked_items = read_id_list(candidates, "item", choice, say) if candidates else None
+    _check_k(k, len(people), len(recommender.item_ids_ if ranked_items is None else ranked_items))
+    n_strangers = int((recommender.user_ids_.rows(people) < 0).sum())
+    if n_strangers:
+        say(f"{n_strangers:,} of {len(people):,} users are new to the model and get what it has for strangers")
+    ranked = recommend_without(recommender, people, k, ranked_items, read_excluded(exclude, choice))
     table = ranked.to_table()
     write_table(table, out)
-    console.print(f"{out}: {len(table):,} recommendations for {len(people):,} users", soft_wrap=True)
+    say(f"{out}: {len(table):,} recommendations for {len(people):,} users")
+
+
+def _check_k(k: int, n_users: int, n_items: int) -> None:
+    """Say that lists are shorter than `k`, or refuse to write more rows than a machine holds.
+
+    Raises:
+        InvalidInputError: There would be more than MOST_ROWS rows.
+    """
+    n_rows = n_users * min(k, n_items)
+    if n_rows > MOST_ROWS:
+        raise InvalidInputError(
+            f"--k {k} for {n_users:,} users would be {n_rows:,} rows; {MOST_ROWS:,} are the most that are written "
+            "at once. Choose a smaller --k, or divide the users"
+        )
+    if k > n_items:
+        say(f"--k {k}: there are only {n_items:,} items, so that the lists are shorter")
 
 
 def evaluate(
     *,
     train: InteractionsFile,
-    test: Annotated[Path, typer.Option(help="Parquet or CSV: user_id, item_id: what the users then did.")],
+    test: Annotated[Path, typer.Option(help="Table of what the users then did, with the same columns.")],
     items: ItemsFile = None,
     users: UsersFile = None,
+    user: UserColumn = None,
+    item: ItemColumn = None,
+    time: TimeColumn = None,
+    rating: RatingColumn = None,
+    weight: WeightColumn = None,
+    liked_from: LikedFrom = None,
     model: ModelName = "auto",
     validation: ValidationOption = Validation.TIME,
     k: Annotated[int, typer.Option(min=1, help="Places that count.")] = 10,
@@ -100,48 +183,43 @@ def evaluate(
 
     Example: tessera evaluate --train train.parquet --test test.parquet --model ease --k 10
     """
-    from ml.evaluation.ranking_metrics import figures_by_group, measure
-    from ml.recommenders.selection.tables import read_interactions
+    from ml.dataset.interaction_tables import read_interactions
+    from ml.recommenders.evaluation import evaluate_on
+    from ml.tables.column_roles import ColumnChoice
 
-    data, future = read_training_data(train, users, items), read_interactions(test)
+    check_model_name(model)
+    check_liked_from(liked_from)
+    choice = ColumnChoice(user, item, time, rating, weight)
+    data, future = (
+        read_training_data(train, users, items, choice, liked_from=liked_from),
+        read_interactions(test, interaction_columns(choice, train, users, items), say),
+    )
     past = data.interactions
-    recommender = _fitted(model, validation, seed, data)
-    recommended = recommender.recommend(future.users.values, k).to_table()
-    measured = measure(recommended, future, past, k, past.items)
-    metrics = dict(measured.metrics)
-    if sampled:
-        metrics |= _sampled(recommender, future, sampled, k, seed)
-    groups = figures_by_group(measured, "ndcg", past).to_pylist()
-    figures = {name: None if math.isnan(value) else value for name, value in metrics.items()}
-    for group in groups:
-        metric = "hits" if group["grouped_by"] == "item age" else "ndcg"
-        figures[f"{metric}_by_{group['grouped_by']}_{group['group']}".replace(" ", "_")] = group["value"]
-    counts = {"k": k, "users": len(measured.users), "users_missing": measured.users_missing}
-    typer.echo(json.dumps({"model": type(recommender).__name__, **counts, **figures}))
+    reading = rating_reading(past, liked_from)
+    weighed = future if reading is None or future.ratings is None else reading.weigh(future, past)
+    liked = weighed.only_liked()
+    if not liked.n_pairs:
+        raise InvalidInputError(f"{test}: there is nothing to judge by: all of it is rejected")
+    recommender, _ = _fitted(model, validation, seed, data)
+
+    def warn(line: str) -> None:
+        say(f"warning: {line}")
+
+    figures = evaluate_on(future, liked, recommender, past, reading, k=k, sampled=sampled, seed=seed, warn=warn)
+    typer.echo(json.dumps({"model": type(recommender).__name__, **figures}))
 
 
-def _fitted(name: str, validation: Validation, seed: int, data: TrainingData) -> Recommender:
-    """The named model, or the one that validation chooses, fitted; progress goes to stderr."""
+def _fitted(name: str, validation: Validation, seed: int, data: TrainingData) -> tuple[Recommender, Choice | None]:
+    """The named model, or the one that validation chooses, fitted, and how it was; progress goes to stderr."""
     from ml.recommenders.models.zoo import make_recommender, seeded
     from ml.recommenders.selection.auto import choose
 
     if name == "auto":
-        return choose(data, possible_split(validation, data), seed=seed, log=console.print).recommender
-    return make_recommender(name, **seeded(name, seed)).fit_aligned(data)
-
-
-def _sampled(recommender: Recommender, future: Interactions, sampled: int, k: int, seed: int) -> dict[str, float]:
-    """Figures on a sample, for the users that the model knows."""
-    import numpy as np
-
-    from ml.evaluation.sampled import sampled_metrics
-
-    rows = recommender.user_ids_.rows(future.users.values)
-    relevant = future.aligned(future.users, recommender.item_ids_.union(future.items)).matrix
-    known_rows = np.flatnonzero(rows >= 0)
-    relevant = relevant[known_rows][:, : len(recommender.item_ids_)].tocsr()
-    had = recommender.seen_[rows[known_rows]]
-    return sampled_metrics(recommender.score, rows[known_rows], relevant, had, sampled=sampled, k=k, seed=seed)
+        choice = choose(data, possible_split(validation, data), seed=seed, log=say)
+        return choice.recommender, choice
+    recommender = make_recommender(name, **seeded(name, seed))
+    say_if_weights_are_not_used(recommender, name, data)
+    return recommender.fit_aligned(data), None
 
 
 def _print_ablation(recommender: Recommender, data: TrainingData) -> None:
@@ -163,8 +241,4 @@ def _print_ablation(recommender: Recommender, data: TrainingData) -> None:
         console.print(f"ablation: not measured, since {error}", soft_wrap=True)
         return
     for row in table.to_pylist()[1:]:
-        console.print(
-            f"ablation: {row['without']} brings {row['gain']:+.4f} NDCG "
-            f"[{row['gain_low']:+.4f}, {row['gain_high']:+.4f}]",
-            soft_wrap=True,
-        )
+        console.print(f"ablation: {row['without']} brings an NDCG of {row['reading']}", soft_wrap=True)

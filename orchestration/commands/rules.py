@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from ml.decisions.rules.rule_tests import run_rule_tests
 from ml.decisions.rules.rules_file import load_rules
@@ -16,7 +17,7 @@ from ml.site.definition_files import definition_file
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 from orchestration.commands.option_values import parse_moment
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 rules = typer.Typer(help="The rules that choose content: check them, and try them out.", no_args_is_help=True)
 
 
@@ -58,10 +59,10 @@ def check_rules(
     path = file or definition_file(place, chosen_settings(place).decisions.rules_file)
     loaded = load_rules(path)
     results = run_rule_tests(path)
-    console.print(f"{path}: {len(loaded.rules)} rules, all understood", soft_wrap=True)
+    console.print(f"{escape(str(path))}: {len(loaded.rules)} rules, all understood", soft_wrap=True)
     for result in results:
-        mark = "[green]ok[/]" if result.problem is None else f"[red]failed[/]: {result.problem}"
-        console.print(f"  {result.name}: {mark}")
+        mark = "[green]ok[/]" if result.problem is None else f"[red]failed[/]: {escape(result.problem)}"
+        console.print(f"  {escape(result.name)}: {mark}")
     if facts or slot:
         _explain(path, facts or [], slot, at or dt.datetime.now(dt.UTC), timezone)
     if any(result.problem for result in results):
@@ -79,7 +80,9 @@ def _explain(path: Path, facts: list[str], slot: str | None, at: dt.datetime, ti
     context = build_rule_context(values, slot, at, find_zone(timezone))
     for rule in load_rules(path).rules:
         reason = rule.why_not(context)
-        console.print(f"  {rule.rule.id}: " + ("[green]acts[/]" if reason is None else f"[dim]{reason}[/]"))
+        console.print(
+            f"  {escape(rule.rule.id)}: " + ("[green]acts[/]" if reason is None else f"[dim]{escape(reason)}[/]")
+        )
 
 
 def _parse_value(text: str) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ml.settings.simulator import SimulatorSettings
     from ml.sources.simulator import Site
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 DATE = ["%Y-%m-%d"]
 
 
@@ -34,6 +35,13 @@ def simulate(
     end: Annotated[
         dt.datetime | None,
         typer.Option(formats=DATE, show_default="today", help="First date after the planned days."),
+    ] = None,
+    scenario: Annotated[
+        str | None,
+        typer.Option(
+            help="What happens on the site at 60 % of its days: quiet (nothing), taste_change, slow_taste_change, "
+            "broken_tracker, new_device or worse_champion."
+        ),
     ] = None,
     until: Annotated[
         dt.datetime | None,
@@ -57,7 +65,10 @@ def simulate(
     and no part of the pipeline reads it. The same seed, sizes and dates give the same events.
 
     On a home with a simulated site the site goes on: `tessera simulate` adds the days up to today, `--until` up to
-    another date. The home remembers the site, so its sizes and seed cannot be given again.
+    another date. The home remembers the site, so its sizes, seed and scenario cannot be given again.
+
+    With `--scenario` something happens on the site, and `truth/scenario.parquet` says what, when and to whom. Some
+    days have a campaign, which brings many strangers and is no change.
     """
     from ml.experiments.definition.planted_experiments import define_planted_experiments
     from ml.sources.simulator import read_recorded_site, simulate_into_folder, simulate_into_home
@@ -72,7 +83,7 @@ def simulate(
     chosen_home = home_of(home)
     recorded = None if out else read_recorded_site(chosen_home)
     if recorded:
-        if any(option is not None for option in (users, events, days, seed, end)):
+        if any(option is not None for option in (users, events, days, seed, end, scenario)):
             raise typer.BadParameter(
                 f"{chosen_home.path} has a site already: only --until goes with it, or choose another --home"
             )
@@ -83,7 +94,13 @@ def simulate(
             return
     else:
         site = _new_site(
-            chosen_settings(chosen_home).simulator, users, events, days, seed, end.date() if end else today
+            chosen_settings(chosen_home).simulator,
+            users,
+            events,
+            days,
+            seed,
+            end.date() if end else today,
+            scenario,
         )
         since = site.start
         stop = until.date() if until else site.date_of(site.settings.days)
@@ -116,7 +133,7 @@ def _plot(site: Site, globo: Path, file: Path) -> None:
 
     since_day = max((site.settings.days - GLOBO_DAYS) // 2, 0)
     plot_marginals(site_marginals(site, since_day), globo_marginals(globo), file)
-    console.print(f"Marginals beside Globo's: {file}")
+    console.print(f"Marginals beside Globo's: {escape(str(file))}")
 
 
 def _new_site(
@@ -126,16 +143,19 @@ def _new_site(
     days: int | None,
     seed: int | None,
     end: dt.date,
+    scenario: str | None,
 ) -> Site:
-    from ml.sources.simulator import site
+    from ml.sources.simulator.scenarios import Scenario, as_recorded
     from ml.sources.simulator.sizing import settings_for_events
 
     if users and events:
         raise typer.BadParameter("--users and --events are two ways to say the same: give one of them")
+    if scenario and scenario not in list(Scenario):
+        raise typer.BadParameter(f"--scenario {scenario} is none of {', '.join(Scenario)}")
     given = {name: value for name, value in (("users", users), ("days", days)) if value is not None}
     settings = knobs.model_copy(update=given)
     chosen_seed = settings.seed if seed is None else seed
     start = end - dt.timedelta(days=settings.days)
     if events:
         settings = settings_for_events(settings, chosen_seed, start, events)
-    return site.Site(settings, chosen_seed, start)
+    return as_recorded(settings, chosen_seed, start, scenario)

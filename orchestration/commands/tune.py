@@ -10,15 +10,26 @@ from rich.table import Table
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 from orchestration.commands.model_options import (
     InteractionsFile,
+    ItemColumn,
     ItemsFile,
+    LikedFrom,
     ModelFolder,
+    RatingColumn,
     Seed,
+    TimeColumn,
+    UserColumn,
     UsersFile,
     Validation,
     ValidationOption,
+    WeightColumn,
+    check_liked_from,
+    check_model_folder,
+    check_model_name,
     console,
     possible_split,
     read_training_data,
+    say,
+    say_if_weights_are_not_used,
 )
 
 SHOWN_TRIALS = 5
@@ -29,6 +40,12 @@ def tune(
     interactions: InteractionsFile,
     items: ItemsFile = None,
     users: UsersFile = None,
+    user: UserColumn = None,
+    item: ItemColumn = None,
+    time: TimeColumn = None,
+    rating: RatingColumn = None,
+    weight: WeightColumn = None,
+    liked_from: LikedFrom = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -37,10 +54,14 @@ def tune(
             "Default: those of the settings."
         ),
     ] = None,
-    minutes: Annotated[
+    work: Annotated[
         float,
-        typer.Option(min=0, help="Budget, that of earlier calls on the same data counted; the fit comes on top."),
-    ] = 10.0,
+        typer.Option(
+            min=0,
+            help="Budget in units of about a second on one core, by which a busy machine tries the same as an "
+            "idle one. That of earlier calls on the same data is counted; the last fit comes on top.",
+        ),
+    ] = 600.0,
     validation: ValidationOption = Validation.TIME,
     seed: Seed = 0,
     out: ModelFolder,
@@ -48,25 +69,35 @@ def tune(
 ) -> None:
     """Search for the best parameters and save the model that has them. A stopped search goes on when called again.
 
-    Example: tessera tune --interactions ratings.csv --items films.parquet --model als --minutes 10 --out model
+    Example: tessera tune --interactions ratings.csv --items films.parquet --model als --work 600 --out model
     """
+    from ml.recommenders.models.zoo import make_recommender
     from ml.recommenders.validation import ValidationWindow
     from ml.registry.registry import Registry
+    from ml.tables.column_roles import ColumnChoice
     from orchestration.parameter_search import JOURNAL, log_search
 
     place = home_of(home)
-    data = read_training_data(interactions, users, items)
+    check_model_folder(out)
+    for name in model or ():
+        check_model_name(name)
+    check_liked_from(liked_from)
+    choice = ColumnChoice(user, item, time, rating, weight)
+    data = read_training_data(interactions, users, items, choice, liked_from=liked_from)
     window = ValidationWindow.hold_back(data, possible_split(validation, data), seed=seed)
+    searched = model or chosen_settings(place).recommenders.search.models
+    for name in searched:
+        say_if_weights_are_not_used(make_recommender(name), name, data)
     for warning in window.warnings:
-        console.print(f"note: {warning}")
+        say(f"note: {warning}")
     trials = log_search(
-        Registry(place.mlflow_uri, place.artifacts),
+        Registry(place.mlflow_uri),
         window,
-        models=model or chosen_settings(place).recommenders.search.models,
+        models=searched,
         file=place.models / JOURNAL,
-        minutes=minutes,
+        work=work,
         seed=seed,
-        log=lambda line: console.print(line, soft_wrap=True),
+        log=say,
     )
     table = Table("trial", "model", window.metric, "95 % interval", "parameters")
     for trial in [entry for entry in trials if entry.state == "complete"][:SHOWN_TRIALS]:
@@ -79,7 +110,7 @@ def tune(
         )
     console.print(table)
     trials[0].configuration.make().fit_aligned(data).save(out)
-    console.print(f"{out}: {trials[0].configuration.model}, the best of {len(trials)} trials", soft_wrap=True)
+    say(f"{out}: {trials[0].configuration.model}, the best of {len(trials)} trials")
 
 
 def _short(value: object) -> str:

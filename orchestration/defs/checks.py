@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import dagster as dg
 
-from ml.settings.warehouse import WarehouseSettings
 from orchestration.defs.resources import HomeResource, WarehouseResource
+from orchestration.pages.quality_page import record_findings
+from orchestration.runtime.addresses import report_address
 from orchestration.warehouse.expectations import SUITES, ExpectationResult, Suite, validate
+from orchestration.warehouse.monitoring_expectations import MONITORING_SUITES
+from orchestration.warehouse.path_expectations import PATH_SUITES
+
+ALL_SUITES = (*SUITES, *PATH_SUITES, *MONITORING_SUITES)
 
 
-def result_of(findings: list[ExpectationResult], suite: Suite, docs: str) -> dg.AssetCheckResult:
+def result_of(findings: list[ExpectationResult], suite: Suite, page: str) -> dg.AssetCheckResult:
     """What Dagster shows: each figure with its range, and a sentence that names those outside."""
     outside = [finding for finding in findings if not finding.passed]
     table = [
@@ -28,7 +35,7 @@ def result_of(findings: list[ExpectationResult], suite: Suite, docs: str) -> dg.
         passed=not outside,
         severity=dg.AssetCheckSeverity.ERROR if suite.is_blocking else dg.AssetCheckSeverity.WARN,
         description="; ".join(_sentence(finding) for finding in outside) or suite.description,
-        metadata={"figures": dg.MetadataValue.table(table), "data_docs": dg.MetadataValue.url(docs)},
+        metadata={"figures": dg.MetadataValue.table(table), "page": dg.MetadataValue.url(page)},
     )
 
 
@@ -44,10 +51,11 @@ def _check(suite: Suite) -> dg.AssetChecksDefinition:
         asset=dg.AssetKey(suite.mart), name=suite.name, description=suite.description, blocking=suite.is_blocking
     )
     def check(home: HomeResource, warehouse: WarehouseResource) -> dg.AssetCheckResult:
-        docs = home.home().reports / "expectations"
-        settings: WarehouseSettings = home.settings().warehouse
-        findings = validate(suite, warehouse.read(suite.figures), settings, docs)
-        return result_of(findings, suite, (docs / "index.html").as_uri())
+        settings = home.settings()
+        findings = validate(suite, warehouse.read(suite.figures), settings.warehouse)
+        names = [other.name for other in ALL_SUITES]
+        page = record_findings(home.home().reports, suite, findings, dt.datetime.now(dt.UTC), names)
+        return result_of(findings, suite, report_address(home.home(), settings.ports, page))
 
     return check
 
@@ -55,4 +63,4 @@ def _check(suite: Suite) -> dg.AssetChecksDefinition:
 @dg.definitions
 def mart_expectations() -> dg.Definitions:
     """One asset check a suite."""
-    return dg.Definitions(asset_checks=[_check(suite) for suite in SUITES])
+    return dg.Definitions(asset_checks=[_check(suite) for suite in ALL_SUITES])

@@ -2,18 +2,22 @@
 
 import json
 import time
+from collections.abc import Mapping
 
 import dagster as dg
 
 from ml.erasure.log import erase_dead_letters, erase_events
-from ml.erasure.people import find_longer_ids
+from ml.erasure.people import find_common_names, find_longer_ids, names_to_erase
+from ml.erasure.person_ids import PersonIds
 from ml.erasure.receipts import ErasureReceipts
 from ml.events.dead_letters import DeadLetters
 from ml.events.live_dead_letters import recover_dead_letters
 from ml.events.live_log import recover_parts
+from ml.events.log import EventLog
 from ml.events.quarantine import Quarantine
 from orchestration.defs.resources import HomeResource, WarehouseResource
 from orchestration.erasure.places import erase_from_files, verify_erasures
+from orchestration.warehouse.dbt_project import WAREHOUSE_GROUPS
 
 RETRY_SECONDS = 600  # by then another collector has sealed its open part
 
@@ -29,13 +33,13 @@ RETRY_SECONDS = 600  # by then another collector has sealed its open part
 def erased_events(home: HomeResource) -> dg.MaterializeResult[None]:
     """Rewrite the parts that name a person with a pending receipt."""
     receipts, log, quarantine = ErasureReceipts(home.home()), home.event_log(), Quarantine(home.home())
-    people = receipts.pending()
+    pending = receipts.pending()
     events = letters = 0
-    if people:
+    if pending:
         recover_parts(log)
         recover_dead_letters(home.home())
-        others = find_longer_ids(log, (person for ids in people.values() for person in ids))
-        for receipt, count in erase_events(log, people, others).items():
+        people, others, common = _find_names(log, pending)
+        for receipt, count in erase_events(log, pending, others, common).items():
             receipts.record_removed(receipt, "event log", count)
             events += count
         for receipt, ids in people.items():
@@ -43,11 +47,14 @@ def erased_events(home: HomeResource) -> dg.MaterializeResult[None]:
             count += quarantine.remove_people(ids)
             receipts.record_removed(receipt, "dead letters", count)
             letters += count
-    return dg.MaterializeResult(metadata={"people": len(people), "events": events, "dead_letters": letters})
+    return dg.MaterializeResult(metadata={"people": len(pending), "events": events, "dead_letters": letters})
 
 
 @dg.asset(
-    deps=["users", "user_segments", "segment_profiles", "daily_metrics", "campaign_audiences", "bento"],
+    deps=[
+        *("users", "user_segments", "segment_profiles", "segment_report"),
+        *("daily_metrics", "campaign_audiences", "bento"),
+    ],
     group_name="publishing",
     kinds={"duckdb", "mlflow", "bentoml"},
     description=(
@@ -61,28 +68,36 @@ def erasure_receipts(
 ) -> dg.MaterializeResult[None]:
     """Erase people from everything that was built, then search every file."""
     receipts = ErasureReceipts(home.home())
-    people = receipts.pending()
+    pending = receipts.pending()
     left: dict[str, int] = {}
-    if people:
+    if pending:
         with warehouse.writing("erasing people"):
-            others = find_longer_ids(home.event_log(), (person for ids in people.values() for person in ids))
-            erase_from_files(home.home(), people, receipts, others)
-            left = verify_erasures(home.home(), people, receipts, others)
+            people, others, common = _find_names(home.event_log(), pending)
+            erase_from_files(home.home(), people, receipts, others, common)
+            left = verify_erasures(home.home(), people, receipts, others, common)
     for receipt, places in left.items():
         if places:
             context.log.warning(
                 "receipt %s: %d places still hold something; the next run tries again", receipt, places
             )
     return dg.MaterializeResult(
-        metadata={"people": len(people), "verified": sum(1 for places in left.values() if not places)}
+        metadata={"people": len(pending), "verified": sum(1 for places in left.values() if not places)}
     )
+
+
+def _find_names(
+    log: EventLog, pending: Mapping[str, PersonIds]
+) -> tuple[dict[str, list[str]], list[str], frozenset[str]]:
+    """Return the names to erase by receipt, longer ids of other people, and ids that name something else too."""
+    longer = find_longer_ids(log, (person for ids in pending.values() for person in ids.all))
+    return names_to_erase(log, pending), longer, find_common_names(log, pending.values())
 
 
 erasure = dg.define_asset_job(
     "erasure",
     selection=(
         dg.AssetSelection.assets("erased_events")
-        | dg.AssetSelection.groups("warehouse")
+        | dg.AssetSelection.groups(*WAREHOUSE_GROUPS)
         | dg.AssetSelection.assets("erasure_receipts")
     ).without_checks(),
     description="Erases people who asked for it from the log, the tables built from it, and every other place.",

@@ -23,6 +23,7 @@ from ml.experiments.report.report import render_report
 from ml.experiments.report.summary import summarize_analysis
 from orchestration.defs.metadata import table_metadata
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
+from orchestration.runtime.addresses import report_address
 from orchestration.warehouse.experiment_tables import (
     fingerprint_analysis,
     is_final,
@@ -93,7 +94,7 @@ def build_experiment_asset(experiment_id: str, hypothesis: str) -> dg.AssetsDefi
                 "reasons": "; ".join(analysis.decision.reasons),
                 "units": analysis.counts.units,
                 "sample_ratio_p": analysis.ratio.p_value,
-                "report": dg.MetadataValue.path(str(report)),
+                "report": dg.MetadataValue.url(report_address(home.home(), settings.ports, report)),
                 "effects": table_metadata(summary.select(SHOWN)),
             }
         )
@@ -178,7 +179,10 @@ def _log_analysis(
     """Log the analysis as a run of MLflow."""
     experiment = analysis.experiment
     with registry.get().start_run(
-        experiment.id, experiment=GROUP, tags={"verdict": analysis.decision.verdict}
+        f"{experiment.id} {analysis.as_of:%Y-%m-%d}",
+        experiment=GROUP,
+        tags={"verdict": analysis.decision.verdict},
+        description=f"{experiment.hypothesis} {'; '.join(analysis.decision.reasons)}",
     ) as run:
         run.log_data("exposures", exposures)
         run.log_params(

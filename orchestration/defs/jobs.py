@@ -3,8 +3,9 @@
 import dagster as dg
 
 from orchestration.runtime.instance import FROM_SCRATCH, FULL_REFRESH
+from orchestration.warehouse.dbt_project import WAREHOUSE_GROUPS
 
-TRAINING_GROUPS = ("segmentation", "recommendation", "publishing")
+TRAINING_GROUPS = ("segmentation", "sequences", "recommendation", "publishing")
 CAMPAIGNS = "campaigns"  # their audiences log contacts with people, so no run makes them on the way
 EVERYTHING = dg.AssetSelection.all() - dg.AssetSelection.groups(CAMPAIGNS)
 
@@ -23,14 +24,14 @@ full_refresh = dg.define_asset_job(
 
 retention = dg.define_asset_job(
     "retention",
-    selection=dg.AssetSelection.groups("events", "warehouse"),
+    selection=dg.AssetSelection.groups("events", *WAREHOUSE_GROUPS),
     description="Drops events and dead letters beyond the retention, from the log and from every table.",
 )
 
 training = dg.define_asset_job(
     "training",
     selection=dg.AssetSelection.groups(*TRAINING_GROUPS),
-    description="Segments, candidates, the champion from scratch, and the bundle, on the tables as they are.",
+    description="Segments, paths, candidates, the champion from scratch, the bundle, on the tables as they are.",
     tags={FROM_SCRATCH: "true"},
 )
 

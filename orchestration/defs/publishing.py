@@ -24,7 +24,7 @@ GROUP = "publishing"
 
 
 @dg.asset(
-    deps=["champion_model", "segment_profiles", "user_segments", "items", "interactions", "users"],
+    deps=["champion_model", "visit_intent", "segment_profiles", "user_segments", "items", "interactions", "users"],
     group_name=GROUP,
     kinds={"parquet", "numpy", "lightgbm"},
     description=(
@@ -65,7 +65,6 @@ def published_bundle(
         metadata={
             "version": written.name,
             "model_version": str(champion.version) if champion else "none",
-            "path": dg.MetadataValue.path(str(written)),
             "mib": round(size / 2**20, 1),
             "blend": dg.MetadataValue.json(blend.figures),
         }
@@ -84,9 +83,7 @@ def bento(home: HomeResource) -> dg.MaterializeResult[None]:
     if version is None:
         raise dg.Failure("nothing is published: materialize published_bundle first")
     tag = build_bento(home.home(), home.home().published / version)
-    return dg.MaterializeResult(
-        metadata={"tag": tag, "serve": f"BENTOML_HOME={home.home().bentoml} bentoml serve {tag}"}
-    )
+    return dg.MaterializeResult(metadata={"tag": tag, "serve": f"bentoml serve {tag}"})
 
 
 def _build_details(registry: Registry, champion: ModelVersion) -> dict[str, Any]:
@@ -111,6 +108,6 @@ def _files(home: Home, settings: Settings) -> dict[str, Path]:
         "settings.yaml": definition_file(home, SETTINGS),
         "experiments.yaml": definition_file(home, settings.experiments.file),
         "rules.yaml": definition_file(home, settings.decisions.rules_file),
-        **{name: home.models / name for name in ("segmentation", WELCOME)},
+        **{name: home.models / name for name in ("segmentation", "intent", WELCOME)},
     }
     return {name: path for name, path in files.items() if path.exists()}

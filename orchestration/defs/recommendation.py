@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ml.evaluation.bootstrap import Interval, mean_interval
 from ml.evaluation.figures import comparison_plot
@@ -20,8 +21,8 @@ from ml.recommenders.models.zoo import load_recommender
 from ml.recommenders.newcomers.welcome import FILE as WELCOME
 from ml.recommenders.newcomers.welcome import Welcome
 from ml.recommenders.selection.ablation import SCHEMA as ABLATION
-from ml.recommenders.selection.ablation import ablation, ablation_plot
-from ml.recommenders.selection.cold_start import curves_plot, measured_curves
+from ml.recommenders.selection.ablation import ablation, ablation_plot, sure_gain
+from ml.recommenders.selection.cold_start import curves_plot, curves_table, measured_curves, sure_curve
 from ml.recommenders.selection.compare import (
     Candidate,
     Configuration,
@@ -41,6 +42,7 @@ from ml.recommenders.selection.training import (
 )
 from ml.recommenders.validation import ValidationWindow
 from ml.registry.run import Run
+from ml.registry.views import CANDIDATES, candidates_view
 from ml.segmentation import load_segmentation
 from ml.settings import Settings
 from orchestration.defs.metadata import figure_metadata
@@ -51,6 +53,14 @@ from orchestration.runtime.instance import FROM_SCRATCH
 from orchestration.warehouse.frames import FRAMES, MARTS, frames_as_of
 
 GROUP = "recommendation"
+CANDIDATES_NOTE = (
+    "Every configuration, fitted on what was known at the split and measured on what came next. The table "
+    "`comparison` and the plot of the same name compare them, with intervals."
+)
+CONFIGURATION = pa.field("configuration", pa.string())
+NO_CANDIDATES = pa.schema([("model", pa.string()), CONFIGURATION])
+NO_SCORES = pa.schema([CONFIGURATION, ("user_id", pa.string()), ("value", pa.float64())])
+ABLATIONS = ABLATION.insert(0, CONFIGURATION)
 
 
 @dg.asset(
@@ -68,7 +78,12 @@ def candidate_models(
     """Fit, measure, log, and write the tables `candidate_models` and `candidate_scores`."""
     settings = home.settings()
     splits = _splits(home, warehouse)
-    test_split = splits.test_split
+    try:
+        test_split = splits.test_split
+    except EmptySplitError as error:
+        if registry.get().champion():  # the site has lost what its recommender was trained on, which is a fault
+            raise
+        return _without_candidates(context, warehouse, error)
     segment_of = _segments_then(home, splits)
     champion = registry.get().champion()
     plan = planned_configurations(
@@ -77,15 +92,15 @@ def candidate_models(
     rules = settings.evaluation
     candidates: list[Candidate] = []
     reports: list[pa.Table] = []
-    with registry.get().start_run("candidates") as parent:
+    with registry.get().start_run("candidates", description=CANDIDATES_NOTE) as parent:
         parent.log_data("interactions", splits.now.interactions)
-        if settings.recommenders.search.minutes:
+        if settings.recommenders.search.work:
             trials = log_search(
                 registry.get(),
                 ValidationWindow.of(splits.validation_split, seed=rules.seed),
                 models=settings.recommenders.search.models,
                 file=home.home().models / JOURNAL,
-                minutes=settings.recommenders.search.minutes,
+                work=settings.recommenders.search.work,
                 seed=rules.seed,
                 parent=parent,
                 log=context.log.info,
@@ -113,16 +128,33 @@ def candidate_models(
                 )
                 _log_composition(run, candidate, rules.k)
                 reports.append(_log_ablation(run, candidate.configuration, splits, settings))
-        table = comparison_table(candidates, rules.metric)
+        table = comparison_table(candidates, rules.metric, settings.recommenders.baseline)
         plot = comparison_plot(_intervals(candidates, rules.metric), f"{rules.metric}_at_{rules.k}")
         parent.log_table(table, "comparison")
         parent.log_figure(plot, "comparison")
+        parent.log_image(plot, CANDIDATES)
+        registry.get().save_view(
+            GROUP,
+            CANDIDATES,
+            candidates_view(
+                f"{rules.metric}_at_{rules.k}",
+                [f"recall_at_{rules.k}", "coverage", "novelty", "seconds"],
+                [candidate.configuration.as_dict() for candidate in candidates],
+            ),
+        )
     warehouse.write("candidate_models", table)
     warehouse.write("candidate_scores", scores_table(candidates, rules.metric))
     warehouse.write("feature_ablations", pa.concat_tables(reports))
     return dg.MaterializeResult(
         metadata={
             "candidates": len(candidates),
+            # Numbers of a name that lasts are what Dagster's pages plot over time.
+            **{
+                f"{rules.metric}_at_{rules.k} of {candidate.configuration.model}": candidate.contender(
+                    rules.metric
+                ).metrics[f"{rules.metric}_at_{rules.k}"]
+                for candidate in reversed(candidates)
+            },
             "test_users": len(candidates[0].measured.users),
             "comparison": dg.MetadataValue.md(table.to_pandas().to_markdown(index=False, floatfmt=".4f")),
             "plot": figure_metadata(plot),
@@ -146,8 +178,11 @@ def champion_model(
     """Decide, fit the chosen configuration on everything, register it, and move the alias if the gate says so."""
     settings, rules = home.settings(), home.settings().evaluation
     champion = registry.get().champion()
+    contenders = contenders_from_tables(warehouse.read("candidate_models"), warehouse.read("candidate_scores"))
+    if not contenders:
+        return dg.MaterializeResult(metadata={"verdict": "kept", "reasons": "there is no candidate"})
     chosen, verdict = elect(
-        contenders_from_tables(warehouse.read("candidate_models"), warehouse.read("candidate_scores")),
+        contenders,
         champion_configuration(champion.params) if champion else None,
         settings.recommenders.baseline,
         guardrails_of(rules),
@@ -193,6 +228,20 @@ def champion_model(
     return dg.MaterializeResult(metadata=metadata)
 
 
+def _without_candidates(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, reason: EmptySplitError
+) -> dg.MaterializeResult[None]:
+    """Leave the tables of candidates empty: a site without items has segments and experiments all the same."""
+    context.log.warning(
+        "no recommender was trained, as a model needs people who consent to personalization and react to items"
+        f" (`item_id`) at different times: {reason}"
+    )
+    warehouse.write("candidate_models", NO_CANDIDATES.empty_table())
+    warehouse.write("candidate_scores", NO_SCORES.empty_table())
+    warehouse.write("feature_ablations", ABLATIONS.empty_table())
+    return dg.MaterializeResult(metadata={"candidates": 0, "reason": str(reason)})
+
+
 def _splits(home: HomeResource, warehouse: WarehouseResource) -> FrameSplits:
     settings = home.settings()
     return FrameSplits(partial(frames_as_of, warehouse.read), settings.evaluation, settings.recommenders)
@@ -217,20 +266,23 @@ def _log_ablation(run: Run, configuration: Configuration, splits: FrameSplits, s
     """What each family of features is worth to a hybrid, in its run too; empty for other models."""
     model = configuration.make()
     if not isinstance(model, LightFMHybrid):
-        return ABLATION.empty_table()
+        return ABLATIONS.empty_table()
     knobs, seed = settings.recommenders.ablation, settings.evaluation.seed
     try:
         sample = splits.validation_split.sample_users(knobs.most_users, seed)
         table = ablation(model.params(), sample, epochs=knobs.epochs, seed=seed)
     except EmptySplitError as error:
         run.set_tags({"ablation": f"not measured, since {error}"})
-        return ABLATION.empty_table()
+        return ABLATIONS.empty_table()
     if len(table) > 1:
         run.log_table(table, "ablation")
         run.log_figure(ablation_plot(table), "ablation")
         rows = table.to_pylist()[1:]
-        run.log_metrics({f"gain_of_{row['without'].replace(' ', '_')}": row["gain"] for row in rows})
-    return table
+        for row in rows:
+            name = f"gain_of_{row['without'].replace(' ', '_')}"
+            run.log_metrics({name: row["gain"], f"{name}_low": row["gain_low"], f"{name}_high": row["gain_high"]})
+            run.set_tags({name: row["reading"]})
+    return table.add_column(0, CONFIGURATION, [[_to_json(configuration)] * len(table)])
 
 
 def _welcome(
@@ -247,19 +299,14 @@ def _welcome(
     )
     if curves:
         run.log_figure(curves_plot(curves, settings.evaluation.k), "cold_start")
-        run.log_table(
-            pa.Table.from_pylist(
-                [
-                    {"way": way, "known_events": events, "ndcg": value}
-                    for way, curve in curves.items()
-                    for events, value in curve.items()
-                ]
-            ),
-            "cold_start",
-        )
-    gains = dict(zip(ablations["without"].to_pylist(), ablations["gain"].to_pylist(), strict=True))
-    consent = {"location": gains["user country"]} if "user country" in gains else {}
-    return Welcome.prepare(recommender, data, curves.get("fold-in", {}), consent)
+        run.log_table(curves_table(curves), "cold_start")
+    country = sure_gain(ablations.filter(pc.equal(ablations["configuration"], _to_json(chosen))), "user country")
+    consent = {"location": country} if country is not None else {}
+    return Welcome.prepare(recommender, data, sure_curve(curves.get("fold-in", {})), consent)
+
+
+def _to_json(configuration: Configuration) -> str:
+    return json.dumps(configuration.as_dict(), sort_keys=True)
 
 
 def _intervals(candidates: list[Candidate], metric: str) -> dict[str, Interval]:

@@ -12,21 +12,31 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 from dagster_dbt import DbtCliInvocation, DbtCliResource
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
 
 from ml.events.log import EventLog
-from ml.home import Home, protect_new_files
+from ml.home import Home, protect_new_files, replace_file
 from ml.registry.registry import Registry
 from ml.settings import Settings, load_site_settings
 from ml.site.definition_files import HOME_VARIABLE, read_home
 from ml.site.exchange_rates import publish_exchange_rates
 from orchestration.product_files import DBT_PROJECT_FOLDER, default_home
 from orchestration.runtime.instance import FULL_REFRESH
-from orchestration.warehouse.dbt_project import DBT_EXECUTABLE, dbt_variables, definition_fingerprint
+from orchestration.warehouse.dbt_logs import leave_variables_out_of_logs
+from orchestration.warehouse.dbt_project import (
+    DBT_EXECUTABLE,
+    DbtError,
+    dbt_target,
+    dbt_variables,
+    definition_fingerprint,
+)
 from orchestration.warehouse.warehouse import Warehouse
 
-# Unit tests speak of logic, which does not change from night to night: the test suite runs them.
-BUILD = ("build", "--exclude-resource-type", "unit_test")
+# Unit tests speak of logic, which does not change from night to night: the test suite runs them. Nobody reads the
+# manifest of a build, since Dagster has the one that it was given.
+BUILD = ("build", "--exclude-resource-type", "unit_test", "--no-write-json")
+_DBT_ERRORS = "Errors parsed from dbt logs:"  # before it stands the command with all its variables
 
 
 class HomeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -89,7 +99,7 @@ class RegistryResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def get(self) -> Registry:
         """The registry of this home."""
         home = self.home.home()
-        return Registry(home.mlflow_uri, home.artifacts)
+        return Registry(home.mlflow_uri)
 
 
 class WarehouseDbt(DbtCliResource):
@@ -100,15 +110,23 @@ class WarehouseDbt(DbtCliResource):
     def cli(
         self, args: Sequence[str], *, variables: Mapping[str, Any] | None = None, **options: Any
     ) -> DbtCliInvocation:
-        """Run dbt in the home; `variables` join those of the settings.
-
-        dbt's artifacts stay in one folder of the home, so that each call finds the last one's parsed project.
-        """
-        home = self.home.home()
-        os.environ["TESSERA_HOME"] = str(home.path)
+        """Run dbt in the home; `variables` join those of the settings."""
+        os.environ["TESSERA_HOME"] = str(self.home.home().path)
+        leave_variables_out_of_logs()
         values = {**dbt_variables(self.home.settings()), **(variables or {})}
-        options.setdefault("target_path", home.path / "dbt")
         return super().cli([*args, "--vars", json.dumps(values)], **options)
+
+    def run(self, args: Sequence[str], context: dg.AssetExecutionContext) -> Iterator[Any]:
+        """Run dbt on the models that `context` selects, and yield the events of Dagster.
+
+        Raises:
+            DbtError: A model or a test failed; the message holds what dbt says about it.
+        """
+        with dbt_target(self.home.home()) as folder:
+            try:
+                yield from self.cli(args, context=context, target_path=folder).stream()
+            except DagsterDbtCliRuntimeError as error:
+                raise DbtError(str(error).split(_DBT_ERRORS, 1)[-1].strip()) from None
 
     def build(self, context: dg.AssetExecutionContext) -> Iterator[Any]:
         """Build the models that `context` selects, incrementally where the tables allow it.
@@ -126,9 +144,13 @@ class WarehouseDbt(DbtCliResource):
         refresh = built_by != definition or FULL_REFRESH in context.run.tags
         if refresh:
             record.unlink(missing_ok=True)
-        yield from self.cli([*BUILD, *(["--full-refresh"] if refresh else [])], context=context).stream()
+        yield from self.run([*BUILD, *(["--full-refresh"] if refresh else [])], context)
         if not context.is_subset:
-            record.write_text(definition, encoding="utf-8")
+            replace_file(record, definition.encode())
+
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> Any:
+        """Return none: it serves row counts and columns alone, and would parse all macros of dbt here."""
+        return None
 
     @property
     def _cli_version(self) -> Version:

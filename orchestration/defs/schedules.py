@@ -4,6 +4,7 @@ import dagster as dg
 
 from orchestration.defs.events import newly_sealed_parts
 from orchestration.defs.jobs import EVERYTHING, campaigns, daily_increment, training
+from orchestration.defs.monitoring import training_after_alarms
 from orchestration.defs.resources import HomeResource
 
 ON, OFF = dg.DefaultScheduleStatus.RUNNING, dg.DefaultScheduleStatus.STOPPED
@@ -22,8 +23,16 @@ def schedules() -> dg.Definitions:
         minimum_interval_seconds=times.new_events_check_seconds,
         description="Starts a run for what came since the last one: sealed parts of the log, messages in Kafka.",
     )
+    answer_alarms = dg.sensor(
+        job=training,
+        minimum_interval_seconds=300,
+        description=(
+            "Starts a training when people, their taste or the quality of answers changed, not sooner after the"
+            " last one than the settings allow, and in any case once the last one is too old."
+        ),
+    )
     return dg.Definitions(
-        sensors=[look(newly_sealed_parts)],
+        sensors=[look(newly_sealed_parts), answer_alarms(training_after_alarms)],
         schedules=[
             dg.ScheduleDefinition(
                 name=name,

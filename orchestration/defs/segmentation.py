@@ -20,31 +20,27 @@ from ml.segmentation.profiles.figures import plot_choice, plot_sizes, plot_trait
 from ml.segmentation.profiles.labels import FeatureLabels
 from ml.segmentation.profiles.profiles import build_profile_table
 from ml.segmentation.profiles.report import ReportSupplement, write_report
-from ml.segmentation.site_segmentation import assign_user_segments, segment_site, validate_on_later_outcomes
+from ml.segmentation.site_segmentation import (
+    assign_user_segments,
+    segment_site,
+    select_consenting_users,
+    validate_on_later_outcomes,
+)
 from ml.segmentation.user_removal import REPORT_FILE
+from ml.sequences.signals.proposals import report_signals
 from ml.settings.segmentation import SegmentationSettings
 from orchestration.defs.metadata import figure_metadata, table_metadata
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
+from orchestration.runtime.addresses import report_address
 from orchestration.warehouse.marts import USER_SEGMENTS, USERS
 
 GROUP = "segmentation"
 HISTORY_MOMENTS = 8  # as-of tables of users, of a second each, from which the trust in little evidence is learned
 HISTORY_USERS = 20_000  # in each of them
 SESSIONS = """
-    with pages as (
-        select page_views.session_key,
-            count(case when items.price is not null then 1 end) as product_pages,
-            count(case when page_views.item_id is not null and items.price is null then 1 end) as content_pages,
-            count(case when page_views.item_id is null then 1 end) as other_pages
-        from page_views
-        inner join sessions on page_views.session_key = sessions.session_key
-        left join items on page_views.item_id = items.item_id
-        where sessions.converted_at is null or page_views.viewed_at < sessions.converted_at
-        group by page_views.session_key
-    )
     select user_id, started_at, local_started_at, page_views, duration_seconds, daypart, device_type, country,
-        channel, funnel_stage, is_converted, signals_before_conversion, product_pages, content_pages, other_pages
-    from sessions left join pages on sessions.session_key = pages.session_key
+        channel, funnel_stage
+    from sessions
     where not is_bot and not is_internal
     order by user_id, started_at, session_id
 """
@@ -52,19 +48,19 @@ FEEDBACK = "select user_id, segment, agrees from segment_feedback order by occur
 
 
 @dg.asset(
-    deps=["users", "sessions", "page_views", "items", "segment_feedback", "training_users", "user_days"],
+    deps=["users", "sessions", "segment_feedback", "training_users"],
     group_name=GROUP,
     kinds={"scikitlearn", "mlflow"},
     description=(
         "Segments learned from the users who consent to personalization: features selected and prepared, k-means, "
-        "Gaussian mixtures, DBSCAN and HDBSCAN compared by one rule, personas described, validated on the last "
-        "month. Segments keep their number and name from run to run."
+        "Gaussian mixtures, DBSCAN and HDBSCAN compared by one rule, personas described. Segments keep their "
+        "number and name from run to run."
     ),
 )
 def segmentation_model(
     home: HomeResource, warehouse: WarehouseResource, registry: RegistryResource
 ) -> dg.MaterializeResult[None]:
-    """Fit, validate and report a segmentation; MLflow keeps the run and `models/segmentation` the model."""
+    """Fit a segmentation; MLflow keeps the run and `models/segmentation` the model."""
     settings, folder = home.settings().segmentation, segmentation_folder(home.home())
     tables = warehouse.get().tables()
     site = segment_site(
@@ -77,9 +73,6 @@ def segmentation_model(
         earlier=_read_history(warehouse, settings),
     )
     segmentation = site.segmentation
-    validity = _validate(segmentation, warehouse, settings)
-    report = home.home().reports / "segmentation" / REPORT_FILE
-    write_report(report, segmentation, site.users, settings, ReportSupplement(site.moves, validity))
     segmentation.save(folder)
     figures = {
         "user_map": plot_user_map(segmentation.scores(site.users), site.segments, segmentation.profiles),
@@ -88,26 +81,23 @@ def segmentation_model(
     if segmentation.candidates:
         figures["choice"] = plot_choice(segmentation.candidates)
         figures["traits"] = plot_traits(segmentation.profiles, FeatureLabels(settings.labels))
-    with registry.get().start_run("segmentation", experiment=GROUP) as run:
+    with registry.get().start_run("segmentation", experiment=GROUP, description=segmentation.reason) as run:
         run.log_data("users", site.users)
         run.log_params(settings.choice.model_dump(mode="json"))
-        run.log_metrics(_collect_measures(segmentation, validity))
+        run.log_metrics(_collect_measures(segmentation))
         for name, figure in figures.items():
             run.log_figure(figure, name)
         if segmentation.candidates:
             run.log_table(pa.Table.from_pylist(segmentation.document()["choice"]["table"]), "choice")
         run.log_artifacts(folder, "segmentation")
-        run.log_artifacts(report.parent, "report")
     return dg.MaterializeResult(
         metadata={
             "reason": segmentation.reason,
             "segments": len(segmentation.ids),
             "users": site.users.num_rows,
-            "report": dg.MetadataValue.url(report.as_uri()),
             "features": ", ".join(segmentation.preparation["features"]),
             "dropped": dg.MetadataValue.json(segmentation.preparation["dropped"]),
             "kept_variance": segmentation.preparation["kept_variance"],
-            "predicts": table_metadata(_build_validity_table(validity), ".3f"),
             **{name: figure_metadata(figure) for name, figure in figures.items()},
         }
     )
@@ -127,17 +117,27 @@ def user_segments(home: HomeResource, warehouse: WarehouseResource) -> dg.Materi
     segmentation = load_segmentation(segmentation_folder(home.home()))
     rules = load_site_rules(home.home(), home.settings().segmentation.rules_file)
     segments = assign_user_segments(segmentation, warehouse.read(USERS), rules)
-    before = warehouse.read(USER_SEGMENTS) if "user_segments" in warehouse.get().tables() else segments
-    moves = compute_migration(before, segments)
+    is_first_run = "user_segments" not in warehouse.get().tables()
+    moves = compute_migration(segments if is_first_run else warehouse.read(USER_SEGMENTS), segments)
+    if is_first_run:
+        moves = moves.slice(0, 0)
     warehouse.write("user_segments", segments)
     warehouse.write("segment_migrations", moves)
     return dg.MaterializeResult(
         metadata={
             "users": segments.num_rows,
             "without_segment": int(pc.sum(pc.equal(segments["segment"], NOISE)).as_py() or 0),
+            **_sizes_by_segment(segments),
             "migration": table_metadata(moves, ".3f"),
         }
     )
+
+
+def _sizes_by_segment(segments: pa.Table) -> dict[str, int]:
+    """The people of each segment under its number, which lasts from run to run, so that Dagster plots them."""
+    counted = pc.value_counts(segments["segment"].combine_chunks()).to_pylist()
+    sizes = {entry["values"]: entry["counts"] for entry in counted if entry["values"] not in (None, NOISE)}
+    return {f"users of segment {number}": sizes[number] for number in sorted(sizes)}
 
 
 @dg.asset(
@@ -158,6 +158,42 @@ def segment_profiles(home: HomeResource, warehouse: WarehouseResource) -> dg.Mat
         metadata={
             "segments": table.num_rows,
             "profiles": table_metadata(table.select(["segment", "name", "size", "persona"])),
+        }
+    )
+
+
+@dg.asset(
+    deps=[segmentation_model, user_segments, "users", "training_users", "user_days", "conversion_signals"],
+    group_name=GROUP,
+    kinds={"matplotlib", "mlflow"},
+    description=(
+        "The report for marketers, one HTML file: who the segments are, what goes along with a conversion by the "
+        "table `signals`, who moved, and how much of the last month the segments would have told before it."
+    ),
+)
+def segment_report(
+    home: HomeResource, warehouse: WarehouseResource, registry: RegistryResource
+) -> dg.MaterializeResult[None]:
+    """Validate the segments on the last month and write the report; MLflow keeps a copy."""
+    settings = home.settings()
+    segmentation = load_segmentation(segmentation_folder(home.home()))
+    validity = _validate(segmentation, warehouse, settings.segmentation)
+    supplement = ReportSupplement(
+        warehouse.read("from segment_migrations"),
+        validity,
+        goal=settings.sequences.goal,
+        signals=report_signals(warehouse.read("from signals")),
+    )
+    file = home.home().reports / "segmentation" / REPORT_FILE
+    users = select_consenting_users(warehouse.read(USERS))
+    write_report(file, segmentation, users, settings.segmentation, supplement)
+    with registry.get().start_run("segment_report", experiment=GROUP) as run:
+        run.log_metrics({f"explained_{entry.outcome}": entry.explained for entry in validity})
+        run.log_artifacts(file.parent, "report")
+    return dg.MaterializeResult(
+        metadata={
+            "report": dg.MetadataValue.url(report_address(home.home(), settings.ports, file)),
+            "predicts": table_metadata(_build_validity_table(validity), ".3f"),
         }
     )
 
@@ -228,7 +264,7 @@ def _validate(
     return validate_on_later_outcomes(segmentation, users_then, outcomes, settings)
 
 
-def _collect_measures(segmentation: Segmentation, validity: Sequence[PredictiveValidity]) -> dict[str, float]:
+def _collect_measures(segmentation: Segmentation) -> dict[str, float]:
     """Return the measures of the chosen division for MLflow."""
     measures = {
         "segments": float(len(segmentation.ids)),
@@ -244,7 +280,7 @@ def _collect_measures(segmentation: Segmentation, validity: Sequence[PredictiveV
                 "calinski_harabasz": candidate.calinski_harabasz,
                 "bootstrap_stability": candidate.bootstrap_stability,
             }
-    return measures | {f"explained_{entry.outcome}": entry.explained for entry in validity}
+    return measures
 
 
 def _build_validity_table(validity: Sequence[PredictiveValidity]) -> pa.Table:

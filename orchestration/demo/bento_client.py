@@ -17,9 +17,10 @@ from typing import Any
 
 from ml.errors import TesseraError
 from ml.home import Home
-from orchestration.runtime.processes import LOOPBACK, Program, RunningProgram, stop_all
+from orchestration.runtime.addresses import LOOPBACK
+from orchestration.runtime.processes import Program, RunningProgram, stop_all
 
-READY_SECONDS = 90
+READY_SECONDS = 300  # a start takes 10 s alone, and minutes on a machine that is busy otherwise
 GRACE_SECONDS = 10
 
 
@@ -55,7 +56,8 @@ def run_bento(home: Home, tag: str, writes_to: Home) -> Iterator[str]:
         probe.bind((LOOPBACK, 0))
         port = int(probe.getsockname()[1])
     bentoml = str(Path(sys.executable).with_name("bentoml"))
-    homes = (f"TESSERA_HOME={folder}", f"BENTOML_HOME={home.bentoml}")
+    # Bytecode would name the folder of the home, which may be moved.
+    homes = (f"TESSERA_HOME={folder}", f"BENTOML_HOME={home.bentoml}", "PYTHONDONTWRITEBYTECODE=1")
     program = Program(
         name="Bento",
         command=["/usr/bin/env", *homes, bentoml, "serve", tag, "--host", LOOPBACK, "--port", str(port)],
@@ -73,8 +75,13 @@ def run_bento(home: Home, tag: str, writes_to: Home) -> Iterator[str]:
 def _wait_until_ready(running: RunningProgram) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while not _is_ready(running.program.address):
-        if running.exit_status is not None or time.monotonic() > deadline:
-            raise NotServingError(f"the Bento did not become ready:\n{running.last_lines()}")
+        if running.exit_status is not None:
+            raise NotServingError(f"the Bento ended before it was ready:\n{running.last_lines()}")
+        if time.monotonic() > deadline:
+            raise NotServingError(
+                f"the Bento was not ready within {READY_SECONDS} s. Run the command again when the machine is "
+                f"less busy; finished work is kept. Its last output:\n{running.last_lines()}"
+            )
         time.sleep(0.2)
 
 

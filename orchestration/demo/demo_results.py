@@ -78,7 +78,7 @@ class DemoResults:
 def demo_results(home: Home) -> DemoResults:
     """Read the tables of `home` and ask its Bento for some users."""
     warehouse = Warehouse(home.warehouse)
-    champion = Registry(home.mlflow_uri, home.artifacts).champion()
+    champion = Registry(home.mlflow_uri).champion()
     return DemoResults(
         profiles=warehouse.read("segment_profiles"),
         candidates=warehouse.read("candidate_models"),
@@ -87,7 +87,7 @@ def demo_results(home: Home) -> DemoResults:
         counts={
             name: warehouse.read(f"select count(*) as n from {table}")["n"][0].as_py()
             for name, table in (
-                ("events", "stg_events"),
+                ("events", "staging.stg_events"),
                 ("sessions", "sessions"),
                 ("users", "users"),
                 ("items", "items"),

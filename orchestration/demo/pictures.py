@@ -14,14 +14,17 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from orchestration.demo.demo_results import DemoResults
 from orchestration.demo.report import BASELINE
+from orchestration.warehouse.dbt_project import MARTS_GROUP, WAREHOUSE_GROUPS
 
 STAGE_COLOURS = {
     "events": "#4c78a8",
     "warehouse": "#72b7b2",
     "segmentation": "#54a24b",
     "experiments": "#b279a2",
+    "sequences": "#eeca3b",
     "recommendation": "#f58518",
     "publishing": "#e45756",
+    "usage": "#ff9da6",
 }
 OTHER_COLOUR = "#9d9da1"
 INTERMEDIATE = ("stg_", "int_")
@@ -33,7 +36,7 @@ def draw_pipeline(definitions: dg.Definitions, file: Path) -> None:
     """Stages as columns in the order of the data, with their assets; tables on the way as a count."""
     graph = definitions.resolve_asset_graph()
     stage_of = {
-        key: graph.get(key).group_name
+        key: MARTS_GROUP if graph.get(key).group_name in WAREHOUSE_GROUPS else graph.get(key).group_name
         for key in graph.toposorted_asset_keys
         if key in graph.materializable_asset_keys
     }

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ml.home import Home
-from ml.settings.ports import PortSettings
+from ml.settings.operation import PortSettings
 from orchestration.demo.demo_results import DemoResults, SampleUser
 from orchestration.product_files import is_checkout
 
@@ -66,7 +66,6 @@ def segments(profiles: pa.Table) -> RenderableType:
 def evaluation(candidates: pa.Table, champion: str) -> RenderableType:
     """Each candidate's metrics on held-out later events, and its gain over the popularity baseline."""
     rows = sorted(candidates.to_pylist(), key=lambda row: -_number(row, METRICS[0][0]))
-    baseline = next((row for row in rows if row["model"] == BASELINE), None)
     table = Table(
         title="Recommenders, measured on what users did next",
         title_justify="left",
@@ -77,18 +76,22 @@ def evaluation(candidates: pa.Table, champion: str) -> RenderableType:
     table.add_column("model", no_wrap=True)
     for _, label in (*METRICS, *SHARES):
         table.add_column(label, justify="right")
-    table.add_column("gain", justify="right")
+    table.add_column("gain")
     for row in rows:
         is_champion = row["model"] == champion
         table.add_row(
             f"{row['model']} ★" if is_champion else str(row["model"]),
             *(_decimal(_number(row, name)) for name, _ in METRICS),
             *(_percent(_number(row, name)) for name, _ in SHARES),
-            _gain(row, baseline),
+            row["gain"],
             style="green" if is_champion else None,
         )
     return Group(
-        table, Text("★ the champion, which the service shows; gain in NDCG@10 over popularity", style="dim")
+        table,
+        Text(
+            "★ the champion, which the service shows; gain in NDCG@10 over popularity, with its 95 % interval",
+            style="dim",
+        ),
     )
 
 
@@ -151,10 +154,3 @@ def _decimal(value: float) -> str:
 
 def _percent(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.0%}"
-
-
-def _gain(row: dict[str, Any], baseline: dict[str, Any] | None) -> str:
-    if baseline is None or row is baseline:
-        return "baseline" if row is baseline else "–"
-    of = _number(baseline, METRICS[0][0])
-    return "–" if not of else f"{_number(row, METRICS[0][0]) / of - 1:+.0%}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -40,7 +40,13 @@ PLACES_OF_PATHS = {  # by the beginning of a path; the first match counts
 OTHER = "other files"
 
 
-def erase_from_files(home: Home, people: People, receipts: ErasureReceipts, others: Sequence[str] = ()) -> None:
+def erase_from_files(
+    home: Home,
+    people: People,
+    receipts: ErasureReceipts,
+    others: Sequence[str] = (),
+    common: Collection[str] = (),
+) -> None:
     """Erase people from the warehouse, models, bundles, Bentos, contacts, audiences and other tables.
 
     The log and the dead letters are not touched. The caller holds the warehouse's lock.
@@ -50,21 +56,23 @@ def erase_from_files(home: Home, people: People, receipts: ErasureReceipts, othe
         people: The ids of each person, by receipt.
         receipts: Where the numbers of removed records are written.
         others: The ids of other people that contain one of these, as `find_longer_ids` returns them.
+        common: The ids that name something else as well, as `find_common_names` returns them.
     """
     for receipt, person_ids in people.items():
         ids = with_namespaces(person_ids)
-        receipts.record_removed(receipt, ONLINE_STATE, erase_from_state(home.state_db, ids))
-        remove_damaged_states(home.state_db, IdMatcher(ids, others))
+        matcher = IdMatcher(ids, others, common=with_namespaces(common))
+        receipts.record_removed(receipt, ONLINE_STATE, erase_from_state(home.state_db, matcher))
+        remove_damaged_states(home.state_db, matcher)
         if home.warehouse.exists():
-            receipts.record_removed(receipt, "warehouse", erase_from_warehouse(home.warehouse, ids))
+            receipts.record_removed(receipt, "warehouse", erase_from_warehouse(home.warehouse, matcher))
         receipts.record_removed(
             receipt, "MLflow", _forget(home.artifacts, ids) + remove_example_users(home.artifacts, ids)
         )
-        receipts.record_removed(receipt, "contacts", erase_from_tables(home.contacts, ids))
-        receipts.record_removed(receipt, "audiences", erase_from_tables(home.reports / "audiences", ids))
-        from_tables = erase_from_tables(home.truth, ids) + _forget(home.models, ids)
+        receipts.record_removed(receipt, "contacts", erase_from_tables(home.contacts, matcher))
+        receipts.record_removed(receipt, "audiences", erase_from_tables(home.reports / "audiences", matcher))
+        from_tables = erase_from_tables(home.truth, matcher) + _forget(home.models, ids)
         from_tables += remove_example_users(home.reports, ids)
-        from_texts = erase_from_texts(home, IdMatcher(ids, others))
+        from_texts = erase_from_texts(home, matcher)
         receipts.record_removed(receipt, OTHER, from_tables + from_texts)
         receipts.record_removed(
             receipt,
@@ -86,7 +94,11 @@ def erase_from_files(home: Home, people: People, receipts: ErasureReceipts, othe
 
 
 def verify_erasures(
-    home: Home, people: People, receipts: ErasureReceipts, others: Sequence[str] = ()
+    home: Home,
+    people: People,
+    receipts: ErasureReceipts,
+    others: Sequence[str] = (),
+    common: Collection[str] = (),
 ) -> dict[str, int]:
     """Search every file of the home, decoded and raw, and write the result into the receipts.
 
@@ -95,13 +107,14 @@ def verify_erasures(
         people: The ids of each person, by receipt.
         receipts: Where the result is written.
         others: The ids of other people that contain one of these, as `find_longer_ids` returns them.
+        common: The ids that name something else as well, as `find_common_names` returns them.
 
     Returns:
         The number of places that still hold something, by receipt.
     """
     left = {}
     for receipt, ids in people.items():
-        hits = scan_files(home.path, ids, leave_out=(receipts.folder / "pending",), others=others)
+        hits = scan_files(home.path, ids, leave_out=(receipts.folder / "pending",), others=others, common=common)
         files = sum(1 for path in home.path.rglob("*") if path.is_file())
         by_place: dict[str, list[ScanHit]] = {}
         for hit in hits:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -19,22 +18,23 @@ def remove_damaged_states(file: Path, matcher: IdMatcher) -> None:
             kept.unlink()
 
 
-def erase_from_state(file: Path, keys: Sequence[str]) -> int:
-    """Delete the rows with one of the keys in any column, overwrite their bytes, and return their number.
+def erase_from_state(file: Path, matcher: IdMatcher) -> int:
+    """Delete the rows with one of the ids in a column, overwrite their bytes, and return their number.
 
     Args:
         file: The SQLite file, which the service may have open.
-        keys: The ids of the people, and the keys that the state forms of them.
+        matcher: The ids of the people, and the keys that the state forms of them.
     """
     if not file.exists():
         return 0
     removed = 0
-    marks = ", ".join("?" * len(keys))
     with closing(sqlite3.connect(file, timeout=30.0, isolation_level=None)) as database:
         database.execute("pragma secure_delete = on")
         for (table,) in database.execute(TABLES).fetchall():
             for column in [row[1] for row in database.execute(f'pragma table_info("{table}")')]:
-                deleted = database.execute(f'delete from "{table}" where "{column}" in ({marks})', list(keys))
+                ids = sorted(matcher.ids_in(column))
+                marks = ", ".join("?" * len(ids))
+                deleted = database.execute(f'delete from "{table}" where "{column}" in ({marks})', ids)
                 removed += deleted.rowcount
         database.execute("pragma wal_checkpoint(truncate)").fetchall()
     return removed

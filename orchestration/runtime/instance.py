@@ -12,6 +12,8 @@ FULL_REFRESH = "tessera/full_refresh"
 FROM_SCRATCH = "tessera/from_scratch"  # tag of runs whose models do not go on from those before
 _CONFIGURATION = """\
 # Written by Tessera when it was absent; yours to change.
+nux:
+  enabled: false  # the form that asks for an address for a newsletter
 telemetry:
   enabled: false
 concurrency:

@@ -12,8 +12,8 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from dagster_shared.error import SerializableErrorInfo
 
 from orchestration.runtime.instance import COMMAND_LINE, STARTED_BY, close_dead_runs
+from orchestration.warehouse.dbt_project import MARTS_GROUP, WAREHOUSE_GROUPS
 
-_DBT_ERRORS = "Errors parsed from dbt logs:"  # before it stands the command with all its variables
 _INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
 
 Listener = Callable[[dg.DagsterEvent], None]
@@ -109,14 +109,18 @@ def run_job(job: dg.JobDefinition, instance: dg.DagsterInstance, listener: Liste
 
 
 def list_stages(definitions: dg.Definitions, job: dg.JobDefinition) -> list[Stage]:
-    """The groups of the job's part of the asset graph, upstream first, with the assets and steps of each."""
+    """The groups of the job's part of the asset graph, upstream first, with the assets and steps of each.
+
+    The layers of the warehouse are one stage, since dbt builds them in one step.
+    """
     graph = definitions.resolve_asset_graph()
     chosen = job.asset_layer.selected_asset_keys
     stages: dict[str, Stage] = {}
     for key in graph.toposorted_asset_keys:
         if key in chosen and key in graph.materializable_asset_keys:
             node = graph.get(key)
-            stage = stages.setdefault(node.group_name, Stage(node.group_name))
+            name = MARTS_GROUP if node.group_name in WAREHOUSE_GROUPS else node.group_name
+            stage = stages.setdefault(name, Stage(name))
             stage.assets.append(key.to_user_string())
             stage.steps.add(definitions.resolve_assets_def(key).op.name)
     return list(stages.values())
@@ -140,4 +144,4 @@ def _unwrap_failure(step: str, error: SerializableErrorInfo | None) -> FailedSte
         return FailedStep(step, "Error", "no message")
     name = error.cls_name or "Error"
     message = error.message.strip().split(f"{name}: ", 1)[-1]
-    return FailedStep(step, name, message.split(_DBT_ERRORS, 1)[-1].strip())
+    return FailedStep(step, name, message.strip())

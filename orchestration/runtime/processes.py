@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 
 from ml.errors import TesseraError
+from orchestration.runtime.addresses import LOOPBACK, address_of
 
-LOOPBACK = "127.0.0.1"
 _LAST_LINES = 12
 
 
@@ -31,7 +31,7 @@ class Program:
     @property
     def address(self) -> str:
         """Where people find it."""
-        return f"http://{LOOPBACK}:{self.port}"
+        return address_of(self.port)
 
 
 class PortTakenError(TesseraError):
@@ -42,7 +42,8 @@ class PortTakenError(TesseraError):
         taken = f"is taken by {holder}" if holder else "is taken"
         super().__init__(
             f"Port {program.port}, where {program.name} should listen, {taken}. "
-            f"Stop that program, or choose another port: `tessera settings --set {program.setting}=PORT`."
+            f"Stop that program, or choose another port: `tessera up --{program.name.lower()}-port PORT` for this "
+            f"time, `tessera settings --set {program.setting}=PORT` for good."
         )
         self.program = program
 

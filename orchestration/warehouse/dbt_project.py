@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,14 @@ from typing import Any
 from dagster_dbt import DbtProject
 
 from ml.errors import TesseraError
-from ml.home import Home
-from ml.settings import Settings
+from ml.home import Home, replace_file
+from ml.settings import Settings, load_site_settings
 from orchestration.product_files import DBT_PROJECT_FOLDER, is_checkout
 
 DBT_EXECUTABLE = Path(sys.executable).with_name("dbt")
+MARTS_GROUP = "warehouse"
+WAREHOUSE_GROUPS = ("staging", "intermediate", MARTS_GROUP)  # of assets, from the log to the marts
+PARSED = "partial_parse.msgpack"  # what dbt keeps to parse only the files that change
 _SOURCE_FOLDERS = ("models", "macros", "tests", "seeds", "snapshots", "analyses")
 
 
@@ -55,8 +60,28 @@ def prepared_manifest(home: Home) -> Path:
     """
     manifest = _manifest_folder(home) / "manifest.json"
     if not manifest.exists() or manifest.stat().st_mtime < max(file.stat().st_mtime for file in _sources()):
-        _parse(manifest)
+        _parse(manifest, home)
     return manifest
+
+
+@contextmanager
+def dbt_target(home: Home) -> Iterator[Path]:
+    """Make a folder for what one call of dbt writes.
+
+    dbt writes absolute paths into its files. The home keeps two of them, which name this folder and not the home:
+    the parsed project, which makes the next call quicker, and the log of the last call, `logs/dbt.log`.
+    """
+    parsed = home.path / "dbt" / PARSED
+    with tempfile.TemporaryDirectory(prefix="tessera-dbt-") as name:
+        folder = Path(name)
+        if parsed.exists():
+            shutil.copyfile(parsed, folder / PARSED)
+        try:
+            yield folder
+        finally:
+            for written, kept in ((folder / PARSED, parsed), (folder / "dbt.log", home.path / "logs" / "dbt.log")):
+                if written.exists():
+                    replace_file(kept, written.read_bytes())
 
 
 def _manifest_folder(home: Home) -> Path:
@@ -74,14 +99,17 @@ def _sources() -> list[Path]:
     return files
 
 
-def _parse(manifest: Path) -> None:
-    """Parse in a folder of its own and move the manifest into place, so that no reader sees half of it."""
-    manifest.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=manifest.parent, prefix="parse-") as folder:
+def _parse(manifest: Path, home: Home) -> None:
+    """Parse in a folder of its own and put the manifest into place, so that no reader sees half of it.
+
+    The home keeps the parsed project: its first build, with the same variables, need not parse again.
+    """
+    with tempfile.TemporaryDirectory(prefix="tessera-parse-") as folder:
         command = [str(DBT_EXECUTABLE), "--no-send-anonymous-usage-stats", "--no-use-colors", "--quiet", "parse"]
         command += ["--target-path", folder, "--log-path", folder]
-        command += ["--vars", json.dumps(dbt_variables(Settings()))]
+        command += ["--vars", json.dumps(dbt_variables(load_site_settings(home).settings))]
         parsed = subprocess.run(command, cwd=DBT_PROJECT_FOLDER, capture_output=True, text=True, check=False)
         if parsed.returncode:
             raise DbtError(f"dbt cannot parse {DBT_PROJECT_FOLDER}:\n{parsed.stdout}{parsed.stderr}")
-        os.replace(Path(folder) / "manifest.json", manifest)
+        replace_file(home.path / "dbt" / PARSED, (Path(folder) / PARSED).read_bytes())
+        replace_file(manifest, (Path(folder) / "manifest.json").read_bytes())

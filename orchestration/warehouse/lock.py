@@ -7,6 +7,8 @@ import json
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,6 +92,21 @@ class NamedLock:
             return None
         with self.path.open("a+", encoding="utf-8") as stream:
             return None if _locked(stream) else _read_holder(stream)
+
+
+@contextmanager
+def only_writer(warehouse: Path, doing: str) -> Iterator[None]:
+    """Keep runs of the pipeline, which merge and replace parts of the log too, out until the block ends.
+
+    Raises:
+        LockedError: Such a run is at work.
+    """
+    lock = NamedLock(warehouse.with_suffix(".lock"))
+    lock.acquire(doing)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _locked(stream: IO[str]) -> bool:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from ml.errors import DamagedFileError, TesseraError
 from ml.integrity.digests import first_line
 from orchestration.warehouse.lock import LockedError, NamedLock
+from orchestration.warehouse.table_comments import described_tables
 
 _TABLE_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 _CONFLICTING_PID = re.compile(r"\(PID (\d+)\)")
@@ -32,10 +33,19 @@ class WarehouseMissingError(TesseraError, FileNotFoundError):
     """Nothing has been materialized in this home yet."""
 
 
+class WarehousePathError(TesseraError, ValueError):
+    """DuckDB cannot work in a folder of this name."""
+
+
 class Warehouse:
     """Tables in and out of the DuckDB file at `path`, as Arrow."""
 
     def __init__(self, path: Path) -> None:
+        if "," in str(path.parent):
+            raise WarehousePathError(
+                f"{path.parent} has a comma in its name, which DuckDB takes for the end of a path: choose another "
+                "folder by --home or TESSERA_HOME"
+            )
         self.path = path
         self.lock = NamedLock(path.with_suffix(".lock"))
 
@@ -82,12 +92,18 @@ class Warehouse:
                 ) from error
 
     def write(self, table: str, rows: pa.Table) -> None:
-        """Replace `table` by `rows`; the same call twice leaves the same table."""
+        """Replace `table` by `rows`, with the comments of its description in the dbt project, if it has one.
+
+        The same call twice leaves the same table.
+        """
         if not _TABLE_NAME.fullmatch(table):
             raise ValueError(f"{table!r} is not a table name: lower case letters, digits and _ only.")
         with self.writing(f"writing {table}"), self.connect(read_only=False) as connection:
             connection.register("incoming_rows", rows)
             connection.execute(f"create or replace table {table} as from incoming_rows")
+            if description := described_tables().get(table):
+                for statement in description.statements(table, rows.column_names):
+                    connection.execute(statement)
 
     def tables(self) -> list[str]:
         """Names of the tables and views in the main schema; empty before the first materialization."""
@@ -107,7 +123,7 @@ class Warehouse:
             DamagedFileError: The file cannot be opened or read.
         """
         try:
-            connection = duckdb.connect(self.path, read_only=read_only)
+            connection = open_duckdb(self.path, read_only=read_only)
         except duckdb.IOException as error:
             if pid := _conflicting_pid(error):
                 raise WarehouseBusyError(
@@ -148,6 +164,15 @@ class Warehouse:
 
     def _damage(self, what: str, error: duckdb.Error) -> DamagedFileError:
         return DamagedFileError(self.path, f"{what} ({first_line(error)})", WAREHOUSE_REMEDY)
+
+
+def open_duckdb(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """Open the file so that its views find the log and the catalogue beside it, wherever the home lies.
+
+    Raises:
+        duckdb.IOException: The file cannot be opened.
+    """
+    return duckdb.connect(path, read_only=read_only, config={"file_search_path": str(path.parent)})
 
 
 def _conflicting_pid(error: duckdb.IOException) -> int | None:

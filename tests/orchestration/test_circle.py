@@ -1,5 +1,6 @@
 """The whole circle, with a run that is killed on the way: what a user does comes back as other recommendations."""
 
+import contextlib
 import datetime as dt
 import os
 import shutil
@@ -20,15 +21,18 @@ from typer.testing import CliRunner
 from ml.bundle import current_version
 from ml.events.log import EventLog
 from ml.home import Home
+from ml.registry.registry import Registry
 from ml.settings import load_site_settings
 from orchestration.cli import app
 from orchestration.demo.bento_client import post_json, run_bento
+from orchestration.erasure.scan import scan_files
 from orchestration.runtime.instance import open_instance
 from orchestration.warehouse.warehouse import Warehouse
 from serving.application import application
 from serving.start import ServiceConfig
 from serving.tessera import Tessera
 from tests.conftest import HOMES
+from tests.orchestration.digests import digests
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SITE_END = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
@@ -46,6 +50,7 @@ class Circle:
         opened: items of the category that the user opened and liked.
         before, after: what the published bundle alone recommends to the user.
         killed: the dbt process of the run that was killed.
+        original: digests of the files of the home that this one was copied from, before all that.
     """
 
     home: Home
@@ -55,6 +60,7 @@ class Circle:
     before: list[str]
     after: list[str]
     killed: psutil.Process
+    original: dict[str, str]
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +68,7 @@ def circle(
     materialized_home: Home, small_site: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Circle]:
     """Clicks are posted to the served Bento; a materialization is killed half-way, and repeated."""
+    original = digests(materialized_home.path)
     home = Home(shutil.copytree(materialized_home.path, tmp_path_factory.mktemp("circle") / "home"), small_site)
     with pytest.MonkeyPatch.context() as patch:
         for name in HOMES:
@@ -74,7 +81,7 @@ def circle(
         done = CliRunner().invoke(app, ["materialize", "--home", str(home.path)])
         assert done.exit_code == 0, done.output
         after = recommended(home, user, tmp_path_factory.mktemp("after"))
-        yield Circle(home, user, category, opened, before, after, killed)
+        yield Circle(home, user, category, opened, before, after, killed, original)
 
 
 def test_what_a_user_opens_comes_back_as_more_of_the_same_kind(circle: Circle) -> None:
@@ -101,6 +108,13 @@ def test_a_killed_run_is_repeated_without_damage(circle: Circle, materialized_ho
     views = f"select sum(page_views) as views from sessions where user_id = '{circle.user}'"
     (before,) = Warehouse(materialized_home.warehouse).read(views)["views"].to_pylist()
     assert Warehouse(circle.home.warehouse).read(views)["views"].to_pylist() == [before + CLICKED]
+
+
+def test_the_copy_was_trained_and_the_original_is_as_it_was(circle: Circle, materialized_home: Home) -> None:
+    versions = [len(Registry(home.mlflow_uri).versions()) for home in (circle.home, materialized_home)]
+    assert versions[0] > versions[1]
+    assert digests(materialized_home.path) == circle.original
+    assert scan_files(circle.home.path, [str(circle.home.path), str(materialized_home.path)]) == []
 
 
 def clicks_to_come(warehouse: Warehouse) -> tuple[str, str, list[str]]:
@@ -189,13 +203,12 @@ def kill_a_run(home: Home) -> psutil.Process:
 
 def wait_for_dbt_at_work(run: subprocess.Popen[bytes], home: Home) -> psutil.Process:
     """The dbt process of the run, once it builds tables."""
-    log = home.path / "dbt" / "dbt.log"
-    size = log.stat().st_size
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and run.poll() is None:
-        children = psutil.Process(run.pid).children(recursive=True)
-        building = [child for child in children if "build" in child.cmdline()]
-        if building and "created sql" in log.read_text(errors="replace")[size:]:
-            return building[0]
+        for child in psutil.Process(run.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):  # a child that ends while it is looked at
+                log = Path(child.environ()["DBT_LOG_PATH"]) / "dbt.log" if "build" in child.cmdline() else None
+                if log and log.exists() and "created sql" in log.read_text(errors="replace"):
+                    return child
         time.sleep(0.1)
     raise AssertionError("the run ended, or never came to dbt")

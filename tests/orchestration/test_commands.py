@@ -1,5 +1,7 @@
 """What the commands leave behind in a materialized home."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,7 +31,7 @@ def test_an_unknown_job_is_refused_with_the_known_ones(tmp_path: Path) -> None:
 
 
 def test_a_materialized_home_has_a_champion_with_its_promotion_on_record(materialized_home: Home) -> None:
-    registry = Registry(materialized_home.mlflow_uri, materialized_home.artifacts)
+    registry = Registry(materialized_home.mlflow_uri)
     champion = registry.champion()
     assert champion is not None
     assert [(promotion.version, promotion.kind) for promotion in registry.promotions()] == [(1, "first")]
@@ -52,3 +54,10 @@ def test_docs_are_one_page_with_every_mart(materialized_home: Home) -> None:
     page = (materialized_home.reports / "warehouse" / "index.html").read_text(encoding="utf-8")
     for part in ("model.tessera.segment_funnels", "exposure.tessera.recommendation", "Deepest scroll"):
         assert part in page
+
+
+def test_the_command_line_starts_without_the_libraries_that_only_some_commands_need() -> None:
+    heavy = ("bentoml", "dagster", "great_expectations", "lightgbm", "matplotlib", "mlflow", "scipy", "sklearn")
+    script = f"import sys, orchestration.cli; print([name for name in {heavy} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"

@@ -40,6 +40,17 @@ def test_stages_follow_one_another_as_in_the_design(definitions: dg.Definitions)
     assert [name for name in names if name in told] == told
 
 
+def test_every_check_says_what_it_requires(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    descriptions = {key: graph.get_check_spec(key).description or "" for key in graph.asset_check_keys}
+    assert len(descriptions) > 70
+    assert {key.name for key, text in descriptions.items() if not text.endswith(".") or len(text) < 15} == set()
+    texts = set(descriptions.values())
+    assert "Every row has a value in `recommendation_id` and `user_id`." in texts
+    assert "No two rows have the same `part_path` and `part_row` together." in texts
+    assert "Totals agree between marts." in texts
+
+
 def test_nothing_hangs_loose(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     unknown = {
@@ -69,7 +80,11 @@ def test_the_daily_increment_and_training_have_schedules_and_new_files_a_sensor(
 ) -> None:
     repository = definitions.get_repository_def()
     assert {"daily_increment", "training"} <= {schedule.job_name for schedule in repository.schedule_defs}
-    assert [sensor.name for sensor in repository.sensor_defs] == ["erasures_wanted", "newly_sealed_parts"]
+    assert [sensor.name for sensor in repository.sensor_defs] == [
+        "erasures_wanted",
+        "newly_sealed_parts",
+        "training_after_alarms",
+    ]
 
 
 def test_only_the_job_for_it_writes_campaigns_since_they_log_contacts(definitions: dg.Definitions) -> None:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -20,6 +19,7 @@ from ml.settings import load_site_settings
 from orchestration.cli import app
 from orchestration.erasure.places import find_place
 from orchestration.erasure.scan import scan_files
+from orchestration.warehouse.warehouse import open_duckdb
 from serving.application import application
 from serving.start import ServiceConfig
 from serving.tessera import Tessera
@@ -53,7 +53,7 @@ def test_an_erased_person_is_nowhere_in_the_home_and_stays_away(changing_home: H
     written = CliRunner().invoke(app, ["materialize", "--job", "campaigns", "--home", str(home.path)])
     assert written.exit_code == 0, written.output
     person = somebody(home)
-    with duckdb.connect(home.warehouse, read_only=True) as warehouse:
+    with open_duckdb(home.warehouse, read_only=True) as warehouse:
         others = warehouse.sql("select count(*) from users").fetchall()[0][0] - 1
     pq.write_table(pa.table({"who": [person, "another"]}), home.truth / "people.parquet")
     with served(home) as client:
@@ -79,7 +79,7 @@ def test_an_erased_person_is_nowhere_in_the_home_and_stays_away(changing_home: H
     assert min(removed.values()) >= 1, removed
     assert places_with(home, person) == set()
     assert raw_files_with(home, person) == []
-    with duckdb.connect(home.warehouse, read_only=True) as warehouse:
+    with open_duckdb(home.warehouse, read_only=True) as warehouse:
         named = ("somebody-else", receipt["subject"])  # the event `erased` carries the digest
         users = warehouse.sql(f"select count(*) from users where user_id not in {named}").fetchall()
         assert users == [(others,)]

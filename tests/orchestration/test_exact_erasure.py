@@ -2,18 +2,19 @@
 
 import datetime as dt
 
-import duckdb
 import pyarrow as pa
 import pytest
 
 from ml.erasure.log import erase_events
-from ml.erasure.people import find_longer_ids
+from ml.erasure.people import find_longer_ids, names_to_erase
+from ml.erasure.person_ids import PersonIds
 from ml.erasure.receipts import PLACES, ErasureReceipts
 from ml.events.log import EventLog
 from ml.events.records import events_from_records
 from ml.home import Home
 from orchestration.erasure.places import erase_from_files, verify_erasures
 from orchestration.erasure.scan import scan_files
+from orchestration.warehouse.warehouse import open_duckdb
 from serving.state.sqlite_store import SqliteStore
 
 NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
@@ -38,7 +39,7 @@ def fill(home: Home, *people: str) -> None:
     for person in people:
         store.put_profile(person, {"muted": ["sport"]})
     store.close()
-    with duckdb.connect(home.warehouse) as warehouse:
+    with open_duckdb(home.warehouse) as warehouse:
         warehouse.register("rows", pa.table({"user_id": list(people)}))
         warehouse.execute("create table user_segments as from rows")
     (home.path / "logs").mkdir()
@@ -50,11 +51,11 @@ def test_an_erasure_verifies_where_longer_ids_of_others_exist(person: str, tmp_p
     home = Home(tmp_path / "home")
     fill(home, person, *OTHERS)
     log, receipts = EventLog(home), ErasureReceipts(home)
-    receipt = receipts.open([person], NOW)["receipt_id"]
+    receipt = receipts.open(PersonIds((person,)), NOW)["receipt_id"]
     log.erased.add([person])
-    people = receipts.pending()
+    people = names_to_erase(log, receipts.pending())
     others = find_longer_ids(log, [person])
-    assert erase_events(log, people, others) == {receipt: 1}
+    assert erase_events(log, receipts.pending(), others) == {receipt: 1}
     erase_from_files(home, people, receipts, others)
     assert verify_erasures(home, people, receipts, others) == {receipt: 0}
     assert {place["status"] for place in receipts.receipt(receipt)["places"]} == {"verified"}
@@ -67,7 +68,7 @@ def test_an_erasure_verifies_where_longer_ids_of_others_exist(person: str, tmp_p
     assert rows["page_url"][0].as_py() == "https://site.example/people/user-100.5"
     assert SqliteStore(home.state_db).profile("user-1001") == {"muted": ["sport"]}
     assert SqliteStore(home.state_db).profile(person) == {}
-    with duckdb.connect(home.warehouse) as warehouse:
+    with open_duckdb(home.warehouse) as warehouse:
         assert [row[0] for row in warehouse.sql("from user_segments").fetchall()] == OTHERS
 
 
@@ -93,13 +94,13 @@ def test_rows_that_a_worker_wrote_after_the_service_had_erased_are_swept(tmp_pat
     home = Home(tmp_path / "home")
     fill(home, "user-100", "another")
     receipts = ErasureReceipts(home)
-    receipt = receipts.open(["user-100"], NOW)["receipt_id"]
+    receipt = receipts.open(PersonIds(("user-100",)), NOW)["receipt_id"]
     EventLog(home).erased.add(["user-100"])
     receipts.record_verified(receipt, "online state", "cleared by the service")
     store = SqliteStore(home.state_db)  # another worker, late
     store.put_profile("user:user-100", {"muted": ["food"]})
-    people = receipts.pending()
-    erase_events(EventLog(home), people)
+    people = names_to_erase(EventLog(home), receipts.pending())
+    erase_events(EventLog(home), receipts.pending())
     erase_from_files(home, people, receipts)
     assert verify_erasures(home, people, receipts) == {receipt: 0}
     assert store.profile("user:user-100") == {}

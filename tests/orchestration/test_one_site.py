@@ -105,7 +105,7 @@ def read_by_bento(home: Home) -> dict[str, object]:
     done = subprocess.run(
         [sys.executable, "-c", READ_IN_BENTO],
         cwd=context,
-        env=environment | {"PYTHONPATH": str(context)},
+        env=environment | {"PYTHONPATH": str(context), "PWD": str(context)},
         capture_output=True,
         text=True,
         check=True,

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import duckdb
 import pytest
 import yaml
 
@@ -19,13 +18,14 @@ from orchestration.defs.recommendation import candidate_models, champion_model
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.runtime.instance import FROM_SCRATCH
 from orchestration.warehouse.frames import frames_as_of
+from orchestration.warehouse.warehouse import open_duckdb
 
 
 @pytest.fixture
 def home(changing_home: Home, small_site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A home whose settings seek an ALS for a second or two before a training, and let hybrids go on."""
     knobs = yaml.safe_load((small_site / "settings.yaml").read_text(encoding="utf-8"))
-    knobs["recommenders"] |= {"search": {"minutes": 0.03, "models": ["als"]}, "update_epochs": 3}
+    knobs["recommenders"] |= {"search": {"work": 2.0, "models": ["als"]}, "update_epochs": 3}
     (tmp_path / "settings.yaml").write_text(yaml.safe_dump(knobs), encoding="utf-8")
     monkeypatch.setenv("TESSERA_SITE", str(tmp_path))
     return changing_home
@@ -42,7 +42,7 @@ def materialize(home: Home, *assets: dg.AssetsDefinition, tags: dict[str, str] |
 
 
 def test_what_a_search_finds_takes_part_and_a_refreshed_hybrid_goes_on(home: Home) -> None:
-    registry = Registry(home.mlflow_uri, home.artifacts)
+    registry = Registry(home.mlflow_uri)
     before = registry.champion()
     assert before is not None
     assert '"lightfm_warp"' in before.params["configuration"]
@@ -68,9 +68,7 @@ def test_what_a_search_finds_takes_part_and_a_refreshed_hybrid_goes_on(home: Hom
 @pytest.fixture
 def quick_home(changing_home: Home, small_site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A home without a champion, whose candidates go by features and train for a moment."""
-    Registry(changing_home.mlflow_uri, changing_home.artifacts).client.delete_registered_model_alias(
-        MODEL_NAME, CHAMPION
-    )
+    Registry(changing_home.mlflow_uri).client.delete_registered_model_alias(MODEL_NAME, CHAMPION)
     knobs = yaml.safe_load((small_site / "settings.yaml").read_text(encoding="utf-8"))
     candidates = [
         {"model": "segment_popularity", "params": {}},
@@ -94,7 +92,7 @@ def plant_a_leak(home: Home, moment: dt.datetime) -> None:
 
     The marts, the sessions after the moment and the newest descriptions of items change; nothing before it does.
     """
-    with duckdb.connect(home.warehouse) as connection:
+    with open_duckdb(home.warehouse) as connection:
         connection.execute(
             "create temp table opened as select user_id, min(item_id) as item_id from interactions "
             f"where last_at > timestamp '{moment}' group by user_id"
@@ -115,7 +113,7 @@ def plant_a_leak(home: Home, moment: dt.datetime) -> None:
         connection.execute("update user_segments set name = user_id")
         described = connection.sql(
             "select * replace (item_id as category, timestamptz '2100-01-01 00:00:00+00' as updated_at) "
-            "from stg_item_descriptions"
+            "from staging.stg_item_descriptions"
         ).to_arrow_table()
     Catalogue(home).append(described)
 
@@ -123,7 +121,7 @@ def plant_a_leak(home: Home, moment: dt.datetime) -> None:
 def figures_of(home: Home) -> dict[str, Any]:
     """What the candidates and their feature families are worth, and the figures of each group, times apart."""
     warehouse = WarehouseResource(home=HomeResource(path=str(home.path)))
-    registry = Registry(home.mlflow_uri, home.artifacts)
+    registry = Registry(home.mlflow_uri)
     experiment = registry.client.get_experiment_by_name("recommendation").experiment_id
     newest: dict[str, str] = {}
     for run in registry.client.search_runs([experiment], order_by=["attributes.start_time ASC"]):
@@ -162,3 +160,24 @@ def test_what_is_known_only_after_the_split_moves_no_figure(quick_home: Home) ->
     for features, family in ((now.user_features, "engagement_class"), (now.item_features, "category")):
         names = {name.removeprefix(f"{family}:") for name in features.names.to_list()}
         assert names & item_ids
+
+
+def test_candidates_of_a_training_carry_their_tables(materialized_home: Home) -> None:
+    client = Registry(materialized_home.mlflow_uri).client
+    runs = client.search_runs([client.get_experiment_by_name("recommendation").experiment_id])
+    hybrids = [run for run in runs if run.info.run_name == "lightfm_warp"]
+    assert hybrids
+    for run in hybrids:
+        gains = [name for name in run.data.metrics if name.startswith("gain_of_") and name[-4:] != "_low"]
+        gains = [name for name in gains if name[-5:] != "_high"]
+        assert any(name.startswith("gain_of_item_") for name in gains)
+        for name in gains:
+            low, high = run.data.metrics[f"{name}_low"], run.data.metrics[f"{name}_high"]
+            reading = run.data.tags[name]
+            assert f"[{low:+.4f}, {high:+.4f}]" in reading
+            assert ("no difference that can be told from chance" in reading) == (low <= 0 <= high)
+        assert {file.path for file in client.list_artifacts(run.info.run_id, "tables")} == {
+            "tables/ablation.json",
+            "tables/composition.json",
+            "tables/groups.json",
+        }

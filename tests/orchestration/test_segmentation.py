@@ -5,13 +5,12 @@ import json
 import shutil
 
 import dagster as dg
-import duckdb
 import pytest
 
 from ml.home import Home
 from ml.segmentation import load_segmentation
 from orchestration.definitions import defs
-from orchestration.warehouse.warehouse import Warehouse
+from orchestration.warehouse.warehouse import Warehouse, open_duckdb
 
 
 def test_a_run_describes_its_segments_in_the_warehouse_and_in_a_report(materialized_home: Home) -> None:
@@ -34,6 +33,14 @@ def test_every_consenting_user_is_where_the_kept_model_says(materialized_home: H
     assert segmentation.assign(users).select(["segment", "name"]).to_pydict() == segments.to_pydict()
 
 
+def test_every_column_of_the_warehouse_has_a_comment(materialized_home: Home) -> None:
+    rows = Warehouse(materialized_home.warehouse).read(
+        "select table_name, column_name from duckdb_columns() "
+        "where not internal and schema_name <> 'state' and comment is null"
+    )
+    assert rows.to_pylist() == []
+
+
 def test_a_plain_run_contacts_nobody(materialized_home: Home) -> None:
     assert not materialized_home.contacts.exists()
     assert not (materialized_home.reports / "audiences").exists()
@@ -44,7 +51,7 @@ def test_what_is_learned_does_not_depend_on_the_order_of_rows(
 ) -> None:
     before = learned(changing_home)
     shutil.rmtree(changing_home.models / "segmentation")
-    with duckdb.connect(changing_home.warehouse) as connection:
+    with open_duckdb(changing_home.warehouse) as connection:
         tables = connection.execute("select table_name from duckdb_tables() where schema_name = 'main'").fetchall()
         for (table,) in tables:
             connection.execute(f"create or replace table {table} as from {table} order by hash({table}::text)")

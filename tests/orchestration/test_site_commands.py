@@ -40,6 +40,17 @@ def test_init_starts_a_site_once_and_says_what_to_do_next(tmp_path: Path) -> Non
     assert "shop has settings.yaml, rules.yaml, segments.yaml, experiments.yaml already" in again.output
 
 
+def test_init_makes_the_site_that_the_environment_names_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TESSERA_SITE", "shop")
+    assert tessera("settings").exit_code == 2
+    done = tessera("init", "shop")
+    assert done.exit_code == 0, done.output
+    assert tessera("settings").exit_code == 0
+    assert os.environ["TESSERA_SITE"] == str(tmp_path / "shop")
+
+
 def test_settings_prints_every_knob_with_its_origin() -> None:
     listed = json.loads(tessera("settings", "--json").output)
     assert [row["name"] for row in listed] == [knob.name for knob in all_knobs()]

@@ -154,10 +154,11 @@ def test_what_a_killed_up_left_behind_is_ended_by_the_next(tmp_path: Path) -> No
 
 
 def test_every_program_listens_on_the_port_of_its_setting() -> None:
-    ports = up.PortSettings(dagster=4001, mlflow=4002, service=4003)
+    ports = up.PortSettings(pages=4000, dagster=4001, mlflow=4002, service=4003)
     programs = {one.name: one for one in up.programs_of(Home(Path("/tmp/home")), ports)}
-    assert {name: one.port for name, one in programs.items()} == {"Dagster": 4001, "MLflow": 4002, "Service": 4003}
+    assert [one.port for one in programs.values()] == [4000, 4001, 4002, 4003]
     assert {name: one.setting for name, one in programs.items()} == {
+        "Pages": "ports.pages",
         "Dagster": "ports.dagster",
         "MLflow": "ports.mlflow",
         "Service": "ports.service",
@@ -170,11 +171,13 @@ def test_every_program_listens_on_the_port_of_its_setting() -> None:
 def test_the_three_come_up_on_their_ports_and_ctrl_c_ends_them(
     changing_home: Home, small_site: Path, tmp_path: Path
 ) -> None:
-    ports = {name: free_port() for name in ("dagster", "mlflow", "service")}
+    ports = {name: free_port() for name in ("pages", "dagster", "mlflow", "service")}
     site = Path(shutil.copytree(small_site, tmp_path / "site"))
     knobs = yaml.safe_load((site / "settings.yaml").read_text()) | {"ports": ports}
     (site / "settings.yaml").write_text(yaml.safe_dump(knobs))
+    ports["mlflow"] = free_port()
     command = [sys.executable, "-c", MAIN, "up", "--home", str(changing_home.path)]
+    command += ["--mlflow-port", str(ports["mlflow"])]  # the option is stronger than the setting
     environment = os.environ | {"TESSERA_SITE": str(site), "COLUMNS": "200"}
     running = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, text=True)
     try:
@@ -188,6 +191,8 @@ def test_the_three_come_up_on_their_ports_and_ctrl_c_ends_them(
         assert b"RepositoryLocation" in (answer(f"{address['dagster']}/graphql", query=LOCATIONS) or b"")
         recommended = json.loads(answer(f"{address['service']}/v1/recommendations", user_id="?", k=3) or b"{}")
         assert len(recommended["items"]) == 3
+        start = (answer(f"{address['pages']}/") or b"").decode()
+        assert all(f'href="{one}/' in start for one in address.values())
         again = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
         assert again.returncode == BUSY
         assert f"tessera up (process {running.pid}" in again.stderr

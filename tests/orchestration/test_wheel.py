@@ -127,6 +127,8 @@ def test_the_demo_runs_for_a_new_site_in_an_empty_folder(installed: Installed, t
     assert "Segments" in page
     assert "popularity" in page
     assert installed.files() == before
+    (log,) = (tmp_path / ".tessera" / "logs").glob("materialize-*.log")
+    assert "Unable to do partial parsing" not in log.read_text(), "dbt parsed the project more than once"
     assert sorted(entry.name for entry in tmp_path.iterdir()) == [".tessera", "shop"]
     listed = installed.run("tessera", "settings", "simulator.users", "--site", "shop", cwd=tmp_path)
     assert "users: 150" in listed

@@ -15,7 +15,7 @@ from ml.keys.key_file import KeyFile
 from orchestration.commands.home import HomeOption, home_of
 from orchestration.commands.option_values import parse_duration
 
-console = Console(highlight=False)
+console = Console(highlight=False, markup=False, emoji=False)
 keys = typer.Typer(help="The keys that may call the service: create, list, rotate, revoke.", no_args_is_help=True)
 SHOWN_ONCE = "This key is shown once and stored nowhere; keep it where your secrets are kept."
 

@@ -8,14 +8,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from ml.home import Home
 from ml.integrity.sqlite_files import MLFLOW_REMEDY, require_sound_sqlite
-from ml.settings.ports import PortSettings
+from ml.settings.operation import PortSettings
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 if TYPE_CHECKING:
@@ -25,8 +26,21 @@ GRACE_SECONDS = 15
 POLL_SECONDS = 0.3
 
 
-def up(*, home: HomeOption = None) -> None:
-    """Start Dagster, MLflow and the service; Ctrl-C stops all three.
+Port = Annotated[
+    int | None,
+    typer.Option(min=1, max=65_535, metavar="PORT", show_default="from the settings", help="Port for this time."),
+]
+
+
+def up(
+    *,
+    pages_port: Port = None,
+    dagster_port: Port = None,
+    mlflow_port: Port = None,
+    service_port: Port = None,
+    home: HomeOption = None,
+) -> None:
+    """Start Dagster, MLflow, the service, and a page that links them and all reports; Ctrl-C stops them.
 
     They listen on this machine only, on the ports of the settings. What they print goes to `logs/` in the home.
     If one of them ends, the others stay and you are told.
@@ -36,12 +50,14 @@ def up(*, home: HomeOption = None) -> None:
 
     chosen = home_of(home)
     require_sound_sqlite(chosen.path / "mlflow.db", MLFLOW_REMEDY)
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     lock = NamedLock(chosen.path / "up.lock")
     lock.acquire("tessera up")
     try:
         stop_leftovers(chosen.path / "up.json", GRACE_SECONDS)
-        programs = programs_of(chosen, chosen_settings(chosen).ports)
+        given = {"pages": pages_port, "dagster": dagster_port, "mlflow": mlflow_port, "service": service_port}
+        chosen_ports = {name: port for name, port in given.items() if port is not None}
+        programs = programs_of(chosen, chosen_settings(chosen).ports.model_copy(update=chosen_ports))
         require_free_ports(programs)
         _serve(chosen, programs, console)
     finally:
@@ -49,11 +65,21 @@ def up(*, home: HomeOption = None) -> None:
 
 
 def programs_of(home: Home, ports: PortSettings) -> list[Program]:
-    """The three programs with their commands."""
-    from orchestration.runtime.processes import LOOPBACK, Program
+    """The programs with their commands."""
+    from orchestration.runtime.addresses import LOOPBACK
+    from orchestration.runtime.processes import Program
 
     beside = Path(sys.executable).parent
     return [
+        Program(
+            name="Pages",
+            command=[
+                *(sys.executable, "-m", "orchestration.pages", str(home.path)),
+                *(argument for name, port in ports for argument in (f"--{name}", str(port))),
+            ],
+            port=ports.pages,
+            setting="ports.pages",
+        ),
         Program(
             name="Dagster",
             command=[
@@ -67,7 +93,7 @@ def programs_of(home: Home, ports: PortSettings) -> list[Program]:
             name="MLflow",
             command=[
                 *(str(beside / "mlflow"), "server", "--backend-store-uri", home.mlflow_uri, "--workers", "1"),
-                *("--default-artifact-root", home.artifacts.as_uri()),
+                *("--serve-artifacts", "--artifacts-destination", str(home.artifacts)),
                 *("--host", LOOPBACK, "--port", str(ports.mlflow)),
             ],
             port=ports.mlflow,
@@ -107,7 +133,8 @@ def _serve(home: Home, programs: Sequence[Program], console: Console) -> None:
 
 def _watch(running: Sequence[RunningProgram], console: Console) -> None:
     """Announce each program as it begins to listen or ends; returns when none is left."""
-    console.print("Starting Dagster, MLflow and the service; this takes some seconds. Ctrl-C stops all.")
+    names = ", ".join(child.program.name for child in running)
+    console.print(f"Starting {names}; this takes some seconds. Ctrl-C stops all.")
     starting, alive = list(running), list(running)
     while alive:
         for child in [child for child in starting if child.is_listening]:
@@ -116,7 +143,7 @@ def _watch(running: Sequence[RunningProgram], console: Console) -> None:
         for child in [child for child in alive if child.exit_status is not None]:
             console.print(f"[red]✗ {child.program.name} ended with status {child.exit_status}.[/] Its last words:")
             console.print(child.last_lines(), markup=False, style="dim")
-            console.print(f"The whole log: {child.log}", soft_wrap=True)
+            console.print(f"The whole log: {escape(str(child.log))}", soft_wrap=True)
             alive.remove(child)
             starting = [other for other in starting if other is not child]
         time.sleep(POLL_SECONDS)

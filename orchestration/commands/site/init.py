@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from ml.site.new_site import create_site
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 def init(
@@ -23,7 +24,7 @@ def init(
     Example: `tessera init shop`
     """
     for file, purpose in create_site(folder).items():
-        console.print(f"[green]✓[/] {file}  [dim]{purpose}[/]", soft_wrap=True)
+        console.print(f"[green]✓[/] {escape(str(file))}  [dim]{purpose}[/]", soft_wrap=True)
     site = folder.as_posix()
     console.print(
         "",

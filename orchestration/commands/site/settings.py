@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import TypeAdapter
 from rich.console import Console
+from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
@@ -20,7 +21,7 @@ from ml.settings.knobs import Knob, knob_value, select_knobs
 from orchestration.commands.home import HomeOption, home_of
 
 DEFAULT = "default"
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def settings(
         typer.echo(json.dumps([_as_json(reading) for reading in readings], ensure_ascii=False, indent=2))
         return
     for changed, file in files.items():
-        console.print(f"[green]✓[/] {changed} is written to {file}", soft_wrap=True)
+        console.print(f"[green]✓[/] {escape(f'{changed} is written to {file}')}", soft_wrap=True)
     _print(readings)
 
 

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from orchestration.commands.home import HomeOption, home_of, name_home
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 def backup(
@@ -34,7 +35,7 @@ def backup(
     from orchestration.upkeep.backup import REBUILT, back_up
 
     report = back_up(home_of(home), destination, with_keys=not without_keys)
-    console.print(f"[green]✓[/] {report.folder}", soft_wrap=True)
+    console.print(f"[green]✓[/] {escape(str(report.folder))}", soft_wrap=True)
     console.print(f"Every event that was acknowledged before {report.mark.isoformat()} is in it.", soft_wrap=True)
     console.print(
         f"{report.copied:,} files were copied, {report.linked:,} are links to the backup before; "
@@ -58,17 +59,19 @@ def restore(
     begins for each of them that the backup still holds. Where the backup was made --without-keys, put site.key and
     site.key.check into the home afterwards.
     """
-    from orchestration.upkeep.erased_again import begin_erasures_again
+    from ml.erasure.erased_again import begin_erasures_again
     from orchestration.upkeep.restoration import restore as restore_home
 
     place = name_home(home)
     restored = restore_home(source, place)
-    console.print(f"[green]✓[/] {place.path} is as it was at {restored.mark.isoformat()}.", soft_wrap=True)
+    console.print(
+        f"[green]✓[/] {escape(str(place.path))} is as it was at {restored.mark.isoformat()}.", soft_wrap=True
+    )
     if restored.missing_keys:
         console.print(f"Put the keys back: {', '.join(restored.missing_keys)}.", soft_wrap=True)
     elif begun := begin_erasures_again(place):
         console.print(
-            f"{begun:,} people were erased since: run `tessera materialize --job erasure` before starting.",
+            f"{len(begun):,} people were erased since: run `tessera materialize --job erasure` before starting.",
             soft_wrap=True,
         )
     console.print("Next: `tessera verify`, then `tessera materialize`.")

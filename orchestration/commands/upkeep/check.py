@@ -8,7 +8,7 @@ from rich.table import Column, Table
 
 from orchestration.commands.home import HomeOption, chosen_settings, name_home
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 def check(*, home: HomeOption = None) -> None:

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from orchestration.commands.home import HomeOption, home_of
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 def rebuild_state(*, home: HomeOption = None) -> None:

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from orchestration.commands.home import HomeOption, name_home
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 def verify(
@@ -34,10 +35,12 @@ def verify(
     place = name_home(home)
     if set_aside:
         for file, saved in set_damaged_parts_aside(place).items():
-            console.print(f"{file}: {saved:,} events were saved; the file is kept below events/damaged")
-    damages = verify_home(place, report=lambda name: console.print(f"[dim]{name} …[/]"))
+            console.print(
+                f"{escape(str(file))}: {saved:,} events were saved; the file is kept below events/damaged"
+            )
+    damages = verify_home(place, report=lambda name: console.print(f"[dim]{escape(name)} …[/]"))
     for error in damages:
-        console.print(f"[red]✗[/] {error.file}: {error.damage}", soft_wrap=True)
+        console.print(f"[red]✗[/] {escape(f'{error.file}: {error.damage}')}", soft_wrap=True)
         console.print(f"  Remedy: {error.remedy}.", markup=False, soft_wrap=True)
     if damages:
         raise typer.Exit(1)

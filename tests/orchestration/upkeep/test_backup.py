@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
+from ml.erasure.person_ids import PersonIds
 from ml.erasure.receipts import ErasureReceipts
 from ml.errors import DamagedFileError
 from ml.events.live_log import OpenPartWriter, recover_parts
@@ -190,5 +191,5 @@ def test_who_was_erased_since_the_backup_is_erased_again(home: Home, tmp_path: P
     done = runner.invoke(app, ["restore", str(old), "--home", str(place)])
     assert done.exit_code == 0, done.output
     assert "1 people were erased since" in done.output
-    assert list(ErasureReceipts(Home(place)).pending().values()) == [["visitor-gone"]]
+    assert list(ErasureReceipts(Home(place)).pending().values()) == [PersonIds(("visitor-gone",))]
     assert "visitor-gone" in ErasedIds(Home(place))

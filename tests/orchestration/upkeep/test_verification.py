@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ml.bundle import Publication, make_current, write_bundle
+from ml.erasure.person_ids import PersonIds
 from ml.erasure.receipts import ErasureReceipts
 from ml.events.live_dead_letters import RejectionLog
 from ml.events.live_log import OpenPartWriter
@@ -28,6 +28,7 @@ from ml.segmentation.audiences.audiences import CONTACT_SCHEMA, Audience, Contac
 from ml.sources.catalogue import ITEM_SCHEMA, Catalogue
 from orchestration.cli import app
 from orchestration.upkeep.verification import set_damaged_parts_aside, verify_home
+from orchestration.warehouse.warehouse import open_duckdb
 from serving.state.sqlite_store import SqliteStore
 
 NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
@@ -70,17 +71,17 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Home:
     ContactLog(home.contacts).append(Audience("mail", people, pa.chunked_array([[]], pa.string()), {}), NOW)
     assert CONTACT_SCHEMA.names[0] == "user_id"
     ErasedIds(home).add(["gone-1", "gone-2"])
-    ErasureReceipts(home).open(["gone-1"], NOW)
+    ErasureReceipts(home).open(PersonIds(("gone-1",)), NOW)
     publish(home)
     store = SqliteStore(home.state_db)
     for row in range(200):
         store.put_profile(f"u{row}", {"muted_topics": ["sport", "politics"], "note": "x" * 100})
     store.close()
-    with duckdb.connect(home.warehouse) as warehouse:
+    with open_duckdb(home.warehouse) as warehouse:
         warehouse.execute(
             "create table users as select i as id, md5(i::varchar) as name from range(50000) as t(i)"
         )
-    registry = Registry(home.mlflow_uri, home.artifacts)
+    registry = Registry(home.mlflow_uri)
     with registry.start_run("a run", experiment="trials") as run:
         run.log_params({"factors": 8})
     return home

@@ -50,6 +50,20 @@ def test_a_written_table_reads_back_and_a_second_write_replaces_it(warehouse: Wa
     assert warehouse.tables() == ["user_segments"]
 
 
+def test_what_a_table_and_its_columns_mean_is_written_beside_them(warehouse: Warehouse) -> None:
+    warehouse.write("user_segments", pa.table({"user_id": ["a"], "membership_12": [1.0]}))
+    warehouse.write("candidate_models", pa.table({"ndcg_at_10": [0.1], "worst_segment_ndcg_at_5": [0.1]}))
+    comments = warehouse.read("select column_name, comment from duckdb_columns() where not internal").to_pylist()
+    assert {row["column_name"]: row["comment"].split(" ")[0] for row in comments} == {
+        "user_id": "The",
+        "membership_12": "Probability",
+        "ndcg_at_10": "Normalized",
+        "worst_segment_ndcg_at_5": "The",
+    }
+    tables = warehouse.read("select comment from duckdb_tables() order by table_name")["comment"].to_pylist()
+    assert tables[1] == "The segments of each consenting person; one row per person."
+
+
 def test_reading_before_the_first_materialization_says_what_to_run(warehouse: Warehouse) -> None:
     assert warehouse.tables() == []
     with pytest.raises(WarehouseMissingError, match="tessera materialize"):

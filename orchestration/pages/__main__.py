@@ -1,0 +1,28 @@
+"""`python -m orchestration.pages HOME`: serves the start page until it is stopped."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import uvicorn
+
+from ml.home import Home
+from ml.settings.operation import PortSettings
+from orchestration.pages.start_page import pages_application
+from orchestration.runtime.addresses import LOOPBACK
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("home", type=Path)
+    for name, field in PortSettings.model_fields.items():
+        parser.add_argument(f"--{name}", type=int, default=field.default)
+    options = parser.parse_args()
+    ports = PortSettings(**{name: getattr(options, name) for name in PortSettings.model_fields})
+    uvicorn.run(
+        pages_application(Home(options.home), ports),
+        host=LOOPBACK,
+        port=ports.pages,
+        log_level="warning",
+        proxy_headers=False,
+    )

@@ -1,0 +1,56 @@
+"""`tessera evaluate`: what counts as a hit, who can judge, and errors of ratings."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from tests.orchestration.models.calls import rated_by_taste, tessera
+
+
+def test_what_is_rated_low_in_the_test_is_no_hit_and_who_only_rejects_is_counted(tmp_path: Path) -> None:
+    rated_by_taste(tmp_path / "train.csv")
+    with (tmp_path / "train.csv").open("a") as train:
+        train.write("999,100,5\n999,101,5\n")  # nobody else knows the items of the test
+    rows = [(user, 100 + user % 2, 5 if user else 1) for user in range(40)] + [(1, 100, 1)]
+    users, items, ratings = (list(part) for part in zip(*rows, strict=True))
+    pa_csv.write_csv(pa.table({"user_id": users, "item_id": items, "rating": ratings}), tmp_path / "test.csv")
+    judged = tessera(
+        "evaluate", "--train", tmp_path / "train.csv", "--test", tmp_path / "test.csv", "--model", "popularity"
+    )
+    figures = json.loads(judged.stdout.splitlines()[-1])
+    assert (figures["users"], figures["users_who_only_reject"]) == (39, 1)
+    pa_csv.write_csv(pa.table({"user_id": [0], "item_id": [3], "rating": [1]}), tmp_path / "test.csv")
+    refused = tessera(
+        "evaluate", "--train", tmp_path / "train.csv", "--test", tmp_path / "test.csv", "--model", "popularity"
+    )
+    assert refused.exit_code == 1
+    assert "there is nothing to judge by" in " ".join(refused.output.split())
+
+
+def test_evaluate_counts_what_cannot_judge_and_gives_intervals_and_errors_of_ratings(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    rows = [(u, i, 1 + (u + i) % 5) for u in range(150) for i in random.choice(30, 8, replace=False)]
+    train, test = rows[::2], [*rows[1::2], (1000, 3, 4), (2, 999, 4)]
+    for name, part in (("train", train), ("test", test)):
+        users, items, ratings = (list(column) for column in zip(*part, strict=True))
+        table = pa.table({"user_id": users, "item_id": items, "rating": ratings})
+        pa_csv.write_csv(table, tmp_path / f"{name}.csv")
+    files = "--train", tmp_path / "train.csv", "--test", tmp_path / "test.csv"
+    judged = tessera("evaluate", *files, "--model", "rating_factors")
+    assert judged.exit_code == 0, judged.output
+    figures = json.loads(judged.stdout.splitlines()[-1])
+    assert (figures["users_unknown"], figures["items_unknown"], figures["pairs_in_training"]) == (1, 1, 0)
+    low, high = figures["ndcg_interval"]
+    assert low <= figures["ndcg"] <= high
+    assert low < high
+    assert 0 < figures["mae"] <= figures["rmse"] < 2
+    assert "1 interactions of the test" not in judged.stderr
+    assert "users of the test are unknown to the model" in " ".join(judged.stderr.split())
+    again = tessera(
+        "evaluate", "--train", tmp_path / "train.csv", "--test", tmp_path / "train.csv", "--model", "als"
+    )
+    assert again.exit_code == 1
+    assert "interactions of the test are in the training too" in " ".join(again.output.split())

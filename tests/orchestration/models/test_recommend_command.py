@@ -1,0 +1,61 @@
+"""`tessera recommend`: what it cannot use, how long its lists are, and what it leaves out."""
+
+from pathlib import Path
+
+import pyarrow.csv as pa_csv
+import pytest
+
+from orchestration.commands import models
+from tests.orchestration.models.calls import refusal, tessera
+
+
+def test_what_recommend_cannot_use_is_said_in_one_line(tables: Path, tmp_path: Path, fitted: Path) -> None:
+    (tmp_path / "ages.csv").write_text("who,age\na,5\nb,6\n")
+    people = tables / "people.csv"
+    for model, users, out, message in (
+        (tmp_path / "none", people, "o.csv", "none holds no model"),
+        (fitted, tmp_path / "ages.csv", "o.csv", "no column is called like the user. Its columns are who, age"),
+        (fitted, tmp_path / "no.csv", "o.csv", "there is no such file"),
+        (fitted, people, "o.txt", "ends in .parquet or .csv"),
+    ):
+        assert message in refusal("recommend", "--model", model, "--users", users, "--out", tmp_path / out)
+        assert not (tmp_path / out).exists()
+
+
+def test_lists_longer_than_the_catalogue_are_said_and_too_many_rows_refused(
+    tables: Path, tmp_path: Path, fitted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = ("recommend", "--model", fitted, "--users", tables / "people.csv", "--out", tmp_path / "o.csv")
+    done = tessera(*call, "--k", 1_000_000_000)
+    assert done.exit_code == 0, done.output
+    assert "there are only 30 items" in done.output
+    assert "1 of 3 users are new to the model" in done.output
+    assert len(pa_csv.read_csv(tmp_path / "o.csv")) == 2 * (30 - 7) + 30
+    monkeypatch.setattr(models, "MOST_ROWS", 80)
+    assert "--k 50 for 3 users would be 90 rows" in refusal(*call, "--k", 50)
+
+
+def test_what_is_excluded_is_neither_learned_nor_recommended(tables: Path, tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("item_id\n3\n4\n")
+    (tmp_path / "pairs.csv").write_text("user_id,item_id\n0,6\n0,8\n")
+    for command in ("fit", "recommend"):
+        for exclude in ("items", "pairs"):
+            option = ("--exclude", tmp_path / f"{exclude}.csv")
+            model, out = tmp_path / f"{command}-{exclude}", tmp_path / f"{command}-{exclude}.csv"
+            made = tessera(
+                "fit", "--interactions", tables / "interactions.csv", "--items", tables / "items.parquet",
+                "--model", "ease", "--out", model, *(option if command == "fit" else ()),
+            )  # fmt: skip
+            assert made.exit_code == 0, made.output
+            done = tessera(
+                "recommend", "--model", model, "--users", tables / "people.csv", "--k", 30, "--out", out,
+                *(option if command == "recommend" else ()),
+            )  # fmt: skip
+            assert done.exit_code == 0, done.output
+            rows = {(row["user_id"], row["item_id"]) for row in pa_csv.read_csv(out).to_pylist()}
+            items = {item for _, item in rows}
+            if exclude == "items":
+                assert items == set(range(30)) - {3, 4}
+            else:
+                assert not rows & {(0, 6), (0, 8)}
+                assert {6, 8} <= items

@@ -41,6 +41,7 @@ SMALL_SETTINGS = {
         ]
     },
     "decisions": {"blend": {"train_questions": 600}},
+    "sequences": {"resamples": 20},
 }
 LONG_FOLDERS = ("tests/orchestration", "tests/dbt_project")
 SAME_HOME = {

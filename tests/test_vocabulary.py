@@ -30,6 +30,7 @@ GERUND_MODULES = {
     "hashing",
     "interleaving",  # the comparison of two rankers
     "mapping",
+    "monitoring",  # what the stage is called everywhere
     "onboarding",
     "online_learning",  # the method
     "publishing",

@@ -8,7 +8,7 @@ from typing import Any
 
 from markdown_tables import code, table
 
-from serving.openapi import openapi
+from serving.documentation.openapi import openapi
 
 INTRODUCTION = """\
 # API

@@ -11,7 +11,7 @@ from markdown_tables import code, table
 
 from ml.decisions.rules.rules import FIELDS as RULE_FIELDS
 from ml.experiments.definition.targeting import TARGETING_FIELDS
-from ml.recommenders.models.zoo import MODELS
+from ml.recommenders.model_names import MODELS
 from ml.sources.catalogue import ITEM_SCHEMA
 from ml.sources.mapping import ITEM_FIELDS, Rule
 

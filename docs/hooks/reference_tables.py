@@ -11,13 +11,21 @@ from markdown_tables import code, table
 from orchestration.product_files import DBT_PROJECT_FOLDER
 
 MODELS = DBT_PROJECT_FOLDER / "models"
-MARTS = ("marts", "segmented")
+MARTS = ("marts", "segmented", "sequences", "recommendation")
 INTRODUCTION = """\
 # Tables
 
 These are the tables of the warehouse, `warehouse.duckdb` in the home. The marts are what reports, models and the
 service read; they have enforced contracts, so that a column never changes its name or type by accident. The first
 line of each says what one row is. `tessera docs` writes a page about the warehouse at hand, with SQL and lineage.
+
+Any program that reads DuckDB can open the file while no run is at work. A home may be moved, so no table names the
+folder that it lies in: the models of staging are views that look for the event log beside the warehouse. Where you
+open it from another folder than the home, say first where that is:
+
+```sql
+set file_search_path = '/path/to/home';
+```
 """
 
 

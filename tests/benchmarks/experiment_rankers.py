@@ -132,7 +132,8 @@ def _clicks(
     if target is not None:
         drawn = rng.permutation(len(people.users.key)) < USERS_A_RUN
         sessions = _those(sessions, drawn[sessions.user])
-    pages, _ = browse(people.users, people.interest_cdf, sessions, people.sampler, knobs, rng)
+    alert = np.zeros(len(sessions), dtype=bool)
+    pages, _ = browse(people.users, people.interest_cdf, sessions, people.sampler, knobs, alert, rng)
     where = np.flatnonzero(pages.clicked >= 0)
     user = sessions.user[pages.session[where]]
     # Nobody clicks the page they are on, so such a click would depend on what was shown before, too.

@@ -21,6 +21,8 @@ from figure import Figure
 from served import ROOT
 from starlette.testclient import TestClient
 
+from orchestration.warehouse.warehouse import open_duckdb
+
 KILLS = 10
 DAYS, END = 20, "2026-06-01"
 TESSERA = (str(Path(sys.executable).with_name("tessera")),)
@@ -70,7 +72,7 @@ def _erase(
     from serving.tessera import Tessera
 
     home = Home(home_path)
-    with duckdb.connect(home.warehouse, read_only=True) as warehouse:
+    with open_duckdb(home.warehouse, read_only=True) as warehouse:
         people = warehouse.sql("select user_id from users where is_known order by user_id limit 1000").fetchall()
     erased = [person for (person,) in rng.sample(people, 3)]
     log = EventLog(home)
@@ -147,30 +149,12 @@ def _run_until_killed(environment: dict[str, str], seconds: float, *command: str
 
 
 def _tables_that_differ_from_a_full_refresh(environment: dict[str, str], home: Path) -> int:
+    from tests.dbt_project.comparison import differing_tables
+
     kept = home.parent / "incremental.duckdb"
     kept.write_bytes((home / "warehouse.duckdb").read_bytes())
     _run(environment, "materialize", "--job", "full_refresh")
-    with duckdb.connect() as memory:
-        memory.execute(f"attach '{kept}' as before (read_only)")
-        memory.execute(f"attach '{home / 'warehouse.duckdb'}' as after (read_only)")
-        names = [
-            (schema, name)
-            for schema, name in memory.execute(
-                "select schema_name, table_name from duckdb_tables() where database_name = 'after' order by all"
-            ).fetchall()
-            if name not in OF_RUNS and not name.startswith("_")
-        ]
-        different = []
-        for schema, name in names:
-            both = [f'{database}."{schema}"."{name}"' for database in ("before", "after")]
-            changes = sum(
-                memory.execute(
-                    f"select count(*) from (select * from {one} except all select * from {other})"
-                ).fetchall()[0][0]
-                for one, other in (both, both[::-1])
-            )
-            if changes:
-                different.append(f"{schema}.{name} ({changes} rows)")
+    different = differing_tables(kept, home / "warehouse.duckdb", but=OF_RUNS)
     if different:
         print("differ:", ", ".join(different))
     return len(different)

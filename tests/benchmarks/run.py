@@ -22,7 +22,15 @@ from rich.table import Table
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
-NOT_BENCHMARKS = {"run", "figure", "served", "polars_marts", "simulated_marts", "simulated_warehouse"}
+NOT_BENCHMARKS = {
+    "run",
+    "figure",
+    "served",
+    "polars_marts",
+    "simulated_marts",
+    "simulated_warehouse",
+    "simulated_actions",
+}
 COLUMNS = ("name", "value", "unit", "rival", "rival_value", "ratio", "rows", "seconds", "peak_mib")
 
 

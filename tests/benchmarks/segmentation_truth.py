@@ -1,4 +1,4 @@
-"""Planted personas and engagement classes found again through the warehouse, and none where none were planted."""
+"""Planted personas and engagement classes found again through the warehouse; tables: `segmentation_tables`."""
 
 from __future__ import annotations
 
@@ -11,24 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 from figure import Figure
-from scipy.optimize import linear_sum_assignment
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import cross_val_predict
 
 from ml.home import Home
 from ml.segmentation import Segmentation, fit_segmentation
-from ml.segmentation.output import NO_EVIDENCE, NO_ROLES
 from ml.segmentation.site_segmentation import select_consenting_users
 from ml.settings import Settings, load_settings
-from ml.settings.segmentation import SegmentationSettings
 from ml.sources.simulator import Site, simulate_into_home, truth_tables
 from orchestration.product_files import DBT_PROJECT_FOLDER
 from orchestration.warehouse.dbt_project import DBT_EXECUTABLE, dbt_variables
+from orchestration.warehouse.warehouse import open_duckdb
 
 SEEDS = 10
 START = dt.date(2026, 3, 1)
@@ -52,21 +49,6 @@ def measure(size: float) -> Iterator[Figure]:
         yield Figure(f"segmentation_truth_{name}_worst", worst(values), which, rows=len(sites))
     right = sum(site["segments"] == settings.simulator.personas for site in sites)
     yield Figure("segmentation_truth_number_right", right, f"of {len(sites)} seeds", rows=len(sites))
-    none = sum(
-        not fit_segmentation(crowd(seed), _bare(settings), seed=seed).has_structure for seed in range(SEEDS)
-    )
-    yield Figure("segmentation_truth_no_structure", none, f"of {SEEDS} Gaussian crowds", rows=SEEDS)
-
-
-def crowd(seed: int) -> pa.Table:
-    """One Gaussian crowd of 3,000 users in 20 correlated features."""
-    generator = np.random.default_rng(seed)
-    X = generator.normal(size=(3_000, 20)) @ generator.normal(size=(20, 20))
-    return pa.table({"user_id": np.arange(len(X)), **{f"f{j}": X[:, j] for j in range(X.shape[1])}})
-
-
-def _bare(settings: Settings) -> SegmentationSettings:
-    return settings.segmentation.model_copy(update={"roles": NO_ROLES, "evidence": NO_EVIDENCE})
 
 
 def _recovered(settings: Settings, seed: int) -> dict[str, Any]:
@@ -103,15 +85,12 @@ def _recovered(settings: Settings, seed: int) -> dict[str, Any]:
 
 
 def _calibration(memberships: np.ndarray, personas: np.ndarray) -> float:
-    """Expected calibration error of the largest membership over ten bins, of all people with a planted persona."""
-    told, codes = memberships[personas != ""], np.unique(personas[personas != ""], return_inverse=True)[1]
-    label, confidence = told.argmax(axis=1), told.max(axis=1)
-    shared = np.zeros((told.shape[1], codes.max() + 1))
-    np.add.at(shared, (label, codes), 1)
-    persona_of = dict(zip(*linear_sum_assignment(-shared), strict=True))
-    right = np.array([persona_of.get(segment, -1) for segment in label]) == codes
-    bins = np.minimum((confidence * 10).astype(int), 9)
-    return sum((bins == b).mean() * abs(confidence[bins == b].mean() - right[bins == b].mean()) for b in set(bins))
+    """Expected calibration error of the likeliest persona, of all people with a planted one."""
+    from tests.ml.segmentation.calibration import calibration_error, memberships_of_kinds
+
+    kinds = np.unique(personas[personas != ""], return_inverse=True)[1]
+    told = memberships_of_kinds(memberships[personas != ""], kinds)
+    return calibration_error(told.max(axis=1), told.argmax(axis=1) == kinds)
 
 
 def _classified(found: Segmentation, users: pa.Table, planted: np.ndarray) -> np.ndarray:
@@ -155,5 +134,5 @@ def _users(home: Home, settings: Settings) -> pa.Table:
     )
     if built.returncode:
         raise RuntimeError(f"dbt build failed:\n{built.stdout[-3000:]}{built.stderr[-3000:]}")
-    with duckdb.connect(home.warehouse, read_only=True) as connection:
+    with open_duckdb(home.warehouse, read_only=True) as connection:
         return connection.sql("from users").to_arrow_table()

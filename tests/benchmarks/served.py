@@ -83,7 +83,7 @@ def running(command: list[str], url: str, ready: str, **environment: str) -> Ite
     """`python -m command`, answering with 200 at `ready` when the block begins; ended with it.
 
     Raises:
-        RuntimeError: it ended, or did not become ready within two minutes.
+        RuntimeError: it ended, or did not become ready within five minutes.
     """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # MLflow starts `uvicorn`
     own = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", **environment}
@@ -100,7 +100,7 @@ def running(command: list[str], url: str, ready: str, **environment: str) -> Ite
             raise
 
 
-def wait_until_ready(process: subprocess.Popen[bytes], url: str, seconds: float = 120.0) -> None:
+def wait_until_ready(process: subprocess.Popen[bytes], url: str, seconds: float = 300.0) -> None:
     """Until 200 is answered.
 
     Raises:

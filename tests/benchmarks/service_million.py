@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 from figure import Figure, Measured, in_own_process
-from served import Floats, factors, load, publish, service
+from served import factors, load, publish, service
+
+from ml.arrays import F32
 
 ITEMS, CENTRES, SECONDS, RATE = 1_000_000, 2_000, 20.0, 50.0
 ASKED = 500
@@ -29,7 +31,7 @@ def measure(size: float) -> Iterator[Figure]:
         yield from _figures(users, items, graph, found)
 
 
-def _figures(users: Floats, items: Floats, graph: Path, found: Measured) -> Iterator[Figure]:
+def _figures(users: F32, items: F32, graph: Path, found: Measured) -> Iterator[Figure]:
     n_items = len(items)
     yield Figure("service_million", found.result["recall"], "recall@10", rows=n_items, peak_mib=found.peak_mib)
     yield Figure("service_million", found.result["build_seconds"], "s to build the graph", rows=n_items)
@@ -52,7 +54,7 @@ def _figures(users: Floats, items: Floats, graph: Path, found: Measured) -> Iter
     yield Figure("service_million", resident, "MiB resident", rows=n_items)
 
 
-def recall(users: Floats, items: Floats, graph: Path) -> dict[str, float]:
+def recall(users: F32, items: F32, graph: Path) -> dict[str, float]:
     """Share of the true ten best that the graph finds, over ASKED users; the graph is written to a file."""
     from ml.decisions.items.factor_index import FactorIndex
 

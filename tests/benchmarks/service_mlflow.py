@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 from figure import Figure, in_own_process
 from scipy import sparse
-from served import USERS, Floats, factors, free_port, load, publish, running, service
+from served import USERS, factors, free_port, load, publish, running, service
+
+from ml.arrays import F32
 
 ITEMS, SECONDS = 100_000, 10.0
 
@@ -40,8 +42,10 @@ def measure(size: float) -> Iterator[Figure]:
     )  # fmt: skip
 
 
-def register(home: Path, users: Floats, items: Floats) -> str:
+def register(home: Path, users: F32, items: F32) -> str:
     """The factors as a registered model; returns the folder of MLflow's model."""
+    from mlflow.artifacts import download_artifacts
+
     from ml.dataset.ids import Ids
     from ml.home import Home
     from ml.recommenders.models.zoo import make_recommender
@@ -64,7 +68,7 @@ def register(home: Path, users: Floats, items: Floats) -> str:
     )
     recommender.save(home / "recommender")
     place = Home(home / "registry")
-    registry = Registry(place.mlflow_uri, place.artifacts)
+    registry = Registry(place.mlflow_uri)
     with registry.start_run("benchmark") as run:
         version = registry.register(run, home / "recommender")
-    return version.location
+    return str(download_artifacts(artifact_uri=version.location, tracking_uri=registry.tracking_uri))

@@ -16,10 +16,9 @@ NOT_RUN = {
     "source .venv/bin/activate": "changes the reader's shell; these tests have the programs of the environment",
     "tessera up": "stays until Ctrl-C; tests/orchestration/test_up.py starts and stops it",
     "tessera materialize": "builds everything; it has built the home that these tests work on",
-    "tessera materialize --site shop": "the same",
     "tessera materialize --job erasure": "tests/orchestration/test_erasure.py runs it and searches every file",
     "tessera docs": "tests/orchestration/test_commands.py runs it; it takes a start of dbt",
-    "bentoml serve tessera:latest --port 8000": "stays until Ctrl-C; tests/serving/test_bento.py serves a Bento",
+    "bentoml serve tessera": "stays until Ctrl-C; tests/serving/test_bento.py serves a Bento",
 }
 README_LINES = 60  # one screen
 

@@ -18,7 +18,7 @@ from ml.events.contract import EVENT_TYPES, FIELD_NAMES
 from ml.settings.knobs import all_knobs
 from orchestration.cli import app
 from orchestration.product_files import DBT_PROJECT_FOLDER
-from serving.openapi import openapi
+from serving.documentation.openapi import openapi
 from tests.docs.examples import CHECKOUT
 from tests.docs.reader import browser_page
 

@@ -1,0 +1,54 @@
+"""Size and power of segmentation: tables of users without groups, and with planted ones, of every kind of column.
+
+Every kind and number of rows gives two figures: the share of structureless tables in which segments are found, and
+the share of planted tables, of three to six groups in turn, in which as many segments are found as were planted.
+SIZE 1 is forty tables each; `SEGMENTATION_TABLES_ONLY` names kinds, by comma, for a look at some of them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+from accuracy.user_tables import KINDS, planted, structureless
+from figure import Figure
+
+from ml.segmentation import fit_segmentation
+from ml.segmentation.output import NO_EVIDENCE, NO_ROLES
+from ml.settings import load_settings
+
+ONLY = "SEGMENTATION_TABLES_ONLY"
+TABLES = 40
+ROWS = (200, 2_000)
+GROUPS = (3, 4, 5, 6)
+
+
+def measure(size: float) -> Iterator[Figure]:
+    settings = load_settings().segmentation.model_copy(update={"roles": NO_ROLES, "evidence": NO_EVIDENCE})
+    kinds = os.environ.get(ONLY, ",".join(KINDS)).split(",")
+    seeds = range(max(1, round(TABLES * size)))
+    for rows in ROWS:
+        for kind in kinds:
+            start = time.process_time()
+            false = [
+                fit_segmentation(structureless(kind, rows, seed).users, settings, seed=seed).has_structure
+                for seed in seeds
+            ]
+            seconds = time.process_time() - start
+            yield _share(f"segments_in_structureless_{kind}_{rows}", false, seconds)
+            start, right = time.process_time(), []
+            for seed in seeds:
+                groups = GROUPS[seed % len(GROUPS)]
+                try:
+                    table = planted(kind, rows, groups, seed)
+                except ValueError:  # k-means cannot find groups in this draw either
+                    continue
+                found = fit_segmentation(table.users, settings, seed=seed)
+                right.append(found.has_structure and len(found.ids) == groups)
+            if right:
+                yield _share(f"planted_number_found_{kind}_{rows}", right, time.process_time() - start)
+
+
+def _share(name: str, happened: list[bool], seconds: float) -> Figure:
+    return Figure(name, sum(happened) / len(happened), "share of tables", rows=len(happened), seconds=seconds)

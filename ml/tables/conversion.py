@@ -82,7 +82,7 @@ def as_timestamp(
     Args:
         column: timestamps, numbers, or text.
         unit: s, ms, us or ns since 1970, for numbers and text of digits; without one, what their size tells.
-        form: a strptime format for text; without one, whatever `read_moment` reads.
+        form: a strptime format for text and digits such as 20231101; without one, whatever `read_moment` reads.
         timezone: IANA zone of times that name none.
     """
     array = flatten(column)
@@ -90,7 +90,7 @@ def as_timestamp(
         return _in_utc(array, timezone), np.zeros(len(array), dtype=bool)
     if unit is not None:
         return _from_epoch(array, unit)
-    if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
+    if form is None and (pa.types.is_integer(array.type) or pa.types.is_floating(array.type)):
         return _from_sizes(array)
     text = _without_empty_words(as_text(array))
     if form is not None:

@@ -112,7 +112,8 @@ def _print_report(report: IngestReport, path: Path) -> None:
         )
     for name, count in (+report.unreadable).items():
         console.print(
-            f"Warning: {count:,} values of {name} say nothing that is known; they are kept in `properties` only."
+            f"Warning: {count:,} values of {name} were not recognized; they are kept in `properties` only.",
+            soft_wrap=True,
         )
     rejected = sum(report.rejected.values())
     console.print(f"{rejected:,} rows rejected{', kept as dead letters:' if rejected else '.'}")

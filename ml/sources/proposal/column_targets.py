@@ -66,6 +66,13 @@ def choose_targets(table: pa.Table) -> dict[str, str]:
     return chosen
 
 
+def is_called_like_a_time(name: str) -> bool:
+    """Whether the name of a column is a usual one for times, or ends like one."""
+    plain = normalized(name)
+    usual = " ".join(USUAL["occurred_at"]).split()
+    return plain in usual or bool(re.search(ENDS["occurred_at"], plain))
+
+
 def _fits(target: str, column: pa.ChunkedArray) -> bool:
     """Whether the cells of a column can be a field, whatever the column is called."""
     if pa.types.is_nested(column.type):

@@ -46,15 +46,15 @@ EVENT_COLUMNS: Mapping[str, tuple[str, ...]] = {
 # Names of columns that describe the item of a row, by field of the catalogue.
 ITEM_COLUMNS: Mapping[str, str] = {
     "title": ITEM_TITLES,
-    "category": "category itemcategory productcategory section genre categoryname categorycode department topic "
-    "kategorie rubrik categorie categoria",
+    "category": "category itemcategory productcategory v2productcategory section genre categoryname categorycode "
+    "department topic kategorie rubrik categorie categoria",
     "tags": "tags keywords genres topics labels",
     "price": "price unitprice itemprice listprice preis prix precio",
 }
 # Words for what happened, by type of event.
 EVENT_WORDS: Mapping[str, str] = {
-    "page_view": "view views viewed viewing pageview pageviews visit read open opened detail productview viewitem "
-    "viewcontent pv see seen browse watch watched ansehen ansicht angesehen aufruf vue visto",
+    "page_view": "view views viewed viewing page pageview pageviews visit read open opened detail productview "
+    "viewitem viewcontent pv see seen browse watch watched ansehen ansicht angesehen aufruf vue visto",
     "click": "click clicks clicked tap press klick clic",
     "add_to_cart": "cart basket addtocart addtobasket addcart add tobasket addedtocart addtobag incart warenkorb "
     "panier carrito",

@@ -12,18 +12,20 @@ import pyarrow.compute as pc
 import yaml
 
 from ml.events.normalization.orders import ORDER_ID_KEYS
-from ml.sources.proposal.column_targets import choose_targets
+from ml.sources.proposal.column_targets import choose_targets, is_called_like_a_time
 from ml.sources.proposal.event_columns import ORDERS, QUANTITIES, RATINGS
-from ml.sources.proposal.rules import propose_rule
+from ml.sources.proposal.rules import NO_TIME_OF_DAY, propose_rule, propose_time
 from ml.sources.source import SourceError
-from ml.tables.conversion import as_text
+from ml.tables.conversion import as_text, as_timestamp
 from ml.tables.input_checks import check_input_file
 from ml.tables.layouts import has_header, sample_text
 from ml.tables.readers import detect_format, read_chunks
+from ml.tables.time_columns import count_filled
 from ml.tables.usual_names import normalized
 
 SAMPLE_ROWS = 50_000
 EXAMPLES = 3
+SAME_DAYS = 0.95  # share of the rows whose two columns name the same day, or the one beside it in another zone
 REQUIRED = ("event_type", "occurred_at")
 
 
@@ -92,9 +94,9 @@ def propose_mapping(path: Path) -> Proposal:
     table = _sample(file)
     targets = choose_targets(table)
     if "occurred_at" not in targets.values():
-        raise SourceError(_nothing_found(path, "time", "occurred_at", table.column_names))
+        raise SourceError(_describe_missing_time(path, table))
     if not {"user_id", "anonymous_id", "session_id"} & set(targets.values()):
-        raise SourceError(_nothing_found(path, "person", "user_id", table.column_names))
+        raise SourceError(_describe_missing_person(path, table.column_names))
     proposal = Proposal(path, layout, [], {})
     rules: dict[str, Any] = {}
     items: dict[str, Any] = {}
@@ -103,6 +105,9 @@ def propose_mapping(path: Path) -> Proposal:
         rule, reading, remark = propose_rule(target, name, table[name])
         proposal.columns.append(ProposedColumn(name, _examples_of(table[name]), target, reading))
         proposal.remarks += [remark] if remark else []
+        if target == "occurred_at":
+            better = _remark_on_a_better_time(table, targets)
+            proposal.remarks += [better] if better else []
         if target is not None:
             (items if target.startswith("items.") else rules)[target.removeprefix("items.")] = rule
     if not {"user_id", "anonymous_id"} & rules.keys():
@@ -159,12 +164,43 @@ def _add_amount(rules: dict[str, Any], items: Mapping[str, Any], columns: Sequen
         rules["value"] = rule | ({"times": quantity} if quantity is not None else {})
 
 
-def _nothing_found(path: Path, what: str, field_name: str, columns: list[str]) -> str:
+def _describe_missing_time(path: Path, table: pa.Table) -> str:
+    """Say which columns are called like a time, what they hold instead, and what a time looks like."""
+    named = [name for name in table.column_names if is_called_like_a_time(name)]
+    seen = "".join(f" {name} holds {', '.join(_examples_of(table[name])) or 'nothing'}." for name in named)
     return (
-        f"{path}: no column is called like a {what}, so that no mapping can be proposed. Its columns are "
-        f"{', '.join(columns)}. Write a mapping with a line such as `{field_name}: {columns[0]}`, and name it by "
-        "--mapping"
+        f"{path}: no column holds dates or times, so no mapping can be proposed.{seen} The columns "
+        f"are {', '.join(table.column_names)}. A time is written like 2026-03-02 08:00:00, 02.03.2026 or 20260302, "
+        "or is the number of seconds or milliseconds since 1970. If a column is one, write a mapping with a line "
+        'such as `occurred_at: {column: NAME, format: "%d.%m.%Y"}`, and name it by --mapping'
     )
+
+
+def _describe_missing_person(path: Path, columns: Sequence[str]) -> str:
+    return (
+        f"{path}: no column is called like a person, a visitor or a session, so no mapping can be proposed. "
+        f"The columns are {', '.join(columns)}. Write a mapping with the line `user_id: NAME`, where NAME is the "
+        "column that tells people apart, and name it by --mapping"
+    )
+
+
+def _remark_on_a_better_time(table: pa.Table, targets: Mapping[str, str]) -> str:
+    """Name a column of numbers since 1970 on the same days as the dates, if the chosen column has only dates."""
+    chosen = next(name for name, target in targets.items() if target == "occurred_at")
+    extras, _, remark = propose_time(table[chosen]) or ({}, "", "")
+    if NO_TIME_OF_DAY not in remark:
+        return ""
+    days, _ = as_timestamp(table[chosen], form=extras.get("format"))
+    for name in table.column_names:
+        unit = (propose_time(table[name]) or ({}, "", ""))[0].get("unit")
+        if unit is None:
+            continue
+        times, _ = as_timestamp(table[name], unit)
+        days_apart = pc.abs(pc.days_between(days, times))
+        if count_filled(times) and pc.mean(pc.less_equal(days_apart, 1)).as_py() >= SAME_DAYS:
+            rule = f"occurred_at: {{column: {name}, unit: {unit}}}"
+            return f"{name} holds times on the same days. If they are those of the events, write `{rule}`."
+    return ""
 
 
 def _examples_of(column: pa.ChunkedArray) -> tuple[str, ...]:

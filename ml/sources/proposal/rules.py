@@ -29,6 +29,10 @@ TIMES_NEEDED = 0.5  # share of the cells that must be times; rows of the others 
 MOST_NANOSECONDS = 1e20
 SIZES = tuple(zip(EPOCH_UNITS, (*LARGEST_OF_UNITS, MOST_NANOSECONDS), UNITS, strict=True))
 EARLIEST = 631_152_000  # 1990, in seconds: smaller numbers are counts and prices
+DATE_OF_DIGITS = r"^(19|20)\d{6}$"
+NO_TIME_OF_DAY = (
+    "The dates have no time of day, so every event counts as midnight; sessions and hours mean little."
+)
 WORD_OF = {word: kind for kind, words in EVENT_WORDS.items() for word in words.split()}
 LIST_MARKS = ("|", ";", ",")
 
@@ -68,19 +72,21 @@ def propose_time(column: pa.ChunkedArray, least: float = TIMES_NEEDED) -> tuple[
         least: The share of the cells that must be times.
     """
     kind = column.type
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+    if pa.types.is_date(kind):
+        return {}, "dates", NO_TIME_OF_DAY
+    if pa.types.is_timestamp(kind):
         return {}, "times", ""
     cells = column.slice(0, SAMPLE_CELLS)
     if pa.types.is_boolean(kind) or pa.types.is_nested(kind):
         return None
     numbers, is_bad = as_number(cells)
     if not is_bad.any():
-        return _propose_epoch(numbers)
+        return _propose_epoch(numbers) or _propose_digits(cells)
     text = as_text(cells)
     filled = len(text) - text.null_count
     values, _ = as_timestamp(text)
     if filled and len(values) - values.null_count >= least * filled:
-        return {}, "times, ISO 8601" if _is_iso(text) else "times", ""
+        return {}, "times, ISO 8601" if _is_iso(text) else "times", _remark_on_days(values)
     read = {form: _parsed(text, form) for form in _formats(text)}
     if not read or max(read.values()) < least * filled:
         return None
@@ -94,7 +100,23 @@ def propose_time(column: pa.ChunkedArray, least: float = TIMES_NEEDED) -> tuple[
     if others:
         order = "month/day" if best.startswith("%m") else "day/month"
         remark = f"The dates leave open which part is the day; they are read as {order}."
-    return {"format": best}, f"times, written as {best}", remark
+    remarks = (remark, _remark_on_days(parse_in_format(text, best)))
+    return {"format": best}, f"times, written as {best}", " ".join(filter(None, remarks))
+
+
+def _remark_on_days(times: pa.Array) -> str:
+    """Say that no cell has a time of day, if so."""
+    midnight = pc.equal(times, pc.floor_temporal(times, unit="day"))
+    return NO_TIME_OF_DAY if pc.all(midnight).as_py() else ""
+
+
+def _propose_digits(cells: pa.ChunkedArray) -> tuple[dict[str, Any], str, str] | None:
+    """Propose to read numbers such as 20231101 as dates, if all of them are."""
+    text = as_text(cells).drop_null()
+    is_date = len(text) and pc.all(pc.match_substring_regex(text, DATE_OF_DIGITS)).as_py()
+    if not is_date or _parsed(text, "%Y%m%d") < len(text):
+        return None
+    return {"format": "%Y%m%d"}, "dates, written as %Y%m%d", NO_TIME_OF_DAY
 
 
 def _propose_epoch(numbers: pa.Array) -> tuple[dict[str, Any], str, str] | None:
@@ -134,7 +156,10 @@ def _propose_types(name: str, column: pa.ChunkedArray) -> tuple[Rule, str, str]:
     unknown = [word for word, kind in translated.items() if kind.startswith(CUSTOM_PREFIX) and kind != word]
     remark = ""
     if unknown:
-        remark = f"{', '.join(unknown[:5])}: no known word for what happened, so they become events of your own."
+        remark = (
+            f"No type of the contract goes by the name of {', '.join(unknown[:5])}, so such rows become events of "
+            f"your own, such as {translated[unknown[0]]}."
+        )
     return {"column": name, "words": translated}, "words", remark
 
 

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ml.events.contract import TIMESTAMP
 from ml.events.dead_letters import DeadLetters
 from ml.events.log import EventLog
 from ml.events.validation import validate_events
@@ -84,20 +86,34 @@ def simulate_into_home(
         for events in prefetched(site.events(since_day, until_day), PREFETCHED_TABLES):
             valid = validate_events(events, now, check_json=False)
             writer.write(valid.accepted)
-            rejects = valid.rejected
-            rejected.append(rejects.set_column(0, "row", pa.array(np.asarray(rejects["row"]) + total, pa.int64())))
+            rejected.append(_numbered(valid.rejected, events, total))
             total += len(events)
             if progress:
                 progress(total)
         dead = pa.concat_tables(rejected) if rejected else None
         if dead is not None:
-            DeadLetters(home).write(dead, SOURCE, now, batch_id=f"{SOURCE}-{mark[:16]}")
+            _write_dead_letters(dead, DeadLetters(home), f"{SOURCE}-{mark[:16]}")
         items = site.catalogue(since_day, until_day)
         Catalogue(home).append(items)
         _write_truth(site, until_day, home.truth)
         _record(home, site, until)
     fields = Counter(dead["field"].to_pylist()) if dead is not None else Counter()
     return SimulationResult(total - sum(fields.values()), len(items), fields)
+
+
+def _numbered(rejected: pa.Table, events: pa.Table, offset: int) -> pa.Table:
+    """Number rejected rows across all tables, and add when each of them was received."""
+    rows = np.asarray(rejected["row"])
+    numbered = rejected.set_column(0, "row", pa.array(rows + offset, pa.int64()))
+    return numbered.append_column("received_at", events["received_at"].take(pa.array(rows)).cast(TIMESTAMP))
+
+
+def _write_dead_letters(rejected: pa.Table, letters: DeadLetters, batch_id: str) -> None:
+    """Store rejected rows under the simulated day on which they came, as their events are."""
+    days = pc.strftime(rejected["received_at"], "%Y-%m-%d")
+    for day in sorted(pc.unique(days).to_pylist()):
+        of_day = rejected.filter(pc.equal(days, day))
+        letters.write(of_day, SOURCE, pc.min(of_day["received_at"]).as_py(), batch_id)
 
 
 def simulate_into_folder(

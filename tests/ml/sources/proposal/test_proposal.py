@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -161,7 +162,8 @@ def test_a_file_with_the_names_of_the_contract_needs_none(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("user,item\na,b\n", "called like a time"),
+        ("user,item\na,b\n", "no column holds dates or times"),
+        ("user,time\na,122213\nb,5\n", "time holds 122213, 5. "),
         ("time,item\n2026-03-02,b\n", "called like a person"),
         ("1,2,3\n4,5,6\n", "the first line is a row"),
     ],
@@ -169,3 +171,25 @@ def test_a_file_with_the_names_of_the_contract_needs_none(tmp_path):
 def test_a_file_for_which_nothing_can_be_proposed_says_what_to_do(tmp_path, text, words):
     with pytest.raises(SourceError, match=words):
         propose_mapping(written(tmp_path, "x.csv", text))
+
+
+def test_dates_of_eight_digits_are_dates_and_a_column_with_the_time_is_named(tmp_path):
+    text = "fullVisitorId,time,date,visitId,productSKU\n" + "".join(
+        f"{visitor},{milliseconds},20160913,{seconds},shirt-{visitor}\n"
+        for visitor, milliseconds, seconds in [(1, 0, 1473757371), (2, 122213, 1473760000)]
+    )
+    file = written(tmp_path, "sessions.csv", text)
+    proposal = propose_mapping(file)
+    assert proposal.content["occurred_at"] == {"column": "date", "format": "%Y%m%d"}
+    assert "no time of day" in proposal.remarks[0]
+    assert "`occurred_at: {column: visitId, unit: s}`" in proposal.remarks[1]
+    events, _ = events_of(tmp_path, file)
+    assert [row["occurred_at"] for row in events] == [dt.datetime(2016, 9, 13, tzinfo=dt.UTC)] * 2
+
+
+def test_dates_of_eight_digits_in_a_column_of_numbers_are_read(tmp_path):
+    table = pa.table({"date": [20160913, 20160914], "user": ["a", "b"], "item": ["x", "y"]})
+    file = tmp_path / "days.parquet"
+    pq.write_table(table, file)
+    events, _ = events_of(tmp_path, file)
+    assert [row["occurred_at"].day for row in events] == [13, 14]

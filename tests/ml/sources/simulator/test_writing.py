@@ -36,6 +36,16 @@ def test_events_items_dead_letters_and_truth_reach_the_home(site, tmp_path):
     }  # fmt: skip
 
 
+def test_rejected_rows_came_on_the_simulated_days_as_the_events_did(site, tmp_path):
+    home = Home(tmp_path)
+    done = simulate_into_home(home, site, date(0), date(6))
+    letters = DeadLetters(home)
+    days = {file.parent.name: len(letters.read_file(file)) for file in letters.files()}
+    assert set(days) <= {f"received_date={date(day)}" for day in range(6)}
+    assert len(days) > 1
+    assert sum(days.values()) == sum(done.rejected.values())
+
+
 def test_the_same_days_twice_change_nothing(site, tmp_path):
     home = Home(tmp_path)
     first = simulate_into_home(home, site, date(0), date(2))

@@ -63,8 +63,8 @@ ENDINGS: Mapping[Role, str] = {  # how longer names end, such as `click_article_
 
 # Names of a column that titles the item of a row, in English, German, French and Spanish, the usual ones first.
 ITEM_TITLES = (
-    "title name itemname itemtitle productname v2productname movietitle booktitle articletitle articlename headline "
-    "titel bezeichnung titre titulo description"
+    "title name itemname itemtitle productname v2productname movietitle booktitle articletitle articlename "
+    "headline titel bezeichnung titre titulo description"
 )
 
 

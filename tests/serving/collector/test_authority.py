@@ -166,7 +166,9 @@ def test_without_personalization_no_claim_is_kept(site):
 def test_a_claim_of_an_erased_person_is_left_out_of_the_event(site):
     with site.open() as client:
         client.app.state.collector.erased.add(["ann", "12"])
-        body = {"events": [CLICK | {"user_id": "ann"}, CLICK | {"user_id": 12}, CLICK | {"user_id": "bob"}]}
+        people = {"1": "ann", "2": 12, "3": "bob"}
+        events = [CLICK | {"event_id": event_id, "user_id": user_id} for event_id, user_id in people.items()]
+        body = {"events": events}
         answer = client.post("/v1/events", json=body, headers=BROWSER).json()
     assert answer == {"accepted": 3, "rejected": []}
     assert [event["properties"].get("claimed_user_id") for event in site.events()] == [None, None, "bob"]

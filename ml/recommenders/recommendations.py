@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from ml.arrays import F32, I32
+from ml.arrays import F32, I32, I64
 from ml.dataset.ids import Ids
 
 
@@ -26,6 +26,10 @@ class Recommendations:
     items: Ids
     rows: I32
     scores: F32
+
+    def lengths(self) -> I64:
+        """Number of items of each user, int64 (n_users,): fewer than k only where fewer were left."""
+        return np.asarray((self.rows >= 0).sum(axis=1))
 
     def to_table(self) -> pa.Table:
         """Columns user_id, item_id, rank (1 is best), score: one row a recommended item."""

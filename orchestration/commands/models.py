@@ -39,6 +39,7 @@ from orchestration.commands.model_options import (
 )
 
 if TYPE_CHECKING:
+    from ml.arrays import I64
     from ml.recommenders.base import Recommender, TrainingData
     from ml.recommenders.selection.auto import Choice
 
@@ -132,12 +133,14 @@ def recommend(
     recommender = load_recommender(model)
     people = read_id_list(users, "user", choice, say)
     ranked_items = read_id_list(candidates, "item", choice, say) if candidates else None
-    _check_k(k, len(people), len(recommender.item_ids_ if ranked_items is None else ranked_items))
+    n_items = len(recommender.item_ids_ if ranked_items is None else ranked_items)
+    _check_k(k, len(people), n_items)
     n_strangers = int((recommender.user_ids_.rows(people) < 0).sum())
     if n_strangers:
         say(f"{n_strangers:,} of {len(people):,} users are new to the model and get what it has for strangers")
     ranked = recommend_without(recommender, people, k, ranked_items, read_excluded(exclude, choice))
     table = ranked.to_table()
+    _say_short_lists(ranked.lengths(), min(k, n_items))
     write_table(table, out)
     say(f"{out}: {len(table):,} recommendations for {len(people):,} users")
 
@@ -156,6 +159,16 @@ def _check_k(k: int, n_users: int, n_items: int) -> None:
         )
     if k > n_items:
         say(f"--k {k}: there are only {n_items:,} items, so that the lists are shorter")
+
+
+def _say_short_lists(lengths: I64, k: int) -> None:
+    """Say for how many users (n,) less than `k` items were left to recommend."""
+    for n_users, what in (
+        (int((lengths == 0).sum()), "get no recommendation: they have had every item that may be recommended"),
+        (int(((lengths > 0) & (lengths < k)).sum()), f"get fewer than {k} items: no more are left for them"),
+    ):
+        if n_users:
+            say(f"{n_users:,} of {len(lengths):,} users {what}")
 
 
 def evaluate(

@@ -126,9 +126,8 @@ def figures_of(home: Home) -> dict[str, Any]:
     newest: dict[str, str] = {}
     for run in registry.client.search_runs([experiment], order_by=["attributes.start_time ASC"]):
         newest[run.info.run_name] = run.info.run_id
-    # No segment of so small a site has enough people for a worst one, which is NaN and equals nothing.
     models = warehouse.read(
-        "select * exclude (seconds, worst_segment_ndcg_at_10) from candidate_models order by model, configuration"
+        "select * exclude (seconds) from candidate_models order by model, configuration"
     ).to_pylist()
     return {
         "models": models,

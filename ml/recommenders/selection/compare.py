@@ -133,6 +133,7 @@ def comparison_table(candidates: Sequence[Candidate], metric: str, baseline: str
     """One row a candidate: model, configuration as JSON, every metric, test users, seconds, `gain`.
 
     `gain` says in words how much more of the deciding metric the candidate has than the one named `baseline`.
+    A metric that is not defined, such as that of the worst segment without segments, is null.
     """
     rows = []
     contenders = [candidate.contender(metric) for candidate in candidates]
@@ -149,7 +150,12 @@ def comparison_table(candidates: Sequence[Candidate], metric: str, baseline: str
                 "gain": BASELINE if gain is None else describe_gain(gain),
             }
         )
-    return pa.Table.from_pylist(rows)
+    table = pa.Table.from_pylist(rows)
+    for place, field in enumerate(table.schema):
+        if pa.types.is_floating(field.type):
+            column = table.column(place)
+            table = table.set_column(place, field, pc.if_else(pc.is_nan(column), None, column))
+    return table
 
 
 def scores_table(candidates: Sequence[Candidate], metric: str) -> pa.Table:

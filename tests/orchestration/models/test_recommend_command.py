@@ -30,9 +30,26 @@ def test_lists_longer_than_the_catalogue_are_said_and_too_many_rows_refused(
     assert done.exit_code == 0, done.output
     assert "there are only 30 items" in done.output
     assert "1 of 3 users are new to the model" in done.output
+    assert "2 of 3 users get fewer than 30 items" in done.output
     assert len(pa_csv.read_csv(tmp_path / "o.csv")) == 2 * (30 - 7) + 30
     monkeypatch.setattr(models, "MOST_ROWS", 80)
     assert "--k 50 for 3 users would be 90 rows" in refusal(*call, "--k", 50)
+
+
+def test_people_who_have_had_every_item_are_counted(tmp_path: Path) -> None:
+    rows = [f"everything,{item}" for item in range(6)] + ["some,0", "some,1", "other,1", "other,2"]
+    (tmp_path / "interactions.csv").write_text("\n".join(["user_id,item_id", *rows]) + "\n")
+    (tmp_path / "people.csv").write_text("user_id\neverything\nsome\nnewcomer\n")
+    model, out = tmp_path / "model", tmp_path / "o.csv"
+    fitted = tessera("fit", "--interactions", tmp_path / "interactions.csv", "--model", "popularity", "--out", model)
+    assert fitted.exit_code == 0, fitted.output
+    done = tessera("recommend", "--model", model, "--users", tmp_path / "people.csv", "--k", 6, "--out", out)
+    assert done.exit_code == 0, done.output
+    words = " ".join(done.output.split())
+    assert "1 of 3 users get no recommendation: they have had every item that may be recommended" in words
+    assert "1 of 3 users get fewer than 6 items: no more are left for them" in words
+    written = pa_csv.read_csv(out)["user_id"].to_pylist()
+    assert written == ["some"] * 4 + ["newcomer"] * 6
 
 
 def test_what_is_excluded_is_neither_learned_nor_recommended(tables: Path, tmp_path: Path) -> None:

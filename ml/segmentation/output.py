@@ -18,6 +18,35 @@ from ml.settings.segmentation import EvidenceSettings, RoleSettings, Segmentatio
 
 NO_EVIDENCE = EvidenceSettings(column="", minimum=0)
 NO_ROLES = RoleSettings(features=[], otherwise=[], outcomes=[])
+SEGMENT_SHARE = 0.05  # of the rows of a small table, enough for a segment
+LEAST_SEGMENT = 10  # users; the smallest groups about which statistics are commonly published
+
+
+def table_settings(
+    settings: SegmentationSettings, rows: int, categorical: Sequence[str] = (), segments: int | None = None
+) -> SegmentationSettings:
+    """Return the settings for a table that is segmented by every numeric column.
+
+    In a small table, a segment may be smaller than on a site, whose segments are published: 5 % of the rows, at
+    least ten. A minimum that the settings state holds for tables, too.
+
+    Args:
+        settings: the section `segmentation` of the settings; its roles and its evidence do not apply.
+        rows: rows of the table.
+        categorical: columns whose values are names of categories.
+        segments: number of segments to form whatever the evidence says; None lets the data decide.
+    """
+    minimum = settings.minimum_segment_size
+    if "minimum_segment_size" not in settings.model_fields_set:
+        minimum = min(minimum, max(LEAST_SEGMENT, int(SEGMENT_SHARE * rows)))
+    return settings.model_copy(
+        update={
+            "minimum_segment_size": minimum,
+            "roles": NO_ROLES.model_copy(update={"categorical": list(categorical)}),
+            "evidence": NO_EVIDENCE,
+            "choice": settings.choice.model_copy(update={"segments": segments or settings.choice.segments}),
+        }
+    )
 
 
 def segment_table(
@@ -49,13 +78,7 @@ def segment_table(
     Raises:
         InvalidInputError: the table cannot be segmented, or a column of `categorical` is missing.
     """
-    settings = settings.model_copy(
-        update={
-            "roles": NO_ROLES.model_copy(update={"categorical": list(categorical)}),
-            "evidence": NO_EVIDENCE,
-            "choice": settings.choice.model_copy(update={"segments": segments or settings.choice.segments}),
-        }
-    )
+    settings = table_settings(settings, len(table), categorical, segments)
     segmentation = fit_segmentation(table, settings, previous, seed)
     assignments = segmentation.assign(table)
     out.mkdir(parents=True, exist_ok=True)

@@ -159,7 +159,8 @@ class ChoiceSettings(Section):
     )
     cut_significance: float = knob(
         0.1,
-        "Probability that one group, cut in two, counts as two segments.",
+        "Probability that one group of many users, cut in two, counts as two segments; up to three times as much"
+        " for few users, among whom true groups would be missed.",
         unit="probability",
         gt=0,
         lt=1,

@@ -15,7 +15,7 @@ from accuracy.user_tables import KINDS, planted, structureless
 from figure import Figure
 
 from ml.segmentation import fit_segmentation
-from ml.segmentation.output import NO_EVIDENCE, NO_ROLES
+from ml.segmentation.output import table_settings
 from ml.settings import load_settings
 
 ONLY = "SEGMENTATION_TABLES_ONLY"
@@ -25,10 +25,10 @@ GROUPS = (3, 4, 5, 6)
 
 
 def measure(size: float) -> Iterator[Figure]:
-    settings = load_settings().segmentation.model_copy(update={"roles": NO_ROLES, "evidence": NO_EVIDENCE})
     kinds = os.environ.get(ONLY, ",".join(KINDS)).split(",")
     seeds = range(max(1, round(TABLES * size)))
     for rows in ROWS:
+        settings = table_settings(load_settings().segmentation, rows)
         for kind in kinds:
             start = time.process_time()
             false = [

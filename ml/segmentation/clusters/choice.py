@@ -10,7 +10,8 @@ A candidate is admissible if
 5. each segment and the one nearest to it are two groups, not the halves of one (`separation`).
 
 Among the admissible candidates whose stability is close to the best, the largest number of segments wins, because
-with fewer of them groups are merged that can be told apart. Density methods, which leave users without a segment,
+with fewer of them groups are merged that can be told apart. Where all segments are surely groups of their own, the
+stability may be a little less close, since it falls with the number of borders. Density methods, which leave users without a segment,
 win only where no other candidate is admissible. Among candidates of the same number the best silhouette wins, with
 noise counted as 0. Silhouettes within `tie_errors` standard errors are tied. Ties are broken in this order:
 stability close to the best, the smallest share of noise, the summed ranks by Davies-Bouldin and Calinski-Harabasz,
@@ -200,10 +201,9 @@ def _examine(
             return float("nan"), refused
     halve = halve_by_mixture(model.covariance) if isinstance(model, MixtureSegments) else halve_by_means
     pair = find_weakest_pair(divided, labels, settings.cut_significance, seed, halve)
-    is_apart = pair.p_value <= settings.cut_significance
     return (
         pair.p_value,
-        "" if is_apart else f"two of the segments may be halves of one group (p = {pair.p_value:.2g})",
+        "" if pair.is_apart else f"two of the segments may be halves of one group (p = {pair.p_value:.2g})",
     )
 
 

@@ -31,6 +31,8 @@ class NullReference:
     def __init__(self, space: FeatureSpace) -> None:
         self._space = space
         self._mean, self._spread = space.features.mean(axis=0), space.features.std(axis=0)
+        # The standard deviation of equal numbers is seldom exactly 0, and correlations with them are undefined.
+        self._spread[np.ptp(space.features, axis=0) == 0] = 0.0
         self._groups: list[list[int]] = []
         self._levels: list[F64 | None] = []
         codes = []

@@ -12,6 +12,8 @@ from ml.segmentation.clusters.contenders import COUNTED
 from ml.settings.segmentation import ChoiceSettings
 
 STABILITY_TIE = 0.05  # adjusted Rand; two standard errors of its mean over six pairs of resamples
+SURE_TIE = 0.12  # the same where no two segments can be halves of one group
+SURE = 0.03  # p-value of the weakest pair of segments from which on they cannot
 NO_STRUCTURE = "there is no structure: no division into segments is admissible"
 
 
@@ -134,15 +136,27 @@ class Selection:
     def _list_finest(self) -> list[int]:
         """Return the steadiest candidates with the largest number of segments that are all groups of their own."""
         admissible = self._list_admissible()
-        steadiest = max((self.candidates[i].bootstrap_stability for i in admissible), default=0.0) - STABILITY_TIE
-        steady = [i for i in admissible if self.candidates[i].bootstrap_stability >= steadiest]
-        counted = [i for i in steady if self.candidates[i].algorithm in COUNTED]
-        for pool in (counted, steady, admissible):
+        steadiest = max((self.candidates[i].bootstrap_stability for i in admissible), default=0.0)
+        near = [i for i in admissible if self.candidates[i].bootstrap_stability >= steadiest - SURE_TIE]
+        counted = [i for i in near if self.candidates[i].algorithm in COUNTED]
+        for pool, tie in ((counted, STABILITY_TIE), (near, STABILITY_TIE), (admissible, 1.0)):
             for segments in sorted({self.candidates[i].segments for i in pool}, reverse=True):
-                finest = [i for i in pool if self.candidates[i].segments == segments and self._test(i)]
+                finest = [
+                    i
+                    for i in pool
+                    if self.candidates[i].segments == segments
+                    and self._test(i)
+                    and self._is_steady(i, steadiest - tie)
+                ]
                 if finest:
                     return finest
         return []
+
+    def _is_steady(self, position: int, least: float) -> bool:
+        """Return whether a tested candidate has at least this stability, or a little less if its segments are sure."""
+        candidate = self.candidates[position]
+        is_sure = candidate.cut_p_value <= SURE
+        return candidate.bootstrap_stability >= least - (SURE_TIE - STABILITY_TIE) * is_sure
 
     def _test(self, position: int) -> bool:
         """Return whether an admissible candidate stays admissible after the tests that take long."""

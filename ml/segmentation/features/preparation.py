@@ -23,6 +23,8 @@ MISSING_RULES = ("median", "mean", "zero")
 MAD_TO_SD = 1.4826  # median absolute deviation of a normal distribution, as a standard deviation
 DIVIDED = 0.01  # p-value at which a feature alone falls into two groups
 SKEW_FIT_ROWS = 20_000  # the exponent of one feature is stable to ±.02 at this many rows
+WIDE = 20.0  # from the 5th to the 95th percentile: sizes that span orders of magnitude, as sales and incomes do
+LOG_REACH = 10.0  # so far below its 5th percentile a wide feature is still on the scale of logarithms
 
 
 @persistable
@@ -139,14 +141,16 @@ class SkewReducer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     A feature that falls into two groups, of which one is small, is skewed as well; it stays as it is, because the
     transform would draw the small group to the large one. The exponent is kept between 0 (logarithm) and 2, so
-    that a feature that is mostly zero is not split into two clusters that the data do not have. Source: Yeo and
-    Johnson, Biometrika 87 (2000).
+    that a feature that is mostly zero is not split into two clusters that the data do not have. The logarithm is
+    that of 1 + x / scale, which leaves small values as they lie. In a positive feature that spans orders of
+    magnitude, factors count among small values too, so that its scale is below all but the smallest of them.
+    Source: Yeo and Johnson, Biometrika 87 (2000).
 
     Args:
         threshold: skewness up to which a feature stays unchanged.
 
     Attributes:
-        scale_: typical distance from zero, (n_features,).
+        scale_: distance from zero at which the transform begins to bend, (n_features,).
         exponent_: exponents, (n_features,), 1 meaning unchanged.
     """
 
@@ -165,8 +169,7 @@ class SkewReducer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         for j in np.flatnonzero(np.abs(skew) > self.threshold):
             if is_divided(sample[:, j], DIVIDED):
                 continue
-            away = np.abs(sample[:, j])
-            self.scale_[j] = float(np.median(away[away > 0]))
+            self.scale_[j] = _bending_point(sample[:, j])
             scaled = sample[:, j] / self.scale_[j]
             best = minimize_scalar(
                 lambda exponent, x=scaled: -yeojohnson_llf(exponent, x), bounds=(0.0, 2.0), method="bounded"
@@ -181,6 +184,15 @@ class SkewReducer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if len(changed):
             result[:, changed] = _yeo_johnson(X[:, changed] / self.scale_[changed], self.exponent_[changed])
         return result
+
+
+def _bending_point(values: F64) -> float:
+    """Return the scale of a skewed feature (n,): its median size, or less where it is positive and spans much."""
+    low, high = np.quantile(values, [0.05, 0.95])
+    if values.min() > 0 and high >= WIDE * low:
+        return float(low / LOG_REACH)
+    away = np.abs(values)
+    return float(np.median(away[away > 0]))
 
 
 def _yeo_johnson(X: F64, exponent: F64) -> F64:

@@ -74,7 +74,7 @@ def _grouped(
     """Columns, the group of each user, and the scale on which k-means is to find the groups."""
     columns = int(random.integers(6, 11)) * (2 if kind == "flags" else 1)
     shares = LEAST_SHARE + (1 - groups * LEAST_SHARE) * random.dirichlet(np.full(groups, 5.0))
-    truth = np.sort(random.choice(groups, rows, p=shares / shares.sum()))
+    truth = np.searchsorted(np.cumsum(shares / shares.sum()), (np.arange(rows) + 0.5) / rows)
     centres = random.choice([-0.5, 0.5], (groups, columns)) + random.normal(0, 0.15, (groups, columns))
     noise = random.normal(size=(rows, columns))
     if kind == "correlated":

@@ -12,8 +12,10 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from ml.segmentation import Segmentation, fit_segmentation, load_segmentation
+from ml.segmentation.output import table_settings
 from ml.segmentation.profiles.descriptions import ShapingUsers, describe_segments
 from ml.segmentation.profiles.report import write_report
+from ml.settings import load_settings
 from ml.settings.segmentation import EvidenceSettings, RoleSettings, SegmentationSettings
 
 if TYPE_CHECKING:
@@ -121,6 +123,14 @@ def test_noise_puts_all_users_into_a_single_segment(quick: SegmentationSettings)
     assert segmentation.names == ["Everyone"]
     assert segmentation.assign(table)["segment"].to_pylist() == [1] * 800
     assert segmentation.assign_user({"f0": 1.0}).membership == {1: 1.0}
+
+
+@pytest.mark.parametrize(("rows", "minimum"), [(60, 10), (200, 10), (300, 15), (400, 20), (5_000, 20)])
+def test_small_tables_have_smaller_segments_unless_the_settings_state_the_least(rows: int, minimum: int) -> None:
+    default = load_settings().segmentation
+    assert table_settings(default, rows).minimum_segment_size == minimum
+    stated = SegmentationSettings(minimum_segment_size=20)
+    assert table_settings(stated, rows).minimum_segment_size == 20
 
 
 def test_users_with_little_evidence_belong_but_do_not_shape(planted: Planted, quick: SegmentationSettings) -> None:

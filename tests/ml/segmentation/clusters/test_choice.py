@@ -134,13 +134,22 @@ def test_the_most_steady_segments_that_are_no_halves_win(
 ) -> None:
     two = replace(GOOD, segments=2, silhouette=0.6)
     four, five = replace(GOOD, segments=4, silhouette=0.39), replace(GOOD, segments=5, silhouette=0.38)
-    shaky = replace(GOOD, segments=6, silhouette=0.39, bootstrap_stability=0.85)
+    shaky = replace(GOOD, segments=6, silhouette=0.39, bootstrap_stability=0.82)
     candidates = [two, GOOD, four, five, shaky]
     assert select(list(candidates), full_settings) == 3
     assert select(list(candidates), full_settings, halves=[3]) == 2
     assert select(list(candidates), full_settings, halves=[0, 1, 2, 3]) == 4
     assert select(candidates, full_settings, halves=range(5)) is None
     assert {candidate.refused for candidate in candidates} == {"halves"}
+
+
+def test_less_steady_segments_win_where_all_are_surely_groups_of_their_own(
+    full_settings: SegmentationSettings,
+) -> None:
+    finer = replace(GOOD, segments=4, bootstrap_stability=0.85)
+    assert select([GOOD, replace(finer, cut_p_value=0.02)], full_settings) == 1
+    assert select([GOOD, replace(finer, cut_p_value=0.05)], full_settings) == 0
+    assert select([GOOD, replace(finer, cut_p_value=0.02, bootstrap_stability=0.82)], full_settings) == 0
 
 
 def test_density_wins_only_where_nothing_else_is_admissible(full_settings: SegmentationSettings) -> None:

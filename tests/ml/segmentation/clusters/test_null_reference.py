@@ -80,3 +80,12 @@ def test_the_levels_of_a_category_exclude_each_other_in_draws() -> None:
 def test_a_constant_column_stays_constant() -> None:
     X = np.column_stack([np.random.default_rng(5).normal(size=100), np.full(100, 2.0)])
     assert set(draw(X, rows=50)[:, 1]) == {2.0}
+
+
+def test_a_constant_column_changes_nothing_of_the_others() -> None:
+    generator = np.random.default_rng(8)
+    first = generator.normal(size=400)
+    X = np.column_stack([first, 0.8 * first + 0.6 * generator.normal(size=400), np.full(400, 0.1) * 3])
+    drawn = draw(X - X.mean(axis=0))
+    assert np.corrcoef(drawn[:, :2].T)[0, 1] == pytest.approx(np.corrcoef(X[:, :2].T)[0, 1], abs=0.03)
+    assert np.ptp(drawn[:, 2]) == 0

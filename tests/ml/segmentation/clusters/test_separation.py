@@ -11,6 +11,7 @@ from ml.segmentation.clusters.separation import (
     find_weakest_pair,
     halve_by_means,
     is_divided,
+    limit_for_rows,
     measure_separation,
     split_p_value,
 )
@@ -69,6 +70,11 @@ def test_the_weakest_pair_is_the_group_that_was_cut() -> None:
     assert set(group[labels == cut.first]) == set(group[labels == cut.second])
     assert cut.p_value > 0.1
     assert find_weakest_pair(space, group, limit=0.1, seed=0).p_value < 0.001
+
+
+@pytest.mark.parametrize(("rows", "limit"), [(10_000, 0.1), (400, 0.1), (100, 0.2), (44, 0.3), (10, 0.3)])
+def test_the_limit_is_higher_among_few_users(rows: int, limit: float) -> None:
+    assert limit_for_rows(0.1, rows) == pytest.approx(limit, abs=0.002)
 
 
 def test_a_column_is_divided_by_two_modes_and_not_by_a_tail_a_zero_or_a_flag() -> None:

@@ -62,6 +62,17 @@ def test_a_skewed_feature_becomes_symmetric_and_a_symmetric_feature_stays() -> N
     assert np.array_equal(np.argsort(made[:, 0]), np.argsort(X[:, 0]))
 
 
+def test_factors_count_among_small_values_of_a_positive_feature_that_spans_orders_of_magnitude() -> None:
+    size = np.exp(np.random.default_rng(2).normal(3.0, 1.5, size=2_000))
+    X = np.column_stack([size, np.where(np.arange(2_000) < 5, 0.0, size)])
+    reduced = SkewReducer().fit(X).transform(X)
+    tenfold = np.array([[5.0, 5.0], [50.0, 50.0], [500.0, 500.0]])
+    low, high = np.diff(SkewReducer().fit(X).transform(tenfold), axis=0)
+    assert low[0] / high[0] == pytest.approx(1.0, abs=0.15)
+    assert low[1] / high[1] < 0.75
+    assert abs(float(((reduced[:, 0] - reduced[:, 0].mean()) ** 3).mean()) / reduced[:, 0].std() ** 3) < 0.2
+
+
 def test_scaled_features_have_mean_0_and_deviation_1_and_constants_become_0() -> None:
     X = np.array([[1.0, 5.0], [3.0, 5.0], [5.0, 5.0]])
     scaled = Scaler().fit(X).transform(X)

@@ -13,6 +13,7 @@ from serving.application import application
 from serving.observability.logs import log_as_json
 from serving.start import ignore_forwarded_headers, read_service_config
 from serving.tessera import Tessera
+from serving.upkeep.garbage import freeze_long_lived_objects
 from serving.upkeep.running_service import RunningService
 
 
@@ -69,6 +70,7 @@ class TesseraService:
     async def open(self) -> None:
         """Open the state and the collector, and load the bundle."""
         await RUNNING.start()
+        freeze_long_lived_objects()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def close(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,12 @@ EARLIEST_OF_FILES = dt.datetime(
 )  # of archives; no clock that was never set shows such a year
 MAX_FUTURE = dt.timedelta(hours=1)
 KNOWN_TYPES, CONTROL_TYPES = pa.array(list(EVENT_TYPES)), pa.array(list(CONTROL_PROPERTIES))
+NULLABLE_SCHEMA = pa.schema([field.with_nullable(True) for field in EVENT_SCHEMA])
+FIELD_TYPES = dict(zip(EVENT_SCHEMA.names, EVENT_SCHEMA.types, strict=True))
+LEGAL_WORDS = {"device_type": DEVICE_TYPES, "network_type": NETWORK_TYPES, "authority": AUTHORITIES}
+
+Finding = tuple[str, pa.ChunkedArray, str]
+"""A field, the mask of the rows where it is at fault, and the reason."""
 
 
 @dataclass(frozen=True)
@@ -106,45 +112,50 @@ def validate_events(
     """
     table = normalize_words(_conform(table), ESSENTIAL_FIELDS)
     table, empty_ids, placeholders = restore_ids(table) if check_ids else (table, {}, Counter())
-    # (field, mask of bad rows, reason); the first finding of a row is reported
-    findings: list[tuple[str, pa.ChunkedArray, str]] = []
+    findings: list[Finding] = []
     if "user_id" in empty_ids:
         is_identify = pc.fill_null(pc.equal(table["event_type"], "identify"), False)
         findings.append(("user_id", pc.and_(is_identify, empty_ids["user_id"]), NOBODY))
     for name in ("event_id", "event_type"):
-        blank = pc.or_kleene(pc.is_null(table[name]), pc.equal(pc.fill_null(table[name], ""), ""))
-        findings.append((name, blank, "is required"))
+        findings.append((name, _blank(table[name]), "is required"))
     findings.append(("occurred_at", pc.is_null(table["occurred_at"]), "is required"))
     findings.append(("event_type", _unknown_type(table["event_type"]), "is no type of the contract"))
     nobody = pc.and_(_blank(table["user_id"]), _blank(table["anonymous_id"]))
     findings.append(("user_id", nobody, "user_id or anonymous_id is required"))
-    for name in ("user_id", "anonymous_id"):
-        is_long = pc.greater(pc.utf8_length(table[name]), MAX_ID_CHARS)
-        findings.append((name, is_long, f"has more than {MAX_ID_CHARS:,} characters"))
-    latest = pa.scalar(now + max_future, TIMESTAMP)
-    findings.append(("occurred_at", pc.greater(table["occurred_at"], latest), "lies in the future"))
-    is_early = pc.less(table["occurred_at"], pa.scalar(earliest, TIMESTAMP))
-    findings.append(("occurred_at", is_early, f"lies before the year {earliest.year}"))
-    findings.append(("value", pc.invert(pc.is_finite(table["value"])), "is not a finite number"))
-    for name, legal in (
-        ("device_type", DEVICE_TYPES),
-        ("network_type", NETWORK_TYPES),
-        ("authority", AUTHORITIES),
-    ):
-        if table[name].null_count < len(table):
-            findings.append((name, _outside(table[name], legal), f"is none of {', '.join(legal)}"))
-    not_country = pc.invert(pc.match_substring_regex(table["country"], "^[A-Z]{2}$"))
-    findings.append(("country", not_country, "is no ISO 3166-1 alpha-2 code"))
-    for name in ("screen_width", "screen_height"):
-        findings.append((name, pc.less(table[name], 0), "is negative"))
-    findings.append(("consent", _unknown_consent(table["consent"]), f"knows only {', '.join(CONSENT_PURPOSES)}"))
+    findings += _find_illegal_values(table, now + max_future, earliest)
     if check_json:
         findings.append(("properties", _no_json_object(table["properties"]), "is no JSON object"))
     accepted, rejected = _split(table, findings + _control_findings(table), now)
     return ValidatedEvents(accepted, rejected, placeholders)
 
 
-def _control_findings(table: pa.Table) -> list[tuple[str, pa.ChunkedArray, str]]:
+def _find_illegal_values(table: pa.Table, latest: dt.datetime, earliest: dt.datetime) -> Iterator[Finding]:
+    """Look at the values of the columns that hold any: most events leave most columns empty."""
+    has_values = {name for name in table.column_names if table[name].null_count < len(table)}
+    for name in ("user_id", "anonymous_id"):
+        if name in has_values:
+            is_long = pc.greater(pc.utf8_length(table[name]), MAX_ID_CHARS)
+            yield name, is_long, f"has more than {MAX_ID_CHARS:,} characters"
+    is_late = pc.greater(table["occurred_at"], pa.scalar(latest, TIMESTAMP))
+    yield "occurred_at", is_late, "lies in the future"
+    is_early = pc.less(table["occurred_at"], pa.scalar(earliest, TIMESTAMP))
+    yield "occurred_at", is_early, f"lies before the year {earliest.year}"
+    if "value" in has_values:
+        yield "value", pc.invert(pc.is_finite(table["value"])), "is not a finite number"
+    for name, legal in LEGAL_WORDS.items():
+        if name in has_values:
+            yield name, _outside(table[name], legal), f"is none of {', '.join(legal)}"
+    if "country" in has_values:
+        not_country = pc.invert(pc.match_substring_regex(table["country"], "^[A-Z]{2}$"))
+        yield "country", not_country, "is no ISO 3166-1 alpha-2 code"
+    for name in ("screen_width", "screen_height"):
+        if name in has_values:
+            yield name, pc.less(table[name], 0), "is negative"
+    if "consent" in has_values:
+        yield "consent", _unknown_consent(table["consent"]), f"knows only {', '.join(CONSENT_PURPOSES)}"
+
+
+def _control_findings(table: pa.Table) -> list[Finding]:
     """Find the control events whose properties have another shape than their readers rely on."""
     rows = np.flatnonzero(pc.is_in(table["event_type"], CONTROL_TYPES))
     if not len(rows):
@@ -164,36 +175,33 @@ def _control_findings(table: pa.Table) -> list[tuple[str, pa.ChunkedArray, str]]
 
 
 def _conform(table: pa.Table) -> pa.Table:
-    unknown = [name for name in table.column_names if name not in EVENT_SCHEMA.names]
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    unknown = [name for name in columns if name not in FIELD_TYPES]
     if unknown:
         raise InvalidInputError(
             f"columns outside the event contract: {', '.join(unknown)}; put them into `properties`. "
             f"Legal: {', '.join(FIELD_NAMES)}"
         )
-    columns = []
-    for field in EVENT_SCHEMA:
-        if field.name not in table.column_names:
-            columns.append(pa.chunked_array([pa.nulls(len(table), field.type)]))
-            continue
-        column = table[field.name]
-        if column.type != field.type:
+    for name, expected in FIELD_TYPES.items():
+        column = columns.get(name)
+        if column is None:
+            columns[name] = pa.chunked_array([pa.nulls(len(table), expected)])
+        elif column.type != expected:
             try:
-                column = pc.cast(column, field.type)
+                columns[name] = pc.cast(column, expected)
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-                raise InvalidInputError(f"column {field.name} cannot be read as {field.type}: {error}") from error
-        columns.append(column)
-    nullable = pa.schema([field.with_nullable(True) for field in EVENT_SCHEMA])
-    return pa.Table.from_arrays(columns, schema=nullable)
+                raise InvalidInputError(f"column {name} cannot be read as {expected}: {error}") from error
+    return pa.Table.from_arrays([columns[name] for name in FIELD_TYPES], schema=NULLABLE_SCHEMA)
 
 
-def _split(
-    table: pa.Table, findings: Iterable[tuple[str, pa.ChunkedArray, str]], now: dt.datetime
-) -> tuple[pa.Table, pa.Table]:
+def _split(table: pa.Table, findings: Iterable[Finding], now: dt.datetime) -> tuple[pa.Table, pa.Table]:
+    """Split by what was found first in each row."""
     first = np.full(len(table), -1, dtype=np.int16)
     labels: list[tuple[str, str]] = []
     for name, mask, reason in findings:
-        bad = np.asarray(pc.fill_null(mask, False))
-        first[(first < 0) & bad] = len(labels)
+        bad = np.asarray(pc.fill_null(mask, False) if mask.null_count else mask)
+        if bad.any():
+            first[(first < 0) & bad] = len(labels)
         labels.append((name, reason))
     bad_rows = np.flatnonzero(first >= 0)
     received = pc.fill_null(table["received_at"], pa.scalar(now, TIMESTAMP))
@@ -214,7 +222,7 @@ def _split(
         ],
         schema=REJECTED_SCHEMA,
     )
-    return accepted.cast(EVENT_SCHEMA), rejected
+    return pa.Table.from_arrays(accepted.columns, schema=EVENT_SCHEMA), rejected
 
 
 def _reason(label: tuple[str, str], event: Mapping[str, Any]) -> str:

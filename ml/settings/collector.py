@@ -65,6 +65,13 @@ class CollectorSettings(Section):
         unit="milliseconds",
         ge=0,
     )
+    own_group_wait_ms: float = knob(
+        50,
+        "The same for events of the service itself, such as its answers: nobody waits for them, and a kill loses "
+        "as much of them.",
+        unit="milliseconds",
+        ge=0,
+    )
     part_rows: int = knob(500_000, "An open part with so many events is sealed as Parquet.", unit="events", gt=0)
     part_age_seconds: float = knob(
         60, "An open part this old is sealed, so that the next materialization sees it.", unit="seconds", gt=0

@@ -119,18 +119,25 @@ class Writer:
             return [], True
         if first is None:
             return [], False
-        time.sleep(self._limits.group_wait_ms / 1_000)
         group, events = [first], len(first.records)
+        until = self._latest_commit(first)
         while events < self._limits.group_events:
             try:
-                following = self._queue.get_nowait()
+                following = self._queue.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 break
             if following is None:
                 return group, False
             group.append(following)
             events += len(following.records)
+            until = min(until, self._latest_commit(following))
         return group, True
+
+    def _latest_commit(self, submission: Submission) -> float:
+        """Return when a submission is committed at the latest: what nobody waits for fills larger groups."""
+        is_awaited = submission.done is not None or submission.seal_after
+        wait_ms = self._limits.group_wait_ms if is_awaited else self._limits.own_group_wait_ms
+        return time.monotonic() + wait_ms / 1_000
 
     def _commit(self, group: Sequence[Submission]) -> CommittedGroup:
         accepted: pa.Table | None = None

@@ -15,6 +15,7 @@ from serving.observability.worker_gauges import WorkerGauges
 from serving.privacy.erasure import follow_erasures
 from serving.state.store import StoreUnavailableError
 from serving.tessera import Tessera
+from serving.upkeep.garbage import freeze_long_lived_objects
 
 logger = logging.getLogger("tessera.serving")
 FLUSH_SECONDS = 0.05
@@ -51,7 +52,7 @@ class RegularChecks:
     async def _keep_checking(self) -> None:
         """Look for what is new, again and again; a check that fails does not keep the others from running."""
         checks: Sequence[Callable[[], object]] = (
-            self._tessera.load_newer_bundle,
+            self._follow_bundles,
             self._follow_store,
             self._erase_again,
             self._tessera.withdrawn_events.follow,
@@ -87,6 +88,11 @@ class RegularChecks:
                 if str(error) != fault:
                     fault = str(error)
                     logger.error("the online state cannot catch up: %s", fault)
+
+    async def _follow_bundles(self) -> None:
+        """Answer from a newer bundle, and let go of the former one."""
+        if await self._tessera.load_newer_bundle():
+            freeze_long_lived_objects()
 
     async def _follow_store(self) -> None:
         """Fill the store again if it lost everything, beside the answers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import orjson
@@ -23,6 +24,9 @@ COLUMNS = (
     "authority", "value", "language", "received_at",
 )  # fmt: skip
 TIMES = ("occurred_at", "received_at")
+EPOCH, MICROSECOND = dt.datetime(1970, 1, 1), dt.timedelta(microseconds=1)
+FIRST_TIME, LAST_TIME = ((moment - EPOCH) // MICROSECOND for moment in (dt.datetime.min, dt.datetime.max))
+"""The times that Python can represent, as microseconds since 1970."""
 SHOWN_NAMES = ("content", "variant", "banner", "offer")
 """Properties that name what a slot showed; the first that is there counts."""
 DETAILED = frozenset({"impression", "exposure", ANSWERED, *CONSENTS})
@@ -45,7 +49,11 @@ def read_changes(
         where: Who reads, for the quarantine.
         with_answers: Whether the answers are not known already.
     """
-    changes = []
+    if not with_answers:  # most of what a busy service writes are its own answers
+        events = events.filter(pc.not_equal(events["event_type"], "served"))
+    changes: list[StateChange] = []
+    if not len(events):
+        return changes
     for row in _read_rows(events, quarantine, where):
         (
             user, anonymous, kind, at, item, session, country, region, device,
@@ -54,7 +62,7 @@ def read_changes(
         if kind == "purchase" and value is not None and value < 0:
             continue
         if kind == "served":
-            if not (with_answers and authority == "service" and answer):
+            if not (authority == "service" and answer):
                 continue
             kind, consent = ANSWERED, None  # the service's record states nothing about the person
         try:
@@ -120,13 +128,13 @@ def _read_rows(events: pa.Table, quarantine: Quarantine, where: str) -> list[tup
     """Return the values of COLUMNS of each event that Python can represent, times as Unix seconds."""
     try:
         return list(zip(*_list_values(events), strict=True))
-    except (ValueError, OverflowError, pa.ArrowException):  # a time outside Python's years, bytes that are no text
+    except (ValueError, pa.ArrowException):  # a time outside Python's years, bytes that are no text
         rows: list[tuple[Any, ...]] = []
         for number in range(len(events)):
             event = events.slice(number, 1)
             try:
                 rows += zip(*_list_values(event), strict=True)
-            except (ValueError, OverflowError, pa.ArrowException) as error:
+            except (ValueError, pa.ArrowException) as error:
                 quarantine.set_aside(str(event["event_id"][0]), error, where)
         return rows
 
@@ -136,16 +144,15 @@ def _list_values(events: pa.Table) -> list[list[Any]]:
 
     Raises:
         ValueError: A time is outside Python's years.
-        OverflowError: The same.
     """
-    for name in TIMES:
-        pc.min_max(events[name]).as_py()
-    return [
-        pc.divide(events[name].cast(TIMESTAMP).cast(pa.int64()).cast(pa.float64()), 1e6).to_pylist()
-        if name in TIMES
-        else events[name].to_pylist()
-        for name in COLUMNS
-    ]
+    return [_unix_seconds(events[name]) if name in TIMES else events[name].to_pylist() for name in COLUMNS]
+
+
+def _unix_seconds(times: pa.ChunkedArray) -> list[float | None]:
+    microseconds = times.cast(TIMESTAMP).cast(pa.int64()).to_pylist()
+    if any(value is not None and not FIRST_TIME <= value <= LAST_TIME for value in microseconds):
+        raise ValueError("a time is outside the years 1 to 9999")
+    return [None if value is None else value / 1e6 for value in microseconds]
 
 
 def _add_details(

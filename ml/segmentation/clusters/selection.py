@@ -153,7 +153,7 @@ class Selection:
         return []
 
     def _is_steady(self, position: int, least: float) -> bool:
-        """Return whether a tested candidate has at least this stability, or a little less if its segments are sure."""
+        """Return whether a tested candidate is this stable, or a little less if its segments are sure."""
         candidate = self.candidates[position]
         is_sure = candidate.cut_p_value <= SURE
         return candidate.bootstrap_stability >= least - (SURE_TIE - STABILITY_TIE) * is_sure

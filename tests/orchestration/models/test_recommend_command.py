@@ -41,7 +41,9 @@ def test_people_who_have_had_every_item_are_counted(tmp_path: Path) -> None:
     (tmp_path / "interactions.csv").write_text("\n".join(["user_id,item_id", *rows]) + "\n")
     (tmp_path / "people.csv").write_text("user_id\neverything\nsome\nnewcomer\n")
     model, out = tmp_path / "model", tmp_path / "o.csv"
-    fitted = tessera("fit", "--interactions", tmp_path / "interactions.csv", "--model", "popularity", "--out", model)
+    fitted = tessera(
+        "fit", "--interactions", tmp_path / "interactions.csv", "--model", "popularity", "--out", model
+    )
     assert fitted.exit_code == 0, fitted.output
     done = tessera("recommend", "--model", model, "--users", tmp_path / "people.csv", "--k", 6, "--out", out)
     assert done.exit_code == 0, done.output

@@ -130,6 +130,24 @@ def test_subscribers_see_a_batch_before_it_is_answered(tmp_path):
     assert asyncio.run(listen()) == ["e"]
 
 
+def test_what_nobody_waits_for_is_written_together_and_delays_no_one(tmp_path):
+    settings = settings_with(collector={"own_group_wait_ms": 600_000.0})
+
+    async def answer():
+        collector = Collector(Home(tmp_path / "home"), settings)
+        await collector.start()
+        for number in range(5):
+            collector.record_soon([{"event_type": "served", "user_id": "u", "recommendation_id": f"r{number}"}])
+        before = collector.counts.commits
+        await collector.record([{"event_type": "click", "user_id": "u"}])
+        after = collector.counts.commits
+        await collector.close()
+        return before, after
+
+    assert asyncio.run(answer()) == (0, 1)
+    assert sum(part.rows for part in EventLog(Home(tmp_path / "home")).parts()) == 6
+
+
 def test_records_of_the_service_name_nobody_by_a_word_for_nobody(tmp_path):
     home = Home(tmp_path / "home")
 

@@ -169,10 +169,9 @@ def _describe_missing_time(path: Path, table: pa.Table) -> str:
     named = [name for name in table.column_names if is_called_like_a_time(name)]
     seen = "".join(f" {name} holds {', '.join(_examples_of(table[name])) or 'nothing'}." for name in named)
     return (
-        f"{path}: no column holds dates or times, so no mapping can be proposed.{seen} The columns "
-        f"are {', '.join(table.column_names)}. A time is written like 2026-03-02 08:00:00, "
-        "02.03.2026 or 20260302, or is the number of seconds or milliseconds since 1970. If a column is one, "
-        "write a mapping with a line "
+        f"{path}: no column holds dates or times, so no mapping can be proposed.{seen} The columns are "
+        f"{', '.join(table.column_names)}. A time is written like 2026-03-02 08:00:00, 02.03.2026 or 20260302, "
+        "or is the number of seconds or milliseconds since 1970. If a column is one, write a mapping with a line "
         'such as `occurred_at: {column: NAME, format: "%d.%m.%Y"}`, and name it by --mapping'
     )
 

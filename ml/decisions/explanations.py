@@ -58,7 +58,8 @@ class Explanation:
     """Why an item is shown.
 
     Attributes:
-        kind: A family, or `interests`, `boost`, `exploration`, `popular_hour`, `here`, `well_known`.
+        kind: A family, or `interests`, `boost`, `exploration`, `popular_hour`, `here`, `well_known`,
+            `catalogue`.
         names: What the sentence names: titles, a topic, a place, a segment, a number.
     """
 
@@ -91,6 +92,7 @@ _UNNAMED = {
     "fresh": "New here",
     "popular": "Opened by many people lately",
     "well_known": "Popular over a long time",
+    "catalogue": "From the catalogue of this site",
     "boost": "Put forward by this site",
     "interests": "Fits what you said that you are interested in",
     "exploration": "New or rarely shown: something outside your usual",

@@ -28,6 +28,7 @@ class RecommendedItems(Answer):
     items: list[RecommendedItem]
     model_version: str | None = Field(description="Version of the model in use; null before the first training.")
     personalized: bool = Field(description="Whether something that is known of the person brought an item.")
+    notice: str | None = Field(None, description="Why there are fewer items than requested, if there are.")
     segment: str | None = Field(None, description="Name of the person's segment, if the person has one.")
     experiments: dict[str, str] | None = Field(None, description="Variant by experiment, if one applies.")
 

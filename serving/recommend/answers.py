@@ -12,6 +12,7 @@ from serving.recommend.candidates import ScoredCandidates
 from serving.recommend.context import RequestContext
 from serving.recommend.context_builder import build_challenger_context, build_context, build_preview_context
 from serving.recommend.recommendation import Recommendation
+from serving.recommend.shortage import describe_shortage
 from serving.requests import RecommendationRequest
 from serving.tessera import Tessera
 
@@ -78,6 +79,9 @@ def _reply(
         "model_version": model_version,
         "personalized": recommendation.is_personalized,
     }
+    shortage = describe_shortage(context, len(recommendation.items))
+    if shortage is not None:
+        reply["notice"] = shortage
     if context.segment is not None:
         reply["segment"] = context.segment
     if context.treatment.exposures:

@@ -23,6 +23,7 @@ MANY = 10  # openings from which an item counts as opened by many
 FRESH_DAYS = 7
 NAMED_ITEMS = 2
 BEFORE = 10
+DEVICES = {"mobile": "phones", "tablet": "tablets", "desktop": "computers", "tv": "television"}
 OFTEN_OPENINGS = 3
 OFTEN_SHARE = 0.2
 OFTEN_DEVIATIONS = 1.645  # one side of 95 %
@@ -78,6 +79,11 @@ class AnswerEvidence:
         """Return the explanation of an item that was drawn at random."""
         category = self.activity.categories.get(key)
         return Explanation("exploration", (category,) if category else ())
+
+    def is_of_one_person(self, key: int) -> bool:
+        """Return whether the site knows at most one person, and nobody else has opened the item."""
+        index = self.bundle.index
+        return index is not None and len(index.user_rows) < 2 and not self.activity.opened_by_many[key]
 
     def _opened_earlier(self) -> list[int]:
         return [item for item in self._recent[-BEFORE:] if item not in self._last]
@@ -153,7 +159,8 @@ class AnswerEvidence:
         if share_after(self.activity.in_scope, number, key, self.context.at) <= 0:
             return None
         name = scope.partition(":")[2]
-        return Explanation(kind, (COUNTRIES.get(name, name) if scope_kind == "country" else name,))
+        named = {"country": COUNTRIES, "device": DEVICES}.get(scope_kind, {}).get(name, name)
+        return Explanation(kind, (named,))
 
     def _fresh(self, key: int) -> Explanation | None:
         row, index = self.bundle.join.row_of(key), self.bundle.index

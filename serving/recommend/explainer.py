@@ -28,6 +28,8 @@ KIND_OF_SOURCE = {
     "trending": "popular",
     "popular": "well_known",
 }
+OF_OTHERS = frozenset({"segment", "here", "popular", "well_known"})
+"""Kinds that say what other people do, which nobody can say of a site that has one person."""
 
 
 class Explainer:
@@ -105,4 +107,5 @@ def _explain(
         explanation = evidence.explain(kind, key)
         if explanation is not None:
             return explanation
-    return evidence.explain(kind_of_source, key) or Explanation(kind_of_source)
+    kind = "catalogue" if kind_of_source in OF_OTHERS and evidence.is_of_one_person(key) else kind_of_source
+    return evidence.explain(kind_of_source, key) or Explanation(kind)

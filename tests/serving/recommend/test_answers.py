@@ -138,3 +138,19 @@ def test_every_answer_is_written_as_a_served_event(config, home):
     assert (served["user_id"], served["recommendation_id"]) == ("ann", reply["recommendation_id"])
     assert '"home"' in served["properties"]
     assert '"i1"' in served["properties"]
+
+
+def test_an_answer_that_is_too_short_says_why(config, home):
+    publish(home.published)
+    assert "notice" not in ask(config, recommend(user_id="ann", k=3))
+    filtered = ask(config, recommend(user_id="ann", k=3, filter={"item_ids": ["i1"]}))
+    assert ids(filtered) == ["i1"]
+    assert filtered["notice"] == (
+        "1 of 3 items: the site has 10, of which the person has already seen or rejected, or the request "
+        "excludes, 1. The filter, muted topics, languages, limits or rules leave out others."
+    )
+    everything = [{"user_id": "ann", "item_id": f"i{number}"} for number in range(10)]
+    reply = ask(config, post(*everything), recommend(user_id="ann", k=3))
+    assert reply["items"] == []
+    assert reply["notice"].startswith("0 of 3 items: the site has 10,")
+    assert reply["notice"].endswith("excludes, 10.")

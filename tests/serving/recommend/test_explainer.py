@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from bundles import publish
 from calls import ask, post, recommend, without_exploration
@@ -94,3 +96,16 @@ def test_without_time_for_features_the_list_that_had_the_item_is_the_reason(conf
     for item in items:
         kind = {"personal": "Fits what you opened", "popular": "Popular over a long time"}
         assert item["reason"] == kind.get(item["source"], "Opened by many people lately")
+
+
+def test_nothing_is_popular_on_a_site_of_one_person(config, home):
+    publish(
+        home.published,
+        users=pa.table({"user_id": ["ann"], "segment": ["athletes"], "persona": ["runner"], "country": ["DE"]}),
+        interactions=pa.table({"user_id": ["ann"], "item_id": ["i0"]}),
+        user_factors=np.array([[1, 0, 1]], dtype=np.float32),
+    )
+    calm = without_exploration(config)
+    alone = reasons(ask(calm, recommend(anonymous_id="stranger", k=3)))
+    assert alone
+    assert not [reason for reason in alone.values() if "opular" in reason or "people" in reason]

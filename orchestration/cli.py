@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import warnings
 from typing import Any
 
 import typer
@@ -135,6 +136,7 @@ def _for_a_site(context: typer.Context, *, site: SiteOption = None) -> None:
 def main() -> None:
     """Run one command. Exit status: 0 done, 1 failed, 2 wrong use, 3 busy, 130 interrupted."""
     protect_new_files()
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     notice = retirement_notice(os.environ)

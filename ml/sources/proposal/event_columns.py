@@ -27,7 +27,7 @@ EVENT_COLUMNS: Mapping[str, tuple[str, ...]] = {
         "type verb interaction behavior behaviour behaviortype kind activitytype actiontype what",
         "aktion ereignis vorgang evenement accion evento",
     ),
-    "session_id": ("sessionid session visitid visit ssid",),
+    "session_id": ("sessionid session visitid visit ssid sitzung besuch visite sesion",),
     "page_url": ("pageurl url pagelocation location address link href", "page pagepath path seite"),
     "page_title": ("pagetitle",),
     "referrer": ("referrer referer pagereferrer refurl",),
@@ -35,20 +35,22 @@ EVENT_COLUMNS: Mapping[str, tuple[str, ...]] = {
         "value eventvalue amount revenue total totalprice lineprice turnover sales betrag umsatz montant importe",
         RATINGS,
     ),
-    "device_type": ("devicetype device devicecategory platform",),
+    "device_type": (
+        "devicetype device devicecategory platform gerat geraet gerattyp geratetyp appareil dispositivo",
+    ),
     "os": ("os operatingsystem",),
     "browser": ("browser browsername",),
-    "language": ("language lang locale",),
+    "language": ("language lang locale sprache langue idioma",),
     "timezone": ("timezone tz",),
-    "country": ("country countrycode geocountry land",),
-    "city": ("city geocity town",),
+    "country": ("country countrycode geocountry land pays pais",),
+    "city": ("city geocity town stadt ort ville ciudad",),
 }
 # Names of columns that describe the item of a row, by field of the catalogue.
 ITEM_COLUMNS: Mapping[str, str] = {
     "title": ITEM_TITLES,
     "category": "category itemcategory productcategory v2productcategory section genre categoryname categorycode "
-    "department topic kategorie rubrik categorie categoria",
-    "tags": "tags keywords genres topics labels",
+    "department topic kategorie rubrik ressort warengruppe produktgruppe sortiment categorie rayon categoria",
+    "tags": "tags keywords genres topics labels schlagworte stichworte etiquetas",
     "price": "price unitprice itemprice listprice preis prix precio",
 }
 # Words for what happened, by type of event.

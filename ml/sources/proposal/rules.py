@@ -30,6 +30,11 @@ MOST_NANOSECONDS = 1e20
 SIZES = tuple(zip(EPOCH_UNITS, (*LARGEST_OF_UNITS, MOST_NANOSECONDS), UNITS, strict=True))
 EARLIEST = 631_152_000  # 1990, in seconds: smaller numbers are counts and prices
 DATE_OF_DIGITS = r"^(19|20)\d{6}$"
+NO_ZONE = (
+    "The times name no time zone and are read as UTC. If they are local times, say so under occurred_at with "
+    "`timezone: Europe/Berlin`."
+)
+ZONE = r"(?i)(z|[+-]\d{2}:?(\d{2})?|utc|gmt)$"
 NO_TIME_OF_DAY = (
     "The dates have no time of day, so every event counts as midnight; sessions and hours mean little."
 )
@@ -75,7 +80,7 @@ def propose_time(column: pa.ChunkedArray, least: float = TIMES_NEEDED) -> tuple[
     if pa.types.is_date(kind):
         return {}, "dates", NO_TIME_OF_DAY
     if pa.types.is_timestamp(kind):
-        return {}, "times", ""
+        return {}, "times", "" if kind.tz else NO_ZONE
     cells = column.slice(0, SAMPLE_CELLS)
     if pa.types.is_boolean(kind) or pa.types.is_nested(kind):
         return None
@@ -86,7 +91,7 @@ def propose_time(column: pa.ChunkedArray, least: float = TIMES_NEEDED) -> tuple[
     filled = len(text) - text.null_count
     values, _ = as_timestamp(text)
     if filled and len(values) - values.null_count >= least * filled:
-        return {}, "times, ISO 8601" if _is_iso(text) else "times", _remark_on_days(values)
+        return {}, "times, ISO 8601" if _is_iso(text) else "times", _remark_on_hours(text, values)
     read = {form: _parsed(text, form) for form in _formats(text)}
     if not read or max(read.values()) < least * filled:
         return None
@@ -100,14 +105,15 @@ def propose_time(column: pa.ChunkedArray, least: float = TIMES_NEEDED) -> tuple[
     if others:
         order = "month/day" if best.startswith("%m") else "day/month"
         remark = f"The dates leave open which part is the day; they are read as {order}."
-    remarks = (remark, _remark_on_days(parse_in_format(text, best)))
+    remarks = (remark, _remark_on_hours(text, parse_in_format(text, best)))
     return {"format": best}, f"times, written as {best}", " ".join(filter(None, remarks))
 
 
-def _remark_on_days(times: pa.Array) -> str:
-    """Say that no cell has a time of day, if so."""
-    midnight = pc.equal(times, pc.floor_temporal(times, unit="day"))
-    return NO_TIME_OF_DAY if pc.all(midnight).as_py() else ""
+def _remark_on_hours(text: pa.Array, times: pa.Array) -> str:
+    """Say that no cell has a time of day, or else that none names a time zone."""
+    if pc.all(pc.equal(times, pc.floor_temporal(times, unit="day"))).as_py():
+        return NO_TIME_OF_DAY
+    return "" if pc.any(pc.match_substring_regex(text, ZONE)).as_py() else NO_ZONE
 
 
 def _propose_digits(cells: pa.ChunkedArray) -> tuple[dict[str, Any], str, str] | None:

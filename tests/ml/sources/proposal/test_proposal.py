@@ -193,3 +193,28 @@ def test_dates_of_eight_digits_in_a_column_of_numbers_are_read(tmp_path):
     pq.write_table(table, file)
     events, _ = events_of(tmp_path, file)
     assert [row["occurred_at"].day for row in events] == [13, 14]
+
+
+@pytest.mark.parametrize(
+    ("time", "is_local"),
+    [
+        ("2026-03-02 08:00:00", True),
+        ("02.03.2026 18:30", True),
+        ("2026-03-02T08:00:00Z", False),
+        ("2026-03-02 08:00:00+01", False),
+        ("1473757371", False),
+    ],
+)
+def test_times_without_a_zone_are_pointed_out(tmp_path, time, is_local):
+    file = written(tmp_path, "clicks.csv", f"time;user;item\n{time};a;x\n{time};b;y\n")
+    assert ("timezone: Europe/Berlin" in " ".join(propose_mapping(file).remarks)) is is_local
+
+
+def test_german_columns_of_a_shop_are_known(tmp_path):
+    header = "Zeitpunkt;Kunde;Artikel;Bezeichnung;Warengruppe;Gerät;Stadt"
+    text = f"{header}\n02.03.2026 18:30;K-1;töp/1;Topf;Töpfe;Handy;Ulm\n"
+    targets = {column.name: column.target for column in propose_mapping(written(tmp_path, "k.csv", text)).columns}
+    assert targets["Warengruppe"] == "items.category"
+    assert (targets["Gerät"], targets["Stadt"]) == ("device_type", "city")
+    events, _ = events_of(tmp_path, tmp_path / "k.csv")
+    assert (events[0]["device_type"], events[0]["item_id"]) == ("mobile", "töp/1")

@@ -75,7 +75,7 @@ class TesseraGroup(TyperGroup):
                 raise
             message, status = _describe(error), FAILED
         except KeyboardInterrupt:
-            message = "stopped; finished work is kept and nothing is half-written, so the same command can go on"
+            message = "stopped; finished work is kept, and running the same command again continues it"
             status = INTERRUPTED
         command = typer.style(f"{ctx.info_name} {ctx.invoked_subcommand}:", fg="red")
         typer.echo(f"{command} {message}", err=True)
@@ -100,7 +100,7 @@ def _describe(error: OSError) -> str:
 app = typer.Typer(
     cls=TesseraGroup,
     name="tessera",
-    help="Behavioural events in; segments, recommendations and experiments out.",
+    help="Turns behavioural events into segments, recommendations and experiments.",
     epilog="Start with `tessera demo`, or with a site of your own: `tessera init DIR`.",
     no_args_is_help=True,
     rich_markup_mode="markdown",

@@ -34,7 +34,7 @@ def set_knobs(home: Home, changes: Mapping[str, str]) -> dict[str, Path]:
         The file that each knob was written to, by the knob's name.
 
     Raises:
-        UnknownKnobError: There is no such knob.
+        UnknownKnobError: There is no such setting.
         SettingsError: A value is not legal. No file is changed then.
     """
     in_settings = site_settings_files(home)[-1]

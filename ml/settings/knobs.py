@@ -73,7 +73,7 @@ def find_knob(name: str) -> Knob:
     for knob in all_knobs():
         if knob.name == name:
             return knob
-    raise UnknownKnobError(f"{name}: there is no such knob{suggestion(name)}")
+    raise UnknownKnobError(f"{name}: there is no such setting{suggestion(name)}")
 
 
 def select_knobs(name: str | None) -> list[Knob]:
@@ -86,7 +86,7 @@ def select_knobs(name: str | None) -> list[Knob]:
         return list(all_knobs())
     knobs = [knob for knob in all_knobs() if knob.name == name or knob.name.startswith(f"{name}.")]
     if not knobs:
-        raise UnknownKnobError(f"{name}: there is no such knob or section{suggestion(name)}")
+        raise UnknownKnobError(f"{name}: there is no such setting or section{suggestion(name)}")
     return knobs
 
 

@@ -198,7 +198,7 @@ def _describe_fault(detail: ErrorDetails, name: str) -> str:
         return (
             f"there is no such field; legal: {', '.join(legal)}"
             if legal
-            else f"there is no such knob{suggestion(name)}"
+            else f"there is no such setting{suggestion(name)}"
         )
     if kind == "missing":
         return "is required"

@@ -54,8 +54,8 @@ def ingest(
     you agree. Exports of other products: `google_analytics_4` (BigQuery export), `universal_analytics` and
     `mixpanel`.
 
-    All of the input becomes visible at once, or nothing does; the same input twice changes nothing. Rows that are
-    no events go to the dead letters with field and reason.
+    All of the input becomes visible at once, or nothing does, and taking in the same input twice changes nothing.
+    Rows that are not valid events are kept as dead letters, with the field and the reason.
     """
     from ml.sources import ingest as ingest_source
     from ml.sources import open_source

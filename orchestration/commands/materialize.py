@@ -35,16 +35,16 @@ def materialize(
 ) -> None:
     """Build everything that follows from the events: tables, segments, models, the published bundle.
 
-    The default, `daily_increment`, builds every asset and reads only what is new in the event log; `full_refresh`
-    builds the tables from the whole log; `training` leaves the tables as they are and trains anew; `retention`
-    drops what is older than the settings allow from log and tables, as every job that reads the log does;
-    `campaigns` writes the audiences of the campaigns in the settings and logs their contacts, which no other does;
-    `erasure` takes those who asked to be erased out of everything.
+    The default, `daily_increment`, builds every asset and reads only what is new in the event log. `full_refresh`
+    builds the tables from the whole log. `training` leaves the tables as they are and trains again. `retention`
+    drops what is older than the settings allow, as every job that reads the log does. `campaigns` writes the
+    audiences of the campaigns in the settings and logs their contacts; no other job does this. `erasure` removes
+    people who asked to be erased.
 
-    Stopping it at any point is safe: run it again. Exit status 3 says that another run is at work.
+    You can stop it at any point and run it again. Exit status 3 means that another run is at work.
     """
     if job not in JOBS:
-        raise typer.BadParameter(f"{job!r} is no job; there are {', '.join(JOBS)}", param_hint="--job")
+        raise typer.BadParameter(f"{job!r} is not a job; the jobs are {', '.join(JOBS)}", param_hint="--job")
     run(home_of(home), job, Console(highlight=False, emoji=False))
 
 
@@ -115,6 +115,8 @@ def print_result(run_result: RunResult, seconds: float, console: Console) -> Non
             f"in {seconds:.0f} s"
         )
     elif run_result.failed_checks and not run_result.failed_steps:
-        console.print("The data did not pass: `tessera up` shows why on the asset's page.", markup=False)
+        console.print(
+            "The data did not pass the checks: `tessera up` shows why on the asset's page.", markup=False
+        )
     else:
-        console.print("Mend what the message names and run the same command again; finished work is kept.")
+        console.print("Fix the problem named above and run the same command again; finished work is kept.")

@@ -212,7 +212,7 @@ def evaluate(
     weighed = future if reading is None or future.ratings is None else reading.weigh(future, past)
     liked = weighed.only_liked()
     if not liked.n_pairs:
-        raise InvalidInputError(f"{test}: there is nothing to judge by: all of it is rejected")
+        raise InvalidInputError(f"{test}: there is nothing to evaluate on: every interaction in it is a rejection")
     recommender, _ = _fitted(model, validation, seed, data)
 
     def warn(line: str) -> None:

@@ -27,9 +27,9 @@ KEEP_REPLACED = dt.timedelta(hours=6)
     group_name="events",
     kinds={"parquet"},
     description=(
-        "Everything that happened: the append-only log of accepted events. What a Kafka topic holds is taken in, "
-        "open parts of dead writers are sealed, days beyond the retention dropped, small parts of a day merged, "
-        "leftovers of killed runs removed."
+        "The append-only log of accepted events. Materializing it takes in what a Kafka topic holds, seals parts "
+        "that stopped writers left open, drops days beyond the retention, merges small parts of a day, and "
+        "removes what interrupted runs left behind."
     ),
 )
 def event_log(home: HomeResource) -> dg.MaterializeResult[None]:
@@ -70,7 +70,7 @@ def event_log(home: HomeResource) -> dg.MaterializeResult[None]:
 @dg.asset(
     group_name="events",
     kinds={"parquet"},
-    description="What the site knows of its items: snapshots, of which the newest row of an item counts.",
+    description="What the site knows about its items, as snapshots; the newest row of an item counts.",
 )
 def catalogue(home: HomeResource) -> dg.MaterializeResult[None]:
     """Report the items; they are written by ingest, the simulator and the service."""

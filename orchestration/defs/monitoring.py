@@ -25,9 +25,9 @@ GROUP = "monitoring"
     group_name=GROUP,
     kinds={"python", "duckdb"},
     description=(
-        "What differs from the usual weekday and hour of the weeks before: lost fields, volume, devices and"
-        " countries, taste, clicked answers. An alarm is large and sure, and names the slice that carries it. New"
-        " ones stand in the journal, and the addresses of the settings are told."
+        "What differs from the same weekday and hour in the weeks before: lost fields, volume, devices and"
+        " countries, tastes, clicks on answers. Only a large and certain change raises an alarm, which names the"
+        " slice that causes it. New alarms are written to the journal and sent to the addresses in the settings."
     ),
 )
 def alarms(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
@@ -55,7 +55,7 @@ def alarms(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeRe
     )
 
 
-@dg.asset_check(asset=alarms, description="No alarm is open that nobody acknowledged.")
+@dg.asset_check(asset=alarms, description="Every open alarm is acknowledged.")
 def no_alarm_is_open(home: HomeResource) -> dg.AssetCheckResult:
     """Name the open alarms."""
     waiting = Journal(home.home()).unacknowledged()
@@ -73,7 +73,7 @@ def training_after_alarms(
     """Ask for one training for all alarms that came since the last one."""
     last = _last_training(context.instance)
     if last is None:
-        return dg.SkipReason("nothing was trained yet: the first training is a person's")
+        return dg.SkipReason("nothing has been trained yet: start the first training yourself")
     journal = Journal(home.home())
     now = dt.datetime.now(dt.UTC)
     decision = decide_on_training(journal, last, now, home.settings().alerts)

@@ -29,8 +29,8 @@ GROUP = "publishing"
     kinds={"parquet", "numpy", "lightgbm"},
     description=(
         "Everything the service answers from, in one folder: items, users with their segments, the champion's "
-        "factors, seen and trending items, and the blend of all sources, learned by asking the event log what was "
-        "opened next. Written whole, then made current; a running service takes it over."
+        "factors, seen and trending items, and the blend of all sources, which is learned from what people opened "
+        "next. It becomes current only once it is complete, and a running service then switches to it."
     ),
 )
 def published_bundle(
@@ -75,7 +75,7 @@ def published_bundle(
     deps=[published_bundle],
     group_name=GROUP,
     kinds={"bentoml"},
-    description="The service with the published bundle inside: starts on its own, with no checkout beside it.",
+    description="The service with the published bundle inside. It starts without a checkout.",
 )
 def bento(home: HomeResource) -> dg.MaterializeResult[None]:
     """Build the Bento of the current bundle."""

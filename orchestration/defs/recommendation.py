@@ -168,8 +168,8 @@ def candidate_models(
     group_name=GROUP,
     kinds={"lightfm", "mlflow"},
     description=(
-        "The recommender that is served. The best candidate takes the place only if it beats the champion's "
-        "configuration by more than noise and breaks no guardrail; otherwise the champion is refreshed."
+        "The recommender that is served. The best candidate replaces the champion only if it beats the "
+        "champion's configuration by more than noise and breaks no guardrail; otherwise the champion is refreshed."
     ),
 )
 def champion_model(

@@ -8,7 +8,7 @@ from orchestration.defs.monitoring import training_after_alarms
 from orchestration.defs.resources import HomeResource
 
 ON, OFF = dg.DefaultScheduleStatus.RUNNING, dg.DefaultScheduleStatus.STOPPED
-AUDIENCES = "Writes the audiences of the campaigns; switch it on when something sends them."
+AUDIENCES = "Writes the audiences of the campaigns; switch it on once something sends them."
 
 
 @dg.definitions
@@ -27,8 +27,8 @@ def schedules() -> dg.Definitions:
         job=training,
         minimum_interval_seconds=300,
         description=(
-            "Starts a training when people, their taste or the quality of answers changed, not sooner after the"
-            " last one than the settings allow, and in any case once the last one is too old."
+            "Starts a training when the audience, its tastes or the quality of answers changed, at most as often"
+            " as the settings allow, and in any case once the last training is too old."
         ),
     )
     return dg.Definitions(
@@ -44,7 +44,7 @@ def schedules() -> dg.Definitions:
             )
             for name, job, cron, status, description in (
                 ("every_day", daily_increment, times.daily_increment, ON, "Takes in the events of the day."),
-                ("every_week", training, times.training, ON, "Trains anew on the tables as they are."),
+                ("every_week", training, times.training, ON, "Trains again on the tables as they are."),
                 ("every_campaign_day", campaigns, times.campaigns, OFF, AUDIENCES),
             )
         ],

@@ -52,9 +52,9 @@ FEEDBACK = "select user_id, segment, agrees from segment_feedback order by occur
     group_name=GROUP,
     kinds={"scikitlearn", "mlflow"},
     description=(
-        "Segments learned from the users who consent to personalization: features selected and prepared, k-means, "
-        "Gaussian mixtures, DBSCAN and HDBSCAN compared by one rule, personas described. Segments keep their "
-        "number and name from run to run."
+        "Segments learned from the users who consent to personalization. Features are selected and prepared; "
+        "k-means, Gaussian mixtures, DBSCAN and HDBSCAN are compared by one rule; personas are described. "
+        "Segments keep their number and name from run to run."
     ),
 )
 def segmentation_model(
@@ -167,8 +167,8 @@ def segment_profiles(home: HomeResource, warehouse: WarehouseResource) -> dg.Mat
     group_name=GROUP,
     kinds={"matplotlib", "mlflow"},
     description=(
-        "The report for marketers, one HTML file: who the segments are, what goes along with a conversion by the "
-        "table `signals`, who moved, and how much of the last month the segments would have told before it."
+        "The report for marketers, one HTML file: who the segments are, which actions go with conversion "
+        "according to the table `signals`, who changed segment, and how well the segments predict."
     ),
 )
 def segment_report(

@@ -29,10 +29,11 @@ GROUP = "sequences"
     group_name=GROUP,
     kinds={"scipy", "mlflow", "duckdb"},
     description=(
-        "Visits as Markov chains over page types, categories and pages, with the order that tells later visits"
-        " best: chance to convert, steps to the end, where visits are lost, and what would be missing without a"
-        " state. Groups that move otherwise have chains of their own. Conversions are credited to channels and"
-        " campaigns by six methods. Written as `paths` and `path_attribution`: sums over enough people only."
+        "Visits as Markov chains over page types, categories and pages, of the order that predicts later visits"
+        " best: the chance to convert, the steps to the end, where visits are lost, and the conversions that would"
+        " be missing without a state. Groups whose visits differ have chains of their own. Conversions are"
+        " credited to channels and campaigns by six methods. The tables `paths` and `path_attribution` hold only"
+        " sums over enough people."
     ),
 )
 def path_chains(
@@ -66,9 +67,9 @@ def path_chains(
     group_name=GROUP,
     kinds={"scikitlearn", "mlflow", "duckdb"},
     description=(
-        "After each action of a visit, the chances that it converts, that it ends at this page, and that another"
-        " follows within a week. Learned from the visits of people who consent, calibrated on later ones, measured"
-        " on the latest after 3, 5 and 10 actions. The service tells them of the visit that runs."
+        "After each action of a visit, the probabilities that it converts, that it ends at this page, and that"
+        " another visit follows within a week. Learned from the visits of people who consent, calibrated on later"
+        " ones, measured on the latest after 3, 5 and 10 actions. The service predicts them for the current visit."
     ),
 )
 def visit_intent(
@@ -106,8 +107,8 @@ def visit_intent(
     kinds={"numpy", "mlflow", "duckdb"},
     description=(
         "What each micro-interaction does to the conversion of a visit, for all visits and by segment: adjusted"
-        " for what is known of the visit and for a hidden intent that shows in other actions, with interval,"
-        " E-value and controlled false discoveries; by order and by dose. Written as `signals`."
+        " for what is known about the visit and for a hidden intent that shows in other actions, with interval,"
+        " E-value and controlled false discoveries; by order and by dose. The result is the table `signals`."
     ),
 )
 def conversion_signals(

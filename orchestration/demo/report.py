@@ -59,7 +59,7 @@ def segments(profiles: pa.Table) -> RenderableType:
         bar = "█" * max(1, round(BAR_WIDTH * row["share"] / largest))
         table.add_row(row["name"], f"{row['size']:,}", f"{row['share']:.0%}", Text(bar, style="cyan"))
     if not rows:
-        return Text("Segments: none stood the tests; every user counts as one group.")
+        return Text("Segments: none passed the tests, so all users count as one group.")
     return table
 
 

@@ -99,7 +99,7 @@ def _alarms(journal: Journal) -> HealthLine:
     waiting = journal.unacknowledged()
     acknowledged = len(journal.open_alarms()) - len(waiting)
     if not waiting:
-        return HealthLine("alarms", f"none waits for a person; {acknowledged} are acknowledged", True)
+        return HealthLine("alarms", f"none needs attention; {acknowledged} are acknowledged", True)
     return HealthLine("alarms", f"{len(waiting)} open: {'; '.join(entry.alarm for entry in waiting)}", False)
 
 
@@ -118,13 +118,13 @@ def _alerts(home: Home, entries: list[Entry], settings: Settings) -> HealthLine:
     except AlertAddressError as error:
         return HealthLine("alerts", str(error), False)
     if not addresses:
-        return HealthLine("alerts", "nobody is told: alerts.addresses_file names no file", True)
+        return HealthLine("alerts", "nobody is notified: alerts.addresses_file names no file", True)
     attempts = [entry for entry in entries if entry.what in (SENT, UNDELIVERED)]
     failed = [entry.text for entry in attempts if entry.what == UNDELIVERED and entry.at == attempts[-1].at]
     if failed:
         return HealthLine("alerts", f"{' '.join(failed)} Try tessera alerts test", False)
     sent = sum(entry.what == SENT for entry in attempts)
-    return HealthLine("alerts", f"{len(addresses)} addresses are told; {sent} alarms were sent so far", True)
+    return HealthLine("alerts", f"{len(addresses)} addresses are notified; {sent} alarms were sent so far", True)
 
 
 def _disk(home: Home) -> HealthLine:

@@ -49,7 +49,7 @@ def rebuild_state(home: Home) -> int:
     )
     if done.returncode:
         raise RebuildError(
-            (done.stderr.strip().splitlines() or ["the rebuilding process ended without a word"])[-1]
+            (done.stderr.strip().splitlines() or ["the rebuilding process ended without a message"])[-1]
         )
     return int(done.stdout.split()[-1])
 

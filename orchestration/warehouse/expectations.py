@@ -91,8 +91,8 @@ SUITES: tuple[Suite, ...] = (
         mart="interactions",
         is_blocking=True,
         description=(
-            "Strengths are finite, times in order, and not everything is a refusal. The share of refusals is that"
-            " of known users: devices that nobody vouches for could stop training with it."
+            "Strengths are finite, times are in order, and not every interaction is a rejection. Only known users"
+            " count for the share of rejections, because anonymous devices could otherwise stop the training."
         ),
         figures="""
             select
@@ -113,8 +113,8 @@ SUITES: tuple[Suite, ...] = (
         mart="users",
         is_blocking=True,
         description=(
-            "Everybody was here at least once, nobody after the newest event, who came once has no habits, and"
-            " shares are shares."
+            "Every user has at least one session and none after the newest event, users who came only once have no"
+            " habits, and shares lie between 0 and 1."
         ),
         figures=f"""
             select
@@ -141,8 +141,8 @@ SUITES: tuple[Suite, ...] = (
         mart="users",
         is_blocking=True,
         description=(
-            "Events that marts leave out are few; the mart `quarantine` lists them with their reasons. What"
-            " browsers sent is left to the next check: anybody could stop training with it."
+            "Few events are left out of the marts; the mart `quarantine` lists them with their reasons. Events"
+            " that browsers sent have a check of their own, because anybody could stop the training with them."
         ),
         figures=_quarantined("coalesce(authority not in ('browser', 'signed'), true)"),
         ranges=_FEW_QUARANTINED,
@@ -151,7 +151,9 @@ SUITES: tuple[Suite, ...] = (
         name="few_browser_events_are_quarantined",
         mart="users",
         is_blocking=False,
-        description="Events of browsers that marts leave out are few: a faulty tracker shows here, or a stranger.",
+        description=(
+            "Few events that browsers sent are left out of the marts. Many of them point to a faulty tracker."
+        ),
         figures=_quarantined("authority in ('browser', 'signed')"),
         ranges=_FEW_QUARANTINED,
     ),
@@ -159,7 +161,7 @@ SUITES: tuple[Suite, ...] = (
         name="items_are_plausible",
         mart="items",
         is_blocking=True,
-        description="Popularity grows with the window, and rates are rates.",
+        description="Popularity grows with the window, and rates lie between 0 and 1.",
         figures=f"""
             select
                 count(case when popularity_1h > popularity_1d or popularity_1d > popularity_7d
@@ -176,7 +178,7 @@ SUITES: tuple[Suite, ...] = (
         name="totals_of_days_agree",
         mart="daily_metrics",
         is_blocking=False,
-        description="Sums over people and sums over days are the same, and shares of days are shares.",
+        description="Sums over people equal sums over days, and shares of days lie between 0 and 1.",
         figures=f"""
             with days as (
                 select {_TOTALS}
@@ -206,7 +208,7 @@ SUITES: tuple[Suite, ...] = (
         name="funnel_steps_add_up",
         mart="funnels",
         is_blocking=False,
-        description="Who entered a step of a funnel went on or dropped out.",
+        description="Everybody who entered a step of a funnel went on or dropped out.",
         figures="""
             select
                 count(case when entered <> converted + dropped then 1 end) as lost,
@@ -219,7 +221,7 @@ SUITES: tuple[Suite, ...] = (
         name="sales_pass_a_funnel",
         mart="funnels",
         is_blocking=False,
-        description="Where the site sells, its events have the first step of a funnel of the settings.",
+        description="If the site sells something, its events contain the first step of a funnel in the settings.",
         figures="""
             select
                 case when exists (from funnels) then 0 else coalesce(sum(purchases), 0)::bigint end

@@ -11,7 +11,7 @@ MONITORING_SUITES: tuple[Suite, ...] = (
         is_blocking=False,
         description=(
             "The slices of each dimension add up to everything, no part is larger than its whole, and each cause"
-            " is one alarm that became sure after it began."
+            " is one alarm that became certain after it began."
         ),
         figures="""
             with sums as (

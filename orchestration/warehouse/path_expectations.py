@@ -10,8 +10,8 @@ PATH_SUITES: tuple[Suite, ...] = (
         mart="path_chains",
         is_blocking=False,
         description=(
-            "Chances lie between 0 and 1, intervals hold something, and paths have no more views and exits than"
-            " the moves between categories and pages."
+            "Chances lie between 0 and 1, intervals are in order, and paths have no more views and exits than"
+            " there are moves between categories and pages."
         ),
         figures="""
             with counted as (
@@ -77,7 +77,7 @@ PATH_SUITES: tuple[Suite, ...] = (
         name="signals_are_plausible",
         mart="conversion_signals",
         is_blocking=False,
-        description="Intervals hold their lift, shares are possible, and nothing is said of too few people.",
+        description="Intervals contain their lift, shares are possible, and no row is about too few people.",
         figures="""
             select
                 count(*) filter (where lift not between lift_low and lift_high) as lifts_outside_intervals,

@@ -99,7 +99,7 @@ class Gate:
         if wait:
             raise ApiError(
                 429,
-                f"{what} asks more often than serving.limits allows; ask again later",
+                f"{what} sends more requests than serving.limits allows; try again later",
                 retry_after_seconds=wait,
             )
 

@@ -105,5 +105,5 @@ SEGMENT_POSTS: Mapping[str, tuple[str, dict[str, Any], bool]] = {
         for call in CALLS
         for path in call_paths(call)
     },
-    METRICS_PATH: ("Take what a Segment library counts of itself, and keep nothing.", OBJECT, True),
+    METRICS_PATH: ("Take the metrics that a Segment library sends about itself, and keep nothing.", OBJECT, True),
 }

@@ -110,7 +110,7 @@ def refuse_flood(tessera: Tessera, request: RecommendationRequest, at: dt.dateti
     visitor = tessera.state.activity.find_visitor(counted) if counted else None
     most = tessera.config.settings.decisions.caps.slot_impressions_per_hour
     if is_slot_capped(visitor, request.slot, at.timestamp(), most):
-        raise ApiError(429, f"slot {request.slot!r} was asked {most} times in an hour for one person", "slot")
+        raise ApiError(429, f"slot {request.slot!r} was requested {most} times in an hour for one person", "slot")
 
 
 def assign_treatment(

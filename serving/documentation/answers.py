@@ -27,7 +27,7 @@ class RecommendedItems(Answer):
     recommendation_id: str = Field(description="Send it with the events that react to these items.")
     items: list[RecommendedItem]
     model_version: str | None = Field(description="Version of the model in use; null before the first training.")
-    personalized: bool = Field(description="Whether something that is known of the person brought an item.")
+    personalized: bool = Field(description="Whether something known about the person brought an item.")
     notice: str | None = Field(None, description="Why there are fewer items than requested, if there are.")
     segment: str | None = Field(None, description="Name of the person's segment, if the person has one.")
     experiments: dict[str, str] | None = Field(None, description="Variant by experiment, if one applies.")
@@ -74,7 +74,9 @@ class EventsTaken(Answer):
     withheld: int | None = Field(
         None, ge=0, description="Events that were counted and not stored, because consent is missing."
     )
-    warnings: list[str] | None = Field(None, description="What was not taken at its word, and what to do.")
+    warnings: list[str] | None = Field(
+        None, description="What was accepted with a reservation, and what to do about it."
+    )
 
 
 class SegmentCallTaken(EventsTaken):
@@ -106,7 +108,7 @@ class PersonDescription(Answer):
     daypart: str | None = Field(description="The part of the day in which the person mostly visits.")
     facts: dict[str, Any] = Field(description="Facts from the last training.")
     intent: dict[str, float] = Field(
-        description="Chances that the running visit converts (`convert`), that it ends at this page (`leave`), and"
+        description="Chances that the current visit converts (`convert`), that it ends at this page (`leave`), and"
         " that another follows within a week (`return`); empty without a running visit or consent."
     )
     recent: list[RecentItem]

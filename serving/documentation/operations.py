@@ -92,7 +92,7 @@ OPERATIONS: tuple[Operation, ...] = (
         body=RecommendationRequest,
         keys="browser",
         errors=BODY_ERRORS,
-        details="Everybody gets an answer: who is unknown, or opted out, gets what is trending and popular. "
+        details="Everybody gets an answer: people who are unknown or opted out get what is trending and popular. "
         "A browser key asks for an `anonymous_id`; a `user_id` needs an identity token.",
     ),
     Operation(

@@ -29,7 +29,7 @@ from serving.requests import Preferences, RecommendationRequest
 from serving.routes.bodies import read_body, read_flag, read_person
 from serving.tessera import Tessera
 
-UNKNOWN_USER = "nothing is known of this user"
+UNKNOWN_USER = "nothing is known about this user"
 RECENT = 20
 ID_TYPES = ("user", "anonymous")
 """What `id_type` in a query says that an id names, in the order of `possible_person_keys`."""
@@ -226,7 +226,7 @@ def _refuse_erased(tessera: Tessera, user: str) -> None:
 
 
 def _gone() -> ApiError:
-    return ApiError(404, "this id was erased; nothing is kept of it any more", "user_id")
+    return ApiError(404, "this id was erased; nothing about it is kept any more", "user_id")
 
 
 def list_consent_events(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:

@@ -90,9 +90,9 @@ def test_set_writes_into_the_site_and_the_knob_then_comes_from_there(tmp_path: P
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("ports.dagstr",), "ports.dagstr: there is no such knob or section; did you mean ports.dagster?"),
+        (("ports.dagstr",), "ports.dagstr: there is no such setting or section; did you mean ports.dagster?"),
         (("--set", "ports.dagster=many"), "ports.dagster: must be a valid integer"),
-        (("--set", "ports.dagster"), "--set ports.dagster: expected KNOB=VALUE, such as ports.dagster=3001"),
+        (("--set", "ports.dagster"), "--set ports.dagster: expected NAME=VALUE, such as ports.dagster=3001"),
     ],
 )
 def test_what_settings_cannot_do_is_said_in_one_line(words: tuple[str, ...], message: str, tmp_path: Path) -> None:

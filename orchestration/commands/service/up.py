@@ -134,14 +134,16 @@ def _serve(home: Home, programs: Sequence[Program], console: Console) -> None:
 def _watch(running: Sequence[RunningProgram], console: Console) -> None:
     """Announce each program as it begins to listen or ends; returns when none is left."""
     names = ", ".join(child.program.name for child in running)
-    console.print(f"Starting {names}; this takes some seconds. Ctrl-C stops all.")
+    console.print(f"Starting {names}; this takes a few seconds. Ctrl-C stops all.")
     starting, alive = list(running), list(running)
     while alive:
         for child in [child for child in starting if child.is_listening]:
             console.print(f"[green]✓[/] {child.program.name:<8} {child.program.address}")
             starting.remove(child)
         for child in [child for child in alive if child.exit_status is not None]:
-            console.print(f"[red]✗ {child.program.name} ended with status {child.exit_status}.[/] Its last words:")
+            console.print(
+                f"[red]✗ {child.program.name} ended with status {child.exit_status}.[/] Its last output:"
+            )
             console.print(child.last_lines(), markup=False, style="dim")
             console.print(f"The whole log: {escape(str(child.log))}", soft_wrap=True)
             alive.remove(child)

@@ -30,7 +30,7 @@ def init(
         "",
         "Next:",
         f"  tessera demo --site {site}            try everything on a simulated site",
-        f"  tessera settings --site {site}        every knob, its value and its reason",
+        f"  tessera settings --site {site}        every setting, its value and its reason",
         f"  tessera ingest files --site {site} …  take in your own events",
         "",
         f"TESSERA_SITE={site} in the environment saves the option.",

@@ -36,17 +36,17 @@ class KnobReading:
 def settings(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[KNOB]", help="A knob such as ports.dagster, or a section such as ports."),
+        typer.Argument(metavar="[NAME]", help="A setting such as ports.dagster, or a section such as ports."),
     ] = None,
     *,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KNOB=VALUE", help="Check a value and write it into the site's settings."),
+        typer.Option("--set", metavar="NAME=VALUE", help="Check a value and write it into the site's settings."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     home: HomeOption = None,
 ) -> None:
-    """Print the settings: each knob with its value, unit, reason, legal values and where the value comes from.
+    """Print the settings: each with its value, unit, reason, legal values and where the value comes from.
 
     `--set` writes into the site's files and keeps what else stands there, comments included. Without a site it
     writes into the home's own copy. It can be given several times; where one value is not legal, none is written.
@@ -69,7 +69,7 @@ def read_knobs(home: Home, names: Sequence[str | None]) -> list[KnobReading]:
     """The knobs of these names or sections as they are in force; None stands for all of them.
 
     Raises:
-        UnknownKnobError: There is no such knob or section.
+        UnknownKnobError: There is no such setting or section.
         SettingsError: A file of settings has a fault.
     """
     loaded = load_site_settings(home)
@@ -83,7 +83,7 @@ def read_knobs(home: Home, names: Sequence[str | None]) -> list[KnobReading]:
 def _assignment(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator:
-        raise SettingsError(f"--set {text}: expected KNOB=VALUE, such as ports.dagster=3001")
+        raise SettingsError(f"--set {text}: expected NAME=VALUE, such as ports.dagster=3001")
     return name.strip(), value.strip()
 
 

@@ -38,7 +38,7 @@ def backup(
     console.print(f"[green]✓[/] {escape(str(report.folder))}", soft_wrap=True)
     console.print(f"Every event that was acknowledged before {report.mark.isoformat()} is in it.", soft_wrap=True)
     console.print(
-        f"{report.copied:,} files were copied, {report.linked:,} are links to the backup before; "
+        f"{report.copied:,} files were copied, {report.linked:,} are links to the previous backup; "
         f"{report.events:,} events are in sealed parts.",
         soft_wrap=True,
     )

@@ -12,7 +12,7 @@ from rich.table import Table
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 console = Console(highlight=False, markup=False, emoji=False)
-alerts = typer.Typer(help="Alarms and who is told of them: list, acknowledge, test.", no_args_is_help=True)
+alerts = typer.Typer(help="Alarms and who is notified: list, acknowledge, test.", no_args_is_help=True)
 
 
 @alerts.command("list")
@@ -47,7 +47,7 @@ def acknowledge(
     journal = Journal(home_of(home))
     names = [entry.alarm for entry in journal.open_alarms()]
     if alarm not in names:
-        raise typer.BadParameter(f"{alarm} is no open alarm; open are: {', '.join(names) or 'none'}")
+        raise typer.BadParameter(f"{alarm} is not an open alarm; the open ones are {', '.join(names) or 'none'}")
     now = dt.datetime.now(dt.UTC).isoformat()
     journal.append([Entry(now, ACKNOWLEDGED, alarm, "Somebody cares for it.")])
     console.print(f"{alarm} is acknowledged.")
@@ -65,8 +65,8 @@ def send_test(*, home: HomeOption = None) -> None:
     addresses = read_addresses(place, chosen_settings(place).alerts)
     if not addresses:
         raise typer.BadParameter(
-            "alerts.addresses_file names no file: write addresses of Apprise into a file of the home, one a line,"
-            " and name it with `tessera settings --set alerts.addresses_file=alerts.txt`"
+            "alerts.addresses_file names no file: write addresses of Apprise into a file of the home, one per"
+            " line, and name it with `tessera settings --set alerts.addresses_file=alerts.txt`"
         )
     faults = deliver(addresses, "A test of Tessera's alerts", "If you read this, alerts reach you.", "low")
     for fault in faults:

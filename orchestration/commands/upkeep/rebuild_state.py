@@ -10,7 +10,7 @@ console = Console(highlight=False, emoji=False)
 
 
 def rebuild_state(*, home: HomeOption = None) -> None:
-    """Make the online state anew from the event log: recent activity, preferences, mutes, quiet hours, opt-outs.
+    """Rebuild the online state from the event log: recent activity, preferences, mutes, quiet hours, opt-outs.
 
     Use it when the state is damaged or lost. Stop the service first. What was learned online, such as the counts
     of a bandit, is kept unless the file is damaged.

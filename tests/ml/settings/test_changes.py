@@ -122,9 +122,9 @@ def test_without_a_site_a_knob_is_written_into_the_homes_copy(tmp_path: Path) ->
         (
             {"ports.dagstr": "1"},
             UnknownKnobError,
-            r"ports\.dagstr: there is no such knob; did you mean ports\.dagster",
+            r"ports\.dagstr: there is no such setting; did you mean ports\.dagster",
         ),
-        ({"ports": "{dagster: 1}"}, UnknownKnobError, r"ports: there is no such knob"),
+        ({"ports": "{dagster: 1}"}, UnknownKnobError, r"ports: there is no such setting"),
         (
             {"ports.mlflow": "5001", "ports.dagster": "0"},
             SettingsError,

@@ -57,6 +57,6 @@ def test_a_section_stands_for_its_knobs() -> None:
 )
 def test_a_name_that_does_not_exist_is_answered_with_the_nearest(name: str, nearest: str) -> None:
     with pytest.raises(
-        UnknownKnobError, match=rf"{name}: there is no such knob or section; did you mean {nearest}"
+        UnknownKnobError, match=rf"{name}: there is no such setting or section; did you mean {nearest}"
     ):
         select_knobs(name)

@@ -107,15 +107,16 @@ def test_a_budget_of_a_search_in_minutes_is_read_as_work(tmp_path: Path) -> None
     [
         (
             "ports:\n  mlflow: 5001\n  dagstr: 3001\n",
-            "settings.yaml:3: ports.dagstr: there is no such knob; did you mean ports.dagster?",
+            "settings.yaml:3: ports.dagstr: there is no such setting; did you mean ports.dagster?",
         ),
         (
             "\nprots:\n  dagster: 3001\n",
-            "settings.yaml:2: prots: there is no such knob; did you mean ports?",
+            "settings.yaml:2: prots: there is no such setting; did you mean ports?",
         ),
         (
             "serving:\n  retention_days: 30\n",
-            "settings.yaml:2: serving.retention_days: there is no such knob; did you mean privacy.retention_days?",
+            "settings.yaml:2: serving.retention_days: there is no such setting; "
+            "did you mean privacy.retention_days?",
         ),
         (
             "warehouse:\n  funnels:\n    buy: {per: user, window_hours: 2, steps: [a, b], step: c}\n",
@@ -155,7 +156,8 @@ def test_a_fault_in_the_simulators_file_is_named_there(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as refused:
         load_site_settings(home)
     assert str(refused.value) == (
-        f"{home.site / 'simulator.yaml'}:2: simulator.user: there is no such knob; did you mean simulator.users?"
+        f"{home.site / 'simulator.yaml'}:2: simulator.user: there is no such setting; "
+        "did you mean simulator.users?"
     )
 
 

@@ -147,7 +147,7 @@ def test_an_alarm_is_listed_acknowledged_and_then_passed_over(tmp_path: Path) ->
     assert refused.exit_code == 2
     assert "taste-views-home" in refused.output
     assert tessera("alerts", "acknowledge", "taste-views-home", *home).exit_code == 0
-    assert "ok    alarms       none waits for a person; 1 are acknowledged" in tessera("health", *home).output
+    assert "ok    alarms       none needs attention; 1 are acknowledged" in tessera("health", *home).output
 
 
 def test_a_test_message_needs_an_address_that_takes_it(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def _read_values(table: TableFile, chunk: Chunk, role: Role, name: str) -> tuple
         numbers = read_numbers(column, place, table.delimiter)
         return numbers.values, numbers.remark
     except TableError as error:
-        raise TableError(f"{error}. Mend the cells, or add --{role} none to leave out the column") from None
+        raise TableError(f"{error}. Correct the cells, or add --{role} none to leave out the column") from None
 
 
 def _check_different(table: TableFile, columns: Mapping[Role, str]) -> None:

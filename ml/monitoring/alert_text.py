@@ -26,7 +26,7 @@ def calls_for_training(entry: Entry) -> bool:
 def _lines(entry: Entry) -> list[str]:
     lines = [
         entry.text + ".",
-        f"Since {_moment(entry.facts['since'])}; sure since {_moment(entry.facts['detected_at'])}.",
+        f"Since {_moment(entry.facts['since'])}; certain since {_moment(entry.facts['detected_at'])}.",
         f"How sure: {entry.facts['certainty']}.",
         f"Also changed: {entry.facts['follows']}." if entry.facts["follows"] else "",
         "A training may help; the sensor training_after_alarms starts one."

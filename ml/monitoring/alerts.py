@@ -39,7 +39,7 @@ def read_addresses(home: Home, settings: AlertSettings) -> list[str]:
         raise AlertAddressError(f"alerts.addresses_file: {file} cannot be read: {error.strerror}") from error
     addresses = [line for line in lines if line and not line.startswith("#")]
     if not addresses:
-        raise AlertAddressError(f"alerts.addresses_file: {file} holds no address, one a line")
+        raise AlertAddressError(f"alerts.addresses_file: {file} holds no address; write one per line")
     return addresses
 
 
@@ -96,7 +96,9 @@ def deliver(addresses: Sequence[str], title: str, text: str, severity: Severity)
         name = f"Address {place} ({address.partition(':')[0]}:…)" if ":" in address else f"Address {place}"
         target = apprise.Apprise()
         if not target.add(address):
-            faults.append(f"{name} is none that Apprise knows: see https://github.com/caronc/apprise/wiki.")
+            faults.append(
+                f"{name} is not an address that Apprise knows: see https://github.com/caronc/apprise/wiki."
+            )
         elif not target.notify(body=text, title=title, notify_type=apprise.NotifyType(_NOTIFY[severity])):
             faults.append(f"{name} did not take the message.")
     return faults

@@ -107,7 +107,7 @@ class Journal:
                 opened.append(entry)
                 still_open.add(entry.alarm)
         over = [
-            Entry(now.isoformat(), CLOSED, entry.alarm, "It has become the usual.")
+            Entry(now.isoformat(), CLOSED, entry.alarm, "It has become the new normal.")
             for entry in self.open_alarms()
             if now - dt.datetime.fromisoformat(entry.facts["detected_at"]) >= rest
         ]

@@ -59,7 +59,7 @@ def headline(alarm: Alarm) -> str:
     if alarm.subject is Subject.TASTE:
         toward = f" toward {alarm.slice}" if alarm.dimension == "category" else ""
         return (
-            f"What people view has moved{toward}: {alarm.measure} "
+            f"What people view has changed{toward}: {alarm.measure} "
             f"{_moved(alarm)} to {_share(alarm.observed)}, from the usual {_share(alarm.usual)}"
         )
     share = f"{_share(alarm.observed)} of all, from the usual {_share(alarm.usual)}"
@@ -69,8 +69,8 @@ def headline(alarm: Alarm) -> str:
 def certainty(alarm: Alarm) -> str:
     """Say how sure an alarm is."""
     if alarm.odds_of_chance >= 0.001:
-        return f"chance alone would show as much on at most {alarm.odds_of_chance:.1%} of quiet days"
-    return "chance alone would show as much on fewer than 1 of 1,000 quiet days"
+        return f"chance alone would show a change this large on at most {alarm.odds_of_chance:.1%} of quiet days"
+    return "chance alone would show a change this large on fewer than 1 of 1,000 quiet days"
 
 
 def _where(alarm: Alarm) -> str:

@@ -22,7 +22,7 @@ from ml.privacy.person_key import person_key
 from ml.privacy.pseudonyms import Pseudonyms
 
 OLDER_LINE = re.compile(rb"[0-9a-f]{64}")
-REMEDY = "put the file back from a backup; without it, people who were erased since would be welcome again"
+REMEDY = "put the file back from a backup; without it, people who were erased since could be taken in again"
 JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 WORDS = (re.compile(r"[^\s\"'\\,;{}\[\]()<>=&?/]+"), re.compile(r"[\w-]+"))  # ids may hold a colon or a dot
 

@@ -8,7 +8,7 @@ from ml.integrity.sqlite_files import require_sound_sqlite
 from ml.privacy.erased_ids import ErasedIds
 from ml.privacy.pseudonyms import Pseudonyms
 
-STATE_REMEDY = "run `tessera rebuild-state`, which makes it anew from the event log"
+STATE_REMEDY = "run `tessera rebuild-state`, which rebuilds it from the event log"
 
 
 def open_home(home: Home) -> None:

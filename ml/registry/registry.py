@@ -211,7 +211,7 @@ class Registry:
         except (OSError, MlflowException) as error:
             raise ModelFilesMissingError(
                 f"version {model.version} of {MODEL_NAME} has no files at {model.location}. "
-                "Bring that folder back, or train anew: tessera materialize --job training"
+                "Bring that folder back, or train again: tessera materialize --job training"
             ) from error
         (recommender,) = saved.iterdir()
         return recommender

@@ -104,7 +104,7 @@ class AlertSettings(Section):
 
     addresses_file: Path | None = knob(
         None,
-        "File in the home with the addresses of Apprise that are told of alarms, one a line, such as"
+        "File in the home with the addresses of Apprise that are notified of alarms, one per line, such as"
         " mailto://user:password@example.org or slack://…; nobody by default. They hold passwords, so they do not"
         " stand in this file, which is published.",
     )

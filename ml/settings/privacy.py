@@ -13,7 +13,7 @@ class PrivacySettings(Section):
     """Consent, personal data in events, and retention."""
 
     default_consent_browser: tuple[Purpose, ...] = knob(
-        (), "Purposes of an event that names none and comes with a browser key: none until the visitor is asked."
+        (), "Purposes of an event that names none and comes with a browser key: none until the visitor agrees."
     )
     default_consent_trusted: tuple[Purpose, ...] = knob(
         ("analytics", "personalization", "location"),

@@ -113,7 +113,10 @@ class ChoiceSettings(Section):
     )
     segments_min: int = knob(2, "Fewest segments that are tried.", unit="segments", ge=2)
     segments_max: int = knob(
-        10, "Most segments that are tried; nobody can write to more than ten.", unit="segments", ge=2
+        10,
+        "Most segments that are tried; nobody can address more than ten in different ways.",
+        unit="segments",
+        ge=2,
     )
     segments: int | None = knob(
         None,

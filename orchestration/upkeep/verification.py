@@ -38,7 +38,7 @@ OPEN_PART_REMEDY = (
 )
 KEPT_REMEDY = "bring what it held back from a backup, then delete the file"
 KEPT_STATE_REMEDY = "delete the file, since the state was rebuilt from the event log"
-BUNDLE_REMEDY = "publish anew with `tessera materialize`, or delete the folder if it is not the current version"
+BUNDLE_REMEDY = "publish again with `tessera materialize`, or delete the folder if it is not the current version"
 DAGSTER_REMEDY = "delete the folder dagster/, which holds only the history of runs"
 LINES_REMEDY = "delete the damaged line"
 

@@ -200,7 +200,8 @@ def _advice(data: TrainingData, choice: Choice | None) -> list[str]:
         advice.append("Compare the model with others: leave out --model, and the best by validation is fitted.")
     elif choice.n_judges < FEWEST_JUDGES:
         advice.append(
-            f"Only {choice.n_judges} people could judge: which model is best is a guess until more come back."
+            f"Only {choice.n_judges} people could be evaluated, so the choice of the best model is a guess until "
+            "there are more."
         )
     elif len(choice.curve) > 1:
         half, whole = choice.curve[-2], choice.curve[-1]

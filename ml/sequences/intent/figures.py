@@ -25,7 +25,7 @@ def plot_reliability(study: IntentStudy) -> Figure:
         axes.plot([0, most], [0, most], color="#BBBBBB", linewidth=1)
         means = [float(chances[part].mean()) for part in parts]
         axes.plot(means, [float(labels[part].mean()) for part in parts], "o-", color="#0072B2")
-        axes.set(title=NAMES[target], xlabel="chance told", ylabel="share that did")
+        axes.set(title=NAMES[target], xlabel="predicted chance", ylabel="share observed")
     return figure
 
 

@@ -34,7 +34,7 @@ def test_a_lost_field_is_found_within_hours_on_its_browser(seed):
     assert abs(alarm.since - day(CHANGE, 9)) <= dt.timedelta(hours=1)
     assert day(CHANGE, 9) < alarm.detected_at <= day(CHANGE, 15)
     assert headline(alarm).startswith("item_id is missing on the browser Firefox: ")
-    assert certainty(alarm).startswith("chance alone would show as much on ")
+    assert certainty(alarm).startswith("chance alone would show a change this large on ")
     assert alarm.odds_of_chance < 1 / SETTINGS.days_between_false_alarms
 
 
@@ -64,7 +64,7 @@ def test_a_change_of_taste_is_found_in_three_days_and_carries_the_category_that_
     assert (alarm.subject, alarm.slice) == (Subject.TASTE, "home")
     assert alarm.detected_at <= day(CHANGE + 3)
     assert alarm.observed > alarm.usual or alarm.slice != "home"
-    assert headline(alarm).startswith("What people view has moved toward home: ")
+    assert headline(alarm).startswith("What people view has changed toward home: ")
 
 
 def test_a_campaign_day_is_no_alarm():

@@ -89,7 +89,7 @@ def test_a_message_says_what_since_when_how_sure_and_what_to_do(journal, lost_fi
     assert message["title"].startswith("item_id is missing on the browser Safari: ")
     text = message["message"]
     for part in (
-        f"Since {day(CHANGE):%Y-%m-%d} 09:00 UTC; sure since ",
+        f"Since {day(CHANGE):%Y-%m-%d} 09:00 UTC; certain since ",
         "How sure: chance alone would show as much",
         "A training on such data would not help.",
         "What to do: docs/monitoring.md#lost-fields",

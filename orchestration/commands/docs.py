@@ -13,8 +13,16 @@ from orchestration.commands.home import HomeOption, chosen_settings, home_of
 
 # dbt's page names an icon and an address that no folder has.
 DEAD_LINKS = re.compile(rb'<link rel="(canonical|shortcut icon)"[^>]*>')
+# Until dbt's script has run, browsers take these templates for addresses and request them.
+TEMPLATED_ICON, LATER_ICON = b'xlink:href="{{ getIcon', b'ng-attr-href="{{ getIcon'
 ICON = b'<link rel="icon" href="data:,">'
 console = Console(highlight=False, markup=False, emoji=False)
+
+
+def without_dead_addresses(page: bytes) -> bytes:
+    """Return dbt's page without what makes a browser request addresses that do not exist."""
+    page = DEAD_LINKS.sub(b"", page).replace(TEMPLATED_ICON, LATER_ICON)
+    return page.replace(b"</title>", b"</title>" + ICON, 1)
 
 
 def docs(*, home: HomeOption = None) -> None:
@@ -39,5 +47,5 @@ def docs(*, home: HomeOption = None) -> None:
         if run.returncode:
             raise DbtError(f"dbt cannot write the documentation:\n{run.stdout}{run.stderr}")
         written = (target / "static_index.html").read_bytes()
-        replace_file(page, DEAD_LINKS.sub(b"", written).replace(b"</title>", b"</title>" + ICON, 1))
+        replace_file(page, without_dead_addresses(written))
     console.print(page.as_uri(), soft_wrap=True)

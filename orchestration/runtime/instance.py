@@ -19,6 +19,8 @@ telemetry:
 concurrency:
   runs:
     max_concurrent_runs: 1  # the warehouse has one writer
+code_servers:
+  local_startup_timeout: 600  # seconds; a busy or slow machine needs more than the usual 180
 retention:
   schedule:
     purge_after_days: 30

@@ -15,6 +15,7 @@ from ml.decisions.activity.co_visitation import CoVisitation
 from ml.decisions.explanations import Explanation
 from ml.decisions.items.personal_scorer import FOLDED_ITEMS
 from ml.decisions.ranker.features import PRIOR
+from ml.segmentation.segmentation import EVERYONE
 from serving.context.situation import COUNTRIES
 from serving.recommend.context import RequestContext
 from serving.recommend.display_policy import DisplayPolicy
@@ -146,7 +147,9 @@ class AnswerEvidence:
 
     def _segment(self, key: int) -> Explanation | None:
         segment = self.context.segment
-        if segment is None or self.bundle.join.scope_shares(f"segment:{segment}", np.array([key]))[0] <= 0:
+        if segment is None or segment == EVERYONE:
+            return None
+        if self.bundle.join.scope_shares(f"segment:{segment}", np.array([key]))[0] <= 0:
             return None
         return Explanation("segment", (segment,))
 

@@ -14,7 +14,7 @@ from ml.settings.segmentation import ChoiceSettings
 STABILITY_TIE = 0.05  # adjusted Rand; two standard errors of its mean over six pairs of resamples
 SURE_TIE = 0.12  # the same where no two segments can be halves of one group
 SURE = 0.03  # p-value of the weakest pair of segments from which on they cannot
-NO_STRUCTURE = "there is no structure: no division into segments is admissible"
+NO_STRUCTURE = "there is no structure: no division into segments passed the tests"
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def test_a_message_says_what_since_when_how_sure_and_what_to_do(journal, lost_fi
     text = message["message"]
     for part in (
         f"Since {day(CHANGE):%Y-%m-%d} 09:00 UTC; certain since ",
-        "How sure: chance alone would show as much",
+        "How sure: chance alone would show a change this large",
         "A training on such data would not help.",
         "What to do: docs/monitoring.md#lost-fields",
         f"tessera alerts acknowledge {name}",

@@ -26,7 +26,7 @@ FLOORS = (
     ("evaluation",),
     ("monitoring", "segmentation", "usage"),
     ("recommenders", "sequences"),
-    ("bundle",),
+    ("bundle", "console"),
     ("decisions",),
     ("experiments",),
     ("publishing", "registry"),

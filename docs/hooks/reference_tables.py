@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from markdown_tables import code, table
 
+from ml.console.tables import CONSOLE_TABLES
 from orchestration.product_files import DBT_PROJECT_FOLDER
 
 MODELS = DBT_PROJECT_FOLDER / "models"
@@ -27,6 +28,10 @@ open it from another folder than the home, say first where that is:
 set file_search_path = '/path/to/home';
 ```
 """
+CONSOLE = """\
+The bundle that the service reads holds these tables as Parquet files in its folder `console`. They are sums, made
+anew with each publication: no column names a person, and whoever is erased is in none of them after the next one.
+"""
 
 
 def tables_page() -> str:
@@ -37,6 +42,10 @@ def tables_page() -> str:
         rows = [(code(model["name"]), model.get("description", "")) for model in _models(folder)]
         if rows:
             parts += [f"## {folder.capitalize()}", table(("Model", "What it holds"), rows)]
+    parts += ["## Published for the console", CONSOLE]
+    for name, published in CONSOLE_TABLES.items():
+        columns = [(code(column), str(kind), meaning) for column, (kind, meaning) in published.columns.items()]
+        parts += [f"### console/{name}", published.description, table(("Column", "Type", "Meaning"), columns)]
     return "\n\n".join(parts)
 
 

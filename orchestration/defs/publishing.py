@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from ml.bundle import current_version
+from ml.console.tables import FOLDER as CONSOLE
 from ml.home import Home
 from ml.publishing import publication, publish
 from ml.recommenders.models.zoo import load_recommender
@@ -18,19 +19,32 @@ from ml.settings import Settings
 from ml.site.definition_files import SETTINGS, definition_file
 from orchestration.bento import build_bento
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
+from orchestration.warehouse.console_tables import write_console_tables
 from orchestration.warehouse.marts import INTERACTIONS, ITEMS, USER_SEGMENTS, USERS
 
 GROUP = "publishing"
 
 
 @dg.asset(
-    deps=["champion_model", "visit_intent", "segment_profiles", "user_segments", "items", "interactions", "users"],
+    deps=[
+        "champion_model",
+        "visit_intent",
+        "segment_profiles",
+        "user_segments",
+        "items",
+        "interactions",
+        "users",
+        "sessions",
+        "page_views",
+        "funnels",
+    ],
     group_name=GROUP,
     kinds={"parquet", "numpy", "lightgbm"},
     description=(
         "Everything the service answers from, in one folder: items, users with their segments, the champion's "
-        "factors, seen and trending items, and the blend of all sources, which is learned from what people opened "
-        "next. It becomes current only once it is complete, and a running service then switches to it."
+        "factors, seen and trending items, the blend of all sources, which is learned from what people opened "
+        "next, and the tables of the console. It becomes current only once it is complete, and a running service "
+        "then switches to it."
     ),
 )
 def published_bundle(
@@ -49,7 +63,7 @@ def published_bundle(
             segments=warehouse.read(USER_SEGMENTS) if "user_segments" in tables else None,
             recommender=model,
             model_version=str(champion.version) if champion else None,
-            files=_files(home.home(), settings),
+            files={**_files(home.home(), settings), CONSOLE: _write_console(warehouse, settings, Path(folder))},
             details=_build_details(registry.get(), champion) if champion else {},
         )
         written, blend = publish(
@@ -84,6 +98,14 @@ def bento(home: HomeResource) -> dg.MaterializeResult[None]:
         raise dg.Failure("nothing is published: materialize published_bundle first")
     tag = build_bento(home.home(), home.home().published / version)
     return dg.MaterializeResult(metadata={"tag": tag, "serve": f"bentoml serve {tag}"})
+
+
+def _write_console(warehouse: WarehouseResource, settings: Settings, folder: Path) -> Path:
+    """Write the tables of the console into a folder of their own, and return it."""
+    console = folder / CONSOLE
+    console.mkdir()
+    write_console_tables(warehouse.get(), settings, console)
+    return console
 
 
 def _build_details(registry: Registry, champion: ModelVersion) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 from dbt.contracts.graph.manifest import Manifest
 
 from tests.dbt_project.built import Built, parsed_project, warehouse_in
+from tests.dbt_project.usage_histories import PEOPLES_EVENTS
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +19,12 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 def warehouse(tmp_path: Path, manifest: Manifest) -> Built:
     """An empty home; `build` makes its warehouse."""
     return warehouse_in(tmp_path / "home", manifest)
+
+
+@pytest.fixture(scope="session")
+def used_site(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Built:
+    """The warehouse of a site that people use for five weeks, as `usage_histories` tells. Never write to it."""
+    built = warehouse_in(tmp_path_factory.mktemp("usage") / "home", manifest)
+    built.ingest(*(row for events in PEOPLES_EVENTS.values() for row in events))
+    built.build()
+    return built

@@ -3,72 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-import random
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
 import pytest
-from dbt.contracts.graph.manifest import Manifest
 
 from ml.usage.figures import UsageFigures, collect_figures
 from orchestration.warehouse.usage_tables import read_usage_tables
 from orchestration.warehouse.warehouse import Warehouse
-from tests.dbt_project.built import START, Built, event, warehouse_in
-
-PAGES = [f"https://site/{name}" for name in ("", "a", "b", "c")]
-PEOPLE = 60
-SILENCE = 30  # minutes that end a visit
-DAY = 24 * 60
-Visit = list[dict[str, Any]]
-
-
-def histories() -> dict[str, Visit]:
-    """Views, exits with their dwell, and purchases of each person, at least two minutes apart, over five weeks."""
-    generator = random.Random(7)
-    people: dict[str, Visit] = {}
-    for number in range(PEOPLE):
-        events, minute = [], generator.uniform(0, 14 * DAY)
-        while minute < 35 * DAY and len(events) < 60:
-            name, page = f"u{number}", generator.choice(PAGES)
-            address = page + ("?utm_source=mail&utm_medium=email" if generator.random() < 0.2 else "")
-            events.append(event(minute, user_id=name, page_url=address, page_title=page[-1]))
-            if generator.random() < 0.6:
-                dwell = generator.randint(5, 110)
-                events.append(event(minute + 2, "page_exit", user_id=name, page_url=address, value=float(dwell)))
-            if generator.random() < 0.1:
-                events.append(event(minute + 3, "purchase", user_id=name, page_url=address, value=5.0))
-            minute += generator.choice([5, 7, 11, 3 * 60, 4 * DAY])
-        people[name] = events
-    return people
-
-
-PEOPLES_EVENTS = histories()
-
-
-def visits() -> Iterator[tuple[str, Visit]]:
-    """The visits of each person: events with less than half an hour between them."""
-    for person, events in PEOPLES_EVENTS.items():
-        visit = [events[0]]
-        for before, after in pairwise(events):
-            if (after["occurred_at"] - before["occurred_at"]).total_seconds() > SILENCE * 60:
-                yield person, visit
-                visit = []
-            visit.append(after)
-        yield person, visit
-
-
-def views(visit: Visit) -> list[str]:
-    return [row["page_url"].partition("?")[0] for row in visit if row["event_type"] == "page_view"]
+from tests.dbt_project.built import START, Built
+from tests.dbt_project.usage_histories import PEOPLE, PEOPLES_EVENTS, views, visits
 
 
 @pytest.fixture(scope="module")
-def figures(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> UsageFigures:
-    built: Built = warehouse_in(tmp_path_factory.mktemp("usage") / "home", manifest)
-    built.ingest(*(row for events in PEOPLES_EVENTS.values() for row in events))
-    built.build()
-    found = collect_figures(read_usage_tables(Warehouse(built.home.warehouse), 50, 1))
+def figures(used_site: Built) -> UsageFigures:
+    found = collect_figures(read_usage_tables(Warehouse(used_site.home.warehouse), 50, 1))
     assert found is not None
     return found
 

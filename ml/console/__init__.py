@@ -1,0 +1,1 @@
+"""The figures of the console, worked out from published tables of sums."""

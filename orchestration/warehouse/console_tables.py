@@ -1,0 +1,246 @@
+"""The tables of the console, each by one query of the marts."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+from ml.console.tables import (
+    DIMENSIONS,
+    LATER,
+    LEFT,
+    NO_PAGE,
+    OTHER,
+    START,
+    VARYING,
+    write_console_table,
+)
+from ml.settings import Settings
+from orchestration.warehouse.usage_tables import PAGES
+from orchestration.warehouse.warehouse import Warehouse
+
+MOST_PAGES = 300
+BY = ", ".join(DIMENSIONS)
+
+
+def write_console_tables(warehouse: Warehouse, settings: Settings, folder: Path) -> dict[str, Path]:
+    """Read the marts and write the tables of `ml.console.tables` into a folder.
+
+    Args:
+        warehouse: The warehouse with its marts, and what segmentation wrote where there is any.
+        settings: Settings of the site.
+        folder: An existing folder.
+
+    Returns:
+        The file of each table by its name.
+    """
+    return {
+        name: write_console_table(folder, name, warehouse.read(query))
+        for name, query in console_queries(settings, frozenset(warehouse.tables())).items()
+    }
+
+
+def console_queries(settings: Settings, tables: frozenset[str]) -> dict[str, str]:
+    """Return the query of each table.
+
+    Args:
+        settings: Settings of the site.
+        tables: Tables that the warehouse has; segments are empty without those of segmentation.
+    """
+    visits = _visits(settings, tables)
+    fewest_people = settings.sequences.minimum_people
+    return {
+        "about": _about(settings, visits, fewest_people),
+        "visits": _measures(visits),
+        "visitors": _visitors(visits),
+        "dayparts": f"""
+            with visits as ({visits})
+            select
+                date, isodow(local_started_at) as weekday, local_hour as hour, {BY},
+                count(*) as visits, count_if(is_converted) as conversions
+            from visits group by all order by all
+        """,
+        "pages": f"{_pages(fewest_people)} select page, page_key, title from kept order by page",
+        "moves": _moves(visits, fewest_people),
+        "funnels": _funnels(tables),
+        "retention": _retention(visits),
+        "segments": _segments(tables),
+    }
+
+
+def _segment_of(tables: frozenset[str]) -> str:
+    """The segments of people, with the columns user_id and segment."""
+    if "user_segments" in tables:
+        return "select user_id, coalesce(name, '') as segment from user_segments"
+    return "select null::varchar as user_id, '' as segment where false"
+
+
+def _visits(settings: Settings, tables: frozenset[str]) -> str:
+    """The visits that count, with the dimensions and the date at the site."""
+    warehouse = settings.warehouse
+    left_out = [
+        column
+        for column, is_left_out in (
+            ("is_bot", warehouse.leave_out_bots),
+            ("is_internal", warehouse.leave_out_internal),
+        )
+        if is_left_out
+    ]
+    return f"""
+        select
+            sessions.* exclude (country, channel),
+            {_site_date("started_at", warehouse.site_timezone)} as date,
+            coalesce(segments.segment, '') as segment,
+            coalesce(device_type, 'other') as device,
+            coalesce(country, '') as country,
+            coalesce(channel, '') as channel
+        from sessions left join ({_segment_of(tables)}) as segments on sessions.user_id = segments.user_id
+        where {" and ".join(f"not {column}" for column in left_out) or "true"}
+    """
+
+
+def _site_date(column: str, zone: str) -> str:
+    return f"({column} at time zone 'UTC' at time zone '{zone}')::date"
+
+
+def _about(settings: Settings, visits: str, fewest_people: int) -> str:
+    return f"""
+        with visits as ({visits})
+        select
+            '{settings.warehouse.site_timezone}' as timezone, '{settings.warehouse.currency or ""}' as currency,
+            min(date) as first_date, max(date) as last_date, max(ended_at) as last_event_at,
+            {fewest_people} as fewest_people
+        from visits
+    """
+
+
+def _measures(visits: str) -> str:
+    return f"""
+        with visits as ({visits}),
+        person_days as (
+            select
+                date, {BY}, user_id, count(*) as visits, count_if(is_converted) as conversions,
+                count_if(is_bounce) as bounces, sum(page_views) as page_views, sum(purchases) as purchases,
+                sum(revenue) as revenue, count(engaged_seconds) as measured_visits,
+                sum(round(1000 * engaged_seconds)) as engaged_milliseconds
+            from visits group by all
+        )
+        select
+            date, {BY}, sum(visits) as visits, sum(page_views) as page_views, sum(bounces) as bounces,
+            sum(conversions) as conversions, sum(purchases) as purchases,
+            round(coalesce(sum(revenue), 0), 6) as revenue, sum(measured_visits) as measured_visits,
+            coalesce(sum(engaged_milliseconds), 0) as engaged_milliseconds, count(*) as visits_people,
+            sum(visits * visits) as visits_visits, sum(conversions * visits) as conversions_visits,
+            sum(conversions * conversions) as conversions_conversions, sum(bounces * visits) as bounces_visits,
+            sum(bounces * bounces) as bounces_bounces
+        from person_days group by all order by all
+    """
+
+
+def _visitors(visits: str) -> str:
+    """People by two consecutive dates of their visits, for each set of dimensions that vary between visits."""
+    sets = [names for size in range(len(VARYING) + 1) for names in combinations(VARYING, size)]
+    parts = [
+        f"""
+            select
+                '{",".join(names)}' as counted_by, date, segment,
+                {", ".join(name if name in names else f"'' as {name}" for name in VARYING)},
+                lag(date) over (partition by {", ".join(("user_id", *names))} order by date) as previous_date
+            from (select distinct {", ".join(("user_id", "date", "segment", *names))} from visits)
+        """
+        for names in sets
+    ]
+    return f"""
+        with visits as ({visits}), days as ({" union all ".join(parts)})
+        select counted_by, date, previous_date, {BY}, count(*) as visitors from days group by all order by all
+    """
+
+
+def _pages(fewest_people: int) -> str:
+    """The views under the addresses without campaigns, and the pages that are counted by themselves."""
+    return f"""
+        with views as materialized ({PAGES}),
+        ranked as (
+            select page_key, coalesce(max(page_title), '') as title, count(*) as views
+            from views group by page_key having count(distinct user_id) >= {fewest_people}
+        ),
+        kept as (
+            select row_number() over (order by views desc, page_key) as page, page_key, title from ranked
+            order by page limit {MOST_PAGES}
+        )
+    """
+
+
+def _moves(visits: str, fewest_people: int) -> str:
+    return f"""
+        {_pages(fewest_people)},
+        visits as ({visits}),
+        moves as (
+            select
+                session_key, least(path_position, {LATER}) as step, page_key, next_page_key,
+                next_page_key is null as is_exit, is_bounce, dwell_seconds
+            from views
+        ),
+        beginnings as (
+            select visits.session_key, first_views.page_key
+            from visits left join views as first_views
+                on visits.session_key = first_views.session_key and first_views.path_position = 1
+        ),
+        numbered as (
+            select
+                moves.session_key, moves.step, coalesce(pages.page, {OTHER}) as page,
+                case when moves.is_exit then {LEFT} else coalesce(next_pages.page, {OTHER}) end as next_page,
+                moves.is_bounce, moves.dwell_seconds
+            from moves
+            left join kept as pages on moves.page_key = pages.page_key
+            left join kept as next_pages on moves.next_page_key = next_pages.page_key
+            union all
+            select
+                beginnings.session_key, 0, {START},
+                case when beginnings.page_key is null then {NO_PAGE} else coalesce(pages.page, {OTHER}) end,
+                false, null
+            from beginnings left join kept as pages on beginnings.page_key = pages.page_key
+        )
+        select
+            date, step, page, next_page, {BY}, count(*) as moves, count_if(numbered.is_bounce) as bounces,
+            count(dwell_seconds) as dwells,
+            coalesce(sum(round(1000 * dwell_seconds)), 0) as dwell_milliseconds
+        from numbered inner join visits using (session_key)
+        group by all order by all
+    """
+
+
+def _funnels(tables: frozenset[str]) -> str:
+    """Who took each step; the passages are those of the mart `funnels`, which has no segment and no channel."""
+    return f"""
+        select
+            funnel, step_number, step, date, coalesce(segments.segment, '') as segment,
+            coalesce(device_type, 'other') as device, coalesce(country, '') as country,
+            coalesce(channel, '') as channel, count(*) as entered
+        from intermediate.int_funnel_passages as passages
+        left join sessions on passages.session_key = sessions.session_key
+        left join ({_segment_of(tables)}) as segments on passages.user_id = segments.user_id
+        group by all order by all
+    """
+
+
+def _retention(visits: str) -> str:
+    return f"""
+        with visits as ({visits}),
+        weeks as (select distinct user_id, segment, date_trunc('week', date)::date as week from visits),
+        numbered as (select *, min(week) over (partition by user_id) as cohort_week from weeks)
+        select
+            cohort_week, (week - cohort_week) // 7 as week_number, segment, count(*) as active_people
+        from numbered group by all order by all
+    """
+
+
+def _segments(tables: frozenset[str]) -> str:
+    if "segment_profiles" in tables:
+        return (
+            "select name as segment, coalesce(persona, '') as persona, size as people, share, shares_before "
+            "from segment_profiles order by people desc, segment"
+        )
+    return """
+        select '' as segment, '' as persona, 0 as people, 0.0 as share, []::double[] as shares_before where false
+    """

@@ -24,6 +24,7 @@ from orchestration.commands.models import evaluate, fit, recommend
 from orchestration.commands.proposals.signals import signals
 from orchestration.commands.rules import rules
 from orchestration.commands.segment import segment
+from orchestration.commands.service.console import console
 from orchestration.commands.service.keys import keys
 from orchestration.commands.service.up import up
 from orchestration.commands.simulate import simulate
@@ -109,7 +110,7 @@ app = typer.Typer(
 for panel, commands in {
     "Start here": (init, demo, up, settings),
     "The pipeline": (simulate, ingest, materialize, docs),
-    "Using the results": (audience,),
+    "Using the results": (console, audience),
     "Upkeep": (health, check, verify, backup, restore, rebuild_state),
     "Without the pipeline": (fit, tune, recommend, evaluate, segment),
 }.items():

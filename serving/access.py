@@ -89,6 +89,11 @@ class KeyRegistry:
         access_key = self._by_digest.get(digest_of(key))
         return access_key if access_key is not None and access_key.is_active(self._clock()) else None
 
+    def find_id(self, key_id: str) -> AccessKey | None:
+        """Return the description of the key with an id that works now; None if there is no such key."""
+        now = self._clock()
+        return next((key for key in self._by_digest.values() if key.key_id == key_id and key.is_active(now)), None)
+
     def page_origins(self) -> frozenset[str]:
         """Return the origins of the pages that browser keys which work now are meant for."""
         now = self._clock()

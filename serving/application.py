@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from serving.admission.gate import Gate
 from serving.collector import collector_routes
 from serving.collector.routes import BEACON_PATHS
+from serving.console import console_routes
 from serving.demo_site import demo_routes
 from serving.documentation.routes import documentation_routes
 from serving.errors import ERROR_HANDLERS
@@ -47,6 +48,7 @@ def application(tessera: Tessera) -> Starlette:
         *online_learning_routes(tessera),
         *model_routes(tessera),
         *health_routes(tessera),
+        *console_routes(tessera.config, tessera.access, tessera.clock),
         *demo_routes(tessera.config.home, tessera.config.settings),
         *documentation_routes(tessera),
     ]

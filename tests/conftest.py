@@ -45,6 +45,7 @@ SMALL_SETTINGS = {
 }
 LONG_FOLDERS = ("tests/orchestration", "tests/dbt_project")
 SAME_HOME = {
+    "tests/console": "tests/orchestration",
     "tests/docs": "tests/orchestration",
     "tests/truth": "tests/orchestration",
 }  # folders whose tests use the materialized home of another

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ml.console.published import PublishedTables
-from ml.console.selection import Selection
+from ml.console.selection import VisitSelection
 from ml.usage.ratios import Ratio, share_of_people
 
 
@@ -30,7 +30,7 @@ class FunnelStage:
     lost_share: Ratio
 
 
-def collect_funnels(tables: PublishedTables, selection: Selection) -> dict[str, list[FunnelStage]]:
+def collect_funnels(tables: PublishedTables, selection: VisitSelection) -> dict[str, list[FunnelStage]]:
     """Work out the steps of each funnel of which anybody took the first one."""
     rows = tables.sums("funnels", selection, ("funnel", "step_number", "step"), ("entered",))
     return {
@@ -40,7 +40,7 @@ def collect_funnels(tables: PublishedTables, selection: Selection) -> dict[str, 
 
 
 def collect_funnel_parts(
-    tables: PublishedTables, selection: Selection, funnel: str, dimension: str
+    tables: PublishedTables, selection: VisitSelection, funnel: str, dimension: str
 ) -> dict[str, list[FunnelStage]]:
     """Work out the steps of a funnel for each value of a dimension, those with the most entries first.
 

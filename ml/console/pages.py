@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow.compute as pc
 
 from ml.console.published import PublishedTables
-from ml.console.selection import Selection
+from ml.console.selection import VisitSelection
 from ml.console.tables import LEFT, NO_PAGE, OTHER, START
 
 
@@ -24,7 +24,7 @@ class PageFigures:
     dwell_seconds: float | None
 
 
-def collect_pages(tables: PublishedTables, selection: Selection) -> list[PageFigures]:
+def collect_pages(tables: PublishedTables, selection: VisitSelection) -> list[PageFigures]:
     """Work out the figures of every page with a view, the most viewed first and the rare ones last."""
     views = {
         row["page"]: row
@@ -62,7 +62,7 @@ def page_name(tables: PublishedTables, page: int) -> str:
 
 
 def _moves(
-    tables: PublishedTables, selection: Selection, by: str, condition: pc.Expression
+    tables: PublishedTables, selection: VisitSelection, by: str, condition: pc.Expression
 ) -> Iterator[tuple[int, int]]:
     for row in tables.sums("moves", selection, (by,), ("moves",), condition):
         yield row[by], row["moves"]

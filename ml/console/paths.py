@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow.compute as pc
 
 from ml.console.published import PublishedTables
-from ml.console.selection import Selection
+from ml.console.selection import VisitSelection
 from ml.console.tables import LATER, LEFT, NO_PAGE, OTHER
 
 ENDS = frozenset({LEFT, NO_PAGE})
@@ -38,7 +38,7 @@ class PathFlows:
         return sum(moves for (origin, _), moves in self.links.items() if origin == node)
 
 
-def follow_visits(tables: PublishedTables, selection: Selection, steps: int, pages_shown: int) -> PathFlows:
+def follow_visits(tables: PublishedTables, selection: VisitSelection, steps: int, pages_shown: int) -> PathFlows:
     """Follow all visits from their beginning through their first pages.
 
     Each layer shows the pages with the most views there, and adds the rest up as other pages. What flows into a
@@ -71,7 +71,7 @@ def follow_visits(tables: PublishedTables, selection: Selection, steps: int, pag
     return PathFlows(links, sum(row["moves"] for row in rows if row["step"] == 0))
 
 
-def surround_page(tables: PublishedTables, selection: Selection, page: int, pages_shown: int) -> PathFlows:
+def surround_page(tables: PublishedTables, selection: VisitSelection, page: int, pages_shown: int) -> PathFlows:
     """Return what came before and after each view of a page, wherever in a visit it was.
 
     The moves into the page, also from the beginning of a visit, are its views. So are the moves out of it, also to
@@ -94,7 +94,9 @@ def surround_page(tables: PublishedTables, selection: Selection, page: int, page
     return PathFlows(links, sum(before.values()))
 
 
-def _count_by(tables: PublishedTables, selection: Selection, by: str, condition: pc.Expression) -> Counter[int]:
+def _count_by(
+    tables: PublishedTables, selection: VisitSelection, by: str, condition: pc.Expression
+) -> Counter[int]:
     rows = tables.sums("moves", selection, (by,), ("moves",), condition)
     return Counter({row[by]: row["moves"] for row in rows})
 

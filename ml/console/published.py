@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ml.console.selection import Selection
+from ml.console.selection import VisitSelection
 from ml.console.tables import CONSOLE_TABLES, DIMENSIONS, FOLDER
 
 
@@ -55,7 +55,7 @@ class PublishedTables:
     def read(
         self,
         name: str,
-        selection: Selection | None = None,
+        selection: VisitSelection | None = None,
         columns: Sequence[str] | None = None,
         condition: pc.Expression | None = None,
     ) -> pa.Table:
@@ -81,7 +81,7 @@ class PublishedTables:
     def sums(
         self,
         name: str,
-        selection: Selection,
+        selection: VisitSelection,
         by: Sequence[str],
         measures: Sequence[str],
         condition: pc.Expression | None = None,

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.console.published import PublishedTables
-from ml.console.selection import Selection
+from ml.console.selection import VisitSelection
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class CohortWeeks:
     last_is_whole: bool
 
 
-def collect_cohorts(tables: PublishedTables, selection: Selection) -> list[CohortWeeks]:
+def collect_cohorts(tables: PublishedTables, selection: VisitSelection) -> list[CohortWeeks]:
     """Work out the cohorts whose first week overlaps the dates.
 
     Of the filters, only the segment counts: the others belong to visits, and a person's visits may differ in them.

@@ -10,7 +10,7 @@ from ml.console.tables import VARYING
 
 
 @dataclass(frozen=True)
-class Selection:
+class VisitSelection:
     """A range of dates, both ends included, and at most one value for each dimension."""
 
     first: dt.date
@@ -26,11 +26,11 @@ class Selection:
         """Return the value of `counted_by` whose rows count people under the filters and within dimensions."""
         return ",".join(name for name in VARYING if name in self.filters or name in dimensions)
 
-    def move(self, days: int) -> Selection:
+    def move(self, days: int) -> VisitSelection:
         """Return the same selection so many days later."""
         shift = dt.timedelta(days=days)
         return replace(self, first=self.first + shift, last=self.last + shift)
 
-    def narrow(self, dimension: str, value: str) -> Selection:
+    def narrow(self, dimension: str, value: str) -> VisitSelection:
         """Return the selection with another filter."""
         return replace(self, filters={**self.filters, dimension: value})

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.console.published import PublishedTables
-from ml.console.selection import Selection
+from ml.console.selection import VisitSelection
 from ml.usage.ratios import Ratio, share_of_sums
 
 MEASURES = (
@@ -46,7 +46,7 @@ class VisitFigures:
 
 
 def count_visitors(
-    tables: PublishedTables, selection: Selection, by: Sequence[str] = ()
+    tables: PublishedTables, selection: VisitSelection, by: Sequence[str] = ()
 ) -> dict[tuple[Any, ...], int]:
     """Count people by columns, each once for each value of these columns.
 
@@ -66,12 +66,14 @@ def count_visitors(
     return {tuple(row[name] for name in by): row["visitors"] for row in rows}
 
 
-def collect_totals(tables: PublishedTables, selection: Selection) -> VisitFigures:
+def collect_totals(tables: PublishedTables, selection: VisitSelection) -> VisitFigures:
     """Work out the figures of all visits of a selection."""
     return _figures(tables.sums("visits", selection, (), MEASURES)[0], count_visitors(tables, selection)[()])
 
 
-def collect_parts(tables: PublishedTables, selection: Selection, *by: str) -> dict[tuple[Any, ...], VisitFigures]:
+def collect_parts(
+    tables: PublishedTables, selection: VisitSelection, *by: str
+) -> dict[tuple[Any, ...], VisitFigures]:
     """Work out the figures by dimensions or by `date`."""
     people = count_visitors(tables, selection, by)
     parts = {}
@@ -81,7 +83,7 @@ def collect_parts(tables: PublishedTables, selection: Selection, *by: str) -> di
     return parts
 
 
-def collect_dayparts(tables: PublishedTables, selection: Selection) -> dict[tuple[int, int], tuple[int, int]]:
+def collect_dayparts(tables: PublishedTables, selection: VisitSelection) -> dict[tuple[int, int], tuple[int, int]]:
     """Return visits and conversions by weekday, from 1 for Monday, and hour by the visitor's clock."""
     rows = tables.sums("dayparts", selection, ("weekday", "hour"), ("visits", "conversions"))
     return {(row["weekday"], row["hour"]): (row["visits"], row["conversions"]) for row in rows}

@@ -20,6 +20,8 @@ from ml.experiments.definition.definitions_file import ExperimentsFileError
 from ml.experiments.definition.usable_definitions import UsableDefinitions
 from ml.experiments.report import plots
 from ml.experiments.report.report import render_report
+from ml.experiments.report.results_file import FILE as RESULTS
+from ml.experiments.report.results_file import write_results
 from ml.experiments.report.summary import summarize_analysis
 from orchestration.defs.metadata import table_metadata
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
@@ -73,7 +75,7 @@ def build_experiment_asset(experiment_id: str, hypothesis: str) -> dg.AssetsDefi
             return dg.MaterializeResult(metadata={**state, "state": "no exposures yet"})
         fingerprint = fingerprint_analysis(warehouse.get(), definitions.get(experiment_id), definitions, settings)
         verdict = _read_final(final, fingerprint)
-        if verdict is not None:
+        if verdict is not None and (folder / RESULTS).exists():
             return dg.MaterializeResult(metadata={**state, "state": f"ended: {verdict}"})
         analysis = analyse_experiment(
             definitions, experiment_id, tables.exposures, tables.outcomes, tables.as_of, settings.experiments
@@ -83,6 +85,7 @@ def build_experiment_asset(experiment_id: str, hypothesis: str) -> dg.AssetsDefi
         page = render_report(analysis, settings.experiments.drift_alarm_p)
         report.write_text(page, encoding="utf-8")
         summary = summarize_analysis(analysis)
+        write_results(folder, analysis)
         _log_analysis(registry, analysis, page, summary, tables.exposures)
         if is_final(analysis.experiment, definitions, tables.as_of):
             # Later runs keep this analysis as long as nothing that it depends on changes.

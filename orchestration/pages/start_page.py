@@ -88,6 +88,9 @@ def list_programs(home: Home, ports: PortSettings) -> list[PageLink]:
             f"{address_of(ports.mlflow)}/{_candidates_path(home)}",
             "Compare the models and follow the champion.",
         ),
+        PageLink(
+            "Console", f"{service}/console", "What people do on the site, the segments and the model in use."
+        ),
         PageLink("API", f"{service}/docs", "Try each call of the service."),
         PageLink("Demo site", f"{service}/demo/", "A small site that sends events and shows recommendations."),
     ]

@@ -20,7 +20,7 @@ from ml.console.pages import collect_pages, page_name
 from ml.console.paths import ENDS, follow_visits, surround_page
 from ml.console.published import PublishedTables
 from ml.console.retention import collect_cohorts
-from ml.console.selection import Selection
+from ml.console.selection import VisitSelection
 from ml.console.tables import DIMENSIONS, FOLDER, LEFT, OTHER, START
 from ml.console.visits import collect_dayparts, collect_parts, collect_totals, count_visitors
 from ml.settings import load_settings
@@ -66,7 +66,7 @@ VISITS = plain_visits()
 VALUES = {name: sorted({visit.values[name] for visit in VISITS}) for name in DIMENSIONS}
 
 
-def chosen(selection: Selection) -> list[PlainVisit]:
+def chosen(selection: VisitSelection) -> list[PlainVisit]:
     return [
         visit
         for visit in VISITS
@@ -76,12 +76,12 @@ def chosen(selection: Selection) -> list[PlainVisit]:
 
 
 @st.composite
-def selections(draw: st.DrawFn) -> Selection:
+def selections(draw: st.DrawFn) -> VisitSelection:
     """Any range within the six weeks, and any filters."""
     first = MONDAY + dt.timedelta(days=draw(st.integers(-3, 40)))
     last = first + dt.timedelta(days=draw(st.sampled_from([0, 1, 6, 13, 45])))
     names = draw(st.sets(st.sampled_from(DIMENSIONS)))
-    return Selection(first, last, {name: draw(st.sampled_from(VALUES[name])) for name in sorted(names)})
+    return VisitSelection(first, last, {name: draw(st.sampled_from(VALUES[name])) for name in sorted(names)})
 
 
 under_any_filters = settings(
@@ -109,7 +109,7 @@ def tables(used_site: Built, tmp_path_factory: pytest.TempPathFactory) -> Publis
 
 @under_any_filters
 @given(selection=selections())
-def test_totals_are_those_of_the_events(tables: PublishedTables, selection: Selection) -> None:
+def test_totals_are_those_of_the_events(tables: PublishedTables, selection: VisitSelection) -> None:
     plain = chosen(selection)
     totals = collect_totals(tables, selection)
     assert totals.visits == len(plain)
@@ -133,7 +133,7 @@ def test_totals_are_those_of_the_events(tables: PublishedTables, selection: Sele
 
 @under_any_filters
 @given(selection=selections(), by=st.sampled_from([*DIMENSIONS, "date"]))
-def test_parts_are_those_of_the_events(tables: PublishedTables, selection: Selection, by: str) -> None:
+def test_parts_are_those_of_the_events(tables: PublishedTables, selection: VisitSelection, by: str) -> None:
     plain: dict[Any, list[PlainVisit]] = defaultdict(list)
     for visit in chosen(selection):
         plain[visit.date if by == "date" else visit.values[by]].append(visit)
@@ -146,7 +146,7 @@ def test_parts_are_those_of_the_events(tables: PublishedTables, selection: Selec
 
 @under_any_filters
 @given(selection=selections())
-def test_dayparts_add_up_to_the_visits_of_their_hours(tables: PublishedTables, selection: Selection) -> None:
+def test_dayparts_add_up_to_the_visits_of_their_hours(tables: PublishedTables, selection: VisitSelection) -> None:
     plain = Counter(
         (visit.events[0]["occurred_at"].isoweekday(), visit.events[0]["occurred_at"].hour)
         for visit in chosen(selection)
@@ -170,7 +170,7 @@ def test_pages_of_few_people_are_counted_among_the_others(tables: PublishedTable
 
 @under_any_filters
 @given(selection=selections())
-def test_pages_are_those_of_the_events(tables: PublishedTables, selection: Selection) -> None:
+def test_pages_are_those_of_the_events(tables: PublishedTables, selection: VisitSelection) -> None:
     numbers = shown_pages(tables)
     seen, entries, exits = Counter[int](), Counter[int](), Counter[int]()
     dwell: dict[int, list[float]] = defaultdict(list)
@@ -193,7 +193,7 @@ def test_pages_are_those_of_the_events(tables: PublishedTables, selection: Selec
 @under_any_filters
 @given(selection=selections(), steps=st.integers(1, 5), pages_shown=st.integers(0, 4))
 def test_paths_add_up_to_the_visits(
-    tables: PublishedTables, selection: Selection, steps: int, pages_shown: int
+    tables: PublishedTables, selection: VisitSelection, steps: int, pages_shown: int
 ) -> None:
     plain = chosen(selection)
     flows = follow_visits(tables, selection, steps, pages_shown)
@@ -212,7 +212,7 @@ def test_paths_add_up_to_the_visits(
 @under_any_filters
 @given(selection=selections(), place=st.integers(0, 3))
 def test_what_surrounds_a_page_adds_up_to_its_views(
-    tables: PublishedTables, selection: Selection, place: int
+    tables: PublishedTables, selection: VisitSelection, place: int
 ) -> None:
     numbers = shown_pages(tables)
     address = sorted(numbers)[place % len(numbers)]
@@ -243,7 +243,7 @@ def stages_by_hand(plain: list[PlainVisit]) -> list[int]:
 
 @under_any_filters
 @given(selection=selections(), by=st.sampled_from(DIMENSIONS))
-def test_funnels_are_those_of_the_events(tables: PublishedTables, selection: Selection, by: str) -> None:
+def test_funnels_are_those_of_the_events(tables: PublishedTables, selection: VisitSelection, by: str) -> None:
     plain = chosen(selection)
     funnels = collect_funnels(tables, selection)
     assert [stage.entered for stage in funnels.get("purchase", [])] == stages_by_hand(plain)
@@ -262,7 +262,7 @@ def test_retention_is_that_of_the_events(tables: PublishedTables, segment: str |
         if segment in (None, visit.values["segment"]):
             came[visit.person].add(visit.date - dt.timedelta(days=visit.date.weekday()))
     filters = {} if segment is None else {"segment": segment}
-    cohorts = collect_cohorts(tables, Selection(MONDAY, MONDAY + dt.timedelta(days=7 * weeks - 1), filters))
+    cohorts = collect_cohorts(tables, VisitSelection(MONDAY, MONDAY + dt.timedelta(days=7 * weeks - 1), filters))
     assert [cohort.week for cohort in cohorts] == sorted(
         {min(dates) for dates in came.values() if min(dates) < MONDAY + dt.timedelta(weeks=weeks)}
     )
@@ -293,5 +293,5 @@ def test_a_person_of_many_days_counts_once(tables: PublishedTables) -> None:
     assert count_visitors(tables, whole()) == {(): PEOPLE}
 
 
-def whole() -> Selection:
-    return Selection(MONDAY, MONDAY + dt.timedelta(days=60))
+def whole() -> VisitSelection:
+    return VisitSelection(MONDAY, MONDAY + dt.timedelta(days=60))

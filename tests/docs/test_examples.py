@@ -14,6 +14,7 @@ from tests.docs.reader import Reader
 NOT_RUN = {
     "make demo": "makes the environment and a demo of full size, which CI does",
     "source .venv/bin/activate": "changes the reader's shell; these tests have the programs of the environment",
+    "tessera console": "stays until Ctrl-C; tests/orchestration/test_console_command.py starts and stops it",
     "tessera up": "stays until Ctrl-C; tests/orchestration/test_up.py starts and stops it",
     "tessera materialize": "builds everything; it has built the home that these tests work on",
     "tessera materialize --job erasure": "tests/orchestration/test_erasure.py runs it and searches every file",

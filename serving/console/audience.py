@@ -1,0 +1,83 @@
+"""The page Audience: people and visits by source, device, country and segment."""
+
+from __future__ import annotations
+
+from ml.console.visits import collect_parts, collect_totals
+from serving.console.current_bundle import CurrentBundle
+from serving.console.formats import (
+    find_direction,
+    format_change,
+    format_count,
+    format_interval,
+    format_percent,
+    format_points,
+    name_value,
+    percent_number,
+)
+from serving.console.overview import HEADINGS, timeline
+from serving.console.page_parts import Card, Cell, ConsolePage, Sheet
+from serving.console.view import View
+
+CHARTED = 12
+TITLES = {"channel": "Sources", "device": "Devices", "country": "Countries", "segment": "Segments"}
+
+
+def build_audience(bundle: CurrentBundle, view: View) -> ConsolePage:
+    """Build the page."""
+    return ConsolePage(
+        cards=_cards(bundle, view),
+        sheets=[timeline(bundle, view), *(_parts(bundle, view, name) for name in TITLES)],
+    )
+
+
+def _cards(bundle: CurrentBundle, view: View) -> list[Card]:
+    now = collect_totals(bundle.tables, view.selection)
+    before = collect_totals(bundle.tables, view.before) if view.before is not None else None
+    cards = []
+    for label, name in (("Visitors", "visitors"), ("Visits", "visits"), ("Page views", "page_views")):
+        value, earlier = getattr(now, name), getattr(before, name) if before is not None else None
+        direction = find_direction(value, earlier)
+        cards.append(Card(label, format_count(value), "", format_change(value, earlier), direction))
+    conversion = (now.conversion, before.conversion.value if before is not None else None)
+    bounce = (now.bounce, before.bounce.value if before is not None else None)
+    for label, (ratio, earlier), is_good in (
+        ("Visits with a purchase", conversion, True),
+        ("Bounces", bounce, False),
+    ):
+        direction = find_direction(ratio.value, earlier) if is_good else find_direction(earlier, ratio.value)
+        points = format_points(ratio.value, earlier)
+        cards.append(Card(label, format_percent(ratio.value), format_interval(ratio), points, direction))
+    return cards
+
+
+def _parts(bundle: CurrentBundle, view: View, dimension: str) -> Sheet:
+    parts = collect_parts(bundle.tables, view.selection, dimension)
+    ordered = sorted(parts.items(), key=lambda part: (-part[1].visits, part[0]))
+    rows: list[list[Cell]] = [
+        [
+            name_value(dimension, key[0]),
+            part.visitors,
+            part.visits,
+            part.page_views,
+            percent_number(part.conversion),
+            None if part.conversion.low is None else round(100 * part.conversion.low, 2),
+            None if part.conversion.high is None else round(100 * part.conversion.high, 2),
+            percent_number(part.bounce),
+            round(part.revenue, 2),
+        ]
+        for key, part in ordered
+    ]
+    shown = rows[:CHARTED]
+    chart = {
+        "kind": "bar",
+        "sideways": True,
+        "x": [row[0] for row in shown],
+        "series": [{"name": "Visits", "values": [row[2] for row in shown]}],
+        "whole": True,
+    }
+    columns = [
+        HEADINGS[dimension], "Visitors", "Visits", "Page views", "With a purchase %", "From %", "To %",
+        "Bounces %", "Revenue",
+    ]  # fmt: skip
+    note = "" if dimension == "segment" else "Who came with several of them counts in each, and once in the total."
+    return Sheet(dimension, TITLES[dimension], columns, rows, note, chart, is_half=True)

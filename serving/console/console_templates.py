@@ -1,0 +1,124 @@
+"""Turns the content of a page into HTML; every value is escaped."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+from markupsafe import Markup, escape
+
+from ml.console.tables import DIMENSIONS
+from ml.pages.templates import SHARED, page_templates
+from serving.console.current_bundle import CurrentBundle
+from serving.console.formats import DASH, name_value
+from serving.console.overview import HEADINGS
+from serving.console.page_parts import Cell, ConsolePage
+from serving.console.pages import PAGES
+from serving.console.session import HOURS, Reader
+from serving.console.view import COMPARISONS, NONE, PRESETS, View
+
+FOLDER = Path(__file__).parent
+STATIC = FOLDER / "static"
+STYLES = (SHARED / "page.css", SHARED / "dark.css", STATIC / "console.css")
+ROWS_SHOWN = 300
+NAMES = {key: kind.name for key, kind in PAGES.items()}
+
+
+def read_style() -> str:
+    """Return the style of the console: what all pages of Tessera share, and its own."""
+    return "\n".join(file.read_text(encoding="utf-8") for file in STYLES)
+
+
+class ConsoleTemplates:
+    """The templates, and the version of the files that pages load, so that browsers may keep them."""
+
+    def __init__(self) -> None:
+        self._environment: Environment = page_templates(FOLDER / "templates")
+        self._environment.filters |= {"number": write_number, "words": write_words}
+        scripts = b"".join(file.read_bytes() for file in sorted(STATIC.glob("*.js")))
+        self.version = hashlib.sha256(scripts + read_style().encode()).hexdigest()[:12]
+
+    def page(self, key: str, page: ConsolePage, bundle: CurrentBundle, view: View, reader: Reader) -> str:
+        """Render a page."""
+        kind = PAGES[key]
+        query = view.query() if kind.has_dates else ""
+        about = bundle.tables.about
+        every = {"from": str(about["first_date"]), "to": str(about["last_date"])}
+        shared = replace(view, extra={})
+        return self._render(
+            "page.html.j2",
+            reader,
+            page_key=key,
+            shared_query=shared.query() if kind.has_dates else "",
+            page=page,
+            view=view,
+            query=query,
+            has_dates=kind.has_dates,
+            comparisons=COMPARISONS,
+            filters=[_filter(bundle, view, name) for name in DIMENSIONS],
+            choices=_choices(bundle, view) if kind.extra else [],
+            presets={
+                **{name: view.recent(days, about["last_date"]) for name, days in PRESETS.items()},
+                "All": view.query(**every),
+            },
+            rows_shown=ROWS_SHOWN,
+        )
+
+    def message(self, title: str, lines: list[str], links: dict[str, str], reader: Reader | None) -> str:
+        """Render a page that says something and shows no figures."""
+        return self._render("message.html.j2", reader, title=title, lines=lines, links=links)
+
+    def sign_in(self, csrf_token: str, fault: str = "") -> str:
+        """Render the page of the sign-in."""
+        return self._render("sign_in.html.j2", None, csrf_token=csrf_token, fault=fault, hours=HOURS)
+
+    def _render(self, template: str, reader: Reader | None, **values: Any) -> str:
+        defaults = {"page_key": "", "shared_query": "", "names": NAMES, "version": self.version, "reader": reader}
+        return self._environment.get_template(template).render(defaults | values)
+
+
+def write_number(cell: Cell) -> str:
+    """Write a number of a table with separators, and a dash for none."""
+    if cell is None:
+        return DASH
+    return f"{cell:,}"
+
+
+def write_words(text: str) -> Markup:
+    """Escape a sentence, and mark what stands between backticks as code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _filter(bundle: CurrentBundle, view: View, name: str) -> dict[str, Any]:
+    """The select field of a dimension; a value of the address that the bundle lacks stands there all the same."""
+    chosen = view.selection.filters.get(name)
+    values = list(bundle.tables.values[name])
+    if chosen is not None and chosen not in values:
+        values.append(chosen)
+    options = [
+        {"value": value or NONE, "name": name_value(name, value), "is_chosen": value == chosen} for value in values
+    ]
+    return {"name": name, "label": HEADINGS[name], "options": options}
+
+
+def _choices(bundle: CurrentBundle, view: View) -> list[dict[str, Any]]:
+    """The select fields of the page Behaviour."""
+    page = view.extra.get("page", "")
+    pages = [
+        ("", "All visits"),
+        *((str(number), row["title"] or row["page_key"]) for number, row in bundle.tables.pages.items()),
+    ]
+    by = view.extra.get("by", "device")
+    return [
+        _choice("page", "Paths around", pages, page),
+        _choice("by", "Funnels by", [(name, HEADINGS[name]) for name in DIMENSIONS], by),
+    ]
+
+
+def _choice(name: str, label: str, options: list[tuple[str, str]], chosen: str) -> dict[str, Any]:
+    rows = [{"value": value, "name": text, "is_chosen": value == chosen} for value, text in options]
+    return {"name": name, "label": label, "options": rows}

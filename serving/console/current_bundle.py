@@ -1,0 +1,62 @@
+"""What the console shows: the current bundle, and the files of the home beside it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ml.bundle import current_version
+from ml.bundle.files import read_manifest
+from ml.console.published import PublishedTables
+from serving.start import ServiceConfig
+
+
+@dataclass(frozen=True)
+class CurrentBundle:
+    """A published bundle with its tables.
+
+    Attributes:
+        version: Name of the version.
+        manifest: Its manifest.
+        tables: Its tables for the console.
+    """
+
+    version: str
+    manifest: Mapping[str, Any]
+    tables: PublishedTables
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Time zone of the site."""
+        return ZoneInfo(self.tables.about["timezone"])
+
+    def local(self, moment: dt.datetime) -> dt.datetime:
+        """Return a time, which is UTC where it has no zone, by the clock of the site."""
+        return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(self.zone)
+
+
+class BundleReader:
+    """Finds the current bundle; what was read of it is kept until another one becomes current."""
+
+    def __init__(self, config: ServiceConfig) -> None:
+        self._folders = (config.home.published, config.bundled)
+        self._read: CurrentBundle | None = None
+
+    def current(self) -> CurrentBundle | None:
+        """Return the current bundle; None where nothing is published.
+
+        Raises:
+            BundleError: Its manifest cannot be read.
+        """
+        for folder in self._folders:
+            version = current_version(folder)
+            if version is None:
+                continue
+            if self._read is None or self._read.version != version:
+                path = folder / version
+                self._read = CurrentBundle(version, read_manifest(path), PublishedTables(path))
+            return self._read
+        return None

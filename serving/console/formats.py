@@ -1,0 +1,74 @@
+"""How the console writes numbers, shares and names."""
+
+from __future__ import annotations
+
+from ml.usage.ratios import Ratio
+
+NO_VALUE = {
+    "segment": "No segment",
+    "device": "Unknown device",
+    "country": "Unknown country",
+    "channel": "Unknown source",
+}
+DASH = "–"
+
+
+def format_count(value: float) -> str:
+    """Write a number with separators."""
+    return f"{value:,.0f}"
+
+
+def format_money(value: float, currency: str) -> str:
+    """Write an amount in the currency of the site."""
+    return f"{value:,.2f} {currency}".rstrip()
+
+
+def format_percent(value: float | None) -> str:
+    """Write a share in percent."""
+    return DASH if value is None else f"{100 * value:.1f} %"
+
+
+def format_seconds(value: float | None) -> str:
+    """Write seconds, from a minute on with minutes."""
+    if value is None:
+        return DASH
+    minutes, seconds = divmod(round(value), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def format_interval(ratio: Ratio) -> str:
+    """Write the interval of a share, or why there is none."""
+    if ratio.low is None or ratio.high is None:
+        return "too few people for an interval" if ratio.value is not None else ""
+    return f"{100 * ratio.low:.1f} to {100 * ratio.high:.1f} % (95 % interval)"
+
+
+def format_change(now: float | None, before: float | None) -> str:
+    """Write the relative change; empty where there is nothing to compare with."""
+    if now is None or not before:
+        return ""
+    return f"{now / before - 1:+.1%}".replace("%", " %")
+
+
+def format_points(now: float | None, before: float | None) -> str:
+    """Write the change of a share in points of a per cent; empty where there is nothing to compare with."""
+    if now is None or before is None:
+        return ""
+    return f"{100 * (now - before):+.1f} points"
+
+
+def find_direction(now: float | None, before: float | None) -> str:
+    """Return `up`, `down`, or nothing, by which the page colours a change."""
+    if now is None or before is None or now == before:
+        return ""
+    return "up" if now > before else "down"
+
+
+def name_value(dimension: str, value: str) -> str:
+    """Return the name of a value of a dimension."""
+    return value or NO_VALUE[dimension]
+
+
+def percent_number(ratio: Ratio) -> float | None:
+    """Return a share in percent for a table, rounded."""
+    return None if ratio.value is None else round(100 * ratio.value, 2)

@@ -1,0 +1,129 @@
+"""The pages Models and Health, and what of them stands on the overview."""
+
+from __future__ import annotations
+
+import datetime as dt
+from math import isfinite
+
+from ml.experiments.definition.definitions_file import ExperimentsFileError
+from ml.experiments.definition.usable_definitions import load_usable_experiments
+from ml.monitoring.journal import Journal
+from ml.site.definition_files import definition_file
+from serving.console.current_bundle import CurrentBundle
+from serving.console.page_parts import Cell, ConsolePage, Sheet
+from serving.start import ServiceConfig
+
+JOURNAL_SHOWN = 200
+
+
+def model_sheet(bundle: CurrentBundle) -> Sheet:
+    """Build the sheet of the model in use, and since when."""
+    manifest = bundle.manifest
+    promotion = manifest["details"].get("promotion")
+    rows: list[list[Cell]] = [
+        ["Model in use", str(manifest["model_version"] or "none: trending and popular items")]
+    ]
+    if promotion:
+        since = bundle.local(dt.datetime.fromisoformat(promotion["promoted_at"]))
+        rows.append(["In use since", f"{since:%Y-%m-%d %H:%M}"])
+        rows.append(["Why", "; ".join(promotion["reasons"]) or promotion["kind"]])
+        rows.append(["Model before", str(promotion["previous"] or "none")])
+    published = bundle.local(dt.datetime.fromisoformat(manifest["written_at"]))
+    rows.append(["Published", f"{published:%Y-%m-%d %H:%M}"])
+    rows.append(["Data until", f"{bundle.local(bundle.tables.about['last_event_at']):%Y-%m-%d %H:%M}"])
+    rows.append(["Bundle", bundle.version])
+    return Sheet("model", "Model in use", ["Fact", "Value"], rows, is_half=True)
+
+
+def build_models(bundle: CurrentBundle) -> ConsolePage:
+    """Build the page Models from the manifest of the bundle."""
+    metrics = bundle.manifest["details"].get("metrics", {})
+    rows: list[list[Cell]] = [
+        [name.replace("_", " "), round(value, 4) if isfinite(value) else None]
+        for name, value in sorted(metrics.items())
+    ]
+    figures = Sheet(
+        "metrics",
+        "Offline figures",
+        ["Figure", "Value"],
+        rows,
+        "Measured on later events that the model did not see. MLflow holds all candidates.",
+        is_half=True,
+        empty="No model is in use yet; `tessera materialize` trains and compares the candidates.",
+    )
+    return ConsolePage(sheets=[model_sheet(bundle), figures])
+
+
+def alarms_sheet(config: ServiceConfig, bundle: CurrentBundle) -> Sheet:
+    """Build the sheet of the open alarms."""
+    rows: list[list[Cell]] = [
+        [entry.text, entry.facts.get("severity", ""), _moment(bundle, entry.facts["since"]), entry.alarm]
+        for entry in Journal(config.home).open_alarms()
+    ]
+    return Sheet(
+        "alarms",
+        "Open alarms",
+        ["Alarm", "Severity", "Since", "Name"],
+        rows,
+        is_half=True,
+        empty="No alarm is open. `tessera alerts list` shows the ones that were.",
+    )
+
+
+def experiments_sheet(config: ServiceConfig, now: dt.datetime) -> Sheet:
+    """Build the sheet of the experiments that run now, and of those that cannot."""
+    try:
+        usable = load_usable_experiments(definition_file(config.home, config.settings.experiments.file))
+        rows: list[list[Cell]] = [
+            [name, experiment.hypothesis, f"{experiment.starts_at:%Y-%m-%d}", f"{experiment.ends_at:%Y-%m-%d}"]
+            for name, experiment in sorted(usable.definitions.experiments.items())
+            if experiment.starts_at <= now < experiment.ends_at
+        ]
+        rows += [[name, f"left out: {reason}", None, None] for name, reason in sorted(usable.left_out.items())]
+    except ExperimentsFileError as error:
+        rows = [["every experiment", f"left out: {error}", None, None]]
+    return Sheet(
+        "experiments",
+        "Running experiments",
+        ["Experiment", "Hypothesis", "Since", "Until"],
+        rows,
+        is_half=True,
+        empty="No experiment is running. They stand in experiments.yaml; `tessera experiment design` plans one.",
+    )
+
+
+def build_health(config: ServiceConfig, bundle: CurrentBundle, now: dt.datetime) -> ConsolePage:
+    """Build the page Health: freshness, open alarms, and the journal."""
+    about = bundle.tables.about
+    written = dt.datetime.fromisoformat(bundle.manifest["written_at"])
+    last = about["last_event_at"].replace(tzinfo=dt.UTC)
+    fresh: list[list[Cell]] = [
+        ["Last event of a visit", f"{bundle.local(last):%Y-%m-%d %H:%M}", _hours(now - last)],
+        ["Publication", f"{bundle.local(written):%Y-%m-%d %H:%M}", _hours(now - written)],
+    ]
+    entries = Journal(config.home).entries()[::-1][:JOURNAL_SHOWN]
+    journal: list[list[Cell]] = [
+        [_moment(bundle, entry.at), entry.what.replace("_", " "), entry.alarm, entry.text] for entry in entries
+    ]
+    return ConsolePage(
+        sheets=[
+            Sheet("freshness", "Freshness", ["What", "When", "Hours ago"], fresh, is_half=True),
+            alarms_sheet(config, bundle),
+            Sheet(
+                "journal",
+                "Journal",
+                ["When", "What", "Alarm", "In words"],
+                journal,
+                f"The newest {JOURNAL_SHOWN} entries of what monitoring saw and did.",
+                empty="The journal is empty: monitoring has raised no alarm. `tessera materialize` runs it.",
+            ),
+        ]
+    )
+
+
+def _hours(age: dt.timedelta) -> float:
+    return round(age.total_seconds() / 3600, 1)
+
+
+def _moment(bundle: CurrentBundle, text: str) -> str:
+    return f"{bundle.local(dt.datetime.fromisoformat(text)):%Y-%m-%d %H:%M}"

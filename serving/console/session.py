@@ -1,0 +1,157 @@
+"""Who reads the console: sign-in by a secret key, kept in a signed cookie."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jwt
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ml.home import Home, locked, replace_file
+from serving.access import Access
+from serving.errors import ApiError
+
+COOKIE, FORM_COOKIE = "tessera_console", "tessera_console_form"
+PATH = "/console"
+HOURS = 12
+ALGORITHM = "HS256"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads a page.
+
+    Attributes:
+        key_id: Id of the secret key; `open` on a service without keys.
+        csrf_token: What forms of this session have to carry; empty on a service without keys.
+    """
+
+    key_id: str
+    csrf_token: str = ""
+
+
+class ConsoleSessions:
+    """Signs readers in and recognizes them.
+
+    A session names the id of its key, never the key. It ends with the key: each request looks whether the key
+    still works. On a service without keys there are no sessions, and callers on this machine need none.
+
+    Args:
+        home: The home, whose file `console.secret` signs the cookies of all workers.
+        access: The keys.
+        is_behind_proxy: Whether proxies of the site stand in front, whose `X-Forwarded-Proto` is believed.
+        clock: The present time.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        access: Access,
+        is_behind_proxy: bool = False,
+        clock: Callable[[], dt.datetime] | None = None,
+    ) -> None:
+        self._file = home.path / "console.secret"
+        self._access = access
+        self._is_behind_proxy = is_behind_proxy
+        self._clock = clock or (lambda: dt.datetime.now(dt.UTC))
+        self._secret: bytes | None = None
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether readers have to sign in."""
+        return bool(self._access.keys)
+
+    def read(self, request: Request) -> Reader | None:
+        """Return who sends a request; None for who has to sign in.
+
+        Raises:
+            ApiError: 403, the service has no keys and the request comes from another machine.
+        """
+        if not self.has_keys:
+            return Reader(self._access.open_caller(request).key_id)
+        claims = self._decode(request.cookies.get(COOKIE), "session")
+        if claims is None:
+            return None
+        key = self._access.keys.find_id(claims["key"])
+        return Reader(key.key_id, claims["csrf"]) if key is not None and key.kind == "secret" else None
+
+    def sign_in(self, request: Request, key: str, response: Response) -> None:
+        """Begin a session with a secret key.
+
+        Raises:
+            ApiError: 401, the key does not work; 403, it is a browser key.
+        """
+        access_key = self._access.keys.find(key)
+        if access_key is None:
+            raise ApiError(401, "this key is not known, or it expired or was revoked", "key")
+        if access_key.kind != "secret":
+            raise ApiError(
+                403, "a browser key opens nothing here: it stands in pages that everybody can read", "key"
+            )
+        token = self._encode("session", key=access_key.key_id, csrf=secrets.token_urlsafe(18))
+        self._set_cookie(request, response, COOKIE, token)
+        response.delete_cookie(FORM_COOKIE, path=PATH)
+
+    def sign_out(self, response: Response) -> None:
+        """End a session in this browser."""
+        response.delete_cookie(COOKIE, path=PATH)
+
+    def new_form_token(self, request: Request, response: Response) -> str:
+        """Return a token for the form of the sign-in, whose twin is set as a cookie."""
+        token = secrets.token_urlsafe(18)
+        self._set_cookie(request, response, FORM_COOKIE, self._encode("form", csrf=token))
+        return token
+
+    def check_form(self, request: Request, token: str, reader: Reader | None = None) -> None:
+        """Check that a form comes from a page of the console.
+
+        Raises:
+            ApiError: 403.
+        """
+        if reader is not None:
+            expected = reader.csrf_token
+        else:
+            claims = self._decode(request.cookies.get(FORM_COOKIE), "form")
+            expected = claims["csrf"] if claims is not None else ""
+        if not expected or not hmac.compare_digest(expected.encode(), token.encode()):
+            raise ApiError(403, "this form is too old, or another site sent it: load the page again", "csrf_token")
+
+    def _encode(self, kind: str, **claims: str) -> str:
+        expires = self._clock() + dt.timedelta(hours=HOURS)
+        payload = {**claims, "kind": kind, "exp": expires}
+        return str(jwt.encode(payload, self._read_secret(), algorithm=ALGORITHM))
+
+    def _decode(self, token: str | None, kind: str) -> dict[str, str] | None:
+        """Return what a cookie of a kind says; None if it is missing, forged, of another kind or too old."""
+        if token is None:
+            return None
+        try:
+            options = {"require": ["exp", "kind"], "verify_exp": False}
+            claims = jwt.decode(token, self._read_secret(), algorithms=[ALGORITHM], options=options)
+        except jwt.PyJWTError:
+            return None
+        if claims["kind"] != kind or self._clock().timestamp() >= claims["exp"]:
+            return None
+        return {name: str(value) for name, value in claims.items()}
+
+    def _read_secret(self) -> bytes:
+        """Return the secret of the home, which the first worker makes."""
+        if self._secret is None:
+            with locked(self._file.with_suffix(".lock")):
+                if not self._file.exists():
+                    replace_file(self._file, secrets.token_bytes(32))
+                self._secret = self._file.read_bytes()
+        return self._secret
+
+    def _set_cookie(self, request: Request, response: Response, name: str, value: str) -> None:
+        is_secure = request.url.scheme == "https" or (
+            self._is_behind_proxy and request.headers.get("x-forwarded-proto", "") == "https"
+        )
+        response.set_cookie(
+            name, value, max_age=HOURS * 3600, path=PATH, secure=is_secure, httponly=True, samesite="lax"
+        )

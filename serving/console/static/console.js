@@ -1,0 +1,131 @@
+"use strict";
+
+// Draws each element with `data-chart`, a description that the server wrote, and draws it again when the page is
+// swapped, resized, or changes between light and dark. Every chart has its numbers as a table below it.
+(() => {
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const numbers = new Intl.NumberFormat(document.documentElement.lang);
+  const palette = ["#2f6fde", "#d9822b", "#2a9d77", "#a05fc4", "#c8495b", "#5d7f99", "#8a8f2c", "#3aa6b9"];
+
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+  function frame() {
+    const text = colour("--soft");
+    return {
+      animation: false,
+      textStyle: { fontFamily: "system-ui, sans-serif", color: text },
+      // Text of tooltips is drawn as SVG: names from events never become HTML.
+      tooltip: {
+        renderMode: "richText",
+        confine: true,
+        backgroundColor: colour("--paper"),
+        borderColor: colour("--line"),
+        textStyle: { color: colour("--ink"), fontSize: 12 },
+        valueFormatter: (value) => (value === null || value === undefined ? "–" : numbers.format(value)),
+      },
+      aria: { enabled: true },
+    };
+  }
+
+  function axes(chart, width) {
+    const line = { lineStyle: { color: colour("--line") } };
+    const label = { color: colour("--soft"), hideOverlap: true };
+    const names = { type: "category", data: chart.x, axisLine: line, axisTick: { show: false }, axisLabel: label };
+    const values = { type: "value", splitLine: line, axisLabel: label, minInterval: chart.whole ? 1 : 0 };
+    return chart.sideways
+      ? { xAxis: values, yAxis: { ...names, inverse: true, axisLabel: { ...label, width: Math.min(260, 0.34 * width), overflow: "truncate" } } }
+      : { xAxis: names, yAxis: values };
+  }
+
+  const kinds = {
+    line: (chart, width) => ({
+      ...axes(chart, width),
+      grid: { left: 8, right: 12, top: 34, bottom: 4, containLabel: true },
+      legend: { type: "scroll", top: 0, left: 0, textStyle: { color: colour("--soft") }, icon: "roundRect", itemHeight: 4 },
+      tooltip: { ...frame().tooltip, trigger: "axis" },
+      series: chart.series.map((one, place) => ({
+        type: "line",
+        name: one.name,
+        data: one.values,
+        symbol: "circle",
+        symbolSize: 4,
+        showSymbol: one.values.length < 32,
+        lineStyle: { width: 2, type: place && chart.series.length === 2 ? "dashed" : "solid" },
+        color: chart.series.length > 2 ? palette[place % palette.length] : colour(place ? "--series-2" : "--series-1"),
+      })),
+    }),
+    bar: (chart, width) => ({
+      ...axes(chart, width),
+      grid: { left: 8, right: 20, top: chart.series.length > 1 ? 34 : 8, bottom: 4, containLabel: true },
+      legend: chart.series.length > 1 ? { type: "scroll", top: 0, left: 0, textStyle: { color: colour("--soft") } } : undefined,
+      tooltip: { ...frame().tooltip, trigger: "axis", axisPointer: { type: "shadow" } },
+      series: chart.series.map((one, place) => ({
+        type: "bar",
+        name: one.name,
+        data: one.values,
+        barMaxWidth: 26,
+        color: chart.series.length > 1 ? palette[place % palette.length] : colour("--series-1"),
+        itemStyle: { borderRadius: 3 },
+      })),
+    }),
+    heat: (chart) => ({
+      grid: { left: 8, right: 8, top: 8, bottom: 44, containLabel: true },
+      xAxis: { type: "category", data: chart.x, axisLabel: { color: colour("--soft") }, axisTick: { show: false } },
+      yAxis: { type: "category", data: chart.y, inverse: true, axisLabel: { color: colour("--soft") }, axisTick: { show: false } },
+      visualMap: {
+        min: 0, max: chart.most || 1, orient: "horizontal", left: "center", bottom: 0, itemHeight: 90, itemWidth: 12,
+        textStyle: { color: colour("--soft") }, inRange: { color: [colour("--ground"), colour("--series-1")] },
+      },
+      series: [{ type: "heatmap", name: chart.name, data: chart.cells, itemStyle: { borderColor: colour("--paper"), borderWidth: 1 } }],
+    }),
+    sankey: (chart) => ({
+      tooltip: { ...frame().tooltip, trigger: "item" },
+      series: [{
+        type: "sankey",
+        data: chart.nodes.map((node) => ({
+          name: node.key,
+          value: node.value,
+          depth: node.depth,
+          itemStyle: { color: node.muted ? colour("--series-2") : palette[node.colour % palette.length] },
+          label: { formatter: `${node.name.length > 24 ? `${node.name.slice(0, 23)}…` : node.name} · ${numbers.format(node.value)}` },
+          tooltip: { formatter: () => `${node.name}: ${numbers.format(node.value)}` },
+        })),
+        links: chart.links.map((link) => ({
+          ...link,
+          tooltip: { formatter: () => `${link.from} → ${link.to}: ${numbers.format(link.value)}` },
+        })),
+        left: 4, right: 150, top: 6, bottom: 6, nodeGap: 9, nodeWidth: 12, draggable: false, layoutIterations: 24,
+        label: { color: colour("--ink"), fontSize: 11 },
+        lineStyle: { color: "source", opacity: 0.28, curveness: 0.5 },
+        emphasis: { focus: "adjacency" },
+      }],
+    }),
+  };
+
+  function draw(element) {
+    const chart = JSON.parse(element.dataset.chart);
+    const drawn = echarts.getInstanceByDom(element) || echarts.init(element, null, { renderer: "svg" });
+    drawn.setOption({ ...frame(), ...kinds[chart.kind](chart, element.clientWidth) }, true);
+  }
+
+  function drawAll() {
+    document.querySelectorAll("[data-chart]").forEach((element) => {
+      if (!echarts.getInstanceByDom(element)) draw(element);
+    });
+  }
+
+  function redrawAll() {
+    document.querySelectorAll("[data-chart]").forEach(draw);
+  }
+
+  function resizeAll() {
+    document.querySelectorAll("[data-chart]").forEach((element) => echarts.getInstanceByDom(element)?.resize());
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    drawAll();
+    new MutationObserver(drawAll).observe(document.body, { childList: true, subtree: true });
+  });
+  window.addEventListener("resize", resizeAll);
+  dark.addEventListener("change", redrawAll);
+})();

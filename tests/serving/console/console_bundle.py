@@ -1,0 +1,87 @@
+"""A small bundle with the tables of the console, whose figures are known: two days, three people, two pages."""
+
+import datetime as dt
+from itertools import combinations
+
+import pyarrow as pa
+
+from ml.console.tables import CONSOLE_TABLES, LEFT, OTHER, START, VARYING, write_console_table
+from tests.serving.bundles import publish
+
+FIRST, LAST = dt.date(2026, 5, 30), dt.date(2026, 5, 31)
+SCRIPT = '<script>document.title = "taken"</script>'
+BY = {"segment": SCRIPT, "device": "mobile", "country": "DE", "channel": "=search"}
+
+
+def publish_with_console(home, folder, **changes):
+    """Publish the bundle; `changes` replaces the rows of tables by name."""
+    folder.mkdir()
+    for name, rows in (console_rows() | changes).items():
+        write_console_table(folder, name, pa.Table.from_pylist(rows, schema=CONSOLE_TABLES[name].schema))
+    details = {"promotion": promotion(), "metrics": {"ndcg_at_10": 0.25, "worst": float("nan")}}
+    return publish(home.published, files={"console": folder}, details=details)
+
+
+def promotion():
+    return {
+        "kind": "improvement",
+        "reasons": [SCRIPT],
+        "previous": "2",
+        "promoted_at": "2026-05-01T22:30:00+00:00",
+    }
+
+
+def console_rows():
+    """Three visits of three people on the last day, one on the day before."""
+
+    def visits(date, count, people):
+        return {
+            "date": date, **BY, "visits": count, "page_views": 2 * count, "bounces": 1, "conversions": 1,
+            "purchases": 1, "revenue": 9.5, "measured_visits": count, "engaged_milliseconds": 30_000 * count,
+            "visits_people": people, "visits_visits": count, "conversions_visits": 1,
+            "conversions_conversions": 1, "bounces_visits": 1, "bounces_bounces": 1,
+        }  # fmt: skip
+
+    def moves(step, page, next_page, count):
+        return {
+            "date": LAST, "step": step, "page": page, "next_page": next_page, **BY, "moves": count, "bounces": 0,
+            "dwells": 0, "dwell_milliseconds": 0,
+        }  # fmt: skip
+
+    return {
+        "about": [
+            {
+                "timezone": "Europe/Berlin", "currency": "EUR", "first_date": FIRST, "last_date": LAST,
+                "last_event_at": dt.datetime(2026, 5, 31, 21, 30), "fewest_people": 20,
+            }
+        ],
+        "visits": [visits(FIRST, 1, 1), visits(LAST, 3, 3)],
+        "visitors": [
+            {
+                "counted_by": ",".join(counted_by), "date": date, "previous_date": previous, "segment": SCRIPT,
+                **{name: BY[name] if name in counted_by else "" for name in VARYING},
+                "visitors": people,
+            }
+            for size in range(len(VARYING) + 1)
+            for counted_by in combinations(VARYING, size)
+            for date, previous, people in ((FIRST, None, 1), (LAST, None, 2), (LAST, FIRST, 1))
+        ],
+        "dayparts": [{"date": LAST, "weekday": 7, "hour": 9, **BY, "visits": 3, "conversions": 1}],
+        "moves": [
+            moves(0, START, 1, 2), moves(0, START, OTHER, 1), moves(1, 1, 2, 2), moves(1, OTHER, LEFT, 1),
+            moves(2, 2, LEFT, 2),
+        ],
+        "pages": [
+            {"page": 1, "page_key": "/start", "title": SCRIPT}, {"page": 2, "page_key": "=1+1", "title": ""},
+        ],
+        "funnels": [
+            {"funnel": "purchase", "step_number": number, "step": step, "date": LAST, **BY, "entered": count}
+            for number, step, count in ((1, "page_view", 3), (2, "purchase", 1))
+        ],
+        "retention": [
+            {"cohort_week": dt.date(2026, 5, 25), "week_number": 0, "segment": SCRIPT, "active_people": 3}
+        ],
+        "segments": [
+            {"segment": SCRIPT, "persona": SCRIPT, "people": 3, "share": 1.0, "shares_before": [0.5]}
+        ],
+    }  # fmt: skip

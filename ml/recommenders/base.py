@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
@@ -25,6 +24,7 @@ from ml.recommenders.model_names import model_name
 from ml.recommenders.persistence import SavedModel, write_model
 from ml.recommenders.recommendations import Recommendations, filled_up
 from ml.recommenders.topk import top_k_scores
+from ml.recommenders.training_data import TrainingData
 
 Users: TypeAlias = Sequence[str] | pa.Array | pa.ChunkedArray
 ServingForm: TypeAlias = Literal["factors", "factors and model", "model", "list"]
@@ -43,31 +43,6 @@ class NotFiniteError(TesseraError, ValueError):
 
 class NoFactorsError(TesseraError, TypeError):
     """The recommender has no vectors of users and items."""
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Interactions and features on common ids, cold users and items included."""
-
-    interactions: Interactions
-    user_features: FeatureMatrix | None
-    item_features: FeatureMatrix | None
-
-    @classmethod
-    def align(
-        cls,
-        interactions: Interactions,
-        user_features: FeatureMatrix | None = None,
-        item_features: FeatureMatrix | None = None,
-    ) -> TrainingData:
-        """Map the three to common ids: those of the interactions, then those that only have features."""
-        users = interactions.users.union(user_features.ids) if user_features else interactions.users
-        items = interactions.items.union(item_features.ids) if item_features else interactions.items
-        return cls(
-            interactions.aligned(users, items),
-            user_features.aligned(users) if user_features else None,
-            item_features.aligned(items) if item_features else None,
-        )
 
 
 class Recommender(ABC):

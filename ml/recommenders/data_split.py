@@ -8,7 +8,7 @@ import numpy as np
 
 from ml.dataset.interactions import Interactions
 from ml.evaluation.splits import split
-from ml.recommenders.base import TrainingData
+from ml.recommenders.training_data import TrainingData
 
 
 @dataclass(frozen=True)

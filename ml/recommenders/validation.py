@@ -14,8 +14,9 @@ from ml.dataset.weight_scale import WeightScale, WeightScaling
 from ml.evaluation.accuracy import gains_of, graded_ndcg, largest_of_rows
 from ml.evaluation.auc import user_auc
 from ml.evaluation.splits import EmptySplitError
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
 from ml.recommenders.data_split import DataSplit
+from ml.recommenders.training_data import TrainingData
 
 COLD_SHARE = 0.5  # of the held-back interactions on new items: from here on, new items alone are ranked
 NEW_CELLS = 20_000_000  # users × new items that are ranked at most: with many new items fewer users are judged

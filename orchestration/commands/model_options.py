@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from ml.dataset.interactions import Interactions
     from ml.dataset.ratings import RatingReading
-    from ml.recommenders.base import Recommender, TrainingData
+    from ml.recommenders.base import Recommender
+    from ml.recommenders.training_data import TrainingData
     from ml.tables.column_roles import ColumnChoice
 
 NO_LIMIT = -math.inf  # every rating is liked
@@ -116,8 +117,8 @@ def read_training_data(
     from ml.dataset.feature_tables import read_features
     from ml.dataset.ids import Ids
     from ml.dataset.interaction_tables import read_interactions
-    from ml.recommenders.base import TrainingData
     from ml.recommenders.exclusions import drop_features, drop_items
+    from ml.recommenders.training_data import TrainingData
 
     pairs = read_interactions(interactions, interaction_columns(choice, interactions, users, items), log)
     user_features = read_features(users, "user", choice, log, pairs.users.values)

@@ -15,7 +15,7 @@ from ml.evaluation.figures import comparison_plot
 from ml.evaluation.gate import elect
 from ml.evaluation.ranking_metrics import figures_by_group
 from ml.evaluation.splits import EmptySplitError
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
 from ml.recommenders.models.lightfm import LightFMHybrid
 from ml.recommenders.models.zoo import load_recommender
 from ml.recommenders.newcomers.welcome import FILE as WELCOME
@@ -40,6 +40,7 @@ from ml.recommenders.selection.training import (
     planned_configurations,
     trained,
 )
+from ml.recommenders.training_data import TrainingData
 from ml.recommenders.validation import ValidationWindow
 from ml.registry.run import Run
 from ml.registry.views import CANDIDATES, candidates_view

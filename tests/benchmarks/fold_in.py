@@ -15,9 +15,10 @@ from hybrid_training import whole_data
 
 from ml.dataset.interactions import Interactions
 from ml.evaluation.splits import split
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
 from ml.recommenders.models.zoo import make_recommender
 from ml.recommenders.selection.cold_start import first_events, history_ndcg
+from ml.recommenders.training_data import TrainingData
 from ml.recommenders.validation import ValidationWindow
 
 EVENTS = 10

@@ -12,8 +12,8 @@ from scipy import sparse
 
 from ml.arrays import F32
 from ml.dataset.weight_scale import WeightScaling
-from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender
+from ml.recommenders.training_data import TrainingData
 
 BATCH_FLOATS = 8_000_000  # 32 MB of gathered factors at a time
 

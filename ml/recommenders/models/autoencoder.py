@@ -11,9 +11,10 @@ from scipy import sparse
 
 from ml.arrays import F32, Integers
 from ml.dataset.weight_scale import WeightScaling
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
 from ml.recommenders.models.blends import standardised
 from ml.recommenders.models.vectors import unit_rows
+from ml.recommenders.training_data import TrainingData
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # of Adam (Kingma, Ba 2015), as everywhere
 

@@ -9,9 +9,10 @@ import numpy as np
 from scipy import sparse
 
 from ml.arrays import F32, F32OrF64, Integers
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
 from ml.recommenders.factors import FactorRecommender, covariance_of
 from ml.recommenders.models.zoo import make_parts
+from ml.recommenders.training_data import TrainingData
 
 
 class Ensemble(Recommender):

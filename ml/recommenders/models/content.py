@@ -12,9 +12,10 @@ from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
 from ml.dataset.weight_scale import WeightScaling
 from ml.errors import TesseraError
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.models.vectors import read_vectors, unit_rows
+from ml.recommenders.training_data import TrainingData
 
 DAY_SECONDS = 86_400.0
 

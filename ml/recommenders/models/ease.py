@@ -12,8 +12,8 @@ from scipy import sparse
 from ml.arrays import F64
 from ml.dataset.interactions import Interactions
 from ml.dataset.weight_scale import WeightScaling
-from ml.recommenders.base import TrainingData
 from ml.recommenders.models.linear import ItemWeightRecommender
+from ml.recommenders.training_data import TrainingData
 
 
 class Ease(ItemWeightRecommender):

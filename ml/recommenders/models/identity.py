@@ -11,7 +11,8 @@ from collections.abc import Callable
 import numpy as np
 
 from ml.evaluation.splits import EmptySplitError
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
+from ml.recommenders.training_data import TrainingData
 from ml.recommenders.validation import ValidationWindow, sample_users
 
 CHOICES: tuple[int | None, ...] = (None, 5, 1)  # the simplest first: it wins a tie

@@ -12,9 +12,9 @@ from threadpoolctl import threadpool_limits
 
 from ml.dataset.weight_scale import WeightScaling
 from ml.errors import InvalidInputError
-from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.topk import cores
+from ml.recommenders.training_data import TrainingData
 
 LIBRARY_MODELS = ("als", "bpr")
 DRAWS, MOST_DRAWS = 10, 400  # entries of a pair of confidence 1, and of any pair

@@ -11,9 +11,9 @@ from scipy import sparse
 
 from ml.arrays import F32, I32, I64
 from ml.dataset.weight_scale import WeightScaling
-from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.models.vectors import unit_rows
+from ml.recommenders.training_data import TrainingData
 
 
 class SampledSentences:

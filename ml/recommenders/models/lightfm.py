@@ -17,12 +17,12 @@ from ml.dataset.interactions import Interactions
 from ml.dataset.weight_scale import WeightScaling
 from ml.errors import InvalidInputError
 from ml.evaluation.splits import EmptySplitError
-from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender, covariance_of
 from ml.recommenders.models.identity import choose_identity
 from ml.recommenders.models.training_pairs import positives, with_negatives
 from ml.recommenders.models.vectors import GivenVectors, mapped, read_vectors, start_vectors
 from ml.recommenders.topk import cores
+from ml.recommenders.training_data import TrainingData
 from ml.recommenders.validation import ValidationWindow
 
 LOSSES = ("warp", "bpr", "logistic")

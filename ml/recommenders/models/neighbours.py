@@ -10,8 +10,9 @@ from scipy import sparse
 from ml.arrays import F32, F64, Integers
 from ml.dataset.interactions import Interactions
 from ml.dataset.weight_scale import WeightScaling
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
 from ml.recommenders.models.linear import ItemWeightRecommender
+from ml.recommenders.training_data import TrainingData
 
 BLOCK = 2_000  # rows of a co-occurrence matrix made at a time
 FADE = 0.8  # what one more step apart leaves of a co-occurrence; on films .7 to .9 were as good

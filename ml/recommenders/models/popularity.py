@@ -6,7 +6,8 @@ import numpy as np
 
 from ml.arrays import F32, Integers
 from ml.dataset.weight_scale import WeightScaling
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
+from ml.recommenders.training_data import TrainingData
 
 DAY_SECONDS = 86_400.0
 

@@ -7,7 +7,8 @@ import numpy as np
 from ml.arrays import F32, I32, Integers
 from ml.dataset.interactions import Interactions
 from ml.dataset.ratings import RatingReading
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
+from ml.recommenders.training_data import TrainingData
 
 SPREAD = 1.126  # standard deviation of ml-100k's ratings, on which the learning rate and the penalty were chosen
 BATCH = 2_048  # ratings a step; entries that meet in a step are summed, and the step stays small

@@ -7,8 +7,8 @@ from scipy import sparse
 
 from ml.arrays import F32, Integers
 from ml.dataset.weight_scale import WeightScaling
-from ml.recommenders.base import TrainingData
 from ml.recommenders.models.popularity import Popularity
+from ml.recommenders.training_data import TrainingData
 
 
 class SegmentPopularity(Popularity):

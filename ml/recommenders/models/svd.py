@@ -8,8 +8,8 @@ from scipy.sparse.linalg import svds
 
 from ml.dataset.weight_scale import WeightScaling
 from ml.errors import InvalidInputError
-from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender
+from ml.recommenders.training_data import TrainingData
 
 
 class TruncatedSVD(FactorRecommender):

@@ -14,8 +14,8 @@ from ml.arrays import I64
 from ml.dataset.feature_matrix import combined_features
 from ml.dataset.weight_scale import WeightScaling
 from ml.errors import MissingExtraError
-from ml.recommenders.base import TrainingData
 from ml.recommenders.factors import FactorRecommender
+from ml.recommenders.training_data import TrainingData
 
 
 class TwoTower(FactorRecommender):

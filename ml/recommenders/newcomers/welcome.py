@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from ml.arrays import Bools
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.newcomers.onboarding import Question, onboarding_questions
 from ml.recommenders.newcomers.profile_prompts import Prompt, next_prompt
+from ml.recommenders.training_data import TrainingData
 
 FILE = "welcome.json"
 QUESTIONS = 12  # more than anybody answers; the service asks the first ones

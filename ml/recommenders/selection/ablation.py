@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.evaluation.bootstrap import Interval, mean_interval, paired_difference
 from ml.evaluation.gains import describe_gain
-from ml.recommenders.base import TrainingData
 from ml.recommenders.data_split import DataSplit
 from ml.recommenders.models.lightfm import SHORT_EPOCHS, LightFMHybrid
+from ml.recommenders.training_data import TrainingData
 from ml.recommenders.validation import ValidationWindow
 
 SCHEMA = pa.schema(

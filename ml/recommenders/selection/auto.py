@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from ml.evaluation.bootstrap import paired_difference
 from ml.evaluation.splits import EmptySplitError
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
 from ml.recommenders.selection.compare import Configuration
 from ml.recommenders.selection.plan.finalists import Finalist, find_finalists
 from ml.recommenders.selection.plan.judges import judged_window
@@ -22,6 +22,7 @@ from ml.recommenders.selection.plan.learning_curve import CurvePoint, learning_c
 from ml.recommenders.selection.plan.readings import all_liked, has_two_readings, prefers_all_liked
 from ml.recommenders.selection.plan.shape import DataShape
 from ml.recommenders.selection.plan.trials import Trial, TrialRunner, WorkBudget
+from ml.recommenders.training_data import TrainingData
 
 WORK = 40.0  # units of the search, and as many for the last fit; see `plan.work`
 WORK_OF_PAIR = 4e-5  # more units for each interaction

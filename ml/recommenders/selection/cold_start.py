@@ -15,9 +15,10 @@ from ml.errors import InvalidInputError
 from ml.evaluation.accuracy import gains_of, ndcg
 from ml.evaluation.bootstrap import mean_interval, paired_difference
 from ml.evaluation.splits import EmptySplitError, split
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
 from ml.recommenders.selection.compare import Configuration
 from ml.recommenders.topk import top_k_scores
+from ml.recommenders.training_data import TrainingData
 from ml.recommenders.validation import sample_users
 
 KNOWN_EVENTS = (0, 1, 2, 5, 10, 20)

@@ -17,9 +17,10 @@ from ml.arrays import F32
 from ml.dataset.interactions import Interactions
 from ml.evaluation.accuracy import ndcg
 from ml.evaluation.beyond_accuracy import intra_list_diversity
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.reranking import CandidateFeatures, RankedList, composed
+from ml.recommenders.training_data import TrainingData
 from ml.settings.decisions import DiversitySettings
 
 TRADE_OFFS = (0.1, 0.2, 0.3, 0.5, 0.7)

@@ -14,8 +14,8 @@ from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
 from ml.errors import InvalidInputError
 from ml.evaluation.splits import EmptySplitError
-from ml.recommenders.base import TrainingData
 from ml.recommenders.data_split import DataSplit
+from ml.recommenders.training_data import TrainingData
 from ml.settings.recommenders import RecommenderSettings
 
 # What the first page view of a person says already; every other column takes behaviour to be known.

@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from ml.evaluation.bootstrap import FEWEST_JUDGES
 from ml.pages.templates import page_templates
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
 from ml.recommenders.selection.auto import Choice
 from ml.recommenders.selection.compare import Configuration
 from ml.recommenders.selection.plan.trials import Trial
+from ml.recommenders.training_data import TrainingData
 
 TEMPLATE = "model_report.html.j2"
 REPORT = "report.html"

@@ -10,11 +10,12 @@ from functools import cached_property
 from typing import Any
 
 from ml.evaluation.gate import Guardrail
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
 from ml.recommenders.data_split import DataSplit
 from ml.recommenders.models.lightfm import LightFMHybrid
 from ml.recommenders.selection.compare import Configuration
 from ml.recommenders.selection.frames import TrainingFrames, split_between, split_moment
+from ml.recommenders.training_data import TrainingData
 from ml.settings.evaluation import EvaluationSettings
 from ml.settings.recommenders import RecommenderSettings
 

@@ -8,12 +8,11 @@ from functools import partial
 from ml.arrays import F64
 from ml.segmentation.clusters.algorithms import (
     COVARIANCES,
-    DBSCANSegments,
-    HDBSCANSegments,
     KMeansSegments,
     MixtureSegments,
     SegmentModel,
 )
+from ml.segmentation.clusters.density_methods import DBSCANSegments, HDBSCANSegments
 from ml.settings.segmentation import ChoiceSettings
 
 COUNTED = ("kmeans", "gaussian_mixture")  # algorithms that form a given number of segments

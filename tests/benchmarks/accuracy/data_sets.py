@@ -18,7 +18,7 @@ import pyarrow as pa
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
 from ml.evaluation.splits import split
-from ml.recommenders.base import TrainingData
+from ml.recommenders.training_data import TrainingData
 from ml.settings import load_settings
 from ml.sources.simulator import Site
 

@@ -19,7 +19,8 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from ml.evaluation.ranking_metrics import measure
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
+from ml.recommenders.training_data import TrainingData
 from ml.recommenders.validation import ValidationWindow
 
 LIST = 10

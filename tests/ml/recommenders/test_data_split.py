@@ -3,8 +3,8 @@ import pytest
 
 from ml.dataset.interactions import Interactions
 from ml.evaluation.splits import EmptySplitError
-from ml.recommenders.base import TrainingData
 from ml.recommenders.data_split import DataSplit
+from ml.recommenders.training_data import TrainingData
 from ml.recommenders.validation import ValidationWindow
 
 TABLE = pa.table(

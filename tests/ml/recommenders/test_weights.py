@@ -11,13 +11,13 @@ from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
 from ml.dataset.ratings import RatingReading
 from ml.dataset.weight_scale import WEIGHT_SCALINGS
-from ml.recommenders.base import TrainingData
 from ml.recommenders.data_split import DataSplit
 from ml.recommenders.model_names import MODELS
 from ml.recommenders.models.als import ImplicitALS
 from ml.recommenders.models.implicit_library import ImplicitLibrary, repeated_pairs
 from ml.recommenders.models.training_pairs import positives, with_negatives
 from ml.recommenders.models.zoo import make_recommender
+from ml.recommenders.training_data import TrainingData
 from ml.recommenders.validation import ValidationWindow
 
 N_USERS, N_ITEMS, EACH = 200, 40, 24

@@ -11,7 +11,7 @@ from scipy import sparse
 from ml.arrays import F32, F64, Integers
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
-from ml.recommenders.base import TrainingData
+from ml.recommenders.training_data import TrainingData
 
 TIME_BINS = 80  # of the training period; a kernel of one bin and one of five see what is popular then
 KERNEL_BINS = (1.0, 5.0)

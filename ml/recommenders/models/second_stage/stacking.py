@@ -18,13 +18,14 @@ from ml.arrays import F32, F64, I32, Integers
 from ml.dataset.interactions import Interactions
 from ml.dataset.weight_scale import WeightScale, WeightScaling
 from ml.errors import InvalidInputError
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
 from ml.recommenders.folds import cut_into_folds
 from ml.recommenders.models.blends import Ensemble, standardised
 from ml.recommenders.models.second_stage.boosting import boosted
 from ml.recommenders.models.second_stage.choice_model import ChoiceModel
 from ml.recommenders.models.second_stage.context import Context
 from ml.recommenders.topk import select_top_k
+from ml.recommenders.training_data import TrainingData
 
 OBJECTIVES = ("binary", "lambdarank", "choice")
 MOST_TRAINED_USERS = 4_000  # of each fold; more users are a longer table, not another model

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from ml.arrays import F32, F64, I64
-from ml.recommenders.base import TrainingData
 from ml.recommenders.models.second_stage.choice_model import ChoiceModel
 from ml.recommenders.models.second_stage.context import Context
 from ml.recommenders.selection.plan.shortlists import Shortlists
+from ml.recommenders.training_data import TrainingData
 
 FOLDS = 4
 MOST_PICKS = 12  # so many times a model is added to the blend at most

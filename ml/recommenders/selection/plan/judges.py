@@ -10,7 +10,7 @@ import numpy as np
 from ml.errors import InvalidInputError
 from ml.evaluation.bootstrap import FEWEST_JUDGES
 from ml.evaluation.splits import EmptySplitError
-from ml.recommenders.base import TrainingData
+from ml.recommenders.training_data import TrainingData
 from ml.recommenders.validation import ValidationWindow
 
 MOST_JUDGES = 3_000

@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from ml.recommenders.base import TrainingData
 from ml.recommenders.selection.plan.families import ITEM_NEIGHBOURS
 from ml.recommenders.selection.plan.trials import TrialRunner, WorkBudget
+from ml.recommenders.training_data import TrainingData
 
 
 def has_two_readings(data: TrainingData) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.recommenders.base import TrainingData
+from ml.recommenders.training_data import TrainingData
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from numpy.linalg import LinAlgError
 
 from ml.arrays import F64
 from ml.evaluation.bootstrap import Interval, mean_interval
-from ml.recommenders.base import Recommender, TrainingData
+from ml.recommenders.base import Recommender
 from ml.recommenders.selection.compare import Configuration
 from ml.recommenders.selection.plan.recipes import Recipe
 from ml.recommenders.selection.plan.shape import DataShape
 from ml.recommenders.selection.plan.work import fit_work, judge_work
+from ml.recommenders.training_data import TrainingData
 from ml.recommenders.validation import ValidationWindow
 
 WITHOUT_WEIGHTS = "without weights"  # of a model that cannot use them, or is not to

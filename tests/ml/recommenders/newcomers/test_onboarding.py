@@ -2,10 +2,10 @@
 
 import pytest
 
-from ml.recommenders.base import TrainingData
 from ml.recommenders.models.als import ImplicitALS
 from ml.recommenders.newcomers.onboarding import Question, onboarding_questions
 from ml.recommenders.newcomers.profile_prompts import Prompt, next_prompt
+from ml.recommenders.training_data import TrainingData
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,11 @@
 import pytest
 
 from ml.dataset.feature_matrix import FeatureMatrix
-from ml.recommenders.base import TrainingData
 from ml.recommenders.models.als import ImplicitALS
 from ml.recommenders.models.popularity import Popularity
 from ml.recommenders.newcomers.onboarding import Question
 from ml.recommenders.newcomers.welcome import Welcome
+from ml.recommenders.training_data import TrainingData
 
 WELCOME = Welcome(
     (

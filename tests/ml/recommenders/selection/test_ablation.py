@@ -5,9 +5,9 @@ import pytest
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
 from ml.evaluation.splits import EmptySplitError
-from ml.recommenders.base import TrainingData
 from ml.recommenders.data_split import DataSplit
 from ml.recommenders.selection.ablation import ablation, ablation_plot, sure_gain
+from ml.recommenders.training_data import TrainingData
 
 PARAMS = {"n_factors": 8, "epochs": 8}
 

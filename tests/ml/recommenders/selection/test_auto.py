@@ -6,13 +6,13 @@ import pytest
 
 from ml.dataset.interactions import Interactions
 from ml.evaluation.bootstrap import mean_interval
-from ml.recommenders.base import TrainingData
 from ml.recommenders.selection.auto import choose, settled
 from ml.recommenders.selection.compare import Configuration
 from ml.recommenders.selection.plan import trials as running
 from ml.recommenders.selection.plan.finalists import Finalist
 from ml.recommenders.selection.plan.recipes import SingleRecipe
 from ml.recommenders.selection.plan.trials import Trial
+from ml.recommenders.training_data import TrainingData
 
 QUICK = 2.0  # units of work: what is tested is the choosing, the models have tests of their own
 

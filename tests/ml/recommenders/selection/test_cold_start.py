@@ -3,7 +3,6 @@ import pyarrow as pa
 import pytest
 
 from ml.dataset.interactions import Interactions
-from ml.recommenders.base import TrainingData
 from ml.recommenders.models.popularity import Popularity
 from ml.recommenders.newcomers.welcome import Welcome
 from ml.recommenders.selection.cold_start import (
@@ -15,6 +14,7 @@ from ml.recommenders.selection.cold_start import (
     sure_curve,
 )
 from ml.recommenders.selection.compare import Configuration
+from ml.recommenders.training_data import TrainingData
 
 
 @pytest.fixture(scope="module")

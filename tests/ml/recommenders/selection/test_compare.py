@@ -4,7 +4,6 @@ import numpy as np
 import pyarrow as pa
 
 from ml.dataset.interactions import Interactions
-from ml.recommenders.base import TrainingData
 from ml.recommenders.data_split import DataSplit
 from ml.recommenders.selection.compare import (
     Configuration,
@@ -13,6 +12,7 @@ from ml.recommenders.selection.compare import (
     contenders_from_tables,
     scores_table,
 )
+from ml.recommenders.training_data import TrainingData
 
 WORST = "worst_segment_ndcg_at_5"
 

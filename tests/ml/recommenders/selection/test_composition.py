@@ -6,9 +6,9 @@ import pytest
 
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
-from ml.recommenders.base import TrainingData
 from ml.recommenders.models.zoo import make_recommender
 from ml.recommenders.selection.composition import composition_plot, composition_report
+from ml.recommenders.training_data import TrainingData
 from ml.settings import load_settings
 
 

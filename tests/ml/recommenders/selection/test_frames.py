@@ -11,11 +11,11 @@ import pytest
 from ml.dataset.interactions import Interactions
 from ml.errors import InvalidInputError
 from ml.evaluation.splits import EmptySplitError
-from ml.recommenders.base import TrainingData
 from ml.recommenders.data_split import DataSplit
 from ml.recommenders.selection.compare import Configuration, compare
 from ml.recommenders.selection.frames import TrainingFrames, split_between, split_moment
 from ml.recommenders.selection.training import FrameSplits
+from ml.recommenders.training_data import TrainingData
 from ml.settings import load_settings
 
 SETTINGS = load_settings()

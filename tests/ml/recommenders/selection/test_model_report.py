@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 
 from ml.dataset.interactions import Interactions
-from ml.recommenders.base import TrainingData
 from ml.recommenders.models.zoo import make_recommender
 from ml.recommenders.selection.auto import choose
 from ml.recommenders.selection.model_report import ReportSource, write_model_report
+from ml.recommenders.training_data import TrainingData
 
 
 @pytest.fixture(scope="module")

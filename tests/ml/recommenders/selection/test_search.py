@@ -6,11 +6,11 @@ import numpy as np
 import optuna
 import pytest
 
-from ml.recommenders.base import TrainingData
 from ml.recommenders.models.zoo import make_recommender
 from ml.recommenders.selection import search as searching
 from ml.recommenders.selection.search import best_intervals, search, search_table
 from ml.recommenders.selection.search_spaces import SPACES
+from ml.recommenders.training_data import TrainingData
 from ml.recommenders.validation import ValidationWindow
 
 

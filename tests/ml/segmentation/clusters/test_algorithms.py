@@ -13,12 +13,11 @@ from ml.arrays import F64
 from ml.segmentation.clusters.algorithms import (
     COVARIANCES,
     NOISE,
-    DBSCANSegments,
-    HDBSCANSegments,
     KMeansSegments,
     MixtureSegments,
     SegmentModel,
 )
+from ml.segmentation.clusters.density_methods import DBSCANSegments, HDBSCANSegments
 from ml.segmentation.persistence import load_estimators, save_estimators
 
 MODELS = [

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from ml.recommenders.base import TrainingData
 from ml.recommenders.models.second_stage.choice_model import ChoiceModel
 from ml.recommenders.models.second_stage.stacking import Stacked
 from ml.recommenders.models.zoo import load_recommender
+from ml.recommenders.training_data import TrainingData
 
 N_USERS, N_ITEMS = 800, 20
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ml.recommenders.base import TrainingData
 from ml.recommenders.models.zoo import make_recommender
 from ml.recommenders.selection.plan.combination import blend_weights, judged_blend, judged_second_stage
 from ml.recommenders.selection.plan.shortlists import Shortlists
+from ml.recommenders.training_data import TrainingData
 from ml.recommenders.validation import ValidationWindow
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from ml.dataset.interactions import Interactions
 from ml.evaluation.bootstrap import Interval
-from ml.recommenders.base import TrainingData
 from ml.recommenders.model_names import MODELS
 from ml.recommenders.models.zoo import make_recommender
 from ml.recommenders.selection.compare import Configuration
@@ -19,6 +18,7 @@ from ml.recommenders.selection.plan.recipes import BlendRecipe, SingleRecipe, St
 from ml.recommenders.selection.plan.shape import DataShape
 from ml.recommenders.selection.plan.trials import Trial
 from ml.recommenders.selection.plan.work import fit_work, judge_work
+from ml.recommenders.training_data import TrainingData
 
 
 def shape_of(rows, **columns):

@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 
 from ml.dataset.interactions import Interactions
-from ml.recommenders.base import TrainingData
 from ml.recommenders.selection.auto import choose
 from ml.recommenders.selection.plan.readings import all_liked, has_two_readings
+from ml.recommenders.training_data import TrainingData
 
 
 def rated(likes):

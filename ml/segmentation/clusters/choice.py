@@ -11,13 +11,15 @@ A candidate is admissible if
 
 Among the admissible candidates whose stability is close to the best, the largest number of segments wins, because
 with fewer of them groups are merged that can be told apart. Where all segments are surely groups of their own, the
-stability may be a little less close, since it falls with the number of borders. Density methods, which leave users
-without a segment, win only where no other candidate is admissible. Among candidates of the same number the best
-silhouette wins, with noise counted as 0. Silhouettes within `tie_errors` standard errors are tied. Ties are broken
-in this order: stability close to the best, the smallest share of noise, the summed ranks by Davies-Bouldin and
-Calinski-Harabasz, the simpler algorithm. The covariance type of a mixture is selected by BIC beforehand. The
-previous algorithm and number of segments stay unless the winner's silhouette is better by `incumbent_margin`. If
-no candidate is admissible, there is no structure.
+stability may be a little less close, since it falls with the number of borders. Where the silhouette of a division
+exceeds that of structureless data most, and it has still more segments, it wins with less evidence that they are
+groups of their own. Density methods, which leave users without a segment, win only where no other candidate is
+admissible. Among candidates of the same number the best silhouette wins, with noise counted as 0. Silhouettes
+within `tie_errors` standard errors are tied. Ties are broken in this order: stability close to the best, the
+smallest share of noise, the summed ranks by Davies-Bouldin and Calinski-Harabasz, the simpler algorithm. The
+covariance type of a mixture is selected by BIC beforehand. The previous algorithm and number of segments stay
+unless the winner's silhouette is better by `incumbent_margin`. If no candidate is admissible, there is no
+structure.
 """
 
 from __future__ import annotations
@@ -157,8 +159,9 @@ def _compare_candidates(
         candidates.append(replace(candidate, refused=find_objection(candidate, settings, floor)))
         contenders.append(_Contender(make, model, labels))
 
-    def examine(position: int) -> tuple[float, str]:
-        return _examine(sample, contenders[position], candidates[position].silhouette, settings, seed)
+    def examine(position: int, lenience: float) -> tuple[float, str]:
+        limit = settings.cut_significance * lenience
+        return _examine(sample, contenders[position], candidates[position].silhouette, settings, limit, seed)
 
     winner, reason = Selection(candidates, settings, examine).select(incumbent)
     if settings.segments is None:
@@ -178,7 +181,12 @@ def _compare_candidates(
 
 
 def _examine(
-    sample: FeatureSpace, contender: _Contender, silhouette: float, settings: ChoiceSettings, seed: int
+    sample: FeatureSpace,
+    contender: _Contender,
+    silhouette: float,
+    settings: ChoiceSettings,
+    limit: float,
+    seed: int,
 ) -> tuple[float, str]:
     """Make the tests that take long: the comparison of a method with itself, and of neighbouring segments.
 
@@ -200,7 +208,7 @@ def _examine(
             refused = f"the same method reaches this silhouette in structureless data (p = {p_value:.2g})"
             return float("nan"), refused
     halve = halve_by_mixture(model.covariance) if isinstance(model, MixtureSegments) else halve_by_means
-    pair = find_weakest_pair(divided, labels, settings.cut_significance, seed, halve)
+    pair = find_weakest_pair(divided, labels, limit, seed, halve)
     return (
         pair.p_value,
         "" if pair.is_apart else f"two of the segments may be halves of one group (p = {pair.p_value:.2g})",

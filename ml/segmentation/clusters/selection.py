@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,8 @@ from ml.settings.segmentation import ChoiceSettings
 STABILITY_TIE = 0.05  # adjusted Rand; two standard errors of its mean over six pairs of resamples
 SURE_TIE = 0.12  # the same where no two segments can be halves of one group
 SURE = 0.03  # p-value of the weakest pair of segments from which on they cannot
+CLEAR_TIE = 0.15  # the same for the division whose silhouette exceeds that of structureless data most
+CLEAR_LENIENCE = 2.0  # times the limit of the p-value of the weakest pair, for that division
 NO_STRUCTURE = "there is no structure: no division into segments passed the tests"
 
 
@@ -91,15 +93,16 @@ class Selection:
     Args:
         candidates: the candidates, refused or admissible by their measures.
         settings: the parameters of the rule.
-        examine: makes the tests that take long for the candidate at a position; returns the p-value of its weakest
-            pair of segments and why it is refused, empty if it is not.
+        examine: makes the tests that take long for the candidate at a position, with so many times the usual limit
+            of the p-value; returns the p-value of its weakest pair of segments and why it is refused, empty if it
+            is not.
     """
 
     def __init__(
         self,
         candidates: list[ClusteringCandidate],
         settings: ChoiceSettings,
-        examine: Callable[[int], tuple[float, str]],
+        examine: Callable[[int, float], tuple[float, str]],
     ) -> None:
         self.candidates = candidates
         self.settings = settings
@@ -111,9 +114,13 @@ class Selection:
         Args:
             incumbent: algorithm and number of segments of the previous run.
         """
-        finest = self._list_finest()
+        admissible = self._list_admissible()
+        finest = self._list_finest(admissible)
         if not finest:
             return None, NO_STRUCTURE
+        clearest = self._find_clearest(admissible)
+        if clearest is not None and self._is_finer(clearest, finest[0]):
+            finest = [clearest]
         winner = self._break_ties(finest)
         best = self.candidates[winner]
         for i in self._list_admissible():
@@ -133,9 +140,34 @@ class Selection:
         """Return the positions of the candidates that are not refused so far."""
         return [i for i, candidate in enumerate(self.candidates) if not candidate.refused]
 
-    def _list_finest(self) -> list[int]:
+    def _find_clearest(self, admissible: Sequence[int]) -> int | None:
+        """Return the steady candidate whose silhouette exceeds that of structureless data most.
+
+        Groups that are merged and groups that are cut have a lower silhouette than whole ones.
+        """
+        steadiest = max((self.candidates[i].bootstrap_stability for i in admissible), default=0.0)
+        return max(
+            (
+                i
+                for i in admissible
+                if self.candidates[i].algorithm in COUNTED
+                and self.candidates[i].bootstrap_stability >= steadiest - CLEAR_TIE
+            ),
+            key=lambda i: self.candidates[i].silhouette - self.candidates[i].null_silhouette,
+            default=None,
+        )
+
+    def _is_finer(self, clearest: int, found: int) -> bool:
+        """Return whether the clearest division has more segments than the one found, and they may be groups."""
+        candidate = self.candidates[clearest]
+        if self.settings.segments is not None or candidate.segments <= self.candidates[found].segments:
+            return False
+        p_value, refused = self._examine(clearest, CLEAR_LENIENCE)
+        self.candidates[clearest] = replace(candidate, cut_p_value=p_value, refused=refused)
+        return not refused
+
+    def _list_finest(self, admissible: Sequence[int]) -> list[int]:
         """Return the steadiest candidates with the largest number of segments that are all groups of their own."""
-        admissible = self._list_admissible()
         steadiest = max((self.candidates[i].bootstrap_stability for i in admissible), default=0.0)
         near = [i for i in admissible if self.candidates[i].bootstrap_stability >= steadiest - SURE_TIE]
         counted = [i for i in near if self.candidates[i].algorithm in COUNTED]
@@ -163,7 +195,7 @@ class Selection:
         candidate = self.candidates[position]
         is_untested = not candidate.refused and np.isnan(candidate.cut_p_value)
         if is_untested and self.settings.segments is None:
-            p_value, refused = self._examine(position)
+            p_value, refused = self._examine(position, 1.0)
             candidate = self.candidates[position] = replace(candidate, cut_p_value=p_value, refused=refused)
         return not candidate.refused
 

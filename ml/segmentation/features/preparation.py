@@ -112,7 +112,10 @@ class Winsorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: F64, y: Any = None) -> Winsorizer:
         """Learn the bounds from X (n_users, n_features)."""
-        first, median, last = np.quantile(X, [0.01, 0.5, 0.99], axis=0)
+        # Between two values, the percentile of a hundred users would follow the single one that is an accident.
+        first = np.quantile(X, 0.01, axis=0, method="higher")
+        last = np.quantile(X, 0.99, axis=0, method="lower")
+        median = np.median(X, axis=0)
         low, high = np.empty(X.shape[1]), np.empty(X.shape[1])
         for j in range(X.shape[1]):
             column, centre = X[:, j], median[j]

@@ -44,11 +44,15 @@ def select(
     settings: SegmentationSettings,
     incumbent: tuple[str, int] | None = None,
     halves: Sequence[int] = (),
+    most_lenience: float = math.inf,
 ) -> int | None:
-    """The position of the winner, if the segments of the candidates at the positions `halves` are cut groups."""
+    """The position of the winner, if the segments of the candidates at the positions `halves` are cut groups.
 
-    def examine(position: int) -> tuple[float, str]:
-        return (0.5, "halves") if position in halves else (0.001, "")
+    From `most_lenience` on, they pass for groups of their own.
+    """
+
+    def examine(position: int, lenience: float) -> tuple[float, str]:
+        return (0.5, "halves") if position in halves and lenience < most_lenience else (0.001, "")
 
     return Selection(candidates, settings.choice, examine).select(incumbent)[0]
 
@@ -150,6 +154,19 @@ def test_less_steady_segments_win_where_all_are_surely_groups_of_their_own(
     assert select([GOOD, replace(finer, cut_p_value=0.02)], full_settings) == 1
     assert select([GOOD, replace(finer, cut_p_value=0.05)], full_settings) == 0
     assert select([GOOD, replace(finer, cut_p_value=0.02, bootstrap_stability=0.82)], full_settings) == 0
+
+
+def test_the_clearest_division_needs_less_evidence_that_its_segments_are_groups(
+    full_settings: SegmentationSettings,
+) -> None:
+    clearest = replace(GOOD, segments=5, silhouette=0.41, bootstrap_stability=0.81)
+    assert select([GOOD, clearest], full_settings, halves=[1], most_lenience=2.0) == 1
+    assert select([GOOD, clearest], full_settings, halves=[1], most_lenience=3.0) == 0
+    shaky, less_clear = replace(clearest, bootstrap_stability=0.79), replace(clearest, silhouette=0.39)
+    for other in (shaky, less_clear, replace(clearest, segments=2)):
+        assert select([GOOD, other], full_settings, halves=[1], most_lenience=2.0) == 0
+    # Where nothing else shows that there are groups, it is no structure either.
+    assert select([clearest], full_settings, halves=[0], most_lenience=2.0) is None
 
 
 def test_density_wins_only_where_nothing_else_is_admissible(full_settings: SegmentationSettings) -> None:

@@ -44,6 +44,14 @@ def test_outliers_are_clipped_and_counted() -> None:
     assert winsorizer.transform(np.array([[50.0]]))[0, 0] == pytest.approx(reach)
 
 
+def test_one_accident_among_a_hundred_users_is_clipped() -> None:
+    X = np.random.default_rng(4).normal(size=(120, 1))
+    X[4], X[5] = 1e300, -1e300
+    winsorizer = Winsorizer(6.0)
+    assert np.abs(winsorizer.fit_transform(X)).max() < 10
+    assert winsorizer.changed_.tolist() == [2]
+
+
 def test_a_feature_that_is_mostly_zero_keeps_its_long_tail() -> None:
     X = np.concatenate([np.zeros(900), np.arange(1.0, 101.0)])[:, None]
     winsorizer = Winsorizer(limit=6.0).fit(X)

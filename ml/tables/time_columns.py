@@ -120,7 +120,11 @@ def _from_numbers(values: pa.Array, place: CellPlace) -> Times:
         row = int(np.argmax(is_other))
         raise place.error(row, f"{values[row].as_py()} is not in {UNITS[unit]} since 1970, as most cells are")
     times, _ = as_timestamp(values, list(EPOCH_UNITS)[unit])
-    return Times(times, none_bad, f"numbers as {UNITS[unit]} since 1970" if unit else "")
+    remarks = [f"numbers as {UNITS[unit]} since 1970"] if unit else []
+    n_zeros = int((numbers == 0).sum())
+    if n_zeros:  # a missing time, as some programs write it
+        remarks.append(f"{n_zeros:,} of {len(numbers):,} numbers being 0, which is the first of January 1970")
+    return Times(times, none_bad, " and ".join(remarks))
 
 
 def _wrong_time(array: pa.Array, place: CellPlace, wrong: Bools, is_bad: bool) -> TableError:

@@ -40,8 +40,9 @@ from orchestration.commands.model_options import (
 
 if TYPE_CHECKING:
     from ml.arrays import I64
-    from ml.recommenders.base import Recommender, TrainingData
+    from ml.recommenders.base import Recommender
     from ml.recommenders.selection.auto import Choice
+    from ml.recommenders.training_data import TrainingData
 
 MOST_ROWS = 500_000_000  # of a table of recommendations; about 20 GB in memory
 ABLATION_USERS = 1_000  # of whom the worth of features is measured: the order of the families shows on a sample
@@ -138,6 +139,9 @@ def recommend(
     n_strangers = int((recommender.user_ids_.rows(people) < 0).sum())
     if n_strangers:
         say(f"{n_strangers:,} of {len(people):,} users are new to the model and get what it has for strangers")
+    n_new = 0 if ranked_items is None else int((recommender.item_ids_.rows(ranked_items) < 0).sum())
+    if n_new:
+        say(f"{n_new:,} of {n_items:,} candidates are new to the model and come last")
     ranked = recommend_without(recommender, people, k, ranked_items, read_excluded(exclude, choice))
     table = ranked.to_table()
     _say_short_lists(ranked.lengths(), min(k, n_items))

@@ -68,6 +68,11 @@ def test_the_size_of_numbers_tells_their_unit(
     assert times.remark == remark
 
 
+def test_a_time_of_zero_among_others_is_said() -> None:
+    times = read_times(pa.array([0, 1_704_103_200, 0, 1_704_103_201]), CellPlace("a.csv", "ts", np.arange(4)))
+    assert times.remark == "2 of 4 numbers being 0, which is the first of January 1970"
+
+
 @pytest.mark.parametrize(
     ("numbers", "message"),
     [

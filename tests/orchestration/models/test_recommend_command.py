@@ -51,6 +51,12 @@ def test_people_who_have_had_every_item_are_counted(tmp_path: Path) -> None:
     assert "1 of 3 users get no recommendation: they have had every item that may be recommended" in words
     assert "1 of 3 users get fewer than 6 items: no more are left for them" in words
     written = pa_csv.read_csv(out)["user_id"].to_pylist()
+    (tmp_path / "candidates.csv").write_text("item_id\n3\nunknown\n")
+    some = tessera(
+        "recommend", "--model", model, "--users", tmp_path / "people.csv", "--candidates",
+        tmp_path / "candidates.csv", "--k", 2, "--out", tmp_path / "some.csv",
+    )  # fmt: skip
+    assert "1 of 2 candidates are new to the model and come last" in some.output
     assert written == ["some"] * 4 + ["newcomer"] * 6
 
 

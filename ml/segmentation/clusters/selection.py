@@ -157,10 +157,10 @@ class Selection:
             default=None,
         )
 
-    def _is_finer(self, clearest: int, found: int) -> bool:
-        """Return whether the clearest division has more segments than the one found, and they may be groups."""
+    def _is_finer(self, clearest: int, other: int) -> bool:
+        """Return whether the clearest division has more segments than another, which may be groups."""
         candidate = self.candidates[clearest]
-        if self.settings.segments is not None or candidate.segments <= self.candidates[found].segments:
+        if self.settings.segments is not None or candidate.segments <= self.candidates[other].segments:
             return False
         p_value, refused = self._examine(clearest, CLEAR_LENIENCE)
         self.candidates[clearest] = replace(candidate, cut_p_value=p_value, refused=refused)

@@ -59,7 +59,12 @@ def compare(paths: Paths, labels: list[str]) -> GroupComparison:
 
 
 def test_people_who_move_alike_are_told_apart_as_rarely_as_the_level_says():
-    comparisons = [compare(*people_with_habits(40, 12, seed)) for seed in range(60)]
+    levels, labels = {}, []
+    for seed in range(60):
+        levels[f"site {seed}"], labels = people_with_habits(40, 12, seed)
+    chains = {name: MarkovChain.fit(paths, 1) for name, paths in levels.items()}
+    comparisons = compare_groups(levels, chains, {"device": labels}, minimum_people=5, seed=0)
+    assert len(comparisons) == 60
     p_values = np.array([comparison.p_value for comparison in comparisons])
     uncorrected = np.array([chi2.sf(comparison.statistic, comparison.degrees) for comparison in comparisons])
     assert (uncorrected < 0.05).mean() > 0.2  # habits alone inflate the ratio

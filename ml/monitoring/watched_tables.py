@@ -74,8 +74,13 @@ class _Grid:
         return np.asarray((hours.to_numpy() - self.first.to_datetime64()) // np.timedelta64(1, "h"))
 
     def sums(self, places: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """(days, 24) sums of the values at numbered hours."""
-        return np.bincount(places, weights=values, minlength=self.days * HOURS).reshape(self.days, HOURS)
+        """(days, 24) sums of the values at numbered hours; hours outside of the days are left out.
+
+        An answer may lie in the hour before the first one that has whole events, or after the last event.
+        """
+        hours = self.days * HOURS
+        inside = (places >= 0) & (places < hours)
+        return np.bincount(places[inside], weights=values[inside], minlength=hours).reshape(self.days, HOURS)
 
     def by_day(self, hours: pd.Series, values: pd.Series) -> np.ndarray:
         """(whole days, 1) sums of the values of hours."""

@@ -25,6 +25,7 @@ STAGE_COLOURS = {
     "recommendation": "#f58518",
     "publishing": "#e45756",
     "usage": "#ff9da6",
+    "monitoring": "#9c755f",
 }
 OTHER_COLOUR = "#9d9da1"
 INTERMEDIATE = ("stg_", "int_")

@@ -3,7 +3,7 @@ import { entityOf, ids, site, startPageTracking, startTracking } from "./trackin
 
 const PURPOSES = {
   analytics: "count what I do here",
-  personalization: "choose what I see by it, and tell the device's posture and charge in a word",
+  personalization: "use it to choose what I see, together with the device's orientation and battery level",
   location: "use my position, rounded to about ten kilometres",
 };
 const hueOf = (text) => [...(text ?? "")].reduce((hue, letter) => (hue * 31 + letter.codePointAt(0)) % 360, 7);

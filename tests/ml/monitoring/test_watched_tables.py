@@ -1,0 +1,42 @@
+"""The series of a site stand on whole days, whatever hours the marts bring."""
+
+import datetime as dt
+
+import pyarrow as pa
+import pytest
+
+from ml.monitoring.series import Subject
+from ml.monitoring.watched_tables import watched_site
+from ml.settings.operation import MonitoringSettings
+
+MONDAY = dt.datetime(2026, 9, 7)
+LAST = MONDAY + dt.timedelta(days=13, hours=23)
+
+
+@pytest.mark.parametrize("stray", [MONDAY - dt.timedelta(hours=1), LAST + dt.timedelta(hours=1)])
+def test_answers_outside_of_the_days_of_events_are_left_out(stray):
+    """On a Monday the first answers lie in the hour before the first event, which stopped the run."""
+    hours = [MONDAY + dt.timedelta(hours=n) for n in range(14 * 24)]
+    events = {
+        "hour": hours,
+        "event_type": ["page_view"] * len(hours),
+        "dimension": ["everything"] * len(hours),
+        "slice": [""] * len(hours),
+        **{name: [9] * len(hours) for name in ("events", "devices", "with_item_id")},
+    }
+    answered = [*hours, stray]
+    answers = {
+        "hour": answered,
+        "slot": ["home"] * len(answered),
+        "model_version": ["1"] * len(answered),
+        "audience": ["known"] * len(answered),
+        "answers": [5] * len(answered),
+        "clicked_answers": [2] * len(answered),
+    }
+    days = {"date": [], "category": [], "audience": [], "views": [], "familiar_views": [], "viewers": []}
+    types = [pa.date32(), pa.string(), pa.string(), pa.int64(), pa.int64(), pa.int64()]
+    views = pa.table({name: pa.array([], kind) for name, kind in zip(days, types, strict=True)})
+    site = watched_site(pa.table(events), pa.table(answers), views, MonitoringSettings(least_trials_a_day=1))
+    quality = [series for series in site.series if series.subject is Subject.QUALITY]
+    assert quality
+    assert {series.size.sum() for series in quality} == {5 * len(hours)}

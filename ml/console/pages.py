@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.console.published import PublishedTables
+from ml.console.published import PublishedTables, sum_by
 from ml.console.selection import VisitSelection
 from ml.console.tables import LEFT, NO_PAGE, OTHER, START
+
+MEASURES = ("moves", "bounces", "dwells", "dwell_milliseconds")
 
 
 @dataclass(frozen=True)
@@ -26,24 +28,18 @@ class PageFigures:
 
 def collect_pages(tables: PublishedTables, selection: VisitSelection) -> list[PageFigures]:
     """Work out the figures of every page with a view, the most viewed first and the rare ones last."""
-    views = {
-        row["page"]: row
-        for row in tables.sums(
-            "moves",
-            selection,
-            ("page",),
-            ("moves", "bounces", "dwells", "dwell_milliseconds"),
-            pc.field("page") != START,
-        )
-    }
-    entries = dict(_moves(tables, selection, "next_page", pc.field("page") == START))
-    exits = dict(_moves(tables, selection, "page", pc.field("next_page") == LEFT))
+    moves = tables.read("moves", selection, columns=("page", "next_page", *MEASURES))
+    pairs = sum_by(moves, ("page", "next_page"), MEASURES)
+    is_start = pc.equal(pairs["page"], START)
+    views = _by_page(pairs.filter(pc.invert(is_start)), "page")
+    entries = _by_page(pairs.filter(is_start), "next_page")
+    exits = _by_page(pairs.filter(pc.equal(pairs["next_page"], LEFT)), "page")
     figures = [
         PageFigures(
             page,
             row["moves"],
-            entries.get(page, 0),
-            exits.get(page, 0),
+            entries[page]["moves"] if page in entries else 0,
+            exits[page]["moves"] if page in exits else 0,
             row["bounces"],
             row["dwell_milliseconds"] / 1000 / row["dwells"] if row["dwells"] else None,
         )
@@ -61,8 +57,6 @@ def page_name(tables: PublishedTables, page: int) -> str:
     return str(row["title"] or row["page_key"])
 
 
-def _moves(
-    tables: PublishedTables, selection: VisitSelection, by: str, condition: pc.Expression
-) -> Iterator[tuple[int, int]]:
-    for row in tables.sums("moves", selection, (by,), ("moves",), condition):
-        yield row[by], row["moves"]
+def _by_page(pairs: pa.Table, column: str) -> dict[int, dict[str, int]]:
+    """Sum the measures of pairs of pages by the number of the page in a column."""
+    return {row[column]: row for row in sum_by(pairs, (column,), MEASURES).to_pylist()}

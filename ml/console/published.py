@@ -98,7 +98,12 @@ class PublishedTables:
         rows = self.read(name, selection, columns=list(dict.fromkeys((*by, *measures))), condition=condition)
         if not by:
             return [{measure: pc.sum(rows[measure]).as_py() or 0 for measure in measures}]
-        grouped = rows.group_by(list(by)).aggregate([(measure, "sum") for measure in measures])
-        grouped = grouped.rename_columns([*by, *measures]).sort_by([(key, "ascending") for key in by])
-        sums: list[dict[str, Any]] = grouped.to_pylist()
+        ordered = sum_by(rows, by, measures).sort_by([(key, "ascending") for key in by])
+        sums: list[dict[str, Any]] = ordered.to_pylist()
         return sums
+
+
+def sum_by(rows: pa.Table, by: Sequence[str], measures: Sequence[str]) -> pa.Table:
+    """Sum measures by columns; the sums bear the names of the measures."""
+    sums = rows.group_by(list(by)).aggregate([(measure, "sum") for measure in measures])
+    return sums.rename_columns([*by, *measures])

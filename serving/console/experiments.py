@@ -66,7 +66,7 @@ def _effects(results: ExperimentResults) -> Sheet:
     primary_metric = results.primary_metric.replace("_", " ")
     note = (
         f"{warning}{results.hypothesis} Primary metric: {primary_metric}. Effects are "
-        "relative to the control, with the intervals of the definition; one without a bound is open on that side. "
+        "relative to the control, with the intervals of the definition; a remark says why there is none. "
         f"Sample ratio: p {results.sample_ratio_p:.3g}."
     )
     return Sheet(f"effects-{results.experiment_id}", f"Effects of {results.experiment_id}", COLUMNS, rows, note)

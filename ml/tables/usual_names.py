@@ -20,7 +20,8 @@ USUAL_NAMES: Mapping[Role, tuple[str, ...]] = {
         "userid",
         "user uid customerid custid visitorid fullvisitorid clientid memberid personid reviewerid accountid "
         "profileid playerid readerid subscriberid listenerid shopperid buyerid householdid householdkey cardid",
-        "customer visitor client member person reviewer account profile username login email subscriber "
+        "customer visitor client member person reader viewer listener player shopper buyer reviewer account "
+        "profile username login email subscriber "
         "kundennummer kundennr kundenid kundeid kunde nutzerid nutzer benutzerid benutzer idclient utilisateur "
         "idutilisateur idcliente cliente usuario idusuario",
         "anonymousid deviceid cookieid cookie",
@@ -31,7 +32,8 @@ USUAL_NAMES: Mapping[Role, tuple[str, ...]] = {
         "item iid movieid filmid isbn stockcode artistid productid asin sku bookid songid trackid articleid "
         "gameid animeid recipeid postid videoid newsid businessid listingid showid courseid contentid appid adid "
         "pageid storyid podcastid episodeid placeid venueid jobid propertyid hotelid",
-        "movie film artist product book song track article game anime recipe video course parentasin app "
+        "movie film artist product book song track article story news post game anime recipe video course "
+        "parentasin app "
         "artikelnummer artikelnr artikelid artikel produktnummer produktid produkt produit idproduit referencia "
         "producto idproducto articulo",
         "title productname artistname itemname description url",

@@ -71,13 +71,13 @@ def test_a_name_is_the_same_with_and_without_accents_and_in_letters_of_its_own(t
 
 
 def test_a_column_that_is_missing_or_misspelt_is_said_with_those_that_are_there(tmp_path: Path) -> None:
-    table = open_with_roles(file_of(tmp_path, "buyer,[/b],plays"))
-    with pytest.raises(TableError, match=r"like the user. Its columns are buyer, \[/b\], plays. Add --user"):
+    table = open_with_roles(file_of(tmp_path, "purchaser,[/b],plays"))
+    with pytest.raises(TableError, match=r"like the user. Its columns are purchaser, \[/b\], plays. Add --user"):
         require_column(table, "user")
-    with pytest.raises(TableError, match=r"no column 'byuer' for --user; .*did you mean 'buyer'"):
-        find_column(table, "user", ColumnChoice(user="byuer"))
+    with pytest.raises(TableError, match=r"no column 'purchasre' for --user; .*did you mean 'purchaser'"):
+        find_column(table, "user", ColumnChoice(user="purchasre"))
     assert find_column(table, "weight", ColumnChoice(weight="none")) is None
-    assert find_column(table, "user", ColumnChoice(user="Buyer")) == "buyer"
+    assert find_column(table, "user", ColumnChoice(user="Purchaser")) == "purchaser"
 
 
 def test_a_file_without_a_header_says_which_numbers_to_name(tmp_path: Path) -> None:

@@ -210,6 +210,20 @@ def test_times_without_a_zone_are_pointed_out(tmp_path, time, is_local):
     assert ("timezone: Europe/Berlin" in " ".join(propose_mapping(file).remarks)) is is_local
 
 
+def test_columns_of_a_news_site_are_known(tmp_path):
+    file = written(
+        tmp_path, "reading.csv", "when,reader,story,section,what\n10/13/2026 09:00 AM,r 1,a/b,Sport,read\n"
+    )
+    proposal = propose_mapping(file)
+    assert {column.name: column.target for column in proposal.columns} == {
+        "when": "occurred_at",
+        "reader": "user_id",
+        "story": "item_id",
+        "section": "items.category",
+        "what": "event_type",
+    }
+
+
 def test_german_columns_of_a_shop_are_known(tmp_path):
     header = "Zeitpunkt;Kunde;Artikel;Bezeichnung;Warengruppe;Gerät;Stadt"
     text = f"{header}\n02.03.2026 18:30;K-1;töp/1;Topf;Töpfe;Handy;Ulm\n"

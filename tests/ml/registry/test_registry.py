@@ -17,11 +17,6 @@ from ml.registry.registry import ModelFilesMissingError, NoSuchVersionError, Reg
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    return Registry(f"sqlite:///{tmp_path / 'mlflow.db'}")
-
-
-@pytest.fixture
 def model_folder(tmp_path: Path) -> Path:
     pairs = pa.table({"user_id": ["a", "a", "b"], "item_id": ["x", "y", "x"]})
     make_recommender("popularity").fit(Interactions.from_table(pairs)).save(tmp_path / "model")
@@ -118,8 +113,8 @@ def test_an_unknown_version_is_refused_with_the_known_ones(registry: Registry, m
     assert registry.promotions() == []
 
 
-def test_the_first_start_of_a_store_logs_nothing(registry: Registry, capfd: pytest.CaptureFixture[str]) -> None:
-    registry.client.search_experiments()
+def test_the_first_start_of_a_store_logs_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Registry(f"sqlite:///{tmp_path / 'mlflow.db'}").client.search_experiments()
     assert capfd.readouterr().err == ""
 
 

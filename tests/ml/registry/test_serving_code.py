@@ -31,11 +31,6 @@ LEARNED = ["lightgbm", "rectools-lightfm"]
 USERS = ["u1", "u2", "stranger"]
 
 
-@pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    return Registry(f"sqlite:///{tmp_path / 'mlflow.db'}")
-
-
 def interactions() -> Interactions:
     rows = [(f"u{user}", f"i{item}") for user in range(12) for item in range(8) if (user + item) % 3 == 0]
     users, items = zip(*rows, strict=True)

@@ -20,8 +20,7 @@ def test_only_what_varies_is_an_axis():
     assert varying_parameters([{"model": "als", "n_factors": 8}]) == []
 
 
-def test_the_view_is_a_tag_of_the_experiment_and_the_last_one_counts(tmp_path):
-    registry = Registry(f"sqlite:///{tmp_path}/mlflow.db")
+def test_the_view_is_a_tag_of_the_experiment_and_the_last_one_counts(registry: Registry) -> None:
     for metric in ("map_at_5", "ndcg_at_10"):
         registry.save_view("recommendation", "candidates", candidates_view(metric, ["coverage"], CONFIGURATIONS))
     tags = registry.client.get_experiment_by_name("recommendation").tags

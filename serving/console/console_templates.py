@@ -25,6 +25,7 @@ FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
 STYLES = (SHARED / "page.css", SHARED / "dark.css", STATIC / "console.css")
 ROWS_SHOWN = 300
+OPTIONS_SHOWN = 100
 NAMES = {key: kind.name for key, kind in PAGES.items()}
 
 
@@ -94,11 +95,14 @@ def write_words(text: str) -> Markup:
 
 
 def _filter(bundle: CurrentBundle, view: View, name: str) -> dict[str, Any]:
-    """The select field of a dimension; a value of the address that the bundle lacks stands there all the same."""
+    """The select field of a dimension, with its most frequent values and the one that the address names.
+
+    Browsers can make up as many sources as they like.
+    """
     chosen = view.selection.filters.get(name)
-    values = list(bundle.tables.values[name])
+    values = bundle.tables.values[name][:OPTIONS_SHOWN]
     if chosen is not None and chosen not in values:
-        values.append(chosen)
+        values = [*values, chosen]
     options = [
         {"value": value or NONE, "name": name_value(name, value), "is_chosen": value == chosen} for value in values
     ]

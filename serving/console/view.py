@@ -18,6 +18,7 @@ COMPARISONS = {"previous": "The days before", "year": "A year before", "none": "
 USUAL_DAYS = 28
 PRESETS = {"7 days": 7, "28 days": 28, "90 days": 90}
 MOST_TEXT = 200
+MOST_DAYS = 3_660  # each of them is a point of a chart
 YEAR_DAYS = 364  # whole weeks, so that weekdays meet
 
 
@@ -70,12 +71,15 @@ def read_view(query: Mapping[str, str], tables: PublishedTables, extra: tuple[st
     """Read the view from the query of an address.
 
     Raises:
-        ApiError: 422, a date or the comparison is none, the last date comes first, or a value is too long.
+        ApiError: 422, a date or the comparison is none, the last date comes first, the dates are too many, or a
+            value is too long.
     """
     last = _date(query, "to") or tables.about["last_date"]
     first = _date(query, "from") or last - dt.timedelta(days=USUAL_DAYS - 1)
     if first > last:
         raise ApiError(422, f"the first date, {first}, comes after the last one, {last}", "from")
+    if (last - first).days >= MOST_DAYS:
+        raise ApiError(422, f"{first} to {last} are more than {MOST_DAYS} days; choose fewer", "from")
     compare = query.get("compare") or "previous"
     if compare not in COMPARISONS:
         raise ApiError(422, f"compare is {compare[:40]!r}; it may be {', '.join(COMPARISONS)}", "compare")

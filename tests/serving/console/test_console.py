@@ -156,7 +156,7 @@ def test_filters_and_dates_stand_in_the_address(client):
     [
         ("from=yesterday", "from is"), ("from=2026-06-01&to=2026-05-01", "comes after"),
         ("compare=x", "compare is"), ("by=x", "by is"), ("page=99", "no page"), ("to=0001-01-01", "from 1970"),
-        (f"segment={'x' * 300}", "longer"),
+        (f"segment={'x' * 300}", "longer"), ("from=1970-01-01&to=2026-05-31", "choose fewer"),
     ],
 )  # fmt: skip
 def test_an_address_that_makes_no_sense_says_what_would(client, query, field):
@@ -175,6 +175,22 @@ def test_files_of_pages_are_compressed_and_kept_by_browsers(client):
     sent = sum(int(answer.headers["content-length"]) for answer in packed) + len(page)
     assert len(files) == 4
     assert sent < 320 * 1024 < sum(len(answer.content) for answer in plain)
+
+
+def test_made_up_sources_fill_no_list(config, home, tmp_path):
+    row = console_rows()["visits"][0]
+    many = [row | {"channel": f"made-up-{number}"} for number in range(1_000)]
+    visitors = [
+        row | {"channel": visit["channel"] if "channel" in row["counted_by"] else ""}
+        for row in console_rows()["visitors"]
+        for visit in (many if "channel" in row["counted_by"] else many[:1])
+    ]
+    publish_with_console(home, tmp_path / "tables", visits=many, visitors=visitors)
+    client = TestClient(console_application(config), **LOCAL)
+    page = client.get("/console/audience?channel=made-up-999").text
+    assert page.count('<option value="made-up-') == 101
+    assert '<option value="made-up-999" selected>' in page
+    assert len(rows(client, "/console/audience/channel.csv")) == 1_001
 
 
 def test_what_is_not_there_is_not_found(client):

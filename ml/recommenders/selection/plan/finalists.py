@@ -26,7 +26,6 @@ MOST_PARTS = 8  # of a blend; families beyond them are far behind
 PART_LEAST = 0.5  # of the best value, for a family to be part of a blend
 STACK_MOST_CELLS = 300_000_000  # users × items that the first stage scores
 STACK_FOLDS = (5, 4, 3)  # as many as the work allows
-STACK_NEAR = 0.96  # of the best so far, for a second stage to be tried
 STACK_PART_LEAST = 0.75  # of the best value, for a family to be part of a first stage
 
 Fitted = tuple[Trial, SingleRecipe, Recommender]
@@ -151,12 +150,13 @@ def _affordable_stack(
 
 
 def _may_help(lists: Shortlists, best: Trial, runner: TrialRunner) -> bool:
-    """Whether a second stage that is learned from one window comes near the best so far.
+    """Whether a second stage that is learned from one window is as good as the best so far.
 
-    The second stage itself learns from several folds of it, and is a few percent better than this estimate.
+    The second stage itself learns from several folds and takes as long as the whole search. It came out less than
+    1 % above the estimate (.2185 for .2183, .1804 for .1796), and lost wherever the estimate was below the best.
     """
     estimate = float(np.nanmean(judged_second_stage(lists, runner.window.past, runner.seed)))
-    helps = estimate >= STACK_NEAR * best.value
+    helps = estimate >= best.value
     runner.log(
         f"a second stage over {len(lists.scores)} models is estimated at {estimate:.4f}, the best so far is "
         f"{best.value:.4f}: {'trying it' if helps else 'it is left out'}"

@@ -34,7 +34,7 @@ MOST_NAMES = 10
 
 
 def draw_pipeline(definitions: dg.Definitions, file: Path) -> None:
-    """Stages as columns in the order of the data, with their assets; tables on the way as a count."""
+    """Stages as columns in the order of the data, with their assets; the tables before the marts as a count."""
     graph = definitions.resolve_asset_graph()
     stage_of = {
         key: MARTS_GROUP if graph.get(key).group_name in WAREHOUSE_GROUPS else graph.get(key).group_name
@@ -110,13 +110,13 @@ def _columns(stages: Sequence[str], feeds: set[tuple[str, str]]) -> list[list[st
 
 
 def _shown(assets: Sequence[str]) -> list[str]:
-    """Names as they stand in the picture; tables on the way to the marts as one line."""
+    """Names as the picture shows them; the tables before the marts are one line."""
     named = [asset for asset in assets if not asset.startswith(INTERMEDIATE)]
     behind = len(assets) - len(named)
     return [
         *named[:MOST_NAMES],
         *([f"and {len(named) - MOST_NAMES} more"] if len(named) > MOST_NAMES else []),
-        *([f"({behind} tables on the way)"] if behind else []),
+        *([f"({behind} intermediate tables)"] if behind else []),
     ]
 
 

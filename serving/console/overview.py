@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import mean
 
+from ml.console.published import sum_by
 from ml.console.selection import VisitSelection
 from ml.console.tables import DIMENSIONS
 from ml.console.visits import VisitFigures, collect_parts
@@ -80,12 +81,14 @@ def movers(bundle: CurrentBundle, view: View) -> Sheet:
             empty=empty,
         )
     changes: list[tuple[str, int, int]] = []
+    columns = (*DIMENSIONS, "visits")
+    periods = [bundle.tables.read("visits", each, columns) for each in (view.selection, view.before)]
     for dimension in DIMENSIONS:
         if dimension in view.selection.filters:
             continue
         now, before = (
-            {key[0]: part.visits for key, part in collect_parts(bundle.tables, each, dimension).items()}
-            for each in (view.selection, view.before)
+            {row[dimension]: row["visits"] for row in sum_by(rows, (dimension,), ("visits",)).to_pylist()}
+            for rows in periods
         )
         for value in sorted({*now, *before}):
             name = f"{HEADINGS[dimension]}: {name_value(dimension, value)}"

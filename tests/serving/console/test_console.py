@@ -90,6 +90,13 @@ def test_the_overview_shows_the_last_whole_day_in_the_time_of_the_site(client):
     assert "2026-05-02 00:30" in page  # the model is in use since 22:30 UTC
 
 
+def test_what_moved_the_visits_is_the_change_of_each_part(client):
+    address = f"/console/overview/movers.csv?from={LAST}&to={LAST}"
+    parts = [f"Segment: {SCRIPT}", "Device: mobile", "Country: DE", "Source: =search"]
+    assert rows(client, address)[1:] == [[part, "3", "1", "2"] for part in parts]
+    assert [row[0] for row in rows(client, f"{address}&device=mobile")[1:]] == [parts[0], *parts[2:]]
+
+
 def test_a_day_that_is_not_over_is_not_compared(tmp_path):
     home = Home(tmp_path / "home")
     about = console_rows()["about"][0] | {"last_event_at": dt.datetime(2026, 5, 31, 10)}

@@ -27,7 +27,7 @@ def measure(size: float) -> Iterator[Figure]:
         for turn in range(2):
             acknowledged |= send_through_kills(warehouse.home.path, half, seed=turn).acknowledged
             recover_parts(EventLog(warehouse.home))
-            warehouse.build(select="+stg_events")
+            warehouse.build("stg_events")
         found = [event_id for (event_id,) in warehouse.rows("select event_id from staging.stg_events")]
         in_log = sum(part.rows for part in EventLog(warehouse.home).parts())
     seconds = time.perf_counter() - began

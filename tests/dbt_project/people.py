@@ -15,6 +15,34 @@ def ping(minute: float, url: str, user: str = "ann", **fields: object) -> dict[s
     return event(minute, "page_ping", user_id=user, page_url=url, value=10.0, **fields)
 
 
+def shown(minute: float, item: str | None, answer: str | None = None) -> dict[str, Any]:
+    return event(minute, "impression", item_id=item, recommendation_id=answer)
+
+
+def clicked(minute: float, item: str | None, answer: str | None = None) -> dict[str, Any]:
+    return event(minute, "click", item_id=item, recommendation_id=answer)
+
+
+# Who saw and clicked what; impressions that were clicked, and those of them that an answer brought.
+VISITORS: dict[str, tuple[list[dict[str, Any]], int, int]] = {
+    "clicks on what was shown": ([shown(0, "a", "r"), shown(0.1, "b", "r"), clicked(1, "a", "r")], 1, 1),
+    "clicks on anything": ([shown(0, "a"), *[clicked(n, "z") for n in range(1, 9)]], 0, 0),
+    "clicks without an item": ([shown(0, "a"), clicked(1, None), clicked(2, None)], 0, 0),
+    "clicks thrice on one impression": ([shown(0, "a", "r"), *[clicked(n, "a", "r") for n in range(1, 4)]], 1, 1),
+    "sees it twice, clicks once": ([shown(0, "a", "r"), shown(1, "a", "r"), clicked(2, "a", "r")], 1, 1),
+    "clicks before it is shown": ([clicked(0, "a"), shown(1, "a")], 0, 0),
+    "another answer showed it": ([shown(0, "a", "r1"), shown(1, "a", "r2"), clicked(2, "a", "r2")], 1, 1),
+    "the click lost its answer": ([shown(0, "a", "r"), clicked(1, "a")], 1, 1),
+    "the impression lost its answer": ([shown(0, "a"), clicked(1, "a", "r")], 1, 0),
+    "an answer of another visit": ([clicked(0, "a", "old")], 0, 0),
+    "content without an item": ([shown(0, None, "d"), clicked(1, None, "d")], 1, 1),
+}
+# What the shipped tracker reports by itself, and the column of a session that counts it.
+REPORTS = {
+    "custom:rage_click": "rage_clicks",
+    "custom:dead_click": "dead_clicks",
+    "custom:scroll_reversal": "scroll_reversals",
+}
 DRAFTED = {
     "slot": "home",
     "role": "interleaved",
@@ -84,4 +112,20 @@ EVENTS = (
     event(0, user_id="back", page_url="https://site/b", referrer="https://site/a"),
     # a bot by its device
     event(0, user_id="robot", page_url="/boots", item_id="boots", device_type="bot"),
+)  # fmt: skip
+CLICKERS_AND_BUYERS = (
+    # clicks and what was shown before them
+    *[
+        row | {"user_id": name, "event_id": f"{name} {number}"}
+        for name, (rows, _, _) in VISITORS.items()
+        for number, row in enumerate(rows)
+    ],
+    # an item that nobody saw before buying it
+    *[event(n, "purchase", user_id=f"buyer {n}", item_id="unseen", value=1.0) for n in range(60)],
+    # each report of the tracker twice; three clicks within a second with the report of them; a dead click with it
+    *[event(minute, kind, user_id="reported") for minute, kind in enumerate([*REPORTS, *REPORTS])],
+    *[event(i / 200, "click", user_id="both", properties={"element": "buy"}) for i in range(3)],
+    event(2 / 200, "custom:rage_click", user_id="both"),
+    event(0, "click", user_id="dead", properties=DEAD_CLICK),
+    event(0, "custom:dead_click", user_id="dead"),
 )  # fmt: skip

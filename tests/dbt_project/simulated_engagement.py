@@ -17,7 +17,7 @@ def simulate(warehouse: Built, settings: SimulatorSettings, seed: int) -> Site:
     """Write the whole history of a site into the log, and build its users."""
     site = Site(settings, seed=seed, start=START)
     simulate_into_home(warehouse.home, site, START, START + dt.timedelta(days=settings.days))
-    warehouse.build(select="+users")
+    warehouse.build("users")
     return site
 
 

@@ -64,7 +64,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest, orders: 
     source = open_source("files", mapping=folder / "mapping.yaml")
     report = ingest(source, folder / "CDNOW_master.txt", warehouse.home, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
     assert report.accepted == len(orders)
-    warehouse.build()
+    warehouse.build("users")
     return warehouse
 
 

@@ -63,18 +63,13 @@ VISITS = (
 )
 
 
-def test_a_measure_is_added_in_two_files(checkout: Path, tmp_path: Path) -> None:
+def test_a_measure_and_a_mart_are_added_in_two_files_each_and_a_mart_can_follow_changes(
+    checkout: Path, tmp_path: Path
+) -> None:
     assert follow("A measure", checkout) == {
         "dbt_project/models/marts/sessions.sql",
         "dbt_project/models/marts/sessions.yml",
     }
-    warehouse = warehouse_of(checkout, tmp_path / "home")
-    warehouse.ingest(*VISITS)
-    warehouse.build(select="+sessions")
-    assert warehouse.rows("select user_id, follows from sessions order by 1") == [("ann", 2), ("bob", 0)]
-
-
-def test_a_mart_is_added_in_two_files_and_can_follow_changes(checkout: Path, tmp_path: Path) -> None:
     assert follow("A mart", checkout) == {
         "dbt_project/models/marts/channels.sql",
         "dbt_project/models/marts/channels.yml",
@@ -82,8 +77,9 @@ def test_a_mart_is_added_in_two_files_and_can_follow_changes(checkout: Path, tmp
     monday, tuesday = START.date(), START.date().replace(day=3)
     warehouse = warehouse_of(checkout, tmp_path / "home")
     warehouse.ingest(*VISITS)
-    warehouse.build(select="+channels")
+    warehouse.build("channels")
     warehouse.run(["test", "--select", "channels"])
+    assert warehouse.rows("select user_id, follows from sessions order by 1") == [("ann", 2), ("bob", 0)]
     assert warehouse.rows("from channels order by 1, 2") == [
         (monday, "direct", 1, 0, 0.0),
         (monday, "search", 1, 1, 80.0),
@@ -92,16 +88,16 @@ def test_a_mart_is_added_in_two_files_and_can_follow_changes(checkout: Path, tmp
     assert follow("A model that follows changes", checkout) == {"dbt_project/models/marts/channels.sql"}
     warehouse = warehouse_of(checkout, tmp_path / "another home")
     warehouse.ingest(*VISITS)
-    warehouse.build(select="+channels")
+    warehouse.build("channels")
     late_purchase = event(3, "purchase", user_id="ann", item_id="boots", value=20.0)
     next_day = event(1440, user_id="ann", page_url="https://site/a")
     warehouse.ingest(late_purchase, next_day)
-    warehouse.build(select="+channels")
+    warehouse.build("channels")
     incremental = warehouse.rows("from channels order by 1, 2")
     assert incremental == [
         (monday, "direct", 1, 1, 20.0),
         (monday, "search", 1, 1, 80.0),
         (tuesday, "direct", 1, 0, 0.0),
     ]
-    warehouse.build(full=True, select="+channels")
+    warehouse.build("channels", full=True)
     assert warehouse.rows("from channels order by 1, 2") == incremental

@@ -61,7 +61,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Built
             for place, day in enumerate(days)
         ]
     )
-    warehouse.build()
+    warehouse.build("users")
     return warehouse
 
 
@@ -109,7 +109,7 @@ def test_the_classes_of_a_real_shop_follow_from_the_days_of_its_orders(tmp_path:
     duckdb.sql(f"copy ({lines}) to '{sample}'")
     warehouse = warehouse_in(tmp_path / "home", manifest)
     ingest(open_source("online_retail"), sample, warehouse.home, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
-    warehouse.build(select="+users")
+    warehouse.build("users")
 
     customers = duckdb.sql(
         f"""select CustomerID::bigint::text, list(distinct InvoiceDate::date order by InvoiceDate::date),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 from dbt.contracts.graph.manifest import Manifest
@@ -11,64 +10,28 @@ from dbt.contracts.graph.manifest import Manifest
 from ml.settings import load_settings
 from orchestration.warehouse.expectations import SUITES, validate
 from orchestration.warehouse.warehouse import Warehouse, open_duckdb
-from tests.dbt_project.built import Built, event, warehouse_in
-from tests.dbt_project.people import EVENTS, ITEMS
+from tests.dbt_project.built import Built
+from tests.dbt_project.people import VISITORS
 
 SETTINGS = load_settings().warehouse
 SHARE = re.compile(r"(^|_)(rate|share|shares|ctr|affinities|frequency|retention)(_low|_high)?$")
 
 
-def shown(minute: float, item: str | None, answer: str | None = None, **fields: Any) -> dict[str, Any]:
-    return event(minute, "impression", item_id=item, recommendation_id=answer, **fields)
-
-
-def clicked(minute: float, item: str | None, answer: str | None = None, **fields: Any) -> dict[str, Any]:
-    return event(minute, "click", item_id=item, recommendation_id=answer, **fields)
-
-
-# Who saw and clicked what; impressions that were clicked, and those of them that an answer brought.
-VISITORS: dict[str, tuple[list[dict[str, Any]], int, int]] = {
-    "clicks on what was shown": ([shown(0, "a", "r"), shown(0.1, "b", "r"), clicked(1, "a", "r")], 1, 1),
-    "clicks on anything": ([shown(0, "a"), *[clicked(n, "z") for n in range(1, 9)]], 0, 0),
-    "clicks without an item": ([shown(0, "a"), clicked(1, None), clicked(2, None)], 0, 0),
-    "clicks thrice on one impression": ([shown(0, "a", "r"), *[clicked(n, "a", "r") for n in range(1, 4)]], 1, 1),
-    "sees it twice, clicks once": ([shown(0, "a", "r"), shown(1, "a", "r"), clicked(2, "a", "r")], 1, 1),
-    "clicks before it is shown": ([clicked(0, "a"), shown(1, "a")], 0, 0),
-    "another answer showed it": ([shown(0, "a", "r1"), shown(1, "a", "r2"), clicked(2, "a", "r2")], 1, 1),
-    "the click lost its answer": ([shown(0, "a", "r"), clicked(1, "a")], 1, 1),
-    "the impression lost its answer": ([shown(0, "a"), clicked(1, "a", "r")], 1, 0),
-    "an answer of another visit": ([clicked(0, "a", "old")], 0, 0),
-    "content without an item": ([shown(0, None, "d"), clicked(1, None, "d")], 1, 1),
-}
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Built:
-    warehouse = warehouse_in(tmp_path_factory.mktemp("invariants") / "home", manifest)
-    warehouse.describe(**ITEMS)
-    events = [row | {"user_id": name} for name, (rows, _, _) in VISITORS.items() for row in rows]
-    unseen = [event(n, "purchase", user_id=f"buyer {n}", item_id="unseen", value=1.0) for n in range(60)]
-    numbered = [row | {"event_id": f"{number}"} for number, row in enumerate([*events, *unseen])]
-    warehouse.ingest(*EVENTS, *numbered)
-    warehouse.build()
-    return warehouse
-
-
-def test_a_click_belongs_to_what_was_shown(built: Built) -> None:
-    rows = built.rows("select user_id, clicked_impressions, clicked_recommendations from sessions")
+def test_a_click_belongs_to_what_was_shown(people: Built) -> None:
+    rows = people.rows("select user_id, clicked_impressions, clicked_recommendations from sessions")
     assert {user: tuple(counts) for user, *counts in rows if user in VISITORS} == {
         user: (clicks, recommended) for user, (_, clicks, recommended) in VISITORS.items()
     }
 
 
-def test_the_click_through_rate_is_a_share_of_what_was_shown(built: Built) -> None:
+def test_the_click_through_rate_is_a_share_of_what_was_shown(people: Built) -> None:
     # 7 of 13 impressions were clicked; of the 9 that answers brought, 6
-    day = built.row("select * from daily_metrics where date = '2026-03-02'")
+    day = people.row("select * from daily_metrics where date = '2026-03-02'")
     assert (day["impressions"], day["clicked_impressions"]) == (13, 7)
     assert day["click_through_rate"] == pytest.approx(7 / 13, abs=1e-6)
     assert (day["recommendation_impressions"], day["clicked_recommendations"]) == (9, 6)
     assert day["recommendation_ctr"] == pytest.approx(6 / 9, abs=1e-6)
-    assert built.rows(
+    assert people.rows(
         "select impressions, clicked_impressions from items where item_id in ('a', 'z') order by 1"
     ) == [
         (0, 0),
@@ -76,8 +39,8 @@ def test_the_click_through_rate_is_a_share_of_what_was_shown(built: Built) -> No
     ]
 
 
-def test_an_item_that_is_bought_unseen_converts_by_less_than_one(built: Built) -> None:
-    ((rate,),) = built.rows("select conversion_rate from items where item_id = 'unseen'")
+def test_an_item_that_is_bought_unseen_converts_by_less_than_one(people: Built) -> None:
+    ((rate,),) = people.rows("select conversion_rate from items where item_id = 'unseen'")
     assert rate == pytest.approx((60 + 0.02 * 50) / (60 + 50), abs=1e-6)
 
 
@@ -100,13 +63,13 @@ def test_every_share_of_every_mart_is_checked_or_says_what_it_counts(manifest: M
     assert shares <= checked
 
 
-def test_the_data_tests_hold_and_find_what_does_not(built: Built) -> None:
+def test_the_data_tests_hold_and_find_what_does_not(people: Built) -> None:
     selected = (
         "rates_are_shares totals_agree_between_marts steps_add_up no_class_is_larger_than_its_evidence no_nulls"
     )
     names = [f"*{name}*" for name in selected.split()]
     excluded = ["--exclude", "tag:after_segmentation"]
-    assert len(built.run(["test", "--select", *names, *excluded]).results) >= 7
+    assert len(people.run(["test", "--select", *names, *excluded]).results) >= 7
     got = r"Got [1-9]"
     for change, fault, message in (
         ("update daily_metrics set click_through_rate = 1.44", "rates_are_shares", got),
@@ -114,15 +77,15 @@ def test_the_data_tests_hold_and_find_what_does_not(built: Built) -> None:
         ("update funnels set dropped = dropped + 1 where step = 'page_view'", "steps_add_up", got),
         ("update daily_metrics set active_users = null", "no_nulls", r"null: active_users in \d+ rows"),
     ):
-        with open_duckdb(built.home.warehouse) as connection:
+        with open_duckdb(people.home.warehouse) as connection:
             table = change.split()[1]
             connection.execute(f"create table kept as from {table}")
             connection.execute(change)
         try:
             with pytest.raises(AssertionError, match=message):
-                built.run(["test", "--select", *[name for name in names if fault in name], *excluded])
+                people.run(["test", "--select", *[name for name in names if fault in name], *excluded])
         finally:
-            with open_duckdb(built.home.warehouse) as connection:
+            with open_duckdb(people.home.warehouse) as connection:
                 connection.execute(f"delete from {table}")
                 connection.execute(f"insert into {table} from kept")
                 connection.execute("drop table kept")
@@ -131,15 +94,15 @@ def test_the_data_tests_hold_and_find_what_does_not(built: Built) -> None:
 @pytest.mark.parametrize(
     "name", ["users_are_plausible", "items_are_plausible", "totals_of_days_agree", "funnel_steps_add_up"]
 )
-def test_expectations_hold_on_the_marts(built: Built, name: str) -> None:
+def test_expectations_hold_on_the_marts(people: Built, name: str) -> None:
     suite = next(suite for suite in SUITES if suite.name == name)
-    findings = validate(suite, Warehouse(built.home.warehouse).read(suite.figures), SETTINGS)
+    findings = validate(suite, Warehouse(people.home.warehouse).read(suite.figures), SETTINGS)
     assert [finding for finding in findings if not finding.passed] == []
 
 
-def test_an_expectation_finds_an_impossible_share(built: Built) -> None:
+def test_an_expectation_finds_an_impossible_share(people: Built) -> None:
     suite = next(suite for suite in SUITES if suite.name == "totals_of_days_agree")
     worse = suite.figures.replace("from daily_metrics)", "from (select *, 1.44 as new_rate from daily_metrics))")
     assert worse != suite.figures
-    findings = validate(suite, Warehouse(built.home.warehouse).read(worse), SETTINGS)
+    findings = validate(suite, Warehouse(people.home.warehouse).read(worse), SETTINGS)
     assert [finding.figure for finding in findings if not finding.passed] == ["impossible_shares"]

@@ -19,6 +19,7 @@ from tests.dbt_project.built import Built, event, warehouse_in
 
 DAY = 1440.0
 EUR = {"currency": "EUR"}
+COMPARED = ("sessions", "daily_metrics", "users", "revenue_by_currency")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Built:
         event(6, "purchase", anonymous_id="kiosk", authority="browser", value=1000.0, properties=EUR),
         event(7, user_id="ann", anonymous_id="kiosk", authority="browser"),
     )
-    built.build()
+    built.build(*COMPARED)
     return built
 
 
@@ -117,17 +118,15 @@ def test_a_second_view_of_one_load_is_explained(tmp_path: Path, manifest: Manife
     built = warehouse_in(tmp_path / "home", manifest)
     page = {"anonymous_id": "phone", "page_url": "https://shop.example/vase"}
     built.ingest(event(0, **page), event(0.05, item_id="vase", **page), event(9, **page))
-    built.build()
+    built.build(*COMPARED)
     assert count(built).quick_views == 1
     status, output = check(built)
     assert status == 0, output
     assert "explained: 1 views come shortly after one of the same address" in output
 
 
-def test_events_after_the_last_run_are_not_compared(tmp_path: Path, manifest: Manifest) -> None:
-    built = warehouse_in(tmp_path / "home", manifest)
-    built.ingest(event(0, anonymous_id="phone"))
-    built.build()
+def test_events_after_the_last_run_are_not_compared(shop: Built, tmp_path: Path) -> None:
+    built = shop.copy(tmp_path / "home")
     built.ingest(event(1, anonymous_id="phone"))
     status, output = check(built)
     assert (status, "1 files of the log came after the last run" in output) == (0, True)
@@ -139,10 +138,8 @@ def test_a_home_that_was_never_materialized_says_what_to_do(tmp_path: Path) -> N
     assert "run `tessera materialize` first" in done.output
 
 
-def test_a_home_without_events_agrees(tmp_path: Path, manifest: Manifest) -> None:
-    built = warehouse_in(tmp_path / "home", manifest)
-    built.build()
-    status, output = check(built)
+def test_a_home_without_events_agrees(empty: Built) -> None:
+    status, output = check(empty)
     assert status == 0, output
     assert "0 rows of the event log were read" in output
 

@@ -72,7 +72,7 @@ def test_a_moved_home_opens_from_another_folder(manifest: Manifest, tmp_path: Pa
     """As the page about the tables says: no table names the folder of the home."""
     built = warehouse_in(tmp_path / "first", manifest)
     built.ingest(event(0, user_id="ann", item_id="lamp"))
-    built.build(select="+stg_events")
+    built.build("stg_events")
     moved = built.home.path.rename(tmp_path / "moved")
     with duckdb.connect(moved / "warehouse.duckdb", read_only=True) as connection:
         connection.execute(f"set file_search_path = '{moved}'")

@@ -17,6 +17,10 @@ from tests.dbt_project.built import VARIABLES, Built, event, warehouse_in
 HOME, FORGED = {"slot": "home"}, {"slot": "forged"}
 CONSENTING = ["analytics", "personalization"]
 AS_OF = "timestamp '2026-03-02 12:00:00'"
+READ = (
+    *("users", "page_views", "user_items", "items", "daily_metrics", "sessions", "quarantine"),
+    *("answers", "exposures", "training_users"),
+)
 
 
 def browser(minute: float, event_type: str = "page_view", device: str = "phone", **fields: Any) -> dict[str, Any]:
@@ -105,8 +109,17 @@ def built(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Built
         browser(39, device="right", item_id="scarf", page_url="/scarf"),
         *map(linked, STATEMENTS),
         *statements,
+        # what is set among preferences, by users and by a browser
+        server(0, "preference", user="off", properties={"opt_out": True}),
+        server(1, user="off", page_url="/a"),
+        server(0, "preference", user="on", properties={"opt_out": False}),
+        event(0, "preference", anonymous_id="stranger", authority="browser", properties={"opt_out": True}),
+        # a refusal in a session of a bot
+        server(0, user="visited by a bot", page_url="/a"),
+        server(200, "consent_withdrawn", user="visited by a bot", device_type="bot"),
+        server(400, user="visited by a bot", page_url="/a"),
     )  # fmt: skip
-    warehouse.build()
+    warehouse.build(*READ)
     assert warehouse.rows("select user_id from users where user_id like '%ann'") == [("ann",)]
     warehouse.ingest(
         server(10, "purchase", user="bea", event_id="order-1001", value=99.0),
@@ -114,7 +127,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Built
         server(200, user="bea", page_url="/a"),
         *[decision(201, True, "server", user) for user in ("opted out by server", "refused twice")],
     )
-    warehouse.build()
+    warehouse.build(*READ)
     return warehouse
 
 
@@ -174,7 +187,7 @@ def test_a_setting_takes_the_word_of_browsers(warehouse: Built, monkeypatch: pyt
         browser(1, "add_to_cart", item_id="boots"),
         browser(2, "purchase", item_id="boots", value=1e300),
     )
-    warehouse.build()
+    warehouse.build("users", "user_items", "sessions")
     money = "select purchases, revenue, claimed_purchases, claimed_revenue from users"
     assert warehouse.rows(money) == [(2, 80.0, 2, 80.0)]
     # two purchases and one cart: 8 + 8 + 4
@@ -225,27 +238,16 @@ def test_a_refused_purpose_is_among_no_consents(built: Built) -> None:
     assert consents["browser alone"] == CONSENTING
 
 
-def test_an_opt_out_among_preferences_is_a_refusal(warehouse: Built) -> None:
-    warehouse.ingest(
-        server(0, "preference", user="off", properties={"opt_out": True}),
-        server(1, user="off", page_url="/a"),
-        server(0, "preference", user="on", properties={"opt_out": False}),
-        event(0, "preference", anonymous_id="stranger", authority="browser", properties={"opt_out": True}),
-    )
-    warehouse.build()
-    assert warehouse.rows("select user_id, has_personalization_consent from users order by 1") == [
+def test_an_opt_out_among_preferences_is_a_refusal(built: Built) -> None:
+    people = "user_id in ('off', 'on', 'stranger')"
+    assert built.rows(f"select user_id, has_personalization_consent from users where {people} order by 1") == [
         ("off", False), ("on", True), ("stranger", True)
     ]  # fmt: skip
 
 
-def test_a_refusal_in_a_session_of_a_bot_counts(warehouse: Built) -> None:
-    warehouse.ingest(
-        server(0, user="ann", page_url="/a"),
-        server(200, "consent_withdrawn", user="ann", device_type="bot"),
-        server(400, user="ann", page_url="/a"),
-    )
-    warehouse.build()
-    assert warehouse.rows("select sessions, has_personalization_consent from users") == [(2, False)]
+def test_a_refusal_in_a_session_of_a_bot_counts(built: Built) -> None:
+    refused = "select sessions, has_personalization_consent from users where user_id = 'visited by a bot'"
+    assert built.rows(refused) == [(2, False)]
 
 
 def test_parts_without_a_new_column_are_read(warehouse: Built) -> None:
@@ -254,14 +256,14 @@ def test_parts_without_a_new_column_are_read(warehouse: Built) -> None:
     (part,) = log.parts()
     path = log.folder / part.path
     pq.write_table(pq.read_table(path).drop_columns(["authority"]), path)
-    warehouse.build()
+    warehouse.build("stg_events")
     assert warehouse.rows("select user_id, authority from staging.stg_events") == [("ann", "server")]
 
 
 def test_odd_values_of_browsers_warn_and_stop_no_training(warehouse: Built) -> None:
     odd = [browser(minute, "page_exit", value=1e12) for minute in range(5)]
     warehouse.ingest(*(server(minute) for minute in range(15)), *odd)
-    warehouse.build()
+    warehouse.build("quarantine", "int_activity_bucketed")
 
     def passed(name: str) -> bool:
         suite = next(suite for suite in SUITES if suite.name == name)
@@ -271,5 +273,5 @@ def test_odd_values_of_browsers_warn_and_stop_no_training(warehouse: Built) -> N
 
     assert (passed("few_events_are_quarantined"), passed("few_browser_events_are_quarantined")) == (True, False)
     warehouse.ingest(*(server(minute, "page_exit", value=1e12) for minute in range(5)))
-    warehouse.build()
+    warehouse.build("quarantine", "int_activity_bucketed")
     assert not passed("few_events_are_quarantined")

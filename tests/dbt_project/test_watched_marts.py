@@ -19,6 +19,7 @@ from tests.dbt_project.test_increments import assert_same_as_full_refresh
 
 HOUR = 60
 DAY = 24 * HOUR
+WATCHED = ("event_hours", "answer_hours", "category_days")
 FILLED = ("item_id", "page_url", "recommendation_id", "value", "user_id", "anonymous_id", "country")
 
 
@@ -50,7 +51,7 @@ def test_a_field_that_goes_missing_on_one_browser_shows_there_alone(warehouse: B
         event(HOUR, **safari),
         event(HOUR + 1, item_id="boots", **firefox),
     )
-    warehouse.build(select="+event_hours")
+    warehouse.build("event_hours")
     query = "select hour, slice, events, with_item_id from event_hours where dimension = '{}' order by 1, 2"
     assert warehouse.rows(query.format("browser")) == [
         (hour(0), "", 1, 1), (hour(0), "Firefox", 1, 1), (hour(0), "Safari", 1, 1),
@@ -70,7 +71,7 @@ def test_an_answer_has_its_reactions_whenever_they_come_and_counts_once(warehous
         served(HOUR, "r2", "old", **device),
         reaction(HOUR, "click", "r9", **device),
     )
-    warehouse.build(select="+answer_hours")
+    warehouse.build("answer_hours")
     assert warehouse.rows("select * from answer_hours order by hour") == [
         (hour(0), "home", "old", "known", 1, 1),
         (hour(1), "home", "old", "anonymous", 1, 0),
@@ -85,7 +86,7 @@ def test_a_view_is_familiar_if_the_person_viewed_the_category_on_an_earlier_day(
         event(-DAY, user_id="bob", item_id="boots", page_url="boots"),
         *(event(minute, user_id="ann", item_id=item, page_url=item) for minute, item in views),
     )
-    warehouse.build(select="+category_days")
+    warehouse.build("category_days")
     assert warehouse.rows("select * from category_days order by date, category") == [
         (date(0), "shoes", "new", 2, 0, 1),
         (date(1), "shoes", "returning", 1, 1, 1),
@@ -97,14 +98,14 @@ def test_a_view_is_familiar_if_the_person_viewed_the_category_on_an_earlier_day(
 def test_increments_give_the_same_as_a_build_in_full(warehouse: Built) -> None:
     repeated = event(0, item_id="boots", anonymous_id="a", browser="Safari")
     warehouse.ingest(repeated, event(1, anonymous_id="b"))
-    warehouse.build()
+    warehouse.build(*WATCHED)
     warehouse.ingest(repeated | {"received_at": START - dt.timedelta(hours=1), "browser": "Firefox"})
     warehouse.ingest(event(100 * DAY, anonymous_id="b"))
-    warehouse.build()
+    warehouse.build(*WATCHED)
     assert warehouse.rows("select hour, events from event_hours where dimension = 'everything'") == [
         (hour(2400), 1)
     ]
-    assert_same_as_full_refresh(warehouse)
+    assert_same_as_full_refresh(warehouse, *WATCHED)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, manifest: Manifest) -> Built:
     warehouse = warehouse_in(tmp_path_factory.mktemp("watched") / "home", manifest)
     first = dt.date(2026, 3, 1)
     simulate_into_home(warehouse.home, Site(settings, 3, first), first, first + dt.timedelta(days=14))
-    warehouse.build(select="+event_hours +answer_hours +category_days")
+    warehouse.build(*WATCHED)
     return warehouse
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from ml.bundle import current_version
 from ml.bundle.files import read_manifest
 from ml.console.published import PublishedTables
+from serving.console.page_parts import ConsolePage
 from serving.start import ServiceConfig
 
 
@@ -22,11 +23,13 @@ class CurrentBundle:
         version: Name of the version.
         manifest: Its manifest.
         tables: Its tables for the console.
+        kept: What pages say of it alone, by page and choice; goes with the bundle.
     """
 
     version: str
     manifest: Mapping[str, Any]
     tables: PublishedTables
+    kept: dict[tuple[str, str], ConsolePage] = field(default_factory=dict)
 
     @property
     def zone(self) -> ZoneInfo:

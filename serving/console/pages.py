@@ -24,6 +24,8 @@ from serving.console.view import View
 from serving.start import ServiceConfig
 
 Build = Callable[[ServiceConfig, CurrentBundle, View, dt.datetime], ConsolePage]
+MOST_KEPT = 100
+"""Pages of a bundle that are kept; a page takes some hundred kilobytes."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,18 @@ class PageKind:
     extra: tuple[str, ...] = ()
 
 
+def _keep(build: Callable[[CurrentBundle, View], ConsolePage], bundle: CurrentBundle, view: View) -> ConsolePage:
+    """Build what a page says of a bundle, once for all its readers with the same dates and filters."""
+    key = (build.__name__, view.query())
+    page = bundle.kept.pop(key, None) or build(bundle, view)
+    bundle.kept[key] = page
+    if len(bundle.kept) > MOST_KEPT:
+        del bundle.kept[next(iter(bundle.kept))]
+    return page
+
+
 def _overview(config: ServiceConfig, bundle: CurrentBundle, view: View, now: dt.datetime) -> ConsolePage:
-    page = build_overview(bundle, view)
+    page = _keep(build_overview, bundle, view)
     more = (alarms_sheet(config, bundle), experiments_sheet(config, now), model_sheet(bundle))
     return replace(page, sheets=[*page.sheets, *more])
 
@@ -52,11 +64,11 @@ def _overview(config: ServiceConfig, bundle: CurrentBundle, view: View, now: dt.
 PAGES = {
     "overview": PageKind("Overview", _overview),
     "behaviour": PageKind(
-        "Behaviour", lambda config, bundle, view, now: build_behaviour(bundle, view), extra=EXTRA
+        "Behaviour", lambda config, bundle, view, now: _keep(build_behaviour, bundle, view), extra=EXTRA
     ),
-    "audience": PageKind("Audience", lambda config, bundle, view, now: build_audience(bundle, view)),
+    "audience": PageKind("Audience", lambda config, bundle, view, now: _keep(build_audience, bundle, view)),
     "segments": PageKind(
-        "Segments", lambda config, bundle, view, now: build_segments(bundle, view), has_dates=False
+        "Segments", lambda config, bundle, view, now: _keep(build_segments, bundle, view), has_dates=False
     ),
     "experiments": PageKind(
         "Experiments",

@@ -233,6 +233,15 @@ def test_a_new_bundle_is_shown_without_a_restart(config, home, tmp_path):
     assert "<dt>Visits</dt>" in client.get("/console/overview").text
 
 
+@pytest.mark.parametrize("page", ["overview", "behaviour", "audience", "segments"])
+def test_the_next_reader_of_the_same_dates_reads_no_table(client, monkeypatch, page):
+    first = client.get(f"/console/{page}?from={LAST}&to={LAST}").text
+    monkeypatch.setattr("ml.console.published.PublishedTables.read", None)
+    assert client.get(f"/console/{page}?to={LAST}&from={LAST}").text == first
+    with pytest.raises(TypeError):
+        client.get(f"/console/{page}?from={LAST}&to={LAST}&country=XX")
+
+
 def test_another_machine_gets_nothing_without_keys(config):
     client = TestClient(console_application(config), base_url="http://127.0.0.1", client=("192.0.2.7", 50_000))
     for path in ("/", "/console/overview", "/console/overview/days.csv", "/console/sign-in"):

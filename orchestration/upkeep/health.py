@@ -124,7 +124,8 @@ def _alerts(home: Home, entries: list[Entry], settings: Settings) -> HealthLine:
     if failed:
         return HealthLine("alerts", f"{' '.join(failed)} Try tessera alerts test", False)
     sent = sum(entry.what == SENT for entry in attempts)
-    return HealthLine("alerts", f"{len(addresses)} addresses are notified; {sent} alarms were sent so far", True)
+    notified = "1 address is notified" if len(addresses) == 1 else f"{len(addresses)} addresses are notified"
+    return HealthLine("alerts", f"{notified}; alarms sent so far: {sent}", True)
 
 
 def _disk(home: Home) -> HealthLine:

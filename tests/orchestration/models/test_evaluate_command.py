@@ -27,7 +27,7 @@ def test_what_is_rated_low_in_the_test_is_no_hit_and_who_only_rejects_is_counted
         "evaluate", "--train", tmp_path / "train.csv", "--test", tmp_path / "test.csv", "--model", "popularity"
     )
     assert refused.exit_code == 1
-    assert "there is nothing to judge by" in " ".join(refused.output.split())
+    assert "there is nothing to evaluate on" in " ".join(refused.output.split())
 
 
 def test_evaluate_counts_what_cannot_judge_and_gives_intervals_and_errors_of_ratings(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_an_alarm_since_the_last_training_starts_one(tmp_path: Path) -> None:
         open_alarm(home, now + dt.timedelta(minutes=5), subject="quality")
         never_trained = training_after_alarms(context, resource)
         assert isinstance(never_trained, dg.SkipReason)
-        assert "first training is a person's" in str(never_trained.skip_message)
+        assert "start the first training yourself" in str(never_trained.skip_message)
         dg.materialize([champion], instance=instance)
         too_soon = training_after_alarms(context, resource)
         assert isinstance(too_soon, dg.SkipReason)
@@ -162,4 +162,4 @@ def test_a_test_message_needs_an_address_that_takes_it(tmp_path: Path) -> None:
     unheard = tessera("alerts", "test", *home, *site)
     assert unheard.exit_code == 1
     assert "Address 1 (json:…) did not take the message." in unheard.output
-    assert "ok    alerts       1 addresses are told" in tessera("health", *home, *site).output
+    assert "ok    alerts       1 address is notified" in tessera("health", *home, *site).output

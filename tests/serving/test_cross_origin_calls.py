@@ -82,4 +82,4 @@ def test_a_page_calls_what_its_key_allows_until_it_calls_too_often(pages, api):
         if status != 200:
             break
     assert status == 429
-    assert "asks more often" in answer["error"]["message"]
+    assert "sends more requests" in answer["error"]["message"]

@@ -147,7 +147,7 @@ def test_an_address_is_named_without_its_secrets(journal, lost_field, caplog):
     assert send_alerts(journal, addresses, ALERTS, NOW, "UTC") == []
     faults = [entry.text for entry in journal.entries() if entry.what == UNDELIVERED]
     assert [fault[:24] for fault in faults] == [
-        "Address 1 (pigeon:…) is ", "Address 2 is none that A", "Address 3 (json:…) did n"
+        "Address 1 (pigeon:…) is ", "Address 2 is not an addr", "Address 3 (json:…) did n"
     ]  # fmt: skip
     assert "secret" not in journal.file.read_text(encoding="utf-8") + caplog.text
 

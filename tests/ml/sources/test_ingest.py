@@ -99,7 +99,7 @@ def test_ctrl_c_leaves_nothing_and_says_what_to_do(tmp_path):
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "nothing is half-written" in output
+    assert "finished work is kept" in output
     assert "Traceback" not in output
     assert EventLog(Home(home)).parts() == []
     assert not list(home.rglob("*.parquet"))

@@ -69,7 +69,7 @@ def test_what_is_missing_is_the_advice(tmp_path):
     data = TrainingData.align(Interactions.from_table(pa.table({"user_id": users, "item_id": items})))
     few = choose(data, "random", work=1.0)
     page = html.unescape(page_of(tmp_path, few.recommender, data, ReportSource(choice=few)))
-    assert "Only 9 people could judge" in page
+    assert "Only 9 people could be evaluated" in page
     assert "Describe the items" in page
     assert "Add the time of each interaction" in page
     assert "a column weight" in page

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 
+from ml.pages.drawing import draw_png
 from ml.registry.fingerprint import data_fingerprint
 
 if TYPE_CHECKING:
@@ -37,13 +39,15 @@ class Run:
 
     def log_figure(self, figure: Figure, name: str) -> None:
         """Log a plot as `figures/<name>.png`."""
-        self._client.log_figure(self.run_id, figure, f"figures/{name}.png")
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / f"{name}.png"
+            file.write_bytes(draw_png(figure))
+            self._client.log_artifact(self.run_id, str(file), "figures")
 
     def log_image(self, figure: Figure, name: str) -> None:
         """Log a plot as an image, which the charts of MLflow's pages can show."""
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        self._client.log_image(self.run_id, np.asarray(canvas.buffer_rgba()), key=name, step=0)
+        with Image.open(io.BytesIO(draw_png(figure))) as image:
+            self._client.log_image(self.run_id, image, key=name, step=0)
 
     def log_table(self, table: pa.Table, name: str) -> None:
         """Log a table, which the pages of MLflow can show, as `tables/<name>.json`."""

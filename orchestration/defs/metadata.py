@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import base64
-import io
 
 import dagster as dg
 import pyarrow as pa
 from matplotlib.figure import Figure
 
-DOTS_PER_INCH = 80
+from ml.pages.drawing import draw_png
 
 
 def figure_metadata(figure: Figure) -> dg.MarkdownMetadataValue:
     """Return a figure as Markdown with an inline image."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
-    data = base64.b64encode(buffer.getvalue()).decode()
+    data = base64.b64encode(draw_png(figure)).decode()
     return dg.MetadataValue.md(f"![figure](data:image/png;base64,{data})")
 
 

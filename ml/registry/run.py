@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from PIL import Image
 
-from ml.pages.drawing import draw_png
+from ml.pages.figure_images import draw_png
 from ml.registry.fingerprint import data_fingerprint
 
 if TYPE_CHECKING:

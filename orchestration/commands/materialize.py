@@ -72,11 +72,12 @@ def run(home: Home, job: str, console: Console) -> RunResult:
 
 
 def _run_locked(home: Home, job: str, console: Console) -> RunResult:
+    from orchestration.runtime.garbage import loading_for_good
     from orchestration.runtime.run_log import output_to_file
 
     log = home.path / "logs" / f"materialize-{time.strftime('%Y-%m-%dT%H-%M-%S')}.log"
     started = time.monotonic()
-    with console.status("Loading the pipeline …"):
+    with console.status("Loading the pipeline …"), loading_for_good():
         from orchestration.definitions import defs
         from orchestration.runtime.durations import last_step_seconds
         from orchestration.runtime.instance import open_instance

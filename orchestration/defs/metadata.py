@@ -8,7 +8,7 @@ import dagster as dg
 import pyarrow as pa
 from matplotlib.figure import Figure
 
-from ml.pages.drawing import draw_png
+from ml.pages.figure_images import draw_png
 
 
 def figure_metadata(figure: Figure) -> dg.MarkdownMetadataValue:

@@ -5,7 +5,7 @@ import io
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from ml.pages.drawing import DOTS_PER_INCH, draw_png
+from ml.pages.figure_images import DOTS_PER_INCH, draw_png
 
 
 def drawn(colour: str) -> Figure:

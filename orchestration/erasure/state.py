@@ -37,4 +37,7 @@ def erase_from_state(file: Path, matcher: IdMatcher) -> int:
                 deleted = database.execute(f'delete from "{table}" where "{column}" in ({marks})', ids)
                 removed += deleted.rowcount
         database.execute("pragma wal_checkpoint(truncate)").fetchall()
+        if matcher.is_in_bytes(file.read_bytes()):  # of rows that were deleted before without being overwritten
+            database.execute("vacuum")
+            database.execute("pragma wal_checkpoint(truncate)").fetchall()
     return removed

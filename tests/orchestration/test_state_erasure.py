@@ -18,9 +18,10 @@ def test_no_byte_of_a_person_is_left_in_the_file(tmp_path: Path, is_gone: bool) 
     with closing(sqlite3.connect(file, isolation_level=None)) as database:
         database.execute("pragma journal_mode = wal")
         database.execute("create table changes (person text, detail text)")
-        rows = [(f"person-{number % 50:05d}", "x" * (number % 60)) for number in range(2_000)]
+        rows = [(f"person-{number % 50:05d}", " x" * (number % 60)) for number in range(2_000)]
         database.executemany("insert into changes values (?, ?)", rows)
-        if is_gone:  # without overwriting them, as a database does by itself
+        if is_gone:
+            database.execute("pragma secure_delete = off")
             database.execute("delete from changes where person = ?", (PERSON,))
     matcher = IdMatcher(with_namespaces([PERSON]), [])
     assert erase_from_state(file, matcher) == (0 if is_gone else 40)

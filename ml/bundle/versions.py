@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
-import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +12,10 @@ from pathlib import Path
 
 from ml.bundle.files import MANIFEST, BundleError
 from ml.home import replace_file, sync_path
+from ml.integrity.abandoned_files import draft_folder, remove_abandoned_drafts
 
 CURRENT = "CURRENT"
+DRAFT = ".draft-"
 VERSION_PATTERN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
 
 
@@ -35,14 +36,15 @@ def draft_version(published: Path, version: str) -> Iterator[Path]:
     target = published / version
     if target.exists():
         raise BundleError(f"{target} exists already; a published version never changes")
-    draft = published / f".draft-{uuid.uuid4().hex}"
-    draft.mkdir(parents=True)
-    try:
+    with draft_folder(published / f"{DRAFT}{uuid.uuid4().hex}") as draft:
         yield draft
         os.replace(draft, target)
         sync_path(published)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+
+
+def remove_abandoned_versions(published: Path) -> int:
+    """Delete the drafts of versions that killed writers left, and return their number."""
+    return remove_abandoned_drafts(published, f"{DRAFT}*")
 
 
 def make_current(published: Path, version: str) -> None:

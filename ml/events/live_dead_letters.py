@@ -22,10 +22,10 @@ import orjson
 import pyarrow as pa
 
 from ml.errors import DamagedFileError
-from ml.events.abandoned_files import abandoned_files
 from ml.events.dead_letters import DeadLetters
 from ml.events.records import REJECTED_SCHEMA
 from ml.home import Home, make_folder, open_private
+from ml.integrity.abandoned_files import abandoned_files
 
 SEAL_ROWS = 20_000
 SEAL_SECONDS = 60.0
@@ -95,7 +95,7 @@ class RejectionLog:
 def recover_dead_letters(home: Home) -> int:
     """Seal the files that dead collectors left behind, and return their number."""
     sealed = 0
-    for path in abandoned_files(home.dead_letters / "open", SUFFIX):
+    for path in abandoned_files(home.dead_letters / "open", f"*{SUFFIX}"):
         seal_file(DeadLetters(home), path)
         sealed += 1
     return sealed

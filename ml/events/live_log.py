@@ -20,12 +20,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ml.events.abandoned_files import abandoned_files
 from ml.events.contract import EVENT_SCHEMA
 from ml.events.frames import FrameDamage, encode_frame, read_frames
 from ml.events.log import EventLog
 from ml.events.manifest import Part
 from ml.home import make_folder, open_private, sync_path
+from ml.integrity.abandoned_files import abandoned_files
 from ml.integrity.home_layout import write_layout
 
 SUFFIX = ".open"
@@ -93,7 +93,7 @@ class OpenPartWriter:
 def recover_parts(log: EventLog, source: str = "recovered") -> list[Part]:
     """Seal the open parts that dead writers left behind. Parts of living writers are left alone."""
     sealed: list[Part] = []
-    for path in abandoned_files(log.folder / "open", SUFFIX):
+    for path in abandoned_files(log.folder / "open", f"*{SUFFIX}"):
         sealed += _seal_file(log, path, source)
     return sealed
 

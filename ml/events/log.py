@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,8 +19,9 @@ import pyarrow as pa
 from ml.events.contract import EVENT_SCHEMA
 from ml.events.manifest import Manifest, Part
 from ml.events.part_checks import PartChecks, check_part, readable_row_groups
-from ml.events.part_writer import ROW_GROUP_ROWS, DraftFile, PartWriter
+from ml.events.part_writer import ROW_GROUP_ROWS, PartWriter
 from ml.home import Home, locked, make_folder, sync_path
+from ml.integrity.abandoned_files import draft_folder, remove_abandoned_drafts
 from ml.integrity.digests import sha256_of
 from ml.integrity.home_layout import write_layout
 from ml.privacy.erased_ids import ErasedIds
@@ -107,27 +107,17 @@ class EventLog:
     @contextmanager
     def ingest(self, source: str, fingerprint: str | None = None) -> Iterator[PartWriter]:
         """Write many events. They become visible together when the block ends, or not at all if it raises."""
-        draft = self.folder / "draft" / uuid.uuid4().hex
-        writer = PartWriter(draft, self.erased)
-        try:
+        with self._draft() as writer:
             yield writer
-            self._seal(writer.close(), draft, source, fingerprint)
-        finally:
-            writer.abandon()
-            shutil.rmtree(draft, ignore_errors=True)
+            self._seal(writer, source, fingerprint)
 
     def seal_table(self, part_id: str, table: pa.Table, source: str) -> list[Part]:
         """Seal one table as a part. Sealing the same `part_id` again changes nothing."""
         if any(part.part_id.startswith(f"{part_id}-") for part in self.manifest.read()):
             return []
-        draft = self.folder / "draft" / part_id
-        shutil.rmtree(draft, ignore_errors=True)
-        try:
-            writer = PartWriter(draft, self.erased, name=part_id)
+        with self._draft(part_id) as writer:
             writer.write(table)
-            return self._seal(writer.close(), draft, source, None)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+            return self._seal(writer, source, None)
 
     def compact(self, below_rows: int = ROW_GROUP_ROWS) -> list[Part]:
         """Merge the small sealed parts of each day into one. The old files stay for their present readers."""
@@ -163,9 +153,9 @@ class EventLog:
             now: The present time.
 
         Returns:
-            The number of files that were deleted.
+            The number of files and drafts that were deleted.
         """
-        removed = 0
+        removed = remove_abandoned_drafts(self.folder / "draft", "*")
         with self._lock():
             sealed = self.manifest.read()
             replaced_at = {old: part.sealed_at for part in sealed for old in part.replaces}
@@ -182,24 +172,30 @@ class EventLog:
         return removed
 
     def _replace(self, parts: Sequence[Part], batches: Iterable[pa.RecordBatch], source: str) -> list[Part]:
-        draft = self.folder / "draft" / uuid.uuid4().hex
-        writer = PartWriter(draft, self.erased)
-        try:
+        with self._draft() as writer:
             for batch in batches:
                 writer.write(pa.Table.from_batches([batch]))
-            return self._seal(writer.close(), draft, source, None, replaces=tuple(p.part_id for p in parts))
-        finally:
-            writer.abandon()
-            shutil.rmtree(draft, ignore_errors=True)
+            return self._seal(writer, source, None, replaces=tuple(part.part_id for part in parts))
+
+    @contextmanager
+    def _draft(self, part_id: str | None = None) -> Iterator[PartWriter]:
+        """Write files that are deleted when the block ends, unless they are sealed in it."""
+        name = part_id or uuid.uuid4().hex
+        with draft_folder(self.folder / "draft" / name) as draft:
+            writer = PartWriter(draft, self.erased, name=name)
+            try:
+                yield writer
+            finally:
+                writer.abandon()
 
     def _seal(
         self,
-        files: Sequence[DraftFile],
-        draft: Path,
+        writer: PartWriter,
         source: str,
         fingerprint: str | None,
         replaces: tuple[str, ...] = (),
     ) -> list[Part]:
+        files, draft = writer.close(), writer.folder
         now = dt.datetime.now(dt.UTC).isoformat()
         parts = []
         for file in files:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ml.bundle import current_version, remove_users, versions
+from ml.bundle import current_version, remove_abandoned_versions, remove_users, versions
 from ml.erasure.receipts import ONLINE_STATE, ErasureReceipts
 from ml.erasure.tables import erase_from_tables
 from ml.home import Home
@@ -84,6 +84,7 @@ def erase_from_files(
         rewrite_warehouse(home.warehouse)
     everyone = with_namespaces(person for ids in people.values() for person in ids)
     stale = [folder for folder in _bentos(home) if _count_users(folder, everyone)]
+    remove_abandoned_versions(home.published)
     for version in versions(home.published):
         remove_users(home.published, version, everyone)
     for folder in stale:

@@ -82,10 +82,10 @@ def _find_ids(file: Path, matcher: IdMatcher) -> str | None:
             return "decoded"
     except FileNotFoundError:
         return None  # sealed or replaced in the meantime; the new file is searched by itself
-    return "bytes" if matcher.texts and _holds(file, matcher) else None
+    return "bytes" if matcher.texts and holds_in_bytes(file, matcher) else None
 
 
-def _holds(file: Path, matcher: IdMatcher) -> bool:
+def holds_in_bytes(file: Path, matcher: IdMatcher) -> bool:
     """Return whether the bytes of a file mention one of the ids."""
     try:
         with open(file, "rb") as opened:

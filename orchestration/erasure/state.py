@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from ml.privacy.id_matcher import IdMatcher
+from orchestration.erasure.scan import holds_in_bytes
 
 TABLES = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
 
@@ -14,7 +15,7 @@ TABLES = "select name from sqlite_master where type = 'table' and name not like 
 def remove_damaged_states(file: Path, matcher: IdMatcher) -> None:
     """Delete damaged states that are kept beside the file and mention one of the people."""
     for kept in file.parent.glob(f"{file.name}.damaged-*"):
-        if matcher.is_in_bytes(kept.read_bytes()):
+        if holds_in_bytes(kept, matcher):
             kept.unlink()
 
 
@@ -37,7 +38,7 @@ def erase_from_state(file: Path, matcher: IdMatcher) -> int:
                 deleted = database.execute(f'delete from "{table}" where "{column}" in ({marks})', ids)
                 removed += deleted.rowcount
         database.execute("pragma wal_checkpoint(truncate)").fetchall()
-        if matcher.is_in_bytes(file.read_bytes()):  # of rows that were deleted before without being overwritten
+        if holds_in_bytes(file, matcher):  # of rows that were deleted before without being overwritten
             database.execute("vacuum")
             database.execute("pragma wal_checkpoint(truncate)").fetchall()
     return removed

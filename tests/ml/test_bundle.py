@@ -4,7 +4,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.bundle import Bundle, BundleError, Publication, current_version, make_current, versions, write_bundle
+from ml.bundle import (
+    Bundle,
+    BundleError,
+    Publication,
+    current_version,
+    make_current,
+    remove_abandoned_versions,
+    versions,
+    write_bundle,
+)
+from ml.bundle.versions import draft_version
 from ml.integrity.checked_json import decode_checked, encode_checked
 
 AS_OF = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
@@ -43,6 +53,17 @@ def test_current_moves_to_the_newest_and_back_on_demand(tmp_path):
     assert (current_version(tmp_path), versions(tmp_path)) == ("v1", ["v1", "v2"])
     with pytest.raises(BundleError, match=r"no version 'v3'; there are v1, v2"):
         make_current(tmp_path, "v3")
+
+
+def test_what_a_killed_writer_left_goes_and_what_is_being_written_stays(tmp_path):
+    left = tmp_path / ".draft-of-a-dead-one"
+    left.mkdir()
+    (left / "users.parquet").write_bytes(b"people")
+    with draft_version(tmp_path, "new") as draft:
+        (draft / "file").write_text("content")
+        assert remove_abandoned_versions(tmp_path) == 1
+    assert not left.exists()
+    assert (tmp_path / "new" / "file").read_text() == "content"
 
 
 def test_a_published_version_never_changes(tmp_path):

@@ -144,6 +144,31 @@ def test_compaction_keeps_every_event_and_names_what_it_replaced(log):
     assert ids(log) == ["a", "b", "c"]
 
 
+def test_the_draft_of_a_killed_writer_goes_and_that_of_a_living_one_stays(log, tmp_path):
+    now = dt.datetime.now(dt.UTC)
+    script = f"""
+from pathlib import Path
+from ml.events.log import EventLog
+from ml.home import Home
+with EventLog(Home(Path({str(tmp_path)!r}))).ingest("file"):
+    print("writing", flush=True)
+    import time; time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "writing\n"
+    (draft,) = (log.folder / "draft").iterdir()
+    (draft / "half.parquet").write_bytes(b"PAR1 half a part")
+    assert log.remove_replaced(dt.timedelta(0), now) == 0
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert draft.exists()
+    with log.ingest("file") as writer:
+        writer.write(events("a"))
+        assert log.remove_replaced(dt.timedelta(0), now) == 1
+    assert not draft.exists()
+    assert ids(log) == ["a"]
+
+
 def test_a_replaced_part_leaves_log_and_disk(log):
     log.seal_table("part", events("keep", "erase"), "collector")
     (part,) = log.parts()

@@ -44,6 +44,11 @@ class Run:
             file.write_bytes(draw_png(figure))
             self._client.log_artifact(self.run_id, str(file), "figures")
 
+    def log_figures(self, figures: Mapping[str, Figure]) -> None:
+        """Log plots, each as `figures/<name>.png`."""
+        for name, figure in figures.items():
+            self.log_figure(figure, name)
+
     def log_image(self, figure: Figure, name: str) -> None:
         """Log a plot as an image, which the charts of MLflow's pages can show."""
         with Image.open(io.BytesIO(draw_png(figure))) as image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 
 import dagster as dg
 import pyarrow as pa
@@ -15,6 +16,11 @@ def figure_metadata(figure: Figure) -> dg.MarkdownMetadataValue:
     """Return a figure as Markdown with an inline image."""
     data = base64.b64encode(draw_png(figure)).decode()
     return dg.MetadataValue.md(f"![figure](data:image/png;base64,{data})")
+
+
+def figures_metadata(figures: Mapping[str, Figure]) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return figures as metadata under their names."""
+    return {name: figure_metadata(figure) for name, figure in figures.items()}
 
 
 def table_metadata(table: pa.Table, float_format: str = ".4g") -> dg.MarkdownMetadataValue:

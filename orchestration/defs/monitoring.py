@@ -13,7 +13,7 @@ from ml.monitoring.journal import TRAINED, Entry, Journal
 from ml.monitoring.plots import plot_watched
 from ml.monitoring.training_decision import decide_on_training
 from ml.monitoring.watched_tables import watched_site
-from orchestration.defs.metadata import figure_metadata, table_metadata
+from orchestration.defs.metadata import figures_metadata, table_metadata
 from orchestration.defs.resources import HomeResource, WarehouseResource
 from orchestration.warehouse.watched import read_watched
 
@@ -50,7 +50,7 @@ def alarms(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeRe
             "alarms": table_metadata(table.select(["headline", "since", "severity", "certainty"])),
             "new_alarms": len(fresh),
             "alerts_sent": len(sent),
-            **{name: figure_metadata(plot) for name, plot in plots.items()},
+            **figures_metadata(plots),
         }
     )
 

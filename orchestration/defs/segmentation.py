@@ -29,7 +29,7 @@ from ml.segmentation.site_segmentation import (
 from ml.segmentation.user_removal import REPORT_FILE
 from ml.sequences.signals.proposals import report_signals
 from ml.settings.segmentation import SegmentationSettings
-from orchestration.defs.metadata import figure_metadata, table_metadata
+from orchestration.defs.metadata import figures_metadata, table_metadata
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.runtime.addresses import report_address
 from orchestration.warehouse.marts import USER_SEGMENTS, USERS
@@ -85,8 +85,7 @@ def segmentation_model(
         run.log_data("users", site.users)
         run.log_params(settings.choice.model_dump(mode="json"))
         run.log_metrics(_collect_measures(segmentation))
-        for name, figure in figures.items():
-            run.log_figure(figure, name)
+        run.log_figures(figures)
         if segmentation.candidates:
             run.log_table(pa.Table.from_pylist(segmentation.document()["choice"]["table"]), "choice")
         run.log_artifacts(folder, "segmentation")
@@ -98,7 +97,7 @@ def segmentation_model(
             "features": ", ".join(segmentation.preparation["features"]),
             "dropped": dg.MetadataValue.json(segmentation.preparation["dropped"]),
             "kept_variance": segmentation.preparation["kept_variance"],
-            **{name: figure_metadata(figure) for name, figure in figures.items()},
+            **figures_metadata(figures),
         }
     )
 

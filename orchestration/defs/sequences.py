@@ -17,7 +17,7 @@ from ml.sequences.signals.study import study_signals
 from ml.sequences.signals.visit_signals import collect_signals
 from ml.sequences.study import DIMENSIONS, PathStudy, study_paths
 from ml.settings.sequences import SequenceSettings
-from orchestration.defs.metadata import figure_metadata, table_metadata
+from orchestration.defs.metadata import figure_metadata, figures_metadata, table_metadata
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.warehouse.visits import read_actions, read_segments, read_visits
 
@@ -49,15 +49,14 @@ def path_chains(
     with registry.get().start_run("paths", experiment=GROUP) as run:
         run.log_data("page_views", site.views.drop_columns(["visit", "person"]))
         _log_study(run, study, settings.sequences)
-        for name, plot in plots.items():
-            run.log_figure(plot, name)
+        run.log_figures(plots)
     return dg.MaterializeResult(
         metadata={
             "visits": len(site.visit_rows),
             "visits_without_page_views": site.visits.num_rows - len(site.visit_rows),
             "orders": ", ".join(f"{level}: {chain.order}" for level, chain in study.chains.items()),
             "comparisons": table_metadata(_list_comparisons(study)),
-            **{name: figure_metadata(plot) for name, plot in plots.items()},
+            **figures_metadata(plots),
         }
     )
 
@@ -89,14 +88,13 @@ def visit_intent(
         run.log_params({"goal": goal, "signals": list(signals)})
         run.log_artifacts(folder, "model")
         _log_intent(run, study.measures)
-        for name, plot in plots.items():
-            run.log_figure(plot, name)
+        run.log_figures(plots)
     return dg.MaterializeResult(
         metadata={
             "actions": actions.num_rows,
             "chances": ", ".join(study.model.chances) or "none: too few visits",
             "measures": table_metadata(study.measures),
-            **{name: figure_metadata(plot) for name, plot in plots.items()},
+            **figures_metadata(plots),
         }
     )
 

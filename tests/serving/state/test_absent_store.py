@@ -10,17 +10,9 @@ pytest.importorskip("redis", reason="the extra redis is not installed")
 
 from serving.application import application
 from serving.tessera import Tessera
-from tests.serving.redis_process import RedisProcess, on_redis, wait_until
+from tests.serving.redis_process import on_redis, wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
-
-
-@pytest.fixture
-def server(tmp_path):
-    process = RedisProcess(tmp_path)
-    yield process
-    process.process.kill()
-    process.process.wait()
 
 
 @pytest.fixture

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
+from statistics import NormalDist
 from typing import Any
 
-from scipy.stats import norm
-from statsmodels.stats.proportion import proportion_confint
-
 CONFIDENCE = 0.95
+DEVIATIONS = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 FEWEST_PEOPLE = 20  # below, no interval is given: the variance between so few people is itself a guess
 
 
@@ -54,7 +53,7 @@ def mean_of_sums(row: Mapping[str, Any], upper: str, lower: str) -> Ratio:
     ratio, variance, people = _moments(row, upper, lower)
     if ratio is None or people < FEWEST_PEOPLE:
         return Ratio(ratio, None, None, people)
-    half = norm.isf((1 - CONFIDENCE) / 2) * sqrt(variance)
+    half = DEVIATIONS * sqrt(variance)
     return Ratio(ratio, max(0.0, ratio - half), ratio + half, people)
 
 
@@ -66,8 +65,11 @@ def share_of_people(upper: int, lower: int) -> Ratio:
 
 
 def _with_wilsons_interval(ratio: float, trials: float, people: int) -> Ratio:
-    low, high = proportion_confint(ratio * trials, trials, alpha=1 - CONFIDENCE, method="wilson")
-    return Ratio(ratio, float(low), float(high), people)
+    """Return the interval of `statsmodels.stats.proportion`, which takes a service half a second to import."""
+    weight = trials + DEVIATIONS**2
+    middle = (ratio * trials + DEVIATIONS**2 / 2) / weight
+    half = DEVIATIONS / weight * sqrt(ratio * (1 - ratio) * trials + DEVIATIONS**2 / 4)
+    return Ratio(ratio, max(0.0, middle - half), min(1.0, middle + half), people)
 
 
 def _moments(row: Mapping[str, Any], upper: str, lower: str) -> tuple[float | None, float, int]:

@@ -85,7 +85,7 @@ def build_experiment_asset(experiment_id: str, hypothesis: str) -> dg.AssetsDefi
         page = render_report(analysis, settings.experiments.drift_alarm_p)
         report.write_text(page, encoding="utf-8")
         summary = summarize_analysis(analysis)
-        write_results(folder, analysis)
+        write_results(folder, analysis, summary)
         _log_analysis(registry, analysis, page, summary, tables.exposures)
         if is_final(analysis.experiment, definitions, tables.as_of):
             # Later runs keep this analysis as long as nothing that it depends on changes.

@@ -1,16 +1,22 @@
 """Third depth: a Bento, served on its own in an empty folder, with no checkout beside it."""
 
+import ast
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import httpx
 import pytest
 from bundles import publish
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from ml.home import Home
 from orchestration.bento import build_bento, served_requirements
@@ -104,6 +110,58 @@ def test_the_bento_and_the_checkout_answer_alike_on_one_home(built, tmp_path):
     assert of_checkout["recent"] == ["i7"]
     with bentoml_serve(["tessera"], tmp_path, built, TESSERA_HOME=home) as url:
         assert facts(url) == of_checkout
+
+
+def imported_modules(tree: ast.AST) -> Iterator[str]:
+    """Modules that a file imports somewhere, but for those of its annotations alone."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module)
+        yield from imported_modules(node)
+
+
+START = """
+import json, sys
+absent = set(json.loads(sys.argv[1]))
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in absent:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+import serving.service
+print("files")
+print(*(sys.modules[name].__file__ for name in sys.modules if name.startswith(("ml.", "serving."))), sep="\\n")
+"""
+
+
+def test_a_bento_installs_what_the_service_imports(tmp_path):
+    installed = {canonicalize_name(line.split("==")[0]) for line in served_requirements().splitlines()}
+    extras = {canonicalize_name(Requirement(text).name) for text in requires("tessera") if "extra ==" in text}
+    of_module = {
+        module: set(map(canonicalize_name, names)) - {"tessera"}
+        for module, names in packages_distributions().items()
+    }
+    absent = [module for module, names in of_module.items() if names and names.isdisjoint(installed)]
+    done = subprocess.run(
+        [sys.executable, "-c", START, json.dumps(absent)],
+        cwd=CHECKOUT,
+        env=os.environ | {"TESSERA_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2_000:]
+    files = [Path(name) for name in done.stdout.partition("files\n")[2].splitlines()]
+    assert len(files) > 300
+    modules = (name for file in files for name in imported_modules(ast.parse(file.read_text(encoding="utf-8"))))
+    others = {name.split(".")[0] for name in modules} - {*sys.stdlib_module_names, "ml", "serving"}
+    assert [name for name in sorted(others) if of_module[name].isdisjoint(installed | extras)] == []
 
 
 def test_a_bento_needs_neither_dagster_nor_dbt_nor_duckdb():

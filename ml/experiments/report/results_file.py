@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from ml.errors import DamagedFileError
-from ml.experiments.analysis.analysis import ExperimentAnalysis
-from ml.experiments.report.summary import summarize_analysis
 from ml.home import replace_file
+
+if TYPE_CHECKING:
+    from ml.experiments.analysis.analysis import ExperimentAnalysis
 
 FILE = "results.json"
 
@@ -48,8 +51,14 @@ class ExperimentResults:
     effects: list[dict[str, Any]]
 
 
-def write_results(folder: Path, analysis: ExperimentAnalysis) -> None:
-    """Write the results of an analysis as `results.json` of a folder."""
+def write_results(folder: Path, analysis: ExperimentAnalysis, summary: pa.Table) -> None:
+    """Write the results of an analysis as `results.json` of a folder.
+
+    Args:
+        folder: The folder.
+        analysis: The analysis.
+        summary: What `summarize_analysis` says of it.
+    """
     experiment = analysis.experiment
     results = ExperimentResults(
         experiment_id=experiment.id,
@@ -63,7 +72,7 @@ def write_results(folder: Path, analysis: ExperimentAnalysis) -> None:
         units=analysis.counts.units,
         sample_ratio_p=float(analysis.ratio.p_value),
         has_wrong_ratio=bool(analysis.ratio.alarm),
-        effects=summarize_analysis(analysis).to_pylist(),
+        effects=summary.to_pylist(),
     )
     replace_file(folder / FILE, json.dumps(asdict(results), ensure_ascii=False, indent=1).encode())
 

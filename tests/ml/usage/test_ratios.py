@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from statsmodels.stats.proportion import proportion_confint
 
 from ml.usage.ratios import mean_of_sums, share_of_people, share_of_sums
 
@@ -22,6 +23,15 @@ def test_a_share_of_people_has_wilsons_interval():
     share = share_of_people(10, 50)
     # (0.2 + 1.96²/100 ± 1.96 · sqrt(0.2 · 0.8/50 + 1.96²/10,000)) / (1 + 1.96²/50)
     assert (share.value, share.low, share.high) == pytest.approx((0.2, 0.11244, 0.33037), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("upper", "lower"), [(0, 20), (1, 21), (33, 47), (500, 501), (77, 77), (1_234, 4_000_000)]
+)
+def test_the_interval_is_that_of_statsmodels(upper, lower):
+    share = share_of_people(upper, lower)
+    expected = proportion_confint(upper, lower, alpha=0.05, method="wilson")
+    assert (share.low, share.high) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize(("upper", "value"), [(0, 0.0), (40, 1.0)])

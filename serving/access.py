@@ -21,6 +21,7 @@ from serving.errors import ApiError
 
 logger = logging.getLogger("tessera.serving")
 Kind = Literal["open", "browser", "secret"]
+"""Kinds of callers of the API; a console key is none."""
 DIGEST_PREFIX = "sha256:"
 BEGINNING = dt.datetime.fromtimestamp(0, dt.UTC)
 
@@ -178,18 +179,18 @@ class Access:
         for key in keys:
             access_key = self.keys.find(key)
             if access_key is not None:
-                self._check_page(access_key, request)
-                return Caller(access_key.kind, access_key.key_id)
+                return self._identify(access_key, request)
         for key in public_keys:
             access_key = self.keys.find(key)
-            if access_key is not None and access_key.kind == "secret":
+            if access_key is not None and access_key.kind != "browser":
                 self._warn_once(access_key, "was sent in the query of an address, which logs keep: replace it")
                 raise ApiError(
-                    401, "a secret key is not taken from the query; send it as `Authorization: Bearer KEY`", "key"
+                    401,
+                    f"a {access_key.kind} key is not taken from the query; send it as `Authorization: Bearer KEY`",
+                    "key",
                 )
             if access_key is not None:
-                self._check_page(access_key, request)
-                return Caller(access_key.kind, access_key.key_id)
+                return self._identify(access_key, request)
         raise ApiError(
             401,
             "the key is not known, or it expired or was revoked; `tessera keys list` shows it",
@@ -206,6 +207,17 @@ class Access:
         if not caller.is_trusted:
             raise ApiError(403, "this needs a secret key", "authorization")
         return caller
+
+    def _identify(self, key: AccessKey, request: HTTPConnection) -> Caller:
+        """Return the caller of a key that works.
+
+        Raises:
+            ApiError: 403, the key is for people who sign in to the console, or not for this page.
+        """
+        if key.kind == "console":
+            raise ApiError(403, "a console key signs in to the console and calls nothing", "authorization")
+        self._check_page(key, request)
+        return Caller(key.kind, key.key_id)
 
     def _check_page(self, key: AccessKey, request: HTTPConnection) -> None:
         """Refuse a browser key on a page that it is not meant for, and warn of a secret key in a page.
@@ -232,7 +244,7 @@ class Access:
     def _warn_once(self, key: AccessKey, what: str) -> None:
         if key.key_id not in self._warned:
             self._warned.add(key.key_id)
-            logger.warning("the secret key %s %s with `tessera keys rotate`", key.key_id, what)
+            logger.warning("the %s key %s %s with `tessera keys rotate`", key.kind, key.key_id, what)
 
 
 def read_header_key(request: HTTPConnection, *, is_strict: bool = True) -> str | None:

@@ -48,7 +48,7 @@ def application(tessera: Tessera) -> Starlette:
         *online_learning_routes(tessera),
         *model_routes(tessera),
         *health_routes(tessera),
-        *console_routes(tessera.config, tessera.access, tessera.clock),
+        *console_routes(tessera.config, tessera.access, tessera.clock, tessera),
         *demo_routes(tessera.config.home, tessera.config.settings),
         *documentation_routes(tessera),
     ]

@@ -11,7 +11,7 @@ from typing import Any
 
 from ml.errors import InvalidInputError, TesseraError
 from ml.home import Home, locked, replace_file
-from ml.keys.access_key import AccessKey, KeyKind, digest_of, generate_key
+from ml.keys.access_key import AccessKey, ConsoleRole, KeyKind, digest_of, generate_key
 
 LAYOUT_VERSION = 1
 TIMES = ("created_at", "expires_at", "revoked_at")
@@ -74,6 +74,7 @@ class KeyFile:
         name: str = "",
         origins: tuple[str, ...] = (),
         lifetime: dt.timedelta | None = None,
+        role: ConsoleRole | None = None,
     ) -> tuple[AccessKey, str]:
         """Create a key.
 
@@ -81,11 +82,11 @@ class KeyFile:
             The stored description, and the key itself, which cannot be read again.
 
         Raises:
-            InvalidInputError: The kind or an origin is not legal, a secret key has origins, or an active key has
-                this name.
+            InvalidInputError: The kind, the role or an origin is not legal, or does not go with the kind, or an
+                active key has this name.
         """
         now = _now()
-        created, key = generate_key(kind, now, name=name, origins=origins, lifetime=lifetime)
+        created, key = generate_key(kind, now, name=name, origins=origins, lifetime=lifetime, role=role)
 
         def change(keys: list[AccessKey]) -> list[AccessKey]:
             if name and any(entry.name == name and entry.is_active(now) for entry in keys):
@@ -101,7 +102,7 @@ class KeyFile:
     def rotate(self, key: str, overlap: dt.timedelta) -> tuple[AccessKey, AccessKey, str]:
         """Create a key in the place of another, which goes on working for a while.
 
-        The new key has the kind, the name, the origins and the lifetime of the old one.
+        The new key has the kind, the name, the origins, the role and the lifetime of the old one.
 
         Args:
             key: Id or name of an active key.
@@ -122,7 +123,12 @@ class KeyFile:
             end = now + overlap if replaced.expires_at is None else min(now + overlap, replaced.expires_at)
             lifetime = None if replaced.expires_at is None else replaced.expires_at - replaced.created_at
             created, text = generate_key(
-                replaced.kind, now, name=replaced.name, origins=replaced.origins, lifetime=lifetime
+                replaced.kind,
+                now,
+                name=replaced.name,
+                origins=replaced.origins,
+                lifetime=lifetime,
+                role=replaced.role,
             )
             ending = replace(replaced, expires_at=end)
             made.append((ending, created, text))
@@ -188,8 +194,9 @@ def _to_json(key: AccessKey) -> dict[str, Any]:
 
 def _from_json(entry: dict[str, Any]) -> AccessKey:
     times = {name: dt.datetime.fromisoformat(entry[name]) if entry.get(name) else None for name in TIMES}
-    values = {field.name: entry[field.name] for field in fields(AccessKey) if field.name not in TIMES}
-    return AccessKey(**{**values, **times, "origins": tuple(entry["origins"])})
+    values = {field.name: entry[field.name] for field in fields(AccessKey) if field.name not in (*TIMES, "role")}
+    # Files of earlier versions know no roles.
+    return AccessKey(**{**values, **times, "origins": tuple(entry["origins"]), "role": entry.get("role")})
 
 
 def _now() -> dt.datetime:

@@ -1,6 +1,9 @@
 """Settings of the section `serving`: the service that answers."""
 
-from typing import Literal
+from ipaddress import ip_network
+from typing import Literal, Self
+
+from pydantic import field_validator, model_validator
 
 from ml.settings.section import Section, knob
 
@@ -121,6 +124,40 @@ class LimitSettings(Section):
     )
 
 
+class ConsoleSettings(Section):
+    """Who signs in to the console without a key, because a proxy of the site says who they are."""
+
+    proxy_user_header: str = knob(
+        "",
+        "Header in which a proxy with a sign-in of its own names the reader, such as X-Forwarded-User; empty for"
+        " none.",
+    )
+    proxy_addresses: tuple[str, ...] = knob(
+        (),
+        "Addresses or networks of the proxies that are believed. Their connections alone count, so nobody else can"
+        " send the header.",
+    )
+    proxy_role_header: str = knob(
+        "", "Header in which the proxy names the reader's role; empty, or without the header, it is proxy_role."
+    )
+    proxy_role: Literal["viewer", "editor", "privacy-officer"] = knob(
+        "viewer", "Role of a reader of whom the proxy names none: the one that may do least."
+    )
+
+    @field_validator("proxy_addresses")
+    @classmethod
+    def _check_addresses(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        for address in addresses:
+            ip_network(address)
+        return addresses
+
+    @model_validator(mode="after")
+    def _needs_addresses(self) -> Self:
+        if self.proxy_user_header and not self.proxy_addresses:
+            raise ValueError("proxy_user_header needs proxy_addresses: else anybody could send the header")
+        return self
+
+
 class ServingSettings(Section):
     """Workers, limits of an answer, and what the service keeps and logs."""
 
@@ -173,6 +210,7 @@ class ServingSettings(Section):
         gt=0,
     )
     challenger: ChallengerSettings = ChallengerSettings()
+    console: ConsoleSettings = ConsoleSettings()
     logs: LogsSettings = LogsSettings()
     traces: TracesSettings = TracesSettings()
     state: StateSettings = StateSettings()

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
+import secrets
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from ml.console.tables import DIMENSIONS
-from ml.pages.templates import SHARED, page_templates
+from ml.pages.templates import page_templates
 from serving.console.current_bundle import CurrentBundle
+from serving.console.figures.overview import HEADINGS
 from serving.console.formats import DASH, name_value
-from serving.console.overview import HEADINGS
 from serving.console.page_parts import Cell, ConsolePage
 from serving.console.pages import PAGES
-from serving.console.session import HOURS, Reader
+from serving.console.sign_in.roles import Reader
+from serving.console.sign_in.session import HOURS
+from serving.console.static_files import FOLDER, version_of_files
 from serving.console.view import COMPARISONS, NONE, PRESETS, View
 
-FOLDER = Path(__file__).parent
-STATIC = FOLDER / "static"
-STYLES = (SHARED / "page.css", SHARED / "dark.css", STATIC / "console.css")
-ROWS_SHOWN = 300
+ROWS_SHOWN = 100
 OPTIONS_SHOWN = 100
-NAMES = {key: kind.name for key, kind in PAGES.items()}
-
-
-def read_style() -> str:
-    """Return the style of the console: what all pages of Tessera share, and its own."""
-    return "\n".join(file.read_text(encoding="utf-8") for file in STYLES)
 
 
 class ConsoleTemplates:
@@ -40,8 +33,9 @@ class ConsoleTemplates:
     def __init__(self) -> None:
         self._environment: Environment = page_templates(FOLDER / "templates")
         self._environment.filters |= {"number": write_number, "words": write_words}
-        scripts = b"".join(file.read_bytes() for file in sorted(STATIC.glob("*.js")))
-        self.version = hashlib.sha256(scripts + read_style().encode()).hexdigest()[:12]
+        self.version = version_of_files()
+        # Stands for the token of a reader in HTML that is kept; nobody can write it into an event.
+        self._token = secrets.token_urlsafe(18)
 
     def page(self, key: str, page: ConsolePage, bundle: CurrentBundle, view: View, reader: Reader) -> str:
         """Render a page."""
@@ -54,6 +48,7 @@ class ConsoleTemplates:
             "page.html.j2",
             reader,
             page_key=key,
+            page_name=kind.name,
             shared_query=shared.query() if kind.has_dates else "",
             page=page,
             view=view,
@@ -61,7 +56,7 @@ class ConsoleTemplates:
             has_dates=kind.has_dates,
             comparisons=COMPARISONS,
             filters=[_filter(bundle, view, name) for name in DIMENSIONS],
-            choices=_choices(bundle, view) if kind.extra else [],
+            choices=_choices(bundle, view) if key == "behaviour" else [],
             presets={
                 **{name: view.recent(days, about["last_date"]) for name, days in PRESETS.items()},
                 "All": view.query(**every),
@@ -69,16 +64,33 @@ class ConsoleTemplates:
             rows_shown=ROWS_SHOWN,
         )
 
+    def fill_in(self, text: str, reader: Reader, token_of: Callable[[Reader], str]) -> str:
+        """Put the token of a reader into the forms of a page that was made for any reader of the same role."""
+        return text.replace(self._token, token_of(reader)) if self._token in text else text
+
+    def part(self, key: str, page: ConsolePage, reader: Reader) -> str:
+        """Render a part of a page that is loaded after it."""
+        return self._render("part.html.j2", reader, page_key=key, page=page, query="", rows_shown=ROWS_SHOWN)
+
     def message(self, title: str, lines: list[str], links: dict[str, str], reader: Reader | None) -> str:
         """Render a page that says something and shows no figures."""
-        return self._render("message.html.j2", reader, title=title, lines=lines, links=links)
+        text = self._render("message.html.j2", reader, title=title, lines=lines, links=links)
+        return text if reader is None else text.replace(self._token, reader.csrf_token)
 
     def sign_in(self, csrf_token: str, fault: str = "") -> str:
         """Render the page of the sign-in."""
         return self._render("sign_in.html.j2", None, csrf_token=csrf_token, fault=fault, hours=HOURS)
 
     def _render(self, template: str, reader: Reader | None, **values: Any) -> str:
-        defaults = {"page_key": "", "shared_query": "", "names": NAMES, "version": self.version, "reader": reader}
+        names = {key: kind.name for key, kind in PAGES.items() if reader is not None and reader.may(kind.needs)}
+        defaults = {
+            "page_key": "",
+            "shared_query": "",
+            "names": names,
+            "version": self.version,
+            "reader": reader,
+            "token": self._token,
+        }
         return self._environment.get_template(template).render(defaults | values)
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from ml.bundle import current_version
 from ml.bundle.files import read_manifest
 from ml.console.published import PublishedTables
-from serving.console.page_parts import ConsolePage
+from serving.console.kept_pages import KeptPages
 from serving.start import ServiceConfig
 
 
@@ -23,13 +23,13 @@ class CurrentBundle:
         version: Name of the version.
         manifest: Its manifest.
         tables: Its tables for the console.
-        kept: What pages say of it alone, by page and choice; goes with the bundle.
+        kept: Pages that were made of it; they go with the bundle.
     """
 
     version: str
     manifest: Mapping[str, Any]
     tables: PublishedTables
-    kept: dict[tuple[str, str], ConsolePage] = field(default_factory=dict)
+    kept: KeptPages = field(default_factory=KeptPages)
 
     @property
     def zone(self) -> ZoneInfo:

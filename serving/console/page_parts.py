@@ -1,4 +1,4 @@
-"""What a page of the console is made of: cards with one figure each, and sheets with a table and its chart."""
+"""What a page of the console is made of: cards with one figure, sheets with a table and its chart, and forms."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class Sheet:
         is_half: Whether two sheets fit beside each other.
         is_open: Whether the table below a chart is shown at once.
         empty: What to say where there are no rows.
+        links: For each row, where its first cell leads to; empty where it leads nowhere.
     """
 
     key: str
@@ -59,6 +60,7 @@ class Sheet:
     is_half: bool = False
     is_open: bool = False
     empty: str = "Nothing was counted on these dates with these filters."
+    links: Sequence[str] = ()
 
     def as_csv(self) -> str:
         """Return the table as CSV, in which no text is a formula."""
@@ -71,6 +73,71 @@ class Sheet:
 
 
 @dataclass(frozen=True)
+class FormField:
+    """A field of a form.
+
+    Attributes:
+        name: Its name in the request.
+        label: What stands above it; a hidden field has none.
+        value: What it holds, or which option is chosen.
+        options: Value and name of each option of a select field; None for a text.
+        kind: `text`, `number`, `checkbox` or `hidden`.
+        hint: An example of what can be written.
+        is_required: Whether the form is sent only with it.
+    """
+
+    name: str
+    label: str = ""
+    value: str = ""
+    options: Sequence[tuple[str, str]] | None = None
+    kind: str = "text"
+    hint: str = ""
+    is_required: bool = False
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form.
+
+    Attributes:
+        key: Name of the form on its page.
+        title: Heading.
+        address: Where it is sent.
+        fields: Its fields.
+        button: What its button says.
+        note: What a reader has to know.
+        changes: Whether it does something; else it chooses what is shown, and stands in the address.
+        is_dangerous: Whether what it does cannot be undone.
+    """
+
+    key: str
+    title: str
+    address: str
+    fields: Sequence[FormField]
+    button: str
+    note: str = ""
+    changes: bool = False
+    is_dangerous: bool = False
+
+
+@dataclass(frozen=True)
+class LatePart:
+    """A part of a page that takes longer to make and is loaded after it.
+
+    Attributes:
+        key: Name of the part on its page.
+        title: What it is.
+        address: Where it is loaded from.
+        every_seconds: After how long it is loaded again; 0 for never.
+    """
+
+    key: str
+    title: str
+    address: str
+    every_seconds: int = 0
+
+
+@dataclass(frozen=True)
 class ConsolePage:
     """The content of a page.
 
@@ -78,8 +145,14 @@ class ConsolePage:
         cards: Figures on top.
         sheets: Tables with their charts.
         notes: Sentences above them.
+        forms: What a reader can choose or do.
+        late: Parts that are loaded after the page.
+        fault: Why something that the reader chose cannot be shown; empty if it can.
     """
 
     cards: Sequence[Card] = ()
     sheets: Sequence[Sheet] = ()
     notes: Sequence[str] = field(default_factory=tuple)
+    forms: Sequence[Form] = ()
+    late: Sequence[LatePart] = ()
+    fault: str = ""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import gzip
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -15,14 +14,19 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from serving.access import Access
-from serving.console.console_templates import STATIC, ConsoleTemplates, read_style
+from serving.console.console_templates import ConsoleTemplates
 from serving.console.current_bundle import BundleReader, CurrentBundle
-from serving.console.page_parts import ConsolePage, Sheet
-from serving.console.pages import PAGES
-from serving.console.session import ConsoleSessions, Reader
+from serving.console.kept_pages import KeptPage
+from serving.console.page_parts import Sheet
+from serving.console.pages import PAGES, PageKind, PageRequest, ServiceQuestion
+from serving.console.service_pages.late_parts import LATE_PARTS
+from serving.console.sign_in.roles import Reader
+from serving.console.sign_in.session import ConsoleSessions
+from serving.console.static_files import MEDIA_TYPES, StaticFiles
 from serving.console.view import View, read_view
 from serving.errors import ApiError
 from serving.start import ServiceConfig
+from serving.tessera import Tessera
 
 T = TypeVar("T")
 POLICY = (
@@ -36,8 +40,6 @@ HEADERS = {
     "Cache-Control": "private, no-cache",
     "Vary": "Cookie",
 }
-STYLE = "console.css"
-SCRIPTS = {"console.js", "echarts.js", "htmx.js"}
 KEPT = "public, max-age=31536000, immutable"
 MOST_FORM_BYTES = 10_000
 UNPUBLISHED = [
@@ -48,6 +50,7 @@ OUTDATED = [
     "The current bundle was published by an earlier version, without the tables that the console shows.",
     "Run `tessera materialize` to publish it anew.",
 ]
+NO_SERVICE = "This page asks the running service, which this console does not have beside it. Run `tessera up`."
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -55,22 +58,37 @@ class Console:
     """The pages of a home.
 
     All of them are made on one thread of their own, so that however many people read them, answers of the service
-    wait for no page but share one processor with it at most.
+    wait for no page but share one processor with it at most. What a page asks of the service is answered where the
+    service answers everybody.
 
     Args:
         config: Where the home lies.
         access: The keys.
         clock: The present time.
+        tessera: The running service; None where the console is served alone.
     """
 
-    def __init__(self, config: ServiceConfig, access: Access, clock: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self,
+        config: ServiceConfig,
+        access: Access,
+        clock: Callable[[], dt.datetime],
+        tessera: Tessera | None = None,
+    ) -> None:
         self._config = config
         self._clock = clock
+        self._tessera = tessera
         self._bundles = BundleReader(config)
         self._templates = ConsoleTemplates()
-        self._packed: dict[str, bytes] = {}
+        self._files = StaticFiles()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="console")
-        self._sessions = ConsoleSessions(config.home, access, config.settings.collector.trusted_proxies > 0, clock)
+        self._sessions = ConsoleSessions(
+            config.home,
+            access,
+            config.settings.collector.trusted_proxies > 0,
+            clock,
+            config.settings.serving.console,
+        )
 
     def routes(self) -> list[BaseRoute]:
         """Create the routes."""
@@ -82,6 +100,8 @@ class Console:
             Route("/console/static/{version}/{name}", self.static, methods=["GET"]),
             Route("/console/{page}", self.page, methods=["GET"]),
             Route("/console/{page}/{sheet}.csv", self.csv, methods=["GET"]),
+            Route("/console/{page}/part/{part}", self.part, methods=["GET"]),
+            Route("/console/{page}/{action}", self.act, methods=["POST"]),
         ]
 
     async def start(self, request: Request) -> Response:
@@ -91,7 +111,7 @@ class Console:
             return RedirectResponse("/console/overview")
         lines = ["This is a Tessera service: recommendations, decisions and experiments from behavioural events."]
         links = {"/console": "Console", "/docs": "Documentation of the API"}
-        return self._html(self._templates.message("Tessera", lines, links, None))
+        return _html(self._templates.message("Tessera", lines, links, None))
 
     async def first_page(self, _: Request) -> Response:
         """Lead to the overview."""
@@ -121,7 +141,7 @@ class Console:
     async def sign_out(self, request: Request) -> Response:
         """End the session."""
         reader = self._sessions.read(request)
-        if reader is not None and self._sessions.has_keys:
+        if reader is not None and reader.has_session:
             form = await _read_form(request)
             self._sessions.check_form(request, form.get("csrf_token", ""), reader)
         answer = RedirectResponse("/console/sign-in", 303)
@@ -131,16 +151,14 @@ class Console:
     async def static(self, request: Request) -> Response:
         """Return a file that pages load. Its address changes with its content, so that browsers may keep it."""
         name = request.path_params["name"]
-        if name not in SCRIPTS and name != STYLE:
+        if name not in MEDIA_TYPES:
             raise ApiError(404, f"the console has no file {name[:40]!r}")
         headers = {"Cache-Control": KEPT, "X-Content-Type-Options": "nosniff", "Vary": "Accept-Encoding"}
-        media_type = "text/css" if name == STYLE else "text/javascript"
         if "gzip" not in request.headers.get("accept-encoding", ""):
-            return Response(await self._on_thread(lambda: _read_static(name)), 200, headers, media_type)
-        if name not in self._packed:
-            self._packed[name] = await self._on_thread(lambda: gzip.compress(_read_static(name)))
+            return Response(await self._on_thread(lambda: self._files.read(name)), 200, headers, MEDIA_TYPES[name])
+        packed = await self._on_thread(lambda: self._files.read_packed(name))
         # Pages are sent as they are: beside parts of an address, their compressed size would betray tokens.
-        return Response(self._packed[name], 200, headers | {"Content-Encoding": "gzip"}, media_type)
+        return Response(packed, 200, headers | {"Content-Encoding": "gzip"}, MEDIA_TYPES[name])
 
     async def page(self, request: Request) -> Response:
         """Show a page."""
@@ -150,70 +168,148 @@ class Console:
         """Return the table of a sheet as CSV."""
         return await self._for_reader(request, self._download)
 
-    async def _for_reader(
-        self, request: Request, answer: Callable[[Request, CurrentBundle, Reader], Response]
-    ) -> Response:
-        """Make an answer on the thread of the console for who may read it."""
-        reader = self._sessions.read(request)
-        if reader is None:
-            return RedirectResponse("/console/sign-in", 303)
-        try:
-            return await self._on_thread(lambda: self._answer(request, reader, answer))
-        except ApiError as error:
-            lines, links = [error.message], {"/console/overview": "Overview"}
-            title = "There is no such page" if error.status == 404 else "This cannot be shown"
-            return self._html(self._templates.message(title, lines, links, reader), error.status)
+    async def part(self, request: Request) -> Response:
+        """Return a part of a page that is loaded after it."""
+        return await self._for_reader(request, self._load_part)
 
-    def _answer(
-        self,
-        request: Request,
-        reader: Reader,
-        answer: Callable[[Request, CurrentBundle, Reader], Response],
+    async def act(self, request: Request) -> Response:
+        """Do what a form of a page says."""
+        return await self._for_reader(request, self._do)
+
+    async def _for_reader(
+        self, request: Request, answer: Callable[[Request, Reader], Awaitable[Response]]
     ) -> Response:
-        if request.path_params["page"] not in PAGES:
-            raise ApiError(404, f"the console has no page {request.path_params['page'][:40]!r}")
+        """Answer who may read; say what is wrong on a page."""
+        reader: Reader | None = None
+        try:
+            reader = self._sessions.read(request)
+            if reader is None:
+                return RedirectResponse("/console/sign-in", 303)
+            return await answer(request, reader)
+        except ApiError as error:
+            if reader is None:
+                raise
+            lines, links = [error.message], {"/console/overview": "Overview"}
+            title = {403: "You may not do this", 404: "There is no such page"}.get(
+                error.status, "This cannot be shown"
+            )
+            return _html(self._templates.message(title, lines, links, reader), error.status)
+
+    async def _show(self, request: Request, reader: Reader) -> Response:
+        kind = _find_page(request)
+        reader.require(kind.needs)
+        answer, fault = await self._ask(kind, request, reader)
+        return await self._on_thread(lambda: self._render(request, reader, answer, fault))
+
+    async def _download(self, request: Request, reader: Reader) -> Response:
+        kind = _find_page(request)
+        reader.require(kind.needs)
+        answer, fault = await self._ask(kind, request, reader)
+        return await self._on_thread(lambda: self._write_csv(request, reader, answer, fault))
+
+    async def _load_part(self, request: Request, reader: Reader) -> Response:
+        kind = _find_page(request)
+        reader.require(kind.needs)
+        part = LATE_PARTS.get((request.path_params["page"], request.path_params["part"]))
+        if part is None:
+            raise ApiError(404, f"this page has no part {request.path_params['part'][:40]!r}")
+        question = ServiceQuestion(self._require_service(), request.query_params, reader)
+        content = await part(question)
+        return await self._on_thread(
+            lambda: _html(self._templates.part(request.path_params["page"], content, reader))
+        )
+
+    async def _do(self, request: Request, reader: Reader) -> Response:
+        kind = _find_page(request)
+        form = await _read_form(request)
+        self._sessions.check_form(request, form.pop("csrf_token", ""), reader)
+        action = kind.actions.get(request.path_params["action"])
+        if action is None:
+            raise ApiError(404, f"this page does not do {request.path_params['action'][:40]!r}")
+        reader.require(action.needs)
+        answer = await action.run(ServiceQuestion(self._require_service(), form, reader))
+        for name, value in HEADERS.items():
+            answer.headers.setdefault(name, value)
+        return answer
+
+    async def _ask(self, kind: PageKind, request: Request, reader: Reader) -> tuple[Any, str]:
+        """Ask the service what a page shows; return its answer, and why there is none."""
+        if kind.ask is None:
+            return None, ""
+        if self._tessera is None:
+            return None, NO_SERVICE
+        try:
+            return await kind.ask(ServiceQuestion(self._tessera, request.query_params, reader)), ""
+        except ApiError as error:
+            return None, error.message
+
+    def _require_service(self) -> Tessera:
+        if self._tessera is None:
+            raise ApiError(409, NO_SERVICE)
+        return self._tessera
+
+    def _render(self, request: Request, reader: Reader, answer: Any, fault: str) -> Response:
+        """Make the HTML of a page, or take that of the reader before."""
         bundle = self._bundles.current()
         if bundle is None or not bundle.tables.is_complete:
             lines = UNPUBLISHED if bundle is None else OUTDATED
-            return self._html(self._templates.message("No figures yet", lines, {}, reader))
+            return _html(self._templates.message("No figures yet", lines, {}, reader))
         if bundle.tables.about["last_date"] is None:
             lines = ["Nobody has visited the site yet: the tables hold no visit that counts."]
-            return self._html(self._templates.message("No figures yet", lines, {}, reader))
-        return answer(request, bundle, reader)
-
-    def _show(self, request: Request, bundle: CurrentBundle, reader: Reader) -> Response:
+            return _html(self._templates.message("No figures yet", lines, {}, reader))
         key = request.path_params["page"]
-        view, page = self._build(key, request, bundle)
-        return self._html(self._templates.page(key, page, bundle, view, reader))
+        view, kept = self._make(key, request, bundle, reader, answer, fault)
+        text = kept.texts.get(reader.role)
+        if text is None:
+            text = kept.texts[reader.role] = self._templates.page(key, kept.page, bundle, view, reader)
+        return _html(self._templates.fill_in(text, reader, self._sessions.token_of))
 
-    def _download(self, request: Request, bundle: CurrentBundle, _: Reader) -> Response:
+    def _write_csv(self, request: Request, reader: Reader, answer: Any, fault: str) -> Response:
         key, name = request.path_params["page"], request.path_params["sheet"]
-        page = self._build(key, request, bundle)[1]
-        sheet: Sheet | None = next((each for each in page.sheets if each.key == name), None)
+        bundle = self._bundles.current()
+        if bundle is None or not bundle.tables.is_complete or bundle.tables.about["last_date"] is None:
+            raise ApiError(404, "there are no figures yet")
+        kept = self._make(key, request, bundle, reader, answer, fault)[1]
+        sheet: Sheet | None = next((each for each in kept.page.sheets if each.key == name), None)
         if sheet is None:
             raise ApiError(404, f"the page {key} has no table {name[:40]!r}")
         headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{key}-{sheet.key}.csv"'}
         return Response(sheet.as_csv(), media_type="text/csv", headers=headers)
 
-    def _build(self, key: str, request: Request, bundle: CurrentBundle) -> tuple[View, ConsolePage]:
-        kind = PAGES[key]
+    def _make(
+        self, key: str, request: Request, bundle: CurrentBundle, reader: Reader, answer: Any, fault: str
+    ) -> tuple[View, KeptPage]:
+        kind, now = PAGES[key], self._clock()
         view = read_view(request.query_params, bundle.tables, kind.extra)
-        return view, kind.build(self._config, bundle, view, self._clock())
+
+        def make() -> KeptPage:
+            page_request = PageRequest(self._config, bundle, view, now, reader, answer, fault)
+            return KeptPage(now.timestamp(), kind.build(page_request))
+
+        if kind.kept_seconds == 0:
+            return view, make()
+        return view, bundle.kept.find_or_make((key, view.query()), kind.kept_seconds, now.timestamp(), make)
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def _html(self, text: str, status: int = 200) -> Response:
-        return HTMLResponse(text, status, HEADERS)
+
+def console_routes(
+    config: ServiceConfig, access: Access, clock: Callable[[], dt.datetime], tessera: Tessera | None = None
+) -> list[BaseRoute]:
+    """Create the routes of the console of a service, or of one that is served alone."""
+    return Console(config, access, clock, tessera).routes()
 
 
-def console_routes(config: ServiceConfig, access: Access, clock: Callable[[], dt.datetime]) -> list[BaseRoute]:
-    """Create the routes of the console of a service."""
-    return Console(config, access, clock).routes()
+def _find_page(request: Request) -> PageKind:
+    name = request.path_params["page"]
+    if name not in PAGES:
+        raise ApiError(404, f"the console has no page {name[:40]!r}")
+    return PAGES[name]
 
 
-def _read_static(name: str) -> bytes:
-    return read_style().encode() if name == STYLE else (STATIC / name).read_bytes()
+def _html(text: str, status: int = 200) -> Response:
+    return HTMLResponse(text, status, HEADERS)
 
 
 async def _read_form(request: Request) -> dict[str, str]:
@@ -226,7 +322,7 @@ async def _read_form(request: Request) -> dict[str, str]:
     if len(body) > MOST_FORM_BYTES:
         raise ApiError(413, f"a form of the console has at most {MOST_FORM_BYTES} bytes")
     try:
-        fields = parse_qs(body.decode("ascii"), max_num_fields=10)
+        fields = parse_qs(body.decode("ascii"), max_num_fields=20)
     except ValueError:
         raise ApiError(422, "this is no form") from None
     return {name: values[0] for name, values in fields.items()}

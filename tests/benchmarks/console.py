@@ -21,8 +21,8 @@ from ml.settings import load_settings
 from orchestration.warehouse.console_tables import write_console_tables
 from orchestration.warehouse.warehouse import Warehouse
 from serving.console.application import console_application
-from serving.console.console_templates import STATIC, read_style
 from serving.console.pages import PAGES
+from serving.console.static_files import STATIC, read_style
 from serving.start import ServiceConfig
 
 EVENTS = 2_000_000

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ml.keys.access_key import AccessKey, KeyKind
+from ml.keys.access_key import AccessKey, ConsoleRole, KeyKind
 from ml.keys.key_file import KeyFile
 from orchestration.commands.home import HomeOption, home_of
 from orchestration.commands.option_values import parse_duration
@@ -28,13 +28,24 @@ KeyArgument = Annotated[
 def create_key(
     *,
     kind: Annotated[
-        KeyKind, typer.Option(help="`secret` for your servers, which may do everything; `browser` for pages.")
+        KeyKind,
+        typer.Option(
+            help="`secret` for your servers, which may do everything; `browser` for pages; `console` for people "
+            "who sign in to the console."
+        ),
     ],
     name: Annotated[str, typer.Option(help="What you call the key, such as the server that uses it.")] = "",
     origin: Annotated[
         list[str] | None,
         typer.Option(
             help="Origin of the pages that may use a browser key, such as https://shop.example; may be repeated."
+        ),
+    ] = None,
+    role: Annotated[
+        ConsoleRole | None,
+        typer.Option(
+            help="What the owner of a console key may do: `viewer` reads figures, `editor` also acts on them, "
+            "`privacy-officer` also sees people."
         ),
     ] = None,
     expires: Annotated[
@@ -44,7 +55,9 @@ def create_key(
     home: HomeOption = None,
 ) -> None:
     """Create a key and print it once. A running service accepts it at once."""
-    created, key = KeyFile(home_of(home)).create(kind, name=name, origins=tuple(origin or ()), lifetime=expires)
+    created, key = KeyFile(home_of(home)).create(
+        kind, name=name, origins=tuple(origin or ()), lifetime=expires, role=role
+    )
     typer.echo(key)
     typer.echo(f"{_sentence(created)} {SHOWN_ONCE}", err=True)
 
@@ -65,12 +78,13 @@ def list_keys(
         typer.echo("There are no keys. `tessera keys create --kind secret` creates one.")
         return
     table = Table(box=None)
-    for heading in ("id", "kind", "status", "name", "origins", "created", "expires"):
+    for heading in ("id", "kind", "role", "status", "name", "origins", "created", "expires"):
         table.add_column(heading, no_wrap=heading == "id", overflow="fold")
     for entry in entries:
         table.add_row(
             entry.key_id,
             entry.kind,
+            entry.role or "",
             entry.describe_status(now),
             entry.name,
             ", ".join(entry.origins),
@@ -106,9 +120,10 @@ def revoke_key(key: KeyArgument, *, home: HomeOption = None) -> None:
 
 def _sentence(key: AccessKey) -> str:
     name = f" ({key.name})" if key.name else ""
+    role = f" of a {key.role}" if key.role else ""
     pages = f" on pages of {', '.join(key.origins)}" if key.origins else ""
     end = f"until {key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else "and does not expire"
-    return f"The {key.kind} key {key.key_id}{name} works{pages} {end}."
+    return f"The {key.kind} key {key.key_id}{name}{role} works{pages} {end}."
 
 
 def _as_json(key: AccessKey, now: dt.datetime) -> dict[str, object]:
@@ -116,6 +131,7 @@ def _as_json(key: AccessKey, now: dt.datetime) -> dict[str, object]:
     return {
         "id": key.key_id,
         "kind": key.kind,
+        "role": key.role,
         "status": key.describe_status(now),
         "name": key.name,
         "origins": list(key.origins),

@@ -101,7 +101,9 @@ def test_a_key_that_is_given_in_place_of_its_id_is_revoked_and_never_shown(file)
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"kind": "admin"}, "legal: browser, secret"),
+        ({"kind": "admin"}, "legal: browser, secret, console"),
+        ({"kind": "console"}, "the role of a console key is None; legal: viewer, editor, privacy-officer"),
+        ({"kind": "secret", "role": "viewer"}, "a secret key has no role"),
         ({"kind": "browser", "origins": ("shop.example",)}, "'shop.example' is no origin"),
         ({"kind": "browser", "origins": ("https://shop.example/page",)}, "is no origin"),
         ({"kind": "secret", "origins": ("https://shop.example",)}, "has no origins"),

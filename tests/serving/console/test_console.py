@@ -56,7 +56,7 @@ def client(served_home):
 
 
 def charts(page):
-    return [json.loads(unescape(text)) for text in re.findall(r'data-chart="([^"]*)"', page)]
+    return [json.loads(text) for text in re.findall(r"data-chart='([^']*)'", page)]
 
 
 def rows(client, address):

@@ -11,7 +11,7 @@ from ml.keys.key_file import KeyFile
 from serving.access import Access, KeyRegistry
 from serving.application import application
 from serving.console.application import console_application
-from serving.console.session import COOKIE, ConsoleSessions
+from serving.console.sign_in.session import COOKIE, ConsoleSessions
 from serving.tessera import Tessera
 from tests.serving.console.console_bundle import publish_with_console
 

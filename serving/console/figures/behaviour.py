@@ -12,8 +12,8 @@ from ml.console.retention import collect_cohorts
 from ml.console.tables import DIMENSIONS, OTHER, START
 from ml.console.visits import collect_dayparts
 from serving.console.current_bundle import CurrentBundle
+from serving.console.figures.overview import HEADINGS
 from serving.console.formats import name_value, percent_number
-from serving.console.overview import HEADINGS
 from serving.console.page_parts import Cell, ConsolePage, Sheet
 from serving.console.view import View
 from serving.errors import ApiError

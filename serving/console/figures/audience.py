@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ml.console.visits import collect_parts, collect_totals
 from serving.console.current_bundle import CurrentBundle
+from serving.console.figures.overview import HEADINGS, timeline
 from serving.console.formats import (
     find_direction,
     format_change,
@@ -14,7 +15,6 @@ from serving.console.formats import (
     name_value,
     percent_number,
 )
-from serving.console.overview import HEADINGS, timeline
 from serving.console.page_parts import Card, Cell, ConsolePage, Sheet
 from serving.console.view import View
 

@@ -1,19 +1,22 @@
-"""Who reads the console: sign-in by a secret key, kept in a signed cookie."""
+"""Who reads the console: sign-in by a key, kept in a signed cookie, or by a proxy of the site."""
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import jwt
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ml.home import Home, locked, replace_file
+from ml.settings.serving import ConsoleSettings
 from serving.access import Access
+from serving.console.sign_in.proxy_sign_in import ProxySignIn
+from serving.console.sign_in.roles import Reader
 from serving.errors import ApiError
 
 COOKIE, FORM_COOKIE = "tessera_console", "tessera_console_form"
@@ -22,30 +25,19 @@ HOURS = 12
 ALGORITHM = "HS256"
 
 
-@dataclass(frozen=True)
-class Reader:
-    """Who reads a page.
-
-    Attributes:
-        key_id: Id of the secret key; `open` on a service without keys.
-        csrf_token: What forms of this session have to carry; empty on a service without keys.
-    """
-
-    key_id: str
-    csrf_token: str = ""
-
-
 class ConsoleSessions:
     """Signs readers in and recognizes them.
 
     A session names the id of its key, never the key. It ends with the key: each request looks whether the key
-    still works. On a service without keys there are no sessions, and callers on this machine need none.
+    still works. On a service without keys there are no sessions, and callers on this machine need none. Nor does
+    whom a proxy of the site vouches for.
 
     Args:
         home: The home, whose file `console.secret` signs the cookies of all workers.
         access: The keys.
         is_behind_proxy: Whether proxies of the site stand in front, whose `X-Forwarded-Proto` is believed.
         clock: The present time.
+        settings: The proxies that may sign readers in.
     """
 
     def __init__(
@@ -54,17 +46,19 @@ class ConsoleSessions:
         access: Access,
         is_behind_proxy: bool = False,
         clock: Callable[[], dt.datetime] | None = None,
+        settings: ConsoleSettings | None = None,
     ) -> None:
         self._file = home.path / "console.secret"
         self._access = access
         self._is_behind_proxy = is_behind_proxy
         self._clock = clock or (lambda: dt.datetime.now(dt.UTC))
         self._secret: bytes | None = None
+        self._proxy = ProxySignIn(settings or ConsoleSettings())
 
     @property
     def has_keys(self) -> bool:
         """Whether readers have to sign in."""
-        return bool(self._access.keys)
+        return bool(self._access.keys) or self._proxy.is_on
 
     def read(self, request: Request) -> Reader | None:
         """Return who sends a request; None for who has to sign in.
@@ -73,15 +67,20 @@ class ConsoleSessions:
             ApiError: 403, the service has no keys and the request comes from another machine.
         """
         if not self.has_keys:
-            return Reader(self._access.open_caller(request).key_id)
+            return Reader(self._access.open_caller(request).key_id, "owner")
+        vouched = self._proxy.read(request)
+        if vouched is not None:
+            return vouched
         claims = self._decode(request.cookies.get(COOKIE), "session")
         if claims is None:
             return None
         key = self._access.keys.find_id(claims["key"])
-        return Reader(key.key_id, claims["csrf"]) if key is not None and key.kind == "secret" else None
+        if key is None or key.kind == "browser":
+            return None
+        return Reader(key.key_id, key.role or "owner", claims["csrf"], key.name or key.key_id)
 
     def sign_in(self, request: Request, key: str, response: Response) -> None:
-        """Begin a session with a secret key.
+        """Begin a session with a secret key or a console key.
 
         Raises:
             ApiError: 401, the key does not work; 403, it is a browser key.
@@ -89,7 +88,7 @@ class ConsoleSessions:
         access_key = self._access.keys.find(key)
         if access_key is None:
             raise ApiError(401, "this key is not known, or it expired or was revoked", "key")
-        if access_key.kind != "secret":
+        if access_key.kind == "browser":
             raise ApiError(
                 403, "a browser key opens nothing here: it stands in pages that everybody can read", "key"
             )
@@ -114,12 +113,18 @@ class ConsoleSessions:
             ApiError: 403.
         """
         if reader is not None:
-            expected = reader.csrf_token
+            expected = self.token_of(reader)
         else:
             claims = self._decode(request.cookies.get(FORM_COOKIE), "form")
             expected = claims["csrf"] if claims is not None else ""
         if not expected or not hmac.compare_digest(expected.encode(), token.encode()):
             raise ApiError(403, "this form is too old, or another site sent it: load the page again", "csrf_token")
+
+    def token_of(self, reader: Reader) -> str:
+        """Return what the forms of a reader carry. Without a session it is a keyed hash of who reads."""
+        if reader.has_session:
+            return reader.csrf_token
+        return hmac.new(self._read_secret(), f"form:{reader.key_id}".encode(), hashlib.sha256).hexdigest()
 
     def _encode(self, kind: str, **claims: str) -> str:
         expires = self._clock() + dt.timedelta(hours=HOURS)

@@ -6,7 +6,7 @@ import datetime as dt
 
 from ml.experiments.report.results_file import ExperimentResults, read_results
 from serving.console.current_bundle import CurrentBundle
-from serving.console.operation import experiments_sheet
+from serving.console.figures.operation import experiments_sheet
 from serving.console.page_parts import Cell, ConsolePage, Sheet
 from serving.start import ServiceConfig
 

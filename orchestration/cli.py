@@ -85,7 +85,7 @@ class TesseraGroup(TyperGroup):
 
 def _is_busy(error: TesseraError) -> bool:
     """Whether the command can succeed once another process has ended."""
-    from orchestration.warehouse.lock import LockedError  # noqa: PLC0415  late, so that `--help` is quick
+    from ml.integrity.named_lock import LockedError  # noqa: PLC0415  late, so that `--help` is quick
     from orchestration.warehouse.warehouse import WarehouseBusyError  # noqa: PLC0415
 
     return isinstance(error, LockedError | WarehouseBusyError)

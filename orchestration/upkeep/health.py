@@ -11,10 +11,10 @@ from ml.bundle.versions import current_version
 from ml.events.dead_letters import DeadLetters
 from ml.events.log import EventLog
 from ml.home import Home
+from ml.integrity.named_lock import NamedLock
 from ml.monitoring.alerts import AlertAddressError, read_addresses
 from ml.monitoring.journal import CLOSED, OPENED, SENT, TRAINED, UNDELIVERED, Entry, Journal
 from ml.settings import Settings
-from orchestration.warehouse.lock import NamedLock
 
 STALE_HOURS = 30  # the daily run and some hours more
 LEAST_FREE_SHARE = 0.05

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from ml.errors import DamagedFileError, TesseraError
 from ml.integrity.digests import first_line
-from orchestration.warehouse.lock import LockedError, NamedLock
+from ml.integrity.named_lock import LockedError, NamedLock
 from orchestration.warehouse.table_comments import described_tables
 
 _TABLE_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")

@@ -34,8 +34,8 @@ class ConsoleTemplates:
         self._environment: Environment = page_templates(FOLDER / "templates")
         self._environment.filters |= {"number": write_number, "words": write_words}
         self.version = version_of_files()
-        # Stands for the token of a reader in HTML that is kept; nobody can write it into an event.
-        self._token = secrets.token_urlsafe(18)
+        # Stand for the token and the name of a reader in HTML that is kept; nobody can write them into an event.
+        self._token, self._name = secrets.token_urlsafe(18), secrets.token_urlsafe(18)
 
     def page(self, key: str, page: ConsolePage, bundle: CurrentBundle, view: View, reader: Reader) -> str:
         """Render a page."""
@@ -65,17 +65,27 @@ class ConsoleTemplates:
         )
 
     def fill_in(self, text: str, reader: Reader, token_of: Callable[[Reader], str]) -> str:
-        """Put the token of a reader into the forms of a page that was made for any reader of the same role."""
+        """Put the name and the token of a reader into a page that was made for any reader of the same likeness."""
+        text = text.replace(self._name, str(escape(reader.name)))
         return text.replace(self._token, token_of(reader)) if self._token in text else text
 
     def part(self, key: str, page: ConsolePage, reader: Reader) -> str:
         """Render a part of a page that is loaded after it."""
         return self._render("part.html.j2", reader, page_key=key, page=page, query="", rows_shown=ROWS_SHOWN)
 
+    def outcome(
+        self, key: str, name: str, page: ConsolePage, reader: Reader, token_of: Callable[[Reader], str]
+    ) -> str:
+        """Render what came of a form."""
+        text = self._render(
+            "outcome.html.j2", reader, page_key=key, page_name=name, page=page, query="", rows_shown=ROWS_SHOWN
+        )
+        return self.fill_in(text, reader, token_of)
+
     def message(self, title: str, lines: list[str], links: dict[str, str], reader: Reader | None) -> str:
         """Render a page that says something and shows no figures."""
         text = self._render("message.html.j2", reader, title=title, lines=lines, links=links)
-        return text if reader is None else text.replace(self._token, reader.csrf_token)
+        return text if reader is None else self.fill_in(text, reader, lambda each: each.csrf_token)
 
     def sign_in(self, csrf_token: str, fault: str = "") -> str:
         """Render the page of the sign-in."""
@@ -90,6 +100,7 @@ class ConsoleTemplates:
             "version": self.version,
             "reader": reader,
             "token": self._token,
+            "reader_name": self._name if reader is not None and reader.name else "",
         }
         return self._environment.get_template(template).render(defaults | values)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from serving.console.page_parts import ConsolePage
 
@@ -18,27 +18,27 @@ class KeptPage:
     Attributes:
         made_at: When, Unix seconds.
         page: Its content.
-        texts: Its HTML by what the reader may do.
+        text: Its HTML, into which name and token of the reader are filled; empty until it is written.
     """
 
     made_at: float
     page: ConsolePage
-    texts: dict[str, str] = field(default_factory=dict)
+    text: str = ""
 
 
 class KeptPages:
     """The pages of a bundle, the least recently made of which go first."""
 
     def __init__(self) -> None:
-        self._pages: dict[tuple[str, str], KeptPage] = {}
+        self._pages: dict[tuple[str, str, str], KeptPage] = {}
 
     def find_or_make(
-        self, key: tuple[str, str], seconds: float | None, now: float, make: Callable[[], KeptPage]
+        self, key: tuple[str, str, str], seconds: float | None, now: float, make: Callable[[], KeptPage]
     ) -> KeptPage:
         """Return a page that was made, or make it.
 
         Args:
-            key: Name of the page, and the query of its address.
+            key: Name of the page, the query of its address, and the likeness of the reader.
             seconds: How old it may be; None for any age.
             now: Unix seconds.
             make: Makes it.

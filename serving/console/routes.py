@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
@@ -17,9 +17,10 @@ from serving.access import Access
 from serving.console.console_templates import ConsoleTemplates
 from serving.console.current_bundle import BundleReader, CurrentBundle
 from serving.console.kept_pages import KeptPage
-from serving.console.page_parts import Sheet
-from serving.console.pages import PAGES, PageKind, PageRequest, ServiceQuestion
-from serving.console.service_pages.late_parts import LATE_PARTS
+from serving.console.page_kinds import PageKind, PageRequest, ServiceQuestion
+from serving.console.page_parts import ConsolePage, Sheet
+from serving.console.pages import PAGES
+from serving.console.service_pages.people_directory import PeopleDirectory
 from serving.console.sign_in.roles import Reader
 from serving.console.sign_in.session import ConsoleSessions
 from serving.console.static_files import MEDIA_TYPES, StaticFiles
@@ -78,6 +79,7 @@ class Console:
         self._config = config
         self._clock = clock
         self._tessera = tessera
+        self._people = PeopleDirectory(tessera) if tessera is not None else None
         self._bundles = BundleReader(config)
         self._templates = ConsoleTemplates()
         self._files = StaticFiles()
@@ -210,11 +212,10 @@ class Console:
     async def _load_part(self, request: Request, reader: Reader) -> Response:
         kind = _find_page(request)
         reader.require(kind.needs)
-        part = LATE_PARTS.get((request.path_params["page"], request.path_params["part"]))
+        part = kind.parts.get(request.path_params["part"])
         if part is None:
             raise ApiError(404, f"this page has no part {request.path_params['part'][:40]!r}")
-        question = ServiceQuestion(self._require_service(), request.query_params, reader)
-        content = await part(question)
+        content = await part(self._question(request.query_params, reader))
         return await self._on_thread(
             lambda: _html(self._templates.part(request.path_params["page"], content, reader))
         )
@@ -227,7 +228,13 @@ class Console:
         if action is None:
             raise ApiError(404, f"this page does not do {request.path_params['action'][:40]!r}")
         reader.require(action.needs)
-        answer = await action.run(ServiceQuestion(self._require_service(), form, reader))
+        answer = await action.run(self._question(form, reader))
+        if isinstance(answer, ConsolePage):
+            return _html(
+                self._templates.outcome(
+                    request.path_params["page"], kind.name, answer, reader, self._sessions.token_of
+                )
+            )
         for name, value in HEADERS.items():
             answer.headers.setdefault(name, value)
         return answer
@@ -239,14 +246,21 @@ class Console:
         if self._tessera is None:
             return None, NO_SERVICE
         try:
-            return await kind.ask(ServiceQuestion(self._tessera, request.query_params, reader)), ""
+            return await kind.ask(self._question(request.query_params, reader)), ""
         except ApiError as error:
+            if error.status == 403:
+                raise
             return None, error.message
 
-    def _require_service(self) -> Tessera:
-        if self._tessera is None:
+    def _question(self, query: Mapping[str, str], reader: Reader) -> ServiceQuestion:
+        """Return a question to the running service.
+
+        Raises:
+            ApiError: 409, there is none beside this console.
+        """
+        if self._tessera is None or self._people is None:
             raise ApiError(409, NO_SERVICE)
-        return self._tessera
+        return ServiceQuestion(self._tessera, query, reader, self._people)
 
     def _render(self, request: Request, reader: Reader, answer: Any, fault: str) -> Response:
         """Make the HTML of a page, or take that of the reader before."""
@@ -259,10 +273,9 @@ class Console:
             return _html(self._templates.message("No figures yet", lines, {}, reader))
         key = request.path_params["page"]
         view, kept = self._make(key, request, bundle, reader, answer, fault)
-        text = kept.texts.get(reader.role)
-        if text is None:
-            text = kept.texts[reader.role] = self._templates.page(key, kept.page, bundle, view, reader)
-        return _html(self._templates.fill_in(text, reader, self._sessions.token_of))
+        if not kept.text:
+            kept.text = self._templates.page(key, kept.page, bundle, view, reader)
+        return _html(self._templates.fill_in(kept.text, reader, self._sessions.token_of))
 
     def _write_csv(self, request: Request, reader: Reader, answer: Any, fault: str) -> Response:
         key, name = request.path_params["page"], request.path_params["sheet"]
@@ -288,7 +301,9 @@ class Console:
 
         if kind.kept_seconds == 0:
             return view, make()
-        return view, bundle.kept.find_or_make((key, view.query()), kind.kept_seconds, now.timestamp(), make)
+        return view, bundle.kept.find_or_make(
+            (key, view.query(), reader.likeness), kind.kept_seconds, now.timestamp(), make
+        )
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

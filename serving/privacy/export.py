@@ -25,7 +25,7 @@ def export_person(
             user's.
         descriptions: What `GET /v1/users/{id}` answers for each id, None if that is nothing.
     """
-    events = _read_events(home, ids.users, ids.devices) or _read_events(home, (), ids.users)
+    events = read_events_of(home, ids)
     first, *others = ids.all
     return {
         "user_id": first,
@@ -34,6 +34,11 @@ def export_person(
         "known_by_other_ids": {other: descriptions[other] for other in others if descriptions[other]},
         "events": sorted(events, key=lambda event: (str(event["occurred_at"]), event["event_id"])),
     }
+
+
+def read_events_of(home: Home, ids: PersonIds) -> list[dict[str, Any]]:
+    """Return every event of the log that names a person, without its nulls, in the order of the log."""
+    return _read_events(home, ids.users, ids.devices) or _read_events(home, (), ids.users)
 
 
 def _read_events(home: Home, users: Sequence[str], devices: Sequence[str]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from serving.bundles.served_bundle import ServedBundle
 from serving.observability.metrics import COVERAGE
@@ -19,6 +19,11 @@ class CatalogueCoverage:
         self._answers: deque[tuple[int, ...]] = deque()
         self._times: Counter[int] = Counter()
         self._since_report = 0
+
+    @property
+    def times(self) -> Mapping[int, int]:
+        """How often the latest answers showed each item, by its key."""
+        return self._times
 
     def count_answer(self, bundle: ServedBundle, keys: Sequence[int]) -> None:
         """Count the items of an answer."""

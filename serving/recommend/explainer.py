@@ -56,7 +56,7 @@ class Explainer:
         if not placed:
             return []
         keys = [item.row for item in placed]
-        contributions = self._contributions(context, candidates, keys)
+        contributions = self.contributions(context, candidates, keys)
         evidence = AnswerEvidence(context, keys, self.state.activity, self.display_policy)
         explanations = [
             evidence.exploration(item.row)
@@ -66,7 +66,7 @@ class Explainer:
         ]
         return [write_sentence(explanation) for explanation in explanations]
 
-    def _contributions(
+    def contributions(
         self, context: RequestContext, candidates: ScoredCandidates, keys: list[int]
     ) -> list[dict[str, float]]:
         """Compute what each kind of evidence adds to the score of each item, interests and rules included."""

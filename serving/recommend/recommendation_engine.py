@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -107,6 +108,21 @@ class RecommendationEngine:
             FALLBACKS.labels(recommendation.fallback).inc()
             self._coverage.count_answer(context.bundle, [item.row for item in placed])
         return replace(recommendation, stages=tuple(stages))
+
+    def recommend_with_parts(self, context: RequestContext) -> tuple[Recommendation, list[dict[str, float]]]:
+        """Rank, and say what each kind of evidence adds to the score of each item.
+
+        Returns:
+            The recommendation, and for each of its items the part of its score by kind of evidence.
+        """
+        candidates = self.collect_candidates(context)
+        recommendation = self.recommend(context, candidates)
+        keys = [self.state.activity.keys[item] for item in recommendation.item_ids]
+        return recommendation, self._explainer.contributions(context, candidates, keys) if keys else []
+
+    def shown_times(self) -> Mapping[int, int]:
+        """Return how often the latest answers showed each item, by its key."""
+        return self._coverage.times
 
     def _is_late(self, seconds: float) -> bool:
         return seconds > self.settings.serving.budget_ms / 1000

@@ -22,6 +22,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from ml.home import Home
+from ml.integrity.named_lock import NamedLock
 from orchestration.cli import BUSY, app
 from orchestration.commands.service import up
 from orchestration.runtime.processes import (
@@ -33,7 +34,6 @@ from orchestration.runtime.processes import (
     stop_all,
     stop_leftovers,
 )
-from orchestration.warehouse.lock import NamedLock
 
 CHECKOUT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 240
@@ -63,7 +63,7 @@ time.sleep(600)
 HOLD = """
 import sys, time
 from pathlib import Path
-from orchestration.warehouse.lock import NamedLock
+from ml.integrity.named_lock import NamedLock
 NamedLock(Path(sys.argv[1])).acquire("tessera up")
 print("held", flush=True)
 time.sleep(600)

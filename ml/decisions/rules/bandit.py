@@ -66,6 +66,24 @@ class ThompsonSampling:
         least = min(self.settings.minimum_propensity, 1.0 / len(variants))
         return np.asarray(least + (1.0 - least * len(variants)) * won)
 
+    def posteriors(self, slot: str, variants: Sequence[str], context: F64) -> dict[str, dict[str, float]]:
+        """Return what is learned of each variant.
+
+        Returns:
+            By variant, how often it was `shown` and a reward was learned, the sum that it `earned`, and the `mean`
+            and the standard deviation `spread` of its expected reward in the context.
+        """
+        learned = {}
+        for variant in variants:
+            precision, weighted = self._model(f"{slot}/{variant}")
+            learned[variant] = {
+                "shown": float(precision[0, 0] - 1.0),
+                "earned": float(weighted[0]),
+                "mean": float(context @ np.linalg.solve(precision, weighted)),
+                "spread": float(np.sqrt(context @ np.linalg.solve(precision, context))),
+            }
+        return learned
+
     def learn(self, slot: str, variant: str, context: F64, reward: float) -> None:
         """Learn that a variant was shown in this context and earned `reward` (0 … 1)."""
         name, seen, earned = f"{slot}/{variant}", np.outer(context, context), reward * context

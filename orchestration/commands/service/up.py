@@ -45,8 +45,8 @@ def up(
     They listen on this machine only, on the ports of the settings. What they print goes to `logs/` in the home.
     If one of them ends, the others stay and you are told.
     """
+    from ml.integrity.named_lock import NamedLock
     from orchestration.runtime.processes import require_free_ports, stop_leftovers
-    from orchestration.warehouse.lock import NamedLock
 
     chosen = home_of(home)
     require_sound_sqlite(chosen.path / "mlflow.db", MLFLOW_REMEDY)

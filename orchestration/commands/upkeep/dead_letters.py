@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from ml.integrity.named_lock import only_writer
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
-from orchestration.warehouse.lock import only_writer
 
 if TYPE_CHECKING:
     from ml.events.rejected.rejections import RejectionFilter

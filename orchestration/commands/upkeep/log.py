@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 
 from ml.home import Home
+from ml.integrity.named_lock import only_writer
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
-from orchestration.warehouse.lock import only_writer
 
 console = Console(highlight=False, markup=False, emoji=False)
 log = typer.Typer(help="The event log: take an event out.", no_args_is_help=True)

@@ -22,6 +22,7 @@ EXTRA = ("page", "by")
 STEPS, PAGES_SHOWN, AROUND_SHOWN = 4, 6, 10
 CHARTED_PAGES = 12
 PARTS_SHOWN = 5
+LABELLED_WEEKS = 9
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -201,18 +202,20 @@ def _retention(bundle: CurrentBundle, view: View) -> Sheet:
         ]
         for cohort in cohorts
     ]
+    # All people of a cohort come in week 0, which would outshine every other week.
     chart = {
         "kind": "heat",
         "name": "% of the people",
-        "x": [f"Week {number}" for number in range(weeks)],
+        "x": [f"Week {number}" for number in range(1, weeks)],
         "y": [str(row[0]) for row in rows],
         "cells": [
             [column, place, value]
             for place, row in enumerate(rows)
-            for column, value in enumerate(row[2:])
+            for column, value in enumerate(row[3:])
             if value is not None
         ],
-        "most": 100,
+        "most": max((value for row in rows for value in row[3:] if isinstance(value, float)), default=0),
+        "labels": weeks <= LABELLED_WEEKS,
     }
     note = "Per cent of the people who first came in a week, from Monday, and came again in each week after it."
     if cohorts and not cohorts[-1].last_is_whole:
@@ -220,7 +223,7 @@ def _retention(bundle: CurrentBundle, view: View) -> Sheet:
     if set(view.selection.filters) - {"segment"}:
         note += " Only the segment filters here: a person's visits may differ in device, country and source."
     columns = ["Week of the first visit", "People", *(f"Week {number} %" for number in range(weeks))]
-    return Sheet("retention", "Retention", columns, rows, note, chart, is_half=True)
+    return Sheet("retention", "Retention", columns, rows, note, chart if weeks > 1 else None, is_half=True)
 
 
 def _dayparts(bundle: CurrentBundle, view: View) -> Sheet:

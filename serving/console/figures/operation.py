@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from math import isfinite
+from typing import Any
 
 from ml.experiments.definition.definitions_file import ExperimentsFileError
 from ml.experiments.definition.usable_definitions import load_usable_experiments
@@ -52,6 +54,35 @@ def build_models(bundle: CurrentBundle) -> ConsolePage:
         empty="No model is in use yet; `tessera materialize` trains and compares the candidates.",
     )
     return ConsolePage(sheets=[model_sheet(bundle), figures])
+
+
+def history_sheet(bundle: CurrentBundle, log: Sequence[Mapping[str, Any]], fault: str) -> Sheet:
+    """Build the sheet of the bundles that answered or were refused.
+
+    Args:
+        bundle: The current bundle.
+        log: The promotion log, the newest first.
+        fault: Why there is no log; empty if there is.
+    """
+    rows: list[list[Cell]] = [
+        [
+            _moment(bundle, entry["at"]),
+            "answers" if entry["event"] == "taken" else "refused",
+            str(entry.get("model_version") or "none"),
+            "; ".join(entry["why"].get("reasons") or ()) or str(entry["why"].get("kind") or ""),
+            str(entry["why"].get("previous") or ""),
+            entry["bundle"],
+        ]
+        for entry in log
+    ]
+    return Sheet(
+        "history",
+        "History of what answered",
+        ["Since", "What", "Model", "Why", "Model before", "Bundle"],
+        rows,
+        "Bundles that the service took over or refused, the newest first.",
+        empty=fault or "The service has taken over no bundle yet.",
+    )
 
 
 def alarms_sheet(config: ServiceConfig, bundle: CurrentBundle) -> Sheet:

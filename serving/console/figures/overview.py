@@ -37,7 +37,10 @@ HEADINGS = {"segment": "Segment", "device": "Device", "country": "Country", "cha
 def build_overview(bundle: CurrentBundle, view: View) -> ConsolePage:
     """Build the figures of the page; the service adds what the bundle does not hold."""
     day, under_way = _last_whole_day(bundle, view)
-    note = f"Figures on top: {day:%A}, {day} against the same weekday of up to {WEEKS} weeks before."
+    note = (
+        f"Figures on top: {day:%A}, {day} against the mean of the same weekday of up to {WEEKS} weeks before. A "
+        "change has a colour where the day lies outside of all of them."
+    )
     if under_way:
         last = bundle.local(bundle.tables.about["last_event_at"])
         note += f" {under_way} is not over: events reach until {last:%H:%M}."
@@ -126,6 +129,11 @@ def _by_date(bundle: CurrentBundle, selection: VisitSelection) -> dict[dt.date, 
     return {date: parts.get((date,)) for date in dates}
 
 
+def _is_unusual(value: float | None, usual: Sequence[float]) -> bool:
+    """Return whether a value lies outside of all that it is compared with; a colour within them would be noise."""
+    return value is not None and bool(usual) and not min(usual) <= value <= max(usual)
+
+
 def _cards(bundle: CurrentBundle, view: View, day: dt.date) -> Sequence[Card]:
     selection = replace(view.selection, first=day - dt.timedelta(weeks=WEEKS), last=day)
     by_date = _by_date(bundle, selection)
@@ -139,12 +147,14 @@ def _cards(bundle: CurrentBundle, view: View, day: dt.date) -> Sequence[Card]:
     def card(label: str, value: float | None, text: str, usual: list[float]) -> Card:
         earlier = mean(usual) if usual else None
         change = format_change(value, earlier)
-        return Card(label, text, "", change and f"{change} {AGAINST}", find_direction(value, earlier))
+        direction = find_direction(value, earlier) if _is_unusual(value, usual) else ""
+        return Card(label, text, "", change and f"{change} {AGAINST}", direction)
 
     def share(label: str, ratio: Ratio, usual: list[Ratio], is_good: bool) -> Card:
         values = [each.value for each in usual if each.value is not None]
         earlier = mean(values) if values else None
         direction = find_direction(ratio.value, earlier) if is_good else find_direction(earlier, ratio.value)
+        direction = direction if _is_unusual(ratio.value, values) else ""
         points = format_points(ratio.value, earlier)
         text = format_percent(ratio.value)
         return Card(label, text, format_interval(ratio), points and f"{points} {AGAINST}", direction)

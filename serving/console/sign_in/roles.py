@@ -46,6 +46,11 @@ class Reader:
         """Whether there is a session that can be ended."""
         return bool(self.csrf_token)
 
+    @property
+    def likeness(self) -> str:
+        """What readers have in common who see the same page but for their name and token."""
+        return f"{self.role} {self.has_session} {bool(self.name)}"
+
     def may(self, action: Action | None) -> bool:
         """Return whether the reader may do something; None is reading figures, which everybody may."""
         return action is None or action in ACTIONS[self.role]

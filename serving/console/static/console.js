@@ -76,7 +76,7 @@
         min: 0, max: chart.most || 1, orient: "horizontal", left: "center", bottom: 0, itemHeight: 90, itemWidth: 12,
         textStyle: { color: colour("--soft") }, inRange: { color: [colour("--ground"), colour("--series-1")] },
       },
-      series: [{ type: "heatmap", name: chart.name, data: chart.cells, itemStyle: { borderColor: colour("--paper"), borderWidth: 1 } }],
+      series: [{ type: "heatmap", name: chart.name, data: chart.cells, label: { show: !!chart.labels, color: colour("--ink") }, itemStyle: { borderColor: colour("--paper"), borderWidth: 1 } }],
     }),
     sankey: (chart) => ({
       tooltip: { ...frame().tooltip, trigger: "item" },

@@ -1,0 +1,366 @@
+"""The page People: one visitor under a pseudonym, what is known of them and why, and what they may ask for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
+
+from ml.erasure.people import find_person_ids
+from ml.erasure.person_ids import PersonIds
+from ml.erasure.receipts import ErasureReceipts
+from ml.events.log import EventLog
+from ml.privacy.person_key import ANONYMOUS, ids_of_key
+from serving.console.formats import format_percent
+from serving.console.page_kinds import PageRequest, ServiceQuestion
+from serving.console.page_parts import Card, Cell, ConsolePage, Form, FormField, LatePart, Sheet
+from serving.console.service_pages.people_directory import ID_TYPES, LookLog, describe_id
+from serving.errors import JSON, ApiError
+from serving.privacy.erasure import erase
+from serving.privacy.export import export_person, read_events_of
+from serving.privacy.personalization import find_consent
+from serving.routes.users import describe_user
+from serving.tessera import Tessera
+
+EVENTS_SHOWN = 300
+LOOKS_SHOWN = 50
+DETAILS = ("item_id", "page_title", "page_url", "experiment_id", "variant")
+
+
+def look_up_form(page: str) -> Form:
+    """Return the form that finds a person by id; the id goes into no address."""
+    fields = (
+        FormField("user_id", "Id", hint="as the site sends it", is_required=True),
+        FormField("id_type", "It names a", options=list(ID_TYPES.items())),
+    )
+    note = "The id goes into no address and no log. From here on the person has a pseudonym."
+    return Form("look-up", "Look a person up", f"/console/{page}/look-up", fields, "Look up", note, changes=True)
+
+
+async def ask_person(question: ServiceQuestion) -> dict[str, Any]:
+    """Ask what the service holds of the person whom the address names, and log the look.
+
+    Raises:
+        ApiError: 404, nobody has the pseudonym, or the service holds nothing of the person.
+    """
+    tessera, pseudonym = question.tessera, question.query.get("person", "")
+    looks = LookLog(tessera.config.home)
+    if not pseudonym:
+        tessera.catch_up()
+        return {"recent": question.people.recent(), "looks": looks.newest(LOOKS_SHOWN)}
+    key = await question.people.find_key(pseudonym)
+    shows_id = question.query.get("id") == "shown"
+    looks.record(question.reader, "saw the id" if shows_id else "looked", pseudonym, tessera.clock())
+    user_id, anonymous_id = ids_of_key(key)
+    description = describe_user(tessera, user_id or anonymous_id or "", key)
+    if description is None:
+        raise ApiError(404, "the service holds nothing of this person, or they were erased", "person")
+    consent = find_consent(tessera.state, tessera.champion, (key,))
+    visitor = tessera.champion.find_visitor(key, tessera.state.activity)
+    return {
+        "pseudonym": pseudonym,
+        "id": describe_id(key) if shows_id else "",
+        "description": description,
+        "consent": _describe_consent(consent, description["preferences"]),
+        "stated_at": consent.stated_at if consent.has_statement else None,
+        "last_at": visitor.last_at if visitor is not None else 0.0,
+        "titles": _titles(tessera, [item["item_id"] for item in (*description["recent"], *description["items"])]),
+    }
+
+
+def build_person(request: PageRequest) -> ConsolePage:
+    """Build the page of a person, or the list of the latest visitors."""
+    answer = request.answer
+    if answer is None:
+        return ConsolePage(forms=[look_up_form("people")], fault=request.fault)
+    if "description" not in answer:
+        return _build_list(request, answer)
+    described, pseudonym = answer["description"], answer["pseudonym"]
+    name = answer["id"] or f"Person {pseudonym[:8]}"
+    cards = [
+        Card("Person", name, "the id is hidden" if not answer["id"] else "this look was logged"),
+        Card("Segment", described["segment"] or "none", described["daypart"] or ""),
+        Card("Personalization", answer["consent"]),
+        Card("Last event", _moment(request, answer["last_at"])),
+    ]
+    forms = [
+        *_reveal_form(answer, pseudonym),
+        Form(
+            "export",
+            "Everything that is held",
+            "/console/people/export",
+            [FormField("person", value=pseudonym, kind="hidden")],
+            "Download",
+            "State, published facts, and each event of the log, as JSON for the person.",
+            changes=True,
+        ),
+        Form(
+            "erase",
+            "Erase this person",
+            "/console/people/erase",
+            [
+                FormField("person", value=pseudonym, kind="hidden"),
+                FormField("sure", "Nothing brings this person back", kind="checkbox", is_required=True),
+            ],
+            "Erase",
+            "From service, log, tables, models and bundles. The receipt shows each place until it is verified.",
+            changes=True,
+            is_dangerous=True,
+        ),
+    ]
+    late = LatePart("events", "The time line", f"/console/people/part/events?person={pseudonym}")
+    note = "Each look at a person is logged, with the reader and the pseudonym."
+    return ConsolePage(cards, _sheets(answer), [note], forms, [late])
+
+
+def _build_list(request: PageRequest, answer: Mapping[str, Any]) -> ConsolePage:
+    recent: list[list[Cell]] = [[pseudonym, _moment(request, at)] for pseudonym, at in answer["recent"]]
+    looks: list[list[Cell]] = [
+        [_local(request, look["at"]), look["reader"], look["role"], look["what"], look["person"]]
+        for look in answer["looks"]
+    ]
+    sheets = [
+        Sheet(
+            "latest",
+            "Latest visitors",
+            ["Pseudonym", "Last event"],
+            recent,
+            is_half=True,
+            empty="Memory holds nobody yet. Send events, or look somebody up.",
+            links=[f"/console/people?person={row[0]}" for row in recent],
+        ),
+        Sheet(
+            "looks",
+            "Who looked at whom",
+            ["When", "Reader", "Role", "What", "Person"],
+            looks,
+            f"The newest {LOOKS_SHOWN} lines of `console/looks.jsonl` in the home.",
+            is_half=True,
+            empty="Nobody has looked at a person yet.",
+        ),
+    ]
+    return ConsolePage(sheets=sheets, forms=[look_up_form("people")])
+
+
+def _reveal_form(answer: Mapping[str, Any], pseudonym: str) -> list[Form]:
+    if answer["id"]:
+        return []
+    fields = [FormField("person", value=pseudonym, kind="hidden"), FormField("id", value="shown", kind="hidden")]
+    return [Form("reveal", "Show the id", "/console/people", fields, "Show", "It is logged that you saw it.")]
+
+
+def _sheets(answer: Mapping[str, Any]) -> list[Sheet]:
+    described, titles = answer["description"], answer["titles"]
+    facts: list[list[Cell]] = [
+        [name.replace("_", " "), _text(value)] for name, value in sorted(described["facts"].items())
+    ]
+    memberships: list[list[Cell]] = [
+        [name, round(100 * share, 1)]
+        for name, share in sorted(described["memberships"].items(), key=lambda each: -each[1])
+    ]
+    set_by_person: list[list[Cell]] = [
+        [name.replace("_", " "), _text(value)] for name, value in sorted(described["preferences"].items())
+    ]
+    intent: list[list[Cell]] = [[name, format_percent(chance)] for name, chance in described["intent"].items()]
+    items: list[list[Cell]] = [
+        [titles[item["item_id"]], item["item_id"], item["reason"], item["source"], round(item["score"], 3)]
+        for item in described["items"]
+    ]
+    opened: list[list[Cell]] = [
+        [titles[item["item_id"]], item["item_id"], item["at"]] for item in described["recent"]
+    ]
+    segment = described["segment"]
+    return [
+        Sheet(
+            "why",
+            "Segment and why",
+            ["Segment", "Likeness %"],
+            memberships,
+            described["persona"] or "",
+            is_half=True,
+            empty=f"The person is in the segment {segment}."
+            if segment
+            else "The person is in no segment: too little is known, or they do not consent to personalization.",
+        ),
+        Sheet(
+            "facts",
+            "What the tables know",
+            ["Fact", "Value"],
+            facts,
+            is_half=True,
+            empty="The tables of the last materialization do not have this person.",
+        ),
+        Sheet(
+            "preferences",
+            "What the person set",
+            ["Preference", "Value"],
+            set_by_person,
+            is_half=True,
+            empty="The person set neither interests nor limits.",
+        ),
+        Sheet(
+            "intent",
+            "Chances of the running visit",
+            ["Of what", "Chance"],
+            intent,
+            is_half=True,
+            empty="No visit of this person is running.",
+        ),
+        Sheet(
+            "now",
+            "What would be recommended now, and why",
+            ["Item", "Id", "Reason", "Source", "Score"],
+            items,
+            "Worked out for this look; nothing is logged as shown.",
+            empty="Nothing can be recommended: no items are published, or the person has seen them all.",
+        ),
+        Sheet(
+            "opened",
+            "Opened lately",
+            ["Item", "Id", "When, UTC"],
+            opened,
+            empty="The person opened nothing that memory or the tables hold.",
+        ),
+    ]
+
+
+async def load_events(question: ServiceQuestion) -> ConsolePage:
+    """Read the time line of a person from the event log, and what they were shown and why."""
+    tessera = question.tessera
+    pseudonym = question.query.get("person", "")
+    key = await question.people.find_key(pseudonym)
+    LookLog(tessera.config.home).record(question.reader, "read the events", pseudonym, tessera.clock())
+    ids = await _find_ids(tessera, key)
+    events = await run_in_threadpool(read_events_of, tessera.config.home, ids)
+    events.sort(key=lambda event: str(event["occurred_at"]), reverse=True)
+    rows: list[list[Cell]] = [
+        [
+            f"{event['occurred_at']:%Y-%m-%d %H:%M:%S}",
+            event["event_type"],
+            str(next((event[name] for name in DETAILS if event.get(name)), "")),
+            event.get("value"),
+            event.get("device_type", ""),
+            ", ".join(event["consent"]) if event.get("consent") is not None else "",
+        ]
+        for event in events
+        if event["event_type"] != "served"
+    ]
+    shown: list[list[Cell]] = [_shown(event) for event in events if event["event_type"] == "served"]
+    return ConsolePage(
+        sheets=[
+            Sheet(
+                "events",
+                "Time line",
+                ["When, UTC", "Event", "Of what", "Value", "Device", "Consent"],
+                rows[:EVENTS_SHOWN],
+                f"The newest {EVENTS_SHOWN} of {len(rows):,} events; the export has all."
+                if len(rows) > EVENTS_SHOWN
+                else f"{len(rows):,} events of the log.",
+                empty="The event log holds no event of this person.",
+            ),
+            Sheet(
+                "shown",
+                "What the person was shown, and why",
+                ["When, UTC", "Slot", "Shown", "Ranked by", "Rules", "Experiments"],
+                shown[:EVENTS_SHOWN],
+                "Each answer of the service, as it was logged.",
+                empty="The service has answered nothing for this person that the log still holds.",
+            ),
+        ]
+    )
+
+
+async def look_up(question: ServiceQuestion) -> Response:
+    """Lead from an id to the page of the person."""
+    pseudonym = question.people.look_up(question.query.get("user_id", ""), question.query.get("id_type", ""))
+    return RedirectResponse(f"/console/people?person={pseudonym}", 303)
+
+
+async def export(question: ServiceQuestion) -> Response:
+    """Return everything that is held of a person."""
+    tessera, pseudonym = question.tessera, question.query.get("person", "")
+    key = await question.people.find_key(pseudonym)
+    LookLog(tessera.config.home).record(question.reader, "exported", pseudonym, tessera.clock())
+    tessera.catch_up()
+    ids = await _find_ids(tessera, key)
+    descriptions = {user: describe_user(tessera, user) for user in ids.users}
+    descriptions |= {device: describe_user(tessera, device, ANONYMOUS + device) for device in ids.devices}
+    exported = await run_in_threadpool(export_person, tessera.config.home, ids, descriptions)
+    answer = JSON(exported)
+    answer.headers["Content-Disposition"] = f'attachment; filename="person-{pseudonym[:8]}.json"'
+    return answer
+
+
+async def erase_person(question: ServiceQuestion) -> Response:
+    """Erase a person, and lead to the receipt.
+
+    Raises:
+        ApiError: 422, the reader did not say that they are sure.
+    """
+    tessera, pseudonym = question.tessera, question.query.get("person", "")
+    if question.query.get("sure") != "yes":
+        raise ApiError(422, "nothing was erased: say that you are sure", "sure")
+    key = await question.people.find_key(pseudonym)
+    LookLog(tessera.config.home).record(question.reader, "erased", pseudonym, tessera.clock())
+    user_id, anonymous_id = ids_of_key(key)
+    desk = ErasureReceipts(tessera.config.home)
+    receipt = await erase(tessera, desk, user_id or anonymous_id or "", is_device=user_id is None)
+    return RedirectResponse(f"/console/privacy?receipt={receipt['receipt_id']}", 303)
+
+
+async def _find_ids(tessera: Tessera, key: str) -> PersonIds:
+    """Find the ids of a person; those of a browser are its own alone."""
+    user_id, anonymous_id = ids_of_key(key)
+    if user_id is None:
+        return PersonIds((), (anonymous_id or "",))
+    return await run_in_threadpool(find_person_ids, EventLog(tessera.config.home), user_id, tessera.pseudonyms)
+
+
+def _shown(event: Mapping[str, Any]) -> list[Cell]:
+    properties = json.loads(event.get("properties") or "{}")
+    rules = properties.get("rules") or {}
+    decided = properties.get("decision") or {}
+    items = properties.get("items") or list(decided.values())
+    return [
+        f"{event['occurred_at']:%Y-%m-%d %H:%M:%S}",
+        str(properties.get("slot") or ""),
+        ", ".join(map(str, items)),
+        str(properties.get("model_version") or "popularity"),
+        ", ".join(f"{kind}: {rule}" for kind, rule in rules.items()),
+        ", ".join(f"{name}: {variant}" for name, variant in (properties.get("experiments") or {}).items()),
+    ]
+
+
+def _describe_consent(consent: Any, profile: Mapping[str, Any]) -> str:
+    if profile.get("opt_out"):
+        return "turned off by the person"
+    if consent.has_refused:
+        return "refused"
+    return "granted" if consent.is_granted else "not granted"
+
+
+def _titles(tessera: Tessera, items: list[str]) -> dict[str, str]:
+    """Return the title of each item, or its id where there is none."""
+    index = tessera.champion.index
+    rows = {} if index is None else {item: index.item_rows[item] for item in items if item in index.item_rows}
+    return {item: (index.titles[rows[item]].as_py() if index and item in rows else None) or item for item in items}
+
+
+def _moment(request: PageRequest, at: float) -> str:
+    if not at:
+        return "unknown"
+    return f"{request.bundle.local(dt.datetime.fromtimestamp(at, dt.UTC)):%Y-%m-%d %H:%M}"
+
+
+def _local(request: PageRequest, text: str) -> str:
+    return f"{request.bundle.local(dt.datetime.fromisoformat(text)):%Y-%m-%d %H:%M}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,236 @@
+"""The page Privacy: consent, requests and receipts, retention, the record of processing, and what a key may do."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from ml.erasure.receipts import ErasureReceipts
+from ml.events.contract import EVENT_TYPES
+from ml.keys.access_key import ROLES, AccessKey
+from ml.keys.key_file import KeyFile
+from ml.settings import Settings
+from serving.console.page_kinds import PageRequest, ServiceQuestion
+from serving.console.page_parts import Card, Cell, ConsolePage, LatePart, Sheet
+from serving.errors import ApiError
+from serving.tessera import Tessera
+
+RECEIPTS_SHOWN = 100
+FOLLOWED_SECONDS = 5
+MAY = {
+    "secret": "everything of the API, and everything of the console after signing in",
+    "browser": "send what a visitor does; ask for recommendations, decisions and assignments of its own browser",
+    "viewer": "read the figures of the console, and try what strangers and segments are shown",
+    "editor": "the same; acknowledge alarms, repair and replay dead letters",
+    "privacy-officer": "the same as a viewer; look at, export and erase a person",
+}
+
+
+async def ask_privacy(question: ServiceQuestion) -> dict[str, Any]:
+    """Count what the people in memory said about personalization.
+
+    Raises:
+        ApiError: 404, there is no such receipt.
+    """
+    tessera, receipt_id = question.tessera, question.query.get("receipt", "")
+    if receipt_id and ErasureReceipts(tessera.config.home).receipt(receipt_id) is None:
+        raise ApiError(404, "there is no such receipt", "receipt")
+    tessera.catch_up()
+    return {"consents": _count_consents(tessera)}
+
+
+def build_privacy(request: PageRequest) -> ConsolePage:
+    """Build the page; receipts, keys and settings are read from the home."""
+    settings, home = request.config.settings, request.config.home
+    receipts = read_receipts(ErasureReceipts(home))
+    chosen = request.view.extra.get("receipt", "")
+    pending = [receipt for receipt in receipts if not _is_verified(receipt)]
+    cards = [
+        Card("Erasures", str(len(receipts)), f"{len(pending)} not verified everywhere yet"),
+        Card("Events are kept", f"{settings.privacy.retention_days} days", "from their receipt"),
+        Card("Rejected rows", f"{settings.privacy.dead_letter_retention_days} days", "are kept"),
+    ]
+    sheets = [_receipts_sheet(request, receipts), _keys_sheet(request), _record_sheet(settings)]
+    if request.answer is not None:
+        cards = [*_consent_cards(request.answer["consents"]), *cards]
+        sheets.insert(0, _consents_sheet(request.answer["consents"]))
+    sheets.append(_settings_sheet(settings))
+    late = []
+    if chosen and not request.fault:
+        seconds = 0 if any(r["receipt_id"] == chosen and _is_verified(r) for r in receipts) else FOLLOWED_SECONDS
+        late = [LatePart("receipt", "The receipt", f"/console/privacy/part/receipt?receipt={chosen}", seconds)]
+    return ConsolePage(cards, sheets, late=late, fault=request.fault)
+
+
+async def load_receipt(question: ServiceQuestion) -> ConsolePage:
+    """Return the places of a receipt as they stand now.
+
+    Raises:
+        ApiError: 404, there is no such receipt.
+    """
+    receipt = ErasureReceipts(question.tessera.config.home).receipt(question.query.get("receipt", ""))
+    if receipt is None:
+        raise ApiError(404, "there is no such receipt", "receipt")
+    rows: list[list[Cell]] = [
+        [
+            place["place"],
+            place["status"],
+            place.get("removed"),
+            place.get("verified_by") or place.get("left") or "the job erasure has not reached it yet",
+        ]
+        for place in receipt["places"]
+    ]
+    waiting = sum(place["status"] != "verified" for place in receipt["places"])
+    note = (
+        "Every place is verified: nothing of the person is left."
+        if not waiting
+        else f"{waiting} places are pending; this page looks again every {FOLLOWED_SECONDS} s. The job runs with "
+        "each materialization, or at once by tessera materialize --job erasure."
+    )
+    title = f"Receipt {receipt['receipt_id'][:8]}"
+    return ConsolePage(
+        sheets=[Sheet("places", title, ["Place", "Status", "Removed", "How it is known"], rows, note)]
+    )
+
+
+def read_receipts(desk: ErasureReceipts) -> list[dict[str, Any]]:
+    """Return all receipts, the newest first."""
+    read = [desk.receipt(file.stem) for file in desk.folder.glob("*.json")]
+    return sorted((each for each in read if each is not None), key=lambda each: each["requested_at"], reverse=True)
+
+
+def _count_consents(tessera: Tessera) -> dict[str, int]:
+    """Count the people in memory by what they said; events of theirs may be older than memory."""
+    counts = {"granted": 0, "refused": 0, "not granted": 0}
+    for key in tessera.state.activity.visitors:
+        consent = tessera.state.activity.find_consent(key)
+        counts["granted" if consent.is_granted else "refused" if consent.has_refused else "not granted"] += 1
+    return counts
+
+
+def _consent_cards(consents: dict[str, int]) -> list[Card]:
+    people = sum(consents.values())
+    if not people:
+        return []
+    share = f"{100 * consents['granted'] / people:.1f} %"
+    return [Card("Personalization granted", share, f"of {people:,} people in the memory of the service")]
+
+
+def _consents_sheet(consents: dict[str, int]) -> Sheet:
+    people = sum(consents.values())
+    rows: list[list[Cell]] = [
+        [name, count, round(100 * count / people, 1) if people else None] for name, count in consents.items()
+    ]
+    return Sheet(
+        "consents",
+        "Consent to personalization",
+        ["What they said", "People", "Share %"],
+        rows if people else [],
+        "The latest people, by what their events say now.",
+        is_half=True,
+        empty="Nobody is in the memory of the service yet.",
+    )
+
+
+def _is_verified(receipt: dict[str, Any]) -> bool:
+    return all(place["status"] == "verified" for place in receipt["places"])
+
+
+def _receipts_sheet(request: PageRequest, receipts: list[dict[str, Any]]) -> Sheet:
+    rows: list[list[Cell]] = [
+        [
+            receipt["receipt_id"],
+            f"{request.bundle.local(dt.datetime.fromisoformat(receipt['requested_at'])):%Y-%m-%d %H:%M}",
+            sum(place["status"] == "verified" for place in receipt["places"]),
+            len(receipt["places"]),
+            sum(place.get("removed", 0) for place in receipt["places"]),
+        ]
+        for receipt in receipts[:RECEIPTS_SHOWN]
+    ]
+    return Sheet(
+        "receipts",
+        "Erasures and their receipts",
+        ["Receipt", "Requested", "Places verified", "Places", "Removed"],
+        rows,
+        "A receipt names nobody: it holds a keyed hash of the id.",
+        is_half=True,
+        empty="Nobody has asked to be erased. A privacy officer erases a person on the page People.",
+        links=[f"/console/privacy?receipt={row[0]}" for row in rows],
+    )
+
+
+def _keys_sheet(request: PageRequest) -> Sheet:
+    keys = KeyFile(request.config.home).read()
+    rows: list[list[Cell]] = [
+        [
+            key.name or key.key_id,
+            key.kind,
+            key.role or "",
+            key.describe_status(request.now),
+            MAY[key.role or key.kind],
+            _describe_end(key),
+        ]
+        for key in keys
+    ]
+    roles = ", ".join(ROLES)
+    return Sheet(
+        "keys",
+        "What a key may do",
+        ["Key", "Kind", "Role", "Status", "May", "Until"],
+        rows,
+        "Keys of the home; those of the environment are not listed.",
+        empty="There are no keys, so that only this machine is answered, and it may do everything. "
+        f"`tessera keys create --kind console --role ROLE` creates one for a person; the roles are {roles}.",
+    )
+
+
+def _describe_end(key: AccessKey) -> str:
+    return f"{key.expires_at:%Y-%m-%d}" if key.expires_at is not None else "no end"
+
+
+def _record_sheet(settings: Settings) -> Sheet:
+    """Build the record of processing activities as Art. 30 GDPR lists its parts, from the settings."""
+    privacy, collector = settings.privacy, settings.collector
+    consent = ", ".join(privacy.default_consent_browser) or "none until the visitor agrees"
+    families = sorted({kind.family.replace("_", " ") for kind in EVENT_TYPES.values()})
+    alerts = "whom the file alerts.addresses_file names" if settings.alerts.addresses_file else "nobody"
+    recipients = f"none outside this installation; alarms without personal data go to {alerts}"
+    if collector.sink == "kafka":
+        recipients += f"; events pass through Kafka at {settings.kafka.bootstrap_servers}"
+    rows: list[list[Cell]] = [
+        ["Controller", "The owner of the site; to be filled in by the owner."],
+        [
+            "Purposes",
+            "Analytics of the site, personalization of what it shows, experiments; place, where granted.",
+        ],
+        ["Legal basis", f"Consent. Purposes of a browser that said nothing: {consent}."],
+        ["People", "Visitors and users of the site."],
+        ["Data", f"Events of {', '.join(families)}; ids, device, country, titles and addresses of pages."],
+        ["Addresses of the network", f"{privacy.address} after the country was looked up."],
+        ["E-mail addresses and telephone numbers", f"{privacy.email} and {privacy.phone}, wherever they stand."],
+        ["Other personal data", f"{privacy.other_personal_data}: {', '.join(privacy.other_fields)}."],
+        ["Positions", f"only where granted, rounded to {privacy.coordinate_decimals} decimals of a degree."],
+        ["Recipients", f"{recipients}."],
+        ["Third countries", "None by Tessera; the owner adds where the machine stands."],
+        [
+            "Erasure",
+            f"Events after {privacy.retention_days} days, rejected rows after "
+            f"{privacy.dead_letter_retention_days}, a person on request.",
+        ],
+        [
+            "Signals of browsers",
+            f"Global Privacy Control: {privacy.global_privacy_control}; Do Not Track: {privacy.do_not_track}.",
+        ],
+        ["Security", "Files are readable by their owner alone; keys are kept as digests; see SECURITY.md."],
+    ]
+    note = "What the settings in force say, in the order of Art. 30 (1) GDPR. Add what is the owner's."
+    return Sheet("record", "Record of processing", ["Part", "What holds here"], rows, note)
+
+
+def _settings_sheet(settings: Settings) -> Sheet:
+    rows: list[list[Cell]] = [
+        [name, ", ".join(map(str, value)) if isinstance(value, tuple) else str(value), field.description or ""]
+        for name, field in type(settings.privacy).model_fields.items()
+        for value in [getattr(settings.privacy, name)]
+    ]
+    return Sheet("settings", "Settings of privacy", ["Setting", "Value", "What it does"], rows)

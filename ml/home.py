@@ -12,6 +12,7 @@ from pathlib import Path
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
+FileVersion = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,15 @@ def locked(file: Path) -> Iterator[None]:
     with open(file, "w", opener=open_private) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def file_version(path: Path) -> FileVersion | None:
+    """Return what changes whenever the content of a file does; None if there is no file."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def sync_path(path: Path) -> None:

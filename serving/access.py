@@ -12,8 +12,9 @@ from typing import Literal
 
 from starlette.requests import HTTPConnection
 
+from ml.home import FileVersion, file_version
 from ml.keys.access_key import AccessKey, KeyKind, digest_of, key_id_of
-from ml.keys.key_file import FileVersion, KeyFile, KeyFileError
+from ml.keys.key_file import KeyFile, KeyFileError
 from ml.keys.origins import origin_of
 from serving.admission.client_address import client_address, is_loopback
 from serving.admission.header_values import header_values
@@ -77,7 +78,7 @@ class KeyRegistry:
             **_digest_keys("browser", keys.browser),
             **_digest_keys("secret", keys.secret),
         }
-        self._version: FileVersion | None = file.version()
+        self._version: FileVersion | None = file_version(file.path)
         self._by_digest: Mapping[str, AccessKey] = self._with_file(file.read())
         # A service that had keys is never open again, even if its file is lost.
         self._is_closed = bool(self._by_digest)
@@ -107,7 +108,7 @@ class KeyRegistry:
 
     def refresh(self) -> None:
         """Read the file again if it has changed; a damaged one leaves the former keys in force."""
-        version = self._file.version()
+        version = file_version(self._file.path)
         if version == self._version:
             return
         self._version = version

@@ -53,6 +53,11 @@ class ServiceConfig:
     redis_url: str | None = None
     identity_secrets: tuple[str, ...] = field(default=(), repr=False)
 
+    @property
+    def bundle_folders(self) -> tuple[Path, ...]:
+        """The folders that may hold the current bundle; the first that has one counts."""
+        return self.home.published, self.bundled
+
 
 def read_service_config(environment: Mapping[str, str] | None = None) -> ServiceConfig:
     """Read TESSERA_HOME, TESSERA_SITE, the keys, TESSERA_IDENTITY_SECRETS and TESSERA_REDIS_URL.

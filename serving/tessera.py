@@ -66,7 +66,7 @@ class Tessera:
         self.settings = config.settings.serving
         self.clock = clock or (lambda: dt.datetime.now(dt.UTC))
         self.seed = seed
-        self.published_bundles = PublishedBundles((config.home.published, config.bundled))
+        self.published_bundles = PublishedBundles(config.bundle_folders)
         self.collector = Collector(config.home, config.settings, config.keys, config.identity_secrets)
         self.collector.subscribe(self._record_collected)
         self.access = self.collector.access

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,6 +64,19 @@ def versions(published: Path) -> list[str]:
     """Published versions, oldest first."""
     folders = [path.parent for path in published.glob(f"*/{MANIFEST}") if not path.parent.name.startswith(".")]
     return [path.name for path in sorted(folders, key=lambda path: (path.stat().st_mtime_ns, path.name))]
+
+
+def find_current(folders: Iterable[Path]) -> Path | None:
+    """Return the folder of the version that is current in the first of these folders that has one.
+
+    Raises:
+        BundleError: CURRENT holds something that cannot be a version.
+    """
+    for folder in folders:
+        version = current_version(folder)
+        if version is not None:
+            return folder / version
+    return None
 
 
 def current_version(published: Path) -> str | None:

@@ -16,7 +16,8 @@ from ml.events.live_log import read_open_parts
 from ml.events.log import EventLog
 from ml.events.manifest import Part
 from ml.home import Home
-from ml.integrity.digests import read_checked_table, stem_of, write_named_by_content
+from ml.integrity.checked_tables import read_checked_table, write_named_by_content
+from ml.integrity.digests import stem_of
 from ml.privacy.erased_ids import without_people
 from ml.privacy.id_matcher import IdMatcher
 

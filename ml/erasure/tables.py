@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ml.integrity.digests import stem_of, write_named_by_content
+from ml.integrity.checked_tables import write_named_by_content
+from ml.integrity.digests import stem_of
 from ml.privacy.id_matcher import IdMatcher
 from ml.spreadsheet_cells import escape_formula
 from ml.tables.layouts import sample_text

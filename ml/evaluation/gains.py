@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from math import isnan
+from typing import TYPE_CHECKING
 
-from ml.evaluation.bootstrap import Interval
+if TYPE_CHECKING:
+    from ml.evaluation.bootstrap import Interval
 
 NO_DIFFERENCE = "no difference that can be told from chance"
 

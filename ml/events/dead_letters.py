@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from ml.events.contract import TIMESTAMP
 from ml.events.records import REJECTED_SCHEMA
 from ml.home import Home, make_folder
-from ml.integrity.digests import read_checked_table, stem_of, write_named_by_content
+from ml.integrity.checked_tables import read_checked_table, write_named_by_content
+from ml.integrity.digests import stem_of
 from ml.privacy.erased_ids import ErasedIds
 
 DEAD_LETTER_SCHEMA = pa.schema(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from typing import Any
@@ -15,7 +14,6 @@ from ml.keys.access_key import AccessKey, ConsoleRole, KeyKind, digest_of, gener
 
 LAYOUT_VERSION = 1
 TIMES = ("created_at", "expires_at", "revoked_at")
-FileVersion = tuple[int, int, int]
 
 
 class KeyFileError(TesseraError):
@@ -35,14 +33,6 @@ class KeyFile:
 
     def __init__(self, home: Home) -> None:
         self.path = home.keys_file
-
-    def version(self) -> FileVersion | None:
-        """Return what changes whenever the file does, at the cost of one look; None if there is no file."""
-        try:
-            status = os.stat(self.path)
-        except FileNotFoundError:
-            return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
 
     def read(self) -> list[AccessKey]:
         """Return all keys, the expired and revoked ones included, in the order of their creation.

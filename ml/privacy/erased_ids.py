@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.errors import DamagedFileError
-from ml.home import Home, make_folder, open_private
+from ml.home import FileVersion, Home, file_version, make_folder, open_private
 from ml.privacy.id_matcher import looks_random
 from ml.privacy.person_key import person_key
 from ml.privacy.pseudonyms import Pseudonyms
@@ -41,7 +41,7 @@ class ErasedIds:
         self.path = home.path / "erasures" / "erased_ids"
         self._pseudonyms = Pseudonyms(home.path)
         self._read: frozenset[str] | None = None
-        self._read_state: tuple[int, int] | None = None
+        self._version: FileVersion | None = None
 
     @property
     def digests(self) -> frozenset[str]:
@@ -56,14 +56,12 @@ class ErasedIds:
         Raises:
             DamagedFileError: A line is not what was written.
         """
-        try:
-            state = self.path.stat()
-        except FileNotFoundError:
+        version = file_version(self.path)
+        if version is None:
             self._read = frozenset()
-            return
-        if (state.st_size, state.st_mtime_ns) != self._read_state:
+        elif version != self._version:
             self._read = frozenset(_decode_lines(self.path, self.path.read_bytes()))
-            self._read_state = (state.st_size, state.st_mtime_ns)
+        self._version = version
 
     def add(self, people: Iterable[str], devices: Iterable[str] = ()) -> None:
         """Mark ids as erased. The digests are on disk when the call returns.

@@ -11,7 +11,8 @@ import pyarrow.dataset as ds
 
 from ml.events.contract import TIMESTAMP
 from ml.home import Home, make_folder
-from ml.integrity.digests import check_content_name, write_named_by_content
+from ml.integrity.checked_tables import write_named_by_content
+from ml.integrity.digests import check_content_name
 
 ITEM_SCHEMA = pa.schema(
     [

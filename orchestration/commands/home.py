@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import typer
 
 from ml.home import Home
-from ml.privacy.home_checks import open_home
 from ml.settings import Settings, load_site_settings
 from ml.site.definition_files import HOME_VARIABLE, SITE_VARIABLE, SiteMissingError, existing_site, read_home
 from orchestration.product_files import default_home
@@ -78,6 +77,8 @@ def home_of(path: Path | None) -> Home:
         LayoutError: A newer version of Tessera wrote the home.
         DamagedFileError: The layout, the key or the erased ids of the home are damaged.
     """
+    from ml.privacy.home_checks import open_home
+
     home = name_home(path)
     open_home(home)
     return home

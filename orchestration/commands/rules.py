@@ -10,8 +10,6 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ml.decisions.rules.rule_tests import run_rule_tests
-from ml.decisions.rules.rules_file import load_rules
 from ml.local_clock import find_zone
 from ml.site.definition_files import definition_file
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
@@ -55,6 +53,9 @@ def check_rules(
           facts: {device_type: mobile}
           expect: {content: breakfast}
     """
+    from ml.decisions.rules.rule_tests import run_rule_tests
+    from ml.decisions.rules.rules_file import load_rules
+
     place = home_of(home)
     path = file or definition_file(place, chosen_settings(place).decisions.rules_file)
     loaded = load_rules(path)
@@ -72,6 +73,7 @@ def check_rules(
 def _explain(path: Path, facts: list[str], slot: str | None, at: dt.datetime, timezone: str) -> None:
     """Print for each rule whether it acts in the situation, and otherwise why not."""
     from ml.decisions.rules.rule_tests import build_rule_context
+    from ml.decisions.rules.rules_file import load_rules
 
     values: dict[str, Any] = {}
     for fact in facts:

@@ -24,7 +24,8 @@ from ml.events.log import EventLog
 from ml.events.manifest import select_live
 from ml.events.quarantine import Quarantine
 from ml.home import Home
-from ml.integrity.digests import RESTORE, first_line, read_checked_table
+from ml.integrity.checked_tables import read_checked_table
+from ml.integrity.digests import RESTORE, first_line
 from ml.integrity.home_layout import read_layout
 from ml.integrity.sqlite_files import MLFLOW_REMEDY, find_sqlite_damage
 from ml.privacy.erased_ids import ErasedIds

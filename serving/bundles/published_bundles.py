@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from ml.bundle import BundleError, current_version
+from ml.bundle import BundleError, find_current
 from ml.decisions.items.bundle_index import BundleIndex
 
 logger = logging.getLogger("tessera.serving")
@@ -29,18 +29,10 @@ class PublishedBundles:
         self.refused: dict[str, str] = {}
         self.swaps = 0
 
-    def find_current(self) -> Path | None:
-        """Return the folder of the version that CURRENT names, or None if nothing was published."""
-        for folder in self.folders:
-            version = current_version(folder)
-            if version is not None:
-                return folder / version
-        return None
-
     def find_newer(self) -> Path | None:
         """Return the folder of the current version if it was neither loaded nor refused yet."""
         try:
-            path = self.find_current()
+            path = find_current(self.folders)
         except BundleError as error:
             self.refuse("CURRENT", str(error))
             return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ml.bundle import current_version
+from ml.bundle import find_current
 from ml.bundle.files import read_manifest
 from ml.console.published import PublishedTables
 from serving.console.kept_pages import KeptPages
@@ -45,7 +45,7 @@ class BundleReader:
     """Finds the current bundle; what was read of it is kept until another one becomes current."""
 
     def __init__(self, config: ServiceConfig) -> None:
-        self._folders = (config.home.published, config.bundled)
+        self._folders = config.bundle_folders
         self._read: CurrentBundle | None = None
 
     def current(self) -> CurrentBundle | None:
@@ -54,12 +54,9 @@ class BundleReader:
         Raises:
             BundleError: Its manifest cannot be read.
         """
-        for folder in self._folders:
-            version = current_version(folder)
-            if version is None:
-                continue
-            if self._read is None or self._read.version != version:
-                path = folder / version
-                self._read = CurrentBundle(version, read_manifest(path), PublishedTables(path))
-            return self._read
-        return None
+        path = find_current(self._folders)
+        if path is None:
+            return None
+        if self._read is None or self._read.version != path.name:
+            self._read = CurrentBundle(path.name, read_manifest(path), PublishedTables(path))
+        return self._read

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ml.home import FileVersion, file_version
+
 logger = logging.getLogger("tessera.serving")
 
 
@@ -47,7 +49,7 @@ class SurroundingsFile:
     def __init__(self, path: Path, stale_seconds: float) -> None:
         self.path = path
         self.stale_seconds = stale_seconds
-        self._read_at = -1
+        self._version: FileVersion | None = None
         self._rows: dict[str, tuple[dt.datetime, Surroundings]] = {}
 
     def at(self, country: str | None, region: str | None, city: str | None, moment: dt.datetime) -> Surroundings:
@@ -63,12 +65,11 @@ class SurroundingsFile:
 
     def refresh(self) -> None:
         """Read the file again if it changed. A row that cannot be read is logged and left out."""
-        try:
-            changed = self.path.stat().st_mtime_ns
-        except FileNotFoundError:
+        version = file_version(self.path)
+        if version is None:
             self._rows = {}
-            return
-        if changed == self._read_at:
+        if version is None or version == self._version:
+            self._version = version
             return
         rows: dict[str, tuple[dt.datetime, Surroundings]] = {}
         with open(self.path, encoding="utf-8", newline="") as file:
@@ -80,7 +81,7 @@ class SurroundingsFile:
                     )
                 except (KeyError, TypeError, ValueError, AttributeError) as error:
                     logger.warning("%s, line %d is left out: %s", self.path, number, error)
-        self._rows, self._read_at = rows, changed
+        self._rows, self._version = rows, version
 
 
 def _read_surroundings(row: dict[str, str]) -> Surroundings:

@@ -9,7 +9,7 @@ from ml.decisions.rules.rules_file import RulesError, load_rules
 from ml.experiments.definition.definition import ExperimentDefinitions
 from ml.experiments.definition.definitions_file import ExperimentsFileError, load_experiments
 from ml.experiments.definition.usable_definitions import load_usable_experiments
-from ml.home import Home
+from ml.home import FileVersion, Home, file_version
 from ml.site.definition_files import definition_file
 
 
@@ -18,15 +18,15 @@ class _WatchedFile:
 
     def __init__(self, home: Home, name: str) -> None:
         self._home, self._name = home, name
-        self._seen: tuple[Path, int] | None = None
+        self._seen: tuple[Path, FileVersion | None] | None = None
 
     def changed(self) -> tuple[bool, Path | None]:
         """Return whether the file changed since the last call, and its path, or None if there is no file."""
         file = definition_file(self._home, self._name)
-        path = file if file.exists() else None
-        state = (path, path.stat().st_mtime_ns) if path else None
-        is_new, self._seen = state != self._seen, state
-        return is_new, path
+        version = file_version(file)
+        seen = (file, version) if version else None
+        is_new, self._seen = seen != self._seen, seen
+        return is_new, file if version else None
 
 
 class RuleBook:

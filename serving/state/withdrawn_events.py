@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Mapping
 
 from ml.decisions.activity.profiles import read_profiles
 from ml.events.log import EventLog
 from ml.events.quarantine import BY_HAND, Quarantine
+from ml.home import FileVersion, file_version
 from ml.privacy.person_key import person_key
 from serving.state.online import SERVICE, OnlineState
 
@@ -28,7 +28,7 @@ class WithdrawnEvents:
         self._state = state
         self._quarantine = quarantine
         self._log = log
-        self._version: tuple[int, int, int] | None = None
+        self._version: FileVersion | None = None
         self._followed: set[tuple[str, str]] = set()
 
     async def follow(self) -> int:
@@ -40,12 +40,8 @@ class WithdrawnEvents:
         Raises:
             StoreUnavailableError: The store cannot be reached; the next call tries again.
         """
-        try:
-            status = os.stat(self._quarantine.path)
-        except FileNotFoundError:
-            return 0
-        version = (status.st_mtime_ns, status.st_size, status.st_ino)
-        if version == self._version:
+        version = file_version(self._quarantine.path)
+        if version is None or version == self._version:
             return 0
         entries = [entry for entry in self._quarantine.entries() if entry.where == BY_HAND and entry.event]
         listed = {(entry.event_id, entry.at): entry.event for entry in entries}

@@ -31,6 +31,7 @@ NOT_BENCHMARKS = {
     "simulated_warehouse",
     "simulated_actions",
 }
+TABLE_WIDTH = 200
 COLUMNS = ("name", "value", "unit", "rival", "rival_value", "ratio", "rows", "seconds", "peak_mib")
 
 
@@ -44,7 +45,8 @@ def main() -> int:
     if args.only and args.only not in names:
         cli.error(f"there is no benchmark {args.only!r}; there are {', '.join(names)}")
     sys.path[:0] = [str(FOLDER), str(ROOT)]
-    console = Console()
+    # A table in a file or a pipe has 80 columns unless told, which cuts the names of figures to a few letters.
+    console = Console() if sys.stdout.isatty() else Console(width=TABLE_WIDTH)
     failed = []
     for name in [args.only] if args.only else names:
         console.print(f"[bold]{name}[/] …")

@@ -57,7 +57,18 @@ def test_docs_are_one_page_with_every_mart(materialized_home: Home) -> None:
 
 
 def test_the_command_line_starts_without_the_libraries_that_only_some_commands_need() -> None:
-    heavy = ("bentoml", "dagster", "great_expectations", "lightgbm", "matplotlib", "mlflow", "scipy", "sklearn")
+    heavy = (
+        "bentoml",
+        "celpy",
+        "dagster",
+        "duckdb",
+        "great_expectations",
+        "lightgbm",
+        "matplotlib",
+        "mlflow",
+        "numpy",
+    )
+    heavy += ("numpy", "pandas", "pyarrow", "scipy", "sklearn")
     script = f"import sys, orchestration.cli; print([name for name in {heavy} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"

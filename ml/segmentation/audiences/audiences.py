@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from ml.arrays import Bools
 from ml.errors import InvalidInputError
 from ml.home import make_folder
-from ml.integrity.digests import read_checked_table, write_named_by_content
+from ml.integrity.checked_tables import read_checked_table, write_named_by_content
 from ml.local_clock import HourSpan
 from ml.segmentation.audiences.sending_times import compute_sending_times
 from ml.segmentation.consent import CONSENT, mask_consenting

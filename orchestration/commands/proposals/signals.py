@@ -11,11 +11,8 @@ import yaml
 from rich.console import Console
 from rich.markup import escape
 
-from ml.decisions.rules.rules_file import load_rules
 from ml.errors import TesseraError
-from ml.experiments.definition.definitions_file import load_experiments
 from orchestration.commands.home import HomeOption, home_of
-from orchestration.warehouse.warehouse import Warehouse
 
 console = Console(highlight=False, emoji=False)
 signals = typer.Typer(help="Small actions that raise conversion, and what to do then.", no_args_is_help=True)
@@ -43,7 +40,10 @@ def propose(
     Nothing is switched on: copy what you accept into the files of the site. Each rule invites to the action those
     who have not done it, and each experiment shows the invitation to one half of them.
     """
+    from ml.decisions.rules.rules_file import load_rules
+    from ml.experiments.definition.definitions_file import load_experiments
     from ml.sequences.signals.proposals import LAYER, propose_triggers
+    from orchestration.warehouse.warehouse import Warehouse
 
     warehouse = Warehouse(home_of(home).warehouse)
     if "signals" not in warehouse.tables():

@@ -3,6 +3,7 @@
 # make extras  torch, Spark and the clients of PostgreSQL, whose tests skip without them
 # make up      Dagster, MLflow and the service, until Ctrl-C
 # make docs    the documentation as a website, in build/docs
+# make image   the images tessera-pipeline and tessera-service; make image-test tries them
 # make bench   the benchmarks; ONLY=name for one, SIZE=0.1 for a quick look
 
 TESSERA := .venv/bin/tessera
@@ -16,7 +17,7 @@ EXTRAS  := .venv/extras
 # library again, some seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test extras lint format types sql up docs bench lock clean
+.PHONY: demo test extras lint format types sql up docs bench image image-test lock clean
 
 demo: $(READY)
 	$(TESSERA) demo
@@ -45,6 +46,16 @@ up: $(READY)
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 
+# ENGINE builds the images; BASE is an image of Debian with Python, BUILD_OPTIONS are options of the engine.
+ENGINE := docker
+BASE := docker.io/library/python:3.11-slim-bookworm
+image:
+	$(ENGINE) build $(BUILD_OPTIONS) --build-arg BASE=$(BASE) --target service --tag tessera-service .
+	$(ENGINE) build $(BUILD_OPTIONS) --build-arg BASE=$(BASE) --target pipeline --tag tessera-pipeline .
+
+image-test: $(READY)
+	$(PYTHON) -m pytest tests/deploy/built_images.py
+
 bench: $(READY)
 	$(PYTHON) tests/benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(SIZE),--size $(SIZE))
 
@@ -64,20 +75,24 @@ $(READY): requirements.lock pyproject.toml
 	.venv/bin/uv pip install --python $(PYTHON) --no-deps --editable .
 	@touch $(READY)
 
+# The schemas of Kubernetes, against which tests check the manifests.
+SCHEMAS := kubernetes-validate
+
 # The optional dependencies beside the locked ones. pip, unlike uv, also takes wheels from the folders of its option
 # find-links: a build of torch for the CPU, kept there, spares the gigabytes of CUDA that PyPI's build brings.
 extras: $(EXTRAS)
 
 $(EXTRAS): requirements-extras.lock $(READY)
 	.venv/bin/pip install --quiet --disable-pip-version-check \
-	  --constraint requirements.lock --constraint requirements-extras.lock --editable '.[maxmind,postgres,spark,torch]'
+	  --constraint requirements.lock --constraint requirements-extras.lock --editable '.[maxmind,postgres,spark,torch]' \
+	  $(SCHEMAS)
 	@touch $(EXTRAS)
 
 # Newest versions that pyproject.toml allows, for both Python versions; what only the extras need is a file of its own.
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --group dev --no-header --upgrade
 lock:
 	$(COMPILE) -o requirements.lock pyproject.toml
-	$(COMPILE) --no-annotate --all-extras --constraint requirements.lock pyproject.toml \
+	$(COMPILE) --no-annotate --all-extras --group schemas --constraint requirements.lock pyproject.toml \
 	  | grep -vxFf requirements.lock > requirements-extras.lock
 
 clean:

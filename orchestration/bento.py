@@ -148,3 +148,7 @@ def _closure(packages: tuple[str, ...]) -> set[str]:
             if child.marker is None or any(child.marker.evaluate({"extra": extra}) for extra in extras):
                 pending.append(child)
     return {name for name, _ in visited}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(served_requirements())

@@ -16,8 +16,10 @@ from orchestration.commands.home import HomeOption, chosen_settings, home_of
 from orchestration.product_files import CODE_FOLDERS, DBT_PROJECT_FOLDER
 
 if TYPE_CHECKING:
+    from ml.settings.simulator import SimulatorSettings
     from orchestration.demo.demo_results import DemoResults
 
+QUICK_DIVISOR = 4
 SOURCES = (*CODE_FOLDERS, DBT_PROJECT_FOLDER / "models", DBT_PROJECT_FOLDER / "macros")
 
 
@@ -26,6 +28,9 @@ def demo(
     pictures: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also draw the pipeline and the results into this folder.")
     ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help=f"Simulate 1/{QUICK_DIVISOR} of the users, for a first look.")
+    ] = False,
     home: HomeOption = None,
 ) -> None:
     """Simulate a site, build everything from its events, and show what came out.
@@ -38,7 +43,7 @@ def demo(
 
     chosen, console = home_of(home), Console(highlight=False, emoji=False)
     settings = chosen_settings(chosen)
-    _simulate(chosen, settings, console)
+    _simulate(chosen, shrink(settings.simulator) if quick else settings.simulator, console)
     _materialize(chosen, settings, console)
     with console.status("Asking the built service for five users …"):
         results = demo_results(chosen)
@@ -47,7 +52,12 @@ def demo(
         _draw(results, pictures, console)
 
 
-def _simulate(home: Home, settings: Settings, console: Console) -> None:
+def shrink(settings: SimulatorSettings) -> SimulatorSettings:
+    """Return the settings of the smaller site that `--quick` simulates."""
+    return settings.model_copy(update={"users": max(settings.users // QUICK_DIVISOR, 1)})
+
+
+def _simulate(home: Home, settings: SimulatorSettings, console: Console) -> None:
     """Fill an empty log with the simulated site; a log that has events is taken as it is."""
     import datetime as dt
 
@@ -58,8 +68,8 @@ def _simulate(home: Home, settings: Settings, console: Console) -> None:
     if EventLog(home).parts():
         return
     today = dt.datetime.now(dt.UTC).date()
-    first = today - dt.timedelta(days=settings.simulator.days)
-    site = Site(settings.simulator, settings.simulator.seed, first)
+    first = today - dt.timedelta(days=settings.days)
+    site = Site(settings, settings.seed, first)
     with console.status("Simulating a site …") as status:
         done = simulate_into_home(
             home,

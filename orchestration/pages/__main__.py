@@ -15,13 +15,14 @@ from orchestration.runtime.addresses import LOOPBACK
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("home", type=Path)
+    parser.add_argument("--host", default=LOOPBACK)
     for name, field in PortSettings.model_fields.items():
         parser.add_argument(f"--{name}", type=int, default=field.default)
     options = parser.parse_args()
     ports = PortSettings(**{name: getattr(options, name) for name in PortSettings.model_fields})
     uvicorn.run(
         pages_application(Home(options.home), ports),
-        host=LOOPBACK,
+        host=options.host,
         port=ports.pages,
         log_level="warning",
         proxy_headers=False,

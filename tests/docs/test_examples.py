@@ -20,6 +20,24 @@ NOT_RUN = {
     "tessera materialize --job erasure": "tests/orchestration/test_erasure.py runs it and searches every file",
     "tessera docs": "tests/orchestration/test_commands.py runs it; it takes a start of dbt",
     "bentoml serve tessera": "stays until Ctrl-C; tests/serving/test_bento.py serves a Bento",
+    **dict.fromkeys(
+        (
+            "make image",
+            "make image ENGINE=podman BASE=registry.example/python:3.11",
+            "docker compose up --build",
+            "docker compose exec pipeline tessera keys create --kind secret --name backend",
+            "docker compose exec pipeline tessera materialize",
+        ),
+        "needs a container engine and images from a registry; `make image-test` tries what was built",
+    ),
+    **dict.fromkeys(
+        (
+            "kubectl create secret generic tessera-keys --from-file=TESSERA_SECRET_KEYS=keys.txt",
+            "kubectl apply -k deploy/kubernetes",
+            "kubectl port-forward tessera-0 8001 3000 5000",
+        ),
+        "needs a cluster; tests/deploy/test_manifests.py checks the manifests",
+    ),
 }
 README_LINES = 60  # one screen
 

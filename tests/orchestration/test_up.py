@@ -168,6 +168,19 @@ def test_every_program_listens_on_the_port_of_its_setting() -> None:
         assert Path(one.command[0]).exists()
 
 
+def test_programs_listen_on_another_address_where_one_is_given() -> None:
+    programs = up.programs_of(Home(Path("/tmp/home")), up.PortSettings(), "0.0.0.0")
+    assert [program.command[program.command.index("--host") + 1] for program in programs] == ["0.0.0.0"] * 4
+
+
+def test_nothing_is_left_to_start_without_all_of_them(tmp_path: Path) -> None:
+    options = [part for name in ("pages", "dagster", "mlflow", "service") for part in ("--without", name)]
+    command = [sys.executable, "-c", MAIN, "up", "--home", str(tmp_path), *options]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "--without leaves nothing to start" in ended.stderr
+
+
 def test_the_three_come_up_on_their_ports_and_ctrl_c_ends_them(
     changing_home: Home, small_site: Path, tmp_path: Path
 ) -> None:

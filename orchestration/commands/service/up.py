@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,16 +15,27 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from ml.errors import InvalidInputError
 from ml.home import Home
 from ml.integrity.sqlite_files import MLFLOW_REMEDY, require_sound_sqlite
 from ml.settings.operation import PortSettings
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
+from orchestration.runtime.addresses import LOOPBACK
 
 if TYPE_CHECKING:
     from orchestration.runtime.processes import Program, RunningProgram
 
 GRACE_SECONDS = 15
 POLL_SECONDS = 0.3
+
+
+class ProgramName(StrEnum):
+    """The programs that `--without` leaves out."""
+
+    PAGES = "pages"
+    DAGSTER = "dagster"
+    MLFLOW = "mlflow"
+    SERVICE = "service"
 
 
 Port = Annotated[
@@ -38,6 +50,12 @@ def up(
     dagster_port: Port = None,
     mlflow_port: Port = None,
     service_port: Port = None,
+    without: Annotated[
+        list[ProgramName], typer.Option(help="A program that is not started; can be given several times.")
+    ] = [],  # noqa: B006  # typer copies it
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. The pages have no sign-in: another one is for containers.")
+    ] = LOOPBACK,
     home: HomeOption = None,
 ) -> None:
     """Start Dagster, MLflow, the service, and a page that links them and all reports; Ctrl-C stops them.
@@ -57,16 +75,18 @@ def up(
         stop_leftovers(chosen.path / "up.json", GRACE_SECONDS)
         given = {"pages": pages_port, "dagster": dagster_port, "mlflow": mlflow_port, "service": service_port}
         chosen_ports = {name: port for name, port in given.items() if port is not None}
-        programs = programs_of(chosen, chosen_settings(chosen).ports.model_copy(update=chosen_ports))
+        ports = chosen_settings(chosen).ports.model_copy(update=chosen_ports)
+        programs = [program for program in programs_of(chosen, ports, host) if program.name.lower() not in without]
+        if not programs:
+            raise InvalidInputError("--without leaves nothing to start")
         require_free_ports(programs)
         _serve(chosen, programs, console)
     finally:
         lock.release()
 
 
-def programs_of(home: Home, ports: PortSettings) -> list[Program]:
-    """The programs with their commands."""
-    from orchestration.runtime.addresses import LOOPBACK
+def programs_of(home: Home, ports: PortSettings, host: str = LOOPBACK) -> list[Program]:
+    """The programs with their commands, which listen on an address of this machine."""
     from orchestration.runtime.processes import Program
 
     beside = Path(sys.executable).parent
@@ -75,6 +95,7 @@ def programs_of(home: Home, ports: PortSettings) -> list[Program]:
             name="Pages",
             command=[
                 *(sys.executable, "-m", "orchestration.pages", str(home.path)),
+                *("--host", host),
                 *(argument for name, port in ports for argument in (f"--{name}", str(port))),
             ],
             port=ports.pages,
@@ -84,7 +105,7 @@ def programs_of(home: Home, ports: PortSettings) -> list[Program]:
             name="Dagster",
             command=[
                 *(str(beside / "dagster"), "dev", "--module-name", "orchestration.definitions"),
-                *("--host", LOOPBACK, "--port", str(ports.dagster)),
+                *("--host", host, "--port", str(ports.dagster)),
             ],
             port=ports.dagster,
             setting="ports.dagster",
@@ -94,7 +115,7 @@ def programs_of(home: Home, ports: PortSettings) -> list[Program]:
             command=[
                 *(str(beside / "mlflow"), "server", "--backend-store-uri", home.mlflow_uri, "--workers", "1"),
                 *("--serve-artifacts", "--artifacts-destination", str(home.artifacts)),
-                *("--host", LOOPBACK, "--port", str(ports.mlflow)),
+                *("--host", host, "--port", str(ports.mlflow)),
             ],
             port=ports.mlflow,
             setting="ports.mlflow",
@@ -103,7 +124,7 @@ def programs_of(home: Home, ports: PortSettings) -> list[Program]:
             name="Service",
             command=[
                 *(str(beside / "bentoml"), "serve", "serving.service:TesseraService"),
-                *("--host", LOOPBACK, "--port", str(ports.service)),
+                *("--host", host, "--port", str(ports.service)),
             ],
             port=ports.service,
             setting="ports.service",

@@ -26,7 +26,7 @@ class PublishedTables:
 
     bundle: Path
 
-    @property
+    @cached_property
     def is_complete(self) -> bool:
         """Whether all tables are there; a bundle of an earlier version has none."""
         return all((self.bundle / FOLDER / f"{name}.parquet").is_file() for name in CONSOLE_TABLES)

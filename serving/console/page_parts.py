@@ -147,6 +147,8 @@ class ConsolePage:
         notes: Sentences above them.
         forms: What a reader can choose or do.
         late: Parts that are loaded after the page.
+        live: Where the page is told what happens now; empty for nowhere.
+        has_forms_last: Whether the forms stand below the sheets.
         fault: Why something that the reader chose cannot be shown; empty if it can.
     """
 
@@ -156,3 +158,5 @@ class ConsolePage:
     forms: Sequence[Form] = ()
     late: Sequence[LatePart] = ()
     fault: str = ""
+    live: str = ""
+    has_forms_last: bool = False

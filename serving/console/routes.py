@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from serving.access import Access
 from serving.console.console_templates import ConsoleTemplates
 from serving.console.current_bundle import BundleReader, CurrentBundle
 from serving.console.kept_pages import KeptPage
+from serving.console.live_stream import LiveStream
 from serving.console.page_kinds import PageKind, PageRequest, ServiceQuestion
 from serving.console.page_parts import ConsolePage, Sheet
 from serving.console.pages import PAGES
@@ -83,6 +84,7 @@ class Console:
         self._bundles = BundleReader(config)
         self._templates = ConsoleTemplates()
         self._files = StaticFiles()
+        self._live = LiveStream(config, clock)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="console")
         self._sessions = ConsoleSessions(
             config.home,
@@ -100,6 +102,7 @@ class Console:
             Route("/console/sign-in", self.sign_in, methods=["GET", "POST"]),
             Route("/console/sign-out", self.sign_out, methods=["POST"]),
             Route("/console/static/{version}/{name}", self.static, methods=["GET"]),
+            Route("/console/audience/live", self.live, methods=["GET"]),
             Route("/console/{page}", self.page, methods=["GET"]),
             Route("/console/{page}/{sheet}.csv", self.csv, methods=["GET"]),
             Route("/console/{page}/part/{part}", self.part, methods=["GET"]),
@@ -170,6 +173,10 @@ class Console:
         """Return the table of a sheet as CSV."""
         return await self._for_reader(request, self._download)
 
+    async def live(self, request: Request) -> Response:
+        """Send what happens now, as long as the reader stays and may read."""
+        return await self._for_reader(request, self._send_live)
+
     async def part(self, request: Request) -> Response:
         """Return a part of a page that is loaded after it."""
         return await self._for_reader(request, self._load_part)
@@ -219,6 +226,16 @@ class Console:
         return await self._on_thread(
             lambda: _html(self._templates.part(request.path_params["page"], content, reader))
         )
+
+    async def _send_live(self, request: Request, reader: Reader) -> Response:
+        self._live.require_room()
+
+        async def render(part: ConsolePage) -> str:
+            return await self._on_thread(lambda: self._templates.part("audience", part, reader))
+
+        messages = self._live.messages(lambda: self._sessions.read(request) is not None, render)
+        headers = {**HEADERS, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(messages, media_type="text/event-stream", headers=headers)
 
     async def _do(self, request: Request, reader: Reader) -> Response:
         kind = _find_page(request)

@@ -11,8 +11,8 @@ class AnalystQuestion:
 
     Attributes:
         text: The question.
-        clicks: Each a link of the menu (`menu:Audience`), a choice (`select:by=country`) or a
-            button (`button:simulate`). Words that are typed first stand in `typed`.
+        clicks: Each a link of the menu (`menu:Audience`), a choice (`select:by=country`), what opens (`open:Now`)
+            or a button (`button:simulate`). Words that are typed first stand in `typed`.
         answer: Key of the sheet, form or part that answers, or label of a card; empty where nothing answers yet.
         typed: Value by name of the field that it is typed into before the last click.
     """
@@ -34,7 +34,7 @@ QUESTIONS = (
     AnalystQuestion("Which countries do people come from?", AUDIENCE, "country"),
     AnalystQuestion("What do people of one source do day by day?", (*AUDIENCE, "select:channel"), "days"),
     AnalystQuestion("Which campaign brings purchases?", AUDIENCE, ""),
-    AnalystQuestion("Who is on the site right now?", AUDIENCE, ""),
+    AnalystQuestion("Who is on the site right now?", (*AUDIENCE, "open:Right now"), "live"),
     AnalystQuestion("Where do people go after they arrive?", BEHAVIOUR, "paths"),
     AnalystQuestion("What do people do before and after a page?", (*BEHAVIOUR, "select:page"), "paths"),
     AnalystQuestion("Which pages are read, and for how long?", BEHAVIOUR, "pages"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from playwright.sync_api import TimeoutError
 
 from ml.home import Home
 from ml.settings import load_settings
@@ -18,7 +19,8 @@ from tests.serving.console.console_bundle import publish_with_console
 from tests.serving.served import served
 
 MOST_CLICKS = 3
-LEAST_ANSWERED = 27
+LEAST_ANSWERED = 28
+PATIENCE = 20_000
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,8 @@ def click(page: Any, step: str, question: AnalystQuestion) -> None:
         field, _, value = name.partition("=")
         option = page.locator(f"select[name={field}] option").nth(1).get_attribute("value")
         page.select_option(f"select[name={field}]", value or option)
+    elif kind == "open":
+        page.click(f"summary:has-text('{name}')")
     else:
         form = page.locator(f"form[aria-labelledby=title-{name}]")
         for field, value in question.typed:
@@ -47,9 +51,15 @@ def click(page: Any, step: str, question: AnalystQuestion) -> None:
 
 
 def is_answered(page: Any, answer: str) -> bool:
+    """Whether the answer is shown, or is within the time that a slow machine takes."""
+    selector = ", ".join(f"#title-{key}" for key in answer.split("|"))
     if answer.startswith("card:"):
-        return bool(page.locator("dt", has_text=answer.removeprefix("card:")).count())
-    return any(page.locator(f"#title-{key}").is_visible() for key in answer.split("|"))
+        selector = f"dt:has-text('{answer.removeprefix('card:')}')"
+    try:
+        page.wait_for_selector(selector, state="visible", timeout=PATIENCE)
+    except TimeoutError:
+        return False
+    return True
 
 
 def test_there_are_thirty_and_each_takes_at_most_three_clicks() -> None:
@@ -67,7 +77,6 @@ def test_the_clicks_of_a_question_lead_to_its_answer(address: str) -> None:
             page.goto(f"{address}/console/overview")
             for step in question.clicks:
                 click(page, step, question)
-            page.wait_for_load_state("networkidle")
             if not is_answered(page, question.answer):
                 unanswered.append((question.text, page.url))
         assert unanswered == []

@@ -27,6 +27,7 @@ def build_audience(bundle: CurrentBundle, view: View) -> ConsolePage:
     return ConsolePage(
         cards=_cards(bundle, view),
         sheets=[timeline(bundle, view), *(_parts(bundle, view, name) for name in TITLES)],
+        live="/console/audience/live",
     )
 
 

@@ -291,6 +291,6 @@ def _bandits_sheet(bandits: list[dict[str, Any]]) -> Sheet:
         ["Variant", "Slot", "Shown", "Rewarded", "Expected", "From", "To"],
         rows,
         "Expected reward of a variant for a stranger at noon on a weekday, with the 95 % interval.",
-        chart,
+        chart if any(row["shown"] for row in bandits) else None,
         empty="No rule lets a bandit learn. A rule with `learn` and two variants begins one.",
     )

@@ -32,7 +32,9 @@ def build_health_page(request: PageRequest) -> ConsolePage:
     forms = []
     if request.reader.may("edit"):
         forms = [*_acknowledge_form(Journal(request.config.home)), *_replay_form(letters)]
-    return ConsolePage(page.cards, [*page.sheets[:2], letters, *page.sheets[2:]], page.notes, forms)
+    return ConsolePage(
+        page.cards, [*page.sheets[:2], letters, *page.sheets[2:]], page.notes, forms, has_forms_last=True
+    )
 
 
 async def acknowledge(question: ServiceQuestion) -> Response:

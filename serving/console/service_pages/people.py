@@ -28,7 +28,7 @@ from serving.tessera import Tessera
 
 EVENTS_SHOWN = 300
 LOOKS_SHOWN = 50
-DETAILS = ("item_id", "page_title", "page_url", "experiment_id", "variant")
+DETAILS = ("experiment_id", "item_id", "page_title", "page_url")
 
 
 def look_up_form(page: str) -> Form:
@@ -171,7 +171,8 @@ def _sheets(answer: Mapping[str, Any]) -> list[Sheet]:
         for item in described["items"]
     ]
     opened: list[list[Cell]] = [
-        [titles[item["item_id"]], item["item_id"], item["at"]] for item in described["recent"]
+        [titles[item["item_id"]], item["item_id"], item["at"][:19].replace("T", " ")]
+        for item in described["recent"]
     ]
     segment = described["segment"]
     return [
@@ -362,5 +363,7 @@ def _local(request: PageRequest, text: str) -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return ", ".join(
+            " ".join(map(_text, each)) if isinstance(each, tuple | list) else _text(each) for each in value
+        )
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import islice
 from typing import Any
 
 from ml.erasure.receipts import ErasureReceipts
@@ -17,6 +18,12 @@ from serving.tessera import Tessera
 
 RECEIPTS_SHOWN = 100
 FOLLOWED_SECONDS = 5
+MOST_COUNTED = 2_000
+DONE = {
+    "drop": "Dropped", "truncate": "Shortened", "keep": "Kept", "hash": "Replaced by keyed hashes",
+    "refuse": "Refused with their event",
+}  # fmt: skip
+"""What is done with a datum, by the value of its setting."""
 MAY = {
     "secret": "everything of the API, and everything of the console after signing in",
     "browser": "send what a visitor does; ask for recommendations, decisions and assignments of its own browser",
@@ -100,9 +107,9 @@ def read_receipts(desk: ErasureReceipts) -> list[dict[str, Any]]:
 
 
 def _count_consents(tessera: Tessera) -> dict[str, int]:
-    """Count the people in memory by what they said; events of theirs may be older than memory."""
+    """Count the latest people in memory by what they said; all of them would hold up answers."""
     counts = {"granted": 0, "refused": 0, "not granted": 0}
-    for key in tessera.state.activity.visitors:
+    for key in islice(reversed(tessera.state.activity.visitors), MOST_COUNTED):
         consent = tessera.state.activity.find_consent(key)
         counts["granted" if consent.is_granted else "refused" if consent.has_refused else "not granted"] += 1
     return counts
@@ -113,7 +120,7 @@ def _consent_cards(consents: dict[str, int]) -> list[Card]:
     if not people:
         return []
     share = f"{100 * consents['granted'] / people:.1f} %"
-    return [Card("Personalization granted", share, f"of {people:,} people in the memory of the service")]
+    return [Card("Personalization granted", share, f"of the latest {people:,} people")]
 
 
 def _consents_sheet(consents: dict[str, int]) -> Sheet:
@@ -194,7 +201,7 @@ def _record_sheet(settings: Settings) -> Sheet:
     consent = ", ".join(privacy.default_consent_browser) or "none until the visitor agrees"
     families = sorted({kind.family.replace("_", " ") for kind in EVENT_TYPES.values()})
     alerts = "whom the file alerts.addresses_file names" if settings.alerts.addresses_file else "nobody"
-    recipients = f"none outside this installation; alarms without personal data go to {alerts}"
+    recipients = f"None outside this installation; alarms without personal data go to {alerts}"
     if collector.sink == "kafka":
         recipients += f"; events pass through Kafka at {settings.kafka.bootstrap_servers}"
     rows: list[list[Cell]] = [
@@ -206,10 +213,13 @@ def _record_sheet(settings: Settings) -> Sheet:
         ["Legal basis", f"Consent. Purposes of a browser that said nothing: {consent}."],
         ["People", "Visitors and users of the site."],
         ["Data", f"Events of {', '.join(families)}; ids, device, country, titles and addresses of pages."],
-        ["Addresses of the network", f"{privacy.address} after the country was looked up."],
-        ["E-mail addresses and telephone numbers", f"{privacy.email} and {privacy.phone}, wherever they stand."],
-        ["Other personal data", f"{privacy.other_personal_data}: {', '.join(privacy.other_fields)}."],
-        ["Positions", f"only where granted, rounded to {privacy.coordinate_decimals} decimals of a degree."],
+        ["Addresses of the network", f"{DONE[privacy.address]} after the country was looked up."],
+        [
+            "E-mail addresses and telephone numbers",
+            f"{DONE[privacy.email]}; numbers {DONE[privacy.phone].lower()}, wherever they stand.",
+        ],
+        ["Other personal data", f"{DONE[privacy.other_personal_data]}: {', '.join(privacy.other_fields)}."],
+        ["Positions", f"Only where granted, rounded to {privacy.coordinate_decimals} decimals of a degree."],
         ["Recipients", f"{recipients}."],
         ["Third countries", "None by Tessera; the owner adds where the machine stands."],
         [
@@ -229,7 +239,11 @@ def _record_sheet(settings: Settings) -> Sheet:
 
 def _settings_sheet(settings: Settings) -> Sheet:
     rows: list[list[Cell]] = [
-        [name, ", ".join(map(str, value)) if isinstance(value, tuple) else str(value), field.description or ""]
+        [
+            name,
+            ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value),
+            field.description or "",
+        ]
         for name, field in type(settings.privacy).model_fields.items()
         for value in [getattr(settings.privacy, name)]
     ]

@@ -282,9 +282,7 @@ def _count_coverage(tessera: Tessera) -> dict[str, Any]:
     """Count what the latest answers of this worker showed, beside what people opened in the last day."""
     times = tessera.recommendation_engine.shown_times()
     index, activity = tessera.champion.index, tessera.state.activity
-    opened = np.sort(
-        np.asarray([activity.day.at(activity.newest).get(key, 0.0) for key in range(len(activity.items))])
-    )
+    opened = np.sort(np.asarray(list(activity.day.at(activity.newest).values()), dtype=np.float64))
     return {
         "items": len(index.item_ids) if index else 0,
         "shown": np.sort(np.asarray(list(times.values()), dtype=np.float64))[::-1],

@@ -122,6 +122,25 @@
     document.querySelectorAll("[data-chart]").forEach((element) => echarts.getInstanceByDom(element)?.resize());
   }
 
+  // Follows the stream of an opened `data-live` part, whose messages are HTML that the server wrote and escaped.
+  function follow(details) {
+    const part = details.querySelector("[data-live]");
+    if (!part || !details.open || details.source) return;
+    details.source = new EventSource(part.dataset.live);
+    details.source.onmessage = (message) => {
+      if (!details.isConnected || !details.open) {
+        details.source.close();
+        details.source = null;
+        return;
+      }
+      const opened = [...part.querySelectorAll("details")].map((each) => each.open);
+      part.querySelectorAll("[data-chart]").forEach((chart) => echarts.getInstanceByDom(chart)?.dispose());
+      part.innerHTML = message.data;
+      part.querySelectorAll("details").forEach((each, place) => { each.open = opened[place] ?? each.open; });
+    };
+  }
+
+  document.addEventListener("toggle", (event) => follow(event.target), true);
   document.addEventListener("DOMContentLoaded", () => {
     drawAll();
     new MutationObserver(drawAll).observe(document.body, { childList: true, subtree: true });

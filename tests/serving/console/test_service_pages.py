@@ -6,6 +6,7 @@ import json
 import re
 from html import unescape
 
+import httpx
 import pytest
 from starlette.testclient import TestClient
 
@@ -17,6 +18,7 @@ from serving.console.page_kinds import PageKind
 from serving.console.pages import PAGES
 from serving.tessera import Tessera
 from tests.serving.console.console_bundle import SCRIPT, publish_with_console
+from tests.serving.served import served
 
 LOCAL = {"base_url": "http://127.0.0.1", "client": ("127.0.0.1", 50_000)}
 PERSON = "somebody/42"
@@ -232,3 +234,21 @@ def test_pages_of_the_service_say_what_to_do_without_it(config, home, tmp_path):
     assert kinds
     for name in kinds:
         assert "<code>tessera up</code>" in client.get(f"/console/{name}").text
+
+
+def test_the_last_half_hour_is_sent_as_it_happens(config, home, tmp_path):
+    publish_with_console(home, tmp_path / "tables")
+    with served(application(Tessera(config, seed=1))) as url:
+        httpx.post(f"{url}/v1/events", json={"events": [{**EVENTS[0], "page_title": SCRIPT}]})
+        with httpx.stream("GET", f"{url}/console/audience/live", timeout=60) as stream:
+            assert stream.headers["content-type"].startswith("text/event-stream")
+            lines = []
+            for line in stream.iter_lines():
+                if not line:
+                    break
+                assert line.startswith("data: ")
+                lines.append(line)
+    message = "\n".join(lines)
+    assert SCRIPT not in message
+    assert "&lt;script&gt;" in message
+    assert re.search(r"People in the last 30 minutes</dt><dd class=\"value\">1<", message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +29,9 @@ COLUMNS = (
     "country",
 )
 TOP = 10
+FEWEST_PEOPLE = 5
+OTHER_PAGES = "Other pages"
+"""Pages that fewer people viewed in the half hour, so that nobody can be singled out."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class LiveFigures:
         page_views: Page views.
         minutes: Each minute in UTC with its events, the oldest first.
         types: The most frequent types of events.
-        pages: The most viewed pages.
+        pages: The most viewed pages; those that fewer than FEWEST_PEOPLE people viewed are counted together.
         countries: The most frequent countries with their people.
     """
 
@@ -63,9 +66,10 @@ def count_live(log: EventLog, now: dt.datetime) -> LiveFigures:
     """
     last = now.replace(second=0, microsecond=0)
     first = last - dt.timedelta(minutes=MINUTES - 1)
-    minutes, types, pages = Counter[dt.datetime](), Counter[str](), Counter[str]()
+    minutes, types, views = Counter[dt.datetime](), Counter[str](), Counter[str]()
     people: set[str] = set()
-    countries: dict[str, set[str]] = {}
+    countries: dict[str, set[str]] = defaultdict(set)
+    viewers: dict[str, set[str]] = defaultdict(set)
     for batch in _read_recent(log, first, now + AHEAD):
         for row in batch.to_pylist():
             # A clock that is ahead counts as now.
@@ -73,9 +77,14 @@ def count_live(log: EventLog, now: dt.datetime) -> LiveFigures:
             types[row["event_type"]] += 1
             person = f"user:{row['user_id']}" if row["user_id"] else f"device:{row['anonymous_id']}"
             people.add(person)
-            countries.setdefault(row["country"] or "", set()).add(person)
+            countries[row["country"] or ""].add(person)
             if row["event_type"] == "page_view":
-                pages[row["page_title"] or row["page_url"] or ""] += 1
+                page = row["page_title"] or row["page_url"] or ""
+                views[page] += 1
+                viewers[page].add(person)
+    pages = Counter[str]()
+    for page, count in views.items():
+        pages[page if len(viewers[page]) >= FEWEST_PEOPLE else OTHER_PAGES] += count
     return LiveFigures(
         people=len(people),
         page_views=types["page_view"],

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.console.live import MINUTES, OF_SERVICE, count_live
+from ml.console.live import FEWEST_PEOPLE, MINUTES, OF_SERVICE, OTHER_PAGES, count_live
 from ml.events.live_log import OpenPartWriter
 from ml.events.log import EventLog
 from ml.events.validation import validate_records
@@ -33,7 +33,7 @@ def events(seed: int) -> list[dict[str, Any]]:
             "user_id": f"a{draw.integers(9)}" if draw.random() < 0.4 else None,
             "device_type": str(draw.choice(["mobile", "bot", "desktop"])),
             "country": str(draw.choice(["DE", "FR"])),
-            "page_title": f"Page {draw.integers(3)}",
+            "page_title": f"Page {min(draw.integers(9), draw.integers(9))}",
             "item_id": "i1",
         }
         for number in range(300)
@@ -64,8 +64,18 @@ def test_the_last_half_hour_is_that_of_the_events(tmp_path: Path, seed: int) -> 
     assert live.people == len({event["user_id"] or ("browser", event["anonymous_id"]) for event in counted})
     assert live.page_views == sum(event["event_type"] == "page_view" for event in counted)
     assert dict(live.types) == Counter(event["event_type"] for event in counted)
+    views = [event for event in counted if event["event_type"] == "page_view"]
+    viewers = {
+        title: {
+            event["user_id"] or ("browser", event["anonymous_id"])
+            for event in views
+            if event["page_title"] == title
+        }
+        for title in {event["page_title"] for event in views}
+    }
     assert dict(live.pages) == Counter(
-        event["page_title"] for event in counted if event["event_type"] == "page_view"
+        event["page_title"] if len(viewers[event["page_title"]]) >= FEWEST_PEOPLE else OTHER_PAGES
+        for event in views
     )
     assert len(live.minutes) == MINUTES
     assert sum(count for _, count in live.minutes) == len(counted)

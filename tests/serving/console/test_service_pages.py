@@ -10,6 +10,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from ml.console.live import FEWEST_PEOPLE
 from ml.erasure.receipts import PLACES
 from ml.keys.key_file import KeyFile
 from serving.application import application
@@ -239,7 +240,13 @@ def test_pages_of_the_service_say_what_to_do_without_it(config, home, tmp_path):
 def test_the_last_half_hour_is_sent_as_it_happens(config, home, tmp_path):
     publish_with_console(home, tmp_path / "tables")
     with served(application(Tessera(config, seed=1))) as url:
-        httpx.post(f"{url}/v1/events", json={"events": [{**EVENTS[0], "page_title": SCRIPT}]})
+        seen = [
+            {"event_type": "page_view", "anonymous_id": f"a{number}", "page_title": SCRIPT}
+            for number in range(FEWEST_PEOPLE)
+        ]
+        httpx.post(
+            f"{url}/v1/events", json={"events": [*seen, {**seen[0], "page_title": "Seen by a single person"}]}
+        )
         with httpx.stream("GET", f"{url}/console/audience/live", timeout=60) as stream:
             assert stream.headers["content-type"].startswith("text/event-stream")
             lines = []
@@ -251,4 +258,5 @@ def test_the_last_half_hour_is_sent_as_it_happens(config, home, tmp_path):
     message = "\n".join(lines)
     assert SCRIPT not in message
     assert "&lt;script&gt;" in message
-    assert re.search(r"People in the last 30 minutes</dt><dd class=\"value\">1<", message)
+    assert "Seen by a single person" not in message
+    assert re.search(rf"People in the last 30 minutes</dt><dd class=\"value\">{FEWEST_PEOPLE}<", message)

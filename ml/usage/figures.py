@@ -18,9 +18,16 @@ WEEK = dt.timedelta(days=7)
 
 @dataclass(frozen=True)
 class Period:
-    """A day or a week of use."""
+    """A day or a week of use.
+
+    Attributes:
+        first: Its first day.
+        length: `day` or `week`.
+        days: The days of it that the report covers, which are fewer than seven in a week that is not whole.
+    """
 
     first: dt.date
+    length: str
     days: int
     visits: int
     page_views: int
@@ -164,7 +171,7 @@ def _periods(days: Sequence[Mapping[str, Any]]) -> list[Period]:
         inside = [date for date in dates if first <= date <= last]
         seen = [by_date[date] for date in inside if date in by_date]
         sums = (sum(day[name] for day in seen) for name in ("sessions", "page_views", "purchases"))
-        periods.append(Period(start, len(inside), *sums))
+        periods.append(Period(start, "week" if is_weekly else "day", len(inside), *sums))
         start += dt.timedelta(days=length)
     return periods
 

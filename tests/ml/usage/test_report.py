@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pyarrow as pa
+import pytest
 
 from ml.usage.figures import collect_figures
 from ml.usage.ratios import Ratio
@@ -67,6 +68,13 @@ def test_a_long_time_is_shown_by_weeks_and_tells_which_are_whole():
     figures = collect_figures(tables([day(place) for place in range(3, 75)]))
     assert [period.days for period in figures.periods] == [4, *[7] * 9, 5]
     assert sum(period.visits for period in figures.periods) == 72
+
+
+@pytest.mark.parametrize(("first", "last", "length"), [(0, 61, "day"), (6, 75, "week"), (0, 75, "week")])
+def test_a_plot_names_the_length_of_its_bars_whatever_the_first_weekday(first, last, length):
+    page = render_report(collect_figures(tables([day(place) for place in range(first, last + 1)])))
+    assert f"A bar is a {length};" in page
+    assert f"Visits per {length}<" in page
 
 
 def test_a_week_in_which_nobody_came_back_counts_and_one_that_has_not_ended_does_not():

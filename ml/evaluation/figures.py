@@ -20,6 +20,7 @@ def comparison_plot(intervals: Mapping[str, Interval], metric: str) -> Figure:
             [interval.low, interval.high], [place, place], color="#34618d", linewidth=3, solid_capstyle="round"
         )
         axes.plot(interval.mean, place, "o", color="#34618d")
+    axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))  # so that a small difference does not look large
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel(f"{metric}, mean over users and 95 % bootstrap interval")
     axes.grid(axis="x", alpha=0.3)

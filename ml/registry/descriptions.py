@@ -18,6 +18,11 @@ EXPERIMENTS: Mapping[str, str] = {
         "Segments of users. Each run compares the divisions that were tried, and has the report, the fitted model "
         "and how much the segments say about the month after."
     ),
+    "sequences": (
+        "Sequences of actions within a visit. `paths` describes the usual ways through the site, `boosted_intent` "
+        "estimates during a visit whether it will end in a conversion, and `signals` looks for what people do "
+        "before one."
+    ),
     "experiments": "Experiments of the site. Each run is an analysis with effects, checks and decision.",
     "promotions": "Changes of the champion. Each run says which version took the place of which, and why.",
 }

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import base64
+import re
+from pathlib import Path
 
 import pyarrow as pa
 from matplotlib.figure import Figure
 
+from ml.evaluation.bootstrap import Interval
+from ml.evaluation.figures import comparison_plot
+from ml.registry.descriptions import NOTE, experiment_tags
 from orchestration.defs.metadata import figure_metadata, table_metadata
 
 
@@ -21,3 +26,19 @@ def test_a_figure_is_written_as_an_inline_png() -> None:
     text = figure_metadata(Figure(figsize=(1, 1))).md_str
     assert text.startswith(prefix)
     assert base64.b64decode(text.removeprefix(prefix).removesuffix(")")).startswith(b"\x89PNG")
+
+
+def test_every_experiment_of_the_pipeline_is_described_in_mlflow() -> None:
+    files = (Path(__file__).parents[2] / "orchestration" / "defs").glob("*.py")
+    texts = [text for text in map(Path.read_text, files) if "experiment=GROUP" in text]
+    groups = {name for text in texts for name in re.findall(r'^GROUP = "(\w+)"', text, re.MULTILINE)}
+    assert {"segmentation", "sequences", "experiments"} <= groups
+    for name in groups | {"recommendation", "promotions"}:
+        assert experiment_tags(name)[NOTE]
+
+
+def test_the_plot_of_candidates_starts_at_zero() -> None:
+    (axes,) = comparison_plot(
+        {"a": Interval(0.52, 0.51, 0.53, 0.95), "b": Interval(0.54, 0.53, 0.55, 0.95)}, "ndcg"
+    ).axes
+    assert axes.get_xlim()[0] == 0

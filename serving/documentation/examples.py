@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serving.documentation.event_types import event_examples
+from serving.documentation.tracker_examples import tracker_body_examples, tracker_parameter_examples
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def body_examples(samples: Samples) -> Mapping[str, Mapping[str, Any]]:
                 "value": {"quiet_hours": {"from": 22, "to": 7}},
             },
         },
+        **tracker_body_examples(samples.item),
         "revert_online_learning": {"newest": {"summary": "To the newest snapshot", "value": {"steps": 0}}},
     }
 
@@ -67,6 +69,7 @@ def body_examples(samples: Samples) -> Mapping[str, Mapping[str, Any]]:
 def parameter_examples(samples: Samples) -> Mapping[str, Any]:
     """Return the examples of parameters of paths and queries, by their name."""
     return {
+        **tracker_parameter_examples(),
         "user_id": samples.user or "user-1",
         "item_id": samples.item,
         "experiment_id": samples.experiment,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,16 @@ def choose_samples(tessera: Tessera) -> Samples:
     if index is None or tessera.access.keys:
         return general
     bundle = index.bundle
-    experiments = sorted(tessera.experiments.experiments.experiments)
+    now = dt.datetime.now(dt.UTC)
+    # One that runs, if there is one, so that the example is given a variant.
+    experiments = sorted(
+        tessera.experiments.experiments.experiments.values(),
+        key=lambda experiment: (not experiment.is_running(now), experiment.id),
+    )
     users = [person for person in bundle.users["user_id"].slice(0, 1).to_pylist() if person]
     return Samples(
         user=str(users[0]) if users else None,
         item=str(bundle.items["item_id"][0]) if len(bundle.items) else general.item,
         category=next(iter(index.categories), general.category),
-        experiment=experiments[0] if experiments else general.experiment,
+        experiment=experiments[0].id if experiments else general.experiment,
     )

@@ -6,6 +6,7 @@ from serving.collector.protocols.segment import PIXEL_PATHS
 from serving.collector.request_schemas import SEGMENT_POSTS, SNOWPLOW_POST
 from serving.documentation import answers
 from serving.documentation.operations import Operation, Parameter
+from serving.documentation.tracker_examples import segment_operation
 
 EVENT_ERRORS = (400, 503)
 PIXEL_ERRORS = (400, 413, 503)
@@ -33,7 +34,10 @@ SNOWPLOW = (
         "collect_snowplow_event",
         "Take one event of a Snowplow tracker from the query, and answer with a pixel.",
         PIXEL,
-        query=(Parameter("e", "Kind of event: pv, pp, se, ue, tr or ti."),),
+        query=(
+            Parameter("e", "Kind of event: pv, pp, se, ue, tr or ti.", has_example=True),
+            Parameter("duid", "Id of the device.", has_example=True),
+        ),
         keys="browser",
         errors=PIXEL_ERRORS,
     ),
@@ -45,7 +49,7 @@ SEGMENT = (
             "post",
             path,
             "Segment libraries",
-            f"segment_{path.strip('/').replace('/', '_').replace('-', '_')}",
+            segment_operation(path),
             summary,
             answers.CallTaken if is_telemetry else answers.SegmentCallTaken,
             body=body,
@@ -59,10 +63,16 @@ SEGMENT = (
             "get",
             path,
             "Segment libraries",
-            f"segment_{path.strip('/').replace('/', '_')}",
+            segment_operation(path),
             f"Take one {call} call of a Segment library from the query, and answer with a pixel.",
             PIXEL,
-            query=(Parameter("data", "The message as JSON in base64, with the browser key as its `writeKey`."),),
+            query=(
+                Parameter(
+                    "data",
+                    "The message as JSON in base64, with the browser key as its `writeKey`.",
+                    has_example=True,
+                ),
+            ),
             keys="browser",
             errors=PIXEL_ERRORS,
         )

@@ -24,10 +24,17 @@ MANY = 10  # openings from which an item counts as opened by many
 FRESH_DAYS = 7
 NAMED_ITEMS = 2
 BEFORE = 10
-DEVICES = {"mobile": "phones", "tablet": "tablets", "desktop": "computers", "tv": "television"}
+DEVICES = {"mobile": "phones", "tablet": "tablets", "desktop": "computers", "tv": "televisions"}
 OFTEN_OPENINGS = 3
 OFTEN_SHARE = 0.2
 OFTEN_DEVIATIONS = 1.645  # one side of 95 %
+
+
+def name_of_scope(kind: str, name: str) -> str | None:
+    """Return what people call a country, a region or a type of device; None for `bot` and `other`."""
+    if kind == "device":
+        return DEVICES.get(name)
+    return COUNTRIES.get(name, name) if kind == "country" else name
 
 
 class AnswerEvidence:
@@ -161,9 +168,8 @@ class AnswerEvidence:
             return None
         if share_after(self.activity.in_scope, number, key, self.context.at) <= 0:
             return None
-        name = scope.partition(":")[2]
-        named = {"country": COUNTRIES, "device": DEVICES}.get(scope_kind, {}).get(name, name)
-        return Explanation(kind, (named,))
+        named = name_of_scope(scope_kind, scope.partition(":")[2])
+        return Explanation(kind, (named,)) if named else None
 
     def _fresh(self, key: int) -> Explanation | None:
         row, index = self.bundle.join.row_of(key), self.bundle.index

@@ -1,6 +1,7 @@
 """The page /docs in Chromium: every call can be tried there, offline, with examples that work."""
 
 import dataclasses
+import datetime as dt
 import re
 
 import pytest
@@ -97,3 +98,50 @@ def test_a_service_with_keys_names_no_person_in_its_description(tmp_path):
     with TestClient(application(Tessera(dataclasses.replace(config, keys=KEYS)))) as client:
         examples = client.get("/openapi.json").json()["paths"]["/v1/recommendations"]["post"]["requestBody"]
         assert "ann" not in str(examples["content"]["application/json"]["examples"])
+
+
+def test_the_examples_of_trackers_become_events(tmp_path):
+    home = Home(tmp_path / "home")
+    publish(home.published)
+    config = ServiceConfig(home=home, settings=load_settings(), bundled=tmp_path / "no-bento")
+    with TestClient(application(Tessera(config))) as client:
+        posted, fetched = {}, {}
+        for path, operations in client.get("/openapi.json").json()["paths"].items():
+            for method, operation in operations.items():
+                if operation["tags"][0] not in ("Segment libraries", "Snowplow trackers"):
+                    continue
+                if method == "get":
+                    query = {given["name"]: given["example"] for given in operation["parameters"]}
+                    fetched[path] = client.get(path, params=query).status_code
+                else:
+                    (example,) = operation["requestBody"]["content"]["application/json"]["examples"].values()
+                    posted[path] = client.post(path, json=example["value"]).json()
+    assert {path for path, answer in posted.items() if answer.get("rejected")} == set()
+    assert posted["/v1/batch"]["accepted"] == 2
+    assert set(fetched.values()) == {200}
+
+
+def test_the_example_of_an_assignment_is_an_experiment_that_runs(tmp_path):
+    home = Home(tmp_path / "home")
+    publish(home.published)
+    today = dt.datetime.now(dt.UTC).date()
+    trial = (
+        "{{hypothesis: more clicks, unit: user, primary_metric: clicks_per_user, minimum_detectable_effect: 0.05, "
+        "variants: {{control: {{share: 0.5}}, new: {{share: 0.5}}}}, "
+        "starts_at: {0}T00:00:00Z, ends_at: {1}T00:00:00Z}}"
+    )
+    days = {"a-planned": (50, 80), "b-running": (-20, 20), "c-ended": (-80, -50)}
+    lines = [
+        f"  {name}: {trial.format(*(today + dt.timedelta(days=day) for day in span))}"
+        for name, span in days.items()
+    ]
+    (home.path / "experiments.yaml").write_text("\n".join(["version: 1", "experiments:", *lines]))
+    config = ServiceConfig(home=home, settings=load_settings(), bundled=tmp_path / "no-bento")
+    with TestClient(application(Tessera(config))) as client:
+        described = client.get("/openapi.json").json()["paths"]["/v1/experiments/{experiment_id}/assignment"][
+            "get"
+        ]
+        names = {parameter["name"]: parameter.get("example") for parameter in described["parameters"]}
+        assert names["experiment_id"] == "b-running"
+        assigned = client.get("/v1/experiments/b-running/assignment", params={"user_id": names["user_id"]})
+        assert assigned.json()["variant"] in ("control", "new")

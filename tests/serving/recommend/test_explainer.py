@@ -9,6 +9,7 @@ from bundles import publish
 from calls import ask, post, recommend, without_exploration
 
 from ml.decisions.rules.rules_file import load_rules
+from serving.recommend.evidence import name_of_scope
 
 
 def reasons(reply):
@@ -109,3 +110,10 @@ def test_nothing_is_popular_on_a_site_of_one_person(config, home):
     alone = reasons(ask(calm, recommend(anonymous_id="stranger", k=3)))
     assert alone
     assert not [reason for reason in alone.values() if "opular" in reason or "people" in reason]
+
+
+def test_only_devices_that_people_have_are_named():
+    assert name_of_scope("device", "mobile") == "phones"
+    assert name_of_scope("country", "DE") == "Germany"
+    assert name_of_scope("region", "DE-BY") == "DE-BY"
+    assert [name_of_scope("device", kind) for kind in ("bot", "other")] == [None, None]

@@ -29,6 +29,7 @@ from ml.sources.source import ROW_NUMBER, Source, SourceBatch, SourceError
 from ml.tables.chunks import TableError
 
 HASH_BLOCK_BYTES = 1 << 20
+MOST_EXAMPLES = 3  # of the values that were rejected for one reason
 MAX_REJECTED_ROWS = 1_000_000  # they are held in memory until all is read, so that nothing is half-visible
 
 Progress = Callable[[int, int | None], None]
@@ -38,7 +39,8 @@ Progress = Callable[[int, int | None], None]
 class IngestReport:
     """What came of it.
 
-    `rejected` counts rows by "field reason"; `outside` rows lay outside since/until; `erased` ones are of people
+    `rejected` counts rows by "field reason", and `examples` holds some of the values that were rejected for it;
+    `outside` rows lay outside since/until; `erased` ones are of people
     who were erased, and were left out. `placeholders` counts ids that name nobody, such as `user_id 'NULL'`, and
     were removed. `unreadable` counts values by field that name nothing the contract knows, such as the region
     `(not set)`; they stay in `properties`.
@@ -53,6 +55,7 @@ class IngestReport:
     items: int = 0
     already_ingested: bool = False
     rejected: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
     placeholders: Counter[str] = field(default_factory=Counter)
     unreadable: Counter[str] = field(default_factory=Counter)
 
@@ -192,7 +195,13 @@ def _every_purpose(rows: int) -> pa.Array:
 def _count(report: IngestReport, rows: int, rejects: pa.Table) -> None:
     report.rows += rows
     for name, reason in zip(rejects["field"].to_pylist(), rejects["reason"].to_pylist(), strict=True):
-        report.rejected[f"{name}: {reason_without_value(reason)}"] += 1
+        without_value = reason_without_value(reason)
+        about = f"{name}: {without_value}"
+        report.rejected[about] += 1
+        value = reason.removesuffix(without_value).rstrip()
+        examples = report.examples.setdefault(about, [])
+        if value and len(examples) < MOST_EXAMPLES and value not in examples:
+            examples.append(value)
     if sum(report.rejected.values()) > MAX_REJECTED_ROWS:
         worst, count = report.rejected.most_common(1)[0]
         raise SourceError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,12 +11,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from ml.events.contract import FIELD_NAMES
+from ml.events.contract import CUSTOM_PREFIX, EVENT_TYPES, FIELD_NAMES
+from ml.events.normalization.event_names import normalize_event_type
 from ml.sources.catalogue import ITEM_SCHEMA
 from ml.sources.source import SourceError
 from ml.tables.layouts import FileLayout
 
 ITEM_FIELDS = tuple(name for name in ITEM_SCHEMA.names if name != "updated_at")
+KINDS = {str: "text", list: "a list", type(None): "nothing"}  # what a YAML file holds that is no mapping
 
 
 class Rule(BaseModel):
@@ -93,16 +96,21 @@ def load_mapping(path: Path) -> FileMapping:
     """Read and check a mapping file.
 
     Raises:
-        SourceError: it is missing, is no YAML mapping, or names a field that the contract does not have.
+        SourceError: It is missing, is no YAML mapping, names a field or a type that the contract does not have, or
+            lacks a field without which no row can become an event.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SourceError(f"{path}: there is no such mapping file. Check --mapping") from None
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise SourceError(f"{path}{line}: not valid YAML: {error.problem}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
+        raise SourceError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise SourceError(f"{path}: expected lines such as `user_id: customer`, found {type(content).__name__}")
+        kind = KINDS.get(type(content), "a number")
+        raise SourceError(f"{path}: expected lines such as `user_id: customer`, found {kind}")
     try:
         return parse_mapping(content)
     except ValidationError as error:
@@ -115,7 +123,7 @@ def parse_mapping(content: Mapping[str, Any]) -> FileMapping:
     """A mapping from what YAML gives: contract fields, and the keys `properties`, `items` and `file`.
 
     Raises:
-        ValueError: a field is none of the contract's, or a rule is wrong.
+        ValueError: A field or a type is none of the contract's, a rule is wrong, or a required field is missing.
     """
     rest = dict(content)
     items = rest.pop("items", None) or {}
@@ -125,7 +133,7 @@ def parse_mapping(content: Mapping[str, Any]) -> FileMapping:
     layout = rest.pop("file", None)
     _check_names(rest, FIELD_NAMES, "event")
     _check_names(items, ITEM_FIELDS, "item")
-    return FileMapping.model_validate(
+    mapping = FileMapping.model_validate(
         {
             "fields": {name: _rule(rule) for name, rule in rest.items()},
             "items": {name: _rule(rule) for name, rule in items.items()},
@@ -133,12 +141,51 @@ def parse_mapping(content: Mapping[str, Any]) -> FileMapping:
             "file": None if layout is None else FileLayoutRule.model_validate(layout).layout(),
         }
     )
+    if mapping.fields:
+        _check_events(mapping.fields)
+    return mapping
 
 
 def _check_names(rules: Mapping[str, Any], legal: tuple[str, ...], what: str) -> None:
     unknown = [name for name in rules if name not in legal]
     if unknown:
-        raise ValueError(f"{', '.join(unknown)} is no field of an {what}. Legal: {', '.join(legal)}")
+        near = get_close_matches(unknown[0], legal, 1)
+        hint = f". Did you mean {near[0]}?" if near else f". Legal: {', '.join(legal)}"
+        raise ValueError(f"{', '.join(unknown)} is no field of an {what}{hint}")
+
+
+def _check_events(fields: Mapping[str, Rule]) -> None:
+    """Check that rows can become events: the required fields are there, and constant types exist.
+
+    Raises:
+        ValueError: They cannot.
+    """
+    missing = [
+        example
+        for names, example in (
+            (("event_type",), "`event_type: {value: page_view}`"),
+            (("occurred_at",), "`occurred_at: COLUMN`"),
+            (("user_id", "anonymous_id"), "`user_id: COLUMN` or `anonymous_id: COLUMN`"),
+        )
+        if not fields.keys() & set(names)
+    ]
+    if missing:
+        raise ValueError(f"no row can become an event without a line such as {', and one such as '.join(missing)}")
+    for kind in _types_of(fields["event_type"]):
+        if kind not in EVENT_TYPES and not (kind.startswith(CUSTOM_PREFIX) and kind != CUSTOM_PREFIX):
+            near = get_close_matches(kind, EVENT_TYPES, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"Legal: {', '.join(EVENT_TYPES)}"
+            raise ValueError(
+                f"event_type: {kind!r} is no type of the event contract. {hint} A type of your own is written "
+                f"{CUSTOM_PREFIX}NAME"
+            )
+
+
+def _types_of(rule: Rule) -> Iterator[str]:
+    """The types of events that a rule names itself."""
+    if rule.value is not None:
+        yield normalize_event_type(str(rule.value))
+    yield from map(normalize_event_type, (rule.words or {}).values())
 
 
 def _rule(rule: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +12,31 @@ import pyarrow as pa
 from ml.events.records import REJECTED_SCHEMA
 from ml.tables.chunks import TableError
 
+SIGNATURES = (  # how files begin that hold no table which could be read
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an Excel workbook. Save the sheet as CSV"),
+    (b"SQLite format 3\0", "is an SQLite database. Export the table as CSV"),
+    (b"%PDF", "is a PDF document. Save the table as CSV"),
+    (b"\x89HDF", "is an HDF5 file. Save the table as Parquet or CSV"),
+    (b"ARROW1", "is an Arrow file. Save the table as Parquet"),
+    (b"Obj\x01", "is an Avro file. Save the table as Parquet or JSON Lines"),
+    (b"Rar!", "is an archive. Unpack it first"),
+    (b"7z\xbc\xaf", "is an archive. Unpack it first"),
+)
+WORKBOOK_PARTS = (
+    "xl/",
+    "[Content_Types].xml",
+    "content.xml",
+    "Index/Document.iwa",
+)  # of Excel, LibreOffice, Numbers
+ZIP, ZIP_HEADER_BYTES = b"PK\x03\x04", 30  # what stands before the name of the first file
+MARKUP = ("<!doctype", "<html", "<?xml")
+
 
 def check_input_file(path: Path) -> Path:
-    """The path itself, if it is a readable file with something in it.
+    """The path itself, if it is a file with something in it that may be a table.
 
     Raises:
-        TableError: it is not.
+        TableError: It is not.
     """
     if not path.exists():
         raise TableError(f"{path}: there is no such file")
@@ -24,7 +44,34 @@ def check_input_file(path: Path) -> Path:
         raise TableError(f"{path}: is a folder, not a file")
     if path.stat().st_size == 0:
         raise TableError(f"{path}: the file is empty")
+    _check_content(path)
     return path
+
+
+def _check_content(path: Path) -> None:
+    """Refuse what is a document of another program, by its first bytes.
+
+    Raises:
+        TableError: It is one; the message says how to make a table of it.
+    """
+    with open(path, "rb") as file:
+        start = file.read(512)
+    for mark, message in SIGNATURES:
+        if start.startswith(mark):
+            raise TableError(f"{path}: {message}")
+    text = start.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").decode("latin-1").lower()
+    if text.startswith(MARKUP):
+        raise TableError(f"{path}: is a web page or XML, not a table. Save the table as CSV, or export it anew")
+    if start.startswith(ZIP) and any(name.startswith(WORKBOOK_PARTS) for name in _names_in_archive(path, start)):
+        raise TableError(f"{path}: is a workbook of a spreadsheet. Save the sheet as CSV")
+
+
+def _names_in_archive(path: Path, start: bytes) -> list[str]:
+    """The names of the files in a zip archive; of one that was cut short, how the first begins."""
+    if not zipfile.is_zipfile(path):
+        return [start[ZIP_HEADER_BYTES:].decode("latin-1")]
+    with zipfile.ZipFile(path) as archive:
+        return archive.namelist()
 
 
 def check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -> None:

@@ -31,7 +31,9 @@ def detect_format(path: Path) -> str:
         if path.name.lower().endswith(endings):
             return kind
     legal = ", ".join(name for name in (*PARQUET, *CSV, *JSON_LINES) if not name.endswith(PACKED[2:]))
-    raise TableError(f"{path}: the name tells no format. Rename the file so that it ends in one of {legal}")
+    raise TableError(
+        f"{path}: the name does not say which format the file has. Rename it so that it ends in one of {legal}"
+    )
 
 
 def read_chunks(path: Path, required: Sequence[str] = (), layout: FileLayout | None = None) -> Iterator[Chunk]:

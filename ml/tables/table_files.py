@@ -23,14 +23,6 @@ from ml.tables.usual_names import is_usual_name
 
 Log: TypeAlias = Callable[[str], None]
 
-NO_TABLES = (  # how files begin that hold no table which could be read
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an Excel workbook. Save the sheet as CSV"),
-    (b"SQLite format 3\0", "is an SQLite database. Export the table as CSV"),
-    (b"%PDF", "is a PDF document. Save the table as CSV"),
-    (b"\x89HDF", "is an HDF5 file. Save the table as Parquet or CSV"),
-    (b"ARROW1", "is an Arrow file. Save the table as Parquet"),
-)
-WORKBOOK = b"[Content_Types].xml"
 MOST_MALFORMED = 0.01  # share of rows that may be left out; a file with more is something else than it seems
 
 
@@ -132,8 +124,6 @@ def open_table(path: Path, is_numbered: bool = False) -> TableFile:
     start = _text_start(path)
     if ".json" in "".join(path.suffixes[-2:]).lower() or ".ndjson" in path.name.lower() or start.startswith("{"):
         return _json_file(path)
-    if start.startswith("<"):
-        raise TableError(f"{path}: begins with {start[:20]!r}: it is a page of the web or XML, not a table")
     sample = sample_text(path)
     first = sample.rows[0]
     names_columns = any(map(is_usual_name, first)) or (not is_numbered and has_header(sample.rows))
@@ -146,16 +136,11 @@ def _begins_as_parquet(path: Path) -> bool:
     """Return whether the file is Parquet by its first bytes.
 
     Raises:
-        TableError: It is known to be no table, or is named as Parquet and is not.
+        TableError: It is named as Parquet and is not.
     """
     with open(path, "rb") as file:
-        start = file.read(512)
-    for mark, message in NO_TABLES:
-        if start.startswith(mark):
-            raise TableError(f"{path}: {message}")
-    if WORKBOOK in start:
-        raise TableError(f"{path}: is a workbook of a spreadsheet. Save the sheet as CSV")
-    if start.startswith(b"PAR1"):
+        start = file.read(4)
+    if start == b"PAR1":
         return True
     if path.suffix.lower() in (".parquet", ".pq"):
         raise TableError(f"{path}: cut short, or no Parquet file. Fetch the file again")

@@ -25,7 +25,9 @@ console = Console(highlight=False, emoji=False)
 def ingest(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="What the input is; see above.")],
     *,
-    path: Annotated[Path, typer.Option(help="The file, or the folder with the files.")],
+    path: Annotated[
+        Path | None, typer.Option(show_default=False, help="The file, or the folder with the files.")
+    ] = None,
     mapping: Annotated[
         Path | None, typer.Option(help="For `files`: YAML file that says which column is which field.")
     ] = None,
@@ -60,6 +62,7 @@ def ingest(
     from ml.sources import ingest as ingest_source
     from ml.sources import open_source
 
+    path = _require_path(source, path)
     if source == "files" and mapping is None:
         from orchestration.commands.mapping_proposal import choose_mapping
 
@@ -87,6 +90,24 @@ def ingest(
     _print_report(report, path)
 
 
+def _require_path(source: str, path: Path | None) -> Path:
+    """The path of the input, which has to be an option.
+
+    Raises:
+        typer.BadParameter: It is missing; the message gives the command that was meant.
+    """
+    if path is not None:
+        return path
+    if Path(source).exists():
+        raise typer.BadParameter(
+            f"{source} is the input, not a source. Run `tessera ingest files --path {source}`", param_hint="SOURCE"
+        )
+    raise typer.BadParameter(
+        f"it is missing. Run `tessera ingest {source} --path FILE`, with the file or folder to read",
+        param_hint="--path",
+    )
+
+
 def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rows"))
     return Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
@@ -98,7 +119,8 @@ def _print_report(report: IngestReport, path: Path) -> None:
             f"{escape(str(path))} was ingested before, with the same content: nothing to do.", soft_wrap=True
         )
         return
-    console.print(f"[bold]{report.accepted:,}[/] events accepted of {report.rows:,} rows.")
+    rows = f"{report.rows:,} {'row' if report.rows == 1 else 'rows'}"
+    console.print(f"[bold]{report.accepted:,}[/] events accepted of {rows}.")
     if report.items:
         console.print(f"{report.items:,} items added to the catalogue.")
     if report.outside:
@@ -116,8 +138,11 @@ def _print_report(report: IngestReport, path: Path) -> None:
             soft_wrap=True,
         )
     rejected = sum(report.rejected.values())
-    console.print(f"{rejected:,} rows rejected{', kept as dead letters:' if rejected else '.'}")
+    rejected_rows = f"{rejected:,} {'row' if rejected == 1 else 'rows'}"
+    console.print(f"{rejected_rows} rejected{', kept as dead letters:' if rejected else '.'}")
     for reason, count in report.rejected.most_common():
-        console.print(f"  {count:>9,}  {reason}", markup=False, soft_wrap=True)
+        examples = report.examples.get(reason)
+        seen = f": {', '.join(examples)}" if examples else ""
+        console.print(f"  {count:>9,}  {reason}{seen}", markup=False, soft_wrap=True)
     if not report.accepted and not report.erased:
         raise InvalidInputError(f"no row of {path} became an event: check --mapping, --since and --until")

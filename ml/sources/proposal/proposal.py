@@ -166,6 +166,12 @@ def _add_amount(rules: dict[str, Any], items: Mapping[str, Any], columns: Sequen
 
 def _describe_missing_time(path: Path, table: pa.Table) -> str:
     """Say which columns are called like a time, what they hold instead, and what a time looks like."""
+    if len(table.column_names) == 1:
+        return (
+            f"{path}: has one column only, {table.column_names[0]!r}, so no mapping can be proposed. If other "
+            "characters than comma, semicolon, tab or | separate the cells, write a mapping that says so, with a "
+            'line such as `file: {delimiter: "#"}`, and name it by --mapping'
+        )
     named = [name for name in table.column_names if is_called_like_a_time(name)]
     seen = "".join(f" {name} holds {', '.join(_examples_of(table[name])) or 'nothing'}." for name in named)
     return (

@@ -1,6 +1,8 @@
 import datetime as dt
 import gzip
+import io
 import json
+import zipfile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -55,6 +57,15 @@ def events_of(home):
 def letters_of(home):
     rows = DeadLetters(home).read().sort_by("row").to_pylist()
     return [(row["row"], row["field"], row["reason"]) for row in rows]
+
+
+def workbook(*names):
+    """An archive with files of these names, as programs for spreadsheets save."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for name in names:
+            file.writestr(name, "x" * 600)
+    return archive.getvalue()
 
 
 def write(path, content):
@@ -188,7 +199,11 @@ def test_the_first_line_of_a_csv_shows_its_delimiter(home, tmp_path, name, delim
         ),
         ("a.jsonl.gz", gzip.compress(b'{"event_type": "click"}\n' * 99, mtime=0)[:40], "cut short or damaged"),
         ("a.parquet", b"PAR1 and then half of it", "cut short, or no Parquet file"),
-        ("a.xlsx", b"x", "the name tells no format"),
+        ("a.csv", workbook("docProps/app.xml", "[Content_Types].xml"), "is a workbook of a spreadsheet"),
+        ("a.csv", workbook("mimetype", "content.xml"), "is a workbook of a spreadsheet"),
+        ("a.xlsx", workbook("xl/workbook.xml"), "is a workbook of a spreadsheet"),
+        ("a.csv", b"<html><body>Sign in</body></html>", "is a web page"),
+        ("a.xlsx", b"x", "the name does not say which format"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_whole(home, tmp_path, name, content, message):
@@ -209,8 +224,16 @@ def test_a_missing_file_is_named(home, tmp_path):
         ("user_id: {column: a, value: b}", "exactly one of column, columns, value"),
         ("occurred_at: {column: a, unit: hours}", "unit"),
         ("- a", "expected lines such as"),
-        ("a: [", "no valid YAML"),
+        ("a: [", "m.yaml:1: not valid YAML"),
         ("items: {colour: a}", "colour is no field of an item"),
+        ("occured_at: a", r"occured_at is no field of an event\. Did you mean occurred_at\?"),
+        ("event_type: a\nuser_id: b", "without a line such as `occurred_at: COLUMN`"),
+        ("occurred_at: a", "`event_type: {value: page_view}`, and one such as `user_id: COLUMN` or `anonymous_id"),
+        ("event_type: {value: pageview}\noccurred_at: a\nuser_id: b", r"'pageview' .*Did you mean page_view\?"),
+        (
+            "event_type: {column: a, words: {b: zap}}\noccurred_at: a\nuser_id: b",
+            "'zap' is no type of the event contract. Legal: page_view, .*custom:NAME",
+        ),
         (
             "event_type: {column: a, values: {b: click}}",
             r"event_type\.values: there is no such key\. .*words, unit",

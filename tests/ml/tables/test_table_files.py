@@ -170,7 +170,7 @@ def test_whether_there_is_a_header_is_seen_from_the_rows(
         ),
         ("a.csv", b"user,item\na,b\nc", "the file ends inside row"),
         ("a.csv.gz", gzip.compress(as_csv(",").encode() * 99, mtime=0)[:60], "cut short or damaged"),
-        ("a.csv", b"<!DOCTYPE html><html>", "a page of the web"),
+        ("a.csv", b"<!DOCTYPE html><html>", "is a web page or XML"),
         ("a.csv", np.random.default_rng(0).bytes(3000), "is no table"),
         ("a.parquet", b"user,item\na,b\n", "no Parquet file"),
         ("a.parquet", b"PAR1" + b"\0" * 90, "cut short or damaged"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import warnings
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -106,6 +107,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
 for panel, commands in {
     "Start here": (init, demo, up, settings),
@@ -127,8 +129,22 @@ for panel, groups in {
         app.add_typer(group, name=name, rich_help_panel=panel)
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"tessera {version('tessera')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _for_a_site(context: typer.Context, *, site: SiteOption = None) -> None:
+def _for_a_site(
+    context: typer.Context,
+    *,
+    site: SiteOption = None,
+    is_version_asked: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
     # `init` makes the folder that --site or TESSERA_SITE may name already.
     if context.invoked_subcommand != init.__name__:
         choose_site(site)

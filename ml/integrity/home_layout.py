@@ -24,8 +24,10 @@ def read_layout(home: Home) -> int:
     """Return the version of a home's layout.
 
     Raises:
+        LayoutError: The home's path is a file.
         DamagedFileError: The layout file is damaged.
     """
+    require_folder(home)
     file = home.path / FILE
     try:
         content = decode_checked(file.read_bytes())
@@ -37,6 +39,19 @@ def read_layout(home: Home) -> int:
     if not isinstance(layout, int) or content.keys() != {"layout"}:
         raise DamagedFileError(file, f"the layout is {layout!r}, not a whole number", REMEDY)
     return layout
+
+
+def require_folder(home: Home) -> None:
+    """Check that nothing but a folder stands at the path of a home.
+
+    Raises:
+        LayoutError: The path, or a part of it, is a file.
+    """
+    for place in (home.path, *home.path.parents):
+        if place.exists() and not place.is_dir():
+            raise LayoutError(
+                f"{place} is a file, and a home is a folder: name another by --home or the variable TESSERA_HOME"
+            )
 
 
 def write_layout(home: Home) -> None:

@@ -89,6 +89,8 @@ def existing_site(folder: Path) -> Path:
     Raises:
         SiteMissingError: There is no such folder.
     """
+    if folder.exists() and not folder.is_dir():
+        raise SiteMissingError(f"{folder}: is a file, and a site is a folder")
     if not folder.is_dir():
         raise SiteMissingError(f"{folder}: there is no such site folder; `tessera init {folder}` makes one")
     return folder.absolute()

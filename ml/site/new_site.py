@@ -29,8 +29,10 @@ def create_site(folder: Path) -> dict[Path, str]:
         What each file is for, by its path.
 
     Raises:
-        SiteExistsError: One of the files exists. None is written then.
+        SiteExistsError: One of the files exists, or the folder is a file. Nothing is written then.
     """
+    if folder.exists() and not folder.is_dir():
+        raise SiteExistsError(f"{folder}: is a file, and a site is a folder; name another")
     existing = [name for name in PURPOSES if (folder / name).exists()]
     if existing:
         raise SiteExistsError(f"{folder} has {', '.join(existing)} already; nothing was written")

@@ -84,6 +84,35 @@ def home_of(path: Path | None) -> Home:
     return home
 
 
+def existing_home_of(path: Path | None, *, is_checked: bool = True) -> Home:
+    """The home as `home_of` gives it, for commands that only look at what is there.
+
+    In a home whose name is mistyped they would see nothing, and report that nothing is wrong.
+
+    Args:
+        path: The home's folder; `.tessera` if absent.
+        is_checked: Whether layout, key and erased ids are checked, as `home_of` does.
+
+    Raises:
+        LayoutError: There is no such home, or a newer version of Tessera wrote it.
+        SiteMissingError: TESSERA_SITE, or the option --site that sets it, names a folder that is not there.
+        DamagedFileError: The layout, the key or the erased ids of the home are damaged.
+    """
+    from ml.integrity.home_layout import LayoutError, require_folder
+    from ml.privacy.home_checks import open_home
+
+    home = name_home(path)
+    require_folder(home)
+    if not home.path.exists():
+        raise LayoutError(
+            f"{home.path}: there is no such home. Name another by --home or the variable {HOME_VARIABLE}, or "
+            "start one with `tessera ingest`, `tessera simulate` or `tessera demo`"
+        )
+    if is_checked:
+        open_home(home)
+    return home
+
+
 def name_home(path: Path | None) -> Home:
     """Return the home as `home_of` does, without checking it.
 

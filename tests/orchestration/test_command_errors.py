@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
@@ -63,6 +64,57 @@ def test_a_file_of_another_format_is_named(tmp_path: Path) -> None:
     assert "table.parquet" in failure("segment", "--features", file, "--out", tmp_path / "out")
     assert "table.parquet" in failure("tune", "--interactions", file, "--out", tmp_path / "model")
     assert "table.parquet" in failure("ingest", "files", "--path", file, "--home", tmp_path / "home")
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "notes"
+    file.write_text("", encoding="utf-8")
+    for home in (file, file / "home"):
+        assert f"{file} is a file, and a home is a folder" in failure("materialize", "--home", home)
+        assert f"{file} is a file, and a home is a folder" in failure("verify", "--home", home)
+    assert f"{file}: is a file, and a site is a folder" in failure("init", file)
+    site = CliRunner().invoke(app, ["docs", "--site", str(file)])
+    assert "is a file, and a site is a folder" in " ".join(site.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("command", ["verify", "health", "dead-letters list", "alerts list", "rebuild-state"])
+def test_a_home_that_is_not_there_is_not_reported_as_sound(command: str, tmp_path: Path) -> None:
+    missing = tmp_path / "shop-hmoe"
+    assert f"{missing}: there is no such home" in failure(*command.split(), "--home", missing)
+    assert not missing.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (["ingest", "clicks.csv"], "Run `tessera ingest files --path clicks.csv`"),
+        (["ingest", "files"], "Run `tessera ingest files --path FILE`"),
+    ],
+)
+def test_an_input_without_its_option_says_what_to_type(
+    arguments: list[str], advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("clicks.csv").write_text("id\n1\n", encoding="utf-8")
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert advice in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_a_rejection_shows_some_of_the_values(tmp_path: Path) -> None:
+    rows = "".join(f"{time},ann,click\n" for time in ("yesterday", "soon", "soon", "then", "later"))
+    file = tmp_path / "clicks.csv"
+    file.write_text(f"occurred_at,user_id,event_type\n2026-03-02T08:00:00Z,ann,click\n{rows}", encoding="utf-8")
+    result = CliRunner().invoke(app, ["ingest", "files", "--path", str(file), "--home", str(tmp_path / "home")])
+    assert result.exit_code == 0, result.output
+    assert "5 rows rejected, kept as dead letters:" in result.output
+    assert "5  occurred_at: is no time: 'yesterday', 'soon', 'then'" in result.output
+
+
+def test_version_and_help_answer_to_their_usual_names() -> None:
+    assert CliRunner().invoke(app, ["--version"]).output == f"tessera {version('tessera')}\n"
+    assert CliRunner().invoke(app, ["-h"]).output == CliRunner().invoke(app, ["--help"]).output
+    assert "Usage:" in CliRunner().invoke(app, ["dead-letters", "list", "-h"]).output
 
 
 @pytest.mark.parametrize("text", ["ports: {dagster: many}", "ports: [1", "ports: 1\nports: {dagster", "- a list"])

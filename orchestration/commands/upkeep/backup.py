@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from orchestration.commands.home import HomeOption, home_of, name_home
+from orchestration.commands.home import HomeOption, existing_home_of, name_home
 
 console = Console(highlight=False, emoji=False)
 
@@ -34,7 +34,7 @@ def backup(
     """
     from orchestration.upkeep.backup import REBUILT, back_up
 
-    report = back_up(home_of(home), destination, with_keys=not without_keys)
+    report = back_up(existing_home_of(home), destination, with_keys=not without_keys)
     console.print(f"[green]✓[/] {escape(str(report.folder))}", soft_wrap=True)
     console.print(f"Every event that was acknowledged before {report.mark.isoformat()} is in it.", soft_wrap=True)
     console.print(

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from ml.integrity.named_lock import only_writer
-from orchestration.commands.home import HomeOption, chosen_settings, home_of
+from orchestration.commands.home import HomeOption, chosen_settings, existing_home_of
 
 if TYPE_CHECKING:
     from ml.events.rejected.rejections import RejectionFilter
@@ -59,7 +59,7 @@ def list_rows(
     """
     from ml.events.rejected.rejections import RejectionFilter, read_rejections
 
-    rows = read_rejections(home_of(home), RejectionFilter(field, reason, source))
+    rows = read_rejections(existing_home_of(home), RejectionFilter(field, reason, source))
     for row in rows.slice(0, limit).to_pylist():
         about = " ".join(filter(None, (row["field"], row["reason"])))
         _print(f"{row['received_at']:%Y-%m-%d %H:%M:%S}  {row['source']}  {about}")
@@ -89,7 +89,7 @@ def count(
     from ml.events.rejected.rejections import RejectionFilter, count_rejections, read_rejections
 
     columns = list(dict.fromkeys(by)) if by else [Grouping.field, Grouping.reason]
-    rows = read_rejections(home_of(home), RejectionFilter(field, reason, source))
+    rows = read_rejections(existing_home_of(home), RejectionFilter(field, reason, source))
     groups = count_rejections(rows, columns)
     if len(groups):
         table = Table(box=None, pad_edge=False)
@@ -121,7 +121,7 @@ def export(
     """
     from ml.events.rejected.rejections import RejectionFilter, read_rejections, write_rejections
 
-    rows = read_rejections(home_of(home), RejectionFilter(field, reason, source))
+    rows = read_rejections(existing_home_of(home), RejectionFilter(field, reason, source))
     write_rejections(rows, out)
     _print(f"{_count(len(rows), 'row')} written to {out}.")
 
@@ -169,7 +169,7 @@ def repair(
     if not rules:
         raise typer.BadParameter("no rule is given", param_hint="--rename, --convert or --set")
     chosen = RejectionFilter(field, reason, source)
-    _replay(home_of(home), chosen, rules, dry_run, "tessera dead-letters repair")
+    _replay(existing_home_of(home), chosen, rules, dry_run, "tessera dead-letters repair")
 
 
 @dead_letters.command()
@@ -190,7 +190,13 @@ def replay(
     """
     from ml.events.rejected.rejections import RejectionFilter
 
-    _replay(home_of(home), RejectionFilter(field, reason, source), None, dry_run, "tessera dead-letters replay")
+    _replay(
+        existing_home_of(home),
+        RejectionFilter(field, reason, source),
+        None,
+        dry_run,
+        "tessera dead-letters replay",
+    )
 
 
 def _replay(home: Home, chosen: RejectionFilter, rules: RepairRules | None, is_dry_run: bool, doing: str) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ml.home import Home
 from ml.integrity.named_lock import only_writer
-from orchestration.commands.home import HomeOption, chosen_settings, home_of
+from orchestration.commands.home import HomeOption, chosen_settings, existing_home_of
 
 console = Console(highlight=False, markup=False, emoji=False)
 log = typer.Typer(help="The event log: take an event out.", no_args_is_help=True)
@@ -42,7 +42,7 @@ def quarantine(
     from ml.events.quarantine import Quarantine
     from ml.events.removal import EventStillOpenError, take_out
 
-    place = home_of(home)
+    place = existing_home_of(home)
     with only_writer(place.warehouse, "tessera log quarantine"):
         try:
             count = take_out(EventLog(place), Quarantine(place), event_id, reason)

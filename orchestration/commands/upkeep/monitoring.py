@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orchestration.commands.home import HomeOption, chosen_settings, home_of
+from orchestration.commands.home import HomeOption, chosen_settings, existing_home_of
 
 console = Console(highlight=False, markup=False, emoji=False)
 alerts = typer.Typer(help="Alarms and who is notified: list, acknowledge, test.", no_args_is_help=True)
@@ -20,7 +20,7 @@ def list_alarms(*, home: HomeOption = None) -> None:
     """List the alarms that are open."""
     from ml.monitoring.journal import ACKNOWLEDGED, Journal
 
-    journal = Journal(home_of(home))
+    journal = Journal(existing_home_of(home))
     acknowledged = journal.with_mark(ACKNOWLEDGED)
     opened = journal.open_alarms()
     if not opened:
@@ -44,7 +44,7 @@ def acknowledge(
     """Note that somebody cares for an alarm: it is not sent again, and `tessera health` passes over it."""
     from ml.monitoring.journal import ACKNOWLEDGED, Entry, Journal
 
-    journal = Journal(home_of(home))
+    journal = Journal(existing_home_of(home))
     names = [entry.alarm for entry in journal.open_alarms()]
     if alarm not in names:
         raise typer.BadParameter(f"{alarm} is not an open alarm; the open ones are {', '.join(names) or 'none'}")
@@ -61,7 +61,7 @@ def send_test(*, home: HomeOption = None) -> None:
     """
     from ml.monitoring.alerts import deliver, read_addresses
 
-    place = home_of(home)
+    place = existing_home_of(home)
     addresses = read_addresses(place, chosen_settings(place).alerts)
     if not addresses:
         raise typer.BadParameter(
@@ -83,7 +83,7 @@ def health(*, home: HomeOption = None) -> None:
     """
     from orchestration.upkeep.health import measure_health
 
-    place = home_of(home)
+    place = existing_home_of(home)
     lines = measure_health(place, chosen_settings(place), dt.datetime.now(dt.UTC))
     for line in lines:
         console.print(f"{'ok  ' if line.is_well else 'look'}  {line.subject:<12} {line.text}", soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from orchestration.commands.home import HomeOption, home_of
+from orchestration.commands.home import HomeOption, existing_home_of
 
 console = Console(highlight=False, emoji=False)
 
@@ -17,5 +17,5 @@ def rebuild_state(*, home: HomeOption = None) -> None:
     """
     from orchestration.upkeep.state import rebuild_state as rebuild
 
-    place = home_of(home)
+    place = existing_home_of(home)
     console.print(f"[green]✓[/] {rebuild(place):,} changes were read from the event log.")

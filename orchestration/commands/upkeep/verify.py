@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from orchestration.commands.home import HomeOption, name_home
+from orchestration.commands.home import HomeOption, existing_home_of
 
 console = Console(highlight=False, emoji=False)
 
@@ -32,7 +32,7 @@ def verify(
     """
     from orchestration.upkeep.verification import set_damaged_parts_aside, verify_home
 
-    place = name_home(home)
+    place = existing_home_of(home, is_checked=False)
     if set_aside:
         for file, saved in set_damaged_parts_aside(place).items():
             console.print(

@@ -45,7 +45,7 @@ def silent(line: str) -> None:
 def read_interactions(path: Path, choice: ColumnChoice = LEFT_TO_NAMES, log: Log = silent) -> Interactions:
     """Read the interactions of a file: who, what, and where there is one a time, a rating and a weight.
 
-    Rows without a user or an item are left out, and `log` is told how many.
+    Rows without a user or an item are left out, and `log` is told how many; so it is of repeated ratings.
 
     Args:
         path: The file.
@@ -77,9 +77,14 @@ def read_interactions(path: Path, choice: ColumnChoice = LEFT_TO_NAMES, log: Log
     if remarks:
         log(f"{table.path.name}: reading {', '.join(remarks)}")
     try:
-        return Interactions.from_table(pa.table(values))
+        pairs = Interactions.from_table(pa.table(values))
     except ValueError as error:
         raise TableError(f"{path}: {error}") from error
+    repeats = len(chunk.table) - pairs.n_pairs
+    if repeats and pairs.ratings is not None:
+        counts = "the highest rating counts" if pairs.timestamps is None else "the newest rating counts"
+        log(f"{path.name}: {repeats:,} of {len(chunk.table):,} rows rate again what the user has rated; {counts}")
+    return pairs
 
 
 def read_id_list(

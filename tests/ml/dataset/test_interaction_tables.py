@@ -134,3 +134,23 @@ def test_kinds_of_rows_that_count_alike_are_said_unless_a_weight_tells_them_apar
         said.clear()
         read_interactions(file, log=said.append)
         assert any("rows of every event count alike" in line for line in said) == (not rest)
+
+
+@pytest.mark.parametrize(
+    ("times", "rating", "which"),
+    [
+        ((), 5, "the highest rating counts"),
+        ((",1700000000", ",1800000000", ",1700000000"), 2, "the newest rating counts"),
+    ],
+)
+def test_items_that_are_rated_again_are_counted_and_one_rating_is_kept(
+    tmp_path: Path, times: tuple[str, ...], rating: float, which: str
+) -> None:
+    rows = [row + time for row, time in zip(("u,i,5", "u,i,2", "u,j,3"), times or ("", "", ""), strict=True)]
+    file = tmp_path / "ratings.csv"
+    file.write_text("\n".join(["user,item,rating" + (",time" if times else ""), *rows, ""]))
+    lines: list[str] = []
+    pairs = read_interactions(file, log=lines.append)
+    assert pairs.ratings is not None
+    assert pairs.ratings.tolist() == [rating, 3]
+    assert lines[-1] == f"ratings.csv: 1 of 3 rows rate again what the user has rated; {which}"

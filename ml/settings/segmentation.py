@@ -148,7 +148,7 @@ class ChoiceSettings(Section):
         20, "Structureless data sets of the same shape to compare with.", unit="data sets", ge=3
     )
     significance: float = knob(
-        0.01,
+        0.03,
         "Probability of finding segments where there are none, over all numbers of segments together.",
         unit="probability",
         gt=0,

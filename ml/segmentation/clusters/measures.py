@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score, calinski_harabasz_score, davies_bouldin_score, silhouette_samples
+from sklearn.metrics.cluster import contingency_matrix
 
 from ml.arrays import F64, I64
 from ml.segmentation.clusters.algorithms import NOISE, KMeansSegments, SegmentModel
@@ -76,11 +79,55 @@ def bootstrap_stability(Z: F64, make: Callable[[int], SegmentModel], resamples: 
     divisions = []
     for _ in range(resamples):
         rows = generator.integers(len(Z), size=len(Z))
-        model = make(int(generator.integers(2**31)))
-        if isinstance(model, KMeansSegments):
-            model.starts = max(model.starts, RESAMPLE_STARTS)
-        divisions.append(model.fit(Z[rows]).predict(Z))
+        divisions.append(_fit_resample(make, Z[rows], generator).predict(Z))
     return _mean_agreement(divisions)
+
+
+def prediction_strength(Z: F64, make: Callable[[int], SegmentModel], splits: int, seed: int) -> float:
+    """Measure how well one half of the users predicts the segments of the other half.
+
+    Each half of Z (n, d) is divided by itself and by the model of the other half. The strength of a segment is the
+    share of the pairs of its users that the other half's model keeps together, and the weakest segment counts.
+    Source: Tibshirani and Walther, "Cluster validation by prediction strength", JCGS 14 (2005). k-means has at
+    least `RESAMPLE_STARTS` starts, as in `bootstrap_stability`.
+
+    Args:
+        Z: scores of the users (n, d).
+        make: builds the unfitted model from a seed.
+        splits: number of random divisions into halves, each of which is judged in both directions.
+        seed: seed of the halves and starts.
+
+    Returns:
+        The mean over all halves: near 1 for groups, and far below it where a group is cut.
+    """
+    generator = np.random.default_rng(seed)
+    strengths = []
+    for _ in range(splits):
+        order = generator.permutation(len(Z))
+        halves = Z[order[: len(Z) // 2]], Z[order[len(Z) // 2 :]]
+        models = [_fit_resample(make, half, generator) for half in halves]
+        for half, model, other in zip(halves, models, reversed(models), strict=True):
+            strengths.append(_weakest_agreement(model.predict(half), other.predict(half)))
+    return float(np.mean(strengths))
+
+
+def _fit_resample(make: Callable[[int], SegmentModel], Z: F64, generator: np.random.Generator) -> SegmentModel:
+    """Fit a model to a resample Z (n, d), which may hold fewer different users than segments."""
+    model = make(int(generator.integers(2**31)))
+    if isinstance(model, KMeansSegments):
+        model.starts = max(model.starts, RESAMPLE_STARTS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(Z)
+
+
+def _weakest_agreement(labels: I64, predicted: I64) -> float:
+    """Return the least share, over segments (n,), of pairs of a segment's users with equal predictions (n,)."""
+    together = contingency_matrix(labels, predicted).astype(np.float64)
+    users = together.sum(axis=1)
+    pairs = users * (users - 1)
+    kept = (together * (together - 1)).sum(axis=1)
+    return float(np.min(kept[pairs > 0] / pairs[pairs > 0], initial=1.0))
 
 
 def start_stability(Z: F64, make: Callable[[int], SegmentModel], starts: int, seed: int) -> float:

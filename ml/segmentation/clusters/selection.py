@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from ml.segmentation.clusters.contenders import COUNTED
+from ml.segmentation.clusters.separation import WeakestPair
 from ml.settings.segmentation import ChoiceSettings
 
 STABILITY_TIE = 0.05  # adjusted Rand; two standard errors of its mean over six pairs of resamples
@@ -16,6 +17,9 @@ SURE_TIE = 0.12  # the same where no two segments can be halves of one group
 SURE = 0.03  # p-value of the weakest pair of segments from which on they cannot
 CLEAR_TIE = 0.15  # the same for the division whose silhouette exceeds that of structureless data most
 CLEAR_LENIENCE = 2.0  # times the limit of the p-value of the weakest pair, for that division
+REPRODUCED_LIMIT = 0.4  # p-value of the weakest pair up to which segments that are reproduced are groups
+REPRODUCED = 0.75  # prediction strength from which segments are groups; its authors say .8, of larger halves
+NOT_REPRODUCED = 0.6  # prediction strength below which they are not, whatever the pairs of segments look like
 NO_STRUCTURE = "there is no structure: no division into segments passed the tests"
 
 
@@ -43,6 +47,8 @@ class ClusteringCandidate:
         p_value: probability that structureless data show as large a silhouette with any number of segments.
         cut_p_value: largest p-value of the tests whether two neighbouring segments are halves of one group; NaN if
             the candidate was not tested.
+        prediction_strength: how well halves of the users predict each other's segments; NaN if the candidate was
+            not tested, among many users, and of methods that find the number of segments themselves.
     """
 
     algorithm: str
@@ -63,6 +69,22 @@ class ClusteringCandidate:
     chosen: bool = False
     p_value: float = float("nan")
     cut_p_value: float = float("nan")
+    prediction_strength: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Examination:
+    """The outcome of the tests of a candidate that take long.
+
+    Attributes:
+        cut_p_value: largest p-value of the tests whether two neighbouring segments are halves of one group.
+        prediction_strength: how well halves of the users predict each other's segments.
+        refused: why the candidate is not admissible; empty if it is.
+    """
+
+    cut_p_value: float = float("nan")
+    prediction_strength: float = float("nan")
+    refused: str = ""
 
 
 def find_objection(candidate: ClusteringCandidate, settings: ChoiceSettings, floor: float) -> str:
@@ -87,6 +109,21 @@ def find_objection(candidate: ClusteringCandidate, settings: ChoiceSettings, flo
     return ""
 
 
+def judge_pairs(pair: WeakestPair, strength: float) -> Examination:
+    """Judge by the weakest pair of segments and by the prediction strength whether all segments are groups.
+
+    Args:
+        pair: the pair of neighbouring segments that is most likely one group.
+        strength: the prediction strength, NaN if it was not measured.
+    """
+    refused = ""
+    if strength < NOT_REPRODUCED:
+        refused = f"halves of the users predict each other's segments only to {strength:.0%}"
+    elif not pair.is_apart:
+        refused = f"two of the segments may be halves of one group (p = {pair.p_value:.2g})"
+    return Examination(pair.p_value, strength, refused)
+
+
 class Selection:
     """Selects the winner among candidates, and notes in them why others are refused.
 
@@ -94,15 +131,14 @@ class Selection:
         candidates: the candidates, refused or admissible by their measures.
         settings: the parameters of the rule.
         examine: makes the tests that take long for the candidate at a position, with so many times the usual limit
-            of the p-value; returns the p-value of its weakest pair of segments and why it is refused, empty if it
-            is not.
+            of the p-value of its weakest pair of segments.
     """
 
     def __init__(
         self,
         candidates: list[ClusteringCandidate],
         settings: ChoiceSettings,
-        examine: Callable[[int, float], tuple[float, str]],
+        examine: Callable[[int, float], Examination],
     ) -> None:
         self.candidates = candidates
         self.settings = settings
@@ -162,9 +198,13 @@ class Selection:
         candidate = self.candidates[clearest]
         if self.settings.segments is not None or candidate.segments <= self.candidates[other].segments:
             return False
-        p_value, refused = self._examine(clearest, CLEAR_LENIENCE)
-        self.candidates[clearest] = replace(candidate, cut_p_value=p_value, refused=refused)
-        return not refused
+        return not self._note(clearest, CLEAR_LENIENCE).refused
+
+    def _note(self, position: int, lenience: float) -> ClusteringCandidate:
+        """Make the tests that take long for a candidate, and note their outcome in it."""
+        outcome = self._examine(position, lenience)
+        self.candidates[position] = replace(self.candidates[position], **vars(outcome))
+        return self.candidates[position]
 
     def _list_finest(self, admissible: Sequence[int]) -> list[int]:
         """Return the steadiest candidates with the largest number of segments that are all groups of their own."""
@@ -185,9 +225,9 @@ class Selection:
         return []
 
     def _is_steady(self, position: int, least: float) -> bool:
-        """Return whether a tested candidate is this stable, or a little less if its segments are sure."""
+        """Return whether a tested candidate is this stable, or a little less if its segments are surely groups."""
         candidate = self.candidates[position]
-        is_sure = candidate.cut_p_value <= SURE
+        is_sure = candidate.cut_p_value <= SURE or candidate.prediction_strength >= REPRODUCED
         return candidate.bootstrap_stability >= least - (SURE_TIE - STABILITY_TIE) * is_sure
 
     def _test(self, position: int) -> bool:
@@ -195,8 +235,7 @@ class Selection:
         candidate = self.candidates[position]
         is_untested = not candidate.refused and np.isnan(candidate.cut_p_value)
         if is_untested and self.settings.segments is None:
-            p_value, refused = self._examine(position, 1.0)
-            candidate = self.candidates[position] = replace(candidate, cut_p_value=p_value, refused=refused)
+            candidate = self._note(position, 1.0)
         return not candidate.refused
 
     def _break_ties(self, tied: list[int]) -> int:

@@ -126,7 +126,12 @@ def halve_by_mixture(covariance: str) -> Halving:
 
 
 def find_weakest_pair(
-    space: FeatureSpace, labels: I64, limit: float, seed: int, halve: Halving = halve_by_means
+    space: FeatureSpace,
+    labels: I64,
+    limit: float,
+    seed: int,
+    halve: Halving = halve_by_means,
+    least_limit: float = 0.0,
 ) -> WeakestPair:
     """Look for two segments that are one group.
 
@@ -138,6 +143,7 @@ def find_weakest_pair(
         limit: p-value above which two large segments are one group; of small ones, see `limit_for_rows`.
         seed: seed of the references.
         halve: cuts a group in two, by the method that formed the segments.
+        least_limit: limit of the p-value that holds for every pair, however many users it has.
 
     Returns:
         The pair that is not apart, or else the one with the largest p-value.
@@ -153,7 +159,7 @@ def find_weakest_pair(
         first, second = int(segments[place]), int(segments[other])
         both = np.flatnonzero((labels == first) | (labels == second))
         p_value = split_p_value(space.take(both), labels[both] == second, seed, halve)
-        pair = WeakestPair(first, second, p_value, limit_for_rows(limit, len(both)))
+        pair = WeakestPair(first, second, p_value, max(least_limit, limit_for_rows(limit, len(both))))
         if not pair.is_apart:
             return pair
         if p_value > weakest.p_value:

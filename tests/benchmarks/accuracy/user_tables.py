@@ -1,7 +1,8 @@
 """Tables of users without groups, and with planted ones, of every kind of column.
 
-A planted table is as hard as it may be: the groups are drawn closer and closer together as long as k-means, which
-is told their number, still finds them with an adjusted Rand index of at least `FINDABLE`.
+The groups of a planted table are drawn closer and closer together as long as k-means, which is told their number,
+still finds them with an adjusted Rand index of at least `FINDABLE`. Any of these tables may be taken, or the last,
+which is as hard as a table may be.
 """
 
 from __future__ import annotations
@@ -49,23 +50,26 @@ def structureless(kind: str, rows: int, seed: int) -> UserTable:
     return UserTable(_table(_of_kind(kind, latent, random)), None)
 
 
-def planted(kind: str, rows: int, groups: int, seed: int) -> UserTable:
-    """The hardest table whose groups k-means still finds when it is told their number.
+def planted(kind: str, rows: int, groups: int, seed: int, *, is_hardest: bool = False) -> UserTable:
+    """A table whose groups k-means finds when it is told their number: any distance, or the smallest.
 
     Raises:
         ValueError: k-means finds the groups at no distance.
     """
-    hardest = None
+    tables = []
     for distance in DISTANCES[::-1]:
         random = np.random.default_rng([seed, rows, KINDS.index(kind), groups])
         values, truth, shown = _grouped(kind, rows, groups, float(distance), random)
-        found = KMeans(groups, n_init=20, random_state=0).fit_predict(StandardScaler().fit_transform(shown))
-        if adjusted_rand_score(truth, found) < FINDABLE:
+        labels = KMeans(groups, n_init=20, random_state=0).fit_predict(StandardScaler().fit_transform(shown))
+        if adjusted_rand_score(truth, labels) < FINDABLE:
             break
-        hardest = UserTable(_table(values), truth)
-    if hardest is None:
+        tables.append(UserTable(_table(values), truth))
+    if not tables:
         raise ValueError(f"{groups} groups of {kind} columns in {rows} rows cannot be found with seed {seed}")
-    return hardest
+    if is_hardest:
+        return tables[-1]
+    random = np.random.default_rng([seed, groups, KINDS.index(kind), 99])
+    return tables[::-1][int(random.integers(len(tables)))]
 
 
 def _grouped(

@@ -11,8 +11,20 @@ import pytest
 from ml.segmentation.clusters.algorithms import KMeansSegments
 from ml.segmentation.clusters.choice import choose_clustering
 from ml.segmentation.clusters.feature_space import FeatureSpace
-from ml.segmentation.clusters.measures import bootstrap_stability, sampled_silhouette, start_stability
-from ml.segmentation.clusters.selection import ClusteringCandidate, Selection, find_objection
+from ml.segmentation.clusters.measures import (
+    bootstrap_stability,
+    prediction_strength,
+    sampled_silhouette,
+    start_stability,
+)
+from ml.segmentation.clusters.selection import (
+    ClusteringCandidate,
+    Examination,
+    Selection,
+    find_objection,
+    judge_pairs,
+)
+from ml.segmentation.clusters.separation import WeakestPair
 from ml.settings.segmentation import SegmentationSettings
 
 GOOD = ClusteringCandidate(
@@ -51,8 +63,9 @@ def select(
     From `most_lenience` on, they pass for groups of their own.
     """
 
-    def examine(position: int, lenience: float) -> tuple[float, str]:
-        return (0.5, "halves") if position in halves and lenience < most_lenience else (0.001, "")
+    def examine(position: int, lenience: float) -> Examination:
+        is_cut = position in halves and lenience < most_lenience
+        return Examination(0.5, 0.6, "halves") if is_cut else Examination(0.001, 0.9)
 
     return Selection(candidates, settings.choice, examine).select(incumbent)[0]
 
@@ -111,7 +124,7 @@ def test_a_site_may_ask_for_more_deviations_than_the_significance_does(quick: Se
         ({}, ""),
         ({"segments": 1}, "fewer than two segments"),
         ({"silhouette": 0.219}, "no better than for structureless data (0.200 ± 0.010, p = 0.0001)"),
-        ({"p_value": 0.02}, "no better than for structureless data (0.200 ± 0.010, p = 0.02)"),
+        ({"p_value": 0.04}, "no better than for structureless data (0.200 ± 0.010, p = 0.04)"),
         ({"silhouette": math.nan, "p_value": math.nan}, "no better than for structureless data"),
         ({"bootstrap_stability": 0.69}, "adjusted Rand index of only 0.69"),
         ({"smallest_share": 0.01}, "smallest segment has 1.0% of users"),
@@ -154,6 +167,25 @@ def test_less_steady_segments_win_where_all_are_surely_groups_of_their_own(
     assert select([GOOD, replace(finer, cut_p_value=0.02)], full_settings) == 1
     assert select([GOOD, replace(finer, cut_p_value=0.05)], full_settings) == 0
     assert select([GOOD, replace(finer, cut_p_value=0.02, bootstrap_stability=0.82)], full_settings) == 0
+    # Halves of the users that predict each other's segments are as good a reason.
+    assert select([GOOD, replace(finer, cut_p_value=0.3, prediction_strength=0.8)], full_settings) == 1
+    assert select([GOOD, replace(finer, cut_p_value=0.3, prediction_strength=0.7)], full_settings) == 0
+
+
+@pytest.mark.parametrize(
+    ("p_value", "strength", "refused"),
+    [
+        (0.05, 0.65, ""),
+        (0.05, 0.55, "halves of the users predict each other's segments only to 55%"),
+        (0.3, 0.65, "two of the segments may be halves of one group (p = 0.3)"),
+        (0.05, math.nan, ""),
+        (0.3, math.nan, "two of the segments may be halves of one group (p = 0.3)"),
+    ],
+)
+def test_segments_are_groups_by_their_separation_unless_halves_of_the_users_disagree(
+    p_value: float, strength: float, refused: str
+) -> None:
+    assert judge_pairs(WeakestPair(0, 1, p_value, 0.1), strength).refused == refused
 
 
 def test_the_clearest_division_needs_less_evidence_that_its_segments_are_groups(
@@ -200,6 +232,33 @@ def test_resamples_reproduce_real_segments_and_no_arbitrary_ones() -> None:
     assert bootstrap_stability(real, make, 3, 0) > 0.95
     assert bootstrap_stability(noise, make, 3, 0) < 0.7
     assert start_stability(real, make, 3, 0) > 0.95
+
+
+def test_halves_of_the_users_predict_groups_and_no_parts_of_groups() -> None:
+    Z = blobs(3, users=300)
+    right, cut = (
+        prediction_strength(Z, lambda seed, k=k: KMeansSegments(k, starts=1, seed=seed), 3, 0) for k in (3, 4)
+    )
+    assert right > 0.95
+    assert cut < 0.7
+
+
+def test_the_prediction_strength_is_the_share_of_pairs_that_stay_together_in_the_weakest_segment() -> None:
+    periods = iter((2, 1))
+    strength = prediction_strength(np.zeros((8, 1)), lambda seed: EveryNth(next(periods)), 1, 0)
+    # Both pairs of the first half stay together in the second half's only segment; of its six pairs, two do.
+    assert strength == pytest.approx((1 + 2 / 6) / 2)
+
+
+class EveryNth(KMeansSegments):
+    """Puts every n-th user, in the order of the rows, into the same segment, whatever it is fitted to."""
+
+    def fit(self, Z: np.ndarray, y: None = None) -> EveryNth:
+        self.n_segments_ = self.segments
+        return self
+
+    def predict(self, Z: np.ndarray) -> np.ndarray:
+        return np.arange(len(Z)) % self.segments
 
 
 def test_few_starts_do_not_make_the_resamples_of_few_users_differ() -> None:

@@ -69,6 +69,9 @@ def test_the_weakest_pair_is_the_group_that_was_cut() -> None:
     group = np.repeat([0, 1, 2], 100)
     assert set(group[labels == cut.first]) == set(group[labels == cut.second])
     assert cut.p_value > 0.1
+    assert not cut.is_apart
+    assert not find_weakest_pair(space, labels, limit=0.1, seed=0, least_limit=cut.p_value - 0.01).is_apart
+    assert find_weakest_pair(space, labels, limit=0.1, seed=0, least_limit=cut.p_value).is_apart
     assert find_weakest_pair(space, group, limit=0.1, seed=0).p_value < 0.001
 
 

@@ -93,7 +93,7 @@ def is_drafted(pages: Pages, where: I64) -> Bools:
     """(where,) whether the list is a team draft: each ranker has one of every two places, no item repeats."""
     shown, from_front = pages.shown[where], pages.from_front[where]
     k = shown.shape[1]
-    pairs = from_front[:, : k - k % 2].reshape(len(where), -1, 2)
+    pairs = from_front[:, : k - k % 2].reshape(len(where), k // 2, 2)
     in_order = np.sort(shown, axis=1)
     is_repeated = (in_order[:, 1:] == in_order[:, :-1]).any(axis=1)
     return np.asarray((pairs.sum(axis=2) == 1).all(axis=1) & (2 * from_front.sum(axis=1) == k) & ~is_repeated)

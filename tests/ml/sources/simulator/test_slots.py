@@ -1,6 +1,7 @@
 """What is logged of slots is what two rankers and a known policy really did."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from ml.experiments.rankers.answer_log import compare_rankers, evaluate_contents
-from ml.sources.simulator.slots import SEEN_BY_RANK
+from ml.sources.simulator.slots import SEEN_BY_RANK, is_drafted
 
 COLUMNS = ["event_id", "event_type", "user_id", "anonymous_id", "device_type", "item_id", "recommendation_id"]
 
@@ -82,3 +83,8 @@ def test_logged_chances_are_those_of_the_draws(answers, truth):
         shown = there["items"] == json.dumps([row["content"]])
         assert shown.mean() == pytest.approx(row["shown_chance"], abs=0.02)
         assert set(there.loc[shown, "propensities"]) == {json.dumps([row["shown_chance"]])}
+
+
+def test_a_day_without_an_answer_has_no_drafted_list():
+    pages = SimpleNamespace(shown=np.zeros((3, 4), np.int64), from_front=np.zeros((3, 4), bool))
+    assert is_drafted(pages, np.array([], np.int64)).tolist() == []

@@ -32,7 +32,13 @@ def docs(*, home: HomeOption = None) -> None:
     says that a run is at work on the tables.
     """
     from orchestration.product_files import DBT_PROJECT_FOLDER
-    from orchestration.warehouse.dbt_project import DBT_EXECUTABLE, DbtError, dbt_target, dbt_variables
+    from orchestration.warehouse.dbt_project import (
+        DBT_EXECUTABLE,
+        PIPELINE_TARGET,
+        DbtError,
+        dbt_target,
+        dbt_variables,
+    )
     from orchestration.warehouse.warehouse import Warehouse, WarehouseMissingError
 
     place = home_of(home)
@@ -42,7 +48,7 @@ def docs(*, home: HomeOption = None) -> None:
     command = [str(DBT_EXECUTABLE), "--quiet", "--no-use-colors", "docs", "generate", "--static"]
     command += ["--vars", json.dumps(dbt_variables(chosen_settings(place)))]
     with Warehouse(place.warehouse).writing("tessera docs"), dbt_target(place) as target:
-        command += ["--target-path", str(target), "--log-path", str(target)]
+        command += ["--target", PIPELINE_TARGET, "--target-path", str(target), "--log-path", str(target)]
         run = subprocess.run(command, cwd=DBT_PROJECT_FOLDER, capture_output=True, text=True, check=False)
         if run.returncode:
             raise DbtError(f"dbt cannot write the documentation:\n{run.stdout}{run.stderr}")

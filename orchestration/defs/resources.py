@@ -26,6 +26,7 @@ from orchestration.runtime.instance import FULL_REFRESH
 from orchestration.warehouse.dbt_logs import leave_variables_out_of_logs
 from orchestration.warehouse.dbt_project import (
     DBT_EXECUTABLE,
+    PIPELINE_TARGET,
     DbtError,
     dbt_target,
     dbt_variables,
@@ -173,7 +174,10 @@ def resources() -> dg.Definitions:
             "warehouse": WarehouseResource(home=home),
             "registry": RegistryResource(home=home),
             "dbt": WarehouseDbt(
-                home=home, project_dir=str(DBT_PROJECT_FOLDER), dbt_executable=str(DBT_EXECUTABLE)
+                home=home,
+                project_dir=str(DBT_PROJECT_FOLDER),
+                target=PIPELINE_TARGET,
+                dbt_executable=str(DBT_EXECUTABLE),
             ),
         },
     )

@@ -22,6 +22,7 @@ from orchestration.product_files import DBT_PROJECT_FOLDER, is_checkout
 
 DBT_EXECUTABLE = Path(sys.executable).with_name("dbt")
 MARTS_GROUP = "warehouse"
+PIPELINE_TARGET = "duckdb"  # Python reads the marts there, whichever engine TESSERA_ENGINE names for dbt by hand
 WAREHOUSE_GROUPS = ("staging", "intermediate", MARTS_GROUP)  # of assets, from the log to the marts
 PARSED = "partial_parse.msgpack"  # what dbt keeps to parse only the files that change
 _SOURCE_FOLDERS = ("models", "macros", "tests", "seeds", "snapshots", "analyses")
@@ -47,7 +48,7 @@ def definition_fingerprint(settings: Settings) -> str:
 
 def dbt_project(home: Home) -> DbtProject:
     """The project folder with its manifest."""
-    return DbtProject(project_dir=DBT_PROJECT_FOLDER, target_path=_manifest_folder(home))
+    return DbtProject(project_dir=DBT_PROJECT_FOLDER, target_path=_manifest_folder(home), target=PIPELINE_TARGET)
 
 
 def prepared_manifest(home: Home) -> Path:
@@ -106,7 +107,7 @@ def _parse(manifest: Path, home: Home) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="tessera-parse-") as folder:
         command = [str(DBT_EXECUTABLE), "--no-send-anonymous-usage-stats", "--no-use-colors", "--quiet", "parse"]
-        command += ["--target-path", folder, "--log-path", folder]
+        command += ["--target", PIPELINE_TARGET, "--target-path", folder, "--log-path", folder]
         command += ["--vars", json.dumps(dbt_variables(load_site_settings(home).settings))]
         parsed = subprocess.run(command, cwd=DBT_PROJECT_FOLDER, capture_output=True, text=True, check=False)
         if parsed.returncode:

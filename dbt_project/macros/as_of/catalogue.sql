@@ -8,22 +8,26 @@
    A price stands as it was described, and in the currency of the site at the newest rate that was known. #}
 
 {% macro catalogue_as_of(descriptions, as_of=none) -%}
-with ranked_descriptions as (
+with dated_descriptions as (
+
+    select
+        *,
+        {{ 'updated_at' if as_of is none else 'case when updated_at <= ' ~ as_of ~ ' then updated_at end' }} as past_update_at
+    from {{ descriptions }}
+
+),
+
+ranked_descriptions as (
 
     select
         *,
         row_number() over (
             partition by item_id
             order by
-                {% if as_of is not none -%}
-                case when updated_at <= {{ as_of }} then updated_at end desc nulls last,
-                updated_at,
-                {% else -%}
-                updated_at desc nulls last,
-                {% endif -%}
-                title nulls last, category nulls last, price nulls last, text nulls last
+                past_update_at desc nulls last, updated_at asc nulls last,
+                title asc nulls last, category asc nulls last, price asc nulls last, text asc nulls last
         ) as nearness_rank
-    from {{ descriptions }}
+    from dated_descriptions
 
 ),
 
@@ -31,7 +35,7 @@ newest_rates as (
 
     select
         currency,
-        max_by(rate, valid_from) as rate
+        {{ latest('rate', 'valid_from') }} as rate
     from {{ ref('stg_exchange_rates') }}
     {% if as_of is not none -%}
     where valid_from <= {{ site_date(as_of) }}
@@ -54,7 +58,7 @@ priced_descriptions as (
         descriptions.features,
         descriptions.published_at,
         descriptions.updated_at,
-        round({{ in_site_currency('descriptions.price', 'newest_rates.rate') }}, 6) as site_price
+        {{ rounded(in_site_currency('descriptions.price', 'newest_rates.rate'), 6) }} as site_price
     from ranked_descriptions as descriptions
     left join newest_rates on {{ currency_code('descriptions.currency') }} = newest_rates.currency
     where descriptions.nearness_rank = 1

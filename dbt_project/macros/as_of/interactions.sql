@@ -14,7 +14,7 @@ pairs as (
     select
         user_id,
         item_id,
-        round(strength * {{ decay(days_between('last_at', as_of), var('interaction_half_life_days')) }}, 6) as strength,
+        {{ rounded('strength * ' ~ decay(days_between('last_at', as_of), var('interaction_half_life_days')), 6) }} as strength,
         first_at,
         last_at,
         events,

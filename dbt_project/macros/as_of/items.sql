@@ -2,6 +2,10 @@
    name relations with the columns of stg_items, user_items and page_views. #}
 
 {% macro items_as_of(catalogue, user_items, page_views, as_of) -%}
+{%- set conversion_rate -%}
+    (coalesce(items.purchases, 0) + cast({{ var('conversion_prior_rate') * var('conversion_prior_views') }} as double))
+    / (coalesce(items.occasions, 0) + cast({{ var('conversion_prior_views') }} as double))
+{%- endset -%}
 with totals as (
 
     select
@@ -20,8 +24,8 @@ with totals as (
         cast(sum(claimed_purchases) as bigint) as claimed_purchases,
         {{ net_sum('claimed_revenue') }} as claimed_revenue,
         cast(sum(least(views, {{ var('popularity_views_per_person') }})) as bigint) as capped_views,
-        round(sum(engaged_seconds), 3) as engaged_seconds,
-        round(avg(rating), 6) as mean_rating,
+        {{ rounded('sum(engaged_seconds)', 3) }} as engaged_seconds,
+        {{ rounded('avg(rating)', 6) }} as mean_rating,
         min(first_at) as first_seen_at
     from {{ user_items }}
     group by item_id
@@ -48,7 +52,8 @@ recent_views_of_people as (
         least(count(case when hours_ago <= 24 then 1 end), {{ var('popularity_views_per_person') }}) as views_1d,
         least(count(*), {{ var('popularity_views_per_person') }}) as views_7d,
         least(
-            round(sum({{ decay('hours_ago', var('trend_half_life_hours')) }}), 6), {{ var('popularity_views_per_person') }}
+            {{ rounded('sum(' ~ decay('hours_ago', var('trend_half_life_hours')) ~ ')', 6) }},
+            {{ var('popularity_views_per_person') }}
         ) as trend
     from recent_views
     group by item_id, user_id
@@ -62,7 +67,7 @@ popularity as (
         cast(sum(views_1h) as bigint) as popularity_1h,
         cast(sum(views_1d) as bigint) as popularity_1d,
         cast(sum(views_7d) as bigint) as popularity_7d,
-        round(sum(trend), 6) as trend_score
+        {{ rounded('sum(trend)', 6) }} as trend_score
     from recent_views_of_people
     group by item_id
 
@@ -73,8 +78,8 @@ items_with_totals as (
     select
         coalesce(catalogue.item_id, totals.item_id) as item_id,
         {{ days_between('coalesce(catalogue.published_at, totals.first_seen_at)', as_of) }} as days_online,
-        catalogue.* exclude (item_id),
-        totals.* exclude (item_id)
+        catalogue.* {{ without(['item_id']) }},
+        totals.* {{ without(['item_id']) }}
     from {{ catalogue }} as catalogue
     full join totals on catalogue.item_id = totals.item_id
 
@@ -94,8 +99,8 @@ described_items as (
         items.site_price,
         items.language,
         items.published_at,
-        round(items.days_online, 6) as age_days,
-        round({{ decay('greatest(items.days_online, 0)', var('freshness_half_life_days')) }}, 6) as freshness,
+        {{ rounded('items.days_online', 6) }} as age_days,
+        {{ rounded(decay('greatest(items.days_online, 0)', var('freshness_half_life_days')), 6) }} as freshness,
 
         -- how much
         coalesce(items.views, 0) as views,
@@ -121,10 +126,7 @@ described_items as (
         coalesce(popularity.trend_score, 0) as trend_score,
 
         -- rates; the conversion rate is shrunk towards the prior of the settings, and what was bought was looked at
-        round(
-            (coalesce(items.purchases, 0) + {{ var('conversion_prior_rate') * var('conversion_prior_views') }})
-            / (coalesce(items.occasions, 0) + {{ var('conversion_prior_views') }}), 6
-        ) as conversion_rate,
+        {{ rounded(conversion_rate, 6) }} as conversion_rate,
         {{ ratio('items.clicked_impressions', 'items.impressions') }} as click_through_rate
     from items_with_totals as items
     left join popularity on items.item_id = popularity.item_id

@@ -32,7 +32,7 @@ pairs as (
         {{ net_sum('revenue') }} as revenue,
         cast(sum(claimed_purchases) as bigint) as claimed_purchases,
         {{ net_sum('claimed_revenue') }} as claimed_revenue,
-        round(sum(engaged_seconds), 3) as engaged_seconds,
+        {{ rounded('sum(engaged_seconds)', 3) }} as engaged_seconds,
         max(rating) as rating,
         {{ net_sum('strength * ' ~ decay(days_between('last_at', 'pair_last_at'), var('interaction_half_life_days'))) }}
             as strength

@@ -20,7 +20,7 @@ decayed_tags as (
 
     select
         user_id,
-        unnest(tags) as tag,
+        {{ each_of('tags') }} as tag,
         strength * {{ decay(days_between('last_at', 'person_last_at'), var('interaction_half_life_days')) }} as strength
     from pairs
 
@@ -31,7 +31,7 @@ tags as (
     select
         user_id,
         tag,
-        round(sum(strength), 6) as strength
+        {{ rounded('sum(strength)', 6) }} as strength
     from decayed_tags
     group by user_id, tag
 
@@ -51,7 +51,7 @@ strongest_tags as (
 
     select
         user_id,
-        {{ map_of('tag', 'round(strength / total_strength, 6)') }} as tag_affinities
+        {{ map_of('tag', rounded('strength / total_strength', 6)) }} as tag_affinities
     from ranked_tags
     where tag_rank <= {{ var('affinity_tags') }} and total_strength > 0
     group by user_id

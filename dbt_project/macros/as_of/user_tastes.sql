@@ -41,10 +41,10 @@ categories as (
         user_id,
         category,
         cast(sum(views) as bigint) as views,
-        round(sum(strength), 6) as strength,
+        {{ rounded('sum(strength)', 6) }} as strength,
         cast(coalesce(sum(case when price is not null then views end), 0) as bigint) as product_views,
         sum(case when site_price is not null then views end) as priced_views,
-        round(sum(site_price * views), 6) as price_views
+        {{ rounded('sum(site_price * views)', 6) }} as price_views
     from decayed_pairs
     group by user_id, category
 
@@ -64,13 +64,13 @@ tastes as (
 
     select
         user_id,
-        max_by(category, case when strength > 0 then row(strength, category) end) as top_category,
-        {{ map_of('category', 'round(strength / total_strength, 6)', 'category is not null and strength > 0') }}
+        {{ latest('category', 'case when strength > 0 then ' ~ pair_of('strength', 'category') ~ ' end') }} as top_category,
+        {{ map_of('category', rounded('strength / total_strength', 6), 'category is not null and strength > 0') }}
             as category_affinities,
-        {{ map_of('category', 'round(views / total_views, 6)', 'category is not null and views > 0') }} as category_shares,
-        round(-sum(case when strength > 0 then strength / total_strength * ln(strength / total_strength) else 0 end), 6)
+        {{ map_of('category', rounded('views / total_views', 6), 'category is not null and views > 0') }} as category_shares,
+        {{ rounded('-sum(case when strength > 0 then strength / total_strength * ln(strength / total_strength) else 0 end)', 6) }}
             as category_entropy,
-        round(sum(price_views) / nullif(sum(priced_views), 0), 6) as mean_price_viewed,
+        {{ rounded('sum(price_views) / nullif(sum(priced_views), 0)', 6) }} as mean_price_viewed,
         cast(sum(product_views) as bigint) as product_views
     from categories_with_totals
     group by user_id

@@ -2,11 +2,15 @@
    of those that marts leave out, only refusals of personalization count. #}
 
 {% macro user_totals_as_of(sessions) -%}
+{%- set sessions_of_hours = [] -%}
+{%- for hour in range(24) -%}
+    {%- do sessions_of_hours.append('count(case when local_hour = ' ~ hour ~ ' then 1 end)') -%}
+{%- endfor -%}
 with sessions_in_order as (
 
     select
         *,
-        row(ended_at, session_id) as moment
+        {{ pair_of('ended_at', 'session_id') }} as moment
     from {{ sessions }}
     where {{ counts_in_marts() }}
 
@@ -62,31 +66,27 @@ totals as (
         cast(sum(form_starts) as bigint) as form_starts,
         cast(sum(form_submits) as bigint) as form_submits,
         cast(sum(video_plays) as bigint) as video_plays,
-        round(sum(engaged_seconds), 3) as engaged_seconds,
+        {{ rounded('sum(engaged_seconds)', 3) }} as engaged_seconds,
         cast(sum(case when engaged_seconds is not null then page_views end) as bigint) as measured_page_views,
-        round(sum(duration_seconds), 3) as session_seconds_total,
+        {{ rounded('sum(duration_seconds)', 3) }} as session_seconds_total,
         count(case when is_bounce then 1 end) as bounces,
         count(case when is_converted then 1 end) as converted_sessions,
 
         -- in what manner
         cast(sum(hovers) as bigint) as hovers,
         cast(sum(scrolls) as bigint) as scrolls,
-        round(avg(scroll_depth), 6) as mean_scroll_depth,
+        {{ rounded('avg(scroll_depth)', 6) }} as mean_scroll_depth,
         cast(sum(rage_clicks) as bigint) as rage_clicks,
         cast(sum(dead_clicks) as bigint) as dead_clicks,
 
         -- when, in local time
-        [
-            {% for hour in range(24) -%}
-            count(case when local_hour = {{ hour }} then 1 end){{ ',' if not loop.last }}
-            {% endfor -%}
-        ] as sessions_by_local_hour,
+        {{ list_of(sessions_of_hours) }} as sessions_by_local_hour,
         {% for daypart in var('dayparts') -%}
         cast(sum(case when daypart = '{{ daypart }}' then page_views else 0 end) as bigint) as page_views_{{ daypart }},
         count(case when daypart = '{{ daypart }}' then 1 end) as sessions_{{ daypart }},
         {% endfor -%}
-        count(case when isodow(local_started_at) >= 6 then 1 end) as weekend_sessions,
-        max_by(timezone, case when timezone is not null then moment end) as timezone,
+        count(case when {{ iso_weekday('local_started_at') }} >= 6 then 1 end) as weekend_sessions,
+        {{ latest('timezone', 'moment') }} as timezone,
 
         -- where and with what: the newest value that is known
         cast(sum(case when device_type = 'mobile' then page_views else 0 end) as bigint) as page_views_mobile,
@@ -94,15 +94,15 @@ totals as (
         cast(sum(case when device_type = 'desktop' then page_views else 0 end) as bigint) as page_views_desktop,
         cast(sum(case when device_type = 'tv' then page_views else 0 end) as bigint) as page_views_tv,
         cast(sum(case when device_type = 'other' then page_views else 0 end) as bigint) as page_views_other,
-        max_by(device_type, case when device_type is not null then moment end) as device_type,
-        max_by(language, case when language is not null then moment end) as language,
-        max_by(country, case when country is not null then moment end) as country,
-        max_by(region, case when region is not null then moment end) as region,
-        max_by(city, case when city is not null then moment end) as city,
-        min_by(channel, moment) as channel,
+        {{ latest('device_type', 'moment') }} as device_type,
+        {{ latest('language', 'moment') }} as language,
+        {{ latest('country', 'moment') }} as country,
+        {{ latest('region', 'moment') }} as region,
+        {{ latest('city', 'moment') }} as city,
+        {{ earliest('channel', 'moment') }} as channel,
 
         -- consent
-        max_by(consents, case when consents is not null then moment end) as newest_consents,
+        {{ latest('consents', 'moment') }} as newest_consents,
         max(granted_by_browser_at) as granted_by_browser_at,
         max(granted_by_signed_at) as granted_by_signed_at,
         max(granted_by_server_at) as granted_by_server_at
@@ -115,7 +115,7 @@ totals_with_refusals as (
 
     select
         totals.*,
-        refusals.* exclude (user_id)
+        refusals.* {{ without(['user_id']) }}
     from totals
     left join refusals on totals.user_id = refusals.user_id
 
@@ -125,15 +125,15 @@ totals_with_refusals as (
 totals_with_consent as (
 
     select
-        * exclude (newest_consents),
+        * {{ without(['newest_consents']) }},
         case
             when {{ has_standing_refusal() }}
-                then list_filter(newest_consents, lambda purpose: purpose <> 'personalization')
+                then {{ list_without('newest_consents', "'personalization'") }}
             else newest_consents
         end as consents,
         case
             when {{ has_standing_refusal() }} then false
-            else coalesce(list_contains(newest_consents, 'personalization'), false)
+            else {{ array_has('newest_consents', "'personalization'") }}
         end as has_personalization_consent
     from totals_with_refusals
 

@@ -9,7 +9,7 @@ with dated_totals as (
         {{ days_between('first_seen_at', as_of) }} as days_since_first_event,
         {{ days_between('last_seen_at', as_of) }} as days_since_last_event,
         active_days - 1 as return_days,
-        greatest(date_diff('day', {{ site_date('first_seen_at') }}, {{ site_date(as_of) }}), active_days - 1, 1)
+        greatest({{ dates_between(site_date('first_seen_at'), site_date(as_of)) }}, active_days - 1, 1)
             as observed_days
     from {{ user_totals }} as user_totals
 
@@ -38,8 +38,8 @@ described_users as (
         -- recency, frequency, money
         totals.first_seen_at,
         totals.last_seen_at,
-        round(totals.days_since_first_event, 6) as tenure_days,
-        round(totals.days_since_last_event, 6) as recency_days,
+        {{ rounded('totals.days_since_first_event', 6) }} as tenure_days,
+        {{ rounded('totals.days_since_last_event', 6) }} as recency_days,
         totals.sessions,
         totals.active_days,
         totals.observed_days,
@@ -106,14 +106,7 @@ described_users as (
 
         -- when, in local time
         totals.sessions_by_local_hour,
-        map_from_entries([
-            {% for daypart in var('dayparts') -%}
-            {
-                'k': '{{ daypart }}',
-                'v': {{ ratio('totals.page_views_' ~ daypart, 'totals.page_views') }}
-            }{{ ',' if not loop.last }}
-            {% endfor -%}
-        ]) as daypart_shares,
+        {{ shares_of_page_views(var('dayparts')) }} as daypart_shares,
         case
             when totals.sessions < {{ var('daypart_min_sessions') }} then 'none'
             {% for daypart in var('dayparts') -%}
@@ -133,13 +126,7 @@ described_users as (
 
         -- where and with what
         totals.device_type,
-        map_from_entries([
-            {'k': 'mobile', 'v': {{ ratio('totals.page_views_mobile', 'totals.page_views') }}},
-            {'k': 'tablet', 'v': {{ ratio('totals.page_views_tablet', 'totals.page_views') }}},
-            {'k': 'desktop', 'v': {{ ratio('totals.page_views_desktop', 'totals.page_views') }}},
-            {'k': 'tv', 'v': {{ ratio('totals.page_views_tv', 'totals.page_views') }}},
-            {'k': 'other', 'v': {{ ratio('totals.page_views_other', 'totals.page_views') }}}
-        ]) as device_shares,
+        {{ shares_of_page_views(['mobile', 'tablet', 'desktop', 'tv', 'other']) }} as device_shares,
         totals.language,
         totals.country,
         totals.region,
@@ -156,7 +143,7 @@ described_users as (
         coalesce(tastes.product_views, 0) as product_views,
 
         -- consent
-        coalesce(totals.consents, []) as consents,
+        coalesce(totals.consents, {{ list_of([]) }}) as consents,
         totals.has_personalization_consent
     from totals_with_frequency as totals
     left join {{ user_tastes }} as tastes on totals.user_id = tastes.user_id
@@ -165,4 +152,13 @@ described_users as (
 )
 
 select * from described_users
+{%- endmacro %}
+
+{% macro shares_of_page_views(names) -%}
+    {#- A map from each name to the share of the page views that the column page_views_<name> of `totals` counts. -#}
+    {%- set shares = {} -%}
+    {%- for name in names -%}
+        {%- do shares.update({name: ratio('totals.page_views_' ~ name, 'totals.page_views')}) -%}
+    {%- endfor -%}
+    {{ map_literal(shares) }}
 {%- endmacro %}

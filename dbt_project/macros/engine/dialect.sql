@@ -17,6 +17,42 @@
 {% macro duckdb__local_time(timestamp, timezone) -%}({{ timestamp }} at time zone 'UTC' at time zone {{ timezone }}){%- endmacro %}
 {% macro spark__local_time(timestamp, timezone) -%}from_utc_timestamp({{ timestamp }}, {{ timezone }}){%- endmacro %}
 
+{% macro iso_weekday(date) -%}
+    {#- From 1, Monday, to 7, Sunday. -#}
+    {{ return(adapter.dispatch('iso_weekday')(date)) }}
+{%- endmacro %}
+{% macro duckdb__iso_weekday(date) -%}isodow({{ date }}){%- endmacro %}
+{% macro spark__iso_weekday(date) -%}(weekday({{ date }}) + 1){%- endmacro %}
+
+{% macro week_of(date) -%}
+    {#- The midnight at which the week of the date begins, on a Monday. -#}
+    date_trunc('week', {{ date }})
+{%- endmacro %}
+
+{% macro dates_between(earlier, later) -%}
+    {#- How many days the second date comes after the first. -#}
+    {{ return(adapter.dispatch('dates_between')(earlier, later)) }}
+{%- endmacro %}
+{% macro duckdb__dates_between(earlier, later) -%}date_diff('day', {{ earlier }}, {{ later }}){%- endmacro %}
+{% macro spark__dates_between(earlier, later) -%}cast(date_diff({{ later }}, {{ earlier }}) as bigint){%- endmacro %}
+
+{% macro weeks_between(earlier, later) -%}
+    {#- How many weeks the second midnight comes after the first; both are those of `week_of`. -#}
+    {{ return(adapter.dispatch('weeks_between')(earlier, later)) }}
+{%- endmacro %}
+{% macro duckdb__weeks_between(earlier, later) -%}date_diff('week', {{ earlier }}, {{ later }}){%- endmacro %}
+{% macro spark__weeks_between(earlier, later) -%}timestampdiff(week, {{ earlier }}, {{ later }}){%- endmacro %}
+
+{% macro time_zones() -%}
+    {#- A query for the names of time zones that the engine knows. -#}
+    {{ return(adapter.dispatch('time_zones')()) }}
+{%- endmacro %}
+{% macro duckdb__time_zones() -%}select distinct name from pg_timezone_names(){%- endmacro %}
+{% macro spark__time_zones() -%}
+    {#- Spark has no list of them. Those of the time zone database are known to Java and to DuckDB alike. -#}
+    select explode(array({{ text_list(modules.pytz.all_timezones) }})) as name
+{%- endmacro %}
+
 {% macro epoch_micros(timestamp) -%}{{ return(adapter.dispatch('epoch_micros')(timestamp)) }}{%- endmacro %}
 {% macro duckdb__epoch_micros(timestamp) -%}epoch_us({{ timestamp }}){%- endmacro %}
 {% macro spark__epoch_micros(timestamp) -%}unix_micros({{ timestamp }}){%- endmacro %}
@@ -36,6 +72,20 @@
 {% macro duckdb__json_text(column, key) -%}try(json_extract_string({{ column }}, '$.{{ key }}')){%- endmacro %}
 {% macro spark__json_text(column, key) -%}get_json_object({{ column }}, '$.{{ key }}'){%- endmacro %}
 
+{% macro json_value(column, key) -%}
+    {#- The value as JSON, as a text; the text `null` where it is JSON's null, and null where the key is missing. -#}
+    {{ return(adapter.dispatch('json_value')(column, key)) }}
+{%- endmacro %}
+{% macro duckdb__json_value(column, key) -%}cast(try(json_extract({{ column }}, '$.{{ key }}')) as varchar){%- endmacro %}
+{% macro spark__json_value(column, key) -%}to_json(variant_get(try_parse_json({{ column }}), '$.{{ key }}')){%- endmacro %}
+
+{% macro texts_of_json(json) -%}
+    {#- The elements of a JSON list, as texts; null where it is no list. -#}
+    {{ return(adapter.dispatch('texts_of_json')(json)) }}
+{%- endmacro %}
+{% macro duckdb__texts_of_json(json) -%}try_cast({{ json }} as varchar[]){%- endmacro %}
+{% macro spark__texts_of_json(json) -%}from_json({{ json }}, 'array<string>'){%- endmacro %}
+
 {% macro url_parameter(url, name) -%}regexp_extract({{ url }}, '[?&]{{ name }}=([^&#]*)', 1){%- endmacro %}
 
 {% macro key_of(columns) -%}
@@ -53,30 +103,9 @@
     bit_xor({{ key_of(columns) }})
 {%- endmacro %}
 
-{% macro each_of(list) -%}
-    {#- In a select list: one row per element. -#}
-    {{ return(adapter.dispatch('each_of')(list)) }}
-{%- endmacro %}
-{% macro duckdb__each_of(list) -%}unnest({{ list }}){%- endmacro %}
-{% macro spark__each_of(list) -%}explode({{ list }}){%- endmacro %}
-
 {% macro text_list(values) -%}
     {#- The values as literals, separated by commas; null where there are none. -#}
     {{ "'" ~ values | join("', '") ~ "'" if values else 'null' }}
-{%- endmacro %}
-
-{% macro map_of(key, value, condition='true') -%}
-    {#- Aggregate: a map from key to value over the rows that meet the condition, in the order of the keys. -#}
-    {{ return(adapter.dispatch('map_of')(key, value, condition)) }}
-{%- endmacro %}
-{% macro duckdb__map_of(key, value, condition) -%}
-    {#- Sorted after it is collected: an ordered aggregate takes twice the time. -#}
-    map_from_entries(list_sort(coalesce(list({'k': {{ key }}, 'v': {{ value }}}) filter (where {{ condition }}), [])))
-{%- endmacro %}
-{% macro spark__map_of(key, value, condition) -%}
-    map_from_entries(array_sort(collect_list(
-        case when {{ condition }} then named_struct('k', {{ key }}, 'v', {{ value }}) end
-    )))
 {%- endmacro %}
 
 {% macro moment_of(timestamp, event_id) -%}
@@ -85,6 +114,24 @@
 {%- endmacro %}
 {% macro duckdb__moment_of(timestamp, event_id) -%}(epoch_us({{ timestamp }})::hugeint * 18446744073709551616 + hash({{ event_id }})){%- endmacro %}
 {% macro spark__moment_of(timestamp, event_id) -%}struct({{ timestamp }}, {{ event_id }}){%- endmacro %}
+
+{% macro earliest(column, moment) -%}
+    {#- Aggregate: the value at the smallest moment, of the rows that have both; null where no row has. -#}
+    {{ return(adapter.dispatch('earliest')(column, moment)) }}
+{%- endmacro %}
+{% macro duckdb__earliest(column, moment) -%}min_by({{ column }}, {{ moment }}){%- endmacro %}
+{% macro spark__earliest(column, moment) -%}
+    min_by({{ column }}, case when {{ column }} is not null then {{ moment }} end)
+{%- endmacro %}
+
+{% macro latest(column, moment) -%}
+    {#- Aggregate: the value at the largest moment, of the rows that have both; null where no row has. -#}
+    {{ return(adapter.dispatch('latest')(column, moment)) }}
+{%- endmacro %}
+{% macro duckdb__latest(column, moment) -%}max_by({{ column }}, {{ moment }}){%- endmacro %}
+{% macro spark__latest(column, moment) -%}
+    max_by({{ column }}, case when {{ column }} is not null then {{ moment }} end)
+{%- endmacro %}
 
 {% macro last_known(column) -%}
     {#- Window function: the last value that is not null. -#}
@@ -100,71 +147,12 @@
 {% macro duckdb__first_known(column) -%}first_value({{ column }} ignore nulls){%- endmacro %}
 {% macro spark__first_known(column) -%}first_value({{ column }}, true){%- endmacro %}
 
-{% macro sorted_list(column) -%}{{ return(adapter.dispatch('sorted_list')(column)) }}{%- endmacro %}
-{% macro duckdb__sorted_list(column) -%}list({{ column }} order by {{ column }}){%- endmacro %}
-{% macro spark__sorted_list(column) -%}array_sort(collect_list({{ column }})){%- endmacro %}
-
 {% macro pair_of(first, second) -%}
     {#- Two values as one that is ordered by the first, then by the second. -#}
     {{ return(adapter.dispatch('pair_of')(first, second)) }}
 {%- endmacro %}
 {% macro duckdb__pair_of(first, second) -%}row({{ first }}, {{ second }}){%- endmacro %}
 {% macro spark__pair_of(first, second) -%}struct({{ first }}, {{ second }}){%- endmacro %}
-
-{% macro array_has(list, value) -%}{{ return(adapter.dispatch('array_has')(list, value)) }}{%- endmacro %}
-{% macro duckdb__array_has(list, value) -%}coalesce(list_contains({{ list }}, {{ value }}), false){%- endmacro %}
-{% macro spark__array_has(list, value) -%}coalesce(array_contains({{ list }}, {{ value }}), false){%- endmacro %}
-
-{% macro joined_lists(column, condition) -%}
-    {#- Aggregate: the lists of the rows that meet the condition, as one list. -#}
-    {{ return(adapter.dispatch('joined_lists')(column, condition)) }}
-{%- endmacro %}
-{% macro duckdb__joined_lists(column, condition) -%}flatten(coalesce(list({{ column }}) filter (where {{ condition }}), [])){%- endmacro %}
-{% macro spark__joined_lists(column, condition) -%}flatten(collect_list(case when {{ condition }} then {{ column }} end)){%- endmacro %}
-
-{% macro list_of(values) -%}{{ return(adapter.dispatch('list_of')(values)) }}{%- endmacro %}
-{% macro duckdb__list_of(values) -%}[{{ values | join(', ') }}]{%- endmacro %}
-{% macro spark__list_of(values) -%}array({{ values | join(', ') }}){%- endmacro %}
-
-{% macro element_of(list, place) -%}
-    {#- The element at the place, counted from 1; null beyond the end. -#}
-    {{ return(adapter.dispatch('element_of')(list, place)) }}
-{%- endmacro %}
-{% macro duckdb__element_of(list, place) -%}{{ list }}[{{ place }}]{%- endmacro %}
-{% macro spark__element_of(list, place) -%}get({{ list }}, cast({{ place }} as integer) - 1){%- endmacro %}
-
-{% macro first_within(times, after, until) -%}
-    {#- The earliest of a list of times that is later than `after` and not later than `until`; null where there is none. -#}
-    {{ return(adapter.dispatch('first_within')(times, after, until)) }}
-{%- endmacro %}
-{% macro duckdb__first_within(times, after, until) -%}
-    list_min(list_filter({{ times }}, lambda t: t > {{ after }} and t <= {{ until }}))
-{%- endmacro %}
-{% macro spark__first_within(times, after, until) -%}
-    array_min(filter({{ times }}, t -> t > {{ after }} and t <= {{ until }}))
-{%- endmacro %}
-
-{% macro list_of_pairs(first, second) -%}
-    {#- Aggregate: the pairs of both columns, in any order. -#}
-    {{ return(adapter.dispatch('list_of_pairs')(first, second)) }}
-{%- endmacro %}
-{% macro duckdb__list_of_pairs(first, second) -%}list({'first': {{ first }}, 'second': {{ second }}}){%- endmacro %}
-{% macro spark__list_of_pairs(first, second) -%}collect_list(named_struct('first', {{ first }}, 'second', {{ second }})){%- endmacro %}
-
-{% macro largest_second_until(pairs, until) -%}
-    {#- The largest second of the pairs whose first is not later than `until`; null where there is none. -#}
-    {{ return(adapter.dispatch('largest_second_until')(pairs, until)) }}
-{%- endmacro %}
-{% macro duckdb__largest_second_until(pairs, until) -%}
-    list_max(list_transform(list_filter({{ pairs }}, lambda p: p.first <= {{ until }}), lambda p: p.second))
-{%- endmacro %}
-{% macro spark__largest_second_until(pairs, until) -%}
-    array_max(transform(filter({{ pairs }}, p -> p.first <= {{ until }}), p -> p.second))
-{%- endmacro %}
-
-{% macro smallest_of(list) -%}{{ return(adapter.dispatch('smallest_of')(list)) }}{%- endmacro %}
-{% macro duckdb__smallest_of(list) -%}list_min({{ list }}){%- endmacro %}
-{% macro spark__smallest_of(list) -%}array_min({{ list }}){%- endmacro %}
 
 {% macro raise_error(message) -%}
     {#- An expression that fails with the message where it is evaluated. -#}
@@ -173,12 +161,33 @@
 {% macro duckdb__raise_error(message) -%}error({{ message }}){%- endmacro %}
 {% macro spark__raise_error(message) -%}raise_error({{ message }}){%- endmacro %}
 
+{% macro rounded(number, digits) -%}
+    {#- The number to so many digits behind the point, halves away from zero. -#}
+    {{ return(adapter.dispatch('rounded')(number, digits)) }}
+{%- endmacro %}
+{% macro duckdb__rounded(number, digits) -%}round({{ number }}, {{ digits }}){%- endmacro %}
+{% macro spark__rounded(number, digits) -%}
+    {#- Spark itself rounds the shortest decimal text of a number, which is half where the number is a little less. -#}
+    (round(cast({{ number }} as double) * {{ 10 ** digits }}) / {{ 10 ** digits }})
+{%- endmacro %}
+
+{% macro without(columns) -%}
+    {#- Behind the star of a select list: the columns that it leaves out. -#}
+    {{ return(adapter.dispatch('without')(columns)) }}
+{%- endmacro %}
+{% macro duckdb__without(columns) -%}exclude({{ columns | join(', ') }}){%- endmacro %}
+{% macro spark__without(columns) -%}except({{ columns | join(', ') }}){%- endmacro %}
+
 {% macro type_of(data_type) -%}
     {#- A type of the sources as the engine calls it. -#}
     {{ return(adapter.dispatch('type_of')(data_type)) }}
 {%- endmacro %}
 {% macro duckdb__type_of(data_type) -%}{{ data_type }}{%- endmacro %}
 {% macro spark__type_of(data_type) -%}
-    {%- set types = {'varchar': 'string', 'varchar[]': 'array<string>', 'timestamp with time zone': 'timestamp'} -%}
+    {%- set types = {
+        'varchar': 'string', 'varchar[]': 'array<string>', 'bigint[]': 'array<bigint>', 'double[]': 'array<double>',
+        'map(varchar, bigint)': 'map<string, bigint>', 'map(varchar, double)': 'map<string, double>',
+        'timestamp with time zone': 'timestamp', 'ubigint': 'bigint', 'integer': 'int'
+    } -%}
     {{ types.get(data_type, data_type) }}
 {%- endmacro %}

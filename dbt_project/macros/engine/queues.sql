@@ -30,7 +30,7 @@
     );
     {% endfor -%}
     {%- else -%}
-    select 1
+    create table if not exists {{ relation_of_moment() }} (as_of timestamp)
     {%- endif -%}
 {%- endmacro %}
 

@@ -6,6 +6,11 @@
     {{ return('incremental' if target.type == 'duckdb' else 'table') }}
 {%- endmacro %}
 
+{% macro view_or_table() -%}
+    {#- For models of all events. Spark plans and computes a view anew in every model that reads it. -#}
+    {{ return('view' if target.type == 'duckdb' else 'table') }}
+{%- endmacro %}
+
 {% macro announce_full_build() -%}
     {#- Pre-hook of every model: the readers of the queues that it fills have to rebuild everything after a build in full. -#}
     {%- if execute and target.type == 'duckdb' and not is_built(this.identifier) -%}

@@ -26,8 +26,9 @@
             refused_by_{{ name }}_at
             >= greatest(
                 {% for grantor in names[loop.index0:] -%}
-                granted_by_{{ grantor }}_at{{ ',' if not loop.last }}
+                granted_by_{{ grantor }}_at,
                 {% endfor -%}
+                null
             ),
             refused_by_{{ name }}_at is not null
         ){{ ' or' if not loop.last }}

@@ -207,5 +207,6 @@ select * from passages
     count(case when is_last or next_reached_at is not null then 1 end) as converted,
     count(case when not is_last and next_reached_at is null then 1 end) as dropped,
     -- the average is taken of whole numbers, which add up to the same in any order
-    round(avg({{ epoch_micros('next_reached_at') }} - {{ epoch_micros('reached_at') }}) / 1000000, 3) as seconds_to_next
+    {%- set micros_to_next = epoch_micros('next_reached_at') ~ ' - ' ~ epoch_micros('reached_at') %}
+    {{ rounded('avg(' ~ micros_to_next ~ ') / 1000000', 3) }} as seconds_to_next
 {%- endmacro %}

@@ -15,18 +15,21 @@
 
 {% macro ratio(numerator, denominator) -%}
     {#- Null where the denominator is 0. -#}
-    round({{ numerator }} / nullif({{ denominator }}, 0), 6)
+    {{ rounded(numerator ~ ' / nullif(' ~ denominator ~ ', 0)', 6) }}
 {%- endmacro %}
 
 {% macro share_bound(times, trials, side) -%}
     {#- The lower or the upper bound of the share that `times` of `trials` (at least 1) are evidence of: Wilson's score
         interval. E. B. Wilson, Probable inference, the law of succession, and statistical inference, 1927. -#}
     {%- set z = var('evidence_standard_errors') -%}
-    round(least(greatest((
+    {%- set bound -%}
+    least(greatest((
         {{ times }} + {{ z * z / 2 }} {{ '-' if side == 'low' else '+' }} {{ z }} * sqrt(
             {{ times }} * ({{ trials }} - {{ times }}) / {{ trials }} + {{ z * z / 4 }}
         )
-    ) / ({{ trials }} + {{ z * z }}), 0), 1), 6)
+    ) / ({{ trials }} + {{ z * z }}), 0), 1)
+    {%- endset -%}
+    {{ rounded(bound, 6) }}
 {%- endmacro %}
 
 {% macro number_within(text, least, most) -%}
@@ -37,5 +40,5 @@
 {% macro net_sum(amount) -%}
     {#- The sum of amounts that may cancel each other, as a purchase and its refund do. In some orders of addition the sum
         rounds to -0.0; adding 0.0 makes it 0.0. -#}
-    round(sum({{ amount }}), 6) + 0.0
+    {{ rounded('sum(' ~ amount ~ ')', 6) }} + 0.0
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {#- A session with exposures is cut at each of them, so that what came before an exposure is kept apart from what came after. -#}
 {{ config(
-    materialized='incremental', incremental_strategy='replace_queued',
+    materialized=incremental_or_table(), incremental_strategy='replace_queued',
     meta={'reads_queue': 'sessions', 'keys': ['session_key']}
 ) }}
 
@@ -49,7 +49,7 @@ cuts as (
 
     select
         session_key,
-        list(distinct occurred_at) as cut_at
+        {{ distinct_list('occurred_at') }} as cut_at
     from control_events
     where event_type = 'exposure' and {{ counts_in_marts() }}
     group by session_key
@@ -70,7 +70,7 @@ cut_events as (
         events.recommendation_id,
         events.authority,
         attention_sources.source is not null as reports_attention,
-        list_max(list_filter(cuts.cut_at, lambda cut: cut <= events.occurred_at)) as exposed_at
+        {{ last_until('cuts.cut_at', 'events.occurred_at') }} as exposed_at
     from events
     inner join cuts on events.session_key = cuts.session_key
     left join attention_sources on coalesce(events.source, '') = attention_sources.source
@@ -98,8 +98,8 @@ attention_of_stretches as (
 
     select
         attention.session_key,
-        list_max(list_filter(cuts.cut_at, lambda cut: cut <= attention.looked_at)) as exposed_at,
-        round(sum(attention.engaged_seconds), 3) as engaged_seconds
+        {{ last_until('cuts.cut_at', 'attention.looked_at') }} as exposed_at,
+        {{ rounded('sum(attention.engaged_seconds)', 3) }} as engaged_seconds
     from attention
     inner join cuts on attention.session_key = cuts.session_key
     group by attention.session_key, exposed_at
@@ -109,7 +109,7 @@ attention_of_stretches as (
 stretches as (
 
     select
-        measured_stretches.* exclude (reports_attention),
+        measured_stretches.* {{ without(['reports_attention']) }},
         coalesce(
             attention.engaged_seconds, case when measured_stretches.reports_attention then 0 end
         ) as engaged_seconds

@@ -1,6 +1,6 @@
 {#- What the tastes of people read of the catalogue. When the category, the tags or the price of an item changes, everybody
     who met the item is queued. -#}
-{{ config(materialized='incremental', incremental_strategy='replace_items') }}
+{{ config(materialized=incremental_or_table(), incremental_strategy='replace_items') }}
 
 with catalogue as (
 

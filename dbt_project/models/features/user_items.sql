@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='replace_queued',
+    materialized=incremental_or_table(), incremental_strategy='replace_queued',
     meta={'reads_queue': 'pairs', 'keys': ['user_id', 'item_id'], 'fills_queues': {'tastes': 'user_id'}}
 ) }}
 

@@ -3,6 +3,11 @@
     meta={'reads_queue': 'sessions', 'keys': ['session_key'], 'fills_queues': {'pairs': 'user_id, item_id'}}
 ) }}
 {%- set weights = var('interaction_weights') %}
+{%- set strength -%}
+    reactions.weight * (
+        1 + least(coalesce(attention.engaged_seconds, 0), {{ var('dwell_cap_seconds') }}) / {{ var('dwell_cap_seconds') }}
+    )
+{%- endset %}
 
 with repeats as (
 
@@ -93,7 +98,7 @@ attention as (
     select
         session_key,
         item_id,
-        round(sum(engaged_seconds), 3) as engaged_seconds
+        {{ rounded('sum(engaged_seconds)', 3) }} as engaged_seconds
     from page_views
     where item_id is not null
     group by session_key, item_id
@@ -123,9 +128,7 @@ weighted_reactions as (
         reactions.claimed_revenue,
         reactions.rating,
         coalesce(attention.engaged_seconds, case when reactions.reports_attention then 0 end) as engaged_seconds,
-        round(reactions.weight * (
-            1 + least(coalesce(attention.engaged_seconds, 0), {{ var('dwell_cap_seconds') }}) / {{ var('dwell_cap_seconds') }}
-        ), 6) as strength
+        {{ rounded(strength, 6) }} as strength
     from reactions
     left join attention on reactions.session_key = attention.session_key and reactions.item_id = attention.item_id
     left join clicked_impressions

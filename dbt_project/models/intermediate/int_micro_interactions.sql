@@ -137,8 +137,8 @@ totals as (
     select
         session_key,
         count(case when event_type = 'hover' then 1 end) as hovers,
-        round(coalesce(sum(case when event_type = 'hover' then value end), 0) / 1000, 3) as hover_seconds,
-        round(coalesce(sum(case when event_type = 'cursor' then value end), 0), 3) as cursor_px,
+        {{ rounded("coalesce(sum(case when event_type = 'hover' then value end), 0) / 1000", 3) }} as hover_seconds,
+        {{ rounded("coalesce(sum(case when event_type = 'cursor' then value end), 0)", 3) }} as cursor_px,
         count(case when event_type = 'scroll' then 1 end) as scrolls,
         greatest(
             count(case when event_type = 'custom:dead_click' then 1 end),

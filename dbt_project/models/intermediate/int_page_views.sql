@@ -79,7 +79,7 @@ views_on_path as (
 
     select
         *,
-        row_number() over session_path as path_position,
+        cast(row_number() over session_path as bigint) as path_position,
         lag(page_key) over session_path as previous_page_key,
         lag(item_id) over session_path as previous_item_id,
         lead(page_key) over session_path as next_page_key,
@@ -113,7 +113,7 @@ views_with_engagement as (
         coalesce(engagement.heartbeats, 0) as heartbeats,
         case
             when views.reports_attention or engagement.heartbeats > 0
-                then round(coalesce(engagement.engaged_seconds, 0), 3)
+                then {{ rounded('coalesce(engagement.engaged_seconds, 0)', 3) }}
         end as engaged_seconds,
         engagement.exit_seconds,
         engagement.scroll_depth,

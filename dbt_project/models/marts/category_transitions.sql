@@ -41,7 +41,7 @@ category_transitions as (
         is_exit,
         cast(sum(moves) as bigint) as moves,
         cast(sum(dwells) as bigint) as dwells,
-        round(sum(total_dwell_seconds), 3) as total_dwell_seconds
+        {{ rounded('sum(total_dwell_seconds)', 3) }} as total_dwell_seconds
     from categorised_transitions
     group by date, from_category, to_category, is_exit
 

@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='replace_queued',
+    materialized=incremental_or_table(), incremental_strategy='replace_queued',
     meta={'reads_queue': 'session_days', 'keys': ['date']}
 ) }}
 
@@ -51,7 +51,7 @@ days as (
         coalesce({{ net_sum('case when counts then revenue end') }}, 0) as revenue,
         cast(coalesce(sum(claimed_purchases) filter (where counts), 0) as bigint) as claimed_purchases,
         coalesce({{ net_sum('case when counts then claimed_revenue end') }}, 0) as claimed_revenue,
-        round(sum(engaged_seconds) filter (where counts), 3) as engaged_seconds,
+        {{ rounded('sum(engaged_seconds) filter (where counts)', 3) }} as engaged_seconds,
         count(distinct user_id) filter (where counts and engaged_seconds is not null) as measured_users
     from sessions
     group by date
@@ -61,7 +61,7 @@ days as (
 days_with_rates as (
 
     select
-        * exclude (measured_users),
+        * {{ without(['measured_users']) }},
         {{ ratio('bounces', 'sessions') }} as bounce_rate,
         {{ ratio('conversions', 'sessions') }} as conversion_rate,
         {{ ratio('clicked_impressions', 'impressions') }} as click_through_rate,

@@ -1,6 +1,6 @@
 {#- A session belongs to the day in which it began, counted from the exposure. The session of the exposure is cut at it. -#}
 {{ config(
-    materialized='incremental', incremental_strategy='replace_queued',
+    materialized=incremental_or_table(), incremental_strategy='replace_queued',
     meta={'reads_queue': 'users', 'keys': ['user_id']}
 ) }}
 
@@ -139,7 +139,7 @@ outcomes as (
         cast(sum(form_submits) as bigint) as form_submits,
         cast(sum(video_plays) as bigint) as video_plays,
         {{ net_sum('revenue') }} as revenue,
-        round(sum(engaged_seconds), 3) as engaged_seconds
+        {{ rounded('sum(engaged_seconds)', 3) }} as engaged_seconds
     from dated_stretches
     where day between {{ var('outcome_first_day') }} and {{ var('outcome_last_day') }}
     group by experiment_id, user_id, day

@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='replace_queued',
+    materialized=incremental_or_table(), incremental_strategy='replace_queued',
     meta={'reads_queue': 'view_days', 'keys': ['date']}
 ) }}
 
@@ -33,7 +33,7 @@ page_transitions as (
         min(to_item_id) as to_item_id,
         count(*) as moves,
         count(dwell_seconds) as dwells,
-        round(coalesce(sum(dwell_seconds), 0), 3) as total_dwell_seconds
+        {{ rounded('coalesce(sum(dwell_seconds), 0)', 3) }} as total_dwell_seconds
     from moves
     group by date, from_page, to_page
 

@@ -25,7 +25,7 @@ later_attention as (
 later_attention_of_views as (
 
     select
-        min_by(page_views.event_id, row(page_views.viewed_at, page_views.event_id)) as event_id,
+        {{ earliest('page_views.event_id', pair_of('page_views.viewed_at', 'page_views.event_id')) }} as event_id,
         any_value(later.engaged_seconds) as engaged_seconds,
         any_value(later.heartbeats) as heartbeats
     from page_views
@@ -38,10 +38,10 @@ later_attention_of_views as (
 page_views_with_attention as (
 
     select
-        page_views.* exclude (engaged_seconds, heartbeats),
-        round(coalesce(
-            page_views.engaged_seconds + later.engaged_seconds, page_views.engaged_seconds, later.engaged_seconds
-        ), 3) as engaged_seconds,
+        page_views.* {{ without(['engaged_seconds', 'heartbeats']) }},
+        {{ rounded(
+            'coalesce(page_views.engaged_seconds + later.engaged_seconds, page_views.engaged_seconds, later.engaged_seconds)', 3
+        ) }} as engaged_seconds,
         page_views.heartbeats + cast(coalesce(later.heartbeats, 0) as bigint) as heartbeats
     from page_views
     left join later_attention_of_views as later on page_views.event_id = later.event_id

@@ -12,10 +12,10 @@ statements as (
     select
         person_id as user_id,
         {{ moment_of('occurred_at', 'event_id') }} as moment,
-        try(json_extract(properties, '$.interests')) as interests,
-        try(json_extract(properties, '$.muted')) as muted,
-        try(json_extract(properties, '$.opt_out')) as opt_out,
-        try(json_extract(properties, '$.quiet_hours')) as quiet_hours
+        {{ json_value('properties', 'interests') }} as interests,
+        {{ json_value('properties', 'muted') }} as muted,
+        {{ json_value('properties', 'opt_out') }} as opt_out,
+        {{ json_value('properties', 'quiet_hours') }} as quiet_hours
     from events
     where event_type = 'preference' and quarantine_reason is null and {{ counts_in_marts() }}
 
@@ -27,10 +27,10 @@ latest_statements as (
 
     select
         user_id,
-        cast(max_by(interests, case when interests is not null then moment end) as varchar) as interests,
-        cast(max_by(muted, case when muted is not null then moment end) as varchar) as muted,
-        cast(max_by(opt_out, case when opt_out is not null then moment end) as varchar) as opt_out,
-        cast(max_by(quiet_hours, case when quiet_hours is not null then moment end) as varchar) as quiet_hours
+        {{ latest('interests', 'moment') }} as interests,
+        {{ latest('muted', 'moment') }} as muted,
+        {{ latest('opt_out', 'moment') }} as opt_out,
+        {{ latest('quiet_hours', 'moment') }} as quiet_hours
     from statements
     group by user_id
 
@@ -40,8 +40,8 @@ preferences as (
 
     select
         user_id,
-        try_cast(nullif(interests, 'null') as varchar[]) as interests,
-        try_cast(nullif(muted, 'null') as varchar[]) as muted,
+        {{ texts_of_json("nullif(interests, 'null')") }} as interests,
+        {{ texts_of_json("nullif(muted, 'null')") }} as muted,
         coalesce(opt_out, 'false') = 'true' as is_opted_out,
         {{ number_within(json_text('quiet_hours', 'from'), 0, 24) }} as quiet_from_hour,
         {{ number_within(json_text('quiet_hours', 'to'), 0, 24) }} as quiet_until_hour

@@ -14,7 +14,7 @@ cohorts as (
 
     select
         user_id,
-        date_trunc('week', min(date)) as cohort_week
+        {{ week_of('min(date)') }} as cohort_week
     from user_days
     group by user_id
 
@@ -35,7 +35,7 @@ active_weeks as (
     select distinct
         cohorts.cohort_week,
         user_days.user_id,
-        date_diff('week', cohorts.cohort_week, date_trunc('week', user_days.date)) as week_number
+        {{ weeks_between('cohorts.cohort_week', week_of('user_days.date')) }} as week_number
     from user_days
     inner join cohorts on user_days.user_id = cohorts.user_id
 

@@ -15,7 +15,7 @@ site_currencies as (
 named_purchases as (
 
     select
-        purchases.* exclude (currency),
+        purchases.* {{ without(['currency']) }},
         coalesce(nullif(purchases.currency, ''), site_currencies.currency) as currency,
         site_currencies.currency as site_currency
     from purchases

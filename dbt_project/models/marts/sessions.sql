@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='replace_queued',
+    materialized=incremental_or_table(), incremental_strategy='replace_queued',
     meta={
         'reads_queue': 'sessions', 'keys': ['session_key'],
         'fills_queues': {'users': 'user_id', 'session_days': site_date('started_at')}
@@ -89,19 +89,19 @@ measured_sessions as (
         count(case when event_type = 'impression' and recommendation_id is not null then 1 end) as recommendation_impressions,
         bool_or(user_id is not null) as is_known,
         bool_or(reports_attention) as reports_attention,
-        min_by(device_type, moment) as device_type,
-        min_by(os, moment) as os,
-        min_by(browser, moment) as browser,
-        min_by(screen_width, moment) as screen_width,
-        min_by(language, moment) as language,
-        min_by(timezone, moment) as timezone,
-        min_by(country, moment) as country,
-        min_by(region, moment) as region,
-        min_by(city, moment) as city,
-        min_by(network_type, moment) as network_type,
-        min_by(channel, moment) as channel,
-        min_by(source, moment) as source,
-        max_by(consent, moment) as consents
+        {{ earliest('device_type', 'moment') }} as device_type,
+        {{ earliest('os', 'moment') }} as os,
+        {{ earliest('browser', 'moment') }} as browser,
+        {{ earliest('screen_width', 'moment') }} as screen_width,
+        {{ earliest('language', 'moment') }} as language,
+        {{ earliest('timezone', 'moment') }} as timezone,
+        {{ earliest('country', 'moment') }} as country,
+        {{ earliest('region', 'moment') }} as region,
+        {{ earliest('city', 'moment') }} as city,
+        {{ earliest('network_type', 'moment') }} as network_type,
+        {{ earliest('channel', 'moment') }} as channel,
+        {{ earliest('source', 'moment') }} as source,
+        {{ latest('consent', 'moment') }} as consents
     from described_events
     group by session_key
 
@@ -112,7 +112,7 @@ decisions as (
     select
         session_key,
         max(occurred_at) as personalization_decided_at,
-        max_by(personalization_decision, {{ moment_of('occurred_at', 'event_id') }}) as personalization_decision,
+        {{ latest('personalization_decision', moment_of('occurred_at', 'event_id')) }} as personalization_decision,
         {{ decided_at_by_authority() }}
     from control_events
     where personalization_decision is not null
@@ -122,7 +122,7 @@ decisions as (
 
 time_zones as (
 
-    select distinct name from pg_timezone_names()
+    {{ time_zones() }}
 
 ),
 
@@ -148,7 +148,7 @@ paths as (
         count(*) as page_views,
         bool_or(is_bounce) as is_bounce,
         count(distinct {{ key_of(['page_key']) }}) as pages,
-        round(sum(engaged_seconds), 3) as engaged_seconds,
+        {{ rounded('sum(engaged_seconds)', 3) }} as engaged_seconds,
         cast(sum(heartbeats) as bigint) as heartbeats,
         max(scroll_depth) as scroll_depth,
         min(case when path_position = 1 then page_key end) as landing_page,
@@ -164,7 +164,7 @@ described_sessions as (
     select
         -- ids
         md5(concat_ws(
-            '|', owners.device_id, owners.person_id, epoch_us(measured.started_at), owners.client_session_id
+            '|', owners.device_id, owners.person_id, {{ epoch_micros('measured.started_at') }}, owners.client_session_id
         )) as session_id,
         measured.session_key,
         owners.person_id as user_id,
@@ -210,7 +210,7 @@ described_sessions as (
         coalesce(paths.pages, 0) as pages,
         case
             when measured.reports_attention or coalesce(paths.engaged_seconds, other_attention.engaged_seconds) is not null
-                then round(coalesce(paths.engaged_seconds, 0) + coalesce(other_attention.engaged_seconds, 0), 3)
+                then {{ rounded('coalesce(paths.engaged_seconds, 0) + coalesce(other_attention.engaged_seconds, 0)', 3) }}
         end as engaged_seconds,
         cast(coalesce(paths.heartbeats, 0) + coalesce(other_attention.heartbeats, 0) as bigint) as heartbeats,
         paths.scroll_depth,

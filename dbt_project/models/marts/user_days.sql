@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental', incremental_strategy='replace_queued',
+    materialized=incremental_or_table(), incremental_strategy='replace_queued',
     meta={'reads_queue': 'users', 'keys': ['user_id']}
 ) }}
 
@@ -36,7 +36,7 @@ user_days as (
         cast(sum(form_submits) as bigint) as form_submits,
         cast(sum(video_plays) as bigint) as video_plays,
         {{ net_sum('revenue') }} as revenue,
-        round(sum(engaged_seconds), 3) as engaged_seconds
+        {{ rounded('sum(engaged_seconds)', 3) }} as engaged_seconds
     from sessions
     group by user_id, {{ site_date('started_at') }}
 

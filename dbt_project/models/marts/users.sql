@@ -1,5 +1,5 @@
 {#- A view: the recency of everybody moves with every event of the log, and the tables below it follow changes. -#}
-{{ config(materialized='view') }}
+{{ config(materialized=view_or_table()) }}
 
 with user_totals as (
 

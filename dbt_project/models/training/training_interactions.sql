@@ -3,7 +3,7 @@
 with sessions as (
 
     select * from {{ ref('sessions') }}
-    where ended_at <= as_of
+    where ended_at <= {{ frame_moment() }}
 
 ),
 
@@ -11,7 +11,7 @@ reactions as (
 
     select reactions.* from {{ ref('int_interactions_weighted') }} as reactions
     inner join {{ ref('sessions') }} as sessions on reactions.session_key = sessions.session_key
-    where sessions.ended_at <= as_of
+    where sessions.ended_at <= {{ frame_moment() }}
 
 ),
 
@@ -29,7 +29,7 @@ user_items as (
 
 interactions as (
 
-    {{ interactions_as_of('user_items', 'user_totals', 'as_of') }}
+    {{ interactions_as_of('user_items', 'user_totals', frame_moment()) }}
 
 )
 

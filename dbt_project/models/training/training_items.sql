@@ -2,14 +2,14 @@
 
 with catalogue as (
 
-    {{ catalogue_as_of(ref('stg_item_descriptions'), 'as_of') }}
+    {{ catalogue_as_of(ref('stg_item_descriptions'), frame_moment()) }}
 
 ),
 
 published_items as (
 
     select * from catalogue
-    where coalesce(published_at <= as_of, true)
+    where coalesce(published_at <= {{ frame_moment() }}, true)
 
 ),
 
@@ -17,7 +17,7 @@ reactions as (
 
     select reactions.* from {{ ref('int_interactions_weighted') }} as reactions
     inner join {{ ref('sessions') }} as sessions on reactions.session_key = sessions.session_key
-    where sessions.ended_at <= as_of
+    where sessions.ended_at <= {{ frame_moment() }}
 
 ),
 
@@ -25,7 +25,7 @@ page_views as (
 
     select page_views.* from {{ ref('page_views') }} as page_views
     inner join {{ ref('sessions') }} as sessions on page_views.session_key = sessions.session_key
-    where sessions.ended_at <= as_of
+    where sessions.ended_at <= {{ frame_moment() }}
 
 ),
 
@@ -37,7 +37,7 @@ user_items as (
 
 items as (
 
-    {{ items_as_of('published_items', 'user_items', 'page_views', 'as_of') }}
+    {{ items_as_of('published_items', 'user_items', 'page_views', frame_moment()) }}
 
 )
 

@@ -2,7 +2,7 @@
 
 with catalogue as (
 
-    {{ catalogue_as_of(ref('stg_item_descriptions'), 'as_of') }}
+    {{ catalogue_as_of(ref('stg_item_descriptions'), frame_moment()) }}
 
 ),
 
@@ -19,7 +19,7 @@ new_items as (
         language,
         published_at
     from catalogue
-    where published_at > as_of
+    where published_at > {{ frame_moment() }}
 
 )
 

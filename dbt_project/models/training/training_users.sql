@@ -3,7 +3,7 @@
 with sessions as (
 
     select * from {{ ref('sessions') }}
-    where ended_at <= as_of
+    where ended_at <= {{ frame_moment() }}
 
 ),
 
@@ -11,13 +11,13 @@ reactions as (
 
     select reactions.* from {{ ref('int_interactions_weighted') }} as reactions
     inner join {{ ref('sessions') }} as sessions on reactions.session_key = sessions.session_key
-    where sessions.ended_at <= as_of
+    where sessions.ended_at <= {{ frame_moment() }}
 
 ),
 
 item_topics as (
 
-    {{ catalogue_as_of(ref('stg_item_descriptions'), 'as_of') }}
+    {{ catalogue_as_of(ref('stg_item_descriptions'), frame_moment()) }}
 
 ),
 
@@ -47,7 +47,7 @@ user_tags as (
 
 users as (
 
-    {{ users_as_of('user_totals', 'user_tastes', 'user_tags', 'as_of') }}
+    {{ users_as_of('user_totals', 'user_tastes', 'user_tags', frame_moment()) }}
 
 ),
 

@@ -17,7 +17,7 @@ select
     '{{ column.name }}' as share,
     value
 from (
-    select {{ 'unnest(map_values(' ~ column.name ~ '))' if column.data_type.startswith('map') else column.name }} as value
+    select {{ each_of('map_values(' ~ column.name ~ ')') if column.data_type.startswith('map') else column.name }} as value
     from {{ model }}
 ) as shares
 where not (value between 0 and 1)

@@ -18,8 +18,14 @@ RUN python3 -m venv /opt/installer \
  && python3 -m venv --without-pip /opt/tessera \
  && python3 -m venv --without-pip /opt/service
 WORKDIR /build
+# Requirements come before the code, so that a changed line of code does not install them again.
+COPY pyproject.toml requirements.lock ./
+RUN python3 -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+      print(*project['dependencies'], *project['optional-dependencies']['redis'], sep='\n')" > needed.txt \
+ && /opt/installer/bin/pip --python /opt/tessera/bin/python install --quiet \
+      --constraint requirements.lock --requirement needed.txt
 COPY . .
-RUN /opt/installer/bin/pip --python /opt/tessera/bin/python install --quiet --constraint requirements.lock '.[redis]'
+RUN /opt/installer/bin/pip --python /opt/tessera/bin/python install --quiet --no-deps .
 # The service needs a part of what the pipeline needs, in the same versions: those of the Bento.
 RUN cd /opt && /opt/tessera/bin/python -m orchestration.bento > /build/served.txt \
  && /opt/installer/bin/pip --python /opt/service/bin/python install --quiet --requirement /build/served.txt

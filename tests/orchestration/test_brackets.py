@@ -34,7 +34,7 @@ def test_a_file_of_events_is_named_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / f"{ODD}.csv"
     file.write_text("event_type,occurred_at,user_id\nclick,2024-07-01,u\nclick,[/b],u\n")
     home = tmp_path / f"home {ODD}"
-    assert "1 rows rejected" in output_of("ingest", "files", "--path", file, "--home", home)
+    assert "1 row rejected" in output_of("ingest", "files", "--path", file, "--home", home)
     assert f"{ODD}.csv was ingested before" in output_of("ingest", "files", "--path", file, "--home", home)
 
 

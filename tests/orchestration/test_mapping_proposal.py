@@ -31,12 +31,12 @@ def test_nothing_is_taken_in_before_somebody_agrees(file: Path) -> None:
     assert "run `tessera ingest files --path clicks.csv --mapping clicks.mapping.yaml`" in output
     assert not Path("home/events").exists()
     status, output = ingest("--mapping", "clicks.mapping.yaml")
-    assert (status, "1 events accepted of 1 rows" in output) == (0, True)
+    assert (status, "1 events accepted of 1 row." in output) == (0, True)
 
 
 def test_yes_takes_the_file_in_and_a_changed_mapping_stays_in_force(file: Path) -> None:
     status, output = ingest("--yes")
-    assert (status, "1 events accepted of 1 rows" in output) == (0, True)
+    assert (status, "1 events accepted of 1 row." in output) == (0, True)
     mapping = Path("clicks.mapping.yaml")
     mapping.write_text(mapping.read_text().replace("view: page_view", "view: click"))
     status, output = ingest()

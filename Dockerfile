@@ -29,11 +29,10 @@ RUN /opt/installer/bin/pip --python /opt/tessera/bin/python install --quiet --no
 # The service needs a part of what the pipeline needs, in the same versions: those of the Bento.
 RUN cd /opt && /opt/tessera/bin/python -m orchestration.bento > /build/served.txt \
  && /opt/installer/bin/pip --python /opt/service/bin/python install --quiet --requirement /build/served.txt
-# What the libraries bring for their own developers, and parts of Arrow and pycountry that nothing here imports.
+# What the libraries bring for their own developers, and translations of the names of countries.
 RUN cd /opt/service/lib/python3*/site-packages \
  && find . -type d \( -name tests -o -name include \) -prune -exec rm -rf {} + \
- && rm -rf pyarrow/libarrow_flight.* pyarrow/_flight.* pyarrow/libarrow_substrait.* pyarrow/_substrait.* \
-      pycountry/locales
+ && rm -rf pycountry/locales
 RUN mkdir -p /srv/tessera/published \
  && cp -r ml serving LICENSE /srv/tessera/ \
  && cp -r config /srv/tessera/ml/site/config \

@@ -15,6 +15,7 @@ from ml.errors import InvalidInputError
 from ml.events.normalization.ids import NOBODY
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 from orchestration.commands.option_values import parse_moment
+from orchestration.runtime.counts import count_noun
 
 if TYPE_CHECKING:
     from ml.sources import IngestReport
@@ -119,8 +120,7 @@ def _print_report(report: IngestReport, path: Path) -> None:
             f"{escape(str(path))} was ingested before, with the same content: nothing to do.", soft_wrap=True
         )
         return
-    rows = f"{report.rows:,} {'row' if report.rows == 1 else 'rows'}"
-    console.print(f"[bold]{report.accepted:,}[/] events accepted of {rows}.")
+    console.print(f"[bold]{report.accepted:,}[/] events accepted of {count_noun(report.rows, 'row')}.")
     if report.items:
         console.print(f"{report.items:,} items added to the catalogue.")
     if report.outside:
@@ -138,8 +138,7 @@ def _print_report(report: IngestReport, path: Path) -> None:
             soft_wrap=True,
         )
     rejected = sum(report.rejected.values())
-    rejected_rows = f"{rejected:,} {'row' if rejected == 1 else 'rows'}"
-    console.print(f"{rejected_rows} rejected{', kept as dead letters:' if rejected else '.'}")
+    console.print(f"{count_noun(rejected, 'row')} rejected{', kept as dead letters:' if rejected else '.'}")
     for reason, count in report.rejected.most_common():
         examples = report.examples.get(reason)
         seen = f": {', '.join(examples)}" if examples else ""

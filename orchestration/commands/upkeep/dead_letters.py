@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ml.integrity.named_lock import only_writer
 from orchestration.commands.home import HomeOption, chosen_settings, existing_home_of
+from orchestration.runtime.counts import count_noun
 
 if TYPE_CHECKING:
     from ml.events.rejected.rejections import RejectionFilter
@@ -64,7 +65,7 @@ def list_rows(
         about = " ".join(filter(None, (row["field"], row["reason"])))
         _print(f"{row['received_at']:%Y-%m-%d %H:%M:%S}  {row['source']}  {about}")
         _print(f"  {row['payload']}")
-    _print(f"{min(limit, len(rows)):,} of {_count(len(rows), 'row')}.")
+    _print(f"{min(limit, len(rows)):,} of {count_noun(len(rows), 'row')}.")
 
 
 @dead_letters.command()
@@ -101,7 +102,7 @@ def count(
             names = (_printable(group[name] or "–") for name in columns)
             table.add_row(f"{group['rows']:,}", *map(Text, (*names, *times)))
         console.print(table)
-    _print(f"{_count(len(rows), 'row')} in {_count(len(groups), 'group')}.")
+    _print(f"{count_noun(len(rows), 'row')} in {count_noun(len(groups), 'group')}.")
 
 
 @dead_letters.command()
@@ -123,7 +124,7 @@ def export(
 
     rows = read_rejections(existing_home_of(home), RejectionFilter(field, reason, source))
     write_rejections(rows, out)
-    _print(f"{_count(len(rows), 'row')} written to {out}.")
+    _print(f"{count_noun(len(rows), 'row')} written to {out}.")
 
 
 @dead_letters.command()
@@ -207,7 +208,7 @@ def _replay(home: Home, chosen: RejectionFilter, rules: RepairRules | None, is_d
     with only_writer(home.warehouse, doing):
         report = replay_events(home, dt.datetime.now(dt.UTC), max_future, chosen, rules, is_dry_run)
     verb = "would go" if is_dry_run else "went"
-    _print(f"{_count(report.replayed, 'event')} {verb} into the log.")
+    _print(f"{count_noun(report.replayed, 'event')} {verb} into the log.")
     if report.replayed and not is_dry_run:
         _print("`tessera materialize` brings them into the tables.")
     if report.already_in_log:
@@ -215,7 +216,7 @@ def _replay(home: Home, chosen: RejectionFilter, rules: RepairRules | None, is_d
     if report.retried:
         _print(f"{report.retried:,} quarantined, which the log still holds: the next rebuild tries them again.")
     if report.left:
-        _print(f"{_count(report.left.total(), 'row')} cannot go into the log:")
+        _print(f"{count_noun(report.left.total(), 'row')} cannot go into the log:")
         for why, rows in report.left.most_common():
             _print(f"  {rows:>9,}  {why}")
     still_open = sum(chosen.accepts(letter) for letter in read_open_letters(home))
@@ -238,10 +239,6 @@ def _pairs(options: Sequence[str] | None, name: str, form: str) -> dict[str, str
             raise typer.BadParameter(f"{left!r} is given twice", param_hint=name)
         pairs[left] = right
     return pairs
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _print(text: str) -> None:

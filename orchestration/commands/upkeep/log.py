@@ -11,6 +11,7 @@ from rich.console import Console
 from ml.home import Home
 from ml.integrity.named_lock import only_writer
 from orchestration.commands.home import HomeOption, chosen_settings, existing_home_of
+from orchestration.runtime.counts import count_noun
 
 console = Console(highlight=False, markup=False, emoji=False)
 log = typer.Typer(help="The event log: take an event out.", no_args_is_help=True)
@@ -50,8 +51,9 @@ def quarantine(
             seconds = chosen_settings(place).collector.part_age_seconds + SEALING_SECONDS
             console.print(f"{error}; waiting up to {seconds:.0f} s for it to be sealed", soft_wrap=True)
             count = _take_out_once_sealed(place, event_id, reason, seconds)
-    noun = "event" if count == 1 else "events"
-    console.print(f"{count:,} {noun} taken out of the log. `tessera materialize` takes it out of the tables.")
+    console.print(
+        f"{count_noun(count, 'event')} taken out of the log. `tessera materialize` takes it out of the tables."
+    )
 
 
 def _take_out_once_sealed(home: Home, event_id: str, reason: str, seconds: float) -> int:

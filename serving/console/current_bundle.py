@@ -40,6 +40,11 @@ class CurrentBundle:
         """Return a time, which is UTC where it has no zone, by the clock of the site."""
         return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(self.zone)
 
+    def format_moment(self, moment: dt.datetime | str) -> str:
+        """Write a time, or one in ISO 8601, to the minute by the clock of the site."""
+        read = dt.datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+        return f"{self.local(read):%Y-%m-%d %H:%M}"
+
 
 class BundleReader:
     """Finds the current bundle; what was read of it is kept until another one becomes current."""

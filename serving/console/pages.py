@@ -64,7 +64,7 @@ PAGES = {
         has_dates=False,
         extra=("person", "segment", "country", "device", "hour", "k", "item"),
         ask=recommendations.ask_recommendations,
-        actions={"look-up": PageAction(recommendations.look_up, "people")},
+        actions={"look-up": people.look_up_action("recommendations")},
     ),
     "decisions": PageKind(
         "Decisions",
@@ -98,7 +98,7 @@ PAGES = {
         ask=people.ask_person,
         needs="people",
         actions={
-            "look-up": PageAction(people.look_up, "people"),
+            "look-up": people.look_up_action("people"),
             "export": PageAction(people.export, "people"),
             "erase": PageAction(people.erase_person, "people"),
         },

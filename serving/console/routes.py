@@ -205,20 +205,15 @@ class Console:
             return _html(self._templates.message(title, lines, links, reader), error.status)
 
     async def _show(self, request: Request, reader: Reader) -> Response:
-        kind = _find_page(request)
-        reader.require(kind.needs)
-        answer, fault = await self._ask(kind, request, reader)
+        answer, fault = await self._ask(_open_page(request, reader), request, reader)
         return await self._on_thread(lambda: self._render(request, reader, answer, fault))
 
     async def _download(self, request: Request, reader: Reader) -> Response:
-        kind = _find_page(request)
-        reader.require(kind.needs)
-        answer, fault = await self._ask(kind, request, reader)
+        answer, fault = await self._ask(_open_page(request, reader), request, reader)
         return await self._on_thread(lambda: self._write_csv(request, reader, answer, fault))
 
     async def _load_part(self, request: Request, reader: Reader) -> Response:
-        kind = _find_page(request)
-        reader.require(kind.needs)
+        kind = _open_page(request, reader)
         part = kind.parts.get(request.path_params["part"])
         if part is None:
             raise ApiError(404, f"this page has no part {request.path_params['part'][:40]!r}")
@@ -338,6 +333,13 @@ def _find_page(request: Request) -> PageKind:
     if name not in PAGES:
         raise ApiError(404, f"the console has no page {name[:40]!r}")
     return PAGES[name]
+
+
+def _open_page(request: Request, reader: Reader) -> PageKind:
+    """Return the page of the address, which the reader may see."""
+    kind = _find_page(request)
+    reader.require(kind.needs)
+    return kind
 
 
 def _html(text: str, status: int = 200) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from ml.decisions.rules.rule_set import RuleSet
 from serving.bundles.served_bundle import ServedBundle
 from serving.context.request_situation import (
     assign_treatment,
@@ -50,7 +51,7 @@ def build_context(
         at=at.timestamp(),
         k=k,
         diversity=treatment.change_diversity(tessera.config.settings.decisions.diversity),
-        boosts=_find_boosts(tessera, request, situation, bundle, at, treatment),
+        boosts=find_boosts(tessera, treatment.change_rules(tessera.rules.rules), request, situation, bundle, at),
         role=role,
         treatment=treatment,
     )
@@ -124,16 +125,15 @@ def _choose_bundle(tessera: Tessera, user: str | None, treatment: Treatment) -> 
     return tessera.champion, "champion"
 
 
-def _find_boosts(
+def find_boosts(
     tessera: Tessera,
+    rules: RuleSet,
     request: RecommendationRequest,
     situation: Situation,
     bundle: ServedBundle,
     at: dt.datetime,
-    treatment: Treatment,
 ) -> tuple[tuple[str, str, float], ...]:
-    """Evaluate the rules and return their boosts without the rule ids."""
-    rules = treatment.change_rules(tessera.rules.rules)
+    """Evaluate rules and return their boosts, each as kind, name and weight."""
     if not rules.rules:
         return ()
     outcome = rules.evaluate(tessera.decision_engine.build_rule_context(request, at, situation, bundle, rules))

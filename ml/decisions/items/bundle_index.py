@@ -173,6 +173,11 @@ class BundleIndex:
         title: str | None = self.titles[row].as_py()
         return title
 
+    def find_title(self, item_id: str) -> str | None:
+        """Return the title of the item with an id; None where there is no such item, or it has none."""
+        row = self.item_rows.get(item_id)
+        return None if row is None else self.title_of(row)
+
     def rows_of_topic(self, topic: str, count: int) -> I64:
         """Return the rows of items in a category or with a tag, the most popular first, int64 (at most count,)."""
         within = np.zeros(len(self.item_ids), dtype=bool)

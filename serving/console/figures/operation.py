@@ -26,13 +26,11 @@ def model_sheet(bundle: CurrentBundle) -> Sheet:
         ["Model in use", str(manifest["model_version"] or "none: trending and popular items")]
     ]
     if promotion:
-        since = bundle.local(dt.datetime.fromisoformat(promotion["promoted_at"]))
-        rows.append(["In use since", f"{since:%Y-%m-%d %H:%M}"])
+        rows.append(["In use since", bundle.format_moment(promotion["promoted_at"])])
         rows.append(["Why", "; ".join(promotion["reasons"]) or promotion["kind"]])
         rows.append(["Model before", str(promotion["previous"] or "none")])
-    published = bundle.local(dt.datetime.fromisoformat(manifest["written_at"]))
-    rows.append(["Published", f"{published:%Y-%m-%d %H:%M}"])
-    rows.append(["Data until", f"{bundle.local(bundle.tables.about['last_event_at']):%Y-%m-%d %H:%M}"])
+    rows.append(["Published", bundle.format_moment(manifest["written_at"])])
+    rows.append(["Data until", bundle.format_moment(bundle.tables.about["last_event_at"])])
     rows.append(["Bundle", bundle.version])
     return Sheet("model", "Model in use", ["Fact", "Value"], rows, is_half=True)
 
@@ -66,7 +64,7 @@ def history_sheet(bundle: CurrentBundle, log: Sequence[Mapping[str, Any]], fault
     """
     rows: list[list[Cell]] = [
         [
-            _moment(bundle, entry["at"]),
+            bundle.format_moment(entry["at"]),
             "answers" if entry["event"] == "taken" else "refused",
             str(entry.get("model_version") or "none"),
             "; ".join(entry["why"].get("reasons") or ()) or str(entry["why"].get("kind") or ""),
@@ -88,7 +86,7 @@ def history_sheet(bundle: CurrentBundle, log: Sequence[Mapping[str, Any]], fault
 def alarms_sheet(config: ServiceConfig, bundle: CurrentBundle) -> Sheet:
     """Build the sheet of the open alarms."""
     rows: list[list[Cell]] = [
-        [entry.text, entry.facts.get("severity", ""), _moment(bundle, entry.facts["since"]), entry.alarm]
+        [entry.text, entry.facts.get("severity", ""), bundle.format_moment(entry.facts["since"]), entry.alarm]
         for entry in Journal(config.home).open_alarms()
     ]
     return Sheet(
@@ -129,12 +127,13 @@ def build_health(config: ServiceConfig, bundle: CurrentBundle, now: dt.datetime)
     written = dt.datetime.fromisoformat(bundle.manifest["written_at"])
     last = about["last_event_at"].replace(tzinfo=dt.UTC)
     fresh: list[list[Cell]] = [
-        ["Last event of a visit", f"{bundle.local(last):%Y-%m-%d %H:%M}", _hours(now - last)],
-        ["Publication", f"{bundle.local(written):%Y-%m-%d %H:%M}", _hours(now - written)],
+        ["Last event of a visit", bundle.format_moment(last), _hours(now - last)],
+        ["Publication", bundle.format_moment(written), _hours(now - written)],
     ]
     entries = Journal(config.home).entries()[::-1][:JOURNAL_SHOWN]
     journal: list[list[Cell]] = [
-        [_moment(bundle, entry.at), entry.what.replace("_", " "), entry.alarm, entry.text] for entry in entries
+        [bundle.format_moment(entry.at), entry.what.replace("_", " "), entry.alarm, entry.text]
+        for entry in entries
     ]
     return ConsolePage(
         sheets=[
@@ -154,7 +153,3 @@ def build_health(config: ServiceConfig, bundle: CurrentBundle, now: dt.datetime)
 
 def _hours(age: dt.timedelta) -> float:
     return round(age.total_seconds() / 3600, 1)
-
-
-def _moment(bundle: CurrentBundle, text: str) -> str:
-    return f"{bundle.local(dt.datetime.fromisoformat(text)):%Y-%m-%d %H:%M}"

@@ -13,7 +13,7 @@ from ml.decisions.rules.bandit import encode_context
 from ml.decisions.rules.rule_set import CompiledRule, RuleContext, RuleSet
 from serving.console.page_kinds import PageRequest, ServiceQuestion
 from serving.console.page_parts import Card, Cell, ConsolePage, Form, FormField, Sheet
-from serving.console.service_pages.recommendations import DEVICES
+from serving.console.service_pages.situation_form import list_segments, read_situation, situation_fields
 from serving.context.request_situation import build_situation
 from serving.context.situation import Situation
 from serving.errors import ApiError
@@ -38,7 +38,7 @@ async def ask_decisions(question: ServiceQuestion) -> dict[str, Any]:
         "rules": rules,
         "fault": tessera.rules.fault,
         "bandits": _read_bandits(tessera, rules),
-        "segments": sorted(tessera.champion.index.segments) if tessera.champion.index is not None else [],
+        "segments": list_segments(tessera),
     }
     if query.get("slot"):
         answer["tried"] = _try_rules(tessera, rules, query)
@@ -65,23 +65,13 @@ def build_decisions(request: PageRequest) -> ConsolePage:
 
 
 def _form(query: Mapping[str, str], slots: list[str], segments: list[str], request: PageRequest) -> Form:
-    countries = [name for name in sorted(request.bundle.tables.values["country"]) if name]
     fields = [
         FormField(
             "slot", "Where: slot", query.get("slot", ""), hint=slots[0] if slots else "hero", is_required=True
         ),
         FormField("at", "When, at the site", query.get("at", ""), hint="2026-12-24 18:00; empty for now"),
         FormField("who", "Who", query.get("who", ""), VISITORS),
-        FormField(
-            "segment", "Segment", query.get("segment", ""), [("", "None"), *zip(segments, segments, strict=True)]
-        ),
-        FormField(
-            "country",
-            "Country",
-            query.get("country", ""),
-            [("", "Unknown"), *((name, name) for name in countries)],
-        ),
-        FormField("device", "Device", query.get("device", ""), DEVICES),
+        *situation_fields(query, segments, "None", request.bundle.tables.values["country"]),
     ]
     note = f"Slots that rules name: {', '.join(slots)}." if slots else "No rule names a slot: rules act in any."
     return Form("simulate", "What is shown, and why", "/console/decisions", fields, "Decide", note)
@@ -91,12 +81,7 @@ def _try_rules(tessera: Tessera, rules: RuleSet, query: Mapping[str, str]) -> di
     at = _read_time(query.get("at", ""), tessera)
     if query.get("who", "") not in dict(VISITORS):
         raise ApiError(422, "who may be yes or empty", "who")
-    if query.get("device", "") not in dict(DEVICES):
-        raise ApiError(422, f"device is {query['device'][:40]!r}", "device")
-    situation_facts = {"country": query.get("country", "")[:2].upper(), "device_type": query.get("device", "")}
-    request = DecisionRequest(
-        slot=query["slot"][:256], context={name: value for name, value in situation_facts.items() if value}, at=at
-    )
+    request = DecisionRequest(slot=query["slot"][:256], context=read_situation(query), at=at)
     situation = build_situation(tessera, request, {}, at)
     context = tessera.decision_engine.build_rule_context(request, at, situation, tessera.champion, rules)
     more = {"user.is_known": query.get("who") == "yes"}

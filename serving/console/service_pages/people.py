@@ -16,7 +16,7 @@ from ml.erasure.receipts import ErasureReceipts
 from ml.events.log import EventLog
 from ml.privacy.person_key import ANONYMOUS, ids_of_key
 from serving.console.formats import format_percent
-from serving.console.page_kinds import PageRequest, ServiceQuestion
+from serving.console.page_kinds import PageAction, PageRequest, ServiceQuestion
 from serving.console.page_parts import Card, Cell, ConsolePage, Form, FormField, LatePart, Sheet
 from serving.console.service_pages.people_directory import ID_TYPES, LookLog, describe_id
 from serving.errors import JSON, ApiError
@@ -120,7 +120,7 @@ def build_person(request: PageRequest) -> ConsolePage:
 def _build_list(request: PageRequest, answer: Mapping[str, Any]) -> ConsolePage:
     recent: list[list[Cell]] = [[pseudonym, _moment(request, at)] for pseudonym, at in answer["recent"]]
     looks: list[list[Cell]] = [
-        [_local(request, look["at"]), look["reader"], look["role"], look["what"], look["person"]]
+        [request.bundle.format_moment(look["at"]), look["reader"], look["role"], look["what"], look["person"]]
         for look in answer["looks"]
     ]
     sheets = [
@@ -275,10 +275,14 @@ async def load_events(question: ServiceQuestion) -> ConsolePage:
     )
 
 
-async def look_up(question: ServiceQuestion) -> Response:
-    """Lead from an id to the page of the person."""
-    pseudonym = question.people.look_up(question.query.get("user_id", ""), question.query.get("id_type", ""))
-    return RedirectResponse(f"/console/people?person={pseudonym}", 303)
+def look_up_action(page: str) -> PageAction:
+    """Return what leads from an id to what a page shows of the person."""
+
+    async def look_up(question: ServiceQuestion) -> Response:
+        pseudonym = question.people.look_up(question.query.get("user_id", ""), question.query.get("id_type", ""))
+        return RedirectResponse(f"/console/{page}?person={pseudonym}", 303)
+
+    return PageAction(look_up, "people")
 
 
 async def export(question: ServiceQuestion) -> Response:
@@ -347,18 +351,13 @@ def _describe_consent(consent: Any, profile: Mapping[str, Any]) -> str:
 def _titles(tessera: Tessera, items: list[str]) -> dict[str, str]:
     """Return the title of each item, or its id where there is none."""
     index = tessera.champion.index
-    rows = {} if index is None else {item: index.item_rows[item] for item in items if item in index.item_rows}
-    return {item: (index.titles[rows[item]].as_py() if index and item in rows else None) or item for item in items}
+    return {item: (index.find_title(item) if index is not None else None) or item for item in items}
 
 
 def _moment(request: PageRequest, at: float) -> str:
     if not at:
         return "unknown"
-    return f"{request.bundle.local(dt.datetime.fromtimestamp(at, dt.UTC)):%Y-%m-%d %H:%M}"
-
-
-def _local(request: PageRequest, text: str) -> str:
-    return f"{request.bundle.local(dt.datetime.fromisoformat(text)):%Y-%m-%d %H:%M}"
+    return request.bundle.format_moment(dt.datetime.fromtimestamp(at, dt.UTC))
 
 
 def _text(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from itertools import islice
 from typing import Any
 
@@ -147,7 +146,7 @@ def _receipts_sheet(request: PageRequest, receipts: list[dict[str, Any]]) -> She
     rows: list[list[Cell]] = [
         [
             receipt["receipt_id"],
-            f"{request.bundle.local(dt.datetime.fromisoformat(receipt['requested_at'])):%Y-%m-%d %H:%M}",
+            request.bundle.format_moment(receipt["requested_at"]),
             sum(place["status"] == "verified" for place in receipt["places"]),
             len(receipt["places"]),
             sum(place.get("removed", 0) for place in receipt["places"]),

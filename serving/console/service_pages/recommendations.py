@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from starlette.responses import RedirectResponse, Response
 
 from ml.arrays import F64
 from ml.privacy.person_key import ids_of_key
@@ -16,16 +15,17 @@ from serving.console.page_kinds import PageRequest, ServiceQuestion
 from serving.console.page_parts import Card, Cell, ConsolePage, Form, FormField, Sheet
 from serving.console.service_pages.people import look_up_form
 from serving.console.service_pages.people_directory import LookLog
+from serving.console.service_pages.situation_form import list_segments, read_situation, situation_fields
 from serving.context.request_situation import build_situation
 from serving.errors import ApiError
 from serving.recommend.context import RequestContext
+from serving.recommend.context_builder import find_boosts
 from serving.requests import RecommendationRequest
 from serving.routes.items import find_similar_items
 from serving.tessera import Tessera
 
 MOST_ITEMS = 50
 HOURS = [("", "Now"), *((f"{hour:02}", f"{hour:02}:00") for hour in range(24))]
-DEVICES = [("", "Unknown"), ("desktop", "Desktop"), ("mobile", "Mobile"), ("tablet", "Tablet"), ("tv", "TV")]
 SIMILAR = 10
 PARTS_SHOWN = 3
 SHARES = (1, 10, 50, 100)
@@ -63,7 +63,7 @@ async def ask_recommendations(question: ServiceQuestion) -> dict[str, Any]:
         LookLog(tessera.config.home).record(
             question.reader, "tried recommendations", query["person"], tessera.clock()
         )
-    segments = _segments(tessera)
+    segments = list_segments(tessera)
     segment = query.get("segment", "")
     if segment and segment not in segments:
         raise ApiError(422, f"there is no segment {segment[:60]!r} in the current bundle", "segment")
@@ -81,12 +81,6 @@ async def ask_recommendations(question: ServiceQuestion) -> dict[str, Any]:
         "segments": segments,
         "coverage": _count_coverage(tessera),
     }
-
-
-async def look_up(question: ServiceQuestion) -> Response:
-    """Lead from an id to what the person would be shown."""
-    pseudonym = question.people.look_up(question.query.get("user_id", ""), question.query.get("id_type", ""))
-    return RedirectResponse(f"/console/recommendations?person={pseudonym}", 303)
 
 
 def build_recommendations(request: PageRequest) -> ConsolePage:
@@ -114,19 +108,7 @@ def build_recommendations(request: PageRequest) -> ConsolePage:
 
 def _choose_form(query: Mapping[str, str], segments: list[str], countries: list[str]) -> Form:
     fields = [
-        FormField(
-            "segment",
-            "Segment",
-            query.get("segment", ""),
-            [("", "A stranger"), *zip(segments, segments, strict=True)],
-        ),
-        FormField(
-            "country",
-            "Country",
-            query.get("country", ""),
-            [("", "Unknown"), *((name, name) for name in sorted(countries) if name)],
-        ),
-        FormField("device", "Device", query.get("device", ""), DEVICES),
+        *situation_fields(query, segments, "A stranger", countries),
         FormField("hour", "Hour", query.get("hour", ""), HOURS),
         FormField("k", "Items", query.get("k", "10"), kind="number"),
     ]
@@ -156,30 +138,24 @@ def _read_request(query: Mapping[str, str], key: str | None, tessera: Tessera) -
     Raises:
         ApiError: 422, the hour, the device or the number of items is none.
     """
-    device, hour, k = query.get("device", ""), query.get("hour", ""), query.get("k") or "10"
-    if device not in dict(DEVICES):
-        raise ApiError(
-            422, f"device is {device[:40]!r}; it may be {', '.join(filter(None, dict(DEVICES)))}", "device"
-        )
+    context, hour, k = read_situation(query), query.get("hour", ""), query.get("k") or "10"
     if hour not in dict(HOURS):
         raise ApiError(422, f"hour is {hour[:40]!r}; write 00 to 23", "hour")
     if not k.isdecimal() or not 1 <= int(k) <= MOST_ITEMS:
         raise ApiError(422, f"k is {k[:40]!r}; write a number from 1 to {MOST_ITEMS}", "k")
-    context = {"country": query.get("country", "")[:2].upper(), "device_type": device}
     user_id, anonymous_id = ids_of_key(key) if key is not None else (None, None)
     at = None
     if hour:
         at = tessera.clock().replace(hour=int(hour), minute=0, second=0, microsecond=0)
         # The hour is that of the visitor, whose clock follows the country.
-        chosen = {name: value for name, value in context.items() if value}
-        trial = RecommendationRequest(context=chosen, at=at)
+        trial = RecommendationRequest(context=context, at=at)
         local = build_situation(tessera, trial, {}, at).local.moment
         at -= dt.timedelta(hours=(local.hour - int(hour) + 12) % 24 - 12)
     return RecommendationRequest(
         user_id=user_id,
         anonymous_id=anonymous_id,
         k=int(k),
-        context={name: value for name, value in context.items() if value},
+        context=context,
         at=at,
     )
 
@@ -190,11 +166,6 @@ def _rank(
     """Rank for a request that is not shown."""
     at = request.resolve_time(tessera.clock())
     situation = build_situation(tessera, request, {}, at)
-    rules = tessera.rules.rules
-    boosts: tuple[tuple[str, str, float], ...] = ()
-    if rules.rules:
-        outcome = rules.evaluate(tessera.decision_engine.build_rule_context(request, at, situation, bundle, rules))
-        boosts = tuple((kind, name, by) for kind, name, by, _ in outcome.boosts)
     context = RequestContext.build(
         tessera.state,
         request,
@@ -203,7 +174,7 @@ def _rank(
         at=at.timestamp(),
         k=request.k or tessera.settings.default_k,
         diversity=tessera.config.settings.decisions.diversity,
-        boosts=boosts,
+        boosts=find_boosts(tessera, tessera.rules.rules, request, situation, bundle, at),
         is_personal=True if segment else None,
         is_dry_run=True,
     )
@@ -211,11 +182,10 @@ def _rank(
         context.segment = segment
     recommendation, parts = tessera.recommendation_engine.recommend_with_parts(context)
     index = bundle.index
-    rows = [index.item_rows.get(item) if index else None for item in recommendation.item_ids]
     facts = [situation.text("country"), situation.text("device_type")]
     return {
         "items": recommendation.items,
-        "titles": [index.titles[row].as_py() if index and row is not None else None for row in rows],
+        "titles": [index.find_title(item) if index is not None else None for item in recommendation.item_ids],
         "parts": parts,
         "is_personal": recommendation.is_personalized,
         "segment": context.segment,
@@ -258,8 +228,7 @@ def _similar(tessera: Tessera, item: str) -> list[dict[str, Any]]:
     similar: list[dict[str, Any]] = find_similar_items(tessera, item, SIMILAR)["items"]  # type: ignore[assignment]
     index = tessera.champion.index
     for each in similar:
-        row = index.item_rows.get(each["item_id"]) if index else None
-        each["title"] = index.titles[row].as_py() if index and row is not None else None
+        each["title"] = index.find_title(each["item_id"]) if index is not None else None
     return similar
 
 
@@ -273,7 +242,7 @@ def _similar_sheet(item: str, similar: list[dict[str, Any]]) -> Sheet:
         f"Like {item}",
         ["Rank", "Item", "Id", "Why", "Score"],
         rows,
-        "`similar` by the factors of the model, `follows` by what is opened after it.".replace("`", ""),
+        "similar by the factors of the model, follows by what is opened after it.",
         empty="Nothing is like this item: neither the model nor visits say what goes with it.",
     )
 
@@ -320,8 +289,3 @@ def _coverage_sheets(coverage: Mapping[str, Any]) -> list[Sheet]:
 def _top_shares(counts: F64) -> list[float]:
     total = float(counts.sum())
     return [round(100 * float(counts[:top].sum()) / total, 1) for top in SHARES]
-
-
-def _segments(tessera: Tessera) -> list[str]:
-    index = tessera.champion.index
-    return sorted(index.segments) if index is not None else []

@@ -15,6 +15,7 @@ from ml.segmentation.segmentation import Segmentation
 from ml.settings.segmentation import EvidenceSettings
 
 MUCH_EVIDENCE = 2.0  # times the evidence that shapes segments; from there a person's segment counts as settled
+LEAST_COUNTED = 0.5  # share of the users who shape the segments of whom the column must count something
 EARLY_SHARE = 0.5  # of the present evidence, at most, in an earlier table: most of what is known came later
 
 
@@ -35,9 +36,13 @@ def learn_discount(
         evidence: which column counts the evidence, and how much shapes segments.
 
     Returns:
-        The discount, or None if the table does not count the evidence or there is only one segment.
+        The discount, or None if the table does not count the evidence or there is only one segment. A column that
+        is 0 for most of the users who shaped the segments counts something else than what is known of them, such
+        as the page views of customers of whom a file of orders tells.
     """
     if evidence.column not in table.column_names or not segmentation.has_structure:
+        return None
+    if np.mean(to_floats(shaping.column(evidence.column)) > 0) < LEAST_COUNTED:
         return None
     prior = segmentation.memberships(shaping).mean(axis=0)
     total = prior.sum()  # below 1 where some users are noise

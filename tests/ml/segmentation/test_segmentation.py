@@ -158,6 +158,27 @@ def test_users_with_little_evidence_belong_but_do_not_shape(planted: Planted, qu
     assert sum(profile.size for profile in segmentation.profiles) == 1500
 
 
+@pytest.mark.parametrize("viewers", [0, 100])
+def test_customers_of_whom_only_orders_are_known_get_the_segments_of_their_orders(
+    planted: Planted, quick: SegmentationSettings, viewers: int
+) -> None:
+    table, truth = planted()
+    views = np.zeros(table.num_rows)
+    views[:viewers] = 2.0  # a tracker on few pages; nobody reaches the least value
+    customers = table.append_column("page_views", pa.array(views))
+    settings = quick.model_copy(
+        update={
+            "evidence": EvidenceSettings(column="page_views", minimum=10),
+            "roles": RoleSettings(features=["f*"], otherwise=[], outcomes=[]),
+        }
+    )
+    segmentation = fit_segmentation(customers, settings, seed=3)
+    assigned = segmentation.assign(customers)
+    assert agreement(truth, assigned) > 0.97
+    alone = segmentation.assign_user(customers.slice(viewers, 1).to_pylist()[0])
+    assert alone.segment == assigned["segment"][viewers].as_py()
+
+
 def test_nothing_is_published_about_a_segment_below_the_minimum_size(
     planted: Planted, quick: SegmentationSettings, fitted: tuple[Segmentation, pa.Table, np.ndarray]
 ) -> None:

@@ -14,6 +14,7 @@ from ml.dataset.weight_scale import WeightScaling
 from ml.errors import TesseraError
 from ml.recommenders.base import Recommender
 from ml.recommenders.factors import FactorRecommender
+from ml.recommenders.models.svd import leading_directions
 from ml.recommenders.models.vectors import read_vectors, unit_rows
 from ml.recommenders.training_data import TrainingData
 
@@ -186,9 +187,7 @@ def reduced_features(features: FeatureMatrix, histories: sparse.csr_matrix, n_fa
     vectors = tfidf(features)
     profiles = unit_sparse_rows(histories @ vectors).astype(np.float64)
     rank = min(n_factors, min(profiles.shape) - 1)
-    start = np.random.default_rng(seed).random(min(profiles.shape))
-    _, _, right = sparse.linalg.svds(profiles, rank, v0=start)
-    return np.asarray(vectors @ right.T, dtype=np.float32)
+    return np.asarray(vectors @ leading_directions(profiles, rank, seed), dtype=np.float32)
 
 
 def unit_sparse_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:

@@ -4,12 +4,35 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import svds
+from scipy.sparse.linalg import ArpackNoConvergence, svds
+from sklearn.utils.extmath import randomized_svd
 
+from ml.arrays import F64
 from ml.dataset.weight_scale import WeightScaling
 from ml.errors import InvalidInputError
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.training_data import TrainingData
+
+MOST_RESTARTS = 300  # of the iteration, which needs a few dozen where the directions can be told apart
+
+
+def leading_directions(matrix: sparse.csr_matrix, rank: int, seed: int) -> F64:
+    """The right singular vectors of the largest singular values: (n_columns, rank), orthonormal.
+
+    Where most users have one item, thousands of singular values are equal, and the exact iteration finds no end.
+    Any directions of that size are then as good as others, and random projections find some (Halko et al. 2011).
+
+    Args:
+        matrix: float64 (n_rows, n_columns).
+        rank: less than both sizes.
+        seed: of the first vector, and of the projections.
+    """
+    start = np.random.default_rng(seed).random(min(matrix.shape))
+    try:
+        _, _, right = svds(matrix, rank, v0=start, maxiter=MOST_RESTARTS)
+    except ArpackNoConvergence:
+        _, _, right = randomized_svd(matrix, rank, n_iter=10, random_state=seed)
+    return np.asarray(right.T, dtype=np.float64)
 
 
 class TruncatedSVD(FactorRecommender):
@@ -46,9 +69,8 @@ class TruncatedSVD(FactorRecommender):
                 f"SVD needs two users and two items, found {liked.shape[0]} and {liked.shape[1]}"
             )
         scaled = self._scaled(liked)
-        start = np.random.default_rng(self.seed).random(min(scaled.shape))
-        _, _, right = svds(scaled.astype(np.float64), rank, v0=start)
-        self.item_factors_ = np.ascontiguousarray(right.T, dtype=np.float32)
+        directions = leading_directions(scaled.astype(np.float64), rank, self.seed)
+        self.item_factors_ = np.ascontiguousarray(directions, dtype=np.float32)
         self.user_factors_ = np.asarray(scaled @ self.item_factors_, dtype=np.float32)
         self.unknown_user_ = self.user_factors_[np.diff(liked.indptr) > 0].mean(axis=0)
         self.fold_in_weight_, self.fold_in_regularization_ = 0.0, 0.0

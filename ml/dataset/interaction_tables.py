@@ -11,9 +11,17 @@ import pyarrow.compute as pc
 
 from ml.dataset.interactions import Interactions
 from ml.tables.chunks import Chunk, TableError
-from ml.tables.column_roles import LEFT_TO_NAMES, ColumnChoice, find_column, open_with_roles, require_column
+from ml.tables.column_roles import (
+    LEFT_TO_NAMES,
+    ColumnChoice,
+    find_column,
+    open_with_roles,
+    possible_columns,
+    quoted,
+    require_column,
+)
 from ml.tables.conversion import flatten
-from ml.tables.id_columns import read_ids
+from ml.tables.id_columns import check_one_id_each, read_ids
 from ml.tables.number_columns import CellPlace, read_numbers
 from ml.tables.table_files import Log, TableFile
 from ml.tables.time_columns import read_times
@@ -133,7 +141,11 @@ def _read_values(table: TableFile, chunk: Chunk, role: Role, name: str) -> tuple
         numbers = read_numbers(column, place, table.delimiter)
         return numbers.values, numbers.remark
     except TableError as error:
-        raise TableError(f"{error}. Correct the cells, or add --{role} none to leave out the column") from None
+        instead = [other for other in possible_columns(table, role) if other != name]
+        other_column = f" or --{role} {quoted(instead[0])} to read another one" if instead else ""
+        raise TableError(
+            f"{error}. Correct the cells, or add --{role} none to leave out the column{other_column}"
+        ) from None
 
 
 def _check_different(table: TableFile, columns: Mapping[Role, str]) -> None:
@@ -165,6 +177,7 @@ def _with_ids(table: TableFile, chunk: Chunk, columns: Mapping[Role, str], log: 
                 f"{table.path.name}: {int(missing.sum()):,} of {len(rows):,} rows have no {name} and are left "
                 f"out; the first is row {first:,}"
             )
+        check_one_id_each(ids, CellPlace(table.path.name, name, numbers))
         keep &= ~missing
         rows = rows.set_column(rows.column_names.index(name), name, ids)
     if not keep.any():

@@ -160,7 +160,9 @@ class Recommender(ABC):
         """
         pairs = data.interactions
         if not pairs.liked.nnz:
-            raise InvalidInputError("there is no interaction to learn from")
+            raise InvalidInputError(
+                f"there is no interaction to learn from: of {pairs.n_pairs:,}, none has a weight above 0"
+            )
         self.user_ids_, self.item_ids_ = pairs.users, pairs.items
         ones = np.ones(pairs.n_pairs, np.int8)
         self.seen_ = sparse.csr_matrix((ones, pairs.matrix.indices, pairs.matrix.indptr), pairs.matrix.shape)

@@ -13,6 +13,7 @@ from ml.tables.usual_names import ID_ROLES
 
 EARLIEST_SECONDS = 3e8  # 1979: smaller numbers are rarely times since 1970
 HIGHEST_RATING = 10
+LEAST_CODE = 100_000  # whole numbers that are all as large name something: plays and hours have small ones too
 SHOWN_CELLS = 8
 MATRIX_COLUMNS = 12
 FEWEST_ROWS = 3  # with fewer rows, nothing can be said of what a column has in all of them
@@ -37,8 +38,9 @@ def headerless_message(table: TableFile) -> str:
 def guessed_roles(table: TableFile) -> dict[str, int]:
     """Guess the roles of columns from the first rows: role to place, from 0.
 
-    Large numbers and dates are times, small numbers from the third column on are ratings or weights, and the first
-    two other columns are user and item. A column that is the same in all rows, or counts the rows, has no role.
+    Times since 1970 and dates are times, other numbers from the third column on are ratings or weights, unless
+    they are codes, and the first two other columns are user and item. A column that is the same in all rows, or
+    counts the rows, has no role.
     """
     rows = [row for row in table.first_rows if len(row) == len(table.columns)]
     guesses: dict[str, int] = {}
@@ -86,5 +88,7 @@ def _kind_of(cells: Sequence[str], place: int) -> str | None:
     if min(present) > EARLIEST_SECONDS:
         return "time"
     if len(present) > 1 and min(present) == max(present):
+        return None
+    if min(present) >= LEAST_CODE and all(float(value).is_integer() for value in present):
         return None
     return "rating" if max(present) <= HIGHEST_RATING else "weight"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from itertools import islice
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,9 +12,13 @@ import pyarrow.compute as pc
 from ml.events.normalization.ids import EMPTY_WORDS
 from ml.tables.chunks import TableError
 from ml.tables.conversion import as_text, flatten
+from ml.tables.list_cells import holds_objects, is_list_like, parse_list
 from ml.tables.number_columns import CellPlace, others
 
 WHOLE_FLOAT = r"^\d+\.0$"
+JUDGED_WORDS = 200
+# `N55528 N19639`: letters and a number each time. Numbers alone are left out, since telephone numbers have blanks.
+CODES = re.compile(r"([A-Za-z]{1,3})\d+( \1\d+)+")
 
 
 def read_ids(column: pa.ChunkedArray | pa.Array, name: str) -> pa.Array:
@@ -78,3 +85,42 @@ def _cleaned(words: pa.Array) -> pa.Array:
     if len(trimmed) > trimmed.null_count and pc.all(pc.match_substring_regex(trimmed, WHOLE_FLOAT)).as_py():
         return pc.replace_substring(trimmed, ".0", "", max_replacements=1)
     return trimmed
+
+
+def check_one_id_each(column: pa.ChunkedArray | pa.Array, place: CellPlace) -> None:
+    """Refuse a column of ids in which most of the first different cells hold several.
+
+    Args:
+        column: Integers or text, null where there is no id.
+        place: Where the cells stand.
+
+    Raises:
+        TableError: Most cells are lists; the message names the first.
+    """
+    array = flatten(column)
+    if not pa.types.is_string(array.type):
+        return
+    words = pc.unique(array.drop_null())
+    judged = list(islice(words.to_pylist(), JUDGED_WORDS))
+    lists = [word for word in judged if _holds_several(word)]
+    if not lists or len(lists) <= len(judged) / 2:
+        return
+    several = pc.is_in(array, pa.array(lists, pa.string())).to_numpy(zero_copy_only=False)
+    row, more = int(several.argmax()), int(several.sum()) - 1
+    alike = f", and {more:,} other cell{'s do' if more > 1 else ' does'} too" if more else ""
+    raise place.error(row, f"{_shown(array[row].as_py())} holds several ids{alike}. Write a row for each of them")
+
+
+def _holds_several(word: str) -> bool:
+    if CODES.fullmatch(word):
+        return True
+    if not is_list_like(word):
+        return False
+    try:
+        return holds_objects(word) or len(parse_list(word)) > 1
+    except ValueError:
+        return False
+
+
+def _shown(word: str) -> str:
+    return repr(word if len(word) <= 60 else f"{word[:60]}…")

@@ -98,12 +98,12 @@ def parse_numbers(column: pa.ChunkedArray | pa.Array, delimiter: str = "") -> Nu
 
 
 def read_numbers(column: pa.ChunkedArray | pa.Array, place: CellPlace, delimiter: str = "") -> Numbers:
-    """Read a column that must hold a number in each cell.
+    """Read a column that must hold a number in each cell; `true` and `false` in all of them are 1 and 0.
 
     Raises:
         TableError: A cell is empty or no number; the message names the first and counts the others.
     """
-    numbers = parse_numbers(column, delimiter)
+    numbers = parse_numbers(_without_truth_values(flatten(column)), delimiter)
     if numbers.is_bad.any():
         row = int(np.argmax(numbers.is_bad))
         raise place.error(row, f"{flatten(column)[row].as_py()!r} is no number{others(numbers.is_bad)}")
@@ -111,6 +111,20 @@ def read_numbers(column: pa.ChunkedArray | pa.Array, place: CellPlace, delimiter
     if is_empty.any():
         raise place.error(int(np.argmax(is_empty)), f"there is no number{others(is_empty)}")
     return numbers
+
+
+def _without_truth_values(array: pa.Array) -> pa.Array:
+    """The array, or integers where it is booleans or text that is `true` or `false` in every cell."""
+    if pa.types.is_boolean(array.type):
+        return pc.cast(array, pa.int64())
+    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+        return array
+    words = array.dictionary_encode()
+    is_true = pc.equal(pc.utf8_lower(pc.utf8_trim_whitespace(words.dictionary)), "true")
+    is_false = pc.equal(pc.utf8_lower(pc.utf8_trim_whitespace(words.dictionary)), "false")
+    if not len(words.dictionary) or pc.all(pc.or_(is_true, is_false)).as_py() is False:
+        return array
+    return pc.cast(is_true, pa.int64()).take(words.indices)
 
 
 def others(mask: Bools) -> str:

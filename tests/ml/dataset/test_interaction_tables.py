@@ -94,12 +94,50 @@ def test_integers_that_lie_close_keep_their_rows() -> None:
         ("user,item,weight\na,x,inf\n", r"column 'weight', row 1: 'inf' is no number"),
         ("user,item,weight\na,x,1.5\nb,y,\"2,5\"\n", r"column 'weight', row 2: '2,5' is no number"),
         ("user,item,time\na,x,2024-01-01\nb,y,soon\n", r"column 'time', row 2: 'soon' is no time"),
+        ("user,item,time,date\na,x,0,20170801\nb,y,31924,20170802\n", r"no times.*--time none .* or --time date"),
         ("user,thing\na,x\n", r"no column is called like the item. Its columns are user, thing. Add --item"),
     ],
 )  # fmt: skip
 def test_a_cell_that_cannot_be_used_is_named_with_what_to_do(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(TableError, match=message):
         read_interactions(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "visits.jsonl",
+            '{"session": 1, "item": [{"aid": 7}, {"aid": 8}]}\n{"session": 2, "item": [{"aid": 7}]}\n',
+            r"column 'item', row 1: '\[{\"aid\":7.* holds several ids, and 1 other cell does too. Write a row",
+        ),
+        (
+            "behaviors.tsv",
+            "user\titem\nU1\tN5\nU2\tN5 N19639\nU3\tN7 N8 N9\n",
+            r"column 'item', row 2: 'N5 N19639' holds several ids",
+        ),
+        ("orders.csv", "user,items\n1,\"['a', 'b']\"\n", r"column 'items', row 1: .*holds several ids"),
+    ],
+)  # fmt: skip
+def test_a_cell_of_several_ids_is_not_taken_for_one(tmp_path: Path, name: str, text: str, message: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(TableError, match=message):
+        read_interactions(tmp_path / name, ColumnChoice(item="items" if "items" in text else None))
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ["The Elder Scrolls V", "DOTA 2", "Half-Life 2"],
+        ["030 123 456", "030 123 457"],
+        ["[item]", "[/b]", "{x}"],
+        ["[7]", "[8]"],
+        ["N5 N7", "N5", "N6", "N7"],  # one odd name among many
+    ],
+)
+def test_a_name_of_several_words_is_one_id(tmp_path: Path, ids: list[str]) -> None:
+    rows = "".join(f"u{place},{name}\n" for place, name in enumerate(ids))
+    assert len(read_interactions(write(tmp_path, f"user,item\n{rows}")).items) == len(ids)
 
 
 def test_a_column_that_is_said_to_be_none_is_not_read(tmp_path: Path) -> None:

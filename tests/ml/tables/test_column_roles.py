@@ -150,6 +150,15 @@ def test_items_that_are_named_on_a_line_above_their_ratings_are_to_be_written_be
         # The first column numbers the rows.
         (["1\tU7\tN3\t2019-11-11 09:05:58", "2\tU7\tN5\t2019-11-12 09:05:58", "3\tU8\tN3\t2019-11-13 06:11:00"],
          "--user 2 --item 3 --time 4"),
+        # Clicks of visits with a category at the end, which may be a letter.
+        (["7,2014-04-07T10:51:09.277Z,214536502,0", "7,2014-04-07T10:54:09.868Z,214536500,S",
+          "9,2014-04-07T10:57:00.306Z,214536506,3"], "--user 1 --item 3 --time 2"),
+        # What people did: item and category are codes, the fourth column is what was done.
+        (["1,2268318,2520377,pv,1511544070", "1,2333346,2520771,buy,1511561733", "4,2576651,149192,pv,1511572885"],
+         "--user 1 --item 2 --time 5"),
+        # Plays of artists, most of them few.
+        (["00000c\t3bd73256\tbetty blowtorch\t2137", "00000d\tf2fb0ff0\tdie Ärzte\t1099", "0f\tb3ae82c2\tx\t7"],
+         "--user 1 --item 2 --weight 4"),
     ],
 )  # fmt: skip
 def test_a_column_that_says_nothing_is_not_taken_for_a_role(tmp_path: Path, rows: list[str], flags: str) -> None:

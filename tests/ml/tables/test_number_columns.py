@@ -45,3 +45,13 @@ def test_a_column_of_two_decimal_marks_is_refused_with_the_cell() -> None:
         read_numbers(pa.array(["12.5", "13.5", "12,5"]), place)
     with pytest.raises(TableError, match=r"row 2: there is no number, nor in 1 other row"):
         read_numbers(pa.array(["1", None, "n/a"]), place)
+
+
+@pytest.mark.parametrize("column", [pa.array(["True", "FALSE ", "true"]), pa.array([True, False, True])])
+def test_truth_values_are_one_and_zero_where_numbers_are_needed(column: pa.Array) -> None:
+    assert read_numbers(column, CellPlace("a.csv", "liked", np.arange(3))).values.to_pylist() == [1, 0, 1]
+
+
+def test_a_truth_value_among_numbers_is_no_number() -> None:
+    with pytest.raises(TableError, match="row 1: 'true' is no number"):
+        read_numbers(pa.array(["true", "5"]), CellPlace("a.csv", "liked", np.arange(2)))

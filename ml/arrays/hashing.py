@@ -3,7 +3,7 @@
 A bucket is a number in [0, 1). Assignment must never change for a unit, so the hash is a published one with a
 fixed definition (Austin Appleby's MurmurHash64A, little endian), not whatever a library currently uses. Buckets
 are mixed once more by the finalizer of MurmurHash3. Without it, the halves of consecutive ids (u1, u2, …) are too
-unequal too often: a sample ratio test of 2,000 ids fell below p = .0001 for .115 % of 20,000 salts, and for .015 %
+unequal too often: a sample ratio test of 2,000 ids fell below p = .0001 for .115% of 20,000 salts, and for .015%
 with the finalizer.
 """
 

@@ -37,7 +37,7 @@ def gini(rows: I32, n_items: int) -> float:
 
 
 def long_tail_share(rows: I32, item_counts: npt.NDArray[Any], head_share: float = 0.8) -> float:
-    """Share of the places outside the head: the most popular items with 80 % of all interactions."""
+    """Share of the places outside the head: the most popular items with 80% of all interactions."""
     order = np.argsort(-item_counts.astype(np.float64), kind="stable")
     before = np.cumsum(item_counts[order], dtype=np.float64) - item_counts[order]
     head = np.zeros(len(item_counts), bool)

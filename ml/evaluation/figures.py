@@ -22,6 +22,6 @@ def comparison_plot(intervals: Mapping[str, Interval], metric: str) -> Figure:
         axes.plot(interval.mean, place, "o", color="#34618d")
     axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))  # so that a small difference does not look large
     axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel(f"{metric}, mean over users and 95 % bootstrap interval")
+    axes.set_xlabel(f"{metric}, mean over users and 95% bootstrap interval")
     axes.grid(axis="x", alpha=0.3)
     return figure

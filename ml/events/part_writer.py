@@ -20,7 +20,7 @@ from ml.privacy.erased_ids import ErasedIds
 ROW_GROUP_ROWS = 131_072
 PART_ROWS = 4_000_000
 BUFFERED_ROWS = 1_000_000
-# The other columns hardly ever repeat. Dictionaries for them take a fifth of the writing time and 14 % of the
+# The other columns hardly ever repeat. Dictionaries for them take a fifth of the writing time and 14% of the
 # bytes.
 REPEATING_COLUMNS = [
     "consent.list.element" if field.name == "consent" else field.name

@@ -46,7 +46,7 @@ def evaluate_on(
 
     Returns:
         Counts, metrics (None where undefined) and metrics by group by their names, and `<metric>_interval`, the
-        lower and the upper bound of 95 %.
+        lower and the upper bound of 95%.
 
     Raises:
         InvalidInputError: Nothing in the test can judge the model.

@@ -27,7 +27,7 @@ def table_settings(
 ) -> SegmentationSettings:
     """Return the settings for a table that is segmented by every numeric column.
 
-    In a small table, a segment may be smaller than on a site, whose segments are published: 5 % of the rows, at
+    In a small table, a segment may be smaller than on a site, whose segments are published: 5% of the rows, at
     least ten. A minimum that the settings state holds for tables, too.
 
     Args:

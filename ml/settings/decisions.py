@@ -32,7 +32,7 @@ class BlendSettings(Section):
 class RefitSettings(Section):
     """A second ranker from the openings of the last hours, learned while the service runs."""
 
-    enabled: bool = knob(True, "Whether it is learned; on Globo it lifts HR@5 by 2.5 to 3 %.")
+    enabled: bool = knob(True, "Whether it is learned; on Globo it lifts HR@5 by 2.5 to 3%.")
     waiting_answers: int = knob(
         2_000,
         "Answers kept whole until the opening comes that makes a training example of them; about 60 MB.",

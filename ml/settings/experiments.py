@@ -42,7 +42,7 @@ class ExperimentSettings(Section):
     )
     prior_relative_sd: float = knob(
         0.1,
-        "Standard deviation of the Bayesian prior of a relative effect; few real effects pass 20 %.",
+        "Standard deviation of the Bayesian prior of a relative effect; few real effects pass 20%.",
         unit="relative",
         gt=0,
     )

@@ -96,7 +96,7 @@ class PreparationSettings(Section):
     )
     component_quantile: float = knob(
         0.95,
-        "A component stays if shuffled columns reach its variance in fewer than 5 % of the cases.",
+        "A component stays if shuffled columns reach its variance in fewer than 5% of the cases.",
         unit="quantile",
         gt=0,
         lt=1,

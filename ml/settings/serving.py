@@ -63,7 +63,7 @@ class LogsSettings(Section):
 
     requests: Literal["all", "slow", "none"] = knob(
         "slow",
-        "Requests that get a line: all, slow (and failed ones) or none; all costs about 3 % of the speed.",
+        "Requests that get a line: all, slow (and failed ones) or none; all costs about 3% of the speed.",
     )
     slow_ms: float = knob(100, "Time from which a request is called slow.", unit="milliseconds", gt=0)
 

@@ -34,7 +34,7 @@ PER_ITEM = frozenset(
     {"view_item", "select_item", "view_item_list", "add_to_cart", "remove_from_cart", "begin_checkout"}
     | {"add_to_wishlist"}
 )
-SCROLLED_PERCENT = 90.0  # GA4 reports one scroll a page, at 90 %
+SCROLLED_PERCENT = 90.0  # GA4 reports one scroll a page, at 90%
 # Events of one batch may share their timestamp and everything else.
 BATCH_FIELDS = ("batch_event_index", "batch_page_id", "batch_ordering_id")
 FIELDS_OF_PARAMS = {"page_location", "page_title", "page_referrer", "ga_session_id"}

@@ -19,7 +19,7 @@ class Ratio:
 
     Attributes:
         value: The ratio; None where the lower sum is 0.
-        low: Lower bound of the 95 % interval; None where there are too few people for one.
+        low: Lower bound of the 95% interval; None where there are too few people for one.
         high: Upper bound.
         people: Number of people with something in the lower sum.
     """

@@ -23,13 +23,13 @@ def render_report(figures: UsageFigures | None) -> str:
 
 
 def format_share(ratio: Ratio) -> str:
-    """Write a share in percent with its interval, such as `3.1 % (2.8–3.4)`."""
+    """Write a share in percent with its interval, such as `3.1% (2.8–3.4)`."""
     if ratio.value is None:
         return "–"
     if ratio.low is None or ratio.high is None:
-        return f"{100 * ratio.value:.0f} %"
+        return f"{100 * ratio.value:.0f}%"
     digits = 0 if ratio.high - ratio.low >= NARROW else 1
-    return f"{100 * ratio.value:.{digits}f} % ({100 * ratio.low:.{digits}f}–{100 * ratio.high:.{digits}f})"
+    return f"{100 * ratio.value:.{digits}f}% ({100 * ratio.low:.{digits}f}–{100 * ratio.high:.{digits}f})"
 
 
 def format_seconds(ratio: Ratio) -> str:

@@ -18,7 +18,7 @@ def interleaving(*, home: HomeOption = None) -> None:
 
     preference = compare_rankers(read_mart(open_warehouse(home_of(home)), "answers", "teams is not null"))
     table = Table(
-        "persons who clicked more of the champion's", "of the challenger's", "alike", "preference", "95 %", "p"
+        "persons who clicked more of the champion's", "of the challenger's", "alike", "preference", "95%", "p"
     )
     table.add_row(
         f"{preference.wins_a:,}",
@@ -45,7 +45,7 @@ def off_policy(
 
     contents = evaluate_contents(read_mart(open_warehouse(home_of(home)), "answers"), slot)
     table = Table(
-        "content", "shown of eligible", "estimate", "clicks a decision", "95 %", "worth so many decisions"
+        "content", "shown of eligible", "estimate", "clicks a decision", "95%", "worth so many decisions"
     )
     for entry in contents:
         for estimate in entry.estimates:

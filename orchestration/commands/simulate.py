@@ -39,7 +39,7 @@ def simulate(
     scenario: Annotated[
         str | None,
         typer.Option(
-            help="What happens on the site at 60 % of its days: quiet (nothing), taste_change, slow_taste_change, "
+            help="What happens on the site at 60% of its days: quiet (nothing), taste_change, slow_taste_change, "
             "broken_tracker, new_device or worse_champion."
         ),
     ] = None,

@@ -99,7 +99,7 @@ def tune(
         seed=seed,
         log=say,
     )
-    table = Table("trial", "model", window.metric, "95 % interval", "parameters")
+    table = Table("trial", "model", window.metric, "95% interval", "parameters")
     for trial in [entry for entry in trials if entry.state == "complete"][:SHOWN_TRIALS]:
         table.add_row(
             str(trial.number),

@@ -21,7 +21,7 @@ ROWS_SHOWN = 15
     kinds={"duckdb", "html"},
     description=(
         "The page about the use of the site: pages, entries, exits, paths, dwell, funnels, retention and sources, "
-        "with 95 % intervals over people. Pages of few people are left out."
+        "with 95% intervals over people. Pages of few people are left out."
     ),
 )
 def usage_report(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:

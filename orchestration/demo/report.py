@@ -89,7 +89,7 @@ def evaluation(candidates: pa.Table, champion: str) -> RenderableType:
     return Group(
         table,
         Text(
-            "★ the champion, which the service shows; gain in NDCG@10 over popularity, with its 95 % interval",
+            "★ the champion, which the service shows; gain in NDCG@10 over popularity, with its 95% interval",
             style="dim",
         ),
     )

@@ -25,7 +25,7 @@ def format_money(value: float, currency: str) -> str:
 
 def format_percent(value: float | None) -> str:
     """Write a share in percent."""
-    return DASH if value is None else f"{100 * value:.1f} %"
+    return DASH if value is None else f"{100 * value:.1f}%"
 
 
 def format_seconds(value: float | None) -> str:
@@ -40,14 +40,14 @@ def format_interval(ratio: Ratio) -> str:
     """Write the interval of a share, or why there is none."""
     if ratio.low is None or ratio.high is None:
         return "too few people for an interval" if ratio.value is not None else ""
-    return f"{100 * ratio.low:.1f} to {100 * ratio.high:.1f} % (95 % interval)"
+    return f"{100 * ratio.low:.1f} to {100 * ratio.high:.1f}% (95% interval)"
 
 
 def format_change(now: float | None, before: float | None) -> str:
     """Write the relative change; empty where there is nothing to compare with."""
     if now is None or not before:
         return ""
-    return f"{now / before - 1:+.1%}".replace("%", " %")
+    return f"{now / before - 1:+.1%}"
 
 
 def format_points(now: float | None, before: float | None) -> str:

@@ -27,7 +27,7 @@ BEFORE = 10
 DEVICES = {"mobile": "phones", "tablet": "tablets", "desktop": "computers", "tv": "televisions"}
 OFTEN_OPENINGS = 3
 OFTEN_SHARE = 0.2
-OFTEN_DEVIATIONS = 1.645  # one side of 95 %
+OFTEN_DEVIATIONS = 1.645  # one side of 95%
 
 
 def name_of_scope(kind: str, name: str) -> str | None:

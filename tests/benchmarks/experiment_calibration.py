@@ -80,7 +80,7 @@ def false_positives(history: pa.Table, runs: int) -> Iterator[Figure]:
                 narrowing.append(adjusted.standard_error / plain.standard_error)
                 predicted.append(np.sqrt(1 - variance_explained(moments, 1)))
     for kind, count in hits.items():
-        yield Figure(f"aa_false_positives[{kind}]", 100 * count / runs, "% at 5 %", rows=runs)
+        yield Figure(f"aa_false_positives[{kind}]", 100 * count / runs, "% at 5%", rows=runs)
     yield Figure(
         "cuped_width", float(np.mean(narrowing)), "of the plain width", "sqrt(1 - rho²)",
         float(np.mean(predicted)),
@@ -153,7 +153,7 @@ def design_power(history: pa.Table, runs: int) -> Iterator[Figure]:
 
 
 def sample_ratios(runs: int) -> Iterator[Figure]:
-    """A split of 50.5 : 49.5, which must be found, and ramps from 10 to 50 %, which must not alarm."""
+    """A split of 50.5 : 49.5, which must be found, and ramps from 10 to 50%, which must not alarm."""
     alarm_p = ExperimentSettings().srm_alarm_p
     even = _experiment("clicks_per_user", 0.05, "fixed")
     broken = check_sample_ratio(_split(np.arange(200_000) < 101_000, np.zeros(200_000)), even, alarm_p)
@@ -174,7 +174,7 @@ def sample_ratios(runs: int) -> Iterator[Figure]:
              for i, (at, _) in enumerate(steps)]
         )  # fmt: skip
         alarms += check_sample_ratio(_split(treated == 1, step), experiment, alarm_p).alarm
-    yield Figure("sample_ratio_alarms[ramp 10 to 50 %]", 100 * alarms / runs, "% of ramps", "by chance",
+    yield Figure("sample_ratio_alarms[ramp 10 to 50%]", 100 * alarms / runs, "% of ramps", "by chance",
                  100 * alarm_p, rows=runs)  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def measure(size: float) -> Iterator[Figure]:
     names = dict.fromkeys(one.name for one in found)
     for name in names:
         held = [one.low <= one.truth <= one.high for one in found if one.name == name]
-        yield Figure(f"planted_lift_covered[{name}]", 100 * float(np.mean(held)), "% of 95 % intervals",
+        yield Figure(f"planted_lift_covered[{name}]", 100 * float(np.mean(held)), "% of 95% intervals",
                      rows=len(held))  # fmt: skip
     for name in names:
         ratios = np.array([(one.width, one.predicted) for one in found if one.name == name and one.predicted < 1])
@@ -57,7 +57,7 @@ def measure(size: float) -> Iterator[Figure]:
 
 @dataclass(frozen=True)
 class Covered:
-    """One planted lift as one run saw it: its 95 % interval, the width of CUPED's over the plain one's."""
+    """One planted lift as one run saw it: its 95% interval, the width of CUPED's over the plain one's."""
 
     name: str
     low: float

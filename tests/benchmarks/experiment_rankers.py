@@ -41,7 +41,7 @@ def measure(size: float) -> Iterator[Figure]:
 
 
 def off_policy(site: Site, runs: int) -> Iterator[Figure]:
-    """The front page fills 40 % of the places, not 30 %: how often do people click what they really like?"""
+    """The front page fills 40% of the places, not 30%: how often do people click what they really like?"""
     people = _people(site, 0)
     knobs = site.settings.browsing
     other = knobs.model_copy(update={"front_page_share": OTHER_FRONT_PAGE_SHARE})
@@ -64,7 +64,7 @@ def off_policy(site: Site, runs: int) -> Iterator[Figure]:
             widths[found.method] += (found.high - found.low) / runs
     yield Figure("off_policy_truth", truth, "of the clicks", "the logging policy earns", float(np.mean(now)))
     for method, count in held.items():
-        yield Figure(f"off_policy_covered[{method}]", 100 * count / runs, "% of 95 % intervals", "width",
+        yield Figure(f"off_policy_covered[{method}]", 100 * count / runs, "% of 95% intervals", "width",
                      widths[method], rows=runs)  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from ml.recommenders.topk import top_k_products
 from ml.recommenders.training_data import TrainingData
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "ml-100k"
-GOAL = 0.29  # NDCG@10 on the random 25 % of what remains in training: a dozen passes for both; .20 is the first
+GOAL = 0.29  # NDCG@10 on the random 25% of what remains in training: a dozen passes for both; .20 is the first
 MOST_EPOCHS = 60
 RUNS = 5  # of both, in turns
 SHARED = {"learning_rate": 0.05, "random_state": 0}

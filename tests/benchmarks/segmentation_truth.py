@@ -114,7 +114,7 @@ def _engagement(row: dict[str, Any], end: dt.date, settings: Settings) -> str:
 
 
 def _kept(found: Segmentation, users: pa.Table, settings: Settings, seed: int) -> float:
-    """Share of users who keep their named segment when 5 % of users are new and the seed is another."""
+    """Share of users who keep their named segment when 5% of users are new and the seed is another."""
     generator = np.random.default_rng(seed)
     there = generator.random(users.num_rows) < 1 / 1.05
     before = fit_segmentation(users.filter(pa.array(there)), settings.segmentation, seed=seed + 1000)

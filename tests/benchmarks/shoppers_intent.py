@@ -1,6 +1,6 @@
 """The estimator of intent on a public table of shop visits, beside LightGBM, in ten folds of the same run.
 
-`online_shoppers_intention.csv` (Sakar and Kastro, UCI, 2018) holds 12,330 visits, of which 15.5 % bought. Nothing
+`online_shoppers_intention.csv` (Sakar and Kastro, UCI, 2018) holds 12,330 visits, of which 15.5% bought. Nothing
 is oversampled before the split, which would put copies of test rows into training. The second table leaves
 `PageValues` out, which is made of transactions.
 """

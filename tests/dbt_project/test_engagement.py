@@ -42,7 +42,7 @@ CLASSES = {
     "passer-by of long ago": "one-time",
     "twice in two days": "occasional",
     "every other day": "frequent",
-    "every week": "occasional",  # 14 returns in 98 days are evidence of 9 % of the days, not of 14 %
+    "every week": "occasional",  # 14 returns in 98 days are evidence of 9% of the days, not of 14%
     "every month": "occasional",
     "daily since Monday": "new",
     "daily for two weeks": "frequent",

@@ -3,8 +3,8 @@
 The tastes of a Monday noon are not those of the Sunday night that the published ranker was learned on. A sample of
 the openings is ranked just before it counts, as training does with the log, and the newest of these examples make
 a second ranker. Each of the two counts in proportion to the examples behind it, newer ones double: with 800 of
-them against 5,400, equal weights did harm. On Globo's log 5,000 of them lifted HR@5 by 2.5 % on a Friday and by
-2.8 % on a Monday.
+them against 5,400, equal weights did harm. On Globo's log 5,000 of them lifted HR@5 by 2.5% on a Friday and by
+2.8% on a Monday.
 """
 
 from __future__ import annotations

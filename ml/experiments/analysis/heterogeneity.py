@@ -58,7 +58,7 @@ class Heterogeneity:
 
 @dataclass(frozen=True)
 class DayEffect:
-    """Difference of the daily means on a day since the exposure, with a 95 % interval for that day."""
+    """Difference of the daily means on a day since the exposure, with a 95% interval for that day."""
 
     day: int
     effect: float

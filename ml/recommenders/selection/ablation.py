@@ -45,7 +45,7 @@ def ablation(params: dict[str, Any], split: DataSplit, *, epochs: int = SHORT_EP
 
     Returns:
         SCHEMA; the first row leaves nothing out. `gain` is the NDCG that the left-out part brings (negative: it
-        harms), with its paired 95 % bootstrap interval over users; `reading` says it in words.
+        harms), with its paired 95% bootstrap interval over users; `reading` says it in words.
 
     Raises:
         EmptySplitError: Nothing liked is on one of the two sides.
@@ -81,7 +81,7 @@ def ablation_plot(table: pa.Table, metric: str = "NDCG") -> Figure:
         axes.plot(row["gain"], place, "o", color="#34618d")
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(rows)), [row["without"] for row in rows])
-    axes.set_xlabel(f"{metric} that it brings, with 95 % bootstrap interval over {table['users'][0]} users")
+    axes.set_xlabel(f"{metric} that it brings, with 95% bootstrap interval over {table['users'][0]} users")
     return figure
 
 

@@ -136,7 +136,7 @@ def _ndcg_of(best: I32, future: sparse.csr_matrix) -> F64:
 
 
 def curves_table(curves: Curves) -> pa.Table:
-    """Return way, known_events and the mean `ndcg` over the newcomers with its 95 % interval, `low` to `high`."""
+    """Return way, known_events and the mean `ndcg` over the newcomers with its 95% interval, `low` to `high`."""
     rows = []
     for way, curve in curves.items():
         for events, values in curve.items():
@@ -155,7 +155,7 @@ def sure_curve(curve: Mapping[int, F64], seed: int = 0) -> dict[int, float]:
         seed: Seed of the intervals.
 
     Returns:
-        The mean at the fewest known events. Each further point keeps the value before it unless the paired 95 %
+        The mean at the fewest known events. Each further point keeps the value before it unless the paired 95%
         interval of the difference to the last point that changed it excludes 0.
     """
     means: dict[int, float] = {}
@@ -168,7 +168,7 @@ def sure_curve(curve: Mapping[int, F64], seed: int = 0) -> dict[int, float]:
 
 
 def curves_plot(curves: Curves, k: int) -> Figure:
-    """NDCG against the number of known events, a line each, with 95 % intervals over the newcomers."""
+    """NDCG against the number of known events, a line each, with 95% intervals over the newcomers."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for name, curve in curves.items():

@@ -18,7 +18,7 @@ from ml.settings.segmentation import ChoiceSettings
 COUNTED = ("kmeans", "gaussian_mixture")  # algorithms that form a given number of segments
 REACH_QUANTILES = (0.5, 0.75, 0.9)
 SMALLEST_SHARES = (0.02, 0.05, 0.1)
-DENSITY_ROWS = 2_000  # neighbour searches grow faster than linearly; clusters of 2 % still have 40 points
+DENSITY_ROWS = 2_000  # neighbour searches grow faster than linearly; clusters of 2% still have 40 points
 
 
 def list_contenders(

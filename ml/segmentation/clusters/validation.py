@@ -15,7 +15,7 @@ from ml.segmentation.features.features import USER_ID, to_floats
 
 @dataclass(frozen=True)
 class SegmentOutcome:
-    """Mean outcome in a segment with its 95 % interval."""
+    """Mean outcome in a segment with its 95% interval."""
 
     segment: int
     users: int

@@ -37,7 +37,7 @@ class Effect:
 
     Attributes:
         lift: How much more often visits convert with the treatment, as a share.
-        low: Lower bound of the 95 % interval over people.
+        low: Lower bound of the 95% interval over people.
         high: Upper bound.
         base: Conversion of the same visits without it.
         p_value: Of no effect.

@@ -29,7 +29,7 @@ def plot_effects(signals: pa.Table) -> Figure:
         if row["raw_lift"] is not None and row["raw_lift"] <= WIDEST:
             axes.plot(row["raw_lift"], place, "o", markerfacecolor="none", color=OTHER_COLOUR, markersize=5)
     axes.set_yticks(range(len(rows)), [_name(row) for row in rows], fontsize=8)
-    axes.set(xlabel="lift of conversion: adjusted with its 95 % interval, and as counted (hollow)")
+    axes.set(xlabel="lift of conversion: adjusted with its 95% interval, and as counted (hollow)")
     axes.invert_yaxis()
     return figure
 

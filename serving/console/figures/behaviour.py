@@ -159,7 +159,7 @@ def _funnels(bundle: CurrentBundle, view: View, by: str) -> list[Sheet]:
             ],
         }
         note = (
-            f"Per cent of those at the first step, by {HEADINGS[by].lower()}; the table has every part, with 95 % "
+            f"Per cent of those at the first step, by {HEADINGS[by].lower()}; the table has every part, with 95% "
             "intervals from 20 visits or people on."
         )
         rows = [row for name, part in named.items() for row in _stage_rows(name, part)]

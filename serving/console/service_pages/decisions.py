@@ -152,7 +152,7 @@ def _cards(tried: Mapping[str, Any] | None) -> list[Card]:
         for kind, (value, rule) in tried["actions"].items()
     ]
     cards += [
-        Card(f"Content {name}", f"{100 * chance:.0f} %", f"chance, learned by {tried['learn']}")
+        Card(f"Content {name}", f"{100 * chance:.0f}%", f"chance, learned by {tried['learn']}")
         for name, chance in tried["chances"]
     ]
     cards += [
@@ -275,7 +275,7 @@ def _bandits_sheet(bandits: list[dict[str, Any]]) -> Sheet:
         "What the bandits learned",
         ["Variant", "Slot", "Shown", "Rewarded", "Expected", "From", "To"],
         rows,
-        "Expected reward of a variant for a stranger at noon on a weekday, with the 95 % interval.",
+        "Expected reward of a variant for a stranger at noon on a weekday, with the 95% interval.",
         chart if any(row["shown"] for row in bandits) else None,
         empty="No rule lets a bandit learn. A rule with `learn` and two variants begins one.",
     )

@@ -118,7 +118,7 @@ def _consent_cards(consents: dict[str, int]) -> list[Card]:
     people = sum(consents.values())
     if not people:
         return []
-    share = f"{100 * consents['granted'] / people:.1f} %"
+    share = f"{100 * consents['granted'] / people:.1f}%"
     return [Card("Personalization granted", share, f"of the latest {people:,} people")]
 
 

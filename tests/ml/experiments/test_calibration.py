@@ -41,7 +41,7 @@ def test_5_of_100_a_a_tests_are_significant(population, metric):
         arm = (bucket_units(units.ids, f"aa-{run}") >= 0.5).astype(np.int64)
         estimate = estimate_effect(accumulate_moments(values[metric].columns, arm, (2, 1, 1)), 1)
         hits += infer_single_look(estimate, 0.05).p_value < 0.05
-    # Three standard errors of 400 draws at 5 %.
+    # Three standard errors of 400 draws at 5%.
     assert hits / 400 == pytest.approx(0.05, abs=0.033)
 
 

@@ -100,7 +100,7 @@ def test_the_bars_of_a_funnel_have_one_scale_and_say_who_was_lost():
     text = render_report(figures)
     assert "width: 100.0%" in text
     assert "width: 25.0%" in text
-    assert "75 lost since the step before: 75 %" in text
+    assert "75 lost since the step before: 75%" in text
 
 
 def test_what_pages_are_called_is_text_and_not_markup():
@@ -116,8 +116,8 @@ def test_a_site_without_visits_says_so():
 
 
 def test_shares_and_seconds_are_written_as_exactly_as_they_are_known():
-    assert format_share(Ratio(0.0147, 0.0133, 0.0162, 900)) == "1.5 % (1.3–1.6)"
-    assert format_share(Ratio(0.4, 0.35, 0.46, 90)) == "40 % (35–46)"
-    assert format_share(Ratio(0.4, None, None, 9)) == "40 %"
+    assert format_share(Ratio(0.0147, 0.0133, 0.0162, 900)) == "1.5% (1.3–1.6)"
+    assert format_share(Ratio(0.4, 0.35, 0.46, 90)) == "40% (35–46)"
+    assert format_share(Ratio(0.4, None, None, 9)) == "40%"
     assert format_share(Ratio(None, None, None, 0)) == "–"
     assert format_seconds(Ratio(41.6, 39.2, 44.9, 90)) == "42 s (39–45)"

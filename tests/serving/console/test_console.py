@@ -86,7 +86,7 @@ def test_the_overview_shows_the_last_whole_day_in_the_time_of_the_site(client):
     assert "Sunday, 2026-05-31" in page
     assert '<dt>Visits</dt><dd class="value">3</dd>' in page
     assert '<dt>Revenue</dt><dd class="value">9.50 EUR</dd>' in page
-    assert "33.3 %" in page
+    assert "33.3%" in page
     assert "too few people for an interval" in page
     assert "2026-05-02 00:30" in page  # the model is in use since 22:30 UTC
 

@@ -20,7 +20,7 @@ def test_a_known_user_gets_what_fits_and_never_what_was_seen(config, home):
     publish(home.published)
     reply = ask(config, recommend(user_id="ann", k=3))
     assert ids(reply)[:2] == ["i1", "i2"]  # i0 scores highest, and ann has seen it
-    assert ids(reply)[2] == "i5"  # sport may fill 60 % of three places, and i5 is what trends beside it
+    assert ids(reply)[2] == "i5"  # sport may fill 60% of three places, and i5 is what trends beside it
     assert reply["personalized"] is True
     assert (reply["segment"], reply["model_version"]) == ("athletes", "champion-1")
     assert [item["rank"] for item in reply["items"]] == [1, 2, 3]
@@ -79,7 +79,7 @@ def test_a_click_changes_the_next_answer(config, home):
     publish(home.published)
     reply = ask(config, post({"user_id": "new", "item_id": "i7"}), recommend(user_id="new", k=3))
     assert "i7" not in ids(reply)
-    assert len(set(ids(reply)) & {"i5", "i6", "i8", "i9"}) == 2  # food, as i7; 60 % of three places
+    assert len(set(ids(reply)) & {"i5", "i6", "i8", "i9"}) == 2  # food, as i7; 60% of three places
     assert reply["personalized"] is True
 
 

@@ -85,7 +85,7 @@ def test_the_lists_of_a_bundle_are_drawn_towards_the_popularity_of_all_time():
 @pytest.mark.parametrize(
     ("count", "total", "base", "often"),
     [
-        (4, 57, 0.02, False),  # "You often open home" at 7 %
+        (4, 57, 0.02, False),  # "You often open home" at 7%
         (30, 50, 0.2, True),
         (30, 50, 0.6, False),  # as everybody does
         (2, 2, 0.1, False),  # two openings are no habit

@@ -153,7 +153,7 @@ def _may_help(lists: Shortlists, best: Trial, runner: TrialRunner) -> bool:
     """Whether a second stage that is learned from one window is as good as the best so far.
 
     The second stage itself learns from several folds and takes as long as the whole search. On four sets it came
-    out between 1.5 % below the estimate and 2.8 % above. It won on the two where the estimate was above the best.
+    out between 1.5% below the estimate and 2.8% above. It won on the two where the estimate was above the best.
     """
     estimate = float(np.nanmean(judged_second_stage(lists, runner.window.past, runner.seed)))
     helps = estimate >= best.value

@@ -53,7 +53,7 @@ def test_the_rule_decides(define):
     assert verdict(define, -0.01, 0.05) == "go on"
     assert verdict(define, -0.01, 0.05, complete=True) == "stop"
     assert verdict(define, -0.05, -0.01) == "stop"
-    # The minimum detectable effect is 3 %, so no relevant gain remains.
+    # The minimum detectable effect is 3%, so no relevant gain remains.
     assert verdict(define, -0.01, 0.02) == "stop"
     assert verdict(define, 0.01, 0.05, alarm=True) == "stop"
 

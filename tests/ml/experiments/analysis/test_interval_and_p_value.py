@@ -80,7 +80,7 @@ def test_every_correction_keeps_the_agreement(correct, kind, estimates, alpha):
 
 
 def test_the_interval_that_contradicted_its_p_value_agrees_with_it_now():
-    # A share of .19 that falls by 4.3 %: the symmetric relative interval excluded 0 although p was above .05.
+    # A share of .19 that falls by 4.3%: the symmetric relative interval excluded 0 although p was above .05.
     estimate = EffectEstimate(0.1902, 0.1820, 0.1902 * 0.8098 / 44_700, 0.1820 * 0.8180 / 45_489, 44_700, 45_489)
     for planned in range(5_000, 200_000, 5_000):
         for alpha in (0.01, 0.02, 0.05, 0.1):

@@ -74,8 +74,8 @@ def test_a_rise_among_a_few_newcomers_is_no_sure_one(n_learned, sure):
     """Of ten newcomers some go on with the taste of their first two items, which brings them from 0 to 1.
 
     The others go on with another taste and stay at 0. A resample has mean 0 where it leaves all learned ones out.
-    That happens to 35 % of the resamples for one (.9^10), to 11 % for two (.8^10) and to .1 % for five (.5^10):
-    the lower end of a 95 % interval, below which 2.5 % lie, is 0 for one and for two and above it for five.
+    That happens to 35% of the resamples for one (.9^10), to 11% for two (.8^10) and to .1% for five (.5^10):
+    the lower end of a 95% interval, below which 2.5% lie, is 0 for one and for two and above it for five.
     """
     likes = {taste: [f"{taste}{number:02}" for number in range(12)] for taste in ("comedy", "opera", "western")}
     rows = [(f"{taste} fan {fan}", item) for taste in likes for fan in range(5) for item in likes[taste]]

@@ -47,7 +47,7 @@ def test_the_halves_of_one_group_are_seldom_called_apart(shape: str) -> None:
         }[shape]
         space = space_of(X)
         called += split_p_value(space, halve_by_means(space.scores, seed), seed) <= 0.05
-    assert called <= 4  # the 99.7th percentile of a binomial with 20 draws of 5 %
+    assert called <= 4  # the 99.7th percentile of a binomial with 20 draws of 5%
 
 
 def test_two_groups_of_forty_are_apart_at_five_deviations() -> None:

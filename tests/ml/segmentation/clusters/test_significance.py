@@ -30,7 +30,7 @@ def test_the_p_value_is_that_of_the_largest_excess_over_all_numbers() -> None:
 
 
 def test_structureless_users_seldom_exceed_their_references() -> None:
-    """Over all numbers of segments together, at a level of 5 %."""
+    """Over all numbers of segments together, at a level of 5%."""
     exceeded = 0
     for seed in range(20):
         space = space_of(np.random.default_rng(seed).normal(size=(150, 3)))

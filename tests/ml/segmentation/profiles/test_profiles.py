@@ -90,14 +90,14 @@ def test_a_difference_is_certain_only_if_it_outlasts_the_number_of_comparisons()
 
 
 def test_noise_is_seldom_called_certain() -> None:
-    """Random segments of random features: in at most 5 % of the tables may any of 48 differences be claimed."""
+    """Random segments of random features: in at most 5% of the tables may any of 48 differences be claimed."""
     generator = np.random.default_rng(1)
     claims = 0
     for _ in range(200):
         X, labels = generator.normal(size=(300, 12)), generator.integers(4, size=300)
         names = [f"f{j}" for j in range(12)]
         claims += any(t.is_certain for k in range(4) for t in compute_traits(X, names, labels == k, segments=4))
-    assert claims <= 17  # the 99th percentile of a binomial with 200 draws of 5 %
+    assert claims <= 17  # the 99th percentile of a binomial with 200 draws of 5%
 
 
 def test_the_mart_has_a_row_for_each_described_segment() -> None:

@@ -235,7 +235,7 @@ def test_views_show_the_change_of_taste(site, events, truth):
 
 def test_bots_are_fast_silent_and_marked_in_the_truth(events, truth):
     bots = truth["users"].filter(truth["users"]["is_bot"])
-    assert len(bots) == 6  # 0.4 % of 1,500
+    assert len(bots) == 6  # 0.4% of 1,500
     assert bots["persona"].null_count == 6
     traffic = events.filter(pc.is_in(events["anonymous_id"], bots["user_id"].combine_chunks())).to_pandas()
     assert set(traffic["event_type"].dropna()) <= {"page_view", "page_exit", "pageview", "preference"}

@@ -16,9 +16,9 @@ from ml.events.contract import EVENT_SCHEMA, FIELD_NAMES, TIMESTAMP
 from ml.events.normalization.fields import restore_ids
 from ml.events.normalization.times import parse_moment_of
 from ml.sources.catalogue import ITEM_SCHEMA
-from ml.sources.mapping import FileMapping, Rule, load_mapping
+from ml.sources.mapping import FileMapping, Rule, describe_missing_columns, load_mapping
 from ml.sources.source import SourceBatch, SourceError, reject
-from ml.tables.chunks import Chunk
+from ml.tables.chunks import Chunk, MissingColumnError
 from ml.tables.conversion import as_number, as_text, as_timestamp, flatten, json_objects
 from ml.tables.input_checks import check_input_file
 from ml.tables.readers import count_rows, read_chunks
@@ -66,8 +66,13 @@ class Files:
 
     def _chunks(self, file: Path) -> Iterator[Chunk]:
         if self._rules is None:
-            return read_chunks(file, ("event_type", "occurred_at"))
-        return read_chunks(file, self._rules.origins(), self._rules.file)
+            yield from read_chunks(file, ("event_type", "occurred_at"))
+            return
+        try:
+            yield from read_chunks(file, self._rules.origins(), self._rules.file)
+        except MissingColumnError as error:
+            hints = describe_missing_columns(self._rules, error.missing, error.columns)
+            raise SourceError(f"{error}. {hints}") from error
 
     def _inputs(self, path: Path) -> list[Path]:
         if not path.is_dir():

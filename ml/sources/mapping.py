@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -144,6 +144,29 @@ def parse_mapping(content: Mapping[str, Any]) -> FileMapping:
     if mapping.fields:
         _check_events(mapping.fields)
     return mapping
+
+
+def describe_missing_columns(mapping: FileMapping, missing: Sequence[str], columns: Sequence[str]) -> str:
+    """Say what may be meant by names that the mapping gives as columns and that the file does not have.
+
+    A name is another spelling of a column, or it is meant as a value, as in `event_type: page_view`.
+
+    Args:
+        mapping: The mapping that names the columns.
+        missing: Names of the columns that the file lacks.
+        columns: Names of the columns that the file has.
+    """
+    fields = {**mapping.items, **mapping.fields}
+    hints = []
+    for name in missing:
+        near = get_close_matches(name, columns, 1)
+        field = next((field for field, rule in fields.items() if rule.column == name), None)
+        is_type = field == "event_type" and normalize_event_type(name) in EVENT_TYPES
+        if near and not is_type:
+            hints.append(f"Did you mean {near[0]!r}?")
+        elif field is not None:
+            hints.append(f"If {name!r} is the value of every row, write `{field}: {{value: {name}}}`")
+    return ". ".join(hints).replace("?. ", "? ") or "Change the mapping"
 
 
 def _check_names(rules: Mapping[str, Any], legal: tuple[str, ...], what: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -15,6 +17,21 @@ BATCH_ROWS = 131_072
 
 class TableError(TesseraError, ValueError):
     """A file cannot be used as the table that it should be; the message names file, column and what is there."""
+
+
+class MissingColumnError(TableError):
+    """A file lacks columns that it must have.
+
+    Attributes:
+        missing: Names of the columns that it lacks.
+        columns: Names of the columns that it has.
+    """
+
+    def __init__(self, path: Path, missing: Sequence[str], columns: Sequence[str]) -> None:
+        super().__init__(
+            f"{path}: has no column {', '.join(map(repr, missing))}. Columns of the file: {', '.join(columns)}"
+        )
+        self.missing, self.columns = tuple(missing), tuple(columns)
 
 
 @dataclass(frozen=True)

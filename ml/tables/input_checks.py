@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from ml.events.records import REJECTED_SCHEMA
-from ml.tables.chunks import TableError
+from ml.tables.chunks import MissingColumnError, TableError
 
 SIGNATURES = (  # how files begin that hold no table which could be read
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an Excel workbook. Save the sheet as CSV"),
@@ -78,7 +78,8 @@ def check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -
     """Check the names of a file's columns.
 
     Raises:
-        TableError: Two columns have one name, or a required one is missing.
+        TableError: Two columns have one name.
+        MissingColumnError: A required column is missing.
     """
     doubled = [name for name, count in Counter(columns).items() if count > 1]
     if doubled:
@@ -87,9 +88,7 @@ def check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -
         )
     missing = [name for name in required if name not in columns]
     if missing:
-        raise TableError(
-            f"{path}: has no column {', '.join(map(repr, missing))}. Columns of the file: {', '.join(columns)}"
-        )
+        raise MissingColumnError(path, missing, columns)
 
 
 def cut_message(path: Path, row: int) -> str:

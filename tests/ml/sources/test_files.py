@@ -212,6 +212,28 @@ def test_a_file_that_cannot_be_read_is_refused_whole(home, tmp_path, name, conte
     assert not list(home.path.rglob("*.parquet"))
 
 
+@pytest.mark.parametrize(
+    ("mapping", "hint"),
+    [
+        (
+            {"event_type": "page_view"},
+            "If 'page_view' is the value of every row, write `event_type: {value: page_view}`",
+        ),
+        ({"country": "DE"}, "If 'DE' is the value of every row, write `country: {value: DE}`"),
+        ({"user_id": "visitors"}, "Did you mean 'visitor'?"),
+        ({"event_type": "kinds", "country": "DE"}, "Did you mean 'kind'? If 'DE' is the value of every row"),
+        ({"item_id": {"columns": ["sku", "shop"]}}, "Change the mapping"),
+    ],
+)
+def test_a_column_that_the_file_lacks_may_be_a_value_or_misspelt(home, tmp_path, mapping, hint):
+    rules = {"event_type": "kind", "occurred_at": "when", "user_id": "visitor", **mapping}
+    path = write(tmp_path / "mapping.yaml", json.dumps(rules).encode())
+    file = write(tmp_path / "a.csv", b"kind,when,visitor\nclick,2024-07-01,ann\n")
+    with pytest.raises(SourceError) as refused:
+        ingest(open_source("files", mapping=path), file, home, NOW)
+    assert hint in str(refused.value)
+
+
 def test_a_missing_file_is_named(home, tmp_path):
     with pytest.raises(SourceError, match="there is no such file"):
         ingest(open_source("files"), tmp_path / "nothing.csv", home, NOW)

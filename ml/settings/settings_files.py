@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -17,9 +16,18 @@ from ml.settings.knobs import all_knobs, section_type, suggestion
 from ml.settings.section import Section
 from ml.settings.sections import Settings
 from ml.site.definition_files import SETTINGS, SIMULATOR, definition_file, editable_path, product_config
-from ml.site.yaml_lines import DuplicateKeyError, LineNumbers, Location, parse_yaml
+from ml.site.yaml_lines import LineNumbers, Location, YamlError, parse_yaml, read_yaml
 
 SIMULATOR_SECTION = "simulator"
+_KINDS = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("list_type", "tuple_type", "set_type", "frozen_set_type"), "a list such as [a, b]"),
+    **dict.fromkeys(("dict_type", "model_type", "mapping_type"), "a section with lines such as `name: value`"),
+    "string_type": "text",
+}
+"""What a value must be, by the type of pydantic's fault."""
 
 
 class SettingsError(TesseraError, ValueError):
@@ -119,13 +127,11 @@ def read_settings_file(path: Path, text: str | None = None, section: str = "") -
         SettingsError: The file is missing or is no YAML mapping.
     """
     try:
-        content, lines = parse_yaml(path.read_text(encoding="utf-8") if text is None else text)
+        content, lines = read_yaml(path) if text is None else parse_yaml(text)
     except FileNotFoundError:
         raise SettingsError(f"{path}: there is no such settings file") from None
-    except DuplicateKeyError as error:
+    except YamlError as error:
         raise SettingsError(f"{path}:{error.line}: {error}") from None
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from error
     if content is None:
         content = {}
     if not isinstance(content, dict):
@@ -204,6 +210,8 @@ def _describe_fault(detail: ErrorDetails, name: str) -> str:
         return "is required"
     if kind == "literal_error":
         return f"must be {detail['ctx']['expected']}, not {value!r}"
+    if kind in _KINDS:
+        return f"must be {_KINDS[kind]}, not {'null' if value is None else repr(value)}"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should", "must")
     return message if isinstance(value, dict) else f"{message}, not {value!r}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,15 @@ class LineNumbers:
         return location in self._lines
 
 
-class DuplicateKeyError(TesseraError, ValueError):
-    """A mapping names a key twice, which YAML would silently resolve to the last one."""
+class YamlError(TesseraError, ValueError):
+    """A text cannot be read as YAML.
 
-    def __init__(self, key: str, line: int, first_line: int) -> None:
-        super().__init__(f"key {key!r} stands here again, first on line {first_line}")
+    Attributes:
+        line: Line of the fault, counted from 1.
+    """
+
+    def __init__(self, problem: str, line: int = 1) -> None:
+        super().__init__(problem)
         self.line = line
 
 
@@ -46,21 +51,47 @@ def read_yaml(path: Path) -> tuple[Any, LineNumbers]:
     """Read one YAML document; times stay text, so that whoever checks them sees what was written.
 
     Raises:
-        yaml.YAMLError: The file is not YAML; the message carries the line.
-        DuplicateKeyError: A mapping names a key twice.
+        YamlError: The file is not in UTF-8 or not YAML, or a mapping names a key twice, which YAML would silently
+            resolve to the last one.
     """
-    return parse_yaml(path.read_text(encoding="utf-8"))
+    return parse_yaml(read_yaml_text(path))
+
+
+def read_yaml_text(path: Path) -> str:
+    """Read a file that should hold YAML, with or without a byte order mark.
+
+    Raises:
+        YamlError: The file is not in UTF-8.
+    """
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise YamlError("the file is not in the encoding UTF-8: save it in UTF-8", line) from None
 
 
 def parse_yaml(text: str) -> tuple[Any, LineNumbers]:
     """The same for the text of a document; raises what `read_yaml` raises."""
     lines = LineNumbers()
-    loader = yaml.SafeLoader(text)
     try:
-        node = loader.get_single_node()
-        data = None if node is None else _construct(loader, node, (), lines)
-    finally:
-        loader.dispose()
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            data = None if node is None else _construct(loader, node, (), lines)
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = f"no valid YAML: {error.problem or error.context}"
+        if "'\\t'" in problem:
+            problem = "no valid YAML: lines are indented by blanks, not by tabs"
+        raise YamlError(problem, mark.line + 1 if mark else 1) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise YamlError(
+            f"no valid YAML: the character {chr(error.character)!r} may not stand here", line
+        ) from None
     return data, lines
 
 
@@ -71,8 +102,12 @@ def _construct(loader: yaml.SafeLoader, node: yaml.Node, location: Location, lin
         for key_node, value_node in node.value:
             key = loader.construct_object(key_node, deep=True)
             line = key_node.start_mark.line + 1
+            if not isinstance(key, Hashable):
+                raise YamlError("braces stand around a name: write text that begins with a brace in quotes", line)
             if key in mapping:
-                raise DuplicateKeyError(str(key), line, lines.find((*location, key)))
+                raise YamlError(
+                    f"key {str(key)!r} stands here again, first on line {lines.find((*location, key))}", line
+                )
             lines.record((*location, key), line)
             mapping[key] = _construct(loader, value_node, (*location, key), lines)
         return mapping

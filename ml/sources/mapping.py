@@ -7,12 +7,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from ml.events.contract import CUSTOM_PREFIX, EVENT_TYPES, FIELD_NAMES
 from ml.events.normalization.event_names import normalize_event_type
+from ml.site.yaml_lines import YamlError, read_yaml
 from ml.sources.catalogue import ITEM_SCHEMA
 from ml.sources.source import SourceError
 from ml.tables.layouts import FileLayout
@@ -100,14 +100,11 @@ def load_mapping(path: Path) -> FileMapping:
             lacks a field without which no row can become an event.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content, _ = read_yaml(path)
     except FileNotFoundError:
         raise SourceError(f"{path}: there is no such mapping file. Check --mapping") from None
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise SourceError(f"{path}{line}: not valid YAML: {error.problem}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    except YamlError as error:
+        raise SourceError(f"{path}:{error.line}: {error}") from error
     if not isinstance(content, dict):
         kind = KINDS.get(type(content), "a number")
         raise SourceError(f"{path}: expected lines such as `user_id: customer`, found {kind}")

@@ -67,4 +67,4 @@ def test_a_file_that_is_no_yaml_stops_nothing_else(
 ) -> None:
     definitions = load(tmp_path, "experiments: [", monkeypatch)
     assert names(definitions) == {"experiments_left_out"}
-    assert "not YAML" in warnings(definitions, caplog)
+    assert "no valid YAML" in warnings(definitions, caplog)

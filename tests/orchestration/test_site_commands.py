@@ -91,7 +91,7 @@ def test_set_writes_into_the_site_and_the_knob_then_comes_from_there(tmp_path: P
     ("words", "message"),
     [
         (("ports.dagstr",), "ports.dagstr: there is no such setting or section; did you mean ports.dagster?"),
-        (("--set", "ports.dagster=many"), "ports.dagster: must be a valid integer"),
+        (("--set", "ports.dagster=many"), "ports.dagster: must be a whole number"),
         (("--set", "ports.dagster"), "--set ports.dagster: expected NAME=VALUE, such as ports.dagster=3001"),
     ],
 )

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from ml.decisions.rules.rule_set import NO_RULES, CompiledRule, RuleSet, compile_rule
 from ml.decisions.rules.rules import DisplayRule
 from ml.errors import TesseraError
 from ml.expressions.language import ExpressionError
-from ml.site.yaml_lines import DuplicateKeyError, LineNumbers, read_yaml
+from ml.site.yaml_lines import LineNumbers, YamlError, read_yaml
 
 
 class RulesError(TesseraError, ValueError):
@@ -29,12 +28,8 @@ def load_rules(path: Path) -> RuleSet:
         return NO_RULES
     try:
         document, lines = read_yaml(path)
-    except DuplicateKeyError as error:
+    except YamlError as error:
         raise RulesError(f"{path}:{error.line}: {error}") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise RulesError(f"{path}{line}: no valid YAML: {getattr(error, 'problem', error)}") from None
     if document is None:
         return NO_RULES
     if not isinstance(document, dict) or set(document) - {"rules", "tests"} or "rules" not in document:

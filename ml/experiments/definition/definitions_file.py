@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from ml.errors import TesseraError
@@ -25,7 +24,7 @@ from ml.experiments.definition.definition import (
     RampStep,
     Variant,
 )
-from ml.site.yaml_lines import DuplicateKeyError, LineNumbers, Location, read_yaml
+from ml.site.yaml_lines import LineNumbers, Location, YamlError, read_yaml
 
 METRIC_LIBRARY = Path(__file__).with_name("metrics.yaml")
 
@@ -121,11 +120,8 @@ def read_definitions(path: Path) -> tuple[Any, LineNumbers]:
     """Read the file and the lines of its fields."""
     try:
         return read_yaml(path)
-    except DuplicateKeyError as error:
+    except YamlError as error:
         raise ExperimentsFileError(path, [Fault(error.line, "file", str(error))]) from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ExperimentsFileError(path, [Fault(line, "file", f"not YAML: {error.problem}")]) from None
 
 
 def _add_defaults(data: dict[str, Any]) -> dict[str, Any]:

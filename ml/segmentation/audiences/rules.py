@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import yaml
 from scipy.stats import rankdata
 
 from ml.arrays import F64, Bools
@@ -25,6 +24,7 @@ from ml.local_clock import HourSpan
 from ml.segmentation.consent import CONSENT, mask_consenting
 from ml.segmentation.features.features import USER_ID, matches_any, to_floats
 from ml.site.definition_files import definition_file
+from ml.site.yaml_lines import YamlError, read_yaml
 
 SITE_FAMILY = "own"
 RFM_COLUMNS = {
@@ -78,8 +78,10 @@ def load_site_rules(home: Home, name: str) -> list[RuleSegment]:
 def load_rules(file: Path) -> list[RuleSegment]:
     """Load the segments of a YAML file in its order; raises SegmentRuleError if the file is not valid."""
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        content, _ = read_yaml(file)
+    except YamlError as error:
+        raise SegmentRuleError(f"{file}:{error.line}: {error}") from error
+    except OSError as error:
         raise SegmentRuleError(f"{file}: {error}") from error
     if not isinstance(content, dict):
         raise SegmentRuleError(f"{file}: expected families, such as `engagement:`, not {type(content).__name__}")

@@ -136,7 +136,7 @@ def test_a_budget_of_a_search_in_minutes_is_read_as_work(tmp_path: Path) -> None
         ),
         (
             "ports:\n  dagster: many\nserving:\n  max_k: 0\n",
-            "settings.yaml:2: ports.dagster: must be a valid integer, unable to parse string as an integer,"
+            "settings.yaml:2: ports.dagster: must be a whole number,"
             " not 'many'\nsettings.yaml:4: serving.max_k: must be greater than or equal to 1, not 0",
         ),
         (

@@ -246,7 +246,7 @@ def test_a_missing_file_is_named(home, tmp_path):
         ("user_id: {column: a, value: b}", "exactly one of column, columns, value"),
         ("occurred_at: {column: a, unit: hours}", "unit"),
         ("- a", "expected lines such as"),
-        ("a: [", "m.yaml:1: not valid YAML"),
+        ("a: [", "m.yaml:1: no valid YAML"),
         ("items: {colour: a}", "colour is no field of an item"),
         ("occured_at: a", r"occured_at is no field of an event\. Did you mean occurred_at\?"),
         ("event_type: a\nuser_id: b", "without a line such as `occurred_at: COLUMN`"),

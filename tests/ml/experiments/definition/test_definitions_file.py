@@ -86,7 +86,7 @@ def test_the_library_has_every_kind_of_metric():
         ("layer: page", "targeting: 'contry == \"DE\"'\n    layer: page", 18, "did you mean 'country'?"),
         ("layer: page", "overrides: {me: old}\n    layer: page", 18, "'old' is not a variant"),
         ("unit: user", "unit: user\n    unit: user", 8, "key 'unit' stands here again, first on line 7"),
-        ("unit: user", "unit: [user", 8, "not YAML"),
+        ("unit: user", "unit: [user", 8, "no valid YAML"),
         ("  hero:", "  He ro:", 5, "an id consists of lower-case letters"),
     ],
 )

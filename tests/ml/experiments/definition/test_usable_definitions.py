@@ -60,5 +60,5 @@ def test_a_fault_of_the_whole_file_is_an_error(tmp_path):
     with pytest.raises(ExperimentsFileError, match="unknown field 'holdout'"):
         load_usable_experiments(write(tmp_path, {"id": "sound"}, head="version: 1\nholdout: {}\n"))
     (tmp_path / "experiments.yaml").write_text("a: [", encoding="utf-8")
-    with pytest.raises(ExperimentsFileError, match="not YAML"):
+    with pytest.raises(ExperimentsFileError, match="no valid YAML"):
         load_usable_experiments(tmp_path / "experiments.yaml")

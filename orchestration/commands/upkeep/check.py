@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from orchestration.commands.home import HomeOption, chosen_settings, name_home
+from orchestration.commands.home import HomeOption, chosen_settings, existing_home_of
 
 console = Console(highlight=False, emoji=False)
 
@@ -21,7 +21,7 @@ def check(*, home: HomeOption = None) -> None:
     """
     from orchestration.upkeep.plain_check import check_home
 
-    place = name_home(home)
+    place = existing_home_of(home, is_checked=False)
     result = check_home(place, chosen_settings(place))
     table = Table(
         "figure", Column("expected", justify="right"), Column("in the table", justify="right"), "table", ""

@@ -34,7 +34,7 @@ PART_NAMES = {
     "goes_with": "goes with the history",
     "similar": "like the last one",
     "topic_of_last": "topic of the last one",
-    "taste": "taste",
+    "taste": "the model",
     "topic": "topics often opened",
     "segment": "segment",
     "in_country": "country",

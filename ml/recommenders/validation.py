@@ -110,8 +110,9 @@ class ValidationWindow:
         future = scale.confidences(held_back)
         if not past.interactions.liked.nnz or not future.nnz:
             raise EmptySplitError(
-                f"{past.interactions.liked.nnz} liked interactions to learn from and {future.nnz} to judge by "
-                "are too few"
+                f"{past.interactions.liked.nnz:,} liked interactions to learn from and {future.nnz:,} to judge by "
+                "are too few: somebody has to like something on either side of the split. Hold back another part, "
+                "such as a random one, or let lower ratings count as liked"
             )
         is_new = past.interactions.item_counts == 0
         cold_share = float(is_new[future.indices].mean())

@@ -77,7 +77,9 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
     assert "is a file, and a site is a folder" in " ".join(site.stderr.replace("│", " ").split())
 
 
-@pytest.mark.parametrize("command", ["check", "verify", "health", "dead-letters list", "alerts list", "rebuild-state"])
+@pytest.mark.parametrize(
+    "command", ["check", "verify", "health", "dead-letters list", "alerts list", "rebuild-state"]
+)
 def test_a_home_that_is_not_there_is_not_reported_as_sound(command: str, tmp_path: Path) -> None:
     missing = tmp_path / "shop-hmoe"
     assert f"{missing}: there is no such home" in failure(*command.split(), "--home", missing)

@@ -55,5 +55,8 @@ def test_a_window_judges_by_a_future_with_ids_of_its_own() -> None:
 def test_a_future_that_holds_only_rejections_cannot_judge() -> None:
     past = Interactions.from_table(pa.table({"user_id": ["a"], "item_id": ["x"]}))
     future = Interactions.from_table(pa.table({"user_id": ["a"], "item_id": ["y"], "weight": [-1.0]}))
-    with pytest.raises(EmptySplitError, match="1 liked .* and 0 to judge by are too few: somebody has to like.* Hold back another part"):
+    with pytest.raises(
+        EmptySplitError,
+        match=r"1 liked .* and 0 to judge by are too few: somebody has to like.* Hold back another part",
+    ):
         ValidationWindow.of(DataSplit(TrainingData.align(past), future))

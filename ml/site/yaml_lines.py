@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +101,7 @@ def _construct(loader: yaml.SafeLoader, node: yaml.Node, location: Location, lin
         for key_node, value_node in node.value:
             key = loader.construct_object(key_node, deep=True)
             line = key_node.start_mark.line + 1
-            if not isinstance(key, Hashable):
+            if isinstance(key, dict | list):
                 raise YamlError("braces stand around a name: write text that begins with a brace in quotes", line)
             if key in mapping:
                 raise YamlError(

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.arrays import I64
-from ml.segmentation.clusters.evidence import EvidenceDiscount
+from ml.segmentation.evidence import EvidenceDiscount
 from ml.segmentation.features.features import USER_ID, to_floats
 from ml.segmentation.segmentation import Segmentation
 from ml.settings.segmentation import EvidenceSettings

@@ -17,9 +17,9 @@ from sklearn.pipeline import Pipeline
 
 from ml.arrays import F64
 from ml.segmentation.clusters.algorithms import NOISE, SegmentModel, label_users
-from ml.segmentation.clusters.evidence import EvidenceDiscount
 from ml.segmentation.clusters.selection import ClusteringCandidate
 from ml.segmentation.clusters.surrogate import SurrogateTree
+from ml.segmentation.evidence import EvidenceDiscount
 from ml.segmentation.features.features import USER_ID, check_users, to_floats
 from ml.segmentation.persistence import load_estimators, save_estimators
 from ml.segmentation.profiles.profiles import SegmentProfile

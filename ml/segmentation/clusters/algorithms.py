@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from ml.arrays import F64, I64
+from ml.segmentation.clusters.batched_kmeans import fit_tables
 from ml.segmentation.clusters.partial_membership import PartialMembership, fit_partial_membership
 from ml.segmentation.persistence import persistable
 
 NOISE = -1
 COVARIANCES = ("full", "tied", "diag", "spherical")
+BATCH_ROWS = 600  # users of a table up to which k-means of many tables at once is quicker than one after another
 
 
 class SegmentModel(ClusterMixin, BaseEstimator, ABC):  # type: ignore[misc]
@@ -257,3 +260,24 @@ def label_users(shares: F64) -> I64:
     if not shares.shape[1]:
         return np.full(len(shares), NOISE, dtype=np.int64)
     return np.where(shares.sum(axis=1) > 0, shares.argmax(axis=1), NOISE).astype(np.int64)
+
+
+def fit_models(models: Sequence[SegmentModel], tables: F64) -> None:
+    """Fit each model to its table of scores (models, n, d); models of k-means of small tables are fitted together.
+
+    Args:
+        models: unfitted models that differ in their seeds only.
+        tables: the scores for each model.
+    """
+    first = models[0]
+    if isinstance(first, KMeansSegments) and first.segments <= tables.shape[1] <= BATCH_ROWS:
+        generator = np.random.default_rng([getattr(model, "seed", 0) for model in models])
+        for model, Z, centres in zip(
+            models, tables, fit_tables(tables, first.segments, first.starts, generator), strict=True
+        ):
+            assert isinstance(model, KMeansSegments)
+            model.centres_ = centres
+            model._measure(Z)
+        return
+    for model, Z in zip(models, tables, strict=True):
+        model.fit(Z)

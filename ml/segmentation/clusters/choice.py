@@ -30,6 +30,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import sklearn
 from threadpoolctl import threadpool_limits
 
 from ml.arrays import F64, I64
@@ -52,6 +53,7 @@ from ml.segmentation.clusters.selection import (
     ClusteringCandidate,
     Examination,
     Selection,
+    find_instability,
     find_objection,
     judge_pairs,
 )
@@ -134,7 +136,8 @@ def choose_clustering(
             )
         counts = range(settings.segments_min, most + 1)
         floor = max(settings.minimum_share, minimum_size / users)
-    with threadpool_limits(1):  # hundreds of fits of a few milliseconds do not gain from threads
+    # Hundreds of fits of a few milliseconds do not gain from threads, and checks of their arguments take as long.
+    with threadpool_limits(1), sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
         return _compare_candidates(
             sample,
             settings,
@@ -172,8 +175,11 @@ def _compare_candidates(
         model = make(seed).fit(fitted_on)
         labels = model.predict(fitted_on)
         candidate = _measure_candidate(model, labels, fitted_on, settings, null=null, seed=seed)
-        candidate = _measure_stability(candidate, make, small, settings, seed)
-        candidates.append(replace(candidate, refused=find_objection(candidate, settings, floor)))
+        objection = find_objection(candidate, settings, floor)
+        if not objection:  # resamples take longer than everything else, so that others are not resampled
+            candidate = _measure_stability(candidate, make, small, settings, seed)
+            objection = find_instability(candidate, settings)
+        candidates.append(replace(candidate, refused=objection))
         contenders.append(_Contender(make, model, labels))
 
     def examine(position: int, lenience: float) -> Examination:
@@ -250,7 +256,7 @@ def _measure_candidate(
         calinski_harabasz=calinski_harabasz(Z, labels),
         bic=model.bic(Z),
         bootstrap_stability=float("nan"),
-        start_stability=1.0,
+        start_stability=float("nan"),
         smallest_share=float(sizes.min() / len(Z)),
         noise_share=noise,
         p_value=null.p_value(model.n_segments_, value),
@@ -265,8 +271,6 @@ def _measure_stability(
     seed: int,
 ) -> ClusteringCandidate:
     """Complete a candidate with the agreement between resamples and between random starts."""
-    if candidate.segments < 2:
-        return candidate
     starts = start_stability(small, make, 3, seed) if candidate.algorithm in COUNTED else 1.0
     resamples = bootstrap_stability(small, make, settings.resamples, seed)
     return replace(candidate, bootstrap_stability=resamples, start_stability=starts)

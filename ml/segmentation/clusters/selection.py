@@ -38,8 +38,9 @@ class ClusteringCandidate:
         davies_bouldin: Davies-Bouldin index, lower is better.
         calinski_harabasz: Calinski-Harabasz index, higher is better.
         bic: Bayesian information criterion, NaN without a likelihood.
-        bootstrap_stability: adjusted Rand index between bootstrap resamples.
-        start_stability: adjusted Rand index between random starts.
+        bootstrap_stability: adjusted Rand index between bootstrap resamples; NaN if other measures refuse the
+            candidate.
+        start_stability: adjusted Rand index between random starts; NaN likewise.
         smallest_share: share of users in the smallest segment.
         noise_share: share of users in no segment.
         refused: why the candidate is not admissible; empty if it is.
@@ -88,7 +89,7 @@ class Examination:
 
 
 def find_objection(candidate: ClusteringCandidate, settings: ChoiceSettings, floor: float) -> str:
-    """Return why a candidate is not admissible by its measures, or an empty text if it is."""
+    """Return why a candidate is not admissible by the measures of one fit, or an empty text if it is."""
     if settings.segments is not None:
         return "" if candidate.smallest_share > 0 else "a segment has no users"
     if candidate.segments < 2:
@@ -100,12 +101,17 @@ def find_objection(candidate: ClusteringCandidate, settings: ChoiceSettings, flo
             f"silhouette {candidate.silhouette:.3f} is no better than for structureless data "
             f"({candidate.null_silhouette:.3f} ± {candidate.null_deviation:.3f}, p = {candidate.p_value:.2g})"
         )
-    if not candidate.bootstrap_stability >= settings.minimum_stability:
-        return f"bootstrap resamples agree with an adjusted Rand index of only {candidate.bootstrap_stability:.2f}"
     if candidate.smallest_share < floor:
         return f"smallest segment has {candidate.smallest_share:.1%} of users"
     if candidate.noise_share > settings.maximum_noise:
         return f"{candidate.noise_share:.0%} of users belong to no segment"
+    return ""
+
+
+def find_instability(candidate: ClusteringCandidate, settings: ChoiceSettings) -> str:
+    """Return why a candidate is not admissible by its stability, or an empty text if it is."""
+    if settings.segments is None and not candidate.bootstrap_stability >= settings.minimum_stability:
+        return f"bootstrap resamples agree with an adjusted Rand index of only {candidate.bootstrap_stability:.2f}"
     return ""
 
 

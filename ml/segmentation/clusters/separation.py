@@ -15,7 +15,7 @@ from scipy.spatial.distance import pdist, squareform
 from sklearn.tree import DecisionTreeRegressor
 
 from ml.arrays import F64, I64, Bools
-from ml.segmentation.clusters.algorithms import NOISE, KMeansSegments, MixtureSegments
+from ml.segmentation.clusters.algorithms import NOISE, KMeansSegments, MixtureSegments, fit_models
 from ml.segmentation.clusters.feature_space import FeatureSpace
 from ml.segmentation.clusters.margins import MAXIMUM_LEVELS
 from ml.segmentation.clusters.null_reference import NullReference, exceedance_p_value
@@ -28,7 +28,7 @@ STARTS = 2
 LEAST_DEVIATION = 1e-3
 UNIFORM_SEPARATION = 3.46  # √12, of the halves of a uniform column; two groups of one column are farther apart
 MOST_SEPARATION = 1e3  # of groups that are single points
-Halving = Callable[[F64, int], Bools]  # from scores (n, c) and a seed to who is in the second half (n,)
+Halving = Callable[[F64, int], Bools]  # from tables of scores (t, n, c) and a seed to the second halves (t, n)
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,22 @@ def measure_separation(Z: F64, is_second: Bools) -> float:
     return min(distance / spread, MOST_SEPARATION) if spread > 0 else MOST_SEPARATION * bool(distance)
 
 
-def halve_by_means(Z: F64, seed: int) -> Bools:
-    """Cut users (n, c) in two by their means; returns who is in the second half (n,).
+def halve_by_means(tables: F64, seed: int) -> Bools:
+    """Cut the users of several tables (t, n, c) in two by their means; returns who is in the second half (t, n).
 
     A single column is cut by a stump that predicts the column from itself, which finds the best of all cuts.
     """
-    if Z.shape[1] == 1:
-        stump = DecisionTreeRegressor(max_depth=1).fit(Z, Z[:, 0])
-        return np.asarray(stump.predict(Z) > Z.mean())
-    return np.asarray(KMeansSegments(2, starts=STARTS, seed=seed).fit(Z).predict(Z) == 1)
+    if tables.shape[2] == 1:
+        return np.stack([_halve_column(table) for table in tables])
+    models = [KMeansSegments(2, starts=STARTS, seed=seed + place) for place in range(len(tables))]
+    fit_models(models, tables)
+    return np.stack([model.predict(table) == 1 for model, table in zip(models, tables, strict=True)])
+
+
+def _halve_column(column: F64) -> Bools:
+    """Return which values of a column (n, 1) are in its upper half (n,)."""
+    stump = DecisionTreeRegressor(max_depth=1).fit(column, column[:, 0])
+    return np.asarray(stump.predict(column) > column.mean())
 
 
 def split_p_value(space: FeatureSpace, is_second: Bools, seed: int, halve: Halving = halve_by_means) -> float:
@@ -98,11 +105,13 @@ def split_p_value(space: FeatureSpace, is_second: Bools, seed: int, halve: Halvi
         return 1.0
     observed = measure_separation(space.scores, is_second)
     shape = NullReference(space)
-    separations = np.empty(REFERENCES)
-    for reference in range(REFERENCES):
-        drawn = shape.draw(len(rows), generator)
-        in_second_half = halve(drawn, seed + reference)
-        separations[reference] = measure_separation(drawn, in_second_half) if in_second_half.any() else 0.0
+    tables = np.stack([shape.draw(len(rows), generator) for _ in range(REFERENCES)])
+    separations = np.array(
+        [
+            measure_separation(drawn, in_second_half) if in_second_half.any() else 0.0
+            for drawn, in_second_half in zip(tables, halve(tables, seed), strict=True)
+        ]
+    )
     return exceedance_p_value(observed, separations, LEAST_DEVIATION)
 
 
@@ -119,8 +128,9 @@ def limit_for_rows(limit: float, rows: int) -> float:
 def halve_by_mixture(covariance: str) -> Halving:
     """Return a function that cuts users in two by a Gaussian mixture with this type of covariance."""
 
-    def halve(Z: F64, seed: int) -> Bools:
-        return np.asarray(MixtureSegments(2, covariance, starts=1, seed=seed).fit(Z).predict(Z) == 1)
+    def halve(tables: F64, seed: int) -> Bools:
+        models = [MixtureSegments(2, covariance, starts=1, seed=seed + place) for place in range(len(tables))]
+        return np.stack([model.fit(Z).predict(Z) == 1 for model, Z in zip(models, tables, strict=True)])
 
     return halve
 
@@ -173,7 +183,7 @@ def is_divided(values: F64, limit: float, seed: int = 0) -> bool:
         return False
     rows = np.random.default_rng(seed).permutation(len(values))[:ROWS]
     column = (values[rows] - values[rows].mean())[:, None]
-    in_second_half = halve_by_means(column, seed)
+    in_second_half = halve_by_means(column[None], seed)[0]
     if measure_separation(column, in_second_half) <= UNIFORM_SEPARATION:
         return False
     return split_p_value(FeatureSpace(column, np.eye(1)), in_second_half, seed) <= limit

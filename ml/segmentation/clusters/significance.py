@@ -16,7 +16,7 @@ import numpy as np
 from scipy.stats import gumbel_r
 from sklearn.metrics import pairwise_distances, silhouette_score
 
-from ml.segmentation.clusters.algorithms import NOISE, KMeansSegments, SegmentModel
+from ml.segmentation.clusters.algorithms import NOISE, KMeansSegments, SegmentModel, fit_models
 from ml.segmentation.clusters.feature_space import FeatureSpace
 from ml.segmentation.clusters.measures import sampled_silhouette
 from ml.segmentation.clusters.null_reference import NullReference, exceedance_p_value
@@ -103,15 +103,18 @@ def measure_null_silhouettes(
     rows = min(rows, MAXIMUM_ROWS)
     generator = np.random.default_rng(seed)
     shape = NullReference(space)
+    tables = np.stack([shape.draw(rows, generator) for _ in range(references)])
     silhouettes = np.zeros((references, len(segments)))
-    for reference in range(references):
-        drawn = shape.draw(rows, generator)
-        distances = pairwise_distances(drawn[:silhouette_rows])
-        for column, k in enumerate(segments):
-            labels = KMeansSegments(k, starts=STARTS, seed=seed + reference).fit(drawn).predict(drawn)
-            shown = labels[:silhouette_rows]
+    distances = [pairwise_distances(table[:silhouette_rows]) for table in tables]
+    for column, k in enumerate(segments):
+        models = [KMeansSegments(k, starts=STARTS, seed=seed + reference) for reference in range(references)]
+        fit_models(models, tables)
+        for reference, (model, table) in enumerate(zip(models, tables, strict=True)):
+            shown = model.predict(table[:silhouette_rows])
             if 2 <= len(np.unique(shown)) < len(shown):
-                silhouettes[reference, column] = silhouette_score(distances, shown, metric="precomputed")
+                silhouettes[reference, column] = silhouette_score(
+                    distances[reference], shown, metric="precomputed"
+                )
     means = silhouettes.mean(axis=0)
     deviations = np.maximum(silhouettes.std(axis=0, ddof=1), LEAST_DEVIATION)
     # A reference helped to form the mean; a division of the users did not.

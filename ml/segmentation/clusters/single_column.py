@@ -68,7 +68,7 @@ def _list_divisions(space: FeatureSpace, seed: int) -> Iterator[tuple[int, I64]]
         if len(levels) == 2 or is_category:
             yield int(column), codes.ravel().astype(np.int64)
         elif is_divided(X[:, column], SIGNIFICANCE, seed):
-            yield int(column), halve_by_means(X[:, [column]], seed).astype(np.int64)
+            yield int(column), halve_by_means(X[None, :, [column]], seed)[0].astype(np.int64)
 
 
 def _first_levels(space: FeatureSpace) -> I64:

@@ -50,11 +50,11 @@ def structureless(kind: str, rows: int, seed: int) -> UserTable:
     return UserTable(_table(_of_kind(kind, latent, random)), None)
 
 
-def planted(kind: str, rows: int, groups: int, seed: int, *, is_hardest: bool = False) -> UserTable:
-    """A table whose groups k-means finds when it is told their number: any distance, or the smallest.
+def planted(kind: str, rows: int, groups: int, seed: int) -> tuple[UserTable, UserTable] | None:
+    """Tables whose groups k-means finds when it is told their number: of any such distance, and of the smallest.
 
-    Raises:
-        ValueError: k-means finds the groups at no distance.
+    Returns:
+        The two tables, which may be one, or None if k-means finds the groups at no distance.
     """
     tables = []
     for distance in DISTANCES[::-1]:
@@ -65,11 +65,9 @@ def planted(kind: str, rows: int, groups: int, seed: int, *, is_hardest: bool = 
             break
         tables.append(UserTable(_table(values), truth))
     if not tables:
-        raise ValueError(f"{groups} groups of {kind} columns in {rows} rows cannot be found with seed {seed}")
-    if is_hardest:
-        return tables[-1]
+        return None
     random = np.random.default_rng([seed, groups, KINDS.index(kind), 99])
-    return tables[::-1][int(random.integers(len(tables)))]
+    return tables[::-1][int(random.integers(len(tables)))], tables[-1]
 
 
 def _grouped(

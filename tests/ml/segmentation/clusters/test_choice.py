@@ -21,6 +21,7 @@ from ml.segmentation.clusters.selection import (
     ClusteringCandidate,
     Examination,
     Selection,
+    find_instability,
     find_objection,
     judge_pairs,
 )
@@ -103,6 +104,7 @@ def test_noise_has_no_structure(quick: SegmentationSettings, shape: str) -> None
     assert choice.make_model is None
     assert "no structure" in choice.reason
     assert all(row.refused for row in choice.candidates)
+    assert all(math.isnan(row.bootstrap_stability) for row in choice.candidates if "no better" in row.refused)
 
 
 def test_too_few_users_are_not_divided(quick: SegmentationSettings) -> None:
@@ -134,7 +136,8 @@ def test_a_site_may_ask_for_more_deviations_than_the_significance_does(quick: Se
 def test_a_candidate_is_refused_for_a_stated_reason(
     quick: SegmentationSettings, changes: dict[str, float], objection: str
 ) -> None:
-    refused = find_objection(replace(GOOD, **changes), quick.choice, floor=0.02)
+    candidate = replace(GOOD, **changes)
+    refused = find_objection(candidate, quick.choice, floor=0.02) or find_instability(candidate, quick.choice)
     assert (objection in refused) if objection else refused == ""
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.segmentation.clusters.evidence import EvidenceDiscount
+from ml.segmentation.evidence import EvidenceDiscount
 
 HALF = EvidenceDiscount("page_views", prior=(0.5, 0.3, 0.2), chance_at_one=0.5, decay=1.0)
 

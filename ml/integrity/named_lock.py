@@ -53,9 +53,17 @@ class NamedLock:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def acquire(self, doing: str, wait_seconds: float = 0) -> None:
-        """Take the lock, or raise `LockedError` naming the holder after `wait_seconds`."""
+    def acquire(self, doing: str, wait_seconds: float = 0, is_step: bool = True) -> None:
+        """Take the lock, or raise `LockedError` naming the holder after `wait_seconds`.
+
+        Args:
+            doing: What it is taken for, for those who find it taken.
+            wait_seconds: How long to wait for another process.
+            is_step: Whether this may be a step of what this process holds the lock for already.
+        """
         if held := self._held.get(self.path):
+            if not is_step:
+                raise LockedError(self.path, _read_holder(held[0]))
             self._held[self.path] = (held[0], held[1] + 1)
             return
         make_folder(self.path.parent)
@@ -99,10 +107,10 @@ def only_writer(warehouse: Path, doing: str) -> Iterator[None]:
     """Keep runs of the pipeline, which merge and replace parts of the log too, out until the block ends.
 
     Raises:
-        LockedError: Such a run is at work.
+        LockedError: Such a run is at work, or another block like this one, in this process or elsewhere.
     """
     lock = NamedLock(warehouse.with_suffix(".lock"))
-    lock.acquire(doing)
+    lock.acquire(doing, is_step=False)
     try:
         yield
     finally:

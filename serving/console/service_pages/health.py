@@ -13,7 +13,7 @@ from ml.events.rejected.rejections import RejectionFilter, count_rejections, rea
 from ml.events.rejected.repair import CONVERSIONS, REPAIRABLE_FIELDS, RepairRules
 from ml.events.rejected.replay import replay
 from ml.home import Home
-from ml.integrity.named_lock import NamedLock, only_writer
+from ml.integrity.named_lock import LockedError, only_writer
 from ml.monitoring.journal import ACKNOWLEDGED, Entry, Journal
 from serving.console.figures.operation import build_health
 from serving.console.page_kinds import PageRequest, ServiceQuestion
@@ -67,9 +67,6 @@ async def replay_letters(question: ServiceQuestion) -> ConsolePage:
         raise ApiError(422, str(error)) from None
     is_dry_run = query.get("sure") != "yes"
     max_future = dt.timedelta(seconds=config.settings.collector.max_future_seconds)
-    if NamedLock(config.home.warehouse.with_suffix(".lock")).holder() is not None:
-        raise ApiError(409, "a run of the pipeline is at work; try again after it")
-
     def run() -> tuple[int, int, list[tuple[str, int]]]:
         with only_writer(config.home.warehouse, DOING):
             report = replay(config.home, question.tessera.clock(), max_future, chosen, rules or None, is_dry_run)
@@ -77,6 +74,8 @@ async def replay_letters(question: ServiceQuestion) -> ConsolePage:
 
     try:
         replayed, in_log, left = await run_in_threadpool(run)
+    except LockedError:
+        raise ApiError(409, "a run of the pipeline or another replay is at work; try again after it") from None
     except TesseraError as error:
         raise ApiError(409, str(error)) from None
     note = (

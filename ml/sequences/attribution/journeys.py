@@ -24,7 +24,6 @@ class Journeys:
         revenue: Their revenue, (j,).
         untouched_conversions: Conversions of journeys without any touch.
         untouched_revenue: Their revenue.
-        untouched_people: People who have such conversions.
     """
 
     paths: Paths
@@ -32,7 +31,6 @@ class Journeys:
     revenue: F64
     untouched_conversions: float
     untouched_revenue: float
-    untouched_people: int
 
 
 def build_journeys(
@@ -80,7 +78,6 @@ def build_journeys(
         revenues[has_touch],
         float(of_journeys[untouched].sum()),
         float(revenues[untouched].sum()),
-        len(np.unique(person[untouched])),
     )
 
 

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from ml.sequences.paths.paths import OTHER, Paths, build_paths, merge_rare_states
 
 PAGE_TYPE, CATEGORY, PAGE = "page_type", "category", "page"
-LEVELS = (PAGE_TYPE, CATEGORY, PAGE)
 MOST_TYPES = 20  # more kinds of pages are no kinds; a site with numbers as folders would have thousands
 CAMPAIGN_PARAMETERS = ("utm_", "gclid", "gbraid", "wbraid", "fbclid", "msclkid", "mc_cid", "mc_eid", "dclid")
 

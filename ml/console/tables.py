@@ -46,6 +46,22 @@ _OF_VISIT = {
     "country": (_TEXT, "Country, ISO 3166-1 alpha-2; empty where it is unknown."),
     "channel": (_TEXT, "Channel that brought the visit."),
 }
+_MEASURES_OF_VISITS = {
+    "visits": (_COUNT, "Visits."),
+    "page_views": (_COUNT, "Page views."),
+    "bounces": (_COUNT, "Visits with one page view and nothing else."),
+    "conversions": (_COUNT, "Visits with a purchase."),
+    "purchases": (_COUNT, "Purchases."),
+    "revenue": (pa.float64(), "Sum of the purchases' amounts in the currency of the site."),
+    "measured_visits": (_COUNT, "Visits of which the time of attention is known."),
+    "engaged_milliseconds": (_COUNT, "Their time of attention."),
+    "visits_people": (_COUNT, "Person-days."),
+    "visits_visits": (_COUNT, "Sum over person-days of visits squared."),
+    "conversions_visits": (_COUNT, "Sum of conversions times visits."),
+    "conversions_conversions": (_COUNT, "Sum of conversions squared."),
+    "bounces_visits": (_COUNT, "Sum of bounces times visits."),
+    "bounces_bounces": (_COUNT, "Sum of bounces squared."),
+}
 
 CONSOLE_TABLES: Mapping[str, PublishedTable] = {
     "about": PublishedTable(
@@ -65,20 +81,18 @@ CONSOLE_TABLES: Mapping[str, PublishedTable] = {
         {
             **_DATE,
             **_OF_VISIT,
-            "visits": (_COUNT, "Visits."),
-            "page_views": (_COUNT, "Page views."),
-            "bounces": (_COUNT, "Visits with one page view and nothing else."),
-            "conversions": (_COUNT, "Visits with a purchase."),
-            "purchases": (_COUNT, "Purchases."),
-            "revenue": (pa.float64(), "Sum of the purchases' amounts in the currency of the site."),
-            "measured_visits": (_COUNT, "Visits of which the time of attention is known."),
-            "engaged_milliseconds": (_COUNT, "Their time of attention."),
-            "visits_people": (_COUNT, "Person-days."),
-            "visits_visits": (_COUNT, "Sum over person-days of visits squared."),
-            "conversions_visits": (_COUNT, "Sum of conversions times visits."),
-            "conversions_conversions": (_COUNT, "Sum of conversions squared."),
-            "bounces_visits": (_COUNT, "Sum of bounces times visits."),
-            "bounces_bounces": (_COUNT, "Sum of bounces squared."),
+            **_MEASURES_OF_VISITS,
+        },
+    ),
+    "campaigns": PublishedTable(
+        "Visits that a campaign brought, and their measures; one row per date, campaign, source, segment, device, "
+        "country and channel. Campaigns of few people, and all but the largest, are counted together.",
+        {
+            **_DATE,
+            "campaign": (_TEXT, "utm_campaign of the landing address; empty for the campaigns counted together."),
+            "source": (_TEXT, "utm_source of the landing address; empty where there is none."),
+            **_OF_VISIT,
+            **_MEASURES_OF_VISITS,
         },
     ),
     "visitors": PublishedTable(
@@ -141,6 +155,56 @@ CONSOLE_TABLES: Mapping[str, PublishedTable] = {
             "page": (pa.int32(), "Number of the page, from 1."),
             "page_key": (_TEXT, "Address of the page without campaigns, else the item."),
             "title": (_TEXT, "Title; empty where none was sent."),
+        },
+    ),
+    "page_actions": PublishedTable(
+        "What people did on pages, beside viewing them; one row per date, page, action, segment, device, country "
+        "and channel.",
+        {
+            **_DATE,
+            "page": (pa.int32(), f"Number of the page in `pages`; {OTHER} for a rare one, {NO_PAGE} for none."),
+            "action": (
+                _TEXT,
+                "Type of the event, without the `custom:` of the site's own; `dead_click` and `rage_click` where "
+                "a tracker reports them or the clicks show it, whichever are more of a visit on the page.",
+            ),
+            **_OF_VISIT,
+            "times": (_COUNT, "How often it was done."),
+            "visits": (_COUNT, "Visits in which it was done on the page."),
+        },
+    ),
+    "items": PublishedTable(
+        "The most viewed items; one row per date, item, segment, device, country and channel.",
+        {
+            **_DATE,
+            "item_id": (_TEXT, "Item."),
+            "title": (_TEXT, "Title; empty where none is known."),
+            **_OF_VISIT,
+            "views": (_COUNT, "Page views of the item."),
+            "dwells": (_COUNT, "Views of which the time of attention is known."),
+            "dwell_milliseconds": (_COUNT, "Their time of attention."),
+            "scrolled_views": (_COUNT, "Views of which it is known how far they were scrolled."),
+            "scrolled_percent": (pa.float64(), "Sum of how far they were scrolled."),
+            "add_to_carts": (_COUNT, "Times that it was put into a cart."),
+            "purchases": (_COUNT, "Purchases of it."),
+        },
+    ),
+    "signals": PublishedTable(
+        "What small actions do to the conversion of a visit; one row per comparison, action, following action and "
+        "segment. It holds for the dates that were learned from, and for all devices, countries and channels.",
+        {
+            "signal": (_TEXT, "The action."),
+            "then_signal": (_TEXT, "The action that follows, where orders are compared; else empty."),
+            "comparison": (_TEXT, "`happened`, `followed` or `dose`."),
+            "segment": (_TEXT, "Segment of the people; `all` for everybody."),
+            "visits": (_COUNT, "Visits with the action, the order, or more than the median dose."),
+            "people": (_COUNT, "People who made them."),
+            "converted_with": (pa.float64(), "Share of them that converted."),
+            "raw_lift": (pa.float64(), "What counting alone would say."),
+            "lift": (pa.float64(), "How much more often visits convert because of it, adjusted."),
+            "lift_low": (pa.float64(), "Lower bound of its 95 % interval."),
+            "lift_high": (pa.float64(), "Upper bound."),
+            "is_discovery": (pa.bool_(), "Whether it counts as found, with false discoveries controlled."),
         },
     ),
     "funnels": PublishedTable(

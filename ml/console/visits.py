@@ -25,7 +25,6 @@ class VisitFigures:
     """Figures of some visits.
 
     Attributes:
-        visitors: Number of people.
         visits: Number of visits.
         page_views: Page views.
         purchases: Purchases.
@@ -35,7 +34,6 @@ class VisitFigures:
         engaged_seconds: Mean attention of a visit; None where it is known of none.
     """
 
-    visitors: int
     visits: int
     page_views: int
     purchases: int
@@ -43,6 +41,17 @@ class VisitFigures:
     conversion: Ratio
     bounce: Ratio
     engaged_seconds: float | None
+
+
+@dataclass(frozen=True)
+class AudienceFigures(VisitFigures):
+    """Figures of some visits, and of the people who made them.
+
+    Attributes:
+        visitors: Number of people.
+    """
+
+    visitors: int
 
 
 def count_visitors(
@@ -66,21 +75,28 @@ def count_visitors(
     return {tuple(row[name] for name in by): row["visitors"] for row in rows}
 
 
-def collect_totals(tables: PublishedTables, selection: VisitSelection) -> VisitFigures:
+def collect_totals(tables: PublishedTables, selection: VisitSelection) -> AudienceFigures:
     """Work out the figures of all visits of a selection."""
-    return _figures(tables.sums("visits", selection, (), MEASURES)[0], count_visitors(tables, selection)[()])
+    row = tables.sums("visits", selection, (), MEASURES)[0]
+    return AudienceFigures(**_figures(row), visitors=count_visitors(tables, selection)[()])
 
 
 def collect_parts(
     tables: PublishedTables, selection: VisitSelection, *by: str
-) -> dict[tuple[Any, ...], VisitFigures]:
+) -> dict[tuple[Any, ...], AudienceFigures]:
     """Work out the figures by dimensions or by `date`."""
     people = count_visitors(tables, selection, by)
     parts = {}
     for row in tables.sums("visits", selection, by, MEASURES):
         key = tuple(row[name] for name in by)
-        parts[key] = _figures(row, people[key])
+        parts[key] = AudienceFigures(**_figures(row), visitors=people[key])
     return parts
+
+
+def collect_campaigns(tables: PublishedTables, selection: VisitSelection) -> dict[tuple[str, str], VisitFigures]:
+    """Work out the figures by campaign and source, both empty for the small ones, which are counted together."""
+    rows = tables.sums("campaigns", selection, ("campaign", "source"), MEASURES)
+    return {(row["campaign"], row["source"]): VisitFigures(**_figures(row)) for row in rows}
 
 
 def collect_dayparts(tables: PublishedTables, selection: VisitSelection) -> dict[tuple[int, int], tuple[int, int]]:
@@ -89,15 +105,12 @@ def collect_dayparts(tables: PublishedTables, selection: VisitSelection) -> dict
     return {(row["weekday"], row["hour"]): (row["visits"], row["conversions"]) for row in rows}
 
 
-def _figures(row: Mapping[str, Any], visitors: int) -> VisitFigures:
+def _figures(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of `VisitFigures` from sums."""
     measured = row["measured_visits"]
-    return VisitFigures(
-        visitors=visitors,
-        visits=row["visits"],
-        page_views=row["page_views"],
-        purchases=row["purchases"],
-        revenue=row["revenue"],
-        conversion=share_of_sums(row, "conversions", "visits"),
-        bounce=share_of_sums(row, "bounces", "visits"),
-        engaged_seconds=row["engaged_milliseconds"] / 1000 / measured if measured else None,
-    )
+    return {
+        **{name: row[name] for name in ("visits", "page_views", "purchases", "revenue")},
+        "conversion": share_of_sums(row, "conversions", "visits"),
+        "bounce": share_of_sums(row, "bounces", "visits"),
+        "engaged_seconds": row["engaged_milliseconds"] / 1000 / measured if measured else None,
+    }

@@ -5,21 +5,12 @@ from __future__ import annotations
 from itertools import combinations
 from pathlib import Path
 
-from ml.console.tables import (
-    DIMENSIONS,
-    LATER,
-    LEFT,
-    NO_PAGE,
-    OTHER,
-    START,
-    VARYING,
-    write_console_table,
-)
+from ml.console.tables import CONSOLE_TABLES, DIMENSIONS, VARYING, write_console_table
 from ml.settings import Settings
-from orchestration.warehouse.usage_tables import PAGES
+from orchestration.warehouse.console_pages import query_actions, query_items, query_moves, query_pages
 from orchestration.warehouse.warehouse import Warehouse
 
-MOST_PAGES = 300
+MOST_CAMPAIGNS = 200
 BY = ", ".join(DIMENSIONS)
 
 
@@ -60,11 +51,15 @@ def console_queries(settings: Settings, tables: frozenset[str]) -> dict[str, str
                 count(*) as visits, count_if(is_converted) as conversions
             from visits group by all order by all
         """,
-        "pages": f"{_pages(fewest_people)} select page, page_key, title from kept order by page",
-        "moves": _moves(visits, fewest_people),
+        "campaigns": _campaigns(visits, fewest_people),
+        "pages": query_pages(fewest_people),
+        "moves": query_moves(visits, fewest_people),
+        "page_actions": query_actions(visits, fewest_people, settings.warehouse.rage_click_seconds),
+        "items": query_items(visits, fewest_people),
         "funnels": _funnels(tables),
         "retention": _retention(visits),
         "segments": _segments(tables),
+        "signals": _signals(tables),
     }
 
 
@@ -114,19 +109,46 @@ def _about(settings: Settings, visits: str, fewest_people: int) -> str:
     """
 
 
-def _measures(visits: str) -> str:
+def _campaigns(visits: str, fewest_people: int) -> str:
+    """The measures of the visits of each campaign; those of small ones are summed under an empty name."""
+    return _measures(
+        f"""
+            with visits as ({visits}),
+            of_campaigns as (
+                select
+                    * exclude (source) replace (coalesce(campaign, '') as campaign),
+                    coalesce(campaign_source, '') as source
+                from visits where campaign is not null or campaign_source is not null
+            ),
+            kept as (
+                select campaign, source, true as is_kept from of_campaigns
+                group by campaign, source having count(distinct user_id) >= {fewest_people}
+                order by count(*) desc, campaign, source limit {MOST_CAMPAIGNS}
+            )
+            select
+                of_campaigns.* exclude (campaign, source),
+                case when is_kept then campaign else '' end as campaign,
+                case when is_kept then source else '' end as source
+            from of_campaigns left join kept using (campaign, source)
+        """,
+        "campaign, source, ",
+    )
+
+
+def _measures(visits: str, parts: str = "") -> str:
+    """The measures of visits, each person's of a date first; `parts` are further columns to part them by."""
     return f"""
         with visits as ({visits}),
         person_days as (
             select
-                date, {BY}, user_id, count(*) as visits, count_if(is_converted) as conversions,
+                date, {parts}{BY}, user_id, count(*) as visits, count_if(is_converted) as conversions,
                 count_if(is_bounce) as bounces, sum(page_views) as page_views, sum(purchases) as purchases,
                 sum(revenue) as revenue, count(engaged_seconds) as measured_visits,
                 sum(round(1000 * engaged_seconds)) as engaged_milliseconds
             from visits group by all
         )
         select
-            date, {BY}, sum(visits) as visits, sum(page_views) as page_views, sum(bounces) as bounces,
+            date, {parts}{BY}, sum(visits) as visits, sum(page_views) as page_views, sum(bounces) as bounces,
             sum(conversions) as conversions, sum(purchases) as purchases,
             round(coalesce(sum(revenue), 0), 6) as revenue, sum(measured_visits) as measured_visits,
             coalesce(sum(engaged_milliseconds), 0) as engaged_milliseconds, count(*) as visits_people,
@@ -153,60 +175,6 @@ def _visitors(visits: str) -> str:
     return f"""
         with visits as ({visits}), days as ({" union all ".join(parts)})
         select counted_by, date, previous_date, {BY}, count(*) as visitors from days group by all order by all
-    """
-
-
-def _pages(fewest_people: int) -> str:
-    """The views under the addresses without campaigns, and the pages that are counted by themselves."""
-    return f"""
-        with views as materialized ({PAGES}),
-        ranked as (
-            select page_key, coalesce(max(page_title), '') as title, count(*) as views
-            from views group by page_key having count(distinct user_id) >= {fewest_people}
-        ),
-        kept as (
-            select row_number() over (order by views desc, page_key) as page, page_key, title from ranked
-            order by page limit {MOST_PAGES}
-        )
-    """
-
-
-def _moves(visits: str, fewest_people: int) -> str:
-    return f"""
-        {_pages(fewest_people)},
-        visits as ({visits}),
-        moves as (
-            select
-                session_key, least(path_position, {LATER}) as step, page_key, next_page_key,
-                next_page_key is null as is_exit, is_bounce, dwell_seconds
-            from views
-        ),
-        beginnings as (
-            select visits.session_key, first_views.page_key
-            from visits left join views as first_views
-                on visits.session_key = first_views.session_key and first_views.path_position = 1
-        ),
-        numbered as (
-            select
-                moves.session_key, moves.step, coalesce(pages.page, {OTHER}) as page,
-                case when moves.is_exit then {LEFT} else coalesce(next_pages.page, {OTHER}) end as next_page,
-                moves.is_bounce, moves.dwell_seconds
-            from moves
-            left join kept as pages on moves.page_key = pages.page_key
-            left join kept as next_pages on moves.next_page_key = next_pages.page_key
-            union all
-            select
-                beginnings.session_key, 0, {START},
-                case when beginnings.page_key is null then {NO_PAGE} else coalesce(pages.page, {OTHER}) end,
-                false, null
-            from beginnings left join kept as pages on beginnings.page_key = pages.page_key
-        )
-        select
-            date, step, page, next_page, {BY}, count(*) as moves, count_if(numbered.is_bounce) as bounces,
-            count(dwell_seconds) as dwells,
-            coalesce(sum(round(1000 * dwell_seconds)), 0) as dwell_milliseconds
-        from numbered inner join visits using (session_key)
-        group by all order by all
     """
 
 
@@ -241,6 +209,19 @@ def _segments(tables: frozenset[str]) -> str:
             "select name as segment, coalesce(persona, '') as persona, size as people, share, shares_before "
             "from segment_profiles order by people desc, segment"
         )
-    return """
-        select '' as segment, '' as persona, 0 as people, 0.0 as share, []::double[] as shares_before where false
-    """
+    return f"select {_no_rows('segments')} where false"
+
+
+def _signals(tables: frozenset[str]) -> str:
+    """What small actions do to conversion, as the sequences' study wrote it."""
+    if "signals" in tables:
+        return """
+            select * replace (coalesce(then_signal, '') as then_signal)
+            from signals order by is_discovery desc, lift_low desc nulls last, comparison, signal, segment
+        """
+    return f"select {_no_rows('signals')} where false"
+
+
+def _no_rows(table: str) -> str:
+    """A select list of a table's columns without a value."""
+    return ", ".join(f"null as {name}" for name in CONSOLE_TABLES[table].columns)

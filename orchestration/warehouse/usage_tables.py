@@ -52,14 +52,15 @@ def _moments(pairs: Sequence[tuple[str, str]]) -> str:
     return ", ".join(f"{expression} as {name}" for name, expression in columns.items())
 
 
-# One page is one row, whichever campaign its visitors came from.
-PAGES = r"""
+def without_campaigns(column: str) -> str:
+    """An address without its campaign: one page is one row, whichever campaign its visitors came from."""
+    return f"regexp_replace(regexp_replace({column}, 'utm_[a-z_]+=[^&#]*&?', '', 'g'), '[?&]($|#)', '\\1')"
+
+
+PAGES = f"""
     select
         * replace (
-            regexp_replace(regexp_replace(page_key, 'utm_[a-z_]+=[^&#]*&?', '', 'g'), '[?&]($|#)', '\1')
-                as page_key,
-            regexp_replace(regexp_replace(next_page_key, 'utm_[a-z_]+=[^&#]*&?', '', 'g'), '[?&]($|#)', '\1')
-                as next_page_key
+            {without_campaigns("page_key")} as page_key, {without_campaigns("next_page_key")} as next_page_key
         )
     from page_views
 """

@@ -69,6 +69,13 @@ def name_value(dimension: str, value: str) -> str:
     return value or NO_VALUE[dimension]
 
 
+def format_action(action: str) -> str:
+    """Write the type of an event in words: `add_to_cart` becomes `Add to cart`, `click:zoom` `Click: zoom`."""
+    kind, _, element = action.removeprefix("custom:").partition(":")
+    words = kind.replace("_", " ")
+    return words[:1].upper() + words[1:] + (f": {element}" if element else "")
+
+
 def percent_number(ratio: Ratio) -> float | None:
     """Return a share in percent for a table, rounded."""
     return None if ratio.value is None else round(100 * ratio.value, 2)

@@ -11,6 +11,7 @@ from typing import Any
 from ml.spreadsheet_cells import escape_formula
 
 Cell = str | int | float | None
+BARS = 12  # of a chart; the table has every row
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,18 @@ class Sheet:
         for row in self.rows:
             writer.writerow([escape_formula(cell) if isinstance(cell, str) else cell for cell in row])
         return buffer.getvalue()
+
+
+def chart_bars(rows: Sequence[Sequence[Cell]], series: Mapping[str, int]) -> dict[str, Any]:
+    """Describe a chart of the first rows: a bar for the cell at each place of `series`, by the first cell."""
+    shown = rows[:BARS]
+    return {
+        "kind": "bar",
+        "sideways": True,
+        "x": [row[0] for row in shown],
+        "series": [{"name": name, "values": [row[place] for row in shown]} for name, place in series.items()],
+        "whole": True,
+    }
 
 
 @dataclass(frozen=True)

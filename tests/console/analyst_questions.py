@@ -33,7 +33,7 @@ QUESTIONS = (
     AnalystQuestion("Do phones convert worse than computers?", AUDIENCE, "device"),
     AnalystQuestion("Which countries do people come from?", AUDIENCE, "country"),
     AnalystQuestion("What do people of one source do day by day?", (*AUDIENCE, "select:channel"), "days"),
-    AnalystQuestion("Which campaign brings purchases?", AUDIENCE, ""),
+    AnalystQuestion("Which campaign brings purchases?", AUDIENCE, "campaigns"),
     AnalystQuestion("Who is on the site right now?", (*AUDIENCE, "open:Right now"), "live"),
     AnalystQuestion("Where do people go after they arrive?", BEHAVIOUR, "paths"),
     AnalystQuestion("What do people do before and after a page?", (*BEHAVIOUR, "select:page"), "paths"),
@@ -44,7 +44,7 @@ QUESTIONS = (
     AnalystQuestion("Do people come back?", BEHAVIOUR, "retention"),
     AnalystQuestion("Do people of a segment come back?", (*BEHAVIOUR, "select:segment"), "retention"),
     AnalystQuestion("When should something be sent?", BEHAVIOUR, "dayparts"),
-    AnalystQuestion("On which pages do people click in vain?", BEHAVIOUR, ""),
+    AnalystQuestion("On which pages do people click in vain?", BEHAVIOUR, "vain-clicks"),
     AnalystQuestion("Which groups of people are there?", ("menu:Segments",), "sizes|segments"),
     AnalystQuestion("Did the experiment win?", ("menu:Experiments",), "decisions"),
     AnalystQuestion("Is the split of an experiment as planned?", ("menu:Experiments",), "decisions"),
@@ -60,4 +60,3 @@ QUESTIONS = (
                     (("user_id", "ann"),)),
     AnalystQuestion("What may a key do, and how long is data kept?", ("menu:Privacy",), "record"),
 )  # fmt: skip
-"""What has no answer yet stands here, too."""

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
+import json
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ml.console.actions import collect_vain_clicks, count_actions, count_actions_of_pages
 from ml.console.funnels import collect_funnel_parts, collect_funnels
+from ml.console.items import collect_items
 from ml.console.pages import collect_pages, page_name
 from ml.console.paths import ENDS, follow_visits, surround_page
 from ml.console.published import PublishedTables
 from ml.console.retention import collect_cohorts
 from ml.console.selection import VisitSelection
-from ml.console.tables import DIMENSIONS, FOLDER, LEFT, OTHER, START
-from ml.console.visits import collect_dayparts, collect_parts, collect_totals, count_visitors
+from ml.console.tables import CONSOLE_TABLES, DIMENSIONS, FOLDER, LEFT, OTHER, START
+from ml.console.visits import collect_campaigns, collect_dayparts, collect_parts, collect_totals, count_visitors
 from ml.settings import load_settings
 from orchestration.warehouse.console_tables import write_console_tables
 from orchestration.warehouse.warehouse import Warehouse
@@ -94,7 +97,7 @@ def tables(used_site: Built, tmp_path_factory: pytest.TempPathFactory) -> Publis
     """The tables of the site with two segments, where a page that 20 people viewed is counted by itself."""
     folder = tmp_path_factory.mktemp("bundle")
     (folder / FOLDER).mkdir()
-    warehouse = Warehouse(Path(shutil.copy(used_site.home.warehouse, folder / "warehouse.duckdb")))
+    warehouse = Warehouse(used_site.copy(folder / "home").home.warehouse)
     segments = pa.table({"user_id": list(SEGMENTS), "name": pa.array(SEGMENTS.values(), pa.string())})
     warehouse.write("user_segments", segments)
     site_settings = load_settings()
@@ -229,6 +232,133 @@ def test_what_surrounds_a_page_adds_up_to_its_views(
         assert flows.links.get(((1, numbers[address]), (2, after)), 0) == moves[address, other]
 
 
+def list_common(names: Iterable[tuple[Any, str]]) -> set[Any]:
+    """What at least FEWEST_PEOPLE people have, of pairs of something and a person."""
+    return {name for name, count in Counter(name for name, _ in set(names)).items() if count >= FEWEST_PEOPLE}
+
+
+def campaign_of(visit: PlainVisit) -> tuple[str, str] | None:
+    """Campaign and source of the address that a visit began at."""
+    query = parse_qs(urlsplit(visit.events[0]["page_url"]).query)
+    campaign, source = (query.get(f"utm_{name}", [""])[0] for name in ("campaign", "source"))
+    return (campaign, source) if campaign or source else None
+
+
+@under_any_filters
+@given(selection=selections())
+def test_campaigns_are_those_of_the_addresses(tables: PublishedTables, selection: VisitSelection) -> None:
+    common = list_common((campaign_of(visit), visit.person) for visit in VISITS)
+    assert ("spring", "") in common
+    assert ("rare", "") not in common
+    brought: dict[tuple[str, str], list[PlainVisit]] = defaultdict(list)
+    for visit in chosen(selection):
+        if campaign := campaign_of(visit):
+            brought[campaign if campaign in common else ("", "")].append(visit)
+    campaigns = collect_campaigns(tables, selection)
+    assert {key: each.visits for key, each in campaigns.items()} == {
+        key: len(rows) for key, rows in brought.items()
+    }
+    for key, rows in brought.items():
+        assert campaigns[key].page_views == sum(len(visit.pages) for visit in rows)
+        assert campaigns[key].conversion.value == pytest.approx(
+            sum(visit.has("purchase") for visit in rows) / len(rows)
+        )
+
+
+def actions_by_hand(visit: PlainVisit) -> Counter[tuple[str, str]]:
+    """How often each action was done on each page of a visit."""
+    done, seen = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    clicks: dict[tuple[str, str], list[dt.datetime]] = defaultdict(list)
+    for row in visit.events:
+        page = row["page_url"].partition("?")[0]
+        if row["event_type"] not in ("page_view", "page_exit"):
+            done[page, row["event_type"].removeprefix("custom:")] += 1
+        if row["event_type"] == "click":
+            properties = json.loads(row["properties"])
+            seen[page, "dead_click"] += not properties["has_effect"]
+            times = clicks[row["page_url"], properties["element"]]
+            times.append(row["occurred_at"])
+            seen[page, "rage_click"] += len(times) > 2 and (times[-1] - times[-3]).total_seconds() <= 1
+    return done | seen
+
+
+ACTIONS = [actions_by_hand(visit) for visit in VISITS]
+
+
+@under_any_filters
+@given(selection=selections())
+def test_actions_are_those_of_the_events(tables: PublishedTables, selection: VisitSelection) -> None:
+    numbers = shown_pages(tables)
+    common = list_common(
+        (action, visit.person)
+        for visit, done in zip(VISITS, ACTIONS, strict=True)
+        for (_, action), times in done.items()
+        if times
+    )
+    assert {"rage_click", "dead_click", "zoom"} <= common
+    assert "rare_action" not in common
+    expected: dict[int, Counter[str]] = defaultdict(Counter)
+    inside = {id(visit) for visit in chosen(selection)}
+    for visit, done in zip(VISITS, ACTIONS, strict=True):
+        if id(visit) in inside:
+            for (page, action), times in done.items():
+                expected[numbers.get(page, OTHER)][action if action in common else "other"] += times
+    assert count_actions_of_pages(tables, selection) == expected
+    assert count_actions(tables, selection) == sum(expected.values(), Counter())
+    assert {page.page: (page.clicks, page.dead, page.rage) for page in collect_vain_clicks(tables, selection)} == {
+        page: (counts["click"], counts["dead_click"], counts["rage_click"])
+        for page, counts in expected.items()
+        if counts["dead_click"] + counts["rage_click"]
+    }
+
+
+def test_rage_and_dead_clicks_add_up_to_those_of_the_sessions(tables: PublishedTables, used_site: Built) -> None:
+    """A session counts a report on one page against clicks on another, so that it can only have fewer."""
+    counts = count_actions(tables, whole())
+    [(rage, dead)] = used_site.rows("select sum(rage_clicks), sum(dead_clicks) from sessions")
+    assert 0 < rage <= counts["rage_click"]
+    assert 0 < dead <= counts["dead_click"]
+
+
+@under_any_filters
+@given(selection=selections())
+def test_items_are_those_of_the_events(tables: PublishedTables, selection: VisitSelection) -> None:
+    sums: dict[str, Counter[str]] = defaultdict(Counter)
+    for visit in chosen(selection):
+        for row in visit.events:
+            item = row["item_id"]
+            if item is None or item == "rare":
+                continue
+            sums[item]["views"] += row["event_type"] == "page_view"
+            sums[item]["add_to_carts"] += row["event_type"] == "add_to_cart"
+            sums[item]["purchases"] += row["event_type"] == "purchase"
+            if row["event_type"] == "page_exit":
+                sums[item]["dwells"] += 1
+                sums[item]["dwell"] += row["value"]
+    items = {item.item_id: item for item in collect_items(tables, selection)}
+    assert set(items) == {item for item, counts in sums.items() if counts["views"]}
+    for name, item in items.items():
+        counts = sums[name]
+        assert (item.views, item.add_to_carts, item.purchases) == (
+            counts["views"],
+            counts["add_to_carts"],
+            counts["purchases"],
+        )
+        if counts["dwells"]:
+            assert item.dwell_seconds == pytest.approx(counts["dwell"] / counts["dwells"])
+
+
+def test_how_far_items_were_scrolled_is_that_of_the_views(tables: PublishedTables, used_site: Built) -> None:
+    depths = defaultdict(list)
+    for item, depth in used_site.rows(
+        "select item_id, scroll_depth from page_views where scroll_depth is not null"
+    ):
+        depths[item].append(depth)
+    assert {item.item_id: item.scrolled_percent for item in collect_items(tables, whole())} == {
+        item: pytest.approx(sum(depths[item]) / len(depths[item])) for item in ("i0", "i1", "i2")
+    }
+
+
 def stages_by_hand(plain: list[PlainVisit]) -> list[int]:
     """How many visits took each step of the funnel `purchase` in order."""
     reached = [0] * len(STEPS)
@@ -283,7 +413,7 @@ def test_the_time_of_attention_is_that_of_the_sessions(tables: PublishedTables, 
 
 def test_nobody_can_be_named(tables: PublishedTables) -> None:
     people = {person for person, _ in visits()}
-    for name in ("visits", "visitors", "moves", "funnels", "retention", "pages", "dayparts"):
+    for name in CONSOLE_TABLES:
         for column in tables.read(name).columns:
             if column.type == pa.string():
                 assert not people & set(column.to_pylist())

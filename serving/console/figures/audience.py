@@ -1,8 +1,8 @@
-"""The page Audience: people and visits by source, device, country and segment."""
+"""The page Audience: people and visits by source, campaign, device, country and segment."""
 
 from __future__ import annotations
 
-from ml.console.visits import collect_parts, collect_totals
+from ml.console.visits import VisitFigures, collect_campaigns, collect_parts, collect_totals
 from serving.console.current_bundle import CurrentBundle
 from serving.console.figures.overview import HEADINGS, timeline
 from serving.console.formats import (
@@ -15,10 +15,10 @@ from serving.console.formats import (
     name_value,
     percent_number,
 )
-from serving.console.page_parts import Card, Cell, ConsolePage, Sheet
+from serving.console.page_parts import Card, Cell, ConsolePage, Sheet, chart_bars
 from serving.console.view import View
 
-CHARTED = 12
+MEASURES = ("Visits", "Page views", "With a purchase %", "From %", "To %", "Bounces %", "Revenue")
 TITLES = {"channel": "Sources", "device": "Devices", "country": "Countries", "segment": "Segments"}
 
 
@@ -26,7 +26,11 @@ def build_audience(bundle: CurrentBundle, view: View) -> ConsolePage:
     """Build the page."""
     return ConsolePage(
         cards=_cards(bundle, view),
-        sheets=[timeline(bundle, view), *(_parts(bundle, view, name) for name in TITLES)],
+        sheets=[
+            timeline(bundle, view),
+            *(_parts(bundle, view, name) for name in TITLES),
+            _campaigns(bundle, view),
+        ],
         live="/console/audience/live",
     )
 
@@ -54,31 +58,42 @@ def _cards(bundle: CurrentBundle, view: View) -> list[Card]:
 def _parts(bundle: CurrentBundle, view: View, dimension: str) -> Sheet:
     parts = collect_parts(bundle.tables, view.selection, dimension)
     ordered = sorted(parts.items(), key=lambda part: (-part[1].visits, part[0]))
-    rows: list[list[Cell]] = [
-        [
-            name_value(dimension, key[0]),
-            part.visitors,
-            part.visits,
-            part.page_views,
-            percent_number(part.conversion),
-            None if part.conversion.low is None else round(100 * part.conversion.low, 2),
-            None if part.conversion.high is None else round(100 * part.conversion.high, 2),
-            percent_number(part.bounce),
-            round(part.revenue, 2),
-        ]
-        for key, part in ordered
-    ]
-    shown = rows[:CHARTED]
-    chart = {
-        "kind": "bar",
-        "sideways": True,
-        "x": [row[0] for row in shown],
-        "series": [{"name": "Visits", "values": [row[2] for row in shown]}],
-        "whole": True,
-    }
-    columns = [
-        HEADINGS[dimension], "Visitors", "Visits", "Page views", "With a purchase %", "From %", "To %",
-        "Bounces %", "Revenue",
-    ]  # fmt: skip
+    rows = [[name_value(dimension, key[0]), part.visitors, *_measures(part)] for key, part in ordered]
     note = "" if dimension == "segment" else "Who came with several of them counts in each, and once in the total."
-    return Sheet(dimension, TITLES[dimension], columns, rows, note, chart, is_half=True)
+    columns = [HEADINGS[dimension], "Visitors", *MEASURES]
+    return Sheet(dimension, TITLES[dimension], columns, rows, note, chart_bars(rows, {"Visits": 2}), is_half=True)
+
+
+def _campaigns(bundle: CurrentBundle, view: View) -> Sheet:
+    campaigns = collect_campaigns(bundle.tables, view.selection)
+    ordered = sorted(campaigns.items(), key=lambda part: (part[0] == ("", ""), -part[1].visits, part[0]))
+    rows = [[_name_campaign(*key), key[1], *_measures(part)] for key, part in ordered]
+    fewest = bundle.tables.about["fewest_people"]
+    return Sheet(
+        "campaigns",
+        "Campaigns",
+        ["Campaign", "Source", *MEASURES],
+        rows,
+        f"By utm_campaign and utm_source of the address that a visit began at. Campaigns of fewer than {fewest} "
+        "people are counted together as other campaigns.",
+        chart_bars(rows, {"Visits": 2}),
+        is_half=True,
+        empty="No visit of these dates and filters began at an address with utm_campaign or utm_source.",
+    )
+
+
+def _name_campaign(campaign: str, source: str) -> str:
+    return campaign or ("Without a campaign's name" if source else "Other campaigns")
+
+
+def _measures(part: VisitFigures) -> list[Cell]:
+    """Return what stands under MEASURES."""
+    return [
+        part.visits,
+        part.page_views,
+        percent_number(part.conversion),
+        None if part.conversion.low is None else round(100 * part.conversion.low, 2),
+        None if part.conversion.high is None else round(100 * part.conversion.high, 2),
+        percent_number(part.bounce),
+        round(part.revenue, 2),
+    ]

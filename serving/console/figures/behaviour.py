@@ -1,4 +1,4 @@
-"""The page Behaviour: pages, paths, funnels, retention and hours."""
+"""The page Behaviour: paths, pages, items, small actions, funnels, retention and hours."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ml.console.retention import collect_cohorts
 from ml.console.tables import DIMENSIONS, OTHER, START
 from ml.console.visits import collect_dayparts
 from serving.console.current_bundle import CurrentBundle
+from serving.console.figures.actions import build_action_sheets
 from serving.console.figures.overview import HEADINGS
 from serving.console.formats import name_value, percent_number
-from serving.console.page_parts import Cell, ConsolePage, Sheet
+from serving.console.page_parts import Cell, ConsolePage, Sheet, chart_bars
 from serving.console.view import View
 from serving.errors import ApiError
 
 EXTRA = ("page", "by")
 STEPS, PAGES_SHOWN, AROUND_SHOWN = 4, 6, 10
-CHARTED_PAGES = 12
 PARTS_SHOWN = 5
 LABELLED_WEEKS = 9
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -39,6 +39,7 @@ def build_behaviour(bundle: CurrentBundle, view: View) -> ConsolePage:
         sheets=[
             _paths(bundle, view),
             _pages(bundle, view),
+            *build_action_sheets(bundle, view),
             *_funnels(bundle, view, by),
             _retention(bundle, view),
             _dayparts(bundle, view),
@@ -54,14 +55,6 @@ def _pages(bundle: CurrentBundle, view: View) -> Sheet:
         exits = round(100 * each.exits / each.views, 1)
         name = page_name(bundle.tables, each.page)
         rows.append([name, address, each.views, each.entries, each.exits, exits, each.bounces, dwell])
-    shown = rows[:CHARTED_PAGES]
-    chart = {
-        "kind": "bar",
-        "sideways": True,
-        "x": [row[0] for row in shown],
-        "series": [{"name": "Views", "values": [row[2] for row in shown]}],
-        "whole": True,
-    }
     fewest = bundle.tables.about["fewest_people"]
     return Sheet(
         "pages",
@@ -69,7 +62,7 @@ def _pages(bundle: CurrentBundle, view: View) -> Sheet:
         ["Page", "Address", "Views", "Entries", "Exits", "Exits %", "Bounces", "Attention s"],
         rows,
         f"Pages that fewer than {fewest} people ever viewed are counted together as other pages.",
-        chart,
+        chart_bars(rows, {"Views": 2}),
         is_tall=True,
         is_half=True,
     )

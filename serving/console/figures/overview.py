@@ -10,7 +10,7 @@ from statistics import mean
 from ml.console.published import sum_by
 from ml.console.selection import VisitSelection
 from ml.console.tables import DIMENSIONS
-from ml.console.visits import VisitFigures, collect_parts
+from ml.console.visits import AudienceFigures, collect_parts
 from ml.usage.ratios import Ratio
 from serving.console.current_bundle import CurrentBundle
 from serving.console.formats import (
@@ -123,7 +123,7 @@ def _last_whole_day(bundle: CurrentBundle, view: View) -> tuple[dt.date, dt.date
     return day, None
 
 
-def _by_date(bundle: CurrentBundle, selection: VisitSelection) -> dict[dt.date, VisitFigures | None]:
+def _by_date(bundle: CurrentBundle, selection: VisitSelection) -> dict[dt.date, AudienceFigures | None]:
     parts = collect_parts(bundle.tables, selection, "date")
     dates = [selection.first + dt.timedelta(days=place) for place in range(selection.days)]
     return {date: parts.get((date,)) for date in dates}

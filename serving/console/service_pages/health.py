@@ -67,6 +67,7 @@ async def replay_letters(question: ServiceQuestion) -> ConsolePage:
         raise ApiError(422, str(error)) from None
     is_dry_run = query.get("sure") != "yes"
     max_future = dt.timedelta(seconds=config.settings.collector.max_future_seconds)
+
     def run() -> tuple[int, int, list[tuple[str, int]]]:
         with only_writer(config.home.warehouse, DOING):
             report = replay(config.home, question.tessera.clock(), max_future, chosen, rules or None, is_dry_run)

@@ -32,7 +32,10 @@ def test_a_run_keeps_a_writer_of_its_own_process_out_and_lets_its_steps_in(tmp_p
     lock = NamedLock(tmp_path / "warehouse.lock")
     lock.acquire("a run")
     lock.acquire("a step of it")
-    with pytest.raises(LockedError, match="is held by a run"), only_writer(tmp_path / "warehouse.duckdb", "replay"):
+    with (
+        pytest.raises(LockedError, match="is held by a run"),
+        only_writer(tmp_path / "warehouse.duckdb", "replay"),
+    ):
         raise AssertionError("two writers at once")
     lock.release()
     lock.release()

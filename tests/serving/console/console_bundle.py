@@ -5,7 +5,15 @@ from itertools import combinations
 
 import pyarrow as pa
 
-from ml.console.tables import CONSOLE_TABLES, LEFT, OTHER, START, VARYING, write_console_table
+from ml.console.tables import (
+    CONSOLE_TABLES,
+    LEFT,
+    NO_PAGE,
+    OTHER,
+    START,
+    VARYING,
+    write_console_table,
+)
 from tests.serving.bundles import publish
 
 FIRST, LAST = dt.date(2026, 5, 30), dt.date(2026, 5, 31)
@@ -56,6 +64,10 @@ def console_rows():
             }
         ],
         "visits": [visits(FIRST, 1, 1), visits(LAST, 3, 3)],
+        "campaigns": [
+            {"campaign": campaign, "source": source} | visits(LAST, 1, 1)
+            for campaign, source in ((SCRIPT, "mail"), ("", "mail"), ("", ""))
+        ],
         "visitors": [
             {
                 "counted_by": ",".join(counted_by), "date": date, "previous_date": previous, "segment": SCRIPT,
@@ -73,6 +85,31 @@ def console_rows():
         ],
         "pages": [
             {"page": 1, "page_key": "/start", "title": SCRIPT}, {"page": 2, "page_key": "=1+1", "title": ""},
+        ],
+        "page_actions": [
+            {"date": LAST, "page": page, "action": action, **BY, "times": times, "visits": 1}
+            for page, action, times in (
+                (1, "click", 9), (1, "dead_click", 2), (1, "rage_click", 1), (OTHER, "dead_click", 1),
+                (2, "scroll", 4), (NO_PAGE, SCRIPT, 5),
+            )
+        ],
+        "items": [
+            {
+                "date": LAST, "item_id": "i1", "title": SCRIPT, **BY, "views": 4, "dwells": 2,
+                "dwell_milliseconds": 5_000, "scrolled_views": 2, "scrolled_percent": 150.0, "add_to_carts": 1,
+                "purchases": 1,
+            }
+        ],
+        "signals": [
+            {
+                "signal": "click:zoom", "then_signal": then, "comparison": comparison, "segment": segment,
+                "visits": 40, "people": 30, "converted_with": 0.2, "raw_lift": 0.6, "lift": 0.5, "lift_low": 0.1,
+                "lift_high": 0.9, "is_discovery": is_discovery,
+            }
+            for comparison, then, segment, is_discovery in (
+                ("happened", "", "all", True), ("followed", "hover:reviews", SCRIPT, True),
+                ("dose", "", "all", False),
+            )
         ],
         "funnels": [
             {"funnel": "purchase", "step_number": number, "step": step, "date": LAST, **BY, "entered": count}

@@ -123,6 +123,37 @@ def test_no_text_of_a_file_is_a_formula(client):
     assert "'=1+1" in [row[1] for row in rows(client, "/console/behaviour/pages.csv")]
 
 
+def test_campaigns_are_listed_and_the_small_ones_stand_last(client):
+    campaigns = rows(client, "/console/audience/campaigns.csv")
+    assert campaigns[0][:4] == ["Campaign", "Source", "Visits", "Page views"]
+    assert [row[:4] for row in campaigns[1:]] == [
+        ["Without a campaign's name", "mail", "1", "2"],
+        [SCRIPT, "mail", "1", "2"],
+        ["Other campaigns", "", "1", "2"],
+    ]
+
+
+def test_clicks_in_vain_are_listed_by_page_with_their_share_of_the_views(client):
+    assert rows(client, "/console/behaviour/vain-clicks.csv")[1:] == [
+        [SCRIPT, "2", "9", "2", "1", "150.0"],
+        ["Other pages", "1", "0", "1", "0", "100.0"],
+    ]
+    actions = rows(client, "/console/behaviour/actions.csv")[1:]
+    assert actions[:2] == [["Click", "9", "225.0"], [SCRIPT, "5", "125.0"]]
+
+
+def test_items_have_means_of_the_views_of_which_something_is_known(client):
+    assert rows(client, "/console/behaviour/items.csv")[1:] == [[SCRIPT, "i1", "4", "2.5", "75.0", "1", "1"]]
+
+
+def test_only_actions_that_were_found_to_change_conversion_are_listed(client):
+    figures = ["40", "20.0", "60.0", "50.0", "10.0", "90.0"]
+    assert rows(client, "/console/behaviour/signals.csv")[1:] == [
+        ["Click: zoom", "everybody", *figures],
+        ["Click: zoom, then hover: reviews", SCRIPT, *figures],
+    ]
+
+
 def test_an_experiment_whose_split_is_wrong_says_that_nothing_can_be_interpreted(client):
     decision = rows(client, "/console/experiments/decisions.csv")[1]
     assert decision[1:5] == ["invalid", SCRIPT, "20", "wrong: no effect can be interpreted"]

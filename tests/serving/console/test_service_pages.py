@@ -19,6 +19,7 @@ from serving.console.page_kinds import PageKind
 from serving.console.pages import PAGES
 from serving.tessera import Tessera
 from tests.serving.console.console_bundle import SCRIPT, publish_with_console
+from tests.serving.redis_process import wait_until
 from tests.serving.served import served
 
 LOCAL = {"base_url": "http://127.0.0.1", "client": ("127.0.0.1", 50_000)}
@@ -103,10 +104,11 @@ def test_the_time_line_shows_the_events_of_the_person_and_of_nobody_else(service
     service.post("/v1/events", json={"events": [other]})
     service.post("/v1/recommendations", json={"user_id": PERSON, "slot": "side"})
     pseudonym = look_up(service).rpartition("=")[2]
-    part = service.get(f"/console/people/part/events?person={pseudonym}").text
+    address = f"/console/people/part/events?person={pseudonym}"
+    wait_until(lambda: ">side<" in service.get(address).text)  # nobody waits for what the service itself records
+    part = service.get(address).text
     assert part.count(">page_view<") == 1
     assert ">consent_granted<" in part
-    assert ">side<" in part
     assert "i2" not in re.search(r"Time line.*?</table>", part, re.DOTALL)[0]
     assert SCRIPT not in part
     assert "&lt;script&gt;" in part

@@ -1,0 +1,123 @@
+"""The sheets of the page Behaviour on items, small actions, and clicks in vain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from ml.console.actions import VainClicks, collect_vain_clicks, count_actions
+from ml.console.items import collect_items
+from ml.console.pages import collect_pages, page_name
+from ml.console.visits import collect_totals
+from serving.console.current_bundle import CurrentBundle
+from serving.console.formats import format_action
+from serving.console.page_parts import Cell, Sheet, chart_bars
+from serving.console.view import View
+
+
+def build_action_sheets(bundle: CurrentBundle, view: View) -> list[Sheet]:
+    """Build the sheets."""
+    return [_items(bundle, view), _vain_clicks(bundle, view), _actions(bundle, view), _signals(bundle)]
+
+
+def _items(bundle: CurrentBundle, view: View) -> Sheet:
+    rows: list[list[Cell]] = [
+        [
+            item.title or item.item_id,
+            item.item_id,
+            item.views,
+            None if item.dwell_seconds is None else round(item.dwell_seconds, 1),
+            None if item.scrolled_percent is None else round(item.scrolled_percent, 1),
+            item.add_to_carts,
+            item.purchases,
+        ]
+        for item in collect_items(bundle.tables, view.selection)
+    ]
+    fewest = bundle.tables.about["fewest_people"]
+    return Sheet(
+        "items",
+        "Items",
+        ["Item", "Id", "Views", "Attention s", "Scrolled to %", "Into a cart", "Purchases"],
+        rows,
+        f"The most viewed items that at least {fewest} people ever viewed. Attention and the depth of the scroll "
+        "are means of the views of which they are known.",
+        chart_bars(rows, {"Views": 2}),
+        is_tall=True,
+        is_half=True,
+    )
+
+
+def _vain_clicks(bundle: CurrentBundle, view: View) -> Sheet:
+    views = {each.page: each.views for each in collect_pages(bundle.tables, view.selection)}
+
+    def row(page: VainClicks) -> list[Cell]:
+        viewed = views.get(page.page, 0)
+        per_views = round(100 * (page.dead + page.rage) / viewed, 2) if viewed else None
+        return [page_name(bundle.tables, page.page), viewed, page.clicks, page.dead, page.rage, per_views]
+
+    rows = [row(page) for page in collect_vain_clicks(bundle.tables, view.selection)]
+    return Sheet(
+        "vain-clicks",
+        "Clicks in vain",
+        ["Page", "Views", "Clicks", "Dead clicks", "Rage clicks", "In vain per 100 views"],
+        rows,
+        "Dead clicks had no effect; rage clicks are at least the third on one element within a moment. They are "
+        "counted where the tracker reports them or sends the clicks.",
+        chart_bars(rows, {"Dead clicks": 3, "Rage clicks": 4}),
+        is_half=True,
+        empty="Nobody clicked in vain on these dates with these filters, as far as the tracker tells.",
+    )
+
+
+def _actions(bundle: CurrentBundle, view: View) -> Sheet:
+    visits = collect_totals(bundle.tables, view.selection).visits
+    rows: list[list[Cell]] = [
+        [format_action(action), times, round(100 * times / visits, 2) if visits else None]
+        for action, times in count_actions(bundle.tables, view.selection).items()
+    ]
+    return Sheet(
+        "actions",
+        "Small actions",
+        ["Action", "Times", "Per 100 visits"],
+        rows,
+        "What people did beside viewing pages. Actions of few people are counted together as other.",
+        chart_bars(rows, {"Times": 1}),
+        is_half=True,
+    )
+
+
+def _signals(bundle: CurrentBundle) -> Sheet:
+    """Build the sheet of what actions do to conversion, found ones only."""
+    signals = bundle.tables.read("signals")
+    found = signals.filter(signals["is_discovery"]) if signals.num_rows else signals
+    rows = [_signal_row(row) for row in found.to_pylist()]
+    return Sheet(
+        "signals",
+        "Actions that change conversion",
+        ["Action", "Of", "Visits", "Converted %", "Counted alone %", "Adjusted %", "From %", "To %"],
+        rows,
+        "How much more often visits convert because of an action, adjusted for what else goes with it, with a 95 "
+        "% interval; false discoveries are controlled. It holds for all dates that were learned from, whatever "
+        "is chosen above.",
+        is_half=True,
+        empty=_why_no_signals(signals),
+    )
+
+
+def _why_no_signals(signals: pa.Table) -> str:
+    if not signals.num_rows:
+        return "No action was compared: too few visits had one, or `tessera materialize` has not learned yet."
+    return f"Of {signals.num_rows} comparisons, none shows a difference that is certain."
+
+
+def _signal_row(row: dict[str, Any]) -> list[Cell]:
+    name = format_action(row["signal"])
+    if row["comparison"] == "followed":
+        following = format_action(row["then_signal"])
+        name = f"{name}, then {following[:1].lower()}{following[1:]}"
+    elif row["comparison"] == "dose":
+        name = f"{name}, twice as much"
+    people = "everybody" if row["segment"] == "all" else row["segment"]
+    shares = (row[key] for key in ("converted_with", "raw_lift", "lift", "lift_low", "lift_high"))
+    return [name, people, row["visits"], *(None if share is None else round(100 * share, 2) for share in shares)]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.events.contract import TIMESTAMP
-from ml.events.live_log import read_open_parts
+from ml.events.contract import EVENT_SCHEMA, TIMESTAMP
+from ml.events.live_log import read_all_events
 from ml.events.log import EventLog
 
 MINUTES = 30
@@ -66,50 +68,71 @@ def count_live(log: EventLog, now: dt.datetime) -> LiveFigures:
     """
     last = now.replace(second=0, microsecond=0)
     first = last - dt.timedelta(minutes=MINUTES - 1)
-    minutes, types, views = Counter[dt.datetime](), Counter[str](), Counter[str]()
-    people: set[str] = set()
-    countries: dict[str, set[str]] = defaultdict(set)
-    viewers: dict[str, set[str]] = defaultdict(set)
-    for batch in _read_recent(log, first, now + AHEAD):
-        for row in batch.to_pylist():
-            # A clock that is ahead counts as now.
-            minutes[min(row["occurred_at"].replace(second=0, microsecond=0), last)] += 1
-            types[row["event_type"]] += 1
-            person = f"user:{row['user_id']}" if row["user_id"] else f"device:{row['anonymous_id']}"
-            people.add(person)
-            countries[row["country"] or ""].add(person)
-            if row["event_type"] == "page_view":
-                page = row["page_title"] or row["page_url"] or ""
-                views[page] += 1
-                viewers[page].add(person)
-    pages = Counter[str]()
-    for page, count in views.items():
-        pages[page if len(viewers[page]) >= FEWEST_PEOPLE else OTHER_PAGES] += count
+    nothing = pa.RecordBatch.from_pylist([], EVENT_SCHEMA)
+    batches = chain([nothing], _read_recent(log, first, now + AHEAD))
+    counts = pa.concat_tables([_count(batch, last) for batch in batches])
+    views = counts.filter(pc.field("event_type") == "page_view")
+    minutes = _sum_by(counts, "minute")
+    types = _sum_by(counts, "event_type")
     return LiveFigures(
-        people=len(people),
+        people=pc.count_distinct(counts["person"]).as_py(),
         page_views=types["page_view"],
         minutes=[
             (minute, minutes[minute])
             for minute in (first + dt.timedelta(minutes=number) for number in range(MINUTES))
         ],
         types=_most(types),
-        pages=_most(pages),
-        countries=_most(Counter({name: len(each) for name, each in countries.items()})),
+        pages=_most(_sum_by(_hide_rare_pages(views), "page")),
+        countries=_most(_count_people(counts, "country")),
     )
 
 
 def _read_recent(log: EventLog, first: dt.datetime, last: dt.datetime) -> Iterator[pa.RecordBatch]:
-    recent = [part for part in log.parts() if dt.datetime.fromisoformat(part.received_max) >= first]
-    bounds = [pa.scalar(moment, TIMESTAMP) for moment in (first, last)]
-    for batch in [*log.read(recent, COLUMNS), *(part.select(COLUMNS) for part in read_open_parts(log))]:
-        is_recent = pc.and_(
-            pc.greater_equal(batch["occurred_at"], bounds[0]), pc.less_equal(batch["occurred_at"], bounds[1])
-        )
-        left_out = pc.or_(
-            pc.is_in(batch["event_type"], value_set=pa.array(OF_SERVICE)),
-            pc.fill_null(pc.equal(batch["device_type"], "bot"), False),
-        )
-        yield batch.filter(pc.and_(is_recent, pc.invert(left_out)))
+    at = pc.field("occurred_at")
+    is_counted = (
+        (at >= pa.scalar(first, TIMESTAMP))
+        & (at <= pa.scalar(last, TIMESTAMP))
+        & ~pc.field("event_type").isin(OF_SERVICE)
+        & (pc.field("device_type").is_null() | (pc.field("device_type") != "bot"))
+    )
+    yield from read_all_events(log, COLUMNS, is_counted, first_received=first)
+
+
+def _count(batch: pa.RecordBatch, last: dt.datetime) -> pa.Table:
+    """Count a batch by minute, type, person, country and page; a clock that is ahead counts as now."""
+    minute, now = pc.floor_temporal(batch["occurred_at"], unit="minute"), pa.scalar(last, TIMESTAMP)
+    is_user = pc.is_valid(batch["user_id"])
+    person = pc.coalesce(batch["user_id"], batch["anonymous_id"], pa.scalar(""))
+    has_title = pc.not_equal(pc.coalesce(batch["page_title"], pa.scalar("")), "")
+    page = pc.coalesce(pc.if_else(has_title, batch["page_title"], batch["page_url"]), pa.scalar(""))
+    columns = {
+        "minute": pc.if_else(pc.greater(minute, now), now, minute),
+        "event_type": batch["event_type"],
+        "person": pc.binary_join_element_wise(pc.if_else(is_user, "user", "device"), person, ":"),
+        "country": pc.coalesce(batch["country"], pa.scalar("")),
+        "page": page,
+    }
+    return pa.table(columns).group_by(list(columns)).aggregate([([], "count_all")])
+
+
+def _hide_rare_pages(views: pa.Table) -> pa.Table:
+    """Give the pages that few people viewed one name."""
+    people = _count_people(views, "page")
+    shown = pa.array([page for page, count in people.items() if count >= FEWEST_PEOPLE], pa.string())
+    pages = pc.if_else(pc.is_in(views["page"], value_set=shown), views["page"], OTHER_PAGES)
+    return views.set_column(views.schema.get_field_index("page"), "page", pages)
+
+
+def _sum_by(counts: pa.Table, name: str) -> Counter[Any]:
+    """Sum the events by a column."""
+    sums = counts.group_by(name).aggregate([("count_all", "sum")])
+    return Counter(dict(zip(sums[name].to_pylist(), sums["count_all_sum"].to_pylist(), strict=True)))
+
+
+def _count_people(counts: pa.Table, name: str) -> Counter[Any]:
+    """Count the people of each value of a column."""
+    people = counts.group_by(name).aggregate([("person", "count_distinct")])
+    return Counter(dict(zip(people[name].to_pylist(), people["person_count_distinct"].to_pylist(), strict=True)))
 
 
 def _most(counts: Counter[str]) -> list[tuple[str, int]]:

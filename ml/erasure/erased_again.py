@@ -11,7 +11,7 @@ import datetime as dt
 from ml.erasure.people import find_person_ids
 from ml.erasure.person_ids import PersonIds
 from ml.erasure.receipts import ErasureReceipts
-from ml.events.live_log import read_open_parts
+from ml.events.live_log import read_all_events
 from ml.events.log import EventLog
 from ml.home import Home, locked, make_folder
 from ml.privacy.pseudonyms import Pseudonyms
@@ -37,7 +37,7 @@ def _begin(home: Home) -> dict[str, PersonIds]:
     begun: dict[str, PersonIds] = {}
     covered = {person for ids in receipts.pending().values() for person in ids.all}
     users, devices = (set[str](), set[str]())
-    for batch in [*log.read(columns=IDS), *read_open_parts(log)]:
+    for batch in read_all_events(log, IDS):
         users.update(log.erased.select_users(batch["user_id"]).to_pylist())
         devices.update(log.erased.select_devices(batch["anonymous_id"]).to_pylist())
     for person in [*sorted(users), *sorted(devices - users)]:  # the receipts of users cover their devices

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ml.erasure.person_ids import PersonIds
 from ml.events.contract import EVENT_SCHEMA
-from ml.events.live_log import read_open_parts
+from ml.events.live_log import read_all_events
 from ml.events.log import EventLog
 from ml.privacy.id_matcher import looks_random
 from ml.privacy.person_key import ANONYMOUS
@@ -120,6 +120,4 @@ def _find_users(log: EventLog, names: set[str]) -> set[str]:
 
 
 def _batches(log: EventLog, columns: Sequence[str] = COLUMNS) -> Iterator[pa.RecordBatch]:
-    yield from log.read(columns=columns)
-    for batch in read_open_parts(log):
-        yield batch.select(list(columns))
+    yield from read_all_events(log, columns)

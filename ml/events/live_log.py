@@ -8,17 +8,19 @@ sealed.
 
 from __future__ import annotations
 
+import datetime as dt
 import fcntl
 import json
 import logging
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ml.events.contract import EVENT_SCHEMA
 from ml.events.frames import FrameDamage, encode_frame, read_frames
@@ -96,6 +98,40 @@ def recover_parts(log: EventLog, source: str = "recovered") -> list[Part]:
     for path in abandoned_files(log.folder / "open", f"*{SUFFIX}"):
         sealed += _seal_file(log, path, source)
     return sealed
+
+
+def read_all_events(
+    log: EventLog,
+    columns: Sequence[str] | None = None,
+    condition: pc.Expression | None = None,
+    first_received: dt.datetime | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Stream sealed events and those that are acknowledged but not yet sealed, each once, in bounded memory.
+
+    Args:
+        log: The event log.
+        columns: The columns to read; all of them if absent.
+        condition: What has to hold of an event; None reads every event.
+        first_received: Parts that hold only what arrived before, aware, are left out; None reads every part.
+    """
+    names = list(columns) if columns else EVENT_SCHEMA.names
+    unsealed = []
+    for path in sorted((log.folder / "open").glob(f"*{SUFFIX}")):
+        try:
+            batches = list(read_frames(path))
+        except FileNotFoundError:
+            continue  # sealed in the meantime: it is among the parts
+        unsealed.append(f"{path.stem}-")  # and if it is sealed from here on, it was read already
+        for batch in batches:
+            table = pa.Table.from_batches([batch])
+            yield from (table if condition is None else table.filter(condition)).select(names).to_batches()
+    sealed = [
+        part
+        for part in log.parts()
+        if not part.part_id.startswith(tuple(unsealed))
+        and (first_received is None or dt.datetime.fromisoformat(part.received_max) >= first_received)
+    ]
+    yield from log.read(sealed, columns, condition)
 
 
 def read_open_parts(log: EventLog) -> Iterator[pa.RecordBatch]:

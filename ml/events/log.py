@@ -13,8 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ml.events.contract import EVENT_SCHEMA
 from ml.events.manifest import Manifest, Part
@@ -25,6 +27,11 @@ from ml.integrity.abandoned_files import draft_folder, remove_abandoned_drafts
 from ml.integrity.digests import sha256_of
 from ml.integrity.home_layout import write_layout
 from ml.privacy.erased_ids import ErasedIds
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+
+READ_AHEAD = 2  # batches: a wide batch of a part is tens of MiB
 
 
 class EventLog:
@@ -55,13 +62,17 @@ class EventLog:
         return self.folder / part.path
 
     def read(
-        self, parts: Sequence[Part] | None = None, columns: Sequence[str] | None = None
+        self,
+        parts: Sequence[Part] | None = None,
+        columns: Sequence[str] | None = None,
+        condition: pc.Expression | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """Stream events in bounded memory.
 
         Args:
             parts: The parts to read; all of them if absent.
             columns: The columns to read; all of them if absent.
+            condition: What has to hold of an event; None reads every event.
 
         Yields:
             Batches with the types of EVENT_SCHEMA.
@@ -81,7 +92,13 @@ class EventLog:
                 schema=EVENT_SCHEMA,
                 format=ds.ParquetFileFormat(default_fragment_scan_options=scan),
             )
-            yield from dataset.to_batches(columns=list(columns) if columns else None)
+            for scanned in _datasets(dataset, condition):
+                yield from scanned.to_batches(
+                    columns=list(columns) if columns else None,
+                    filter=condition,
+                    batch_readahead=READ_AHEAD,
+                    fragment_readahead=1,
+                )
         except (pa.ArrowException, OSError):
             sealed = set(self.parts())  # a part that was replaced in the meantime may be missing
             for part in chosen:
@@ -226,3 +243,15 @@ class EventLog:
         write_layout(self.home)
         with locked(self.folder / ".lock"):
             yield
+
+
+def _datasets(dataset: ds.FileSystemDataset, condition: pc.Expression | None) -> Iterator[ds.FileSystemDataset]:
+    """Yield each row group that holds what a condition wants, for which only the columns it names are read."""
+    if condition is None:
+        yield dataset
+        return
+    for file in dataset.get_fragments():
+        for group in file.split_by_row_group(condition, dataset.schema):
+            found = type(dataset)([group], dataset.schema, dataset.format, dataset.filesystem)
+            if found.count_rows(filter=condition):
+                yield found

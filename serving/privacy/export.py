@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.erasure.person_ids import PersonIds
-from ml.events.live_log import read_open_parts
+from ml.events.live_log import read_all_events
 from ml.events.log import EventLog
 from ml.home import Home
 
@@ -43,17 +43,13 @@ def read_events_of(home: Home, ids: PersonIds) -> list[dict[str, Any]]:
 
 def _read_events(home: Home, users: Sequence[str], devices: Sequence[str]) -> list[dict[str, Any]]:
     """Read every event of the log that names one of the users or devices."""
-    log = EventLog(home)
-    user_ids, device_ids = pa.array(users, pa.string()), pa.array(devices, pa.string())
-    events: list[dict[str, Any]] = []
-    for batch in [*log.read(), *read_open_parts(log)]:
-        is_person = pc.or_(_is_among(batch["user_id"], user_ids), _is_among(batch["anonymous_id"], device_ids))
-        events += [_drop_nulls(row) for row in batch.filter(is_person).to_pylist()]
-    return events
+    is_person = _is_among("user_id", users) | _is_among("anonymous_id", devices)
+    rows = (row for batch in read_all_events(EventLog(home), condition=is_person) for row in batch.to_pylist())
+    return [_drop_nulls(row) for row in rows]
 
 
-def _is_among(column: pa.Array, people: pa.Array) -> pa.Array:
-    return pc.fill_null(pc.is_in(column, value_set=people), False)
+def _is_among(column: str, people: Sequence[str]) -> pc.Expression:
+    return pc.field(column).isin(pa.array(people, pa.string()))
 
 
 def _drop_nulls(row: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ COLUMNS = (
     "device_type", "properties", "consent", "recommendation_id", "experiment_id", "variant", "event_id",
     "authority", "value", "language", "received_at",
 )  # fmt: skip
+MOST_KEPT = 6  # times as many events as are asked for are in memory at most
 TIMES = ("occurred_at", "received_at")
 EPOCH, MICROSECOND = dt.datetime(1970, 1, 1), dt.timedelta(microseconds=1)
 FIRST_TIME, LAST_TIME = ((moment - EPOCH) // MICROSECOND for moment in (dt.datetime.min, dt.datetime.max))
@@ -106,22 +107,29 @@ def read_newest_changes(log: EventLog, limit: int, quarantine: Quarantine, where
         quarantine: Where an event that cannot be read is recorded.
         where: Who reads, for the quarantine.
     """
+    log.erased.refresh()
     batches_being_written = list(read_open_parts(log))
     tables = [pa.Table.from_batches(batches_being_written).select(COLUMNS)] if batches_being_written else []
     rows = sum(len(table) for table in tables)
     for part in sorted(log.parts(), key=lambda part: part.received_max, reverse=True):
         if rows >= 2 * limit:
             break
-        batches = list(log.read([part], COLUMNS))
-        if batches:
-            tables.append(pa.Table.from_batches(batches))
-            rows += len(tables[-1])
+        for batch in log.read([part], COLUMNS):
+            tables.append(pa.Table.from_batches([batch]))
+            rows += len(batch)
+            if sum(map(len, tables)) > MOST_KEPT * limit:  # a part may be a file of years
+                tables = [_newest(log.erased.without(pa.concat_tables(tables)), limit)]
     if not tables:
         return []
     log.erased.refresh()
-    table = log.erased.without(pa.concat_tables(tables))
-    order = pc.sort_indices(table, sort_keys=[("occurred_at", "ascending")])
-    return read_changes(table.take(order[max(0, len(table) - limit) :]), quarantine, where, with_answers=True)
+    newest = _newest(log.erased.without(pa.concat_tables(tables)), limit)
+    return read_changes(newest, quarantine, where, with_answers=True)
+
+
+def _newest(events: pa.Table, count: int) -> pa.Table:
+    """Return the newest events, the oldest of them first."""
+    order = pc.sort_indices(events, sort_keys=[("occurred_at", "ascending")])
+    return events.take(order[max(0, len(events) - count) :])
 
 
 def _read_rows(events: pa.Table, quarantine: Quarantine, where: str) -> list[tuple[Any, ...]]:

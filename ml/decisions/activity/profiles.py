@@ -9,7 +9,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.events.live_log import read_open_parts
+from ml.events.live_log import read_all_events
 from ml.events.log import EventLog
 from ml.events.quarantine import Quarantine
 from ml.privacy.person_key import person_key
@@ -51,19 +51,10 @@ def read_profiles(
 
 def _read_preferences(log: EventLog) -> list[dict[str, Any]]:
     """Return the `preference` events in the order in which they occurred."""
-    tables = [pa.Table.from_batches([batch]).select(COLUMNS) for batch in read_open_parts(log)]
-    for part in log.parts():
-        # Preferences are rare, and the types alone are read fast.
-        if any(pc.any(_is_preference(batch)).as_py() for batch in log.read([part], ("event_type",))):
-            tables += [pa.Table.from_batches([batch]) for batch in log.read([part], COLUMNS)]
-    tables = [table.filter(_is_preference(table)) for table in tables]
-    if not tables:
+    batches = list(read_all_events(log, COLUMNS, pc.field("event_type") == PREFERENCE))
+    if not batches:
         return []
     log.erased.refresh()
-    events = log.erased.without(pa.concat_tables(tables))
+    events = log.erased.without(pa.Table.from_batches(batches))
     order = pc.sort_indices(events, sort_keys=[("occurred_at", "ascending"), ("received_at", "ascending")])
     return list(events.take(order).to_pylist())
-
-
-def _is_preference(events: pa.Table | pa.RecordBatch) -> pa.Array:
-    return pc.fill_null(pc.equal(events["event_type"], PREFERENCE), False)

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from ml.events.dead_letters import DeadLetters
 from ml.events.live_dead_letters import recover_dead_letters
-from ml.events.live_log import read_open_parts
+from ml.events.live_log import read_all_events
 from ml.events.log import EventLog
 from ml.events.quarantine import Quarantine
 from ml.events.rejected.rejections import EVERYTHING, RejectionFilter
@@ -176,6 +176,5 @@ def _names(events: pa.Table | pa.RecordBatch) -> Iterator[str]:
 
 def _names_in_log(log: EventLog, events: pa.Table) -> set[str]:
     """Return the names of the log's events that have the id of one of these events."""
-    ids = events["event_id"].combine_chunks()
-    batches = [*log.read(columns=ID_COLUMNS), *(batch.select(ID_COLUMNS) for batch in read_open_parts(log))]
-    return {name for batch in batches for name in _names(batch.filter(pc.is_in(batch["event_id"], value_set=ids)))}
+    has_id = pc.field("event_id").isin(events["event_id"].combine_chunks())
+    return {name for batch in read_all_events(log, ID_COLUMNS, has_id) for name in _names(batch)}

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
-from ml.events.live_log import OpenPartWriter, read_open_parts, recover_parts
+from ml.events.live_log import OpenPartWriter, read_all_events, read_open_parts, recover_parts
 from ml.events.log import EventLog
 from ml.events.records import events_from_records
 from ml.events.validation import validate_events
@@ -198,3 +199,26 @@ def test_an_event_without_time_of_receipt_is_refused(log):
     blank = table.set_column(place, table.schema.field(place), pa.nulls(1, table.schema.field(place).type))
     with pytest.raises(ValueError, match="received_at"), log.ingest("files") as writer:
         writer.write(blank)
+
+
+def test_an_event_that_is_sealed_while_the_log_is_read_is_read_once(log):
+    writer = OpenPartWriter(log, "collector")
+    writer.append(events("a"))
+    reading = read_all_events(log, ["event_id"])
+    assert next(reading)["event_id"].to_pylist() == ["a"]
+    writer.close()
+    assert ids(log) == ["a"]
+    assert list(reading) == []
+    assert [batch["event_id"].to_pylist() for batch in read_all_events(log, ["event_id"])] == [["a"]]
+
+
+def test_a_condition_holds_for_sealed_and_open_events(log):
+    with log.ingest("files") as ingest:
+        ingest.write(events("a", "b"))
+        ingest.write(events("c", received_at=NOON + dt.timedelta(days=1)))
+    OpenPartWriter(log, "collector").append(events("d", "a2"))
+    is_chosen = pc.field("event_id").isin(["b", "c", "d"])
+    chosen = [row for batch in read_all_events(log, ["event_id"], is_chosen) for row in batch.to_pylist()]
+    assert sorted(row["event_id"] for row in chosen) == ["b", "c", "d"]
+    later = read_all_events(log, ["event_id"], is_chosen, first_received=NOON + dt.timedelta(hours=12))
+    assert sorted(row["event_id"] for batch in later for row in batch.to_pylist()) == ["c", "d"]

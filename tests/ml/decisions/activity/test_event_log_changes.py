@@ -4,7 +4,8 @@ import datetime as dt
 
 import pytest
 
-from ml.decisions.activity.event_log_changes import read_changes
+from ml.decisions.activity.event_log_changes import read_changes, read_newest_changes
+from ml.events.log import EventLog
 from ml.events.quarantine import Quarantine
 from ml.events.validation import validate_records
 from ml.home import Home
@@ -33,3 +34,23 @@ def test_what_a_clock_says_that_is_ahead_counts_when_it_arrives(tmp_path):
     valid, _ = validate_records(records, NOW)
     changes = read_changes(valid.accepted, Quarantine(Home(tmp_path)), "service")
     assert [change.at for change in changes] == [NOW.timestamp(), times[1].timestamp()]
+
+
+def test_the_newest_changes_of_a_long_part_are_those_of_all_its_events(tmp_path):
+    home = Home(tmp_path)
+    records = [
+        {
+            "event_id": str(number),
+            "event_type": "page_view",
+            "occurred_at": (NOW - dt.timedelta(minutes=number * 37 % 101)).isoformat(),
+            "user_id": "ann",
+            "item_id": f"i{number}",
+        }
+        for number in range(101)
+    ]
+    with EventLog(home).ingest("files") as writer:
+        writer.write(validate_records(records, NOW)[0].accepted)
+    times = sorted(dt.datetime.fromisoformat(record["occurred_at"]).timestamp() for record in records)
+    for limit in (1, 5, 40, 200):
+        changes = read_newest_changes(EventLog(home), limit, Quarantine(home), "test")
+        assert [change.at for change in changes] == times[-limit:]

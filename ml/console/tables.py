@@ -202,7 +202,7 @@ CONSOLE_TABLES: Mapping[str, PublishedTable] = {
             "converted_with": (pa.float64(), "Share of them that converted."),
             "raw_lift": (pa.float64(), "What counting alone would say."),
             "lift": (pa.float64(), "How much more often visits convert because of it, adjusted."),
-            "lift_low": (pa.float64(), "Lower bound of its 95 % interval."),
+            "lift_low": (pa.float64(), "Lower bound of its 95% interval."),
             "lift_high": (pa.float64(), "Upper bound."),
             "is_discovery": (pa.bool_(), "Whether it counts as found, with false discoveries controlled."),
         },

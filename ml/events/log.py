@@ -252,6 +252,6 @@ def _datasets(dataset: ds.FileSystemDataset, condition: pc.Expression | None) ->
         return
     for file in dataset.get_fragments():
         for group in file.split_by_row_group(condition, dataset.schema):
-            found = type(dataset)([group], dataset.schema, dataset.format, dataset.filesystem)
-            if found.count_rows(filter=condition):
-                yield found
+            matching = type(dataset)([group], dataset.schema, dataset.format, dataset.filesystem)
+            if matching.count_rows(filter=condition):
+                yield matching

@@ -90,8 +90,8 @@ def _actions(bundle: CurrentBundle, view: View) -> Sheet:
 def _signals(bundle: CurrentBundle) -> Sheet:
     """Build the sheet of what actions do to conversion, found ones only."""
     signals = bundle.tables.read("signals")
-    found = signals.filter(signals["is_discovery"]) if signals.num_rows else signals
-    rows = [_signal_row(row) for row in found.to_pylist()]
+    discoveries = signals.filter(signals["is_discovery"]) if signals.num_rows else signals
+    rows = [_signal_row(row) for row in discoveries.to_pylist()]
     return Sheet(
         "signals",
         "Actions that change conversion",

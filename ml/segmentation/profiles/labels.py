@@ -44,7 +44,7 @@ class FeatureLabels:
             return f"{value:.0%}"
         if unit == PER_PAGE:
             return format_number(100 * value)
-        return f"{format_number(value)} {unit}".strip()
+        return f"{format_number(value)}%" if unit == "%" else f"{format_number(value)} {unit}".strip()
 
 
 def format_number(value: float) -> str:

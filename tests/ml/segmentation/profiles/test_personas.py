@@ -18,6 +18,7 @@ LABELS = FeatureLabels(
         "category_shares:*": LabelSettings(text="views of {key}", unit="share"),
         "click_rate": LabelSettings(text="clicks", unit="per_page"),
         "mean_*": LabelSettings(text="{key}", unit="px"),
+        "depth": LabelSettings(text="depth of scrolling", unit="%"),
     }
 )
 
@@ -27,6 +28,7 @@ def test_features_have_labels_and_units() -> None:
     assert LABELS.value("category_shares:sport", 0.617) == "62%"
     assert (LABELS.label("click_rate"), LABELS.value("click_rate", 0.314)) == ("clicks per 100 pages", "31")
     assert LABELS.value("mean_scroll_depth", 1234.5) == "1,234 px"
+    assert LABELS.value("depth", 66.2) == "66%"
     assert (LABELS.label("f_1"), LABELS.value("f_1", 2.0)) == ("f 1", "2")
 
 

@@ -44,7 +44,7 @@ from ml.experiments.analysis.trajectory import (
     trace_cohorts,
 )
 from ml.experiments.definition.definition import Experiment
-from ml.experiments.definition.metrics import Metric
+from ml.experiments.definition.metrics import Metric, ProportionMetric
 from ml.settings.experiments import ExperimentSettings
 
 
@@ -262,6 +262,8 @@ def detail_primary_metric(
     if measurement.moments is not None:
         segments = estimate_by_segment(measurement.moments, layout.segment_strata, units.segments, test.variant)
         weekdays = estimate_by_weekday(measurement.moments, experiment, test.variant)
+    # What counts once a person comes early by nature, so that its effect fades without any novelty.
+    counts_once = isinstance(metric, ProportionMetric)
     observed = units.observed_days(as_of)
     window = metric.end_day or max(int(np.median(observed)) if len(observed) else 1, 1)
     return PrimaryMetricDetail(
@@ -271,5 +273,7 @@ def detail_primary_metric(
         looks=test.looks,
         segments=segments,
         weekdays=weekdays,
-        novelty=estimate_novelty(days, units, observed >= window, metric.measures[0], window, test.variant),
+        novelty=None
+        if counts_once
+        else estimate_novelty(days, units, observed >= window, metric.measures[0], window, test.variant),
     )

@@ -250,14 +250,14 @@ def _render_guardrails(analysis: ExperimentAnalysis) -> str:
 def _render_heterogeneity(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail, drift_alarm_p: float) -> str:
     """Render effects by segment, weekday and day since the exposure."""
     parts = []
-    for heterogeneity, heading, groups in (
-        (detail.segments, "By segment", "segments"),
-        (detail.weekdays, "By weekday of the first exposure", "weekdays"),
+    for heterogeneity, heading, groups, note in (
+        (detail.segments, "By segment", "segments", "The segment is the one at the first exposure. "),
+        (detail.weekdays, "By weekday of the first exposure", "weekdays", ""),
     ):
         figure = plots.plot_groups(heterogeneity)
         if figure is not None:
             difference = _describe_difference(heterogeneity, groups, drift_alarm_p)
-            parts.append(f"<h3>{heading}</h3><p>{difference}</p>{render_svg(figure)}")
+            parts.append(f"<h3>{heading}</h3><p>{note}{difference}</p>{render_svg(figure)}")
     novelty = detail.novelty
     if novelty is not None and not isnan(novelty.p_value):
         measure = analysis.metrics[analysis.experiment.primary_metric].measures[0]
@@ -281,12 +281,13 @@ def _render_heterogeneity(analysis: ExperimentAnalysis, detail: PrimaryMetricDet
 
 def _describe_difference(heterogeneity: Heterogeneity, groups: str, alarm_p: float) -> str:
     """State whether the effect differs between groups."""
-    verdict = (
-        f"The effect differs between {groups}"
-        if heterogeneity.p_value < alarm_p
-        else f"There is no sign that the effect differs between {groups}"
+    p_value = format_p_equation(heterogeneity.p_value)
+    if heterogeneity.p_value < alarm_p:
+        return f"The effect differs between {groups} ({p_value})."
+    return (
+        f"There is no sign that the effect differs between {groups} ({p_value}; only a p below {alarm_p:g} is "
+        "taken for one)."
     )
-    return f"{verdict} ({format_p_equation(heterogeneity.p_value)})."
 
 
 def _render_health(analysis: ExperimentAnalysis) -> str:

@@ -117,6 +117,17 @@ def test_a_fading_effect_is_detected_as_novelty(define, lifted, settings, end):
     assert steady.p_value > 0.01
 
 
+def test_what_counts_once_a_person_is_not_said_to_wear_off(define, lifted, settings, end):
+    outcomes = lifted.outcomes.to_pandas()
+    outcomes = outcomes[outcomes["day"].between(0, 2)]  # everybody converts early
+    early = pa.Table.from_pandas(outcomes, preserve_index=False)
+    definitions = define(primary_metric="conversion")
+    assert (
+        analyse_experiment(definitions, "ranker", lifted.exposures, early, end, settings).primary[0].novelty
+        is None
+    )
+
+
 def test_several_treatments_share_the_level(define, simulate, settings, end):
     site = simulate(9000, lift=0.0)
     rng = np.random.default_rng(0)

@@ -57,6 +57,7 @@ def test_a_change_that_may_be_chance_is_called_so(define, simulate, settings):
     end = define().get("ranker").ends_at + timedelta(days=14)
     analysis = analyse_experiment(define(), "ranker", site.exposures, site.outcomes, end, settings)
     page = render_report(analysis, settings.drift_alarm_p)
+    assert f"; only a p below {settings.drift_alarm_p:g} is taken for one)" in page
     rows = {line.split("<span")[0]: line for line in page.split("<tr><td>")[1:]}
     for result in analysis.results:
         row = rows[result.metric.replace("_", " ").capitalize()]

@@ -67,7 +67,7 @@ def refit_blend(
             f"{total} questions are too few to learn from; at least {FEWEST_EXAMPLES} are needed"
         )
     features, opened, sizes = stack_examples(learned)
-    ranker = fit_ranker(features, opened, sizes, seed=seed, threads=1)
+    ranker = fit_ranker(features, opened, sizes, seed=seed)
     held_features, held_opened, held_sizes = stack_examples(held)
     scores = np.asarray(ranker.predict(held_features, num_threads=1), dtype=np.float64)
     fresh = RankingBlend(

@@ -46,30 +46,31 @@ def test_the_online_correction_is_bounded_and_can_be_taken_back():
     assert learner.scores(base, inputs, [0, 1]) == pytest.approx([0.0, 0.0])
 
 
-def log_of_pairs(people, seed):
+def log_of_pairs(people, seed, kind="page_view"):
     """Everybody opens one of ten even items and then the odd one after it."""
     generator = np.random.default_rng(seed)
     changes = []
     for person in range(people):
         first = 2 * int(generator.integers(10))
         at = 1_800_000_000.0 + 60 * person
-        changes.append(StateChange(f"u{person}", "page_view", at, f"i{first}", f"s{person}"))
-        changes.append(StateChange(f"u{person}", "page_view", at + 20, f"i{first + 1}", f"s{person}"))
+        changes.append(StateChange(f"u{person}", kind, at, f"i{first}", f"s{person}"))
+        changes.append(StateChange(f"u{person}", kind, at + 20, f"i{first + 1}", f"s{person}"))
     return changes
 
 
-def test_the_blend_learns_from_the_log_what_is_opened_next(tmp_path):
+@pytest.mark.parametrize("kind", ["page_view"])
+def test_the_blend_learns_from_the_log_what_is_opened_next(tmp_path, kind):
     blend = train_blend(
-        log_of_pairs(3_000, 1),
+        log_of_pairs(3_000, 1, kind),
         None,
         questions=2_000,
         minimum_questions=100,
         seed=1,
         quarantine=Quarantine(Home(tmp_path)),
-        threads=1,
     )
     assert blend.figures["learned"] is True
     assert blend.figures["hit_rate_at_5"] == 1.0
+    assert "[num_threads: 1]" in blend.ranker.model_to_string()  # more would spin while they wait
     blend.save(tmp_path / "blend")
     again = RankingBlend.load(tmp_path / "blend")
     rows = np.random.default_rng(0).normal(size=(5, len(NAMES))).astype(np.float32)

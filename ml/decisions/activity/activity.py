@@ -20,7 +20,14 @@ from ml.decisions.activity.consents import Consents
 from ml.decisions.activity.decayed_counts import DecayedCounts
 from ml.decisions.activity.durations import DAY, HOUR
 from ml.decisions.activity.showings import Showings, count_impression
-from ml.decisions.activity.state_change import ANSWERED, OPENINGS, REACTIONS, REJECTIONS, StateChange
+from ml.decisions.activity.state_change import (
+    ANSWERED,
+    OPENINGS,
+    ORDERS,
+    REACTIONS,
+    REJECTIONS,
+    StateChange,
+)
 from ml.decisions.activity.visitors import Visit, Visitor
 from ml.decisions.activity.windowed_counts import WindowedCounts
 from ml.events.personalization_consent import PersonalizationConsent
@@ -161,7 +168,8 @@ class Activity:
         if change.item is None or not self._may_name(change.item, change.authority):
             return
         item = self.assign_key(change.item)
-        if change.event_type in OPENINGS:
+        is_unopened_order = change.event_type in ORDERS and item not in visitor.seen
+        if change.event_type in OPENINGS or is_unopened_order:
             self._count_opening(change, visitor, item)
         elif change.event_type in REACTIONS:
             self._remember(visitor, item, change.at)

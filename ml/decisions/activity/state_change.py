@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 
 OPENINGS = frozenset({"page_view", "click", "video_play"})
-REACTIONS = frozenset({"like", "bookmark", "share", "comment", "add_to_cart", "checkout", "purchase"})
+ORDERS = frozenset({"add_to_cart", "checkout", "purchase"})
+"""Events that count as an opening where the person has not opened the item: a site may know nothing but orders."""
+REACTIONS = frozenset({"like", "bookmark", "share", "comment"}) | ORDERS
 REJECTIONS = frozenset({"not_interested", "dislike"})
 ANSWERED = "answered"
 """Stands for an answer of the event log, whose slot is known again but which is not counted again."""

@@ -10,7 +10,7 @@ import numpy as np
 from ml.arrays import F32, F64, I64, Bools
 from ml.decisions.activity.activity import Activity, ActivityLimits
 from ml.decisions.activity.change_fold import fold_change
-from ml.decisions.activity.state_change import OPENINGS, StateChange
+from ml.decisions.activity.state_change import OPENINGS, ORDERS, StateChange
 from ml.decisions.items.bundle_index import BundleIndex
 from ml.decisions.items.bundle_join import BundleJoin
 from ml.decisions.items.candidates import TrendingItems, gather_candidates
@@ -160,9 +160,17 @@ def first_example_at(changes: Sequence[StateChange]) -> float | None:
 
 def _example_openings(changes: Sequence[StateChange]) -> list[int]:
     """Return the positions of the openings that may become examples."""
-    openings = [
-        position for position, change in enumerate(changes) if change.event_type in OPENINGS and change.item
-    ]
+    ordered = {(change.user, change.item) for change in changes if change.event_type in ORDERS and change.item}
+    met: set[tuple[str, str | None]] = set()
+    openings = []
+    for position, change in enumerate(changes):
+        if not change.item or change.event_type not in OPENINGS | ORDERS:
+            continue
+        pair = (change.user, change.item)
+        if change.event_type in OPENINGS or pair not in met:
+            openings.append(position)
+        if pair in ordered:
+            met.add(pair)
     return openings[int(FILLING_SHARE * len(openings)) :]
 
 

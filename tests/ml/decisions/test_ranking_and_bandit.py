@@ -58,7 +58,7 @@ def log_of_pairs(people, seed, kind="page_view"):
     return changes
 
 
-@pytest.mark.parametrize("kind", ["page_view"])
+@pytest.mark.parametrize("kind", ["page_view", "purchase"])
 def test_the_blend_learns_from_the_log_what_is_opened_next(tmp_path, kind):
     blend = train_blend(
         log_of_pairs(3_000, 1, kind),

@@ -78,6 +78,28 @@ def test_nobody_makes_an_item_popular_alone():
     assert activity.find_visitor("one").opened == 1_000
 
 
+def test_an_order_of_what_nobody_saw_opened_counts_as_its_opening():
+    """A shop may know nothing but orders, whose lines then say what goes with what."""
+    activity = Activity()
+    for user in ("a", "b"):
+        for seconds, item in enumerate(("lamp", "bulb")):
+            activity.observe(StateChange(user, "purchase", T + seconds, item, None))
+    lamp, bulb = activity.keys["lamp"], activity.keys["bulb"]
+    assert activity.next.followers(lamp, T + 1)[0].tolist() == [bulb]
+    assert activity.day.at(T + 1) == {lamp: 2.0, bulb: 2.0}
+    assert activity.visitors["a"].opened == 2
+    assert activity.have_company(np.array([lamp, bulb])).all()
+
+
+def test_an_order_of_what_was_opened_is_no_second_opening():
+    activity = Activity()
+    for kind, seconds in (("page_view", 0), ("add_to_cart", 60), ("purchase", 7200), ("purchase", 9 * 86400)):
+        activity.observe(StateChange("a", kind, T + seconds, "lamp", None))
+    assert activity.visitors["a"].opened == 1
+    assert activity.popular.share(activity.keys["lamp"], 1) > 0
+    assert activity.version == 1
+
+
 def test_a_rejected_item_and_a_withdrawn_consent_are_remembered():
     activity = Activity()
     activity.observe(StateChange("u", "not_interested", T, "a"))

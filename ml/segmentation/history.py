@@ -51,7 +51,8 @@ def learn_discount(
     discount = EvidenceDiscount(evidence.column, tuple((prior / total).tolist()))
     then, amounts, now = [], [], []
     pairs: set[tuple[int, float]] = set()
-    for past in earlier:
+    # Totals of one event are as sure as those of many; that they grow says nothing of how sure they were.
+    for past in earlier if evidence.minimum else ():
         if evidence.column not in past.column_names or not segmentation.can_assign(past):
             continue
         rows, places = _pair_rows(past, table, evidence, pairs)

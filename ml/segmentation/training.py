@@ -15,7 +15,7 @@ import pyarrow as pa
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from ml.arrays import F64, I64, Bools
+from ml.arrays import F64, I64
 from ml.segmentation.clusters.algorithms import NOISE, KMeansSegments, SegmentModel
 from ml.segmentation.clusters.choice import ClusteringChoice, choose_clustering
 from ml.segmentation.clusters.discriminants import refine_segments
@@ -33,6 +33,7 @@ from ml.segmentation.features.features import (
 )
 from ml.segmentation.features.preparation import Components, Imputer, Scaler, SkewReducer, Winsorizer
 from ml.segmentation.history import learn_discount
+from ml.segmentation.known_users import describe_by_totals, select_shaping_users
 from ml.segmentation.profiles.descriptions import ShapingUsers, describe_segments
 from ml.segmentation.profiles.labels import join_words
 from ml.segmentation.segmentation import Segmentation
@@ -72,8 +73,9 @@ def fit_segmentation(
 
     `settings.roles` selects the feature columns (by default every numeric, map and struct column) and the outcomes
     that show which features are relevant. Users with less evidence than `settings.evidence` requires do not shape
-    the segments, but are assigned to one. If the rule in `ml.segmentation.clusters.choice` finds no structure, all
-    users form one segment.
+    the segments, but are assigned to one. Where many customers are known by their orders alone, everybody is
+    described by `settings.roles.otherwise`. If the rule in `ml.segmentation.clusters.choice` finds no structure,
+    all users form one segment.
 
     Args:
         table: `user_id` and feature columns.
@@ -87,7 +89,8 @@ def fit_segmentation(
         InvalidInputError: `user_id` is missing or repeated, or no column is numeric.
     """
     check_users(table)
-    shaping = table.filter(pa.array(_select_shaping_users(table, settings)))
+    settings = describe_by_totals(table, settings)
+    shaping = table.filter(pa.array(select_shaping_users(table, settings)))
     encoder, outcomes = _fit_roles(shaping, settings)
     imputer = Imputer(encoder.names, settings.preparation.missing).fit(encoder.transform(shaping))
     if not imputer.kept_names:
@@ -147,16 +150,6 @@ def _explain_choice(choice: ClusteringChoice, columns: list[str]) -> str:
     shown = names if len(names) <= NAMED_COLUMNS else [*names[: NAMED_COLUMNS - 1], "others"]
     subject = f"{shown[0]} alone divides" if len(names) == 1 else f"{join_words(shown)} each alone divide"
     return f"there is no structure: {subject} the users, and nothing else differs between such groups"
-
-
-def _select_shaping_users(table: pa.Table, settings: SegmentationSettings) -> Bools:
-    """Mark the users (n,) with enough evidence to shape segments; if there are too few, mark all users."""
-    column, minimum = settings.evidence.column, settings.evidence.minimum
-    everybody = np.ones(table.num_rows, dtype=bool)
-    if column not in table.column_names:
-        return everybody
-    enough = np.asarray(to_floats(table.column(column)) >= minimum)
-    return enough if enough.sum() >= 2 * settings.minimum_segment_size else everybody
 
 
 def _fit_single_segment(

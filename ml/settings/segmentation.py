@@ -49,6 +49,18 @@ class EvidenceSettings(Section):
     minimum: float = knob(
         10, "The least value of the column; below, shares are mostly chance.", unit="of column", ge=0
     )
+    without_it: str = knob(
+        "purchases", "The column that shows of whom something else is known, such as the orders of a shop."
+    )
+    most_without_it: float = knob(
+        0.33,
+        "Users who have only something else, up to whom the manner of the others forms the segments; with more of"
+        " them, how often, how lately and how much forms the segments of everybody.",
+        unit="share of users",
+        ge=0,
+        le=1,
+    )
+    of_totals: str = knob("events", "The column that counts the evidence where totals form the segments.")
 
 
 class PreparationSettings(Section):

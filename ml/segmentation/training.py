@@ -130,7 +130,7 @@ def fit_segmentation(
     )
     segmentation.discount = learn_discount(segmentation, table, shaping, earlier, settings.evidence)
     names = prepared.steps["impute"].kept_names
-    describe_segments(segmentation, table, ShapingUsers(shaping, prepared.raw, names, labels), settings, previous)
+    describe_segments(segmentation, table, ShapingUsers(prepared.raw, names, labels), settings, previous)
     described = [profile.segment for profile in segmentation.profiles]
     segmentation.surrogate = fit_surrogate(
         prepared.raw,
@@ -179,7 +179,7 @@ def _fit_single_segment(
         has_structure=False,
         overlaps=[0.0],
     )
-    shaping = ShapingUsers(table, np.zeros((table.num_rows, 0)), [], np.zeros(table.num_rows, dtype=np.int64))
+    shaping = ShapingUsers(np.zeros((table.num_rows, 0)), [], np.zeros(table.num_rows, dtype=np.int64))
     describe_segments(segmentation, table, shaping, settings, previous)
     return segmentation
 

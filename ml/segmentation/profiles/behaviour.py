@@ -59,7 +59,7 @@ class SegmentBehaviour:
     Attributes:
         sessions: number of sessions.
         funnel: sessions that came at least as far as each step.
-        mixes: shares of sessions by daypart, device, channel and country.
+        mixes: shares of sessions by daypart, device, channel and country; those of which it is unknown count, too.
         median_pages: median page views, None if unknown.
         median_minutes: median duration, None if unknown.
         weekly_users: users who came in each whole week, the latest last.
@@ -156,8 +156,8 @@ def _count_funnel(sessions: pa.Table) -> dict[str, int]:
 
 def _compute_mix(column: pa.ChunkedArray, people: I64, disclosable: Bools, minimum_size: int) -> dict[str, float]:
     """Return the shares of sessions by value, largest first, for values that enough users have."""
-    counted = pa.table({"value": column, "person": people}).filter(pa.array(disclosable[people])).drop_null()
-    counts = counted.group_by("value").aggregate([("person", "count"), ("person", "count_distinct")])
+    counted = pa.table({"value": column, "person": people}).filter(pa.array(disclosable[people]))
+    counts = counted.drop_null().group_by("value").aggregate([("person", "count"), ("person", "count_distinct")])
     counts = counts.filter(pc.greater_equal(counts["person_count_distinct"], minimum_size))
     counts = counts.sort_by([("person_count", "descending"), ("value", "ascending")]).slice(0, MAXIMUM_MIX_VALUES)
     return {

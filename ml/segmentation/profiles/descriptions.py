@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from ml.arrays import F64, I64
 from ml.segmentation.profiles.labels import FeatureLabels
+from ml.segmentation.profiles.member_values import average_members
 from ml.segmentation.profiles.names import name_segment
 from ml.segmentation.profiles.personas import write_personas
 from ml.segmentation.profiles.profiles import SegmentProfile, Trait, compute_traits, select_example_users
@@ -21,13 +22,11 @@ class ShapingUsers:
     """The users who shaped the segments.
 
     Attributes:
-        table: their rows.
         X: features before scaling, (n, d).
         names: names of the features.
         labels: segment index 0..k-1 of each user, (n,).
     """
 
-    table: pa.Table
     X: F64
     names: list[str]
     labels: I64
@@ -42,8 +41,8 @@ def describe_segments(
 ) -> None:
     """Write names and profiles into the segmentation.
 
-    Sizes count all users of the table; everything else describes the users who shaped the segments. A segment that
-    kept its number keeps its name.
+    Sizes, means and words count all users of the table. What sets a segment apart was found among the users who
+    shaped the segments. A segment that kept its number keeps its name.
 
     Args:
         segmentation: the segmentation to complete.
@@ -55,8 +54,11 @@ def describe_segments(
     assignments = segmentation.assign(table)
     segments = assignments.column("segment").to_numpy()
     sizes = {id_: int((segments == id_).sum()) for id_ in segmentation.ids}
+    members = average_members(segmentation.pipeline, segmentation.ids, table, segments)
     traits_by_segment = {
-        id_: compute_traits(shaping.X, shaping.names, shaping.labels == index, len(segmentation.ids))
+        id_: compute_traits(
+            shaping.X, shaping.names, shaping.labels == index, len(segmentation.ids), members, index
+        )
         for index, id_ in enumerate(segmentation.ids)
         if sizes[id_] >= settings.minimum_segment_size
     }
@@ -64,10 +66,10 @@ def describe_segments(
     texts = select_text_columns(table)
     before = {profile.segment: profile for profile in previous.profiles} if previous else {}
     segmentation.profiles = []
-    for index, (id_, name) in enumerate(zip(segmentation.ids, segmentation.names, strict=True)):
+    for id_, name in zip(segmentation.ids, segmentation.names, strict=True):
         if id_ not in traits_by_segment:
             continue
-        inside, members = segments == id_, shaping.labels == index
+        inside = segments == id_
         earlier = before.get(id_)
         history = (*earlier.shares_before, earlier.share) if earlier else ()
         segmentation.profiles.append(
@@ -78,16 +80,14 @@ def describe_segments(
                 share=float(inside.mean()),
                 traits=traits_by_segment[id_],
                 words=compute_word_shares(
-                    shaping.table,
-                    members,
+                    table,
+                    inside,
                     texts,
                     minimum_size=settings.minimum_segment_size,
                     hints=settings.hints,
                     segments=len(segmentation.ids),
                 ),
-                interests=compute_interests(
-                    shaping.table, members, settings.minimum_segment_size, len(segmentation.ids)
-                ),
+                interests=compute_interests(table, inside, settings.minimum_segment_size, len(segmentation.ids)),
                 examples=select_example_users(table, inside, assignments.column(f"membership_{id_}").to_numpy()),
                 shares_before=history[-settings.runs_remembered :],
             )

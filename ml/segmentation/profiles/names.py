@@ -8,6 +8,8 @@ from ml.segmentation.features.features import matches_any
 from ml.segmentation.profiles.labels import to_words
 from ml.segmentation.profiles.profiles import Trait
 
+MAJORITY = 0.5  # share from which on a map's key, such as the evening, is said of the whole segment
+SECOND_INTEREST = 0.5  # of the largest share, from which on a further key is named beside it
 MINIMUM_EFFECT = 0.5  # Cohen's medium effect, "visible to the naked eye"; weaker traits are not named
 SLOTS = ("before", "noun", "after")
 
@@ -17,9 +19,10 @@ def name_segment(
 ) -> str:
     """Name a segment, such as "Evening phone readers of sport", with a name that is not in `taken`.
 
-    Only differences that are large and certain are named; a segment without any is "Segment" and its number. Each
-    slot takes the strongest trait that has a phrase. A trait that is usual in the segment is preferred to one
-    that is only unusual elsewhere. Features without phrases yield "high x, low y".
+    Only differences that are large and certain are named, and only where most of the segment are that way: a few
+    buyers make no "buyers", and a third of visits in the evening no "evening visitors". A segment without any such
+    difference is "Segment" and its number. Each slot takes the strongest trait that has a phrase. Features without
+    phrases yield "high x, low y".
 
     Args:
         segment: number of the segment.
@@ -29,13 +32,15 @@ def name_segment(
             the name. A pattern after "low " matches segments with less of the feature than others.
         taken: names of the other segments.
     """
-    strong = [trait for trait in traits if trait.is_certain and abs(trait.effect) >= MINIMUM_EFFECT]
-    usual = _find_largest_keys(traits)
-    strong.sort(key=lambda trait: ":" in trait.feature and trait.feature not in usual)
+    strong = [
+        trait for trait in traits if trait.is_certain and trait.is_usual and abs(trait.effect) >= MINIMUM_EFFECT
+    ]
+    largest = _find_largest_shares(traits)
     phrases: dict[str, list[str]] = {slot: [] for slot in SLOTS}
     for trait in strong:
         for slot in SLOTS:
-            if phrase := _find_phrase(trait, words.get(slot, {})):
+            phrase = _find_phrase(trait, words.get(slot, {}))
+            if phrase and _holds_for_most(trait, slot, largest):
                 phrases[slot].append(phrase)
     if any(phrases.values()):
         noun = phrases["noun"][0] if phrases["noun"] else words.get("noun", {}).get("otherwise", "visitors")
@@ -55,14 +60,25 @@ def name_segment(
     return f"Segment {segment}"
 
 
-def _find_largest_keys(traits: Sequence[Trait]) -> set[str]:
-    """Return, for each map (`column:key`), the feature with the largest mean in the segment."""
-    largest: dict[str, Trait] = {}
+def _find_largest_shares(traits: Sequence[Trait]) -> dict[str, float]:
+    """Return the largest mean of the keys of each map."""
+    largest: dict[str, float] = {}
     for trait in traits:
-        column = trait.feature.split(":")[0]
-        if column not in largest or trait.mean > largest[column].mean:
-            largest[column] = trait
-    return {trait.feature for trait in largest.values()}
+        column, _, key = trait.feature.partition(":")
+        if key:
+            largest[column] = max(largest.get(column, 0.0), trait.mean)
+    return largest
+
+
+def _holds_for_most(trait: Trait, slot: str, largest: Mapping[str, float]) -> bool:
+    """Return whether a phrase about a map's key is true of the segment, and not only truer than of others.
+
+    What people are takes the greater part of the map; what they like may be one of several things.
+    """
+    column, _, key = trait.feature.partition(":")
+    if not key or trait.effect < 0:
+        return True
+    return trait.mean >= SECOND_INTEREST * largest[column] if slot == "after" else trait.mean > MAJORITY
 
 
 def _find_phrase(trait: Trait, patterns: Mapping[str, str]) -> str:

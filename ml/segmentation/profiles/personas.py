@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from ml.segmentation.profiles.behaviour import SegmentBehaviour
 from ml.segmentation.profiles.feedback import SegmentFeedback
-from ml.segmentation.profiles.labels import FeatureLabels, join_words
+from ml.segmentation.profiles.labels import FeatureLabels, format_number, join_words
 from ml.segmentation.profiles.profiles import SegmentProfile, Trait
 from ml.segmentation.segmentation import Segmentation
 
 CLEAR_EFFECT = 0.3  # Cohen's d, between small (.2) and medium (.5), that a reader would notice
-MAJORITY = 0.5  # share of visits above which something is a habit
+MAJORITY = 0.5  # share of visits, or of people, above which something is said of all
 MIX_FEATURES = {"daypart": "daypart_shares", "device_type": "device_shares"}  # mix of visits → column of users
 MAXIMUM_MORE = 3
 MAXIMUM_LESS = 2
@@ -24,7 +24,8 @@ def write_persona(profile: SegmentProfile, labels: FeatureLabels) -> str:
     sentences = [f"{profile.size:,} people, {profile.share:.0%} of all{_describe_trend(profile.behaviour)}."]
     if profile.share < 1:
         sentences += _describe_traits(profile.traits, labels)
-    topics = [word.word.replace("_", " ") for word in profile.interests[:MAXIMUM_INTERESTS]]
+    shared = [word for word in profile.interests if word.holders > MAJORITY]
+    topics = list(dict.fromkeys(word.word.replace("_", " ") for word in shared))[:MAXIMUM_INTERESTS]
     if topics:
         sentences.append(
             f"They are interested in {join_words(topics)}{' more than others' if profile.share < 1 else ' most'}."
@@ -83,11 +84,11 @@ def _describe_sessions(behaviour: SegmentBehaviour, traits: Sequence[Trait]) -> 
     if habits:
         yield f"Of their visits, {join_words(habits)}."
     if behaviour.median_pages and behaviour.median_minutes is not None:
-        pages = f"{behaviour.median_pages:.0f} {'page' if behaviour.median_pages == 1 else 'pages'}"
+        pages = f"{format_number(behaviour.median_pages)} {'page' if behaviour.median_pages == 1 else 'pages'}"
         yield f"A typical visit has {pages} in {behaviour.median_minutes:.1f} minutes."
-    if 0 < behaviour.funnel.get("purchase", 0) < behaviour.funnel.get("view", 0):
+    if 0 < behaviour.funnel.get("purchase", 0) < behaviour.sessions:
         lost = _describe_largest_loss(behaviour.funnel)
-        bought = behaviour.funnel["purchase"] / behaviour.funnel["view"]
+        bought = behaviour.funnel["purchase"] / behaviour.sessions
         yield f"{bought:.1%} of visits end in a purchase{f'; {lost}' if lost else ''}."
 
 

@@ -17,10 +17,12 @@ from ml.segmentation.features.features import USER_ID
 from ml.segmentation.profiles.behaviour import SegmentBehaviour
 from ml.segmentation.profiles.certainty import are_certain
 from ml.segmentation.profiles.feedback import SegmentFeedback
+from ml.segmentation.profiles.member_values import MemberValues
 from ml.segmentation.profiles.vocabulary import WordShare
 
 EXAMPLES = 5
 MAXIMUM_TRAITS = 12
+MOST = 0.5  # share of a segment's users whose value must be known to be stated of the segment
 _WORDS = pa.list_(
     pa.struct(
         [("column", pa.string()), ("word", pa.string()), ("share", pa.float64()), ("share_outside", pa.float64())]
@@ -64,6 +66,7 @@ class Trait:
         mean_outside: mean of the users outside of it.
         effect: Cohen's d against the users outside of it.
         is_certain: whether the difference is more than chance, given how many were looked at.
+        is_usual: whether most of the segment have more of it than most others, or less for a negative effect.
     """
 
     feature: str
@@ -71,6 +74,7 @@ class Trait:
     mean_outside: float
     effect: float
     is_certain: bool = False
+    is_usual: bool = True
 
 
 @dataclass(frozen=True)
@@ -120,32 +124,46 @@ class SegmentProfile:
         return cls(**{**entry, **parts})
 
 
-def compute_traits(X: F64, names: list[str], inside: Bools, segments: int) -> tuple[Trait, ...]:
+def compute_traits(
+    X: F64, names: list[str], inside: Bools, segments: int, members: MemberValues, index: int
+) -> tuple[Trait, ...]:
     """Compare every feature inside and outside of a segment, by Welch's test.
 
+    Effects and their certainty are those among the users who shaped the segments. The means are those of
+    everybody, and a difference is certain only if theirs points to the same side and the values of most of the
+    segment are known. Where nobody's value is known, the means are those of the shaping users with missing values
+    filled.
+
     Args:
-        X: features (n_users, n_features).
+        X: features of the users who shaped the segments (n_users, n_features).
         names: names of the features.
-        inside: the users of the segment, (n_users,).
+        inside: which of these users are in the segment, (n_users,).
         segments: number of segments that are compared in the same way.
+        members: averages of everybody.
+        index: place of the segment in `members`.
 
     Returns:
         The traits, strongest effect first.
     """
+    mean, outside = members.means[index], members.means_outside[index]
     if not inside.any() or inside.all():
-        means = X.mean(axis=0)
-        return tuple(Trait(name, float(m), float(m), 0.0) for name, m in zip(names, means, strict=True))
+        mean = np.where(np.isnan(mean), X.mean(axis=0) if len(X) else 0.0, mean)
+        return tuple(Trait(name, float(m), float(m), 0.0) for name, m in zip(names, mean, strict=True))
     a, b = X[inside], X[~inside]
-    mean, outside = a.mean(axis=0), b.mean(axis=0)
+    difference = a.mean(axis=0) - b.mean(axis=0)
     pooled = np.sqrt((len(a) * a.var(axis=0) + len(b) * b.var(axis=0)) / max(1, len(X) - 2))
-    effect = np.divide(mean - outside, pooled, out=np.zeros_like(mean), where=pooled > 0)
+    effect = np.divide(difference, pooled, out=np.zeros_like(difference), where=pooled > 0)
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # constant features have no p-value
         p_values = np.asarray(ttest_ind(a, b, equal_var=False).pvalue)
     certain = are_certain(p_values, len(names) * segments)
+    certain &= (effect * (mean - outside) > 0) & (members.known_shares[index] > MOST)
+    usual = effect * (members.medians[index] - members.medians_outside[index]) > 0
+    mean = np.where(np.isnan(mean), a.mean(axis=0), mean)
+    outside = np.where(np.isnan(outside), b.mean(axis=0), outside)
     traits = [
-        Trait(name, float(m), float(o), float(e), bool(c))
-        for name, m, o, e, c in zip(names, mean, outside, effect, certain, strict=True)
+        Trait(name, float(m), float(o), float(e), bool(c), bool(u))
+        for name, m, o, e, c, u in zip(names, mean, outside, effect, certain, usual, strict=True)
     ]
     return tuple(sorted(traits, key=lambda trait: (-abs(trait.effect), trait.feature)))
 

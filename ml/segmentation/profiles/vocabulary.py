@@ -28,12 +28,14 @@ class WordShare:
     """Share of a word in the segment and outside.
 
     For a text column the share counts the users who have the word; for a map of affinities it is the users' mean.
+    `holders` is the share of the segment's users who have the word at all.
     """
 
     column: str
     word: str
     share: float
     share_outside: float
+    holders: float = 1.0
 
 
 def compute_word_shares(
@@ -71,7 +73,7 @@ def compute_word_shares(
             outside = there.get(word, 0)
             share, share_outside = users / members, outside / max(1, others)
             if share - share_outside >= CLEAR_DIFFERENCE and users >= minimum_size:
-                words.append(WordShare(column, word, share, share_outside))
+                words.append(WordShare(column, word, share, share_outside, share))
                 p_values.append(hypergeom.sf(users - 1, members + others, users + outside, members))
     certain = are_certain(np.array(p_values), compared * segments)
     return tuple(sorted(itertools.compress(words, certain), key=_sort_key)[:MAXIMUM_WORDS])
@@ -114,7 +116,11 @@ def _compute_affinities(
                 share, deviation, members, outside, deviation_outside, others, equal_var=False
             )
         reported &= are_certain(test.pvalue, len(words) * segments)
-    return [WordShare(name, words[i], float(share[i]), float(outside[i])) for i in np.flatnonzero(reported)]
+    holders = users / max(1, members)
+    return [
+        WordShare(name, words[i], float(share[i]), float(outside[i]), float(holders[i]))
+        for i in np.flatnonzero(reported)
+    ]
 
 
 def _average_by_key(codes: I64, values: F64, keys: int, users: int) -> tuple[F64, F64]:

@@ -186,7 +186,8 @@ def test_nothing_is_published_about_a_segment_below_the_minimum_size(
     segmentation, table, truth = fitted
     largest = max(profile.size for profile in segmentation.profiles)
     settings = quick.model_copy(update={"minimum_segment_size": largest})
-    shaping = ShapingUsers(table, segmentation.scores(table), ["x", "y", "z"], truth)
+    names = [f"f{j}" for j in range(8)]
+    shaping = ShapingUsers(np.column_stack([table[name] for name in names]), names, truth)
     describe_segments(segmentation := replace(segmentation, names=[""] * 4), table, shaping, settings, None)
     assert [profile.size for profile in segmentation.profiles] == [largest]
     assert sorted(name.startswith("Small segment") for name in segmentation.names) == [False, True, True, True]

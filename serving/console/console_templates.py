@@ -23,7 +23,7 @@ from serving.console.sign_in.session import HOURS
 from serving.console.static_files import FOLDER, version_of_files
 from serving.console.view import COMPARISONS, NONE, PRESETS, View
 
-ROWS_SHOWN = 100
+ROWS_SHOWN = 50  # below a chart; the CSV file has all
 OPTIONS_SHOWN = 100
 
 

@@ -47,19 +47,21 @@ def format_change(now: float | None, before: float | None) -> str:
     """Write the relative change; empty where there is nothing to compare with."""
     if now is None or not before:
         return ""
-    return f"{now / before - 1:+.1%}"
+    change = round(now / before - 1, 3)
+    return f"{change:+.1%}" if change else "no change"
 
 
 def format_points(now: float | None, before: float | None) -> str:
     """Write the change of a share in points of a per cent; empty where there is nothing to compare with."""
     if now is None or before is None:
         return ""
-    return f"{100 * (now - before):+.1f} points"
+    points = round(100 * (now - before), 1)
+    return f"{points:+.1f} points" if points else "no change"
 
 
 def find_direction(now: float | None, before: float | None) -> str:
-    """Return `up`, `down`, or nothing, by which the page colours a change."""
-    if now is None or before is None or now == before:
+    """Return `up`, `down`, or nothing, by which the page colours a change; what rounds to nothing has none."""
+    if now is None or before is None or round(now, 3) == round(before, 3):
         return ""
     return "up" if now > before else "down"
 

@@ -38,6 +38,7 @@ from serving.recommend.search_pool import SearchPool
 from serving.start import ServiceConfig
 from serving.state.online import SERVICE, OnlineState
 from serving.state.shared_erasures import SharedErasures
+from serving.state.stated_preferences import StatedPreferences
 from serving.state.store import StoreUnavailableError
 from serving.state.store_engine import open_store
 from serving.state.withdrawn_events import WithdrawnEvents
@@ -155,6 +156,7 @@ class Tessera:
             ),
             shared_erasures,
             WithdrawnEvents(state, self.quarantine, EventLog(self.config.home)),
+            StatedPreferences(state, self.quarantine),
         )
         self.share_erasures()
         await self.withdrawn_events.follow()
@@ -291,6 +293,7 @@ class Tessera:
             self.challenger = await self._load(self.config.home.published / version)
 
     def _record_collected(self, events: pa.Table) -> None:
+        self._running.stated_preferences.fold(events)
         self.state.record(read_changes(events, self.quarantine, SERVICE))
 
 
@@ -305,3 +308,4 @@ class _RunningParts:
     smoke_test: SmokeTest
     shared_erasures: SharedErasures | None
     withdrawn_events: WithdrawnEvents
+    stated_preferences: StatedPreferences

@@ -33,6 +33,24 @@ def test_muted_topics_are_not_shown(client):
     assert set(items) <= {"i5", "i6", "i7", "i8", "i9"}
 
 
+def test_what_an_event_states_counts_from_the_next_answer_on(client):
+    def state(**properties):
+        event = {"event_type": "preference", "user_id": "ann", "properties": properties}
+        assert client.post("/v1/events", json={"events": [event]}).json()["accepted"] == 1
+        return set(recommended(client, "ann", k=10)[1])
+
+    def stated():
+        preferences = client.get("/v1/users/ann").json()["preferences"]
+        return {name: preferences[name] for name in ("muted", "interests") if name in preferences}
+
+    assert prefer(client, "ann", interests=["a"]).status_code == 200
+    assert state(muted=["sport"]) <= {"i5", "i6", "i7", "i8", "i9"}
+    assert stated() == {"interests": ["a"], "muted": ["sport"]}
+    assert state(muted=["food"]) <= {"i0", "i1", "i2", "i3", "i4"}
+    assert len(state(muted=None)) > 5
+    assert stated() == {"interests": ["a"]}
+
+
 def test_who_turns_personalization_off_gets_a_good_answer_that_is_not_personal(client):
     prefer(client, "ann", opt_out=True)
     reply, items = recommended(client, "ann", k=3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import orjson
@@ -40,13 +40,17 @@ def read_profiles(
             user = str(person_key(event["user_id"], event["anonymous_id"]))
             if (event["event_id"], user) in without:
                 continue
-            changed = orjson.loads(event["properties"] or "{}")
-            profile = {**profiles.get(user, {}), **changed}
+            profiles[user] = change_profile(profiles.get(user, {}), event["properties"])
         except Exception as error:  # noqa: BLE001  # whatever an event holds, the events after it count
             quarantine.set_aside(str(event["event_id"]), error, where)
             continue
-        profiles[user] = {name: value for name, value in profile.items() if value is not None}
     return {user: profile for user, profile in profiles.items() if profile}
+
+
+def change_profile(profile: Mapping[str, Any], properties: str | None) -> dict[str, Any]:
+    """Return a profile after a `preference` event with these properties, JSON."""
+    changed = {**profile, **orjson.loads(properties or "{}")}
+    return {name: value for name, value in changed.items() if value is not None}
 
 
 def _read_preferences(log: EventLog) -> list[dict[str, Any]]:

@@ -77,3 +77,25 @@ def test_requests_go_on_from_memory_and_no_change_is_lost(config_on_redis, serve
         assert client.post("/v1/recommendations", json={"user_id": "bob", "k": 3}).json()["personalized"] is True
     with TestClient(application(Tessera(config_on_redis))) as client:
         assert recent(client, "zoe") == ["i2", "i1"]
+
+
+def test_what_events_state_while_the_store_is_away_counts_when_it_is_back(config_on_redis, server, home):
+    publish(home.published)
+
+    def state(client, user, **properties):
+        event = {"event_type": "preference", "user_id": user, "properties": properties}
+        assert client.post("/v1/events", json={"events": [event]}).json()["accepted"] == 1
+
+    def stated(client, user):
+        return client.get(f"/v1/users/{user}").json().get("preferences", {}).get("muted")
+
+    with TestClient(application(Tessera(config_on_redis))) as client:
+        state(client, "ann", muted=["food"])
+        assert stated(client, "ann") == ["food"]
+        server.stop(is_kept=True)
+        state(client, "ann", muted=["sport"])
+        state(client, "bob", muted=["sport"])
+        server.start()
+        wait_until(
+            lambda: view(client, "zoe", "i1") and stated(client, "ann") == stated(client, "bob") == ["sport"]
+        )

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from serving.admission.gate import Gate
+from serving.browser.routes import browser_script_routes
 from serving.collector import collector_routes
 from serving.collector.routes import BEACON_PATHS
 from serving.console import console_routes
@@ -50,6 +51,7 @@ def application(tessera: Tessera) -> Starlette:
         *health_routes(tessera),
         *console_routes(tessera.config, tessera.access, tessera.clock, tessera),
         *demo_routes(tessera.config.home, tessera.config.settings),
+        *browser_script_routes(),
         *documentation_routes(tessera),
     ]
     gate = Middleware(

@@ -123,14 +123,17 @@ class Reader:
         assert all(200 <= status < 300 for status in statuses), f"answers {statuses} to\n{script}"
 
     def _open(self, html: str) -> None:
-        """Open a page that lies on the service's address, and wait until its tracker got an answer."""
+        """Open a page that lies on the service's address, and wait until its script got an answer."""
         assert self.tracker is not None, "a page with a tracker needs the tracker"
+        asked = "**/v1/recommendations" if "/tessera.js" in html else "**/com.snowplowanalytics.snowplow/**"
         with browser_page() as page:
             page.route("**/tracker.js", lambda route: route.fulfill(path=self.tracker))
             page.route("**/page.html", lambda route: route.fulfill(body=html, content_type="text/html"))
-            with page.expect_response("**/com.snowplowanalytics.snowplow/**") as answered:
+            with page.expect_response(asked) as answered:
                 page.goto(f"{self.stand_ins[SERVICE]}/page.html")
-            assert answered.value.status == 200, f"the tracker got {answered.value.status}"
+            assert answered.value.status == 200, f"the script got {answered.value.status}"
+            if "/tessera.js" in html:
+                page.wait_for_function("document.querySelectorAll('[data-filled=yes]').length === 2")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment
 from markupsafe import Markup, escape
@@ -40,7 +41,7 @@ class ConsoleTemplates:
     def page(self, key: str, page: ConsolePage, bundle: CurrentBundle, view: View, reader: Reader) -> str:
         """Render a page."""
         kind = PAGES[key]
-        query = view.query() if kind.has_dates else ""
+        query = view.query() if kind.has_dates else urlencode(view.extra)
         about = bundle.tables.about
         every = {"from": str(about["first_date"]), "to": str(about["last_date"])}
         shared = replace(view, extra={})

@@ -1,6 +1,5 @@
 """Every page and report behind the start page: no dead link, and nothing from another site."""
 
-from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
 from starlette.testclient import TestClient
@@ -10,27 +9,7 @@ from ml.home import Home
 from ml.settings import load_settings
 from orchestration.cli import app
 from orchestration.pages.start_page import pages_application
-
-LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}
-
-
-class Links(HTMLParser):
-    """The links of a page, what it loads, and the ids to which links can lead."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.links: set[str] = set()
-        self.loaded: set[str] = set()
-        self.ids: set[str] = set()
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        values = dict(attributes)
-        self.ids.add(values.get("id") or "")
-        if tag == "a" and values.get("href"):
-            self.links.add(str(values["href"]))
-        if values.get(LOADED.get(tag, "")):
-            self.loaded.add(str(values[LOADED[tag]]))
+from tests.links import Links
 
 
 def crawl(client: TestClient, ports: set[int]) -> tuple[dict[str, Links], list[str]]:

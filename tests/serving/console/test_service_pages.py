@@ -56,6 +56,14 @@ def token_of(page):
     return re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
 
 
+def test_the_file_of_a_table_holds_what_the_page_shows(service):
+    page = service.get("/console/recommendations?k=3").text
+    address = unescape(re.search(r'href="([^"]*list-champion.csv[^"]*)"', page)[1])
+    rows = list(csv.reader(io.StringIO(service.get(address).text)))
+    assert len(rows) == 1 + 3
+    assert len(list(csv.reader(io.StringIO(service.get("/console/recommendations/list-champion.csv").text)))) > 4
+
+
 def send(client, page, action, **fields):
     token = token_of(client.get(f"/console/{page}").text)
     headers = {"Origin": "http://127.0.0.1", "Sec-Fetch-Site": "same-origin"}

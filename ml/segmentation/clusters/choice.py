@@ -15,8 +15,7 @@ Among the admissible candidates whose stability is close to the best, the larges
 with fewer of them groups are merged that can be told apart. Where all segments are surely groups of their own, the
 stability may be a little less close, since it falls with the number of borders. Where the silhouette of a division
 exceeds that of structureless data most, and it has still more segments, it wins with less evidence that they are
-groups of their own. Of few users, a division that falls clearly short of that excess cuts groups, and fewer
-segments win. Density methods, which leave users without a segment, win only where no other candidate is
+groups of their own. Density methods, which leave users without a segment, win only where no other candidate is
 admissible. Among candidates of the same number the best silhouette wins, with noise counted as 0. Silhouettes
 within `tie_errors` standard errors are tied. Ties are broken in this order: stability close to the best, the
 smallest share of noise, the summed ranks by Davies-Bouldin and Calinski-Harabasz, the simpler algorithm. The
@@ -187,8 +186,7 @@ def _compare_candidates(
         limit = settings.cut_significance * lenience
         return _examine(sample, contenders[position], candidates[position].silhouette, settings, limit, seed)
 
-    is_of_few = len(sample.scores) <= FEW_USERS
-    winner, reason = Selection(candidates, settings, examine, is_of_few=is_of_few).select(incumbent)
+    winner, reason = Selection(candidates, settings, examine).select(incumbent)
     if settings.segments is None:
         single = list_single_columns(sample, seed) if winner is None else ()
         if winner is not None and not is_one_column_enough:

@@ -17,9 +17,6 @@ SURE_TIE = 0.12  # the same where no two segments can be halves of one group
 SURE = 0.03  # p-value of the weakest pair of segments from which on they cannot
 CLEAR_TIE = 0.15  # the same for the division whose silhouette exceeds that of structureless data most
 CLEAR_LENIENCE = 2.0  # times the limit of the p-value of the weakest pair, for that division
-# Of few users, share of the clearest division's excess that one with more segments reaches unless it cuts groups.
-# Of 82 planted tables of 200 users, the number was right in 71 without this rule and in 76 with it.
-WHOLE = 0.9
 REPRODUCED_LIMIT = 0.4  # p-value of the weakest pair up to which segments that are reproduced are groups
 REPRODUCED = 0.75  # prediction strength from which segments are groups; its authors say .8, of larger halves
 NOT_REPRODUCED = 0.6  # prediction strength below which they are not, whatever the pairs of segments look like
@@ -141,7 +138,6 @@ class Selection:
         settings: the parameters of the rule.
         examine: makes the tests that take long for the candidate at a position, with so many times the usual limit
             of the p-value of its weakest pair of segments.
-        is_of_few: whether the users are so few that pairs of segments hardly show that a group was cut.
     """
 
     def __init__(
@@ -149,13 +145,10 @@ class Selection:
         candidates: list[ClusteringCandidate],
         settings: ChoiceSettings,
         examine: Callable[[int, float], Examination],
-        *,
-        is_of_few: bool = False,
     ) -> None:
         self.candidates = candidates
         self.settings = settings
         self._examine = examine
-        self._is_of_few = is_of_few
 
     def select(self, incumbent: tuple[str, int] | None) -> tuple[int | None, str]:
         """Return the position of the winner, or None, and the reason in one sentence.
@@ -170,8 +163,6 @@ class Selection:
         clearest = self._find_clearest(admissible)
         if clearest is not None and self._is_finer(clearest, finest[0]):
             finest = [clearest]
-        elif self._is_of_few and self.settings.segments is None:
-            finest = self._list_whole(admissible, finest[0]) or finest
         winner = self._break_ties(finest)
         best = self.candidates[winner]
         for i in self._list_admissible():
@@ -196,41 +187,17 @@ class Selection:
 
         Groups that are merged and groups that are cut have a lower silhouette than whole ones.
         """
-        return max(self._list_steady(admissible), key=self._excess, default=None)
-
-    def _list_steady(self, admissible: Sequence[int]) -> list[int]:
-        """Return the candidates of a given number of segments whose stability is near the best."""
         steadiest = max((self.candidates[i].bootstrap_stability for i in admissible), default=0.0)
-        return [
-            i
-            for i in admissible
-            if self.candidates[i].algorithm in COUNTED
-            and self.candidates[i].bootstrap_stability >= steadiest - CLEAR_TIE
-        ]
-
-    def _excess(self, position: int) -> float:
-        """Return by how much a candidate's silhouette exceeds that of structureless data."""
-        return self.candidates[position].silhouette - self.candidates[position].null_silhouette
-
-    def _list_whole(self, admissible: Sequence[int], finest: int) -> list[int]:
-        """Return the candidates with the most segments that are whole groups, if the finest cuts groups.
-
-        The excess of the silhouette falls where a group is cut, and hardly at all where groups are told apart.
-        """
-        steady = [i for i in self._list_steady(admissible) if not self.candidates[i].refused]
-        least = WHOLE * max((self._excess(i) for i in steady), default=0.0)
-        if self._excess(finest) >= least:
-            return []
-        coarser = [
-            i
-            for i in steady
-            if self.candidates[i].segments < self.candidates[finest].segments and self._excess(i) >= least
-        ]
-        for segments in sorted({self.candidates[i].segments for i in coarser}, reverse=True):
-            whole = [i for i in coarser if self.candidates[i].segments == segments and self._test(i)]
-            if whole:
-                return whole
-        return []
+        return max(
+            (
+                i
+                for i in admissible
+                if self.candidates[i].algorithm in COUNTED
+                and self.candidates[i].bootstrap_stability >= steadiest - CLEAR_TIE
+            ),
+            key=lambda i: self.candidates[i].silhouette - self.candidates[i].null_silhouette,
+            default=None,
+        )
 
     def _is_finer(self, clearest: int, other: int) -> bool:
         """Return whether the clearest division has more segments than another, which may be groups."""

@@ -58,8 +58,6 @@ def select(
     incumbent: tuple[str, int] | None = None,
     halves: Sequence[int] = (),
     most_lenience: float = math.inf,
-    *,
-    is_of_few: bool = False,
 ) -> int | None:
     """The position of the winner, if the segments of the candidates at the positions `halves` are cut groups.
 
@@ -70,7 +68,7 @@ def select(
         is_cut = position in halves and lenience < most_lenience
         return Examination(0.5, 0.6, "halves") if is_cut else Examination(0.001, 0.9)
 
-    return Selection(candidates, settings.choice, examine, is_of_few=is_of_few).select(incumbent)[0]
+    return Selection(candidates, settings.choice, examine).select(incumbent)[0]
 
 
 def blobs(segments: int, users: int = 900, seed: int = 0) -> np.ndarray:
@@ -204,22 +202,6 @@ def test_the_clearest_division_needs_less_evidence_that_its_segments_are_groups(
         assert select([GOOD, other], full_settings, halves=[1], most_lenience=2.0) == 0
     # Where nothing else shows that there are groups, it is no structure either.
     assert select([clearest], full_settings, halves=[0], most_lenience=2.0) is None
-
-
-def test_of_few_users_more_segments_win_only_if_they_are_about_as_clear(
-    full_settings: SegmentationSettings,
-) -> None:
-    """The excess of three segments over structureless data is .2, so that nine tenths of it are .18."""
-    assert GOOD.silhouette - GOOD.null_silhouette == pytest.approx(0.2)
-    for silhouette, few, many in ((0.379, 0, 1), (0.381, 1, 1)):
-        finer = replace(GOOD, segments=GOOD.segments + 1, silhouette=silhouette)
-        assert select([GOOD, finer], full_settings, is_of_few=True) == few
-        assert select([GOOD, finer], full_settings) == many
-    finer = replace(GOOD, segments=GOOD.segments + 1, silhouette=0.3)
-    assert select([GOOD, finer], full_settings, halves=[0], is_of_few=True) == 1
-    assert select([replace(GOOD, bootstrap_stability=0.79), finer], full_settings, is_of_few=True) == 1
-    asked = full_settings.model_copy(update={"choice": full_settings.choice.model_copy(update={"segments": 4})})
-    assert select([GOOD, finer], asked, is_of_few=True) == 1
 
 
 def test_density_wins_only_where_nothing_else_is_admissible(full_settings: SegmentationSettings) -> None:

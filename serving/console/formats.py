@@ -61,7 +61,7 @@ def format_points(now: float | None, before: float | None) -> str:
 
 def find_direction(now: float | None, before: float | None) -> str:
     """Return `up`, `down`, or nothing, by which the page colours a change; what rounds to nothing has none."""
-    if now is None or before is None or round(now, 3) == round(before, 3):
+    if now is None or before is None or not round(now - before, 3):
         return ""
     return "up" if now > before else "down"
 

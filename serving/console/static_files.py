@@ -1,9 +1,10 @@
-"""The files that pages load: scripts and one style."""
+"""The files that pages load: scripts, one style, and the outlines of countries."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+from functools import cache
 from pathlib import Path
 
 from ml.pages.templates import SHARED
@@ -13,7 +14,8 @@ STATIC = FOLDER / "static"
 STYLES = (SHARED / "page.css", SHARED / "dark.css", STATIC / "console.css")
 STYLE = "console.css"
 SCRIPTS = frozenset({"console.js", "echarts.js", "htmx.js"})
-MEDIA_TYPES = {name: "text/javascript" for name in SCRIPTS} | {STYLE: "text/css"}
+OUTLINES = "world.svg"
+MEDIA_TYPES = {name: "text/javascript" for name in SCRIPTS} | {STYLE: "text/css", OUTLINES: "image/svg+xml"}
 
 
 def read_style() -> str:
@@ -38,7 +40,13 @@ class StaticFiles:
         return self._packed[name]
 
 
+@cache
 def version_of_files() -> str:
     """Return a digest that changes with any of the files, so that browsers may keep them."""
-    scripts = b"".join((STATIC / name).read_bytes() for name in sorted(SCRIPTS))
-    return hashlib.sha256(scripts + read_style().encode()).hexdigest()[:12]
+    files = b"".join((STATIC / name).read_bytes() for name in sorted({*SCRIPTS, OUTLINES}))
+    return hashlib.sha256(files + read_style().encode()).hexdigest()[:12]
+
+
+def address_of(name: str) -> str:
+    """Return the address of a file, which changes with its content."""
+    return f"/console/static/{version_of_files()}/{name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ml.console.visits import VisitFigures, collect_campaigns, collect_parts, collect_totals
 from serving.console.current_bundle import CurrentBundle
 from serving.console.figures.overview import HEADINGS, timeline
+from serving.console.figures.world_map import draw_world
 from serving.console.formats import (
     find_direction,
     format_change,
@@ -61,7 +62,10 @@ def _parts(bundle: CurrentBundle, view: View, dimension: str) -> Sheet:
     rows = [[name_value(dimension, key[0]), part.visitors, *_measures(part)] for key, part in ordered]
     note = "" if dimension == "segment" else "Who came with several of them counts in each, and once in the total."
     columns = [HEADINGS[dimension], "Visitors", *MEASURES]
-    return Sheet(dimension, TITLES[dimension], columns, rows, note, chart_bars(rows, {"Visits": 2}), is_half=True)
+    chart = chart_bars(rows, {"Visits": 2})
+    if dimension == "country":
+        chart = draw_world({key[0]: part.visits for key, part in ordered}) or chart
+    return Sheet(dimension, TITLES[dimension], columns, rows, note, chart, is_half=True)
 
 
 def _campaigns(bundle: CurrentBundle, view: View) -> Sheet:

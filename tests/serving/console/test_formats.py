@@ -9,6 +9,7 @@ from serving.console.formats import find_direction, format_action, format_change
     ("now", "before", "change", "points", "direction"),
     [
         (0.0161, 0.0163, "-1.2%", "no change", ""),
+        (0.0164, 0.0166, "-1.2%", "no change", ""),
         (0.02, 0.0163, "+22.7%", "+0.4 points", "up"),
         (0.01, 0.0163, "-38.7%", "-0.6 points", "down"),
         (0.5, 0.5, "no change", "no change", ""),

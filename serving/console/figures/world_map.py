@@ -20,14 +20,14 @@ def draw_world(visits: Mapping[str, int]) -> dict[str, Any] | None:
     Returns:
         The map for the templates; None where no country is known.
     """
-    known = {country: count for country, count in visits.items() if country and count > 0}
-    if not known:
+    placed = {country: count for country, count in visits.items() if country and count > 0}
+    if not placed:
         return None
-    most = max(known.values())
+    most = max(placed.values())
     edges = [math.floor(most ** (number / SHADES)) for number in range(1, SHADES)] + [most]
     countries = [
         {"code": country, "shade": 1 + sum(count > edge for edge in edges[:-1]), "visits": count}
-        for country, count in sorted(known.items())
+        for country, count in sorted(placed.items())
     ]
     return {"kind": "map", "outlines": address_of(OUTLINES), "countries": countries, "legend": _name_shades(edges)}
 

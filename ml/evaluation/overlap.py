@@ -76,8 +76,8 @@ class Overlap:
             )
         if self.pairs_in_training == self.n_pairs:
             raise InvalidInputError(
-                f"there is nothing to judge by: all {self.n_pairs:,} interactions of the test are in the training "
-                "too. Hold some back before you fit"
+                f"there is nothing to judge by: every interaction of the test, {self.n_pairs:,} in all, is in the "
+                "training too. Hold some back before you fit"
             )
         if self.pairs_in_training + self.pairs_of_unknown_items >= self.n_pairs:
             raise InvalidInputError(
@@ -95,7 +95,10 @@ class Overlap:
         lines = []
         if self.users_unknown:
             share = _share(self.users_unknown, self.n_users)
-            lines.append(f"{share} users of the test are unknown to the model and get its list for strangers")
+            hint = "; check that both tables write their ids alike" if self.users_unknown == self.n_users else ""
+            lines.append(
+                f"{share} users of the test are unknown to the model and get its list for strangers{hint}"
+            )
         if self.pairs_of_unknown_items:
             share = _share(self.pairs_of_unknown_items, self.n_pairs)
             lines.append(

@@ -18,6 +18,8 @@ from ml.evaluation.sampled import sampled_metrics
 from ml.recommenders.base import Recommender
 from ml.recommenders.models.rating_factors import RatingFactors
 
+MOST_OUTSIDE = 0.05  # of the ratings of a test: few may be rarer ones that the training happens not to have
+
 
 def evaluate_on(
     test: Interactions,
@@ -53,7 +55,7 @@ def evaluate_on(
     """
     overlap = Overlap.count(liked, past, recommender.knows(liked.users), recommender.item_ids_)
     overlap.require_something_to_judge(type(recommender).__name__, recommender.ranks_for_everybody)
-    for warning in overlap.warnings():
+    for warning in (*overlap.warnings(), *_warnings_of_scales(test, reading)):
         warn(warning)
     recommended = recommender.recommend(liked.users.values, k).to_table()
     measured = measure(recommended, liked, past, k, past.items)
@@ -73,6 +75,21 @@ def evaluate_on(
         **{name: None if math.isnan(value) else value for name, value in metrics.items()},
         **{f"{name}_interval": [interval.low, interval.high] for name, interval in intervals.items()},
     }
+
+
+def _warnings_of_scales(test: Interactions, reading: RatingReading | None) -> list[str]:
+    """A sentence where ratings of the test lie outside of the scale of the training."""
+    if reading is None or test.ratings is None or reading.kind != "scale":
+        return []
+    ratings = test.ratings[reading.is_rated(test)]
+    outside = int(((ratings < reading.lowest) | (ratings > reading.highest)).sum())
+    if outside <= MOST_OUTSIDE * len(ratings):
+        return []
+    return [
+        f"{outside:,} of {len(ratings):,} ratings of the test lie outside of those of the training, which go from "
+        f"{reading.lowest:g} to {reading.highest:g}; those of the test go from {ratings.min():g} to "
+        f"{ratings.max():g}, and count as the nearest of the scale"
+    ]
 
 
 def _rating_errors(

@@ -25,6 +25,13 @@ UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds")
 LARGEST_OF_UNITS = (LARGEST_SECONDS, LARGEST_MS, LARGEST_US)  # from which numbers are of the next unit
 FIRST_SECONDS = 1e8  # 1973: smaller numbers count days, weeks or years
 FIRST_DATE, LAST_DATE = 19_000_101, 21_001_231
+# Formats of dates in digits, how many digits follow the date, and what a date has beside the year.
+DIGIT_DATES = (
+    ("%Y%m%d", 0, "month and day"),
+    ("%Y%m%d%H%M", 4, "month, day, hour and minute"),
+    ("%Y%m%d%H%M%S", 6, "month, day, hour, minute and second"),
+)
+LAST_SECOND = 4_133_980_800  # the end of 2100: later times of events are of another unit, or wrong
 LARGEST = 2.0**62  # nanoseconds since 1970 stay below it for a century
 FIRST_YEAR = 1900  # before it, a year of two digits was read as one of four
 SAMPLE = 50
@@ -77,14 +84,14 @@ def read_times(column: pa.ChunkedArray | pa.Array, place: CellPlace) -> Times:
     """Read a column that must hold a time in each cell.
 
     The size of numbers since 1970 tells seconds, milliseconds, microseconds and nanoseconds, of the whole column;
-    numbers such as 20231101 are dates.
+    numbers such as 20231101 and 20231101093000 are dates.
 
     Returns:
         Timestamps; the remark says what numbers were taken for, if not seconds.
 
     Raises:
         TableError: A cell is empty, no time, or in another unit than the others; the message names the first and
-            counts the others. Or the numbers are too small to be times since 1970.
+            counts the others. Or the numbers are too small or too large to be times since 1970.
     """
     times = parse_times(column)
     is_empty = np.asarray(pc.is_null(times.values)).astype(bool)
@@ -103,11 +110,12 @@ def _from_numbers(values: pa.Array, place: CellPlace) -> Times:
     if not len(numbers):
         return Times(pc.cast(values, TIMESTAMP), none_bad)
     low, high = float(numbers.min()), float(numbers.max())
-    if low >= FIRST_DATE and high <= LAST_DATE:
-        text = pc.cast(pc.cast(values, pa.int64()), pa.string())
-        dates = pc.strptime(text, format="%Y%m%d", unit="us", error_is_null=True)
-        if not dates.null_count:
-            return Times(pc.assume_timezone(dates, "UTC"), none_bad, "numbers as dates of year, month and day")
+    for form, digits, parts in DIGIT_DATES:
+        if low >= FIRST_DATE * 10**digits and high < (LAST_DATE + 1) * 10**digits:
+            text = pc.cast(pc.cast(values, pa.int64(), safe=False), pa.string())
+            dates = pc.strptime(text, format=form, unit="us", error_is_null=True)
+            if not dates.null_count:
+                return Times(pc.assume_timezone(dates, "UTC"), none_bad, f"numbers as dates of year, {parts}")
     if high < FIRST_SECONDS:
         raise TableError(
             f"{place.file}: column {place.column!r}: numbers from {low:.0f} to {high:.0f} are no times. Expected "
@@ -119,6 +127,11 @@ def _from_numbers(values: pa.Array, place: CellPlace) -> Times:
     if is_other.any():
         row = int(np.argmax(is_other))
         raise place.error(row, f"{values[row].as_py()} is not in {UNITS[unit]} since 1970, as most cells are")
+    if low / 1000**unit > LAST_SECOND:
+        raise TableError(
+            f"{place.file}: column {place.column!r}: numbers from {low:.0f} to {high:.0f} would be {UNITS[unit]} "
+            "after the year 2100, which are no times of what has happened"
+        )
     times, _ = as_timestamp(values, list(EPOCH_UNITS)[unit])
     remarks = [f"numbers as {UNITS[unit]} since 1970"] if unit else []
     n_zeros = int((numbers == 0).sum())

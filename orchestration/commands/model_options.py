@@ -209,6 +209,22 @@ def interaction_columns(
     return choice
 
 
+def columns_of_file(choice: ColumnChoice, file: Path, other: Path) -> ColumnChoice:
+    """What the options say of one of two tables whose columns may be called differently.
+
+    An option that names a column which only the other table has leaves this one to its names.
+    """
+    from ml.tables.column_roles import has_column, open_with_roles
+    from ml.tables.usual_names import ID_ROLES, VALUE_ROLES
+
+    table, beside = open_with_roles(file, choice), open_with_roles(other, choice)
+    for role in (*ID_ROLES, *VALUE_ROLES):
+        chosen = getattr(choice, role)
+        if chosen and not has_column(table, chosen) and has_column(beside, chosen):
+            choice = replace(choice, **{str(role): None})
+    return choice
+
+
 def read_excluded(file: Path | None, choice: ColumnChoice) -> pa.Table | None:
     """What is never recommended, as `read_exclusions` has it; None for no file.
 

@@ -28,6 +28,7 @@ from orchestration.commands.model_options import (
     check_liked_from,
     check_model_folder,
     check_model_name,
+    columns_of_file,
     console,
     interaction_columns,
     possible_split,
@@ -207,10 +208,9 @@ def evaluate(
     check_model_name(model)
     check_liked_from(liked_from)
     choice = ColumnChoice(user, item, time, rating, weight)
-    data, future = (
-        read_training_data(train, users, items, choice, liked_from=liked_from),
-        read_interactions(test, interaction_columns(choice, train, users, items), say),
-    )
+    for_train, for_test = columns_of_file(choice, train, test), columns_of_file(choice, test, train)
+    data = read_training_data(train, users, items, for_train, liked_from=liked_from)
+    future = read_interactions(test, interaction_columns(for_test, test, users, items), say)
     past = data.interactions
     reading = rating_reading(past, liked_from)
     weighed = future if reading is None or future.ratings is None else reading.weigh(future, past)

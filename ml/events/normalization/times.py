@@ -17,6 +17,11 @@ SPELLING = re.compile(
 PLAIN_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?(Z|[+-]\d\d:\d\d)")
 # RFC 5322, as in headers of mail and HTTP, and JavaScript's `Mon Jan 01 2024 10:00:00 GMT+0100 (CET)`.
 LONG_FORM = re.compile(r"([A-Za-z]{3},? )?(\d{1,2} [A-Za-z]{3}|[A-Za-z]{3} \d{1,2}) \d{4} \d{2}:\d{2}.*")
+# `Thu Mar 22 06:45:34 -0800 2012`, as C, Twitter and Goodreads print it: the year comes last.
+YEAR_LAST = re.compile(
+    r"(?:[A-Za-z]{3} )?(?P<month>[A-Za-z]{3}) {1,2}(?P<day>\d{1,2}) (?P<hours>\d{2}:\d{2}(?::\d{2})?)"
+    r"(?: (?P<zone>UTC|GMT|[+-]\d{4}))? (?P<year>\d{4})"
+)
 DATE_OF_DIGITS = re.compile(r"(19|20)\d{6}")
 LARGEST_SECONDS, LARGEST_MS, LARGEST_US = 1e11, 1e14, 1e17
 
@@ -81,4 +86,8 @@ def _from_text(text: str) -> dt.datetime:
         return dt.datetime.fromisoformat(spelling["moment"] + fraction + zone)
     if LONG_FORM.fullmatch(text):
         return parsedate_to_datetime(re.sub(r"GMT([+-]\d{4}).*", r"\1", text))
+    year_last = YEAR_LAST.fullmatch(text)
+    if year_last is not None:
+        month, day, hours, zone, year = year_last.groups()
+        return parsedate_to_datetime(f"{day} {month} {year} {hours} {zone or ''}".rstrip())
     return dt.datetime.fromisoformat(text)

@@ -42,7 +42,7 @@ def test_a_test_after_the_training_with_known_ids_has_no_warning_but_its_size() 
     ("pairs", "message"),
     [
         ([("a", "z", 40), ("b", "w", 40)], "none of the 2 items of the test"),
-        ([("a", "x", 10), ("b", "x", 30)], "all 2 interactions of the test are in the training"),
+        ([("a", "x", 10), ("b", "x", 30)], "every interaction of the test, 2 in all, is in the training"),
         ([("a", "x", 10), ("b", "z", 30)], "every interaction of the test"),
         ([("c", "x", 40), ("d", "y", 40)], "none of the 2 users of the test"),
     ],

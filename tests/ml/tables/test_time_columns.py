@@ -58,6 +58,8 @@ MOMENT = dt.datetime(2024, 1, 1, 10, tzinfo=dt.UTC)
         (1_704_103_200_000_000, MOMENT, "numbers as microseconds since 1970"),
         (1_704_103_200_000_000_000, MOMENT, "numbers as nanoseconds since 1970"),
         (20231101, dt.datetime(2023, 11, 1, tzinfo=dt.UTC), "numbers as dates of year, month and day"),
+        (202401011000, MOMENT, "numbers as dates of year, month, day, hour and minute"),
+        (20240101100000, MOMENT, "numbers as dates of year, month, day, hour, minute and second"),
     ],
 )
 def test_the_size_of_numbers_tells_their_unit(
@@ -78,6 +80,8 @@ def test_a_time_of_zero_among_others_is_said() -> None:
     [
         ([1, 2, 711], r"a.csv: column 'ts': numbers from 1 to 711 are no times. Expected seconds since 1970"),
         ([20231101, 20231301], r"numbers from 20231101 to 20231301 are no times"),
+        ([20231301101010, 20231401101010], r"would be milliseconds after the year 2100"),
+        ([4_200_000_000, 4_200_000_001], r"from 4200000000 to 4200000001 would be seconds after the year 2100"),
         ([1704103200000, 1704103200, 1704103200001], r"row 2: 1704103200 is not in milliseconds since 1970"),
     ],
 )

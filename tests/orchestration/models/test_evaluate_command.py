@@ -53,4 +53,22 @@ def test_evaluate_counts_what_cannot_judge_and_gives_intervals_and_errors_of_rat
         "evaluate", "--train", tmp_path / "train.csv", "--test", tmp_path / "train.csv", "--model", "als"
     )
     assert again.exit_code == 1
-    assert "interactions of the test are in the training too" in " ".join(again.output.split())
+    assert "every interaction of the test, 495 in all, is in the training too" in " ".join(again.output.split())
+
+
+def test_a_test_with_columns_of_its_own_is_read_and_what_does_not_fit_the_training_is_said(tmp_path: Path) -> None:
+    rated_by_taste(tmp_path / "train.csv")
+    rows = [(f"{user:03d}", item, 100.0) for user in range(60) for item in (40 + user % 2, user % 30)]
+    users, items, ratings = (list(part) for part in zip(*rows, strict=True))
+    pa_csv.write_csv(pa.table({"who": users, "what": items, "rating": ratings}), tmp_path / "test.csv")
+    files = "--train", tmp_path / "train.csv", "--test", tmp_path / "test.csv", "--model", "popularity"
+    refused = tessera("evaluate", *files)
+    assert "test.csv: no column is called like the user" in " ".join(refused.output.split())
+    judged = tessera("evaluate", *files, "--user", "who", "--item", "what")
+    assert judged.exit_code == 0, judged.output
+    said = " ".join(judged.stderr.split())
+    assert "train.csv: reading user_id as user, item_id as item, rating" in said
+    assert "test.csv: reading who as user, what as item, rating" in said
+    assert "60 of 60 (100.0%) users of the test are unknown" in said
+    assert "check that both tables write their ids alike" in said
+    assert "120 of 120 ratings of the test lie outside of those of the training, which go from 1 to 5" in said

@@ -63,7 +63,7 @@ def find_finalists(runner: TrialRunner, shape: DataShape, total: float, *, by_ti
     lists = Shortlists.of([model for _, _, model in parts], runner.window)
     if len(lists.users) < FEWEST_JUDGES:
         return finalists
-    finalists[0] = Finalist(best[1], _of_judges(best[0], runner, lists))
+    finalists[0] = Finalist(best[1], _on_lists(best[0], runner, lists))
     recipes = [recipe for _, recipe, _ in parts]
     weights = blend_weights(lists, np.arange(len(lists.users)))
     picked = [(recipe, float(weight)) for recipe, weight in zip(recipes, weights, strict=True) if weight > 0]
@@ -170,6 +170,12 @@ def _combined(runner: TrialRunner, recipe: Recipe, per_user: F64, note: str) -> 
     trial = Trial(configuration, per_user, interval, runner.work(recipe), runner.share, note)
     runner.record(trial)
     return Finalist(recipe, trial)
+
+
+def _on_lists(trial: Trial, runner: TrialRunner, lists: Shortlists) -> Trial:
+    """The trial of the first model as the shortlists judge it, on which a blend is compared with it."""
+    per_user = lists.judge(lists.scores[0])
+    return replace(trial, per_user=per_user, interval=mean_interval(per_user, seed=runner.seed))
 
 
 def _of_judges(trial: Trial, runner: TrialRunner, lists: Shortlists) -> Trial:

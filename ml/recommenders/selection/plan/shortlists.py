@@ -17,6 +17,8 @@ from ml.recommenders.validation import ValidationWindow
 
 LENGTH = 200  # items a judge; the first ten of a blend lie among them
 MOST_CELLS = 12_000_000  # judges × items × models in memory where whole rankings are judged
+# New items that stand for all of them: the AUC of one judge moves by less than .01, that of hundreds by far less.
+DRAWN_ITEMS = 5_000
 BLOCK_CELLS = 4_000_000  # judges × items that are scored at a time
 
 
@@ -26,9 +28,11 @@ class Shortlists:
 
     Attributes:
         users: int32 (n,), rows of the judges.
-        columns: int64 (n, c), rows of the items, ascending.
+        columns: int64 (n, c), rows of the items, ascending; where whole rankings of very many items are judged,
+            those of items that are drawn, and those of everything relevant.
         scores: float64 (models, n, c).
-        is_allowed: bool (n, c), false for items that the judge has in training.
+        is_allowed: bool (n, c), false for items that the judge has in training, and for those that are relevant
+            to others and were not drawn.
         gains: float64 (n, c), gain of a hit; 0 where there is none or the judge has the item in training.
         ideal: float64 (n, k), the largest gains of each judge, those of items outside the lists included.
         k: length of the lists that are judged; None: whole rankings, by AUC.
@@ -61,7 +65,8 @@ class Shortlists:
         judging = np.flatnonzero(np.diff(window.had.indptr) > 0)
         n_items = window.relevant.shape[1]
         ranked = np.arange(n_items) if window.columns is None else window.columns
-        length = min(LENGTH, len(ranked)) if window.columns is None else len(ranked)
+        stays, is_drawn = _stand_ins(window, ranked)
+        length = min(LENGTH, len(ranked)) if window.columns is None else len(stays)
         most = max(50, MOST_CELLS // (length * len(models)))
         if len(judging) > most:
             judging = judging[np.linspace(0, len(judging) - 1, most).astype(np.int64)]
@@ -71,17 +76,22 @@ class Shortlists:
             judges = judging[start : start + step]
             users = window.users[judges]
             # In double precision the order of a model's scores stays as it is, and equal scores stay equal.
-            scores = np.stack([standardised(model.score(users)[:, ranked].astype(np.float64)) for model in models])
-            allowed = np.asarray(window.had[judges].todense())[:, ranked] == 0
-            gains = np.asarray(window.relevant[judges].todense(), dtype=np.float64)[:, ranked] * allowed
+            scores = np.stack(
+                [standardised(model.score(users)[:, ranked].astype(np.float64))[:, stays] for model in models]
+            )
+            shown = ranked[stays]
+            gains = np.asarray(window.relevant[judges].todense(), dtype=np.float64)[:, shown]
+            allowed = np.asarray(window.had[judges].todense())[:, shown] == 0
+            allowed &= is_drawn[stays] | (gains > 0)
+            gains *= allowed
             mean = np.where(allowed, scores.mean(axis=0), -np.inf)
-            if length < len(ranked):
+            if length < len(stays):
                 places = np.sort(select_top_k(mean, length)[0], axis=1)
             else:
                 places = np.repeat(np.arange(length)[None, :], len(judges), axis=0)
             parts.append(
                 (
-                    ranked[places],
+                    shown[places],
                     np.stack([np.take_along_axis(part, places, 1) for part in scores]),
                     np.take_along_axis(allowed, places, 1),
                     np.take_along_axis(gains, places, 1),
@@ -94,3 +104,17 @@ class Shortlists:
         ideal = largest_of_rows(window.relevant[judging], window.k)
         k = window.k if window.columns is None else None
         return cls(window.users[judging], columns, scores, allowed, gains, ideal, k)
+
+
+def _stand_ins(window: ValidationWindow, ranked: I64) -> tuple[I64, Bools]:
+    """Places of the ranked items that stay in the lists, and which of the ranked items were drawn: bool (n,).
+
+    All stay, unless whole rankings of more than `DRAWN_ITEMS` new items are judged.
+    """
+    n = len(ranked)
+    is_drawn = np.ones(n, bool)
+    if window.columns is None or n <= DRAWN_ITEMS:
+        return np.arange(n), is_drawn
+    is_drawn[np.random.default_rng(0).permutation(n)[DRAWN_ITEMS:]] = False
+    relevant = np.isin(ranked, window.relevant.indices)
+    return np.flatnonzero(is_drawn | relevant), is_drawn

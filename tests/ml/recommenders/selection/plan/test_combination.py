@@ -45,6 +45,21 @@ def test_whole_rankings_are_judged_by_auc_where_only_new_items_are_ranked(news):
     np.testing.assert_allclose(lists.judge(lists.scores[0]), window.judge(model)[known])
 
 
+def test_drawn_items_stand_for_very_many_new_ones(news, monkeypatch):
+    interactions, features = news
+    window = ValidationWindow.hold_back(TrainingData.align(interactions, None, features), "time")
+    (model,) = fitted(window, "content_affinity")
+    n_new = len(window.columns)
+    monkeypatch.setattr("ml.recommenders.selection.plan.shortlists.DRAWN_ITEMS", n_new // 2)
+    lists = Shortlists.of([model], window)
+    known = np.isin(window.users, lists.users)
+    # Each judge keeps all that is relevant to them, among the same drawn items.
+    np.testing.assert_array_equal((lists.gains > 0).sum(axis=1), np.diff(window.relevant[known].indptr))
+    others = lists.is_allowed & (lists.gains == 0)
+    assert others.sum(axis=1).max() <= n_new // 2
+    assert abs(np.nanmean(lists.judge(lists.scores[0])) - np.nanmean(window.judge(model)[known])) < 0.05
+
+
 def lists_of(scores, relevant):
     n, c = relevant.shape
     return Shortlists(

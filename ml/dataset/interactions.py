@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +28,7 @@ class Interactions:
             negative one marks a pair that the user rejected: never recommended, never trained on as liked.
         ratings: float32 (n_pairs,) in the order of `matrix.data`, None where the table has no ratings.
         timestamps: int64 (n_pairs,) Unix seconds of the pair's last event, None where the table has no times.
+        first_timestamps: int64 (n_pairs,) Unix seconds of the pair's first event; None where it is the last one.
     """
 
     users: Ids
@@ -35,6 +36,7 @@ class Interactions:
     matrix: sparse.csr_matrix
     ratings: F32 | None = None
     timestamps: I64 | None = None
+    first_timestamps: I64 | None = None
 
     @classmethod
     def from_table(cls, table: pa.Table) -> Interactions:
@@ -65,6 +67,7 @@ class Interactions:
         weights: F32 | None = None,
         ratings: F32 | None = None,
         timestamps: I64 | None = None,
+        first_timestamps: I64 | None = None,
     ) -> Interactions:
         """Build from row numbers: all arrays (n_events,)."""
         shape = (len(users), len(items))
@@ -75,8 +78,14 @@ class Interactions:
             places = order.data
             data = np.ones(len(rows), np.float32) if weights is None else weights[places]
             matrix = sparse.csr_matrix((data, order.indices, order.indptr), shape=shape)
-            return cls(users, items, matrix, _at(ratings, places), _at(timestamps, places))
-        return _merged(users, items, rows, columns, weights, ratings, timestamps)
+            first = _at(first_timestamps, places)
+            return cls(users, items, matrix, _at(ratings, places), _at(timestamps, places), first)
+        return _merged(users, items, rows, columns, weights, ratings, timestamps, first_timestamps)
+
+    @property
+    def since(self) -> I64 | None:
+        """Unix seconds of each pair's first event: int64 (n_pairs,), None where the table has no times."""
+        return self.timestamps if self.first_timestamps is None else self.first_timestamps
 
     @property
     def n_pairs(self) -> int:
@@ -145,15 +154,14 @@ class Interactions:
         indptr = np.zeros(len(self.users) + 1, np.int64)
         np.cumsum(np.bincount(self.rows[kept], minlength=len(self.users)), out=indptr[1:])
         matrix = sparse.csr_matrix((self.matrix.data[kept], self.matrix.indices[kept], indptr), self.matrix.shape)
-        return Interactions(self.users, self.items, matrix, _at(self.ratings, kept), _at(self.timestamps, kept))
+        ratings, times = _at(self.ratings, kept), _at(self.timestamps, kept)
+        return Interactions(self.users, self.items, matrix, ratings, times, _at(self.first_timestamps, kept))
 
     def compact(self) -> Interactions:
         """Drop the ids that have no pair."""
         users, items = np.unique(self.rows), np.unique(self.columns)
         matrix = self.matrix[users][:, items].tocsr()
-        return Interactions(
-            Ids(self.users.take(users)), Ids(self.items.take(items)), matrix, self.ratings, self.timestamps
-        )
+        return replace(self, users=Ids(self.users.take(users)), items=Ids(self.items.take(items)), matrix=matrix)
 
     def aligned(self, users: Ids, items: Ids) -> Interactions:
         """Map the pairs to other ids, which must include all of these."""
@@ -168,6 +176,7 @@ class Interactions:
             self.weights,
             self.ratings,
             self.timestamps,
+            self.first_timestamps,
         )
 
     def to_table(self) -> pa.Table:
@@ -237,6 +246,7 @@ def _merged(
     weights: F32 | None,
     ratings: F32 | None,
     timestamps: I64 | None,
+    first_timestamps: I64 | None,
 ) -> Interactions:
     keys = rows.astype(np.int64) * len(items) + columns
     values = [column for column in (weights, ratings, timestamps) if column is not None]
@@ -249,7 +259,9 @@ def _merged(
     np.cumsum(np.bincount(pairs // max(1, len(items)), minlength=len(users)), out=indptr[1:])
     indices = (pairs % max(1, len(items))).astype(np.int32)
     matrix = sparse.csr_matrix((summed, indices, indptr), shape=(len(users), len(items)))
-    return Interactions(users, items, matrix, _at(ratings, order[last]), _at(timestamps, order[last]))
+    times, since = _at(timestamps, order[last]), timestamps if first_timestamps is None else first_timestamps
+    first = None if since is None or not len(pairs) else np.minimum.reduceat(since[order], starts)
+    return Interactions(users, items, matrix, _at(ratings, order[last]), times, first)
 
 
 def _at(values: Any, places: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,17 +33,20 @@ class Split:
 def split_by_time(whole: Interactions, share: float = 0.1, seed: int = 0) -> Split:
     """The newest `share` of the pairs is the test. Pairs at the cut's very second all go to the test.
 
-    Where that second is the first of all, the cut is the second after it.
+    A pair is as new as its first event: what somebody buys again is nothing that had to be found, and its first
+    purchase stays in the training. Where the cut's second is the first of all, the cut is the second after it.
 
     Raises:
         ValueError: there are no timestamps, or all are the same.
     """
     times = _times(whole)
-    cut = np.quantile(times, 1 - share, method="higher")
-    test = times >= cut if cut > times.min() else times > cut
+    since = times if whole.since is None else whole.since
+    cut = np.quantile(since, 1 - share, method="higher")
+    test = since >= cut if cut > since.min() else since > cut
     if not test.any():
         raise InvalidInputError("all interactions have the same timestamp; split per user at random instead")
-    return _split(whole, test)
+    # Of the training, only what was known before the cut: the last event of some pairs came after it.
+    return _split(replace(whole, timestamps=np.where(test, times, np.where(times < cut, times, since))), test)
 
 
 def split_leave_last_out(whole: Interactions, share: float = 0.0, seed: int = 0) -> Split:

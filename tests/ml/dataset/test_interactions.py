@@ -24,6 +24,20 @@ def test_repeated_pairs_become_one_with_summed_weight_latest_time_and_its_rating
     ]
 
 
+def test_the_first_time_of_a_repeated_pair_is_kept_whatever_is_done_with_it():
+    pairs = Interactions.from_table(table(timestamp=[10, 20, 30, 5]))
+    assert pairs.since.tolist() == [5, 30, 20]
+    assert pairs.timestamps.tolist() == [10, 30, 20]
+    assert pairs.select(np.array([True, False, True])).compact().since.tolist() == [5, 20]
+    others = Ids.encode(pa.array(["c", "b", "a"]))[0], Ids.encode(pa.array(["y", "w", "x"]))[0]
+    aligned = pairs.aligned(*others).to_table().append_column("since", pa.array(pairs.aligned(*others).since))
+    assert {(row["user_id"], row["item_id"], row["since"]) for row in aligned.to_pylist()} == {
+        ("a", "x", 5),
+        ("a", "y", 30),
+        ("b", "x", 20),
+    }
+
+
 def test_the_order_of_the_rows_makes_no_difference():
     """Repeated pairs at the same second, too."""
     rows = table(weight=[0.1, 2.0, 0.7, 0.4], rating=[5, 2, 3, 1], timestamp=[10, 20, 30, 10])

@@ -30,6 +30,22 @@ def test_a_split_by_time_tests_on_the_newest_and_leaks_nothing(whole):
     assert found.warnings == ()
 
 
+def test_what_is_bought_again_after_the_cut_stays_in_the_training():
+    table = pa.table(
+        {
+            "user_id": ["a", "a", "b", "b", "c", "a", "c"],
+            "item_id": ["x", "y", "x", "z", "y", "x", "v"],
+            "timestamp": [1, 2, 3, 4, 5, 9, 8],
+        }
+    )
+    found = split(Interactions.from_table(table), "time", share=0.17)
+    assert pairs_of(found.test) == {("c", "v")}
+    kept = {(row["user_id"], row["item_id"]): row["timestamp"] for row in found.train.to_table().to_pylist()}
+    # The purchase of x at 9 is not known before the cut.
+    assert kept == {("a", "x"): 1, ("a", "y"): 2, ("b", "x"): 3, ("b", "z"): 4, ("c", "y"): 5}
+    assert found.warnings == ()
+
+
 def test_leave_last_out_takes_the_last_of_each_user_with_two_and_warns_of_the_leak(whole):
     found = split(whole, "leave-last-out")
     assert pairs_of(found.test) == {("a", "z"), ("b", "w")}

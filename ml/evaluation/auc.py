@@ -46,3 +46,33 @@ def user_auc(scores: F32OrF64, relevant: Bools, allowed: Bools) -> F64:
             for user_scores, good, open_ in zip(scores, relevant, allowed, strict=True)
         ]
     )
+
+
+TOP_SHARE = 1e-3  # of a ranking, inside of which places hardly differ
+
+
+def user_log_places(scores: F32OrF64, relevant: Bools, allowed: Bools) -> F64:
+    """How far up each user's relevant items stand, on a log scale: 1 for the first place, 0 for the last.
+
+    From the 300th to the 30th of 30,000 places is as far as from the 3,000th to the 300th: unlike the AUC, it
+    tells rankings apart by their first hundreds, and unlike hits in the first places, it says something of every
+    user.
+
+    Args:
+        scores: (n_users, n_items).
+        relevant: (n_users, n_items).
+        allowed: (n_users, n_items), false for items that are not ranked.
+
+    Returns:
+        (n_users,), NaN for a user without a relevant or without another item.
+    """
+    values = np.full(len(scores), np.nan)
+    for user, (user_scores, good, is_open) in enumerate(zip(scores, relevant, allowed, strict=True)):
+        others = np.sort(user_scores[~good & is_open])
+        hits = user_scores[good & is_open]
+        if not len(hits) or not len(others):
+            continue
+        below = (np.searchsorted(others, hits, "left") + np.searchsorted(others, hits, "right")) / 2
+        above = 1 - below / len(others)
+        values[user] = np.mean(np.log((above + TOP_SHARE) / (1 + TOP_SHARE))) / np.log(TOP_SHARE / (1 + TOP_SHARE))
+    return values

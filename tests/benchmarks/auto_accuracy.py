@@ -28,7 +28,9 @@ def measure(size: float) -> Iterator[Figure]:
         if only and not any(data.name.startswith(name) for name in only.split(",")):
             continue
         start = time.process_time()
-        chosen = choose(data.train, data.validation)
+        # Where only known items are ranked, the rivals are tuned on known items, and so is `auto`.
+        only_new = None if data.candidates is None else False
+        chosen = choose(data.train, data.validation, only_new=only_new)
         seconds = time.process_time() - start
         value = test_ndcg(chosen.recommender, data)
         rivals = {name: figure for name, _, figure in best_rivals(data)}

@@ -67,6 +67,7 @@ def choose(
     *,
     seed: int = 0,
     work: float | None = None,
+    only_new: bool | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> Choice:
     """Validate what suits the data, and refit the best.
@@ -79,13 +80,15 @@ def choose(
         validation: name of the split that holds interactions back.
         seed: seed of the held-back window.
         work: units of work for the search; None: by the size of the data.
+        only_new: whether new items alone will be ranked, or known ones too; None: new ones, if most of what is
+            held back is on them.
         log: Receives a line of progress for each trial, with the share of the work that is done.
 
     Raises:
         ValueError: the split needs what the data does not have, or there is no interaction to learn from.
     """
     try:
-        window, split = judged_window(data, validation, seed, log)
+        window, split = judged_window(data, validation, seed, log, only_new)
     except EmptySplitError as error:
         reason = f"there is nothing to choose by ({error})"
         log(f"{reason}: popularity")
@@ -108,7 +111,8 @@ def choose(
     winner, reason = settled(finalists)
     single = finalists[0]
     is_cheap = runner.work(single.recipe) <= CURVE_SHARE * total
-    curve = learning_curve(runner, single.recipe, single.trial) if is_cheap else ()
+    whole = next(trial for trial in runner.trials[::-1] if trial.configuration == single.trial.configuration)
+    curve = learning_curve(runner, single.recipe, whole) if is_cheap else ()
     chosen = winner.recipe.configuration(shape)
     log(f"chosen: {_described(chosen)}, since {reason}; fitting it on all interactions")
     recommender = chosen.make().fit_aligned(data)

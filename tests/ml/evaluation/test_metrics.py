@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ml.evaluation import accuracy, beyond_accuracy
-from ml.evaluation.auc import auc, auc_of_scores
+from ml.evaluation.auc import auc, auc_of_scores, user_log_places
 
 HITS = np.array([[True, False, True], [False, False, False]])
 RELEVANT = np.array([4, 2])
@@ -36,6 +36,18 @@ def test_auc_counts_pairs_in_the_right_order():
     assert (
         auc_of_scores(np.array([3.0, 1.0], np.float32), np.array([2.0, 1.0], np.float32)) == (1 + 1 + 0 + 0.5) / 4
     )
+
+
+def test_places_count_by_their_logarithm():
+    scores = np.tile(np.arange(1_001.0), (4, 1))
+    relevant = np.zeros(scores.shape, bool)
+    relevant[0, -1] = relevant[1, -11] = relevant[2, 0] = True
+    allowed = np.ones(scores.shape, bool)
+    first, eleventh, last, nothing = user_log_places(scores, relevant, allowed)
+    assert (first, last) == (pytest.approx(1), pytest.approx(0))
+    # Ten of a thousand others stand above it: the share .01, a thousandth added, on the scale from .001 to 1.001.
+    assert eleventh == pytest.approx(math.log(0.011 / 1.001) / math.log(0.001 / 1.001))
+    assert math.isnan(nothing)
 
 
 def test_beyond_accuracy_on_two_lists_of_two():

@@ -27,7 +27,7 @@ def blend_weights(lists: Shortlists, rows: I64) -> F64:
     total = np.zeros(scores.shape[1:])
     highest = float("-inf")
     for _ in range(MOST_PICKS):
-        values = [float(np.nanmean(lists.judge(total + part, rows))) for part in scores]
+        values = [float(np.nanmean(lists.gain(total + part, rows))) for part in scores]
         best = int(np.argmax(values))
         if values[best] <= highest + LEAST_GAIN:
             break
@@ -44,6 +44,20 @@ def judged_blend(lists: Shortlists, seed: int) -> F64:
     for others, rows in _folds(len(lists.users), seed):
         weights = blend_weights(lists, others)
         per_user[rows] = lists.judge(np.tensordot(weights, lists.scores[:, rows], 1), rows)
+    return per_user
+
+
+def judged_choice(lists: Shortlists, seed: int) -> F64:
+    """The metric of each judge under the one model that others would have chosen: (n,).
+
+    The value of the model that all judges have chosen is better by luck, the more so the fewer they are: among
+    thirty judges the luck is larger than what a blend gains.
+    """
+    values = np.stack([lists.judge(part) for part in lists.scores])
+    per_user = np.full(len(lists.users), np.nan)
+    for others, rows in _folds(len(lists.users), seed):
+        best = int(np.argmax(np.nanmean(values[:, others], axis=1)))
+        per_user[rows] = values[best, rows]
     return per_user
 
 

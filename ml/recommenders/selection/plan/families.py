@@ -101,7 +101,9 @@ def cold_families(shape: DataShape) -> list[Family]:
     axes = (Steps("n_factors", 1.6, 12, 200), Options("half_life_days", ages))
     families = [
         Family("content profiles", [profiles], (Options("half_life_days", ages),)),
-        _content(shape),
+        _content(shape, is_summed=False),
+        # The sum puts items of many fitting tags further up, the mean is right more often: a blend takes both.
+        _content(shape, is_summed=True),
         Family("content vectors", [vectors], axes),
         Family(
             "hybrid factors",
@@ -174,12 +176,16 @@ def _autoencoder() -> Family:
     return Family("autoencoder", [start], (Steps("epochs", 1.5, 8, 80), Steps("hidden", 1.5, 50, 400)))
 
 
-def _content(shape: DataShape) -> Family:
-    starts = [SingleRecipe("content_affinity", {"smoothing": 50.0, "summed": False, "half_life_days": None})]
-    axes: list[Axis] = [Steps("smoothing", 4.0, 0.5, 1_000.0), Options("summed", (False, True))]
+def _content(shape: DataShape, *, is_summed: bool | None = None) -> Family:
+    """Affinity to the features of an item: the sum over them, the mean, or for None what is better."""
+    params = {"smoothing": 50.0, "summed": bool(is_summed), "half_life_days": None}
+    axes: list[Axis] = [Steps("smoothing", 4.0, 0.5, 1_000.0)]
+    if is_summed is None:
+        axes.append(Options("summed", (False, True)))
     if shape.has_times:
         axes.append(Options("half_life_days", (None, 365.0, 120.0, 30.0)))
-    return Family("content affinity", starts, axes)
+    name = "summed content affinity" if is_summed else "content affinity"
+    return Family(name, [SingleRecipe("content_affinity", params)], axes)
 
 
 def _hybrid() -> Family:

@@ -19,12 +19,23 @@ OTHER_SPLITS = ("leave-last-out", "random")
 
 
 def judged_window(
-    data: TrainingData, validation: str, seed: int, log: Callable[[str], None] = lambda line: None
+    data: TrainingData,
+    validation: str,
+    seed: int,
+    log: Callable[[str], None] = lambda line: None,
+    only_new: bool | None = None,
 ) -> tuple[ValidationWindow, str]:
     """Hold interactions back by the split, or by another one where too few people could judge by it.
 
     Only people with a history judge: to strangers all models are the same few popular items, and where strangers
     are most of those held back, they would choose a model for people who they are not.
+
+    Args:
+        data: interactions and features to divide.
+        validation: name of the split.
+        seed: seed of the split and of the draw of judges.
+        log: Receives a line where another split is taken.
+        only_new: rank new items alone; None: if most of what is held back is new and items have features.
 
     Returns:
         The window, and the name of its split.
@@ -37,7 +48,9 @@ def judged_window(
     reason: EmptySplitError | None = None
     for split in (validation, *(other for other in OTHER_SPLITS if other != validation)):
         try:
-            window = ValidationWindow.hold_back(data, split, seed=seed, most_users=_most_judges(data))
+            window = ValidationWindow.hold_back(
+                data, split, seed=seed, most_users=_most_judges(data), only_new=only_new
+            )
         except EmptySplitError as error:
             reason = reason or error
             continue

@@ -9,7 +9,7 @@ import numpy as np
 
 from ml.arrays import F64, I32, I64, Bools
 from ml.evaluation.accuracy import graded_ndcg, largest_of_rows
-from ml.evaluation.auc import user_auc
+from ml.evaluation.auc import user_auc, user_log_places
 from ml.recommenders.base import Recommender
 from ml.recommenders.models.blends import standardised
 from ml.recommenders.topk import select_top_k
@@ -54,6 +54,16 @@ class Shortlists:
         best, _ = select_top_k(np.where(allowed, scores, -np.inf), self.k)
         listed = np.pad(np.take_along_axis(gains, best, 1), ((0, 0), (0, self.k - best.shape[1])))
         return graded_ndcg(listed, self.ideal[rows])
+
+    def gain(self, scores: F64, rows: I64 | slice = slice(None)) -> F64:
+        """What the weights of a blend are chosen by, for each judge of `rows`.
+
+        It is the metric, but for whole rankings how far up relevant items stand on a log scale: the AUC hardly
+        sees the first hundred of thousands of places, from which everything comes that is ever shown.
+        """
+        if self.k is None:
+            return user_log_places(scores, self.gains[rows] > 0, self.is_allowed[rows])
+        return self.judge(scores, rows)
 
     def of_models(self, places: Sequence[int]) -> Shortlists:
         """The same lists with the scores of some of the models."""

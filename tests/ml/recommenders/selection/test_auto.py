@@ -1,5 +1,7 @@
 """`auto` on the tables that people bring: small, without times, with ratings, of news; and what it compares."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -8,10 +10,13 @@ from ml.dataset.interactions import Interactions
 from ml.evaluation.bootstrap import mean_interval
 from ml.recommenders.selection.auto import choose, settled
 from ml.recommenders.selection.compare import Configuration
+from ml.recommenders.selection.plan import finalists, work
 from ml.recommenders.selection.plan import trials as running
+from ml.recommenders.selection.plan.families import warm_families
 from ml.recommenders.selection.plan.finalists import Finalist
+from ml.recommenders.selection.plan.judges import judged_window
 from ml.recommenders.selection.plan.recipes import SingleRecipe
-from ml.recommenders.selection.plan.trials import Trial
+from ml.recommenders.selection.plan.trials import Trial, TrialRunner, WorkBudget
 from ml.recommenders.training_data import TrainingData
 
 QUICK = 2.0  # units of work: what is tested is the choosing, the models have tests of their own
@@ -107,6 +112,36 @@ def test_large_data_is_searched_on_a_sample_and_chosen_on_all_of_it(monkeypatch)
     assert len(shares) == 2
     assert max(shares) == 1.0
     assert chosen.trials[0].share == 1.0
+
+
+@pytest.mark.parametrize(
+    ("units", "is_sampled"), [({}, False), ({"autoencoder": 3.0, "svd": 3.0}, True), ({"autoencoder": 1e6}, False)]
+)
+def test_one_model_that_is_too_dear_does_not_make_the_others_learn_from_less(monkeypatch, units, is_sampled):
+    """An autoencoder of all items may cost more than the whole search, on a sample as well."""
+    monkeypatch.setattr(finalists, "LEAST_SAMPLE", 500)
+    for model, each in units.items():
+        monkeypatch.setitem(work._ESTIMATES, model, lambda params, shape, each=each: each)
+    window, _ = judged_window(aligned(table(400, 60, 8)), "random", 0)
+    runner = TrialRunner(replace(window, users=window.users[:50]), WorkBudget(20.0))
+    sample = finalists._sample_for(runner, 20.0, warm_families)
+    assert (sample is not runner) is is_sampled
+
+
+def test_forty_judges_choose_a_blend_and_no_second_stage(two_tastes):
+    users = np.unique(two_tastes.rows)[:40]
+    few = two_tastes.select(np.isin(two_tastes.rows, users)).compact()
+    chosen = choose(TrainingData.align(few, None, None), "random", work=3.0)
+    assert chosen.n_judges == 40
+    assert any(trial.note == "blend" for trial in chosen.trials)
+    assert not any(trial.note == "second stage" for trial in chosen.trials)
+
+
+@pytest.mark.parametrize(("only_new", "metric"), [(True, "new_items_auc"), (False, "ndcg_at_10")])
+def test_new_or_known_items_are_ranked_as_the_caller_says(news, only_new, metric):
+    interactions, features = news
+    data = TrainingData.align(interactions, None, features)
+    assert choose(data, "time", work=QUICK, only_new=only_new).metric == metric
 
 
 def test_too_few_known_people_make_another_split_judge():

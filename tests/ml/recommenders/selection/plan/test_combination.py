@@ -1,10 +1,17 @@
 """Shortlists, blends and the estimate of a second stage, on scores whose best combination is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ml.recommenders.models.zoo import make_recommender
-from ml.recommenders.selection.plan.combination import blend_weights, judged_blend, judged_second_stage
+from ml.recommenders.selection.plan.combination import (
+    blend_weights,
+    judged_blend,
+    judged_choice,
+    judged_second_stage,
+)
 from ml.recommenders.selection.plan.shortlists import Shortlists
 from ml.recommenders.training_data import TrainingData
 from ml.recommenders.validation import ValidationWindow
@@ -104,6 +111,30 @@ def test_a_blend_of_noise_is_not_flattered():
     random_lists = np.nanmean(lists.judge(random.normal(size=(120, 30))))
     assert chosen > honest + 0.03
     assert honest == pytest.approx(random_lists, abs=0.06)
+
+
+def test_the_luck_of_the_model_that_few_judges_chose_is_not_counted():
+    random = np.random.default_rng(4)
+    n, c, models = 40, 50, 30
+    relevant = np.zeros((n, c), bool)
+    relevant[:, 0] = True
+    lists = lists_of(random.normal(size=(models, n, c)), relevant)
+    means = [lists.judge(part).mean() for part in lists.scores]
+    assert max(means) > np.mean(means) + 0.02  # one of thirty kinds of noise looks good to forty judges
+    assert abs(judged_choice(lists, 0).mean() - np.mean(means)) < 0.02
+
+
+def test_weights_for_whole_rankings_look_at_their_first_places():
+    """One model has the relevant item in the middle for all, the other far up for some and last for the rest."""
+    n, c = 60, 2_000
+    relevant = np.zeros((n, c), bool)
+    relevant[:, 0] = True
+    steady, bold = np.tile(np.arange(c) * 1.0, (2, n, 1))
+    steady[:, 0] = 0.7 * c
+    bold[:, 0] = np.where(np.arange(n) % 2 == 0, c + 1, 0.3 * c)
+    lists = replace(lists_of([steady, bold], relevant), k=None)
+    assert lists.judge(lists.scores[0]).mean() > lists.judge(lists.scores[1]).mean()
+    assert blend_weights(lists, np.arange(n)).argmax() == 1
 
 
 def test_the_estimate_of_a_second_stage_sees_what_no_score_says(window):

@@ -54,7 +54,8 @@ def name_segment(
                     return name
     plain = [f"{'high' if trait.effect > 0 else 'low'} {to_words(trait.feature)}" for trait in strong]
     for count in range(min(2, len(plain)), len(plain) + 1):
-        name = ", ".join(plain[:count]).capitalize() if count else ""
+        name = ", ".join(plain[:count])
+        name = name[:1].upper() + name[1:]  # the rest keeps the letters of the table's own columns
         if name and name not in taken:
             return name
     return f"Segment {segment}"

@@ -78,6 +78,8 @@ def test_less_of_a_feature_can_have_a_word_too() -> None:
 def test_features_without_words_say_high_and_low() -> None:
     traits = [Trait("f3", 2.0, 0.0, 2.0, is_certain=True), Trait("f1", -1.0, 0.0, -1.5, is_certain=True)]
     assert name_segment(4, traits, {}, []) == "High f3, low f1"
+    own = [replace(traits[0], feature="NumWebVisits"), replace(traits[1], feature="Income (k$)")]
+    assert name_segment(4, own, {}, []) == "High NumWebVisits, low Income (k$)"
 
 
 @pytest.mark.parametrize(

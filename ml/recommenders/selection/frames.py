@@ -80,7 +80,7 @@ def split_moment(frames: TrainingFrames, share: float) -> dt.datetime:
     """
     times = np.sort(frames.interactions["last_at"].to_numpy()).astype("datetime64[us]").astype(np.int64)
     if not len(times) or times[0] == times[-1]:
-        raise EmptySplitError(f"{len(times)} interactions, all of one moment, cannot be split by time")
+        raise EmptySplitError(f"all interactions ({len(times):,}) are of one moment and cannot be split by time")
     cut = np.quantile(times, 1 - share, method="higher")
     earlier = times[times < cut] if cut > times[0] else times[:1]
     moment: dt.datetime = np.datetime64(int(earlier[-1]), "us").item()

@@ -54,10 +54,12 @@ def run(home: Home, job: str, console: Console) -> RunResult:
     Raises:
         EmptyLogError: the home has no events.
         WarehouseBusyError: another run has the warehouse.
+        FullDiskError: the disk of the home has no room.
         DamagedFileError: the manifest of the log, the warehouse or the store of the models is damaged.
         typer.Exit: 1 after a failed step or blocking check; the console says which.
     """
     from ml.events.log import EventLog
+    from orchestration.runtime.disk_space import telling_of_full_disk
     from orchestration.warehouse.warehouse import Warehouse
 
     settings = chosen_settings(home)
@@ -67,7 +69,7 @@ def run(home: Home, job: str, console: Console) -> RunResult:
             "or make some with `tessera simulate` or `tessera demo`."
         )
     require_sound_sqlite(home.path / "mlflow.db", MLFLOW_REMEDY)
-    with Warehouse(home.warehouse).writing(f"tessera materialize --job {job}"):
+    with Warehouse(home.warehouse).writing(f"tessera materialize --job {job}"), telling_of_full_disk(home):
         return _run_locked(home, job, console)
 
 
@@ -79,6 +81,7 @@ def _run_locked(home: Home, job: str, console: Console) -> RunResult:
     started = time.monotonic()
     with console.status("Loading the pipeline …"), loading_for_good():
         from orchestration.definitions import defs
+        from orchestration.runtime.disk_space import full_disk_message, is_disk_full
         from orchestration.runtime.durations import last_step_seconds
         from orchestration.runtime.instance import open_instance
         from orchestration.runtime.materialization import list_stages, run_job
@@ -96,6 +99,8 @@ def _run_locked(home: Home, job: str, console: Console) -> RunResult:
         if any(CORRUPT.search(step.message) for step in run_result.failed_steps):
             for damage in find_warehouse_damage(home):  # dbt's message names no file
                 console.print(str(damage), markup=False, soft_wrap=True)
+        if is_disk_full(home):
+            console.print(full_disk_message(home), markup=False, soft_wrap=True)
         console.print(f"The whole log: {log}", soft_wrap=True)
         raise typer.Exit(1)
     return run_result

@@ -94,6 +94,8 @@ def _is_busy(error: TesseraError) -> bool:
 
 def _describe(error: OSError) -> str:
     """What the system refused, and for which file."""
+    if error.errno == errno.ENOSPC:
+        return "the disk is full. Free some space and run the command again"
     if error.filename:
         return f"{error.filename}: {error.strerror}"
     return f"{error}: no such file or directory" if isinstance(error, FileNotFoundError) else str(error)

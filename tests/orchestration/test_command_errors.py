@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from ml.errors import TesseraError
 from ml.home import Home
-from orchestration.cli import BUSY, FAILED, INTERRUPTED, app
+from orchestration.cli import BUSY, FAILED, INTERRUPTED, _describe, app
 from orchestration.commands import docs
 from orchestration.warehouse.warehouse import Warehouse
 
@@ -56,6 +56,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         "recommend", "--model", missing, "--users", missing, "--out", tmp_path / "a.csv"
     )
     assert str(missing) in failure("experiment", "check", "--path", missing, *home)
+
+
+def test_a_full_disk_is_named_without_a_number() -> None:
+    with pytest.raises(OSError, match="28") as refused, open("/dev/full", "wb", buffering=0) as file:
+        file.write(b"x")
+    assert _describe(refused.value) == "the disk is full. Free some space and run the command again"
 
 
 def test_a_file_of_another_format_is_named(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from ml.arrays import Bools
 from ml.events.contract import EVENT_SCHEMA, FIELD_NAMES, TIMESTAMP
+from ml.events.normalization.event_names import normalize_event_type
 from ml.events.normalization.fields import restore_ids
 from ml.events.normalization.times import parse_moment_of
 from ml.sources.catalogue import ITEM_SCHEMA
@@ -96,6 +97,9 @@ def event_batch(chunk: Chunk, mapping: FileMapping) -> SourceBatch:
     bad_rows = np.zeros(len(chunk.table), dtype=bool)
     for name, rule in mapping.fields.items():
         columns[name], bad = _convert(chunk.table, rule, EVENT_SCHEMA.field(name).type)
+        if rule.of_types:
+            is_meant = is_of_types(chunk.table, mapping.fields["event_type"], rule.of_types)
+            columns[name], bad = pc.if_else(is_meant, columns[name], None), bad & np.asarray(is_meant)
         origin = rule.column or name
         rejects.append(reject(chunk, bad & ~bad_rows, origin, f"is no {_kind(EVENT_SCHEMA.field(name).type)}"))
         bad_rows |= bad
@@ -105,6 +109,13 @@ def event_batch(chunk: Chunk, mapping: FileMapping) -> SourceBatch:
     columns["row"] = pa.array(chunk.numbers, pa.int64())
     events = pa.table(columns).filter(pa.array(~bad_rows))
     return SourceBatch(events, pa.concat_tables(rejects), len(chunk.table) + len(chunk.rejected))
+
+
+def is_of_types(table: pa.Table, rule: Rule, types: Sequence[str]) -> pa.Array:
+    """Whether each row becomes an event of one of these types."""
+    kinds = _convert(table, rule, EVENT_SCHEMA.field("event_type").type)[0]
+    meant = [kind for kind in kinds.unique().drop_null().to_pylist() if normalize_event_type(kind) in types]
+    return pc.is_in(kinds, value_set=pa.array(meant, pa.string()))
 
 
 def content_ids(table: pa.Table) -> pa.Array:

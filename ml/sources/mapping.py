@@ -44,6 +44,9 @@ class Rule(BaseModel):
     times: str | None = Field(
         None, description="name of a column that the number is multiplied by, such as a quantity"
     )
+    of_types: tuple[str, ...] = Field(
+        (), description="types of event that have the field, such as `[purchase]`; other rows have none"
+    )
     split: str | None = Field(None, description="separator of a list in one cell")
 
     @model_validator(mode="after")
@@ -140,6 +143,9 @@ def parse_mapping(content: Mapping[str, Any]) -> FileMapping:
     )
     if mapping.fields:
         _check_events(mapping.fields)
+    for name in ("event_type", "occurred_at", "user_id", "anonymous_id"):
+        if name in mapping.fields and mapping.fields[name].of_types:
+            raise ValueError(f"{name}: every event needs it, so it cannot be of some types alone")
     return mapping
 
 

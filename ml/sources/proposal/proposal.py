@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,9 @@ def propose_mapping(path: Path) -> Proposal:
         rules["event_type"], proposal.constants["event_type"] = {"value": kind}, f"{kind}, {reason}"
         if kind == "purchase":
             _add_amount(rules, items, table.column_names)
+    elif "value" not in rules and "price" in items and "purchase" in _types_in(table, rules["event_type"]):
+        _add_amount(rules, items, table.column_names, of_types=["purchase"])
+        proposal.remarks.append(_describe_amount(rules["value"]))
     first = [name for name in ("event_id", "event_type", "occurred_at") if name in rules]
     proposal.content = {name: rules[name] for name in [*first, *(name for name in rules if name not in first)]}
     if items:
@@ -142,6 +145,15 @@ def _only_type(targets: Mapping[str, str], columns: Sequence[str]) -> tuple[str,
     return "page_view", "because no column says what happened"
 
 
+def _types_in(table: pa.Table, rule: Any) -> Collection[str]:
+    """The types of the rows, by the rule of the column that says what happened."""
+    if isinstance(rule, str):
+        types: list[str] = as_text(table[rule]).unique().drop_null().to_pylist()
+        return types
+    words: Mapping[str, str] = rule["words"]
+    return words.values()
+
+
 def _order_column(columns: Sequence[str]) -> str | None:
     return next((column for column in columns if normalized(column) in ORDERS.split()), None)
 
@@ -155,13 +167,28 @@ def _properties(targets: Mapping[str, str], columns: Sequence[str], order: str) 
     return {"order_id": order, **{name.removeprefix("properties."): name for name in kept}}
 
 
-def _add_amount(rules: dict[str, Any], items: Mapping[str, Any], columns: Sequence[str]) -> None:
-    """Make the amount of an order's line of its price and quantity, where no column has it."""
+def _add_amount(rules: dict[str, Any], items: Mapping[str, Any], columns: Sequence[str], **keys: Any) -> None:
+    """Make the amount of an order's line of its price and quantity, where no column has it.
+
+    Args:
+        rules: The rules of events, to which that of the amount is added.
+        items: The rules of items.
+        columns: Names of the columns.
+        keys: Further keys of the rule.
+    """
     price = items.get("price")
     quantity = next((column for column in columns if normalized(column) in QUANTITIES.split()), None)
     if "value" not in rules and price is not None:
         rule = {"column": price} if isinstance(price, str) else dict(price)
-        rules["value"] = rule | ({"times": quantity} if quantity is not None else {})
+        rules["value"] = rule | ({"times": quantity} if quantity is not None else {}) | keys
+
+
+def _describe_amount(rule: Mapping[str, Any]) -> str:
+    """Say what counts as the amount of a purchase."""
+    amount = f"{rule['column']} times {rule['times']}" if "times" in rule else rule["column"]
+    return (
+        f"No column is the amount of a purchase, so {amount} counts as that; else take `value` out of the mapping."
+    )
 
 
 def _describe_missing_time(path: Path, table: pa.Table) -> str:

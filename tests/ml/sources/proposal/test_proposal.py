@@ -13,7 +13,7 @@ from ml.events.log import EventLog
 from ml.home import Home
 from ml.sources import ingest, open_source
 from ml.sources.catalogue import Catalogue
-from ml.sources.mapping import load_mapping
+from ml.sources.mapping import load_mapping, parse_mapping
 from ml.sources.proposal.proposal import needs_mapping, propose_mapping
 from ml.sources.source import SourceError
 
@@ -232,3 +232,39 @@ def test_german_columns_of_a_shop_are_known(tmp_path):
     assert (targets["Gerät"], targets["Stadt"]) == ("device_type", "city")
     events, _ = events_of(tmp_path, tmp_path / "k.csv")
     assert (events[0]["device_type"], events[0]["item_id"]) == ("mobile", "töp/1")
+
+
+@pytest.mark.parametrize("words", [("view", "cart", "purchase"), ("page_view", "add_to_cart", "purchase")])
+def test_the_price_of_a_row_is_the_amount_of_its_purchase_alone(tmp_path, words):
+    rows = [(words[0], "9.5", "1"), (words[1], "9.5", "2"), (words[2], "9.5", "2"), (words[0], "n/a", "1")]
+    text = "event_time,event_type,product_id,price,quantity,user_id\n" + "".join(
+        f"2026-03-01 10:0{number}:00,{kind},p1,{price},{quantity},u1\n"
+        for number, (kind, price, quantity) in enumerate(rows)
+    )
+    file = written(tmp_path, "shop.csv", text)
+    assert (
+        "# No column is the amount of a purchase, so price times quantity counts as that"
+        in propose_mapping(file).to_yaml()
+    )
+    events, _ = events_of(tmp_path, file)
+    assert [(row["event_type"], row["value"]) for row in events] == [
+        ("page_view", None), ("add_to_cart", None), ("purchase", 19.0), ("page_view", None),
+    ]  # fmt: skip
+
+
+def test_a_column_of_amounts_is_preferred_to_prices(tmp_path):
+    row = "2026-03-01 10:00:00,a,purchase,x,5"
+    text = f"time,user,event,item,price,revenue\n{row},\n{row},8\n"
+    events, _ = events_of(tmp_path, written(tmp_path, "shop.csv", text))
+    assert [row["value"] for row in events] == [None, 8.0]
+
+
+def test_what_every_event_needs_is_not_of_some_types(tmp_path):
+    with pytest.raises(ValueError, match="user_id: every event needs it"):
+        parse_mapping(
+            {
+                "event_type": {"value": "purchase"},
+                "occurred_at": "time",
+                "user_id": {"column": "user", "of_types": ["purchase"]},
+            }
+        )

@@ -28,7 +28,7 @@ NAME_WORDS: dict[str, dict[str, str]] = {
         "video_rate": "viewers",
         "search_rate": "searchers",
         "share_rate": "sharers",
-        "scroll_rate": "readers",
+        "scroll_rate": "scrollers",  # who scrolls much need not read long
         "engaged_seconds_per_view": "readers",
     },
     "after": {"category_shares:*": "of {key}"},

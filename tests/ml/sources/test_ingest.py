@@ -89,6 +89,7 @@ def test_ctrl_c_leaves_nothing_and_says_what_to_do(tmp_path):
     file = write_clicks(tmp_path / "clicks.parquet", 400_000)
     home = tmp_path / "home"
     command = [sys.executable, "-c", "from orchestration.cli import main; main()", "ingest"]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background it is ignored
     process = subprocess.Popen(
         [*command, "files", "--path", str(file), "--home", str(home)],
         cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -29,10 +29,12 @@ RUN /opt/installer/bin/pip --python /opt/tessera/bin/python install --quiet --no
 # The service needs a part of what the pipeline needs, in the same versions: those of the Bento.
 RUN cd /opt && /opt/tessera/bin/python -m orchestration.bento > /build/served.txt \
  && /opt/installer/bin/pip --python /opt/service/bin/python install --quiet --requirement /build/served.txt
-# What the libraries bring for their own developers, and translations of the names of countries.
+# What the libraries bring for their own developers, and translations of the names of countries. Symbols go from all but
+# the folders *.libs, whose files were changed when their wheels were made and would not load any more.
 RUN cd /opt/service/lib/python3*/site-packages \
  && find . -type d \( -name tests -o -name include \) -prune -exec rm -rf {} + \
- && rm -rf pycountry/locales
+ && rm -rf pycountry/locales \
+ && find . -path '*.libs' -prune -o -name '*.so*' -type f -exec strip --strip-unneeded {} +
 RUN mkdir -p /srv/tessera/published \
  && cp -r ml serving LICENSE /srv/tessera/ \
  && cp -r config /srv/tessera/ml/site/config \
@@ -43,6 +45,7 @@ FROM ${BASE} AS runtime
 # libgomp1 is what LightGBM computes with in parallel.
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends libgomp1 \
+ && apt-get clean \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd --gid 10001 tessera \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp tessera \

@@ -226,12 +226,13 @@ def _write_dead_letters(
 
 
 def _write_items(source: Source, path: Path, home: Home, now: dt.datetime) -> int:
-    count = 0
+    """Append what a source says of items to the catalogue; return the number of items, each counted once."""
+    ids: set[str] = set()
     for items in source.items(path):
         if len(items):
             Catalogue(home).append(_whole_items(items, now))
-            count += len(items)
-    return count
+            ids.update(items["item_id"].to_pylist())
+    return len(ids)
 
 
 def _whole_items(items: pa.Table, now: dt.datetime) -> pa.Table:

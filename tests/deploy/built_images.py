@@ -22,7 +22,7 @@ BUILDAH = ["buildah", *shlex.split(os.environ.get("BUILDAH_OPTIONS", ""))]
 HOME = "/var/lib/tessera"
 USER = 10001
 SERVICE = "http://127.0.0.1:8000"
-LIMITS = {"pipeline": 1_500, "service": 900}  # MB, uncompressed; the libraries alone are 600 of the 900
+LIMITS = {"pipeline": 1_500, "service": 700}  # MB, uncompressed, base included
 
 
 class Image:

@@ -85,6 +85,25 @@ def test_a_source_that_fails_half_way_leaves_nothing(tmp_path):
     assert not list(home.path.rglob("*.parquet"))
 
 
+def test_an_item_of_many_chunks_counts_once(tmp_path):
+    """Files are read in chunks, and each chunk says what it knows of its items."""
+    rows = 250_000
+    table = pa.table(
+        {
+            "time": pa.repeat(pa.scalar(dt.datetime(2024, 7, 1, tzinfo=dt.UTC)), rows),
+            "user": [f"u{row}" for row in range(rows)],
+            "item": [f"i{row % 7}" for row in range(rows)],
+        }
+    )
+    pq.write_table(table, tmp_path / "orders.parquet")
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text(
+        "event_type: {value: page_view}\noccurred_at: time\nuser_id: user\nitem_id: item\nitems: {item_id: item}\n"
+    )
+    report = ingest(open_source("files", mapping), tmp_path / "orders.parquet", Home(tmp_path / "home"), NOW)
+    assert (report.accepted, report.items) == (rows, 7)
+
+
 def test_ctrl_c_leaves_nothing_and_says_what_to_do(tmp_path):
     file = write_clicks(tmp_path / "clicks.parquet", 400_000)
     home = tmp_path / "home"

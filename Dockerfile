@@ -31,10 +31,13 @@ RUN cd /opt && /opt/tessera/bin/python -m orchestration.bento > /build/served.tx
  && /opt/installer/bin/pip --python /opt/service/bin/python install --quiet --requirement /build/served.txt
 # What the libraries bring for their own developers, and translations of the names of countries. Symbols go from all but
 # the folders *.libs, whose files were changed when their wheels were made and would not load any more.
-RUN cd /opt/service/lib/python3*/site-packages \
- && find . -type d \( -name tests -o -name include \) -prune -exec rm -rf {} + \
- && rm -rf pycountry/locales \
- && find . -path '*.libs' -prune -o -name '*.so*' -type f -exec strip --strip-unneeded {} +
+RUN for packages in /opt/tessera/lib/python3*/site-packages /opt/service/lib/python3*/site-packages; do \
+      cd "$packages" \
+      && find . -type d \( -name tests -o -name include \) -prune -exec rm -rf {} + \
+      && rm -rf pycountry/locales \
+      && find . -path '*.libs' -prune -o -name '*.so*' -type f -exec strip --strip-unneeded {} + \
+      || exit 1; \
+    done
 RUN mkdir -p /srv/tessera/published \
  && cp -r ml serving LICENSE /srv/tessera/ \
  && cp -r config /srv/tessera/ml/site/config \

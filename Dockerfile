@@ -29,12 +29,12 @@ RUN /opt/installer/bin/pip --python /opt/tessera/bin/python install --quiet --no
 # The service needs a part of what the pipeline needs, in the same versions: those of the Bento.
 RUN cd /opt && /opt/tessera/bin/python -m orchestration.bento > /build/served.txt \
  && /opt/installer/bin/pip --python /opt/service/bin/python install --quiet --requirement /build/served.txt
-# What the libraries bring for their own developers, and translations of the names of countries; in dbt, folders of the
-# same names hold what it runs. Symbols go from all but the folders *.libs, whose files were changed when their wheels
-# were made and would not load any more.
+# What the libraries bring for their own developers, and translations of the names of countries; in dbt and in the
+# project that it runs, folders of the same names hold what is needed. Symbols go from all but the folders *.libs, whose
+# files were changed when their wheels were made and would not load any more.
 RUN for packages in /opt/tessera/lib/python3*/site-packages /opt/service/lib/python3*/site-packages; do \
       cd "$packages" \
-      && find . -path ./dbt -prune -o -type d \( -name tests -o -name include \) -prune -exec rm -rf {} + \
+      && find . \( -path ./dbt -o -path ./orchestration \) -prune -o -type d \( -name tests -o -name include \) -prune -exec rm -rf {} + \
       && rm -rf pycountry/locales \
       && find . -path '*.libs' -prune -o -name '*.so*' -type f -exec strip --strip-unneeded {} + \
       || exit 1; \

@@ -16,12 +16,14 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 BUILDAH = ["buildah", *shlex.split(os.environ.get("BUILDAH_OPTIONS", ""))]
 HOME = "/var/lib/tessera"
 USER = 10001
-SERVICE = "http://127.0.0.1:8000"
+PORT = 8000
+SERVICE = f"http://127.0.0.1:{PORT}"
 LIMITS = {"pipeline": 1_500, "service": 700}  # MB, uncompressed, base included
 
 
@@ -106,7 +108,9 @@ def test_the_pipeline_runs_the_demo_and_the_service_answers_from_it(pipeline: Im
     ran = pipeline.run("tessera", "demo", "--quick")
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
     running = subprocess.Popen(
-        service.command(*shlex.split("bentoml serve serving.service:TesseraService --host 127.0.0.1 --port 8000")),
+        service.command(
+            *shlex.split(f"bentoml serve serving.service:TesseraService --host 127.0.0.1 --port {PORT}")
+        ),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -122,8 +126,17 @@ def test_the_pipeline_runs_the_demo_and_the_service_answers_from_it(pipeline: Im
         with urllib.request.urlopen(request, timeout=10) as answer:
             assert len(json.load(answer)["items"]) == 5
     finally:
-        os.killpg(running.pid, signal.SIGTERM)
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGTERM)
         running.wait(timeout=60)
+        end_listeners(PORT)
+
+
+def end_listeners(port: int) -> None:
+    """End what listens on a port: a worker in a container outlives the command that entered it."""
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            psutil.Process(connection.pid).terminate()
 
 
 def wait_for(address: str, process: subprocess.Popen[str], seconds: float = 180) -> bool:

@@ -49,9 +49,12 @@ class StatedPreferences:
 
 def _list_preferences(events: pa.Table) -> Iterator[tuple[str, str, str | None]]:
     """Yield id, person's key and properties of each preference that counts."""
-    is_stated = (pc.field("event_type") == PREFERENCE) & pc.field("authority").isin(["server", "signed"])
-    columns = ["event_id", "user_id", "anonymous_id", "properties"]
-    for row in events.filter(is_stated).select(columns).to_pylist():
+    is_preference = pc.equal(events["event_type"], PREFERENCE)
+    if not pc.any(is_preference).as_py():  # hardly any batch has one, and each batch comes by here
+        return
+    stated = events.filter(is_preference)
+    stated = stated.filter(pc.is_in(stated["authority"], value_set=pa.array(["server", "signed"])))
+    for row in stated.select(["event_id", "user_id", "anonymous_id", "properties"]).to_pylist():
         person = person_key(row["user_id"], row["anonymous_id"])
         if person is not None:
             yield row["event_id"], person, row["properties"]

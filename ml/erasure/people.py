@@ -7,7 +7,7 @@ contract is named. Erasing a person must change nothing of what else bears the n
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,12 +38,12 @@ def find_person_ids(log: EventLog, user: str, pseudonyms: Pseudonyms) -> PersonI
     user_ids = [user, pseudonyms.pseudonymize(user)] if "@" in user else [user]
     people = pa.array(user_ids, pa.string())
     devices: set[str] = set()
-    for batch in _batches(log):
+    for batch in read_all_events(log, COLUMNS):
         used = batch["anonymous_id"].filter(pc.fill_null(pc.is_in(batch["user_id"], value_set=people), False))
         devices.update(used.drop_null().unique().to_pylist())
     if devices:
         names = pa.array(sorted(devices), pa.string())
-        for batch in _batches(log):
+        for batch in read_all_events(log, COLUMNS):
             others = pc.and_(
                 pc.is_valid(batch["user_id"]), pc.invert(pc.is_in(batch["user_id"], value_set=people))
             )
@@ -85,7 +85,7 @@ def find_common_names(log: EventLog, people: Iterable[PersonIds]) -> frozenset[s
     devices = {device for person_ids in every for device in person_ids.devices}
     common = {device for device in devices if not looks_random(device)} | _find_users(log, devices)
     keys = {f"{json.dumps(person)}:": person for person in ids.to_pylist()}
-    for batch in _batches(log, (*COLUMNS, *OTHER_TEXTS, "properties")):
+    for batch in read_all_events(log, (*COLUMNS, *OTHER_TEXTS, "properties")):
         is_theirs = pc.or_(*(pc.fill_null(pc.is_in(batch[name], value_set=ids), False) for name in COLUMNS))
         of_others = batch.filter(pc.invert(is_theirs))
         for name in OTHER_TEXTS:
@@ -101,7 +101,7 @@ def find_longer_ids(log: EventLog, ids: Iterable[str]) -> list[str]:
     """Find the ids in the log that contain one of the given ids and are none of them."""
     people = list(ids)
     longer: set[str] = set()
-    for batch in _batches(log):
+    for batch in read_all_events(log, COLUMNS):
         for name in COLUMNS:
             distinct = batch[name].unique().drop_null()
             for person in people:
@@ -114,10 +114,6 @@ def _find_users(log: EventLog, names: set[str]) -> set[str]:
     if not names:
         return set()
     values, users = pa.array(sorted(names), pa.string()), set()
-    for batch in _batches(log):
+    for batch in read_all_events(log, COLUMNS):
         users.update(batch["user_id"].filter(pc.is_in(batch["user_id"], value_set=values)).unique().to_pylist())
     return users
-
-
-def _batches(log: EventLog, columns: Sequence[str] = COLUMNS) -> Iterator[pa.RecordBatch]:
-    yield from read_all_events(log, columns)

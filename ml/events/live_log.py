@@ -116,12 +116,8 @@ def read_all_events(
     """
     names = list(columns) if columns else EVENT_SCHEMA.names
     unsealed = []
-    for path in sorted((log.folder / "open").glob(f"*{SUFFIX}")):
-        try:
-            batches = list(read_frames(path))
-        except FileNotFoundError:
-            continue  # sealed in the meantime: it is among the parts
-        unsealed.append(f"{path.stem}-")  # and if it is sealed from here on, it was read already
+    for part_id, batches in _open_parts(log):
+        unsealed.append(f"{part_id}-")  # if it is sealed from here on, it was read already
         for batch in batches:
             table = pa.Table.from_batches([batch])
             yield from (table if condition is None else table.filter(condition)).select(names).to_batches()
@@ -136,11 +132,15 @@ def read_all_events(
 
 def read_open_parts(log: EventLog) -> Iterator[pa.RecordBatch]:
     """Yield the events of open parts, for a reader that must also see what is acknowledged but not yet sealed."""
+    for _, batches in _open_parts(log):
+        yield from batches
+
+
+def _open_parts(log: EventLog) -> Iterator[tuple[str, list[pa.RecordBatch]]]:
+    """Yield the id and the events of each open part; one that is sealed in the meantime is among the parts."""
     for path in sorted((log.folder / "open").glob(f"*{SUFFIX}")):
-        try:
-            yield from read_frames(path)
-        except FileNotFoundError:
-            continue  # sealed in the meantime: the caller finds it among the parts
+        with suppress(FileNotFoundError):
+            yield path.stem, list(read_frames(path))
 
 
 class _OpenPart:

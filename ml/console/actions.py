@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ml.console.published import PublishedTables
@@ -28,13 +29,11 @@ class VainClicks:
     rage: int
 
 
-def count_actions(tables: PublishedTables, selection: VisitSelection) -> dict[str, int]:
-    """Count how often each action was done on any page, the most frequent first."""
-    rows = tables.sums("page_actions", selection, ("action",), ("times",))
-    return {row["action"]: row["times"] for row in sorted(rows, key=lambda row: (-row["times"], row["action"]))}
+PageActions = Mapping[int, Mapping[str, int]]
+"""How often each action was done, by the number of the page."""
 
 
-def count_actions_of_pages(tables: PublishedTables, selection: VisitSelection) -> dict[int, dict[str, int]]:
+def count_actions_of_pages(tables: PublishedTables, selection: VisitSelection) -> PageActions:
     """Count how often each action was done, by the number of the page."""
     counts: dict[int, dict[str, int]] = defaultdict(dict)
     for row in tables.sums("page_actions", selection, ("page", "action"), ("times",)):
@@ -42,11 +41,19 @@ def count_actions_of_pages(tables: PublishedTables, selection: VisitSelection) -
     return dict(counts)
 
 
-def collect_vain_clicks(tables: PublishedTables, selection: VisitSelection) -> list[VainClicks]:
+def sum_actions(of_pages: PageActions) -> dict[str, int]:
+    """Sum how often each action was done on any page, the most frequent first."""
+    times = Counter[str]()
+    for counts in of_pages.values():
+        times.update(counts)
+    return dict(sorted(times.items(), key=lambda action: (-action[1], action[0])))
+
+
+def list_vain_clicks(of_pages: PageActions) -> list[VainClicks]:
     """List the pages with clicks in vain, those with the most of them first."""
     pages = [
         VainClicks(page, counts.get("click", 0), *(counts.get(action, 0) for action in IN_VAIN))
-        for page, counts in count_actions_of_pages(tables, selection).items()
+        for page, counts in of_pages.items()
     ]
     in_vain = [page for page in pages if page.dead or page.rage]
     return sorted(in_vain, key=lambda page: (-page.dead - page.rage, page.page))

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.console.published import sum_by
 from ml.events.contract import EVENT_SCHEMA, TIMESTAMP
 from ml.events.live_log import read_all_events
 from ml.events.log import EventLog
@@ -125,8 +126,8 @@ def _hide_rare_pages(views: pa.Table) -> pa.Table:
 
 def _sum_by(counts: pa.Table, name: str) -> Counter[Any]:
     """Sum the events by a column."""
-    sums = counts.group_by(name).aggregate([("count_all", "sum")])
-    return Counter(dict(zip(sums[name].to_pylist(), sums["count_all_sum"].to_pylist(), strict=True)))
+    sums = sum_by(counts, (name,), ("count_all",))
+    return Counter(dict(zip(sums[name].to_pylist(), sums["count_all"].to_pylist(), strict=True)))
 
 
 def _count_people(counts: pa.Table, name: str) -> Counter[Any]:

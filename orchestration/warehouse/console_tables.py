@@ -209,7 +209,7 @@ def _segments(tables: frozenset[str]) -> str:
             "select name as segment, coalesce(persona, '') as persona, size as people, share, shares_before "
             "from segment_profiles order by people desc, segment"
         )
-    return f"select {_no_rows('segments')} where false"
+    return _no_rows("segments")
 
 
 def _signals(tables: frozenset[str]) -> str:
@@ -219,9 +219,9 @@ def _signals(tables: frozenset[str]) -> str:
             select * replace (coalesce(then_signal, '') as then_signal)
             from signals order by is_discovery desc, lift_low desc nulls last, comparison, signal, segment
         """
-    return f"select {_no_rows('signals')} where false"
+    return _no_rows("signals")
 
 
 def _no_rows(table: str) -> str:
-    """A select list of a table's columns without a value."""
-    return ", ".join(f"null as {name}" for name in CONSOLE_TABLES[table].columns)
+    """A query of a table's columns without a row."""
+    return f"select {', '.join(f'null as {name}' for name in CONSOLE_TABLES[table].columns)} where false"

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ml.console.actions import collect_vain_clicks, count_actions, count_actions_of_pages
+from ml.console.actions import count_actions_of_pages, list_vain_clicks, sum_actions
 from ml.console.funnels import collect_funnel_parts, collect_funnels
 from ml.console.items import collect_items
 from ml.console.pages import collect_pages, page_name
@@ -303,9 +303,10 @@ def test_actions_are_those_of_the_events(tables: PublishedTables, selection: Vis
         if id(visit) in inside:
             for (page, action), times in done.items():
                 expected[numbers.get(page, OTHER)][action if action in common else "other"] += times
-    assert count_actions_of_pages(tables, selection) == expected
-    assert count_actions(tables, selection) == sum(expected.values(), Counter())
-    assert {page.page: (page.clicks, page.dead, page.rage) for page in collect_vain_clicks(tables, selection)} == {
+    of_pages = count_actions_of_pages(tables, selection)
+    assert of_pages == expected
+    assert sum_actions(of_pages) == sum(expected.values(), Counter())
+    assert {page.page: (page.clicks, page.dead, page.rage) for page in list_vain_clicks(of_pages)} == {
         page: (counts["click"], counts["dead_click"], counts["rage_click"])
         for page, counts in expected.items()
         if counts["dead_click"] + counts["rage_click"]
@@ -314,7 +315,7 @@ def test_actions_are_those_of_the_events(tables: PublishedTables, selection: Vis
 
 def test_rage_and_dead_clicks_add_up_to_those_of_the_sessions(tables: PublishedTables, used_site: Built) -> None:
     """A session counts a report on one page against clicks on another, so that it can only have fewer."""
-    counts = count_actions(tables, whole())
+    counts = sum_actions(count_actions_of_pages(tables, whole()))
     [(rage, dead)] = used_site.rows("select sum(rage_clicks), sum(dead_clicks) from sessions")
     assert 0 < rage <= counts["rage_click"]
     assert 0 < dead <= counts["dead_click"]

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from ml.console.actions import VainClicks, collect_vain_clicks, count_actions
+from ml.console.actions import PageActions, VainClicks, count_actions_of_pages, list_vain_clicks, sum_actions
 from ml.console.items import collect_items
-from ml.console.pages import collect_pages, page_name
-from ml.console.visits import collect_totals
+from ml.console.pages import PageFigures, page_name
 from serving.console.current_bundle import CurrentBundle
 from serving.console.formats import format_action
 from serving.console.page_parts import Cell, Sheet, chart_bars
 from serving.console.view import View
 
 
-def build_action_sheets(bundle: CurrentBundle, view: View) -> list[Sheet]:
-    """Build the sheets."""
-    return [_items(bundle, view), _vain_clicks(bundle, view), _actions(bundle, view), _signals(bundle)]
+def build_action_sheets(bundle: CurrentBundle, view: View, pages: Sequence[PageFigures]) -> list[Sheet]:
+    """Build the sheets of a view, whose pages have these figures."""
+    of_pages = count_actions_of_pages(bundle.tables, view.selection)
+    return [
+        _items(bundle, view),
+        _vain_clicks(bundle, of_pages, pages),
+        _actions(bundle, view, of_pages),
+        _signals(bundle),
+    ]
 
 
 def _items(bundle: CurrentBundle, view: View) -> Sheet:
@@ -48,15 +54,15 @@ def _items(bundle: CurrentBundle, view: View) -> Sheet:
     )
 
 
-def _vain_clicks(bundle: CurrentBundle, view: View) -> Sheet:
-    views = {each.page: each.views for each in collect_pages(bundle.tables, view.selection)}
+def _vain_clicks(bundle: CurrentBundle, of_pages: PageActions, pages: Sequence[PageFigures]) -> Sheet:
+    views = {each.page: each.views for each in pages}
 
     def row(page: VainClicks) -> list[Cell]:
         viewed = views.get(page.page, 0)
         per_views = round(100 * (page.dead + page.rage) / viewed, 2) if viewed else None
         return [page_name(bundle.tables, page.page), viewed, page.clicks, page.dead, page.rage, per_views]
 
-    rows = [row(page) for page in collect_vain_clicks(bundle.tables, view.selection)]
+    rows = [row(page) for page in list_vain_clicks(of_pages)]
     return Sheet(
         "vain-clicks",
         "Clicks in vain",
@@ -70,11 +76,11 @@ def _vain_clicks(bundle: CurrentBundle, view: View) -> Sheet:
     )
 
 
-def _actions(bundle: CurrentBundle, view: View) -> Sheet:
-    visits = collect_totals(bundle.tables, view.selection).visits
+def _actions(bundle: CurrentBundle, view: View, of_pages: PageActions) -> Sheet:
+    visits = bundle.tables.sums("visits", view.selection, (), ("visits",))[0]["visits"]
     rows: list[list[Cell]] = [
         [format_action(action), times, round(100 * times / visits, 2) if visits else None]
-        for action, times in count_actions(bundle.tables, view.selection).items()
+        for action, times in sum_actions(of_pages).items()
     ]
     return Sheet(
         "actions",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml.console.funnels import FunnelStage, collect_funnel_parts, collect_funnels
-from ml.console.pages import collect_pages, page_name
+from ml.console.pages import PageFigures, collect_pages, page_name
 from ml.console.paths import ENDS, Node, PathFlows, follow_visits, surround_page
 from ml.console.retention import collect_cohorts
 from ml.console.tables import DIMENSIONS, OTHER, START
@@ -35,11 +35,12 @@ def build_behaviour(bundle: CurrentBundle, view: View) -> ConsolePage:
     by = view.extra.get("by", "device")
     if by not in DIMENSIONS:
         raise ApiError(422, f"by is {by[:40]!r}; it may be {', '.join(DIMENSIONS)}", "by")
+    pages = collect_pages(bundle.tables, view.selection)
     return ConsolePage(
         sheets=[
             _paths(bundle, view),
-            _pages(bundle, view),
-            *build_action_sheets(bundle, view),
+            _pages(bundle, pages),
+            *build_action_sheets(bundle, view, pages),
             *_funnels(bundle, view, by),
             _retention(bundle, view),
             _dayparts(bundle, view),
@@ -47,9 +48,9 @@ def build_behaviour(bundle: CurrentBundle, view: View) -> ConsolePage:
     )
 
 
-def _pages(bundle: CurrentBundle, view: View) -> Sheet:
+def _pages(bundle: CurrentBundle, pages: Sequence[PageFigures]) -> Sheet:
     rows: list[list[Cell]] = []
-    for each in collect_pages(bundle.tables, view.selection):
+    for each in pages:
         address = "" if each.page == OTHER else bundle.tables.pages[each.page]["page_key"]
         dwell = None if each.dwell_seconds is None else round(each.dwell_seconds, 1)
         exits = round(100 * each.exits / each.views, 1)

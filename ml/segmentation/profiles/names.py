@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from ml.segmentation.features.features import matches_any
 from ml.segmentation.profiles.labels import to_words
-from ml.segmentation.profiles.profiles import Trait
+from ml.segmentation.profiles.profiles import MAJORITY, Trait
 
-MAJORITY = 0.5  # share from which on a map's key, such as the evening, is said of the whole segment
 SECOND_INTEREST = 0.5  # of the largest share, from which on a further key is named beside it
 MINIMUM_EFFECT = 0.5  # Cohen's medium effect, "visible to the naked eye"; weaker traits are not named
 SLOTS = ("before", "noun", "after")

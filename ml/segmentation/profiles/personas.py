@@ -8,11 +8,10 @@ from dataclasses import replace
 from ml.segmentation.profiles.behaviour import SegmentBehaviour
 from ml.segmentation.profiles.feedback import SegmentFeedback
 from ml.segmentation.profiles.labels import FeatureLabels, format_number, join_words
-from ml.segmentation.profiles.profiles import SegmentProfile, Trait
+from ml.segmentation.profiles.profiles import MAJORITY, SegmentProfile, Trait
 from ml.segmentation.segmentation import Segmentation
 
 CLEAR_EFFECT = 0.3  # Cohen's d, between small (.2) and medium (.5), that a reader would notice
-MAJORITY = 0.5  # share of visits, or of people, above which something is said of all
 MIX_FEATURES = {"daypart": "daypart_shares", "device_type": "device_shares"}  # mix of visits → column of users
 MAXIMUM_MORE = 3
 MAXIMUM_LESS = 2

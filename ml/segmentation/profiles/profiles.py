@@ -22,7 +22,7 @@ from ml.segmentation.profiles.vocabulary import WordShare
 
 EXAMPLES = 5
 MAXIMUM_TRAITS = 12
-MOST = 0.5  # share of a segment's users whose value must be known to be stated of the segment
+MAJORITY = 0.5  # share, of the users of a segment or of what they do, above which something is said of it
 _WORDS = pa.list_(
     pa.struct(
         [("column", pa.string()), ("word", pa.string()), ("share", pa.float64()), ("share_outside", pa.float64())]
@@ -157,7 +157,7 @@ def compute_traits(
         warnings.simplefilter("ignore", RuntimeWarning)  # constant features have no p-value
         p_values = np.asarray(ttest_ind(a, b, equal_var=False).pvalue)
     certain = are_certain(p_values, len(names) * segments)
-    certain &= (effect * (mean - outside) > 0) & (members.known_shares[index] > MOST)
+    certain &= (effect * (mean - outside) > 0) & (members.known_shares[index] > MAJORITY)
     usual = effect * (members.medians[index] - members.medians_outside[index]) > 0
     mean = np.where(np.isnan(mean), a.mean(axis=0), mean)
     outside = np.where(np.isnan(outside), b.mean(axis=0), outside)

@@ -15,6 +15,8 @@ LAUNCH = [
     "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
 ]  # fmt: skip
 
+SERIOUS = ("serious", "critical")
+
 
 @contextmanager
 def chromium() -> Iterator[Any]:
@@ -42,3 +44,15 @@ def watched_page(browser: Any, **options: Any) -> Iterator[tuple[Any, list[str],
         yield page, requested, errors
     finally:
         context.close()
+
+
+def find_serious_faults(page: Any) -> list[str]:
+    """What axe finds, with the elements."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    faults = axe.run(page).response["violations"]
+    return [
+        f"{fault['id']}: {node['html'][:120]}"
+        for fault in faults
+        if fault["impact"] in SERIOUS
+        for node in fault["nodes"]
+    ]

@@ -20,13 +20,12 @@ from serving.access import Keys
 from serving.console.application import console_application
 from serving.console.pages import PAGES
 from serving.start import ServiceConfig
-from tests.chromium import chromium, watched_page
+from tests.chromium import chromium, find_serious_faults, watched_page
 from tests.serving.console.console_bundle import publish_with_console
 from tests.serving.served import served
 
 PICTURES = os.environ.get("CONSOLE_PICTURES")  # a folder for whoever wants to look at the pages
 SIZES = {"light": (1360, 900), "dark": (1360, 900), "phone": (390, 844)}
-SERIOUS = ("serious", "critical")
 SECRET = "secret-key-0123456789"
 
 
@@ -53,18 +52,6 @@ def tables(materialized_home: Home) -> PublishedTables:
 def picture(page: Any, name: str) -> None:
     if PICTURES:
         page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
-
-
-def find_serious_faults(page: Any) -> list[str]:
-    """What axe finds, with the elements."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    faults = axe.run(page).response["violations"]
-    return [
-        f"{fault['id']}: {node['html'][:120]}"
-        for fault in faults
-        if fault["impact"] in SERIOUS
-        for node in fault["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import redis
 
 from serving.start import ServiceConfig
-
-WAIT_SECONDS = 30
+from tests.waiting import wait_until
 
 
 class RedisProcess:
@@ -49,19 +46,6 @@ class RedisProcess:
             (self.folder / "dump.rdb").unlink(missing_ok=True)
         self.process.kill()
         self.process.wait()
-
-
-def wait_until(holds: Callable[[], object]) -> None:
-    """Wait until a condition holds.
-
-    Raises:
-        TimeoutError: It did not in WAIT_SECONDS.
-    """
-    until = time.monotonic() + WAIT_SECONDS
-    while not holds():
-        if time.monotonic() > until:
-            raise TimeoutError("the condition did not become true in time")
-        time.sleep(0.05)
 
 
 def on_redis(config: ServiceConfig, url: str) -> ServiceConfig:

@@ -15,6 +15,7 @@ import pytest
 from ml.events.log import EventLog
 from ml.home import Home
 from ml.sources import SourceError, ingest, open_source
+from tests.tiny_disk import enlarge, tiny_disk
 
 NOW = dt.datetime(2024, 7, 2, tzinfo=dt.UTC)
 CHECKOUT = Path(__file__).parents[3]
@@ -33,28 +34,15 @@ def write_clicks(path, rows):
     return path
 
 
-@pytest.fixture
-def tiny_disk(tmp_path):
-    """A file system of 2 MiB, or a skip where this user may mount none."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"needs the right to mount a tmpfs: {done.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
-def test_a_full_disk_leaves_nothing_and_the_next_try_succeeds(tiny_disk, tmp_path):
+def test_a_full_disk_leaves_nothing_and_the_next_try_succeeds(tmp_path):
     file = write_clicks(tmp_path / "clicks.parquet", 60_000)
-    with pytest.raises(SourceError, match=r"the disk is full\. No event was ingested; free some space"):
-        ingest(open_source("files"), file, Home(tiny_disk / "home"), NOW)
-    assert EventLog(Home(tiny_disk / "home")).parts() == []
-    assert not list(tiny_disk.rglob("*.parquet"))
-    subprocess.run(["mount", "-o", "remount,size=40m", tiny_disk], check=True)
-    assert ingest(open_source("files"), file, Home(tiny_disk / "home"), NOW).accepted == 60_000
+    with tiny_disk(tmp_path, "2m") as disk:
+        with pytest.raises(SourceError, match=r"the disk is full\. No event was ingested; free some space"):
+            ingest(open_source("files"), file, Home(disk / "home"), NOW)
+        assert EventLog(Home(disk / "home")).parts() == []
+        assert not list(disk.rglob("*.parquet"))
+        enlarge(disk, "40m")
+        assert ingest(open_source("files"), file, Home(disk / "home"), NOW).accepted == 60_000
 
 
 def test_a_source_that_fails_half_way_leaves_nothing(tmp_path):

@@ -27,12 +27,11 @@ from serving.application import application
 from serving.browser.script import TYPES, read_script
 from serving.start import ServiceConfig
 from serving.tessera import Tessera
-from tests.chromium import chromium, watched_page
-from tests.console.test_console_pages import find_serious_faults
+from tests.chromium import chromium, find_serious_faults, watched_page
 from tests.serving.bundles import publish
 from tests.serving.identities import SECRET, sign
-from tests.serving.redis_process import wait_until
 from tests.serving.served import served
+from tests.waiting import wait_until
 
 MOST_BYTES = 12 * 1024
 PATIENCE = 15_000

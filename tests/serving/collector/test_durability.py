@@ -22,6 +22,7 @@ from serving.collector.local_log_sink import LocalLogSink
 from serving.collector.submissions import TooManyEventsError
 from tests.serving.collector.collecting import Site, settings_with
 from tests.serving.collector.processes import CollectorProcess, Senders, send_through_kills
+from tests.tiny_disk import enlarge, tiny_disk
 
 NOW = dt.datetime(2026, 3, 2, 9, 0, tzinfo=dt.UTC)
 KILLS = 3  # fifty in the benchmark
@@ -67,14 +68,7 @@ def test_the_disk_has_said_yes_before_each_202(tmp_path):
 
 
 def test_a_full_disk_answers_503_and_the_collector_recovers_by_itself(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"needs the right to mount a tmpfs: {done.stderr.decode().strip()}")
-    try:
+    with tiny_disk(tmp_path, "1m") as disk:
         site = Site(disk / "home")
         kept = 0
         noise = [{"event_type": "click", "anonymous_id": "a", "x": os.urandom(4_000).hex()} for _ in range(20)]
@@ -89,11 +83,9 @@ def test_a_full_disk_answers_503_and_the_collector_recovers_by_itself(tmp_path):
                     assert "disk is full" in answer.json()["error"]["message"]
             assert statuses[0] == 202
             assert statuses[-1] == 503
-            subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+            enlarge(disk, "64m")
             assert client.post("/v1/events", json={"events": noise}).status_code == 202
         assert len(site.events()) == kept + 20
-    finally:
-        subprocess.run(["umount", disk], check=True)
 
 
 def test_a_full_queue_refuses_instead_of_growing(tmp_path):

@@ -19,8 +19,8 @@ from serving.console.page_kinds import PageKind
 from serving.console.pages import PAGES
 from serving.tessera import Tessera
 from tests.serving.console.console_bundle import SCRIPT, publish_with_console
-from tests.serving.redis_process import wait_until
 from tests.serving.served import served
+from tests.waiting import wait_until
 
 LOCAL = {"base_url": "http://127.0.0.1", "client": ("127.0.0.1", 50_000)}
 PERSON = "somebody/42"

@@ -10,7 +10,8 @@ pytest.importorskip("redis", reason="the extra redis is not installed")
 
 from serving.application import application
 from serving.tessera import Tessera
-from tests.serving.redis_process import on_redis, wait_until
+from tests.serving.redis_process import on_redis
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 

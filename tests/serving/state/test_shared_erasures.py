@@ -21,7 +21,8 @@ from serving.state.store import StoreUnavailableError
 from serving.state.store_engine import StateError
 from serving.tessera import Tessera
 from serving.upkeep import regular_checks
-from tests.serving.redis_process import on_redis, wait_until
+from tests.serving.redis_process import on_redis
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 ALL = ["analytics", "personalization", "location"]

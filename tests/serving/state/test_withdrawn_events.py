@@ -1,6 +1,5 @@
 """What is taken out of the log by hand leaves the memory of a running service, in every worker."""
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -11,9 +10,9 @@ from typer.testing import CliRunner
 from orchestration.cli import app
 from serving.application import application
 from serving.tessera import Tessera
+from tests.waiting import wait_until
 
 ALL = ["analytics", "personalization", "location"]
-WAIT_SECONDS = 30
 
 
 @pytest.fixture
@@ -39,13 +38,6 @@ def recent(client):
 def quarantine(home, event_id):
     done = CliRunner().invoke(app, ["log", "quarantine", event_id, "--reason", "a test", "--home", str(home.path)])
     assert done.exit_code == 0, done.output
-
-
-def wait_until(holds):
-    until = time.monotonic() + WAIT_SECONDS
-    while not holds():
-        assert time.monotonic() < until, "it did not become true in time"
-        time.sleep(0.05)
 
 
 def test_an_event_that_is_taken_out_leaves_every_worker_and_stays_out(quick):

@@ -23,7 +23,7 @@ def tiny_disk(folder: Path, size: str) -> Iterator[Path]:
     try:
         yield disk
     finally:
-        subprocess.run(["umount", disk], check=True)
+        subprocess.run(["umount", "--lazy", disk], check=True)  # a file that is still mapped keeps it busy
 
 
 def enlarge(disk: Path, size: str) -> None:

@@ -17,6 +17,8 @@ from typing import IO, Any, ClassVar
 from ml.errors import TesseraError
 from ml.home import make_folder
 
+WORDS_SECONDS = 1.0  # how long a holder may take to say who it is, once it has the lock
+
 
 class LockedError(TesseraError):
     """Another process holds the lock. `holder` is None where it cannot be told which one."""
@@ -70,11 +72,11 @@ class NamedLock:
         stream = self.path.open("a+", encoding="utf-8")
         deadline = time.monotonic() + wait_seconds
         while not _locked(stream):
-            if time.monotonic() >= deadline:
-                holder = _read_holder(stream)
+            holder, late = _read_holder(stream), time.monotonic() - deadline
+            if late >= (0 if holder else WORDS_SECONDS):
                 stream.close()
                 raise LockedError(self.path, holder)
-            time.sleep(0.1)
+            time.sleep(0.1 if late < 0 else 0.01)
         stream.seek(0)
         stream.truncate()
         json.dump(asdict(_this_process(doing)), stream)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ml.privacy.person_key import possible_person_keys
+from ml.privacy.person_key import ids_of_key, possible_person_keys
 from serving.collector.privacy.personal_data import RefusedPersonalDataError
 from serving.errors import ApiError
 from serving.tessera import Tessera
@@ -35,3 +35,14 @@ def find_person_key(tessera: Tessera, person_id: str) -> str:
         if bundle.user_facts(key) or state.activity.find_visitor(key) is not None or state.profile(key):
             return key
     return keys[0]
+
+
+def is_erased(tessera: Tessera, key: str) -> bool:
+    """Return whether the person with a key was erased."""
+    user_id, anonymous_id = ids_of_key(key)
+    return user_id in tessera.erased or tessera.erased.has_device(anonymous_id)
+
+
+def gone() -> ApiError:
+    """Return what is answered about an erased id."""
+    return ApiError(404, "this id was erased; nothing about it is kept any more", "user_id")

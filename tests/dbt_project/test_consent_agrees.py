@@ -20,9 +20,9 @@ from ml.privacy.person_key import mart_person_key
 from ml.segmentation.site_segmentation import select_consenting_users
 from ml.settings import load_settings
 from serving.decide.decision_answers import answer_decision
+from serving.privacy.person_description import describe_user
 from serving.recommend.answers import answer
 from serving.requests import DecisionRequest, RecommendationRequest
-from serving.routes.users import describe_user
 from serving.start import ServiceConfig
 from serving.tessera import Tessera
 from tests.dbt_project.built import START, Built, event, warehouse_in

@@ -10,20 +10,17 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from ml.erasure.people import find_person_ids
-from ml.erasure.person_ids import PersonIds
 from ml.erasure.receipts import ErasureReceipts
-from ml.events.log import EventLog
-from ml.privacy.person_key import ANONYMOUS, ids_of_key
+from ml.privacy.person_key import ids_of_key
 from serving.console.formats import format_percent
 from serving.console.page_kinds import PageAction, PageRequest, ServiceQuestion
 from serving.console.page_parts import Card, Cell, ConsolePage, Form, FormField, LatePart, Sheet
 from serving.console.service_pages.people_directory import ID_TYPES, LookLog, describe_id
 from serving.errors import JSON, ApiError
 from serving.privacy.erasure import erase
-from serving.privacy.export import export_person, read_events_of
+from serving.privacy.export import export_person, find_ids_of, read_events_of
+from serving.privacy.person_description import describe_user
 from serving.privacy.personalization import find_consent
-from serving.routes.users import describe_user
 from serving.tessera import Tessera
 
 EVENTS_SHOWN = 300
@@ -235,7 +232,7 @@ async def load_events(question: ServiceQuestion) -> ConsolePage:
     pseudonym = question.query.get("person", "")
     key = await question.people.find_key(pseudonym)
     LookLog(tessera.config.home).record(question.reader, "read the events", pseudonym, tessera.clock())
-    ids = await _find_ids(tessera, key)
+    ids = await find_ids_of(tessera, key)
     events = await run_in_threadpool(read_events_of, tessera.config.home, ids)
     events.sort(key=lambda event: str(event["occurred_at"]), reverse=True)
     rows: list[list[Cell]] = [
@@ -291,10 +288,7 @@ async def export(question: ServiceQuestion) -> Response:
     key = await question.people.find_key(pseudonym)
     LookLog(tessera.config.home).record(question.reader, "exported", pseudonym, tessera.clock())
     tessera.catch_up()
-    ids = await _find_ids(tessera, key)
-    descriptions = {user: describe_user(tessera, user) for user in ids.users}
-    descriptions |= {device: describe_user(tessera, device, ANONYMOUS + device) for device in ids.devices}
-    exported = await run_in_threadpool(export_person, tessera.config.home, ids, descriptions)
+    exported = await export_person(tessera, await find_ids_of(tessera, key))
     answer = JSON(exported)
     answer.headers["Content-Disposition"] = f'attachment; filename="person-{pseudonym[:8]}.json"'
     return answer
@@ -315,14 +309,6 @@ async def erase_person(question: ServiceQuestion) -> Response:
     desk = ErasureReceipts(tessera.config.home)
     receipt = await erase(tessera, desk, user_id or anonymous_id or "", is_device=user_id is None)
     return RedirectResponse(f"/console/privacy?receipt={receipt['receipt_id']}", 303)
-
-
-async def _find_ids(tessera: Tessera, key: str) -> PersonIds:
-    """Find the ids of a person; those of a browser are its own alone."""
-    user_id, anonymous_id = ids_of_key(key)
-    if user_id is None:
-        return PersonIds((), (anonymous_id or "",))
-    return await run_in_threadpool(find_person_ids, EventLog(tessera.config.home), user_id, tessera.pseudonyms)
 
 
 def _shown(event: Mapping[str, Any]) -> list[Cell]:

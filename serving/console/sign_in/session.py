@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
 
-import jwt
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ml.home import Home, locked, replace_file
+from ml.home import Home
 from ml.settings.serving import ConsoleSettings
 from serving.access import Access
+from serving.admission.signed_cookies import SignedCookies
 from serving.console.sign_in.proxy_sign_in import ProxySignIn
 from serving.console.sign_in.roles import Reader
 from serving.errors import ApiError
@@ -22,7 +21,6 @@ from serving.errors import ApiError
 COOKIE, FORM_COOKIE = "tessera_console", "tessera_console_form"
 PATH = "/console"
 HOURS = 12
-ALGORITHM = "HS256"
 
 
 class ConsoleSessions:
@@ -33,7 +31,7 @@ class ConsoleSessions:
     whom a proxy of the site vouches for.
 
     Args:
-        home: The home, whose file `console.secret` signs the cookies of all workers.
+        home: The home, whose secret signs the cookies.
         access: The keys.
         is_behind_proxy: Whether proxies of the site stand in front, whose `X-Forwarded-Proto` is believed.
         clock: The present time.
@@ -48,11 +46,8 @@ class ConsoleSessions:
         clock: Callable[[], dt.datetime] | None = None,
         settings: ConsoleSettings | None = None,
     ) -> None:
-        self._file = home.path / "console.secret"
+        self._cookies = SignedCookies(home, is_behind_proxy, clock)
         self._access = access
-        self._is_behind_proxy = is_behind_proxy
-        self._clock = clock or (lambda: dt.datetime.now(dt.UTC))
-        self._secret: bytes | None = None
         self._proxy = ProxySignIn(settings or ConsoleSettings())
 
     @property
@@ -71,7 +66,7 @@ class ConsoleSessions:
         vouched = self._proxy.read(request)
         if vouched is not None:
             return vouched
-        claims = self._decode(request.cookies.get(COOKIE), "session")
+        claims = self._cookies.decode(request.cookies.get(COOKIE), "session")
         if claims is None:
             return None
         key = self._access.keys.find_id(claims["key"])
@@ -92,8 +87,8 @@ class ConsoleSessions:
             raise ApiError(
                 403, "a browser key opens nothing here: it stands in pages that everybody can read", "key"
             )
-        token = self._encode("session", key=access_key.key_id, csrf=secrets.token_urlsafe(18))
-        self._set_cookie(request, response, COOKIE, token)
+        token = self._cookies.encode("session", HOURS, key=access_key.key_id, csrf=secrets.token_urlsafe(18))
+        self._cookies.put(request, response, COOKIE, token, PATH, HOURS * 3600)
         response.delete_cookie(FORM_COOKIE, path=PATH)
 
     def sign_out(self, response: Response) -> None:
@@ -103,7 +98,8 @@ class ConsoleSessions:
     def new_form_token(self, request: Request, response: Response) -> str:
         """Return a token for the form of the sign-in, whose twin is set as a cookie."""
         token = secrets.token_urlsafe(18)
-        self._set_cookie(request, response, FORM_COOKIE, self._encode("form", csrf=token))
+        twin = self._cookies.encode("form", HOURS, csrf=token)
+        self._cookies.put(request, response, FORM_COOKIE, twin, PATH, HOURS * 3600)
         return token
 
     def check_form(self, request: Request, token: str, reader: Reader | None = None) -> None:
@@ -115,7 +111,7 @@ class ConsoleSessions:
         if reader is not None:
             expected = self.token_of(reader)
         else:
-            claims = self._decode(request.cookies.get(FORM_COOKIE), "form")
+            claims = self._cookies.decode(request.cookies.get(FORM_COOKIE), "form")
             expected = claims["csrf"] if claims is not None else ""
         if not expected or not hmac.compare_digest(expected.encode(), token.encode()):
             raise ApiError(403, "this form is too old, or another site sent it: load the page again", "csrf_token")
@@ -124,39 +120,4 @@ class ConsoleSessions:
         """Return what the forms of a reader carry. Without a session it is a keyed hash of who reads."""
         if reader.has_session:
             return reader.csrf_token
-        return hmac.new(self._read_secret(), f"form:{reader.key_id}".encode(), hashlib.sha256).hexdigest()
-
-    def _encode(self, kind: str, **claims: str) -> str:
-        expires = self._clock() + dt.timedelta(hours=HOURS)
-        payload = {**claims, "kind": kind, "exp": expires}
-        return str(jwt.encode(payload, self._read_secret(), algorithm=ALGORITHM))
-
-    def _decode(self, token: str | None, kind: str) -> dict[str, str] | None:
-        """Return what a cookie of a kind says; None if it is missing, forged, of another kind or too old."""
-        if token is None:
-            return None
-        try:
-            options = {"require": ["exp", "kind"], "verify_exp": False}
-            claims = jwt.decode(token, self._read_secret(), algorithms=[ALGORITHM], options=options)
-        except jwt.PyJWTError:
-            return None
-        if claims["kind"] != kind or self._clock().timestamp() >= claims["exp"]:
-            return None
-        return {name: str(value) for name, value in claims.items()}
-
-    def _read_secret(self) -> bytes:
-        """Return the secret of the home, which the first worker makes."""
-        if self._secret is None:
-            with locked(self._file.with_suffix(".lock")):
-                if not self._file.exists():
-                    replace_file(self._file, secrets.token_bytes(32))
-                self._secret = self._file.read_bytes()
-        return self._secret
-
-    def _set_cookie(self, request: Request, response: Response, name: str, value: str) -> None:
-        is_secure = request.url.scheme == "https" or (
-            self._is_behind_proxy and request.headers.get("x-forwarded-proto", "") == "https"
-        )
-        response.set_cookie(
-            name, value, max_age=HOURS * 3600, path=PATH, secure=is_secure, httponly=True, samesite="lax"
-        )
+        return self._cookies.digest(f"form:{reader.key_id}")

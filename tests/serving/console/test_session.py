@@ -1,17 +1,15 @@
 """Who may read the console of a service with keys."""
 
 import dataclasses
-import datetime as dt
 import re
 
 import pytest
 from starlette.testclient import TestClient
 
 from ml.keys.key_file import KeyFile
-from serving.access import Access, KeyRegistry
 from serving.application import application
 from serving.console.application import console_application
-from serving.console.sign_in.session import COOKIE, ConsoleSessions
+from serving.console.sign_in.session import COOKIE
 from serving.tessera import Tessera
 from tests.serving.console.console_bundle import publish_with_console
 
@@ -91,17 +89,6 @@ def test_a_session_ends_with_its_key(client, home, secret):
     sign_in(client, secret)
     KeyFile(home).revoke("analyst")
     assert client.get("/console/overview", follow_redirects=False).status_code == 303
-
-
-def test_a_session_ends_after_its_hours(config, home, secret):
-    now = [dt.datetime(2026, 6, 1, 9, tzinfo=dt.UTC)]
-    access = Access(KeyRegistry(config.keys, KeyFile(home)))
-    sessions = ConsoleSessions(home, access, clock=lambda: now[0])
-    token = sessions._encode("session", key="k", csrf="c")
-    assert sessions._decode(token, "session")["key"] == "k"
-    assert sessions._decode(token, "form") is None
-    now[0] += dt.timedelta(hours=12)
-    assert sessions._decode(token, "session") is None
 
 
 @pytest.mark.parametrize("change", [lambda text: text[:-2], lambda text: "e30." + text.partition(".")[2]])

@@ -27,6 +27,7 @@ from serving.routes.recommendations import recommendation_routes
 from serving.routes.users import user_routes
 from serving.tessera import Tessera
 from serving.upkeep.running_service import RunningService
+from serving.visitor_page import visitor_page_routes
 
 
 def application(tessera: Tessera) -> Starlette:
@@ -50,6 +51,7 @@ def application(tessera: Tessera) -> Starlette:
         *model_routes(tessera),
         *health_routes(tessera),
         *console_routes(tessera.config, tessera.access, tessera.clock, tessera),
+        *visitor_page_routes(tessera),
         *demo_routes(tessera.config.home, tessera.config.settings),
         *browser_script_routes(),
         *documentation_routes(tessera),

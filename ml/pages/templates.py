@@ -9,11 +9,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 SHARED = Path(__file__).parent
 
 
-def page_templates(folder: Path) -> Environment:
+def page_templates(folder: Path, *, translates: bool = False) -> Environment:
     """Templates of a folder and the shared ones; values are escaped, and one that is missing is an error.
 
     Args:
         folder: folder of the page's own template.
+        translates: whether the texts of the templates are translated; then each rendering gets `gettext`.
     """
     return Environment(
         loader=FileSystemLoader([folder, SHARED]),
@@ -21,4 +22,5 @@ def page_templates(folder: Path) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"] if translates else [],
     )

@@ -20,7 +20,7 @@ from serving.errors import ApiError
 LOCAL_NAMES = frozenset({"localhost"})
 CHANGING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 FORM = "application/x-www-form-urlencoded"
-CONSOLE = "/console/"
+PAGES_WITH_FORMS = ("/console/", "/me/")
 
 
 class HostRules:
@@ -101,8 +101,8 @@ class HostRules:
         if content_type in ("", "application/json") or content_type.endswith("+json"):
             return
         is_page = "origin" in headers or "sec-fetch-site" in headers
-        if content_type == FORM and (not is_page or path.startswith(CONSOLE)):
-            return  # each form of the console carries a token of its own
+        if content_type == FORM and (not is_page or path.startswith(PAGES_WITH_FORMS)):
+            return  # each form of these pages carries a token of its own
         if content_type == "text/plain" and path in self._beacon_paths:
             return
         raise ApiError(415, f"{content_type[:40]!r} is not taken; send application/json", "content-type")

@@ -21,7 +21,7 @@ from serving.console.figures.overview import build_overview
 from serving.console.figures.segments import build_segments
 from serving.console.page_kinds import Build, PageAction, PageKind, PageRequest, ServiceQuestion
 from serving.console.page_parts import ConsolePage
-from serving.console.service_pages import decisions, health, people, privacy, recommendations
+from serving.console.service_pages import decisions, health, people, people_actions, privacy, recommendations
 from serving.console.view import View
 from serving.routes.models import describe_models
 
@@ -64,7 +64,7 @@ PAGES = {
         has_dates=False,
         extra=("person", "segment", "country", "device", "hour", "k", "item"),
         ask=recommendations.ask_recommendations,
-        actions={"look-up": people.look_up_action("recommendations")},
+        actions={"look-up": people_actions.look_up_action("recommendations")},
     ),
     "decisions": PageKind(
         "Decisions",
@@ -98,9 +98,10 @@ PAGES = {
         ask=people.ask_person,
         needs="people",
         actions={
-            "look-up": people.look_up_action("people"),
-            "export": PageAction(people.export, "people"),
-            "erase": PageAction(people.erase_person, "people"),
+            "look-up": people_actions.look_up_action("people"),
+            "export": PageAction(people_actions.export, "people"),
+            "erase": PageAction(people_actions.erase_person, "people"),
+            "link": PageAction(people_actions.link_to_page, "people"),
         },
         parts={"events": people.load_events},
     ),

@@ -7,7 +7,6 @@ import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
-from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
@@ -27,6 +26,7 @@ from serving.console.sign_in.session import ConsoleSessions
 from serving.console.static_files import MEDIA_TYPES, StaticFiles
 from serving.console.view import View, read_view
 from serving.errors import ApiError
+from serving.routes.bodies import read_form
 from serving.start import ServiceConfig
 from serving.tessera import Tessera
 
@@ -43,7 +43,6 @@ HEADERS = {
     "Vary": "Cookie",
 }
 KEPT = "public, max-age=31536000, immutable"
-MOST_FORM_BYTES = 10_000
 UNPUBLISHED = [
     "Nothing is published yet, so there is nothing to show.",
     "Send events or ingest a file, then run `tessera materialize`: it builds the tables and publishes them.",
@@ -347,16 +346,5 @@ def _html(text: str, status: int = 200) -> Response:
 
 
 async def _read_form(request: Request) -> dict[str, str]:
-    """Read the fields of a form.
-
-    Raises:
-        ApiError: 413, it is far larger than any form of the console; 422, it is no text.
-    """
-    body = await request.body()
-    if len(body) > MOST_FORM_BYTES:
-        raise ApiError(413, f"a form of the console has at most {MOST_FORM_BYTES} bytes")
-    try:
-        fields = parse_qs(body.decode("ascii"), max_num_fields=20)
-    except ValueError:
-        raise ApiError(422, "this is no form") from None
-    return {name: values[0] for name, values in fields.items()}
+    """Read the fields of a form, of which each has one value."""
+    return {name: values[0] for name, values in (await read_form(request)).items()}

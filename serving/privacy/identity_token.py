@@ -2,7 +2,8 @@
 
 A token is a JSON Web Token, signed with HS256 and a secret that the site's servers share with the service. Its
 claims are `sub` (the user_id), `aud` ("tessera"), `exp` (required), and optionally `anonymous_id` (the device that
-the server saw).
+the server saw). A token for the visitor's own page has the `aud` "tessera:me": pages hold the other kind, and what
+a script can read there must not open what is known of a person.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from ml.errors import TesseraError
 
 AUDIENCE = "tessera"
+VISITOR_PAGE = "tessera:me"
 ALGORITHM = "HS256"
 MIN_SECRET_BYTES = 32
 MAX_TOKEN_CHARS = 4_096
@@ -65,8 +67,12 @@ class IdentityTokens:
         self._secrets = tuple(secrets)
         self._max_hours = max_hours
 
-    def verify(self, token: str) -> Identity:
+    def verify(self, token: str, audience: str = AUDIENCE) -> Identity:
         """Return whom a token vouches for.
+
+        Args:
+            token: The token.
+            audience: What it has to be made for.
 
         Raises:
             IdentityTokenError: The token is not valid.
@@ -75,7 +81,7 @@ class IdentityTokens:
             raise IdentityTokenError("cannot be verified, because the service has no TESSERA_IDENTITY_SECRETS")
         if len(token) > MAX_TOKEN_CHARS:
             raise IdentityTokenError(f"has {len(token)} characters; at most {MAX_TOKEN_CHARS} are taken")
-        claims = self._decode(token)
+        claims = self._decode(token, audience)
         seconds_ahead = int(claims["exp"]) - int(time.time())  # of any size, also beyond the years of a datetime
         if seconds_ahead > self._max_hours * 3600:
             raise IdentityTokenError(f"expires more than {self._max_hours:g} hours ahead")
@@ -86,14 +92,14 @@ class IdentityTokens:
                 raise IdentityTokenError(f"has a claim {name} that is no text of 1 to {MAX_ID_CHARS} characters")
         return Identity(user_id, anonymous_id)
 
-    def _decode(self, token: str) -> dict[str, Any]:
+    def _decode(self, token: str, audience: str) -> dict[str, Any]:
         """Verify the signature and the claims that every token has, and return all claims."""
         import jwt  # noqa: PLC0415  it loads cryptography, which a service without tokens does not need
 
         for secret in self._secrets:
             try:
                 claims: dict[str, Any] = jwt.decode(
-                    token, secret, algorithms=[ALGORITHM], audience=AUDIENCE,
+                    token, secret, algorithms=[ALGORITHM], audience=audience,
                     options={"require": ["exp", "sub", "aud"]},
                 )  # fmt: skip
             except jwt.InvalidSignatureError:
@@ -103,7 +109,7 @@ class IdentityTokens:
             except jwt.ExpiredSignatureError:
                 raise IdentityTokenError("has expired") from None
             except jwt.InvalidAudienceError:
-                raise IdentityTokenError(f"has another aud than {AUDIENCE!r}") from None
+                raise IdentityTokenError(f"has another aud than {audience!r}") from None
             except jwt.MissingRequiredClaimError as error:
                 raise IdentityTokenError(f"lacks the claim {error.claim}") from None
             except (jwt.PyJWTError, ValueError, OverflowError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 from ml.bundle import FACTS_WITHOUT_CONSENT
@@ -81,3 +82,9 @@ def request_of(key: str) -> RecommendationRequest:
     """Return a request of a person for what fits them."""
     user_id, anonymous_id = ids_of_key(key)
     return RecommendationRequest(user_id=user_id, anonymous_id=anonymous_id)
+
+
+def find_item_titles(tessera: Tessera, items: Iterable[str]) -> dict[str, str]:
+    """Return the title of each item, or its id where there is none."""
+    index = tessera.champion.index
+    return {item: (index.find_title(item) if index is not None else None) or item for item in items}

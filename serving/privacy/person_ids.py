@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ml.privacy.person_key import ids_of_key, possible_person_keys
+from ml.privacy.person_key import ids_of_key, person_key, possible_person_keys
 from serving.collector.privacy.personal_data import RefusedPersonalDataError
 from serving.errors import ApiError
+from serving.routes.bodies import check_person
 from serving.tessera import Tessera
 
 
@@ -21,6 +22,18 @@ def clean_person(tessera: Tessera, person: str, field: str = "user_id") -> str:
     if not cleaned:
         raise ApiError(422, "holds an e-mail address, which this site drops", field)
     return cleaned
+
+
+def clean_key(tessera: Tessera, key: str) -> str:
+    """Return the key of a person whose id reads as events keep it.
+
+    Raises:
+        ApiError: 422, it names nobody, or the site refuses such an id.
+    """
+    user_id, anonymous_id = ids_of_key(key)
+    field = "anonymous_id" if user_id is None else "user_id"
+    cleaned = clean_person(tessera, check_person(user_id or anonymous_id or ""), field)
+    return str(person_key(cleaned, None) if user_id is not None else person_key(None, cleaned))
 
 
 def find_person_key(tessera: Tessera, person_id: str) -> str:

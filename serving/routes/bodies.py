@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TypeVar
+from urllib.parse import parse_qs
 
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
@@ -11,6 +12,8 @@ from serving.errors import ApiError, describe_invalid_body, first_message
 from serving.requests import Body, PersonId
 
 MAX_BODY_BYTES = 1_000_000
+MOST_FORM_BYTES = 20_000
+MOST_FORM_FIELDS = 500
 B = TypeVar("B", bound=Body)
 _PERSON: TypeAdapter[str] = TypeAdapter(PersonId)
 
@@ -79,3 +82,18 @@ def read_number(request: Request, name: str, default: int, most: int) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= most:
         raise ApiError(422, f"{name} is {text[:40]!r}; a whole number from 1 to {most} is needed", name)
     return int(text)
+
+
+async def read_form(request: Request) -> dict[str, list[str]]:
+    """Read the fields of a form, each with its values.
+
+    Raises:
+        ApiError: 413, it is far larger than any form of the pages; 422, it is no text.
+    """
+    body = await request.body()
+    if len(body) > MOST_FORM_BYTES:
+        raise ApiError(413, f"a form has at most {MOST_FORM_BYTES} bytes")
+    try:
+        return parse_qs(body.decode("ascii"), max_num_fields=MOST_FORM_FIELDS)
+    except ValueError:
+        raise ApiError(422, "this is no form") from None

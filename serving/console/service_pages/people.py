@@ -8,20 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import RedirectResponse, Response
 
-from ml.erasure.receipts import ErasureReceipts
 from ml.privacy.person_key import ids_of_key
 from serving.console.formats import format_percent
-from serving.console.page_kinds import PageAction, PageRequest, ServiceQuestion
+from serving.console.page_kinds import PageRequest, ServiceQuestion
 from serving.console.page_parts import Card, Cell, ConsolePage, Form, FormField, LatePart, Sheet
 from serving.console.service_pages.people_directory import ID_TYPES, LookLog, describe_id
-from serving.errors import JSON, ApiError
-from serving.privacy.erasure import erase
-from serving.privacy.export import export_person, find_ids_of, read_events_of
-from serving.privacy.person_description import describe_user
+from serving.errors import ApiError
+from serving.privacy.export import find_ids_of, read_events_of
+from serving.privacy.person_description import describe_user, find_item_titles
 from serving.privacy.personalization import find_consent
-from serving.tessera import Tessera
 
 EVENTS_SHOWN = 300
 LOOKS_SHOWN = 50
@@ -65,7 +61,9 @@ async def ask_person(question: ServiceQuestion) -> dict[str, Any]:
         "consent": _describe_consent(consent, description["preferences"]),
         "stated_at": consent.stated_at if consent.has_statement else None,
         "last_at": visitor.last_at if visitor is not None else 0.0,
-        "titles": _titles(tessera, [item["item_id"] for item in (*description["recent"], *description["items"])]),
+        "titles": find_item_titles(
+            tessera, [item["item_id"] for item in (*description["recent"], *description["items"])]
+        ),
     }
 
 
@@ -93,6 +91,15 @@ def build_person(request: PageRequest) -> ConsolePage:
             [FormField("person", value=pseudonym, kind="hidden")],
             "Download",
             "State, published facts, and each event of the log, as JSON for the person.",
+            changes=True,
+        ),
+        Form(
+            "link",
+            "Their own page",
+            "/console/people/link",
+            [FormField("person", value=pseudonym, kind="hidden")],
+            "Make a link",
+            "The person sees all this there, changes it, downloads it, or has it erased. Send it to nobody else.",
             changes=True,
         ),
         Form(
@@ -272,45 +279,6 @@ async def load_events(question: ServiceQuestion) -> ConsolePage:
     )
 
 
-def look_up_action(page: str) -> PageAction:
-    """Return what leads from an id to what a page shows of the person."""
-
-    async def look_up(question: ServiceQuestion) -> Response:
-        pseudonym = question.people.look_up(question.query.get("user_id", ""), question.query.get("id_type", ""))
-        return RedirectResponse(f"/console/{page}?person={pseudonym}", 303)
-
-    return PageAction(look_up, "people")
-
-
-async def export(question: ServiceQuestion) -> Response:
-    """Return everything that is held of a person."""
-    tessera, pseudonym = question.tessera, question.query.get("person", "")
-    key = await question.people.find_key(pseudonym)
-    LookLog(tessera.config.home).record(question.reader, "exported", pseudonym, tessera.clock())
-    tessera.catch_up()
-    exported = await export_person(tessera, await find_ids_of(tessera, key))
-    answer = JSON(exported)
-    answer.headers["Content-Disposition"] = f'attachment; filename="person-{pseudonym[:8]}.json"'
-    return answer
-
-
-async def erase_person(question: ServiceQuestion) -> Response:
-    """Erase a person, and lead to the receipt.
-
-    Raises:
-        ApiError: 422, the reader did not say that they are sure.
-    """
-    tessera, pseudonym = question.tessera, question.query.get("person", "")
-    if question.query.get("sure") != "yes":
-        raise ApiError(422, "nothing was erased: say that you are sure", "sure")
-    key = await question.people.find_key(pseudonym)
-    LookLog(tessera.config.home).record(question.reader, "erased", pseudonym, tessera.clock())
-    user_id, anonymous_id = ids_of_key(key)
-    desk = ErasureReceipts(tessera.config.home)
-    receipt = await erase(tessera, desk, user_id or anonymous_id or "", is_device=user_id is None)
-    return RedirectResponse(f"/console/privacy?receipt={receipt['receipt_id']}", 303)
-
-
 def _shown(event: Mapping[str, Any]) -> list[Cell]:
     properties = json.loads(event.get("properties") or "{}")
     rules = properties.get("rules") or {}
@@ -332,12 +300,6 @@ def _describe_consent(consent: Any, profile: Mapping[str, Any]) -> str:
     if consent.has_refused:
         return "refused"
     return "granted" if consent.is_granted else "not granted"
-
-
-def _titles(tessera: Tessera, items: list[str]) -> dict[str, str]:
-    """Return the title of each item, or its id where there is none."""
-    index = tessera.champion.index
-    return {item: (index.find_title(item) if index is not None else None) or item for item in items}
 
 
 def _moment(request: PageRequest, at: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,35 @@ from ml.site.definition_files import SETTINGS, SIMULATOR, definition_file, edita
 INDENT = "  "
 
 
-def set_knobs(home: Home, changes: Mapping[str, str]) -> dict[str, Path]:
+@dataclass(frozen=True)
+class SettingsDraft:
+    """Definition files with new values of knobs, which were checked and are not written yet.
+
+    Attributes:
+        files: The file that each knob goes to, by the knob's name.
+        before: The text in force of each file, by its path; it may stand elsewhere where the file is new.
+        after: The text that is to be written, by the file's path.
+    """
+
+    files: Mapping[str, Path]
+    before: Mapping[Path, str]
+    after: Mapping[Path, str]
+
+    def write(self) -> None:
+        """Write the files, each whole or not at all."""
+        for file, text in self.after.items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            draft = file.with_name(f".{file.name}.draft")
+            draft.write_text(text, encoding="utf-8")
+            os.replace(draft, file)
+
+
+def set_knobs(home: Home, changes: Mapping[str, str]) -> Mapping[str, Path]:
     """Check new values of knobs and write them into the settings of the home's site.
 
     Args:
         home: The home, which knows its site.
-        changes: The value of each knob as YAML, by the knob's name, such as `ports.dagster`. The value of a knob
-            that is a text is taken as it is.
+        changes: The value of each knob; see `draft_knobs`.
 
     Returns:
         The file that each knob was written to, by the knob's name.
@@ -37,8 +60,25 @@ def set_knobs(home: Home, changes: Mapping[str, str]) -> dict[str, Path]:
         UnknownKnobError: There is no such setting.
         SettingsError: A value is not legal. No file is changed then.
     """
+    draft = draft_knobs(home, changes)
+    draft.write()
+    return draft.files
+
+
+def draft_knobs(home: Home, changes: Mapping[str, str]) -> SettingsDraft:
+    """Check new values of knobs, and return what the files of the home's site would be with them.
+
+    Args:
+        home: The home, which knows its site.
+        changes: The value of each knob as YAML, by the knob's name, such as `ports.dagster`. The value of a knob
+            that is a text is taken as it is.
+
+    Raises:
+        UnknownKnobError: There is no such setting.
+        SettingsError: A value is not legal.
+    """
     in_settings = site_settings_files(home)[-1]
-    files: dict[str, Path] = {}
+    names: dict[str, str] = {}
     texts: dict[str, str] = {}
     for name, text in changes.items():
         value = _parse_value(find_knob(name), text)
@@ -48,15 +88,13 @@ def set_knobs(home: Home, changes: Mapping[str, str]) -> dict[str, Path]:
         file_name = SIMULATOR if is_simulator else SETTINGS
         path = name.removeprefix(f"{SIMULATOR_SECTION}.") if is_simulator else name
         texts[file_name] = change_text(texts.get(file_name) or _text_in_force(home, file_name), path, value)
-        files[name] = editable_path(home, file_name)
+        names[name] = file_name
     combine_settings(site_settings_files(home, texts))
-    for file_name, text in texts.items():
-        file = editable_path(home, file_name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_name(f".{file.name}.draft")
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, file)
-    return files
+    return SettingsDraft(
+        {name: editable_path(home, file_name) for name, file_name in names.items()},
+        {editable_path(home, file_name): _text_in_force(home, file_name) for file_name in texts},
+        {editable_path(home, file_name): text for file_name, text in texts.items()},
+    )
 
 
 def change_text(text: str, name: str, value: Any) -> str:

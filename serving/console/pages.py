@@ -21,7 +21,15 @@ from serving.console.figures.overview import build_overview
 from serving.console.figures.segments import build_segments
 from serving.console.page_kinds import Build, PageAction, PageKind, PageRequest, ServiceQuestion
 from serving.console.page_parts import ConsolePage
-from serving.console.service_pages import decisions, health, people, people_actions, privacy, recommendations
+from serving.console.service_pages import (
+    decisions,
+    health,
+    people,
+    people_actions,
+    privacy,
+    recommendations,
+    settings,
+)
 from serving.console.view import View
 from serving.routes.models import describe_models
 
@@ -112,5 +120,15 @@ PAGES = {
         extra=("receipt",),
         ask=privacy.ask_privacy,
         parts={"receipt": privacy.load_receipt},
+    ),
+    "settings": PageKind(
+        "Settings",
+        settings.build_settings,
+        has_dates=False,
+        extra=("section", "word"),
+        actions={
+            "propose": PageAction(settings.propose, "settings"),
+            "apply": PageAction(settings.apply_change, "settings"),
+        },
     ),
 }

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import json
-import os
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Any
 
-from ml.home import Home, locked, make_folder, open_private
+from ml.home import Home
 from ml.privacy.person_key import ids_of_key, possible_person_keys
 from ml.privacy.pseudonyms import Pseudonyms
+from serving.console.line_log import LineLog
 from serving.console.sign_in.roles import Reader
 from serving.errors import ApiError
 from serving.privacy.person_ids import clean_person, find_person_key
@@ -103,40 +101,27 @@ class PeopleDirectory:
         self._keys.pop(make_pseudonym(self._tessera.pseudonyms, key), None)
 
 
-class LookLog:
-    """The log of who looked at whom: lines of JSON in `console/looks.jsonl`, which name people by pseudonym.
+class LookLog(LineLog):
+    """The log of who looked at whom, `console/looks.jsonl`, which names people by pseudonym.
 
     Args:
         home: The home.
     """
 
     def __init__(self, home: Home) -> None:
-        self.file = home.path / "console" / "looks.jsonl"
+        super().__init__(home.path / "console" / "looks.jsonl")
 
     def record(self, reader: Reader, what: str, pseudonym: str, now: dt.datetime) -> None:
         """Write a line, which is on disk when the call returns."""
-        make_folder(self.file.parent)
-        line = {
-            "at": now.isoformat(),
-            "reader": reader.key_id,
-            "role": reader.role,
-            "what": what,
-            "person": pseudonym,
-        }
-        with (
-            locked(self.file.with_suffix(".lock")),
-            open(self.file, "a", opener=open_private, encoding="utf-8") as log,
-        ):
-            log.write(json.dumps(line, ensure_ascii=False) + "\n")
-            log.flush()
-            os.fsync(log.fileno())
-
-    def newest(self, most: int) -> list[dict[str, Any]]:
-        """Return the newest lines, the newest first."""
-        if not self.file.exists():
-            return []
-        lines = self.file.read_text(encoding="utf-8").splitlines()[-most:]
-        return [json.loads(line) for line in reversed(lines)]
+        self.append(
+            {
+                "at": now.isoformat(),
+                "reader": reader.key_id,
+                "role": reader.role,
+                "what": what,
+                "person": pseudonym,
+            }
+        )
 
 
 def make_pseudonym(pseudonyms: Pseudonyms, key: str) -> str:

@@ -9,19 +9,21 @@ from typing import Literal
 from ml.keys.access_key import ConsoleRole
 from serving.errors import ApiError
 
-Action = Literal["edit", "people"]
-"""`edit` acknowledges alarms and replays dead letters; `people` looks at, exports and erases a person."""
+Action = Literal["edit", "people", "settings"]
+"""`edit` acknowledges alarms and replays dead letters; `people` looks at, exports and erases a person; `settings`
+changes settings, those of access and privacy among them."""
 Role = ConsoleRole | Literal["owner"]
 ACTIONS: Mapping[Role, frozenset[Action]] = {
     "viewer": frozenset(),
     "editor": frozenset({"edit"}),
     "privacy-officer": frozenset({"people"}),
-    "owner": frozenset({"edit", "people"}),
+    "owner": frozenset({"edit", "people", "settings"}),
 }
 """Owners hold a secret key, which may do everything anyway, or sit at the machine of a service without keys."""
 NEEDS: Mapping[Action, str] = {
     "edit": "the role editor",
     "people": "the role privacy-officer",
+    "settings": "a secret key",
 }
 
 

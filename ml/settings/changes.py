@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,35 +16,13 @@ from ml.settings.settings_files import (
     combine_settings,
     site_settings_files,
 )
-from ml.site.definition_files import SETTINGS, SIMULATOR, definition_file, editable_path
+from ml.site.definition_files import SETTINGS, SIMULATOR, editable_path, text_in_force
+from ml.site.file_drafts import FileDraft
 
 INDENT = "  "
 
 
-@dataclass(frozen=True)
-class SettingsDraft:
-    """Definition files with new values of knobs, which were checked and are not written yet.
-
-    Attributes:
-        files: The file that each knob goes to, by the knob's name.
-        before: The text in force of each file, by its path; it may stand elsewhere where the file is new.
-        after: The text that is to be written, by the file's path.
-    """
-
-    files: Mapping[str, Path]
-    before: Mapping[Path, str]
-    after: Mapping[Path, str]
-
-    def write(self) -> None:
-        """Write the files, each whole or not at all."""
-        for file, text in self.after.items():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            draft = file.with_name(f".{file.name}.draft")
-            draft.write_text(text, encoding="utf-8")
-            os.replace(draft, file)
-
-
-def set_knobs(home: Home, changes: Mapping[str, str]) -> Mapping[str, Path]:
+def set_knobs(home: Home, changes: Mapping[str, str]) -> dict[str, Path]:
     """Check new values of knobs and write them into the settings of the home's site.
 
     Args:
@@ -60,13 +36,14 @@ def set_knobs(home: Home, changes: Mapping[str, str]) -> Mapping[str, Path]:
         UnknownKnobError: There is no such setting.
         SettingsError: A value is not legal. No file is changed then.
     """
-    draft = draft_knobs(home, changes)
-    draft.write()
-    return draft.files
+    drafts = draft_knobs(home, changes)
+    for draft in {draft.path: draft for draft in drafts.values()}.values():
+        draft.write()
+    return {name: draft.path for name, draft in drafts.items()}
 
 
-def draft_knobs(home: Home, changes: Mapping[str, str]) -> SettingsDraft:
-    """Check new values of knobs, and return what the files of the home's site would be with them.
+def draft_knobs(home: Home, changes: Mapping[str, str]) -> dict[str, FileDraft]:
+    """Check new values of knobs, and return the file that each goes to as it would be, by the knob's name.
 
     Args:
         home: The home, which knows its site.
@@ -87,14 +64,13 @@ def draft_knobs(home: Home, changes: Mapping[str, str]) -> SettingsDraft:
         )
         file_name = SIMULATOR if is_simulator else SETTINGS
         path = name.removeprefix(f"{SIMULATOR_SECTION}.") if is_simulator else name
-        texts[file_name] = change_text(texts.get(file_name) or _text_in_force(home, file_name), path, value)
+        texts[file_name] = change_text(texts.get(file_name) or text_in_force(home, file_name), path, value)
         names[name] = file_name
     combine_settings(site_settings_files(home, texts))
-    return SettingsDraft(
-        {name: editable_path(home, file_name) for name, file_name in names.items()},
-        {editable_path(home, file_name): _text_in_force(home, file_name) for file_name in texts},
-        {editable_path(home, file_name): text for file_name, text in texts.items()},
-    )
+    drafts = {
+        name: FileDraft(editable_path(home, name), text_in_force(home, name), text) for name, text in texts.items()
+    }
+    return {name: drafts[file_name] for name, file_name in names.items()}
 
 
 def change_text(text: str, name: str, value: Any) -> str:
@@ -133,12 +109,6 @@ def _change_node(text: str, node: yaml.Node, parts: list[str], value: Any) -> st
         indent = " " * key.start_mark.column + INDENT
         return _insert_after_line(text, key.end_mark.index, _format_block(parts[1:], value, indent))
     return _change_node(text, child, parts[1:], value)
-
-
-def _text_in_force(home: Home, name: str) -> str:
-    """The text of the definition file in force; nothing where there is none."""
-    file = definition_file(home, name)
-    return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 def _parse_value(knob: Knob, text: str) -> Any:

@@ -53,6 +53,12 @@ def editable_path(home: Home, name: str) -> Path:
     return (home.site or home.path) / name
 
 
+def text_in_force(home: Home, name: str) -> str:
+    """The text of the definition file in force; nothing where there is none."""
+    file = definition_file(home, name)
+    return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
 def editable_file(home: Home, name: str) -> Path:
     """The file of this name that commands may change; it begins as a copy of the one in force."""
     path = editable_path(home, name)

@@ -97,6 +97,9 @@ class FormField:
         kind: `text`, `number`, `checkbox` or `hidden`.
         hint: An example of what can be written.
         is_required: Whether the form is sent only with it.
+        live: Where what it holds is shown as it is written; empty for nowhere.
+        words: What can be written, separated by spaces; completed as it is written.
+        is_wide: Whether it needs a line of its own.
     """
 
     name: str
@@ -106,6 +109,9 @@ class FormField:
     kind: str = "text"
     hint: str = ""
     is_required: bool = False
+    live: str = ""
+    words: str = ""
+    is_wide: bool = False
 
 
 @dataclass(frozen=True)

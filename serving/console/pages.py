@@ -18,7 +18,6 @@ from serving.console.figures.operation import (
     model_sheet,
 )
 from serving.console.figures.overview import build_overview
-from serving.console.figures.segments import build_segments
 from serving.console.page_kinds import Build, PageAction, PageKind, PageRequest, ServiceQuestion
 from serving.console.page_parts import ConsolePage
 from serving.console.service_pages import (
@@ -28,6 +27,7 @@ from serving.console.service_pages import (
     people_actions,
     privacy,
     recommendations,
+    segments,
     settings,
 )
 from serving.console.view import View
@@ -65,7 +65,18 @@ PAGES = {
     "overview": PageKind("Overview", _overview, kept_seconds=LIVE_SECONDS),
     "behaviour": PageKind("Behaviour", _of_bundle(build_behaviour), extra=EXTRA, kept_seconds=None),
     "audience": PageKind("Audience", _of_bundle(build_audience), kept_seconds=None),
-    "segments": PageKind("Segments", _of_bundle(build_segments), has_dates=False, kept_seconds=None),
+    "segments": PageKind(
+        "Segments",
+        segments.build_segments_page,
+        has_dates=False,
+        ask=segments.ask_segments,
+        actions={
+            "try": PageAction(segments.try_rule, None),
+            "propose": PageAction(segments.propose_rule, "edit"),
+            "apply": PageAction(segments.apply_rule, "edit"),
+        },
+        parts={"size": segments.load_size},
+    ),
     "recommendations": PageKind(
         "Recommendations",
         recommendations.build_recommendations,

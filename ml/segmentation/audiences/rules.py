@@ -24,7 +24,7 @@ from ml.local_clock import HourSpan
 from ml.segmentation.consent import CONSENT, mask_consenting
 from ml.segmentation.features.features import USER_ID, matches_any, to_floats
 from ml.site.definition_files import definition_file
-from ml.site.yaml_lines import YamlError, read_yaml
+from ml.site.yaml_lines import YamlError, parse_yaml, read_yaml
 
 SITE_FAMILY = "own"
 RFM_COLUMNS = {
@@ -75,10 +75,15 @@ def load_site_rules(home: Home, name: str) -> list[RuleSegment]:
     return load_rules(definition_file(home, name))
 
 
-def load_rules(file: Path) -> list[RuleSegment]:
-    """Load the segments of a YAML file in its order; raises SegmentRuleError if the file is not valid."""
+def load_rules(file: Path, text: str | None = None) -> list[RuleSegment]:
+    """Load the segments of a YAML file in its order; raises SegmentRuleError if the file is not valid.
+
+    Args:
+        file: the file.
+        text: its content, where that is not written yet.
+    """
     try:
-        content, _ = read_yaml(file)
+        content, _ = read_yaml(file) if text is None else parse_yaml(text)
     except YamlError as error:
         raise SegmentRuleError(f"{file}:{error.line}: {error}") from error
     except OSError as error:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
-import hashlib
 from collections.abc import Mapping
 
+import yaml
 from pydantic import TypeAdapter
 from starlette.responses import RedirectResponse, Response
 
 from ml.errors import TesseraError
 from ml.home import Home
 from ml.settings import Settings, load_site_settings
-from ml.settings.changes import SettingsDraft, draft_knobs, to_flow_yaml
-from ml.settings.knobs import Knob, all_knobs, knob_value
+from ml.settings.changes import draft_knobs, to_flow_yaml
+from ml.settings.knobs import Knob, all_knobs, find_knob, knob_value
 from ml.settings.settings_files import LoadedSettings, SettingsError
-from serving.console.line_log import LineLog
+from ml.site.file_drafts import FileDraft
+from serving.console.confirmation import describe_place, history_sheet, show_change, write_confirmed
 from serving.console.page_kinds import PageRequest, ServiceQuestion
 from serving.console.page_parts import Cell, ConsolePage, Form, FormField, Sheet
 from serving.errors import ApiError
 
 DEFAULT = "default"
-CHANGES_SHOWN = 100
 _PLAIN: TypeAdapter[object] = TypeAdapter(object)
 
 
@@ -66,7 +65,7 @@ def build_settings(request: PageRequest) -> ConsolePage:
     if waiting:
         notes.append(f"These wait for the next start of the service: {', '.join(waiting[:20])}.")
     return ConsolePage(
-        sheets=[_knobs_sheet(home, loaded, knobs), _history_sheet(request, change_log(home))],
+        sheets=[_knobs_sheet(home, loaded, knobs), history_sheet(home, request.bundle, ".yaml")],
         notes=notes,
         forms=forms,
     )
@@ -79,27 +78,9 @@ async def propose(question: ServiceQuestion) -> ConsolePage:
         ApiError: 422, there is no such setting, the value is not legal, or it changes nothing.
     """
     name, value = _read(question.query)
-    draft = _draft(question.tessera.config.home, name, value)
-    file = draft.files[name]
-    rows: list[list[Cell]] = [[line] for line in _diff(draft)]
-    if not rows:
-        raise ApiError(422, f"{name} has this value already", "value")
-    fields = [
-        FormField("name", value=name, kind="hidden"),
-        FormField("value", value=value, kind="hidden"),
-        FormField("seen", value=_digest(draft), kind="hidden"),
-    ]
-    confirm = Form(
-        "apply",
-        "Write the change",
-        "/console/settings/apply",
-        fields,
-        "Write it",
-        f"It goes into {_place(question.tessera.config.home, str(file))}, with your name into the history.",
-        changes=True,
-    )
-    title = f"What changes in {file.name}"
-    return ConsolePage(sheets=[Sheet("diff", title, ["Line"], rows)], forms=[confirm], has_forms_last=True)
+    home = question.tessera.config.home
+    draft = _draft(home, name, value)
+    return show_change(home, draft, "/console/settings/apply", {"name": name, "value": value})
 
 
 async def apply_change(question: ServiceQuestion) -> Response:
@@ -111,56 +92,21 @@ async def apply_change(question: ServiceQuestion) -> Response:
     home = question.tessera.config.home
     name, value = _read(question.query)
     draft = _draft(home, name, value)
-    if question.query.get("seen") != _digest(draft):
-        raise ApiError(409, "the file has changed since you saw the change; nothing was written", "seen")
-    before = load_site_settings(home).settings
-    try:
-        draft.write()
-    except OSError as error:
-        raise ApiError(409, f"{draft.files[name]} cannot be written: {error.strerror}") from None
-    after = load_site_settings(home).settings
-    knob = next(knob for knob in all_knobs() if knob.name == name)
-    change_log(home).append(
-        {
-            "at": question.tessera.clock().isoformat(),
-            "reader": question.reader.name or question.reader.key_id,
-            "name": name,
-            "before": _value(before, knob),
-            "after": _value(after, knob),
-            "file": _place(home, str(draft.files[name])),
-        }
-    )
+    before = _value(load_site_settings(home).settings, find_knob(name))
+    after = value if find_knob(name).annotation is str else to_flow_yaml(yaml.safe_load(value))
+    write_confirmed(question, draft, {"name": name, "before": before, "after": after})
     return RedirectResponse(f"/console/settings?word={name}", 303)
-
-
-def change_log(home: Home) -> LineLog:
-    """Return the log of changes, `console/settings.jsonl` in the home."""
-    return LineLog(home.path / "console" / "settings.jsonl")
 
 
 def _read(query: Mapping[str, str]) -> tuple[str, str]:
     return query.get("name", "").strip(), query.get("value", "").strip()
 
 
-def _draft(home: Home, name: str, value: str) -> SettingsDraft:
+def _draft(home: Home, name: str, value: str) -> FileDraft:
     try:
-        return draft_knobs(home, {name: value})
+        return draft_knobs(home, {name: value})[name]
     except TesseraError as error:
         raise ApiError(422, str(error), "value" if isinstance(error, SettingsError) else "name") from None
-
-
-def _diff(draft: SettingsDraft) -> list[str]:
-    lines: list[str] = []
-    for file, after in draft.after.items():
-        before = draft.before[file].splitlines()
-        shown = difflib.unified_diff(before, after.splitlines(), n=2, lineterm="")
-        lines += [line for line in shown if not line.startswith(("---", "+++"))]
-    return lines
-
-
-def _digest(draft: SettingsDraft) -> str:
-    texts = [*draft.before.values(), *draft.after.values()]
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 def _is_meant(knob: Knob, section: str, word: str) -> bool:
@@ -179,7 +125,7 @@ def _knobs_sheet(home: Home, loaded: LoadedSettings, knobs: list[Knob]) -> Sheet
             _value(loaded.settings, knob),
             knob.unit,
             to_flow_yaml(_PLAIN.dump_python(knob.default, mode="json")),
-            _place(home, loaded.origins.get(knob.name, DEFAULT)),
+            describe_place(home, loaded.origins.get(knob.name, DEFAULT)),
             f"{knob.reason}{f' Legal: {knob.legal}.' if knob.legal else ''}",
         ]
         for knob in knobs
@@ -192,32 +138,3 @@ def _knobs_sheet(home: Home, loaded: LoadedSettings, knobs: list[Knob]) -> Sheet
         f"{len(rows)} settings; those whose From is a file differ from the defaults, or are said again there.",
         empty="No setting has this word in its name or reason.",
     )
-
-
-def _history_sheet(request: PageRequest, log: LineLog) -> Sheet:
-    rows: list[list[Cell]] = [
-        [
-            request.bundle.format_moment(line["at"]),
-            line["reader"],
-            line["name"],
-            line["before"],
-            line["after"],
-            line["file"],
-        ]
-        for line in log.newest(CHANGES_SHOWN)
-    ]
-    return Sheet(
-        "changes",
-        "What was changed here",
-        ["When", "By", "Setting", "Before", "After", "File"],
-        rows,
-        empty="Nothing was changed on this page yet; what is changed in the files by hand does not stand here.",
-    )
-
-
-def _place(home: Home, place: str) -> str:
-    """Return a place in a file without the folders of this machine."""
-    for folder, name in ((home.site, "site"), (home.path, "home")):
-        if folder is not None and place.startswith(f"{folder}/"):
-            return f"{name}/{place.removeprefix(f'{folder}/')}"
-    return place.rpartition("/")[2]

@@ -140,6 +140,32 @@
     };
   }
 
+  // Completes the word before the cursor of a field with `data-words`, by buttons below it.
+  function offerWords(input) {
+    const label = input.closest("label");
+    const typed = input.value.slice(0, input.selectionStart).match(/[A-Za-z_]\w*$/)?.[0] ?? "";
+    const words = typed ? input.dataset.words.split(" ").filter((word) => word.includes(typed) && word !== typed) : [];
+    words.sort((a, b) => b.startsWith(typed) - a.startsWith(typed));
+    let list = label.nextElementSibling;
+    if (!list?.classList.contains("words")) {
+      list = Object.assign(document.createElement("div"), { className: "words line" });
+      label.after(list);
+    }
+    list.replaceChildren(...words.slice(0, 8).map((word) => {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: word });
+      button.addEventListener("click", () => {
+        const end = input.selectionStart;
+        input.setRangeText(word, end - typed.length, end, "end");
+        input.focus();
+        input.dispatchEvent(new Event("input", { bubbles: true }));
+      });
+      return button;
+    }));
+  }
+
+  document.addEventListener("input", (event) => {
+    if (event.target.dataset?.words) offerWords(event.target);
+  });
   document.addEventListener("toggle", (event) => follow(event.target), true);
   document.addEventListener("DOMContentLoaded", () => {
     drawAll();

@@ -21,13 +21,13 @@ SCRIPT = '<script>document.title = "taken"</script>'
 BY = {"segment": SCRIPT, "device": "mobile", "country": "DE", "channel": "=search"}
 
 
-def publish_with_console(home, folder, **changes):
-    """Publish the bundle; `changes` replaces the rows of tables by name."""
+def publish_with_console(home, folder, parts=None, **changes):
+    """Publish the bundle; `changes` replaces the rows of tables by name, and `parts` what else is published."""
     folder.mkdir()
     for name, rows in (console_rows() | changes).items():
         write_console_table(folder, name, pa.Table.from_pylist(rows, schema=CONSOLE_TABLES[name].schema))
     details = {"promotion": promotion(), "metrics": {"ndcg_at_10": 0.25, "worst": float("nan")}}
-    return publish(home.published, files={"console": folder}, details=details)
+    return publish(home.published, files={"console": folder}, details=details, **(parts or {}))
 
 
 def promotion():

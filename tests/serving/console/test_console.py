@@ -266,7 +266,7 @@ def test_a_new_bundle_is_shown_without_a_restart(config, home, tmp_path):
     assert "<dt>Visits</dt>" in client.get("/console/overview").text
 
 
-@pytest.mark.parametrize("page", ["overview", "behaviour", "audience", "segments"])
+@pytest.mark.parametrize("page", ["overview", "behaviour", "audience"])
 def test_the_next_reader_of_the_same_dates_reads_no_table(client, monkeypatch, page):
     first = client.get(f"/console/{page}?from={LAST}&to={LAST}").text
     monkeypatch.setattr("ml.console.published.PublishedTables.read", None)

@@ -103,7 +103,7 @@ def test_a_change_is_shown_then_written_and_stands_in_the_history(reader, site):
     assert file.read_text() == SITE.replace("8000", "8010")
     page = client.get("/console/settings").text
     assert "wait for the next start of the service: ports.service" in page
-    line = json.loads((site.home.path / "console" / "settings.jsonl").read_text())
+    line = json.loads((site.home.path / "console" / "changes.jsonl").read_text())
     assert (line["reader"], line["name"], line["before"], line["after"]) == (
         "engineer", "ports.service", "8000", "8010",
     )  # fmt: skip
@@ -116,7 +116,7 @@ def test_a_change_is_shown_then_written_and_stands_in_the_history(reader, site):
         ("ports.service", "0", "ports.service"),
         ("ports.servise", "1", "did you mean ports.service"),
         ("ports.service", "[", "no YAML value"),
-        ("ports.service", "8000", "has this value already"),
+        ("ports.service", "8000", "stands there already"),
         ("privacy.retention_days", "</td><script>alert(1)</script>", "a whole number"),
     ],
 )

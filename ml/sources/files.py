@@ -45,7 +45,9 @@ class Files:
         return None if None in counts else sum(count for count in counts if count is not None)
 
     def batches(self, path: Path) -> Iterator[SourceBatch]:
-        """One event a row. Rows whose cells cannot be converted are rejected."""
+        """One event a row, but none if the mapping has only items. Rows that cannot be converted are rejected."""
+        if self._rules is not None and not self._rules.fields:
+            return
         start = 0
         for file in self._inputs(path):
             end = start
@@ -100,7 +102,7 @@ def event_batch(chunk: Chunk, mapping: FileMapping) -> SourceBatch:
         if rule.of_types:
             is_meant = is_of_types(chunk.table, mapping.fields["event_type"], rule.of_types)
             columns[name], bad = pc.if_else(is_meant, columns[name], None), bad & np.asarray(is_meant)
-        origin = rule.column or name
+        origin = rule.column or (", ".join(rule.columns) if rule.columns else name)
         rejects.append(reject(chunk, bad & ~bad_rows, origin, f"is no {_kind(EVENT_SCHEMA.field(name).type)}"))
         bad_rows |= bad
     columns["properties"] = _properties(chunk.table, mapping)
@@ -135,7 +137,10 @@ def _convert(table: pa.Table, rule: Rule, kind: pa.DataType) -> tuple[pa.Array, 
     if pa.types.is_list(kind):
         return _lists(table, rule), good
     if rule.columns:
-        return pc.binary_join_element_wise(*(as_text(table[name]) for name in rule.columns), "-"), good
+        parts = [as_text(table[name]) for name in rule.columns]
+        if kind == TIMESTAMP:
+            return as_timestamp(pc.binary_join_element_wise(*parts, " "), None, rule.format, rule.timezone)
+        return pc.binary_join_element_wise(*parts, "-"), good
     column = table[rule.column]
     if kind == TIMESTAMP:
         return as_timestamp(column, rule.unit, rule.format, rule.timezone)

@@ -29,7 +29,10 @@ class Rule(BaseModel):
     column: str | None = Field(
         None, description="name of the column; in JSON Lines `outer.inner` for nested fields"
     )
-    columns: tuple[str, ...] = Field((), description="columns joined by `-`, or feature columns of an item")
+    columns: tuple[str, ...] = Field(
+        (),
+        description="columns joined by `-`, a date and a time by a blank; or feature columns of an item",
+    )
     value: str | float | None = Field(None, description="the same value for every row")
     words: Mapping[str, str] | None = Field(
         None, description="translation of the column's values; others are null"
@@ -141,12 +144,21 @@ def parse_mapping(content: Mapping[str, Any]) -> FileMapping:
             "file": None if layout is None else FileLayoutRule.model_validate(layout).layout(),
         }
     )
-    if mapping.fields:
+    if mapping.fields or not mapping.items:
         _check_events(mapping.fields)
     for name in ("event_type", "occurred_at", "user_id", "anonymous_id"):
         if name in mapping.fields and mapping.fields[name].of_types:
             raise ValueError(f"{name}: every event needs it, so it cannot be of some types alone")
     return mapping
+
+
+def load_rule(rule: Any) -> Rule:
+    """One rule from what YAML gives for a field.
+
+    Raises:
+        ValueError: It is no rule.
+    """
+    return Rule.model_validate(_rule(rule))
 
 
 def describe_missing_columns(mapping: FileMapping, missing: Sequence[str], columns: Sequence[str]) -> str:

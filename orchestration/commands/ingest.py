@@ -120,9 +120,11 @@ def _print_report(report: IngestReport, path: Path) -> None:
             f"{escape(str(path))} was ingested before, with the same content: nothing to do.", soft_wrap=True
         )
         return
-    console.print(f"[bold]{report.accepted:,}[/] events accepted of {count_noun(report.rows, 'row')}.")
     if report.items:
-        console.print(f"{report.items:,} items added to the catalogue.")
+        console.print(f"{count_noun(report.items, 'item')} added to the catalogue.")
+    if report.items and not report.rows:  # the mapping describes items alone
+        return
+    console.print(f"[bold]{report.accepted:,}[/] events accepted of {count_noun(report.rows, 'row')}.")
     if report.outside:
         console.print(f"{report.outside:,} events lay outside --since and --until.")
     if report.erased:

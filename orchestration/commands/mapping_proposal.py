@@ -35,7 +35,8 @@ def choose_mapping(path: Path, console: Console, *, is_agreed: bool) -> Path | N
         SourceError: Nothing can be proposed.
         TableError: The file cannot be read.
     """
-    from ml.sources.proposal.proposal import needs_mapping, propose_mapping
+    from ml.sources.proposal.proposal import propose_mapping
+    from ml.sources.proposal.sample import needs_mapping
 
     if not needs_mapping(path):
         return None

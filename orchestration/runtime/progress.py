@@ -21,6 +21,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from orchestration.runtime.counts import count_noun
 from orchestration.runtime.durations import describe_seconds
 from orchestration.runtime.materialization import Stage
 
@@ -121,4 +122,5 @@ class StageProgress:
             self._bars.stop_task(task)
             if not self._console.is_terminal:
                 seconds = time.monotonic() - self._started[task]
-                self._console.print(f"✓ {bar.description}: {bar.completed:.0f} assets, {seconds:.1f} s")
+                assets = count_noun(int(bar.completed), "asset")
+                self._console.print(f"✓ {bar.description}: {assets}, {seconds:.1f} s")

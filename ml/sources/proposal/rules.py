@@ -40,6 +40,7 @@ NO_TIME_OF_DAY = (
 )
 WORD_OF = {word: kind for kind, words in EVENT_WORDS.items() for word in words.split()}
 LIST_MARKS = ("|", ";", ",")
+TIME_OF_DAY = r"^\d{1,2}:\d{2}(:\d{2})?( ?(?i:am|pm))?$"
 
 Rule = dict[str, Any] | str
 
@@ -107,6 +108,14 @@ def propose_time(column: pa.ChunkedArray, least: float = TIMES_NEEDED) -> tuple[
         remark = f"The dates leave open which part is the day; they are read as {order}."
     remarks = (remark, _remark_on_hours(text, parse_in_format(text, best)))
     return {"format": best}, f"times, written as {best}", " ".join(filter(None, remarks))
+
+
+def is_time_of_day(column: pa.ChunkedArray) -> bool:
+    """Return whether each cell of a column is a time of day, such as 18:30."""
+    if pa.types.is_nested(column.type):
+        return False
+    text = as_text(column).drop_null()
+    return bool(len(text)) and bool(pc.all(pc.match_substring_regex(text, TIME_OF_DAY)).as_py())
 
 
 def _remark_on_hours(text: pa.Array, times: pa.Array) -> str:

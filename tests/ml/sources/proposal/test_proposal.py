@@ -14,7 +14,8 @@ from ml.home import Home
 from ml.sources import ingest, open_source
 from ml.sources.catalogue import Catalogue
 from ml.sources.mapping import load_mapping, parse_mapping
-from ml.sources.proposal.proposal import needs_mapping, propose_mapping
+from ml.sources.proposal.proposal import propose_mapping
+from ml.sources.proposal.sample import needs_mapping
 from ml.sources.source import SourceError
 
 NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
@@ -182,7 +183,7 @@ def test_dates_of_eight_digits_are_dates_and_a_column_with_the_time_is_named(tmp
     proposal = propose_mapping(file)
     assert proposal.content["occurred_at"] == {"column": "date", "format": "%Y%m%d"}
     assert "no time of day" in proposal.remarks[0]
-    assert "`occurred_at: {column: visitId, unit: s}`" in proposal.remarks[1]
+    assert "`occurred_at: {column: visitId, unit: s}`" in proposal.remarks[0]
     events, _ = events_of(tmp_path, file)
     assert [row["occurred_at"] for row in events] == [dt.datetime(2016, 9, 13, tzinfo=dt.UTC)] * 2
 
@@ -268,3 +269,155 @@ def test_what_every_event_needs_is_not_of_some_types(tmp_path):
                 "user_id": {"column": "user", "of_types": ["purchase"]},
             }
         )
+
+
+def test_the_price_of_a_piece_with_its_currency_is_a_price(tmp_path):
+    text = (
+        "Zeit;Kundennr.;Artikelnr.;Vorgang;Menge;Einzelpreis (€)\n"
+        "02.03.2026 18:30;K1;a;Ansicht;;\n02.03.2026 18:31;K1;a;Kauf;3;1.249,50\n"
+    )
+    events, home = events_of(tmp_path, written(tmp_path, "protokoll.csv", text))
+    assert [(row["event_type"], row["value"]) for row in events] == [("page_view", None), ("purchase", 3748.5)]
+    assert Catalogue(home).read()["price"].to_pylist() == [1249.5]
+
+
+def test_purchases_without_any_amount_are_pointed_out(tmp_path):
+    text = "time,user,item,event\n2026-03-02 10:00:00,a,x,{}\n"
+    bought = propose_mapping(written(tmp_path, "bought.csv", text.format("order")))
+    assert any("purchases count, but bring no revenue" in remark for remark in bought.remarks)
+    seen = propose_mapping(written(tmp_path, "seen.csv", text.format("view")))
+    assert not any("revenue" in remark for remark in seen.remarks)
+
+
+def test_a_date_and_a_time_of_day_in_two_columns_are_one_time(tmp_path):
+    text = "Datum;Uhrzeit;Kunde;Artikel\n13.08.2026;19:19:54;a;x\n14.08.2026;7:05:00;b;y\n"
+    file = written(tmp_path, "zwei.csv", text)
+    assert propose_mapping(file).content["occurred_at"]["columns"] == ["Datum", "Uhrzeit"]
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text(propose_mapping(file).to_yaml(), encoding="utf-8")
+    home = Home(tmp_path / "home")
+    ingest(open_source("files", mapping), file, home, dt.datetime(2026, 9, 1, tzinfo=dt.UTC))
+    events = pa.Table.from_batches(list(EventLog(home).read())).sort_by("occurred_at")
+    assert events["occurred_at"].to_pylist() == [
+        dt.datetime(2026, 8, 13, 19, 19, 54, tzinfo=dt.UTC),
+        dt.datetime(2026, 8, 14, 7, 5, tzinfo=dt.UTC),
+    ]
+
+
+def test_a_wrong_time_of_day_is_rejected_by_the_names_of_both_columns(tmp_path):
+    file = written(tmp_path, "two.csv", "day,hour,user\n2026-03-02,09:00,a\n2026-03-02,25:00,b\n")
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text(
+        "event_type: {value: page_view}\noccurred_at: {columns: [day, hour]}\nuser_id: user\n", encoding="utf-8"
+    )
+    report = ingest(open_source("files", mapping), file, Home(tmp_path / "home"), NOW)
+    assert (report.accepted, list(report.rejected)) == (1, ["day, hour: is no time"])
+
+
+def test_events_of_a_tracker_are_read_below_their_properties(tmp_path):
+    records = [
+        {
+            "$insert_id": f"x{number}",
+            "event_type": kind,
+            "event_time": 1_772_438_400_000 + number,
+            "user_id": None,
+            "device_id": "d1",
+            "platform": "Web",
+            "event_properties": {"product_id": "p1", "category": "lamps", **more},
+        }
+        for number, (kind, more) in enumerate([("product_view", {}), ("purchase", {"revenue": 12.5})])
+    ]
+    file = written(tmp_path, "tracker.jsonl", "".join(json.dumps(record) + "\n" for record in records))
+    events, home = events_of(tmp_path, file)
+    assert [(row["event_id"], row["event_type"], row["item_id"], row["value"]) for row in events] == [
+        ("x0", "page_view", "p1", None),
+        ("x1", "purchase", "p1", 12.5),
+    ]
+    assert [json.loads(row["properties"])["platform"] for row in events] == ["Web", "Web"]
+    assert Catalogue(home).read()["category"].to_pylist() == ["lamps"]
+
+
+@pytest.mark.parametrize("repeated", [True, False])
+def test_the_total_of_an_order_is_not_the_amount_of_each_of_its_lines(tmp_path, repeated):
+    header = "Name,Email,Total,Lineitem quantity,Lineitem name,Lineitem price,Lineitem sku,Created at\n"
+    lines = [
+        ("#1001", "a@x.org", "35.00", 2, "Lamp", "10.00", "l1"),
+        ("#1001", "a@x.org", "35.00" if repeated else "", 1, "Desk", "12.00", "d1"),
+        ("#1002", "b@x.org", "13.00", 1, "Lamp", "10.00", "l1"),
+    ]
+    text = header + "".join(",".join(map(str, line)) + f",2026-03-02 10:00:0{n}\n" for n, line in enumerate(lines))
+    file = written(tmp_path, "orders_export.csv", text)
+    proposal = propose_mapping(file)
+    assert {column.name: column.target for column in proposal.columns} == {
+        "Name": "properties.order_id",
+        "Email": "user_id",
+        "Total": None,
+        "Lineitem quantity": None,
+        "Lineitem name": "items.title",
+        "Lineitem price": "items.price",
+        "Lineitem sku": "item_id",
+        "Created at": "occurred_at",
+    }
+    events, home = events_of(tmp_path, file)
+    assert [row["value"] for row in events] == [20.0, 12.0, 10.0]
+    properties = [json.loads(row["properties"]) for row in events]
+    assert [row["order_id"] for row in properties] == ["#1001", "#1001", "#1002"]
+    assert properties[0]["Total"] == "35.00"
+    assert sorted(Catalogue(home).read()["title"].to_pylist()) == ["Desk", "Lamp"]
+
+
+def test_amounts_of_lines_stay_amounts_where_orders_have_several(tmp_path):
+    text = "order_id,time,user,item,total\n" + "".join(
+        f"{order},2026-03-02 10:00:0{n},a,i{n},{n + 1}\n" for n, order in enumerate([7, 7, 8, 8])
+    )
+    events, _ = events_of(tmp_path, written(tmp_path, "lines.csv", text))
+    assert [row["value"] for row in events] == [1.0, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize("header", ["product_id,title,price", "id,title,price", "sku,created_at,price"])
+def test_a_table_of_items_alone_goes_into_the_catalogue(tmp_path, header):
+    file = written(tmp_path, "items.csv", f"{header}\na,2026-01-01,5\nb,2026-01-02,7\n")
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text(propose_mapping(file).to_yaml(), encoding="utf-8")
+    home = Home(tmp_path / "home")
+    report = ingest(open_source("files", mapping), file, home, NOW)
+    assert (report.rows, report.accepted, report.items, dict(report.rejected)) == (0, 0, 2, {})
+    assert Catalogue(home).read().sort_by("item_id")["price"].to_pylist() == [5.0, 7.0]
+
+
+def test_rows_that_repeat_an_item_are_no_table_of_items(tmp_path):
+    with pytest.raises(SourceError, match="no column holds dates or times"):
+        propose_mapping(written(tmp_path, "x.csv", "product_id,price\na,5\na,5\n"))
+
+
+def test_files_of_different_kinds_in_a_folder_are_taken_in_one_by_one(tmp_path):
+    folder = tmp_path / "two"
+    folder.mkdir()
+    written(folder, "events.csv", "time,customer_id,product_id\n2026-03-02,a,x\n2026-03-03,b,y\n")
+    written(folder, "items.csv", "product_id,title\nx,Lamp\ny,Desk\n")
+    with pytest.raises(SourceError, match=r"items\.csv has no column time, customer_id") as refusal:
+        propose_mapping(folder)
+    for name in ("items.csv", "events.csv"):
+        assert f"`tessera ingest files --path {folder / name} --yes`" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("# Pages and screens\n# Start date: 20261001\n\nPage path,Views\n/a,3\n", "lines of remarks"),
+        ("user,item\na,x\nb,y\n", "tessera fit --interactions"),
+    ],
+)
+def test_a_file_of_another_kind_says_what_it_is_and_what_helps(tmp_path, text, words):
+    with pytest.raises(SourceError, match=words):
+        propose_mapping(written(tmp_path, "x.csv", text))
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [("Product Viewed", "page_view"), ("Product Added", "add_to_cart"), ("Order Completed", "purchase"),
+     ("Checkout Started", "checkout"), ("Products Searched", "search"), ("Quote Sent", "custom:quotesent")],
+)  # fmt: skip
+def test_words_of_trackers_for_shops_are_types(tmp_path, word, kind):
+    file = written(tmp_path, "x.csv", f"time,user,item,event\n2026-03-02,a,x,{word}\n")
+    assert propose_mapping(file).content["event_type"]["words"] == {word: kind}

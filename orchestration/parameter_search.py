@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ml.errors import InvalidInputError
 from ml.evaluation.figures import comparison_plot
 from ml.recommenders.selection.search import SearchTrial, best_intervals, search, search_table
 from ml.recommenders.validation import ValidationWindow
 from ml.registry.fingerprint import data_fingerprint
-from ml.registry.registry import Registry
 from ml.registry.run import Run
+
+if TYPE_CHECKING:
+    from ml.registry.registry import Registry
 
 JOURNAL = "search.journal"  # in the home's folder of models: all studies
 

@@ -124,7 +124,8 @@ def _print_report(report: IngestReport, path: Path) -> None:
         console.print(f"{count_noun(report.items, 'item')} added to the catalogue.")
     if report.items and not report.rows:  # the mapping describes items alone
         return
-    console.print(f"[bold]{report.accepted:,}[/] events accepted of {count_noun(report.rows, 'row')}.")
+    accepted, rows = count_noun(report.accepted, "event"), count_noun(report.rows, "row")
+    console.print(f"{accepted} accepted of {rows}.")
     if report.outside:
         console.print(f"{report.outside:,} events lay outside --since and --until.")
     if report.erased:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -14,13 +14,15 @@ from ml.home import Home
 from ml.publishing import publication, publish
 from ml.recommenders.models.zoo import load_recommender
 from ml.recommenders.newcomers.welcome import FILE as WELCOME
-from ml.registry.registry import ModelVersion, Registry
 from ml.settings import Settings
 from ml.site.definition_files import SETTINGS, definition_file
 from orchestration.bento import build_bento
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.warehouse.console_tables import write_console_tables
 from orchestration.warehouse.marts import INTERACTIONS, ITEMS, USER_SEGMENTS, USERS
+
+if TYPE_CHECKING:
+    from ml.registry.registry import ModelVersion, Registry
 
 GROUP = "publishing"
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pyarrow as pa
@@ -17,7 +17,6 @@ from packaging.version import Version
 
 from ml.events.log import EventLog
 from ml.home import Home, protect_new_files, replace_file
-from ml.registry.registry import Registry
 from ml.settings import Settings, load_site_settings
 from ml.site.definition_files import HOME_VARIABLE, read_home
 from ml.site.exchange_rates import publish_exchange_rates
@@ -33,6 +32,9 @@ from orchestration.warehouse.dbt_project import (
     definition_fingerprint,
 )
 from orchestration.warehouse.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from ml.registry.registry import Registry
 
 # Unit tests speak of logic, which does not change from night to night: the test suite runs them. Nobody reads the
 # manifest of a build, since Dagster has the one that it was given.
@@ -98,7 +100,9 @@ class RegistryResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     home: HomeResource
 
     def get(self) -> Registry:
-        """The registry of this home."""
+        """The registry of this home; MLflow is loaded only now, since Dagster's pages start without it."""
+        from ml.registry.registry import Registry  # noqa: PLC0415
+
         home = self.home.home()
         return Registry(home.mlflow_uri)
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import great_expectations as gx
-import great_expectations.expectations as gxe
 import pyarrow as pa
 
 from ml.settings.warehouse import WarehouseSettings
+
+if TYPE_CHECKING:
+    from great_expectations.expectations import Expectation
 
 
 @dataclass(frozen=True)
@@ -281,7 +282,12 @@ SUITES: tuple[Suite, ...] = (
 
 
 def validate(suite: Suite, figures: pa.Table, settings: WarehouseSettings) -> list[ExpectationResult]:
-    """Hold the one row of `figures` against the suite, in the order of its ranges."""
+    """Hold the one row of `figures` against the suite, in the order of its ranges.
+
+    Great Expectations is loaded only now: Dagster's pages start without the seconds that it takes.
+    """
+    import great_expectations as gx  # noqa: PLC0415
+
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     batches = context.data_sources.add_pandas("warehouse").add_dataframe_asset(suite.mart)
@@ -297,9 +303,11 @@ def validate(suite: Suite, figures: pa.Table, settings: WarehouseSettings) -> li
     return sorted(results, key=lambda finding: list(suite.ranges).index(finding.figure))
 
 
-def _expectations(suite: Suite, settings: WarehouseSettings) -> list[gxe.Expectation]:
+def _expectations(suite: Suite, settings: WarehouseSettings) -> list[Expectation]:
+    from great_expectations.expectations import ExpectColumnValuesToBeBetween  # noqa: PLC0415
+
     return [
-        gxe.ExpectColumnValuesToBeBetween(
+        ExpectColumnValuesToBeBetween(
             column=figure,
             min_value=_bound(allowed.least, settings),
             max_value=_bound(allowed.most, settings),

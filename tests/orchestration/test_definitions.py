@@ -1,5 +1,7 @@
 """The graph as Dagster loads it: it reads as the story of the design, and nothing in it is unexplained."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -32,6 +34,17 @@ def test_every_asset_says_what_it_is_where_it_belongs_and_what_makes_it(definiti
         for key in graph.materializable_asset_keys
     }
     assert {asset: lacking for asset, lacking in bare.items() if lacking} == {}
+
+
+def test_the_pages_of_dagster_start_without_what_only_runs_need() -> None:
+    script = (
+        "import sys, orchestration.definitions as loaded; loaded.defs(); "
+        "print([name for name in ('mlflow', 'great_expectations') if name in sys.modules])"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], cwd=PRODUCT, capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.strip() == "[]"
 
 
 def test_stages_follow_one_another_as_in_the_design(definitions: dg.Definitions) -> None:

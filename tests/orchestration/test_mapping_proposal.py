@@ -31,12 +31,12 @@ def test_nothing_is_taken_in_before_somebody_agrees(file: Path) -> None:
     assert "run `tessera ingest files --path clicks.csv --mapping clicks.mapping.yaml`" in output
     assert not Path("home/events").exists()
     status, output = ingest("--mapping", "clicks.mapping.yaml")
-    assert (status, "1 events accepted of 1 row." in output) == (0, True)
+    assert (status, "1 event accepted of 1 row." in output) == (0, True)
 
 
 def test_yes_takes_the_file_in_and_a_changed_mapping_stays_in_force(file: Path) -> None:
     status, output = ingest("--yes")
-    assert (status, "1 events accepted of 1 row." in output) == (0, True)
+    assert (status, "1 event accepted of 1 row." in output) == (0, True)
     mapping = Path("clicks.mapping.yaml")
     mapping.write_text(mapping.read_text().replace("view: page_view", "view: click"))
     status, output = ingest()
@@ -52,3 +52,12 @@ def test_events_beside_those_of_a_simulated_site_are_warned_of(file: Path) -> No
     status, output = ingest("--yes")
     assert status == 0
     assert "home holds the events of a simulated site, which would be counted together with yours" in output
+
+
+def test_a_file_of_items_alone_adds_items_and_says_nothing_of_events(file: Path) -> None:
+    file.write_text("product_id;title;price\nlamp-7;Lamp;9,50\ndesk-2;Desk;120,00\n")
+    status, output = ingest("--yes")
+    assert status == 0, output
+    assert "the file describes items and has no events" in output
+    assert output.endswith("2 items added to the catalogue.")
+    assert "0 items" not in output

@@ -66,11 +66,14 @@ def choose_targets(table: pa.Table) -> dict[str, str]:
             take(next((column for column in named if _fits(target, table[column])), None), target)
     if "occurred_at" not in chosen.values():
         take(next((c for c in left if _is_written_time(table[c])), None), "occurred_at")
-    if not _has_events(chosen):  # a table of items, whose id is called `id`
-        number = next((column for column, target in chosen.items() if target == "event_id"), None)
-        if number is not None and "item_id" not in chosen.values():
-            chosen[number] = "item_id"
-    item = next((column for column, target in chosen.items() if target == "item_id"), None)
+    columns = {target: column for column, target in chosen.items()}
+    item, number = columns.get("item_id"), columns.get("event_id")
+    is_titled = item is not None and plain_name(item) in USUAL["item_id"][-1].split()
+    if number is not None and (item is None or is_titled) and not _has_events(chosen):
+        if item is not None:  # a table of items whose id is called `id`, beside a title
+            left[item] = plain_name(item)
+            del chosen[item]
+        item, chosen[number] = number, "item_id"
     if item is not None:
         for field, usual in ITEM_COLUMNS.items():
             named = (c for c, name in left.items() if name in usual.split())

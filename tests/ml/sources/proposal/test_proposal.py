@@ -374,9 +374,16 @@ def test_amounts_of_lines_stay_amounts_where_orders_have_several(tmp_path):
     assert [row["value"] for row in events] == [1.0, 2.0, 3.0, 4.0]
 
 
-@pytest.mark.parametrize("header", ["product_id,title,price", "id,title,price", "sku,created_at,price"])
-def test_a_table_of_items_alone_goes_into_the_catalogue(tmp_path, header):
-    file = written(tmp_path, "items.csv", f"{header}\na,2026-01-01,5\nb,2026-01-02,7\n")
+@pytest.mark.parametrize(
+    ("header", "first", "second"),
+    [
+        ("product_id,title,price", "Lamp", "Desk"),
+        ("id,title,price", "Lamp", "Desk"),
+        ("sku,created_at,price", "2026-01-01", "2026-01-02"),
+    ],
+)
+def test_a_table_of_items_alone_goes_into_the_catalogue(tmp_path, header, first, second):
+    file = written(tmp_path, "items.csv", f"{header}\na,{first},5\nb,{second},7\n")
     mapping = tmp_path / "mapping.yaml"
     mapping.write_text(propose_mapping(file).to_yaml(), encoding="utf-8")
     home = Home(tmp_path / "home")

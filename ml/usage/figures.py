@@ -50,6 +50,16 @@ class PageUse:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """What the report does not count."""
+
+    bot_visits: int
+    bot_views: int
+    internal_visits: int
+    internal_views: int
+
+
+@dataclass(frozen=True)
 class Move:
     """A move between two pages; the share is of the views of the page left."""
 
@@ -99,6 +109,7 @@ class UsageFigures:
     people: int
     visits: int
     page_views: int
+    left_out: LeftOut
     conversion: Ratio
     bounce: Ratio
     periods: Sequence[Period]
@@ -116,14 +127,15 @@ def collect_figures(tables: Mapping[str, pa.Table]) -> UsageFigures | None:
     """Work out the figures; None where nobody has used the site yet.
 
     Args:
-        tables: `days` (date, sessions, page_views, purchases), `totals` and `sources` (visits, converted, bounces
-            with their moments), `pages`, `entries` and `exits` (page_key, title, views, entries, exits, bounces,
-            dwell_seconds, dwells with their moments), `moves` (from_page, from_title, to_page, to_title, moves,
-            views), `funnels` (funnel, step_number, step, entered) and `retention` (cohort_week, week_number,
-            cohort_users, active_users). `ml.usage.ratios.share_of_sums` says what moments are.
+        tables: `days` (date, sessions, page_views, purchases), `left_out` (the fields of `LeftOut`), `totals` and
+            `sources` (visits, converted, bounces with their moments), `pages`, `entries` and `exits` (page_key,
+            title, views, entries, exits, bounces, dwell_seconds, dwells with their moments), `moves` (from_page,
+            from_title, to_page, to_title, moves, views), `funnels` (funnel, step_number, step, entered) and
+            `retention` (cohort_week, week_number, cohort_users, active_users). `ml.usage.ratios.share_of_sums`
+            says what moments are.
     """
     rows = {name: table.to_pylist() for name, table in tables.items()}
-    (totals,) = rows["totals"]
+    (totals,), (left_out,) = rows["totals"], rows["left_out"]
     if not rows["days"] or not totals["people"]:
         return None
     last = rows["days"][-1]["date"]
@@ -134,6 +146,7 @@ def collect_figures(tables: Mapping[str, pa.Table]) -> UsageFigures | None:
         people=totals["people"],
         visits=int(totals["visits"]),
         page_views=sum(day["page_views"] for day in rows["days"]),
+        left_out=LeftOut(**left_out),
         conversion=share_of_sums(totals, "converted", "visits"),
         bounce=share_of_sums(totals, "bounces", "visits"),
         periods=_periods(rows["days"]),

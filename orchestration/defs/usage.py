@@ -27,7 +27,7 @@ ROWS_SHOWN = 15
 def usage_report(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
     """Read the marts and write `reports/usage/report.html`."""
     settings = home.settings()
-    tables = read_usage_tables(warehouse.get(), ROWS_SHOWN, settings.sequences.minimum_people)
+    tables = read_usage_tables(warehouse.get(), settings.warehouse, ROWS_SHOWN, settings.sequences.minimum_people)
     figures = collect_figures(tables)
     report = home.home().reports / "usage" / "report.html"
     replace_file(report, render_report(figures).encode())

@@ -106,7 +106,11 @@ def _candidates_path(home: Home) -> str:
             return ""
         query = "select experiment_id from experiment_tags where key = ?"
         ids = [number for (number,) in store.execute(query, [f"{TAG}{CANDIDATES}"])]
-    return f"#/experiments/{ids[0]}/runs?viewStateShareKey={CANDIDATES}&compareRunsMode=CHART" if ids else ""
+    if not ids:
+        return ""
+    # the last parameter chooses the menu of trained models: that of language models comes first otherwise
+    chosen = f"viewStateShareKey={CANDIDATES}&compareRunsMode=CHART&workflowType=machine_learning"
+    return f"#/experiments/{ids[0]}/runs?{chosen}"
 
 
 def list_reports(home: Home, ports: PortSettings) -> list[PageLink]:

@@ -6,23 +6,29 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
+from ml.settings.warehouse import WarehouseSettings
 from orchestration.warehouse.warehouse import Warehouse
 
 
-def read_usage_tables(warehouse: Warehouse, pages_shown: int, fewest_people: int) -> Mapping[str, pa.Table]:
+def read_usage_tables(
+    warehouse: Warehouse, knobs: WarehouseSettings, pages_shown: int, fewest_people: int
+) -> Mapping[str, pa.Table]:
     """Read the tables of `ml.usage.figures.collect_figures`.
 
     Args:
         warehouse: The warehouse, with its marts.
+        knobs: The settings by which the marts were built.
         pages_shown: Pages, entries, exits and moves to read, the most frequent first.
         fewest_people: Pages and moves of fewer people are left out, so that no single visit can be read.
 
     Raises:
         WarehouseMissingError: The marts are not there yet.
     """
+    visits = _visits(knobs)
     queries = {
         "days": "select date, sessions, active_users, page_views, purchases from daily_metrics order by date",
-        "totals": _totals(),
+        "totals": _totals(visits),
+        "left_out": _left_out(knobs),
         "pages": _pages("views", pages_shown, fewest_people),
         "entries": _pages("entries", pages_shown, fewest_people),
         "exits": _pages("exits", pages_shown, fewest_people),
@@ -35,7 +41,7 @@ def read_usage_tables(warehouse: Warehouse, pages_shown: int, fewest_people: int
             select cohort_week::date as cohort_week, week_number, cohort_users, active_users
             from retention order by cohort_week, week_number
         """,
-        "sources": _sources(),
+        "sources": _sources(visits),
     }
     return {name: warehouse.read(query) for name, query in queries.items()}
 
@@ -64,25 +70,45 @@ PAGES = f"""
         )
     from page_views
 """
-VISITS = "from sessions where not is_bot and not is_internal"
 
 
-def _totals() -> str:
+def _visits(knobs: WarehouseSettings) -> str:
+    """The visits that the marts count."""
+    bots = "not is_bot" if knobs.leave_out_bots else "true"
+    internal = "not is_internal" if knobs.leave_out_internal else "true"
+    return f"from sessions where {bots} and {internal}"
+
+
+def _left_out(knobs: WarehouseSettings) -> str:
+    """Visits and page views that the marts do not count; a bot is not counted as one of the site's own people."""
+    bots = "is_bot" if knobs.leave_out_bots else "false"
+    internal = f"is_internal and not {bots}" if knobs.leave_out_internal else "false"
+    return f"""
+        select
+            count_if({bots}) as bot_visits,
+            coalesce(sum(page_views) filter ({bots}), 0)::bigint as bot_views,
+            count_if({internal}) as internal_visits,
+            coalesce(sum(page_views) filter ({internal}), 0)::bigint as internal_views
+        from sessions
+    """
+
+
+def _totals(visits: str) -> str:
     return f"""
         with by_person as (
             select
                 user_id, count(*) as visits, count_if(is_converted) as converted, count_if(is_bounce) as bounces
-            {VISITS} group by user_id
+            {visits} group by user_id
         )
         select count(*) as people, {_moments((("converted", "visits"), ("bounces", "visits")))} from by_person
     """
 
 
-def _sources() -> str:
+def _sources(visits: str) -> str:
     return f"""
         with by_person as (
             select channel, user_id, count(*) as visits, count_if(is_converted) as converted
-            {VISITS} group by channel, user_id
+            {visits} group by channel, user_id
         )
         select coalesce(channel, 'unknown') as channel, {_moments((("converted", "visits"),))}
         from by_person group by channel order by visits desc, channel

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from ml.settings.warehouse import WarehouseSettings
 from ml.usage.figures import UsageFigures, collect_figures
 from ml.usage.ratios import FEWEST_PEOPLE
 from orchestration.warehouse.usage_tables import read_usage_tables
@@ -18,7 +19,7 @@ from tests.dbt_project.usage_histories import PEOPLE, PEOPLES_EVENTS, views, vis
 
 @pytest.fixture(scope="module")
 def figures(used_site: Built) -> UsageFigures:
-    found = collect_figures(read_usage_tables(Warehouse(used_site.home.warehouse), 50, 1))
+    found = collect_figures(read_usage_tables(Warehouse(used_site.home.warehouse), WarehouseSettings(), 50, 1))
     assert found is not None
     return found
 

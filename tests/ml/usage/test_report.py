@@ -1,6 +1,7 @@
 """The usage report says what the figures are, and what is missing."""
 
 import datetime as dt
+import html
 
 import pyarrow as pa
 import pytest
@@ -29,10 +30,11 @@ def page(key, views):
     return row
 
 
-def tables(days, retention=()):
+def tables(days, retention=(), out=(0, 0, 0, 0)):
     totals = {"people": 40, "visits": 60.0, "converted": 6.0, "bounces": 12.0, "visits_people": 40}
     for name in ("converted", "bounces"):
         totals |= {f"{name}_{name}": totals[name], f"{name}_visits": totals[name], "visits_visits": 100.0}
+    left_out = dict(zip(("bot_visits", "bot_views", "internal_visits", "internal_views"), out, strict=True))
     source = {"channel": "direct", **{k: v for k, v in totals.items() if k != "people"}}
     funnel = [
         {"funnel": "purchase", "step_number": 1, "step": "page_view", "entered": 100},
@@ -42,6 +44,7 @@ def tables(days, retention=()):
     return {
         "days": pa.Table.from_pylist(days),
         "totals": pa.Table.from_pylist([totals]),
+        "left_out": pa.Table.from_pylist([left_out]),
         **{
             name: pa.Table.from_pylist([page("/", 20.0), page("/a", 10.0)])
             for name in ("pages", "entries", "exits")
@@ -121,3 +124,16 @@ def test_shares_and_seconds_are_written_as_exactly_as_they_are_known():
     assert format_share(Ratio(0.4, None, None, 9)) == "40%"
     assert format_share(Ratio(None, None, None, 0)) == "–"
     assert format_seconds(Ratio(41.6, 39.2, 44.9, 90)) == "42 s (39–45)"
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        ((385, 25728, 0, 0), "Not counted: 25,728 page views in 385 visits of bots."),
+        ((2, 30, 1, 4), "30 page views in 2 visits of bots, 4 in 1 visits of the site's own people."),
+        ((0, 0, 3, 9), "Not counted: 9 page views in 3 visits of the site's own people."),
+        ((0, 0, 0, 0), "there were none"),
+    ],
+)
+def test_the_report_says_how_much_it_does_not_count(out, words):
+    assert words in html.unescape(render_report(collect_figures(tables([day(0)], out=out))))

@@ -1,5 +1,6 @@
 """The start page links what there is, and serves the reports but for what names people."""
 
+import html
 import re
 
 from starlette.testclient import TestClient
@@ -58,4 +59,5 @@ def test_mlflow_opens_on_the_view_of_the_candidates(tmp_path):
     registry.save_view("recommendation", CANDIDATES, "{}")
     number = registry.client.get_experiment_by_name("recommendation").experiment_id
     address = f"http://127.0.0.1:5000/#/experiments/{number}/runs?viewStateShareKey=candidates"
-    assert address in render_start_page(home, PortSettings(mlflow=5000))
+    page = html.unescape(render_start_page(home, PortSettings(mlflow=5000)))
+    assert f"{address}&compareRunsMode=CHART&workflowType=machine_learning" in page

@@ -55,5 +55,5 @@ def test_what_is_no_terminal_is_told_when_a_stage_begins_and_ends():
             progress.update(event)
     lines = out.getvalue().splitlines()
     assert lines[0] == "… first: 2 min the last time"
-    assert lines[1].startswith("✓ first: 1 assets")
+    assert lines[1].startswith("✓ first: 1 asset")
     assert lines[2] == "… second"

@@ -93,7 +93,7 @@ def test_progress_prints_when_a_stage_begins_and_ends_where_there_is_no_terminal
         run_job(job, instance, progress.update)
     lines = console.file.getvalue().splitlines()
     assert [line.rsplit(",", 1)[0] for line in lines] == [
-        "… events", "✓ events: 1 assets", "… warehouse", "✓ warehouse: 1 assets"
+        "… events", "✓ events: 1 asset", "… warehouse", "✓ warehouse: 1 asset"
     ]  # fmt: skip
 
 

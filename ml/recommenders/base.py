@@ -195,6 +195,7 @@ class Recommender(ABC):
         k: int = 10,
         exclude: pa.Table | None = None,
         candidates: Users | None = None,
+        threads: int | None = None,
     ) -> Recommendations:
         """Top k items of each user, known or not; never an item that the user has in training.
 
@@ -203,6 +204,7 @@ class Recommender(ABC):
             k: Number of items for each user.
             exclude: Columns `user_id` and `item_id` of further pairs to leave out.
             candidates: The only items to rank; items that the model does not know come last.
+            threads: Threads that rank; None: all cores.
 
         Returns:
             k items a user, fewer only where fewer are left.
@@ -214,11 +216,11 @@ class Recommender(ABC):
         user_rows = self.user_ids_.rows(names.values)
         excluded = self._excluded(names, user_rows, exclude)
         if candidates is None:
-            best, scores = self.rank(user_rows, k, excluded, None)
+            best, scores = self.rank(user_rows, k, excluded, None, threads)
             return Recommendations(names.values, self.item_ids_, best, scores)
         candidate_ids = Ids(pc.unique(_strings(candidates)))
         rows = self.item_ids_.rows(candidate_ids.values)
-        best, scores = self.rank(user_rows, k, excluded, np.sort(rows[rows >= 0]))
+        best, scores = self.rank(user_rows, k, excluded, np.sort(rows[rows >= 0]), threads)
         items = self.item_ids_.union(candidate_ids)
         best, scores = filled_up(best, scores, k, np.arange(len(self.item_ids_), len(items), dtype=np.int32))
         return Recommendations(names.values, items, best, scores)
@@ -311,7 +313,12 @@ class Recommender(ABC):
         return excluded.tocsr()
 
     def rank(
-        self, user_rows: I32, k: int, excluded: sparse.csr_matrix, columns: npt.NDArray[Any] | None = None
+        self,
+        user_rows: I32,
+        k: int,
+        excluded: sparse.csr_matrix,
+        columns: npt.NDArray[Any] | None = None,
+        threads: int | None = None,
     ) -> tuple[I32, F32]:
         """Top k of all items, or of `columns`, for rows of users; -1 is a stranger.
 
@@ -320,6 +327,7 @@ class Recommender(ABC):
             k: number of items for each user.
             excluded: CSR (len(user_rows), n_items) of the pairs to leave out.
             columns: ascending item rows.
+            threads: threads that rank; None: all cores.
 
         Returns:
             Item rows int32 (n, k), -1 where nothing is left, and scores float32 (n, k).
@@ -339,7 +347,7 @@ class Recommender(ABC):
         if columns is not None:
             excluded = excluded[:, columns].tocsr()
         excluded.sort_indices()
-        best, scores = top_k_scores(block, len(warm_rows), n_columns, k, excluded)
+        best, scores = top_k_scores(block, len(warm_rows), n_columns, k, excluded, threads)
         if columns is not None:
             best = np.where(best >= 0, columns[best] if n_columns else -1, -1).astype(np.int32)
         return best, scores

@@ -54,6 +54,7 @@ def recommend_without(
     k: int,
     candidates: pa.Array | None = None,
     exclusions: pa.Table | None = None,
+    threads: int | None = None,
 ) -> Recommendations:
     """Top k items of each user without what is excluded.
 
@@ -63,9 +64,10 @@ def recommend_without(
         k: Number of items for each user.
         candidates: The only items to rank; all that the model knows if absent.
         exclusions: `item_id` of items that nobody gets, or `user_id` and `item_id` of pairs; None for nothing.
+        threads: Threads that rank; None: all cores.
     """
     if exclusions is None or "user_id" in exclusions.column_names:
-        return recommender.recommend(users, k, exclusions, candidates)
+        return recommender.recommend(users, k, exclusions, candidates, threads)
     items = recommender.item_ids_.values if candidates is None else pc.cast(candidates, pa.string())
     is_excluded = pc.is_in(items, value_set=pc.cast(exclusions["item_id"], pa.string()).combine_chunks())
-    return recommender.recommend(users, k, None, items.filter(pc.invert(is_excluded)))
+    return recommender.recommend(users, k, None, items.filter(pc.invert(is_excluded)), threads)

@@ -79,7 +79,12 @@ class FactorRecommender(Recommender):
         return vectors
 
     def rank(
-        self, user_rows: I32, k: int, excluded: sparse.csr_matrix, columns: npt.NDArray[Any] | None = None
+        self,
+        user_rows: I32,
+        k: int,
+        excluded: sparse.csr_matrix,
+        columns: npt.NDArray[Any] | None = None,
+        threads: int | None = None,
     ) -> tuple[I32, F32]:
         """Rank as the base does, but multiply only the factors of the candidates."""
         rows = self._warm_rows(user_rows)
@@ -87,7 +92,7 @@ class FactorRecommender(Recommender):
         vectors = np.where((rows >= 0)[:, None], self.user_factors_[rows], self.unknown_user_[None, :])
         if columns is not None:
             excluded = excluded[:, columns].tocsr()
-        best, scores = top_k_products(vectors, factors, k, excluded)
+        best, scores = top_k_products(vectors, factors, k, excluded, threads)
         if columns is not None and len(columns):
             best = np.where(best >= 0, columns[best], -1).astype(np.int32)
         return best, scores

@@ -20,6 +20,7 @@ from ml.dataset.ids import Ids
 from ml.recommenders.layouts import FORMAT, ModelFileError, current_layout
 
 DOCUMENT, ARRAYS, IDS = "recommender.json", "arrays.npz", "ids.arrow"
+UNPACKED = "arrays"  # in place of the file ARRAYS: a folder with a file of NumPy for each array
 
 
 @dataclass(frozen=True)
@@ -116,14 +117,40 @@ def read_model(folder: Path) -> SavedModel:
     """
     document = read_document(folder)
     try:
-        with np.load(folder / ARRAYS, allow_pickle=False) as stored:
-            arrays = dict(stored)
+        arrays = _read_arrays(folder)
         state = _restored(document["state"], arrays, _read_ids(folder / IDS))
         return SavedModel(document["model"], document["params"], document["parts"], state)
     except FileNotFoundError as error:
         raise ModelFileError(f"{folder} holds no model: {error.filename} is missing") from None
     except (OSError, ValueError, EOFError, KeyError) as error:
         raise _unreadable(folder, error) from error
+
+
+def unpack_arrays(folder: Path) -> None:
+    """Let several processes of a machine share the memory of a saved recommender and of its parts.
+
+    Each array gets a file of its own, which `read_model` then maps instead of reading it: its pages are in memory
+    once, and only those that somebody has used.
+
+    Args:
+        folder: What `Recommender.save` wrote.
+    """
+    for packed in list(folder.rglob(ARRAYS)):
+        unpacked = packed.with_name(UNPACKED)
+        unpacked.mkdir()
+        with np.load(packed, allow_pickle=False) as stored:
+            for name, array in stored.items():
+                np.save(unpacked / f"{name}.npy", array)
+        packed.unlink()
+
+
+def _read_arrays(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """All arrays by name; those of a folder are mapped and cannot be written to."""
+    unpacked = folder / UNPACKED
+    if unpacked.is_dir():
+        return {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in unpacked.glob("*.npy")}
+    with np.load(folder / ARRAYS, allow_pickle=False) as stored:
+        return dict(stored)
 
 
 def _unreadable(folder: Path, error: Exception) -> ModelFileError:

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import model_validator
 
 from ml.settings.section import Section, knob
+from ml.settings.spark import Engine
 
 
 class CandidateSettings(Section):
@@ -75,6 +76,11 @@ class ColdStartSettings(Section):
 class RecommenderSettings(Section):
     """The competition of models, and the lists that the champion publishes."""
 
+    engine: Engine = knob(
+        "local",
+        "Where models are fitted and lists ranked. With `spark`, the models `als` and `rating_factors` are fitted by"
+        " Spark's MLlib, with the same parameters, and every model ranks on the cluster of the section `spark`.",
+    )
     baseline: str = knob("popularity", "What every candidate must beat.")
     candidates: list[CandidateSettings] = knob(
         [

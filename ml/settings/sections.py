@@ -19,6 +19,7 @@ from ml.settings.segmentation import SegmentationSettings
 from ml.settings.sequences import SequenceSettings
 from ml.settings.serving import ServingSettings
 from ml.settings.simulator import SimulatorSettings
+from ml.settings.spark import SparkSettings
 from ml.settings.warehouse import WarehouseSettings
 
 
@@ -33,6 +34,7 @@ class Settings(Section):
     segmentation: SegmentationSettings = SegmentationSettings()
     recommenders: RecommenderSettings = RecommenderSettings()
     sequences: SequenceSettings = SequenceSettings()
+    spark: SparkSettings = SparkSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     decisions: DecisionSettings = DecisionSettings()
     experiments: ExperimentSettings = ExperimentSettings()

@@ -6,10 +6,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ENGINES = {"dagster", "dagster_dbt", "bentoml", "duckdb", "great_expectations", "dbt"}
+ENGINES = {"dagster", "dagster_dbt", "bentoml", "duckdb", "great_expectations", "dbt", "pyspark"}
 FORBIDDEN = {
     "ml": ENGINES | {"orchestration", "serving"},
-    "serving": {"dagster", "dagster_dbt", "dbt", "duckdb", "mlflow", "great_expectations", "orchestration"},
+    "serving": {
+        "dagster",
+        "dagster_dbt",
+        "dbt",
+        "duckdb",
+        "mlflow",
+        "great_expectations",
+        "pyspark",
+        "orchestration",
+    },
     "orchestration": {"serving", "bentoml"},
 }
 MLFLOW_ONLY_IN = {f"ml/registry/{name}.py" for name in ("artifacts", "mlflow_model", "registry", "run", "store")}
@@ -82,6 +91,16 @@ def test_only_the_registry_imports_mlflow():
         if "mlflow" in imported(ast.parse(file.read_text()))
     }
     assert offenders <= MLFLOW_ONLY_IN
+
+
+def test_only_the_room_of_spark_imports_pyspark():
+    offenders = {
+        file.parent.relative_to(ROOT)
+        for package in FORBIDDEN
+        for file in sources(package)
+        if "pyspark" in imported(ast.parse(file.read_text()))
+    }
+    assert offenders == {Path("orchestration/spark")}
 
 
 def test_the_environment_is_read_at_the_doors_alone():

@@ -27,7 +27,7 @@ from ml.events.normalization.fields import normalize_record
 from ml.events.normalization.ids import NOBODY
 from ml.events.validation import validate_records
 from ml.home import Home
-from ml.settings.kafka import KafkaSettings
+from ml.settings.engines import KafkaSettings
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, Message, TopicPartition

@@ -7,6 +7,7 @@ A folder holds `recommender.json` (the zoo's name of the model, parameters, plai
 from __future__ import annotations
 
 import json
+import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,7 @@ def unpack_arrays(folder: Path) -> None:
         unpacked.mkdir()
         with np.load(packed, allow_pickle=False) as stored:
             for name, array in stored.items():
-                np.save(unpacked / f"{name}.npy", array)
+                np.save(unpacked / f"{urllib.parse.quote(name, safe='')}.npy", array)
         packed.unlink()
 
 
@@ -148,7 +149,10 @@ def _read_arrays(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
     """All arrays by name; those of a folder are mapped and cannot be written to."""
     unpacked = folder / UNPACKED
     if unpacked.is_dir():
-        return {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in unpacked.glob("*.npy")}
+        return {
+            urllib.parse.unquote(file.stem): np.load(file, mmap_mode="r", allow_pickle=False)
+            for file in unpacked.glob("*.npy")
+        }
     with np.load(folder / ARRAYS, allow_pickle=False) as stored:
         return dict(stored)
 

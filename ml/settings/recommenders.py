@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import model_validator
 
+from ml.settings.engines import Engine
 from ml.settings.section import Section, knob
-from ml.settings.spark import Engine
 
 
 class CandidateSettings(Section):
@@ -78,8 +78,8 @@ class RecommenderSettings(Section):
 
     engine: Engine = knob(
         "local",
-        "Where models are fitted and lists ranked. With `spark`, the models `als` and `rating_factors` are fitted by"
-        " Spark's MLlib, with the same parameters, and every model ranks on the cluster of the section `spark`.",
+        "Where models are fitted and lists ranked. With `spark`, the models `als` and `rating_factors` are fitted"
+        " by Spark's MLlib with the same parameters, and every model ranks on the cluster of the section `spark`.",
     )
     baseline: str = knob("popularity", "What every candidate must beat.")
     candidates: list[CandidateSettings] = knob(

@@ -8,9 +8,9 @@ from pydantic import model_validator
 
 from ml.settings.collector import CollectorSettings
 from ml.settings.decisions import DecisionSettings
+from ml.settings.engines import KafkaSettings, SparkSettings
 from ml.settings.evaluation import EvaluationSettings
 from ml.settings.experiments import ExperimentSettings
-from ml.settings.kafka import KafkaSettings
 from ml.settings.operation import AlertSettings, MonitoringSettings, PortSettings, ScheduleSettings
 from ml.settings.privacy import PrivacySettings
 from ml.settings.recommenders import RecommenderSettings
@@ -19,7 +19,6 @@ from ml.settings.segmentation import SegmentationSettings
 from ml.settings.sequences import SequenceSettings
 from ml.settings.serving import ServingSettings
 from ml.settings.simulator import SimulatorSettings
-from ml.settings.spark import SparkSettings
 from ml.settings.warehouse import WarehouseSettings
 
 

@@ -78,6 +78,20 @@ class Validation(StrEnum):
     LEAVE_LAST_OUT = "leave-last-out"
 
 
+class EngineName(StrEnum):
+    """Where models are fitted and lists ranked."""
+
+    LOCAL = "local"
+    SPARK = "spark"
+
+
+EngineOption = Annotated[
+    EngineName | None,
+    typer.Option(
+        show_default="recommenders.engine",
+        help="Where the work is done: in this process, or on the cluster of the settings `spark`.",
+    ),
+]
 ValidationOption = Annotated[
     Validation,
     typer.Option(

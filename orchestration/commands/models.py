@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ml.errors import InvalidInputError
-from orchestration.commands.home import HomeOption
+from orchestration.commands.home import HomeOption, chosen_settings
 from orchestration.commands.model_options import (
+    EngineName,
+    EngineOption,
     ExcludedFile,
     InteractionsFile,
     ItemColumn,
@@ -40,6 +42,8 @@ from orchestration.commands.model_options import (
 )
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from ml.arrays import I64
     from ml.recommenders.base import Recommender
     from ml.recommenders.selection.auto import Choice
@@ -68,6 +72,7 @@ def fit(
     model: ModelName = "auto",
     validation: ValidationOption = Validation.TIME,
     seed: Seed = 0,
+    engine: EngineOption = None,
     out: ModelFolder,
     home: HomeOption = None,
 ) -> None:
@@ -92,7 +97,7 @@ def fit(
         say(line)
 
     data = read_training_data(interactions, users, items, choice, exclusions, liked_from, read)
-    recommender, chosen = _fitted(model, validation, seed, data)
+    recommender, chosen = _fitted(model, validation, seed, data, engine)
     if exclusions is not None and "user_id" in exclusions.column_names:
         say(f"{exclude}: {exclude_pairs(recommender, exclusions):,} pairs that are known are never recommended")
     recommender.save(out)
@@ -117,6 +122,7 @@ def recommend(
     k: Annotated[int, typer.Option(min=1, help="Items a user.")] = 10,
     candidates: Annotated[Path | None, typer.Option(help="Table of items: rank these alone.")] = None,
     exclude: ExcludedFile = None,
+    engine: EngineOption = None,
     out: Annotated[Path, typer.Option(help="File to write, Parquet or CSV: user_id, item_id, rank, score.")],
     home: HomeOption = None,
 ) -> None:
@@ -125,10 +131,10 @@ def recommend(
     Example: tessera recommend --model model --users people.csv --k 10 --out recommendations.csv
     """
     from ml.dataset.interaction_tables import read_id_list
-    from ml.recommenders.exclusions import recommend_without
     from ml.recommenders.models.zoo import load_recommender
     from ml.tables.column_roles import ColumnChoice
     from ml.tables.output_files import check_output_file, write_table
+    from orchestration.spark.training import training_engine
 
     check_output_file(out)
     choice = ColumnChoice(user=user, item=item)
@@ -143,9 +149,10 @@ def recommend(
     n_new = 0 if ranked_items is None else int((recommender.item_ids_.rows(ranked_items) < 0).sum())
     if n_new:
         say(f"{n_new:,} of {n_items:,} candidates are new to the model and come last")
-    ranked = recommend_without(recommender, people, k, ranked_items, read_excluded(exclude, choice))
-    table = ranked.to_table()
-    _say_short_lists(ranked.lengths(), min(k, n_items))
+    excluded = read_excluded(exclude, choice)
+    with training_engine(chosen_settings(), engine and engine.value) as ranker:
+        table = ranker.recommend(recommender, people, k, ranked_items, excluded)
+    _say_short_lists(_lengths(table, people), min(k, n_items))
     write_table(table, out)
     say(f"{out}: {len(table):,} recommendations for {len(people):,} users")
 
@@ -164,6 +171,15 @@ def _check_k(k: int, n_users: int, n_items: int) -> None:
         )
     if k > n_items:
         say(f"--k {k}: there are only {n_items:,} items, so that the lists are shorter")
+
+
+def _lengths(table: pa.Table, users: pa.Array) -> I64:
+    """Number of recommendations of each user, int64 (n_users,)."""
+    import numpy as np
+
+    from ml.dataset.ids import Ids
+
+    return np.bincount(Ids(users).rows(table["user_id"]), minlength=len(users))
 
 
 def _say_short_lists(lengths: I64, k: int) -> None:
@@ -226,17 +242,21 @@ def evaluate(
     typer.echo(json.dumps({"model": type(recommender).__name__, **figures}))
 
 
-def _fitted(name: str, validation: Validation, seed: int, data: TrainingData) -> tuple[Recommender, Choice | None]:
+def _fitted(
+    name: str, validation: Validation, seed: int, data: TrainingData, engine: EngineName | None = None
+) -> tuple[Recommender, Choice | None]:
     """The named model, or the one that validation chooses, fitted, and how it was; progress goes to stderr."""
     from ml.recommenders.models.zoo import make_recommender, seeded
     from ml.recommenders.selection.auto import choose
+    from orchestration.spark.training import training_engine
 
     if name == "auto":
         choice = choose(data, possible_split(validation, data), seed=seed, log=say)
         return choice.recommender, choice
     recommender = make_recommender(name, **seeded(name, seed))
     say_if_weights_are_not_used(recommender, name, data)
-    return recommender.fit_aligned(data), None
+    with training_engine(chosen_settings(), engine and engine.value) as trainer:
+        return trainer.fit(recommender, data), None
 
 
 def _print_ablation(recommender: Recommender, data: TrainingData) -> None:

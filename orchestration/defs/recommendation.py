@@ -51,6 +51,7 @@ from orchestration.defs.resources import HomeResource, RegistryResource, Warehou
 from orchestration.defs.segmentation import segmentation_folder
 from orchestration.parameter_search import JOURNAL, log_search
 from orchestration.runtime.instance import FROM_SCRATCH
+from orchestration.spark.training import training_engine
 from orchestration.warehouse.frames import FRAMES, MARTS, frames_as_of
 
 GROUP = "recommendation"
@@ -93,7 +94,11 @@ def candidate_models(
     rules = settings.evaluation
     candidates: list[Candidate] = []
     reports: list[pa.Table] = []
-    with registry.get().start_run("candidates", description=CANDIDATES_NOTE) as parent:
+    with (
+        training_engine(settings) as engine,
+        registry.get().start_run("candidates", description=CANDIDATES_NOTE) as parent,
+    ):
+        parent.set_tags({"engine": settings.recommenders.engine})
         parent.log_data("interactions", splits.now.interactions)
         if settings.recommenders.search.work:
             trials = log_search(
@@ -117,6 +122,7 @@ def candidate_models(
             segments=segment_of,
             seed=rules.seed,
             diversity=settings.decisions.diversity,
+            engine=engine,
             log=context.log.info,
         ):
             candidates.append(candidate)
@@ -205,13 +211,15 @@ def champion_model(
         epochs = settings.recommenders.update_epochs
         goes_on = verdict.kind == "refresh" and epochs > 0 and FROM_SCRATCH not in context.run.tags
         with (
+            training_engine(settings) as engine,
             tempfile.TemporaryDirectory(prefix="tessera-champion-") as folder,
             registry.get().start_run(f"champion {chosen.name}") as run,
         ):
             before = None
             if goes_on and champion is not None:
                 before = load_recommender(registry.get().download(champion, Path(folder) / "before"))
-            recommender = trained(configuration, data, before, epochs)
+            recommender = trained(configuration, data, before, epochs, engine)
+            run.set_tags({"engine": settings.recommenders.engine})
             if recommender is before and champion is not None:
                 run.log_params({"goes_on_from_version": champion.version})
             run.log_params({"configuration": json.dumps(dict(chosen.configuration), sort_keys=True)})

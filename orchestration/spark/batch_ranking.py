@@ -95,7 +95,7 @@ def _ship(
 ) -> str:
     """Give the files to Spark, which sends them to each executor once; returns their name there.
 
-    They lie in the session's folder of files, since executors that are lost are replaced at any time, and go with it.
+    They lie in the session's folder of files until it stops, since executors are lost and replaced at any time.
     """
     from pyspark import SparkFiles  # noqa: PLC0415  (Spark is an extra)
 

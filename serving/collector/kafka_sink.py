@@ -10,7 +10,7 @@ import pyarrow as pa
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from ml.events.topic import build_message
-from ml.settings.kafka import KafkaSettings
+from ml.settings.engines import KafkaSettings
 from serving.collector.submissions import SinkUnavailableError
 
 TOO_LARGE = "has {bytes} bytes, more than the topic takes"

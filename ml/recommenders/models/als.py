@@ -6,6 +6,9 @@ use one constant. Rows of similar length are solved together, so that all work i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Self, TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
@@ -14,6 +17,9 @@ from ml.arrays import F32
 from ml.dataset.weight_scale import WeightScaling
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.training_data import TrainingData
+
+Factorize: TypeAlias = Callable[[sparse.csr_matrix], tuple[F32, F32]]
+"""Takes a CSR matrix (n_users, n_items), returns float32 (n_users, d) and (n_items, d)."""
 
 BATCH_FLOATS = 8_000_000  # 32 MB of gathered factors at a time
 
@@ -47,17 +53,39 @@ class ImplicitALS(FactorRecommender):
         self.seed = seed
 
     def _fit(self, data: TrainingData) -> None:
-        liked = self._learn_confidences(data.interactions)
+        self._take_factors(data, self._alternate)
+
+    def fit_by(self, data: TrainingData, factorize: Factorize) -> Self:
+        """`fit_aligned` with factors that another solver finds for the same problem.
+
+        Args:
+            data: Aligned interactions.
+            factorize: Is given the confidences of the liked pairs, 1 on average, and minimizes the error of this
+                model with its parameters, the users last.
+
+        Raises:
+            NotFiniteError: The factors hold a value that is not finite.
+        """
+        self.take_ids(data)
+        self._take_factors(data, factorize)
+        self._check_finite()
+        return self
+
+    def _alternate(self, liked: sparse.csr_matrix) -> tuple[F32, F32]:
         by_item = liked.T.tocsr()
         random = np.random.default_rng(self.seed)
         items = random.normal(0, 0.1 / np.sqrt(self.n_factors), (liked.shape[1], self.n_factors)).astype(
             np.float32
         )
-        items[data.interactions.item_counts == 0] = 0
+        items[np.diff(by_item.indptr) == 0] = 0
         for _ in range(self.iterations):
             users = self._solve(liked, items)
             items = self._solve(by_item, users)
-        self.user_factors_, self.item_factors_ = self._solve(liked, items), items
+        return self._solve(liked, items), items
+
+    def _take_factors(self, data: TrainingData, factorize: Factorize) -> None:
+        liked = self._learn_confidences(data.interactions)
+        self.user_factors_, self.item_factors_ = factorize(liked)
         self.unknown_user_ = self.user_factors_[np.diff(liked.indptr) > 0].mean(axis=0)
         # Of a user of mean activity: what a blend of factors folds in by, which cannot look at each row's length.
         self.fold_in_weight_ = self.confidence

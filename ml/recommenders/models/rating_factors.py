@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Self
 
-from ml.arrays import F32, I32, Integers
+import numpy as np
+from scipy import sparse
+
+from ml.arrays import F32, F64, I32, Integers
 from ml.dataset.interactions import Interactions
 from ml.dataset.ratings import RatingReading
 from ml.recommenders.base import Recommender
+from ml.recommenders.models.als import Factorize
 from ml.recommenders.training_data import TrainingData
 
 SPREAD = 1.126  # standard deviation of ml-100k's ratings, on which the learning rate and the penalty were chosen
+BIAS_PASSES = 10  # of biases that are found before the factors; they stand still after five
 BATCH = 2_048  # ratings a step; entries that meet in a step are summed, and the step stays small
 
 
@@ -68,6 +73,39 @@ class RatingFactors(Recommender):
         self.user_vectors_ *= np.sqrt(unit)
         self.item_vectors_ *= np.sqrt(unit)
 
+    def fit_by(self, data: TrainingData, factorize: Factorize) -> Self:
+        """`fit_aligned` with the vectors of another solver, for what the biases leave of the ratings.
+
+        Args:
+            data: Aligned interactions.
+            factorize: Is given what the mean and the biases leave of each rating, in the unit of SPREAD, and finds
+                the vectors whose products are nearest to it, with the penalty `regularization` for each rating.
+
+        Raises:
+            NotFiniteError: The vectors hold a value that is not finite.
+        """
+        self.take_ids(data)
+        pairs = data.interactions
+        ratings, rows, columns = _rated(pairs)
+        shape = (len(pairs.users), len(pairs.items))
+        self.mean_ = float(ratings.mean())
+        self.lowest_, self.highest_ = float(ratings.min()), float(ratings.max())
+        unit = float(ratings.std()) / SPREAD or 1.0
+        steps = (ratings.astype(np.float64) - self.mean_) / unit
+        by_user, by_item = np.zeros(shape[0]), np.zeros(shape[1])
+        for _ in range(BIAS_PASSES):
+            by_item = _shrunk_means(steps - by_user[rows], columns, shape[1], self.regularization)
+            by_user = _shrunk_means(steps - by_item[columns], rows, shape[0], self.regularization)
+        left = (steps - by_user[rows] - by_item[columns]).astype(np.float32)
+        users, items = factorize(sparse.csr_matrix((left, (rows, columns)), shape))
+        self.user_biases_, self.item_biases_ = (
+            (unit * by_user).astype(np.float32),
+            (unit * by_item).astype(np.float32),
+        )
+        self.user_vectors_, self.item_vectors_ = np.sqrt(unit) * users, np.sqrt(unit) * items
+        self._check_finite()
+        return self
+
     def _step(self, u: I32, i: I32, ratings: F32) -> None:
         rate, penalty = self.learning_rate, self.regularization
         p, q = self.user_vectors_[u], self.item_vectors_[i]
@@ -96,6 +134,12 @@ class RatingFactors(Recommender):
     def score_unknown(self) -> F32:
         """What the mean user would rate."""
         return np.asarray(self.item_biases_ + self.mean_, dtype=np.float32)
+
+
+def _shrunk_means(values: F64, groups: I32, n_groups: int, penalty: float) -> F64:
+    """Mean of each group's values (n,), drawn to zero by a penalty for each of them: (n_groups,)."""
+    counts = np.bincount(groups, minlength=n_groups)
+    return np.asarray(np.bincount(groups, values, n_groups) / (np.maximum(counts, 1) * (1 + penalty)))
 
 
 def _rated(pairs: Interactions) -> tuple[F32, I32, I32]:

@@ -21,6 +21,7 @@ from ml.recommenders.base import Recommender
 from ml.recommenders.data_split import DataSplit
 from ml.recommenders.models.zoo import make_recommender
 from ml.recommenders.selection.composition import composition_report
+from ml.recommenders.training_engine import LocalTraining, TrainingEngine
 from ml.settings.decisions import DiversitySettings
 
 COMPOSED_USERS = 300
@@ -81,6 +82,7 @@ def compare(
     segments: Mapping[str, str] | None = None,
     seed: int = 0,
     diversity: DiversitySettings | None = None,
+    engine: TrainingEngine | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Candidate]:
     """Fit each configuration on the training data of a split and measure it on the test interactions.
@@ -94,14 +96,16 @@ def compare(
         segments: segment of each user id, for the worst segment.
         seed: seed of the samples of users.
         diversity: how the service composes lists, whose cost is then measured on a sample.
+        engine: what fits and ranks; None: this process.
         log: Receives a line of progress before each fit.
     """
     test, train = sampled_users(split.test.only_liked(), most_users, seed), split.train
+    engine = engine or LocalTraining()
     for number, configuration in enumerate(configurations, start=1):
         log(f"{number} of {len(configurations)}: {configuration.model}")
         start = time.perf_counter()
-        recommender = configuration.make().fit_aligned(train)
-        recommended = recommender.recommend(test.users.values, k).to_table()
+        recommender = engine.fit(configuration.make(), train)
+        recommended = engine.recommend(recommender, test.users.values, k)
         seconds = time.perf_counter() - start
         measured = measure(recommended, test, train.interactions, k, train.interactions.items)
         some = sampled_users(test, COMPOSED_USERS, seed)

@@ -16,6 +16,7 @@ from ml.recommenders.models.lightfm import LightFMHybrid
 from ml.recommenders.selection.compare import Configuration
 from ml.recommenders.selection.frames import TrainingFrames, split_between, split_moment
 from ml.recommenders.training_data import TrainingData
+from ml.recommenders.training_engine import LocalTraining, TrainingEngine
 from ml.settings.evaluation import EvaluationSettings
 from ml.settings.recommenders import RecommenderSettings
 
@@ -37,7 +38,11 @@ def planned_configurations(
 
 
 def trained(
-    configuration: Configuration, data: TrainingData, before: Recommender | None, epochs: int
+    configuration: Configuration,
+    data: TrainingData,
+    before: Recommender | None,
+    epochs: int,
+    engine: TrainingEngine | None = None,
 ) -> Recommender:
     """The configuration on all the data; a hybrid that was trained before goes on from there.
 
@@ -46,10 +51,11 @@ def trained(
         data: interactions and features to fit on.
         before: the same configuration on older data; None: begin anew.
         epochs: passes with which a hybrid goes on.
+        engine: what fits; None: this process.
     """
     if isinstance(before, LightFMHybrid) and before.params() == configuration.make().params():
         return before.update(data.interactions, data.user_features, data.item_features, epochs)
-    return configuration.make().fit_aligned(data)
+    return (engine or LocalTraining()).fit(configuration.make(), data)
 
 
 def champion_configuration(params: Mapping[str, str]) -> dict[str, Any]:

@@ -1,8 +1,12 @@
-"""Settings of the section `kafka`: events through a broker instead of the local log."""
+"""Settings of the sections `kafka` and `spark`: the engines of a site that has outgrown one machine."""
 
 from pathlib import Path
+from typing import Literal
 
 from ml.settings.section import Section, knob
+
+Engine = Literal["local", "spark"]
+"""Where a stage of the pipeline does its work: in its own process, or on Spark."""
 
 
 class KafkaSettings(Section):
@@ -33,4 +37,20 @@ class KafkaSettings(Section):
         "Events sealed together, about 150 MB in memory; offsets are committed with each batch.",
         unit="events",
         gt=0,
+    )
+
+
+class SparkSettings(Section):
+    """Where Spark runs, for the stages whose `engine` is `spark`."""
+
+    master: str = knob(
+        "local[*]",
+        "Cluster in Spark's own notation, such as spark://host:7077, yarn or k8s://https://host; local[*] is this"
+        " machine with all its cores.",
+        min_length=1,
+    )
+    options: dict[str, str] = knob(
+        {},
+        "Further options of Spark by their names, such as `spark.executor.memory` or `spark.driver.memory`;"
+        " `spark.pyspark.python` names the Python of the executors, in which Tessera is installed too.",
     )

@@ -12,6 +12,7 @@ from ml.arrays import I64
 from ml.segmentation.audiences.membership import join_columns
 from ml.segmentation.audiences.rules import RuleSegment, assign_rules
 from ml.segmentation.clusters.algorithms import NOISE
+from ml.segmentation.clusters.clustering_engine import ClusteringEngine
 from ml.segmentation.clusters.identity import match_segments
 from ml.segmentation.clusters.validation import PredictiveValidity, validate_segments
 from ml.segmentation.consent import mask_consenting
@@ -54,6 +55,7 @@ def segment_site(
     before: pa.Table | None = None,
     earlier: Sequence[pa.Table] = (),
     seed: int = 0,
+    engine: ClusteringEngine | None = None,
 ) -> SiteSegmentation:
     """Segment the consenting users of a site.
 
@@ -66,10 +68,11 @@ def segment_site(
         before: the table `user_segments` of the previous run.
         earlier: the mart `users` as of earlier times, from which the trust in little evidence is learned.
         seed: seed of the samples and random starts.
+        engine: what fits the chosen model to everybody; None: this process.
     """
     users = select_consenting_users(users).combine_chunks()
     past = [select_consenting_users(table) for table in earlier]
-    segmentation = fit_segmentation(users, settings, previous, seed, past)
+    segmentation = fit_segmentation(users, settings, previous, seed, past, engine)
     assignments = segmentation.assign(users)
     segments = assignments.column("segment").to_numpy()
     shown = assignments.slice(0, 0) if before is None else before  # before the first run, nobody saw a segment

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from ml.arrays import F64, I64
 from ml.segmentation.clusters.algorithms import NOISE, KMeansSegments, SegmentModel
 from ml.segmentation.clusters.choice import ClusteringChoice, choose_clustering
+from ml.segmentation.clusters.clustering_engine import ClusteringEngine, LocalClustering
 from ml.segmentation.clusters.discriminants import refine_segments
 from ml.segmentation.clusters.feature_space import FeatureSpace
 from ml.segmentation.clusters.identity import match_segments
@@ -68,6 +69,7 @@ def fit_segmentation(
     previous: Segmentation | None = None,
     seed: int = 0,
     earlier: Sequence[pa.Table] = (),
+    engine: ClusteringEngine | None = None,
 ) -> Segmentation:
     """Learn segments from a table of users with one row per user.
 
@@ -84,6 +86,7 @@ def fit_segmentation(
             keep that segment's number and name.
         seed: seed of the samples and random starts.
         earlier: the same table as of earlier times, from which the trust in little evidence is learned.
+        engine: what fits the chosen model to everybody; None: this process.
 
     Raises:
         InvalidInputError: `user_id` is missing or repeated, or no column is numeric.
@@ -105,7 +108,7 @@ def fit_segmentation(
         incumbent,
         is_one_column_enough=len(imputer.kept_names) == 1,
     )
-    steps, model, labels = _fit_final(choice, prepared, settings, seed)
+    steps, model, labels = _fit_final(choice, prepared, settings, seed, engine or LocalClustering())
     ids, next_id, overlaps = _identify_segments(shaping, model, labels, previous)
     if previous is None:
         # Number the segments by size, so that the numbers do not depend on the random start.
@@ -242,13 +245,17 @@ def _fit_roles(table: pa.Table, settings: SegmentationSettings) -> tuple[Feature
 
 
 def _fit_final(
-    choice: ClusteringChoice, prepared: _Prepared, settings: SegmentationSettings, seed: int
+    choice: ClusteringChoice,
+    prepared: _Prepared,
+    settings: SegmentationSettings,
+    seed: int,
+    engine: ClusteringEngine,
 ) -> tuple[dict[str, Any], SegmentModel, I64]:
     """Fit the chosen model to all shaping users.
 
-    Density methods and mixtures learn from the sample on which they were compared. k-means continues on all users
-    and is then refined along the discriminants of its segments, which replace the principal components. Its
-    memberships are calibrated in the space in which it ends.
+    Density methods learn from the sample on which they were compared, and so do mixtures unless the engine refits
+    them. k-means continues on all users and is then refined along the discriminants of its segments, which replace
+    the principal components. Its memberships are calibrated in the space in which it ends.
 
     Returns:
         The preparation steps that lead to the model, the model, and the segment index of each user (n,).
@@ -259,10 +266,10 @@ def _fit_final(
         return prepared.steps, single, single.predict(Z)
     rows = np.random.default_rng(seed).permutation(len(Z))[: settings.choice.sample_rows]
     model = choice.make_model(seed).fit(Z[rows])
+    if len(rows) < len(Z):
+        model = engine.refit(model, Z)
     if not isinstance(model, KMeansSegments):
         return prepared.steps, model, model.predict(Z)
-    if len(rows) < len(Z):
-        model.refit(Z)
     sharpened = refine_segments(X, model, model.predict(Z), seed)
     if sharpened is None:
         return prepared.steps, model, model.calibrate(Z).predict(Z)

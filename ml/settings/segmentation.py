@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from ml.settings.engines import Engine
 from ml.settings.section import Section, knob
 from ml.settings.segment_words import LABELS, NAME_WORDS, LabelSettings
 
@@ -243,6 +244,11 @@ class CampaignSettings(Section):
 class SegmentationSettings(Section):
     """How segments are learned, named, compared and used."""
 
+    engine: Engine = knob(
+        "local",
+        "Where the pipeline fits the chosen division to everybody. With `spark`, Spark's MLlib fits k-means and"
+        " full Gaussian mixtures on the cluster of the section `spark`.",
+    )
     rules_file: str = knob("segments.yaml", "Name of the file with the segments by rule, in the site's folder.")
     minimum_segment_size: int = knob(
         20, "Nothing is published about fewer users, so that no one can be singled out.", unit="users", gt=0

@@ -32,6 +32,7 @@ from ml.settings.segmentation import SegmentationSettings
 from orchestration.defs.metadata import figures_metadata, table_metadata
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.runtime.addresses import report_address
+from orchestration.spark.clustering import clustering_engine
 from orchestration.warehouse.marts import USER_SEGMENTS, USERS
 
 GROUP = "segmentation"
@@ -63,15 +64,17 @@ def segmentation_model(
     """Fit a segmentation; MLflow keeps the run and `models/segmentation` the model."""
     settings, folder = home.settings().segmentation, segmentation_folder(home.home())
     tables = warehouse.get().tables()
-    site = segment_site(
-        warehouse.read(USERS),
-        warehouse.read(SESSIONS),
-        warehouse.read(FEEDBACK),
-        settings,
-        previous=load_segmentation(folder) if folder.exists() else None,
-        before=warehouse.read(USER_SEGMENTS) if "user_segments" in tables else None,
-        earlier=_read_history(warehouse, settings),
-    )
+    with clustering_engine(home.settings()) as engine:
+        site = segment_site(
+            warehouse.read(USERS),
+            warehouse.read(SESSIONS),
+            warehouse.read(FEEDBACK),
+            settings,
+            previous=load_segmentation(folder) if folder.exists() else None,
+            before=warehouse.read(USER_SEGMENTS) if "user_segments" in tables else None,
+            earlier=_read_history(warehouse, settings),
+            engine=engine,
+        )
     segmentation = site.segmentation
     segmentation.save(folder)
     figures = {
@@ -84,6 +87,7 @@ def segmentation_model(
     with registry.get().start_run("segmentation", experiment=GROUP, description=segmentation.reason) as run:
         run.log_data("users", site.users)
         run.log_params(settings.choice.model_dump(mode="json"))
+        run.set_tags({"engine": settings.engine})
         run.log_metrics(_collect_measures(segmentation))
         run.log_figures(figures)
         if segmentation.candidates:

@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+from scipy.special import logsumexp, softmax
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
@@ -27,6 +29,7 @@ from ml.segmentation.persistence import persistable
 
 NOISE = -1
 COVARIANCES = ("full", "tied", "diag", "spherical")
+LEAST_VARIANCE = 1e-4  # that is added to each direction of a Gaussian
 BATCH_ROWS = 600  # users of a table up to which k-means of many tables at once is quicker than one after another
 
 
@@ -124,6 +127,19 @@ class KMeansSegments(SegmentModel):
         self._measure(Z)
         return self
 
+    def take_centres(self, centres: F64, Z: F64) -> KMeansSegments:
+        """Go on with centres (k, d) that were learned elsewhere, if users Z (n, d) lie nearer to them.
+
+        Segments keep their numbers: each of the new centres continues a present one, so that they move least.
+        """
+        places = linear_sum_assignment(cdist(self.centres_, centres, "sqeuclidean"))[1]
+        before = float(self._squared_distances(Z).min(axis=1).sum())
+        present, self.centres_ = self.centres_, centres[places]
+        if float(self._squared_distances(Z).min(axis=1).sum()) > before:
+            self.centres_ = present
+        self._measure(Z)
+        return self
+
     def _measure(self, Z: F64) -> None:
         """Set the number of segments and the variance within them from Z (n, d)."""
         self.n_segments_ = len(self.centres_)
@@ -205,7 +221,7 @@ class MixtureSegments(SegmentModel):
                 covariance_type=self.covariance,
                 n_init=self.starts,
                 random_state=self.seed,
-                reg_covar=1e-4,
+                reg_covar=LEAST_VARIANCE,
             ).fit(Z)
         d = Z.shape[1]
         roots = mixture.precisions_cholesky_
@@ -220,6 +236,30 @@ class MixtureSegments(SegmentModel):
         self.n_segments_ = self.segments
         self.parameters_ = int(mixture._n_parameters())
         return self
+
+    def take_moments(self, weights: F64, means: F64, covariances: F64, Z: F64) -> MixtureSegments:
+        """Go on with components that were learned elsewhere, if users Z (n, d) are likelier under them.
+
+        Segments keep their numbers: each of the new means continues a present one, so that they move least.
+
+        Args:
+            weights: mixture weights, (k,).
+            means: means, (k, d).
+            covariances: full covariances, (k, d, d).
+            Z: scores of the users.
+        """
+        places = linear_sum_assignment(cdist(self.means_, means, "sqeuclidean"))[1]
+        wide = covariances[places] + LEAST_VARIANCE * np.eye(means.shape[1])
+        before, present = self._log_likelihood(Z), (self.weights_, self.means_, self.precision_roots_)
+        self.weights_, self.means_ = weights[places], means[places]
+        self.precision_roots_ = np.ascontiguousarray(np.linalg.inv(np.linalg.cholesky(wide)).transpose(0, 2, 1))
+        if self._log_likelihood(Z) < before:
+            self.weights_, self.means_, self.precision_roots_ = present
+        return self
+
+    def _log_likelihood(self, Z: F64) -> float:
+        """Return the log-likelihood of users Z (n, d)."""
+        return float(logsumexp(self._log_joint(Z), axis=1).sum())
 
     def _log_joint(self, Z: F64) -> F64:
         """Return log(weight · density) of each user under each segment (n, k)."""
@@ -240,10 +280,7 @@ class MixtureSegments(SegmentModel):
 
     def bic(self, Z: F64) -> float:
         """Return -2 log-likelihood + parameters · log n."""
-        joint = self._log_joint(Z)
-        top = joint.max(axis=1)
-        likelihood = (top + np.log(np.exp(joint - top[:, None]).sum(axis=1))).sum()
-        return float(-2 * likelihood + self.parameters_ * np.log(len(Z)))
+        return float(-2 * self._log_likelihood(Z) + self.parameters_ * np.log(len(Z)))
 
     def reorder(self, order: I64) -> None:
         """Renumber the segments."""

@@ -1,5 +1,6 @@
 """`tessera recommend`: what it cannot use, how long its lists are, and what it leaves out."""
 
+import sys
 from pathlib import Path
 
 import pyarrow.csv as pa_csv
@@ -84,3 +85,15 @@ def test_what_is_excluded_is_neither_learned_nor_recommended(tables: Path, tmp_p
             else:
                 assert not rows & {(0, 6), (0, 8)}
                 assert {6, 8} <= items
+
+
+def test_spark_that_is_not_installed_is_named_with_its_extra(
+    tables: Path, tmp_path: Path, fitted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in [name for name in sys.modules if name.partition(".")[0] == "pyspark"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    call = ("recommend", "--model", fitted, "--users", tables / "people.csv", "--engine", "spark")
+    refused = refusal(*call, "--out", tmp_path / "o.csv")
+    assert "engine: spark needs Spark: pip install 'tessera[spark]'" in refused
+    assert not (tmp_path / "o.csv").exists()

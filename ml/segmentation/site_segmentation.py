@@ -11,8 +11,8 @@ import pyarrow as pa
 from ml.arrays import I64
 from ml.segmentation.audiences.membership import join_columns
 from ml.segmentation.audiences.rules import RuleSegment, assign_rules
+from ml.segmentation.clustering_engine import ClusteringEngine
 from ml.segmentation.clusters.algorithms import NOISE
-from ml.segmentation.clusters.clustering_engine import ClusteringEngine
 from ml.segmentation.clusters.identity import match_segments
 from ml.segmentation.clusters.validation import PredictiveValidity, validate_segments
 from ml.segmentation.consent import mask_consenting

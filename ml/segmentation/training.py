@@ -16,9 +16,9 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from ml.arrays import F64, I64
+from ml.segmentation.clustering_engine import ClusteringEngine, LocalClustering
 from ml.segmentation.clusters.algorithms import NOISE, KMeansSegments, SegmentModel
 from ml.segmentation.clusters.choice import ClusteringChoice, choose_clustering
-from ml.segmentation.clusters.clustering_engine import ClusteringEngine, LocalClustering
 from ml.segmentation.clusters.discriminants import refine_segments
 from ml.segmentation.clusters.feature_space import FeatureSpace
 from ml.segmentation.clusters.identity import match_segments

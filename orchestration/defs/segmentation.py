@@ -32,7 +32,7 @@ from ml.settings.segmentation import SegmentationSettings
 from orchestration.defs.metadata import figures_metadata, table_metadata
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.runtime.addresses import report_address
-from orchestration.spark.clustering import clustering_engine
+from orchestration.spark.segment_models import clustering_engine
 from orchestration.warehouse.marts import USER_SEGMENTS, USERS
 
 GROUP = "segmentation"

@@ -15,8 +15,8 @@ from ml.recommenders.training_data import TrainingData
 from ml.recommenders.training_engine import LocalTraining, TrainingEngine
 from ml.settings import Settings
 from ml.settings.engines import Engine
-from orchestration.spark.batch_ranking import rank_on_spark
 from orchestration.spark.factorization import fit_explicit, fit_implicit
+from orchestration.spark.ranked_lists import rank_on_spark
 from orchestration.spark.session import spark_session
 
 if TYPE_CHECKING:

@@ -97,7 +97,7 @@ def planted(people: int) -> tuple[F64, I64]:
 
 def cluster(people: int) -> tuple[float, float, float, float]:
     """Inertia on Spark and of scikit-learn's centres of a sample, ARI of Spark's groups, seconds of the fit."""
-    from orchestration.spark.clustering import SparkClustering
+    from orchestration.spark.segment_models import SparkClustering
     from orchestration.spark.session import spark_session
 
     Z, labels = planted(people)

@@ -90,7 +90,7 @@ def rank_alone(users: int) -> tuple[tuple[int, int], float]:
 
 def rank_on_cluster(users: int) -> tuple[tuple[int, int], float, float, float]:
     """The sums, CPU seconds of all processes since the start of Spark, seconds of the ranking, MiB of a worker."""
-    from orchestration.spark.batch_ranking import rank_on_spark
+    from orchestration.spark.ranked_lists import rank_on_spark
     from orchestration.spark.session import spark_session
 
     recommender = model(users)

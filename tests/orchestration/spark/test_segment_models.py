@@ -15,7 +15,7 @@ from ml.segmentation.clusters.algorithms import KMeansSegments, MixtureSegments
 from ml.segmentation.clusters.density_methods import HDBSCANSegments
 from ml.segmentation.training import fit_segmentation
 from ml.settings.segmentation import SegmentationSettings
-from orchestration.spark.clustering import SparkClustering
+from orchestration.spark.segment_models import SparkClustering
 from tests.ml.segmentation.conftest import Planted, full_settings, planted, quick  # noqa: F401  fixtures
 
 K, DIMENSIONS = 5, 4
@@ -24,11 +24,11 @@ K, DIMENSIONS = 5, 4
 @pytest.fixture(scope="module")
 def groups() -> tuple[F64, I64]:
     """5,000 users in five groups of unlike sizes and shapes."""
-    random = np.random.default_rng(2)
+    random = np.random.default_rng(5)
     sizes = [2_000, 1_200, 900, 600, 300]
     labels = np.repeat(np.arange(K), sizes)
     centres = random.normal(0, 5, (K, DIMENSIONS))
-    shapes = random.normal(0, 0.5, (K, DIMENSIONS, DIMENSIONS)) + np.eye(DIMENSIONS)
+    shapes = random.normal(0, 0.25, (K, DIMENSIONS, DIMENSIONS)) + np.eye(DIMENSIONS)
     points = np.einsum("nij,nj->ni", shapes[labels], random.normal(0, 1, (len(labels), DIMENSIONS)))
     order = random.permutation(len(labels))
     return (centres[labels] + points)[order], labels[order]

@@ -11,7 +11,7 @@ import pytest
 
 from ml.errors import InvalidInputError
 from ml.recommenders.exclusions import recommend_without
-from orchestration.spark.batch_ranking import rank_on_spark
+from orchestration.spark.ranked_lists import rank_on_spark
 from tests.ml.recommenders.conftest import item_features, two_tastes, two_tastes_table, user_features  # noqa: F401
 from tests.ml.recommenders.test_contract import fitted, name  # noqa: F401  fixtures
 

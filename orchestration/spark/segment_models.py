@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from ml.arrays import F64
+from ml.segmentation.clustering_engine import ClusteringEngine, LocalClustering
 from ml.segmentation.clusters.algorithms import KMeansSegments, MixtureSegments, SegmentModel
-from ml.segmentation.clusters.clustering_engine import ClusteringEngine, LocalClustering
 from ml.settings import Settings
 from orchestration.spark.session import spark_session
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml.errors import MissingExtraError, TesseraError
@@ -45,6 +47,7 @@ def spark_session(settings: SparkSettings) -> Iterator[SparkSession]:
         SparkStartError: It did not start.
     """
     try:
+        import pyspark  # noqa: PLC0415
         from pyspark import SparkFiles  # noqa: PLC0415
         from pyspark.errors import PySparkRuntimeError  # noqa: PLC0415  (Spark is an extra)
         from pyspark.sql import SparkSession  # noqa: PLC0415
@@ -68,4 +71,7 @@ def spark_session(settings: SparkSettings) -> Iterator[SparkSession]:
         yield session
     finally:
         if before is None:
+            leftovers = Path(pyspark.__file__).parent / "work" / session.sparkContext.applicationId
             session.stop()
+            if settings.master.startswith("local-cluster"):  # its workers keep what executors were sent
+                shutil.rmtree(leftovers, ignore_errors=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import yaml
 
@@ -17,6 +18,12 @@ pytest_plugins = ["tests.skip_policy"]
 
 # Workers of a distributed run inherit a width, and a console that is made at import would keep it for good.
 os.environ.pop("COLUMNS", None)
+
+# A busy machine is no fault of what is tested.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 SITE_END = dt.date(2026, 6, 1)
 SITE_DAYS = 30

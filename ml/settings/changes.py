@@ -144,17 +144,17 @@ def _change_mapping(content: dict[str, Any], parts: list[str], value: Any) -> di
 
 def _replace_node(text: str, child: yaml.Node, value: Any) -> str:
     """The text with another value in place of a node."""
-    start, end = child.start_mark.index, _end_of_value(child)
+    start, end = child.start_mark.index, end_of_value(child)
     space = " " if start == end and text[start - 1] == ":" else ""
     return text[:start] + space + to_flow_yaml(value) + text[end:]
 
 
-def _end_of_value(node: yaml.Node) -> int:
+def end_of_value(node: yaml.Node) -> int:
     """Where the last character of a value stands; a block's own end mark is at the next key, behind comments."""
     if isinstance(node, yaml.MappingNode) and not node.flow_style:
-        return _end_of_value(node.value[-1][1])
+        return end_of_value(node.value[-1][1])
     if isinstance(node, yaml.SequenceNode) and not node.flow_style:
-        return _end_of_value(node.value[-1])
+        return end_of_value(node.value[-1])
     return int(node.end_mark.index)
 
 

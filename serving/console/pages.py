@@ -27,6 +27,7 @@ from serving.console.service_pages import (
     people_actions,
     privacy,
     recommendations,
+    rule_form,
     segments,
     settings,
 )
@@ -91,6 +92,11 @@ PAGES = {
         has_dates=False,
         extra=("slot", "at", "who", "segment", "country", "device"),
         ask=decisions.ask_decisions,
+        actions={
+            "propose": PageAction(rule_form.propose_rule, "edit"),
+            "apply": PageAction(rule_form.apply_rule, "edit"),
+        },
+        parts={"condition": rule_form.check_condition},
     ),
     "experiments": PageKind(
         "Experiments",

@@ -11,23 +11,27 @@ from ml.decisions.rules.rule_set import NO_RULES, CompiledRule, RuleSet, compile
 from ml.decisions.rules.rules import DisplayRule
 from ml.errors import TesseraError
 from ml.expressions.language import ExpressionError
-from ml.site.yaml_lines import LineNumbers, YamlError, read_yaml
+from ml.site.yaml_lines import LineNumbers, YamlError, parse_yaml, read_yaml
 
 
 class RulesError(TesseraError, ValueError):
     """The rules cannot be used. The message names the file, the line, the rule and what is legal."""
 
 
-def load_rules(path: Path) -> RuleSet:
+def load_rules(path: Path, text: str | None = None) -> RuleSet:
     """Read and check a rules file; a missing file means no rules.
+
+    Args:
+        path: The file.
+        text: Its content, where that is not written yet.
 
     Raises:
         RulesError: The file is no YAML, or a rule is wrong.
     """
-    if not path.exists():
+    if text is None and not path.exists():
         return NO_RULES
     try:
-        document, lines = read_yaml(path)
+        document, lines = read_yaml(path) if text is None else parse_yaml(text)
     except YamlError as error:
         raise RulesError(f"{path}:{error.line}: {error}") from None
     if document is None:

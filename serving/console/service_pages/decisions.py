@@ -11,8 +11,10 @@ import numpy as np
 
 from ml.decisions.rules.bandit import encode_context
 from ml.decisions.rules.rule_set import CompiledRule, RuleContext, RuleSet
+from serving.console.confirmation import history_sheet
 from serving.console.page_kinds import PageRequest, ServiceQuestion
 from serving.console.page_parts import Card, Cell, ConsolePage, Form, FormField, Sheet
+from serving.console.service_pages.rule_form import rule_form
 from serving.console.service_pages.situation_form import list_segments, read_situation, situation_fields
 from serving.context.request_situation import build_situation
 from serving.context.situation import Situation
@@ -61,7 +63,10 @@ def build_decisions(request: PageRequest) -> ConsolePage:
         if answer["fault"]
         else ""
     )
-    return ConsolePage(_cards(tried), sheets, forms=[form], fault=fault)
+    home, file = request.config.home, request.config.settings.decisions.rules_file
+    sheets.append(history_sheet(home, request.bundle, file))
+    forms = [form, rule_form(slots)] if request.reader.may("edit") else [form]
+    return ConsolePage(_cards(tried), sheets, forms=forms, fault=fault)
 
 
 def _form(query: Mapping[str, str], slots: list[str], segments: list[str], request: PageRequest) -> Form:

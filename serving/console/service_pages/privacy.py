@@ -27,7 +27,7 @@ MAY = {
     "secret": "everything of the API, and everything of the console after signing in",
     "browser": "send what a visitor does; ask for recommendations, decisions and assignments of its own browser",
     "viewer": "read the figures of the console, and try what strangers and segments are shown",
-    "editor": "the same; acknowledge alarms, repair and replay dead letters, write segments by rule",
+    "editor": "the same; acknowledge alarms, repair and replay dead letters, write segments and rules",
     "privacy-officer": "the same as a viewer; look at, export and erase a person",
 }
 

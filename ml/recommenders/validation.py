@@ -22,6 +22,12 @@ COLD_SHARE = 0.5  # of the held-back interactions on new items: from here on, ne
 NEW_CELLS = 20_000_000  # users × new items that are ranked at most: with many new items fewer users are judged
 FEWEST_USERS = 200  # but not fewer than these
 GAIN: WeightScaling = "log"  # how the weight of a held-back interaction becomes the gain of a hit
+# Of each user's interactions, where a random share is held back. The less it is, the more the past of a window is
+# like the whole that the winner is fitted on: after 75% of it, stronger penalties and popular items win that lose
+# after all of it. On films the values of 17 configurations on the test correlated .72 with those by a window of
+# 25%, .93 by one of 10%. Of short histories 10% is one item, which is too little to compare by.
+RANDOM_SHARES = (0.1, 0.25)
+ENOUGH_HELD_BACK = 4  # interactions of a user, on average
 AUC_BLOCK = 64  # users whose scores of all items are in memory at a time
 
 
@@ -75,7 +81,9 @@ class ValidationWindow:
             EmptySplitError: Nothing liked would be left on one of the two sides.
             ValueError: The split needs what the data does not have.
         """
-        split = DataSplit.of(data, kind or natural_split(data.interactions), seed)
+        kind = kind or natural_split(data.interactions)
+        options = {"share": random_share(data.interactions)} if kind == "random" else {}
+        split = DataSplit.of(data, kind, seed, **options)
         return cls.of(split, seed=seed, most_users=most_users, k=k, only_new=only_new)
 
     @classmethod
@@ -160,6 +168,13 @@ class ValidationWindow:
             allowed = np.asarray(self.had[block].todense())[:, ranked] == 0
             parts.append(user_auc(scores, is_relevant, allowed))
         return np.concatenate(parts)
+
+
+def random_share(pairs: Interactions) -> float:
+    """Share that a random window holds back: `ENOUGH_HELD_BACK` for each user, within `RANDOM_SHARES`."""
+    low, high = RANDOM_SHARES
+    n_users = int((np.diff(pairs.matrix.indptr) > 0).sum())
+    return float(np.clip(ENOUGH_HELD_BACK * n_users / max(1, pairs.n_pairs), low, high))
 
 
 def natural_split(pairs: Interactions) -> str:

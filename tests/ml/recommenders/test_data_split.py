@@ -5,7 +5,7 @@ from ml.dataset.interactions import Interactions
 from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.data_split import DataSplit
 from ml.recommenders.training_data import TrainingData
-from ml.recommenders.validation import ValidationWindow
+from ml.recommenders.validation import ValidationWindow, random_share
 
 TABLE = pa.table(
     {
@@ -60,3 +60,15 @@ def test_a_future_that_holds_only_rejections_cannot_judge() -> None:
         match=r"1 liked .* and 0 to judge by are too few: somebody has to like.* Hold back another part",
     ):
         ValidationWindow.of(DataSplit(TrainingData.align(past), future))
+
+
+@pytest.mark.parametrize(("length", "share"), [(8, 0.25), (20, 0.2), (80, 0.1)])
+def test_a_random_window_holds_back_no_more_than_is_needed(length: int, share: float) -> None:
+    """Four items of each user where that is possible: a quarter of short histories, a tenth of long ones."""
+    rows = [(f"u{user}", f"i{item}") for user in range(30) for item in range(length)]
+    users, items = zip(*rows, strict=True)
+    data = TrainingData.align(Interactions.from_table(pa.table({"user_id": users, "item_id": items})))
+    assert random_share(data.interactions) == share
+    window = ValidationWindow.hold_back(data, "random", most_users=30)
+    assert window.past.interactions.n_pairs == (1 - share) * len(rows)
+    assert window.relevant.nnz == share * len(rows)

@@ -140,12 +140,14 @@ def _ease(shape: DataShape) -> Family:
 
 def _als() -> Family:
     start = SingleRecipe("als", {"n_factors": 32, "confidence": 6.0, "regularization": 1.0})
+    # Where histories are long, weaker ones of both are far better; a climb from the first start ends too early.
+    weak = SingleRecipe("als", {"n_factors": 32, "confidence": 1.5, "regularization": 0.25})
     axes = (
         Steps("regularization", 2.0, 0.02, 8.0),
         Steps("n_factors", 2.0, 8, 128),
         Steps("confidence", 2.0, 0.5, 60.0),
     )
-    return Family("ALS", [start], axes)
+    return Family("ALS", [start, weak], axes)
 
 
 def _item_neighbours(shape: DataShape) -> Family:

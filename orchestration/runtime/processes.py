@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import socket
@@ -17,6 +18,7 @@ from ml.errors import TesseraError
 from orchestration.runtime.addresses import LOOPBACK, address_of
 
 _LAST_LINES = 12
+_ANSWER_SECONDS = 0.5  # how long a program may take to answer before it is asked again
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,17 @@ class RunningProgram:
             )
 
     @property
-    def is_listening(self) -> bool:
-        """Whether it takes connections yet."""
-        with socket.socket() as probe:
-            probe.settimeout(0.2)
-            return probe.connect_ex((LOOPBACK, self.program.port)) == 0
+    def is_answering(self) -> bool:
+        """Whether it answers requests yet, whatever the answer; a port may take connections long before."""
+        connection = http.client.HTTPConnection(LOOPBACK, self.program.port, timeout=_ANSWER_SECONDS)
+        try:
+            connection.request("GET", "/")
+            connection.getresponse()
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+        return True
 
     @property
     def exit_status(self) -> int | None:

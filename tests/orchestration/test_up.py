@@ -55,6 +55,10 @@ server.bind(("127.0.0.1", {port}))
 server.listen()
 time.sleep(600)
 """
+ANSWER = """
+import http.server
+http.server.HTTPServer(("127.0.0.1", {port}), http.server.BaseHTTPRequestHandler).serve_forever()
+"""
 WITH_CHILD = """
 import subprocess, sys, time
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
@@ -87,6 +91,11 @@ def listening() -> Iterator[int]:
         server.bind(("127.0.0.1", 0))
         server.listen()
         yield int(server.getsockname()[1])
+
+
+def takes_connections(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_until(true: object, seconds: float = 30) -> None:
@@ -144,9 +153,19 @@ def test_stopping_leaves_no_process_not_even_one_in_a_session_of_its_own(tmp_pat
     assert [process.pid for process in family if process.is_running()] == []
 
 
+def test_a_program_is_announced_once_it_answers_whatever_the_answer(tmp_path: Path) -> None:
+    one = RunningProgram(program(ANSWER), tmp_path, tmp_path)
+    try:
+        wait_until(lambda: one.is_answering)
+    finally:
+        stop_all([one.process.pid], grace_seconds=5)
+    assert not one.is_answering
+
+
 def test_what_a_killed_up_left_behind_is_ended_by_the_next(tmp_path: Path) -> None:
     one = RunningProgram(program(LISTEN), tmp_path, tmp_path)
-    wait_until(lambda: one.is_listening)
+    wait_until(lambda: takes_connections(one.program.port))
+    assert not one.is_answering
     record_processes(tmp_path / "up.json", [one])
     assert stop_leftovers(tmp_path / "up.json", grace_seconds=5) == 1
     assert not psutil.pid_exists(one.process.pid)

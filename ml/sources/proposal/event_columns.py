@@ -33,7 +33,8 @@ EVENT_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "page_title": ("pagetitle",),
     "referrer": ("referrer referer pagereferrer refurl",),
     "value": (
-        "value eventvalue amount revenue total totalprice lineprice turnover sales betrag umsatz montant importe",
+        "value eventvalue amount revenue total totalprice lineprice paid amountpaid turnover sales betrag umsatz "
+        "montant importe",
         RATINGS,
     ),
     "device_type": (

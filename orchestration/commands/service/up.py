@@ -153,12 +153,12 @@ def _serve(home: Home, programs: Sequence[Program], console: Console) -> None:
 
 
 def _watch(running: Sequence[RunningProgram], console: Console) -> None:
-    """Announce each program as it begins to listen or ends; returns when none is left."""
+    """Announce each program as it begins to answer or ends; returns when none is left."""
     names = ", ".join(child.program.name for child in running)
     console.print(f"Starting {names}; this takes a few seconds. Ctrl-C stops all.")
     starting, alive = list(running), list(running)
     while alive:
-        for child in [child for child in starting if child.is_listening]:
+        for child in [child for child in starting if child.is_answering]:
             console.print(f"[green]✓[/] {child.program.name:<8} {child.program.address}")
             starting.remove(child)
         for child in [child for child in alive if child.exit_status is not None]:

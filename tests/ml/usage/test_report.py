@@ -130,7 +130,7 @@ def test_shares_and_seconds_are_written_as_exactly_as_they_are_known():
     ("out", "words"),
     [
         ((385, 25728, 0, 0), "Not counted: 25,728 page views in 385 visits of bots."),
-        ((2, 30, 1, 4), "30 page views in 2 visits of bots, 4 in 1 visits of the site's own people."),
+        ((2, 30, 3, 4), "30 page views in 2 visits of bots, 4 in 3 visits of the site's own people."),
         ((0, 0, 3, 9), "Not counted: 9 page views in 3 visits of the site's own people."),
         ((0, 0, 0, 0), "there were none"),
     ],

@@ -149,8 +149,8 @@ def _affordable_stack(
     """A second stage over the parts that the work allows, and their places; None where these are too few.
 
     Its parts are those `chosen` for the blend: what adds nothing to that is no help to a second stage either, and
-    takes the work of folds from the others. On films, EASE and ALS alone reached .5022 from three folds, six parts
-    .4959. Where the blend has one part, or new items are ranked, they are all that are not far behind.
+    takes the work of folds from the others. Where the blend has one part, or new items are ranked, they are all
+    that are not far behind.
 
     The parts are fitted once for each fold, so that the dearest of them is left out before a fold is.
     """

@@ -15,8 +15,8 @@ import pyarrow as pa
 from ml.errors import TesseraError
 from ml.events.normalization.ids import number_as_id
 from ml.events.records import REJECTED_SCHEMA, events_from_records
-from ml.sources.source import ROW_NUMBER, SourceBatch, SourceError
-from ml.tables.input_checks import check_input_file
+from ml.sources.input_files import list_input_files
+from ml.sources.source import ROW_NUMBER, SourceBatch
 from ml.tables.readers import count_rows, read_records
 
 Record = dict[str, Any]
@@ -40,12 +40,7 @@ class Export:
 
     def files(self, path: Path) -> Sequence[Path]:
         """The file, or every file of the folder."""
-        if not path.is_dir():
-            return [check_input_file(path)]
-        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-        if not files:
-            raise SourceError(f"{path}: the folder has no files. Check --path")
-        return [check_input_file(file) for file in files]
+        return list_input_files(path)
 
     def count(self, path: Path) -> int | None:
         """Rows, where every file says how many it has."""

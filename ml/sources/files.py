@@ -17,11 +17,11 @@ from ml.events.normalization.event_names import normalize_event_type
 from ml.events.normalization.fields import restore_ids
 from ml.events.normalization.times import parse_moment_of
 from ml.sources.catalogue import ITEM_SCHEMA
+from ml.sources.input_files import list_input_files
 from ml.sources.mapping import FileMapping, Rule, describe_missing_columns, load_mapping
 from ml.sources.source import SourceBatch, SourceError, reject
 from ml.tables.chunks import Chunk, MissingColumnError
 from ml.tables.conversion import as_number, as_text, as_timestamp, flatten, json_objects
-from ml.tables.input_checks import check_input_file
 from ml.tables.readers import count_rows, read_chunks
 
 
@@ -37,11 +37,11 @@ class Files:
 
     def files(self, path: Path) -> Sequence[Path]:
         """The files, and the mapping: changed rules make another input."""
-        return [*self._inputs(path), *([self.mapping] if self.mapping else [])]
+        return [*list_input_files(path), *([self.mapping] if self.mapping else [])]
 
     def count(self, path: Path) -> int | None:
         """Rows, where every file says how many it has."""
-        counts = [count_rows(file) for file in self._inputs(path)]
+        counts = [count_rows(file) for file in list_input_files(path)]
         return None if None in counts else sum(count for count in counts if count is not None)
 
     def batches(self, path: Path) -> Iterator[SourceBatch]:
@@ -49,7 +49,7 @@ class Files:
         if self._rules is not None and not self._rules.fields:
             return
         start = 0
-        for file in self._inputs(path):
+        for file in list_input_files(path):
             end = start
             for rows in self._chunks(file):
                 chunk = Chunk(rows.table, rows.numbers + start, _moved(rows.rejected, start))
@@ -63,7 +63,7 @@ class Files:
         """Items, where the mapping has a section `items`: the last row of an item in each chunk."""
         if self._rules is None or not self._rules.items:
             return
-        for file in self._inputs(path):
+        for file in list_input_files(path):
             for chunk in self._chunks(file):
                 yield _items(chunk.table, self._rules)
 
@@ -76,14 +76,6 @@ class Files:
         except MissingColumnError as error:
             hints = describe_missing_columns(self._rules, error.missing, error.columns)
             raise SourceError(f"{error}. {hints}") from error
-
-    def _inputs(self, path: Path) -> list[Path]:
-        if not path.is_dir():
-            return [check_input_file(path)]
-        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-        if not files:
-            raise SourceError(f"{path}: the folder has no files. Check --path")
-        return [check_input_file(file) for file in files]
 
 
 def by_name(columns: Sequence[str]) -> FileMapping:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import yaml
 
 from ml.events.normalization.orders import ORDER_ID_KEYS
+from ml.sources.input_files import list_input_files
 from ml.sources.mapping import load_rule, parse_mapping
 from ml.sources.proposal.column_names import plain_name
 from ml.sources.proposal.column_targets import choose_targets, describes_items, is_called_like_a_time
@@ -24,7 +25,7 @@ from ml.sources.proposal.refusals import (
     describe_other_kinds,
 )
 from ml.sources.proposal.rules import NO_TIME_OF_DAY, is_time_of_day, propose_rule, propose_time
-from ml.sources.proposal.sample import describe_layout, files_of, first_file, read_sample
+from ml.sources.proposal.sample import describe_layout, first_file, read_sample
 from ml.sources.source import SourceError
 from ml.tables.conversion import as_text, as_timestamp
 from ml.tables.readers import detect_format, read_chunks
@@ -187,7 +188,7 @@ def _require_like_files(path: Path, first: Path, content: Mapping[str, Any]) -> 
     Raises:
         SourceError: One has not.
     """
-    files = files_of(path)
+    files = list_input_files(path)
     if len(files) == 1:
         return
     origins = parse_mapping(content).origins()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from ml.sources.input_files import list_input_files
 from ml.sources.source import SourceError
-from ml.tables.input_checks import check_input_file
 from ml.tables.layouts import has_header, sample_text
 from ml.tables.readers import detect_format, read_chunks
 
@@ -26,21 +26,7 @@ def needs_mapping(path: Path) -> bool:
 
 def first_file(path: Path) -> Path:
     """Return the file, or the first one of a folder."""
-    return files_of(path)[0]
-
-
-def files_of(path: Path) -> list[Path]:
-    """Return the files that are read, in their order.
-
-    Raises:
-        SourceError: The folder has none.
-    """
-    if not path.is_dir():
-        return [check_input_file(path)]
-    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-    if not files:
-        raise SourceError(f"{path}: the folder has no files. Check --path")
-    return [check_input_file(file) for file in files]
+    return list_input_files(path)[0]
 
 
 def describe_layout(file: Path) -> tuple[str, dict[str, str]]:

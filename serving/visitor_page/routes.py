@@ -24,6 +24,7 @@ from serving.privacy.erasure import erase
 from serving.privacy.export import export_person, find_ids_of, read_events_of
 from serving.privacy.person_description import describe_user, find_item_titles
 from serving.privacy.person_ids import clean_key
+from serving.privacy.personalization import may_personalize
 from serving.privacy.preference_changes import set_preferences
 from serving.routes.bodies import read_form
 from serving.tessera import Tessera
@@ -66,6 +67,8 @@ class VisitorPage:
         self._sessions = make_visitor_sessions(tessera)
         self._templates = page_templates(FOLDER / "templates", translates=True)
         self._reading = asyncio.Semaphore(1)  # the log is read for one visitor at a time
+        # Who was erased has nothing here but the receipt.
+        self._after_erasure: tuple[Show | Act, ...] = (self._show_receipt, self._set_language, self._close)
 
     def routes(self) -> list[BaseRoute]:
         """Create the routes."""
@@ -93,6 +96,8 @@ class VisitorPage:
                     self._sessions.begin(request, entered, clean_key(self._tessera, key))
                     return entered
                 visitor = self._sessions.read(request)
+                if visitor.receipt_id and show not in self._after_erasure:
+                    return RedirectResponse("/me/erased", 303, HEADERS)
                 return await show(request, visitor)
             except ApiError as error:
                 return self._refuse(request, visitor, error)
@@ -108,6 +113,8 @@ class VisitorPage:
                 visitor = self._sessions.read(request)
                 form = await read_form(request)
                 visitor.check_form(next(iter(form.get("csrf_token", ())), ""))
+                if visitor.receipt_id and act not in self._after_erasure:
+                    return RedirectResponse("/me/erased", 303, HEADERS)
                 return await act(request, visitor, form)
             except ApiError as error:
                 return self._refuse(request, visitor, error)
@@ -115,15 +122,11 @@ class VisitorPage:
         return answer
 
     async def _enter_or_show(self, request: Request, visitor: PageVisitor) -> Response:
-        if visitor.receipt_id:
-            return RedirectResponse("/me/erased", 303, HEADERS)
         wording = self._wording(request, visitor)
         saved = wording.words.gettext("Saved.") if request.query_params.get("saved") == "yes" else ""
-        return self._page(request, visitor, saved=saved)
+        return self._page(wording, visitor, saved=saved)
 
     async def _show_history(self, request: Request, visitor: PageVisitor) -> Response:
-        if visitor.receipt_id:
-            return RedirectResponse("/me/erased", 303, HEADERS)
         tessera, wording = self._tessera, self._wording(request, visitor)
         async with self._reading:
             ids = await find_ids_of(tessera, visitor.key)
@@ -132,7 +135,7 @@ class VisitorPage:
         titles = find_item_titles(tessera, shown_items(shown))
         return self._html(
             "visitor_history.html.j2",
-            request,
+            wording,
             visitor,
             events=describe_events(did, wording),
             shown=describe_shown(shown, titles, wording),
@@ -147,7 +150,7 @@ class VisitorPage:
         say = wording.words.gettext
         return self._html(
             "visitor_message.html.j2",
-            request,
+            wording,
             visitor,
             heading=say("You are being forgotten"),
             lines=[
@@ -175,13 +178,15 @@ class VisitorPage:
         except ApiError as error:
             if error.status != 422:
                 raise
-            return self._page(request, visitor, 422, fault=f"{error.field}: {error.message}")
+            return self._page(
+                self._wording(request, visitor), visitor, 422, fault=f"{error.field}: {error.message}"
+            )
         return RedirectResponse("/me?saved=yes", 303, HEADERS)
 
     async def _grant_where_needed(self, key: str) -> None:
         """Grant the personalization that a person ticked, where no statement of theirs does so already."""
-        described = describe_user(self._tessera, "", key)
-        if described is not None and described["is_personalized"]:
+        state = self._tessera.state
+        if may_personalize(state, self._tessera.champion, (key,), state.profile(key)):
             return
         await self._record(key, {"event_type": "consent_granted", "consent": ["analytics", "personalization"]})
 
@@ -212,15 +217,15 @@ class VisitorPage:
         return answer
 
     async def _close(self, request: Request, visitor: PageVisitor, _: Mapping[str, list[str]]) -> Response:
-        say = self._wording(request, visitor).words.gettext
+        wording = self._wording(request, visitor)
+        say = wording.words.gettext
         answer = self._html(
             "visitor_message.html.j2",
-            request,
+            wording,
             None,
             heading=say("This page is closed"),
             lines=[say("A link from the site opens it again.")],
             places=[],
-            language=choose_language(request, visitor.language),
         )
         self._sessions.end(answer)
         return answer
@@ -234,16 +239,17 @@ class VisitorPage:
             raise ApiError(422, refused[0].reason, refused[0].field)
 
     def _page(
-        self, request: Request, visitor: PageVisitor, status: int = 200, *, saved: str = "", fault: str = ""
+        self, wording: Wording, visitor: PageVisitor, status: int = 200, *, saved: str = "", fault: str = ""
     ) -> HTMLResponse:
-        content = describe_visitor(self._tessera, visitor.key, self._wording(request, visitor))
-        return self._html("visitor.html.j2", request, visitor, status, saved=saved, fault=fault, **content)
+        content = describe_visitor(self._tessera, visitor.key, wording)
+        return self._html("visitor.html.j2", wording, visitor, status, saved=saved, fault=fault, **content)
 
     def _refuse(self, request: Request, visitor: PageVisitor | None, error: ApiError) -> Response:
-        say = self._wording(request, visitor).words.gettext
+        wording = self._wording(request, visitor)
+        say = wording.words.gettext
         return self._html(
             "visitor_message.html.j2",
-            request,
+            wording,
             visitor,
             error.status,
             heading=say("Open this page from the site") if error.status == 401 else say("This cannot be shown"),
@@ -256,11 +262,10 @@ class VisitorPage:
         return Wording(read_translations(language), language, self._zone)
 
     def _html(
-        self, template: str, request: Request, visitor: PageVisitor | None, status: int = 200, **content: Any
+        self, template: str, wording: Wording, visitor: PageVisitor | None, status: int = 200, **content: Any
     ) -> HTMLResponse:
-        language = choose_language(request, visitor.language if visitor is not None else "")
-        words = read_translations(language)
-        shared = {"language": language, "languages": NAMES, "visitor": visitor, "style": STYLE}
+        words = wording.words
+        shared = {"language": wording.language, "languages": NAMES, "visitor": visitor, "style": STYLE}
         functions = {"_": words.gettext, "gettext": words.gettext, "ngettext": words.ngettext}
         text = self._templates.get_template(template).render({**shared, **functions, **content})
         return HTMLResponse(text, status, HEADERS)

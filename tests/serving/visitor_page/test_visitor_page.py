@@ -208,6 +208,16 @@ def test_who_asks_to_be_forgotten_is_forgotten_and_follows_the_receipt(service):
     assert page.count("nothing of you is left") == sum(place["status"] == "verified" for place in places) > 0
     assert service.api().status_code == 404
     assert service.page("/me/history").url.path == "/me/erased"
+    token = form_token(page)
+    for path, fields in (
+        ("erase", {"sure": "yes"}),
+        ("export", {}),
+        ("preferences", {"muted": "sport"}),
+        ("segment", {}),
+    ):
+        assert service.send(f"/me/{path}", token, **fields).headers["location"] == "/me/erased"
+    assert len(list((service.tessera.config.home.path / "erasures").glob("*.json"))) == 1
+    assert 'lang="de"' in service.page("/me/language/de").text
     service.enter()  # a link that is still valid
     assert "Nothing is known about you yet." in service.page().text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ml.expressions.language import ExpressionError
 from ml.usage.ratios import Ratio
 
 NO_VALUE = {
@@ -11,6 +12,7 @@ NO_VALUE = {
     "channel": "Unknown source",
 }
 DASH = "–"
+LEGAL = " Legal:"  # before all names that an expression may use, of which pages have a table or complete them
 
 
 def format_count(value: float) -> str:
@@ -81,3 +83,9 @@ def format_action(action: str) -> str:
 def percent_number(ratio: Ratio) -> float | None:
     """Return a share in percent for a table, rounded."""
     return None if ratio.value is None else round(100 * ratio.value, 2)
+
+
+def format_fault(error: ExpressionError) -> str:
+    """Write what is wrong with an expression and where, for who is writing it."""
+    place = f"character {error.column}" if error.line == 1 else f"line {error.line}"
+    return f"{error.problem.partition(LEGAL)[0]} ({place})"

@@ -57,6 +57,10 @@ class ServiceQuestion:
     reader: Reader
     people: PeopleDirectory
 
+    def read(self, *names: str) -> dict[str, str]:
+        """Return fields by name, without spaces around them; empty where one is missing."""
+        return {name: self.query.get(name, "").strip() for name in names}
+
 
 Build = Callable[[PageRequest], ConsolePage]
 Ask = Callable[[ServiceQuestion], Awaitable[Any]]

@@ -16,12 +16,12 @@ from ml.expressions.language import ExpressionError, compile_expression
 from ml.site.definition_files import editable_path, text_in_force
 from ml.site.file_drafts import FileDraft
 from serving.console.confirmation import show_change, write_confirmed
+from serving.console.formats import LEGAL, format_fault
 from serving.console.page_kinds import ServiceQuestion
 from serving.console.page_parts import ConsolePage, Form, FormField
 from serving.errors import ApiError
 from serving.tessera import Tessera
 
-LEGAL = " Legal:"  # before the names of all facts, which the form completes
 EFFECTS = {
     "content": "Show the content",
     "banner": "Show the banner",
@@ -66,7 +66,7 @@ async def check_condition(question: ServiceQuestion) -> ConsolePage:
         if when:
             compile_expression(when, FIELDS)
     except ExpressionError as error:
-        return ConsolePage(fault=f"{error.problem.partition(LEGAL)[0]} (character {error.column})")
+        return ConsolePage(fault=format_fault(error))
     return ConsolePage()
 
 
@@ -76,7 +76,7 @@ async def propose_rule(question: ServiceQuestion) -> ConsolePage:
     Raises:
         ApiError: 422, a field is wrong.
     """
-    fields = _read(question.query)
+    fields = question.read(*TEXTS)
     draft = _draft(question.tessera, fields)
     return show_change(question.tessera.config.home, draft, "/console/decisions/apply", fields)
 
@@ -87,16 +87,12 @@ async def apply_rule(question: ServiceQuestion) -> Response:
     Raises:
         ApiError: 409, the file is another one than when the change was shown, or cannot be written.
     """
-    fields = _read(question.query)
+    fields = question.read(*TEXTS)
     draft = _draft(question.tessera, fields)
     after = f"{EFFECTS[fields['effect']].lower()} {fields['what']}"
     write_confirmed(question, draft, {"name": fields["id"], "before": "", "after": after})
     question.tessera.reload_definitions()
     return RedirectResponse("/console/decisions", 303)
-
-
-def _read(query: Mapping[str, str]) -> dict[str, str]:
-    return {name: query.get(name, "").strip() for name in TEXTS}
 
 
 def _draft(tessera: Tessera, fields: Mapping[str, str]) -> FileDraft:

@@ -28,6 +28,7 @@ from ml.site.definition_files import editable_path, text_in_force
 from ml.site.file_drafts import FileDraft
 from serving.console.confirmation import history_sheet, show_change, write_confirmed
 from serving.console.figures.segments import build_segments
+from serving.console.formats import format_fault
 from serving.console.page_kinds import PageRequest, ServiceQuestion
 from serving.console.page_parts import Card, Cell, ConsolePage, Form, FormField, Sheet
 from serving.console.service_pages.rule_sizes import PublishedPeople, find_people
@@ -46,7 +47,7 @@ COMPARED = {
 }
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 NO_PEOPLE = "No people are published: `tessera materialize` publishes them."
-LEGAL = " Legal:"  # before the names of all fields, which the page has as a table
+FIELDS = ("name", "when", "strategy")
 FEW = f"fewer than {FEWEST_PEOPLE}"
 
 
@@ -125,8 +126,7 @@ async def load_size(question: ServiceQuestion) -> ConsolePage:
     try:
         return await run_in_threadpool(describe_size, read_people(question.tessera), text)
     except ExpressionError as error:
-        place = f" (character {error.column})" if error.line == 1 else f" (line {error.line})"
-        return ConsolePage(fault=f"{error.problem.partition(LEGAL)[0]}{place}")
+        return ConsolePage(fault=format_fault(error))
 
 
 def describe_size(people: PublishedPeople, when: str) -> ConsolePage:
@@ -158,7 +158,7 @@ async def propose_rule(question: ServiceQuestion) -> ConsolePage:
     Raises:
         ApiError: 422, the rule or its name cannot be used.
     """
-    fields = {name: question.query.get(name, "").strip() for name in ("name", "when", "strategy")}
+    fields = question.read(*FIELDS)
     draft = await run_in_threadpool(_draft, question.tessera, fields)
     shown = show_change(question.tessera.config.home, draft, "/console/segments/apply", fields)
     size = await load_size(question)
@@ -171,7 +171,7 @@ async def apply_rule(question: ServiceQuestion) -> Response:
     Raises:
         ApiError: 409, the file is another one than when the change was shown, or cannot be written.
     """
-    fields = {name: question.query.get(name, "").strip() for name in ("name", "when", "strategy")}
+    fields = question.read(*FIELDS)
     tessera = question.tessera
     draft = await run_in_threadpool(_draft, tessera, fields)
     rules = await run_in_threadpool(_load, tessera.config.home, tessera.config.settings)

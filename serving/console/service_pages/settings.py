@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import yaml
 from pydantic import TypeAdapter
 from starlette.responses import RedirectResponse, Response
@@ -28,8 +26,8 @@ def build_settings(request: PageRequest) -> ConsolePage:
     """Build the page: the knobs of a section or with a word, what was changed, and the form of an owner."""
     home, running = request.config.home, request.config.settings
     section, word = request.view.extra.get("section", ""), request.view.extra.get("word", "")
-    names = {knob.name for knob in all_knobs()}
-    sections = sorted({name.partition(".")[0] for name in names})
+    every = list(all_knobs())
+    sections = sorted({knob.name.partition(".")[0] for knob in every})
     choice = Form(
         "find",
         "Find a setting",
@@ -45,9 +43,7 @@ def build_settings(request: PageRequest) -> ConsolePage:
         "Change a setting",
         "/console/settings/propose",
         [
-            FormField(
-                "name", "Setting", word if word in {knob.name for knob in all_knobs()} else "", is_required=True
-            ),
+            FormField("name", "Setting", word if word in [knob.name for knob in every] else "", is_required=True),
             FormField("value", "New value", hint="as in YAML: 5, true, [a, b]"),
         ],
         "Show the change",
@@ -59,8 +55,8 @@ def build_settings(request: PageRequest) -> ConsolePage:
         loaded = load_site_settings(home)
     except SettingsError as error:
         return ConsolePage(forms=forms, fault=f"The files of settings cannot be read: {error}")
-    knobs = [knob for knob in all_knobs() if _is_meant(knob, section, word)]
-    waiting = [knob.name for knob in all_knobs() if _value(running, knob) != _value(loaded.settings, knob)]
+    knobs = [knob for knob in every if _is_meant(knob, section, word)]
+    waiting = [knob.name for knob in every if _value(running, knob) != _value(loaded.settings, knob)]
     notes = ["The service takes a change when it starts again; the pipeline takes it with its next run."]
     if waiting:
         notes.append(f"These wait for the next start of the service: {', '.join(waiting[:20])}.")
@@ -77,10 +73,8 @@ async def propose(question: ServiceQuestion) -> ConsolePage:
     Raises:
         ApiError: 422, there is no such setting, the value is not legal, or it changes nothing.
     """
-    name, value = _read(question.query)
-    home = question.tessera.config.home
-    draft = _draft(home, name, value)
-    return show_change(home, draft, "/console/settings/apply", {"name": name, "value": value})
+    fields, home = question.read("name", "value"), question.tessera.config.home
+    return show_change(home, _draft(home, **fields), "/console/settings/apply", fields)
 
 
 async def apply_change(question: ServiceQuestion) -> Response:
@@ -90,16 +84,13 @@ async def apply_change(question: ServiceQuestion) -> Response:
         ApiError: 409, the file is another one than when the change was shown, or cannot be written.
     """
     home = question.tessera.config.home
-    name, value = _read(question.query)
+    name, value = question.read("name", "value").values()
     draft = _draft(home, name, value)
-    before = _value(load_site_settings(home).settings, find_knob(name))
-    after = value if find_knob(name).annotation is str else to_flow_yaml(yaml.safe_load(value))
+    knob = find_knob(name)
+    before = _value(load_site_settings(home).settings, knob)
+    after = value if knob.annotation is str else to_flow_yaml(yaml.safe_load(value))
     write_confirmed(question, draft, {"name": name, "before": before, "after": after})
     return RedirectResponse(f"/console/settings?word={name}", 303)
-
-
-def _read(query: Mapping[str, str]) -> tuple[str, str]:
-    return query.get("name", "").strip(), query.get("value", "").strip()
 
 
 def _draft(home: Home, name: str, value: str) -> FileDraft:

@@ -1,7 +1,6 @@
 """What each role of the console may see and do, and whom a proxy of the site signs in."""
 
 import dataclasses
-import re
 
 import pytest
 from pydantic import ValidationError
@@ -15,8 +14,8 @@ from serving.console.application import console_application
 from serving.console.pages import PAGES
 from serving.tessera import Tessera
 from tests.serving.console.console_bundle import publish_with_console
+from tests.serving.console.console_reader import ADDRESS, form_token
 
-ADDRESS = {"base_url": "http://tessera.example"}
 PROXY = {"proxy_user_header": "X-Forwarded-User", "proxy_addresses": ("10.0.0.0/24",)}
 
 
@@ -24,10 +23,6 @@ PROXY = {"proxy_user_header": "X-Forwarded-User", "proxy_addresses": ("10.0.0.0/
 def published(home, tmp_path):
     publish_with_console(home, tmp_path / "tables")
     return home
-
-
-def form_token(page):
-    return re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
 
 
 def sign_in(client, key):

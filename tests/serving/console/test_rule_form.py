@@ -1,6 +1,5 @@
 """Rules that an editor writes on the page Decisions."""
 
-import re
 from html import unescape
 
 import pytest
@@ -11,10 +10,17 @@ from ml.keys.key_file import KeyFile
 from serving.application import application
 from serving.tessera import Tessera
 from tests.serving.console.console_bundle import publish_with_console
+from tests.serving.console.console_reader import ADDRESS, form_token, hidden_fields, send, sign_in_as
 
-ADDRESS = {"base_url": "http://tessera.example"}
 RULES = "# Ours.\nrules:\n  - id: usual\n    slots: [hero]\n    then: {content: welcome}  # for all\n"
-USUAL = {"id": "phones", "when": 'device_type == "mobile"', "slot": "hero", "effect": "content", "what": "short"}
+USUAL = {
+    "id": "phones",
+    "when": 'device_type == "mobile"',
+    "slot": "hero",
+    "effect": "content",
+    "what": "short",
+    "priority": "10",
+}
 
 
 @pytest.fixture
@@ -23,31 +29,8 @@ def reader(config, home, tmp_path):
     (home.path / "rules.yaml").write_text(RULES)
     secret = KeyFile(home).create("secret")[1]
     with TestClient(application(Tessera(config, seed=1)), **ADDRESS) as client:
-
-        def sign_in(role="editor"):
-            key = KeyFile(home).create("console", role=role, name=role)[1]
-            token = form_token(client.get("/console/sign-in").text)
-            client.post("/console/sign-in", data={"key": key, "csrf_token": token})
-            return client
-
         client.secret = {"Authorization": f"Bearer {secret}"}
-        yield sign_in
-
-
-def form_token(page):
-    return re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
-
-
-def send(client, action, **fields):
-    token = form_token(client.get("/console/decisions").text)
-    path = f"/console/decisions/{action}"
-    return client.post(path, data={"csrf_token": token, "priority": "10", **fields}, follow_redirects=False)
-
-
-def hidden(page):
-    names = "id|slot|when|hours|effect|what|strength|priority|seen"
-    found = re.findall(rf'type="hidden" name="({names})" value="([^"]*)"', page)
-    return {name: unescape(text) for name, text in found}
+        yield lambda role="editor": sign_in_as(client, home, role)
 
 
 def decide(client, device):
@@ -58,10 +41,10 @@ def decide(client, device):
 def test_a_rule_is_shown_then_written_and_counts_at_once(reader, home):
     client, file = reader(), home.path / "rules.yaml"
     assert decide(client, "mobile")["actions"]["content"] == "welcome"
-    shown = send(client, "propose", **USUAL)
+    shown = send(client, "decisions", "propose", **USUAL)
     assert "+  - id: phones" in unescape(shown.text)
     assert file.read_text() == RULES
-    assert send(client, "apply", **hidden(shown.text)).status_code == 303
+    assert send(client, "decisions", "apply", **hidden_fields(shown.text)).status_code == 303
     assert file.read_text().startswith(RULES)
     assert yaml.safe_load(file.read_text())["rules"][1] == {
         "id": "phones",
@@ -85,8 +68,8 @@ def test_a_rule_is_shown_then_written_and_counts_at_once(reader, home):
 )
 def test_topics_and_items_are_raised_and_lowered(reader, home, effect, strength, boost):
     client = reader()
-    shown = send(client, "propose", **USUAL | {"effect": effect, "strength": strength, "slot": ""})
-    send(client, "apply", **hidden(shown.text))
+    shown = send(client, "decisions", "propose", **USUAL | {"effect": effect, "strength": strength, "slot": ""})
+    send(client, "decisions", "apply", **hidden_fields(shown.text))
     assert yaml.safe_load((home.path / "rules.yaml").read_text())["rules"][1]["then"] == {"boost": [boost]}
 
 
@@ -104,7 +87,7 @@ def test_topics_and_items_are_raised_and_lowered(reader, home, effect, strength,
     ],
 )
 def test_what_cannot_be_a_rule_is_refused(reader, home, changed, said):
-    refused = send(reader(), "propose", **USUAL | changed)
+    refused = send(reader(), "decisions", "propose", **USUAL | changed)
     assert refused.status_code == 422
     assert said in unescape(refused.text)
     assert (home.path / "rules.yaml").read_text() == RULES

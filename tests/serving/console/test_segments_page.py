@@ -18,9 +18,9 @@ from serving.console.service_pages.segments import describe_size
 from serving.tessera import Tessera
 from tests.chromium import chromium, find_serious_faults, watched_page
 from tests.serving.console.console_bundle import publish_with_console
+from tests.serving.console.console_reader import ADDRESS, form_token, hidden_fields, send, sign_in_as
 from tests.serving.served import served
 
-ADDRESS = {"base_url": "http://tessera.example"}
 RULES = "# Ours.\nown:\n  many: {when: 'sessions >= 10', strategy: Thank them.}\n"
 PEOPLE = 40
 
@@ -49,33 +49,12 @@ def reader(config, home, tmp_path):
     publish_with_console(home, tmp_path / "tables", {"users": users(), "user_factors": factors})
     (home.path / "segments.yaml").write_text(RULES)
     with TestClient(application(Tessera(config, seed=1)), **ADDRESS) as client:
-
-        def sign_in(role="editor"):
-            key = KeyFile(home).create("console", role=role, name=role)[1]
-            token = form_token(client.get("/console/sign-in").text)
-            client.post("/console/sign-in", data={"key": key, "csrf_token": token})
-            return client
-
         KeyFile(home).create("secret")
-        yield sign_in
-
-
-def form_token(page):
-    return re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+        yield lambda role="editor": sign_in_as(client, home, role)
 
 
 def size(client, when):
     return unescape(client.get("/console/segments/part/size", params={"when": when}).text)
-
-
-def send(client, action, token=None, **fields):
-    token = token or form_token(client.get("/console/segments").text)
-    path = f"/console/segments/{action}"
-    return client.post(path, data={"csrf_token": token, **fields}, follow_redirects=False)
-
-
-def hidden(page):
-    return dict(re.findall(r'type="hidden" name="(name|when|strategy|seen)" value="([^"]*)"', unescape(page)))
 
 
 def value(page):
@@ -121,11 +100,11 @@ def test_a_fault_is_said_in_place(reader, when, said):
 def test_a_segment_is_shown_then_written_and_counted(reader, home):
     client, file = reader(), home.path / "segments.yaml"
     fields = {"name": "buyers", "when": "purchases > 0 && sessions < 99", "strategy": "Ask: what was good?"}
-    shown = send(client, "propose", **fields).text
+    shown = send(client, "segments", "propose", **fields).text
     assert "fewer than 5" in shown
     assert "+  buyers:" in unescape(shown)
     assert file.read_text() == RULES
-    assert send(client, "apply", **hidden(shown)).headers["location"] == "/console/segments"
+    assert send(client, "segments", "apply", **hidden_fields(shown)).headers["location"] == "/console/segments"
     assert file.read_text().startswith("# Ours.\nown:\n")
     written = yaml.safe_load(file.read_text())["own"]
     assert written["buyers"] == {"when": fields["when"], "strategy": fields["strategy"]}
@@ -150,7 +129,7 @@ def test_a_segment_is_shown_then_written_and_counted(reader, home):
 )
 def test_what_cannot_be_a_segment_is_refused(reader, home, changed, field):
     fields = {"name": "buyers", "when": "purchases > 0", "strategy": "Ask."} | changed
-    refused = send(reader(), "propose", **fields)
+    refused = send(reader(), "segments", "propose", **fields)
     assert refused.status_code == 422
     assert field in unescape(refused.text)
     assert (home.path / "segments.yaml").read_text() == RULES
@@ -163,7 +142,7 @@ def test_nobody_but_an_editor_writes_a_segment(reader, home, role):
     assert "Try a rule" in page
     fields = {"name": "buyers", "when": "purchases > 0", "strategy": "Ask."}
     for action in ("propose", "apply"):
-        assert send(client, action, form_token(page), **fields).status_code == 403
+        assert send(client, "segments", action, form_token(page), **fields).status_code == 403
     assert (home.path / "segments.yaml").read_text() == RULES
 
 

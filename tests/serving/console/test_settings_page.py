@@ -11,13 +11,12 @@ import pytest
 import yaml
 from starlette.testclient import TestClient
 
-from ml.keys.key_file import KeyFile
 from ml.settings import load_site_settings
 from serving.application import application
 from serving.tessera import Tessera
 from tests.serving.console.console_bundle import publish_with_console
+from tests.serving.console.console_reader import ADDRESS, form_token, hidden_fields, send, sign_in_as
 
-ADDRESS = {"base_url": "http://tessera.example"}
 SITE = "# Ours.\nports:\n  service: 8000  # the usual one\nprivacy:\n  retention_days: 400\n"
 
 
@@ -36,35 +35,12 @@ def site(home, tmp_path, config):
 def reader(site):
     """Signs in with a key of a role, or with a secret key."""
     with TestClient(application(Tessera(site, seed=1)), **ADDRESS) as client:
-
-        def sign_in(role=None):
-            keys = KeyFile(site.home)
-            kind = {"kind": "console", "role": role} if role else {"kind": "secret"}
-            key = keys.create(**kind, name=role or "engineer")[1]
-            token = form_token(client.get("/console/sign-in").text)
-            client.post("/console/sign-in", data={"key": key, "csrf_token": token})
-            return client
-
-        yield sign_in
-
-
-def form_token(page):
-    return re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
-
-
-def send(client, action, **fields):
-    token = form_token(client.get("/console/settings").text)
-    path = f"/console/settings/{action}"
-    return client.post(path, data={"csrf_token": token, **fields}, follow_redirects=False)
+        yield lambda role=None: sign_in_as(client, site.home, role)
 
 
 def table(client, query=""):
     text = client.get(f"/console/settings/settings.csv{query}").text
     return {row["Setting"]: row for row in csv.DictReader(io.StringIO(text))}
-
-
-def hidden(page):
-    return dict(re.findall(r'type="hidden" name="(name|value|seen)" value="([^"]*)"', unescape(page)))
 
 
 def test_every_setting_stands_there_with_value_default_and_place(reader, site):
@@ -94,11 +70,11 @@ def test_a_section_and_a_word_choose(reader):
 
 def test_a_change_is_shown_then_written_and_stands_in_the_history(reader, site):
     client, file = reader(), site.home.site / "settings.yaml"
-    shown = send(client, "propose", name="ports.service", value="8010").text
+    shown = send(client, "settings", "propose", name="ports.service", value="8010").text
     assert "-  service: 8000  # the usual one" in shown
     assert "+  service: 8010  # the usual one" in shown
     assert file.read_text() == SITE
-    written = send(client, "apply", **hidden(shown))
+    written = send(client, "settings", "apply", **hidden_fields(shown))
     assert written.headers["location"] == "/console/settings?word=ports.service"
     assert file.read_text() == SITE.replace("8000", "8010")
     page = client.get("/console/settings").text
@@ -121,7 +97,7 @@ def test_a_change_is_shown_then_written_and_stands_in_the_history(reader, site):
     ],
 )
 def test_what_is_not_legal_is_refused_with_its_name(reader, site, name, value, said):
-    refused = send(reader(), "propose", name=name, value=value)
+    refused = send(reader(), "settings", "propose", name=name, value=value)
     assert refused.status_code == 422
     assert said in unescape(refused.text)
     assert "<script>alert" not in refused.text
@@ -130,9 +106,9 @@ def test_what_is_not_legal_is_refused_with_its_name(reader, site, name, value, s
 
 def test_what_was_changed_by_somebody_else_meanwhile_is_not_overwritten(reader, site):
     client, file = reader(), site.home.site / "settings.yaml"
-    shown = send(client, "propose", name="ports.service", value="8010").text
+    shown = send(client, "settings", "propose", name="ports.service", value="8010").text
     file.write_text(SITE.replace("400", "30"))
-    assert send(client, "apply", **hidden(shown)).status_code == 409
+    assert send(client, "settings", "apply", **hidden_fields(shown)).status_code == 409
     assert file.read_text() == SITE.replace("400", "30")
 
 

@@ -86,6 +86,11 @@ class Home:
         return self.path / "published"
 
     @property
+    def fetched(self) -> Path:
+        """Bundles that the service took from an object store, laid out as `published`."""
+        return self.path / "fetched"
+
+    @property
     def dagster(self) -> Path:
         """DAGSTER_HOME: run history and schedules."""
         return self.path / "dagster"

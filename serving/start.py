@@ -37,7 +37,7 @@ class ServiceConfig:
     """Where the service keeps its data, and the keys that may call it.
 
     Attributes:
-        home: folder of events and state, which the service writes, and of published bundles.
+        home: folder of events and state, which the service writes, and of published and fetched bundles.
         settings: settings of the site.
         keys: keys of callers from the environment, beside those in the home's file; without any key only callers
             on this machine are served.
@@ -56,7 +56,7 @@ class ServiceConfig:
     @property
     def bundle_folders(self) -> tuple[Path, ...]:
         """The folders that may hold the current bundle; the first that has one counts."""
-        return self.home.published, self.bundled
+        return self.home.published, self.home.fetched, self.bundled
 
 
 def read_service_config(environment: Mapping[str, str] | None = None) -> ServiceConfig:

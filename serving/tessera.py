@@ -20,6 +20,7 @@ from ml.decisions.rules.rules_file import RulesError
 from ml.events.log import EventLog
 from ml.events.quarantine import Quarantine
 from ml.privacy.pseudonyms import Pseudonyms
+from serving.bundles.bundle_fetcher import BundleFetcher, find_version
 from serving.bundles.promotion_log import PromotionLog
 from serving.bundles.published_bundles import PublishedBundles
 from serving.bundles.served_bundle import ServedBundle
@@ -68,6 +69,7 @@ class Tessera:
         self.clock = clock or (lambda: dt.datetime.now(dt.UTC))
         self.seed = seed
         self.published_bundles = PublishedBundles(config.bundle_folders)
+        self.bundle_fetcher = BundleFetcher(config.settings.storage.bundles, config.home)
         self.collector = Collector(config.home, config.settings, config.keys, config.identity_secrets)
         self.collector.subscribe(self._record_collected)
         self.access = self.collector.access
@@ -163,8 +165,9 @@ class Tessera:
         self.surroundings.refresh()
         self.reload_definitions()
         await self.load_newer_bundle()
-        if self.published_bundles.loaded is None:
-            logger.warning("not ready: %s", self.published_bundles.why_not_ready())
+        missing = self.why_not_ready()
+        if missing is not None:
+            logger.warning("not ready: %s", missing)
 
     async def close(self) -> None:
         """Stop the service; what was accepted is on disk."""
@@ -236,6 +239,11 @@ class Tessera:
         await self._load_challenger()
         return True
 
+    def why_not_ready(self) -> str | None:
+        """Return why there is no bundle to answer from and what to do about it, or None if there is one."""
+        missing = self.published_bundles.why_not_ready()
+        return missing and (self.bundle_fetcher.fault or missing)
+
     def log_soon(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Write events of the service itself without waiting for the disk.
 
@@ -290,7 +298,7 @@ class Tessera:
         """Load the version that the settings try beside the current one; a bad one is refused like any other."""
         version = self.settings.challenger.version
         if version and self.challenger is None:
-            self.challenger = await self._load(self.config.home.published / version)
+            self.challenger = await self._load(find_version(self.config.bundle_folders, version))
 
     def _record_collected(self, events: pa.Table) -> None:
         self._running.stated_preferences.fold(events)

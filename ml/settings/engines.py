@@ -1,7 +1,10 @@
-"""Settings of the sections `kafka` and `spark`: the engines of a site that has outgrown one machine."""
+"""Settings of the sections `kafka`, `spark` and `storage`: the engines of a site that has outgrown one machine."""
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import field_validator
 
 from ml.settings.section import Section, knob
 
@@ -54,3 +57,24 @@ class SparkSettings(Section):
         "Further options of Spark by their names, such as `spark.executor.memory` or `spark.driver.memory`;"
         " `spark.pyspark.python` names the Python of the executors, in which Tessera is installed too.",
     )
+
+
+class StorageSettings(Section):
+    """Where programs on several machines find what they share."""
+
+    bundles: str = knob(
+        "",
+        "Folder of an object store through which bundles reach services that share no disk with the pipeline, such"
+        " as s3://bucket/site, gs://bucket/site or file:///mnt/site; empty for none. It needs one for each site.",
+    )
+
+    @field_validator("bundles")
+    @classmethod
+    def _is_an_address(cls, address: str) -> str:
+        """Refuse what is no address of a folder, and passwords, since the settings are published."""
+        parts = urlsplit(address)
+        if address and not (parts.scheme and (parts.netloc or parts.path.strip("/"))):
+            raise ValueError(f"{address!r} is no address such as s3://bucket/site or file:///mnt/site")
+        if parts.password:
+            raise ValueError("no password may stand in the address; the store's own variables hold credentials")
+        return address

@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from ml.settings.collector import CollectorSettings
 from ml.settings.decisions import DecisionSettings
-from ml.settings.engines import KafkaSettings, SparkSettings
+from ml.settings.engines import KafkaSettings, SparkSettings, StorageSettings
 from ml.settings.evaluation import EvaluationSettings
 from ml.settings.experiments import ExperimentSettings
 from ml.settings.operation import AlertSettings, MonitoringSettings, PortSettings, ScheduleSettings
@@ -37,6 +37,7 @@ class Settings(Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     decisions: DecisionSettings = DecisionSettings()
     experiments: ExperimentSettings = ExperimentSettings()
+    storage: StorageSettings = StorageSettings()
     serving: ServingSettings = ServingSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     alerts: AlertSettings = AlertSettings()

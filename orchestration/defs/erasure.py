@@ -15,6 +15,7 @@ from ml.events.live_dead_letters import recover_dead_letters
 from ml.events.live_log import recover_parts
 from ml.events.log import EventLog
 from ml.events.quarantine import Quarantine
+from orchestration.bundle_sharing import share_bundles
 from orchestration.defs.resources import HomeResource, WarehouseResource
 from orchestration.erasure.places import erase_from_files, verify_erasures
 from orchestration.warehouse.dbt_project import WAREHOUSE_GROUPS
@@ -74,6 +75,7 @@ def erasure_receipts(
         with warehouse.writing("erasing people"):
             people, others, common = _find_names(home.event_log(), pending)
             erase_from_files(home.home(), people, receipts, others, common)
+            share_bundles(home.home(), home.settings())
             left = verify_erasures(home.home(), people, receipts, others, common)
     for receipt, places in left.items():
         if places:

@@ -17,6 +17,7 @@ from ml.recommenders.newcomers.welcome import FILE as WELCOME
 from ml.settings import Settings
 from ml.site.definition_files import SETTINGS, definition_file
 from orchestration.bento import build_bento
+from orchestration.bundle_sharing import share_bundles
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.warehouse.console_tables import write_console_tables
 from orchestration.warehouse.marts import INTERACTIONS, ITEMS, USER_SEGMENTS, USERS
@@ -85,6 +86,22 @@ def published_bundle(
             "blend": dg.MetadataValue.json(blend.figures),
         }
     )
+
+
+@dg.asset(
+    deps=[published_bundle],
+    group_name=GROUP,
+    kinds={"parquet", "numpy"},
+    retry_policy=dg.RetryPolicy(max_retries=3, delay=10, backoff=dg.Backoff.EXPONENTIAL),
+    description=(
+        "The bundle in the object store that the setting storage.bundles names, from where services on other "
+        "machines take it. Without the setting nothing is shared."
+    ),
+)
+def shared_bundle(home: HomeResource) -> dg.MaterializeResult[None]:
+    """Upload the current bundle and the challenger, and delete the others from the store."""
+    shared = share_bundles(home.home(), home.settings())
+    return dg.MaterializeResult(metadata={"versions": ", ".join(shared.names) if shared else "not shared"})
 
 
 @dg.asset(

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ml.bundle import current_version, remove_abandoned_versions, remove_users, versions
+from ml.bundle.versions import CURRENT
 from ml.erasure.receipts import ONLINE_STATE, ErasureReceipts
 from ml.erasure.tables import erase_from_tables
 from ml.home import Home
@@ -34,6 +35,7 @@ PLACES_OF_PATHS = {  # by the beginning of a path; the first match counts
     "mlflow.db": "MLflow",
     "mlartifacts/": "MLflow",
     "published/": "published bundles",
+    "fetched/": "published bundles",
     "bentoml/": "Bentos",
     "state.db": ONLINE_STATE,
 }
@@ -77,7 +79,11 @@ def erase_from_files(
         receipts.record_removed(
             receipt,
             "published bundles",
-            sum(_count_users(home.published / name, ids) for name in versions(home.published)),
+            sum(
+                _count_users(folder / name, ids)
+                for folder in (home.published, home.fetched)
+                for name in versions(folder)
+            ),
         )
         receipts.record_removed(receipt, "Bentos", sum(_count_users(folder, ids) for folder in _bentos(home)))
     if home.warehouse.exists():
@@ -87,6 +93,7 @@ def erase_from_files(
     remove_abandoned_versions(home.published)
     for version in versions(home.published):
         remove_users(home.published, version, everyone)
+    _drop_fetched(home.fetched, everyone)
     for folder in stale:
         shutil.rmtree(_bento_of(home, folder))
     current = current_version(home.published)
@@ -149,6 +156,15 @@ def _count_users(bundle: Path, ids: Sequence[str]) -> int:
     """Count the rows of these users in a bundle."""
     users = pq.read_table(bundle / "users.parquet", columns=["user_id"])["user_id"]
     return int(pc.sum(pc.is_in(users, value_set=pa.array(ids, pa.string()))).as_py() or 0)
+
+
+def _drop_fetched(fetched: Path, ids: Sequence[str]) -> None:
+    """Delete the fetched versions that hold one of these users; the service fetches what is shared next."""
+    holding = [name for name in versions(fetched) if _count_users(fetched / name, ids)]
+    if current_version(fetched) in holding:
+        (fetched / CURRENT).unlink()
+    for name in holding:
+        shutil.rmtree(fetched / name)
 
 
 def _bentos(home: Home) -> list[Path]:

@@ -33,6 +33,7 @@ INDEX = "backup.json"
 KEYS = ("site.key", "site.key.check", "keys.json")
 ERASED_IDS = Path("erasures") / "erased_ids"
 REBUILT = ("warehouse.duckdb", "bentoml", "dagster", "dbt", "logs")  # from the rest, by `tessera materialize`
+FETCHED = "fetched"  # the object store holds them
 IN_USE = ("events/open", "dead_letters/open")
 TRIES = 5
 
@@ -211,7 +212,7 @@ def _other_files(home: Home) -> Iterator[str]:
     current = home.published / "CURRENT"
     if current.exists():
         yield current.relative_to(home.path).as_posix()
-    left_out = {*REBUILT, *KEYS, "state.db", "mlflow.db"}
+    left_out = {*REBUILT, FETCHED, *KEYS, "state.db", "mlflow.db"}
     for file in sorted(home.path.rglob("*")):
         name = file.relative_to(home.path).as_posix()
         top, *below = file.relative_to(home.path).parts

@@ -36,7 +36,7 @@ class Readiness:
 
     def find_fault(self) -> str | None:
         """Return the part that fails and why, or None if the worker can answer."""
-        missing = self._tessera.published_bundles.why_not_ready()
+        missing = self._tessera.why_not_ready()
         if missing is not None:
             return missing
         now = time.monotonic()

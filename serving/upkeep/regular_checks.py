@@ -37,7 +37,10 @@ class RegularChecks:
 
     def start(self) -> None:
         """Begin to check, until `stop`."""
-        self._tasks = [asyncio.create_task(self._keep_checking()), asyncio.create_task(self._keep_flushing())]
+        loops = [self._keep_checking(), self._keep_flushing()]
+        if self._tessera.bundle_fetcher.store is not None:
+            loops.append(self._keep_fetching())
+        self._tasks = [asyncio.create_task(loop) for loop in loops]
 
     async def stop(self) -> None:
         """End the checks; a fit that runs is waited for."""
@@ -88,6 +91,15 @@ class RegularChecks:
                 if str(error) != fault:
                     fault = str(error)
                     logger.error("the online state cannot catch up: %s", fault)
+
+    async def _keep_fetching(self) -> None:
+        """Take bundles from the object store; a large one takes minutes, for which no other check waits."""
+        while True:
+            try:
+                await asyncio.to_thread(self._tessera.bundle_fetcher.fetch)
+            except Exception:  # a full disk, for example: the bundle that answers goes on
+                logger.exception("bundles could not be fetched")
+            await asyncio.sleep(self._tessera.settings.bundle_check_seconds)
 
     async def _follow_bundles(self) -> None:
         """Answer from a newer bundle, and let go of the former one."""

@@ -15,9 +15,9 @@ from ml.events.live_dead_letters import recover_dead_letters
 from ml.events.live_log import recover_parts
 from ml.events.log import EventLog
 from ml.events.quarantine import Quarantine
-from orchestration.bundle_sharing import share_bundles
 from orchestration.defs.resources import HomeResource, WarehouseResource
 from orchestration.erasure.places import erase_from_files, verify_erasures
+from orchestration.runtime.shared_bundles import share_bundles
 from orchestration.warehouse.dbt_project import WAREHOUSE_GROUPS
 
 RETRY_SECONDS = 600  # by then another collector has sealed its open part

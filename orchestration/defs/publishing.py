@@ -17,8 +17,8 @@ from ml.recommenders.newcomers.welcome import FILE as WELCOME
 from ml.settings import Settings
 from ml.site.definition_files import SETTINGS, definition_file
 from orchestration.bento import build_bento
-from orchestration.bundle_sharing import share_bundles
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
+from orchestration.runtime.shared_bundles import share_bundles
 from orchestration.warehouse.console_tables import write_console_tables
 from orchestration.warehouse.marts import INTERACTIONS, ITEMS, USER_SEGMENTS, USERS
 

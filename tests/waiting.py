@@ -8,13 +8,13 @@ from collections.abc import Callable
 WAIT_SECONDS = 30
 
 
-def wait_until(holds: Callable[[], object]) -> None:
+def wait_until(holds: Callable[[], object], seconds: float = WAIT_SECONDS) -> None:
     """Wait until a condition holds.
 
     Raises:
-        TimeoutError: It did not in WAIT_SECONDS.
+        TimeoutError: It did not in `seconds`.
     """
-    until = time.monotonic() + WAIT_SECONDS
+    until = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > until:
             raise TimeoutError("the condition did not become true in time")

@@ -57,15 +57,27 @@ class RunningProgram:
         logs.mkdir(parents=True, exist_ok=True)
         self.program = program
         self.log = logs / f"{program.name.lower()}.log"
-        with self.log.open("wb") as stream:
+        self._folder = folder
+        self.log.write_bytes(b"")
+        self.start()
+
+    def start(self) -> None:
+        """Start it, or start it again after it has ended; what it prints is appended to the log."""
+        with self.log.open("ab") as stream:
             self.process = subprocess.Popen(
-                list(program.command),
-                cwd=folder,
+                list(self.program.command),
+                cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._started = time.monotonic()
+
+    @property
+    def seconds_since_start(self) -> float:
+        """Time since it was last started."""
+        return time.monotonic() - self._started
 
     @property
     def is_answering(self) -> bool:

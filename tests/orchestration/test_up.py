@@ -138,10 +138,32 @@ def test_one_that_ends_is_reported_with_its_last_words(tmp_path: Path) -> None:
     dying.process.wait()
     console = Console(file=io.StringIO(), width=200)
     with pytest.raises(up.typer.Exit):
-        up._watch([dying], console)
+        up._watch([dying], console, lambda: None)
     shown = console.file.getvalue()
     assert "MLflow ended with status 7" in shown
     assert "no such table: runs" in shown
+
+
+def test_one_that_ran_for_a_while_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dying = RunningProgram(program("print('no such table: runs'); raise SystemExit(7)"), tmp_path, tmp_path)
+    first = dying.process.pid
+    dying.process.wait()
+    monkeypatch.setattr(up, "RESTART_SECONDS", 0)
+    recorded: list[int] = []
+
+    def record() -> None:
+        recorded.append(dying.process.pid)
+        monkeypatch.setattr(up, "RESTART_SECONDS", 60)
+        dying.process.wait()
+
+    console = Console(file=io.StringIO(), width=200)
+    with pytest.raises(up.typer.Exit):
+        up._watch([dying], console, record)
+    assert len(recorded) == 1
+    assert recorded[0] != first
+    assert console.file.getvalue().count("MLflow ended with status 7") == 2
+    assert console.file.getvalue().count("Starting MLflow again.") == 1
+    assert dying.log.read_text().count("no such table") == 2
 
 
 def test_stopping_leaves_no_process_not_even_one_in_a_session_of_its_own(tmp_path: Path) -> None:
@@ -187,6 +209,15 @@ def test_every_program_listens_on_the_port_of_its_setting() -> None:
         assert Path(one.command[0]).exists()
 
 
+def test_one_worker_answers_in_one_process_and_several_are_watched_over_by_bentoml() -> None:
+    def service(workers: int) -> str:
+        programs = up.programs_of(Home(Path("/tmp/home")), up.PortSettings(), workers=workers)
+        return " ".join(next(program.command for program in programs if program.name == "Service"))
+
+    assert "-m serving " in service(1)
+    assert "bentoml serve serving.service:TesseraService " in service(2)
+
+
 def test_programs_listen_on_another_address_where_one_is_given() -> None:
     programs = up.programs_of(Home(Path("/tmp/home")), up.PortSettings(), "0.0.0.0")
     assert [program.command[program.command.index("--host") + 1] for program in programs] == ["0.0.0.0"] * 4
@@ -230,6 +261,9 @@ def test_the_three_come_up_on_their_ports_and_ctrl_c_ends_them(
         assert f"tessera up (process {running.pid}" in again.stderr
         family = psutil.Process(running.pid).children(recursive=True)
         assert len(family) >= len(ports)
+        for module in ("ml.registry.server", "serving"):  # each in one process, which imports everything once
+            [process] = [process for process in family if module in process.cmdline()]
+            assert process.children() == []
         running.send_signal(signal.SIGINT)
         told = running.communicate(timeout=PATIENCE_SECONDS)[0]
     finally:

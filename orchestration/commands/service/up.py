@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 15
 POLL_SECONDS = 0.3
+RESTART_SECONDS = 60  # what ends sooner after its start would only end again
 
 
 class ProgramName(StrEnum):
@@ -61,7 +63,7 @@ def up(
     """Start Dagster, MLflow, the service, and a page that links them and all reports; Ctrl-C stops them.
 
     They listen on this machine only, on the ports of the settings. What they print goes to `logs/` in the home.
-    If one of them ends, the others stay and you are told.
+    If one of them ends, the others stay and you are told; one that had run for a minute is started again.
     """
     from ml.integrity.named_lock import NamedLock
     from orchestration.runtime.processes import require_free_ports, stop_leftovers
@@ -75,8 +77,13 @@ def up(
         stop_leftovers(chosen.path / "up.json", GRACE_SECONDS)
         given = {"pages": pages_port, "dagster": dagster_port, "mlflow": mlflow_port, "service": service_port}
         chosen_ports = {name: port for name, port in given.items() if port is not None}
-        ports = chosen_settings(chosen).ports.model_copy(update=chosen_ports)
-        programs = [program for program in programs_of(chosen, ports, host) if program.name.lower() not in without]
+        settings = chosen_settings(chosen)
+        ports = settings.ports.model_copy(update=chosen_ports)
+        programs = [
+            program
+            for program in programs_of(chosen, ports, host, settings.serving.workers)
+            if program.name.lower() not in without
+        ]
         if not programs:
             raise InvalidInputError("--without leaves nothing to start")
         require_free_ports(programs)
@@ -85,11 +92,20 @@ def up(
         lock.release()
 
 
-def programs_of(home: Home, ports: PortSettings, host: str = LOOPBACK) -> list[Program]:
-    """The programs with their commands, which listen on an address of this machine."""
+def programs_of(home: Home, ports: PortSettings, host: str = LOOPBACK, workers: int = 1) -> list[Program]:
+    """The programs with their commands, which listen on an address of this machine.
+
+    Args:
+        home: The home that they show.
+        ports: Where they listen.
+        host: The address that they listen on.
+        workers: Processes that answer for the service; several are watched over by BentoML.
+    """
     from orchestration.runtime.processes import Program
 
     beside = Path(sys.executable).parent
+    one_process = (sys.executable, "-m", "serving")
+    several = (str(beside / "bentoml"), "serve", "serving.service:TesseraService")
     return [
         Program(
             name="Pages",
@@ -113,8 +129,7 @@ def programs_of(home: Home, ports: PortSettings, host: str = LOOPBACK) -> list[P
         Program(
             name="MLflow",
             command=[
-                *(str(beside / "mlflow"), "server", "--backend-store-uri", home.mlflow_uri, "--workers", "1"),
-                *("--serve-artifacts", "--artifacts-destination", str(home.artifacts)),
+                *(sys.executable, "-m", "ml.registry.server", str(home.path)),
                 *("--host", host, "--port", str(ports.mlflow)),
             ],
             port=ports.mlflow,
@@ -123,7 +138,7 @@ def programs_of(home: Home, ports: PortSettings, host: str = LOOPBACK) -> list[P
         Program(
             name="Service",
             command=[
-                *(str(beside / "bentoml"), "serve", "serving.service:TesseraService"),
+                *(one_process if workers == 1 else several),
                 *("--host", host, "--port", str(ports.service)),
             ],
             port=ports.service,
@@ -138,12 +153,13 @@ def _serve(home: Home, programs: Sequence[Program], console: Console) -> None:
 
     prepare_dagster_home(home)
     running: list[RunningProgram] = []
+    record = partial(record_processes, home.path / "up.json", running)
     try:
         with _stoppable():
             for program in programs:
                 running.append(RunningProgram(program, home.path, home.path / "logs"))
-            record_processes(home.path / "up.json", running)
-            _watch(running, console)
+            record()
+            _watch(running, console, record)
     except KeyboardInterrupt:
         console.print("Stopping …")
     finally:
@@ -152,8 +168,17 @@ def _serve(home: Home, programs: Sequence[Program], console: Console) -> None:
         console.print("All stopped.")
 
 
-def _watch(running: Sequence[RunningProgram], console: Console) -> None:
-    """Announce each program as it begins to answer or ends; returns when none is left."""
+def _watch(running: Sequence[RunningProgram], console: Console, record: Callable[[], None]) -> None:
+    """Announce each program as it begins to answer or ends, and start those again that had run for a while.
+
+    Args:
+        running: The started programs.
+        console: Where they are announced.
+        record: Called after a program was started again, which gives it another process.
+
+    Raises:
+        typer.Exit: None is left.
+    """
     names = ", ".join(child.program.name for child in running)
     console.print(f"Starting {names}; this takes a few seconds. Ctrl-C stops all.")
     starting, alive = list(running), list(running)
@@ -167,8 +192,14 @@ def _watch(running: Sequence[RunningProgram], console: Console) -> None:
             )
             console.print(child.last_lines(), markup=False, style="dim")
             console.print(f"The whole log: {escape(str(child.log))}", soft_wrap=True)
-            alive.remove(child)
             starting = [other for other in starting if other is not child]
+            if child.seconds_since_start < RESTART_SECONDS:
+                alive.remove(child)
+            else:
+                console.print(f"Starting {child.program.name} again.")
+                child.start()
+                record()
+                starting.append(child)
         time.sleep(POLL_SECONDS)
     raise typer.Exit(1)
 

@@ -53,7 +53,8 @@ def silent(line: str) -> None:
 def read_interactions(path: Path, choice: ColumnChoice = LEFT_TO_NAMES, log: Log = silent) -> Interactions:
     """Read the interactions of a file: who, what, and where there is one a time, a rating and a weight.
 
-    Rows without a user or an item are left out, and `log` is told how many; so it is of repeated ratings.
+    Rows without a user or an item are left out, and `log` is told how many; so it is of repeated ratings,
+    and of weights that show no interest.
 
     Args:
         path: The file.
@@ -88,11 +89,21 @@ def read_interactions(path: Path, choice: ColumnChoice = LEFT_TO_NAMES, log: Log
         pairs = Interactions.from_table(pa.table(values))
     except ValueError as error:
         raise TableError(f"{path}: {error}") from error
+    _say_rejections(path.name, pairs, log)
     repeats = len(chunk.table) - pairs.n_pairs
     if repeats and pairs.ratings is not None:
         counts = "the highest rating counts" if pairs.timestamps is None else "the newest rating counts"
         log(f"{path.name}: {repeats:,} of {len(chunk.table):,} rows rate again what the user has rated; {counts}")
     return pairs
+
+
+def _say_rejections(file: str, pairs: Interactions, log: Log) -> None:
+    """Say how many pairs have a weight that is no interest."""
+    below, zero = int((pairs.weights < 0).sum()), int((pairs.weights == 0).sum())
+    if below:
+        log(f"{file}: {below:,} of {pairs.n_pairs:,} pairs weigh less than 0, which rejects the item")
+    if zero:
+        log(f"{file}: {zero:,} of {pairs.n_pairs:,} pairs weigh 0, which shows no interest")
 
 
 def read_id_list(

@@ -12,7 +12,14 @@ import pyarrow as pa
 import pyarrow.csv
 
 from ml.tables.chunks import Chunk, TableError
-from ml.tables.input_checks import check_columns, cut_message, damage_message, empty_table, rejected_rows
+from ml.tables.input_checks import (
+    check_columns,
+    cut_message,
+    damage_message,
+    empty_table,
+    encoding_message,
+    rejected_rows,
+)
 from ml.tables.layouts import PLAIN_LAYOUT, FileLayout, TextSample, sample_text
 from ml.tables.separated_lines import read_separated_lines
 from ml.tables.text_files import DAMAGE, UTF_8, ends_in_newline, open_stream
@@ -57,6 +64,8 @@ def read_csv(
             for chunk in _check_not_empty(path, chunks):
                 table = chunk.table if columns is None else chunk.table.select(list(columns))
                 yield Chunk(table, chunk.numbers, chunk.rejected)
+    except UnicodeDecodeError as error:
+        raise TableError(encoding_message(path, sample.encoding)) from error
     except (pa.ArrowInvalid, csv.Error, *DAMAGE) as error:
         raise TableError(damage_message(path, error)) from error
 

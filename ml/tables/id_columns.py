@@ -25,7 +25,8 @@ def read_ids(column: pa.ChunkedArray | pa.Array, name: str) -> pa.Array:
     """Read a column as ids, null where there is none.
 
     Blanks around an id go. Words such as `NULL` and `NaN`, which programs write where they have no id, are none.
-    Ids that a program made floats of, because some were missing, get their form back: `17850` of `17850.0`.
+    Ids that a program made floats of, because some were missing, get their form back: `17850` of `17850.0`. Bytes
+    that are no text, as those of a UUID, become hexadecimal digits.
 
     Args:
         column: Text, integers, floats or bytes.
@@ -41,7 +42,10 @@ def read_ids(column: pa.ChunkedArray | pa.Array, name: str) -> pa.Array:
     if pa.types.is_integer(array.type) and not array.null_count:
         return array
     try:
-        text = as_text(array) if pa.types.is_floating(array.type) else pc.cast(array, pa.string())
+        if pa.types.is_floating(array.type):
+            text = as_text(array)
+        else:
+            text = _bytes_as_text(array) if _holds_bytes(array.type) else pc.cast(array, pa.string())
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
         raise TableError(f"{name}: expected ids, found {array.type}") from None
     encoded = text.dictionary_encode()
@@ -75,6 +79,22 @@ def read_unique_ids(column: pa.ChunkedArray | pa.Array, place: CellPlace, otherw
     if missing.any():
         raise place.error(int(np.argmax(missing)), f"there is no id{others(missing)}. Fill it{otherwise}")
     return ids
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    checks = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    return any(check(kind) for check in checks)
+
+
+def _bytes_as_text(array: pa.Array) -> pa.Array:
+    """Bytes as the text in UTF-8 that they are, or else all of them as hexadecimal digits."""
+    variable = pc.cast(array, pa.large_binary())
+    try:
+        return pc.cast(pc.cast(variable, pa.large_string()), pa.string())
+    except pa.ArrowInvalid:
+        encoded = variable.dictionary_encode()
+        digits = [None if value is None else value.hex() for value in encoded.dictionary.to_pylist()]
+        return pa.array(digits, pa.string()).take(encoded.indices)
 
 
 def _cleaned(words: pa.Array) -> pa.Array:

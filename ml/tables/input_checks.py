@@ -104,6 +104,11 @@ def damage_message(path: Path, error: Exception) -> str:
     return f"{path}: cut short or damaged ({error}). Fetch the file again"
 
 
+def encoding_message(path: Path, encoding: str) -> str:
+    """Say that a file has bytes that its encoding does not know."""
+    return f"{path}: is text neither in UTF-8 nor in {encoding}. Save it as UTF-8"
+
+
 def rejected_rows(rows: Sequence[tuple[int, str, str]]) -> pa.Table:
     """Return rejects (REJECTED_SCHEMA) from row number, reason and text of each row that could not be read."""
     records = [{"row": number, "field": "row", "reason": why, "payload": text} for number, why, text in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -53,5 +53,9 @@ def check_writable(path: Path) -> None:
         place = place.parent
     if place != path.absolute() and not place.is_dir():
         raise TableError(f"{path}: nothing can be written there, because {place} is a file")
-    if not os.access(place, os.W_OK):
-        raise TableError(f"{path}: nothing can be written there, because {place} is not writable")
+    folder = place if place.is_dir() else place.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError:
+        raise TableError(f"{path}: nothing can be written there, because {folder} is not writable") from None

@@ -18,7 +18,7 @@ from ml.tables.csv_tables import column_names, read_csv
 from ml.tables.input_checks import check_columns, check_input_file
 from ml.tables.json_lines import flat_names, read_json_lines, read_objects
 from ml.tables.layouts import FileLayout, TextSample, has_header, sample_text
-from ml.tables.text_files import DAMAGE, open_bytes
+from ml.tables.text_files import DAMAGE, OTHER_SCRIPTS, open_bytes
 from ml.tables.usual_names import is_usual_name
 
 Log: TypeAlias = Callable[[str], None]
@@ -61,7 +61,7 @@ class TableFile:
 
         Args:
             columns: Names of columns.
-            log: Is told how many malformed rows were left out.
+            log: Is told how many malformed rows were left out, and an encoding that was guessed.
 
         Raises:
             TableError: The file is damaged, has no rows, or has too many that are malformed.
@@ -73,6 +73,8 @@ class TableFile:
         self._check_malformed(rejected, rows, log)
         if not rows:
             raise TableError(f"{self.path}: there are no rows")
+        if self.sample and self.sample.encoding in OTHER_SCRIPTS:
+            log(f"{self.path.name}: reading text in {self.sample.encoding}; save it as UTF-8 if words look wrong")
         table = _joined([chunk.table for chunk in chunks if len(chunk.table)], names)
         if self.kind == "csv":
             table = unescape_formulas(table)
@@ -160,7 +162,7 @@ def _text_start(path: Path) -> str:
         raise _damaged(path, error) from error
     if not start:
         raise TableError(f"{path}: the file is empty")
-    control = sum(byte < 32 and byte not in b"\t\n\r\f\v\0" for byte in start)
+    control = sum(byte < 32 and byte not in b"\t\n\r\f\v\0\x01" for byte in start)
     if control > len(start) // 50 or (start.count(0) and not _is_wide(start)):
         raise TableError(f"{path}: is no table: expected Parquet, CSV or JSON Lines")
     return start.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").decode("latin-1")

@@ -7,12 +7,14 @@ import codecs
 import gzip
 import io
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
+import charset_normalizer
 import pyarrow as pa
 
 from ml.tables.chunks import TableError
@@ -32,6 +34,15 @@ COMPRESSIONS = (
     (b"PK\x03\x04", "zip"),
 )
 READ_BY_ARROW = {"gzip", "zstd", "bz2"}
+WESTERN = "cp1252"
+# Encodings of the other scripts that programs still write; of Chinese, Japanese and Korean, all that are usual.
+OTHER_SCRIPTS = (
+    *("cp1251", "koi8_r", "cp1253", "cp1255", "cp1256"),
+    *("cp932", "euc_jp", "gb18030", "big5", "cp949"),
+)
+FOREIGN_BYTES = re.compile(rb"[\x80-\xff]+")
+LONG_RUN = 4  # bytes beyond ASCII in a row; words in Latin letters hardly have as many
+SNIFFED_BYTES = 1 << 16
 DAMAGE = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)  # what a cut or damaged file raises
 
 
@@ -83,7 +94,7 @@ def detect_encoding(path: Path) -> str:
     """Return the encoding of a text file as a codec of Python.
 
     UTF-16 and UTF-32 are known by their byte order mark, or UTF-16 by the zeros between its letters. What is not
-    UTF-8 to its end is Windows-1252, of which Latin-1 is a part.
+    UTF-8 to its end is Windows-1252, of which Latin-1 is a part, unless it looks like another script.
 
     Raises:
         OSError, EOFError: The file is damaged.
@@ -104,8 +115,20 @@ def detect_encoding(path: Path) -> str:
                 decoder.decode(block)
                 block = file.read(BLOCK_BYTES)
         except UnicodeDecodeError:
-            return "cp1252"
+            return _detect_script(block)
     return UTF_8
+
+
+def _detect_script(block: bytes) -> str:
+    """Return the encoding of a part of a file that is not UTF-8."""
+    runs = FOREIGN_BYTES.findall(block)
+    if sum(len(run) for run in runs if len(run) >= LONG_RUN) * 2 < sum(map(len, runs)):
+        return WESTERN
+    lines = block.splitlines()[1:-1] or [block]  # the block may begin and end inside a character
+    shown = b"\n".join(line for line in lines if FOREIGN_BYTES.search(line))
+    shown = shown[: shown.find(b"\n", SNIFFED_BYTES)] if len(shown) > SNIFFED_BYTES else shown
+    best = charset_normalizer.from_bytes(shown, cp_isolation=list(OTHER_SCRIPTS)).best()
+    return WESTERN if best is None else best.encoding
 
 
 def open_text(path: Path, encoding: str) -> IO[str]:

@@ -54,14 +54,14 @@ class RatingFactors(Recommender):
         pairs = data.interactions
         ratings, rows, columns = _rated(pairs)
         random = np.random.default_rng(self.seed)
-        self.mean_ = float(ratings.mean())
+        self.mean_ = float(ratings.mean(dtype=np.float64))
         self.lowest_, self.highest_ = float(ratings.min()), float(ratings.max())
         self.user_biases_ = np.zeros(len(pairs.users), np.float32)
         self.item_biases_ = np.zeros(len(pairs.items), np.float32)
         self.user_vectors_ = random.normal(0, 0.05, (len(pairs.users), self.n_factors)).astype(np.float32)
         self.item_vectors_ = random.normal(0, 0.05, (len(pairs.items), self.n_factors)).astype(np.float32)
         self.item_vectors_[pairs.item_counts == 0] = 0
-        unit = float(ratings.std()) / SPREAD or 1.0
+        unit = float(ratings.std(dtype=np.float64)) / SPREAD or 1.0
         steps = ((ratings - self.mean_) / unit).astype(np.float32)
         for _ in range(self.epochs):
             order = random.permutation(len(ratings))
@@ -90,7 +90,7 @@ class RatingFactors(Recommender):
         shape = (len(pairs.users), len(pairs.items))
         self.mean_ = float(ratings.mean())
         self.lowest_, self.highest_ = float(ratings.min()), float(ratings.max())
-        unit = float(ratings.std()) / SPREAD or 1.0
+        unit = float(ratings.std(dtype=np.float64)) / SPREAD or 1.0
         steps = (ratings.astype(np.float64) - self.mean_) / unit
         by_user, by_item = np.zeros(shape[0]), np.zeros(shape[1])
         for _ in range(BIAS_PASSES):

@@ -71,6 +71,8 @@ def test_rows_without_an_id_are_left_out_and_counted(tmp_path: Path) -> None:
         (pa.array([-128, 127, -128], pa.int8()), ["-128", "127"]),
         (pa.array([17850.0, None, 2.0], pa.float64()), ["17850", "2"]),
         (pa.array([b"a", b"b", b"a"]), ["a", "b"]),
+        (pa.array([b"\x01" * 16, b"\xff" * 16, b"\x01" * 16], pa.binary(16)), ["01" * 16, "ff" * 16]),
+        (pa.array([b"\xff\x00", b"a", None]), ["ff00", "61"]),
         (pa.array(["0012", "12", "0012"]).dictionary_encode(), ["0012", "12"]),
     ],
 )
@@ -172,6 +174,16 @@ def test_kinds_of_rows_that_count_alike_are_said_unless_a_weight_tells_them_apar
         said.clear()
         read_interactions(file, log=said.append)
         assert any("rows of every event count alike" in line for line in said) == (not rest)
+
+
+def test_weights_that_show_no_interest_are_counted(tmp_path: Path) -> None:
+    said: list[str] = []
+    file = write(tmp_path, "user,item,weight\na,x,-1\na,y,2\nb,x,0\nb,y,-0.5\n")
+    assert read_interactions(file, log=said.append).weights.tolist() == [-1, 2, 0, -0.5]
+    assert said[1:] == [
+        "a.csv: 2 of 4 pairs weigh less than 0, which rejects the item",
+        "a.csv: 1 of 4 pairs weigh 0, which shows no interest",
+    ]
 
 
 @pytest.mark.parametrize(

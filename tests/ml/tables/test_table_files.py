@@ -37,7 +37,7 @@ def read(path: Path) -> list[dict[str, object]]:
     return open_table(path).read().table.to_pylist()
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "^", "~", "\x01"])
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 def test_a_table_of_text_is_read_whatever_separates_its_cells(tmp_path: Path, delimiter: str, ending: str) -> None:
     file = tmp_path / "likes"
@@ -52,6 +52,37 @@ def test_a_table_of_text_is_read_whatever_its_encoding(tmp_path: Path, encoding:
     file = tmp_path / "likes.csv"
     file.write_bytes(as_csv(";").encode(encoding))
     assert read(file) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("cp1251", "Привет мир"),
+        ("cp932", "日本語の商品名"),
+        ("euc_jp", "日本語の商品名"),
+        ("gb18030", "中文商品名称"),
+        ("big5", "中文商品名稱"),
+        ("cp949", "한국어 상품 이름"),
+        ("cp1253", "Καλημέρα κόσμε"),
+        ("cp1256", "مرحبا بالعالم"),
+    ],
+)
+def test_words_of_other_scripts_are_read_and_their_encoding_said(
+    tmp_path: Path, encoding: str, words: str
+) -> None:
+    file = tmp_path / "likes.csv"
+    file.write_bytes(("user,item\n" + "".join(f"{row},{words} {row}\n" for row in range(60))).encode(encoding))
+    said: list[str] = []
+    items = open_table(file).read(log=said.append).table["item"].to_pylist()
+    assert items == [f"{words} {row}" for row in range(60)]
+    assert said == [f"likes.csv: reading text in {encoding}; save it as UTF-8 if words look wrong"]
+
+
+def test_text_that_its_encoding_does_not_know_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "likes.csv"
+    file.write_bytes(b"user,item\n" + b"1,K\xe4se\n" * 50 + b"2,\x81\n")
+    with pytest.raises(TableError, match=r"is text neither in UTF-8 nor in cp1252\. Save it as UTF-8"):
+        open_table(file).read()
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstd, bz2.compress, lzma.compress])
@@ -224,5 +255,8 @@ def test_where_a_table_is_written_is_checked_beforehand(tmp_path: Path) -> None:
     ):
         with pytest.raises(TableError, match=message):
             check_output_file(path)
+    if Path("/proc/self").exists():  # a folder that says it is writable and takes no file
+        with pytest.raises(TableError, match="because /proc is not writable"):
+            check_output_file(Path("/proc/new.csv"))
     write_table(pa.table({"a": [1]}), tmp_path / "new" / "a.csv")
     assert read(tmp_path / "new" / "a.csv") == [{"a": "1"}]

@@ -136,7 +136,7 @@ def test_the_item_is_the_column_that_both_tables_have(tmp_path: Path) -> None:
 def test_a_model_that_does_not_look_at_weights_says_so(tmp_path: Path) -> None:
     rows = [f"{user},{item},{1 + user * item % 7}" for user in range(20) for item in range(user % 3, 12, 2)]
     (tmp_path / "plays.csv").write_text("\n".join(["user_id,item_id,plays", *rows]))
-    for model, is_said in (("popularity", True), ("ease", False)):
+    for model, is_said in (("popularity", True), ("ease", False), ("rating_factors", False)):
         done = tessera(
             "fit", "--interactions", tmp_path / "plays.csv", "--model", model, "--out", tmp_path / model
         )

@@ -15,13 +15,13 @@ Among the admissible candidates whose stability is close to the best, the larges
 with fewer of them groups are merged that can be told apart. Where all segments are surely groups of their own, the
 stability may be a little less close, since it falls with the number of borders. Where the silhouette of a division
 exceeds that of structureless data most, and it has still more segments, it wins with less evidence that they are
-groups of their own. Density methods, which leave users without a segment, win only where no other candidate is
-admissible. Among candidates of the same number the best silhouette wins, with noise counted as 0. Silhouettes
-within `tie_errors` standard errors are tied. Ties are broken in this order: stability close to the best, the
-smallest share of noise, the summed ranks by Davies-Bouldin and Calinski-Harabasz, the simpler algorithm. The
-covariance type of a mixture is selected by BIC beforehand. The previous algorithm and number of segments stay
-unless the winner's silhouette is better by `incumbent_margin`. If no candidate is admissible, there is no
-structure.
+groups of their own, and with none where its resamples hardly differ. Density methods, which leave users without a
+segment, win only where no other candidate is admissible. Among candidates of the same number the best silhouette
+wins, with noise counted as 0. Silhouettes within `tie_errors` standard errors are tied. Ties are broken in this
+order: stability close to the best, the smallest share of noise, the summed ranks by Davies-Bouldin and Calinski-
+Harabasz, the simpler algorithm. The covariance type of a mixture is selected by BIC beforehand. The previous
+algorithm and number of segments stay unless the winner's silhouette is better by `incumbent_margin`. If no
+candidate is admissible, there is no structure.
 """
 
 from __future__ import annotations

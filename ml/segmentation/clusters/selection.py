@@ -17,6 +17,10 @@ SURE_TIE = 0.12  # the same where no two segments can be halves of one group
 SURE = 0.03  # p-value of the weakest pair of segments from which on they cannot
 CLEAR_TIE = 0.15  # the same for the division whose silhouette exceeds that of structureless data most
 CLEAR_LENIENCE = 2.0  # times the limit of the p-value of the weakest pair, for that division
+# Two groups that differ in a few flags are as far apart as the halves of one group whose flags go together. Where
+# resamples hardly differ, the clearest division shows such groups, whatever its weakest pair looks like.
+ANY_CUT = float("inf")
+REPEATED = 0.95  # adjusted Rand index between resamples from which they hardly differ
 REPRODUCED_LIMIT = 0.4  # p-value of the weakest pair up to which segments that are reproduced are groups
 REPRODUCED = 0.75  # prediction strength from which segments are groups; its authors say .8, of larger halves
 NOT_REPRODUCED = 0.6  # prediction strength below which they are not, whatever the pairs of segments look like
@@ -160,9 +164,10 @@ class Selection:
         finest = self._list_finest(admissible)
         if not finest:
             return None, NO_STRUCTURE
-        clearest = self._find_clearest(admissible)
-        if clearest is not None and self._is_finer(clearest, finest[0]):
-            finest = [clearest]
+        for tie, lenience in ((STABILITY_TIE, ANY_CUT), (CLEAR_TIE, CLEAR_LENIENCE)):
+            clearest = self._find_clearest(admissible, tie)
+            if clearest is not None and self._is_finer(clearest, finest[0], lenience):
+                finest = [clearest]
         winner = self._break_ties(finest)
         best = self.candidates[winner]
         for i in self._list_admissible():
@@ -182,8 +187,8 @@ class Selection:
         """Return the positions of the candidates that are not refused so far."""
         return [i for i, candidate in enumerate(self.candidates) if not candidate.refused]
 
-    def _find_clearest(self, admissible: Sequence[int]) -> int | None:
-        """Return the steady candidate whose silhouette exceeds that of structureless data most.
+    def _find_clearest(self, admissible: Sequence[int], tie: float) -> int | None:
+        """Return the candidate whose silhouette exceeds that of structureless data most, among those this steady.
 
         Groups that are merged and groups that are cut have a lower silhouette than whole ones.
         """
@@ -193,18 +198,20 @@ class Selection:
                 i
                 for i in admissible
                 if self.candidates[i].algorithm in COUNTED
-                and self.candidates[i].bootstrap_stability >= steadiest - CLEAR_TIE
+                and self.candidates[i].bootstrap_stability >= steadiest - tie
             ),
             key=lambda i: self.candidates[i].silhouette - self.candidates[i].null_silhouette,
             default=None,
         )
 
-    def _is_finer(self, clearest: int, other: int) -> bool:
+    def _is_finer(self, clearest: int, other: int, lenience: float) -> bool:
         """Return whether the clearest division has more segments than another, which may be groups."""
         candidate = self.candidates[clearest]
         if self.settings.segments is not None or candidate.segments <= self.candidates[other].segments:
             return False
-        return not self._note(clearest, CLEAR_LENIENCE).refused
+        if lenience == ANY_CUT and candidate.bootstrap_stability < REPEATED:
+            return False
+        return not self._note(clearest, lenience).refused
 
     def _note(self, position: int, lenience: float) -> ClusteringCandidate:
         """Make the tests that take long for a candidate, and note their outcome in it."""

@@ -204,6 +204,20 @@ def test_the_clearest_division_needs_less_evidence_that_its_segments_are_groups(
     assert select([clearest], full_settings, halves=[0], most_lenience=2.0) is None
 
 
+def test_the_clearest_division_needs_none_where_resamples_hardly_differ(
+    full_settings: SegmentationSettings,
+) -> None:
+    repeated = replace(GOOD, segments=5, silhouette=0.41)
+    assert select([GOOD, repeated], full_settings, halves=[1]) == 1
+    less_clear, shakier = replace(repeated, silhouette=0.39), replace(repeated, bootstrap_stability=0.94)
+    for other in (less_clear, shakier, replace(repeated, segments=2)):
+        assert select([GOOD, other], full_settings, halves=[1]) == 0
+    # Another may be clearer, if its resamples agree less closely and it has more segments of halves of groups.
+    clearer = replace(shakier, segments=7, silhouette=0.43, bootstrap_stability=0.89)
+    assert select([GOOD, repeated, clearer], full_settings, halves=[1, 2]) == 1
+    assert select([repeated], full_settings, halves=[0]) is None
+
+
 def test_density_wins_only_where_nothing_else_is_admissible(full_settings: SegmentationSettings) -> None:
     density = replace(GOOD, algorithm="hdbscan", segments=4, silhouette=0.5, noise_share=0.1)
     assert select([density, GOOD], full_settings) == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -26,10 +27,11 @@ from orchestration.commands.experiment_rankers import interleaving, off_policy
 from orchestration.commands.experiment_segment import segment
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 from orchestration.commands.option_values import parse_json_object, parse_moment
+from orchestration.runtime.text_table import text_table
 
 if TYPE_CHECKING:
     from ml.experiments.analysis.analysis import ExperimentAnalysis
-    from ml.experiments.definition.definition import ExperimentDefinitions
+    from ml.experiments.definition.definition import Experiment, ExperimentDefinitions
     from orchestration.warehouse.warehouse import Warehouse
 
 experiment = typer.Typer(
@@ -53,8 +55,7 @@ def check(
     place = home_of(home)
     file = path or definitions_file(place, chosen_settings(place))
     definitions = load_experiments(file)
-    name_column = Column("experiment", no_wrap=True)  # a truncated name could not be typed
-    table = Table(name_column, "unit", "variants", Column("primary metric", no_wrap=True), "from", "to")
+    table = text_table("experiment", "unit", "variants", "primary metric", "from", "to")
     for entry in definitions.experiments.values():
         shares = ", ".join(f"{name} {variant.share:.0%}" for name, variant in entry.variants.items())
         table.add_row(
@@ -95,7 +96,7 @@ def analyse(
     definitions.get(experiment_id)
     tables = read_tables(open_warehouse(place), experiment_id)
     if tables.exposures.num_rows == 0:
-        raise InvalidInputError(f"the warehouse contains no exposure of {experiment_id}")
+        raise InvalidInputError(_explain_no_exposure(definitions.get(experiment_id), tables.as_of))
     analysis = analyse_experiment(
         definitions, experiment_id, tables.exposures, tables.outcomes, tables.as_of, settings.experiments
     )
@@ -106,12 +107,19 @@ def analyse(
     console.print(f"Report: {report}", soft_wrap=True)
 
 
+def _explain_no_exposure(experiment: Experiment, as_of: datetime) -> str:
+    """Say why nobody has been exposed."""
+    if as_of < experiment.starts_at:
+        return f"{experiment.id} starts on {experiment.starts_at:%Y-%m-%d}: nobody has seen a variant of it yet"
+    return f"the tables contain no exposure of {experiment.id}; `tessera materialize` takes in new events"
+
+
 def _list_experiments(definitions: ExperimentDefinitions, warehouse: Warehouse) -> None:
     """Print every experiment with its present state and the units that were exposed to it."""
     from orchestration.warehouse.experiment_tables import exposed_users
 
     units, now = exposed_users(warehouse), datetime.now(UTC)
-    table = Table(Column("experiment", no_wrap=True), "state", "from", "to", Column("units", justify="right"))
+    table = text_table("experiment", "state", "from", "to", Column("units", justify="right"))
     for experiment in definitions.experiments.values():
         state = "running" if experiment.is_running(now) else "planned" if now < experiment.starts_at else "ended"
         dates = (f"{moment:%Y-%m-%d}" for moment in (experiment.starts_at, experiment.ends_at))
@@ -121,22 +129,8 @@ def _list_experiments(definitions: ExperimentDefinitions, warehouse: Warehouse) 
 
 def _print_analysis(analysis: ExperimentAnalysis) -> None:
     """Print the effects, the checks and the decision."""
-    table = Table(
-        Column("metric", no_wrap=True), "variant", "control (units)", "variant's (units)", "change", "interval",
-        "p", title=analysis.experiment.id,
-    )  # fmt: skip
-    for result in analysis.results:
-        relative = result.decisive.relative
-        table.add_row(
-            result.metric,
-            result.variant,
-            format_value(result.estimate.control, result.estimate.control_units),
-            format_value(result.estimate.treatment, result.estimate.treatment_units),
-            format_change(relative),
-            result.missing or format_interval(relative),
-            "–" if isnan(result.corrected_p) else f"{result.corrected_p:.3g}",
-        )
-    console.print(table)
+    for variant in dict.fromkeys(result.variant for result in analysis.results):
+        console.print(_table_of_effects(analysis, variant))
     uncertain = [f"{result.metric} of {result.variant}" for result in analysis.results if result.may_be_chance]
     if uncertain:
         console.print(f"{NO_DIFFERENCE[0].upper()}{NO_DIFFERENCE[1:]}: {', '.join(uncertain)}", soft_wrap=True)
@@ -145,11 +139,33 @@ def _print_analysis(analysis: ExperimentAnalysis) -> None:
         console.print(f"Left out of the correction for several tests: {', '.join(untested)}", soft_wrap=True)
     for health in analysis.checks:
         console.print(
-            f"{'[green]yes[/]' if health.passed else '[red]no [/]'} {health.name}: {escape(health.detail)}"
+            f"{'[green]✓[/]' if health.passed else '[red]✗[/]'} {health.name}: {escape(health.detail)}",
+            soft_wrap=True,
         )
     decision = analysis.decision
     variant = f" {decision.variant}" if decision.variant else ""
     console.print(f"[bold]{decision.verdict}{variant}[/]: {escape('; '.join(decision.reasons))}")
+
+
+def _table_of_effects(analysis: ExperimentAnalysis, variant: str) -> Table:
+    """The effects of one variant."""
+    table = text_table(
+        "metric", "control (units)", f"{variant} (units)", "change", "interval", "p",
+        title=f"{analysis.experiment.id}: {variant} against {analysis.experiment.control}", box=box.SIMPLE_HEAD,
+    )  # fmt: skip
+    for result in analysis.results:
+        if result.variant != variant:
+            continue
+        relative = result.decisive.relative
+        table.add_row(
+            result.metric.replace("_", " "),  # which wraps between words
+            format_value(result.estimate.control, result.estimate.control_units),
+            format_value(result.estimate.treatment, result.estimate.treatment_units),
+            format_change(relative),
+            result.missing or format_interval(relative),
+            "–" if isnan(result.corrected_p) else f"{result.corrected_p:.3g}",
+        )
+    return table
 
 
 @experiment.command()

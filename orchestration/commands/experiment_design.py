@@ -11,6 +11,7 @@ from rich.table import Table
 from ml.errors import InvalidInputError
 from orchestration.commands.experiment_console import console, open_warehouse
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
+from orchestration.runtime.text_table import text_table
 
 if TYPE_CHECKING:
     from ml.experiments.definition.definition import Experiment, ExperimentDefinitions
@@ -79,7 +80,7 @@ def design(
     ):
         table.add_row(name, value)
     console.print(table)
-    weeks = Table("weeks", "units", "power", "lift found")
+    weeks = text_table("weeks", "units", "power", "lift found")
     for day in range(7, len(plan.curve_units) + 1, 7):
         weeks.add_row(
             str(day // 7),

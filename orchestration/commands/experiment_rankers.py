@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from orchestration.commands.experiment_console import console, open_warehouse
 from orchestration.commands.home import HomeOption, home_of
+from orchestration.runtime.text_table import text_table
 
 
 def interleaving(*, home: HomeOption = None) -> None:
@@ -17,7 +17,7 @@ def interleaving(*, home: HomeOption = None) -> None:
     from orchestration.warehouse.experiment_tables import read_mart
 
     preference = compare_rankers(read_mart(open_warehouse(home_of(home)), "answers", "teams is not null"))
-    table = Table(
+    table = text_table(
         "persons who clicked more of the champion's", "of the challenger's", "alike", "preference", "95%", "p"
     )
     table.add_row(
@@ -44,7 +44,7 @@ def off_policy(
     from orchestration.warehouse.experiment_tables import read_mart
 
     contents = evaluate_contents(read_mart(open_warehouse(home_of(home)), "answers"), slot)
-    table = Table(
+    table = text_table(
         "content", "shown of eligible", "estimate", "clicks a decision", "95%", "worth so many decisions"
     )
     for entry in contents:

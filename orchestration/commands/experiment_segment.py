@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from ml.errors import InvalidInputError
 from orchestration.commands.experiment_console import console, format_change, format_interval, open_warehouse
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 from orchestration.commands.option_values import parse_json_object
+from orchestration.runtime.text_table import text_table
 
 if TYPE_CHECKING:
     from ml.experiments.analysis.segment_strategy import StrategyResult
@@ -81,7 +81,7 @@ def _refuse_unknown(segments: list[str], warehouse: Warehouse) -> None:
 
 def _print_strategy(result: StrategyResult) -> None:
     """Print the comparison and its verdict."""
-    table = Table("comparison", "units", f"change of {result.metric}", "always-valid interval")
+    table = text_table("comparison", "units", f"change of {result.metric}", "always-valid interval")
     targeted = ", ".join(result.segments)
     for name, units, inference in (
         (f"effect on {targeted} ({result.share:.0%} of the units)", result.units_inside, result.inside),

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from ml.errors import InvalidInputError
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
+from orchestration.runtime.text_table import text_table
 
 # Names of files, columns and segments stand in the messages, so that nothing in them is markup.
 console = Console(highlight=False, markup=False, emoji=False)
@@ -87,7 +87,7 @@ def segment(
             segments=k,
             reading=reading,
         )
-    summary = Table("segment", "name", "users", "share")
+    summary = text_table("segment", "name", "users", "share")
     for profile in segmentation.profiles:
         summary.add_row(str(profile.segment), profile.name, f"{profile.size:,}", f"{profile.share:.1%}")
     console.print(summary, segmentation.reason, f"Report: {out / 'report.html'}", sep="\n", soft_wrap=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from orchestration.commands.home import HomeOption, chosen_settings, home_of
 from orchestration.commands.model_options import (
@@ -31,6 +30,7 @@ from orchestration.commands.model_options import (
     say,
     say_if_weights_are_not_used,
 )
+from orchestration.runtime.text_table import text_table
 
 SHOWN_TRIALS = 5
 
@@ -99,7 +99,7 @@ def tune(
         seed=seed,
         log=say,
     )
-    table = Table("trial", "model", window.metric, "95% interval", "parameters")
+    table = text_table("trial", "model", window.metric, "95% interval", "parameters")
     for trial in [entry for entry in trials if entry.state == "complete"][:SHOWN_TRIALS]:
         table.add_row(
             str(trial.number),

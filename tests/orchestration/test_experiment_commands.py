@@ -46,8 +46,8 @@ def home(tmp_path):
     return tmp_path
 
 
-def run(home, *words, status=0):
-    result = CliRunner().invoke(app, ["experiment", *words, "--home", str(home)], env={"COLUMNS": "200"})
+def run(home, *words, status=0, width=200):
+    result = CliRunner().invoke(app, ["experiment", *words, "--home", str(home)], env={"COLUMNS": str(width)})
     assert result.exit_code == status, result.output
     return result.output
 
@@ -127,8 +127,8 @@ def test_analyse_shows_units_beside_values_and_why_a_metric_has_no_interval(home
     warehouse.write("users", pa.table({"user_id": ["u0"], "last_seen_at": pa.array([last], pa.timestamp("us"))}))
     output = run(home, "analyse", "trial")
     clicks, retention = (
-        next(line for line in output.splitlines() if name in line and "│" in line)
-        for name in ("clicks_per_user", "retention_next_week")
+        next(line for line in output.splitlines() if name in line and "(" in line)
+        for name in ("clicks per user", "retention next week")
     )
     # 500 units each: 1, 2 and 3 clicks in equal parts but for a remainder, and one more for the treatment.
     assert "1.998 (500)" in clicks
@@ -137,6 +137,17 @@ def test_analyse_shows_units_beside_values_and_why_a_metric_has_no_interval(home
     assert "nan" not in retention
     assert "– (0)" in retention
     assert "Left out of the correction for several tests: retention_next_week of new" in output
+    assert "✓ sample ratio: control 500 (50.00%, planned 50.00%), new 500" in output
+    assert "trial: new against control" in output
+    narrow = run(home, "analyse", "trial", width=80)
+    assert "…" not in narrow
+    assert all(len(line) <= 80 for line in narrow.splitlines() if "(500)" in line)
+    assert {"1.998", "2.998", "+50.05%"} <= set(narrow.split())
+    later = EXPERIMENT.replace("2026-03-01", "2026-03-11")
+    (home / "experiments.yaml").write_text(later.replace("trial:", "later:"), encoding="utf-8")
+    assert "later starts on 2026-03-11: nobody has seen a variant of it yet" in run(
+        home, "analyse", "later", status=1
+    )
 
 
 def test_analyse_without_an_experiment_lists_those_of_the_file(home):

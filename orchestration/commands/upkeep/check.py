@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import typer
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Column
 
 from orchestration.commands.home import HomeOption, chosen_settings, existing_home_of
+from orchestration.runtime.text_table import text_table
 
 console = Console(highlight=False, emoji=False)
 
@@ -23,7 +24,7 @@ def check(*, home: HomeOption = None) -> None:
 
     place = existing_home_of(home, is_checked=False)
     result = check_home(place, chosen_settings(place))
-    table = Table(
+    table = text_table(
         "figure", Column("expected", justify="right"), Column("in the table", justify="right"), "table", ""
     )
     for entry in result.comparisons:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from orchestration.commands.home import HomeOption, chosen_settings, existing_home_of
+from orchestration.runtime.text_table import text_table
 
 console = Console(highlight=False, markup=False, emoji=False)
 alerts = typer.Typer(help="Alarms and who is notified: list, acknowledge, test.", no_args_is_help=True)
@@ -26,7 +26,7 @@ def list_alarms(*, home: HomeOption = None) -> None:
     if not opened:
         console.print("No alarm is open.")
         return
-    table = Table("alarm", "since", "severity", "what", "")
+    table = text_table("alarm", "since", "severity", "what", "")
     for entry in opened:
         mark = "acknowledged" if entry.alarm in acknowledged else ""
         table.add_row(entry.alarm, entry.facts["since"][:10], entry.facts["severity"], entry.text, mark)

@@ -17,6 +17,7 @@ import pytest
 from ml.home import Home
 from ml.registry.artifacts import artifact_address
 from ml.registry.registry import Registry
+from tests.chromium import chromium, watched_page
 from tests.waiting import wait_until
 
 CHECKOUT = Path(__file__).parents[3]
@@ -70,5 +71,12 @@ def test_one_process_shows_runs_and_artifacts_to_this_machine_alone(
     shown = json.loads(call(f"{address}/api/2.0/mlflow/experiments/get?experiment_id={made}")[1])
     assert str(tmp_path) not in shown["experiment"]["artifact_location"]
     assert call(f"{address}/api/2.0/mlflow/experiments/get?experiment_id=1", host="elsewhere.example")[0] == 403
+    with chromium() as browser, watched_page(browser) as (page, requested, _):
+        page.goto(address)
+        page.get_by_text("candidates").first.wait_for()
+        page.wait_for_timeout(1000)
+        assert page.get_by_placeholder("Ask a question").count() == 0
+        assert page.get_by_text("collects usage data").count() == 0
+        assert [one for one in requested if not one.startswith((address, "data:", "blob:"))] == []
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) in {0, -signal.SIGTERM}

@@ -35,8 +35,12 @@ NAME_WORDS: dict[str, dict[str, str]] = {
 }
 
 LABELS = {
+    "daypart_shares:night": LabelSettings(text="visits at night", unit="share"),
     "daypart_shares:*": LabelSettings(text="visits in the {key}", unit="share"),
     "device_shares:mobile": LabelSettings(text="visits on a phone", unit="share"),
+    "device_shares:desktop": LabelSettings(text="visits on a desktop", unit="share"),
+    "device_shares:tablet": LabelSettings(text="visits on a tablet", unit="share"),
+    "device_shares:tv": LabelSettings(text="visits on a TV", unit="share"),
     "device_shares:*": LabelSettings(text="visits on {key}", unit="share"),
     "category_shares:*": LabelSettings(text="views of {key}", unit="share"),
     "weekend_share": LabelSettings(text="visits at weekends", unit="share"),

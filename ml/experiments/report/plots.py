@@ -41,10 +41,8 @@ def plot_forest(rows: Sequence[ForestRow], *, target: float | None = None) -> Fi
     """Plot effects with intervals in rows; `target` marks the minimum detectable effect."""
     figure = Figure(figsize=(WIDTH_INCHES, 0.34 * len(rows) + 0.75), layout="constrained")
     axes = figure.subplots()
-    bounds = [
-        abs(b) for row in rows for b in (row.interval.low, row.interval.high, row.interval.value) if isfinite(b)
-    ]
-    reach = 1.1 * max(max(bounds, default=0.01), 0.001)
+    bounds = [b for row in rows for b in (row.interval.low, row.interval.high, row.interval.value) if isfinite(b)]
+    reach = 1.1 * max(max(map(abs, bounds), default=0.01), 0.001)
     # An extremely wide interval is cut at the edge, so that the others remain visible.
     widths = (row.interval.high - row.interval.low for row in rows)
     narrow = sorted(width for width in widths if isfinite(width))
@@ -59,13 +57,20 @@ def plot_forest(rows: Sequence[ForestRow], *, target: float | None = None) -> Fi
     axes.axvline(0, color=INK, linewidth=0.9)
     if target is not None:
         axes.axvline(target, color=BLUE, linewidth=0.9, linestyle=(0, (4, 3)))
-    axes.set_xlim(-reach, reach)
+    axes.set_xlim(*_find_limits([*bounds, target or 0.0], reach))
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_yticks(range(len(rows)), [row.label for row in reversed(rows)])
     _finish(axes, percent_x=True)
     axes.grid(axis="x", color="#e4e7eb", linewidth=0.7)
     axes.tick_params(axis="y", length=0)
     return figure
+
+
+def _find_limits(values: Sequence[float], reach: float) -> tuple[float, float]:
+    """The ends of an axis that shows the values and 0, and nothing further from 0 than `reach`."""
+    low, high = max(min(*values, 0.0), -reach), min(max(*values, 0.0), reach)
+    margin = 0.06 * (high - low)
+    return low - margin, high + margin
 
 
 def plot_trajectory(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -> Figure | None:
@@ -107,7 +112,10 @@ def plot_trajectory(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -
     last = always[-1] if finite else single[-1]
     bounds = [abs(bound) for bound in (last.low, last.high, last.value) if isfinite(bound)]
     reach = max(3.0 * max(bounds, default=0.01), 1.5 * abs(target))
-    axes.set_ylim(-reach, reach)
+    shown = [
+        bound for interval in (*always, *single) for bound in (interval.low, interval.high) if isfinite(bound)
+    ]
+    axes.set_ylim(*_find_limits([*shown, target], reach))
     axes.yaxis.set_major_formatter(FuncFormatter(_format_percent))
     axes.set_xlabel("units first exposed up to", color=MUTED, fontsize=9)
     axes.legend(frameon=False, fontsize=8.5, ncols=3, loc="upper right")

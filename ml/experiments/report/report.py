@@ -51,7 +51,7 @@ def render_report(analysis: ExperimentAnalysis, drift_alarm_p: float) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(experiment.id)}: {analysis.decision.verdict}</title>"
+        f'<link rel="icon" href="data:,"><title>{escape(experiment.id)}: {analysis.decision.verdict}</title>'
         f"<style>{_STYLE.read_text(encoding='utf-8')}</style></head><body><main>{body}</main></body></html>"
     )
 

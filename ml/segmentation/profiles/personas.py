@@ -12,6 +12,13 @@ from ml.segmentation.profiles.profiles import MAJORITY, SegmentProfile, Trait
 from ml.segmentation.segmentation import Segmentation
 
 CLEAR_EFFECT = 0.3  # Cohen's d, between small (.2) and medium (.5), that a reader would notice
+PHRASES = {
+    "night": "at night",
+    "mobile": "on a phone",
+    "desktop": "on a desktop",
+    "tablet": "on a tablet",
+    "tv": "on a TV",
+}
 MIX_FEATURES = {"daypart": "daypart_shares", "device_type": "device_shares"}  # mix of visits → column of users
 MAXIMUM_MORE = 3
 MAXIMUM_LESS = 2
@@ -79,7 +86,7 @@ def _describe_sessions(behaviour: SegmentBehaviour, traits: Sequence[Trait]) -> 
     for name, preposition in (("daypart", "in the"), ("device_type", "on")):
         value, share = next(iter(behaviour.mixes.get(name, {"": 0.0}).items()))
         if share > MAJORITY and name not in stated:
-            habits.append(f"{share:.0%} are {preposition} {value}")
+            habits.append(f"{share:.0%} are {PHRASES.get(value, f'{preposition} {value}')}")
     if habits:
         yield f"Of their visits, {join_words(habits)}."
     if behaviour.median_pages and behaviour.median_minutes is not None:

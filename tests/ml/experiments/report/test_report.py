@@ -5,6 +5,8 @@ import pytest
 
 from ml.evaluation.gains import NO_DIFFERENCE
 from ml.experiments.analysis.analysis import analyse_experiment
+from ml.experiments.analysis.inference import EffectInterval
+from ml.experiments.report.plots import ForestRow, plot_forest
 from ml.experiments.report.report import render_report
 
 
@@ -29,7 +31,9 @@ class Outline(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.open_heading = tag in ("h1", "h2")
         self.loads += [
-            value for name, value in attrs if name in ("src", "href") and not (value or "").startswith("#")
+            value
+            for name, value in attrs
+            if name in ("src", "href") and not (value or "").startswith(("#", "data:"))
         ]
 
     def handle_data(self, data):
@@ -106,3 +110,19 @@ def test_a_test_that_found_nothing_stops_without_alarm_and_one_that_harms_with_i
     assert 'class="verdict stop"' in pages[False]
     for is_harmful, page in pages.items():
         assert ('class="verdict harm"' in page) is is_harmful
+
+
+@pytest.mark.parametrize(
+    ("bounds", "left", "right"),
+    [
+        ((-0.2, 2.4), (-0.5, -0.2), (2.4, 2.6)),  # a fall below -100% is impossible, so the axis does not show it
+        ((0.3, 0.5), (-0.1, 0.0), (0.5, 0.6)),  # 0 is always on it
+        ((-0.5, -0.3), (-0.6, -0.5), (0.0, 0.1)),
+    ],
+)
+def test_the_axis_of_effects_reaches_as_far_as_they_do(bounds, left, right):
+    low, high = bounds
+    rows = [ForestRow("Purchases", EffectInterval((low + high) / 2, low, high))]
+    start, end = plot_forest(rows).axes[0].get_xlim()
+    assert left[0] < start <= left[1]
+    assert right[0] <= end < right[1]

@@ -155,8 +155,9 @@ def test_what_is_said_of_visits_are_plain_counts_of_visits(
     sentences = Counter()
     for profile in site.segmentation.profiles:
         visits = [row for row in sessions.to_pylist() if segment_of[row["user_id"]] == profile.segment]
-        for share, value in re.findall(r"(\d+)% are (?:in the|on) (\w+)", profile.persona):
-            count = sum(value in (row["daypart"], row["device_type"]) for row in visits)
+        for share, value in re.findall(r"(\d+)% are (?:in the|at|on a|on) (\w+)", profile.persona):
+            device = {"phone": "mobile", "TV": "tv"}.get(value, value)
+            count = sum(device in (row["daypart"], row["device_type"]) for row in visits)
             assert f"{count / len(visits):.0%}" == f"{share}%"
             assert count > len(visits) / 2
             sentences["habit"] += 1

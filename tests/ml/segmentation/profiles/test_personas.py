@@ -91,7 +91,7 @@ def test_a_trend_is_stated_only_if_it_is_more_than_chance(weeks: tuple[int, ...]
 def test_a_habit_is_what_most_visits_have_and_no_trait_has_said() -> None:
     mixes = {"daypart": {"evening": 0.24, "noon": 0.22}, "device_type": {"desktop": 0.86}}
     profile = SegmentProfile(1, "Some", 120, 0.15, (), (), (), behaviour=behaviour(mixes=mixes))
-    assert "Of their visits, 86% are on desktop." in write_persona(profile, LABELS)
+    assert "Of their visits, 86% are on a desktop." in write_persona(profile, LABELS)
     assert "evening" not in write_persona(profile, LABELS)
     traits = (Trait("device_shares:desktop", 0.9, 0.5, 1.0, is_certain=True),)
     said = write_persona(replace(profile, traits=traits), LABELS)

@@ -61,7 +61,7 @@ def test_a_persona_mentions_interests_visits_and_losses() -> None:
         "120 people, 15% of all; 20% more of them visit each week than before. "
         "They do not differ clearly from the others in any feature. "
         "They are interested in running and trail shoes more than others. "
-        "Of their visits, 70% are in the evening and 90% are on mobile. "
+        "Of their visits, 70% are in the evening and 90% are on a phone. "
         "A typical visit has 4 pages in 2.2 minutes. "
         "3.0% of visits end in a purchase; 60% of carts are abandoned before checkout."
     )

@@ -15,13 +15,13 @@ Among the admissible candidates whose stability is close to the best, the larges
 with fewer of them groups are merged that can be told apart. Where all segments are surely groups of their own, the
 stability may be a little less close, since it falls with the number of borders. Where the silhouette of a division
 exceeds that of structureless data most, and it has still more segments, it wins with less evidence that they are
-groups of their own, and with none where its resamples hardly differ. Density methods, which leave users without a
-segment, win only where no other candidate is admissible. Among candidates of the same number the best silhouette
-wins, with noise counted as 0. Silhouettes within `tie_errors` standard errors are tied. Ties are broken in this
-order: stability close to the best, the smallest share of noise, the summed ranks by Davies-Bouldin and Calinski-
-Harabasz, the simpler algorithm. The covariance type of a mixture is selected by BIC beforehand. The previous
-algorithm and number of segments stay unless the winner's silhouette is better by `incumbent_margin`. If no
-candidate is admissible, there is no structure.
+groups of their own, and with none where its resamples hardly differ and the segments differ in several columns.
+Density methods, which leave users without a segment, win only where no other candidate is admissible. Among
+candidates of the same number the best silhouette wins, with noise counted as 0. Silhouettes within `tie_errors`
+standard errors are tied. Ties are broken in this order: stability close to the best, the smallest share of noise,
+the summed ranks by Davies-Bouldin and Calinski- Harabasz, the simpler algorithm. The covariance type of a mixture
+is selected by BIC beforehand. The previous algorithm and number of segments stay unless the winner's silhouette is
+better by `incumbent_margin`. If no candidate is admissible, there is no structure.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ from ml.segmentation.clusters.measures import (
     start_stability,
 )
 from ml.segmentation.clusters.selection import (
+    ANY_CUT,
+    CLEAR_LENIENCE,
     NO_STRUCTURE,
     REPRODUCED,
     REPRODUCED_LIMIT,
@@ -57,9 +59,18 @@ from ml.segmentation.clusters.selection import (
     find_objection,
     judge_pairs,
 )
-from ml.segmentation.clusters.separation import find_weakest_pair, halve_by_means, halve_by_mixture
+from ml.segmentation.clusters.separation import (
+    find_weakest_pair,
+    halve_by_means,
+    halve_by_mixture,
+    is_never_exempt,
+)
 from ml.segmentation.clusters.significance import NullSilhouettes, measure_null_silhouettes, own_p_value
-from ml.segmentation.clusters.single_column import find_single_column, list_single_columns
+from ml.segmentation.clusters.single_column import (
+    differ_in_several_columns,
+    find_single_column,
+    list_single_columns,
+)
 from ml.settings.segmentation import ChoiceSettings
 
 # Up to so many users, halves of the users show groups that the separation misses. Halves of many agree about the
@@ -183,8 +194,8 @@ def _compare_candidates(
         contenders.append(_Contender(make, model, labels))
 
     def examine(position: int, lenience: float) -> Examination:
-        limit = settings.cut_significance * lenience
-        return _examine(sample, contenders[position], candidates[position].silhouette, settings, limit, seed)
+        contender, silhouette = contenders[position], candidates[position].silhouette
+        return _examine(sample, contender, silhouette, settings, lenience, seed)
 
     winner, reason = Selection(candidates, settings, examine).select(incumbent)
     if settings.segments is None:
@@ -208,7 +219,7 @@ def _examine(
     contender: _Contender,
     silhouette: float,
     settings: ChoiceSettings,
-    limit: float,
+    lenience: float,
     seed: int,
 ) -> Examination:
     """Make the tests that take long: of a method against itself, of halves of users, of neighbouring segments."""
@@ -231,7 +242,9 @@ def _examine(
         strength = prediction_strength(sample.scores, contender.make, STRENGTH_SPLITS, seed)
     halve = halve_by_mixture(model.covariance) if isinstance(model, MixtureSegments) else halve_by_means
     least_limit = REPRODUCED_LIMIT if strength >= REPRODUCED else 0.0
-    pair = find_weakest_pair(divided, labels, limit, seed, halve, least_limit)
+    limit = settings.cut_significance * min(lenience, CLEAR_LENIENCE)
+    exempt = differ_in_several_columns if lenience == ANY_CUT else is_never_exempt
+    pair = find_weakest_pair(divided, labels, limit, seed, halve, least_limit, exempt)
     return judge_pairs(pair, strength)
 
 

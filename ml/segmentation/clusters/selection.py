@@ -18,7 +18,7 @@ SURE = 0.03  # p-value of the weakest pair of segments from which on they cannot
 CLEAR_TIE = 0.15  # the same for the division whose silhouette exceeds that of structureless data most
 CLEAR_LENIENCE = 2.0  # times the limit of the p-value of the weakest pair, for that division
 # Two groups that differ in a few flags are as far apart as the halves of one group whose flags go together. Where
-# resamples hardly differ, the clearest division shows such groups, whatever its weakest pair looks like.
+# resamples hardly differ, the clearest division shows such groups, if they differ in more than one column.
 ANY_CUT = float("inf")
 REPEATED = 0.95  # adjusted Rand index between resamples from which they hardly differ
 REPRODUCED_LIMIT = 0.4  # p-value of the weakest pair up to which segments that are reproduced are groups

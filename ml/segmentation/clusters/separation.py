@@ -8,7 +8,7 @@ segments together.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
@@ -28,6 +28,7 @@ STARTS = 2
 LEAST_DEVIATION = 1e-3
 UNIFORM_SEPARATION = 3.46  # √12, of the halves of a uniform column; two groups of one column are farther apart
 MOST_SEPARATION = 1e3  # of groups that are single points
+Exemption = Callable[[FeatureSpace, Bools], bool]  # from users of two segments and who is in the second
 Halving = Callable[[F64, int], Bools]  # from tables of scores (t, n, c) and a seed to the second halves (t, n)
 
 
@@ -112,7 +113,9 @@ def split_p_value(space: FeatureSpace, is_second: Bools, seed: int, halve: Halvi
             for drawn, in_second_half in zip(tables, halve(tables, seed), strict=True)
         ]
     )
-    return exceedance_p_value(observed, separations, LEAST_DEVIATION)
+    # A few references that are cut at a flag are a hundred times as separated as the others.
+    counted = (1 + int((separations >= observed).sum())) / (1 + REFERENCES)
+    return min(exceedance_p_value(observed, separations, LEAST_DEVIATION), counted)
 
 
 def limit_for_rows(limit: float, rows: int) -> float:
@@ -135,6 +138,11 @@ def halve_by_mixture(covariance: str) -> Halving:
     return halve
 
 
+def is_never_exempt(space: FeatureSpace, is_second: Bools) -> bool:
+    """Return that two segments have to be as far apart as the p-value says."""
+    return False
+
+
 def find_weakest_pair(
     space: FeatureSpace,
     labels: I64,
@@ -142,6 +150,7 @@ def find_weakest_pair(
     seed: int,
     halve: Halving = halve_by_means,
     least_limit: float = 0.0,
+    exempt: Exemption = is_never_exempt,
 ) -> WeakestPair:
     """Look for two segments that are one group.
 
@@ -154,6 +163,7 @@ def find_weakest_pair(
         seed: seed of the references.
         halve: cuts a group in two, by the method that formed the segments.
         least_limit: limit of the p-value that holds for every pair, however many users it has.
+        exempt: whether two segments are groups whatever the p-value.
 
     Returns:
         The pair that is not apart, or else the one with the largest p-value.
@@ -168,8 +178,11 @@ def find_weakest_pair(
     for place, other in sorted(pairs, key=lambda places: float(distances[places])):
         first, second = int(segments[place]), int(segments[other])
         both = np.flatnonzero((labels == first) | (labels == second))
-        p_value = split_p_value(space.take(both), labels[both] == second, seed, halve)
+        users, is_second = space.take(both), labels[both] == second
+        p_value = split_p_value(users, is_second, seed, halve)
         pair = WeakestPair(first, second, p_value, max(least_limit, limit_for_rows(limit, len(both))))
+        if not pair.is_apart and exempt(users, is_second):
+            pair = replace(pair, limit=1.0)
         if not pair.is_apart:
             return pair
         if p_value > weakest.p_value:

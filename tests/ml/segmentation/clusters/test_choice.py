@@ -207,7 +207,7 @@ def test_the_clearest_division_needs_less_evidence_that_its_segments_are_groups(
 def test_the_clearest_division_needs_none_where_resamples_hardly_differ(
     full_settings: SegmentationSettings,
 ) -> None:
-    repeated = replace(GOOD, segments=5, silhouette=0.41)
+    repeated = replace(GOOD, segments=5, silhouette=0.41, bootstrap_stability=0.98)
     assert select([GOOD, repeated], full_settings, halves=[1]) == 1
     less_clear, shakier = replace(repeated, silhouette=0.39), replace(repeated, bootstrap_stability=0.94)
     for other in (less_clear, shakier, replace(repeated, segments=2)):

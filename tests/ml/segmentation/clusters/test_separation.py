@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ml.segmentation.clusters import separation
 from ml.segmentation.clusters.algorithms import KMeansSegments
 from ml.segmentation.clusters.feature_space import FeatureSpace
 from ml.segmentation.clusters.separation import (
+    REFERENCES,
     find_weakest_pair,
     halve_by_means,
     is_divided,
@@ -15,7 +17,11 @@ from ml.segmentation.clusters.separation import (
     measure_separation,
     split_p_value,
 )
-from ml.segmentation.clusters.single_column import find_single_column, list_single_columns
+from ml.segmentation.clusters.single_column import (
+    differ_in_several_columns,
+    find_single_column,
+    list_single_columns,
+)
 
 
 def space_of(X: np.ndarray) -> FeatureSpace:
@@ -75,6 +81,32 @@ def test_the_weakest_pair_is_the_group_that_was_cut() -> None:
     assert find_weakest_pair(space, group, limit=0.1, seed=0).p_value < 0.001
 
 
+def test_an_exempt_pair_is_apart_whatever_its_p_value() -> None:
+    generator = np.random.default_rng(0)
+    space = space_of(generator.normal(size=(200, 2)))
+    labels = KMeansSegments(2, seed=0).fit(space.scores).predict(space.scores)
+    asked: list[int] = []
+
+    def exempt(users: FeatureSpace, is_second: np.ndarray) -> bool:
+        asked.append(len(users.features))
+        return True
+
+    assert not find_weakest_pair(space, labels, limit=0.1, seed=0).is_apart
+    pair = find_weakest_pair(space, labels, limit=0.1, seed=0, exempt=exempt)
+    assert pair.is_apart
+    assert pair.p_value > 0.1
+    assert asked == [200]
+
+
+def test_one_reference_that_is_cut_elsewhere_does_not_hide_two_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    is_second = np.repeat([False, True], 100)
+    space = space_of(generator.normal(size=(200, 3)) + 5.0 * is_second[:, None])
+    measured = [measure_separation(space.scores, is_second), 90.0, *np.linspace(3.0, 3.4, REFERENCES - 1)]
+    monkeypatch.setattr(separation, "measure_separation", lambda Z, halves: measured.pop(0))
+    assert split_p_value(space, is_second, seed=0) == pytest.approx(2 / 21)  # one of twenty is as separated
+
+
 @pytest.mark.parametrize(("rows", "limit"), [(10_000, 0.1), (400, 0.1), (100, 0.2), (44, 0.3), (10, 0.3)])
 def test_the_limit_is_higher_among_few_users(rows: int, limit: float) -> None:
     assert limit_for_rows(0.1, rows) == pytest.approx(limit, abs=0.002)
@@ -100,8 +132,10 @@ def test_the_single_column_that_differs_between_groups_is_found() -> None:
     noise = generator.normal(size=(300, 3))
     X = np.column_stack([noise[:, 0], gender, noise[:, 1:]])
     assert find_single_column(space_of(X), gender) == 1
+    assert not differ_in_several_columns(space_of(X), gender == 1)
     X[:, 3] += 2.0 * gender
     assert find_single_column(space_of(X), gender) is None
+    assert differ_in_several_columns(space_of(X), gender == 1)
     assert find_single_column(space_of(noise), gender) is None
 
 

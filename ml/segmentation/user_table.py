@@ -160,8 +160,8 @@ def _text_column(array: pa.Array, name: str) -> _UserColumn:
 
 def _check_mostly_text(array: pa.Array, numbers: Numbers, place: CellPlace) -> None:
     """Refuse a column of numbers with a mistake in it, which as text would be lost."""
-    n_numbers = len(numbers.values) - numbers.values.null_count
-    n_bad = int(numbers.is_bad.sum())
+    is_number = np.asarray(pc.is_valid(numbers.values)) & ~numbers.is_bad
+    n_numbers, n_bad = int(is_number.sum()), int(numbers.is_bad.sum())
     row = int(np.argmax(numbers.is_bad))
     if numbers.mixes_marks:
         raise place.error(

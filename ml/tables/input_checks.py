@@ -19,6 +19,15 @@ SIGNATURES = (  # how files begin that hold no table which could be read
     (b"\x89HDF", "is an HDF5 file. Save the table as Parquet or CSV"),
     (b"ARROW1", "is an Arrow file. Save the table as Parquet"),
     (b"Obj\x01", "is an Avro file. Save the table as Parquet or JSON Lines"),
+    (b"\x93NUMPY", "is an array of NumPy. Save the table as Parquet or CSV"),
+    (b"\x80\x02", "is a pickle of Python. Save the table as Parquet or CSV"),
+    (b"\x80\x03", "is a pickle of Python. Save the table as Parquet or CSV"),
+    (b"\x80\x04", "is a pickle of Python. Save the table as Parquet or CSV"),
+    (b"\x80\x05", "is a pickle of Python. Save the table as Parquet or CSV"),
+    (b"ORC", "is an ORC file. Save the table as Parquet"),
+    (b"FEA1", "is a Feather file. Save the table as Parquet"),
+    (b"$FL2", "is an SPSS file. Save the table as CSV"),
+    (b"<stata_dta>", "is a Stata file. Save the table as CSV"),
     (b"Rar!", "is an archive. Unpack it first"),
     (b"7z\xbc\xaf", "is an archive. Unpack it first"),
 )
@@ -62,8 +71,11 @@ def _check_content(path: Path) -> None:
     text = start.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").decode("latin-1").lower()
     if text.startswith(MARKUP):
         raise TableError(f"{path}: is a web page or XML, not a table. Save the table as CSV, or export it anew")
-    if start.startswith(ZIP) and any(name.startswith(WORKBOOK_PARTS) for name in _names_in_archive(path, start)):
+    names = _names_in_archive(path, start) if start.startswith(ZIP) else []
+    if any(name.startswith(WORKBOOK_PARTS) for name in names):
         raise TableError(f"{path}: is a workbook of a spreadsheet. Save the sheet as CSV")
+    if names and all(name.endswith(".npy") for name in names):
+        raise TableError(f"{path}: holds {len(names)} arrays of NumPy. Save the table as Parquet or CSV")
 
 
 def _names_in_archive(path: Path, start: bytes) -> list[str]:

@@ -19,11 +19,12 @@ USUAL_NAMES: Mapping[Role, tuple[str, ...]] = {
     "user": (
         "userid",
         "user uid customerid custid visitorid fullvisitorid clientid memberid personid reviewerid accountid "
-        "profileid playerid readerid subscriberid listenerid shopperid buyerid householdid householdkey cardid",
+        "profileid playerid readerid subscriberid listenerid shopperid buyerid householdid householdkey cardid "
+        "kundennummer kundennr kundenid kundeid nutzerid benutzerid idclient idutilisateur idcliente idusuario "
+        "codicecliente idutente codigocliente klantnummer klantid gebruikerid",
         "customer visitor client member person reader viewer listener player shopper buyer reviewer account "
         "profile username login email subscriber "
-        "kundennummer kundennr kundenid kundeid kunde nutzerid nutzer benutzerid benutzer idclient utilisateur "
-        "idutilisateur idcliente cliente usuario idusuario",
+        "kunde nutzer benutzer utilisateur cliente usuario utente klant gebruiker",
         "anonymousid deviceid cookieid cookie",
         "sessionid session basketid",
     ),
@@ -35,25 +36,27 @@ USUAL_NAMES: Mapping[Role, tuple[str, ...]] = {
         "movie film artist product book song track article story news post game anime recipe video course "
         "parentasin app "
         "artikelnummer artikelnr artikelid artikel produktnummer produktid produkt produit idproduit referencia "
-        "producto idproducto articulo",
+        "producto idproducto articulo codicearticolo articolo codiceprodotto idprodotto prodotto "
+        "codigoproduto idproduto produto artigo productnummer",
         "title productname artistname itemname description url",
     ),
     "time": (
         "timestamp",
         "time datetime ts eventtime unixreviewtime unixtime occurredat createdat ratedat invoicedate orderdate "
         "purchasedate ratingtime ratingdate transactiondate tdat",
-        "date day reviewtime created when datum bestelldatum kaufdatum zeitpunkt fecha horodatage",
+        "date day reviewtime created when datum bestelldatum kaufdatum zeitpunkt fecha horodatage "
+        "dataordine dataacquisto datapedido datacompra besteldatum",
     ),
     "rating": (
         "rating",
         "ratings bookrating userrating stars score overall reviewscore ratingvalue ratingscore grade",
-        "bewertung sterne puntuacion",
+        "bewertung sterne puntuacion valutazione voto avaliacao beoordeling",
     ),
     "weight": (
         "weight",
         "plays playcount quantity qty count counts listens views clicks minutes hours playtime hoursplayed "
         "confidence strength purchases units nplays timesplayed watchtime playduration",
-        "menge anzahl stueckzahl stuckzahl quantite cantidad",
+        "menge anzahl stueckzahl stuckzahl quantite cantidad quantita quantidade aantal",
     ),
 }
 ENDINGS: Mapping[Role, str] = {  # how longer names end, such as `click_article_id`
@@ -63,6 +66,8 @@ ENDINGS: Mapping[Role, str] = {  # how longer names end, such as `click_article_
 }
 
 
+SCALE = re.compile(r"\(\d+ ?[-–] ?\d+\)$")  # after a name, as in `Rating (1-5)`
+
 # Names of a column that titles the item of a row, in English, German, French and Spanish, the usual ones first.
 ITEM_TITLES = (
     "title name itemname itemtitle productname v2productname movietitle booktitle articletitle articlename "
@@ -71,8 +76,8 @@ ITEM_TITLES = (
 
 
 def normalized(name: str) -> str:
-    """A name without case, accents, blanks and punctuation; only Latin letters and digits are left."""
-    return re.sub(r"[^0-9a-z]", "", unicodedata.normalize("NFKD", name).lower())
+    """A name without case, accents, blanks, punctuation and a scale; only Latin letters and digits are left."""
+    return re.sub(r"[^0-9a-z]", "", unicodedata.normalize("NFKD", SCALE.sub("", name)).lower())
 
 
 def is_usual_name(name: str) -> bool:

@@ -89,12 +89,18 @@ def test_what_has_a_large_weight_is_what_is_recommended(name, fitted):
         assert own_share(fitted) >= 0.95
 
 
-@pytest.mark.parametrize("ratings", [(5.0, 1.0), (9.0, -9.0), (10.0, 0.0)])
+@pytest.mark.parametrize("ratings", [(5.0, 1.0), (9.0, -9.0), (10.0, 0.0), (100.0, 20.0), (1.0, 0.0), (1.0, -1.0)])
 def test_what_is_rated_high_is_what_is_recommended(name, features, ratings):
     pairs = Interactions.from_table(taken(*ratings, signal="rating"))
     weighed = RatingReading.learn(pairs).weigh(pairs)
     if name not in SAME_FOR_EVERYBODY:
         assert own_share(make_recommender(name).fit(weighed, *features)) >= 0.95
+
+
+def test_what_has_a_negative_weight_is_not_recommended(name, features):
+    if name not in SAME_FOR_EVERYBODY:
+        pairs = Interactions.from_table(taken(1.0, -1.0))
+        assert own_share(make_recommender(name).fit(pairs, *features)) >= 0.95
 
 
 def test_the_unit_of_the_weights_changes_no_list(name, fitted, features):

@@ -86,7 +86,7 @@ def test_columns_of_a_file_without_a_header_are_called_by_number(tmp_path: Path)
         ),
         ("uid,a", lambda n: f"{n if n != 4 else ''},{n}", {}, r"column 'uid', row 5: there is no id\."),
         ("id,a", lambda n: f"{n},{n if n != 7 else 'many'}", {}, r"row 8: 'many' is no number, as 29 of 30"),
-        ("id,a", lambda n: f"{n},{n if n != 7 else 'inf'}", {}, r"column 'a', row 8: 'inf' is no number"),
+        ("id,a", lambda n: f"{n},{n if n != 7 else 'inf'}", {}, r"'a', row 8: 'inf' is no number, as 29 of 30"),
         ("id;a", lambda n: f"{n};{'12.5' if n % 2 else '12,5'}", {}, r"row 2: '12.5' has another decimal mark"),
         ("id,a", lambda n: f"{n},{n}", {"categorical": ["b"]}, r"no column 'b' for --categorical; there are"),
         ("id,a", lambda n: f"{n},{n}", {"exclude": ["A "], "categorical": ["a"]}, r"'a' cannot be both"),

@@ -49,6 +49,13 @@ def file_of(tmp_path: Path, header: str, row: str | None = None) -> Path:
             ["Kundennummer", "Artikelnummer", "Bestelldatum", None, "Menge"],
         ),
         ("id_cliente,id_producto,fecha,cantidad", ["id_cliente", "id_producto", "fecha", None, "cantidad"]),
+        (
+            "Cliente,Codice articolo,Data ordine,Quantità",
+            ["Cliente", "Codice articolo", "Data ordine", None, "Quantità"],
+        ),
+        ("usuário,produto,avaliação", ["usuário", "produto", None, "avaliação", None]),
+        ("klantnummer,artikelnummer,aantal", ["klantnummer", "artikelnummer", None, None, "aantal"]),
+        ("User (ID),Movie ID,Rating (1-5)", ["User (ID)", "Movie ID", None, "Rating (1-5)", None]),
     ],
 )
 def test_usual_names_are_recognized(tmp_path: Path, header: str, roles: list[str | None]) -> None:

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+import pickle
 import zipfile
 from pathlib import Path
 
@@ -100,6 +101,12 @@ def test_an_archive_of_one_file_is_read_and_one_of_two_is_refused(tmp_path: Path
         archive.writestr("films.csv", "a,b\n")
     with pytest.raises(TableError, match=r"archive of 2 files \(likes.csv, films.csv\)"):
         open_table(tmp_path / "a.zip")
+
+
+def test_arrays_of_numpy_are_not_to_be_unpacked(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", users=np.arange(3), items=np.arange(3))
+    with pytest.raises(TableError, match=r"holds 2 arrays of NumPy\. Save the table as Parquet or CSV"):
+        open_table(tmp_path / "a.npz")
 
 
 def test_objects_of_json_are_rows_and_nested_fields_columns(tmp_path: Path) -> None:
@@ -207,6 +214,9 @@ def test_whether_there_is_a_header_is_seen_from_the_rows(
         ("a.parquet", b"PAR1" + b"\0" * 90, "cut short or damaged"),
         ("a.xlsx", b"PK\x03\x04" + b"\0" * 26 + b"[Content_Types].xml" + b"x" * 99, "Save the sheet as CSV"),
         ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 99, "Save the sheet as CSV"),
+        ("a.npy", b"\x93NUMPY\x01\x00" + b"\0" * 99, "is an array of NumPy"),
+        ("a.pkl", pickle.dumps({"user": [1]}), "is a pickle of Python"),
+        ("a.orc", b"ORC" + b"\0" * 99, "is an ORC file"),
         ("a.jsonl", b'{"user": 1}\n{"us', "the file ends inside row 1"),
         ("a.jsonl", b'{"user": 1}\noops\n', "1 of 2 rows are malformed; row 2 is no JSON"),
         ("a.json", b"{}\n", "no objects with fields"),

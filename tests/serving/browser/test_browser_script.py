@@ -238,14 +238,14 @@ def test_preferences_are_sent_and_followed_and_a_browser_can_be_forgotten(site: 
         dialog(page).locator("[name=interests][value=food]").check()
         dialog(page).locator("[name=muted][value=sport]").check()
         dialog(page).get_by_text("Save").click()
-        page.wait_for_timeout(700)
+        wait_until(lambda: site.events(user_id="ann", event_type="preference"))
         answer = page.evaluate("tessera.recommend({slot: 'home', count: 5})")
         assert {item["item_id"] for item in answer["items"]} <= {f"i{number}" for number in range(5, 10)}
         assert answer["personalized"]
         page.click("#wishes")
         assert dialog(page).locator("[name=interests][value=food]").is_checked()
         dialog(page).get_by_text("Forget this browser").click()
-        page.wait_for_timeout(700)
+        wait_until(lambda: site.events(user_id="ann", event_type="consent_withdrawn"))
         assert page.evaluate("tessera.consent()") == []
         assert page.evaluate("Object.keys(localStorage)") == ["tessera.consent"]
         assert page.evaluate("tessera.track('like', {item_id: 'i1'})") is False

@@ -7,7 +7,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 FOLDER_MODE = 0o700
@@ -24,11 +24,15 @@ class Home:
         site: The folder of the site that this home works for, with the files that its owner edits; None for the
             files that come with the product. `ml.site.definition_files` finds each of them.
         settings_file: A file that takes the place of the site's settings.yaml; None for no such file.
+        mlflow_database: Address of the PostgreSQL database that holds MLflow's runs and models; None for a file.
+        dagster_database: Address of the PostgreSQL database that holds Dagster's history; None for files.
     """
 
     path: Path
     site: Path | None = None
     settings_file: Path | None = None
+    mlflow_database: str | None = field(default=None, repr=False)
+    dagster_database: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("path", "site", "settings_file"):
@@ -72,8 +76,8 @@ class Home:
 
     @property
     def mlflow_uri(self) -> str:
-        """Tracking address of the embedded MLflow store."""
-        return f"sqlite:///{self.path / 'mlflow.db'}"
+        """Tracking address of MLflow's store."""
+        return self.mlflow_database or f"sqlite:///{self.path / 'mlflow.db'}"
 
     @property
     def artifacts(self) -> Path:

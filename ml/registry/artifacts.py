@@ -19,6 +19,8 @@ from ml.home import Home
 from ml.integrity.artifact_addresses import SCHEME
 
 SQLITE = "sqlite:///"
+_FOLDERS: dict[str, Path] = {}
+"""The folders of the artifacts of stores that are no files, by the address of the store."""
 
 
 def artifact_address(path: str = "") -> str:
@@ -34,14 +36,25 @@ def open_artifacts(
     Args:
         artifact_uri: The address.
         tracking_uri: The store that the address comes from: the file of a database, whose artifacts lie beside it,
-            or a server.
+            another database, whose artifacts `place_artifacts` has placed, or a server.
         registry_uri: Passed on to MLflow.
     """
     store = tracking_uri or get_tracking_uri()
-    if not store.startswith(SQLITE):
+    folder = artifacts_beside(store) if store.startswith(SQLITE) else _FOLDERS.get(store)
+    if folder is None:
         return MlflowArtifactsRepository(artifact_uri, tracking_uri, registry_uri)
     path = unquote(urlparse(artifact_uri).path).strip("/")
-    return LocalArtifactRepository((artifacts_beside(store) / path).as_uri(), tracking_uri, registry_uri)
+    return LocalArtifactRepository((folder / path).as_uri(), tracking_uri, registry_uri)
+
+
+def place_artifacts(store: str, folder: Path) -> None:
+    """Say where the artifacts of a store lie that is no file, for programs that open the store themselves.
+
+    Args:
+        store: The address of the store.
+        folder: The folder of its artifacts.
+    """
+    _FOLDERS[store] = folder
 
 
 def artifacts_beside(store: str) -> Path:

@@ -24,7 +24,7 @@ from mlflow.exceptions import MlflowException
 
 from ml.errors import TesseraError
 from ml.integrity.sqlite_files import MLFLOW_REMEDY, require_sound_sqlite
-from ml.registry.artifacts import SQLITE, artifact_address
+from ml.registry.artifacts import SQLITE, artifact_address, place_artifacts
 from ml.registry.descriptions import MODEL, NOTE, SOURCE, experiment_tags
 from ml.registry.mlflow_model import save_mlflow_model
 from ml.registry.run import Run
@@ -69,14 +69,17 @@ class NoSuchVersionError(TesseraError, LookupError):
 
 
 class Registry:
-    """Runs and models of one store, whose artifacts lie beside its database.
+    """Runs and models of one store.
 
     Args:
         tracking_uri: Address of the store of MLflow, such as `sqlite:////home/me/.tessera/mlflow.db`.
+        artifacts: Folder of the artifacts; those of a file lie beside it.
     """
 
-    def __init__(self, tracking_uri: str) -> None:
+    def __init__(self, tracking_uri: str, artifacts: Path | None = None) -> None:
         self.tracking_uri = tracking_uri
+        if artifacts is not None:
+            place_artifacts(tracking_uri, artifacts)
 
     @contextmanager
     def start_run(
@@ -223,7 +226,8 @@ class Registry:
         Raises:
             DamagedFileError: The store is damaged.
         """
-        require_sound_sqlite(Path(self.tracking_uri.removeprefix(SQLITE)), MLFLOW_REMEDY)
+        if self.tracking_uri.startswith(SQLITE):
+            require_sound_sqlite(Path(self.tracking_uri.removeprefix(SQLITE)), MLFLOW_REMEDY)
         MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
         # A new store logs each table and migration step, which nobody can act on.
         for name in ("mlflow.store.db.utils", "alembic"):

@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from ml.home import Home
 from ml.registry.artifacts import artifact_address
+from ml.site.definition_files import home_at
 
 # On the first visit of a browser, MLflow's pages open a dialogue with a language model. They also say that they
 # report how they are used, which they do not where MLFLOW_DISABLE_TELEMETRY is set.
@@ -63,4 +64,4 @@ if __name__ == "__main__":
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
-    serve_registry(Home(options.home), options.host, options.port)
+    serve_registry(home_at(options.home, os.environ), options.host, options.port)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ml.errors import TesseraError
 from ml.home import Home
+from ml.site.databases import read_databases
 
 SETTINGS = "settings.yaml"
 SIMULATOR = "simulator.yaml"
@@ -70,7 +71,7 @@ def editable_file(home: Home, name: str) -> Path:
 
 
 def read_home(environment: Mapping[str, str], default: Path) -> Home:
-    """Read the home and its site from TESSERA_HOME and TESSERA_SITE.
+    """Read the home and its site from TESSERA_HOME and TESSERA_SITE, and its databases, see `read_databases`.
 
     TESSERA_SETTINGS names a single file of settings. It counts where there is no site.
 
@@ -80,13 +81,22 @@ def read_home(environment: Mapping[str, str], default: Path) -> Home:
 
     Raises:
         SiteMissingError: There is no such site folder.
+        InvalidDatabaseError: An address of a database cannot be used.
     """
     site, file = environment.get(SITE_VARIABLE), environment.get(SETTINGS_VARIABLE)
+    mlflow, dagster = read_databases(environment)
     return Home(
         path=Path(environment.get(HOME_VARIABLE) or default),
         site=existing_site(Path(site)) if site else None,
         settings_file=Path(file) if file and not site else None,
+        mlflow_database=mlflow,
+        dagster_database=dagster,
     )
+
+
+def home_at(path: Path, environment: Mapping[str, str]) -> Home:
+    """Return the home in a folder, with the rest as `read_home` reads it."""
+    return read_home({**environment, HOME_VARIABLE: str(path)}, path)
 
 
 def existing_site(folder: Path) -> Path:

@@ -91,7 +91,7 @@ def tune(
     for warning in window.warnings:
         say(f"note: {warning}")
     trials = log_search(
-        Registry(place.mlflow_uri),
+        Registry(place.mlflow_uri, place.artifacts),
         window,
         models=searched,
         file=place.models / JOURNAL,

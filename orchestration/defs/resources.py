@@ -104,7 +104,7 @@ class RegistryResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         from ml.registry.registry import Registry  # noqa: PLC0415
 
         home = self.home.home()
-        return Registry(home.mlflow_uri)
+        return Registry(home.mlflow_uri, home.artifacts)
 
 
 class WarehouseDbt(DbtCliResource):

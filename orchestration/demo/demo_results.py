@@ -78,7 +78,7 @@ class DemoResults:
 def demo_results(home: Home) -> DemoResults:
     """Read the tables of `home` and ask its Bento for some users."""
     warehouse = Warehouse(home.warehouse)
-    champion = Registry(home.mlflow_uri).champion()
+    champion = Registry(home.mlflow_uri, home.artifacts).champion()
     return DemoResults(
         profiles=warehouse.read("segment_profiles"),
         candidates=warehouse.read("candidate_models"),

@@ -19,6 +19,7 @@ from ml.privacy.id_matcher import IdMatcher, with_namespaces
 from ml.recommenders.user_removal import forget_users, saved_recommenders
 from ml.segmentation.user_removal import remove_example_users
 from orchestration.bento import SERVICE, build_bento
+from orchestration.erasure.databases import scan_databases
 from orchestration.erasure.scan import ScanHit, scan_files
 from orchestration.erasure.state import erase_from_state, remove_damaged_states
 from orchestration.erasure.texts import erase_from_texts
@@ -33,6 +34,7 @@ PLACES_OF_PATHS = {  # by the beginning of a path; the first match counts
     "reports/audiences/": "audiences",
     "warehouse": "warehouse",
     "mlflow.db": "MLflow",
+    "MLflow: ": "MLflow",
     "mlartifacts/": "MLflow",
     "published/": "published bundles",
     "fetched/": "published bundles",
@@ -108,7 +110,7 @@ def verify_erasures(
     others: Sequence[str] = (),
     common: Collection[str] = (),
 ) -> dict[str, int]:
-    """Search every file of the home, decoded and raw, and write the result into the receipts.
+    """Search every file of the home, decoded and raw, and its databases; write the result into the receipts.
 
     Args:
         home: The home.
@@ -123,7 +125,10 @@ def verify_erasures(
     left = {}
     for receipt, ids in people.items():
         hits = scan_files(home.path, ids, leave_out=(receipts.folder / "pending",), others=others, common=common)
-        files = sum(1 for path in home.path.rglob("*") if path.is_file())
+        hits += scan_databases(home, ids, others, common)
+        searched = f"{sum(1 for path in home.path.rglob('*') if path.is_file())} files, decoded and raw"
+        if home.mlflow_database or home.dagster_database:
+            searched += ", and of its databases"
         by_place: dict[str, list[ScanHit]] = {}
         for hit in hits:
             by_place.setdefault(find_place(hit.path), []).append(hit)
@@ -136,9 +141,7 @@ def verify_erasures(
                     receipt, place, "; ".join(f"{hit.path} ({hit.how})" for hit in by_place[place])
                 )
             elif entry["status"] != "verified":
-                receipts.record_verified(
-                    receipt, place, f"no trace in any of the home's {files} files, decoded and raw"
-                )
+                receipts.record_verified(receipt, place, f"no trace in any of the home's {searched}")
         left[receipt] = len(by_place)
     return left
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 import uvicorn
 
-from ml.home import Home
 from ml.settings.operation import PortSettings
+from ml.site.definition_files import home_at
 from orchestration.pages.start_page import pages_application
 from orchestration.runtime.addresses import LOOPBACK
 
@@ -21,7 +22,7 @@ if __name__ == "__main__":
     options = parser.parse_args()
     ports = PortSettings(**{name: getattr(options, name) for name in PortSettings.model_fields})
     uvicorn.run(
-        pages_application(Home(options.home), ports),
+        pages_application(home_at(options.home, os.environ), ports),
         host=options.host,
         port=ports.pages,
         log_level="warning",

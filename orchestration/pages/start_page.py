@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -98,14 +98,19 @@ def list_programs(home: Home, ports: PortSettings) -> list[PageLink]:
 
 def _candidates_path(home: Home) -> str:
     """The part of MLflow's address that opens the view of the candidates; empty before there are any."""
-    file = home.path / "mlflow.db"
-    if not file.exists():
+    if home.mlflow_database is None and not (home.path / "mlflow.db").exists():
         return ""
-    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as store:
-        if not store.execute("select 1 from sqlite_master where name = 'experiment_tags'").fetchall():
-            return ""
-        query = "select experiment_id from experiment_tags where key = ?"
-        ids = [number for (number,) in store.execute(query, [f"{TAG}{CANDIDATES}"])]
+    engine = create_engine(home.mlflow_uri)
+    try:
+        with engine.connect() as store:
+            if not inspect(store).has_table("experiment_tags"):
+                return ""
+            query = text("select experiment_id from experiment_tags where key = :key")
+            ids = list(store.execute(query, {"key": f"{TAG}{CANDIDATES}"}).scalars())
+    except OperationalError:  # the database is away; the page has other links
+        return ""
+    finally:
+        engine.dispose()
     if not ids:
         return ""
     # the last parameter chooses the menu of trained models: that of language models comes first otherwise

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import dagster as dg
 
-from ml.home import Home, make_folder
+from ml.errors import InvalidInputError
+from ml.home import Home, make_folder, replace_file
+from ml.site.databases import DAGSTER_VARIABLE
 
 STARTED_BY = "tessera/started_by"
 COMMAND_LINE = "command line"
@@ -29,12 +33,33 @@ retention:
 """
 
 
+_POSTGRESQL = f"""\
+storage:
+  postgres:
+    postgres_url: {{env: {DAGSTER_VARIABLE}}}
+"""
+
+
 def prepare_dagster_home(home: Home) -> None:
-    """Make DAGSTER_HOME with its dagster.yaml, where they are absent."""
+    """Make DAGSTER_HOME with its dagster.yaml, where they are absent; a file that was changed stays as it is.
+
+    Raises:
+        InvalidInputError: The file was changed and keeps Dagster's records elsewhere than the environment says.
+    """
     make_folder(home.dagster)
-    configuration = home.dagster / "dagster.yaml"
-    if not configuration.exists():
-        configuration.write_text(_CONFIGURATION, encoding="utf-8")
+    if home.dagster_database:
+        os.environ[DAGSTER_VARIABLE] = home.dagster_database
+    file = home.dagster / "dagster.yaml"
+    right = _CONFIGURATION + (_POSTGRESQL if home.dagster_database else "")
+    present = file.read_text(encoding="utf-8") if file.exists() else None
+    if present in (None, _CONFIGURATION, _CONFIGURATION + _POSTGRESQL):
+        if present != right:
+            replace_file(file, right.encode())
+    elif home.dagster_database and "storage:" not in present:
+        raise InvalidInputError(
+            f"{DAGSTER_VARIABLE} is set, and {file}, which was changed by hand, keeps Dagster's records in files:"
+            f" add to it\n{_POSTGRESQL}"
+        )
 
 
 def open_instance(home: Home) -> dg.DagsterInstance:

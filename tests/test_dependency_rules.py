@@ -47,6 +47,7 @@ READS_ENVIRONMENT = {
     "orchestration/cli.py",
     "orchestration/commands/home.py",
     "orchestration/defs/resources.py",
+    "orchestration/pages/__main__.py",
     "serving/start.py",
 }
 

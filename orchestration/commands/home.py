@@ -13,6 +13,7 @@ import typer
 
 from ml.home import Home
 from ml.settings import Settings, load_site_settings
+from ml.site.databases import DAGSTER_VARIABLE
 from ml.site.definition_files import HOME_VARIABLE, SITE_VARIABLE, SiteMissingError, existing_site, read_home
 from orchestration.product_files import default_home
 
@@ -118,6 +119,7 @@ def name_home(path: Path | None) -> Home:
 
     Raises:
         SiteMissingError: TESSERA_SITE, or the option --site that sets it, names a folder that is not there.
+        InvalidDatabaseError: An address of a database cannot be used.
     """
     home = read_home({**os.environ, HOME_VARIABLE: str(path or default_home())}, default_home())
     os.environ |= {
@@ -127,6 +129,10 @@ def name_home(path: Path | None) -> Home:
     }
     if home.site is not None:
         os.environ[SITE_VARIABLE] = str(home.site)
+    if home.dagster_database is not None:
+        os.environ[DAGSTER_VARIABLE] = (
+            home.dagster_database
+        )  # with its driver, since dagster.yaml takes it from here
     return home
 
 

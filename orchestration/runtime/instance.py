@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import dagster as dg
 
 from ml.errors import InvalidInputError
@@ -47,8 +45,6 @@ def prepare_dagster_home(home: Home) -> None:
         InvalidInputError: The file was changed and keeps Dagster's records elsewhere than the environment says.
     """
     make_folder(home.dagster)
-    if home.dagster_database:
-        os.environ[DAGSTER_VARIABLE] = home.dagster_database
     file = home.dagster / "dagster.yaml"
     right = _CONFIGURATION + (_POSTGRESQL if home.dagster_database else "")
     present = file.read_text(encoding="utf-8") if file.exists() else None

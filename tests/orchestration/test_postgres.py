@@ -24,11 +24,13 @@ from ml.registry.registry import Registry
 from ml.registry.views import CANDIDATES
 from ml.settings.operation import PortSettings
 from ml.site.definition_files import home_at
+from orchestration.commands.home import name_home
 from orchestration.defs.recommendation import candidate_models, champion_model
 from orchestration.erasure.databases import scan_databases
 from orchestration.erasure.places import erase_from_files, verify_erasures
 from orchestration.pages.start_page import list_programs
 from orchestration.runtime.instance import open_instance, prepare_dagster_home
+from tests.conftest import HOMES
 from tests.orchestration.test_recommendation import materialize
 from tests.postgres_server import PROGRAMS, PostgresServer, run_postgres
 from tests.waiting import wait_until
@@ -51,6 +53,8 @@ def addresses(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> dict[s
     addresses = {"TESSERA_MLFLOW_URL": server.make_database(), "TESSERA_DAGSTER_URL": server.make_database()}
     for name, address in addresses.items():
         monkeypatch.setenv(name, address)
+    for name in HOMES:
+        monkeypatch.setenv(name, "restored afterwards")
     return addresses
 
 
@@ -107,7 +111,7 @@ def small_job() -> None:
 
 
 def test_runs_of_dagster_are_kept_in_postgres(addresses: dict[str, str], tmp_path: Path) -> None:
-    home = home_at(tmp_path / "home", os.environ)
+    home = name_home(tmp_path / "home")
     with open_instance(home) as instance:
         assert small_job.execute_in_process(instance=instance).success
     assert [file for file in home.dagster.rglob("*.db") if "history" in file.parts] == []
@@ -140,7 +144,7 @@ def test_a_home_goes_to_postgres_and_back_and_a_changed_file_stays(tmp_path: Pat
 
 
 def test_a_person_in_a_database_keeps_the_receipt_pending(addresses: dict[str, str], tmp_path: Path) -> None:
-    home = home_at(tmp_path / "home", os.environ)
+    home = name_home(tmp_path / "home")
     registry = Registry(home.mlflow_uri, home.artifacts)
     with registry.start_run("trial", tags={"asked_by": "user-4711"}) as run:
         pass

@@ -131,10 +131,12 @@ class RatingReading:
             rows = past.users.rows(pairs.users.values)
             means = np.where(rows >= 0, means[rows], self.mean)
         thresholds = self.thresholds(means)[pairs.rows]
-        ratings = np.clip(pairs.ratings.astype(np.float64), self.lowest, self.highest)
+        given = pairs.ratings.astype(np.float64)
+        ratings = np.clip(given, self.lowest, self.highest)
         step = DOUBLING_SHARE * (self.highest - self.lowest) or 1.0
         liked = np.exp2((ratings - means[pairs.rows]) / step)
-        value = np.where(ratings >= thresholds, liked, -1.0)
+        # Not the clipped rating: `liked_from` may lie outside of the scale of the training.
+        value = np.where(given >= thresholds, liked, -1.0)
         if self.liked_from is None and self.lowest < 0 < self.highest:
             value[ratings == 0] = 0
         return np.where(self.is_rated(pairs), value, 1.0)

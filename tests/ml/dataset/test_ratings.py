@@ -45,6 +45,13 @@ def test_a_limit_that_is_given_holds_for_everybody():
     assert [pair for pair, weight in weights.items() if weight < 0] == [("a", "w"), ("a", "x"), ("a", "y")]
 
 
+def test_a_limit_that_is_given_holds_below_the_scale_of_the_training():
+    reading = RatingReading.learn(rated([("a", "x", 5.0), ("b", "x", 5.0)]), liked_from=4)
+    later = weight_of(reading.weigh(rated([("a", "y", 1.0), ("b", "y", 4.0)])))
+    assert later["a", "y"] == -1
+    assert later["b", "y"] > 0
+
+
 def test_a_limit_that_nothing_reaches_is_refused():
     with pytest.raises(ValueError, match="no rating is 6 or more: they go up to 5"):
         RatingReading.learn(STARS, liked_from=6)

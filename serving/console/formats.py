@@ -68,6 +68,16 @@ def find_direction(now: float | None, before: float | None) -> str:
     return "up" if now > before else "down"
 
 
+def is_outside(value: float | None, ratio: Ratio) -> bool:
+    """Return whether a value lies outside of the interval of a share; not where there is none."""
+    return (
+        value is not None
+        and ratio.low is not None
+        and ratio.high is not None
+        and not (ratio.low <= value <= ratio.high)
+    )
+
+
 def name_value(dimension: str, value: str) -> str:
     """Return the name of a value of a dimension."""
     return value or NO_VALUE[dimension]

@@ -106,7 +106,6 @@ def _signals(bundle: CurrentBundle) -> Sheet:
         "How much more often visits convert because of an action, adjusted for what else goes with it, with a 95% "
         "interval; false discoveries are controlled. It holds for all dates that were learned from, whatever "
         "is chosen above.",
-        is_half=True,
         empty=_why_no_signals(signals),
     )
 

@@ -13,6 +13,7 @@ from serving.console.formats import (
     format_interval,
     format_percent,
     format_points,
+    is_outside,
     name_value,
     percent_number,
 )
@@ -51,6 +52,7 @@ def _cards(bundle: CurrentBundle, view: View) -> list[Card]:
         ("Bounces", bounce, False),
     ):
         direction = find_direction(ratio.value, earlier) if is_good else find_direction(earlier, ratio.value)
+        direction = direction if is_outside(earlier, ratio) else ""  # a colour within the interval would be noise
         points = format_points(ratio.value, earlier)
         cards.append(Card(label, format_percent(ratio.value), format_interval(ratio), points, direction))
     return cards

@@ -54,7 +54,7 @@ def _effects(results: ExperimentResults) -> Sheet:
             _percent(effect["relative_effect"]),
             _percent(effect["relative_low"]),
             _percent(effect["relative_high"]),
-            _rounded(effect["corrected_p"]),
+            _p_value(effect["corrected_p"]),
             effect["units"],
             effect["missing"],
         ]
@@ -78,6 +78,10 @@ def _day(bundle: CurrentBundle, text: str) -> str:
 
 def _percent(share: float | None) -> float | None:
     return None if share is None else round(100 * share, 2)
+
+
+def _p_value(value: float | None) -> float | str | None:
+    return "< .0001" if value is not None and value < 0.0001 else _rounded(value)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -32,6 +32,8 @@
     const label = { color: colour("--soft"), hideOverlap: true };
     const names = { type: "category", data: chart.x, axisLine: line, axisTick: { show: false }, axisLabel: label };
     const values = { type: "value", splitLine: line, axisLabel: label, minInterval: chart.whole ? 1 : 0 };
+    const [only, ...others] = chart.series;
+    if (chart.sideways && !others.length) Object.assign(values, { name: only.name, nameLocation: "middle", nameGap: 24, nameTextStyle: { color: colour("--soft") } });
     return chart.sideways
       ? { xAxis: values, yAxis: { ...names, inverse: true, axisLabel: { ...label, width: Math.min(260, 0.34 * width), overflow: "truncate" } } }
       : { xAxis: names, yAxis: values };
@@ -56,7 +58,7 @@
     }),
     bar: (chart, width) => ({
       ...axes(chart, width),
-      grid: { left: 8, right: 20, top: chart.series.length > 1 ? 34 : 8, bottom: 4, containLabel: true },
+      grid: { left: 8, right: 20, top: chart.series.length > 1 ? 34 : 8, bottom: chart.sideways && chart.series.length === 1 ? 22 : 4, containLabel: true },
       legend: chart.series.length > 1 ? { type: "scroll", top: 0, left: 0, textStyle: { color: colour("--soft") } } : undefined,
       tooltip: { ...frame().tooltip, trigger: "axis", axisPointer: { type: "shadow" } },
       series: chart.series.map((one, place) => ({

@@ -16,6 +16,7 @@ from ml.home import Home
 from ml.monitoring.journal import Entry, Journal
 from ml.settings import load_settings
 from serving.console.application import console_application
+from serving.console.figures.experiments import _p_value
 from serving.console.pages import PAGES
 from serving.start import ServiceConfig
 from tests.serving.console.console_bundle import LAST, SCRIPT, console_rows, publish_with_console
@@ -161,6 +162,11 @@ def test_an_experiment_whose_split_is_wrong_says_that_nothing_can_be_interpreted
     assert decision[5:] == ["2026-05-01", "2026-06-01", "2026-06-01"]
     effect = rows(client, "/console/experiments/effects-trial.csv")[1]
     assert effect == ["clicks per user", SCRIPT, "primary", "0.5", "0.6", "20.0", "5.0", "", "0.01", "20", ""]
+
+
+@pytest.mark.parametrize(("p", "shown"), [(1.2e-6, "< .0001"), (0.0001, 0.0001), (0.34567, 0.3457), (None, None)])
+def test_a_small_p_value_is_not_rounded_to_nothing(p, shown):
+    assert _p_value(p) == shown
 
 
 def test_paths_of_the_chart_add_up_to_the_visits(client):

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from serving.console.formats import find_direction, format_action, format_change, format_points
+from ml.usage.ratios import Ratio
+from serving.console.formats import find_direction, format_action, format_change, format_points, is_outside
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,15 @@ def test_a_change_that_rounds_to_nothing_is_none(now, before, change, points, di
     assert format_change(now, before) == change
     assert format_points(now, before) == points
     assert find_direction(now, before) == direction
+
+
+@pytest.mark.parametrize(
+    ("before", "low", "high", "outside"),
+    [(0.124, 0.119, 0.131, False), (0.11, 0.119, 0.131, True), (0.14, 0.119, 0.131, True), (None, 0.1, 0.2, False),
+     (0.5, None, None, False)],
+)  # fmt: skip
+def test_a_change_within_the_interval_of_a_share_has_no_colour(before, low, high, outside):
+    assert is_outside(before, Ratio(0.125, low, high, 400)) is outside
 
 
 def test_an_action_is_written_in_words():

@@ -118,12 +118,15 @@ class UsageFigures:
     exits: Sequence[PageUse]
     moves: Sequence[Move]
     funnels: Mapping[str, Sequence[FunnelStep]]
+    unreached: Mapping[str, Sequence[str]]  # steps of each funnel that nobody came to
     cohorts: Sequence[Cohort]
     retention: Sequence[Ratio]  # of the first, second … week after the first one
     sources: Sequence[TrafficSource]
 
 
-def collect_figures(tables: Mapping[str, pa.Table]) -> UsageFigures | None:
+def collect_figures(
+    tables: Mapping[str, pa.Table], steps_of: Mapping[str, Sequence[str]] | None = None
+) -> UsageFigures | None:
     """Work out the figures; None where nobody has used the site yet.
 
     Args:
@@ -133,6 +136,7 @@ def collect_figures(tables: Mapping[str, pa.Table]) -> UsageFigures | None:
             from_title, to_page, to_title, moves, views), `funnels` (funnel, step_number, step, entered) and
             `retention` (cohort_week, week_number, cohort_users, active_users). `ml.usage.ratios.share_of_sums`
             says what moments are.
+        steps_of: The defined steps of each funnel; tables hold those that somebody came to.
     """
     rows = {name: table.to_pylist() for name, table in tables.items()}
     (totals,), (left_out,) = rows["totals"], rows["left_out"]
@@ -140,6 +144,9 @@ def collect_figures(tables: Mapping[str, pa.Table]) -> UsageFigures | None:
         return None
     last = rows["days"][-1]["date"]
     cohorts = _cohorts(rows["retention"], last)
+    funnels = {
+        name: _steps(list(steps)) for name, steps in groupby(rows["funnels"], key=lambda row: row["funnel"])
+    }
     return UsageFigures(
         first=rows["days"][0]["date"],
         last=last,
@@ -162,9 +169,8 @@ def collect_figures(tables: Mapping[str, pa.Table]) -> UsageFigures | None:
             )
             for row in rows["moves"]
         ],
-        funnels={
-            name: _steps(list(steps)) for name, steps in groupby(rows["funnels"], key=lambda row: row["funnel"])
-        },
+        funnels=funnels,
+        unreached={name: (steps_of or {}).get(name, ())[len(steps) :] for name, steps in funnels.items()},
         cohorts=cohorts,
         retention=_retention(cohorts),
         sources=[_source(row, totals["visits"]) for row in rows["sources"]],

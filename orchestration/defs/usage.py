@@ -28,7 +28,8 @@ def usage_report(home: HomeResource, warehouse: WarehouseResource) -> dg.Materia
     """Read the marts and write `reports/usage/report.html`."""
     settings = home.settings()
     tables = read_usage_tables(warehouse.get(), settings.warehouse, ROWS_SHOWN, settings.sequences.minimum_people)
-    figures = collect_figures(tables)
+    steps_of = {name: funnel.steps for name, funnel in settings.warehouse.funnels.items()}
+    figures = collect_figures(tables, steps_of)
     report = home.home().reports / "usage" / "report.html"
     replace_file(report, render_report(figures).encode())
     measures = (

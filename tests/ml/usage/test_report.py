@@ -104,6 +104,21 @@ def test_the_bars_of_a_funnel_have_one_scale_and_say_who_was_lost():
     assert "width: 100.0%" in text
     assert "width: 25.0%" in text
     assert "75 lost since the step before: 75%" in text
+    assert "Nobody came to" not in text
+
+
+def test_a_step_that_nobody_came_to_is_named():
+    steps = ["page_view", "purchase", "add_to_cart", "signup"]
+    text = render_report(collect_figures(tables([day(0)]), {"purchase": steps}))
+    assert "Nobody came to add to cart, then signup." in text
+    assert "warehouse.funnels" in text
+
+
+def test_moves_of_too_few_people_are_said_to_be_missing():
+    without = tables([day(0)])
+    assert "too few people to be shown" not in render_report(collect_figures(without))
+    without["moves"] = without["moves"].slice(0, 0)
+    assert "Each move was made by too few people to be shown." in render_report(collect_figures(without))
 
 
 def test_what_pages_are_called_is_text_and_not_markup():

@@ -8,8 +8,9 @@ A candidate is admissible if
 3. its smallest segment is large enough,
 4. its share of noise is small enough, and
 5. each segment and the one nearest to it are two groups, not the halves of one, by their separation
-   (`separation`). Of few users, whose groups it misses, less of it is enough where halves of the users predict
-   each other's segments well (`prediction_strength`), and segments that halves hardly predict are no groups.
+   (`separation`), which differ in more than one flag. Of few users, whose groups it misses, less of it is enough
+   where halves of the users predict each other's segments well (`prediction_strength`), and segments that halves
+   hardly predict are no groups.
 
 Among the admissible candidates whose stability is close to the best, the largest number of segments wins, because
 with fewer of them groups are merged that can be told apart. Where all segments are surely groups of their own, the
@@ -60,17 +61,14 @@ from ml.segmentation.clusters.selection import (
     judge_pairs,
 )
 from ml.segmentation.clusters.separation import (
+    FindColumn,
+    find_no_column,
     find_weakest_pair,
     halve_by_means,
     halve_by_mixture,
-    is_never_exempt,
 )
 from ml.segmentation.clusters.significance import NullSilhouettes, measure_null_silhouettes, own_p_value
-from ml.segmentation.clusters.single_column import (
-    differ_in_several_columns,
-    find_single_column,
-    list_single_columns,
-)
+from ml.segmentation.clusters.single_column import find_single_column, list_single_columns
 from ml.settings.segmentation import ChoiceSettings
 
 # Up to so many users, halves of the users show groups that the separation misses. Halves of many agree about the
@@ -193,9 +191,11 @@ def _compare_candidates(
         candidates.append(replace(candidate, refused=objection))
         contenders.append(_Contender(make, model, labels))
 
+    find_column = find_no_column if is_one_column_enough else find_single_column
+
     def examine(position: int, lenience: float) -> Examination:
         contender, silhouette = contenders[position], candidates[position].silhouette
-        return _examine(sample, contender, silhouette, settings, lenience, seed)
+        return _examine(sample, contender, silhouette, settings, lenience, seed, find_column)
 
     winner, reason = Selection(candidates, settings, examine).select(incumbent)
     if settings.segments is None:
@@ -221,6 +221,7 @@ def _examine(
     settings: ChoiceSettings,
     lenience: float,
     seed: int,
+    find_column: FindColumn,
 ) -> Examination:
     """Make the tests that take long: of a method against itself, of halves of users, of neighbouring segments."""
     model, labels = contender.model, contender.labels
@@ -243,8 +244,9 @@ def _examine(
     halve = halve_by_mixture(model.covariance) if isinstance(model, MixtureSegments) else halve_by_means
     least_limit = REPRODUCED_LIMIT if strength >= REPRODUCED else 0.0
     limit = settings.cut_significance * min(lenience, CLEAR_LENIENCE)
-    exempt = differ_in_several_columns if lenience == ANY_CUT else is_never_exempt
-    pair = find_weakest_pair(divided, labels, limit, seed, halve, least_limit, exempt)
+    pair = find_weakest_pair(
+        divided, labels, limit, seed, halve, least_limit, find_column, is_reproduced=lenience == ANY_CUT
+    )
     return judge_pairs(pair, strength)
 
 

@@ -129,6 +129,8 @@ def judge_pairs(pair: WeakestPair, strength: float) -> Examination:
     refused = ""
     if strength < NOT_REPRODUCED:
         refused = f"halves of the users predict each other's segments only to {strength:.0%}"
+    elif pair.is_flag:
+        refused = "two of the segments differ in one flag and nothing else"
     elif not pair.is_apart:
         refused = f"two of the segments may be halves of one group (p = {pair.p_value:.2g})"
     return Examination(pair.p_value, strength, refused)

@@ -25,10 +25,11 @@ ROWS = 600  # users of a pair of segments who are looked at
 SURE_ROWS = 400  # users of a pair from which the limit of the p-value is the stated one
 MOST_LENIENCE = 3.0  # times the stated limit, for small pairs
 STARTS = 2
+FLAG_LEVELS = 2
 LEAST_DEVIATION = 1e-3
 UNIFORM_SEPARATION = 3.46  # √12, of the halves of a uniform column; two groups of one column are farther apart
 MOST_SEPARATION = 1e3  # of groups that are single points
-Exemption = Callable[[FeatureSpace, Bools], bool]  # from users of two segments and who is in the second
+FindColumn = Callable[[FeatureSpace, I64], int | None]  # from users and their segments to the one that differs
 Halving = Callable[[F64, int], Bools]  # from tables of scores (t, n, c) and a seed to the second halves (t, n)
 
 
@@ -41,17 +42,19 @@ class WeakestPair:
         second: index of the segment nearest to it.
         p_value: probability that the halves of a group without structure are as far apart.
         limit: p-value up to which these two are two groups.
+        is_flag: whether they differ in one flag and nothing else.
     """
 
     first: int
     second: int
     p_value: float
     limit: float
+    is_flag: bool = False
 
     @property
     def is_apart(self) -> bool:
         """Return whether the two are groups of their own."""
-        return self.p_value <= self.limit
+        return self.p_value <= self.limit and not self.is_flag
 
 
 def measure_separation(Z: F64, is_second: Bools) -> float:
@@ -138,9 +141,9 @@ def halve_by_mixture(covariance: str) -> Halving:
     return halve
 
 
-def is_never_exempt(space: FeatureSpace, is_second: Bools) -> bool:
-    """Return that two segments have to be as far apart as the p-value says."""
-    return False
+def find_no_column(space: FeatureSpace, labels: I64) -> int | None:
+    """Return that segments differ in several columns."""
+    return None
 
 
 def find_weakest_pair(
@@ -150,7 +153,8 @@ def find_weakest_pair(
     seed: int,
     halve: Halving = halve_by_means,
     least_limit: float = 0.0,
-    exempt: Exemption = is_never_exempt,
+    find_column: FindColumn = find_no_column,
+    is_reproduced: bool = False,
 ) -> WeakestPair:
     """Look for two segments that are one group.
 
@@ -163,7 +167,8 @@ def find_weakest_pair(
         seed: seed of the references.
         halve: cuts a group in two, by the method that formed the segments.
         least_limit: limit of the p-value that holds for every pair, however many users it has.
-        exempt: whether two segments are groups whatever the p-value.
+        find_column: finds the only column that differs between two segments. They are one group if it is a flag.
+        is_reproduced: whether resamples hardly differ, so that segments that differ in several columns are groups.
 
     Returns:
         The pair that is not apart, or else the one with the largest p-value.
@@ -181,7 +186,10 @@ def find_weakest_pair(
         users, is_second = space.take(both), labels[both] == second
         p_value = split_p_value(users, is_second, seed, halve)
         pair = WeakestPair(first, second, p_value, max(least_limit, limit_for_rows(limit, len(both))))
-        if not pair.is_apart and exempt(users, is_second):
+        column = find_column(users, is_second.astype(np.int64))
+        if column is not None:
+            pair = replace(pair, is_flag=len(np.unique(space.features[:, column])) <= FLAG_LEVELS)
+        elif is_reproduced:
             pair = replace(pair, limit=1.0)
         if not pair.is_apart:
             return pair

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.stats import f
 
-from ml.arrays import I64, Bools
+from ml.arrays import I64
 from ml.segmentation.clusters.algorithms import NOISE
 from ml.segmentation.clusters.feature_space import FeatureSpace
 from ml.segmentation.clusters.separation import halve_by_means, is_divided
@@ -41,11 +41,6 @@ def find_single_column(space: FeatureSpace, labels: I64) -> int | None:
     differs = (explained >= MEDIUM_EFFECT) & (p_values * X.shape[1] <= SIGNIFICANCE)
     columns = np.unique(_first_levels(space)[differs])
     return int(columns[0]) if len(columns) == 1 else None
-
-
-def differ_in_several_columns(space: FeatureSpace, is_second: Bools) -> bool:
-    """Return whether two groups (n,) of users (n, d) differ in more than one feature."""
-    return find_single_column(space, is_second.astype(np.int64)) is None
 
 
 def list_single_columns(space: FeatureSpace, seed: int) -> tuple[int, ...]:

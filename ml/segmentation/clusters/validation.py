@@ -100,10 +100,11 @@ def eta_squared(values: F64, codes: I64) -> float:
 
     It is 0 if the values are constant.
     """
+    if not len(values) or np.ptp(values) == 0:  # the mean of equal numbers is seldom exactly their value
+        return 0.0
     counts = np.bincount(codes)
     means = np.bincount(codes, values) / np.maximum(counts, 1)
-    total = float(((values - values.mean()) ** 2).sum())
-    return float((counts * (means - values.mean()) ** 2).sum() / total) if total > 0 else 0.0
+    return float((counts * (means - values.mean()) ** 2).sum() / ((values - values.mean()) ** 2).sum())
 
 
 def _mean_outcome(segment: int, values: F64) -> SegmentOutcome:

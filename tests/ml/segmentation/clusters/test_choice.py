@@ -191,6 +191,11 @@ def test_segments_are_groups_by_their_separation_unless_halves_of_the_users_disa
     assert judge_pairs(WeakestPair(0, 1, p_value, 0.1), strength).refused == refused
 
 
+def test_segments_that_differ_in_one_flag_are_refused_as_such() -> None:
+    one_flag = judge_pairs(WeakestPair(0, 1, 0.001, 0.1, is_flag=True), 0.9)
+    assert one_flag.refused == "two of the segments differ in one flag and nothing else"
+
+
 def test_the_clearest_division_needs_less_evidence_that_its_segments_are_groups(
     full_settings: SegmentationSettings,
 ) -> None:

@@ -18,7 +18,6 @@ from ml.segmentation.clusters.separation import (
     split_p_value,
 )
 from ml.segmentation.clusters.single_column import (
-    differ_in_several_columns,
     find_single_column,
     list_single_columns,
 )
@@ -81,21 +80,25 @@ def test_the_weakest_pair_is_the_group_that_was_cut() -> None:
     assert find_weakest_pair(space, group, limit=0.1, seed=0).p_value < 0.001
 
 
-def test_an_exempt_pair_is_apart_whatever_its_p_value() -> None:
+def test_reproduced_segments_are_groups_if_they_differ_in_several_columns() -> None:
     generator = np.random.default_rng(0)
     space = space_of(generator.normal(size=(200, 2)))
     labels = KMeansSegments(2, seed=0).fit(space.scores).predict(space.scores)
-    asked: list[int] = []
+    for column, is_apart in ((None, True), (0, False)):
+        pair = find_weakest_pair(
+            space, labels, 0.1, 0, find_column=lambda users, labels, found=column: found, is_reproduced=True
+        )
+        assert pair.is_apart == is_apart
+        assert pair.p_value > 0.1
 
-    def exempt(users: FeatureSpace, is_second: np.ndarray) -> bool:
-        asked.append(len(users.features))
-        return True
 
-    assert not find_weakest_pair(space, labels, limit=0.1, seed=0).is_apart
-    pair = find_weakest_pair(space, labels, limit=0.1, seed=0, exempt=exempt)
-    assert pair.is_apart
-    assert pair.p_value > 0.1
-    assert asked == [200]
+def test_segments_that_differ_in_one_flag_are_one_group() -> None:
+    generator = np.random.default_rng(0)
+    flag = np.repeat([0, 1], 100)
+    for column, is_apart in ((5.0 * flag, False), (5.0 * flag + generator.normal(size=200) / 9, True)):
+        space = space_of(np.column_stack([column, generator.normal(size=(200, 2)) / 9]))
+        pair = find_weakest_pair(space, flag, 1.0, 0, find_column=find_single_column)
+        assert (pair.is_apart, pair.is_flag) == (is_apart, not is_apart)
 
 
 def test_one_reference_that_is_cut_elsewhere_does_not_hide_two_groups(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,10 +135,8 @@ def test_the_single_column_that_differs_between_groups_is_found() -> None:
     noise = generator.normal(size=(300, 3))
     X = np.column_stack([noise[:, 0], gender, noise[:, 1:]])
     assert find_single_column(space_of(X), gender) == 1
-    assert not differ_in_several_columns(space_of(X), gender == 1)
     X[:, 3] += 2.0 * gender
     assert find_single_column(space_of(X), gender) is None
-    assert differ_in_several_columns(space_of(X), gender == 1)
     assert find_single_column(space_of(noise), gender) is None
 
 

@@ -12,6 +12,9 @@ def test_explained_variance_of_a_worked_example() -> None:
     values, codes = np.array([1.0, 3.0, 5.0, 7.0]), np.array([0, 0, 1, 1])
     assert eta_squared(values, codes) == pytest.approx(16 / 20)  # means 2 and 6 around 4
     assert eta_squared(np.ones(4), codes) == 0.0
+    equal = np.full(49, 0.1)
+    assert equal.mean() != 0.1
+    assert eta_squared(equal, np.arange(49) % 2) == 0.0
 
 
 def test_segments_that_predict_beat_random_ones_and_others_do_not() -> None:

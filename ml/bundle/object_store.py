@@ -86,10 +86,10 @@ class ObjectStore:
             ObjectStoreError: The store cannot be reached or refuses.
         """
         try:
-            if not self._exists(INDEX):
-                return None
             with self._files.open_input_stream(INDEX) as stream:
                 content = stream.read()
+        except FileNotFoundError:
+            return None
         except (OSError, ArrowException) as error:
             raise self._fault(error) from error
         try:

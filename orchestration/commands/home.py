@@ -130,9 +130,8 @@ def name_home(path: Path | None) -> Home:
     if home.site is not None:
         os.environ[SITE_VARIABLE] = str(home.site)
     if home.dagster_database is not None:
-        os.environ[DAGSTER_VARIABLE] = (
-            home.dagster_database
-        )  # with its driver, since dagster.yaml takes it from here
+        # with its driver, since dagster.yaml takes it from here
+        os.environ[DAGSTER_VARIABLE] = home.dagster_database
     return home
 
 

@@ -28,9 +28,10 @@ MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "item_neighbours": ("neighbours", "ItemKNN", {}),
     "user_neighbours": ("neighbours", "UserKNN", {}),
     "item2vec": ("item2vec", "Item2Vec", {}),
-    "content_tfidf": ("content", "TfidfContent", {}),
-    "content_affinity": ("content", "TagAffinity", {}),
-    "content_vectors": ("content", "VectorContent", {}),
+    "content_tfidf": ("content.profiles", "TfidfContent", {}),
+    "content_affinity": ("content.profiles", "TagAffinity", {}),
+    "content_vectors": ("content.profiles", "VectorContent", {}),
+    "content_regression": ("content.regression", "ContentRegression", {}),
     "two_tower": ("two_tower", "TwoTower", {}),
     "blend": ("blends", "Blend", {"models": [{"model": "ease", "weight": 1.0}, {"model": "als", "weight": 1.0}]}),
     "factor_blend": (

@@ -17,11 +17,30 @@ from ml.recommenders.training_data import TrainingData
 FOLDS = 4
 MOST_PICKS = 12  # so many times a model is added to the blend at most
 LEAST_GAIN = 1e-4  # of the mean metric, for one more pick
+# Judges below which the weights are the mean over halves of them. On two windows of questions, weights chosen once
+# by 160 judges reached an AUC of .7613 and .7623 on the other window; means over halves .7654 and .7766.
+FEW_JUDGES = 500
+BAGS = 8
+LEAST_WEIGHT = 0.05  # of a model, for it to stay in such a blend
 CHOICE_USERS = 1_000  # that the estimate of a second stage learns from
 
 
 def blend_weights(lists: Shortlists, rows: I64) -> F64:
-    """Weights of the models, by adding again and again the one that helps most (Caruana et al. 2004): sum 1."""
+    """Weights of the models, by adding again and again the one that helps most (Caruana et al. 2004): sum 1.
+
+    Few judges add what suits them by luck: there the weights are the mean over halves of the judges, less those
+    that stay small.
+    """
+    if not 4 <= len(rows) < FEW_JUDGES:
+        return _picked_weights(lists, rows)
+    random = np.random.default_rng(0)
+    halves = [np.sort(random.permutation(rows)[: len(rows) // 2]) for _ in range(BAGS)]
+    weights = np.mean([_picked_weights(lists, half) for half in halves], axis=0)
+    weights[weights < min(LEAST_WEIGHT, weights.max())] = 0
+    return np.asarray(weights / max(weights.sum(), 1e-9))
+
+
+def _picked_weights(lists: Shortlists, rows: I64) -> F64:
     scores = lists.scores[:, rows]
     picks = np.zeros(len(scores))
     total = np.zeros(scores.shape[1:])

@@ -105,6 +105,7 @@ def cold_families(shape: DataShape) -> list[Family]:
         # The sum puts items of many fitting tags further up, the mean is right more often: a blend takes both.
         _content(shape, is_summed=True),
         Family("content vectors", [vectors], axes),
+        _content_regression(),
         Family(
             "hybrid factors",
             [SingleRecipe("lightfm_warp", {"n_factors": 40, "epochs": 8, "item_identity_from": None})],
@@ -188,6 +189,13 @@ def _content(shape: DataShape, *, is_summed: bool | None = None) -> Family:
         axes.append(Options("half_life_days", (None, 365.0, 120.0, 30.0)))
     name = "summed content affinity" if is_summed else "content affinity"
     return Family(name, [SingleRecipe("content_affinity", params)], axes)
+
+
+def _content_regression() -> Family:
+    # On two windows of questions larger penalties are no better by the AUC and have fewer hits among the first
+    # hundred: recall .0923 in place of .0987 with a user penalty of 90, .0657 with an item penalty of 30.
+    start = SingleRecipe("content_regression", {"user_penalty": 30.0, "item_penalty": 1.0})
+    return Family("content regression", [start], (Steps("user_penalty", 3.0, 1.0, 30.0),))
 
 
 def _hybrid() -> Family:

@@ -23,6 +23,7 @@ class DataShape:
         item_mass: mean count of the item of an interaction. The diagonal of the items' products is this large
             where it matters, so that penalties which are added to it are given as multiples of it.
         item_features: entries of the items' features; 0 without.
+        item_feature_names: features of which these are.
         user_features: entries of the users' features; 0 without.
         has_times: whether interactions happened at different times.
         has_weights: whether liked interactions differ in weight.
@@ -36,6 +37,7 @@ class DataShape:
     item_products: int
     item_mass: float
     item_features: int
+    item_feature_names: int
     user_features: int
     has_times: bool
     has_weights: bool
@@ -58,6 +60,7 @@ class DataShape:
             item_products=int((counts**2).sum()),
             item_mass=float((counts**2).sum() / n_pairs),
             item_features=0 if data.item_features is None else int(data.item_features.matrix.nnz),
+            item_feature_names=0 if data.item_features is None else len(data.item_features.names),
             user_features=0 if data.user_features is None else int(data.user_features.matrix.nnz),
             has_times=times is not None and bool(times.min() < times.max()),
             has_weights=bool(liked.min() < liked.max()),

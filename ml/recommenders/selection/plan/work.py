@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ml.recommenders.models.content.regression import MOST_FEATURES
 from ml.recommenders.models.zoo import make_recommender
 from ml.recommenders.selection.compare import Configuration
 from ml.recommenders.selection.plan.shape import DataShape
@@ -88,7 +89,15 @@ def _content(params: Params, shape: DataShape) -> float:
 
 
 def _content_vectors(params: Params, shape: DataShape) -> float:
-    return 5 * _content(params, shape) * int(params["n_factors"]) / 10
+    return _content(params, shape) * int(params["n_factors"]) / 10
+
+
+def _content_regression(params: Params, shape: DataShape) -> float:
+    """Five times over the features of the pairs, and two systems of equations."""
+    d = min(shape.item_feature_names, MOST_FEATURES)
+    each = shape.item_features / max(1, shape.n_all_items)
+    products = min(2 * each**2 * shape.user_products, float(shape.n_users) * d**2)
+    return 5 * (2e-7 * shape.n_pairs * each + 5e-10 * products) + 5e-10 * d**3
 
 
 def _parts(params: Params, shape: DataShape) -> float:
@@ -119,6 +128,7 @@ _ESTIMATES: dict[str, Callable[[Params, DataShape], float]] = {
     "content_tfidf": _content,
     "content_affinity": _content,
     "content_vectors": _content_vectors,
+    "content_regression": _content_regression,
     "blend": _parts,
     "stacked": _stacked,
 }

@@ -7,6 +7,7 @@ import pytest
 
 from ml.recommenders.models.zoo import make_recommender
 from ml.recommenders.selection.plan.combination import (
+    LEAST_WEIGHT,
     blend_weights,
     judged_blend,
     judged_choice,
@@ -98,6 +99,29 @@ def test_a_blend_takes_the_models_that_complete_each_other(complementary):
     assert weights[0] == pytest.approx(weights[1])
     assert weights[2] == 0
     assert np.mean(judged_blend(complementary, 0)) > np.mean(complementary.judge(complementary.scores[0])) + 0.2
+
+
+def test_few_judges_choose_a_better_blend_by_halves_of_them(monkeypatch):
+    """Six models err each in its own way, so that others are ranked best by all six: by luck a few are chosen."""
+    values = {}
+    for few in (0, 500):
+        monkeypatch.setattr("ml.recommenders.selection.plan.combination.FEW_JUDGES", few)
+        values[few] = np.mean([_value_for_others(seed) for seed in range(12)])
+    assert values[500] > values[0] + 0.01
+
+
+def _value_for_others(seed, n_judges=60):
+    random = np.random.default_rng(seed)
+    relevant = np.zeros((1_000, 40), bool)
+    relevant[:, 0] = True
+    scores = random.normal(size=(6, 1_000, 40))
+    scores[:, :, 0] += 1
+    lists = lists_of(scores, relevant)
+    weights = blend_weights(lists, np.arange(n_judges))
+    assert weights.sum() == pytest.approx(1.0)
+    assert not ((weights > 0) & (weights < LEAST_WEIGHT)).any()
+    others = np.arange(n_judges, 1_000)
+    return lists.judge(np.tensordot(weights, scores[:, others], 1), others).mean()
 
 
 def test_a_blend_of_noise_is_not_flattered():

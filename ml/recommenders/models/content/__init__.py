@@ -1,0 +1,1 @@
+"""Models that rank items by their features."""

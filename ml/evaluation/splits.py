@@ -16,6 +16,10 @@ class EmptySplitError(TesseraError, ValueError):
     """A split would leave nothing on one of its two sides; the message says how much there is."""
 
 
+class NothingLikedError(EmptySplitError):
+    """What a split holds back are rejections alone, by which no list can be judged."""
+
+
 @dataclass(frozen=True)
 class Split:
     """Training and test on the ids of the whole; `warnings` says what the split cannot promise.

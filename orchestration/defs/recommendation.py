@@ -14,7 +14,7 @@ from ml.evaluation.bootstrap import Interval, mean_interval
 from ml.evaluation.figures import comparison_plot
 from ml.evaluation.gate import elect
 from ml.evaluation.ranking_metrics import figures_by_group
-from ml.evaluation.splits import EmptySplitError
+from ml.evaluation.splits import EmptySplitError, NothingLikedError
 from ml.recommenders.base import Recommender
 from ml.recommenders.models.lightfm import LightFMHybrid
 from ml.recommenders.models.zoo import load_recommender
@@ -60,6 +60,7 @@ CANDIDATES_NOTE = (
     "`comparison` and the plot of the same name compare them, with intervals."
 )
 CONFIGURATION = pa.field("configuration", pa.string())
+IS_LIKED = "somebody_likes_what_is_held_back"
 NO_CANDIDATES = pa.schema([("model", pa.string()), CONFIGURATION])
 NO_SCORES = pa.schema([CONFIGURATION, ("user_id", pa.string()), ("value", pa.float64())])
 ABLATIONS = ABLATION.insert(0, CONFIGURATION)
@@ -73,19 +74,27 @@ ABLATIONS = ABLATION.insert(0, CONFIGURATION)
         "Every configured recommender, the popularity baseline and the champion's configuration: fitted on what "
         "was known at the split, measured on what came next, each a run in MLflow. One row per candidate."
     ),
+    check_specs=[
+        dg.AssetCheckSpec(
+            IS_LIKED,
+            asset="candidate_models",
+            description="What is held back to judge the candidates by holds something that somebody likes.",
+        )
+    ],
 )
 def candidate_models(
     context: dg.AssetExecutionContext, home: HomeResource, warehouse: WarehouseResource, registry: RegistryResource
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:  # type: ignore[type-arg]  # with one, Dagster takes it for one of the two outputs
     """Fit, measure, log, and write the tables `candidate_models` and `candidate_scores`."""
     settings = home.settings()
     splits = _splits(home, warehouse)
     try:
         test_split = splits.test_split
     except EmptySplitError as error:
-        if registry.get().champion():  # the site has lost what its recommender was trained on, which is a fault
+        # A champion stays while people only reject; that it has lost what it was trained on is a fault.
+        if registry.get().champion() and not isinstance(error, NothingLikedError):
             raise
-        return _without_candidates(context, warehouse, error)
+        return _without_candidates(warehouse, error)
     segment_of = _segments_then(home, splits)
     champion = registry.get().champion()
     plan = planned_configurations(
@@ -166,7 +175,8 @@ def candidate_models(
             "comparison": dg.MetadataValue.md(table.to_pandas().to_markdown(index=False, floatfmt=".4f")),
             "plot": figure_metadata(plot),
             "warnings": dg.MetadataValue.json(list(test_split.warnings)),
-        }
+        },
+        check_results=[dg.AssetCheckResult(check_name=IS_LIKED, passed=True)],
     )
 
 
@@ -237,18 +247,21 @@ def champion_model(
     return dg.MaterializeResult(metadata=metadata)
 
 
-def _without_candidates(
-    context: dg.AssetExecutionContext, warehouse: WarehouseResource, reason: EmptySplitError
-) -> dg.MaterializeResult[None]:
+def _without_candidates(warehouse: WarehouseResource, reason: EmptySplitError) -> dg.MaterializeResult[None]:
     """Leave the tables of candidates empty: a site without items has segments and experiments all the same."""
-    context.log.warning(
-        "no recommender was trained, as a model needs people who consent to personalization and react to items"
-        f" (`item_id`) at different times: {reason}"
-    )
+    need = "people who consent to personalization and react to items (`item_id`) at different times"
+    if isinstance(reason, NothingLikedError):
+        need = "something that somebody likes after the split"
     warehouse.write("candidate_models", NO_CANDIDATES.empty_table())
     warehouse.write("candidate_scores", NO_SCORES.empty_table())
     warehouse.write("feature_ablations", ABLATIONS.empty_table())
-    return dg.MaterializeResult(metadata={"candidates": 0, "reason": str(reason)})
+    warning = dg.AssetCheckResult(
+        check_name=IS_LIKED,
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"no recommender was trained, as a model needs {need}: {reason}",
+    )
+    return dg.MaterializeResult(metadata={"candidates": 0, "reason": str(reason)}, check_results=[warning])
 
 
 def _splits(home: HomeResource, warehouse: WarehouseResource) -> FrameSplits:

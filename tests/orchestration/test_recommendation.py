@@ -31,14 +31,18 @@ def home(changing_home: Home, small_site: Path, tmp_path: Path, monkeypatch: pyt
     return changing_home
 
 
-def materialize(home: Home, *assets: dg.AssetsDefinition, tags: dict[str, str] | None = None) -> None:
+def materialize(
+    home: Home, *assets: dg.AssetsDefinition, tags: dict[str, str] | None = None
+) -> dg.ExecuteInProcessResult:
     place = HomeResource(path=str(home.path))
     resources = {
         "home": place,
         "warehouse": WarehouseResource(home=place),
         "registry": RegistryResource(home=place),
     }
-    assert dg.materialize(list(assets), resources=resources, tags=tags).success
+    result = dg.materialize(list(assets), resources=resources, tags=tags)
+    assert result.success
+    return result
 
 
 def test_what_a_search_finds_takes_part_and_a_refreshed_hybrid_goes_on(home: Home) -> None:
@@ -159,6 +163,31 @@ def test_what_is_known_only_after_the_split_moves_no_figure(quick_home: Home) ->
     for features, family in ((now.user_features, "engagement_class"), (now.item_features, "category")):
         names = {name.removeprefix(f"{family}:") for name in features.names.to_list()}
         assert names & item_ids
+
+
+def test_rejections_alone_after_the_split_are_a_warning_and_the_champion_stays(quick_home: Home) -> None:
+    [check] = materialize(quick_home, candidate_models, champion_model).get_asset_check_evaluations()
+    assert check.passed
+    registry = Registry(quick_home.mlflow_uri)
+    before = registry.champion()
+    assert before is not None
+    moment = splits_of(quick_home).then.as_of
+    with open_duckdb(quick_home.warehouse) as connection:
+        connection.execute(
+            f"create table rejections as select * replace (last_at > timestamp '{moment}' as is_negative) "
+            "from interactions"
+        )
+        connection.execute("drop view interactions")
+        connection.execute("alter table rejections rename to interactions")
+    result = materialize(quick_home, candidate_models, champion_model)
+    [check] = result.get_asset_check_evaluations()
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.WARN
+    assert "interactions that are held back to judge by are rejections, such as dislikes" in str(check.description)
+    assert "`evaluation.split`" in str(check.description)
+    after = registry.champion()
+    assert after is not None
+    assert after.version == before.version
 
 
 def test_candidates_of_a_training_carry_their_tables(materialized_home: Home) -> None:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from ml.evaluation.gate import Guardrail
+from ml.evaluation.splits import NothingLikedError
 from ml.recommenders.base import Recommender
 from ml.recommenders.data_split import DataSplit
 from ml.recommenders.models.lightfm import LightFMHybrid
@@ -103,11 +104,24 @@ class FrameSplits:
 
     @cached_property
     def test_split(self) -> DataSplit:
-        """The split that candidates are fitted on and measured by."""
+        """The split that candidates are fitted on and measured by.
+
+        Raises:
+            EmptySplitError: One of the two sides would be empty.
+            NothingLikedError: Nobody likes anything of what is held back.
+        """
         if self._evaluation.split == BY_MOMENT:
-            return split_between(self.then, self.now, self._recommenders)
-        split = self._by_split(self.now.training_data(self._recommenders))
-        return replace(split, warnings=(*split.warnings, NO_MOMENT.format(self._evaluation.split)))
+            split = split_between(self.then, self.now, self._recommenders)
+        else:
+            split = self._by_split(self.now.training_data(self._recommenders))
+            split = replace(split, warnings=(*split.warnings, NO_MOMENT.format(self._evaluation.split)))
+        if not split.test.liked.nnz:
+            raise NothingLikedError(
+                f"all {split.test.n_pairs:,} interactions that are held back to judge by are rejections, such as "
+                "dislikes. Check whether the newest events of the site are complete, or hold back others by the "
+                "settings `evaluation.split` and `evaluation.test_share`"
+            )
+        return split
 
     @cached_property
     def validation_split(self) -> DataSplit:

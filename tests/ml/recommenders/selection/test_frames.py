@@ -10,7 +10,7 @@ import pytest
 
 from ml.dataset.interactions import Interactions
 from ml.errors import InvalidInputError
-from ml.evaluation.splits import EmptySplitError
+from ml.evaluation.splits import EmptySplitError, NothingLikedError
 from ml.recommenders.data_split import DataSplit
 from ml.recommenders.selection.compare import Configuration, compare
 from ml.recommenders.selection.frames import TrainingFrames, split_between, split_moment
@@ -206,6 +206,23 @@ def test_the_test_is_split_at_one_moment_and_the_validation_at_an_earlier_one() 
     assert splits.validation_split.test.timestamps.max() == newest
     assert len(read) == 3  # each of the moments once
     assert splits.test_split.warnings == ()
+
+
+@pytest.mark.parametrize("kind", ["time", "random"])
+def test_rejections_alone_are_nothing_to_judge_by(kind: str) -> None:
+    now = history_with_a_leak()[None]
+    column = now.interactions.schema.get_field_index("is_negative")
+    rejected = now.interactions.set_column(column, "is_negative", pa.array([True] * len(now.interactions)))
+
+    def read_frames(moment: dt.datetime | None) -> TrainingFrames:
+        if moment is None:
+            return replace(now, interactions=rejected)
+        earlier = pa.compute.less_equal(now.interactions["last_at"], moment)
+        return replace(now, as_of=moment, interactions=now.interactions.filter(earlier))
+
+    evaluation = SETTINGS.evaluation.model_copy(update={"split": kind})
+    with pytest.raises(NothingLikedError, match=r"all \d+ interactions that are held back to judge by are reject"):
+        _ = FrameSplits(read_frames, evaluation, KNOBS).test_split
 
 
 def test_a_split_without_a_moment_says_that_it_knows_the_present() -> None:

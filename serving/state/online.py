@@ -21,7 +21,8 @@ from serving.state.profiles import read_profile
 from serving.state.store import StateStore, StoreUnavailableError
 
 logger = logging.getLogger("tessera.serving")
-READ_ROWS = 50_000
+READ_ROWS = 5_000  # changes at a time: each takes some 2 KB while it is read
+READ_AGAIN_ROWS = 50_000  # newest changes in which those are looked for that came while the store was away
 NOTED = 64
 ERASED = "erased"
 PROFILES = 50_000
@@ -210,7 +211,7 @@ class OnlineState:
         Raises:
             StoreUnavailableError: The store cannot be reached.
         """
-        newest = self.store.since(max(0, filled.position - READ_ROWS), READ_ROWS)
+        newest = self.store.since(max(0, filled.position - READ_AGAIN_ROWS), READ_AGAIN_ROWS)
         reduced_ids = set(self._reduced_ids)
         since = (self._away_since or time.time()) - LATE_SECONDS
         for position, change in newest:

@@ -58,8 +58,9 @@ class ErasureReceipts:
             "requested_at": now.isoformat(),
             "places": [{"place": place, "status": "pending"} for place in PLACES],
         }
-        self._write(self._pending(receipt_id), {"sealed_ids": self._pseudonyms.seal(json.dumps(asdict(ids)))})
+        # The receipt first: whoever looks in between, or after a kill in between, finds no ids without a receipt.
         self._write(self._path(receipt_id), receipt)
+        self._write(self._pending(receipt_id), {"sealed_ids": self._pseudonyms.seal(json.dumps(asdict(ids)))})
         return receipt
 
     def receipt(self, receipt_id: str) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from ml.recommenders.training_data import TrainingData
 
 MOST_FEATURES = 2_000  # the most frequent take part: two square matrices of them are solved
 FOLDS = 5  # of the items
+ROWS_AT_ONCE = 4_096  # users, each with a dense row of all features
 
 
 class ContentRegression(Recommender):
@@ -74,11 +75,12 @@ class ContentRegression(Recommender):
             )
             taken = np.asarray(future.sum(axis=1)).ravel().astype(np.float64)
             compared = np.flatnonzero((taken > 0) & (np.asarray(past.sum(axis=1)).ravel() > 0))
-            each = sparse.diags(taken[compared] ** -0.5)
-            x = _with_ones(self._profiles(past[compared]))
-            targeted = np.asarray((each @ future[compared] @ vectors).todense())
-            products += np.asarray((x.T @ x).todense())
-            targets += x.T @ (targeted - np.sqrt(taken[compared])[:, None] * mean)
+            for start in range(0, len(compared), ROWS_AT_ONCE):
+                rows = compared[start : start + ROWS_AT_ONCE]
+                x = _with_ones(self._profiles(past[rows]))
+                targeted = np.asarray((sparse.diags(taken[rows] ** -0.5) @ future[rows] @ vectors).todense())
+                products += np.asarray((x.T @ x).todense())
+                targets += x.T @ (targeted - np.sqrt(taken[rows])[:, None] * mean)
         covariance = np.asarray((vectors.T @ vectors).todense()) / n_items - np.outer(mean, mean)
         left = _solved(products, self.user_penalty, targets)
         both = _solved(covariance, self.item_penalty * float(np.trace(covariance)) / d, left.T).T

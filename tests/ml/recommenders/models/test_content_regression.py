@@ -72,3 +72,11 @@ def test_a_stranger_gets_what_everybody_takes(topics):
     np.testing.assert_allclose(
         model.score_histories(model.history([]))[0], model.score_unknown(), rtol=1e-5, atol=1e-6
     )
+
+
+def test_people_are_taken_in_blocks_without_a_difference(topics, monkeypatch):
+    whole = ContentRegression().fit(topics[0], None, topics[1])
+    monkeypatch.setattr(regression, "ROWS_AT_ONCE", 7)
+    blocks = ContentRegression().fit(topics[0], None, topics[1])
+    np.testing.assert_allclose(blocks.weights_, whole.weights_, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(blocks.intercept_, whole.intercept_, rtol=1e-5, atol=1e-7)

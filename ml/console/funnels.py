@@ -8,6 +8,7 @@ from itertools import groupby
 
 from ml.console.published import PublishedTables
 from ml.console.selection import VisitSelection
+from ml.usage.funnel_steps import CountedSteps, collect_counted_steps
 from ml.usage.ratios import Ratio, share_of_people
 
 
@@ -37,6 +38,11 @@ def collect_funnels(tables: PublishedTables, selection: VisitSelection) -> dict[
         name: _stages([(row["step"], row["entered"]) for row in steps])
         for name, steps in groupby(rows, key=lambda row: row["funnel"])
     }
+
+
+def collect_steps(tables: PublishedTables) -> dict[str, CountedSteps]:
+    """Work out which steps of each funnel of the settings count."""
+    return collect_counted_steps(tables.read("funnel_steps").to_pylist())
 
 
 def collect_funnel_parts(

@@ -218,6 +218,16 @@ CONSOLE_TABLES: Mapping[str, PublishedTable] = {
             "entered": (_COUNT, "Visits or people that took the step in order."),
         },
     ),
+    "funnel_steps": PublishedTable(
+        "Steps of the funnels of the settings, and which of them count; one row per funnel and step.",
+        {
+            "funnel": (_TEXT, "Name of the funnel."),
+            "place": (pa.int32(), "Place of the step in the settings, from 1."),
+            "step": (_TEXT, "Event type, with the pattern of the address where the setting has one."),
+            "is_sent": (pa.bool_(), "Whether the site has ever sent this event type; else the step is left out."),
+            "step_number": (pa.int32(), "Place among the steps that count; null where it is left out."),
+        },
+    ),
     "retention": PublishedTable(
         "People by the week of their first visit who came again; one row per cohort, week and segment.",
         {

@@ -234,7 +234,7 @@ class WarehouseSettings(Section):
             "form": FunnelSettings(per="session", window_hours=24, steps=["form_start", "form_submit"]),
         },
         "Ordered steps, each an event type or `type:pattern of the page's address`, taken per session or per user"
-        " inside the window.",
+        " inside the window. A step whose event type the site has never sent is left out.",
         min_length=1,
     )
     outcome_first_day: int = knob(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ml.usage.funnel_steps import CountedSteps, collect_counted_steps
 from ml.usage.ratios import Ratio, mean_of_sums, share_of_people, share_of_sums
 
 LONGEST_BY_DAY = 62  # days that are shown each; a longer time is shown by weeks
@@ -118,25 +119,23 @@ class UsageFigures:
     exits: Sequence[PageUse]
     moves: Sequence[Move]
     funnels: Mapping[str, Sequence[FunnelStep]]
-    unreached: Mapping[str, Sequence[str]]  # steps of each funnel that nobody came to
+    steps: Mapping[str, CountedSteps]  # which steps of each funnel of the settings count
+    unreached: Mapping[str, Sequence[str]]  # those of them that nobody came to
     cohorts: Sequence[Cohort]
     retention: Sequence[Ratio]  # of the first, second … week after the first one
     sources: Sequence[TrafficSource]
 
 
-def collect_figures(
-    tables: Mapping[str, pa.Table], steps_of: Mapping[str, Sequence[str]] | None = None
-) -> UsageFigures | None:
+def collect_figures(tables: Mapping[str, pa.Table]) -> UsageFigures | None:
     """Work out the figures; None where nobody has used the site yet.
 
     Args:
         tables: `days` (date, sessions, page_views, purchases), `left_out` (the fields of `LeftOut`), `totals` and
             `sources` (visits, converted, bounces with their moments), `pages`, `entries` and `exits` (page_key,
             title, views, entries, exits, bounces, dwell_seconds, dwells with their moments), `moves` (from_page,
-            from_title, to_page, to_title, moves, views), `funnels` (funnel, step_number, step, entered) and
-            `retention` (cohort_week, week_number, cohort_users, active_users). `ml.usage.ratios.share_of_sums`
-            says what moments are.
-        steps_of: The defined steps of each funnel; tables hold those that somebody came to.
+            from_title, to_page, to_title, moves, views), `funnels` (funnel, step_number, step, entered),
+            `funnel_steps` (as `ml.usage.funnel_steps` reads them) and `retention` (cohort_week, week_number,
+            cohort_users, active_users). `ml.usage.ratios.share_of_sums` says what moments are.
     """
     rows = {name: table.to_pylist() for name, table in tables.items()}
     (totals,), (left_out,) = rows["totals"], rows["left_out"]
@@ -147,6 +146,7 @@ def collect_figures(
     funnels = {
         name: _steps(list(steps)) for name, steps in groupby(rows["funnels"], key=lambda row: row["funnel"])
     }
+    counted_steps = collect_counted_steps(rows["funnel_steps"])
     return UsageFigures(
         first=rows["days"][0]["date"],
         last=last,
@@ -170,7 +170,8 @@ def collect_figures(
             for row in rows["moves"]
         ],
         funnels=funnels,
-        unreached={name: (steps_of or {}).get(name, ())[len(steps) :] for name, steps in funnels.items()},
+        steps=counted_steps,
+        unreached={name: counted_steps[name].counted[len(steps) :] for name, steps in funnels.items()},
         cohorts=cohorts,
         retention=_retention(cohorts),
         sources=[_source(row, totals["visits"]) for row in rows["sources"]],

@@ -40,6 +40,7 @@ GROUP = "publishing"
         "sessions",
         "page_views",
         "funnels",
+        "funnel_steps",
     ],
     group_name=GROUP,
     kinds={"parquet", "numpy", "lightgbm"},

@@ -16,7 +16,7 @@ ROWS_SHOWN = 15
 
 
 @dg.asset(
-    deps=["daily_metrics", "sessions", "page_views", "funnels", "retention"],
+    deps=["daily_metrics", "sessions", "page_views", "funnels", "funnel_steps", "retention"],
     group_name=GROUP,
     kinds={"duckdb", "html"},
     description=(
@@ -28,8 +28,7 @@ def usage_report(home: HomeResource, warehouse: WarehouseResource) -> dg.Materia
     """Read the marts and write `reports/usage/report.html`."""
     settings = home.settings()
     tables = read_usage_tables(warehouse.get(), settings.warehouse, ROWS_SHOWN, settings.sequences.minimum_people)
-    steps_of = {name: funnel.steps for name, funnel in settings.warehouse.funnels.items()}
-    figures = collect_figures(tables, steps_of)
+    figures = collect_figures(tables)
     report = home.home().reports / "usage" / "report.html"
     replace_file(report, render_report(figures).encode())
     measures = (

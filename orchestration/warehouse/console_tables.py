@@ -57,6 +57,7 @@ def console_queries(settings: Settings, tables: frozenset[str]) -> dict[str, str
         "page_actions": query_actions(visits, fewest_people, settings.warehouse.rage_click_seconds),
         "items": query_items(visits, fewest_people),
         "funnels": _funnels(tables),
+        "funnel_steps": "select * exclude (counted_steps) from funnel_steps order by all",
         "retention": _retention(visits),
         "segments": _segments(tables),
         "signals": _signals(tables),

@@ -222,7 +222,7 @@ SUITES: tuple[Suite, ...] = (
         name="sales_pass_a_funnel",
         mart="funnels",
         is_blocking=False,
-        description="If the site sells something, its events contain the first step of a funnel in the settings.",
+        description="If the site sells something, its events enter a funnel of at least two sent steps.",
         figures="""
             select
                 case when exists (from funnels) then 0 else coalesce(sum(purchases), 0)::bigint end

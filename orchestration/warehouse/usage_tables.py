@@ -37,6 +37,7 @@ def read_usage_tables(
             select funnel, step_number, any_value(step) as step, sum(entered)::bigint as entered
             from funnels group by funnel, step_number order by funnel, step_number
         """,
+        "funnel_steps": "select funnel, step, is_sent, step_number from funnel_steps order by funnel, place",
         "retention": """
             select cohort_week::date as cohort_week, week_number, cohort_users, active_users
             from retention order by cohort_week, week_number

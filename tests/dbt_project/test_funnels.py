@@ -121,3 +121,47 @@ def test_any_history_gets_as_far_as_its_longest_chain(built: Built) -> None:
     assert min(expected[length] for length in range(5)) > 2
     entered = [sum(expected[length] for length in range(step, 5)) for step in range(1, 5)]
     assert [row[0] for row in totals(built, "purchase_by_user", f">= '{SUMMER}'")] == entered
+
+
+# A site of views, carts and purchases: it sends no checkout.
+PLAIN_SHOPPERS: dict[str, list[tuple[float, str]]] = {
+    "buys": [(0, "page_view"), (1, "add_to_cart"), (2, "purchase")],
+    "buys later": [(0, "page_view"), (1, "add_to_cart"), (DAY, "purchase")],
+    "keeps the cart": [(0, "page_view"), (1, "add_to_cart")],
+    "looks": [(0, "page_view")],
+    "buys without a cart": [(0, "page_view"), (1, "purchase")],
+}
+PLAIN_DAYS = "is not null"
+
+
+def test_a_step_that_a_site_never_sends_is_left_out_until_it_comes(
+    tmp_path_factory: pytest.TempPathFactory, manifest: Manifest
+) -> None:
+    plain = warehouse_in(tmp_path_factory.mktemp("plain") / "home", manifest)
+    plain.ingest(*events_of(PLAIN_SHOPPERS))
+    plain.build("funnels", "segment_funnels")
+    steps = (
+        "select place, is_sent, step_number, counted_steps from funnel_steps where funnel = '{}' order by place"
+    )
+    assert plain.rows(steps.format("purchase")) == [
+        (1, True, 1, 3), (2, True, 2, 3), (3, False, None, 3), (4, True, 3, 3)
+    ]  # fmt: skip
+    # a funnel of which the site sends nothing is not counted
+    assert plain.rows(steps.format("form")) == [(1, False, None, 0), (2, False, None, 0)]
+    # five visits with a page view, and that of the later purchase; three carts, one purchase in the same visit
+    assert totals(plain, "purchase", PLAIN_DAYS) == [(5, 3, 2), (3, 1, 2), (1, 1, 0)]
+    assert totals(plain, "purchase_by_user", PLAIN_DAYS) == [(5, 3, 2), (3, 2, 1), (2, 2, 0)]
+    assert plain.rows("select distinct step_number, step from funnels where funnel = 'purchase' order by 1") == [
+        (1, "page_view"), (2, "add_to_cart"), (3, "purchase")
+    ]  # fmt: skip
+    plain.run(["test", "--select", "funnels", "segment_funnels", "funnel_steps", "--exclude", "test_type:unit"])
+
+    # the first checkout, and everybody's funnel has four steps: those who bought before it passed none
+    plain.ingest(*events_of({"checks out": [(2 * DAY, "page_view"), (2 * DAY + 1, "add_to_cart"),
+                                            (2 * DAY + 2, "checkout"), (2 * DAY + 3, "purchase")]}))  # fmt: skip
+    plain.build("funnels", "segment_funnels")
+    for funnel in ("purchase", "purchase_by_user"):
+        assert totals(plain, funnel, PLAIN_DAYS) == [(6, 4, 2), (4, 1, 3), (1, 1, 0), (1, 1, 0)]
+    increments = [plain.rows(f"from {mart} order by all") for mart in ("funnels", "segment_funnels")]
+    plain.build("funnels", "segment_funnels", full=True)
+    assert [plain.rows(f"from {mart} order by all") for mart in ("funnels", "segment_funnels")] == increments

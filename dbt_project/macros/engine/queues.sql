@@ -10,6 +10,7 @@
         'pairs': {'user_id': 'varchar', 'item_id': 'varchar'},
         'users': {'user_id': 'varchar'},
         'tastes': {'user_id': 'varchar'},
+        'funnel_sessions': {'session_key': 'ubigint'},
         'funnel_users': {'user_id': 'varchar'},
         'view_days': {'date': 'date'},
         'session_days': {'date': 'date'}

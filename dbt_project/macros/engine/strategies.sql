@@ -114,6 +114,23 @@
     {{ replace_rows(args, 'where ' ~ outdated) }}
 {%- endmacro %}
 
+{% macro get_incremental_replace_funnel_steps_sql(args) -%}
+    {#- The steps are written whole. When they differ, which a step that is sent for the first time brings about, every
+        session and every person is queued: the numbers of the steps after it are others. -#}
+    {%- set before = 'select * from ' ~ args.target_relation -%}
+    {%- set after = 'select * from ' ~ args.temp_relation -%}
+    {%- set changes -%}
+        ({{ before }} except {{ after }}) union all ({{ after }} except {{ before }})
+    {%- endset -%}
+    {%- for kind in config.get('meta')['fills_queues'] %}
+    insert into state.queue_{{ kind }} by name
+    select model
+    from (select unnest([{{ text_list(readers_of(kind)) }}]::varchar[]) as model)
+    where exists (select 1 from ({{ changes }}));
+    {%- endfor %}
+    {{ replace_rows(args, '') }}
+{%- endmacro %}
+
 {% macro replace_rows(args, outdated) -%}
     delete from {{ args.target_relation }} {{ outdated }};
     insert into {{ args.target_relation }} by name

@@ -1,5 +1,6 @@
 {# Funnels as the setting `funnels` defines them: name → per (session or user), window_hours, steps. A step is an event
-   type, or `type:pattern` where the address of the page has to be like the pattern. #}
+   type, or `type:pattern` where the address of the page has to be like the pattern. A step whose type the site has never
+   sent is left out: the steps after it would count nobody, whatever people did. #}
 
 {% macro funnel_step_conditions() -%}
     {#- Step → the condition that its events meet. Steps with a pattern come first: an event is the first step whose
@@ -37,7 +38,8 @@
 {% macro funnel_entries(name, funnel, steps) -%}
     {#- One row per session or user that entered the funnel, with the session of its first step and the time of each step:
         the first after the step before it, inside the window. Any start opens a window; the one that counts is the first
-        of those that lead furthest. `steps` names a relation with the columns of int_funnel_steps. -#}
+        of those that lead furthest. `steps` names a relation like int_funnel_steps with the funnels and the numbers of the
+        steps that are not left out; beyond the last of them nothing is taken. -#}
     {%- set unit = 'session_key' if funnel.per == 'session' else 'user_id' -%}
     {%- set window = 'interval ' ~ funnel.window_hours ~ ' hour' -%}
     {%- set reached = [] -%}
@@ -65,13 +67,14 @@ from (
             select
                 {{ unit }},
                 {% for step in funnel.steps -%}
-                {{ joined_lists('taken_at', "step = '" ~ step ~ "'") }} as times_{{ loop.index }},
+                {{ joined_lists('taken_at', 'step_number = ' ~ loop.index) }} as times_{{ loop.index }},
                 {% endfor -%}
                 {{ 'min(user_id) as user_id' if funnel.per == 'session' else 'count(*) as sessions' }}
             from {{ steps }}
+            where funnel = '{{ name }}'
             group by {{ unit }}
         ) as units
-        left join ({{ funnel_ends(funnel, steps, unit) }}) as ends on units.{{ unit }} = ends.{{ unit }}
+        left join ({{ funnel_ends(name, funnel, steps, unit) }}) as ends on units.{{ unit }} = ends.{{ unit }}
         where {{ smallest_of('times_1') }} is not null
     ) as started
 ) as entered
@@ -87,14 +90,14 @@ inner join (
             session_key,
             {{ each_of('taken_at') }} as taken_at
         from {{ steps }}
-        where step = '{{ funnel.steps[0] }}'
+        where funnel = '{{ name }}' and step_number = 1
     ) as first_steps
     group by user_id, taken_at
 ) as starts on entered.user_id = starts.user_id and entered.at_1 = starts.taken_at
 {%- endif %}
 {%- endmacro %}
 
-{% macro funnel_ends(funnel, steps, unit) -%}
+{% macro funnel_ends(name, funnel, steps, unit) -%}
     {#- When each session or user that took the second step first got as far as it ever got. Of the starts that lead to a
         step in order, the latest leaves most of the window, so that it decides whether the step lies inside: `start_n` is
         that start, in microseconds, in the rows of the step n. -#}
@@ -104,7 +107,7 @@ select
     coalesce(
         {% for step in funnel.steps[1:] | reverse -%}
         {%- set number = loop.revindex + 1 -%}
-        min(case when step = '{{ step }}' and taken_micros - start_{{ number }} <= {{ window }} then taken_at end)
+        min(case when step_number = {{ number }} and taken_micros - start_{{ number }} <= {{ window }} then taken_at end)
         {{- ',' if not loop.last }}
         {% endfor -%}
     ) as ended_at
@@ -112,7 +115,7 @@ from (
     {% for step in funnel.steps[1:] -%}
     select
         *,
-        case when step = '{{ funnel.steps[loop.revindex] }}' then max(start_{{ loop.revindex }}) over (
+        case when step_number = {{ loop.revindex + 1 }} then max(start_{{ loop.revindex }}) over (
             partition by {{ unit }} order by taken_micros range between unbounded preceding and 1 preceding
         ) end as start_{{ loop.revindex + 1 }}
     from (
@@ -120,18 +123,18 @@ from (
         select
             *,
             {{ epoch_micros('taken_at') }} as taken_micros,
-            case when step = '{{ funnel.steps[0] }}' then {{ epoch_micros('taken_at') }} end as start_1
+            case when step_number = 1 then {{ epoch_micros('taken_at') }} end as start_1
         from (
             select
                 {{ unit }},
-                step,
+                step_number,
                 {{ each_of('taken_at') }} as taken_at
             from {{ steps }}
             where
-                step in ({{ text_list(funnel.steps) }})
+                funnel = '{{ name }}'
                 and {{ unit }} in (
                     select {{ unit }} from {{ steps }}
-                    where step = '{{ funnel.steps[1] }}'
+                    where funnel = '{{ name }}' and step_number = 2
                 )
         ) as taken
     {% for step in funnel.steps[1:] -%}
@@ -141,8 +144,9 @@ from (
 group by {{ unit }}
 {%- endmacro %}
 
-{% macro funnel_passages(steps, unit) -%}
-    {#- One row per funnel, session or user, and step taken. -#}
+{% macro funnel_passages(steps, funnel_steps, unit) -%}
+    {#- One row per funnel, session or user, and step taken. `steps` and `funnel_steps` name relations with the columns of
+        int_funnel_steps and of funnel_steps. -#}
     {%- set funnels = funnels_per(unit) -%}
     {%- if not funnels -%}
 select
@@ -158,23 +162,36 @@ select
 from {{ steps }}
 where false
     {%- else -%}
-with entries as (
+with step_names as (
 
-    {% for name, funnel in funnels.items() -%}
-    {{ funnel_entries(name, funnel, steps) }}
-    {{ 'union all' if not loop.last }}
-    {% endfor -%}
+    select
+        funnel,
+        step_number,
+        step,
+        step_number = counted_steps as is_last
+    from {{ funnel_steps }}
+    where step_number is not null and funnel in ({{ text_list(funnels) }})
 
 ),
 
-step_names as (
+numbered_steps as (
+
+    select
+        step_names.funnel,
+        step_names.step_number,
+        steps.session_key,
+        steps.user_id,
+        steps.taken_at
+    from {{ steps }} as steps
+    inner join step_names on steps.step = step_names.step
+
+),
+
+entries as (
 
     {% for name, funnel in funnels.items() -%}
-    {%- set last_funnel = loop.last -%}
-    {% for step in funnel.steps -%}
-    select '{{ name }}' as funnel, {{ loop.index }} as step_number, '{{ step }}' as step, {{ loop.last | lower }} as is_last
-    {{ 'union all' if not (loop.last and last_funnel) }}
-    {% endfor -%}
+    {{ funnel_entries(name, funnel, 'numbered_steps') }}
+    {{ 'union all' if not loop.last }}
     {% endfor -%}
 
 ),
@@ -183,7 +200,7 @@ passages as (
 
     select
         entries.funnel,
-        cast(step_names.step_number as bigint) as step_number,
+        step_names.step_number,
         step_names.step,
         entries.session_key,
         entries.user_id,

@@ -1,7 +1,10 @@
 {#- When each session took each step that a funnel of the settings names. -#}
 {{ config(
     materialized=incremental_or_table(), incremental_strategy='replace_queued',
-    meta={'reads_queue': 'sessions', 'keys': ['session_key'], 'fills_queues': {'funnel_users': 'user_id'}}
+    meta={
+        'reads_queue': 'sessions', 'keys': ['session_key'],
+        'fills_queues': {'funnel_sessions': 'session_key', 'funnel_users': 'user_id'}
+    }
 ) }}
 
 with events as (

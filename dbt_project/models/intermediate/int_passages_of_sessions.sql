@@ -1,6 +1,6 @@
 {{ config(
     materialized=incremental_or_table(), incremental_strategy='replace_queued',
-    meta={'reads_queue': 'sessions', 'keys': ['session_key']}
+    meta={'reads_queue': 'funnel_sessions', 'keys': ['session_key']}
 ) }}
 
 with steps as (
@@ -9,9 +9,15 @@ with steps as (
 
 ),
 
+funnel_steps as (
+
+    select * from {{ ref('funnel_steps') }}
+
+),
+
 passages as (
 
-    {{ funnel_passages('steps', 'session') }}
+    {{ funnel_passages('steps', 'funnel_steps', 'session') }}
 
 )
 

@@ -9,9 +9,15 @@ with steps as (
 
 ),
 
+funnel_steps as (
+
+    select * from {{ ref('funnel_steps') }}
+
+),
+
 passages as (
 
-    {{ funnel_passages('steps', 'user') }}
+    {{ funnel_passages('steps', 'funnel_steps', 'user') }}
 
 )
 

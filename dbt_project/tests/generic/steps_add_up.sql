@@ -6,20 +6,26 @@ with steps as (
 
     select
         *,
-        lead(entered) over (partition by {{ by | join(', ') }} order by step_number) as entered_next,
-        case funnel
-            {% for name, funnel in var('funnels').items() -%}
-            when '{{ name }}' then {{ funnel.steps | length }}
-            {% endfor -%}
-        end as steps
+        lead(entered) over (partition by {{ by | join(', ') }} order by step_number) as entered_next
     from {{ model }}
+
+),
+
+counted as (
+
+    select distinct
+        funnel,
+        counted_steps
+    from {{ ref('funnel_steps') }}
 
 )
 
-select * from steps
+select steps.* from steps
+left join counted on steps.funnel = counted.funnel
 where
-    entered <> converted + dropped
-    or (step_number = steps and dropped <> 0)
-    or (step_number < steps and converted <> coalesce(entered_next, 0))
+    counted.counted_steps is null
+    or steps.entered <> steps.converted + steps.dropped
+    or (steps.step_number = counted.counted_steps and steps.dropped <> 0)
+    or (steps.step_number < counted.counted_steps and steps.converted <> coalesce(steps.entered_next, 0))
 
 {% endtest %}

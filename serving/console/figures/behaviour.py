@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ml.console.funnels import FunnelStage, collect_funnel_parts, collect_funnels
+from ml.console.funnels import FunnelStage, collect_funnel_parts, collect_funnels, collect_steps
 from ml.console.pages import PageFigures, collect_pages, page_name
 from ml.console.paths import ENDS, Node, PathFlows, follow_visits, surround_page
 from ml.console.retention import collect_cohorts
@@ -140,7 +140,15 @@ def _funnels(bundle: CurrentBundle, view: View, by: str) -> list[Sheet]:
     """Build a sheet for each funnel: all of its visits or people, and those of each value of a dimension."""
     sheets = []
     columns = [HEADINGS[by], "Step", "Entered", "% of the first step", "From %", "To %", "Lost", "Lost %"]
-    for funnel, stages in collect_funnels(bundle.tables, view.selection).items():
+    funnels = collect_funnels(bundle.tables, view.selection)
+    for funnel, steps in collect_steps(bundle.tables).items():
+        title = f"Funnel {funnel.replace('_', ' ')}"
+        if funnel not in funnels:
+            nobody = f"Nobody entered it on these dates with these filters. {steps.note}".rstrip()
+            empty = nobody if steps.counted else steps.note
+            sheets.append(Sheet(f"funnel-{funnel}", title, columns, [], is_half=True, empty=empty))
+            continue
+        stages = funnels[funnel]
         parts = collect_funnel_parts(bundle.tables, view.selection, funnel, by)
         named = {"All": stages} | {name_value(by, value): part for value, part in parts.items()}
         shown = list(named.items())[: PARTS_SHOWN + 1]
@@ -157,9 +165,9 @@ def _funnels(bundle: CurrentBundle, view: View, by: str) -> list[Sheet]:
             "intervals from 20 visits or people on."
         )
         rows = [row for name, part in named.items() for row in _stage_rows(name, part)]
-        title = f"Funnel {funnel.replace('_', ' ')}"
+        note = f"{note} {steps.note}".rstrip()
         sheets.append(Sheet(f"funnel-{funnel}", title, columns, rows, note, chart, is_half=True))
-    return sheets or [Sheet("funnel", "Funnels", columns, [], is_half=True)]
+    return sheets
 
 
 def _stage_rows(name: str, stages: Sequence[FunnelStage]) -> list[list[Cell]]:

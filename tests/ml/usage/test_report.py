@@ -36,6 +36,13 @@ def tables(days, retention=(), out=(0, 0, 0, 0)):
         totals |= {f"{name}_{name}": totals[name], f"{name}_visits": totals[name], "visits_visits": 100.0}
     left_out = dict(zip(("bot_visits", "bot_views", "internal_visits", "internal_views"), out, strict=True))
     source = {"channel": "direct", **{k: v for k, v in totals.items() if k != "people"}}
+    steps = {"form": ("form_start", "form_submit"), "purchase": ("page_view", "checkout", "purchase", "signup")}
+    numbers = {"page_view": 1, "purchase": 2, "signup": 3}
+    funnel_steps = [
+        {"funnel": name, "step": step, "is_sent": step in numbers, "step_number": numbers.get(step)}
+        for name, names in steps.items()
+        for step in names
+    ]
     funnel = [
         {"funnel": "purchase", "step_number": 1, "step": "page_view", "entered": 100},
         {"funnel": "purchase", "step_number": 2, "step": "purchase", "entered": 25},
@@ -51,6 +58,7 @@ def tables(days, retention=(), out=(0, 0, 0, 0)):
         },
         "moves": pa.Table.from_pylist([move]),
         "funnels": pa.Table.from_pylist(funnel),
+        "funnel_steps": pa.Table.from_pylist(funnel_steps),
         "retention": pa.Table.from_pylist(list(retention)),
         "sources": pa.Table.from_pylist([source]),
     }
@@ -104,14 +112,27 @@ def test_the_bars_of_a_funnel_have_one_scale_and_say_who_was_lost():
     assert "width: 100.0%" in text
     assert "width: 25.0%" in text
     assert "75 lost since the step before: 75%" in text
-    assert "Nobody came to" not in text
 
 
 def test_a_step_that_nobody_came_to_is_named():
-    steps = ["page_view", "purchase", "add_to_cart", "signup"]
-    text = render_report(collect_figures(tables([day(0)]), {"purchase": steps}))
-    assert "Nobody came to add to cart, then signup." in text
+    text = render_report(collect_figures(tables([day(0)])))
+    assert "Nobody came to signup." in text
     assert "warehouse.funnels" in text
+
+
+def test_steps_that_the_site_never_sends_are_named_and_a_funnel_of_none_is_not_counted():
+    text = render_report(collect_figures(tables([day(0)])))
+    assert "Left out, because the site has never sent such an event: checkout." in text
+    assert "the site sends none. Never sent: form start, form submit." in text
+
+
+def test_entries_and_exits_of_too_few_people_are_said_to_be_missing():
+    without = tables([day(0)])
+    assert "page was used by enough people" not in render_report(collect_figures(without))
+    without |= {name: without[name].slice(0, 0) for name in ("entries", "exits")}
+    text = render_report(collect_figures(without))
+    assert "No entry page was used by enough people to be shown." in text
+    assert "No exit page was used by enough people to be shown." in text
 
 
 def test_moves_of_too_few_people_are_said_to_be_missing():

@@ -115,6 +115,13 @@ def console_rows():
             {"funnel": "purchase", "step_number": number, "step": step, "date": LAST, **BY, "entered": count}
             for number, step, count in ((1, "page_view", 3), (2, "purchase", 1))
         ],
+        "funnel_steps": [
+            {"funnel": funnel, "place": place, "step": step, "is_sent": number is not None, "step_number": number}
+            for funnel, place, step, number in (
+                ("form", 1, "form_start", None), ("form", 2, "form_submit", None), ("purchase", 1, "page_view", 1),
+                ("purchase", 2, "checkout", None), ("purchase", 3, "purchase", 2),
+            )
+        ],
         "retention": [
             {"cohort_week": dt.date(2026, 5, 25), "week_number": 0, "segment": SCRIPT, "active_people": 3}
         ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import Recommender
 from ml.recommenders.data_split import DataSplit
 from ml.recommenders.training_data import TrainingData
+
+Ranked = Literal["all", "known", "new"]  # items that will be ranked: known ones have interactions in training
 
 COLD_SHARE = 0.5  # of the held-back interactions on new items: from here on, new items alone are ranked
 NEW_CELLS = 20_000_000  # users × new items that are ranked at most: with many new items fewer users are judged
@@ -45,6 +48,7 @@ class ValidationWindow:
         cold_share: Share of the held-back interactions on items without any in training.
         k: Length of the lists that are judged.
         warnings: Warnings of the split.
+        ranked: Which items `columns` are.
     """
 
     past: TrainingData
@@ -55,6 +59,7 @@ class ValidationWindow:
     cold_share: float
     k: int
     warnings: tuple[str, ...]
+    ranked: Ranked = "all"
 
     @classmethod
     def hold_back(
@@ -65,7 +70,7 @@ class ValidationWindow:
         seed: int = 0,
         most_users: int = 2_000,
         k: int = 10,
-        only_new: bool | None = None,
+        ranked: Ranked | None = None,
     ) -> ValidationWindow:
         """Split the interactions and judge by what is held back.
 
@@ -75,7 +80,7 @@ class ValidationWindow:
             seed: Seed of the split and of the draw of users.
             most_users: As for `of`.
             k: As for `of`.
-            only_new: As for `of`.
+            ranked: As for `of`.
 
         Raises:
             EmptySplitError: Nothing liked would be left on one of the two sides.
@@ -84,7 +89,7 @@ class ValidationWindow:
         kind = kind or natural_split(data.interactions)
         options = {"share": random_share(data.interactions)} if kind == "random" else {}
         split = DataSplit.of(data, kind, seed, **options)
-        return cls.of(split, seed=seed, most_users=most_users, k=k, only_new=only_new)
+        return cls.of(split, seed=seed, most_users=most_users, k=k, ranked=ranked)
 
     @classmethod
     def of(
@@ -94,7 +99,7 @@ class ValidationWindow:
         seed: int = 0,
         most_users: int = 2_000,
         k: int = 10,
-        only_new: bool | None = None,
+        ranked: Ranked | None = None,
     ) -> ValidationWindow:
         """Judge by the test interactions of a split.
 
@@ -103,10 +108,11 @@ class ValidationWindow:
             seed: Seed of the draw of users.
             most_users: So many users at most are judged, drawn at random.
             k: Length of the lists that are judged.
-            only_new: Rank new items alone; None: if most of what is held back is new and items have features.
+            ranked: Which items are ranked, and judged by; None: new ones, if most of what is held back is on them
+                and items have features, else all.
 
         Raises:
-            EmptySplitError: Nothing liked is on one of the two sides.
+            EmptySplitError: Nothing liked is on one of the two sides, or none of it on items that are ranked.
         """
         pairs = split.train.interactions
         users, items = pairs.users.union(split.test.users), pairs.items.union(split.test.items)
@@ -124,23 +130,31 @@ class ValidationWindow:
             )
         is_new = past.interactions.item_counts == 0
         cold_share = float(is_new[future.indices].mean())
-        if only_new is None:
-            only_new = cold_share > COLD_SHARE and past.item_features is not None
-        columns = np.flatnonzero(is_new) if only_new else None
-        if columns is not None:
-            future = future.multiply(is_new[None, :]).tocsr()
+        if ranked is None:
+            ranked = "new" if cold_share > COLD_SHARE and past.item_features is not None else "all"
+        columns = None
+        if ranked != "all":
+            is_ranked = is_new if ranked == "new" else ~is_new
+            columns = np.flatnonzero(is_ranked)
+            future = future.multiply(is_ranked[None, :]).tocsr()
             future.eliminate_zeros()
-            most_users = min(most_users, max(FEWEST_USERS, NEW_CELLS // max(1, len(columns))))
+            if not future.nnz:
+                raise EmptySplitError(
+                    f"nothing that was held back is on {ranked} items, which are to be ranked. Hold back another "
+                    "part, or rank all items"
+                )
+        if ranked == "new":
+            most_users = min(most_users, max(FEWEST_USERS, NEW_CELLS // max(1, is_new.sum())))
         judged = np.flatnonzero(np.diff(future.indptr) > 0).astype(np.int32)
         if len(judged) > most_users:
             judged = np.sort(np.random.default_rng(seed).choice(judged, most_users, replace=False))
         had = past.interactions.matrix[judged]
-        return cls(past, judged, future[judged], had, columns, cold_share, k, split.warnings)
+        return cls(past, judged, future[judged], had, columns, cold_share, k, split.warnings, ranked)
 
     @property
     def metric(self) -> str:
         """Name of the metric that `judge` computes."""
-        return f"ndcg_at_{self.k}" if self.columns is None else "new_items_auc"
+        return "new_items_auc" if self.ranked == "new" else f"ndcg_at_{self.k}"
 
     def judge(self, recommender: Recommender) -> F64:
         """Compute the metric that models are compared by for each user: (n,).
@@ -148,7 +162,7 @@ class ValidationWindow:
         NDCG@k; where new items alone are ranked it is the AUC, since among thousands of them hits in the first
         places are too rare to compare by.
         """
-        return self.ndcg(recommender) if self.columns is None else self.auc(recommender)
+        return self.auc(recommender) if self.ranked == "new" else self.ndcg(recommender)
 
     def ndcg(self, recommender: Recommender) -> F64:
         """NDCG@k of each user, what was taken with more weight being a larger gain: (n,)."""

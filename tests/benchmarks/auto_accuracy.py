@@ -28,9 +28,7 @@ def measure(size: float) -> Iterator[Figure]:
         if only and not any(data.name.startswith(name) for name in only.split(",")):
             continue
         start = time.process_time()
-        # Where only known items are ranked, the rivals are tuned on known items, and so is `auto`.
-        only_new = None if data.candidates is None else False
-        chosen = choose(data.train, data.validation, only_new=only_new)
+        chosen = choose(data.train, data.validation, ranked=data.ranked)
         seconds = time.process_time() - start
         value = test_ndcg(chosen.recommender, data)
         rivals = {name: figure for name, _, figure in best_rivals(data)}

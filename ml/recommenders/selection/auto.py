@@ -16,13 +16,14 @@ from ml.evaluation.bootstrap import paired_difference
 from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import Recommender
 from ml.recommenders.selection.compare import Configuration
-from ml.recommenders.selection.plan.finalists import Finalist, find_finalists
+from ml.recommenders.selection.plan.finalists import Finalist, find_finalists, not_worse_than_popularity
 from ml.recommenders.selection.plan.judges import judged_window
 from ml.recommenders.selection.plan.learning_curve import CurvePoint, learning_curve
 from ml.recommenders.selection.plan.readings import all_liked, has_two_readings, prefers_all_liked
 from ml.recommenders.selection.plan.shape import DataShape
 from ml.recommenders.selection.plan.trials import Trial, TrialRunner, WorkBudget
 from ml.recommenders.training_data import TrainingData
+from ml.recommenders.validation import Ranked
 
 WORK = 40.0  # units of the search, and as many for the last fit; see `plan.work`
 WORK_OF_PAIR = 4e-5  # more units for each interaction
@@ -67,28 +68,29 @@ def choose(
     *,
     seed: int = 0,
     work: float | None = None,
-    only_new: bool | None = None,
+    ranked: Ranked | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> Choice:
     """Validate what suits the data, and refit the best.
 
     Where most held-out interactions are on new items, only new items are ranked in the validation, by AUC;
-    otherwise all items, by NDCG@10. Where there is too little to hold anything back, it is popularity.
+    otherwise all items or the known ones, by NDCG@10. Where there is too little to hold anything back, or to
+    tell a model from popularity by, it is popularity.
 
     Args:
         data: interactions and features to choose on and to refit with.
         validation: name of the split that holds interactions back.
         seed: seed of the held-back window.
         work: units of work for the search; None: by the size of the data.
-        only_new: whether new items alone will be ranked, or known ones too; None: new ones, if most of what is
-            held back is on them.
+        ranked: which items will be ranked; None: new ones, if most of what is held back is on them and items
+            have features, else all. What is best of new items may be far behind popularity on known ones.
         log: Receives a line of progress for each trial, with the share of the work that is done.
 
     Raises:
         ValueError: the split needs what the data does not have, or there is no interaction to learn from.
     """
     try:
-        window, split = judged_window(data, validation, seed, log, only_new)
+        window, split = judged_window(data, validation, seed, log, ranked)
     except EmptySplitError as error:
         reason = f"there is nothing to choose by ({error})"
         log(f"{reason}: popularity")
@@ -109,6 +111,8 @@ def choose(
     if not finalists:
         raise ValueError("no model can be fitted on these interactions")
     winner, reason = settled(finalists)
+    winner, doubt = not_worse_than_popularity(winner, runner)
+    reason = doubt or reason
     single = finalists[0]
     is_cheap = runner.work(single.recipe) <= CURVE_SHARE * total
     whole = next(trial for trial in runner.trials[::-1] if trial.configuration == single.trial.configuration)

@@ -19,6 +19,7 @@ from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
 from ml.evaluation.splits import split
 from ml.recommenders.training_data import TrainingData
+from ml.recommenders.validation import Ranked
 from ml.settings import load_settings
 from ml.sources.simulator import Site
 
@@ -46,6 +47,11 @@ class DataSet:
     test: Interactions
     validation: str
     candidates: pa.Array | None = None
+
+    @property
+    def ranked(self) -> Ranked | None:
+        """What the validation ranks, for it to ask what the test asks."""
+        return None if self.candidates is None else "known"
 
 
 def data_sets(size: float) -> Iterator[DataSet]:

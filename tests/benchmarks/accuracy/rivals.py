@@ -147,7 +147,8 @@ def grid(data: TrainingData) -> Iterator[tuple[str, list[Rival]]]:
 
 def best_rivals(data: DataSet, seed: int = 0) -> Iterator[tuple[str, Rival, float]]:
     """Name of each rival, its best entry as fitted on all training data, and its NDCG@10 on the test."""
-    window = ValidationWindow.hold_back(data.train, data.validation, seed=seed, most_users=1_500, only_new=False)
+    ranked = data.ranked or "all"
+    window = ValidationWindow.hold_back(data.train, data.validation, seed=seed, most_users=1_500, ranked=ranked)
     for name, rivals in grid(data.train):
         judged = [float(np.nanmean(window.ndcg(rival.fit_aligned(window.past)))) for rival in rivals]
         best = rivals[int(np.argmax(judged))].fit_aligned(data.train)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ml.arrays import F64
-from ml.evaluation.bootstrap import FEWEST_JUDGES, mean_interval
+from ml.arrays import F64, I32
+from ml.evaluation.bootstrap import FEWEST_JUDGES, mean_interval, paired_difference
 from ml.recommenders.base import Recommender
 from ml.recommenders.selection.plan.combination import (
     blend_weights,
@@ -37,6 +37,8 @@ STACK_FOLDS = (5, 4, 3)  # as many as the work allows
 ESTIMATE_LEAST = (
     0.985  # of the best so far, for a second stage to be tried: it came out up to .028 above its estimate
 )
+FEWEST_APART = 10  # people for whom a model and popularity differ; below, a difference has to be proved
+POPULARITY = SingleRecipe("popularity", {})
 STACK_PART_LEAST = 0.75  # of the best value, for a family to be part of a first stage
 
 Fitted = tuple[Trial, SingleRecipe, Recommender]
@@ -44,10 +46,11 @@ Fitted = tuple[Trial, SingleRecipe, Recommender]
 
 @dataclass(frozen=True)
 class Finalist:
-    """A recipe that may win, with its trial."""
+    """A recipe that may win, with its trial, and the rows of the users whom the trial's values are of."""
 
     recipe: Recipe
     trial: Trial
+    users: I32
 
 
 def find_finalists(runner: TrialRunner, shape: DataShape, total: float, *, by_time: bool) -> list[Finalist]:
@@ -67,21 +70,21 @@ def find_finalists(runner: TrialRunner, shape: DataShape, total: float, *, by_ti
     if not singles:
         return []
     best = singles[0]
-    finalists = [Finalist(best[1], best[0])]
+    finalists = [Finalist(best[1], best[0], runner.window.users)]
     parts = [single for single in singles if single[0].value >= PART_LEAST * best[0].value][:MOST_PARTS]
     if len(runner.window.users) < FEWEST_TO_BLEND or len(parts) < 2:
         return finalists
     lists = Shortlists.of([model for _, _, model in parts], runner.window)
     if len(lists.users) < FEWEST_TO_BLEND:
         return finalists
-    finalists[0] = Finalist(best[1], _on_lists(best[0], runner, lists))
+    finalists[0] = Finalist(best[1], _on_lists(best[0], runner, lists), lists.users)
     recipes = [recipe for _, recipe, _ in parts]
     weights = blend_weights(lists, np.arange(len(lists.users)))
     picked = [(recipe, float(weight)) for recipe, weight in zip(recipes, weights, strict=True) if weight > 0]
     if len(picked) > 1:
         blend = BlendRecipe([recipe for recipe, _ in picked], [round(weight, 4) for _, weight in picked])
         if fit_work(blend.configuration(shape), shape) <= total:
-            finalists.append(_combined(runner, blend, judged_blend(lists, runner.seed), "blend"))
+            finalists.append(_combined(runner, blend, judged_blend(lists, runner.seed), lists.users))
     if len(lists.users) < FEWEST_JUDGES:
         return finalists
     chosen = [n for n, weight in enumerate(weights) if weight > 0]
@@ -90,13 +93,39 @@ def find_finalists(runner: TrialRunner, shape: DataShape, total: float, *, by_ti
     if stack is not None and _may_help(lists.of_models(staged), highest, runner):
         tried = runner.run(stack, "second stage")
         if tried is not None:
-            finalists.append(Finalist(stack, _of_judges(tried[0], runner, lists)))
+            finalists.append(Finalist(stack, _of_judges(tried[0], runner, lists.users), lists.users))
     return finalists
+
+
+def not_worse_than_popularity(winner: Finalist, runner: TrialRunner) -> tuple[Finalist, str | None]:
+    """The winner, or popularity with a reason: where it is clearly better, or too few people tell the two apart.
+
+    Where hits are rare, a handful of people choose, and the best of many trials is the one that they happened to
+    hit. Unless these few prove it beyond chance, popularity is the safer answer.
+    """
+    if winner.trial.configuration.model == POPULARITY.model:
+        return winner, None
+    tried = runner.run(POPULARITY, "popularity, to compare with")
+    if tried is None:
+        return winner, None
+    plain = _of_judges(tried[0], runner, winner.users)
+    # With the confidence that is right for the luckiest of so many trials (Bonferroni).
+    confidence = 1 - 0.05 / len(runner.trials)
+    gain = paired_difference(winner.trial.per_user, plain.per_user, confidence, seed=runner.seed)
+    apart = int((np.nan_to_num(winner.trial.per_user) != np.nan_to_num(plain.per_user)).sum())
+    name = winner.trial.configuration.model
+    if gain.high < 0:
+        reason = f"it is better than {name} by {-gain.mean:.4f} for the same people"
+    elif gain.holds_zero and apart < FEWEST_APART:
+        reason = f"only {apart} of {len(winner.users):,} people tell {name} from it, which may be chance"
+    else:
+        return winner, None
+    return Finalist(POPULARITY, plain, winner.users), reason
 
 
 def _searched(runner: TrialRunner, total: float) -> list[Fitted]:
     """The families' best on the whole past, best first."""
-    families_of = warm_families if runner.window.columns is None else cold_families
+    families_of = cold_families if runner.window.ranked == "new" else warm_families
     sample = _sample_for(runner, total, families_of)
     is_sampled = sample is not runner
     budget = total * SAMPLED_SHARE if is_sampled else total
@@ -154,7 +183,7 @@ def _affordable_stack(
 
     The parts are fitted once for each fold, so that the dearest of them is left out before a fold is.
     """
-    is_cold = runner.window.columns is not None
+    is_cold = runner.window.ranked == "new"
     staged = chosen
     if is_cold or len(chosen) < 2:
         staged = [n for n, part in enumerate(parts) if part[0].value >= STACK_PART_LEAST * parts[0][0].value]
@@ -191,12 +220,12 @@ def _may_help(lists: Shortlists, best: Trial, runner: TrialRunner) -> bool:
     return helps
 
 
-def _combined(runner: TrialRunner, recipe: Recipe, per_user: F64, note: str) -> Finalist:
+def _combined(runner: TrialRunner, recipe: Recipe, per_user: F64, users: I32) -> Finalist:
     configuration = recipe.configuration(runner.shape)
     interval = mean_interval(per_user, seed=runner.seed)
-    trial = Trial(configuration, per_user, interval, runner.work(recipe), runner.share, note)
+    trial = Trial(configuration, per_user, interval, runner.work(recipe), runner.share, "blend")
     runner.record(trial)
-    return Finalist(recipe, trial)
+    return Finalist(recipe, trial, users)
 
 
 def _on_lists(trial: Trial, runner: TrialRunner, lists: Shortlists) -> Trial:
@@ -205,7 +234,7 @@ def _on_lists(trial: Trial, runner: TrialRunner, lists: Shortlists) -> Trial:
     return replace(trial, per_user=per_user, interval=mean_interval(per_user, seed=runner.seed))
 
 
-def _of_judges(trial: Trial, runner: TrialRunner, lists: Shortlists) -> Trial:
-    """The trial with its values for the judges of the shortlists alone."""
-    per_user = trial.per_user[np.isin(runner.window.users, lists.users)]
+def _of_judges(trial: Trial, runner: TrialRunner, users: I32) -> Trial:
+    """The trial with its values for some of the judges alone."""
+    per_user = trial.per_user[np.isin(runner.window.users, users)]
     return replace(trial, per_user=per_user, interval=mean_interval(per_user, seed=runner.seed))

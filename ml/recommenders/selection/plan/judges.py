@@ -11,7 +11,7 @@ from ml.errors import InvalidInputError
 from ml.evaluation.bootstrap import FEWEST_JUDGES
 from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.training_data import TrainingData
-from ml.recommenders.validation import ValidationWindow
+from ml.recommenders.validation import Ranked, ValidationWindow
 
 MOST_JUDGES = 3_000
 JUDGED_CELLS = 20_000_000  # judges × items that are ranked for each trial
@@ -23,7 +23,7 @@ def judged_window(
     validation: str,
     seed: int,
     log: Callable[[str], None] = lambda line: None,
-    only_new: bool | None = None,
+    ranked: Ranked | None = None,
 ) -> tuple[ValidationWindow, str]:
     """Hold interactions back by the split, or by another one where too few people could judge by it.
 
@@ -35,7 +35,8 @@ def judged_window(
         validation: name of the split.
         seed: seed of the split and of the draw of judges.
         log: Receives a line where another split is taken.
-        only_new: rank new items alone; None: if most of what is held back is new and items have features.
+        ranked: which items are ranked; None: new ones, if most of what is held back is on them and items have
+            features, else all.
 
     Returns:
         The window, and the name of its split.
@@ -49,7 +50,7 @@ def judged_window(
     for split in (validation, *(other for other in OTHER_SPLITS if other != validation)):
         try:
             window = ValidationWindow.hold_back(
-                data, split, seed=seed, most_users=_most_judges(data), only_new=only_new
+                data, split, seed=seed, most_users=_most_judges(data), ranked=ranked
             )
         except EmptySplitError as error:
             reason = reason or error

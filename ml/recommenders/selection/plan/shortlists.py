@@ -76,7 +76,7 @@ class Shortlists:
         n_items = window.relevant.shape[1]
         ranked = np.arange(n_items) if window.columns is None else window.columns
         stays, is_drawn = _stand_ins(window, ranked)
-        length = min(LENGTH, len(ranked)) if window.columns is None else len(stays)
+        length = len(stays) if window.ranked == "new" else min(LENGTH, len(ranked))
         most = max(50, MOST_CELLS // (length * len(models)))
         if len(judging) > most:
             judging = judging[np.linspace(0, len(judging) - 1, most).astype(np.int64)]
@@ -112,7 +112,7 @@ class Shortlists:
             for axis, piece in zip((0, 1, 0, 0), zip(*parts, strict=True), strict=True)
         ]
         ideal = largest_of_rows(window.relevant[judging], window.k)
-        k = window.k if window.columns is None else None
+        k = None if window.ranked == "new" else window.k
         return cls(window.users[judging], columns, scores, allowed, gains, ideal, k)
 
 
@@ -123,7 +123,7 @@ def _stand_ins(window: ValidationWindow, ranked: I64) -> tuple[I64, Bools]:
     """
     n = len(ranked)
     is_drawn = np.ones(n, bool)
-    if window.columns is None or n <= DRAWN_ITEMS:
+    if window.ranked != "new" or n <= DRAWN_ITEMS:
         return np.arange(n), is_drawn
     is_drawn[np.random.default_rng(0).permutation(n)[DRAWN_ITEMS:]] = False
     relevant = np.isin(ranked, window.relevant.indices)

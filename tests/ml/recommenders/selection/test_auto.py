@@ -6,18 +6,21 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.interactions import Interactions
 from ml.evaluation.bootstrap import mean_interval
+from ml.recommenders.data_split import DataSplit
 from ml.recommenders.selection.auto import choose, settled
 from ml.recommenders.selection.compare import Configuration
 from ml.recommenders.selection.plan import finalists, work
 from ml.recommenders.selection.plan import trials as running
 from ml.recommenders.selection.plan.families import warm_families
-from ml.recommenders.selection.plan.finalists import Finalist
+from ml.recommenders.selection.plan.finalists import Finalist, not_worse_than_popularity
 from ml.recommenders.selection.plan.judges import judged_window
 from ml.recommenders.selection.plan.recipes import SingleRecipe
 from ml.recommenders.selection.plan.trials import Trial, TrialRunner, WorkBudget
 from ml.recommenders.training_data import TrainingData
+from ml.recommenders.validation import ValidationWindow
 
 QUICK = 2.0  # units of work: what is tested is the choosing, the models have tests of their own
 
@@ -137,11 +140,13 @@ def test_forty_judges_choose_a_blend_and_no_second_stage(two_tastes):
     assert not any(trial.note == "second stage" for trial in chosen.trials)
 
 
-@pytest.mark.parametrize(("only_new", "metric"), [(True, "new_items_auc"), (False, "ndcg_at_10")])
-def test_new_or_known_items_are_ranked_as_the_caller_says(news, only_new, metric):
+@pytest.mark.parametrize(
+    ("ranked", "metric"), [("new", "new_items_auc"), ("known", "ndcg_at_10"), ("all", "ndcg_at_10")]
+)
+def test_new_or_known_items_are_ranked_as_the_caller_says(news, ranked, metric):
     interactions, features = news
     data = TrainingData.align(interactions, None, features)
-    assert choose(data, "time", work=QUICK, only_new=only_new).metric == metric
+    assert choose(data, "time", work=QUICK, ranked=ranked).metric == metric
 
 
 def test_too_few_known_people_make_another_split_judge():
@@ -159,9 +164,10 @@ def test_too_few_known_people_make_another_split_judge():
     )
 
 
-def finalist(model, per_user):
+def finalist(model, per_user, users=None):
     per_user = np.asarray(per_user, dtype=float)
-    return Finalist(SingleRecipe(model), Trial(Configuration(model, {}), per_user, mean_interval(per_user)))
+    trial = Trial(Configuration(model, {}), per_user, mean_interval(per_user))
+    return Finalist(SingleRecipe(model), trial, np.arange(len(per_user)) if users is None else users)
 
 
 def test_the_simpler_of_two_equals_wins_and_the_better_one_else():
@@ -172,3 +178,59 @@ def test_the_simpler_of_two_equals_wins_and_the_better_one_else():
     winner, reason = settled([single, finalist("blend", values - 0.01), finalist("stacked", values + 0.02)])
     assert winner.trial.configuration.model == "stacked"
     assert reason == "it is better than ease by 0.0200 for the same people"
+
+
+@pytest.mark.parametrize(
+    ("gains", "chosen"),
+    [([0.5], "popularity"), ([0.5] * 40, "svd"), ([-0.1] * 40, "popularity"), ([0.3, -0.3] * 20, "svd")],
+    ids=["one lucky hit", "better for forty", "worse for forty", "as good"],
+)
+def test_popularity_is_beaten_by_more_than_a_few_lucky_hits_and_never_beats_the_choice(gains, chosen):
+    window, _ = judged_window(aligned(table(400, 60, 8)), "random", 0)
+    runner = TrialRunner(window, WorkBudget(20.0))
+    plain = window.judge(SingleRecipe("popularity").configuration(runner.shape).make().fit_aligned(window.past))
+    per_user = plain.copy()
+    per_user[: len(gains)] += gains
+    winner = finalist("svd", per_user, window.users)
+    assert not_worse_than_popularity(winner, runner)[0].trial.configuration.model == chosen
+
+
+@pytest.fixture(scope="module")
+def questions_and_classics():
+    """New items that only their topics tell of, twenty a day, and classics that people come to by popularity."""
+    random = np.random.default_rng(0)
+    rows, features = [], {}
+    chances = np.arange(1, 61) ** -1.5 / (np.arange(1, 61) ** -1.5).sum()
+    for day in range(30):
+        for place in range(20):
+            name, topic = f"new{day:02}_{place:02}", place % 10
+            features[name] = [f"topic:{topic}"]
+            takers = topic + 10 * random.choice(40, 4, replace=False)
+            rows += [(f"u{user}", name, 86_400 * day + place) for user in takers]
+        for user in random.choice(400, 30, replace=False):
+            classic = random.choice(60, p=chances)
+            features[f"classic{classic:02}"] = [f"topic:{random.integers(10)}"]
+            rows.append((f"u{user}", f"classic{classic:02}", 86_400 * day + 100))
+    users, items, times = zip(*rows, strict=True)
+    found = pa.table({"user_id": users, "item_id": items, "timestamp": times})
+    described = pa.table({"item_id": list(features), "features": list(features.values())})
+    return found, FeatureMatrix.from_table(described, "item_id")
+
+
+def test_where_known_items_are_asked_for_the_choice_is_no_worse_than_popularity(questions_and_classics):
+    """Most of what is held back is on new items, so that a ranking of all items is won by what ranks those."""
+    found, features = questions_and_classics
+    day = np.asarray(found["timestamp"]) // 86_400
+    past = TrainingData.align(Interactions.from_table(found.filter(pa.array(day < 24))), None, features)
+    split = DataSplit(past, Interactions.from_table(found.filter(pa.array(day >= 24))))
+    later = ValidationWindow.of(split, ranked="known")
+    assert (later.past.interactions.item_counts[later.columns] > 0).all()
+    assert set(later.relevant.indices) <= set(later.columns)
+
+    def ndcg(configuration):
+        return np.nanmean(later.judge(configuration.make().fit_aligned(later.past)))
+
+    popularity = ndcg(Configuration("popularity", {}))
+    known, all_items = [choose(past, "time", work=QUICK, ranked=ranked) for ranked in ("known", "all")]
+    assert ndcg(all_items.configuration) < 0.7 * popularity
+    assert ndcg(known.configuration) >= 0.95 * popularity

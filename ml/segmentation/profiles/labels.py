@@ -8,6 +8,7 @@ from ml.segmentation.features.features import matches_any
 from ml.settings.segment_words import LabelSettings
 
 SHARE = "share"
+SHORT_SECONDS = 60  # below this a time is given in seconds
 PER_PAGE = "per_page"
 PLAIN = LabelSettings(text="{key}", unit="")
 
@@ -50,6 +51,17 @@ class FeatureLabels:
 def format_number(value: float) -> str:
     """Format a number with two significant digits, or as a whole number with thousands separated."""
     return f"{value:,.0f}" if abs(value) >= 10 else f"{value:.2g}"
+
+
+def describe_visit(pages: float, minutes: float | None) -> str:
+    """Describe a visit, such as "4 pages in 2.2 minutes"; the time is left out where none was measured."""
+    text = f"{format_number(pages)} {'page' if pages == 1 else 'pages'}"
+    seconds = round(60 * (minutes or 0.0))
+    if not seconds:
+        return text
+    if seconds < SHORT_SECONDS:
+        return f"{text} in {seconds} {'second' if seconds == 1 else 'seconds'}"
+    return f"{text} in {seconds / 60:.1f} minutes"
 
 
 def join_words(words: Sequence[str]) -> str:

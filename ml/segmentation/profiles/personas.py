@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ml.segmentation.profiles.behaviour import SegmentBehaviour
 from ml.segmentation.profiles.feedback import SegmentFeedback
-from ml.segmentation.profiles.labels import FeatureLabels, format_number, join_words
+from ml.segmentation.profiles.labels import FeatureLabels, describe_visit, join_words
 from ml.segmentation.profiles.profiles import MAJORITY, SegmentProfile, Trait
 from ml.segmentation.segmentation import Segmentation
 
@@ -89,9 +89,8 @@ def _describe_sessions(behaviour: SegmentBehaviour, traits: Sequence[Trait]) -> 
             habits.append(f"{share:.0%} are {PHRASES.get(value, f'{preposition} {value}')}")
     if habits:
         yield f"Of their visits, {join_words(habits)}."
-    if behaviour.median_pages and behaviour.median_minutes is not None:
-        pages = f"{format_number(behaviour.median_pages)} {'page' if behaviour.median_pages == 1 else 'pages'}"
-        yield f"A typical visit has {pages} in {behaviour.median_minutes:.1f} minutes."
+    if behaviour.median_pages:
+        yield f"A typical visit has {describe_visit(behaviour.median_pages, behaviour.median_minutes)}."
     if 0 < behaviour.funnel.get("purchase", 0) < behaviour.sessions:
         lost = _describe_largest_loss(behaviour.funnel)
         bought = behaviour.funnel["purchase"] / behaviour.sessions

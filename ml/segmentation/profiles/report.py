@@ -28,7 +28,7 @@ from ml.segmentation.profiles.figures import (
     plot_user_map,
     segment_colour,
 )
-from ml.segmentation.profiles.labels import FeatureLabels, format_number, to_words
+from ml.segmentation.profiles.labels import FeatureLabels, describe_visit, format_number, to_words
 from ml.segmentation.profiles.personas import find_mixes, select_clear_traits
 from ml.segmentation.profiles.profiles import SegmentProfile
 from ml.segmentation.segmentation import Segmentation
@@ -106,6 +106,7 @@ def write_report(
         hidden=len(segmentation.ids) - len(segmentation.profiles),
         minimum_size=settings.minimum_segment_size,
         value=labels.value,
+        describe_visit=describe_visit,
         funnel=_build_funnel(segmentation.profiles),
         validity=supplement.validity,
         reading=supplement.reading,

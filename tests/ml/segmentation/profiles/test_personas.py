@@ -7,7 +7,7 @@ import pytest
 
 from ml.segmentation.profiles.behaviour import SegmentBehaviour
 from ml.segmentation.profiles.feedback import SegmentFeedback, count_feedback
-from ml.segmentation.profiles.labels import FeatureLabels
+from ml.segmentation.profiles.labels import FeatureLabels, describe_visit
 from ml.segmentation.profiles.personas import write_persona
 from ml.segmentation.profiles.profiles import SegmentProfile, Trait
 from ml.segmentation.profiles.vocabulary import WordShare
@@ -65,6 +65,20 @@ def test_a_persona_mentions_interests_visits_and_losses() -> None:
         "A typical visit has 4 pages in 2.2 minutes. "
         "3.0% of visits end in a purchase; 60% of carts are abandoned before checkout."
     )
+
+
+@pytest.mark.parametrize(
+    ("pages", "minutes", "text"),
+    [
+        (1.0, 0.0, "1 page"),  # one event has no length
+        (1.0, None, "1 page"),
+        (2.0, 1 / 60, "2 pages in 1 second"),
+        (3.0, 0.5, "3 pages in 30 seconds"),
+        (4.0, 2.25, "4 pages in 2.2 minutes"),
+    ],
+)
+def test_a_visit_without_a_measured_length_names_none(pages: float, minutes: float | None, text: str) -> None:
+    assert describe_visit(pages, minutes) == text
 
 
 def behaviour(**changes: object) -> SegmentBehaviour:

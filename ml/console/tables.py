@@ -68,7 +68,7 @@ CONSOLE_TABLES: Mapping[str, PublishedTable] = {
         "What holds for all tables; one row.",
         {
             "timezone": (_TEXT, "Time zone of the site."),
-            "currency": (_TEXT, "Currency of the site; empty where none is set."),
+            "currency": (_TEXT, "Currency of the site; empty where neither settings nor purchases name one."),
             "first_date": (_DAY, "First date with a visit that counts; null without one."),
             "last_date": (_DAY, "Last date with a visit that counts."),
             "last_event_at": (pa.timestamp("us"), "Time of the last event of a visit that counts, UTC."),

@@ -4,7 +4,7 @@ from ml.settings.section import Section
 
 
 class LabelSettings(Section):
-    """How reports call a feature, and the unit of its values: `share`, `per_page` or a word."""
+    """How reports call a feature, and the unit of its values: `share`, `per_page`, `money` or a word."""
 
     text: str
     unit: str
@@ -48,11 +48,11 @@ LABELS = {
     "search_rate": LabelSettings(text="searches", unit="per_page"),
     "*_rate": LabelSettings(text="{key}s", unit="per_page"),
     "mean_scroll_depth": LabelSettings(text="depth of scrolling", unit="%"),
-    "mean_price_viewed": LabelSettings(text="price of goods looked at", unit=""),
+    "mean_price_viewed": LabelSettings(text="price of goods looked at", unit="money"),
     "engaged_seconds_per_view": LabelSettings(text="attention to a page", unit="s"),
     "recency_days": LabelSettings(text="time since the last visit", unit="days"),
     "tenure_days": LabelSettings(text="time since the first visit", unit="days"),
     "frequency": LabelSettings(text="days with a visit", unit="share"),
     "sessions": LabelSettings(text="visits", unit=""),
-    "monetary": LabelSettings(text="money spent", unit=""),
+    "monetary": LabelSettings(text="money spent", unit="money"),
 }

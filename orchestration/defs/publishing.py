@@ -40,6 +40,7 @@ GROUP = "publishing"
         "sessions",
         "page_views",
         "funnels",
+        "revenue_by_currency",
         "funnel_steps",
     ],
     group_name=GROUP,

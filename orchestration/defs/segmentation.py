@@ -17,7 +17,7 @@ from ml.segmentation.clusters.algorithms import NOISE
 from ml.segmentation.clusters.identity import compute_migration
 from ml.segmentation.clusters.validation import PredictiveValidity
 from ml.segmentation.profiles.figures import plot_choice, plot_sizes, plot_traits, plot_user_map
-from ml.segmentation.profiles.labels import FeatureLabels
+from ml.segmentation.profiles.labels import FeatureLabels, name_currency
 from ml.segmentation.profiles.profiles import build_profile_table
 from ml.segmentation.profiles.report import ReportSupplement, write_report
 from ml.segmentation.site_segmentation import (
@@ -49,7 +49,7 @@ FEEDBACK = "select user_id, segment, agrees from segment_feedback order by occur
 
 
 @dg.asset(
-    deps=["users", "sessions", "segment_feedback", "training_users"],
+    deps=["users", "sessions", "segment_feedback", "training_users", "revenue_by_currency"],
     group_name=GROUP,
     kinds={"scikitlearn", "mlflow"},
     description=(
@@ -62,7 +62,7 @@ def segmentation_model(
     home: HomeResource, warehouse: WarehouseResource, registry: RegistryResource
 ) -> dg.MaterializeResult[None]:
     """Fit a segmentation; MLflow keeps the run and `models/segmentation` the model."""
-    settings, folder = home.settings().segmentation, segmentation_folder(home.home())
+    settings, folder = segmentation_settings(home, warehouse), segmentation_folder(home.home())
     tables = warehouse.get().tables()
     with clustering_engine(home.settings()) as engine:
         site = segment_site(
@@ -166,7 +166,10 @@ def segment_profiles(home: HomeResource, warehouse: WarehouseResource) -> dg.Mat
 
 
 @dg.asset(
-    deps=[segmentation_model, user_segments, "users", "training_users", "user_days", "conversion_signals"],
+    deps=[
+        *(segmentation_model, user_segments),
+        *("users", "training_users", "user_days", "conversion_signals", "revenue_by_currency"),
+    ],
     group_name=GROUP,
     kinds={"matplotlib", "mlflow"},
     description=(
@@ -189,7 +192,7 @@ def segment_report(
     )
     file = home.home().reports / "segmentation" / REPORT_FILE
     users = select_consenting_users(warehouse.read(USERS))
-    write_report(file, segmentation, users, settings.segmentation, supplement)
+    write_report(file, segmentation, users, segmentation_settings(home, warehouse), supplement)
     with registry.get().start_run("segment_report", experiment=GROUP) as run:
         run.log_metrics({f"explained_{entry.outcome}": entry.explained for entry in validity})
         run.log_artifacts(file.parent, "report")
@@ -248,6 +251,13 @@ def _read_span(warehouse: WarehouseResource) -> tuple[dt.datetime, dt.datetime] 
         "select min(first_seen_at) as first_at, max(last_seen_at) as last_at from users"
     ).to_pylist()[0]
     return None if span["last_at"] is None else (span["first_at"], span["last_at"])
+
+
+def segmentation_settings(home: HomeResource, warehouse: WarehouseResource) -> SegmentationSettings:
+    """The settings of segmentation, with the currency of the site as the unit of money."""
+    settings = home.settings().segmentation
+    (currency,) = warehouse.read("select max(site_currency) as currency from revenue_by_currency")["currency"]
+    return settings.model_copy(update={"labels": name_currency(settings.labels, currency.as_py() or "")})
 
 
 def _validate(

@@ -99,11 +99,14 @@ def _site_date(column: str, zone: str) -> str:
     return f"({column} at time zone 'UTC' at time zone '{zone}')::date"
 
 
-def _about(settings: Settings, visits: str, fewest_people: int) -> str:
+def _about(settings: Settings, tables: frozenset[str], visits: str, fewest_people: int) -> str:
+    currency = f"'{settings.warehouse.currency or ''}'"
+    if "revenue_by_currency" in tables:
+        currency = f"coalesce((select max(site_currency) from revenue_by_currency), {currency})"
     return f"""
         with visits as ({visits})
         select
-            '{settings.warehouse.site_timezone}' as timezone, '{settings.warehouse.currency or ""}' as currency,
+            '{settings.warehouse.site_timezone}' as timezone, {currency} as currency,
             min(date) as first_date, max(date) as last_date, max(ended_at) as last_event_at,
             {fewest_people} as fewest_people
         from visits

@@ -16,6 +16,8 @@ from ml.console.selection import VisitSelection
 from ml.console.visits import collect_totals
 from ml.home import Home
 from ml.settings import load_settings
+from orchestration.defs.resources import HomeResource, WarehouseResource
+from orchestration.defs.segmentation import segmentation_settings
 from serving.access import Keys
 from serving.console.application import console_application
 from serving.console.pages import PAGES
@@ -47,6 +49,13 @@ def tables(materialized_home: Home) -> PublishedTables:
     version = current_version(materialized_home.published)
     assert version is not None
     return PublishedTables(materialized_home.published / version)
+
+
+def test_money_is_in_the_currency_of_the_purchases(tables: PublishedTables, materialized_home: Home) -> None:
+    assert tables.about["currency"] == "EUR"
+    place = HomeResource(path=str(materialized_home.path))
+    labels = segmentation_settings(place, WarehouseResource(home=place)).labels
+    assert {labels[name].unit for name in ("monetary", "mean_price_viewed")} == {"EUR"}
 
 
 def picture(page: Any, name: str) -> None:

@@ -10,7 +10,16 @@ from ml.settings.segment_words import LabelSettings
 SHARE = "share"
 SHORT_SECONDS = 60  # below this a time is given in seconds
 PER_PAGE = "per_page"
+MONEY = "money"
 PLAIN = LabelSettings(text="{key}", unit="")
+
+
+def name_currency(labels: Mapping[str, LabelSettings], currency: str) -> dict[str, LabelSettings]:
+    """Return the labels with the currency as the unit of money; "" for a currency that nobody named."""
+    return {
+        pattern: label.model_copy(update={"unit": currency}) if label.unit == MONEY and currency else label
+        for pattern, label in labels.items()
+    }
 
 
 def to_words(feature: str) -> str:
@@ -45,6 +54,8 @@ class FeatureLabels:
             return f"{value:.0%}"
         if unit == PER_PAGE:
             return format_number(100 * value)
+        if unit == MONEY:  # in a currency that nobody named
+            return format_number(value)
         return f"{format_number(value)}%" if unit == "%" else f"{format_number(value)} {unit}".strip()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from ml.segmentation.profiles.behaviour import SegmentBehaviour
 from ml.segmentation.profiles.feedback import SegmentFeedback, count_feedback
-from ml.segmentation.profiles.labels import FeatureLabels, describe_visit
+from ml.segmentation.profiles.labels import FeatureLabels, describe_visit, name_currency
 from ml.segmentation.profiles.personas import write_persona
 from ml.segmentation.profiles.profiles import SegmentProfile, Trait
 from ml.segmentation.profiles.vocabulary import WordShare
@@ -30,6 +30,17 @@ def test_features_have_labels_and_units() -> None:
     assert LABELS.value("mean_scroll_depth", 1234.5) == "1,234 px"
     assert LABELS.value("depth", 66.2) == "66%"
     assert (LABELS.label("f_1"), LABELS.value("f_1", 2.0)) == ("f 1", "2")
+
+
+def test_money_is_in_the_currency_of_the_site_where_one_is_named() -> None:
+    labels = {
+        "spent": LabelSettings(text="money spent", unit="money"),
+        "x_*": LabelSettings(text="{key}", unit="px"),
+    }
+    assert FeatureLabels(name_currency(labels, "CHF")).value("spent", 1234.5) == "1,234 CHF"
+    assert FeatureLabels(name_currency(labels, "")).value("spent", 1234.5) == "1,234"
+    assert FeatureLabels(labels).value("spent", 2.5) == "2.5"
+    assert FeatureLabels(name_currency(labels, "CHF")).value("x_1", 12.0) == "12 px"
 
 
 def test_a_persona_states_what_the_numbers_show() -> None:

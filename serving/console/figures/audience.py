@@ -43,8 +43,8 @@ def _cards(bundle: CurrentBundle, view: View) -> list[Card]:
     cards = []
     for label, name in (("Visitors", "visitors"), ("Visits", "visits"), ("Page views", "page_views")):
         value, earlier = getattr(now, name), getattr(before, name) if before is not None else None
-        direction = find_direction(value, earlier)
-        cards.append(Card(label, format_count(value), "", format_change(value, earlier), direction))
+        # without a colour: two counts do not say whether such a change is usual
+        cards.append(Card(label, format_count(value), "", format_change(value, earlier)))
     conversion = (now.conversion, before.conversion.value if before is not None else None)
     bounce = (now.bounce, before.bounce.value if before is not None else None)
     for label, (ratio, earlier), is_good in (

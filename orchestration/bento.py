@@ -24,10 +24,10 @@ from orchestration.product_files import CODE_FOLDERS
 SERVICE = "tessera"
 PRODUCT = "tessera"  # the name of the installed distribution
 SERVED_PACKAGES = (
-    "babel", "bentoml", "cel-python", "cryptography", "httptools", "iptocc", "jinja2", "lightgbm", "numpy",
-    "opentelemetry-sdk", "orjson", "prometheus-client", "psutil", "pyarrow", "pycountry", "pydantic",
-    "pyjwt", "pyyaml", "redis", "scikit-learn", "scipy", "starlette", "threadpoolctl", "tzdata", "tzfpy",
-    "ua-parser[regex]", "usearch",
+    "babel", "bentoml", "cel-python", "charset-normalizer", "cryptography", "httptools", "iptocc", "jinja2",
+    "lightgbm", "numpy", "opentelemetry-sdk", "orjson", "prometheus-client", "psutil", "pyarrow", "pycountry",
+    "pydantic", "pyjwt", "pyyaml", "redis", "scikit-learn", "scipy", "starlette", "threadpoolctl", "tzdata",
+    "tzfpy", "ua-parser[regex]", "usearch",
 )  # fmt: skip
 SERVED_FOLDERS = ("ml", "serving")
 CONFIG = Path("ml") / "site" / "config"  # where a Bento has its definition files, as an installed package has

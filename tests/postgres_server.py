@@ -15,6 +15,8 @@ from pathlib import Path
 
 import sqlalchemy
 
+from ml.site.databases import MLFLOW_VARIABLE, read_databases
+
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 OWNER = "postgres"
 
@@ -37,7 +39,8 @@ class PostgresServer:
     def make_database(self) -> str:
         """Make an empty database and return its address."""
         name = f"d{uuid.uuid4().hex}"
-        engine = sqlalchemy.create_engine(self.address("postgres"), isolation_level="AUTOCOMMIT")
+        administration = read_databases({MLFLOW_VARIABLE: self.address("postgres")})[0]
+        engine = sqlalchemy.create_engine(administration, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(sqlalchemy.text(f"create database {name}"))
         engine.dispose()

@@ -21,6 +21,7 @@ EVENTS = (
     # the day before the clocks go forward in Berlin ends at 23:00 UTC, the 29th itself at 22:00 UTC
     at("2026-03-28 22:59:59", user_id="ann", page_url="/a"),
     at("2026-03-28 23:00:00", user_id="bob", page_url="/a"),
+    at("2026-03-28 23:00:01", user_id="bob", page_url="/a", event_type="add_to_cart"),  # a funnel has two steps
     at("2026-03-29 21:59:59", user_id="bob", page_url="/a"),
     at("2026-03-29 22:00:00", user_id="ann", page_url="/a"),
     # and the day on which they go back has 25 hours
@@ -38,9 +39,9 @@ def berlin(tmp_path_factory: pytest.TempPathFactory) -> Built:
         patch.setattr(built, "VARIABLES", built.VARIABLES | {"site_timezone": "Europe/Berlin"})
         folder: Path = tmp_path_factory.mktemp("berlin")
         warehouse = warehouse_in(folder / "home", parsed_project(folder / "dbt"))
-        warehouse.ingest(*EVENTS[:5])
+        warehouse.ingest(*EVENTS[:6])
         warehouse.build()
-        warehouse.ingest(*EVENTS[5:])
+        warehouse.ingest(*EVENTS[6:])
         warehouse.build()
         assert_same_as_full_refresh(warehouse)
     return warehouse

@@ -41,7 +41,7 @@ def console_queries(settings: Settings, tables: frozenset[str]) -> dict[str, str
     visits = _visits(settings, tables)
     fewest_people = settings.sequences.minimum_people
     return {
-        "about": _about(settings, visits, fewest_people),
+        "about": _about(settings, tables, visits, fewest_people),
         "visits": _measures(visits),
         "visitors": _visitors(visits),
         "dayparts": f"""

@@ -13,14 +13,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from ml.bundle import Bundle, BundleError
+from ml.bundle import Bundle, BundleError, find_version
 from ml.decisions.activity.event_log_changes import read_changes
 from ml.decisions.items.bundle_index import BundleIndex
 from ml.decisions.rules.rules_file import RulesError
 from ml.events.log import EventLog
 from ml.events.quarantine import Quarantine
 from ml.privacy.pseudonyms import Pseudonyms
-from serving.bundles.bundle_fetcher import BundleFetcher, find_version
+from serving.bundles.bundle_fetcher import BundleFetcher
 from serving.bundles.promotion_log import PromotionLog
 from serving.bundles.published_bundles import PublishedBundles
 from serving.bundles.served_bundle import ServedBundle

@@ -9,7 +9,15 @@ from ml.bundle.bundle import Bundle
 from ml.bundle.files import BundleError
 from ml.bundle.publication import FACTS_WITHOUT_CONSENT, ITEM_COLUMNS, TRENDING_SCHEMA, Publication
 from ml.bundle.user_removal import remove_users
-from ml.bundle.versions import current_version, find_current, make_current, remove_abandoned_versions, versions
+from ml.bundle.versions import (
+    current_version,
+    find_current,
+    find_version,
+    make_current,
+    remove_abandoned_versions,
+    remove_versions,
+    versions,
+)
 from ml.bundle.writer import build_bundle, write_bundle
 from ml.recommenders.fold_in import FoldIn
 
@@ -24,9 +32,11 @@ __all__ = [
     "build_bundle",
     "current_version",
     "find_current",
+    "find_version",
     "make_current",
     "remove_abandoned_versions",
     "remove_users",
+    "remove_versions",
     "versions",
     "write_bundle",
 ]

@@ -7,7 +7,6 @@ holds a checksum of itself, so a reader never takes a part of a version for the 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,9 +16,16 @@ from typing import Any
 from pyarrow import ArrowException, fs
 
 from ml.bundle.files import MANIFEST, BundleError, read_manifest, verify_files
-from ml.bundle.versions import VERSION_PATTERN, current_version, draft_version, make_current, versions
+from ml.bundle.versions import (
+    VERSION_PATTERN,
+    current_version,
+    draft_version,
+    make_current,
+    remove_versions,
+    versions,
+)
 from ml.errors import TesseraError
-from ml.integrity.checked_json import ChecksumError, decode_checked, encode_checked
+from ml.integrity.checked_json import decode_checked, encode_checked
 
 INDEX = "versions.json"
 
@@ -94,7 +100,7 @@ class ObjectStore:
             raise self._fault(error) from error
         try:
             return _parse_index(decode_checked(content))
-        except (ValueError, ChecksumError) as error:
+        except ValueError as error:
             raise BundleError(f"{self.address}/{INDEX} is unreadable: {error}") from error
 
     def fetch(self, folder: Path, shared: SharedVersions) -> None:
@@ -115,8 +121,7 @@ class ObjectStore:
                 self._download(name, folder)
         if current_version(folder) != shared.current:
             make_current(folder, shared.current)
-        for name in sorted(present.difference(shared.names)):
-            shutil.rmtree(folder / name)
+        remove_versions(folder, present.difference(shared.names))
 
     @cached_property
     def _files(self) -> fs.FileSystem:
@@ -138,9 +143,11 @@ class ObjectStore:
 
     def _upload(self, version: Path) -> None:
         """Copy the files of a version, the manifest last."""
-        for name in (*read_manifest(version)["files"], MANIFEST):
-            target = PurePosixPath(version.name, name)
-            self._files.create_dir(str(target.parent), recursive=True)
+        names = [*read_manifest(version)["files"], MANIFEST]
+        targets = [PurePosixPath(version.name, name) for name in names]
+        for folder in dict.fromkeys(target.parent for target in targets):
+            self._files.create_dir(str(folder), recursive=True)
+        for name, target in zip(names, targets, strict=True):
             fs.copy_files(str(version / name), str(target), fs.LocalFileSystem(), self._files)
 
     def _download(self, name: str, folder: Path) -> None:
@@ -166,13 +173,13 @@ class ObjectStore:
         return ObjectStoreError(f"storage.bundles: {self.address} cannot be used: {error}")
 
 
-def _parse_index(index: Any) -> SharedVersions:
+def _parse_index(index: dict[str, Any]) -> SharedVersions:
     """Check the content of an index.
 
     Raises:
         ValueError: It is of another shape, or names what cannot be a version.
     """
-    if not isinstance(index, dict) or not isinstance(index.get("versions"), list):
+    if not isinstance(index.get("versions"), list):
         raise ValueError("it needs `current` and `versions`")
     current, names = index.get("current"), index["versions"]
     for name in (current, *names):

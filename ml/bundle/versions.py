@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
+import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,6 +78,20 @@ def find_current(folders: Iterable[Path]) -> Path | None:
         if version is not None:
             return folder / version
     return None
+
+
+def find_version(folders: Sequence[Path], version: str) -> Path:
+    """Return the folder of a version: in the first of these folders that holds it, else in the first of all."""
+    return next((folder / version for folder in folders if (folder / version).is_dir()), folders[0] / version)
+
+
+def remove_versions(published: Path, names: Iterable[str]) -> None:
+    """Delete versions. If the current one is among them, none is current any more."""
+    removed = set(names)
+    if current_version(published) in removed:
+        (published / CURRENT).unlink()
+    for name in sorted(removed):
+        shutil.rmtree(published / name)
 
 
 def current_version(published: Path) -> str | None:

@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ml.bundle import current_version, remove_abandoned_versions, remove_users, versions
-from ml.bundle.versions import CURRENT
+from ml.bundle import current_version, remove_abandoned_versions, remove_users, remove_versions, versions
 from ml.erasure.receipts import ONLINE_STATE, ErasureReceipts
 from ml.erasure.tables import erase_from_tables
 from ml.home import Home
@@ -164,10 +163,7 @@ def _count_users(bundle: Path, ids: Sequence[str]) -> int:
 def _drop_fetched(fetched: Path, ids: Sequence[str]) -> None:
     """Delete the fetched versions that hold one of these users; the service fetches what is shared next."""
     holding = [name for name in versions(fetched) if _count_users(fetched / name, ids)]
-    if current_version(fetched) in holding:
-        (fetched / CURRENT).unlink()
-    for name in holding:
-        shutil.rmtree(fetched / name)
+    remove_versions(fetched, holding)
 
 
 def _bentos(home: Home) -> list[Path]:

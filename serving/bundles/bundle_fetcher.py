@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import logging
-from pathlib import Path
 
 from ml.bundle import BundleError, current_version, remove_abandoned_versions
 from ml.bundle.object_store import ObjectStore, ObjectStoreError
@@ -64,8 +63,3 @@ class BundleFetcher:
         if fault is None and self.fault is not None:
             logger.info("bundles are fetched again")
         self.fault = fault
-
-
-def find_version(folders: tuple[Path, ...], version: str) -> Path:
-    """Return the folder of a version: in the first of the folders that holds it, else in the first of all."""
-    return next((folder / version for folder in folders if (folder / version).is_dir()), folders[0] / version)

@@ -78,6 +78,11 @@ class Recommender(ABC):
         return getattr(self, "weight_scaling", "binary") != "binary"
 
     @property
+    def ignores_weights(self) -> bool:
+        """Whether every liked interaction counts alike, whatever it weighs."""
+        return not self.uses_weights
+
+    @property
     def folds_histories(self) -> bool:
         """Whether `score_histories` depends on the history."""
         return type(self).score_histories is not Recommender.score_histories

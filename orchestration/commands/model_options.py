@@ -162,14 +162,8 @@ def read_training_data(
 
 def say_if_weights_are_not_used(recommender: Recommender, name: str, data: TrainingData) -> None:
     """Say so where the weights of interactions differ and a model does not look at their size."""
-    from ml.recommenders.models.rating_factors import RatingFactors
-
-    if isinstance(
-        recommender, RatingFactors
-    ):  # it learns from the ratings, or from the weights where there are none
-        return
     liked = data.interactions.weights[data.interactions.weights > 0]
-    if len(liked) and liked.min() < liked.max() and not recommender.uses_weights:
+    if len(liked) and liked.min() < liked.max() and recommender.ignores_weights:
         say(f"{name} does not use the sizes of weights: every liked interaction counts alike")
 
 

@@ -50,6 +50,11 @@ class RatingFactors(Recommender):
         self.regularization = regularization
         self.seed = seed
 
+    @property
+    def ignores_weights(self) -> bool:
+        """No: it learns from the ratings, or from the weights where there are none."""
+        return False
+
     def _fit(self, data: TrainingData) -> None:
         pairs = data.interactions
         ratings, rows, columns = _rated(pairs)

@@ -123,7 +123,7 @@ class TrialRunner:
             self.log(f"{configuration.model} left out: {error}")
             return None
         interval = mean_interval(per_user, seed=self.seed)
-        if self.shape.has_weights and not fitted.uses_weights:
+        if self.shape.has_weights and fitted.ignores_weights:
             note = f"{note}, {WITHOUT_WEIGHTS}" if note else WITHOUT_WEIGHTS
         trial = Trial(configuration, per_user, interval, work, self.share, note, time.perf_counter() - start)
         self.record(trial)

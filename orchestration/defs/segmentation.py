@@ -33,7 +33,7 @@ from orchestration.defs.metadata import figures_metadata, table_metadata
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.runtime.addresses import report_address
 from orchestration.spark.segment_models import clustering_engine
-from orchestration.warehouse.marts import USER_SEGMENTS, USERS
+from orchestration.warehouse.marts import USER_SEGMENTS, USERS, site_currency
 
 GROUP = "segmentation"
 HISTORY_MOMENTS = 8  # as-of tables of users, of a second each, from which the trust in little evidence is learned
@@ -255,9 +255,11 @@ def _read_span(warehouse: WarehouseResource) -> tuple[dt.datetime, dt.datetime] 
 
 def segmentation_settings(home: HomeResource, warehouse: WarehouseResource) -> SegmentationSettings:
     """The settings of segmentation, with the currency of the site as the unit of money."""
-    settings = home.settings().segmentation
-    (currency,) = warehouse.read("select max(site_currency) as currency from revenue_by_currency")["currency"]
-    return settings.model_copy(update={"labels": name_currency(settings.labels, currency.as_py() or "")})
+    settings = home.settings()
+    expression = site_currency(settings.warehouse, warehouse.get().tables())
+    (currency,) = warehouse.read(f"select {expression} as currency")["currency"].to_pylist()
+    labels = name_currency(settings.segmentation.labels, currency)
+    return settings.segmentation.model_copy(update={"labels": labels})
 
 
 def _validate(

@@ -8,6 +8,7 @@ from pathlib import Path
 from ml.console.tables import CONSOLE_TABLES, DIMENSIONS, VARYING, write_console_table
 from ml.settings import Settings
 from orchestration.warehouse.console_pages import query_actions, query_items, query_moves, query_pages
+from orchestration.warehouse.marts import site_currency
 from orchestration.warehouse.warehouse import Warehouse
 
 MOST_CAMPAIGNS = 200
@@ -100,13 +101,11 @@ def _site_date(column: str, zone: str) -> str:
 
 
 def _about(settings: Settings, tables: frozenset[str], visits: str, fewest_people: int) -> str:
-    currency = f"'{settings.warehouse.currency or ''}'"
-    if "revenue_by_currency" in tables:
-        currency = f"coalesce((select max(site_currency) from revenue_by_currency), {currency})"
     return f"""
         with visits as ({visits})
         select
-            '{settings.warehouse.site_timezone}' as timezone, {currency} as currency,
+            '{settings.warehouse.site_timezone}' as timezone,
+            {site_currency(settings.warehouse, tables)} as currency,
             min(date) as first_date, max(date) as last_date, max(ended_at) as last_event_at,
             {fewest_people} as fewest_people
         from visits

@@ -13,16 +13,8 @@ from ml.tables.input_checks import damage_message
 from ml.tables.text_files import BLOCK_BYTES, DAMAGE, detect_encoding, lines_of, open_bytes
 from ml.tables.text_rows import WHITESPACE, Dialect, split_rows
 
-DELIMITERS = (
-    "\t",
-    ";",
-    ",",
-    "|",
-    "::",
-    "^",
-    "~",
-    "\x01",
-)  # of two that fit alike, the one that is rarer inside a cell comes first
+# Of two that fit alike, the one that is rarer inside a cell comes first.
+DELIMITERS = ("\t", ";", ",", "|", "::", "^", "~", "\x01")
 SAMPLE_LINES = 200
 SAMPLE_CHARS = 1 << 18
 ENOUGH_LINES = 0.9  # share of the lines with as many cells as the first, from which a delimiter is believed

@@ -20,7 +20,7 @@ groups of their own, and with none where its resamples hardly differ and the seg
 Density methods, which leave users without a segment, win only where no other candidate is admissible. Among
 candidates of the same number the best silhouette wins, with noise counted as 0. Silhouettes within `tie_errors`
 standard errors are tied. Ties are broken in this order: stability close to the best, the smallest share of noise,
-the summed ranks by Davies-Bouldin and Calinski- Harabasz, the simpler algorithm. The covariance type of a mixture
+the summed ranks by Davies-Bouldin and Calinski-Harabasz, the simpler algorithm. The covariance type of a mixture
 is selected by BIC beforehand. The previous algorithm and number of segments stay unless the winner's silhouette is
 better by `incumbent_margin`. If no candidate is admissible, there is no structure.
 """

@@ -31,7 +31,7 @@ def log_search(
     parent: Run | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> list[SearchTrial]:
-    """Search on the window; the study is that of its data, models and metric, so that the same search goes on.
+    """Search on the window; the study is that of its data, models and what is judged: the same search goes on.
 
     Returns:
         All trials of the study, the best first.
@@ -40,7 +40,7 @@ def log_search(
         ValueError: a model has no space to search, or no trial came to an end.
     """
     data = data_fingerprint(window.past.interactions.to_table())
-    name = f"{data[:16]} {','.join(models)} {window.metric}"
+    name = f"{data[:16]} {','.join(models)} {window.metric}{' of known items' * (window.ranked == 'known')}"
     with registry.start_run("search", parent=parent, tags={"study": name}) as run:
         run.log_params({"models": ",".join(models), "work": work, "study": name})
 

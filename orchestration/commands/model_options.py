@@ -78,6 +78,14 @@ class Validation(StrEnum):
     LEAVE_LAST_OUT = "leave-last-out"
 
 
+class RankedItems(StrEnum):
+    """Items that models are chosen to rank."""
+
+    ALL_ITEMS = "all"
+    KNOWN_ITEMS = "known"
+    NEW_ITEMS = "new"
+
+
 class EngineName(StrEnum):
     """Where models are fitted and lists ranked."""
 
@@ -96,6 +104,15 @@ ValidationOption = Annotated[
     Validation,
     typer.Option(
         help="How interactions are held back to choose by: the newest, a random share, each user's last."
+    ),
+]
+RankedOption = Annotated[
+    RankedItems | None,
+    typer.Option(
+        "--ranked",
+        help="Items that will be recommended, by which models are compared: all, known ones that somebody has had "
+        "before, or new ones.",
+        show_default="new ones where most of what is held back is on them and items have features, else all",
     ),
 ]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same model.")]

@@ -19,6 +19,8 @@ from orchestration.commands.model_options import (
     ItemsFile,
     LikedFrom,
     ModelFolder,
+    RankedItems,
+    RankedOption,
     RatingColumn,
     Seed,
     TimeColumn,
@@ -71,6 +73,7 @@ def fit(
     exclude: ExcludedFile = None,
     model: ModelName = "auto",
     validation: ValidationOption = Validation.TIME,
+    ranked: RankedOption = None,
     seed: Seed = 0,
     engine: EngineOption = None,
     out: ModelFolder,
@@ -87,6 +90,11 @@ def fit(
 
     check_model_folder(out)
     check_model_name(model)
+    if ranked is not None and model != "auto":
+        raise InvalidInputError(
+            f"--ranked says by which items models are compared, but --model {model} is not compared with any. "
+            "Leave one of the two out"
+        )
     check_liked_from(liked_from)
     choice = ColumnChoice(user, item, time, rating, weight)
     exclusions = read_excluded(exclude, choice)
@@ -97,7 +105,7 @@ def fit(
         say(line)
 
     data = read_training_data(interactions, users, items, choice, exclusions, liked_from, read)
-    recommender, chosen = _fitted(model, validation, seed, data, engine)
+    recommender, chosen = _fitted(model, validation, seed, data, engine, ranked)
     if exclusions is not None and "user_id" in exclusions.column_names:
         say(f"{exclude}: {exclude_pairs(recommender, exclusions):,} pairs that are known are never recommended")
     recommender.save(out)
@@ -243,7 +251,12 @@ def evaluate(
 
 
 def _fitted(
-    name: str, validation: Validation, seed: int, data: TrainingData, engine: EngineName | None = None
+    name: str,
+    validation: Validation,
+    seed: int,
+    data: TrainingData,
+    engine: EngineName | None = None,
+    ranked: RankedItems | None = None,
 ) -> tuple[Recommender, Choice | None]:
     """The named model, or the one that validation chooses, fitted, and how it was; progress goes to stderr."""
     from ml.recommenders.models.zoo import make_recommender, seeded
@@ -251,7 +264,8 @@ def _fitted(
     from orchestration.spark.training import training_engine
 
     if name == "auto":
-        choice = choose(data, possible_split(validation, data), seed=seed, log=say)
+        split = possible_split(validation, data)
+        choice = choose(data, split, seed=seed, ranked=ranked and ranked.value, log=say)
         return choice.recommender, choice
     recommender = make_recommender(name, **seeded(name, seed))
     say_if_weights_are_not_used(recommender, name, data)

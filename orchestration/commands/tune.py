@@ -13,6 +13,7 @@ from orchestration.commands.model_options import (
     ItemsFile,
     LikedFrom,
     ModelFolder,
+    RankedOption,
     RatingColumn,
     Seed,
     TimeColumn,
@@ -63,6 +64,7 @@ def tune(
         ),
     ] = 600.0,
     validation: ValidationOption = Validation.TIME,
+    ranked: RankedOption = None,
     seed: Seed = 0,
     out: ModelFolder,
     home: HomeOption = None,
@@ -84,7 +86,8 @@ def tune(
     check_liked_from(liked_from)
     choice = ColumnChoice(user, item, time, rating, weight)
     data = read_training_data(interactions, users, items, choice, liked_from=liked_from)
-    window = ValidationWindow.hold_back(data, possible_split(validation, data), seed=seed)
+    split = possible_split(validation, data)
+    window = ValidationWindow.hold_back(data, split, seed=seed, ranked=ranked and ranked.value)
     searched = model or chosen_settings(place).recommenders.search.models
     for name in searched:
         say_if_weights_are_not_used(make_recommender(name), name, data)

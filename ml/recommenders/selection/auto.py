@@ -18,6 +18,7 @@ from ml.recommenders.base import Recommender
 from ml.recommenders.selection.compare import Configuration
 from ml.recommenders.selection.plan.finalists import Finalist, find_finalists, not_worse_than_popularity
 from ml.recommenders.selection.plan.judges import judged_window
+from ml.recommenders.selection.plan.known_items import known_items_warning
 from ml.recommenders.selection.plan.learning_curve import CurvePoint, learning_curve
 from ml.recommenders.selection.plan.readings import all_liked, has_two_readings, prefers_all_liked
 from ml.recommenders.selection.plan.shape import DataShape
@@ -48,6 +49,7 @@ class Choice:
         reason: why the chosen one was chosen, a sentence.
         curve: what the best single model reaches on shares of the past, the whole of it last; empty where that
             would be too much work.
+        ranked: the items that were ranked.
     """
 
     recommender: Recommender
@@ -60,6 +62,7 @@ class Choice:
     warnings: tuple[str, ...]
     reason: str
     curve: tuple[CurvePoint, ...] = ()
+    ranked: Ranked = "all"
 
 
 def choose(
@@ -83,7 +86,8 @@ def choose(
         seed: seed of the held-back window.
         work: units of work for the search; None: by the size of the data.
         ranked: which items will be ranked; None: new ones, if most of what is held back is on them and items
-            have features, else all. What is best of new items may be far behind popularity on known ones.
+            have features, else all. What is best of new items may be far behind popularity on known ones,
+            which is then a warning.
         log: Receives a line of progress for each trial, with the share of the work that is done.
 
     Raises:
@@ -117,13 +121,16 @@ def choose(
     is_cheap = runner.work(single.recipe) <= CURVE_SHARE * total
     whole = next(trial for trial in runner.trials[::-1] if trial.configuration == single.trial.configuration)
     curve = learning_curve(runner, single.recipe, whole) if is_cheap else ()
+    warnings = window.warnings
+    if ranked is None and window.ranked == "new":
+        warnings += known_items_warning(winner.recipe, data, split, runner)
     chosen = winner.recipe.configuration(shape)
     log(f"chosen: {_described(chosen)}, since {reason}; fitting it on all interactions")
     recommender = chosen.make().fit_aligned(data)
     trials = tuple(sorted(runner.trials, key=lambda trial: (-trial.share, -trial.value)))
     n_judges, cold = len(window.users), window.cold_share
     return Choice(
-        recommender, chosen, trials, window.metric, split, n_judges, cold, window.warnings, reason, curve
+        recommender, chosen, trials, window.metric, split, n_judges, cold, warnings, reason, curve, window.ranked
     )
 
 

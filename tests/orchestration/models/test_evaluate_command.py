@@ -9,6 +9,8 @@ import pyarrow.csv as pa_csv
 
 from tests.orchestration.models.calls import rated_by_taste, tessera
 
+FIRST, DAY = 1_767_225_600, 86_400  # seconds
+
 
 def test_what_is_rated_low_in_the_test_is_no_hit_and_who_only_rejects_is_counted(tmp_path: Path) -> None:
     rated_by_taste(tmp_path / "train.csv")
@@ -54,6 +56,35 @@ def test_evaluate_counts_what_cannot_judge_and_gives_intervals_and_errors_of_rat
     )
     assert again.exit_code == 1
     assert "every interaction of the test, 495 in all, is in the training too" in " ".join(again.output.split())
+
+
+def test_a_test_that_is_older_than_the_training_is_measured_with_a_warning(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    rows = [
+        (u, i, FIRST + DAY * place)
+        for u in range(120)
+        for place, i in enumerate(random.choice(30, 8, replace=False))
+    ]
+
+    def files(n_days: int, *, is_older: bool) -> tuple[str | Path, ...]:
+        """The first days as test, or the last ones."""
+        for name, has_first in (("test", is_older), ("train", not is_older)):
+            part = [row for row in rows if (row[2] < FIRST + DAY * n_days) == has_first]
+            users, items, times = (list(column) for column in zip(*part, strict=True))
+            table = pa.table({"user_id": users, "item_id": items, "timestamp": times})
+            pa_csv.write_csv(table, tmp_path / f"{name}.csv")
+        return "--train", tmp_path / "train.csv", "--test", tmp_path / "test.csv", "--model", "popularity"
+
+    older = tessera("evaluate", *files(2, is_older=True))
+    assert older.exit_code == 0, older.output
+    assert json.loads(older.stdout.splitlines()[-1])["pairs_before_end"] == 240
+    said = " ".join(older.stderr.split())
+    assert (
+        "warning: 240 of 240 (100.0%) interactions of the test are older than the newest of the training" in said
+    )
+    later = tessera("evaluate", *files(6, is_older=False))
+    assert json.loads(later.stdout.splitlines()[-1])["pairs_before_end"] == 0
+    assert "older" not in later.stderr
 
 
 def test_a_test_with_columns_of_its_own_is_read_and_what_does_not_fit_the_training_is_said(tmp_path: Path) -> None:

@@ -1,13 +1,16 @@
 """`tessera fit` as somebody uses it who brings only a table."""
 
+import html
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pytest
 
 from ml.recommenders.models.zoo import load_recommender
+from ml.recommenders.selection import auto
 from tests.orchestration.models.calls import own_parity, rated_by_taste, refusal, tessera
 
 
@@ -142,3 +145,62 @@ def test_a_model_that_does_not_look_at_weights_says_so(tmp_path: Path) -> None:
         )
         assert done.exit_code == 0, done.output
         assert (f"{model} does not use the sizes of weights" in done.output) == is_said
+
+
+@pytest.fixture(scope="module")
+def new_every_day(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Interactions with items that live for a day and go by topic, and with classics that go by popularity."""
+    folder = tmp_path_factory.mktemp("daily")
+    random = np.random.default_rng(0)
+    chances = np.arange(1, 41) ** -1.5 / (np.arange(1, 41) ** -1.5).sum()
+    rows, topics = [], {f"classic{n}": random.integers(10) for n in range(40)}
+    for day in range(1, 29):
+        for place in range(20):
+            topics[f"new{day}_{place}"] = place % 10
+            rows += [
+                f"{user},new{day}_{place},2026-02-{day:02}"
+                for user in place % 10 + 10 * random.choice(30, 4, replace=False)
+            ]
+        rows += [f"{user},classic{random.choice(40, p=chances)},2026-02-{day:02}" for user in range(day, 300, 10)]
+    (folder / "visits.csv").write_text("\n".join(["user_id,item_id,date", *rows]))
+    (folder / "items.csv").write_text("\n".join(["item_id,topic", *(f"{i},t{t}" for i, t in topics.items())]))
+    return folder / "visits.csv", folder / "items.csv"
+
+
+def test_which_items_are_ranked_is_an_option_and_a_note_where_it_is_not_given(
+    new_every_day: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auto, "WORK", 0.3)
+    visits, items = new_every_day
+    call = ("fit", "--interactions", visits, "--items", items, "--out", tmp_path / "model")
+    said, pages = {}, {}
+    for ranked in ((), ("--ranked", "known")):
+        done = tessera(*call, *ranked)
+        assert done.exit_code == 0, done.output
+        said[ranked] = " ".join(done.output.split())
+        pages[ranked] = html.unescape((tmp_path / "model" / "report.html").read_text())
+    note = "choose by known items (--ranked known)"
+    assert [note in text for text in said.values()] == [True, False]
+    assert [note in page for page in pages.values()] == [True, False]
+    assert ["new_items_auc" in text for text in said.values()] == [True, False]
+    assert ["trials by ndcg_at_10 of known items" in page for page in pages.values()] == [False, True]
+
+
+def test_items_to_compare_by_are_refused_where_nothing_is_compared(tables: Path, tmp_path: Path) -> None:
+    call = ("fit", "--interactions", tables / "interactions.csv", "--out", tmp_path / "model")
+    line = refusal(*call, "--model", "ease", "--ranked", "known")
+    assert "--ranked says by which items models are compared, but --model ease is not compared with any" in line
+    assert not (tmp_path / "model").exists()
+    usage = tessera(*call, "--ranked", "old")
+    assert usage.exit_code == 2
+    assert "'old'" in usage.output
+
+
+def test_a_named_model_leaves_its_page(fitted: Path) -> None:
+    page = html.unescape((fitted / "report.html").read_text(encoding="utf-8"))
+    assert "<h1>Popularity</h1>" in page
+    assert "The model was named, not chosen." in page
+    assert "<b>40</b><small>people</small>" in page
+    assert "interactions.csv: reading user_id as user, item_id as item" in page
+    assert page.count("would get") == 4
+    assert "leave out --model, and the best by validation is fitted" in page

@@ -46,3 +46,21 @@ def test_a_model_that_cannot_be_searched_is_refused_in_one_line(tables: Path, tm
     )  # fmt: skip
     assert refused.exit_code == 1
     assert "no space to search for stacked; there are lightfm_warp" in " ".join(refused.output.split())
+
+
+def test_a_search_by_known_items_is_none_by_all_items(tables: Path, tmp_path: Path) -> None:
+    call = (
+        "tune", "--interactions", tables / "interactions.csv", "--items", tables / "items.parquet",
+        "--model", "svd", "--work", 0.1, "--out", tmp_path / "model", "--home", tmp_path / "home",
+    )  # fmt: skip
+    for ranked in ((), ("--ranked", "all"), ("--ranked", "known")):
+        done = tessera(*call, *ranked)
+        assert done.exit_code == 0, done.output
+    client = Registry(Home(tmp_path / "home").mlflow_uri).client
+    runs = client.search_runs([client.get_experiment_by_name("recommendation").experiment_id])
+    by_known, by_all, unsaid = [run.data.params["study"] for run in runs if run.info.run_name == "search"]
+    assert by_all == unsaid != by_known
+    assert by_known.endswith("ndcg_at_10 of known items")
+    refused = tessera(*call, "--ranked", "new")
+    assert refused.exit_code == 1
+    assert "nothing that was held back is on new items, which are to be ranked" in " ".join(refused.output.split())

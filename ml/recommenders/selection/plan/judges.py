@@ -49,9 +49,7 @@ def judged_window(
     reason: EmptySplitError | None = None
     for split in (validation, *(other for other in OTHER_SPLITS if other != validation)):
         try:
-            window = ValidationWindow.hold_back(
-                data, split, seed=seed, most_users=_most_judges(data), ranked=ranked
-            )
+            window = held_back(data, split, seed, ranked)
         except EmptySplitError as error:
             reason = reason or error
             continue
@@ -59,7 +57,6 @@ def judged_window(
             if split == validation:
                 raise
             continue
-        window = _of_known(window)
         n = len(window.users)
         if best is None or n > len(best[0].users):
             if best is not None or split != validation:
@@ -75,6 +72,18 @@ def judged_window(
         assert reason is not None
         raise reason
     return best
+
+
+def held_back(data: TrainingData, split: str, seed: int, ranked: Ranked | None) -> ValidationWindow:
+    """The window of one split, judged by people with a history.
+
+    Raises:
+        EmptySplitError: the split leaves nothing to learn from or to judge by.
+        ValueError: it needs what the data does not have.
+    """
+    return _of_known(
+        ValidationWindow.hold_back(data, split, seed=seed, most_users=_most_judges(data), ranked=ranked)
+    )
 
 
 def _most_judges(data: TrainingData) -> int:

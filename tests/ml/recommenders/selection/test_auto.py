@@ -1,5 +1,6 @@
 """`auto` on the tables that people bring: small, without times, with ratings, of news; and what it compares."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from ml.recommenders.selection.plan import trials as running
 from ml.recommenders.selection.plan.families import warm_families
 from ml.recommenders.selection.plan.finalists import Finalist, not_worse_than_popularity
 from ml.recommenders.selection.plan.judges import judged_window
+from ml.recommenders.selection.plan.known_items import known_items_warning
 from ml.recommenders.selection.plan.recipes import SingleRecipe
 from ml.recommenders.selection.plan.trials import Trial, TrialRunner, WorkBudget
 from ml.recommenders.training_data import TrainingData
@@ -234,3 +236,37 @@ def test_where_known_items_are_asked_for_the_choice_is_no_worse_than_popularity(
     known, all_items = [choose(past, "time", work=QUICK, ranked=ranked) for ranked in ("known", "all")]
     assert ndcg(all_items.configuration) < 0.7 * popularity
     assert ndcg(known.configuration) >= 0.95 * popularity
+    assert (known.ranked, all_items.ranked) == ("known", "all")
+    assert not [line for line in (*known.warnings, *all_items.warnings) if "--ranked" in line]
+
+
+def test_where_nothing_is_said_of_known_items_popularity_is_looked_at_too(questions_and_classics):
+    found, features = questions_and_classics
+    lines = []
+    data = TrainingData.align(Interactions.from_table(found), None, features)
+    chosen = choose(data, "time", work=0.3, log=lines.append)
+    assert chosen.ranked == "new"
+    [warning] = chosen.warnings
+    assert f"note: {warning}" in lines
+    name, chosen_value, plain, n_judges = re.match(
+        r"ndcg_at_10 of known items: (\w+) ([.\d]+), popularity ([.\d]+), for (\d+) people", warning
+    ).groups()
+    window = ValidationWindow.hold_back(data, "time", ranked="known")
+    assert (name, int(n_judges)) == (chosen.configuration.model, len(window.users))
+    assert float(plain) == pytest.approx(
+        np.nanmean(window.judge(Configuration("popularity", {}).make().fit_aligned(window.past))), abs=1e-4
+    )
+    assert float(chosen_value) < float(plain)
+
+
+def test_a_choice_for_new_items_that_ranks_known_ones_as_well_has_no_warning(questions_and_classics):
+    found, features = questions_and_classics
+    data = TrainingData.align(Interactions.from_table(found), None, features)
+    lines = []
+    window, split = judged_window(data, "time", 0)
+    assert window.ranked == "new"
+    runner = TrialRunner(window, WorkBudget(20.0), log=lines.append)
+    assert known_items_warning(finalists.POPULARITY, data, split, runner) == ()
+    [line] = lines
+    assert re.match(r"ndcg_at_10 of known items: popularity ([.\d]+), popularity \1, for \d+ people$", line)
+    assert runner.trials == []

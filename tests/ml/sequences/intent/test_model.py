@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_info
 
 from ml.sequences.actions import find_signals
-from ml.sequences.intent.boosting import BoostingShape, Trees
+from ml.sequences.intent.boosting import BoostingShape, Trees, fit_trees
 from ml.sequences.intent.examples import build_examples
 from ml.sequences.intent.measures import calibration_error, measure
 from ml.sequences.intent.model import IntentFileError, IntentModel, calibrate, split_in_time, study_intent
@@ -33,6 +34,19 @@ def test_trees_tell_what_scikit_learn_tells():
     models = [HistGradientBoostingClassifier(max_iter=20, random_state=seed).fit(x, y) for seed in (1, 2)]
     expected = np.mean([model.decision_function(x) for model in models], axis=0)
     np.testing.assert_allclose(Trees.of(models).log_odds(x), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_trees_are_grown_by_one_thread(monkeypatch):
+    threads = []
+
+    def recording_fit(self, *data, fit=HistGradientBoostingClassifier.fit):
+        threads.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp")
+        return fit(self, *data)
+
+    monkeypatch.setattr(HistGradientBoostingClassifier, "fit", recording_fit)
+    features = np.random.default_rng(3).normal(size=(12_000, 2))
+    fit_trees(features, features[:, 0] > 0, BoostingShape(trees=2), 1)
+    assert set(threads) == {1}  # more would spin while they wait
 
 
 def test_the_chances_are_those_of_the_visits(studied):

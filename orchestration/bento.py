@@ -49,7 +49,7 @@ def build_bento(home: Home, bundle: Path) -> str:
         BentoError: The build failed.
     """
     tag = f"{SERVICE}:{bundle.name}"
-    if (home.bentoml / "bentos" / SERVICE / bundle.name / "bento.yaml").exists():
+    if (bento_folder(home, tag) / "bento.yaml").exists():
         return tag
     with tempfile.TemporaryDirectory() as folder:
         context = Path(folder)
@@ -67,6 +67,12 @@ def build_bento(home: Home, bundle: Path) -> str:
     if built.returncode:
         raise BentoError(f"bentoml build failed: {(built.stderr or built.stdout)[-2000:]}")
     return tag
+
+
+def bento_folder(home: Home, tag: str) -> Path:
+    """Return the folder of a Bento of this home; its code and its bundle are in `src`."""
+    name, version = tag.split(":")
+    return home.bentoml / "bentos" / name / version
 
 
 def gather(context: Path, home: Home, bundle: Path) -> None:

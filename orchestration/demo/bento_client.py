@@ -17,6 +17,7 @@ from typing import Any
 
 from ml.errors import TesseraError
 from ml.home import Home
+from orchestration.bento import bento_folder
 from orchestration.runtime.addresses import LOOPBACK
 from orchestration.runtime.processes import Program, RunningProgram, stop_all
 
@@ -55,16 +56,17 @@ def run_bento(home: Home, tag: str, writes_to: Home) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port = int(probe.getsockname()[1])
-    bentoml = str(Path(sys.executable).with_name("bentoml"))
     # Bytecode would name the folder of the home, which may be moved.
-    homes = (f"TESSERA_HOME={folder}", f"BENTOML_HOME={home.bentoml}", "PYTHONDONTWRITEBYTECODE=1")
+    environment = (f"TESSERA_HOME={folder}", "PYTHONDONTWRITEBYTECODE=1")
+    # One process with the code of the Bento: `bentoml serve` imports all of it twice, to watch one by the other.
+    serve = (sys.executable, "-m", "serving", "--host", LOOPBACK, "--port", str(port))
     program = Program(
         name="Bento",
-        command=["/usr/bin/env", *homes, bentoml, "serve", tag, "--host", LOOPBACK, "--port", str(port)],
+        command=["/usr/bin/env", *environment, *serve],
         port=port,
         setting="chosen by the system",
     )
-    running = RunningProgram(program, folder, folder / "logs")
+    running = RunningProgram(program, bento_folder(home, tag) / "src", folder / "logs")
     try:
         _wait_until_ready(running)
         yield program.address

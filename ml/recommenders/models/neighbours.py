@@ -139,13 +139,13 @@ def cooccurrence_weights(
         shrinkage: what is added to the denominator, so that rare pairs count less.
         item_power: exponent of the neighbour's sum; the row's own sum has 1 minus it.
     """
+    row_sizes, column_sizes = sums ** (1 - item_power), sums**item_power
     parts, start = [], 0
     for block in blocks:
         together = block.tocoo()
         row = together.row + start
         start += together.shape[0]
-        size = sums[row] ** (1 - item_power) * sums[together.col] ** item_power
-        weight = together.data / (size + shrinkage)
+        weight = together.data / (row_sizes[row] * column_sizes[together.col] + shrinkage)
         other = row != together.col
         kept = sparse.csr_matrix(
             (weight[other].astype(np.float32), (together.row[other], together.col[other])), shape=together.shape
@@ -155,12 +155,22 @@ def cooccurrence_weights(
 
 
 def _largest_of_rows(matrix: sparse.csr_matrix, most: int) -> sparse.csr_matrix:
-    """Only the `most` largest entries of each row."""
+    """Only the `most` largest entries of each row, of equal ones the first columns."""
     lengths = np.diff(matrix.indptr)
-    if not (lengths > most).any():
+    long_rows = np.flatnonzero(lengths > most)
+    if not len(long_rows):
         return matrix
-    row = np.repeat(np.arange(matrix.shape[0]), lengths)
-    order = np.lexsort((matrix.indices, -matrix.data, row))
-    place = np.arange(matrix.nnz) - matrix.indptr[row]
-    kept = order[place < most]
-    return sparse.csr_matrix((matrix.data[kept], (row[kept], matrix.indices[kept])), shape=matrix.shape)
+    kept = np.ones(matrix.nnz, bool)
+    for row in long_rows:
+        cells = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        values = matrix.data[cells]
+        least = np.partition(values, len(values) - most)[len(values) - most]
+        is_kept = values > least
+        equal = np.flatnonzero(values == least)
+        first = np.argsort(matrix.indices[cells][equal])[: most - is_kept.sum()]
+        is_kept[equal[first]] = True
+        kept[cells] = is_kept
+    ends = np.concatenate([[0], np.cumsum(np.minimum(lengths, most))])
+    largest = sparse.csr_matrix((matrix.data[kept], matrix.indices[kept], ends), shape=matrix.shape)
+    largest.sort_indices()
+    return largest

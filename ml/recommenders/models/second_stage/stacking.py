@@ -19,16 +19,16 @@ from ml.dataset.interactions import Interactions
 from ml.dataset.weight_scale import WeightScale, WeightScaling
 from ml.errors import InvalidInputError
 from ml.recommenders.base import Recommender
-from ml.recommenders.folds import cut_into_folds
+from ml.recommenders.folds import TIME_SHARES, cut_into_folds
 from ml.recommenders.models.blends import Ensemble, standardised
 from ml.recommenders.models.second_stage.boosting import boosted
-from ml.recommenders.models.second_stage.choice_model import ChoiceModel
+from ml.recommenders.models.second_stage.choice_model import MOST_USERS, ChoiceModel
 from ml.recommenders.models.second_stage.context import Context
 from ml.recommenders.topk import select_top_k
 from ml.recommenders.training_data import TrainingData
 
 OBJECTIVES = ("binary", "lambdarank", "choice")
-MOST_TRAINED_USERS = 4_000  # of each fold; more users are a longer table, not another model
+MOST_TRAINED_USERS = 4_000  # of each fold, for boosting; more users are a longer table, not another model
 USER_BLOCK = 64  # users whose training rows are made at a time
 PAIR_BLOCK = 400_000  # pairs that the second stage scores at a time: with 50 features 80 MB
 
@@ -165,8 +165,11 @@ class Stacked(Ensemble):
         place = np.full(len(past.items), -1)
         place[np.arange(len(past.items)) if columns is None else columns] = np.arange(n_items)
         users = np.flatnonzero(self._has_history & (np.diff(relevant.indptr) > 0))
-        if len(users) > MOST_TRAINED_USERS:
-            users = np.sort(random.choice(users, MOST_TRAINED_USERS, replace=False))
+        most = MOST_TRAINED_USERS
+        if self.objective == "choice":
+            most = MOST_USERS // (len(TIME_SHARES) if self.folds_by == "time" else self.folds)
+        if len(users) > most:
+            users = np.sort(random.choice(users, most, replace=False))
         for block in np.array_split(users, max(1, len(users) // USER_BLOCK)):
             had = past.matrix[block]
             scores, base = self._first_stage(block, columns, had if columns is None else had[:, columns].tocsr())

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ml.recommenders.models.content.regression import MOST_FEATURES
+from ml.recommenders.models.second_stage.choice_model import MOST_USERS
 from ml.recommenders.models.zoo import make_recommender
 from ml.recommenders.selection.compare import Configuration
 from ml.recommenders.selection.plan.shape import DataShape
@@ -107,7 +108,7 @@ def _parts(params: Params, shape: DataShape) -> float:
 def _stacked(params: Params, shape: DataShape) -> float:
     """The first stage once a fold and once more, its scores of everybody, and the second stage."""
     folds = 2 if params["folds_by"] == "time" else int(params["folds"])
-    users = min(shape.n_users, 4_000)
+    users = min(shape.n_users, MOST_USERS // folds if params["objective"] == "choice" else 4_000)
     scored = users * (CELL * shape.n_all_items * (1 + len(params["models"])) + 3e-6 * (params["rescored"] or 300))
     return (folds + 1) * _parts(params, shape) + folds * scored
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from ml.recommenders.models.second_stage import stacking
 from ml.recommenders.models.second_stage.choice_model import ChoiceModel
 from ml.recommenders.models.second_stage.stacking import Stacked
 from ml.recommenders.models.zoo import load_recommender
@@ -51,3 +52,19 @@ def test_a_second_stage_of_choices_finds_the_taste_and_survives_its_folder(
     assert np.mean(fitting) > 0.9
     model.save(tmp_path / "model")
     assert load_recommender(tmp_path / "model").recommend(users, 3).to_table() == rows
+
+
+@pytest.mark.parametrize("folds_by", ["random", "time"])
+def test_a_choice_is_learned_from_so_many_users_of_all_folds_together(folds_by, two_tastes, monkeypatch):
+    monkeypatch.setattr(stacking, "MOST_USERS", 40)
+    learned = []
+    fit = ChoiceModel.fit
+
+    def counted(features, taken, sizes, activity):
+        learned.append(len(sizes))
+        return fit(features, taken, sizes, activity)
+
+    monkeypatch.setattr(ChoiceModel, "fit", counted)
+    parts = [{"model": "svd", "params": {"n_factors": 4}}]
+    Stacked(parts, folds_by, 4, objective="choice").fit_aligned(TrainingData.align(two_tastes))
+    assert learned == [40]

@@ -20,7 +20,7 @@ from ml.events.normalization.countries import normalize_country, normalize_regio
 from ml.events.normalization.currencies import currency_codes
 from ml.events.normalization.devices import normalize_device_type, normalize_network_type, normalize_pixels
 from ml.events.normalization.event_names import normalize_event_type
-from ml.events.normalization.ids import ID_FIELDS, clean_id, number_as_id
+from ml.events.normalization.ids import ID_FIELDS, REGEX_OF_CHANGED, clean_id, number_as_id
 from ml.events.normalization.languages import normalize_language
 from ml.events.normalization.orders import find_currency
 from ml.events.normalization.time_zones import normalize_time_zone
@@ -172,10 +172,12 @@ def restore_ids(table: pa.Table) -> tuple[pa.Table, dict[str, pa.Array], Counter
     for name in ID_FIELDS:
         if name not in table.column_names or table[name].null_count == len(table):
             continue
-        column = table[name]
-        ids = _mapped(column, partial(clean_id, name))
-        if ids is None:
+        column = _as_array(table[name].cast(pa.string()))
+        may_change = pc.fill_null(pc.match_substring_regex(column, REGEX_OF_CHANGED), False)
+        cleaned = _mapped(column.filter(may_change), partial(clean_id, name))
+        if cleaned is None:
             continue
+        ids = pc.replace_with_mask(column, may_change, cleaned)
         mask = pc.and_(pc.is_valid(column), pc.is_null(ids))
         for word in pc.value_counts(column.filter(mask)).to_pylist():
             placeholders[_placeholder(name, word["values"])] += word["counts"]
@@ -185,20 +187,22 @@ def restore_ids(table: pa.Table) -> tuple[pa.Table, dict[str, pa.Array], Counter
     return table, masks, placeholders
 
 
-def _mapped(column: pa.ChunkedArray, function: Callable[[str], str | None]) -> pa.ChunkedArray | None:
+def _mapped(column: pa.ChunkedArray | pa.Array, function: Callable[[str], str | None]) -> pa.Array | None:
     """The column with each different text replaced; None if nothing changes."""
-    encoded = column.combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = pa.concat_arrays(encoded.chunks) if encoded.chunks else pa.array([], column.type)
-    encoded = encoded.dictionary_encode()
+    encoded = _as_array(column).dictionary_encode()
     texts = encoded.dictionary.to_pylist()
     words = [None if text is None else function(text) for text in texts]
-    if words == texts:
-        return None
-    return pa.chunked_array([pa.array(words, pa.string()).take(encoded.indices)])
+    return None if words == texts else pa.array(words, pa.string()).take(encoded.indices)
 
 
-def _regions(table: pa.Table) -> pa.ChunkedArray | None:
+def _as_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    combined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(combined, pa.ChunkedArray):  # texts of more than 2 GiB
+        return pa.concat_arrays(combined.chunks) if combined.chunks else pa.array([], column.type)
+    return combined
+
+
+def _regions(table: pa.Table) -> pa.Array | None:
     countries = table["country"] if "country" in table.column_names else pa.nulls(len(table), pa.string())
     pairs = pc.binary_join_element_wise(pc.fill_null(countries, ""), table["region"], "\x1f")
 
@@ -206,7 +210,6 @@ def _regions(table: pa.Table) -> pa.ChunkedArray | None:
         country, _, region = pair.partition("\x1f")
         return normalize_region(region, country or None)
 
-    pairs = pairs if isinstance(pairs, pa.ChunkedArray) else pa.chunked_array([pairs])
     return _mapped(pairs, normalize)
 
 

@@ -23,6 +23,8 @@ _FIRST_LETTERS = frozenset(word[0] for word in EMPTY_WORDS | STRANGERS)
 _ORDINARY_BEGINNINGS = frozenset(
     character for character in string.ascii_letters + string.digits if character.lower() not in _FIRST_LETTERS
 )
+REGEX_OF_CHANGED = "|".join([r"(?i)\.", *(re.escape(word) for word in sorted(EMPTY_WORDS | STRANGERS))])
+"""Matches every id that `clean_id` changes, and few others."""
 _WHOLE_FLOAT = re.compile(r"(-?\d+)\.0+")
 _JAVA_FLOAT = re.compile(r"(\d)\.(\d+)E(\d{1,2})")
 

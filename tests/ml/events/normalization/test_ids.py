@@ -6,9 +6,20 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ml.events.log import EventLog
-from ml.events.normalization.ids import EMPTY_WORDS, STRANGERS, is_placeholder, number_as_id, restore_id
+from ml.events.normalization.fields import restore_ids
+from ml.events.normalization.ids import (
+    EMPTY_WORDS,
+    ID_FIELDS,
+    STRANGERS,
+    clean_id,
+    is_placeholder,
+    number_as_id,
+    restore_id,
+)
 from ml.events.validation import validate_records
 from ml.home import Home
 from ml.sources import ingest, open_source
@@ -50,6 +61,21 @@ def test_other_ids_are_cleaned_alike(field):
 def test_every_word_for_nobody_is_known_in_any_spelling(word, spelled):
     assert is_placeholder("user_id", spelled(word))
     assert is_placeholder("item_id", spelled(word)) is (word in EMPTY_WORDS)
+
+
+SPELLED = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["", " ", '"', "\u2003'"]),
+    st.sampled_from(sorted(EMPTY_WORDS | STRANGERS)).flatmap(lambda word: st.sampled_from([word, word.upper()])),
+    st.sampled_from(["", "\t", "'", "able"]),
+)
+NUMBERS = st.from_regex(r"-?[0-9]{1,3}\.[0-9]{1,3}(E[0-9]{1,2})?", fullmatch=True)
+
+
+@given(st.sampled_from(ID_FIELDS), st.lists(st.none() | SPELLED | NUMBERS | st.text(max_size=5)))
+def test_a_column_is_cleaned_as_its_ids_are_one_by_one(field, ids):
+    table, _, _ = restore_ids(pa.table({field: pa.array(ids, pa.string())}))
+    assert table[field].to_pylist() == [None if text is None else clean_id(field, text) for text in ids]
 
 
 @pytest.mark.parametrize("text", ["0", "nullable", "none@shop.example", "NA", "guest7", "1.5", "v1.0.0", "1e5"])

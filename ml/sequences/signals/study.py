@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from ml.arrays import F64, Bools
 from ml.segmentation.features.feature_selection import benjamini_hochberg
@@ -46,6 +47,11 @@ def study_signals(visits: VisitSignals, minimum_people: int, seed: int) -> pa.Ta
         minimum_people: Nothing is said of fewer people.
         seed: Seed of the folds.
     """
+    with threadpool_limits(1, "blas"):  # a thousand small products do not gain from threads, which spin in between
+        return _study_signals(visits, minimum_people, seed)
+
+
+def _study_signals(visits: VisitSignals, minimum_people: int, seed: int) -> pa.Table:
     rows: list[dict[str, Any]] = []
     names = sorted({name for name in visits.segments.tolist() if name is not None})
     for segment in (EVERYBODY, *names):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,10 +41,14 @@ def demo(
     """
     from orchestration.demo.demo_results import demo_results
     from orchestration.demo.report import report
+    from orchestration.warehouse.dbt_project import prepared_manifest
 
     chosen, console = home_of(home), Console(highlight=False, emoji=False)
     settings = chosen_settings(chosen)
-    _simulate(chosen, shrink(settings.simulator) if quick else settings.simulator, console)
+    with ThreadPoolExecutor(1) as pool:
+        parsed = pool.submit(prepared_manifest, chosen)  # a process of its own, beside the simulation
+        _simulate(chosen, shrink(settings.simulator) if quick else settings.simulator, console)
+        parsed.result()
     _materialize(chosen, settings, console)
     with console.status("Asking the built service for five users …"):
         results = demo_results(chosen)

@@ -40,7 +40,7 @@ from orchestration.commands.upkeep.monitoring import alerts, health
 from orchestration.commands.upkeep.rebuild_state import rebuild_state
 from orchestration.commands.upkeep.verify import verify
 
-QUIET = {  # no library reports a run to its makers, and MLflow's pages need no job runner
+QUIET = {  # no library reports a run to its makers, MLflow's pages need no job runner, and threads that wait sleep
     # Where pyspark is installed, great_expectations imports it in every process, and each import warns.
     "PYTHONWARNINGS": "ignore:PySpark does not yet fully support pandas:FutureWarning",
     "DAGSTER_DISABLE_TELEMETRY": "yes",
@@ -49,6 +49,8 @@ QUIET = {  # no library reports a run to its makers, and MLflow's pages need no 
     "BENTOML_DO_NOT_TRACK": "True",
     "GX_ANALYTICS_ENABLED": "false",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    # OpenMP's threads spin otherwise: beside other programs, two of them took 11 s for what one does in 1 s.
+    "OMP_WAIT_POLICY": "passive",
 }
 
 FAILED = 1

@@ -1,5 +1,6 @@
 """What the commands leave behind in a materialized home."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -72,3 +73,16 @@ def test_the_command_line_starts_without_the_libraries_that_only_some_commands_n
     script = f"import sys, orchestration.cli; print([name for name in {heavy} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
+
+
+def test_threads_that_a_command_starts_sleep_while_they_wait() -> None:
+    script = "from orchestration.cli import main\ntry:\n    main()\nfinally:\n    import sklearn.cluster"
+    shown = subprocess.run(
+        [sys.executable, "-c", script, "--version"],
+        env={name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+        | {"OMP_DISPLAY_ENV": "true"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in shown.stderr

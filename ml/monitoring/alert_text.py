@@ -19,8 +19,8 @@ def text_of(group: Sequence[Entry]) -> str:
 
 
 def calls_for_training(entry: Entry) -> bool:
-    """Whether a training may help: people, taste or the quality of answers changed, on data that is whole."""
-    return entry.facts["subject"] in ("taste", "audience", "quality")
+    """Whether a training may help: people, taste, inputs or quality changed, on data that is whole."""
+    return entry.facts["subject"] in ("taste", "audience", "input", "quality")
 
 
 def _lines(entry: Entry) -> list[str]:

@@ -14,7 +14,7 @@ from ml.monitoring.alarms import Alarm
 from ml.monitoring.words import headline, names_of, runbook_of
 from ml.settings.operation import MonitoringSettings
 
-OPENED, CLOSED, ACKNOWLEDGED = "opened", "closed", "acknowledged"
+OPENED, CLOSED, ACKNOWLEDGED, EXPLAINED = "opened", "closed", "acknowledged", "explained"
 SENT, UNDELIVERED, TRAINED = "sent", "undelivered", "training_started"
 FIELDS = ("subject", "measure", "dimension", "slice")
 
@@ -25,11 +25,11 @@ class Entry:
 
     Attributes:
         at: When it was written, UTC, ISO 8601.
-        what: `opened`, `closed`, `acknowledged`, `sent`, `undelivered`, or `training_started`.
+        what: `opened`, `closed`, `acknowledged`, `explained`, `sent`, `undelivered`, or `training_started`.
         alarm: Name of the alarm concerned; empty for none.
         text: What happened, in words.
         facts: What an opened alarm says: subject, measure, dimension, slice, since, detected_at, severity,
-            certainty, runbook and follows.
+            certainty, runbook and follows; of an explained change, the column.
     """
 
     at: str
@@ -113,6 +113,12 @@ class Journal:
         ]
         self.append([*over, *fresh])
         return fresh
+
+    def open(self, alarms: Iterable[Alarm], now: dt.datetime) -> list[Entry]:
+        """Open alarms, whatever the journal holds already, and return their entries."""
+        entries = [_opened(alarm, now) for alarm in alarms]
+        self.append(entries)
+        return entries
 
     def append(self, entries: Iterable[Entry]) -> None:
         """Write entries, each a line."""

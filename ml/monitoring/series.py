@@ -20,7 +20,8 @@ class Subject(IntEnum):
     VOLUME = 1
     AUDIENCE = 2
     TASTE = 3
-    QUALITY = 4
+    INPUT = 4
+    QUALITY = 5
 
 
 @dataclass(frozen=True)

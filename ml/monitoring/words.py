@@ -12,6 +12,7 @@ _SEVERITIES: dict[Subject, Severity] = {
     Subject.QUALITY: "high",
     Subject.VOLUME: "medium",
     Subject.TASTE: "medium",
+    Subject.INPUT: "medium",
     Subject.AUDIENCE: "low",
 }
 _RUNBOOK = {
@@ -19,9 +20,12 @@ _RUNBOOK = {
     Subject.VOLUME: "volume",
     Subject.AUDIENCE: "audience",
     Subject.TASTE: "taste",
+    Subject.INPUT: "inputs",
     Subject.QUALITY: "quality",
 }
 _DIMENSIONS = {"device_type": "devices of type", "browser": "the browser", "country": "the country"}
+INPUT = "input"  # the dimension of what is missed or changed in the frames of a training, not in events
+UNKNOWN_ITEMS = "unknown items"
 _PURCHASES, _PAGE_VIEWS = "purchase", "page_view"
 
 
@@ -45,8 +49,11 @@ def runbook_of(subject: Subject) -> str:
 def headline(alarm: Alarm) -> str:
     """Say in one sentence what changed and who carries it."""
     where = _where(alarm)
+    if alarm.subject is Subject.INPUT:
+        return _input_headline(alarm)
     if alarm.subject is Subject.FIELD:
-        have = f"{_share(alarm.observed)} of events have it, not {_share(alarm.usual)}"
+        rows = "values are there" if alarm.dimension == INPUT else "events have it"
+        have = f"{_share(alarm.observed)} of {rows}, not {_share(alarm.usual)}"
         return f"{alarm.measure} is missing{where}: {have}"
     if alarm.subject is Subject.VOLUME:
         what = {_PURCHASES: "Purchases", _PAGE_VIEWS: "Page views"}.get(alarm.measure, alarm.measure)
@@ -73,7 +80,16 @@ def certainty(alarm: Alarm) -> str:
     return "chance alone would show a change this large on fewer than 1 of 1,000 quiet days"
 
 
+def _input_headline(alarm: Alarm) -> str:
+    if alarm.measure == UNKNOWN_ITEMS:
+        return f"{_share(alarm.observed)} of interactions are with items that the model does not know"
+    share = f"{_share(alarm.observed)}, from {_share(alarm.usual)} in the training"
+    return f"What models read in {alarm.measure} has changed: {alarm.slice} {_moved(alarm)} to {share}"
+
+
 def _where(alarm: Alarm) -> str:
+    if alarm.dimension == INPUT:
+        return " in what models read"
     if alarm.dimension == "everything":
         return ""
     if alarm.dimension == "model_version":

@@ -97,6 +97,36 @@ class MonitoringSettings(Section):
     same_cause_days: float = knob(
         3, "Changes that begin within so many days are one alarm, named by the first cause.", unit="days", ge=0
     )
+    input_weeks: int = knob(
+        4,
+        "Weeks before a training that are its reference: what models read later is compared with them.",
+        unit="weeks",
+        ge=1,
+    )
+    smallest_psi: float = knob(
+        0.2, "Smallest change of a column that matters, by the population stability index; .2 is customary.", gt=0
+    )
+    smallest_divergence: float = knob(
+        0.03,
+        "The same by the Jensen-Shannon divergence, so that values which hardly anybody has raise no alarm.",
+        unit="bits",
+        gt=0,
+    )
+    input_false_discovery_rate: float = knob(
+        0.01,
+        "Expected share of columns that did not change among those whose change counts as certain.",
+        unit="share of columns",
+        gt=0,
+        lt=1,
+    )
+    most_unknown_clicks: float = knob(
+        0.5,
+        "Share of a week's interactions with items that the model does not know from which it is out of date.",
+        unit="share of interactions",
+        gt=0,
+        le=1,
+    )
+    least_people: int = knob(5, "A value that fewer people share is named in no reference.", unit="people", ge=2)
 
 
 class AlertSettings(Section):

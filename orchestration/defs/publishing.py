@@ -11,6 +11,7 @@ import dagster as dg
 from ml.bundle import current_version
 from ml.console.tables import FOLDER as CONSOLE
 from ml.home import Home
+from ml.monitoring.inputs.reference import FOLDER as REFERENCE
 from ml.publishing import publication, publish
 from ml.recommenders.models.zoo import load_recommender
 from ml.recommenders.newcomers.welcome import FILE as WELCOME
@@ -42,6 +43,7 @@ GROUP = "publishing"
         "funnels",
         "revenue_by_currency",
         "funnel_steps",
+        "input_drift",
     ],
     group_name=GROUP,
     kinds={"parquet", "numpy", "lightgbm"},
@@ -151,6 +153,6 @@ def _files(home: Home, settings: Settings) -> dict[str, Path]:
         "settings.yaml": definition_file(home, SETTINGS),
         "experiments.yaml": definition_file(home, settings.experiments.file),
         "rules.yaml": definition_file(home, settings.decisions.rules_file),
-        **{name: home.models / name for name in ("segmentation", "intent", WELCOME)},
+        **{name: home.models / name for name in ("segmentation", "intent", WELCOME, REFERENCE)},
     }
     return {name: path for name, path in files.items() if path.exists()}

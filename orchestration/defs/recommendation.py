@@ -15,6 +15,9 @@ from ml.evaluation.figures import comparison_plot
 from ml.evaluation.gate import elect
 from ml.evaluation.ranking_metrics import figures_by_group
 from ml.evaluation.splits import EmptySplitError, NothingLikedError
+from ml.monitoring.inputs.drift_table import plot_profiles
+from ml.monitoring.inputs.reference import FOLDER as REFERENCE
+from ml.monitoring.inputs.reference import Reference
 from ml.recommenders.base import Recommender
 from ml.recommenders.models.lightfm import LightFMHybrid
 from ml.recommenders.models.zoo import load_recommender
@@ -53,6 +56,7 @@ from orchestration.parameter_search import JOURNAL, log_search
 from orchestration.runtime.instance import FROM_SCRATCH
 from orchestration.spark.training import training_engine
 from orchestration.warehouse.frames import FRAMES, MARTS, frames_as_of
+from orchestration.warehouse.input_windows import read_reference
 
 GROUP = "recommendation"
 CANDIDATES_NOTE = (
@@ -239,6 +243,7 @@ def champion_model(
                 run, recommender, configuration, data, warehouse.read("feature_ablations"), settings
             )
             welcome.save(home.home().models / WELCOME)
+            _log_reference(run, read_reference(warehouse.read, recommender, settings), home.home().models)
             recommender.save(Path(folder) / "recommender")
             version = registry.get().register(run, Path(folder) / "recommender")
         registry.get().promote(version.version, kind=verdict.kind, reasons=verdict.reasons)
@@ -325,6 +330,13 @@ def _welcome(
     country = sure_gain(ablations.filter(pc.equal(ablations["configuration"], _to_json(chosen))), "user country")
     consent = {"location": country} if country is not None else {}
     return Welcome.prepare(recommender, data, sure_curve(curves.get("fold-in", {})), consent)
+
+
+def _log_reference(run: Run, reference: Reference, models: Path) -> None:
+    """Keep the profile of what the champion was trained on for the bundle, and show it in the run."""
+    reference.save(models / REFERENCE)
+    run.log_artifacts(models / REFERENCE, REFERENCE)
+    run.log_figure(plot_profiles(reference.columns), REFERENCE)
 
 
 def _to_json(configuration: Configuration) -> str:

@@ -1,0 +1,1 @@
+"""Compares what models read now with what they were trained on."""

@@ -75,8 +75,8 @@ $(READY): requirements.lock pyproject.toml
 	.venv/bin/uv pip install --python $(PYTHON) --no-deps --editable .
 	@touch $(READY)
 
-# The schemas of Kubernetes, against which tests check the manifests.
-SCHEMAS := kubernetes-validate
+# The schemas of Kubernetes, Prometheus and Grafana, against which tests check what stands in deploy.
+SCHEMAS := kubernetes-validate promql-parser grafana-foundation-sdk
 
 # The optional dependencies beside the locked ones. pip, unlike uv, also takes wheels from the folders of its option
 # find-links: a build of torch for the CPU, kept there, spares the gigabytes of CUDA that PyPI's build brings.

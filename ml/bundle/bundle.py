@@ -129,6 +129,11 @@ class Bundle:
         """The time up to which the data counts."""
         return dt.datetime.fromisoformat(self.manifest["as_of"])
 
+    @property
+    def written_at(self) -> dt.datetime:
+        """The time at which it was published."""
+        return dt.datetime.fromisoformat(self.manifest["written_at"])
+
     @cached_property
     def item_ids(self) -> list[str]:
         """Item ids by row."""

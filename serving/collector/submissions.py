@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,8 +13,12 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from ml.errors import TesseraError
+from ml.events.contract import EVENT_SCHEMA
 from serving.errors import ApiError
-from serving.observability.metrics import COLLECTED
+from serving.observability.metrics import COLLECTED, DEAD_LETTERS
+
+FIELDS = frozenset(EVENT_SCHEMA.names)
+NO_FIELD = "event"  # what no field of the contract is at fault for; names that senders made up are no labels
 
 
 class TooManyEventsError(ApiError):
@@ -117,3 +122,9 @@ class EventCounters:
             return
         setattr(self, outcome, getattr(self, outcome) + events)
         COLLECTED.labels(outcome).inc(events)
+
+    def add_letters(self, letters: Sequence[Mapping[str, Any]]) -> None:
+        """Count dead letters, here and by the field at fault in the metrics of the process."""
+        self.add("rejected", len(letters))
+        for name, count in Counter(letter["field"] for letter in letters).items():
+            DEAD_LETTERS.labels(name if name in FIELDS else NO_FIELD).inc(count)

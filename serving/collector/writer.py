@@ -177,7 +177,7 @@ class Writer:
             letters += more
             events = events.filter(pa.array([row not in refused for row in range(len(events))]))
         self.counts.add("accepted", len(events))
-        self.counts.add("rejected", len(letters))
+        self.counts.add_letters(letters)
         self.counts.commits += 1
         return events
 

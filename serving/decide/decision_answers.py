@@ -39,7 +39,7 @@ def answer_decision(
     decision = engine.decide(
         context, rules, situation, now.timestamp(), _fixed_content(treatment), _name_learned_person(request)
     )
-    ANSWERS.labels("decisions", model_version or "none").inc()
+    ANSWERS.labels("decisions", model_version or "none", "champion").inc()
     if request.person is not None:
         log_decision(tessera, request, at.timestamp(), decision, treatment)
         log_exposures(tessera, request, treatment, at.timestamp())

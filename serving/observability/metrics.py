@@ -20,7 +20,12 @@ REQUEST_SECONDS = Histogram(
 STAGES_SKIPPED = Counter(
     "tessera_stages_skipped", "Stages that the time budget had no room for", ["stage"], registry=REGISTRY
 )
-ANSWERS = Counter("tessera_answers", "Answers given", ["route", "model_version"], registry=REGISTRY)
+ANSWERS = Counter(
+    "tessera_answers",
+    "Answers given, by the model and its role",
+    ["route", "model_version", "role"],
+    registry=REGISTRY,
+)
 FALLBACKS = Counter(
     "tessera_fallbacks", "Answers by the first step of the chain that filled a place", ["step"], registry=REGISTRY
 )
@@ -40,6 +45,12 @@ SWAPS = Counter("tessera_bundle_swaps", "Bundles taken over", registry=REGISTRY)
 COLLECTED = Counter(
     "tessera_collector_events", "Events that arrived, by what became of them", ["outcome"], registry=REGISTRY
 )
+DEAD_LETTERS = Counter(
+    "tessera_collector_dead_letters",
+    "Events that were rejected, by the field at fault",
+    ["field"],
+    registry=REGISTRY,
+)
 PLACEHOLDER_IDS = Counter(
     "tessera_collector_placeholder_ids",
     "Ids such as `null` or `undefined` that arrived and were removed, by field and sender",
@@ -49,7 +60,19 @@ PLACEHOLDER_IDS = Counter(
 MODEL_AGE_SECONDS = Gauge(
     "tessera_model_age_seconds", "Age of the data behind the bundle", registry=REGISTRY, multiprocess_mode="max"
 )
-
+BUNDLE_AGE_SECONDS = Gauge(
+    "tessera_bundle_age_seconds",
+    "Time since the bundle that answers was published",
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+OPEN_ALARMS = Gauge(
+    "tessera_open_alarms",
+    "Alarms of monitoring that nobody acknowledged",
+    ["severity"],
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
 
 RESIDENT_BYTES = Gauge(
     "tessera_resident_bytes",

@@ -86,7 +86,7 @@ def _reply(
         reply["segment"] = context.segment
     if context.treatment.exposures:
         reply["experiments"] = properties["experiments"] = context.treatment.variants()
-    ANSWERS.labels("recommendations", model_version or "none").inc()
+    ANSWERS.labels("recommendations", model_version or "none", context.role).inc()
     tessera.tracing.record_stages(
         recommendation.stages,
         {"tessera.model_version": model_version, "tessera.fallback": recommendation.fallback},

@@ -30,7 +30,7 @@ class RegularChecks:
 
     def __init__(self, tessera: Tessera) -> None:
         self._tessera = tessera
-        self._gauges = WorkerGauges()
+        self._gauges = WorkerGauges(tessera.config.home)
         self._exchanged_at = 0.0
         self._refit: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []

@@ -14,6 +14,7 @@ from ml.monitoring.inputs.drift import compare_window
 from ml.monitoring.inputs.drift_alarms import record_drift
 from ml.monitoring.inputs.drift_table import SCHEMA, drift_table, plot_drift
 from ml.monitoring.inputs.reference import FOLDER, Reference, measure_unknown
+from ml.monitoring.inputs.windows import ITEMS, USERS
 from ml.monitoring.journal import Journal
 from orchestration.defs.metadata import figure_metadata, table_metadata
 from orchestration.defs.monitoring import GROUP
@@ -43,8 +44,7 @@ def input_drift(home: HomeResource, warehouse: WarehouseResource) -> dg.Material
         return dg.MaterializeResult(
             metadata={"columns": 0, "reason": "no bundle with a reference is published yet"}
         )
-    recommenders = settings.recommenders
-    newest = read_newest(warehouse.read, recommenders.user_columns, recommenders.item_columns)
+    newest = read_newest(warehouse.read, reference.columns_of(USERS), reference.columns_of(ITEMS))
     window = newest.with_clicks(reference.items)
     drifts = compare_window(reference.columns, reference.trained_until, window, settings.monitoring)
     unknown = measure_unknown(reference, window)

@@ -243,7 +243,9 @@ def champion_model(
                 run, recommender, configuration, data, warehouse.read("feature_ablations"), settings
             )
             welcome.save(home.home().models / WELCOME)
-            _log_reference(run, read_reference(warehouse.read, recommender, settings), home.home().models)
+            segmentation = load_segmentation(segmentation_folder(home.home()))
+            reference = read_reference(warehouse.read, recommender, segmentation, settings)
+            _log_reference(run, reference, home.home().models)
             recommender.save(Path(folder) / "recommender")
             version = registry.get().register(run, Path(folder) / "recommender")
         registry.get().promote(version.version, kind=verdict.kind, reasons=verdict.reasons)

@@ -12,6 +12,7 @@ from ml.monitoring.inputs.reference import Reference, cluster_items
 from ml.monitoring.inputs.windows import INTERACTIONS, ITEMS, USERS, WEEK, InputWindow, active_items
 from ml.recommenders.base import Recommender
 from ml.recommenders.factors import FactorRecommender
+from ml.segmentation import Segmentation
 from ml.settings import Settings
 
 Read = Callable[[str], pa.Table]
@@ -19,15 +20,20 @@ SPAN = "select min(first_seen_at) as first, max(last_seen_at) as last from users
 _DAY_SECONDS = 86_400
 
 
-def read_reference(read: Read, recommender: Recommender, settings: Settings) -> Reference:
-    """Profile what a recommender was just trained on: the newest week and those before it.
+def read_reference(
+    read: Read, recommender: Recommender, segmentation: Segmentation, settings: Settings
+) -> Reference:
+    """Profile what a recommender and the segmentation were just trained on: the newest week and those before it.
 
     Args:
         read: Runs a query on the warehouse.
         recommender: The trained model.
-        settings: Which columns it reads, how many weeks count, and how many people must share a value.
+        segmentation: The segmentation of the same run.
+        settings: Columns of the recommender, how many weeks count, and how many people must share a value.
     """
-    columns = settings.recommenders.user_columns, settings.recommenders.item_columns
+    features = [name.partition("=")[0] for name in segmentation.preparation["features"]]
+    user_columns = list(dict.fromkeys([*settings.recommenders.user_columns, *features]))
+    columns = user_columns, settings.recommenders.item_columns
     factors = recommender.item_factors_ if isinstance(recommender, FactorRecommender) else None
     items = cluster_items(recommender.item_ids_.values, factors, settings.evaluation.seed)
     newest = read_newest(read, *columns)
@@ -42,7 +48,8 @@ def read_newest(read: Read, user_columns: Sequence[str], item_columns: Sequence[
 
     Args:
         read: Runs a query on the warehouse.
-        user_columns: Columns of users that models read; those that the mart lacks are left out.
+        user_columns: Columns of users that models read; `column:key` for the value of a key of a map. Those that
+            the mart lacks are left out.
         item_columns: The same of items.
     """
     span = read(SPAN).to_pylist()[0]
@@ -104,7 +111,21 @@ def _tables(
 
 def _existing(read: Read, mart: str, columns: Sequence[str]) -> str:
     there = read(f"from {mart} limit 0").column_names
-    return "".join(f', "{column}"' for column in columns if column in there)
+    selected = []
+    for column in columns:
+        name, _, key = column.partition(":")
+        if column in there:
+            selected.append(f", {_quoted(column)}")
+        elif key and name in there:
+            text = key.replace("'", "''")
+            # Who has a map has none of what it lacks.
+            value = f"case when {_quoted(name)} is not null then coalesce({_quoted(name)}['{text}'], 0) end"
+            selected.append(f", {value} as {_quoted(column)}")
+    return "".join(selected)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _day(column: str, end: dt.datetime) -> str:

@@ -16,6 +16,7 @@ from ml.settings.operation import MonitoringSettings
 
 CALM = 0.5  # of the smallest change that matters; at more, an alarm stays open
 _TASTE_COLUMNS = ("category", "tags", "features", CLUSTER)
+_SHARES = {"device_shares": "device_type", "category_shares": "category"}  # of what they are shares
 
 
 def record_drift(
@@ -70,11 +71,12 @@ def _is_explained(
 
 def _is_about(alarm: Entry, drift: ColumnDrift) -> bool:
     """Whether an alarm names the column, or tells of a taste that the column shows."""
-    facts, profile = alarm.facts, drift.profile
+    facts, stem = alarm.facts, drift.profile.column.partition(":")[0]
+    column = _SHARES.get(stem, stem)
     if facts["subject"] == Subject.TASTE.name.lower():
-        return profile.column in _TASTE_COLUMNS
+        return column in _TASTE_COLUMNS
     names = {facts["measure"], facts["dimension"], *facts["follows"].split(", ")}
-    return bool(names & {profile.name, profile.column})
+    return bool(names & {drift.profile.name, column})
 
 
 def _is_open(journal: Journal, measure: str) -> bool:

@@ -41,6 +41,10 @@ class Reference:
     columns: list[ColumnProfile]
     items: KnownItems
 
+    def columns_of(self, frame: str) -> list[str]:
+        """Names of the columns of a frame."""
+        return [profile.column for profile in self.columns if profile.frame == frame]
+
     def save(self, folder: Path) -> None:
         """Write the reference into a folder, in place of an earlier one."""
         document = {

@@ -13,6 +13,7 @@ from ml.home import Home
 from ml.monitoring.inputs.reference import FOLDER, Reference
 from ml.monitoring.journal import Journal
 from ml.registry.registry import Registry
+from ml.segmentation import load_segmentation
 from orchestration.cli import app
 from orchestration.defs.inputs import input_drift
 from orchestration.defs.resources import HomeResource, WarehouseResource
@@ -41,6 +42,9 @@ def test_a_training_leaves_a_reference_in_its_run_and_in_the_bundle(
     assert reference is not None
     names = {column.name for column in reference.columns}
     assert {"users.device_type", "items.category", "interactions.strength", "clicks.item_cluster"} <= names
+    features = load_segmentation(materialized_home.models / "segmentation").preparation["features"]
+    assert {f"users.{feature}" for feature in features} <= names
+    assert any(":" in feature for feature in features)
     read = Warehouse(materialized_home.warehouse).read
     assert reference.trained_until == read("select max(last_seen_at) as at from users")["at"][0].as_py()
     (device,) = [column for column in reference.columns if column.name == "users.device_type"]

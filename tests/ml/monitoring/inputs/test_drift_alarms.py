@@ -93,6 +93,26 @@ def test_what_another_alarm_explains_is_no_alarm(journal, subject, measure, dime
     assert len(recorded(journal, later, late)) == 1
 
 
+@pytest.mark.parametrize(
+    ("column", "subject", "dimension"),
+    [("category_shares:sport", "taste", "category"), ("device_shares:tv", "audience", "device_type")],
+)
+def test_shares_of_a_person_are_explained_by_what_they_are_shares_of(journal, column, subject, dimension):
+    def renamed(window):
+        users = window.tables["users"]
+        names = [column if name == "spend" else name for name in users.column_names]
+        return replace(window, tables={**window.tables, "users": users.rename_columns(names)})
+
+    profiles = profile_windows([renamed(each) for each in weeks_before(np.random.default_rng(99))], 5)
+    moved = renamed(week(np.random.default_rng(0), spend=4.0))
+    drifts = compare_window(profiles, END - dt.timedelta(days=7), moved, SETTINGS)
+    open_alarm(journal, subject, "views", dimension, NOW - dt.timedelta(days=60))
+    assert record_drift(journal, drifts, 0.0, moved, NOW, SETTINGS) == []
+    journal.append([Entry(NOW.isoformat(), CLOSED, f"{subject}-views", "over")])
+    (entry,) = record_drift(journal, drifts, 0.0, moved, NOW, SETTINGS)
+    assert entry.facts["measure"] == f"users.{column}"
+
+
 def test_an_alarm_of_another_time_about_something_else_explains_nothing(journal):
     open_alarm(journal, "volume", "page_view", "everything", NOW - dt.timedelta(days=30))
     assert len(recorded(journal, moved_week())) == 1

@@ -48,10 +48,10 @@ class WorkerGauges:
         version = file_version(self._journal.file)
         if version == self._journal_version:
             return
+        self._journal_version = version  # first, so that a damaged journal is reported once
         severities = Counter(entry.facts["severity"] for entry in self._journal.unacknowledged())
         for severity in SEVERITIES:
             OPEN_ALARMS.labels(severity).set(severities[severity])
-        self._journal_version = version
 
 
 def _count_lookups(champion: ServedBundle) -> None:

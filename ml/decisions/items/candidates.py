@@ -44,11 +44,8 @@ class TrendingItems:
 
     def _update(self) -> None:
         opened = self.activity.keys_opened_since(self._version)
-        popular = self.activity.popular
-        self._best = [
-            popular.top(column, count, None if opened is None else np.union1d(self._best[number], opened))
-            for number, (column, count) in enumerate(POPULAR_COUNTS)
-        ]
+        among = None if opened is None else np.unique(np.concatenate([*self._best, opened]))
+        self._best = [self.activity.popular.top(column, count, among) for column, count in POPULAR_COUNTS]
         keys = np.concatenate(self._best)
         positions = np.concatenate([np.arange(len(best)) for best in self._best])
         first = _first_of_each(keys, positions)

@@ -129,8 +129,9 @@ def replay_examples(
     drawn_positions = set(drawn.tolist())
     for position, change in enumerate(changes):
         if position in drawn_positions and change.user in activity.visitors and change.item is not None:
-            visitor = activity.visitors[change.user]
-            if not activity.find_consent(change.user).is_granted:
+            visitor, key = activity.visitors[change.user], activity.keys.get(change.item, -1)
+            # What somebody has opened before is no candidate.
+            if key in visitor.seen or not activity.find_consent(change.user).is_granted:
                 fold_change(change, [activity.observe], quarantine, "publishing")
                 continue
             row = index.user_rows.get(change.user) if index else None
@@ -143,11 +144,10 @@ def replay_examples(
                 excluded=visitor.seen | visitor.rejected,
             )
             keys = gather_candidates(context, scorer, trending).keys
-            key = activity.keys.get(change.item, -1)
             opened = int(np.searchsorted(keys, key))
             if opened < len(keys) and keys[opened] == key:
                 yield RankingExample(feature_builder.build(context, keys, scorer), opened)
-            elif key not in visitor.seen:
+            else:
                 yield None
         fold_change(change, [activity.observe], quarantine, "publishing")
 

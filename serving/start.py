@@ -145,7 +145,7 @@ def _find_fault(key: str) -> str | None:
     """Return what is wrong with a key; None if nothing is."""
     if key.startswith(DIGEST_PREFIX):
         is_digest = DIGEST.fullmatch(key.removeprefix(DIGEST_PREFIX)) is not None
-        return None if is_digest else "is no digest: `sha256:` and 64 hexadecimal digits are needed"
+        return None if is_digest else "is not a digest: `sha256:` and 64 hexadecimal digits are needed"
     if len(key) < MIN_KEY_CHARS:
         return f"has {len(key)} characters and can be guessed: at least {MIN_KEY_CHARS} random ones are needed"
     if len(set(key)) < MIN_DISTINCT_CHARS:

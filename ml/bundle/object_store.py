@@ -184,7 +184,7 @@ def _parse_index(index: dict[str, Any]) -> SharedVersions:
     current, names = index.get("current"), index["versions"]
     for name in (current, *names):
         if not isinstance(name, str) or not VERSION_PATTERN.match(name):
-            raise ValueError(f"{name!r} is no version")
+            raise ValueError(f"{name!r} is not a version")
     if current not in names:
         raise ValueError(f"the current version {current} is not among those that are there")
     return SharedVersions(str(current), tuple(names))

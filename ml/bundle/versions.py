@@ -105,5 +105,5 @@ def current_version(published: Path) -> str | None:
     except FileNotFoundError:
         return None
     if not VERSION_PATTERN.match(text):
-        raise BundleError(f"{published / CURRENT} names {text!r}, which is no version")
+        raise BundleError(f"{published / CURRENT} names {text!r}, which is not a version")
     return text

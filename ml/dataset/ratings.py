@@ -144,7 +144,7 @@ class RatingReading:
     def describe(self) -> str:
         """A sentence that says how the ratings are read."""
         scale = f"ratings from {self.lowest:g} to {self.highest:g}"
-        unrated = "" if self.unrated is None else f"; {self.unrated:g} is no rating"
+        unrated = "" if self.unrated is None else f"; {self.unrated:g} is not a rating"
         if self.kind == "constant":
             return f"all ratings are {self.lowest:g}, which says nothing of taste{unrated}"
         if self.kind == "counts":

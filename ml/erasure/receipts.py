@@ -139,7 +139,7 @@ class ErasureReceipts:
             raise UnknownReceiptError(f"no receipt {receipt_id}")
         entry = next((entry for entry in receipt["places"] if entry["place"] == place), None)
         if entry is None:
-            raise UnknownReceiptError(f"{place!r} is no place of an erasure; there are {', '.join(PLACES)}")
+            raise UnknownReceiptError(f"{place!r} is not a place of an erasure; there are {', '.join(PLACES)}")
         return receipt, entry
 
     def _path(self, receipt_id: str) -> Path:

@@ -99,7 +99,7 @@ def _as_text(name: str, value: Any) -> str:
         try:
             text.encode("utf-8")
         except UnicodeEncodeError:
-            raise _FieldError(name, "is no valid Unicode text") from None
+            raise _FieldError(name, "is not valid Unicode text") from None
     if "\x00" in text:
         raise _FieldError(name, "holds a NUL character")
     return text
@@ -133,7 +133,7 @@ def _as_json_object(name: str, value: Any) -> str:
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            raise _FieldError(name, "is no JSON object") from None
+            raise _FieldError(name, "is not a JSON object") from None
     if not isinstance(value, dict):
         raise _FieldError(name, f"is a {type(value).__name__}, not an object")
     return _as_text(name, _json(value))
@@ -149,7 +149,7 @@ def _json(value: Any) -> str:
 
 def _as_purposes(name: str, value: Any) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(purpose, str) for purpose in value):
-        raise _FieldError(name, "is no list of strings")
+        raise _FieldError(name, "is not a list of strings")
     return value
 
 

@@ -119,12 +119,12 @@ def validate_events(
     for name in ("event_id", "event_type"):
         findings.append((name, _blank(table[name]), "is required"))
     findings.append(("occurred_at", pc.is_null(table["occurred_at"]), "is required"))
-    findings.append(("event_type", _unknown_type(table["event_type"]), "is no type of the contract"))
+    findings.append(("event_type", _unknown_type(table["event_type"]), "is not a type of the contract"))
     nobody = pc.and_(_blank(table["user_id"]), _blank(table["anonymous_id"]))
     findings.append(("user_id", nobody, "user_id or anonymous_id is required"))
     findings += _find_illegal_values(table, now + max_future, earliest)
     if check_json:
-        findings.append(("properties", _no_json_object(table["properties"]), "is no JSON object"))
+        findings.append(("properties", _no_json_object(table["properties"]), "is not a JSON object"))
     accepted, rejected = _split(table, findings + _control_findings(table), now)
     return ValidatedEvents(accepted, rejected, placeholders)
 
@@ -147,7 +147,7 @@ def _find_illegal_values(table: pa.Table, latest: dt.datetime, earliest: dt.date
             yield name, _outside(table[name], legal), f"is none of {', '.join(legal)}"
     if "country" in has_values:
         not_country = pc.invert(pc.match_substring_regex(table["country"], "^[A-Z]{2}$"))
-        yield "country", not_country, "is no ISO 3166-1 alpha-2 code"
+        yield "country", not_country, "is not an ISO 3166-1 alpha-2 code"
     for name in ("screen_width", "screen_height"):
         if name in has_values:
             yield name, pc.less(table[name], 0), "is negative"

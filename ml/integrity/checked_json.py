@@ -38,7 +38,7 @@ def decode_checked(text: str | bytes) -> dict[str, Any]:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
         row = json.loads(decoded)
     except ValueError as error:
-        raise ChecksumError(f"is no JSON: {error}") from None
+        raise ChecksumError(f"is not JSON: {error}") from None
     if not isinstance(row, dict):
         raise ChecksumError(f"is a JSON {type(row).__name__}, not an object")
     if CHECK not in row:

@@ -45,7 +45,7 @@ class KeyFile:
         except FileNotFoundError:
             return []
         except UnicodeDecodeError:
-            raise self._damaged("it is no text") from None
+            raise self._damaged("it is not text") from None
         try:
             content = json.loads(text)
             version = content["version"]

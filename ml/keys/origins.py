@@ -18,7 +18,7 @@ def parse_origin(text: str) -> str:
     origin = origin_of(text)
     if origin is None or urlsplit(text).path not in ("", "/") or "?" in text or "#" in text:
         raise InvalidInputError(
-            f"{text!r} is no origin; write it as https://shop.example, with a port if it has one"
+            f"{text!r} is not an origin; write it as https://shop.example, with a port if it has one"
         )
     return origin
 

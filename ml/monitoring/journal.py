@@ -59,7 +59,7 @@ class Journal:
                 entries.append(Entry(**json.loads(line)))
             except (ValueError, TypeError) as error:
                 raise DamagedFileError(
-                    self.file, f"line {number} is no entry of the journal", "remove the line"
+                    self.file, f"line {number} is not an entry of the journal", "remove the line"
                 ) from error
         return entries
 

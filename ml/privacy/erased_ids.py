@@ -171,7 +171,7 @@ def _decode_lines(path: Path, content: bytes) -> list[str]:
         if line == _encode_line(digest)[:-1] or OLDER_LINE.fullmatch(line):
             digests.append(digest)
         elif not is_last or len(line) >= len(_encode_line("0" * 64)):
-            raise DamagedFileError(path, f"line {number} is no digest of an erased id", REMEDY)
+            raise DamagedFileError(path, f"line {number} is not a digest of an erased id", REMEDY)
     return digests
 
 

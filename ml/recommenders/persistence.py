@@ -159,8 +159,8 @@ def _read_arrays(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
 
 def _unreadable(folder: Path, error: Exception) -> ModelFileError:
     if isinstance(error, KeyError):
-        return ModelFileError(f"{folder} is no readable model: {error} is missing in it")
-    return ModelFileError(f"{folder} is no readable model: {error}")
+        return ModelFileError(f"{folder} is not a readable model: {error} is missing in it")
+    return ModelFileError(f"{folder} is not a readable model: {error}")
 
 
 def _store(name: str, value: Any, arrays: dict[str, Any], ids: dict[str, Any], plain: dict[str, Any]) -> None:

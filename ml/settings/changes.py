@@ -117,7 +117,7 @@ def _parse_value(knob: Knob, text: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise SettingsError(f"{knob.name}: {text!r} is no YAML value: {error}") from error
+        raise SettingsError(f"{knob.name}: {text!r} is not a YAML value: {error}") from error
 
 
 def _is_null(node: yaml.Node) -> bool:

@@ -126,5 +126,5 @@ class CollectorSettings(Section):
     @classmethod
     def _names_the_item(cls, pattern: str) -> str:
         if pattern and "item_id" not in re.compile(pattern).groupindex:
-            raise ValueError("needs a group (?P<item_id>…), or is empty")
+            raise ValueError("must contain the group (?P<item_id>…) or be empty")
         return pattern

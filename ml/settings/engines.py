@@ -74,7 +74,9 @@ class StorageSettings(Section):
         """Refuse what is no address of a folder, and passwords, since the settings are published."""
         parts = urlsplit(address)
         if address and not (parts.scheme and (parts.netloc or parts.path.strip("/"))):
-            raise ValueError(f"{address!r} is no address such as s3://bucket/site or file:///mnt/site")
+            raise ValueError("must be an address such as s3://bucket/site or file:///mnt/site")
         if parts.password:
-            raise ValueError("no password may stand in the address; the store's own variables hold credentials")
+            raise ValueError(
+                "must be an address without a password, which belongs in the object store's environment variables"
+            )
         return address

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,8 @@ _KINDS = {
     "string_type": "text",
 }
 """What a value must be, by the type of pydantic's fault."""
+_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s]*@")
+"""A user and a password in an address."""
 
 
 class SettingsError(TesseraError, ValueError):
@@ -209,11 +212,16 @@ def _describe_fault(detail: ErrorDetails, name: str) -> str:
     if kind == "missing":
         return "is required"
     if kind == "literal_error":
-        return f"must be {detail['ctx']['expected']}, not {value!r}"
+        return f"must be {detail['ctx']['expected']}, not {_quote(value)}"
     if kind in _KINDS:
-        return f"must be {_KINDS[kind]}, not {'null' if value is None else repr(value)}"
+        return f"must be {_KINDS[kind]}, not {_quote(value)}"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should", "must")
-    return message if isinstance(value, dict) else f"{message}, not {value!r}"
+    return message if isinstance(value, dict) else f"{message}, not {_quote(value)}"
+
+
+def _quote(value: Any) -> str:
+    """A refused value as a message shows it: without the password of an address."""
+    return "null" if value is None else _PASSWORD.sub(r"\1:***@", repr(value))
 
 
 def _entry_fields(location: Location) -> list[str]:

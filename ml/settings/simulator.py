@@ -319,7 +319,7 @@ class SimulatorSettings(Section):
     def _shares_fit(self) -> Self:
         shares = self.engagement.frequent_share + self.engagement.lapsed_share
         if shares > 1:
-            raise ValueError(f"frequent_share + lapsed_share is {shares}, more than 1")
+            raise ValueError(f"frequent_share + lapsed_share must be at most 1, not {shares}")
         if self.engagement.occasional_period_days[1] * 2 >= self.engagement.lapsed_silence_days:
             raise ValueError("occasional_period_days: two periods must be shorter than lapsed_silence_days")
         return self

@@ -279,15 +279,15 @@ class WarehouseSettings(Section):
     def _zone_exists(cls, name: str) -> str:
         zones = available_timezones()
         if name not in zones:
-            nearest = ", ".join(get_close_matches(name, sorted(zones)))
-            raise ValueError(f"{name!r} is no IANA time zone" + (f"; near it: {nearest}" if nearest else ""))
+            nearest, *_ = [*get_close_matches(name, sorted(zones), n=1), "Europe/Berlin"]
+            raise ValueError(f"must be an IANA time zone such as {nearest}")
         return name
 
     @field_validator("currency")
     @classmethod
     def _is_a_currency(cls, currency: str | None) -> str | None:
         if currency is not None and currency not in list_currencies():
-            raise ValueError(f"{currency!r} is no code of ISO 4217 in capitals, such as EUR")
+            raise ValueError("must be an ISO 4217 code in capitals, such as EUR")
         return currency
 
     @model_validator(mode="after")

@@ -95,7 +95,7 @@ def event_batch(chunk: Chunk, mapping: FileMapping) -> SourceBatch:
             is_meant = is_of_types(chunk.table, mapping.fields["event_type"], rule.of_types)
             columns[name], bad = pc.if_else(is_meant, columns[name], None), bad & np.asarray(is_meant)
         origin = rule.column or (", ".join(rule.columns) if rule.columns else name)
-        rejects.append(reject(chunk, bad & ~bad_rows, origin, f"is no {_kind(EVENT_SCHEMA.field(name).type)}"))
+        rejects.append(reject(chunk, bad & ~bad_rows, origin, f"is not a {_kind(EVENT_SCHEMA.field(name).type)}"))
         bad_rows |= bad
     columns["properties"] = _properties(chunk.table, mapping)
     if "event_id" not in columns:
@@ -169,7 +169,7 @@ def _constant(value: str | float, kind: pa.DataType) -> Any:
             return parse_moment_of(value)
         return str(value) if pa.types.is_string(kind) else float(value)
     except ValueError:
-        raise SourceError(f"the value {value!r} of the mapping is no {_kind(kind)}") from None
+        raise SourceError(f"the value {value!r} of the mapping is not a {_kind(kind)}") from None
 
 
 def _lists(table: pa.Table, rule: Rule) -> pa.Array:

@@ -18,7 +18,7 @@ from ml.sources.source import SourceError
 from ml.tables.layouts import FileLayout
 
 ITEM_FIELDS = tuple(name for name in ITEM_SCHEMA.names if name != "updated_at")
-KINDS = {str: "text", list: "a list", type(None): "nothing"}  # what a YAML file holds that is no mapping
+KINDS = {str: "text", list: "a list", type(None): "nothing"}  # what a YAML file holds that is not a mapping
 
 
 class Rule(BaseModel):
@@ -189,7 +189,7 @@ def _check_names(rules: Mapping[str, Any], legal: tuple[str, ...], what: str) ->
     if unknown:
         near = get_close_matches(unknown[0], legal, 1)
         hint = f". Did you mean {near[0]}?" if near else f". Legal: {', '.join(legal)}"
-        raise ValueError(f"{', '.join(unknown)} is no field of an {what}{hint}")
+        raise ValueError(f"{', '.join(unknown)} is not a field of an {what}{hint}")
 
 
 def _check_events(fields: Mapping[str, Rule]) -> None:
@@ -214,7 +214,7 @@ def _check_events(fields: Mapping[str, Rule]) -> None:
             near = get_close_matches(kind, EVENT_TYPES, 1)
             hint = f"Did you mean {near[0]}?" if near else f"Legal: {', '.join(EVENT_TYPES)}"
             raise ValueError(
-                f"event_type: {kind!r} is no type of the event contract. {hint} A type of your own is written "
+                f"event_type: {kind!r} is not a type of the event contract. {hint} A type of your own is written "
                 f"{CUSTOM_PREFIX}NAME"
             )
 

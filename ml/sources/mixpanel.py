@@ -49,7 +49,7 @@ class Mixpanel(Export):
         if name is None:
             raise NoEventError("event", "is required")
         if not isinstance(properties, Mapping):
-            raise NoEventError("properties", "is no object")
+            raise NoEventError("properties", "is not an object")
         user, device = parse_text(properties.get("$user_id")), parse_text(properties.get("$device_id"))
         distinct = parse_text(properties.get("distinct_id"))
         if distinct and not user and not (device and distinct.removeprefix("$device:") == device):

@@ -145,9 +145,9 @@ def _purchases(chunk: Chunk, lines: I64) -> SourceBatch:
     no_time = bad_time | np.asarray(pc.is_null(occurred_at))
     rejects = [
         chunk.rejected,
-        reject(chunk, no_price, "UnitPrice", "is no price of zero or more"),
-        reject(chunk, no_quantity & ~no_price, "Quantity", "is no number of pieces"),
-        reject(chunk, no_time & ~no_quantity & ~no_price, "InvoiceDate", "is no time"),
+        reject(chunk, no_price, "UnitPrice", "is not a price of zero or more"),
+        reject(chunk, no_quantity & ~no_price, "Quantity", "is not a number of pieces"),
+        reject(chunk, no_time & ~no_quantity & ~no_price, "InvoiceDate", "is not a time"),
     ]
     good = ~(no_price | no_quantity | no_time)
     invoice, stock = as_text(table["InvoiceNo"]), as_text(table["StockCode"])

@@ -215,7 +215,7 @@ def _in_utc(array: pa.Array, timezone: str) -> pa.Array:
         array = pc.cast(array, pa.timestamp("us"))
     if array.type.tz is None:
         if timezone not in zoneinfo.available_timezones():
-            raise ValueError(f"timezone {timezone!r} is no IANA name such as Europe/London")
+            raise ValueError(f"timezone {timezone!r} is not an IANA name such as Europe/London")
         array = pc.assume_timezone(array, timezone, ambiguous="earliest", nonexistent="latest")
     return pc.cast(array, TIMESTAMP, safe=False)
 

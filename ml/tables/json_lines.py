@@ -67,10 +67,10 @@ def read_objects(path: Path) -> Iterator[ObjectChunk]:
             except (ValueError, RecursionError) as error:
                 if not line.endswith(b"\n") and not _is_loose_json(line):
                     raise TableError(cut_message(path, number)) from error
-                bad.append((number, f"is no JSON: {error}", line.decode("utf-8", "replace")))
+                bad.append((number, f"is not JSON: {error}", line.decode("utf-8", "replace")))
                 continue
             if not isinstance(record, dict):
-                bad.append((number, "is no JSON object", line.decode("utf-8", "replace")))
+                bad.append((number, "is not a JSON object", line.decode("utf-8", "replace")))
                 continue
             records.append(record)
             numbers.append(number)

@@ -115,5 +115,5 @@ def _as_text(element: Any) -> str:
     if _is_named(element):
         return str(element["name"]).strip()
     if not _is_scalar(element):
-        raise ValueError(f"its element {str(element)[:40]!r} is no text; a list of texts is needed")
+        raise ValueError(f"its element {str(element)[:40]!r} is not text; a list of texts is needed")
     return "" if element is None else str(element).strip()

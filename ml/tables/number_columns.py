@@ -106,7 +106,7 @@ def read_numbers(column: pa.ChunkedArray | pa.Array, place: CellPlace, delimiter
     numbers = parse_numbers(_without_truth_values(flatten(column)), delimiter)
     if numbers.is_bad.any():
         row = int(np.argmax(numbers.is_bad))
-        raise place.error(row, f"{flatten(column)[row].as_py()!r} is no number{others(numbers.is_bad)}")
+        raise place.error(row, f"{flatten(column)[row].as_py()!r} is not a number{others(numbers.is_bad)}")
     is_empty = np.asarray(pc.is_null(numbers.values))
     if is_empty.any():
         raise place.error(int(np.argmax(is_empty)), f"there is no number{others(is_empty)}")

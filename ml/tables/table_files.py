@@ -164,7 +164,7 @@ def _text_start(path: Path) -> str:
         raise TableError(f"{path}: the file is empty")
     control = sum(byte < 32 and byte not in b"\t\n\r\f\v\0\x01" for byte in start)
     if control > len(start) // 50 or (start.count(0) and not _is_wide(start)):
-        raise TableError(f"{path}: is no table: expected Parquet, CSV or JSON Lines")
+        raise TableError(f"{path}: is not a table: expected Parquet, CSV or JSON Lines")
     return start.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").decode("latin-1")
 
 

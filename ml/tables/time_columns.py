@@ -142,7 +142,7 @@ def _from_numbers(values: pa.Array, place: CellPlace) -> Times:
 
 def _wrong_time(array: pa.Array, place: CellPlace, wrong: Bools, is_bad: bool) -> TableError:
     row = int(np.argmax(wrong))
-    what = f"{array[row].as_py()!r} is no time" if is_bad else "there is no time"
+    what = f"{array[row].as_py()!r} is not a time" if is_bad else "there is no time"
     return place.error(row, f"{what}{others(wrong)}")
 
 

@@ -219,7 +219,7 @@ def _check_others(home: Home) -> Iterator[DamagedFileError]:
             try:
                 json.loads(line)
             except ValueError:
-                yield DamagedFileError(file, f"line {number} is no JSON", LINES_REMEDY)
+                yield DamagedFileError(file, f"line {number} is not JSON", LINES_REMEDY)
 
 
 def find_unreadable(file: Path) -> str | None:

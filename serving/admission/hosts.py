@@ -109,7 +109,7 @@ class HostRules:
 
     def _wrong_host(self, headers: Mapping[str, str]) -> ApiError:
         host = headers.get("host", "")[:80]
-        message = f"{host!r} is no name of this service; add it to the setting serving.allowed_hosts"
+        message = f"{host!r} is not a name of this service; add it to the setting serving.allowed_hosts"
         return ApiError(403, message, "host")
 
     def _wrong_page(self, field: str) -> ApiError:

@@ -228,7 +228,7 @@ class Intake:
             try:
                 properties = orjson.loads(properties)
             except orjson.JSONDecodeError:
-                raise RefusedEventError("properties", "is no JSON object") from None
+                raise RefusedEventError("properties", "is not a JSON object") from None
             fault = find_fault(properties, self._collector)
             if fault:
                 raise RefusedEventError("properties", fault)

@@ -62,7 +62,7 @@ def parse_json(body: bytes, limits: CollectorSettings) -> Any:
     try:
         content = orjson.loads(body)
     except (orjson.JSONDecodeError, ValueError, RecursionError) as error:
-        raise ApiError(400, f"the body is no JSON: {str(error)[:120]}", "body") from None
+        raise ApiError(400, f"the body is not JSON: {str(error)[:120]}", "body") from None
     fault = None if _is_surely_within(body, limits) else find_fault(content, limits)
     if fault:
         raise ApiError(400, f"the body {fault}", "body")
@@ -105,7 +105,7 @@ def _unpacked(body: bytes, limit: int) -> bytes:
     try:
         content = unpacker.decompress(body, limit + 1)
     except zlib.error as error:
-        raise ApiError(400, f"the body is no gzip: {error}", "body") from None
+        raise ApiError(400, f"the body is not gzip: {error}", "body") from None
     if len(content) > limit or unpacker.unconsumed_tail:
         raise _too_large(limit)
     if not unpacker.eof:

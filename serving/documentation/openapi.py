@@ -14,7 +14,7 @@ from serving.documentation.tracker_operations import SEGMENT, SNOWPLOW
 REFERENCE = "#/components/schemas/{model}"
 ALL_OPERATIONS = (*OPERATIONS, *SNOWPLOW, *SEGMENT)
 STATUS_MEANINGS = {
-    400: "The body is no JSON, or the query lacks what is needed.",
+    400: "The body is not JSON, or the query lacks what is needed.",
     401: "The key is missing, unknown, expired or revoked.",
     403: "The key may not do this, or the request comes from a page or machine that may not.",
     404: "There is nothing under this id.",

@@ -89,7 +89,7 @@ class IdentityTokens:
         for name, value in (("sub", user_id), ("anonymous_id", anonymous_id)):
             is_absent = value is None and name == "anonymous_id"
             if not is_absent and not (isinstance(value, str) and 0 < len(value) <= MAX_ID_CHARS):
-                raise IdentityTokenError(f"has a claim {name} that is no text of 1 to {MAX_ID_CHARS} characters")
+                raise IdentityTokenError(f"has a claim {name} that is not text of 1 to {MAX_ID_CHARS} characters")
         return Identity(user_id, anonymous_id)
 
     def _decode(self, token: str, audience: str) -> dict[str, Any]:

@@ -96,4 +96,4 @@ async def read_form(request: Request) -> dict[str, list[str]]:
     try:
         return parse_qs(body.decode("ascii"), max_num_fields=MOST_FORM_FIELDS)
     except ValueError:
-        raise ApiError(422, "this is no form") from None
+        raise ApiError(422, "this is not a form") from None

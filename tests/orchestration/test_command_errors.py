@@ -116,7 +116,7 @@ def test_a_rejection_shows_some_of_the_values(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["ingest", "files", "--path", str(file), "--home", str(tmp_path / "home")])
     assert result.exit_code == 0, result.output
     assert "5 rows rejected, kept as dead letters:" in result.output
-    assert "5  occurred_at: is no time: 'yesterday', 'soon', 'then'" in result.output
+    assert "5  occurred_at: is not a time: 'yesterday', 'soon', 'then'" in result.output
 
 
 def test_version_and_help_answer_to_their_usual_names() -> None:

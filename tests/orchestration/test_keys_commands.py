@@ -57,7 +57,7 @@ def test_without_keys_the_list_says_how_to_make_one(tmp_path: Path) -> None:
         (("create", "--kind", "admin"), 2, "browser"),
         (("create", "--kind", "secret", "--expires", "soon"), 2, "'soon' is not a duration"),
         (("create", "--kind", "secret", "--expires", "999999w"), 2, "is not a duration"),
-        (("create", "--kind", "browser", "--origin", "shop"), 1, "'shop' is no origin"),
+        (("create", "--kind", "browser", "--origin", "shop"), 1, "'shop' is not an origin"),
         (("create", "--kind", "console"), 1, "legal: viewer, editor, privacy-officer"),
         (("rotate", "nothing"), 1, "no key has this id or name"),
         (("revoke", "nothing"), 1, "there are no active keys"),

@@ -69,13 +69,13 @@ def test_a_replay_says_what_stays(home):
     write_letters(home, ("country", "Germany", "is wrong"))
     output = run(home, "dead-letters", "replay", "--field", "country").output
     assert output.startswith("0 events went into the log.")
-    assert "1  country 'Germany' is no ISO 3166-1 alpha-2 code" in output
+    assert "1  country 'Germany' is not an ISO 3166-1 alpha-2 code" in output
 
 
 def test_rejected_rows_are_listed_without_what_steers_a_terminal(home):
-    write_letters(home, ("country", "Germany", "'\x1b[2JGermany' is no code"), ("value", "x", "is no number"))
+    write_letters(home, ("country", "Germany", "'\x1b[2JGermany' is not a code"), ("value", "x", "is not a number"))
     output = run(home, "dead-letters", "list", "--field", "country").output
-    assert "2026-03-02 12:00:00  files  country '\\x1b[2JGermany' is no code" in output
+    assert "2026-03-02 12:00:00  files  country '\\x1b[2JGermany' is not a code" in output
     assert '"event_id": "new-0"' in output
     assert output.endswith("1 of 1 row.\n")
     assert "\x1b" not in output
@@ -84,8 +84,8 @@ def test_rejected_rows_are_listed_without_what_steers_a_terminal(home):
 def test_rejected_rows_are_counted_by_what_is_asked(home):
     write_letters(
         home,
-        ("country", "Germany", "'Germany' is no code"),
-        ("country", "Peru", "'Peru' is no code"),
+        ("country", "Germany", "'Germany' is not a code"),
+        ("country", "Peru", "'Peru' is not a code"),
         ("value", "x", "bad"),
     )
     run(home, "log", "quarantine", "order-1001", "--reason", "a test")
@@ -121,12 +121,12 @@ def test_an_export_to_another_format_names_the_legal_ones(home, tmp_path):
 def test_rows_of_a_file_are_repaired_by_rules(home):
     """The names are the file's own, the amount has a decimal comma, and the time a format of its own."""
     row = {"id": "k-1", "when": "02.03.2026 08:30", "user_id": "ann", "price": "1.012,50"}
-    letter = {"row": 3, "field": "when", "reason": "'02.03.2026 08:30' is no time", "payload": json.dumps(row)}
+    letter = {"row": 3, "field": "when", "reason": "'02.03.2026 08:30' is not a time", "payload": json.dumps(row)}
     DeadLetters(home).write(pa.Table.from_pylist([letter], schema=REJECTED_SCHEMA), "files", AT)
     rules = ["--rename", "id=event_id", "--rename", "when=occurred_at", "--rename", "price=value"]
     rules += ["--convert", "value=decimal-comma", "--convert", "occurred_at=time:%d.%m.%Y %H:%M"]
     rules += ["--set", "event_type=purchase"]
-    output = run(home, "dead-letters", "repair", "--reason", "is no time", *rules).output
+    output = run(home, "dead-letters", "repair", "--reason", "is not a time", *rules).output
     assert output.startswith("1 event went into the log.")
     events = [row for batch in EventLog(home).read() for row in batch.to_pylist()]
     (event,) = [event for event in events if event["event_id"] == "k-1"]
@@ -140,9 +140,9 @@ def test_rows_of_a_file_are_repaired_by_rules(home):
         ([], 2, "no rule is given"),
         (["--set", "country"], 2, "'country' is not of the form FIELD=VALUE"),
         (["--set", "country=DE", "--set", "country=AT"], 2, "'country' is given twice"),
-        (["--set", "contry=DE"], FAILED, "'contry' is no field that a repair may write. Legal: event_id"),
-        (["--set", "consent=[]"], FAILED, "'consent' is no field that a repair may write"),
-        (["--rename", "who=authority"], FAILED, "'authority' is no field that a repair may write"),
+        (["--set", "contry=DE"], FAILED, "'contry' is not a field that a repair may write. Legal: event_id"),
+        (["--set", "consent=[]"], FAILED, "'consent' is not a field that a repair may write"),
+        (["--rename", "who=authority"], FAILED, "'authority' is not a field that a repair may write"),
         (["--set", "value=much"], FAILED, "value cannot be set to 'much'"),
         (["--convert", "value=money"], FAILED, "value cannot be converted to 'money'. Legal: number"),
     ],

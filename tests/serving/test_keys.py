@@ -103,9 +103,9 @@ def test_a_damaged_file_leaves_the_former_keys_in_force_and_stops_a_start(client
         ("changeme", "has 8 characters and can be guessed"),
         ("123456789012345", "has 15 characters"),
         ("abababababababababab", "repeats the same few characters"),
-        ("sha256:", "is no digest"),
-        ("sha256:" + "g" * 64, "is no digest"),
-        ("sha256:" + "a" * 63, "is no digest"),
+        ("sha256:", "is not a digest"),
+        ("sha256:" + "g" * 64, "is not a digest"),
+        ("sha256:" + "a" * 63, "is not a digest"),
     ],
 )
 def test_a_key_that_can_be_guessed_and_a_digest_that_is_none_stop_the_start(home, variable, key, reason):

@@ -30,9 +30,36 @@
         {%- endfor %}
     );
     {% endfor -%}
+    {{ describe_state() }}
     {%- else -%}
     create table if not exists {{ relation_of_moment() }} (as_of timestamp)
     {%- endif -%}
+{%- endmacro %}
+
+{% macro describe_state() -%}
+    {#- Comments on the tables of the schema `state`, which belong to no model. -#}
+    {%- set tables = {
+        'models': ['Models that the project has built; one row per model.', {'name': 'Name of the model.'}],
+        'taken_parts': ['Parts of the event log that a model holds; one row per model and part.', {
+            'model': 'Name of the model.',
+            'part_path': 'Path of the part in the event log.',
+            'fingerprint': 'State in which the model read the part; another one means that it is to be read again.'
+        }]
+    } -%}
+    {%- for kind, columns in queue_kinds().items() -%}
+        {%- set described = {'model': 'Name of the model that has still to rebuild the key.'} -%}
+        {%- for name in columns -%}
+            {%- do described.update({name: 'Key to rebuild; null for every key.'}) -%}
+        {%- endfor -%}
+        {%- set text = 'Keys of the kind ' ~ kind ~ ' that models have still to rebuild; one row per model and key.' -%}
+        {%- do tables.update({'queue_' ~ kind: [text, described]}) -%}
+    {%- endfor -%}
+    {%- for table, (text, columns) in tables.items() %}
+    comment on table state.{{ table }} is '{{ text }}';
+    {%- for name, meaning in columns.items() %}
+    comment on column state.{{ table }}.{{ name }} is '{{ meaning }}';
+    {%- endfor -%}
+    {%- endfor -%}
 {%- endmacro %}
 
 {% macro readers_of(kind) -%}

@@ -104,7 +104,7 @@ class FactorIndex:
         index = Index.restore(str(file), view=True)
         items = int(self.has_factors.sum())
         if index is None or index.ndim != width or len(index) != items:
-            raise GraphMismatchError(f"{file} is no graph of these {items} items; publish again")
+            raise GraphMismatchError(f"{file} is not a graph of these {items} items; publish again")
         index.expansion_search = EXPANSION_SEARCH
         return index
 

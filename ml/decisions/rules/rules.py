@@ -144,5 +144,5 @@ def _parse_hours(hours: str) -> tuple[int, int]:
     try:
         start, end = (dt.time.fromisoformat(part.strip()) for part in hours.split("-"))
     except ValueError:
-        raise ValueError(f"{hours!r} is no span such as 06:00-11:00") from None
+        raise ValueError(f"{hours!r} is not a span such as 06:00-11:00") from None
     return start.hour * 60 + start.minute, end.hour * 60 + end.minute

@@ -61,7 +61,7 @@ def read_moment(value: Any) -> dt.datetime:
             return _from_epoch(value)
         raise ValueError(f"is a {type(value).__name__}, not a time")
     except (OverflowError, OSError) as error:
-        raise ValueError(f"{value!r} is no time") from error
+        raise ValueError(f"{value!r} is not a time") from error
 
 
 def _from_epoch(number: float) -> dt.datetime:

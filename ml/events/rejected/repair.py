@@ -46,7 +46,7 @@ class RepairRules:
         for name in (*self.renames.values(), *self.conversions, *self.values):
             if name not in REPAIRABLE_FIELDS:
                 raise InvalidInputError(
-                    f"{name!r} is no field that a repair may write. Legal: {', '.join(REPAIRABLE_FIELDS)}"
+                    f"{name!r} is not a field that a repair may write. Legal: {', '.join(REPAIRABLE_FIELDS)}"
                 )
         for name, kind in self.conversions.items():
             if kind not in CONVERSIONS and not kind.startswith(TIME_FORMAT):
@@ -128,4 +128,4 @@ def _parse_value(name: str, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        raise InvalidInputError(f"{name} cannot be set to {text!r}: it is no {kind}, written as JSON") from None
+        raise InvalidInputError(f"{name} cannot be set to {text!r}: write a {kind} as JSON") from None

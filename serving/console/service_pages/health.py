@@ -45,7 +45,7 @@ async def acknowledge(question: ServiceQuestion) -> Response:
     """
     alarm, journal = question.query.get("alarm", ""), Journal(question.tessera.config.home)
     if alarm not in {entry.alarm for entry in journal.open_alarms()}:
-        raise ApiError(422, f"{alarm[:80]!r} is no open alarm", "alarm")
+        raise ApiError(422, f"{alarm[:80]!r} is not an open alarm", "alarm")
     text = f"{question.reader.name or 'A reader of the console'} cares for it."
     journal.append([Entry(question.tessera.clock().isoformat(), ACKNOWLEDGED, alarm, text)])
     return RedirectResponse("/console/health", 303)

@@ -141,5 +141,5 @@ def _number(fields: Mapping[str, str], name: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ApiError(422, f"{name} is {fields[name][:40]!r}, which is no number", name)
+        raise ApiError(422, f"{name} is {fields[name][:40]!r}, which is not a number", name)
     return number

@@ -91,11 +91,11 @@ def test_integers_that_lie_close_keep_their_rows() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("user,item,rating\na,x,5\nb,y,good\n", r"column 'rating', row 2: 'good' is no number.*add --rating none"),
+        ("user,item,rating\na,x,5\nb,y,good\n", r"column 'rating', row 2: 'good' is not a number.*add --rating none"),
         ("user,item,rating\na,x,5\nb,y,\n", r"column 'rating', row 2: there is no number.*add --rating none"),
-        ("user,item,weight\na,x,inf\n", r"column 'weight', row 1: 'inf' is no number"),
-        ("user,item,weight\na,x,1.5\nb,y,\"2,5\"\n", r"column 'weight', row 2: '2,5' is no number"),
-        ("user,item,time\na,x,2024-01-01\nb,y,soon\n", r"column 'time', row 2: 'soon' is no time"),
+        ("user,item,weight\na,x,inf\n", r"column 'weight', row 1: 'inf' is not a number"),
+        ("user,item,weight\na,x,1.5\nb,y,\"2,5\"\n", r"column 'weight', row 2: '2,5' is not a number"),
+        ("user,item,time\na,x,2024-01-01\nb,y,soon\n", r"column 'time', row 2: 'soon' is not a time"),
         ("user,item,time,date\na,x,0,20170801\nb,y,31924,20170802\n", r"no times.*--time none .* or --time date"),
         ("user,thing\na,x\n", r"no column is called like the item. Its columns are user, thing. Add --item"),
     ],

@@ -104,7 +104,7 @@ def test_minus_one_below_a_scale_from_one_is_no_rating_and_on_a_scale_with_zero_
     pairs = column_of([-1, -1, 1, 2, 8, 9, 10])
     reading = RatingReading.learn(pairs)
     assert reading.describe().startswith(
-        "ratings from 1 to 10: liked from 3.25, lower ones are rejections; -1 is no"
+        "ratings from 1 to 10: liked from 3.25, lower ones are rejections; -1 is not"
     )
     assert np.sign(reading.weigh(pairs).weights).tolist() == [1, 1, -1, -1, 1, 1, 1]
     assert RatingReading.learn(column_of([-1, 0, 1, 2, 3])).unrated is None

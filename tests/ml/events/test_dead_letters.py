@@ -16,16 +16,16 @@ def rejected(*reasons: str) -> pa.Table:
 
 def test_dead_letters_keep_source_field_and_reason(tmp_path):
     letters = DeadLetters(Home(tmp_path))
-    letters.write(rejected("'Mars' is no ISO code"), "files", NOW)
+    letters.write(rejected("'Mars' is not an ISO code"), "files", NOW)
     (row,) = letters.read().to_pylist()
-    assert (row["source"], row["field"], row["reason"]) == ("files", "country", "'Mars' is no ISO code")
+    assert (row["source"], row["field"], row["reason"]) == ("files", "country", "'Mars' is not an ISO code")
     assert row["received_at"] == NOW
 
 
 def test_counts_group_by_reason_without_the_bad_value(tmp_path):
     letters = DeadLetters(Home(tmp_path))
-    letters.write(rejected("'Mars' is no ISO code", "'Venus' is no ISO code", "is required"), "files", NOW)
-    assert letters.counts() == {"country is no ISO code": 2, "country is required": 1}
+    letters.write(rejected("'Mars' is not an ISO code", "'Venus' is not an ISO code", "is required"), "files", NOW)
+    assert letters.counts() == {"country is not an ISO code": 2, "country is required": 1}
 
 
 def test_the_same_batch_written_again_counts_once(tmp_path):

@@ -36,15 +36,15 @@ def test_unknown_fields_are_kept_in_properties():
     [
         ({"event_id": None}, "event_id", "is required"),
         ({"event_id": ""}, "event_id", "is required"),
-        ({"event_type": "pageview"}, "event_type", "'pageview' is no type of the contract"),
-        ({"event_type": "custom:"}, "event_type", "'custom:' is no type of the contract"),
+        ({"event_type": "pageview"}, "event_type", "'pageview' is not a type of the contract"),
+        ({"event_type": "custom:"}, "event_type", "'custom:' is not a type of the contract"),
         ({"occurred_at": None}, "occurred_at", "is required"),
         ({"occurred_at": "2026-05-04T13:00:01Z"}, "occurred_at", "lies in the future"),
         ({"occurred_at": "1970-01-01T00:00:00Z"}, "occurred_at", "lies before the year 2000"),
         ({"user_id": None}, "user_id", "user_id or anonymous_id is required"),
         ({"value": float("nan")}, "value", "is not a finite number"),
         ({"device_type": "phone"}, "device_type", "'phone' is none of mobile"),
-        ({"country": "Germany"}, "country", "'Germany' is no ISO 3166-1 alpha-2 code"),
+        ({"country": "Germany"}, "country", "'Germany' is not an ISO 3166-1 alpha-2 code"),
         ({"consent": ["analytics", "everything"]}, "consent", "knows only analytics, personalization, location"),
     ],
 )

@@ -103,7 +103,7 @@ def test_events_go_and_a_name_in_somebody_elses_event_is_cut_out(home):
 
 def test_dead_letters_that_name_the_person_go_and_none_comes_back(home):
     def letter(payload):
-        row = {"row": 0, "field": "occurred_at", "reason": "'never' is no time", "payload": payload}
+        row = {"row": 0, "field": "occurred_at", "reason": "'never' is not a time", "payload": payload}
         return pa.Table.from_pylist([row], schema=REJECTED_SCHEMA)
 
     letters = DeadLetters(home)

@@ -128,7 +128,7 @@ def refusal(folder: Path) -> str:
 def test_a_model_of_a_newer_version_says_that_tessera_has_to_be_upgraded(tmp_path: Path) -> None:
     write_folder(tmp_path / "model", {"format": FORMAT + 1, "model": "als"}, ALS_ARRAYS)
     assert refusal(tmp_path / "model") == (
-        f"{tmp_path / 'model'} is no readable model: format {FORMAT + 1} was made by a newer Tessera; "
+        f"{tmp_path / 'model'} is not a readable model: format {FORMAT + 1} was made by a newer Tessera; "
         f"this one reads up to {FORMAT}: upgrade Tessera"
     )
 
@@ -137,7 +137,7 @@ def test_a_newer_part_of_a_readable_model_is_refused_by_its_folder(tmp_path: Pat
     write_blend(tmp_path / "blend")
     document = tmp_path / "blend" / "0" / "recommender.json"
     document.write_text(document.read_text().replace('"format": 1', '"format": 9'))
-    assert refusal(tmp_path / "blend").startswith(f"{tmp_path / 'blend' / '0'} is no readable model: format 9 ")
+    assert refusal(tmp_path / "blend").startswith(f"{tmp_path / 'blend' / '0'} is not a readable model: format 9 ")
 
 
 def test_an_older_class_that_is_gone_says_what_to_do(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_without_a_site_a_knob_is_written_into_the_homes_copy(tmp_path: Path) ->
             SettingsError,
             r"ports\.dagster: must be greater than or equal",
         ),
-        ({"ports.dagster": "[1"}, SettingsError, r"ports\.dagster: '\[1' is no YAML value"),
+        ({"ports.dagster": "[1"}, SettingsError, r"ports\.dagster: '\[1' is not a YAML value"),
         ({"collector.sink": "kafka"}, SettingsError, "needs kafka.bootstrap_servers"),
     ],
 )

@@ -142,6 +142,16 @@ def test_a_budget_of_a_search_in_minutes_is_read_as_work(tmp_path: Path) -> None
             " not 'many'\nsettings.yaml:4: serving.max_k: must be greater than or equal to 1, not 0",
         ),
         (
+            "storage: {bundles: 's3://me:se@cret@bucket/site'}",
+            "settings.yaml:1: storage.bundles: must be an address without a password, which belongs in the object"
+            " store's environment variables, not 's3://me:***@bucket/site'",
+        ),
+        (
+            "warehouse: {site_timezone: Europe/Lodnon}",
+            "settings.yaml:1: warehouse.site_timezone: must be an IANA time zone such as"
+            " Europe/London, not 'Europe/Lodnon'",
+        ),
+        (
             "collector: {sink: kafka}",
             "settings.yaml: collector.sink is kafka, which needs kafka.bootstrap_servers",
         ),

@@ -154,7 +154,7 @@ def test_mixpanel_events_are_mapped_by_name(tmp_path):
     assert (order["event_type"], order["item_id"], order["value"]) == ("purchase", "7", 12.5)
     assert (level["event_type"], level["anonymous_id"]) == ("custom:level_up", "z")
     assert level["occurred_at"] == view["occurred_at"]
-    assert dict(report.rejected) == {"properties: is no object": 1}
+    assert dict(report.rejected) == {"properties: is not an object": 1}
 
 
 def test_universal_analytics_hits_count_from_the_start_of_the_visit(tmp_path):

@@ -85,9 +85,9 @@ def test_a_mapped_csv_becomes_events_items_and_dead_letters(home, mapping, tmp_p
     assert bought["consent"] == ["analytics", "personalization", "location"]
     assert viewed["value"] is None
     assert letters_of(home) == [
-        (2, "action", "'steal' is no value that the mapping's words know"),
-        (3, "when", "'01.07.2024 25:00' is no time"),
-        (4, "cents", "'many' is no number"),
+        (2, "action", "'steal' is not a value that the mapping's words know"),
+        (3, "when", "'01.07.2024 25:00' is not a time"),
+        (4, "cents", "'many' is not a number"),
         (5, "user_id", "user_id or anonymous_id is required"),
         (6, "occurred_at", "'2024-07-03 08:00:00+00:00' lies in the future"),
         (7, "row", "has 2 cells, not 8"),
@@ -168,7 +168,7 @@ def test_rows_are_numbered_over_the_files_of_a_folder(home, tmp_path):
     write(folder / "2.csv", good + "click,never,u\n")
     report = ingest(open_source("files"), folder, home, NOW)
     assert (report.rows, report.accepted) == (3, 2)
-    assert letters_of(home) == [(2, "occurred_at", "'never' is no time")]
+    assert letters_of(home) == [(2, "occurred_at", "'never' is not a time")]
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.csv.gz"])
@@ -242,19 +242,19 @@ def test_a_missing_file_is_named(home, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("colour: red", "colour is no field of an event"),
+        ("colour: red", "colour is not a field of an event"),
         ("user_id: {column: a, value: b}", "exactly one of column, columns, value"),
         ("occurred_at: {column: a, unit: hours}", "unit"),
         ("- a", "expected lines such as"),
         ("a: [", "m.yaml:1: no valid YAML"),
-        ("items: {colour: a}", "colour is no field of an item"),
-        ("occured_at: a", r"occured_at is no field of an event\. Did you mean occurred_at\?"),
+        ("items: {colour: a}", "colour is not a field of an item"),
+        ("occured_at: a", r"occured_at is not a field of an event\. Did you mean occurred_at\?"),
         ("event_type: a\nuser_id: b", "without a line such as `occurred_at: COLUMN`"),
         ("occurred_at: a", "`event_type: {value: page_view}`, and one such as `user_id: COLUMN` or `anonymous_id"),
         ("event_type: {value: pageview}\noccurred_at: a\nuser_id: b", r"'pageview' .*Did you mean page_view\?"),
         (
             "event_type: {column: a, words: {b: zap}}\noccurred_at: a\nuser_id: b",
-            "'zap' is no type of the event contract. Legal: page_view, .*custom:NAME",
+            "'zap' is not a type of the event contract. Legal: page_view, .*custom:NAME",
         ),
         (
             "event_type: {column: a, values: {b: click}}",

@@ -87,7 +87,7 @@ def test_bad_prices_are_dead_letters(ingested):
     home, report, _ = ingested
     letters = DeadLetters(home).read().sort_by("row").to_pylist()
     assert [(row["row"], row["field"]) for row in letters] == [(6, "UnitPrice")]
-    assert dict(report.rejected) == {"UnitPrice: is no price of zero or more": 1}
+    assert dict(report.rejected) == {"UnitPrice: is not a price of zero or more": 1}
 
 
 def test_products_become_items_with_their_last_price_and_title(ingested):

@@ -41,7 +41,7 @@ def test_what_is_no_number_is_marked(text: str) -> None:
 
 def test_a_column_of_two_decimal_marks_is_refused_with_the_cell() -> None:
     place = CellPlace("shop.csv", "net [EUR]", np.array([0, 1, 5]))
-    with pytest.raises(TableError, match=r"shop.csv: column 'net \[EUR\]', row 6: '12,5' is no number"):
+    with pytest.raises(TableError, match=r"shop.csv: column 'net \[EUR\]', row 6: '12,5' is not a number"):
         read_numbers(pa.array(["12.5", "13.5", "12,5"]), place)
     with pytest.raises(TableError, match=r"row 2: there is no number, nor in 1 other row"):
         read_numbers(pa.array(["1", None, "n/a"]), place)
@@ -53,5 +53,5 @@ def test_truth_values_are_one_and_zero_where_numbers_are_needed(column: pa.Array
 
 
 def test_a_truth_value_among_numbers_is_no_number() -> None:
-    with pytest.raises(TableError, match="row 1: 'true' is no number"):
+    with pytest.raises(TableError, match="row 1: 'true' is not a number"):
         read_numbers(pa.array(["true", "5"]), CellPlace("a.csv", "liked", np.arange(2)))

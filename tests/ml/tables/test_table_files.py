@@ -209,7 +209,7 @@ def test_whether_there_is_a_header_is_seen_from_the_rows(
         ("a.csv", b"user,item\na,b\nc", "the file ends inside row"),
         ("a.csv.gz", gzip.compress(as_csv(",").encode() * 99, mtime=0)[:60], "cut short or damaged"),
         ("a.csv", b"<!DOCTYPE html><html>", "is a web page or XML"),
-        ("a.csv", np.random.default_rng(0).bytes(3000), "is no table"),
+        ("a.csv", np.random.default_rng(0).bytes(3000), "is not a table"),
         ("a.parquet", b"user,item\na,b\n", "no Parquet file"),
         ("a.parquet", b"PAR1" + b"\0" * 90, "cut short or damaged"),
         ("a.xlsx", b"PK\x03\x04" + b"\0" * 26 + b"[Content_Types].xml" + b"x" * 99, "Save the sheet as CSV"),
@@ -218,7 +218,7 @@ def test_whether_there_is_a_header_is_seen_from_the_rows(
         ("a.pkl", pickle.dumps({"user": [1]}), "is a pickle of Python"),
         ("a.orc", b"ORC" + b"\0" * 99, "is an ORC file"),
         ("a.jsonl", b'{"user": 1}\n{"us', "the file ends inside row 1"),
-        ("a.jsonl", b'{"user": 1}\noops\n', "1 of 2 rows are malformed; row 2 is no JSON"),
+        ("a.jsonl", b'{"user": 1}\noops\n', "1 of 2 rows are malformed; row 2 is not JSON"),
         ("a.json", b"{}\n", "no objects with fields"),
         (
             "a.json",

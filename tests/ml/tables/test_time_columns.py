@@ -92,13 +92,13 @@ def test_numbers_that_are_no_times_or_of_two_units_are_refused(numbers: list[int
 
 def test_a_number_that_no_unit_makes_a_time_is_refused() -> None:
     place = CellPlace("a.csv", "ts", np.arange(2))
-    with pytest.raises(TableError, match=r"column 'ts', row 2: '99999999999999999999' is no time"):
+    with pytest.raises(TableError, match=r"column 'ts', row 2: '99999999999999999999' is not a time"):
         read_times(pa.array(["5", "99999999999999999999"]), place)
 
 
 def test_the_cell_that_is_no_time_is_named_and_not_its_neighbours() -> None:
     place = CellPlace("a.csv", "when", np.arange(3))
-    with pytest.raises(TableError, match=r"a.csv: column 'when', row 2: 'soon' is no time"):
+    with pytest.raises(TableError, match=r"a.csv: column 'when', row 2: 'soon' is not a time"):
         read_times(pa.array(["12/1/2010", "soon", "12/13/2010"]), place)
     with pytest.raises(TableError, match=r"row 3: there is no time"):
         read_times(pa.array(["2024-01-01", "2024-01-02", None]), place)

@@ -34,7 +34,7 @@ def test_bad_events_are_named_by_index_and_kept_as_dead_letters(site):
     assert answer.json() == {
         "accepted": 1,
         "rejected": [
-            {"index": 1, "error": "event_type: 'nope' is no type of the contract"},
+            {"index": 1, "error": "event_type: 'nope' is not a type of the contract"},
             {"index": 2, "error": "event: is a int, not an object"},
             {"index": 3, "error": "user_id: user_id or anonymous_id is required"},
         ],

@@ -71,7 +71,7 @@ def test_a_share_takes_the_same_visitors_every_time(tmp_path):
         ),
         (
             "rules:\n  - id: a\n    schedule: {hours: noon}\n    then: {banner: b}\n",
-            r":3: rule a: schedule.hours: .*'noon' is no span",
+            r":3: rule a: schedule.hours: .*'noon' is not a span",
         ),
         ("rules:\n  - [\n", r"rules.yaml:\d+: no valid YAML"),
     ],

@@ -155,7 +155,7 @@ def test_letters_that_nobody_vouches_for_or_that_are_cut_stay(home):
     write_letters(
         home,
         letter(event("a")),
-        letter({"untranslated": event("b", authority="server")}, "e", "is no event"),
+        letter({"untranslated": event("b", authority="server")}, "e", "is not an event"),
         letter('{"event_id": "c", "event_'),
         letter(""),
     )
@@ -195,11 +195,11 @@ def test_a_repair_puts_in_what_its_rules_mend_and_leaves_the_rest_as_it_was(home
     good = event("1", authority="server", country="Germany")
     write_letters(
         home,
-        letter(good, "country", "'Germany' is no ISO 3166-1 alpha-2 code"),
+        letter(good, "country", "'Germany' is not an ISO 3166-1 alpha-2 code"),
         letter(
-            {**good, "event_id": "2", "country": "Austria"}, "country", "'Austria' is no ISO 3166-1 alpha-2 code"
+            {**good, "event_id": "2", "country": "Austria"}, "country", "'Austria' is not an ISO 3166-1 alpha-2 code"
         ),
-        letter({**good, "event_id": "3", "occurred_at": "soon"}, "country", "'Germany' is no country"),
+        letter({**good, "event_id": "3", "occurred_at": "soon"}, "country", "'Germany' is not a country"),
     )
     before = DeadLetters(home).read().to_pylist()
     chosen, rules = RejectionFilter(reason="'Germany'"), RepairRules(values={"country": "DE"})

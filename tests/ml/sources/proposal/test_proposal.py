@@ -311,7 +311,7 @@ def test_a_wrong_time_of_day_is_rejected_by_the_names_of_both_columns(tmp_path):
         "event_type: {value: page_view}\noccurred_at: {columns: [day, hour]}\nuser_id: user\n", encoding="utf-8"
     )
     report = ingest(open_source("files", mapping), file, Home(tmp_path / "home"), NOW)
-    assert (report.accepted, list(report.rejected)) == (1, ["day, hour: is no time"])
+    assert (report.accepted, list(report.rejected)) == (1, ["day, hour: is not a time"])
 
 
 def test_events_of_a_tracker_are_read_below_their_properties(tmp_path):

@@ -187,7 +187,8 @@ class Access:
                 self._warn_once(access_key, "was sent in the query of an address, which logs keep: replace it")
                 raise ApiError(
                     401,
-                    f"a {access_key.kind} key is not taken from the query; send it as `Authorization: Bearer KEY`",
+                    f"a {access_key.kind} key is not accepted in the query; send it as"
+                    " `Authorization: Bearer KEY`",
                     "key",
                 )
             if access_key is not None:

@@ -93,7 +93,7 @@ _UNNAMED = {
     "popular": "Opened by many people lately",
     "well_known": "Popular over a long time",
     "catalogue": "From the catalogue of this site",
-    "boost": "Put forward by this site",
+    "boost": "Recommended by this site",
     "interests": "Fits what you said that you are interested in",
     "exploration": "New or rarely shown: something outside your usual",
 }

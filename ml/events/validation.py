@@ -144,7 +144,7 @@ def _find_illegal_values(table: pa.Table, latest: dt.datetime, earliest: dt.date
         yield "value", pc.invert(pc.is_finite(table["value"])), "is not a finite number"
     for name, legal in LEGAL_WORDS.items():
         if name in has_values:
-            yield name, _outside(table[name], legal), f"is none of {', '.join(legal)}"
+            yield name, _outside(table[name], legal), f"is not one of {', '.join(legal)}"
     if "country" in has_values:
         not_country = pc.invert(pc.match_substring_regex(table["country"], "^[A-Z]{2}$"))
         yield "country", not_country, "is not an ISO 3166-1 alpha-2 code"
@@ -152,7 +152,7 @@ def _find_illegal_values(table: pa.Table, latest: dt.datetime, earliest: dt.date
         if name in has_values:
             yield name, pc.less(table[name], 0), "is negative"
     if "consent" in has_values:
-        yield "consent", _unknown_consent(table["consent"]), f"knows only {', '.join(CONSENT_PURPOSES)}"
+        yield "consent", _unknown_consent(table["consent"]), f"may only hold {', '.join(CONSENT_PURPOSES)}"
 
 
 def _control_findings(table: pa.Table) -> list[Finding]:

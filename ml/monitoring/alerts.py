@@ -100,5 +100,5 @@ def deliver(addresses: Sequence[str], title: str, text: str, severity: Severity)
                 f"{name} is not an address that Apprise knows: see https://github.com/caronc/apprise/wiki."
             )
         elif not target.notify(body=text, title=title, notify_type=apprise.NotifyType(_NOTIFY[severity])):
-            faults.append(f"{name} did not take the message.")
+            faults.append(f"{name} did not accept the message.")
     return faults

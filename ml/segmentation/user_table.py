@@ -171,8 +171,8 @@ def _check_mostly_text(array: pa.Array, numbers: Numbers, place: CellPlace) -> N
         return
     raise place.error(
         row,
-        f"{array[row].as_py()!r} is not a number, as {n_numbers:,} of {n_numbers + n_bad:,} cells are. Correct it, "
-        "or name the column with --exclude or --categorical",
+        f"{array[row].as_py()!r} is not a number, as {n_numbers:,} of {n_numbers + n_bad:,} cells are."
+        " Correct it, or name the column with --exclude or --categorical",
     )
 
 

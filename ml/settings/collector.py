@@ -43,7 +43,7 @@ class CollectorSettings(Section):
     browser_visitors_per_hour: int = knob(
         1_000,
         "Visitors that one network (/24 or /48) may bring with a browser key to each worker. The events of more"
-        " are kept, marked as suspected, and enter no figure and no model; 0 is no limit.",
+        " are kept, marked as suspected, and enter no figure and no model; 0 means no limit.",
         unit="visitors per hour",
         ge=0,
     )

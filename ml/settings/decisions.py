@@ -47,7 +47,7 @@ class RefitSettings(Section):
     )
     sample_every: int = knob(
         10,
-        "Of so many openings without an answer, one is ranked before it counts; less than 1 ms each.",
+        "One in so many openings without an answer is ranked before it counts, in less than 1 ms.",
         unit="openings",
         ge=1,
     )
@@ -89,7 +89,9 @@ class OnlineLearningSettings(Section):
         le=1,
     )
     bound: float = knob(1.0, "Largest size of a weight or bias.", unit="standard deviations of the score", gt=0)
-    decay: float = knob(0.0005, "How much they shrink back to zero with every step.", unit="share", ge=0, lt=1)
+    decay: float = knob(
+        0.0005, "Share by which they shrink towards zero with every step.", unit="share", ge=0, lt=1
+    )
     remembered_answers: int = knob(
         20_000, "Answers that are kept to learn from when the opening comes.", unit="answers", ge=1
     )

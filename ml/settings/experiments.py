@@ -30,13 +30,13 @@ class ExperimentSettings(Section):
     )
     burn_in_units: int = knob(
         200,
-        "Units an arm before an always-valid interval is given, because the normal limit needs some.",
+        "Units per arm before an always-valid interval is given, because the normal limit needs some.",
         unit="units",
         ge=10,
     )
     minimum_stratum_units: int = knob(
         50,
-        "Units an arm below which segments are taken together, because smaller ones only add noise.",
+        "Units per arm below which segments are taken together, because smaller ones only add noise.",
         unit="units",
         ge=2,
     )

@@ -74,8 +74,8 @@ class MonitoringSettings(Section):
     )
     day_share: float = knob(
         0.5,
-        "Most of the evidence for an alarm that one day may bring, so that a campaign day alone is no alarm. Lost"
-        " fields and quality are judged without it: strangers of a campaign change neither.",
+        "Largest part of the evidence for an alarm that a single day may bring, so that one day of"
+        " a campaign raises none. Lost fields and quality are judged without it: strangers of a campaign change neither.",
         unit="share of the evidence",
         gt=0,
         le=1,
@@ -142,12 +142,12 @@ class AlertSettings(Section):
     quiet_hours: tuple[DayHour, DayHour] = knob(
         (22, 7),
         "From the first hour to the second, in the time zone of the site, only alarms of high severity are sent;"
-        " the others wait. Twice the same hour is no quiet time.",
+        " the others wait. The same hour twice means that there is none.",
         unit="hours of the day",
     )
     training_least_days: float = knob(
-        2, "Alarms start no training sooner after the one before.", unit="days", gt=0
+        2, "Shortest time from one training to the next that alarms start.", unit="days", gt=0
     )
     training_most_days: float = knob(
-        14, "A training is started after so long even without an alarm.", unit="days", gt=0
+        14, "Time after which a training is started even without an alarm.", unit="days", gt=0
     )

@@ -112,7 +112,7 @@ class RecommenderSettings(Section):
     profiling: ProfilingSettings = ProfilingSettings()
     list_length: int = knob(
         50,
-        "Items a user in the published lists; the service reranks and caps, so more than it shows.",
+        "Items per user in the published lists: more than the service shows, because it reranks and caps.",
         unit="items",
         gt=0,
     )

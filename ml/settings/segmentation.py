@@ -137,7 +137,7 @@ class ChoiceSettings(Section):
         unit="segments",
         ge=2,
     )
-    starts: int = knob(5, "Random starts of k-means a fit; the best is kept.", unit="starts", gt=0)
+    starts: int = knob(5, "Random starts of each k-means fit; the best is kept.", unit="starts", gt=0)
     sample_rows: int = knob(
         5000,
         "Users on which candidates are compared; the winner is fitted to everybody.",
@@ -277,7 +277,7 @@ class SegmentationSettings(Section):
         gt=0,
     )
     surrogate_leaves: int = knob(
-        12, "Answers of the tree that explains the segments; more do not fit one screen.", unit="leaves", gt=0
+        12, "Leaves of the tree that explains the segments; more do not fit on one screen.", unit="leaves", gt=0
     )
     words: dict[str, dict[str, str]] = knob(
         NAME_WORDS,

@@ -23,7 +23,7 @@ class FunnelSettings(Section):
 class WarehouseSettings(Section):
     """How events become sessions, users, items and interactions, and which data is not plausible."""
 
-    duckdb_threads: int = knob(2, "Threads of DuckDB; one a core.", unit="threads", ge=1)
+    duckdb_threads: int = knob(2, "Threads of DuckDB; one per core.", unit="threads", ge=1)
     dbt_threads: int = knob(
         1, "Models that dbt builds at once; DuckDB already uses every core for one.", unit="models", ge=1
     )
@@ -54,7 +54,7 @@ class WarehouseSettings(Section):
     )
     same_view_seconds: float = knob(
         5.0,
-        "A page view and the view of a product at the same address within this time are one view.",
+        "A page view and the view of a product at the same address within this time count as one view.",
         unit="seconds",
         ge=0,
     )

@@ -126,7 +126,7 @@ def parse_mapping(content: Mapping[str, Any]) -> FileMapping:
     """A mapping from what YAML gives: contract fields, and the keys `properties`, `items` and `file`.
 
     Raises:
-        ValueError: A field or a type is none of the contract's, a rule is wrong, or a required field is missing.
+        ValueError: A field or a type is not part of the contract, a rule is wrong, or a required field is missing.
     """
     rest = dict(content)
     items = rest.pop("items", None) or {}

@@ -140,7 +140,7 @@ def _readable(array: pa.Array) -> pa.Array:
 
 def _from_epoch(array: pa.Array, unit: str) -> tuple[pa.Array, Bools]:
     if unit not in EPOCH_UNITS:
-        raise ValueError(f"unit {unit!r} is none of {', '.join(EPOCH_UNITS)}")
+        raise ValueError(f"unit {unit!r} is not one of {', '.join(EPOCH_UNITS)}")
     if pa.types.is_integer(array.type):
         factor = EPOCH_UNITS[unit]
         micros = pc.divide(array, 1000) if unit == "ns" else pc.multiply(pc.cast(array, pa.int64()), int(factor))

@@ -19,7 +19,7 @@ def write_table(table: pa.Table, path: Path) -> None:
     """Write Parquet or CSV by suffix.
 
     Raises:
-        TableError: the suffix is none of these.
+        TableError: the suffix is not one of these.
     """
     check_output_file(path)
     path.parent.mkdir(parents=True, exist_ok=True)

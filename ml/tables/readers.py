@@ -25,7 +25,7 @@ def detect_format(path: Path) -> str:
     """`parquet`, `csv` or `jsonl`, by the end of the file's name.
 
     Raises:
-        TableError: it is none of them.
+        TableError: it is not one of them.
     """
     for kind, endings in (("parquet", PARQUET), ("csv", CSV), ("jsonl", JSON_LINES)):
         if path.name.lower().endswith(endings):

@@ -31,7 +31,12 @@ def audience(
     ] = None,
     hold_out: Annotated[
         float,
-        typer.Option(min=0, max=0.9, metavar="SHARE", help="Share to log but not contact, as a control group."),
+        typer.Option(
+            min=0,
+            max=0.9,
+            metavar="SHARE",
+            help="Share of the audience to log but not contact, as a control group.",
+        ),
     ] = 0.0,
     channel: Annotated[
         Channel | None,

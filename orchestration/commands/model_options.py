@@ -103,7 +103,8 @@ EngineOption = Annotated[
 ValidationOption = Annotated[
     Validation,
     typer.Option(
-        help="How interactions are held back to choose by: the newest, a random share, each user's last."
+        help="Which interactions are held back to choose the model by: the newest, a random share, or"
+        " each user's last."
     ),
 ]
 RankedOption = Annotated[

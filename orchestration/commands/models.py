@@ -124,11 +124,11 @@ def fit(
 def recommend(
     *,
     model: Annotated[Path, typer.Option(help="Folder that `tessera fit` wrote.")],
-    users: Annotated[Path, typer.Option(help="Table of users; people the model doesn't know, too.")],
+    users: Annotated[Path, typer.Option(help="Table of the users; the model need not know them.")],
     user: UserColumn = None,
     item: ItemColumn = None,
-    k: Annotated[int, typer.Option(min=1, help="Items a user.")] = 10,
-    candidates: Annotated[Path | None, typer.Option(help="Table of items: rank these alone.")] = None,
+    k: Annotated[int, typer.Option(min=1, help="Items per user.")] = 10,
+    candidates: Annotated[Path | None, typer.Option(help="Table of items; only these are ranked.")] = None,
     exclude: ExcludedFile = None,
     engine: EngineOption = None,
     out: Annotated[Path, typer.Option(help="File to write, Parquet or CSV: user_id, item_id, rank, score.")],
@@ -153,7 +153,7 @@ def recommend(
     _check_k(k, len(people), n_items)
     n_strangers = int((recommender.user_ids_.rows(people) < 0).sum())
     if n_strangers:
-        say(f"{n_strangers:,} of {len(people):,} users are new to the model and get what it has for strangers")
+        say(f"{n_strangers:,} of {len(people):,} users are new to the model and get its list for strangers")
     n_new = 0 if ranked_items is None else int((recommender.item_ids_.rows(ranked_items) < 0).sum())
     if n_new:
         say(f"{n_new:,} of {n_items:,} candidates are new to the model and come last")
@@ -178,7 +178,7 @@ def _check_k(k: int, n_users: int, n_items: int) -> None:
             "at once. Choose a smaller --k, or divide the users"
         )
     if k > n_items:
-        say(f"--k {k}: there are only {n_items:,} items, so that the lists are shorter")
+        say(f"--k {k}: there are only {n_items:,} items, so the lists are shorter")
 
 
 def _lengths(table: pa.Table, users: pa.Array) -> I64:
@@ -214,9 +214,14 @@ def evaluate(
     liked_from: LikedFrom = None,
     model: ModelName = "auto",
     validation: ValidationOption = Validation.TIME,
-    k: Annotated[int, typer.Option(min=1, help="Places that count.")] = 10,
+    k: Annotated[int, typer.Option(min=1, help="Length of the lists that are measured.")] = 10,
     sampled: Annotated[
-        int, typer.Option(min=0, help="Also rank each relevant item among so many drawn ones; marked `sampled`.")
+        int,
+        typer.Option(
+            min=0,
+            help="Also rank each relevant item among this many randomly drawn ones; these figures are marked"
+            " `sampled`.",
+        ),
     ] = 0,
     seed: Seed = 0,
     home: HomeOption = None,

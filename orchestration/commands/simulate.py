@@ -151,7 +151,7 @@ def _new_site(
     if users and events:
         raise typer.BadParameter("--users and --events are two ways to say the same: give one of them")
     if scenario and scenario not in list(Scenario):
-        raise typer.BadParameter(f"--scenario {scenario} is none of {', '.join(Scenario)}")
+        raise typer.BadParameter(f"--scenario {scenario} is not one of {', '.join(Scenario)}")
     given = {name: value for name, value in (("users", users), ("days", days)) if value is not None}
     settings = knobs.model_copy(update=given)
     chosen_seed = settings.seed if seed is None else seed

@@ -59,8 +59,8 @@ def tune(
         float,
         typer.Option(
             min=0,
-            help="Budget in units of about a second on one core, by which a busy machine tries the same as an "
-            "idle one. That of earlier calls on the same data is counted; the last fit comes on top.",
+            help="Budget in units of work, each about a second on one core, so that a busy machine tries"
+            " as much as an idle one. Work of earlier calls on the same data counts; the final fit comes on top.",
         ),
     ] = 600.0,
     validation: ValidationOption = Validation.TIME,

@@ -61,10 +61,10 @@ def measure_health(home: Home, settings: Settings, now: dt.datetime) -> list[Hea
 def _events(home: Home, now: dt.datetime) -> HealthLine:
     parts = EventLog(home).parts()
     if not parts:
-        return HealthLine("events", "none have come yet", False)
+        return HealthLine("events", "none have arrived yet", False)
     newest = max(dt.datetime.fromisoformat(part.received_max) for part in parts)
     age = _hours(now - newest)
-    return HealthLine("events", f"the newest came {age:.1f} hours ago", age <= STALE_HOURS)
+    return HealthLine("events", f"the newest arrived {age:.1f} hours ago", age <= STALE_HOURS)
 
 
 def _dead_letters(home: Home, now: dt.datetime) -> HealthLine:
@@ -76,7 +76,7 @@ def _dead_letters(home: Home, now: dt.datetime) -> HealthLine:
     rejected = sum(table.num_rows for table in tables)
     taken = sum(part.rows for part in EventLog(home).parts() if part.received_max >= begin.isoformat())
     share = rejected / max(rejected + taken, 1)
-    text = f"{rejected:,} rows were rejected since yesterday, {share:.1%} of what came"
+    text = f"{rejected:,} rows were rejected since yesterday, {share:.1%} of all that arrived"
     return HealthLine("dead letters", text, share <= MOST_DEAD_SHARE)
 
 
@@ -90,7 +90,7 @@ def _age(subject: str, file: Path, now: dt.datetime, text: str, remedy: str) -> 
 def _bundle(home: Home, now: dt.datetime) -> HealthLine:
     version = current_version(home.published)
     if version is None:
-        return HealthLine("bundle", "none is published: run `tessera materialize`", False)
+        return HealthLine("bundle", "none is published yet: run `tessera materialize`", False)
     age = _hours(now - dt.datetime.fromtimestamp((home.published / version).stat().st_mtime, dt.UTC))
     return HealthLine("bundle", f"{version} was published {age:.1f} hours ago", age <= STALE_HOURS)
 

@@ -105,7 +105,7 @@ class HostRules:
             return  # each form of these pages carries a token of its own
         if content_type == "text/plain" and path in self._beacon_paths:
             return
-        raise ApiError(415, f"{content_type[:40]!r} is not taken; send application/json", "content-type")
+        raise ApiError(415, f"{content_type[:40]!r} is not accepted; send application/json", "content-type")
 
     def _wrong_host(self, headers: Mapping[str, str]) -> ApiError:
         host = headers.get("host", "")[:80]
@@ -115,7 +115,7 @@ class HostRules:
     def _wrong_page(self, field: str) -> ApiError:
         return ApiError(
             403,
-            "a service without keys takes nothing from the pages of other sites: create a browser key with "
+            "a service without keys accepts nothing from the pages of other sites: create a browser key with "
             "`tessera keys create`, or add the site to the setting collector.cors_origins",
             field,
         )

@@ -25,7 +25,9 @@ BROWSER_TYPES = (
 )  # fmt: skip
 # The service writes these with `Collector.record`; nobody can send them.
 SERVICE_TYPES = frozenset({"served", "erased"})
-BROWSER_RULE = f"is not taken from a browser key, which may send {', '.join(BROWSER_TYPES)}, {CUSTOM_PREFIX}<name>"
+BROWSER_RULE = (
+    f"is not accepted from a browser key, which may send {', '.join(BROWSER_TYPES)}, {CUSTOM_PREFIX}<name>"
+)
 _BROWSER_TYPES = frozenset(BROWSER_TYPES)
 
 

@@ -36,7 +36,8 @@ def _schema_of(field: Field) -> dict[str, Any]:
 
 EVENT = {
     "type": "object",
-    "description": "Fields of the event contract; others go to `properties`. Each is taken or rejected by itself.",
+    "description": "Fields of the event contract; others go to"
+    " `properties`. Each is accepted or rejected by itself.",
     "required": ["event_type"],
     "properties": {
         **{field.name: _schema_of(field) for field in FIELDS if field.name not in SET_BY_COLLECTOR},

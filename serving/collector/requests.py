@@ -38,7 +38,7 @@ async def read_body(request: Request, limits: CollectorSettings) -> bytes:
     headers = header_values(request)
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", ""):
-        raise ApiError(415, f"content-encoding {encoding[:40]!r} is not taken; legal: gzip", "content-encoding")
+        raise ApiError(415, f"content-encoding {encoding[:40]!r} is not accepted; legal: gzip", "content-encoding")
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limits.max_body_bytes:
         raise _too_large(limits.max_body_bytes)

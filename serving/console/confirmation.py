@@ -29,15 +29,15 @@ def show_change(home: Home, draft: FileDraft, address: str, fields: Mapping[str,
     """
     rows: list[list[Cell]] = [[line] for line in draft.list_changes()]
     if not rows:
-        raise ApiError(422, "this changes nothing: it stands there already", "value")
+        raise ApiError(422, "this changes nothing: the file already says so", "value")
     hidden = [FormField(name, value=value, kind="hidden") for name, value in fields.items()]
     confirm = Form(
         "apply",
         "Write the change",
         address,
         [*hidden, FormField("seen", value=draft.digest, kind="hidden")],
-        "Write it",
-        f"It goes into {describe_place(home, str(draft.path))}, with your name into the history.",
+        "Write",
+        f"It goes into {describe_place(home, str(draft.path))}, and the history records your name.",
         changes=True,
     )
     sheet = Sheet("diff", f"What changes in {draft.path.name}", ["Line"], rows)
@@ -87,7 +87,7 @@ def history_sheet(home: Home, bundle: CurrentBundle, file: str) -> Sheet:
         "What was changed here",
         ["When", "By", "What", "Before", "After", "File"],
         rows,
-        empty="Nothing was changed on this page yet; what is changed in the files by hand does not stand here.",
+        empty="Nothing has been changed on this page yet. Changes made to the files by hand are not listed.",
     )
 
 

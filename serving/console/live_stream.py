@@ -62,7 +62,7 @@ class LiveStream:
             ApiError: 503.
         """
         if self._streams >= MOST_STREAMS:
-            raise ApiError(503, f"{MOST_STREAMS} readers watch the last half hour already; try again later")
+            raise ApiError(503, f"{MOST_STREAMS} readers are already watching the last half hour; try again later")
 
     async def _count(self) -> ConsolePage:
         async with self._lock:
@@ -102,5 +102,5 @@ def describe_live(figures: LiveFigures, zone: ZoneInfo) -> ConsolePage:
 
 def _list(key: str, title: str, columns: Sequence[str], counts: Sequence[tuple[str, int]]) -> Sheet:
     rows: list[list[Cell]] = [[name or "Unknown", count] for name, count in counts]
-    empty = f"Nobody did anything in the last {MINUTES} minutes."
+    empty = f"There was no activity in the last {MINUTES} minutes."
     return Sheet(key, title, columns, rows, is_half=True, empty=empty)

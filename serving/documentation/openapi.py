@@ -19,7 +19,7 @@ STATUS_MEANINGS = {
     403: "The key may not do this, or the request comes from a page or machine that may not.",
     404: "There is nothing under this id.",
     413: "The body is too large.",
-    415: "The content type is not taken; send application/json.",
+    415: "The content type is not accepted; send application/json.",
     422: "A field has a wrong value; `field` names it.",
     429: "Too many requests; `Retry-After` says when to come back.",
     503: "Not possible now; send it again later.",

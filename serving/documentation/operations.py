@@ -121,14 +121,14 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/events",
         "Send events",
         "send_events",
-        "Take events. The answer comes when they are on disk.",
+        "Accept events, and answer once they are safely on disk.",
         answers.EventsTaken,
         202,
         EVENTS,
         keys="browser",
         errors=(400, 503),
-        details="Each event is taken or rejected by itself. An event that is sent again with the same `event_id` "
-        "counts once. With a browser key, an event is stored if its `consent` grants `analytics`; "
+        details="Each event is accepted or rejected by itself. An event that is sent again with the same"
+        " `event_id` counts once. With a browser key, an event is stored if its `consent` grants `analytics`; "
         "others are counted as `withheld`.",
     ),
     Operation(

@@ -204,7 +204,9 @@ def describe_receipt(receipt: Mapping[str, Any], wording: Wording) -> list[tuple
     for place in receipt["places"]:
         name = wording.words.gettext(PLACES.get(place["place"], place["place"]))
         is_verified = place["status"] == "verified"
-        said = wording.words.gettext("nothing of you is left") if is_verified else wording.words.gettext("pending")
+        said = (
+            wording.words.gettext("nothing about you is left") if is_verified else wording.words.gettext("pending")
+        )
         rows.append((name, said, is_verified))
     return rows
 

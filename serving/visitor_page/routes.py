@@ -209,7 +209,7 @@ class VisitorPage:
 
     async def _erase(self, request: Request, visitor: PageVisitor, form: Mapping[str, list[str]]) -> Response:
         if form.get("sure") != ["yes"]:
-            raise ApiError(422, "nothing was erased: say that you are sure", "sure")
+            raise ApiError(422, "nothing was erased: tick the box to confirm", "sure")
         user_id, anonymous_id = ids_of_key(visitor.key)
         receipt = await erase(self._tessera, self._desk, user_id or anonymous_id or "", is_device=user_id is None)
         answer = RedirectResponse("/me/erased", 303, HEADERS)

@@ -73,7 +73,9 @@ def test_a_replay_says_what_stays(home):
 
 
 def test_rejected_rows_are_listed_without_what_steers_a_terminal(home):
-    write_letters(home, ("country", "Germany", "'\x1b[2JGermany' is not a code"), ("value", "x", "is not a number"))
+    write_letters(
+        home, ("country", "Germany", "'\x1b[2JGermany' is not a code"), ("value", "x", "is not a number")
+    )
     output = run(home, "dead-letters", "list", "--field", "country").output
     assert "2026-03-02 12:00:00  files  country '\\x1b[2JGermany' is not a code" in output
     assert '"event_id": "new-0"' in output

@@ -126,7 +126,7 @@ class BrowserKeyMachine(RuleBasedStateMachine):
         return seen
 
     def post(self, path: str, body: Any, headers: dict[str, str] = BROWSER) -> int:
-        """Send JSON and return the status, which is none of the server's own failures."""
+        """Send JSON and return the status, which is not one of the server's own failures."""
         answer = self.client.post(
             path, content=json.dumps(body), headers=headers | {"Content-Type": "application/json"}
         )

@@ -96,7 +96,7 @@ def choose(
     try:
         window, split = judged_window(data, validation, seed, log, ranked)
     except EmptySplitError as error:
-        reason = f"there is nothing to choose by ({error})"
+        reason = f"there is nothing to choose a model by ({error})"
         log(f"{reason}: popularity")
         plainest = PLAINEST.make().fit_aligned(data)
         return Choice(plainest, PLAINEST, (), "", validation, 0, float("nan"), (), reason)

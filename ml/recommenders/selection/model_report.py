@@ -211,7 +211,7 @@ def _advice(data: TrainingData, choice: Choice | None) -> list[str]:
         advice.append(
             f"With {times:.1f} times the interactions the figure rose by {gain:.0%}: "
             + (
-                "more interactions, from a longer time say, will help most."
+                "more interactions, for example over a longer time, will help most."
                 if gain > MUCH_TO_GAIN
                 else "more interactions of the same kind will help little."
             )

@@ -177,7 +177,7 @@ class Transitions:
         moves: Probability to go from node to node, (nodes, nodes); dense, as what is made of it is.
         converts: Probability to reach the goal at the next step, (nodes,).
         leaves: Probability to leave at the next step, (nodes,).
-        state: The state in which each node is, (nodes,); that of the start is none of them.
+        state: The state in which each node is, (nodes,); that of the start is not one of them.
         start: The node before the first step.
     """
 

@@ -42,7 +42,9 @@ class ProgramName(StrEnum):
 
 Port = Annotated[
     int | None,
-    typer.Option(min=1, max=65_535, metavar="PORT", show_default="from the settings", help="Port for this time."),
+    typer.Option(
+        min=1, max=65_535, metavar="PORT", show_default="from the settings", help="Port to listen on this time."
+    ),
 ]
 
 
@@ -52,9 +54,7 @@ def up(
     dagster_port: Port = None,
     mlflow_port: Port = None,
     service_port: Port = None,
-    without: Annotated[
-        list[ProgramName], typer.Option(help="A program that is not started; can be given several times.")
-    ] = [],  # noqa: B006  # typer copies it
+    without: Annotated[list[ProgramName], typer.Option(help="A program to leave out; can be repeated.")] = [],  # noqa: B006  # typer copies it
     host: Annotated[
         str, typer.Option(help="Address to listen on. The pages have no sign-in: another one is for containers.")
     ] = LOOPBACK,
@@ -180,7 +180,7 @@ def _watch(running: Sequence[RunningProgram], console: Console, record: Callable
         typer.Exit: None is left.
     """
     names = ", ".join(child.program.name for child in running)
-    console.print(f"Starting {names}; this takes a few seconds. Ctrl-C stops all.")
+    console.print(f"Starting {names}; this can take half a minute. Ctrl-C stops all.")
     starting, alive = list(running), list(running)
     while alive:
         for child in [child for child in starting if child.is_answering]:

@@ -49,7 +49,7 @@ def settings(
     """Print the settings: each with its value, unit, reason, legal values and where the value comes from.
 
     `--set` writes into the site's files and keeps what else stands there, comments included. Without a site it
-    writes into the home's own copy. It can be given several times; where one value is not legal, none is written.
+    writes into the home's own copy. It can be repeated; where one value is not legal, none is written.
 
     Examples: `tessera settings ports`, `tessera settings --set ports.dagster=3001`
     """

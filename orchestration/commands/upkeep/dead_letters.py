@@ -73,7 +73,7 @@ def count(
     *,
     by: Annotated[
         list[Grouping] | None,
-        typer.Option(help="What to count by; can be given several times.", show_default="field and reason"),
+        typer.Option(help="What to count by; can be repeated.", show_default="field and reason"),
     ] = None,
     field: FieldOption = None,
     reason: ReasonOption = None,

@@ -41,7 +41,7 @@ def acknowledge(
     *,
     home: HomeOption = None,
 ) -> None:
-    """Note that somebody cares for an alarm: it is not sent again, and `tessera health` passes over it."""
+    """Acknowledge an alarm, so that it is not sent again and `tessera health` passes over it."""
     from ml.monitoring.journal import ACKNOWLEDGED, Entry, Journal
 
     journal = Journal(existing_home_of(home))
@@ -49,7 +49,7 @@ def acknowledge(
     if alarm not in names:
         raise typer.BadParameter(f"{alarm} is not an open alarm; the open ones are {', '.join(names) or 'none'}")
     now = dt.datetime.now(dt.UTC).isoformat()
-    journal.append([Entry(now, ACKNOWLEDGED, alarm, "Somebody cares for it.")])
+    journal.append([Entry(now, ACKNOWLEDGED, alarm, "Somebody is dealing with it.")])
     console.print(f"{alarm} is acknowledged.")
 
 
@@ -57,7 +57,7 @@ def acknowledge(
 def send_test(*, home: HomeOption = None) -> None:
     """Send a test message to the addresses in the file that the setting `alerts.addresses_file` names.
 
-    Exit status 1 says that an address did not take it.
+    Exit status 1 means that an address did not accept it.
     """
     from ml.monitoring.alerts import deliver, read_addresses
 
@@ -71,7 +71,7 @@ def send_test(*, home: HomeOption = None) -> None:
     faults = deliver(addresses, "A test of Tessera's alerts", "If you read this, alerts reach you.", "low")
     for fault in faults:
         console.print(fault, soft_wrap=True)
-    console.print(f"{len(addresses) - len(faults)} of {len(addresses)} addresses took the test message.")
+    console.print(f"{len(addresses) - len(faults)} of {len(addresses)} addresses accepted the test message.")
     if faults:
         raise typer.Exit(1)
 
@@ -79,7 +79,7 @@ def send_test(*, home: HomeOption = None) -> None:
 def health(*, home: HomeOption = None) -> None:
     """Print the state of the home in ten lines.
 
-    Exit status 1 says that something needs a person, so that cron can call it.
+    Exit status 1 means that something needs attention, so that cron can call it.
     """
     from orchestration.upkeep.health import measure_health
 

@@ -71,7 +71,7 @@ def translate(message: Any, shared: Mapping[str, Any]) -> list[dict[str, Any]] |
     call = message.get("type")
     translator = _CALLS.get(call) if isinstance(call, str) else None
     if translator is None:
-        return TranslationFailure("type", f"{str(call)[:40]!r} is none of {', '.join(CALLS)}", message)
+        return TranslationFailure("type", f"{str(call)[:40]!r} is not one of {', '.join(CALLS)}", message)
     translated = translator(message)
     if isinstance(translated, TranslationFailure):
         return translated

@@ -122,7 +122,7 @@ def translate(payload: Any, ping_seconds: float) -> list[dict[str, Any]] | Trans
     kind = payload.get("e")
     translator = _KINDS.get(kind) if isinstance(kind, str) else None
     if translator is None:
-        return TranslationFailure("e", f"{str(kind)[:40]!r} is none of {', '.join(_KINDS)}", payload)
+        return TranslationFailure("e", f"{str(kind)[:40]!r} is not one of {', '.join(_KINDS)}", payload)
     try:
         contexts = _json(payload, "co", "cx")
         unstructured = _json(payload, "ue_pr", "ue_px")

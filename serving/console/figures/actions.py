@@ -65,14 +65,15 @@ def _vain_clicks(bundle: CurrentBundle, of_pages: PageActions, pages: Sequence[P
     rows = [row(page) for page in list_vain_clicks(of_pages)]
     return Sheet(
         "vain-clicks",
-        "Clicks in vain",
-        ["Page", "Views", "Clicks", "Dead clicks", "Rage clicks", "In vain per 100 views"],
+        "Dead and rage clicks",
+        ["Page", "Views", "Clicks", "Dead clicks", "Rage clicks", "Per 100 views"],
         rows,
         "Dead clicks had no effect; rage clicks are at least the third on one element within a moment. They are "
         "counted where the tracker reports them or sends the clicks.",
         chart_bars(rows, {"Dead clicks": 3, "Rage clicks": 4}),
         is_half=True,
-        empty="Nobody clicked in vain on these dates with these filters, as far as the tracker tells.",
+        empty="There were no dead or rage clicks on these dates with these filters, as far as the tracker"
+        " reports them.",
     )
 
 
@@ -87,7 +88,7 @@ def _actions(bundle: CurrentBundle, view: View, of_pages: PageActions) -> Sheet:
         "Small actions",
         ["Action", "Times", "Per 100 visits"],
         rows,
-        "What people did beside viewing pages. Actions of few people are counted together as other.",
+        "What people did besides viewing pages. Actions of only a few people are counted together as other.",
         chart_bars(rows, {"Times": 1}),
         is_half=True,
     )
@@ -101,7 +102,7 @@ def _signals(bundle: CurrentBundle) -> Sheet:
     return Sheet(
         "signals",
         "Actions that change conversion",
-        ["Action", "Of", "Visits", "Converted %", "Counted alone %", "Adjusted %", "From %", "To %"],
+        ["Action", "Of", "Visits", "Converted %", "Unadjusted %", "Adjusted %", "From %", "To %"],
         rows,
         "How much more often visits convert because of an action, adjusted for what else goes with it, with a 95% "
         "interval; false discoveries are controlled. It holds for all dates that were learned from, whatever "
@@ -113,7 +114,7 @@ def _signals(bundle: CurrentBundle) -> Sheet:
 def _why_no_signals(signals: pa.Table) -> str:
     if not signals.num_rows:
         return "No action was compared: too few visits had one, or `tessera materialize` has not learned yet."
-    return f"Of {signals.num_rows} comparisons, none shows a difference that is certain."
+    return f"Of {signals.num_rows} comparisons, none shows a certain difference."
 
 
 def _signal_row(row: dict[str, Any]) -> list[Cell]:

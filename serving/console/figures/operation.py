@@ -75,11 +75,11 @@ def history_sheet(bundle: CurrentBundle, log: Sequence[Mapping[str, Any]], fault
     ]
     return Sheet(
         "history",
-        "History of what answered",
+        "Bundles over time",
         ["Since", "What", "Model", "Why", "Model before", "Bundle"],
         rows,
         "Bundles that the service took over or refused, the newest first.",
-        empty=fault or "The service has taken over no bundle yet.",
+        empty=fault or "The service has not taken over a bundle yet.",
     )
 
 
@@ -95,7 +95,7 @@ def alarms_sheet(config: ServiceConfig, bundle: CurrentBundle) -> Sheet:
         ["Alarm", "Severity", "Since", "Name"],
         rows,
         is_half=True,
-        empty="No alarm is open. `tessera alerts list` shows the ones that were.",
+        empty="No alarm is open.",
     )
 
 
@@ -117,7 +117,7 @@ def experiments_sheet(config: ServiceConfig, now: dt.datetime) -> Sheet:
         ["Experiment", "Hypothesis", "Since", "Until"],
         rows,
         is_half=True,
-        empty="No experiment is running. They stand in experiments.yaml; `tessera experiment design` plans one.",
+        empty="No experiment is running. experiments.yaml defines them; `tessera experiment design` plans one.",
     )
 
 
@@ -142,10 +142,11 @@ def build_health(config: ServiceConfig, bundle: CurrentBundle, now: dt.datetime)
             Sheet(
                 "journal",
                 "Journal",
-                ["When", "What", "Alarm", "In words"],
+                ["When", "What", "Alarm", "Message"],
                 journal,
                 f"The newest {JOURNAL_SHOWN} entries of what monitoring saw and did.",
-                empty="The journal is empty: monitoring has raised no alarm. `tessera materialize` runs it.",
+                empty="The journal is empty: monitoring has raised no alarm. `tessera materialize` runs"
+                " the monitoring.",
             ),
         ]
     )

@@ -71,10 +71,8 @@ def build_decisions(request: PageRequest) -> ConsolePage:
 
 def _form(query: Mapping[str, str], slots: list[str], segments: list[str], request: PageRequest) -> Form:
     fields = [
-        FormField(
-            "slot", "Where: slot", query.get("slot", ""), hint=slots[0] if slots else "hero", is_required=True
-        ),
-        FormField("at", "When, at the site", query.get("at", ""), hint="2026-12-24 18:00; empty for now"),
+        FormField("slot", "Slot", query.get("slot", ""), hint=slots[0] if slots else "hero", is_required=True),
+        FormField("at", "When, by the site's clock", query.get("at", ""), hint="2026-12-24 18:00; empty for now"),
         FormField("who", "Who", query.get("who", ""), VISITORS),
         *situation_fields(query, segments, "None", request.bundle.tables.values["country"]),
     ]
@@ -176,9 +174,9 @@ def _verdict_sheet(tried: Mapping[str, Any]) -> Sheet:
         f"{tried['slot']} on {tried['at']}",
         ["Rule", "Here", "Why"],
         rows,
-        "In the order in which rules are tried. Caps and quiet hours of a person are left out; whoever is in"
-        " the share of a rule is meant.",
-        empty="There are no rules, so that nothing is decided.",
+        "In the order in which rules are tried. Caps and quiet hours of a person are not applied,"
+        " and the person counts as part of every rule's share.",
+        empty="There are no rules, so nothing is decided.",
     )
 
 
@@ -188,7 +186,7 @@ def _effect(compiled: CompiledRule, tried: Mapping[str, Any]) -> str:
     if rule == tried["learn"]:
         kinds.append("content")
     kinds += ["boost"] * any(by_rule == rule for *_, by_rule in tried["boosts"])
-    return f"decides {', '.join(kinds)}" if kinds else "a rule before it decides the same"
+    return f"decides {', '.join(kinds)}" if kinds else "an earlier rule decides it"
 
 
 def _rules_sheet(rules: RuleSet) -> Sheet:
@@ -210,7 +208,7 @@ def _rules_sheet(rules: RuleSet) -> Sheet:
         ["Rule", "Slots", "When", "Then", "Priority", "Share %", "Campaign"],
         rows,
         "In the order in which they are tried: by priority, then as they stand in rules.yaml.",
-        empty="There are no rules. They stand in rules.yaml of the site; `tessera init` writes one to begin with.",
+        empty="There are no rules. The site's rules.yaml holds them; `tessera init` writes one to begin with.",
     )
 
 

@@ -46,7 +46,7 @@ async def acknowledge(question: ServiceQuestion) -> Response:
     alarm, journal = question.query.get("alarm", ""), Journal(question.tessera.config.home)
     if alarm not in {entry.alarm for entry in journal.open_alarms()}:
         raise ApiError(422, f"{alarm[:80]!r} is not an open alarm", "alarm")
-    text = f"{question.reader.name or 'A reader of the console'} cares for it."
+    text = f"{question.reader.name or 'A reader of the console'} is dealing with it."
     journal.append([Entry(question.tessera.clock().isoformat(), ACKNOWLEDGED, alarm, text)])
     return RedirectResponse("/console/health", 303)
 
@@ -169,14 +169,14 @@ def _replay_form(letters: Sheet) -> list[Form]:
     fields = [
         FormField("field", "Rejected because of", "", [("", "Any field"), *((name, name) for name in at_fault)]),
         FormField("source", "Source", "", [("", "Any source"), *((name, name) for name in sources)]),
-        FormField("reason", "Words of the reason"),
+        FormField("reason", "Reason contains"),
         FormField("old", "Rename the field"),
         FormField("new", "To", "", writable),
         FormField("convert", "Convert the field", "", writable),
         FormField("kind", "To", "", kinds),
         FormField("set", "Set the field", "", writable),
         FormField("value", "To"),
-        FormField("sure", "Write what passes into the log; else it is counted alone", kind="checkbox"),
+        FormField("sure", "Write what passes into the log; otherwise it is only counted", kind="checkbox"),
     ]
     note = "Each rule is optional. What passes the contract then leaves the dead letters, and the rest stays."
     return [Form("replay", "Repair and replay", "/console/health/replay", fields, "Replay", note, True)]

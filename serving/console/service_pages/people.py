@@ -30,8 +30,8 @@ def look_up_form(page: str) -> Form:
         FormField("user_id", "Id", hint="as the site sends it", is_required=True),
         FormField("id_type", "It names a", options=list(ID_TYPES.items())),
     )
-    note = "The id goes into no address and no log. From here on the person has a pseudonym."
-    return Form("look-up", "Look a person up", f"/console/{page}/look-up", fields, "Look up", note, changes=True)
+    note = "The id is kept out of addresses and logs; from here on, a pseudonym stands for the person."
+    return Form("look-up", "Find a person", f"/console/{page}/look-up", fields, "Look up", note, changes=True)
 
 
 async def ask_person(question: ServiceQuestion) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def build_person(request: PageRequest) -> ConsolePage:
     described, pseudonym = answer["description"], answer["pseudonym"]
     name = answer["id"] or f"Person {pseudonym[:8]}"
     cards = [
-        Card("Person", name, "the id is hidden" if not answer["id"] else "this look was logged"),
+        Card("Person", name, "the id is hidden" if not answer["id"] else "this view was logged"),
         Card("Segment", described["segment"] or "none", described["daypart"] or ""),
         Card("Personalization", answer["consent"]),
         Card("Last event", _moment(request, answer["last_at"])),
@@ -108,7 +108,7 @@ def build_person(request: PageRequest) -> ConsolePage:
             "/console/people/erase",
             [
                 FormField("person", value=pseudonym, kind="hidden"),
-                FormField("sure", "Nothing brings this person back", kind="checkbox", is_required=True),
+                FormField("sure", "This cannot be undone", kind="checkbox", is_required=True),
             ],
             "Erase",
             "From service, log, tables, models and bundles. The receipt shows each place until it is verified.",
@@ -116,8 +116,8 @@ def build_person(request: PageRequest) -> ConsolePage:
             is_dangerous=True,
         ),
     ]
-    late = LatePart("events", "The time line", f"/console/people/part/events?person={pseudonym}")
-    note = "Each look at a person is logged, with the reader and the pseudonym."
+    late = LatePart("events", "Timeline", f"/console/people/part/events?person={pseudonym}")
+    note = "Every view of a person is logged, with the reader and the pseudonym."
     return ConsolePage(cards, _sheets(answer), [note], forms, [late])
 
 
@@ -134,17 +134,17 @@ def _build_list(request: PageRequest, answer: Mapping[str, Any]) -> ConsolePage:
             ["Pseudonym", "Last event"],
             recent,
             is_half=True,
-            empty="Memory holds nobody yet. Send events, or look somebody up.",
+            empty="There are no visitors in memory yet. Send events, or find somebody.",
             links=[f"/console/people?person={row[0]}" for row in recent],
         ),
         Sheet(
             "looks",
-            "Who looked at whom",
+            "Who viewed whom",
             ["When", "Reader", "Role", "What", "Person"],
             looks,
             f"The newest {LOOKS_SHOWN} lines of `console/looks.jsonl` in the home.",
             is_half=True,
-            empty="Nobody has looked at a person yet.",
+            empty="Nobody has viewed a person yet.",
         ),
     ]
     return ConsolePage(sheets=sheets, forms=[look_up_form("people")])
@@ -220,15 +220,15 @@ def _sheets(answer: Mapping[str, Any]) -> list[Sheet]:
             "What would be recommended now, and why",
             ["Item", "Id", "Reason", "Source", "Score"],
             items,
-            "Worked out for this look; nothing is logged as shown.",
+            "Computed for this view; nothing is logged as shown.",
             empty="Nothing can be recommended: no items are published, or the person has seen them all.",
         ),
         Sheet(
             "opened",
-            "Opened lately",
+            "Recently opened",
             ["Item", "Id", "When, UTC"],
             opened,
-            empty="The person opened nothing that memory or the tables hold.",
+            empty="The person opened nothing that memory or the tables still hold.",
         ),
     ]
 
@@ -259,7 +259,7 @@ async def load_events(question: ServiceQuestion) -> ConsolePage:
         sheets=[
             Sheet(
                 "events",
-                "Time line",
+                "Timeline",
                 ["When, UTC", "Event", "Of what", "Value", "Device", "Consent"],
                 rows[:EVENTS_SHOWN],
                 f"The newest {EVENTS_SHOWN} of {len(rows):,} events; the export has all."

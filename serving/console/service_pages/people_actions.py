@@ -57,7 +57,7 @@ async def erase_person(question: ServiceQuestion) -> Response:
     """
     tessera, pseudonym = question.tessera, question.query.get("person", "")
     if question.query.get("sure") != "yes":
-        raise ApiError(422, "nothing was erased: say that you are sure", "sure")
+        raise ApiError(422, "nothing was erased: tick the box to confirm", "sure")
     key = await question.people.find_key(pseudonym)
     LookLog(tessera.config.home).record(question.reader, "erased", pseudonym, tessera.clock())
     user_id, anonymous_id = ids_of_key(key)

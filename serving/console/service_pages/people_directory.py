@@ -76,7 +76,7 @@ class PeopleDirectory:
             people = [*self._tessera.state.activity.visitors, *(index.user_rows if index is not None else ())]
             key = await asyncio.to_thread(_find, self._tessera.pseudonyms, people, pseudonym)
             if key is None:
-                raise ApiError(404, "nobody has this pseudonym here; look the person up by their id", "person")
+                raise ApiError(404, "nobody has this pseudonym here; find the person by their id", "person")
             self.pseudonym_of(key)
         return self._keys[pseudonym]
 

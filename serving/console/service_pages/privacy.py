@@ -130,11 +130,11 @@ def _consents_sheet(consents: dict[str, int]) -> Sheet:
     return Sheet(
         "consents",
         "Consent to personalization",
-        ["What they said", "People", "Share %"],
+        ["Answer", "People", "Share %"],
         rows if people else [],
-        "The latest people, by what their events say now.",
+        "The people seen last, by the consent in their newest events.",
         is_half=True,
-        empty="Nobody is in the memory of the service yet.",
+        empty="There are no visitors in the service's memory yet.",
     )
 
 

@@ -30,8 +30,8 @@ SIMILAR = 10
 PARTS_SHOWN = 3
 SHARES = (1, 10, 50, 100)
 PART_NAMES = {
-    "follows": "what visits go on to",
-    "goes_with": "goes with the history",
+    "follows": "what visits open next",
+    "goes_with": "often opened with the history",
     "similar": "like the last one",
     "topic_of_last": "topic of the last one",
     "taste": "the model",
@@ -102,7 +102,7 @@ def build_recommendations(request: PageRequest) -> ConsolePage:
         Card("Personal", "yes" if first["is_personal"] else "no", first["segment"] or "no segment"),
         Card("Ranked by", f"Model {first['model']}" if first["model"] else "Popularity", first["time"]),
     ]
-    notes = ["Worked out for this page: nothing is logged as shown, and nothing is learned from it."]
+    notes = ["Computed for this page: nothing is logged as shown, and nothing is learned from it."]
     return ConsolePage(cards, [*sheets, *_coverage_sheets(answer["coverage"])], notes, forms)
 
 
@@ -129,7 +129,7 @@ def _similar_form(query: Mapping[str, str]) -> Form:
             if query.get(name)
         ),
     ]
-    return Form("similar", "Like items", "/console/recommendations", fields, "Show")
+    return Form("similar", "Similar items", "/console/recommendations", fields, "Show")
 
 
 def _read_request(query: Mapping[str, str], key: str | None, tessera: Tessera) -> RecommendationRequest:
@@ -239,11 +239,11 @@ def _similar_sheet(item: str, similar: list[dict[str, Any]]) -> Sheet:
     ]
     return Sheet(
         "similar",
-        f"Like {item}",
+        f"Similar to {item}",
         ["Rank", "Item", "Id", "Why", "Score"],
         rows,
         "similar by the factors of the model, follows by what is opened after it.",
-        empty="Nothing is like this item: neither the model nor visits say what goes with it.",
+        empty="There are no similar items: neither the model nor visits connect this item with others.",
     )
 
 

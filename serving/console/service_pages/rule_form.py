@@ -30,7 +30,7 @@ EFFECTS = {
     "raise_item": "Raise the item",
     "lower_item": "Lower the item",
 }
-STRENGTHS = {"0.5": "a little", "1.5": "clearly", "5": "as far as it goes"}
+STRENGTHS = {"0.5": "a little", "1.5": "clearly", "5": "as much as possible"}
 TEXTS = ("id", "slot", "when", "hours", "effect", "what", "strength", "priority")
 
 
@@ -39,7 +39,7 @@ def rule_form(slots: list[str]) -> Form:
     fields = (
         FormField(
             "when",
-            "When holds; empty for always",
+            "Condition; empty for always",
             hint='device_type == "mobile" && local.is_weekend',
             live="/console/decisions/part/condition",
             words=" ".join(FIELDS),
@@ -115,7 +115,7 @@ def _entry(fields: Mapping[str, str]) -> dict[str, Any]:
     """Return a rule as plain data, without what is as usual.
 
     Raises:
-        ApiError: 422, a field is none of its choices or no number.
+        ApiError: 422, a field is not one of its choices or no number.
     """
     effect, what = fields["effect"], fields["what"]
     if effect not in EFFECTS:

@@ -38,12 +38,12 @@ from serving.tessera import Tessera
 SIZE_ADDRESS = "/console/segments/part/size"
 COMPARED = {
     "sessions": "Visits",
-    "active_days": "Days here",
+    "active_days": "Days with a visit",
     "page_views": "Pages",
     "recency_days": "Days since the last visit",
     "purchases": "Purchases",
     "revenue": "Revenue",
-    "engaged_seconds_per_view": "Seconds of attention a page",
+    "engaged_seconds_per_view": "Seconds of attention per page",
 }
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 NO_PEOPLE = "No people are published: `tessera materialize` publishes them."
@@ -91,7 +91,7 @@ def build_segments_page(request: PageRequest) -> ConsolePage:
 def _builder(names: str, may_edit: bool) -> Form:
     when = FormField(
         "when",
-        "People for whom holds",
+        "Condition",
         hint="purchases > 0 && recency_days < 30",
         is_required=True,
         live=SIZE_ADDRESS,
@@ -236,7 +236,7 @@ def _draft(tessera: Tessera, fields: Mapping[str, str]) -> FileDraft:
             422, f"{name[:60]!r}: a name has small letters, digits, - and _, and starts with a letter", "name"
         )
     if not strategy:
-        raise ApiError(422, "say what is to be done for these people", "strategy")
+        raise ApiError(422, "say what to do for these people", "strategy")
     try:
         read_people(tessera).mask(when)
     except ExpressionError as error:

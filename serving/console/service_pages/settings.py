@@ -126,6 +126,6 @@ def _knobs_sheet(home: Home, loaded: LoadedSettings, knobs: list[Knob]) -> Sheet
         "Settings",
         ["Setting", "Value", "Unit", "Default", "From", "What it does, and why"],
         rows,
-        f"{len(rows)} settings; those whose From is a file differ from the defaults, or are said again there.",
-        empty="No setting has this word in its name or reason.",
+        f"{len(rows)} settings; those whose From is a file are set there, to another value or to the default.",
+        empty="No setting has this word in its name or description.",
     )

@@ -91,7 +91,8 @@ def test_integers_that_lie_close_keep_their_rows() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("user,item,rating\na,x,5\nb,y,good\n", r"column 'rating', row 2: 'good' is not a number.*add --rating none"),
+        ("user,item,rating\na,x,5\nb,y,good\n", r"column 'rating', row 2: 'good'"
+        r" is not a number.*add --rating none"),
         ("user,item,rating\na,x,5\nb,y,\n", r"column 'rating', row 2: there is no number.*add --rating none"),
         ("user,item,weight\na,x,inf\n", r"column 'weight', row 1: 'inf' is not a number"),
         ("user,item,weight\na,x,1.5\nb,y,\"2,5\"\n", r"column 'weight', row 2: '2,5' is not a number"),

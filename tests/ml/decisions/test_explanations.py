@@ -38,7 +38,7 @@ def test_a_family_carries_what_the_score_would_fall_by_without_it():
         (Explanation("follows"), "Often opened after what you opened last"),
         (Explanation("in_country", ("Germany",)), "Popular now in Germany"),
         (Explanation("popular_hour", ("12",)), "Opened 12 times in the last hour"),
-        (Explanation("boost"), "Put forward by this site"),
+        (Explanation("boost"), "Recommended by this site"),
     ],
 )
 def test_words(reason, words):

@@ -43,7 +43,7 @@ def test_unknown_fields_are_kept_in_properties():
         ({"occurred_at": "1970-01-01T00:00:00Z"}, "occurred_at", "lies before the year 2000"),
         ({"user_id": None}, "user_id", "user_id or anonymous_id is required"),
         ({"value": float("nan")}, "value", "is not a finite number"),
-        ({"device_type": "phone"}, "device_type", "'phone' is none of mobile"),
+        ({"device_type": "phone"}, "device_type", "'phone' is not one of mobile"),
         ({"country": "Germany"}, "country", "'Germany' is not an ISO 3166-1 alpha-2 code"),
         ({"consent": ["analytics", "everything"]}, "consent", "knows only analytics, personalization, location"),
     ],

@@ -137,7 +137,7 @@ def test_what_no_address_takes_is_sent_again_and_one_broken_address_stops_no_oth
     assert len(send_alerts(journal, [BROKEN, address], ALERTS, NOW, "UTC")) == 1
     assert send_alerts(journal, [BROKEN, address], ALERTS, NOW, "UTC") == []
     assert len(messages) == 1
-    assert "Address 1 (json:…) did not take the message." in [entry.text for entry in journal.entries()]
+    assert "Address 1 (json:…) did not accept the message." in [entry.text for entry in journal.entries()]
 
 
 def test_an_address_is_named_without_its_secrets(journal, lost_field, caplog):

@@ -161,5 +161,5 @@ def test_a_test_message_needs_an_address_that_takes_it(tmp_path: Path) -> None:
     site = ("--site", str(tmp_path / "site"))
     unheard = tessera("alerts", "test", *home, *site)
     assert unheard.exit_code == 1
-    assert "Address 1 (json:…) did not take the message." in unheard.output
+    assert "Address 1 (json:…) did not accept the message." in unheard.output
     assert "ok    alerts       1 address is notified" in tessera("health", *home, *site).output

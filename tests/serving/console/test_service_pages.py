@@ -152,8 +152,8 @@ def test_an_erasure_is_followed_by_its_receipt_and_leaves_nothing_of_the_id(serv
 
 def test_a_pseudonym_that_nobody_has_says_what_to_do(service):
     page = service.get("/console/people?person=0123456789abcdef").text
-    assert "look the person up by their id" in page
-    assert "Look a person up" in page
+    assert "find the person by their id" in page
+    assert "Find a person" in page
 
 
 def test_a_viewer_tries_strangers_and_segments_and_no_person(config, home, tmp_path):
@@ -164,7 +164,7 @@ def test_a_viewer_tries_strangers_and_segments_and_no_person(config, home, tmp_p
         client.post("/console/sign-in", data={"key": key, "csrf_token": token})
         page = client.get("/console/recommendations?device=mobile")
         assert page.status_code == 200
-        assert "Look a person up" not in page.text
+        assert "Find a person" not in page.text
         refused = client.get("/console/recommendations?person=0123456789abcdef")
         assert refused.status_code == 403
 

@@ -62,7 +62,7 @@ def test_a_rule_that_lifted_an_item_is_the_reason(calm, home):
         pytest.fail("the rule was not read")
     reply = ask(calm, recommend(user_id="ann", k=3))
     assert reply["items"][0]["item_id"] == "i4"
-    assert reasons(reply)["i4"] == "Put forward by this site"
+    assert reasons(reply)["i4"] == "Recommended by this site"
 
 
 def test_stated_interests_are_named(calm):

@@ -205,7 +205,7 @@ def test_who_asks_to_be_forgotten_is_forgotten_and_follows_the_receipt(service):
     receipt = re.search(r"receipt: ([0-9a-f]{32})", page)[1]
     places = service.client.get(f"/v1/erasures/{receipt}", headers=service.headers).json()["places"]
     assert page.count('<th scope="row">') == len(places)
-    assert page.count("nothing of you is left") == sum(place["status"] == "verified" for place in places) > 0
+    assert page.count("nothing about you is left") == sum(place["status"] == "verified" for place in places) > 0
     assert service.api().status_code == 404
     assert service.page("/me/history").url.path == "/me/erased"
     token = form_token(page)

@@ -197,7 +197,9 @@ def test_a_repair_puts_in_what_its_rules_mend_and_leaves_the_rest_as_it_was(home
         home,
         letter(good, "country", "'Germany' is not an ISO 3166-1 alpha-2 code"),
         letter(
-            {**good, "event_id": "2", "country": "Austria"}, "country", "'Austria' is not an ISO 3166-1 alpha-2 code"
+            {**good, "event_id": "2", "country": "Austria"},
+            "country",
+            "'Austria' is not an ISO 3166-1 alpha-2 code",
         ),
         letter({**good, "event_id": "3", "occurred_at": "soon"}, "country", "'Germany' is not a country"),
     )

@@ -26,6 +26,31 @@ EXPERIMENTS: Mapping[str, str] = {
     "experiments": "Experiments of the site. Each run is an analysis with effects, checks and decision.",
     "promotions": "Changes of the champion. Each run says which version took the place of which, and why.",
 }
+RUNS: Mapping[str, str] = {
+    "candidates": (
+        "Every configuration, fitted on what was known at the split and measured on what came next. The table "
+        "`comparison` and the plot of the same name compare them, with intervals."
+    ),
+    "search": "A search for parameters. Each trial is a run below it; the table `search` ranks them.",
+    "segment_report": (
+        "The report on the segments, and how much of each outcome of the following month they explain, "
+        "from 0 to 1."
+    ),
+    "paths": (
+        "Visits as Markov chains: the chance to convert, where visits end, and the conversions that each channel "
+        "brought. The tables `paths` and `path_attribution` of the warehouse hold the result."
+    ),
+    "boosted_intent": (
+        "A model that says after each action of a visit how likely it converts, ends at this page, and is "
+        "followed by another within a week. It was measured on later visits; the figure `reliability` compares "
+        "predicted with observed shares."
+    ),
+    "signals": (
+        "What small actions do to the conversion of a visit, adjusted for what else is known about it. The figure "
+        "`effects` has the intervals."
+    ),
+}
+"""What a run of this name is."""
 MODEL = (
     "The recommenders that were trained. The alias `champion` names the version that the service answers with; it "
     "moves only when a candidate is better by more than noise and keeps the guardrails."

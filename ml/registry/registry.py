@@ -25,7 +25,7 @@ from mlflow.exceptions import MlflowException
 from ml.errors import TesseraError
 from ml.integrity.sqlite_files import MLFLOW_REMEDY, require_sound_sqlite
 from ml.registry.artifacts import SQLITE, artifact_address, place_artifacts
-from ml.registry.descriptions import MODEL, NOTE, SOURCE, experiment_tags
+from ml.registry.descriptions import MODEL, NOTE, RUNS, SOURCE, experiment_tags
 from ml.registry.mlflow_model import save_mlflow_model
 from ml.registry.run import Run
 from ml.registry.store import use_movable_addresses
@@ -91,8 +91,12 @@ class Registry:
         tags: Mapping[str, str] | None = None,
         description: str = "",
     ) -> Iterator[Run]:
-        """Open a run; it ends as finished, as failed when the block raises, as killed on an interrupt."""
-        all_tags = {**SOURCE, **(tags or {}), **({NOTE: description} if description else {})}
+        """Open a run; it ends as finished, as failed when the block raises, as killed on an interrupt.
+
+        Without a description, the run has the one of its name in `RUNS`.
+        """
+        note = description or RUNS.get(name, "")
+        all_tags = {**SOURCE, **(tags or {}), **({NOTE: note} if note else {})}
         if parent is not None:
             all_tags["mlflow.parentRunId"] = parent.run_id
             experiment = parent.experiment
@@ -175,7 +179,9 @@ class Registry:
         promotion = Promotion(
             chosen.version, previous.version if previous else None, kind, tuple(reasons), datetime.now(UTC)
         )
-        with self.start_run(f"version {number}: {kind}", experiment=PROMOTIONS) as run:
+        with self.start_run(
+            f"version {number}: {kind}", experiment=PROMOTIONS, description=f"{'; '.join(reasons)}."
+        ) as run:
             run.log_params({"version": number, "previous": promotion.previous, "kind": kind})
             run.set_tags({"reasons": json.dumps(promotion.reasons)})
             self.client.set_registered_model_alias(MODEL_NAME, CHAMPION, str(number))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from ml.registry.fingerprint import data_fingerprint
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput
 
 
 class Run:
@@ -67,12 +69,13 @@ class Run:
         self._client.log_text(self.run_id, text, file)
 
     def log_data(self, name: str, table: pa.Table) -> str:
-        """Record the data that the run saw as tags: its rows, columns and fingerprint.
+        """Record the data that the run saw, as a data set and as tags: its rows, columns and fingerprint.
 
         Returns:
             The fingerprint.
         """
         fingerprint = data_fingerprint(table)
+        self._client.log_inputs(self.run_id, datasets=[_describe(name, table, fingerprint)])
         self.set_tags(
             {
                 f"data.{name}.fingerprint": fingerprint,
@@ -86,6 +89,22 @@ class Run:
         """Set tags, by which runs can be searched."""
         for key, value in tags.items():
             self._client.set_tag(self.run_id, key, value)
+
+
+def _describe(name: str, table: pa.Table, fingerprint: str) -> DatasetInput:
+    """Describe a table of the warehouse as MLflow's pages show a data set."""
+    from mlflow.entities import Dataset, DatasetInput  # noqa: PLC0415  # imports all of MLflow
+
+    columns = [{"name": field.name, "type": str(field.type), "required": False} for field in table.schema]
+    dataset = Dataset(
+        name=name,
+        digest=fingerprint[:8],
+        source_type="local",
+        source=json.dumps({"uri": "warehouse.duckdb"}),
+        schema=json.dumps({"mlflow_colspec": columns}),
+        profile=json.dumps({"num_rows": table.num_rows}),
+    )
+    return DatasetInput(dataset, [])
 
 
 def _flattened(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

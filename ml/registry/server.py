@@ -20,11 +20,18 @@ from starlette.routing import Route
 
 from ml.home import Home
 from ml.registry.artifacts import artifact_address
+from ml.registry.views import find_candidates_view
 from ml.site.definition_files import home_at
 
-# On the first visit of a browser, MLflow's pages open a dialogue with a language model. They also say that they
-# report how they are used, which they do not where MLFLOW_DISABLE_TELEMETRY is set.
-SEEN = ("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "mlflow.telemetry.info.alert.dismissed_v1")
+# On the first visit of a browser, MLflow's pages open a dialogue with a language model, and one about the
+# registry. They also say that they report how they are used, which they do not where MLFLOW_DISABLE_TELEMETRY is
+# set. Their menu is that of language models until somebody chooses the one of trained models.
+FIRST_VISIT = {
+    "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": "true",
+    "mlflow.telemetry.info.alert.dismissed_v1": "true",
+    "_mlflow_model_registry_promo_modal_dismissed_v1": "true",
+    "mlflow.workflowType_v1": '"machine_learning"',
+}
 
 
 def serve_registry(home: Home, host: str, port: int) -> None:
@@ -47,15 +54,22 @@ def serve_registry(home: Home, host: str, port: int) -> None:
     }
     handlers.initialize_backend_stores(home.mlflow_uri, home.mlflow_uri, artifact_address())
     application = importlib.import_module("mlflow.server.fastapi_app").app  # reads the variables
-    application.router.routes.insert(0, Route("/", _show_frame))
+
+    async def show_frame(_: Request) -> HTMLResponse:
+        return HTMLResponse(render_frame(home))
+
+    application.router.routes.insert(0, Route("/", show_frame))
     uvicorn.run(application, host=host, port=port, log_level="warning", proxy_headers=False)
 
 
-async def _show_frame(_: Request) -> HTMLResponse:
-    """Show MLflow's only page, as if this browser had been here before."""
+def render_frame(home: Home) -> str:
+    """Return MLflow's only page, as if this browser had been here before, opened on the candidates."""
     page = Path(str(flask_application.static_folder), "index.html").read_text(encoding="utf-8")
-    script = "".join(f"localStorage['{key}'] = 'true';" for key in SEEN)
-    return HTMLResponse(page.replace("<head>", f"<head><script>{script}</script>", 1))
+    script = "".join(f"localStorage[{key!r}] ??= {value!r};" for key, value in FIRST_VISIT.items())
+    view = find_candidates_view(home)
+    if view:
+        script += f"if (!location.hash) location.hash = {view!r};"
+    return page.replace("<head>", f"<head><script>{script}</script>", 1)
 
 
 if __name__ == "__main__":

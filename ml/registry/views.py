@@ -9,6 +9,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import OperationalError
+
+from ml.home import Home
+
 CANDIDATES = "candidates"
 TAG = "mlflow.sharedViewState."
 RUNS_IN_CHART = 50
@@ -63,6 +68,28 @@ def candidates_view(metric: str, columns: Sequence[str], configurations: Sequenc
         "compareRunSections": [{**section, "isReordered": False, "deleted": False, "isGenerated": False}],
     }
     return json.dumps(state)
+
+
+def find_candidates_view(home: Home) -> str:
+    """Return the part of MLflow's address that opens the view of the candidates; empty before there are any."""
+    if home.mlflow_database is None and not (home.path / "mlflow.db").exists():
+        return ""
+    engine = create_engine(home.mlflow_uri)
+    try:
+        with engine.connect() as store:
+            if not inspect(store).has_table("experiment_tags"):
+                return ""
+            query = text("select experiment_id from experiment_tags where key = :key")
+            ids: list[int] = list(store.execute(query, {"key": f"{TAG}{CANDIDATES}"}).scalars())
+    except OperationalError:  # the database is away; the page has other links
+        return ""
+    finally:
+        engine.dispose()
+    if not ids:
+        return ""
+    # the last parameter chooses the menu of trained models: that of language models comes first otherwise
+    chosen = f"viewStateShareKey={CANDIDATES}&compareRunsMode=CHART&workflowType=machine_learning"
+    return f"#/experiments/{ids[0]}/runs?{chosen}"
 
 
 def varying_parameters(configurations: Sequence[Mapping[str, Any]]) -> list[str]:

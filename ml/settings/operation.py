@@ -75,7 +75,8 @@ class MonitoringSettings(Section):
     day_share: float = knob(
         0.5,
         "Largest part of the evidence for an alarm that a single day may bring, so that one day of"
-        " a campaign raises none. Lost fields and quality are judged without it: strangers of a campaign change neither.",
+        " a campaign raises none. Lost fields and quality are judged without it: strangers of a campaign change"
+        " neither.",
         unit="share of the evidence",
         gt=0,
         le=1,

@@ -3,6 +3,7 @@
 import json
 import math
 import tempfile
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -57,13 +58,12 @@ from orchestration.runtime.instance import FROM_SCRATCH
 from orchestration.spark.training import training_engine
 from orchestration.warehouse.frames import FRAMES, MARTS, frames_as_of
 from orchestration.warehouse.input_windows import read_reference
+from orchestration.warehouse.table_comments import described_tables
 
 GROUP = "recommendation"
-CANDIDATES_NOTE = (
-    "Every configuration, fitted on what was known at the split and measured on what came next. The table "
-    "`comparison` and the plot of the same name compare them, with intervals."
-)
 CONFIGURATION = pa.field("configuration", pa.string())
+CANDIDATE_NOTE = "One configuration, fitted on what was known at the split and measured on what people did next."
+CHAMPION_NOTE = "The chosen configuration, fitted on everything. Its figures are those of the candidate."
 IS_LIKED = "somebody_likes_what_is_held_back"
 NO_CANDIDATES = pa.schema([("model", pa.string()), CONFIGURATION])
 NO_SCORES = pa.schema([CONFIGURATION, ("user_id", pa.string()), ("value", pa.float64())])
@@ -109,7 +109,7 @@ def candidate_models(
     reports: list[pa.Table] = []
     with (
         training_engine(settings) as engine,
-        registry.get().start_run("candidates", description=CANDIDATES_NOTE) as parent,
+        registry.get().start_run("candidates") as parent,
     ):
         parent.set_tags({"engine": settings.recommenders.engine})
         parent.log_data("interactions", splits.now.interactions)
@@ -139,9 +139,13 @@ def candidate_models(
             log=context.log.info,
         ):
             candidates.append(candidate)
-            with registry.get().start_run(candidate.configuration.model, parent=parent) as run:
+            metrics = {**candidate.contender(rules.metric).metrics, "seconds": candidate.seconds}
+            with registry.get().start_run(
+                candidate.configuration.model, parent=parent, description=_describe(CANDIDATE_NOTE, metrics)
+            ) as run:
+                run.log_data("interactions", splits.then.interactions)
                 run.log_params(candidate.configuration.as_dict())
-                run.log_metrics({**candidate.contender(rules.metric).metrics, "seconds": candidate.seconds})
+                run.log_metrics(metrics)
                 run.log_table(
                     figures_by_group(candidate.measured, rules.metric, test_split.train.interactions, segment_of),
                     "groups",
@@ -227,7 +231,9 @@ def champion_model(
         with (
             training_engine(settings) as engine,
             tempfile.TemporaryDirectory(prefix="tessera-champion-") as folder,
-            registry.get().start_run(f"champion {chosen.name}") as run,
+            registry.get().start_run(
+                f"champion {chosen.name}", description=_describe(CHAMPION_NOTE, chosen.metrics)
+            ) as run,
         ):
             before = None
             if goes_on and champion is not None:
@@ -269,6 +275,13 @@ def _without_candidates(warehouse: WarehouseResource, reason: EmptySplitError) -
         description=f"no recommender was trained, as a model needs {need}: {reason}",
     )
     return dg.MaterializeResult(metadata={"candidates": 0, "reason": str(reason)}, check_results=[warning])
+
+
+def _describe(note: str, metrics: Mapping[str, float]) -> str:
+    """Return a description of a run, with what each of its metrics means."""
+    columns = described_tables()["candidate_models"]
+    meanings = {name: columns.describe(name) for name in metrics}
+    return "\n".join([note, "", *(f"- `{name}`: {text}" for name, text in meanings.items() if text)])
 
 
 def _splits(home: HomeResource, warehouse: WarehouseResource) -> FrameSplits:

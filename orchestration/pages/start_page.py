@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from sqlalchemy import create_engine, inspect, text
-from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -17,7 +15,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from ml.home import Home, make_folder
-from ml.registry.views import CANDIDATES, TAG
+from ml.registry.views import find_candidates_view
 from ml.settings.operation import PortSettings
 from orchestration.runtime.addresses import LOOPBACK, address_of, report_address
 
@@ -82,10 +80,14 @@ def list_programs(home: Home, ports: PortSettings) -> list[PageLink]:
     """List the pages of the other programs."""
     service = address_of(ports.service)
     return [
-        PageLink("Dagster", f"{address_of(ports.dagster)}/", "Run the pipeline, and see why a check stopped it."),
+        PageLink(
+            "Dagster",
+            f"{address_of(ports.dagster)}/asset-groups",
+            "Run the pipeline, and see why a check stopped it.",
+        ),
         PageLink(
             "MLflow",
-            f"{address_of(ports.mlflow)}/{_candidates_path(home)}",
+            f"{address_of(ports.mlflow)}/{find_candidates_view(home)}",
             "Compare the models and follow the champion.",
         ),
         PageLink(
@@ -94,28 +96,6 @@ def list_programs(home: Home, ports: PortSettings) -> list[PageLink]:
         PageLink("API", f"{service}/docs", "Try each call of the service."),
         PageLink("Demo site", f"{service}/demo/", "A small site that sends events and shows recommendations."),
     ]
-
-
-def _candidates_path(home: Home) -> str:
-    """The part of MLflow's address that opens the view of the candidates; empty before there are any."""
-    if home.mlflow_database is None and not (home.path / "mlflow.db").exists():
-        return ""
-    engine = create_engine(home.mlflow_uri)
-    try:
-        with engine.connect() as store:
-            if not inspect(store).has_table("experiment_tags"):
-                return ""
-            query = text("select experiment_id from experiment_tags where key = :key")
-            ids = list(store.execute(query, {"key": f"{TAG}{CANDIDATES}"}).scalars())
-    except OperationalError:  # the database is away; the page has other links
-        return ""
-    finally:
-        engine.dispose()
-    if not ids:
-        return ""
-    # the last parameter chooses the menu of trained models: that of language models comes first otherwise
-    chosen = f"viewStateShareKey={CANDIDATES}&compareRunsMode=CHART&workflowType=machine_learning"
-    return f"#/experiments/{ids[0]}/runs?{chosen}"
 
 
 def list_reports(home: Home, ports: PortSettings) -> list[PageLink]:

@@ -23,11 +23,15 @@ class TableDescription:
     table: str
     columns: Mapping[str, str]
 
+    def describe(self, column: str) -> str | None:
+        """Return what a column means; None for a column without a description."""
+        return self.columns.get(_described_name(column))
+
     def statements(self, name: str, columns: list[str]) -> list[str]:
         """Return the SQL that attaches the descriptions to a table with these columns."""
         statements = [f"comment on table {name} is {_quoted(self.table)}"]
         for column in columns:
-            text = self.columns.get(_described_name(column))
+            text = self.describe(column)
             if text is not None:
                 statements.append(f'comment on column {name}."{column}" is {_quoted(text)}')
         return statements

@@ -12,6 +12,7 @@ from mlflow import pyfunc
 
 from ml.dataset.interactions import Interactions
 from ml.recommenders.models.zoo import make_recommender
+from ml.registry.descriptions import RUNS
 from ml.registry.fingerprint import data_fingerprint
 from ml.registry.registry import ModelFilesMissingError, NoSuchVersionError, Registry
 
@@ -82,6 +83,9 @@ def test_a_run_keeps_its_figures_tables_files_data_and_children(registry: Regist
     assert tags["stage"] == "test"
     assert tags["data.interactions.fingerprint"] == fingerprint
     assert tags["data.interactions.rows"] == "2"
+    (data,) = client.get_run(run.run_id).inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.profile) == ("interactions", '{"num_rows": 2}')
+    assert str(tmp_path) not in data.dataset.source
     assert client.get_run(child.run_id).data.tags["mlflow.parentRunId"] == run.run_id
     assert [m.value for m in client.get_metric_history(child.run_id, "loss")] == [2.0, 1.0]
 
@@ -89,6 +93,10 @@ def test_a_run_keeps_its_figures_tables_files_data_and_children(registry: Regist
 def test_experiments_runs_and_the_model_say_what_they_are(registry: Registry, model_folder: Path) -> None:
     with registry.start_run("candidates", description="All of them.") as run:
         registry.register(run, model_folder)
+    with registry.start_run("signals") as named:
+        pass
+    notes = [registry.client.get_run(each.run_id).data.tags["mlflow.note.content"] for each in (run, named)]
+    assert notes == ["All of them.", RUNS["signals"]]
     experiment = registry.client.get_experiment_by_name("recommendation")
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     assert "NDCG" in experiment.tags["mlflow.note.content"]

@@ -17,6 +17,7 @@ import pytest
 from ml.home import Home
 from ml.registry.artifacts import artifact_address
 from ml.registry.registry import Registry
+from ml.registry.views import CANDIDATES, candidates_view
 from tests.chromium import chromium, watched_page
 from tests.waiting import wait_until
 
@@ -42,6 +43,7 @@ def served(registry: Registry, tmp_path: Path) -> Iterator[tuple[subprocess.Pope
     """The process, its address, and the id of a run with an artifact."""
     client = registry.client
     run = client.create_run(client.create_experiment("candidates", artifact_address("candidates")))
+    registry.save_view("candidates", CANDIDATES, candidates_view("ndcg_at_10", [], []))
     client.log_text(run.info.run_id, "Ninety-nine lamps.", "note.txt")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -74,6 +76,11 @@ def test_one_process_shows_runs_and_artifacts_to_this_machine_alone(
     with chromium() as browser, watched_page(browser) as (page, requested, _):
         page.goto(address)
         page.get_by_text("candidates").first.wait_for()
+        assert f"#/experiments/1/runs?viewStateShareKey={CANDIDATES}" in page.url
+        page.goto(f"{address}/#/models")
+        page.get_by_text("Registered Models").first.wait_for()
+        assert page.get_by_text("Prompts").count() == 0  # the menu of language models
+        assert page.get_by_role("dialog").count() == 0
         page.wait_for_timeout(1000)
         assert page.get_by_placeholder("Ask a question").count() == 0
         assert page.get_by_text("collects usage data").count() == 0

@@ -17,7 +17,7 @@ from orchestration.commands.option_values import parse_duration
 
 console = Console(highlight=False, markup=False, emoji=False)
 keys = typer.Typer(help="The keys that may call the service: create, list, rotate, revoke.", no_args_is_help=True)
-SHOWN_ONCE = "This key is shown once and stored nowhere; keep it where your secrets are kept."
+SHOWN_ONCE = "The key is shown once and stored nowhere."
 
 KeyArgument = Annotated[
     str, typer.Argument(metavar="KEY", help="Id or name of the key; `tessera keys list` shows both.")

@@ -126,7 +126,7 @@ def test_a_receipt_names_every_place_and_drops_the_ids_with_the_last_one(home):
     assert [(entry["place"], entry["removed"]) for entry in receipt["places"]] == [(place, 2) for place in PLACES]
     assert receipts.pending() == {}
     assert "ann-1234" not in str(receipt)
-    with pytest.raises(KeyError, match="no place"):
+    with pytest.raises(KeyError, match="not a place"):
         receipts.record_verified(receipt_id, "attic", "looked")
 
 

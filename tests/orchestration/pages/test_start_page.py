@@ -38,7 +38,7 @@ def test_every_report_that_is_there_is_linked_and_served(tmp_path):
 def test_the_programs_are_linked_at_their_ports(tmp_path):
     ports = PortSettings(pages=8001, dagster=4001, mlflow=4002, service=4003)
     page = TestClient(pages_application(Home(tmp_path), ports), base_url=ADDRESS).get("/").text
-    for address in ("http://127.0.0.1:4001/", "http://127.0.0.1:4002/", "http://127.0.0.1:4003/docs"):
+    for address in ("http://127.0.0.1:4001/asset-groups", "http://127.0.0.1:4002/", "http://127.0.0.1:4003/docs"):
         assert f'href="{address}"' in page
 
 

@@ -82,7 +82,7 @@ def test_topics_and_items_are_raised_and_lowered(reader, home, effect, strength,
         ({"hours": "late"}, "is not a span"),
         ({"what": ""}, "say which"),
         ({"effect": "explode"}, "it may be"),
-        ({"priority": "nan"}, "no number"),
+        ({"priority": "nan"}, "not a number"),
         ({"effect": "raise_topic", "strength": "9"}, "less than or equal to 5"),
     ],
 )

@@ -117,7 +117,7 @@ def test_the_time_line_shows_the_events_of_the_person_and_of_nobody_else(service
     part = service.get(address).text
     assert part.count(">page_view<") == 1
     assert ">consent_granted<" in part
-    assert "i2" not in re.search(r"Time line.*?</table>", part, re.DOTALL)[0]
+    assert "i2" not in re.search(r"Timeline.*?</table>", part, re.DOTALL)[0]
     assert SCRIPT not in part
     assert "&lt;script&gt;" in part
 

@@ -56,5 +56,5 @@ def test_a_record_that_the_rules_do_not_fit_is_left_with_the_reason(rules, recor
 @pytest.mark.parametrize("name", ["authority", "consent", "received_at", "source"])
 def test_no_rule_writes_who_vouches_for_an_event_or_what_a_person_agreed_to(name):
     for rules in ({"renames": {"x": name}}, {"conversions": {name: "text"}}, {"values": {name: "x"}}):
-        with pytest.raises(InvalidInputError, match="no field that a repair may write"):
+        with pytest.raises(InvalidInputError, match="not a field that a repair may write"):
             RepairRules(**rules)

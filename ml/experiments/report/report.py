@@ -158,7 +158,18 @@ def _render_primary(analysis: ExperimentAnalysis, detail: PrimaryMetricDetail) -
     over_time = f"<h3>Over the cohorts</h3>{render_svg(figure)}" if figure else ""
     return (
         f"<section><h2>{escape(format_title(experiment.primary_metric))}: {escape(detail.variant)}</h2>"
-        f'<p class="muted">{escape(metric.description)}</p><p>{words}</p>{forest}{over_time}{looks}</section>'
+        f'<p class="muted">{escape(metric.description)}</p><p>{words}</p>{forest}'
+        f'<p class="muted">{_describe_forest(result.bayesian.prior_sd)}</p>{over_time}{looks}</section>'
+    )
+
+
+def _describe_forest(prior_sd: float) -> str:
+    """Say what the dashed line is, and why the Bayesian interval lies where it does."""
+    return (
+        "The dashed line is the minimum effect. The Bayesian interval starts from the expectation that effects are"
+        f" small, a normal distribution around 0 with a standard deviation of {prior_sd:.0%}. It therefore lies"
+        " closer to 0 than the measured effect, the more so the fewer the data. The probability of being better"
+        " comes from it."
     )
 
 

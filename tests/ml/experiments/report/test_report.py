@@ -42,7 +42,7 @@ class Outline(HTMLParser):
             self.open_heading = False
 
 
-def test_the_page_has_all_sections_and_loads_nothing(page):
+def test_the_page_has_all_sections_and_loads_nothing(page, settings):
     outline = Outline()
     outline.feed(page)
     assert outline.headings == [
@@ -53,6 +53,7 @@ def test_the_page_has_all_sections_and_loads_nothing(page):
     assert outline.loads == []
     assert "<script" not in page
     assert "Ship challenger" in page
+    assert f"standard deviation of {settings.prior_relative_sd:.0%}" in page
     assert page.count("<svg") >= 5
 
 

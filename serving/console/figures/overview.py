@@ -38,8 +38,8 @@ def build_overview(bundle: CurrentBundle, view: View) -> ConsolePage:
     """Build the figures of the page; the service adds what the bundle does not hold."""
     day, under_way = _last_whole_day(bundle, view)
     note = (
-        f"Figures on top: {day:%A}, {day} against the mean of the same weekday of up to {WEEKS} weeks before. A "
-        "change has a colour where the day lies outside of all of them."
+        f"The figures are those of {day:%A}, {day}, against the mean of the same weekday of up to {WEEKS} weeks "
+        "before. A change has a colour where the day lies outside the range of those days."
     )
     if under_way:
         last = bundle.local(bundle.tables.about["last_event_at"])

@@ -44,7 +44,7 @@ QUESTIONS = (
     AnalystQuestion("Do people come back?", BEHAVIOUR, "retention"),
     AnalystQuestion("Do people of a segment come back?", (*BEHAVIOUR, "select:segment"), "retention"),
     AnalystQuestion("When should something be sent?", BEHAVIOUR, "dayparts"),
-    AnalystQuestion("On which pages do people click in vain?", BEHAVIOUR, "vain-clicks"),
+    AnalystQuestion("On which pages do people click without effect?", BEHAVIOUR, "vain-clicks"),
     AnalystQuestion("Which groups of people are there?", ("menu:Segments",), "sizes|segments"),
     AnalystQuestion("Did the experiment win?", ("menu:Experiments",), "decisions"),
     AnalystQuestion("Is the split of an experiment as planned?", ("menu:Experiments",), "decisions"),

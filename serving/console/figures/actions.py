@@ -1,4 +1,4 @@
-"""The sheets of the page Behaviour on items, small actions, and clicks in vain."""
+"""The sheets of the page Behaviour on items, small actions, and dead and rage clicks."""
 
 from __future__ import annotations
 

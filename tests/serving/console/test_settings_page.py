@@ -91,7 +91,7 @@ def test_a_change_is_shown_then_written_and_stands_in_the_history(reader, site):
     [
         ("ports.service", "0", "ports.service"),
         ("ports.servise", "1", "did you mean ports.service"),
-        ("ports.service", "[", "no YAML value"),
+        ("ports.service", "[", "not a YAML value"),
         ("ports.service", "8000", "the file already says so"),
         ("privacy.retention_days", "</td><script>alert(1)</script>", "a whole number"),
     ],

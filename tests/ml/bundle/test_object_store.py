@@ -129,10 +129,10 @@ def test_a_damaged_version_is_refused_and_the_one_before_stays(address: str, tmp
     [
         (b'{"current": "v1"', "unreadable"),
         (b'{"current": "v1", "versions": ["v1"], "check": "00000000"}', "checksum"),
-        (encode_checked({"current": "../keys", "versions": ["../keys"]}).encode(), "no version"),
+        (encode_checked({"current": "../keys", "versions": ["../keys"]}).encode(), "not a version"),
         (encode_checked({"current": "v1", "versions": ["v2"]}).encode(), "not among"),
         (encode_checked({"current": "v1", "versions": "v1"}).encode(), "needs"),
-        (encode_checked({"current": None, "versions": [None]}).encode(), "no version"),
+        (encode_checked({"current": None, "versions": [None]}).encode(), "not a version"),
         (b"\xff\xfe", "unreadable"),
     ],
 )

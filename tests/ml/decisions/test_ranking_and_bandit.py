@@ -112,7 +112,7 @@ def test_the_graph_finds_what_the_exact_search_finds(tmp_path):
     assert [read.by_product(v, 10).tolist() for v in vectors] == [
         graph.by_product(v, 10).tolist() for v in vectors
     ]
-    with pytest.raises(ValueError, match="no graph of these 1000 items"):
+    with pytest.raises(ValueError, match="not a graph of these 1000 items"):
         FactorIndex(factors[1_000:], 100, tmp_path / "graph")
     assert 7 not in exact.by_product(vectors[0], 2_000)
     assert len(set(exact.by_cosine(3, 5).tolist()) & set(read.by_cosine(3, 5).tolist())) >= 4

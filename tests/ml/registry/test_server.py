@@ -81,6 +81,8 @@ def test_one_process_shows_runs_and_artifacts_to_this_machine_alone(
         page.get_by_text("Registered Models").first.wait_for()
         assert page.get_by_text("Prompts").count() == 0  # the menu of language models
         assert page.get_by_role("dialog").count() == 0
+        page.goto(f"{address}/#/experiments/1/traces")
+        page.get_by_text("Start tracing").first.wait_for()
         page.wait_for_timeout(1000)
         assert page.get_by_placeholder("Ask a question").count() == 0
         assert page.get_by_text("collects usage data").count() == 0

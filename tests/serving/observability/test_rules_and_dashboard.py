@@ -176,6 +176,16 @@ def test_every_runbook_is_a_section_of_the_documentation() -> None:
         assert anchor in {re.sub(r"[^\w]+", "-", heading.lower()) for heading in headings}, rule["alert"]
 
 
+def test_the_documentation_loads_the_rules_under_the_job_that_they_name() -> None:
+    text = (ROOT / "docs" / "operation.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r'```yaml title="prometheus.yml"\n(.*?)```', text, re.DOTALL)
+    configuration = yaml.safe_load(block)
+    (scrape,) = configuration["scrape_configs"]
+    named = {job for _, expression in EXPRESSIONS for job in re.findall(r'job="(\w+)"', expression)}
+    assert named == {scrape["job_name"]}
+    assert all((ROOT / "deploy" / "monitoring" / file).is_file() for file in configuration["rule_files"])
+
+
 def test_the_dashboard_has_the_schema_of_grafana() -> None:
     """What Grafana's own types read of it and write again is all that stands in it."""
     dashboards = pytest.importorskip("grafana_foundation_sdk.models.dashboard")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from mlflow.entities import Metric, Param, RunTag
 from PIL import Image
 
 from ml.pages.figure_images import draw_png
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput
+
+BATCH = 100
+"""Parameters and tags that MLflow takes at once."""
 
 
 class Run:
@@ -31,13 +36,12 @@ class Run:
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log the configuration; a nested mapping becomes dotted names."""
-        for name, value in _flattened(params):
-            self._client.log_param(self.run_id, name, value)
+        self._log_in_batches(params=[Param(name, str(value)) for name, value in _flattened(params)])
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log measured numbers; `step` orders repeated ones, such as those of epochs."""
-        for name, value in metrics.items():
-            self._client.log_metric(self.run_id, name, float(value), step=step)
+        now = int(time.time() * 1000)
+        self._log_in_batches(metrics=[Metric(name, float(value), now, step) for name, value in metrics.items()])
 
     def log_figure(self, figure: Figure, name: str) -> None:
         """Log a plot as `figures/<name>.png`."""
@@ -87,8 +91,13 @@ class Run:
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags, by which runs can be searched."""
-        for key, value in tags.items():
-            self._client.set_tag(self.run_id, key, value)
+        self._log_in_batches(tags=[RunTag(key, str(value)) for key, value in tags.items()])
+
+    def _log_in_batches(self, **entries: Sequence[Any]) -> None:
+        """Log entries of one kind, `params`, `metrics` or `tags`, in a transaction each BATCH of them."""
+        for kind, of_kind in entries.items():
+            for start in range(0, len(of_kind), BATCH):
+                self._client.log_batch(self.run_id, **{kind: of_kind[start : start + BATCH]})
 
 
 def _describe(name: str, table: pa.Table, fingerprint: str) -> DatasetInput:

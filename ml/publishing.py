@@ -107,8 +107,10 @@ def publish(
     workspace: Path,
     approximate_above: int,
     counted_openings: int = ActivityLimits.counted_openings,
+    *,
+    is_canary: bool = False,
 ) -> tuple[Path, RankingBlend]:
-    """Train the blend on the event log and the publication, write the bundle and make it current.
+    """Train the blend on the event log and the publication, write the bundle and make it current, or the canary.
 
     Args:
         home: The home whose event log is read and whose bundle is written.
@@ -118,6 +120,7 @@ def publish(
         approximate_above: Number of items above which the graph of the approximate search is published too, so
             that the service need not build it when it starts.
         counted_openings: Openings of an item by one person that count for its popularity.
+        is_canary: Whether the bundle is to be tried beside the current one.
 
     Returns:
         The bundle's folder and the blend.
@@ -143,7 +146,7 @@ def publish(
         files=files,
         details={**prepared.details, "blend": blend.figures},
     )
-    return write_bundle(home.published, whole), blend
+    return write_bundle(home.published, whole, is_canary=is_canary), blend
 
 
 def _publication_before(prepared: Publication, at: float | None) -> Publication:

@@ -25,6 +25,7 @@ from orchestration.commands.models import evaluate, fit, recommend
 from orchestration.commands.proposals.signals import signals
 from orchestration.commands.rules import rules
 from orchestration.commands.segment import segment
+from orchestration.commands.service.canary import canary
 from orchestration.commands.service.console import console
 from orchestration.commands.service.keys import keys
 from orchestration.commands.service.up import up
@@ -125,7 +126,7 @@ for panel, commands in {
 for panel, groups in {
     "The pipeline": {"dead-letters": dead_letters, "log": log},
     "Using the results": {"experiment": experiment, "rules": rules, "signals": signals},
-    "Running the service": {"keys": keys, "alerts": alerts},
+    "Running the service": {"keys": keys, "canary": canary, "alerts": alerts},
 }.items():
     for name, group in groups.items():
         for registered in group.registered_commands:

@@ -122,6 +122,12 @@ class Tessera:
         return self._running.withdrawn_events
 
     @property
+    def challenger_share(self) -> float:
+        """Share of the people whom the challenger answers: what the settings say of theirs, or of a canary."""
+        challenger = self.settings.challenger
+        return challenger.canary_share if challenger.version else self.config.settings.canary.share
+
+    @property
     def promotion_log(self) -> PromotionLog:
         """The log of bundles that answered or were refused, which exists between open and close."""
         return PromotionLog(self._running.state.store)
@@ -225,8 +231,11 @@ class Tessera:
             Whether a newer bundle answers now.
         """
         path = self.published_bundles.find_newer()
-        if path is None:
-            return False
+        is_newer = path is not None and await self._take_over(path)
+        await self._follow_challenger()
+        return is_newer
+
+    async def _take_over(self, path: Path) -> bool:
         bundle = await self._load(path)
         if bundle is None or bundle.index is None:
             return False
@@ -236,7 +245,6 @@ class Tessera:
             SWAPS.inc()
         with self._tolerate_absent_store():
             self.promotion_log.record_takeover(bundle.index.bundle, self.clock())
-        await self._load_challenger()
         return True
 
     def why_not_ready(self) -> str | None:
@@ -294,11 +302,23 @@ class Tessera:
         except StoreUnavailableError as error:
             self.state.report(error)
 
-    async def _load_challenger(self) -> None:
-        """Load the version that the settings try beside the current one; a bad one is refused like any other."""
+    async def _follow_challenger(self) -> None:
+        """Load the version that is tried beside the current one, and let go of one that is tried no longer.
+
+        A bad one is refused like any other.
+        """
+        path = self._find_challenger()
+        if path is None or path.name in self.published_bundles.refused:
+            self.challenger = None
+        elif self.challenger is None or self.challenger.bundle_version != path.name:
+            self.challenger = await self._load(path)
+
+    def _find_challenger(self) -> Path | None:
+        """Return the folder of the version that the settings name, else of the canary; None for none."""
         version = self.settings.challenger.version
-        if version and self.challenger is None:
-            self.challenger = await self._load(find_version(self.config.bundle_folders, version))
+        if version:
+            return find_version(self.config.bundle_folders, version) if self.champion.index else None
+        return self.published_bundles.find_canary()
 
     def _record_collected(self, events: pa.Table) -> None:
         self._running.stated_preferences.fold(events)

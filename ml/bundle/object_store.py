@@ -1,8 +1,9 @@
 """Bundles in an object store, by which they reach services that share no disk with the pipeline.
 
-The store has the layout of a published folder, with `versions.json` in the place of CURRENT: it names the current
-version and all others that are there. It is written after the files of a version and before files are deleted, and
-holds a checksum of itself, so a reader never takes a part of a version for the whole.
+The store has the layout of a published folder, with `versions.json` in the place of CURRENT and CANARY: it names
+the current version, the canary if there is one, and all versions that are there. It is written after the files of
+a version and before files are deleted, and holds a checksum of itself, so a reader never takes a part of a version
+for the whole.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from pyarrow import ArrowException, fs
 from ml.bundle.files import MANIFEST, BundleError, read_manifest, verify_files
 from ml.bundle.versions import (
     VERSION_PATTERN,
+    canary_version,
     current_version,
     draft_version,
+    make_canary,
     make_current,
     remove_versions,
     versions,
@@ -36,10 +39,11 @@ class ObjectStoreError(TesseraError, OSError):
 
 @dataclass(frozen=True)
 class SharedVersions:
-    """What a store holds: the current version, and the names of all, the current one among them."""
+    """What a store holds: the current version, the names of all, the current one among them, and the canary."""
 
     current: str
     names: tuple[str, ...]
+    canary: str | None = None
 
 
 class ObjectStore:
@@ -58,8 +62,8 @@ class ObjectStore:
         """Upload versions that are not in the store yet, and delete those that are not named.
 
         Args:
-            published: `Home.published`, whose current version becomes the current one of the store.
-            names: Versions to share beside the current one; a name that is not published is left out.
+            published: `Home.published`, whose current version and canary become those of the store.
+            names: Versions to share beside these; a name that is not published is left out.
 
         Raises:
             BundleError: Nothing is published, or a version is incomplete.
@@ -69,14 +73,15 @@ class ObjectStore:
         if current is None:
             raise BundleError(f"nothing is published in {published}: run `tessera materialize`")
         available = set(versions(published))
-        others = [name for name in names if name in available and name != current]
-        shared = SharedVersions(current, (current, *dict.fromkeys(others)))
+        canary = canary_version(published)
+        others = [name for name in (canary, *names) if name in available and name != current]
+        shared = SharedVersions(current, (current, *dict.fromkeys(filter(None, others))), canary)
         try:
             present = self._folders()
             for name in shared.names:
                 if name not in present or not self._exists(f"{name}/{MANIFEST}"):
                     self._upload(published / name)
-            index = {"current": shared.current, "versions": list(shared.names)}
+            index = {"current": shared.current, "canary": shared.canary, "versions": list(shared.names)}
             self._write(INDEX, encode_checked(index).encode())
             for name in sorted(present.difference(shared.names)):
                 self._files.delete_dir(name)
@@ -104,7 +109,7 @@ class ObjectStore:
             raise BundleError(f"{self.address}/{INDEX} is unreadable: {error}") from error
 
     def fetch(self, folder: Path, shared: SharedVersions) -> None:
-        """Bring a folder to what the store holds: complete and checked versions, the current one, and no others.
+        """Bring a folder to what the store holds: complete and checked versions, which of them count, no others.
 
         Args:
             folder: The folder, which only fetching writes.
@@ -121,6 +126,8 @@ class ObjectStore:
                 self._download(name, folder)
         if current_version(folder) != shared.current:
             make_current(folder, shared.current)
+        if canary_version(folder) != shared.canary:
+            make_canary(folder, shared.canary)
         remove_versions(folder, present.difference(shared.names))
 
     @cached_property
@@ -181,13 +188,14 @@ def _parse_index(index: dict[str, Any]) -> SharedVersions:
     """
     if not isinstance(index.get("versions"), list):
         raise ValueError("it needs `current` and `versions`")
-    current, names = index.get("current"), index["versions"]
+    current, canary, names = index.get("current"), index.get("canary"), index["versions"]
     for name in (current, *names):
         if not isinstance(name, str) or not VERSION_PATTERN.match(name):
             raise ValueError(f"{name!r} is not a version")
-    if current not in names:
-        raise ValueError(f"the current version {current} is not among those that are there")
-    return SharedVersions(str(current), tuple(names))
+    for what, name in (("current version", current), ("canary", canary)):
+        if name is not None and name not in names:
+            raise ValueError(f"the {what} {name} is not among those that are there")
+    return SharedVersions(str(current), tuple(names), canary)
 
 
 def _require_inside(name: str) -> str:

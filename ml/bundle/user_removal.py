@@ -13,14 +13,21 @@ import pyarrow.parquet as pq
 
 from ml.bundle.bundle import MODEL_FOLDER, Bundle
 from ml.bundle.files import read_manifest, write_manifest
-from ml.bundle.versions import current_version, draft_version, make_current, new_version
+from ml.bundle.versions import (
+    canary_version,
+    current_version,
+    draft_version,
+    make_canary,
+    make_current,
+    new_version,
+)
 from ml.recommenders.user_removal import forget_users
 
 
 def remove_users(published: Path, version: str, ids: Sequence[str]) -> str | None:
     """Write a new version without these users' rows and vectors, and delete the old one.
 
-    The new version becomes current if the old one was.
+    The new version becomes current, or the canary, if the old one was.
 
     Returns:
         Name of the new version; None if the version holds none of the users and stays unchanged.
@@ -48,5 +55,7 @@ def remove_users(published: Path, version: str, ids: Sequence[str]) -> str | Non
         write_manifest(draft, {**fields, "version": name, "users": len(kept)})
     if current_version(published) == version:
         make_current(published, name)
+    if canary_version(published) == version:
+        make_canary(published, name)
     shutil.rmtree(bundle.path)
     return name

@@ -1,4 +1,4 @@
-"""Published versions of the bundle, and the current one."""
+"""Published versions of the bundle, the current one, and the one that is tried beside it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ml.home import replace_file, sync_path
 from ml.integrity.abandoned_files import draft_folder, remove_abandoned_drafts
 
 CURRENT = "CURRENT"
+CANARY = "CANARY"
 DRAFT = ".draft-"
 VERSION_PATTERN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
 
@@ -54,11 +55,19 @@ def make_current(published: Path, version: str) -> None:
     Raises:
         BundleError: there is no such version.
     """
-    if not (published / version / MANIFEST).is_file():
-        raise BundleError(
-            f"{published} holds no version {version!r}; there are {', '.join(versions(published)) or 'none'}"
-        )
-    replace_file(published / CURRENT, f"{version}\n".encode())
+    _point(published, CURRENT, version)
+
+
+def make_canary(published: Path, version: str | None) -> None:
+    """Have services try a published version on a share of the people; None for no version.
+
+    Raises:
+        BundleError: there is no such version.
+    """
+    if version is None:
+        (published / CANARY).unlink(missing_ok=True)
+    else:
+        _point(published, CANARY, version)
 
 
 def versions(published: Path) -> list[str]:
@@ -80,16 +89,28 @@ def find_current(folders: Iterable[Path]) -> Path | None:
     return None
 
 
+def find_canary(folders: Iterable[Path]) -> Path | None:
+    """Return the folder of the canary in the folder that holds the current version; None for no canary.
+
+    Raises:
+        BundleError: CURRENT or CANARY hold something that cannot be a version.
+    """
+    current = find_current(folders)
+    version = canary_version(current.parent) if current is not None else None
+    return current.parent / version if current is not None and version is not None else None
+
+
 def find_version(folders: Sequence[Path], version: str) -> Path:
     """Return the folder of a version: in the first of these folders that holds it, else in the first of all."""
     return next((folder / version for folder in folders if (folder / version).is_dir()), folders[0] / version)
 
 
 def remove_versions(published: Path, names: Iterable[str]) -> None:
-    """Delete versions. If the current one is among them, none is current any more."""
+    """Delete versions. If the current one or the canary is among them, there is none any more."""
     removed = set(names)
-    if current_version(published) in removed:
-        (published / CURRENT).unlink()
+    for pointer, version in ((CURRENT, current_version(published)), (CANARY, canary_version(published))):
+        if version in removed:
+            (published / pointer).unlink()
     for name in sorted(removed):
         shutil.rmtree(published / name)
 
@@ -100,10 +121,31 @@ def current_version(published: Path) -> str | None:
     Raises:
         BundleError: CURRENT holds something that cannot be a version.
     """
+    return _pointed_version(published / CURRENT)
+
+
+def canary_version(published: Path) -> str | None:
+    """The version that services try on a share of the people, None for none.
+
+    Raises:
+        BundleError: CANARY holds something that cannot be a version.
+    """
+    return _pointed_version(published / CANARY)
+
+
+def _point(published: Path, pointer: str, version: str) -> None:
+    if not (published / version / MANIFEST).is_file():
+        raise BundleError(
+            f"{published} holds no version {version!r}; there are {', '.join(versions(published)) or 'none'}"
+        )
+    replace_file(published / pointer, f"{version}\n".encode())
+
+
+def _pointed_version(pointer: Path) -> str | None:
     try:
-        text = (published / CURRENT).read_text(encoding="utf-8").strip()
+        text = pointer.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return None
     if not VERSION_PATTERN.match(text):
-        raise BundleError(f"{published / CURRENT} names {text!r}, which is not a version")
+        raise BundleError(f"{pointer} names {text!r}, which is not a version")
     return text

@@ -14,16 +14,19 @@ from ml.bundle.bundle import MODEL_FOLDER, Bundle
 from ml.bundle.files import BundleError, write_manifest
 from ml.bundle.history import History
 from ml.bundle.publication import ITEM_COLUMNS, TRENDING_SCHEMA, Publication
-from ml.bundle.versions import draft_version, make_current, new_version
+from ml.bundle.versions import draft_version, make_canary, make_current, new_version
 
 
-def write_bundle(published: Path, publication: Publication, version: str | None = None) -> Path:
-    """Write the complete folder `published/<version>/` and make it current.
+def write_bundle(
+    published: Path, publication: Publication, version: str | None = None, *, is_canary: bool = False
+) -> Path:
+    """Write the complete folder `published/<version>/` and make it current, or the canary.
 
     Args:
         published: `Home.published`.
         publication: contents of the bundle.
         version: name of the version; by default the present time and a random suffix.
+        is_canary: whether it is to be tried beside the current version.
 
     Raises:
         BundleError: the parts do not fit together, or the version exists already.
@@ -46,7 +49,8 @@ def write_bundle(published: Path, publication: Publication, version: str | None 
                 "details": dict(publication.details),
             },
         )
-    make_current(published, name)
+    make = make_canary if is_canary else make_current
+    make(published, name)
     return published / name
 
 

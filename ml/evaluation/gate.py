@@ -140,6 +140,7 @@ def elect(
     least_gain: float,
     confidence: float,
     seed: int,
+    resting: Sequence[tuple[Mapping[str, Any], str]] = (),
 ) -> tuple[Contender, Verdict]:
     """The contender that should be served, and the gate's verdict on it.
 
@@ -155,6 +156,7 @@ def elect(
         least_gain: the gain that the whole interval must exceed, in units of the metric.
         confidence: level of the interval.
         seed: seed of the bootstrap.
+        resting: configurations that may not replace the champion for the time being, and why.
 
     Raises:
         ValueError: the champion's configuration is not among the contenders.
@@ -170,6 +172,10 @@ def elect(
     for contender in ranked:
         if contender is current:
             break
+        rest = next((why for barred, why in resting if dict(barred) == dict(contender.configuration)), None)
+        if rest is not None:
+            failures.append(f"{contender.name}: {rest}")
+            continue
         verdict = decide(
             contender, current, guardrails, metric=metric, least_gain=least_gain, confidence=confidence,
             baseline=floor, seed=seed,

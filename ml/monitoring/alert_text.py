@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from ml.monitoring.journal import Entry
+from ml.monitoring.journal import NOTICES, Entry
 
 
 def title_of(group: Sequence[Entry]) -> str:
     """The headline of a message about some alarms."""
-    return group[0].text if len(group) == 1 else f"{len(group)} alarms: {group[0].text}, and others"
+    if len(group) == 1:
+        return group[0].text
+    kind = "messages" if any(entry.what in NOTICES for entry in group) else "alarms"
+    return f"{len(group)} {kind}: {group[0].text.rstrip('.')}, and others"
 
 
 def text_of(group: Sequence[Entry]) -> str:
@@ -24,6 +27,8 @@ def calls_for_training(entry: Entry) -> bool:
 
 
 def _lines(entry: Entry) -> list[str]:
+    if entry.what in NOTICES:
+        return [entry.text, f"What to do: {entry.facts['runbook']}"]
     lines = [
         entry.text + ".",
         f"Since {_moment(entry.facts['since'])}; certain since {_moment(entry.facts['detected_at'])}.",

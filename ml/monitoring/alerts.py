@@ -14,6 +14,7 @@ from ml.monitoring.alert_text import text_of, title_of
 from ml.monitoring.journal import SENT, UNDELIVERED, Entry, Journal
 from ml.settings.operation import AlertSettings, Severity
 
+NOTICE_AGE = dt.timedelta(days=7)  # an older notice is news no more
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 _NOTIFY = {"low": "info", "medium": "warning", "high": "failure"}
 
@@ -46,10 +47,11 @@ def read_addresses(home: Home, settings: AlertSettings) -> list[str]:
 def send_alerts(
     journal: Journal, addresses: Sequence[str], settings: AlertSettings, now: dt.datetime, timezone: str
 ) -> list[str]:
-    """Send the open alarms that nobody was told of, those of one severity in one message, and note it.
+    """Send the open alarms and the notices that nobody was told of, those of one severity in one message.
 
-    Alarms below `least_severity` and acknowledged ones are not sent. In quiet hours those below high wait. The
-    journal names the addresses that did not take a message; where none did, it is sent again with the next call.
+    The journal notes it. Alarms below `least_severity` and acknowledged ones are not sent. In quiet hours those
+    below high wait. The journal names the addresses that did not take a message; where none did, it is sent again
+    with the next call.
 
     Args:
         journal: The journal.
@@ -59,14 +61,15 @@ def send_alerts(
         timezone: The zone in which quiet hours are meant.
 
     Returns:
-        The names of the alarms that were sent.
+        The names of the alarms and notices that were sent.
     """
     if not addresses:
         return []
     is_quiet = is_within(hour_of(now.astimezone(find_zone(timezone))), *settings.quiet_hours)
     least = "high" if is_quiet else settings.least_severity
     already_sent = journal.with_mark(SENT)
-    waiting = [entry for entry in journal.unacknowledged() if entry.alarm not in already_sent]
+    candidates = [*journal.unacknowledged(), *journal.notices(now - NOTICE_AGE)]
+    waiting = [entry for entry in candidates if entry.alarm not in already_sent]
     sent: list[str] = []
     for severity in reversed(SEVERITIES[SEVERITIES.index(least) :]):
         group = [entry for entry in waiting if entry.facts["severity"] == severity]

@@ -11,11 +11,14 @@ from dataclasses import asdict, dataclass, field
 from ml.errors import DamagedFileError
 from ml.home import Home, locked, make_folder, open_private
 from ml.monitoring.alarms import Alarm
-from ml.monitoring.words import headline, names_of, runbook_of
+from ml.monitoring.words import RUNBOOK_OF_CANARIES, headline, names_of, runbook_of
 from ml.settings.operation import MonitoringSettings
 
 OPENED, CLOSED, ACKNOWLEDGED, EXPLAINED = "opened", "closed", "acknowledged", "explained"
 SENT, UNDELIVERED, TRAINED = "sent", "undelivered", "training_started"
+TRIED, PROMOTED, ROLLED_BACK = "canary_started", "canary_promoted", "canary_rolled_back"
+NOTICES = {TRIED: "low", PROMOTED: "low", ROLLED_BACK: "medium"}
+"""What was done without anybody asking, and how urgently people are told."""
 FIELDS = ("subject", "measure", "dimension", "slice")
 
 
@@ -25,11 +28,12 @@ class Entry:
 
     Attributes:
         at: When it was written, UTC, ISO 8601.
-        what: `opened`, `closed`, `acknowledged`, `explained`, `sent`, `undelivered`, or `training_started`.
-        alarm: Name of the alarm concerned; empty for none.
+        what: `opened`, `closed`, `acknowledged`, `explained`, `sent`, `undelivered`, `training_started`,
+            `canary_started`, `canary_promoted` or `canary_rolled_back`.
+        alarm: Name of the alarm or the notice; empty for none.
         text: What happened, in words.
         facts: What an opened alarm says: subject, measure, dimension, slice, since, detected_at, severity,
-            certainty, runbook and follows; of an explained change, the column.
+            certainty, runbook and follows; of an explained change, the column. What a notice says: severity and runbook.
     """
 
     at: str
@@ -77,6 +81,19 @@ class Journal:
         """The entries of the open alarms that nobody acknowledged, the oldest first."""
         acknowledged = self.with_mark(ACKNOWLEDGED)
         return [entry for entry in self.open_alarms() if entry.alarm not in acknowledged]
+
+    def notices(self, since: dt.datetime) -> list[Entry]:
+        """The entries about what was done without anybody asking, since a moment (UTC), the oldest first."""
+        return [
+            entry
+            for entry in self.entries()
+            if entry.what in NOTICES and dt.datetime.fromisoformat(entry.at) >= since
+        ]
+
+    def note(self, what: str, version: int, text: str, now: dt.datetime) -> None:
+        """Note what was done: one of NOTICES, with which version of the model, a sentence, and when (UTC)."""
+        facts = {"severity": NOTICES[what], "runbook": RUNBOOK_OF_CANARIES}
+        self.append([Entry(now.isoformat(), what, f"{what}-{version}", text, facts)])
 
     def with_mark(self, what: str) -> set[str]:
         """Names of the alarms that have an entry of a kind, such as those that were acknowledged."""

@@ -23,6 +23,7 @@ _RUNBOOK = {
     Subject.INPUT: "inputs",
     Subject.QUALITY: "quality",
 }
+RUNBOOK_OF_CANARIES = "docs/monitoring.md#new-models"
 _DIMENSIONS = {"device_type": "devices of type", "browser": "the browser", "country": "the country"}
 INPUT = "input"  # the dimension of what is missed or changed in the frames of a training, not in events
 UNKNOWN_ITEMS = "unknown items"

@@ -24,6 +24,10 @@ EXPERIMENTS: Mapping[str, str] = {
         "before one."
     ),
     "experiments": "Experiments of the site. Each run is an analysis with effects, checks and decision.",
+    "canaries": (
+        "New models that answered some of the people first. Each run is one of them: the clicked answers of either"
+        " model and their difference, with bounds, after each run of the pipeline, and what became of it."
+    ),
     "promotions": "Changes of the champion. Each run says which version took the place of which, and why.",
 }
 RUNS: Mapping[str, str] = {

@@ -1,4 +1,4 @@
-"""The model registry: runs, registered models, the champion and its promotions.
+"""The model registry: runs, registered models, the champion and its promotions; `trials` has those of new models.
 
 It works through clients with an explicit address, never through the process-wide state of MLflow, so that two
 registries can be open side by side. Only the modules of this folder import mlflow.
@@ -100,7 +100,7 @@ class Registry:
         if parent is not None:
             all_tags["mlflow.parentRunId"] = parent.run_id
             experiment = parent.experiment
-        created = self.client.create_run(self._experiment_id(experiment), run_name=name, tags=all_tags)
+        created = self.client.create_run(self.experiment_id(experiment), run_name=name, tags=all_tags)
         run = Run(self.client, created.info.run_id, experiment)
         status = "FAILED"
         try:
@@ -114,7 +114,7 @@ class Registry:
 
     def save_view(self, experiment: str, name: str, view: str) -> None:
         """Keep a view of the experiment's runs, such as `candidates_view`, under a name by which pages open it."""
-        self.client.set_experiment_tag(self._experiment_id(experiment), f"{TAG}{name}", view)
+        self.client.set_experiment_tag(self.experiment_id(experiment), f"{TAG}{name}", view)
 
     def register(self, run: Run, model_folder: Path, *, tags: Mapping[str, str] | None = None) -> ModelVersion:
         """Store a saved recommender as the next version of the model; the champion stays where it is.
@@ -132,7 +132,7 @@ class Registry:
         with tempfile.TemporaryDirectory(prefix="tessera-model-") as folder:
             model = save_mlflow_model(model_folder, Path(folder))
             logged = self.client.create_logged_model(
-                self._experiment_id(run.experiment),
+                self.experiment_id(run.experiment),
                 name=MODEL_NAME,
                 source_run_id=run.run_id,
                 model_type="recommender",
@@ -190,7 +190,7 @@ class Registry:
     def promotions(self) -> list[Promotion]:
         """List all promotions, oldest first."""
         runs = self.client.search_runs(
-            [self._experiment_id(PROMOTIONS)],
+            [self.experiment_id(PROMOTIONS)],
             "attributes.status = 'FINISHED'",
             order_by=["attributes.start_time ASC"],
         )
@@ -241,7 +241,8 @@ class Registry:
         use_movable_addresses(self.tracking_uri)
         return MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)
 
-    def _experiment_id(self, name: str) -> str:
+    def experiment_id(self, name: str) -> str:
+        """Get the id of an experiment of MLflow, which is created if there is none of this name."""
         experiment = self.client.get_experiment_by_name(name)
         if experiment is not None:
             return str(experiment.experiment_id)

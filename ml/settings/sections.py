@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from ml.settings.canary import CanarySettings
 from ml.settings.collector import CollectorSettings
 from ml.settings.decisions import DecisionSettings
 from ml.settings.engines import KafkaSettings, SparkSettings, StorageSettings
@@ -35,6 +36,7 @@ class Settings(Section):
     sequences: SequenceSettings = SequenceSettings()
     spark: SparkSettings = SparkSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    canary: CanarySettings = CanarySettings()
     decisions: DecisionSettings = DecisionSettings()
     experiments: ExperimentSettings = ExperimentSettings()
     storage: StorageSettings = StorageSettings()

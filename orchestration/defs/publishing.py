@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from ml.bundle import current_version
+from ml.bundle import canary_version, current_version, make_canary
 from ml.console.tables import FOLDER as CONSOLE
 from ml.home import Home
 from ml.monitoring.inputs.reference import FOLDER as REFERENCE
@@ -18,13 +18,16 @@ from ml.recommenders.newcomers.welcome import FILE as WELCOME
 from ml.settings import Settings
 from ml.site.definition_files import SETTINGS, definition_file
 from orchestration.bento import build_bento
+from orchestration.defs.champion import CANARY
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.runtime.shared_bundles import share_bundles
 from orchestration.warehouse.console_tables import write_console_tables
 from orchestration.warehouse.marts import INTERACTIONS, ITEMS, USER_SEGMENTS, USERS
 
 if TYPE_CHECKING:
+    from ml.decisions.ranker.blend import RankingBlend
     from ml.registry.registry import ModelVersion, Registry
+    from ml.registry.trials import Trial
 
 GROUP = "publishing"
 
@@ -51,36 +54,28 @@ GROUP = "publishing"
         "Everything the service answers from, in one folder: items, users with their segments, the champion's "
         "factors, seen and trending items, the blend of all sources, which is learned from what people opened "
         "next, and the tables of the console. It becomes current only once it is complete, and a running service "
-        "then switches to it."
+        "then switches to it. While a new model is tried, a second bundle with that model is published beside it."
     ),
 )
 def published_bundle(
     home: HomeResource, warehouse: WarehouseResource, registry: RegistryResource
 ) -> dg.MaterializeResult[None]:
-    """Read marts and champion, learn the blend, write the bundle, move CURRENT."""
-    champion = registry.get().champion()
-    tables = warehouse.get().tables()
-    settings = home.settings()
+    """Read marts and champion, learn the blend, write the bundle, move CURRENT; before it, those of the canary."""
+    from ml.registry.trials import Trials  # noqa: PLC0415  MLflow takes seconds to load
+
+    champion, trial = registry.get().champion(), Trials(registry.get()).running()
+    metadata: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        model = load_recommender(registry.get().download(champion, Path(folder) / "model")) if champion else None
-        prepared = publication(
-            users=warehouse.read(USERS),
-            items=warehouse.read(ITEMS),
-            interactions=warehouse.read(INTERACTIONS),
-            segments=warehouse.read(USER_SEGMENTS) if "user_segments" in tables else None,
-            recommender=model,
-            model_version=str(champion.version) if champion else None,
-            files={**_files(home.home(), settings), CONSOLE: _write_console(warehouse, settings, Path(folder))},
-            details=_build_details(registry.get(), champion) if champion else {},
-        )
-        written, blend = publish(
-            home.home(),
-            prepared,
-            settings.decisions.blend,
-            Path(folder) / "blend",
-            settings.serving.approximate_above_items,
-            settings.warehouse.popularity_views_per_person,
-        )
+        console = _write_console(warehouse, home.settings(), Path(folder))
+        if trial is not None:
+            version = registry.get().version(trial.version)
+            details = _trial_details(trial, version)
+            written, _ = _publish(home, warehouse, registry, version, details, console, is_canary=True)
+            metadata["canary"] = f"{written.name}, model version {trial.version}"
+        elif canary_version(home.home().published) is not None:
+            make_canary(home.home().published, None)
+        details = _build_details(registry.get(), champion) if champion else {}
+        written, blend = _publish(home, warehouse, registry, champion, details, console)
     size = sum(file.stat().st_size for file in written.rglob("*") if file.is_file())
     return dg.MaterializeResult(
         metadata={
@@ -88,6 +83,7 @@ def published_bundle(
             "model_version": str(champion.version) if champion else "none",
             "mib": round(size / 2**20, 1),
             "blend": dg.MetadataValue.json(blend.figures),
+            **metadata,
         }
     )
 
@@ -123,6 +119,41 @@ def bento(home: HomeResource) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(metadata={"tag": tag, "serve": f"bentoml serve {tag}"})
 
 
+def _publish(
+    home: HomeResource,
+    warehouse: WarehouseResource,
+    registry: RegistryResource,
+    version: ModelVersion | None,
+    details: dict[str, Any],
+    console: Path,
+    *,
+    is_canary: bool = False,
+) -> tuple[Path, RankingBlend]:
+    """Publish a bundle with a model of the registry, or without one."""
+    settings, tables = home.settings(), warehouse.get().tables()
+    with tempfile.TemporaryDirectory() as folder:
+        model = load_recommender(registry.get().download(version, Path(folder) / "model")) if version else None
+        prepared = publication(
+            users=warehouse.read(USERS),
+            items=warehouse.read(ITEMS),
+            interactions=warehouse.read(INTERACTIONS),
+            segments=warehouse.read(USER_SEGMENTS) if "user_segments" in tables else None,
+            recommender=model,
+            model_version=str(version.version) if version else None,
+            files={**_files(home.home(), settings, is_canary=is_canary), CONSOLE: console},
+            details=details,
+        )
+        return publish(
+            home.home(),
+            prepared,
+            settings.decisions.blend,
+            Path(folder) / "blend",
+            settings.serving.approximate_above_items,
+            settings.warehouse.popularity_views_per_person,
+            is_canary=is_canary,
+        )
+
+
 def _write_console(warehouse: WarehouseResource, settings: Settings, folder: Path) -> Path:
     """Write the tables of the console into a folder of their own, and return it."""
     console = folder / CONSOLE
@@ -147,12 +178,20 @@ def _build_details(registry: Registry, champion: ModelVersion) -> dict[str, Any]
     return {"metrics": dict(champion.metrics), "run_id": champion.run_id, "promotion": promotion}
 
 
-def _files(home: Home, settings: Settings) -> dict[str, Path]:
+def _trial_details(trial: Trial, version: ModelVersion) -> dict[str, Any]:
+    """Where a new model that answers some of the people comes from, and why it does."""
+    why = {"kind": "canary", "reasons": list(trial.reasons), "promoted_at": trial.started_at.isoformat()}
+    return {"metrics": dict(trial.metrics), "run_id": version.run_id, "promotion": why}
+
+
+def _files(home: Home, settings: Settings, *, is_canary: bool) -> dict[str, Path]:
     """The definition files in force, and what was learned for the service, by their name in the bundle."""
+    with_model = home.models / CANARY if is_canary else home.models
     files = {
         "settings.yaml": definition_file(home, SETTINGS),
         "experiments.yaml": definition_file(home, settings.experiments.file),
         "rules.yaml": definition_file(home, settings.decisions.rules_file),
-        **{name: home.models / name for name in ("segmentation", "intent", WELCOME, REFERENCE)},
+        **{name: home.models / name for name in ("segmentation", "intent")},
+        **{name: with_model / name for name in (WELCOME, REFERENCE)},
     }
     return {name: path for name, path in files.items() if path.exists()}

@@ -1,50 +1,32 @@
 """Recommenders as assets: candidates measured on the past, and the champion that the gate lets through."""
 
 import json
-import math
-import tempfile
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ml.evaluation.bootstrap import Interval, mean_interval
 from ml.evaluation.figures import comparison_plot
-from ml.evaluation.gate import elect
 from ml.evaluation.ranking_metrics import figures_by_group
 from ml.evaluation.splits import EmptySplitError, NothingLikedError
-from ml.monitoring.inputs.drift_table import plot_profiles
-from ml.monitoring.inputs.reference import FOLDER as REFERENCE
-from ml.monitoring.inputs.reference import Reference
-from ml.recommenders.base import Recommender
 from ml.recommenders.models.lightfm import LightFMHybrid
-from ml.recommenders.models.zoo import load_recommender
-from ml.recommenders.newcomers.welcome import FILE as WELCOME
-from ml.recommenders.newcomers.welcome import Welcome
 from ml.recommenders.selection.ablation import SCHEMA as ABLATION
-from ml.recommenders.selection.ablation import ablation, ablation_plot, sure_gain
-from ml.recommenders.selection.cold_start import curves_plot, curves_table, measured_curves, sure_curve
+from ml.recommenders.selection.ablation import ablation, ablation_plot
 from ml.recommenders.selection.compare import (
     Candidate,
     Configuration,
     compare,
     comparison_table,
-    contenders_from_tables,
     scores_table,
 )
 from ml.recommenders.selection.composition import composition_plot
-from ml.recommenders.selection.frames import FIRST_VISIT_COLUMNS
 from ml.recommenders.selection.training import (
     FrameSplits,
     champion_configuration,
-    guardrails_of,
     planned_configurations,
-    trained,
 )
-from ml.recommenders.training_data import TrainingData
 from ml.recommenders.validation import ValidationWindow
 from ml.registry.run import Run
 from ml.registry.views import CANDIDATES, candidates_view
@@ -54,16 +36,13 @@ from orchestration.defs.metadata import figure_metadata
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.defs.segmentation import segmentation_folder
 from orchestration.parameter_search import JOURNAL, log_search
-from orchestration.runtime.instance import FROM_SCRATCH
 from orchestration.spark.training import training_engine
 from orchestration.warehouse.frames import FRAMES, MARTS, frames_as_of
-from orchestration.warehouse.input_windows import read_reference
 from orchestration.warehouse.table_comments import described_tables
 
 GROUP = "recommendation"
 CONFIGURATION = pa.field("configuration", pa.string())
 CANDIDATE_NOTE = "One configuration, fitted on what was known at the split and measured on what people did next."
-CHAMPION_NOTE = "The chosen configuration, fitted on everything. Its figures are those of the candidate."
 IS_LIKED = "somebody_likes_what_is_held_back"
 NO_CANDIDATES = pa.schema([("model", pa.string()), CONFIGURATION])
 NO_SCORES = pa.schema([CONFIGURATION, ("user_id", pa.string()), ("value", pa.float64())])
@@ -91,7 +70,7 @@ def candidate_models(
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # with one, Dagster takes it for one of the two outputs
     """Fit, measure, log, and write the tables `candidate_models` and `candidate_scores`."""
     settings = home.settings()
-    splits = _splits(home, warehouse)
+    splits = frame_splits(home, warehouse)
     try:
         test_split = splits.test_split
     except EmptySplitError as error:
@@ -141,7 +120,7 @@ def candidate_models(
             candidates.append(candidate)
             metrics = {**candidate.contender(rules.metric).metrics, "seconds": candidate.seconds}
             with registry.get().start_run(
-                candidate.configuration.model, parent=parent, description=_describe(CANDIDATE_NOTE, metrics)
+                candidate.configuration.model, parent=parent, description=describe_run(CANDIDATE_NOTE, metrics)
             ) as run:
                 run.log_data("interactions", splits.then.interactions)
                 run.log_params(candidate.configuration.as_dict())
@@ -188,78 +167,6 @@ def candidate_models(
     )
 
 
-@dg.asset(
-    deps=[candidate_models],
-    group_name=GROUP,
-    kinds={"lightfm", "mlflow"},
-    description=(
-        "The recommender that is served. The best candidate replaces the champion only if it beats the "
-        "champion's configuration by more than noise and breaks no guardrail; otherwise the champion is refreshed."
-    ),
-)
-def champion_model(
-    context: dg.AssetExecutionContext, home: HomeResource, warehouse: WarehouseResource, registry: RegistryResource
-) -> dg.MaterializeResult[None]:
-    """Decide, fit the chosen configuration on everything, register it, and move the alias if the gate says so."""
-    settings, rules = home.settings(), home.settings().evaluation
-    champion = registry.get().champion()
-    contenders = contenders_from_tables(warehouse.read("candidate_models"), warehouse.read("candidate_scores"))
-    if not contenders:
-        return dg.MaterializeResult(metadata={"verdict": "kept", "reasons": "there is no candidate"})
-    chosen, verdict = elect(
-        contenders,
-        champion_configuration(champion.params) if champion else None,
-        settings.recommenders.baseline,
-        guardrails_of(rules),
-        metric=f"{rules.metric}_at_{rules.k}",
-        least_gain=rules.least_gain,
-        confidence=rules.confidence,
-        seed=rules.seed,
-    )
-    context.log.info("%s: %s", verdict.kind, "; ".join(verdict.reasons))
-    metadata: dict[str, dg.MetadataValue | str | float] = {
-        "verdict": verdict.kind,
-        "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in verdict.reasons)),
-        "model": chosen.name,
-    }
-    if verdict.promote:
-        frames = _splits(home, warehouse).now
-        data = frames.training_data(settings.recommenders)
-        configuration = Configuration.from_dict(chosen.configuration)
-        epochs = settings.recommenders.update_epochs
-        goes_on = verdict.kind == "refresh" and epochs > 0 and FROM_SCRATCH not in context.run.tags
-        with (
-            training_engine(settings) as engine,
-            tempfile.TemporaryDirectory(prefix="tessera-champion-") as folder,
-            registry.get().start_run(
-                f"champion {chosen.name}", description=_describe(CHAMPION_NOTE, chosen.metrics)
-            ) as run,
-        ):
-            before = None
-            if goes_on and champion is not None:
-                before = load_recommender(registry.get().download(champion, Path(folder) / "before"))
-            recommender = trained(configuration, data, before, epochs, engine)
-            run.set_tags({"engine": settings.recommenders.engine})
-            if recommender is before and champion is not None:
-                run.log_params({"goes_on_from_version": champion.version})
-            run.log_params({"configuration": json.dumps(dict(chosen.configuration), sort_keys=True)})
-            run.log_metrics(chosen.metrics)
-            run.log_data("interactions", frames.interactions)
-            welcome = _welcome(
-                run, recommender, configuration, data, warehouse.read("feature_ablations"), settings
-            )
-            welcome.save(home.home().models / WELCOME)
-            segmentation = load_segmentation(segmentation_folder(home.home()))
-            reference = read_reference(warehouse.read, recommender, segmentation, settings)
-            _log_reference(run, reference, home.home().models)
-            recommender.save(Path(folder) / "recommender")
-            version = registry.get().register(run, Path(folder) / "recommender")
-        registry.get().promote(version.version, kind=verdict.kind, reasons=verdict.reasons)
-        metadata["version"] = str(version.version)
-    metadata |= {name: float(value) for name, value in chosen.metrics.items() if not math.isnan(value)}
-    return dg.MaterializeResult(metadata=metadata)
-
-
 def _without_candidates(warehouse: WarehouseResource, reason: EmptySplitError) -> dg.MaterializeResult[None]:
     """Leave the tables of candidates empty: a site without items has segments and experiments all the same."""
     need = "people who consent to personalization and react to items (`item_id`) at different times"
@@ -277,14 +184,15 @@ def _without_candidates(warehouse: WarehouseResource, reason: EmptySplitError) -
     return dg.MaterializeResult(metadata={"candidates": 0, "reason": str(reason)}, check_results=[warning])
 
 
-def _describe(note: str, metrics: Mapping[str, float]) -> str:
+def describe_run(note: str, metrics: Mapping[str, float]) -> str:
     """Return a description of a run, with what each of its metrics means."""
     columns = described_tables()["candidate_models"]
     meanings = {name: columns.describe(name) for name in metrics}
     return "\n".join([note, "", *(f"- `{name}`: {text}" for name, text in meanings.items() if text)])
 
 
-def _splits(home: HomeResource, warehouse: WarehouseResource) -> FrameSplits:
+def frame_splits(home: HomeResource, warehouse: WarehouseResource) -> FrameSplits:
+    """The frames of the warehouse, divided as the settings say."""
     settings = home.settings()
     return FrameSplits(partial(frames_as_of, warehouse.read), settings.evaluation, settings.recommenders)
 
@@ -324,37 +232,11 @@ def _log_ablation(run: Run, configuration: Configuration, splits: FrameSplits, s
             name = f"gain_of_{row['without'].replace(' ', '_')}"
             run.log_metrics({name: row["gain"], f"{name}_low": row["gain_low"], f"{name}_high": row["gain_high"]})
             run.set_tags({name: row["reading"]})
-    return table.add_column(0, CONFIGURATION, [[_to_json(configuration)] * len(table)])
+    return table.add_column(0, CONFIGURATION, [[to_json(configuration)] * len(table)])
 
 
-def _welcome(
-    run: Run,
-    recommender: Recommender,
-    chosen: Configuration,
-    data: TrainingData,
-    ablations: pa.Table,
-    settings: Settings,
-) -> Welcome:
-    """Questions for newcomers and how fast the champion learns of them; the curves go to the run."""
-    curves = measured_curves(
-        chosen, data, settings.recommenders.cold_start.most_users, settings.evaluation.seed, FIRST_VISIT_COLUMNS
-    )
-    if curves:
-        run.log_figure(curves_plot(curves, settings.evaluation.k), "cold_start")
-        run.log_table(curves_table(curves), "cold_start")
-    country = sure_gain(ablations.filter(pc.equal(ablations["configuration"], _to_json(chosen))), "user country")
-    consent = {"location": country} if country is not None else {}
-    return Welcome.prepare(recommender, data, sure_curve(curves.get("fold-in", {})), consent)
-
-
-def _log_reference(run: Run, reference: Reference, models: Path) -> None:
-    """Keep the profile of what the champion was trained on for the bundle, and show it in the run."""
-    reference.save(models / REFERENCE)
-    run.log_artifacts(models / REFERENCE, REFERENCE)
-    run.log_figure(plot_profiles(reference.columns), REFERENCE)
-
-
-def _to_json(configuration: Configuration) -> str:
+def to_json(configuration: Configuration) -> str:
+    """A configuration as the key of tables."""
     return json.dumps(configuration.as_dict(), sort_keys=True)
 
 

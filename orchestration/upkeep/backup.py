@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ml.bundle.versions import CANARY, CURRENT
 from ml.errors import DamagedFileError, TesseraError
 from ml.events.frames import FrameDamage, read_frames
 from ml.events.live_log import SUFFIX
@@ -208,16 +209,17 @@ def _copy_open_file(writing: _Writing, name: str) -> None:
 
 
 def _other_files(home: Home) -> Iterator[str]:
-    """Yield the files of the home that are complete when they appear, the current version of the bundle first."""
-    current = home.published / "CURRENT"
-    if current.exists():
-        yield current.relative_to(home.path).as_posix()
+    """Yield the files of the home that are complete when they appear, the names of the bundles in use first."""
+    pointers = [home.published / name for name in (CURRENT, CANARY)]
+    for pointer in pointers:
+        if pointer.exists():
+            yield pointer.relative_to(home.path).as_posix()
     left_out = {*REBUILT, FETCHED, *KEYS, "state.db", "mlflow.db"}
     for file in sorted(home.path.rglob("*")):
         name = file.relative_to(home.path).as_posix()
         top, *below = file.relative_to(home.path).parts
         if (
-            file == current
+            file in pointers
             or top in left_out
             or (top == "events" and below and below[0] != "damaged")
             or any(name.startswith(f"{folder}/") for folder in IN_USE)

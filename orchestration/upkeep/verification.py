@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 
-from ml.bundle import BundleError, current_version
+from ml.bundle import BundleError, canary_version, current_version
 from ml.bundle.files import read_manifest, verify_files
+from ml.bundle.versions import CANARY, CURRENT
 from ml.erasure.receipts import ErasureReceipts
 from ml.errors import DamagedFileError
 from ml.events.dead_letters import DeadLetters
@@ -193,14 +194,14 @@ def _check_models(home: Home) -> Iterator[DamagedFileError]:
 
 
 def _check_bundles(home: Home) -> Iterator[DamagedFileError]:
-    try:
-        current = current_version(home.published)
-        if current is not None and not (home.published / current).is_dir():
-            yield DamagedFileError(
-                home.published / "CURRENT", f"it names {current!r}, which does not exist", BUNDLE_REMEDY
-            )
-    except (BundleError, ValueError) as error:
-        yield DamagedFileError(home.published / "CURRENT", first_line(error), BUNDLE_REMEDY)
+    for name, read in ((CURRENT, current_version), (CANARY, canary_version)):
+        pointer = home.published / name
+        try:
+            version = read(home.published)
+            if version is not None and not (home.published / version).is_dir():
+                yield DamagedFileError(pointer, f"it names {version!r}, which does not exist", BUNDLE_REMEDY)
+        except (BundleError, ValueError) as error:
+            yield DamagedFileError(pointer, first_line(error), BUNDLE_REMEDY)
     for folder in sorted(path for path in home.published.glob("*") if path.is_dir() and path.name[0] != "."):
         try:
             verify_files(folder, read_manifest(folder))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from ml.bundle import BundleError, find_current
+from ml.bundle import BundleError, find_canary, find_current
 from ml.decisions.items.bundle_index import BundleIndex
 
 logger = logging.getLogger("tessera.serving")
@@ -39,6 +39,17 @@ class PublishedBundles:
         if path is None or path.name in self.refused:
             return None
         return path if self.loaded is None or self.loaded.bundle.path != path else None
+
+    def find_canary(self) -> Path | None:
+        """Return the folder of the version that is tried beside the one that answers; None for none."""
+        try:
+            path = find_canary(self.folders)
+        except BundleError as error:
+            self.refuse("CANARY", str(error))
+            return None
+        if path is None or self.loaded is None or self.loaded.bundle.path == path:
+            return None
+        return path
 
     def accept(self, index: BundleIndex) -> None:
         """Answer from this bundle from now on."""

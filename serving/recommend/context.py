@@ -32,7 +32,7 @@ class RequestContext(RankingContext):
         user: The user id, or the anonymous id of a visitor who is not signed in.
         k: Number of items to answer.
         bundle: The bundle that ranks.
-        role: Why that bundle ranks: `champion`, `challenger` or `interleaved`.
+        role: Why that bundle ranks: `champion`, `challenger`, `canary` or `interleaved`.
         profile: What the person set.
         situation: Device, place, local time and weather.
         is_personal: Whether the person's history may be used.

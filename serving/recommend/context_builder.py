@@ -111,7 +111,8 @@ def _choose_bundle(tessera: Tessera, user: str | None, treatment: Treatment) -> 
     """Choose the bundle that ranks, and the role in which it does.
 
     An experiment decides first. Without one, the champion and the challenger both rank for the interleaved share
-    of people, the challenger for the canary's share, and the champion for everybody else.
+    of people, the challenger for its own share, and the champion for everybody else. A challenger that the
+    pipeline tries by itself is called the canary.
     """
     challenger, shares = tessera.challenger, tessera.settings.challenger
     if challenger is None or user is None or treatment.changes.model == "champion":
@@ -120,8 +121,8 @@ def _choose_bundle(tessera: Tessera, user: str | None, treatment: Treatment) -> 
         return challenger, "challenger"
     if traffic_position(user, "interleaved") < shares.interleaved_share:
         return tessera.champion, "interleaved"
-    if traffic_position(user, "canary") < shares.canary_share:
-        return challenger, "challenger"
+    if traffic_position(user, "canary") < tessera.challenger_share:
+        return challenger, "challenger" if shares.version else "canary"
     return tessera.champion, "champion"
 
 

@@ -8,9 +8,14 @@ from ml.bundle import (
     Bundle,
     BundleError,
     Publication,
+    canary_version,
     current_version,
+    find_canary,
+    make_canary,
     make_current,
     remove_abandoned_versions,
+    remove_users,
+    remove_versions,
     versions,
     write_bundle,
 )
@@ -128,3 +133,20 @@ def test_a_damaged_bundle_is_refused_with_the_reason(tmp_path, damage, reason):
     damage(folder)
     with pytest.raises(BundleError, match=reason):
         Bundle.load(folder)
+
+
+def test_a_canary_stands_beside_the_current_version_and_leaves_with_its_folder(tmp_path):
+    write_bundle(tmp_path, publication(), "v1")
+    write_bundle(tmp_path, publication(), "v2", is_canary=True)
+    assert (current_version(tmp_path), canary_version(tmp_path)) == ("v1", "v2")
+    assert find_canary([tmp_path / "nothing", tmp_path]) == tmp_path / "v2"
+    renamed = remove_users(tmp_path, "v2", ["u"])
+    assert (current_version(tmp_path), canary_version(tmp_path)) == ("v1", renamed)
+    with pytest.raises(BundleError, match="no version 'v9'"):
+        make_canary(tmp_path, "v9")
+    remove_versions(tmp_path, [renamed])
+    assert (canary_version(tmp_path), find_canary([tmp_path])) == (None, None)
+    make_canary(tmp_path, None)  # there is none, and that is well
+    (tmp_path / "CANARY").write_text("../v1")
+    with pytest.raises(BundleError, match=r"CANARY names '\.\./v1', which is not a version"):
+        find_canary([tmp_path])

@@ -25,7 +25,8 @@ from ml.registry.views import CANDIDATES
 from ml.settings.operation import PortSettings
 from ml.site.definition_files import home_at
 from orchestration.commands.home import name_home
-from orchestration.defs.recommendation import candidate_models, champion_model
+from orchestration.defs.champion import champion_model
+from orchestration.defs.recommendation import candidate_models
 from orchestration.erasure.databases import scan_databases
 from orchestration.erasure.places import erase_from_files, verify_erasures
 from orchestration.pages.start_page import list_programs

@@ -14,7 +14,8 @@ from ml.home import Home
 from ml.recommenders.selection.training import FrameSplits
 from ml.registry.registry import CHAMPION, MODEL_NAME, Registry
 from ml.sources.catalogue import Catalogue
-from orchestration.defs.recommendation import candidate_models, champion_model
+from orchestration.defs.champion import champion_model
+from orchestration.defs.recommendation import candidate_models
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.runtime.instance import FROM_SCRATCH
 from orchestration.warehouse.frames import frames_as_of

@@ -7,7 +7,16 @@ import pyarrow as pa
 import pytest
 from pyarrow import fs
 
-from ml.bundle import Bundle, BundleError, current_version, make_current, remove_users, versions
+from ml.bundle import (
+    Bundle,
+    BundleError,
+    canary_version,
+    current_version,
+    make_canary,
+    make_current,
+    remove_users,
+    versions,
+)
 from ml.bundle.object_store import INDEX, ObjectStore, ObjectStoreError, SharedVersions
 from ml.integrity.checked_json import encode_checked
 from tests.s3_server import run_s3
@@ -132,6 +141,7 @@ def test_a_damaged_version_is_refused_and_the_one_before_stays(address: str, tmp
         (encode_checked({"current": "../keys", "versions": ["../keys"]}).encode(), "not a version"),
         (encode_checked({"current": "v1", "versions": ["v2"]}).encode(), "not among"),
         (encode_checked({"current": "v1", "versions": "v1"}).encode(), "needs"),
+        (encode_checked({"current": "v1", "canary": "../k", "versions": ["v1"]}).encode(), "canary ../k is not"),
         (encode_checked({"current": None, "versions": [None]}).encode(), "not a version"),
         (b"\xff\xfe", "unreadable"),
     ],
@@ -177,3 +187,15 @@ def test_large_files_arrive_whole(address: str, tmp_path: Path) -> None:
     publish(here, "v1", files={"large.npy": large}, users=pa.table({"user_id": ["ann", "bob"]}))
     store.fetch(tmp_path / "fetched", store.share(here, []))
     assert contents(tmp_path / "fetched") == contents(here)
+
+
+def test_the_canary_travels_with_the_current_version_and_ends_elsewhere_too(address: str, tmp_path: Path) -> None:
+    here, there, store = tmp_path / "published", tmp_path / "fetched", ObjectStore(address)
+    publish(here, "v1")
+    write_bundle(here, publication(model_version="new"), "v2", is_canary=True)
+    store.fetch(there, store.share(here, []))
+    assert store.read_versions() == SharedVersions("v1", ("v1", "v2"), "v2")
+    assert contents(there) == contents(here)
+    make_canary(here, None)
+    store.fetch(there, store.share(here, []))
+    assert (current_version(there), canary_version(there), versions(there)) == ("v1", None, ["v1"])

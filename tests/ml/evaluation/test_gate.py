@@ -64,3 +64,13 @@ def test_when_no_challenger_passes_the_champion_is_refreshed_and_the_reasons_say
 def test_a_champion_that_was_not_measured_is_an_error():
     with pytest.raises(ValueError, match="was not measured"):
         elect([CHAMPION], {"model": "other"}, "old", [], **RULES)
+
+
+def test_a_configuration_that_rests_is_passed_over_and_the_next_one_is_tried():
+    best, second = noisy("best", CHAMPION, 0.2, 1), noisy("second", CHAMPION, 0.1, 2)
+    resting = [(dict(best.configuration), "it rests")]
+    chosen, verdict = elect([CHAMPION, best, second], {"model": "old"}, "old", [], **RULES, resting=resting)
+    assert (chosen, verdict.kind, verdict.reasons[-1]) == (second, "improvement", "best: it rests")
+    everything = [({"model": name}, "one is being tried") for name in ("best", "second", "old")]
+    chosen, verdict = elect([CHAMPION, best, second], {"model": "old"}, "old", [], **RULES, resting=everything)
+    assert (chosen, verdict.kind) == (CHAMPION, "refresh")

@@ -13,7 +13,16 @@ from ml.home import Home
 from ml.local_clock import is_within
 from ml.monitoring.alarms import find_alarms
 from ml.monitoring.alerts import AlertAddressError, read_addresses, send_alerts
-from ml.monitoring.journal import ACKNOWLEDGED, CLOSED, TRAINED, UNDELIVERED, Entry, Journal
+from ml.monitoring.journal import (
+    ACKNOWLEDGED,
+    CLOSED,
+    ROLLED_BACK,
+    TRAINED,
+    TRIED,
+    UNDELIVERED,
+    Entry,
+    Journal,
+)
 from ml.monitoring.training_decision import TrainingDecision, decide_on_training
 from ml.settings.operation import AlertSettings, MonitoringSettings
 from tests.http_receiver import receiving
@@ -186,3 +195,20 @@ def test_a_damaged_line_is_named(journal, lost_field):
         file.write("{\n")
     with pytest.raises(DamagedFileError, match="line 2"):
         journal.entries()
+
+
+def test_a_rollback_is_told_once_and_an_old_one_is_no_news(journal, receiver):
+    address, messages = receiver
+    journal.note(TRIED, 7, "als (version 7) answers 10% of the people.", NOW)
+    journal.note(ROLLED_BACK, 7, "als (version 7): It is worse.", NOW)
+    everything = AlertSettings(least_severity="low")
+    assert send_alerts(journal, [address], ALERTS, NOW, "UTC") == ["canary_rolled_back-7"]
+    assert send_alerts(journal, [address], everything, NOW, "UTC") == ["canary_started-7"]
+    assert send_alerts(journal, [address], everything, NOW, "UTC") == []
+    assert messages[0]["message"].splitlines() == [
+        "als (version 7): It is worse.",
+        "What to do: docs/monitoring.md#new-models",
+    ]
+    assert (journal.open_alarms(), journal.unacknowledged()) == ([], [])
+    journal.note(ROLLED_BACK, 8, "als (version 8): It is worse.", NOW - dt.timedelta(days=8))
+    assert send_alerts(journal, [address], everything, NOW, "UTC") == []

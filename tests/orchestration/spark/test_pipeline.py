@@ -14,8 +14,9 @@ from ml.bundle import Bundle, current_version
 from ml.home import Home
 from ml.recommenders.models.zoo import load_recommender
 from ml.registry.registry import CHAMPION, MODEL_NAME, Registry
+from orchestration.defs.champion import champion_model
 from orchestration.defs.publishing import published_bundle
-from orchestration.defs.recommendation import candidate_models, champion_model
+from orchestration.defs.recommendation import candidate_models
 from tests.orchestration.models.calls import tessera
 from tests.orchestration.models.conftest import environment_put_back, fitted, tables  # noqa: F401  fixtures
 from tests.orchestration.test_recommendation import materialize

@@ -1,0 +1,65 @@
+"""The end of a canary: its model answers everybody, or nobody any more."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from ml.bundle import canary_version, make_canary, make_current
+from ml.home import Home
+from ml.monitoring.journal import PROMOTED, ROLLED_BACK, Journal
+from ml.registry.registry import Registry
+from ml.registry.trials import Outcome, Trial, Trials
+from ml.settings import Settings
+from orchestration.runtime.shared_bundles import share_bundles
+
+
+def promote_canary(
+    home: Home, settings: Settings, registry: Registry, trial: Trial, text: str, now: dt.datetime
+) -> None:
+    """Make the new model the champion, have services answer everybody with it, and note why.
+
+    Args:
+        home: The home.
+        settings: Its settings.
+        registry: Its registry.
+        trial: The trial that ends.
+        text: Why, a sentence.
+        now: The present, UTC.
+    """
+    registry.promote(trial.version, kind="improvement", reasons=(*trial.reasons, text))
+    version = canary_version(home.published)
+    if version is not None:
+        make_current(home.published, version)
+    _end(home, settings, registry, trial, Outcome.PROMOTED, text, now)
+
+
+def roll_back_canary(
+    home: Home, settings: Settings, registry: Registry, trial: Trial, text: str, now: dt.datetime
+) -> None:
+    """Have services answer everybody with the former model again, and note why.
+
+    Args:
+        home: The home.
+        settings: Its settings.
+        registry: Its registry.
+        trial: The trial that ends.
+        text: Why, a sentence.
+        now: The present, UTC.
+    """
+    _end(home, settings, registry, trial, Outcome.ROLLED_BACK, text, now)
+
+
+def _end(
+    home: Home,
+    settings: Settings,
+    registry: Registry,
+    trial: Trial,
+    outcome: Outcome,
+    text: str,
+    now: dt.datetime,
+) -> None:
+    make_canary(home.published, None)
+    Trials(registry).end(trial, outcome, text, now)
+    what = PROMOTED if outcome is Outcome.PROMOTED else ROLLED_BACK
+    Journal(home).note(what, trial.version, f"{trial.model} (version {trial.version}): {text}", now)
+    share_bundles(home, settings)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import TYPE_CHECKING
 
 from ml.bundle import canary_version, make_canary, make_current
 from ml.home import Home
 from ml.monitoring.journal import PROMOTED, ROLLED_BACK, Journal
-from ml.registry.registry import Registry
-from ml.registry.trials import Outcome, Trial, Trials
 from ml.settings import Settings
 from orchestration.runtime.shared_bundles import share_bundles
+
+if TYPE_CHECKING:
+    from ml.registry.registry import Registry
+    from ml.registry.trials import Trial
 
 
 def promote_canary(
@@ -30,7 +33,7 @@ def promote_canary(
     version = canary_version(home.published)
     if version is not None:
         make_current(home.published, version)
-    _end(home, settings, registry, trial, Outcome.PROMOTED, text, now)
+    _end(home, settings, registry, trial, text, now, is_promoted=True)
 
 
 def roll_back_canary(
@@ -46,7 +49,7 @@ def roll_back_canary(
         text: Why, a sentence.
         now: The present, UTC.
     """
-    _end(home, settings, registry, trial, Outcome.ROLLED_BACK, text, now)
+    _end(home, settings, registry, trial, text, now, is_promoted=False)
 
 
 def _end(
@@ -54,12 +57,15 @@ def _end(
     settings: Settings,
     registry: Registry,
     trial: Trial,
-    outcome: Outcome,
     text: str,
     now: dt.datetime,
+    *,
+    is_promoted: bool,
 ) -> None:
+    from ml.registry.trials import Outcome, Trials  # noqa: PLC0415  MLflow takes seconds to load
+
     make_canary(home.published, None)
-    Trials(registry).end(trial, outcome, text, now)
-    what = PROMOTED if outcome is Outcome.PROMOTED else ROLLED_BACK
+    Trials(registry).end(trial, Outcome.PROMOTED if is_promoted else Outcome.ROLLED_BACK, text, now)
+    what = PROMOTED if is_promoted else ROLLED_BACK
     Journal(home).note(what, trial.version, f"{trial.model} (version {trial.version}): {text}", now)
     share_bundles(home, settings)

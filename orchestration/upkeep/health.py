@@ -1,4 +1,4 @@
-"""The state of a home in eleven lines, from its files alone, so that it can be asked while a run is at work."""
+"""The state of a home in ten lines, from its files alone, so that it can be asked while a run is at work."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ml.events.log import EventLog
 from ml.home import Home
 from ml.integrity.named_lock import NamedLock
 from ml.monitoring.alerts import AlertAddressError, read_addresses
-from ml.monitoring.journal import CLOSED, NOTICES, OPENED, SENT, TRAINED, UNDELIVERED, Entry, Journal
+from ml.monitoring.journal import NOTICES, OPENED, SENT, TRAINED, UNDELIVERED, Entry, Journal
 from ml.settings import Settings
 
 STALE_HOURS = 30  # the daily run and some hours more
@@ -37,7 +37,7 @@ class HealthLine:
 
 
 def measure_health(home: Home, settings: Settings, now: dt.datetime) -> list[HealthLine]:
-    """Return eleven lines about a home.
+    """Return ten lines about a home.
 
     Raises:
         DamagedFileError: The log, the dead letters or the journal are damaged.
@@ -51,7 +51,6 @@ def measure_health(home: Home, settings: Settings, now: dt.datetime) -> list[Hea
         _bundle(home, now),
         _alarms(journal),
         _last(entries, (OPENED,), "alarm", "no alarm yet"),
-        _last(entries, (CLOSED,), "closed", "no alarm was closed yet"),
         _alerts(home, entries, settings),
         _last(entries, (TRAINED,), "training", "alarms have started no training yet"),
         _last(entries, tuple(NOTICES), "canary", "no new model was tried yet"),
@@ -109,8 +108,7 @@ def _last(entries: list[Entry], kinds: tuple[str, ...], subject: str, none: str)
     if not matching:
         return HealthLine(subject, none, True)
     last = matching[-1]
-    name = f"{last.alarm}: " if last.alarm and last.what in (CLOSED, TRAINED) else ""
-    return HealthLine(subject, f"{last.at[:16].replace('T', ' ')} {name}{last.text}", True)
+    return HealthLine(subject, f"{last.at[:16].replace('T', ' ')} {last.text}", True)
 
 
 def _alerts(home: Home, entries: list[Entry], settings: Settings) -> HealthLine:

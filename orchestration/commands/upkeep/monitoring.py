@@ -1,4 +1,4 @@
-"""`tessera alerts` and `tessera health`: what monitoring saw, who is told, and the state in a few lines."""
+"""`tessera alerts` and `tessera health`: what monitoring saw, who is told, and the state in ten lines."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def send_test(*, home: HomeOption = None) -> None:
 
 
 def health(*, home: HomeOption = None) -> None:
-    """Print the state of the home in eleven lines.
+    """Print the state of the home in ten lines.
 
     Exit status 1 means that something needs attention, so that cron can call it.
     """

@@ -33,7 +33,8 @@ class Entry:
         alarm: Name of the alarm or the notice; empty for none.
         text: What happened, in words.
         facts: What an opened alarm says: subject, measure, dimension, slice, since, detected_at, severity,
-            certainty, runbook and follows; of an explained change, the column. What a notice says: severity and runbook.
+            certainty, runbook and follows; of an explained change, the column. What a notice says: severity and
+            runbook.
     """
 
     at: str

@@ -35,6 +35,7 @@ from ml.settings import Settings
 from orchestration.defs.recommendation import GROUP, candidate_models, describe_run, frame_splits, to_json
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.defs.segmentation import segmentation_folder
+from orchestration.runtime.canary_end import CANARY_FOLDER
 from orchestration.runtime.instance import FROM_SCRATCH
 from orchestration.spark.training import training_engine
 from orchestration.warehouse.canary_people import count_answered_people
@@ -43,8 +44,6 @@ from orchestration.warehouse.input_windows import read_reference
 if TYPE_CHECKING:
     from ml.registry.registry import ModelVersion
     from ml.registry.trials import Trial, Trials
-
-CANARY = "canary"  # folder of what was learned with the model that is tried, below that of the champion
 
 NOTE = "The chosen configuration, fitted on everything. Its figures are those of the candidate."
 
@@ -94,7 +93,9 @@ def champion_model(
         fit = _Fitting(context, home, warehouse, registry, frames)
         planned = _planned_people(warehouse, settings, now) if verdict.kind == "improvement" else 0
         if planned * settings.canary.share >= settings.canary.least_people:
-            of_canary = _Chosen(chosen.name, chosen.configuration, chosen.metrics, home.home().models / CANARY)
+            of_canary = _Chosen(
+                chosen.name, chosen.configuration, chosen.metrics, home.home().models / CANARY_FOLDER
+            )
             version = fit.version(of_canary)
             trials.start(
                 version.version,
@@ -114,7 +115,7 @@ def champion_model(
             version = fit.version(of_champion, goes_on)
             registry.get().promote(version.version, kind=verdict.kind, reasons=verdict.reasons)
         if trial is not None:
-            of_trial = _Chosen(trial.model, trial.configuration, trial.metrics, home.home().models / CANARY)
+            of_trial = _Chosen(trial.model, trial.configuration, trial.metrics, home.home().models / CANARY_FOLDER)
             trials.renew(trial, fit.version(of_trial, registry.get().version(trial.version)).version)
         metadata["version"] = str(version.version)
     metadata |= {name: float(value) for name, value in chosen.metrics.items() if not math.isnan(value)}

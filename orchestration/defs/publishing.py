@@ -18,8 +18,8 @@ from ml.recommenders.newcomers.welcome import FILE as WELCOME
 from ml.settings import Settings
 from ml.site.definition_files import SETTINGS, definition_file
 from orchestration.bento import build_bento
-from orchestration.defs.champion import CANARY
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
+from orchestration.runtime.canary_end import CANARY_FOLDER
 from orchestration.runtime.shared_bundles import share_bundles
 from orchestration.warehouse.console_tables import write_console_tables
 from orchestration.warehouse.marts import INTERACTIONS, ITEMS, USER_SEGMENTS, USERS
@@ -186,7 +186,7 @@ def _trial_details(trial: Trial, version: ModelVersion) -> dict[str, Any]:
 
 def _files(home: Home, settings: Settings, *, is_canary: bool) -> dict[str, Path]:
     """The definition files in force, and what was learned for the service, by their name in the bundle."""
-    with_model = home.models / CANARY if is_canary else home.models
+    with_model = home.models / CANARY_FOLDER if is_canary else home.models
     files = {
         "settings.yaml": definition_file(home, SETTINGS),
         "experiments.yaml": definition_file(home, settings.experiments.file),

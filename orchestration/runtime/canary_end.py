@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from typing import TYPE_CHECKING
 
 from ml.bundle import canary_version, make_canary, make_current
@@ -14,6 +15,9 @@ from orchestration.runtime.shared_bundles import share_bundles
 if TYPE_CHECKING:
     from ml.registry.registry import Registry
     from ml.registry.trials import Trial
+
+CANARY_FOLDER = "canary"
+"""Folder of what was learned with the model that is tried, below that of what was learned with the champion."""
 
 
 def promote_canary(
@@ -33,6 +37,9 @@ def promote_canary(
     version = canary_version(home.published)
     if version is not None:
         make_current(home.published, version)
+    learned = home.models / CANARY_FOLDER
+    if learned.exists():
+        shutil.copytree(learned, home.models, dirs_exist_ok=True)
     _end(home, settings, registry, trial, text, now, is_promoted=True)
 
 
@@ -65,6 +72,7 @@ def _end(
     from ml.registry.trials import Outcome, Trials  # noqa: PLC0415  MLflow takes seconds to load
 
     make_canary(home.published, None)
+    shutil.rmtree(home.models / CANARY_FOLDER, ignore_errors=True)
     Trials(registry).end(trial, Outcome.PROMOTED if is_promoted else Outcome.ROLLED_BACK, text, now)
     what = PROMOTED if is_promoted else ROLLED_BACK
     Journal(home).note(what, trial.version, f"{trial.model} (version {trial.version}): {text}", now)

@@ -1,7 +1,7 @@
 """Trials of new models on simulated sites: those that are planted worse, and those that are no different.
 
-A tenth of the people get the new model. It is looked at every day, and a worse one loses a share of the clicks that
-the former model would have got. The rival reads a usual interval every day.
+A tenth of the people get the new model. It is looked at every day, and a worse one loses a share of the clicks
+that the former model would have got. The rival reads a usual interval every day.
 """
 
 from __future__ import annotations

@@ -146,6 +146,9 @@ def test_a_model_that_is_no_worse_answers_everybody_and_a_person_may_decide_befo
     assert champion_version(registry) == trial.version
     assert (current_version(home.published), canary_version(home.published)) == (version, None)
     assert notices(home) == ["canary_started", "canary_promoted"]
+    welcome = json.loads((home.models / "welcome.json").read_text(encoding="utf-8"))
+    assert welcome == json.loads((home.published / str(version) / "welcome.json").read_text(encoding="utf-8"))
+    assert not (home.models / "canary").exists()
     assert registry.promotions()[-1].reasons[-1].startswith("It is not worse by more than 5%: ")
     for command in ("promote", "roll-back"):
         refused = tessera("canary", command, "--home", str(home.path))

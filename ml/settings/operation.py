@@ -105,7 +105,10 @@ class MonitoringSettings(Section):
         ge=1,
     )
     smallest_psi: float = knob(
-        0.2, "Smallest change of a column that matters, by the population stability index; .2 is customary.", gt=0
+        0.2,
+        "Smallest change of a column that matters, by the population stability index; .2 is customary.",
+        unit="PSI",
+        gt=0,
     )
     smallest_divergence: float = knob(
         0.03,

@@ -90,6 +90,7 @@ def champion_model(
     }
     if verdict.promote:
         frames = frame_splits(home, warehouse).now
+        for_canary = home.home().models / CANARY_FOLDER
         fit = _Fitting(context, home, warehouse, registry, frames)
         planned = _planned_people(warehouse, settings, now) if verdict.kind == "improvement" else 0
         if planned * settings.canary.share >= settings.canary.least_people:
@@ -115,7 +116,7 @@ def champion_model(
             version = fit.version(of_champion, goes_on)
             registry.get().promote(version.version, kind=verdict.kind, reasons=verdict.reasons)
         if trial is not None:
-            of_trial = _Chosen(trial.model, trial.configuration, trial.metrics, home.home().models / CANARY_FOLDER)
+            of_trial = _Chosen(trial.model, trial.configuration, trial.metrics, for_canary)
             trials.renew(trial, fit.version(of_trial, registry.get().version(trial.version)).version)
         metadata["version"] = str(version.version)
     metadata |= {name: float(value) for name, value in chosen.metrics.items() if not math.isnan(value)}

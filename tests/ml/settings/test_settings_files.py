@@ -93,7 +93,7 @@ def test_a_file_of_the_time_when_one_file_held_every_knob_still_loads() -> None:
     written = yaml.safe_load(FORMER.read_text(encoding="utf-8"))
     loaded = load_site_settings(Home(Path("nowhere"), settings_file=FORMER)).settings
     assert loaded == Settings.model_validate(written)
-    assert set(written) | {"sequences", "spark", "storage", "monitoring", "alerts"} == set(
+    assert set(written) | {"sequences", "spark", "storage", "canary", "monitoring", "alerts"} == set(
         Settings.model_fields
     )  # which came later
 

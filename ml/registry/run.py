@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from mlflow.entities import Metric, Param, RunTag
 from PIL import Image
 
 from ml.pages.figure_images import draw_png
@@ -36,10 +35,14 @@ class Run:
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log the configuration; a nested mapping becomes dotted names."""
+        from mlflow.entities import Param  # noqa: PLC0415  Dagster's pages start without MLflow
+
         self._log_in_batches(params=[Param(name, str(value)) for name, value in _flattened(params)])
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log measured numbers; `step` orders repeated ones, such as those of epochs."""
+        from mlflow.entities import Metric  # noqa: PLC0415  Dagster's pages start without MLflow
+
         now = int(time.time() * 1000)
         self._log_in_batches(metrics=[Metric(name, float(value), now, step) for name, value in metrics.items()])
 
@@ -91,6 +94,8 @@ class Run:
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags, by which runs can be searched."""
+        from mlflow.entities import RunTag  # noqa: PLC0415  Dagster's pages start without MLflow
+
         self._log_in_batches(tags=[RunTag(key, str(value)) for key, value in tags.items()])
 
     def _log_in_batches(self, **entries: Sequence[Any]) -> None:

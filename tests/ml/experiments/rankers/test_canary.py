@@ -70,7 +70,7 @@ def test_what_is_certain_ends_a_trial_and_time_ends_one_that_is_not():
         "go_on",
         "go_on",
     ]
-    uncertain = compare(rng, (300, 0.175), (2_700, 0.2))
+    uncertain = compare(rng, (300, 0.17), (2_700, 0.2))
     assert uncertain.change.value < -SETTINGS.tolerated_loss
     assert uncertain.change.low < 0 < uncertain.change.high
     late = judge_canary(uncertain, SETTINGS.most_days, SETTINGS)

@@ -22,7 +22,8 @@ FORBIDDEN = {
     "orchestration": {"serving", "bentoml"},
 }
 MLFLOW_ONLY_IN = {
-    f"ml/registry/{name}.py" for name in ("artifacts", "mlflow_model", "registry", "run", "server", "store")
+    f"ml/registry/{name}.py"
+    for name in ("artifacts", "mlflow_model", "registry", "run", "server", "store", "trials")
 }
 # From the lowest floor up. What stands on one floor knows nothing of its neighbours there.
 FLOORS = (

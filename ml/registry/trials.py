@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Trial:
+class CanaryTrial:
     """A new configuration that answers some people.
 
     Attributes:
@@ -59,7 +59,7 @@ class Trial:
     text: str = ""
 
 
-class Trials:
+class CanaryTrials:
     """The trials of a registry.
 
     Args:
@@ -78,7 +78,7 @@ class Trials:
         metrics: Mapping[str, float],
         planned_people: int,
         now: dt.datetime,
-    ) -> Trial:
+    ) -> CanaryTrial:
         """Begin to try a registered version.
 
         Raises:
@@ -109,21 +109,21 @@ class Trials:
         self._name(version)
         return _trial_of(run)
 
-    def running(self) -> Trial | None:
+    def running(self) -> CanaryTrial | None:
         """Get the trial that is at work; None for none."""
         trials = self._find(f"tags.outcome = '{Outcome.RUNNING}'")
         return trials[-1] if trials else None
 
-    def ended(self) -> list[Trial]:
+    def ended(self) -> list[CanaryTrial]:
         """List the trials that ended, the oldest first."""
         return self._find(f"tags.outcome != '{Outcome.RUNNING}'")
 
-    def renew(self, trial: Trial, version: int) -> None:
+    def renew(self, trial: CanaryTrial, version: int) -> None:
         """Go on with a version of the same configuration that was fitted on newer data."""
         self._set_tags(trial, version=str(version))
         self._name(version)
 
-    def record_look(self, trial: Trial, figures: Mapping[str, float]) -> None:
+    def record_look(self, trial: CanaryTrial, figures: Mapping[str, float]) -> None:
         """Record what was measured after a run of the pipeline; what has no value yet is left out."""
         looks = trial.looks + 1
         for name, value in figures.items():
@@ -131,11 +131,11 @@ class Trials:
                 self.registry.client.log_metric(trial.run_id, name, value, step=looks)
         self._set_tags(trial, looks=str(looks))
 
-    def figures(self, trial: Trial) -> dict[str, float]:
+    def figures(self, trial: CanaryTrial) -> dict[str, float]:
         """What the last look measured, by name; empty before the first one."""
         return dict(self.registry.client.get_run(trial.run_id).data.metrics)
 
-    def end(self, trial: Trial, outcome: Outcome, text: str, now: dt.datetime) -> None:
+    def end(self, trial: CanaryTrial, outcome: Outcome, text: str, now: dt.datetime) -> None:
         """Record what became of a trial. It does not move the champion."""
         self._set_tags(trial, outcome=outcome, text=text, ended_at=now.isoformat())
         self.registry.client.set_terminated(trial.run_id, "FINISHED")
@@ -144,21 +144,21 @@ class Trials:
     def _name(self, version: int) -> None:
         self.registry.client.set_registered_model_alias(MODEL_NAME, ALIAS, str(version))
 
-    def _set_tags(self, trial: Trial, **tags: str) -> None:
+    def _set_tags(self, trial: CanaryTrial, **tags: str) -> None:
         for name, value in tags.items():
             self.registry.client.set_tag(trial.run_id, name, value)
 
-    def _find(self, condition: str) -> list[Trial]:
+    def _find(self, condition: str) -> list[CanaryTrial]:
         runs = self.registry.client.search_runs(
             [self.registry.experiment_id(EXPERIMENT)], condition, order_by=["attributes.start_time ASC"]
         )
         return [_trial_of(run) for run in runs]
 
 
-def _trial_of(run: MlflowRun) -> Trial:
+def _trial_of(run: MlflowRun) -> CanaryTrial:
     tags = run.data.tags
     fixed = json.loads(tags["trial"])
-    return Trial(
+    return CanaryTrial(
         run_id=run.info.run_id,
         version=int(tags["version"]),
         model=fixed["model"],

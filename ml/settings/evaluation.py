@@ -1,4 +1,4 @@
-"""Settings of the section `evaluation`: how candidates are measured and when one becomes the champion."""
+"""Settings of the sections `evaluation` and `canary`: how models are measured, when one becomes the champion."""
 
 from typing import Literal
 
@@ -47,3 +47,48 @@ class EvaluationSettings(Section):
         " against the champion.",
     )
     seed: int = knob(20, "Seed of what is drawn at random.", unit="any integer")
+
+
+class CanarySettings(Section):
+    """How a new model is tried on some people before it answers everybody."""
+
+    share: float = knob(
+        0.1,
+        "People whom a new model answers until it is clear whether it is worse than the former one; with 0 it"
+        " answers everybody at once.",
+        unit="share of people",
+        ge=0,
+        le=0.5,
+    )
+    tolerated_loss: float = knob(
+        0.05,
+        "Tolerated loss of clicked answers: the new model answers everybody once a larger one is ruled out.",
+        unit="relative",
+        gt=0,
+        lt=1,
+    )
+    confidence: float = knob(
+        0.95,
+        "Confidence of the interval that decides. It is read after every run and holds at all readings together.",
+        unit="probability",
+        gt=0.5,
+        lt=1,
+    )
+    least_people: int = knob(
+        30,
+        "People whom either model has to answer before anything is decided, so that means are about normal.",
+        unit="people",
+        ge=10,
+    )
+    most_days: float = knob(
+        14,
+        "After so long, the difference that was measured decides, even if it is uncertain.",
+        unit="days",
+        gt=0,
+    )
+    rest_days: float = knob(
+        28,
+        "So long a configuration that was rolled back is not tried again; the gate would choose it anew.",
+        unit="days",
+        ge=0,
+    )

@@ -6,11 +6,10 @@ from typing import Self
 
 from pydantic import model_validator
 
-from ml.settings.canary import CanarySettings
 from ml.settings.collector import CollectorSettings
 from ml.settings.decisions import DecisionSettings
 from ml.settings.engines import KafkaSettings, SparkSettings, StorageSettings
-from ml.settings.evaluation import EvaluationSettings
+from ml.settings.evaluation import CanarySettings, EvaluationSettings
 from ml.settings.experiments import ExperimentSettings
 from ml.settings.operation import AlertSettings, MonitoringSettings, PortSettings, ScheduleSettings
 from ml.settings.privacy import PrivacySettings

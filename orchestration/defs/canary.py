@@ -29,9 +29,9 @@ def canary(
     home: HomeResource, warehouse: WarehouseResource, registry: RegistryResource
 ) -> dg.MaterializeResult[None]:
     """Compare, record the look in MLflow, and end the trial if it is decided."""
-    from ml.registry.trials import Trials  # noqa: PLC0415  MLflow takes seconds to load
+    from ml.registry.trials import CanaryTrials  # noqa: PLC0415  MLflow takes seconds to load
 
-    trials = Trials(registry.get())
+    trials = CanaryTrials(registry.get())
     trial = trials.running()
     if trial is None:
         return dg.MaterializeResult(metadata={"decision": "no new model is being tried"})

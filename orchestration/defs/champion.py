@@ -43,7 +43,7 @@ from orchestration.warehouse.input_windows import read_reference
 
 if TYPE_CHECKING:
     from ml.registry.registry import ModelVersion
-    from ml.registry.trials import Trial, Trials
+    from ml.registry.trials import CanaryTrial, CanaryTrials
 
 NOTE = "The chosen configuration, fitted on everything. Its figures are those of the candidate."
 
@@ -72,10 +72,10 @@ def champion_model(
     context: dg.AssetExecutionContext, home: HomeResource, warehouse: WarehouseResource, registry: RegistryResource
 ) -> dg.MaterializeResult[None]:
     """Decide, fit the chosen configuration on everything, register it, and move the alias if the gate says so."""
-    from ml.registry.trials import Trials  # noqa: PLC0415  MLflow takes seconds to load
+    from ml.registry.trials import CanaryTrials  # noqa: PLC0415  MLflow takes seconds to load
 
     settings, now = home.settings(), dt.datetime.now(dt.UTC)
-    trials = Trials(registry.get())
+    trials = CanaryTrials(registry.get())
     trial, champion = trials.running(), registry.get().champion()
     contenders = contenders_from_tables(warehouse.read("candidate_models"), warehouse.read("candidate_scores"))
     if not contenders:
@@ -144,7 +144,11 @@ def _elect(
 
 
 def _resting(
-    trials: "Trials", trial: "Trial | None", contenders: list[Contender], now: dt.datetime, settings: Settings
+    trials: "CanaryTrials",
+    trial: "CanaryTrial | None",
+    contenders: list[Contender],
+    now: dt.datetime,
+    settings: Settings,
 ) -> list[tuple[Mapping[str, Any], str]]:
     """The configurations that may not replace the champion now: all while one is tried, else those rolled back."""
     from ml.registry.trials import Outcome  # noqa: PLC0415  MLflow takes seconds to load

@@ -27,7 +27,7 @@ from orchestration.warehouse.marts import INTERACTIONS, ITEMS, USER_SEGMENTS, US
 if TYPE_CHECKING:
     from ml.decisions.ranker.blend import RankingBlend
     from ml.registry.registry import ModelVersion, Registry
-    from ml.registry.trials import Trial
+    from ml.registry.trials import CanaryTrial
 
 GROUP = "publishing"
 
@@ -61,9 +61,9 @@ def published_bundle(
     home: HomeResource, warehouse: WarehouseResource, registry: RegistryResource
 ) -> dg.MaterializeResult[None]:
     """Read marts and champion, learn the blend, write the bundle, move CURRENT; before it, those of the canary."""
-    from ml.registry.trials import Trials  # noqa: PLC0415  MLflow takes seconds to load
+    from ml.registry.trials import CanaryTrials  # noqa: PLC0415  MLflow takes seconds to load
 
-    champion, trial = registry.get().champion(), Trials(registry.get()).running()
+    champion, trial = registry.get().champion(), CanaryTrials(registry.get()).running()
     metadata: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         console = _write_console(warehouse, home.settings(), Path(folder))
@@ -178,7 +178,7 @@ def _build_details(registry: Registry, champion: ModelVersion) -> dict[str, Any]
     return {"metrics": dict(champion.metrics), "run_id": champion.run_id, "promotion": promotion}
 
 
-def _trial_details(trial: Trial, version: ModelVersion) -> dict[str, Any]:
+def _trial_details(trial: CanaryTrial, version: ModelVersion) -> dict[str, Any]:
     """Where a new model that answers some of the people comes from, and why it does."""
     why = {"kind": "canary", "reasons": list(trial.reasons), "promoted_at": trial.started_at.isoformat()}
     return {"metrics": dict(trial.metrics), "run_id": version.run_id, "promotion": why}

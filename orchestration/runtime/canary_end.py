@@ -14,14 +14,14 @@ from orchestration.runtime.shared_bundles import share_bundles
 
 if TYPE_CHECKING:
     from ml.registry.registry import Registry
-    from ml.registry.trials import Trial
+    from ml.registry.trials import CanaryTrial
 
 CANARY_FOLDER = "canary"
 """Folder of what was learned with the model that is tried, below that of what was learned with the champion."""
 
 
 def promote_canary(
-    home: Home, settings: Settings, registry: Registry, trial: Trial, text: str, now: dt.datetime
+    home: Home, settings: Settings, registry: Registry, trial: CanaryTrial, text: str, now: dt.datetime
 ) -> None:
     """Make the new model the champion, have services answer everybody with it, and note why.
 
@@ -44,7 +44,7 @@ def promote_canary(
 
 
 def roll_back_canary(
-    home: Home, settings: Settings, registry: Registry, trial: Trial, text: str, now: dt.datetime
+    home: Home, settings: Settings, registry: Registry, trial: CanaryTrial, text: str, now: dt.datetime
 ) -> None:
     """Have services answer everybody with the former model again, and note why.
 
@@ -63,17 +63,17 @@ def _end(
     home: Home,
     settings: Settings,
     registry: Registry,
-    trial: Trial,
+    trial: CanaryTrial,
     text: str,
     now: dt.datetime,
     *,
     is_promoted: bool,
 ) -> None:
-    from ml.registry.trials import Outcome, Trials  # noqa: PLC0415  MLflow takes seconds to load
+    from ml.registry.trials import CanaryTrials, Outcome  # noqa: PLC0415  MLflow takes seconds to load
 
     make_canary(home.published, None)
     shutil.rmtree(home.models / CANARY_FOLDER, ignore_errors=True)
-    Trials(registry).end(trial, Outcome.PROMOTED if is_promoted else Outcome.ROLLED_BACK, text, now)
+    CanaryTrials(registry).end(trial, Outcome.PROMOTED if is_promoted else Outcome.ROLLED_BACK, text, now)
     what = PROMOTED if is_promoted else ROLLED_BACK
     Journal(home).note(what, trial.version, f"{trial.model} (version {trial.version}): {text}", now)
     share_bundles(home, settings)

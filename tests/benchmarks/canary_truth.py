@@ -17,7 +17,7 @@ from figure import Figure
 from ml.experiments.analysis.estimates import EffectEstimate
 from ml.experiments.analysis.inference import infer_single_look
 from ml.experiments.rankers.canary import CanaryComparison, compare_canary, judge_canary
-from ml.settings.canary import CanarySettings
+from ml.settings.evaluation import CanarySettings
 from ml.settings.simulator import SimulatorSettings
 from ml.sources.simulator import Scenario, ScenarioSite
 from serving.experiment.traffic_split import traffic_position

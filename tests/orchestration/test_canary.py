@@ -16,7 +16,7 @@ from ml.events.log import EventLog
 from ml.home import Home
 from ml.monitoring.journal import NOTICES, Journal
 from ml.registry.registry import Registry
-from ml.registry.trials import Outcome, Trials
+from ml.registry.trials import CanaryTrials, Outcome
 from orchestration.cli import app
 from orchestration.defs.canary import canary
 from orchestration.defs.champion import champion_model
@@ -88,7 +88,7 @@ def notices(home: Home) -> list[str]:
 
 def test_a_worse_model_is_rolled_back_by_itself_and_rests(home: Home) -> None:
     registry = Registry(home.mlflow_uri)
-    trials, before = Trials(registry), registry.champion()
+    trials, before = CanaryTrials(registry), registry.champion()
     assert before is not None
     materialize(home, champion_model)
     trial = trials.running()
@@ -133,7 +133,7 @@ def test_a_worse_model_is_rolled_back_by_itself_and_rests(home: Home) -> None:
 
 def test_a_model_that_is_no_worse_answers_everybody_and_a_person_may_decide_before(home: Home) -> None:
     registry = Registry(home.mlflow_uri)
-    trials = Trials(registry)
+    trials = CanaryTrials(registry)
     materialize(home, champion_model)
     materialize(home, published_bundle)
     trial, version = trials.running(), canary_version(home.published)
@@ -171,7 +171,7 @@ def test_where_nobody_is_answered_a_new_model_answers_everybody_at_once(home: Ho
     champion = registry.champion()
     assert champion is not None
     assert json.loads(champion.params["configuration"])["model"] == "popularity"
-    assert Trials(registry).running() is None
+    assert CanaryTrials(registry).running() is None
 
 
 def test_people_are_counted_as_the_log_has_them(materialized_home: Home) -> None:

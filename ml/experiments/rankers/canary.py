@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from ml.experiments.analysis.estimates import EffectEstimate
 from ml.experiments.analysis.inference import EffectInterval, infer_always_valid
-from ml.settings.canary import CanarySettings
+from ml.settings.evaluation import CanarySettings
 
 CANARY, CHAMPION = "canary", "champion"
 EXPECTED_PEOPLE = 20.0

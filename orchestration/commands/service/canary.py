@@ -14,7 +14,7 @@ from orchestration.runtime.text_table import text_table
 
 if TYPE_CHECKING:
     from ml.home import Home
-    from ml.registry.trials import Trial, Trials
+    from ml.registry.trials import CanaryTrial, CanaryTrials
 
 console = Console(highlight=False, markup=False, emoji=False)
 canary = typer.Typer(
@@ -79,14 +79,14 @@ def roll_back(*, home: HomeOption = None) -> None:
     console.print(f"{trial.model} (version {trial.version}) answers nobody any more.")
 
 
-def _trials(home: Home) -> Trials:
+def _trials(home: Home) -> CanaryTrials:
     from ml.registry.registry import Registry
-    from ml.registry.trials import Trials
+    from ml.registry.trials import CanaryTrials
 
-    return Trials(Registry(home.mlflow_uri, home.artifacts))
+    return CanaryTrials(Registry(home.mlflow_uri, home.artifacts))
 
 
-def _running(trials: Trials) -> Trial:
+def _running(trials: CanaryTrials) -> CanaryTrial:
     """Return the trial that is at work.
 
     Raises:

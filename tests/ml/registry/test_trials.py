@@ -9,7 +9,7 @@ import pytest
 from ml.dataset.interactions import Interactions
 from ml.recommenders.models.zoo import make_recommender
 from ml.registry.registry import MODEL_NAME, Registry
-from ml.registry.trials import ALIAS, EXPERIMENT, Outcome, Trials
+from ml.registry.trials import ALIAS, EXPERIMENT, CanaryTrials, Outcome
 
 NOW = dt.datetime(2026, 5, 1, 12, tzinfo=dt.UTC)
 CONFIGURATION = {"model": "popularity", "params": {"half_life_days": 7.0}}
@@ -28,12 +28,12 @@ def aliases(registry: Registry) -> dict[str, str]:
 
 
 def test_a_trial_goes_on_with_newer_versions_and_its_end_is_on_record(registry: Registry, tmp_path: Path) -> None:
-    trials = Trials(registry)
+    trials = CanaryTrials(registry)
     assert (trials.running(), trials.ended()) == (None, [])
     first = register(registry, tmp_path / "model")
     metrics = {"ndcg_at_10": 0.25}
     started = trials.start(first, "popularity", CONFIGURATION, ("it gains",), metrics, 4_000, NOW)
-    assert Trials(registry).running() == started
+    assert CanaryTrials(registry).running() == started
     assert (started.configuration, started.reasons, started.metrics) == (CONFIGURATION, ("it gains",), metrics)
     assert aliases(registry) == {ALIAS: first}
     with pytest.raises(ValueError, match=f"version {first} is being tried since 2026-05-01"):

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from ml.experiments.rankers.canary import CanaryComparison, compare_canary, judge_canary
-from ml.settings.canary import CanarySettings
+from ml.settings.evaluation import CanarySettings
 
 SETTINGS = CanarySettings()
 PLANNED = 4_000

@@ -8,6 +8,9 @@ from math import isfinite
 import dagster as dg
 
 from ml.experiments.rankers.canary import compare_canary, judge_canary
+from ml.monitoring.alerts import read_addresses, send_alerts
+from ml.monitoring.journal import Journal
+from orchestration.defs.monitoring import GROUP
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.runtime.canary_end import promote_canary, roll_back_canary
 from orchestration.warehouse.canary_people import read_canary_people
@@ -17,7 +20,7 @@ DAY = dt.timedelta(days=1)
 
 @dg.asset(
     deps=["answers"],
-    group_name="monitoring",
+    group_name=GROUP,
     kinds={"python", "mlflow"},
     description=(
         "The new model that answers some of the people, against the champion that answers the others, by the share"
@@ -43,6 +46,9 @@ def canary(
     if verdict.decision != "go_on":
         end = promote_canary if verdict.decision == "promote" else roll_back_canary
         end(home.home(), settings, registry.get(), trial, verdict.text, now)
+        addresses = read_addresses(home.home(), settings.alerts)
+        timezone = settings.warehouse.site_timezone
+        send_alerts(Journal(home.home()), addresses, settings.alerts, now, timezone)
     return dg.MaterializeResult(
         metadata={
             "decision": verdict.decision.replace("_", " "),

@@ -13,6 +13,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.evaluation.bootstrap import mean_interval
 from ml.evaluation.gate import Contender, Verdict, elect
 from ml.home import make_folder
 from ml.monitoring.inputs.drift_table import plot_profiles
@@ -91,19 +92,17 @@ def champion_model(
     if verdict.promote:
         frames = frame_splits(home, warehouse).now
         for_canary = home.home().models / CANARY_FOLDER
+        metrics = _with_interval(chosen, f"{settings.evaluation.metric}_at_{settings.evaluation.k}")
         fit = _Fitting(context, home, warehouse, registry, frames)
         planned = _planned_people(warehouse, settings, now) if verdict.kind == "improvement" else 0
         if planned * settings.canary.share >= settings.canary.least_people:
-            of_canary = _Chosen(
-                chosen.name, chosen.configuration, chosen.metrics, home.home().models / CANARY_FOLDER
-            )
-            version = fit.version(of_canary)
+            version = fit.version(_Chosen(chosen.name, chosen.configuration, metrics, for_canary))
             trials.start(
                 version.version,
                 chosen.name,
                 chosen.configuration,
                 verdict.reasons,
-                _finite(chosen.metrics),
+                _finite(metrics),
                 planned,
                 now,
             )
@@ -112,7 +111,7 @@ def champion_model(
             metadata["tried"] = text
         else:
             goes_on = champion if verdict.kind == "refresh" else None
-            of_champion = _Chosen(chosen.name, chosen.configuration, chosen.metrics, home.home().models)
+            of_champion = _Chosen(chosen.name, chosen.configuration, metrics, home.home().models)
             version = fit.version(of_champion, goes_on)
             registry.get().promote(version.version, kind=verdict.kind, reasons=verdict.reasons)
         if trial is not None:
@@ -165,6 +164,12 @@ def _resting(
         for ended in trials.ended()
         if ended.outcome is Outcome.ROLLED_BACK and ended.ended_at is not None and now - ended.ended_at < rest
     ]
+
+
+def _with_interval(chosen: Contender, metric: str) -> dict[str, float]:
+    """The figures of a contender, with the bounds of the one that decides."""
+    interval = mean_interval(chosen.per_user)
+    return {**chosen.metrics, f"{metric}_low": interval.low, f"{metric}_high": interval.high}
 
 
 def _planned_people(warehouse: WarehouseResource, settings: Settings, now: dt.datetime) -> int:

@@ -1,4 +1,4 @@
-"""Whom a new model and the former one answered, from the mart `answers`."""
+"""Whom models answered, from the mart `answers`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,22 @@ def read_canary_people(read: Callable[[str], pa.Table], since: dt.datetime) -> p
         "select role, count(*) as answers, count(case when clicks > 0 then 1 end) as clicked_answers from answers"
         f" where role in ('canary', 'champion') and answered_at >= {_timestamp(since)}"
         " group by role, user_id order by role, user_id"
+    )
+
+
+def read_answered_people(read: Callable[[str], pa.Table]) -> pa.Table:
+    """Count the answers of each version of the model, and those that were clicked, by person.
+
+    What two models drafted together counts for neither.
+
+    Returns:
+        model_version, answers, clicked_answers, first_answer_at, last_answer_at: one row per version and person.
+    """
+    return read(
+        "select model_version, count(*) as answers, count(case when clicks > 0 then 1 end) as clicked_answers,"
+        " min(answered_at) as first_answer_at, max(answered_at) as last_answer_at from answers"
+        " where role in ('canary', 'challenger', 'champion') and model_version is not null"
+        " group by model_version, user_id order by model_version, user_id"
     )
 
 

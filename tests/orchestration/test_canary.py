@@ -20,6 +20,7 @@ from ml.registry.trials import CanaryTrials, Outcome
 from orchestration.cli import app
 from orchestration.defs.canary import canary
 from orchestration.defs.champion import champion_model
+from orchestration.defs.delivery import model_delivery
 from orchestration.defs.publishing import published_bundle
 from orchestration.defs.resources import HomeResource, WarehouseResource
 from orchestration.warehouse.canary_people import count_answered_people, read_canary_people
@@ -27,6 +28,13 @@ from orchestration.warehouse.warehouse import open_duckdb
 from tests.orchestration.test_recommendation import materialize
 
 NOW = dt.datetime.now(dt.UTC)
+ANSWERS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("recommendation_id", "user_id", "role", "model_version")),
+        ("answered_at", pa.timestamp("us")),
+        ("clicks", pa.int64()),
+    ]
+)
 
 
 @pytest.fixture
@@ -45,7 +53,9 @@ def home(changing_home: Home, small_site: Path, tmp_path: Path, monkeypatch: pyt
     return changing_home
 
 
-def write_answers(home: Home, since_now: dt.timedelta, role: str, share_clicked: float, people: int = 400) -> None:
+def write_answers(
+    home: Home, since_now: dt.timedelta, role: str, share_clicked: float, version: str | None = None
+) -> None:
     """Replace the view of answers by a table, and add answers to it: five a person."""
     rows = [
         {
@@ -53,13 +63,14 @@ def write_answers(home: Home, since_now: dt.timedelta, role: str, share_clicked:
             "user_id": f"{role}-{person}",
             "answered_at": (NOW + since_now).replace(tzinfo=None),
             "role": role,
+            "model_version": version,
             "clicks": int((5 * person + number) % 100 < 100 * share_clicked),
         }
-        for person in range(people)
+        for person in range(400)
         for number in range(5)
     ]
     with open_duckdb(home.warehouse) as connection:
-        connection.register("added", pa.Table.from_pylist(rows))
+        connection.register("added", pa.Table.from_pylist(rows, schema=ANSWERS))
         is_view = connection.sql("select 1 from duckdb_views() where view_name = 'answers'").fetchall()
         if is_view:
             connection.execute("drop view answers")
@@ -141,7 +152,7 @@ def test_a_model_that_is_no_worse_answers_everybody_and_a_person_may_decide_befo
     shown = tessera("canary", "show", "--home", str(home.path))
     assert f"popularity (version {trial.version}) is being tried for 0.0 days" in shown.output
     write_answers(home, dt.timedelta(hours=1), "champion", 0.2)
-    write_answers(home, dt.timedelta(hours=1), "canary", 0.6)
+    write_answers(home, dt.timedelta(hours=1), "canary", 0.6, version=str(trial.version))
     materialize(home, canary)
     assert champion_version(registry) == trial.version
     assert (current_version(home.published), canary_version(home.published)) == (version, None)
@@ -150,6 +161,13 @@ def test_a_model_that_is_no_worse_answers_everybody_and_a_person_may_decide_befo
     assert welcome == json.loads((home.published / str(version) / "welcome.json").read_text(encoding="utf-8"))
     assert not (home.models / "canary").exists()
     assert registry.promotions()[-1].reasons[-1].startswith("It is not worse by more than 5%: ")
+    materialize(home, model_delivery)
+    place = WarehouseResource(home=HomeResource(path=str(home.path)))
+    (delivered,) = place.read("from model_delivery where model_version is not null").to_pylist()
+    assert (delivered["model_version"], delivered["model"]) == (str(trial.version), "popularity")
+    assert (delivered["people"], delivered["answers"], delivered["clicked_share"]) == (400, 2_000, 0.6)
+    assert 0.9 < delivered["promised_low"] < delivered["promised_high"] < 0.91  # of the scores that were changed
+    assert delivered["promised"] == pytest.approx(trial.metrics["ndcg_at_10"])
     for command in ("promote", "roll-back"):
         refused = tessera("canary", command, "--home", str(home.path))
         assert (refused.exit_code, "no new model is being tried" in refused.output) == (1, True)

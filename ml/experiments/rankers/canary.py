@@ -101,7 +101,9 @@ def compare_canary(people: pa.Table, planned_people: int, settings: CanarySettin
             first look.
         settings: Confidence, and the people below which nothing is known.
     """
-    canary, champion = (_answered(people.filter(pc.equal(people["role"], role))) for role in (CANARY, CHAMPION))
+    canary, champion = (
+        answered_people(people.filter(pc.equal(people["role"], role))) for role in (CANARY, CHAMPION)
+    )
     estimate = EffectEstimate(
         champion.share, canary.share, champion.variance, canary.variance, champion.people, canary.people
     )
@@ -143,7 +145,8 @@ def judge_canary(comparison: CanaryComparison, days: float, settings: CanarySett
     return CanaryVerdict("promote" if change.value > -settings.tolerated_loss else "roll_back", text)
 
 
-def _answered(people: pa.Table) -> AnsweredPeople:
+def answered_people(people: pa.Table) -> AnsweredPeople:
+    """Sum up answers over people, one row each: `answers`, `clicked_answers`."""
     answers, clicked = (people[name].to_numpy().astype(np.float64) for name in ("answers", "clicked_answers"))
     n, total = len(people), float(answers.sum())
     share = float(clicked.sum()) / total if total else nan

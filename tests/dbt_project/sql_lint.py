@@ -37,7 +37,7 @@ BRANCH = re.compile(r"\{[%{][^}]*\bif\b")
 JINJA_FIRST = re.compile(r"(?:\s|\{#.*?#\})*\{%", re.S)
 RELATION = re.compile(r"\w+$|\(")
 SELECT = re.compile(r"(?:with|select)\b")
-QUERY = re.compile(r"(?:with|select|insert|delete|create)\b")
+QUERY = re.compile(r"(?:with|select|insert|delete|create|comment)\b")
 CHANGE = {"key": "user_id", "content": ["first_column", "second_column"]}
 META = {
     "reads_parts": "without_repeats",

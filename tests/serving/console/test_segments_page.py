@@ -124,7 +124,7 @@ def test_a_segment_is_shown_then_written_and_counted(reader, home):
         ({"name": "Two Words"}, "a name has small letters"),
         ({"name": "a.b"}, "a name has small letters"),
         ({"when": "sesions > 1"}, "unknown name"),
-        ({"strategy": ""}, "what is to be done"),
+        ({"strategy": ""}, "what to do for these people"),
     ],
 )
 def test_what_cannot_be_a_segment_is_refused(reader, home, changed, field):

@@ -57,7 +57,9 @@ class Tessera:
 
     Attributes:
         champion: The bundle that answers.
-        challenger: The bundle that is tried beside it; None without one.
+        challenger: The bundle that the settings try beside it; None without one.
+        canary: The bundle that the pipeline tries on some people by itself; None without one, and while the
+            settings name a challenger.
         must_erase_again: Whether this home may hold something of people whom services on other machines erased.
     """
 
@@ -79,6 +81,7 @@ class Tessera:
         self.quarantine = Quarantine(config.home, lambda entry: QUARANTINED.labels(entry.where).inc())
         self.champion = self._serve(None)
         self.challenger: ServedBundle | None = None
+        self.canary: ServedBundle | None = None
         self.rules = RuleBook(config.home, config.settings.decisions.rules_file)
         self.experiments = ExperimentBook(config.home, config.settings.experiments.file)
         self.surroundings = SurroundingsFile(
@@ -120,12 +123,6 @@ class Tessera:
     def withdrawn_events(self) -> WithdrawnEvents:
         """What follows the quarantine by hand, which exists between open and close."""
         return self._running.withdrawn_events
-
-    @property
-    def challenger_share(self) -> float:
-        """Share of the people whom the challenger answers: what the settings say of theirs, or of a canary."""
-        challenger = self.settings.challenger
-        return challenger.canary_share if challenger.version else self.config.settings.canary.share
 
     @property
     def promotion_log(self) -> PromotionLog:
@@ -232,7 +229,13 @@ class Tessera:
         """
         path = self.published_bundles.find_newer()
         is_newer = path is not None and await self._take_over(path)
-        await self._follow_challenger()
+        if self.champion.index is not None:
+            version = self.settings.challenger.version
+            named = find_version(self.config.bundle_folders, version) if version else None
+            self.challenger = await self._follow(self.challenger, named)
+            self.canary = await self._follow(
+                self.canary, None if version else self.published_bundles.find_canary()
+            )
         return is_newer
 
     async def _take_over(self, path: Path) -> bool:
@@ -302,23 +305,16 @@ class Tessera:
         except StoreUnavailableError as error:
             self.state.report(error)
 
-    async def _follow_challenger(self) -> None:
-        """Load the version that is tried beside the current one, and let go of one that is tried no longer.
+    async def _follow(self, served: ServedBundle | None, path: Path | None) -> ServedBundle | None:
+        """Return the bundle that is tried beside the current one: the one that is loaded, or a newer one.
 
-        A bad one is refused like any other.
+        A bad one is refused like any other; without a path none is tried any longer.
         """
-        path = self._find_challenger()
         if path is None or path.name in self.published_bundles.refused:
-            self.challenger = None
-        elif self.challenger is None or self.challenger.bundle_version != path.name:
-            self.challenger = await self._load(path)
-
-    def _find_challenger(self) -> Path | None:
-        """Return the folder of the version that the settings name, else of the canary; None for none."""
-        version = self.settings.challenger.version
-        if version:
-            return find_version(self.config.bundle_folders, version) if self.champion.index else None
-        return self.published_bundles.find_canary()
+            return None
+        if served is not None and served.bundle_version == path.name:
+            return served
+        return await self._load(path)
 
     def _record_collected(self, events: pa.Table) -> None:
         self._running.stated_preferences.fold(events)

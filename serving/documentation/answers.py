@@ -259,6 +259,7 @@ class ModelsInUse(Answer):
 
     champion: ModelInUse | None
     challenger: ModelInUse | None
+    canary: ModelInUse | None
     log: list[PromotionEntry]
 
 

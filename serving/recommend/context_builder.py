@@ -111,18 +111,22 @@ def _choose_bundle(tessera: Tessera, user: str | None, treatment: Treatment) -> 
     """Choose the bundle that ranks, and the role in which it does.
 
     An experiment decides first. Without one, the champion and the challenger both rank for the interleaved share
-    of people, the challenger for its own share, and the champion for everybody else. A challenger that the
-    pipeline tries by itself is called the canary.
+    of people, the challenger for its own share, and the champion for everybody else. A canary, which is there
+    while no challenger is named, ranks for its share; experiments and interleaving have nothing to do with it.
     """
     challenger, shares = tessera.challenger, tessera.settings.challenger
-    if challenger is None or user is None or treatment.changes.model == "champion":
+    if user is None or treatment.changes.model == "champion":
         return tessera.champion, "champion"
-    if treatment.changes.model == "challenger":
-        return challenger, "challenger"
-    if traffic_position(user, "interleaved") < shares.interleaved_share:
-        return tessera.champion, "interleaved"
-    if traffic_position(user, "canary") < tessera.challenger_share:
-        return challenger, "challenger" if shares.version else "canary"
+    if challenger is not None:
+        if treatment.changes.model == "challenger":
+            return challenger, "challenger"
+        if traffic_position(user, "interleaved") < shares.interleaved_share:
+            return tessera.champion, "interleaved"
+        if traffic_position(user, "canary") < shares.canary_share:
+            return challenger, "challenger"
+    elif tessera.canary is not None:
+        if traffic_position(user, "canary") < tessera.config.settings.canary.share:
+            return tessera.canary, "canary"
     return tessera.champion, "champion"
 
 

@@ -25,7 +25,7 @@ def model_routes(tessera: Tessera) -> list[Route]:
 
 
 def describe_models(tessera: Tessera) -> dict[str, Any]:
-    """Describe the champion and the challenger that answer now, and the promotion log, newest first."""
+    """Describe the champion, the challenger and the canary that answer, and the promotion log, newest first."""
     log = tessera.promotion_log.entries()
     champion = _describe_bundle(tessera.champion)
     takeovers = [
@@ -34,6 +34,7 @@ def describe_models(tessera: Tessera) -> dict[str, Any]:
     return {
         "champion": champion and {**champion, "since": takeovers[-1]["at"] if takeovers else None},
         "challenger": _describe_bundle(tessera.challenger) if tessera.challenger else None,
+        "canary": _describe_bundle(tessera.canary) if tessera.canary else None,
         "log": log[::-1],
     }
 

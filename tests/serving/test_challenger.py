@@ -9,6 +9,7 @@ from calls import ask, recommend
 from ml.bundle import make_canary, make_current
 from ml.events.log import EventLog
 from serving.learn.online_learning import OnlineLearning
+from serving.routes.models import describe_models
 
 
 def with_challenger(config, **shares):
@@ -93,3 +94,16 @@ def test_a_canary_that_is_damaged_or_named_wrongly_leaves_the_champion_alone(con
     (home.published / "CANARY").write_text("../keys.json")
     ask(half, *people)
     assert set(roles(home)) == {("champion", "champion-1")}
+
+
+@pytest.mark.usefixtures("two_versions")
+def test_a_canary_is_no_challenger_of_interleaving_and_experiments(config, home):
+    make_canary(home.published, "v2")
+    serving = config.settings.serving
+    shares = serving.challenger.model_copy(update={"interleaved_share": 1.0, "canary_share": 1.0})
+    settings = config.settings.model_copy(update={"serving": serving.model_copy(update={"challenger": shares})})
+    unnamed = dataclasses.replace(config, settings=settings)
+    models = ask(unnamed, *(recommend(user_id=f"person-{number}") for number in range(40)), describe_models)
+    assert (models["challenger"], models["canary"]["model_version"]) == (None, "challenger")
+    assert {role for role, _ in roles(home)} == {"champion", "canary"}
+    assert ask(with_challenger(config), lambda tessera: tessera.canary) is None  # the settings come first

@@ -68,9 +68,8 @@ async def ask_recommendations(question: ServiceQuestion) -> dict[str, Any]:
     if segment and segment not in segments:
         raise ApiError(422, f"there is no segment {segment[:60]!r} in the current bundle", "segment")
     request = _read_request(query, key, tessera)
-    ranked = [("Champion", tessera.champion)]
-    if tessera.challenger is not None:
-        ranked.append(("Challenger", tessera.challenger))
+    beside = (("Challenger", tessera.challenger), ("Canary", tessera.canary))
+    ranked = [("Champion", tessera.champion), *((name, bundle) for name, bundle in beside if bundle is not None)]
     item = query.get("item", "").strip()
     return {
         "lists": [

@@ -12,6 +12,7 @@ from ml.home import Home
 from ml.local_clock import find_zone, hour_of, is_within
 from ml.monitoring.alert_text import text_of, title_of
 from ml.monitoring.journal import SENT, UNDELIVERED, Entry, Journal
+from ml.settings import Settings
 from ml.settings.operation import AlertSettings, Severity
 
 NOTICE_AGE = dt.timedelta(days=7)  # an older notice is news no more
@@ -42,6 +43,16 @@ def read_addresses(home: Home, settings: AlertSettings) -> list[str]:
     if not addresses:
         raise AlertAddressError(f"alerts.addresses_file: {file} holds no address; write one per line")
     return addresses
+
+
+def tell_people(home: Home, settings: Settings, now: dt.datetime) -> list[str]:
+    """Send what waits in a home's journal to the addresses of its settings; see `send_alerts`.
+
+    Raises:
+        AlertAddressError: The file of the addresses cannot be read, or holds none.
+    """
+    addresses = read_addresses(home, settings.alerts)
+    return send_alerts(Journal(home), addresses, settings.alerts, now, settings.warehouse.site_timezone)
 
 
 def send_alerts(

@@ -7,12 +7,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 from typing import Any
 
 from mlflow.entities import Run as MlflowRun
 
 from ml.registry.descriptions import SOURCE
 from ml.registry.registry import MODEL_NAME, Registry
+from ml.registry.run import Run
 
 EXPERIMENT = "canaries"
 ALIAS = "canary"
@@ -120,16 +122,15 @@ class CanaryTrials:
 
     def renew(self, trial: CanaryTrial, version: int) -> None:
         """Go on with a version of the same configuration that was fitted on newer data."""
-        self._set_tags(trial, version=str(version))
+        self._run(trial).set_tags({"version": str(version)})
         self._name(version)
 
     def record_look(self, trial: CanaryTrial, figures: Mapping[str, float]) -> None:
         """Record what was measured after a run of the pipeline; what has no value yet is left out."""
         looks = trial.looks + 1
-        for name, value in figures.items():
-            if abs(value) < float("inf"):
-                self.registry.client.log_metric(trial.run_id, name, value, step=looks)
-        self._set_tags(trial, looks=str(looks))
+        run = self._run(trial)
+        run.log_metrics({name: value for name, value in figures.items() if isfinite(value)}, step=looks)
+        run.set_tags({"looks": str(looks)})
 
     def figures(self, trial: CanaryTrial) -> dict[str, float]:
         """What the last look measured, by name; empty before the first one."""
@@ -137,16 +138,15 @@ class CanaryTrials:
 
     def end(self, trial: CanaryTrial, outcome: Outcome, text: str, now: dt.datetime) -> None:
         """Record what became of a trial. It does not move the champion."""
-        self._set_tags(trial, outcome=outcome, text=text, ended_at=now.isoformat())
+        self._run(trial).set_tags({"outcome": outcome, "text": text, "ended_at": now.isoformat()})
         self.registry.client.set_terminated(trial.run_id, "FINISHED")
         self.registry.client.delete_registered_model_alias(MODEL_NAME, ALIAS)
 
     def _name(self, version: int) -> None:
         self.registry.client.set_registered_model_alias(MODEL_NAME, ALIAS, str(version))
 
-    def _set_tags(self, trial: CanaryTrial, **tags: str) -> None:
-        for name, value in tags.items():
-            self.registry.client.set_tag(trial.run_id, name, value)
+    def _run(self, trial: CanaryTrial) -> Run:
+        return Run(self.registry.client, trial.run_id, EXPERIMENT)
 
     def _find(self, condition: str) -> list[CanaryTrial]:
         runs = self.registry.client.search_runs(

@@ -8,11 +8,10 @@ from math import isfinite
 import dagster as dg
 
 from ml.experiments.rankers.canary import compare_canary, judge_canary
-from ml.monitoring.alerts import read_addresses, send_alerts
-from ml.monitoring.journal import Journal
+from ml.monitoring.alerts import tell_people
 from orchestration.defs.monitoring import GROUP
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
-from orchestration.runtime.canary_end import promote_canary, roll_back_canary
+from orchestration.runtime.canary_end import end_canary
 from orchestration.warehouse.canary_people import read_canary_people
 
 DAY = dt.timedelta(days=1)
@@ -44,11 +43,9 @@ def canary(
     trials.record_look(trial, comparison.figures())
     verdict = judge_canary(comparison, (now - trial.started_at) / DAY, settings.canary)
     if verdict.decision != "go_on":
-        end = promote_canary if verdict.decision == "promote" else roll_back_canary
-        end(home.home(), settings, registry.get(), trial, verdict.text, now)
-        addresses = read_addresses(home.home(), settings.alerts)
-        timezone = settings.warehouse.site_timezone
-        send_alerts(Journal(home.home()), addresses, settings.alerts, now, timezone)
+        is_promoted = verdict.decision == "promote"
+        end_canary(home.home(), settings, registry.get(), trial, verdict.text, now, is_promoted=is_promoted)
+        tell_people(home.home(), settings, now)
     return dg.MaterializeResult(
         metadata={
             "decision": verdict.decision.replace("_", " "),

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ml.bundle import current_version
 from ml.home import Home
-from ml.monitoring.alerts import read_addresses, send_alerts
+from ml.monitoring.alerts import tell_people
 from ml.monitoring.inputs.drift import compare_window
 from ml.monitoring.inputs.drift_alarms import record_drift
 from ml.monitoring.inputs.drift_table import SCHEMA, drift_table, plot_drift
@@ -52,8 +52,7 @@ def input_drift(home: HomeResource, warehouse: WarehouseResource) -> dg.Material
     warehouse.write("input_drift", table)
     journal, now = Journal(home.home()), dt.datetime.now(dt.UTC)
     fresh = record_drift(journal, drifts, unknown.clicks, window, now, settings.monitoring)
-    addresses = read_addresses(home.home(), settings.alerts)
-    sent = send_alerts(journal, addresses, settings.alerts, now, settings.warehouse.site_timezone)
+    sent = tell_people(home.home(), settings, now)
     return dg.MaterializeResult(
         metadata={
             "columns": len(drifts),

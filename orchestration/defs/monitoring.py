@@ -8,7 +8,7 @@ import dagster as dg
 
 from ml.monitoring.alarm_table import alarm_table
 from ml.monitoring.alarms import find_alarms
-from ml.monitoring.alerts import read_addresses, send_alerts
+from ml.monitoring.alerts import tell_people
 from ml.monitoring.journal import TRAINED, Entry, Journal
 from ml.monitoring.plots import plot_watched
 from ml.monitoring.training_decision import decide_on_training
@@ -40,8 +40,7 @@ def alarms(home: HomeResource, warehouse: WarehouseResource) -> dg.MaterializeRe
     journal = Journal(home.home())
     now = dt.datetime.now(dt.UTC)
     fresh = journal.record(current, now, settings.monitoring)
-    addresses = read_addresses(home.home(), settings.alerts)
-    sent = send_alerts(journal, addresses, settings.alerts, now, settings.warehouse.site_timezone)
+    sent = tell_people(home.home(), settings, now)
     plots = plot_watched(site, current, settings.monitoring)
     return dg.MaterializeResult(
         metadata={

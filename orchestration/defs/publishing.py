@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from ml.bundle import canary_version, current_version, make_canary
+from ml.bundle import current_version, make_canary
 from ml.console.tables import FOLDER as CONSOLE
 from ml.home import Home
 from ml.monitoring.inputs.reference import FOLDER as REFERENCE
@@ -72,7 +72,7 @@ def published_bundle(
             details = _trial_details(trial, version)
             written, _ = _publish(home, warehouse, registry, version, details, console, is_canary=True)
             metadata["canary"] = f"{written.name}, model version {trial.version}"
-        elif canary_version(home.home().published) is not None:
+        else:
             make_canary(home.home().published, None)
         details = _build_details(registry.get(), champion) if champion else {}
         written, blend = _publish(home, warehouse, registry, champion, details, console)

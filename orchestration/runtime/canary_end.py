@@ -20,46 +20,7 @@ CANARY_FOLDER = "canary"
 """Folder of what was learned with the model that is tried, below that of what was learned with the champion."""
 
 
-def promote_canary(
-    home: Home, settings: Settings, registry: Registry, trial: CanaryTrial, text: str, now: dt.datetime
-) -> None:
-    """Make the new model the champion, have services answer everybody with it, and note why.
-
-    Args:
-        home: The home.
-        settings: Its settings.
-        registry: Its registry.
-        trial: The trial that ends.
-        text: Why, a sentence.
-        now: The present, UTC.
-    """
-    registry.promote(trial.version, kind="improvement", reasons=(*trial.reasons, text))
-    version = canary_version(home.published)
-    if version is not None:
-        make_current(home.published, version)
-    learned = home.models / CANARY_FOLDER
-    if learned.exists():
-        shutil.copytree(learned, home.models, dirs_exist_ok=True)
-    _end(home, settings, registry, trial, text, now, is_promoted=True)
-
-
-def roll_back_canary(
-    home: Home, settings: Settings, registry: Registry, trial: CanaryTrial, text: str, now: dt.datetime
-) -> None:
-    """Have services answer everybody with the former model again, and note why.
-
-    Args:
-        home: The home.
-        settings: Its settings.
-        registry: Its registry.
-        trial: The trial that ends.
-        text: Why, a sentence.
-        now: The present, UTC.
-    """
-    _end(home, settings, registry, trial, text, now, is_promoted=False)
-
-
-def _end(
+def end_canary(
     home: Home,
     settings: Settings,
     registry: Registry,
@@ -69,11 +30,30 @@ def _end(
     *,
     is_promoted: bool,
 ) -> None:
+    """Have services answer everybody with the new model, or with the former one again, and note why.
+
+    Args:
+        home: The home.
+        settings: Its settings.
+        registry: Its registry.
+        trial: The trial that ends.
+        text: Why, a sentence.
+        now: The present, UTC.
+        is_promoted: Whether the new model becomes the champion.
+    """
     from ml.registry.trials import CanaryTrials, Outcome  # noqa: PLC0415  MLflow takes seconds to load
 
+    learned = home.models / CANARY_FOLDER
+    if is_promoted:
+        registry.promote(trial.version, kind="improvement", reasons=(*trial.reasons, text))
+        version = canary_version(home.published)
+        if version is not None:
+            make_current(home.published, version)
+        if learned.exists():
+            shutil.copytree(learned, home.models, dirs_exist_ok=True)
     make_canary(home.published, None)
-    shutil.rmtree(home.models / CANARY_FOLDER, ignore_errors=True)
-    CanaryTrials(registry).end(trial, Outcome.PROMOTED if is_promoted else Outcome.ROLLED_BACK, text, now)
-    what = PROMOTED if is_promoted else ROLLED_BACK
+    shutil.rmtree(learned, ignore_errors=True)
+    outcome, what = (Outcome.PROMOTED, PROMOTED) if is_promoted else (Outcome.ROLLED_BACK, ROLLED_BACK)
+    CanaryTrials(registry).end(trial, outcome, text, now)
     Journal(home).note(what, trial.version, f"{trial.model} (version {trial.version}): {text}", now)
     share_bundles(home, settings)

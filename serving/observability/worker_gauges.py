@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from typing import get_args
 
 import psutil
 
 from ml.home import FileVersion, Home, file_version
+from ml.monitoring.alerts import SEVERITIES
 from ml.monitoring.journal import Journal
-from ml.settings.operation import Severity
 from serving.bundles.served_bundle import ServedBundle
 from serving.observability.metrics import (
     BUNDLE_AGE_SECONDS,
@@ -19,8 +18,6 @@ from serving.observability.metrics import (
     OPEN_ALARMS,
     RESIDENT_BYTES,
 )
-
-SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 
 class WorkerGauges:

@@ -56,27 +56,32 @@ def show(*, home: HomeOption = None) -> None:
 @canary.command("promote")
 def promote(*, home: HomeOption = None) -> None:
     """Let the new model answer everybody now."""
-    from orchestration.runtime.canary_end import promote_canary
-
-    place = existing_home_of(home)
-    trials = _trials(place)
-    trial = _running(trials)
-    text = "Somebody promoted it by hand."
-    promote_canary(place, chosen_settings(place), trials.registry, trial, text, dt.datetime.now(dt.UTC))
+    trial = _end(existing_home_of(home), "Somebody promoted it by hand.", is_promoted=True)
     console.print(f"{trial.model} (version {trial.version}) answers everybody.")
 
 
 @canary.command("roll-back")
 def roll_back(*, home: HomeOption = None) -> None:
     """Let the former model answer everybody again."""
-    from orchestration.runtime.canary_end import roll_back_canary
-
-    place = existing_home_of(home)
-    trials = _trials(place)
-    trial = _running(trials)
-    text = "Somebody rolled it back by hand."
-    roll_back_canary(place, chosen_settings(place), trials.registry, trial, text, dt.datetime.now(dt.UTC))
+    trial = _end(existing_home_of(home), "Somebody rolled it back by hand.", is_promoted=False)
     console.print(f"{trial.model} (version {trial.version}) answers nobody any more.")
+
+
+def _end(home: Home, text: str, *, is_promoted: bool) -> CanaryTrial:
+    """End the trial that is at work.
+
+    Raises:
+        InvalidInputError: There is none.
+    """
+    from orchestration.runtime.canary_end import end_canary
+
+    trials = _trials(home)
+    trial = trials.running()
+    if trial is None:
+        raise InvalidInputError("no new model is being tried; `tessera canary show` lists those before")
+    now = dt.datetime.now(dt.UTC)
+    end_canary(home, chosen_settings(home), trials.registry, trial, text, now, is_promoted=is_promoted)
+    return trial
 
 
 def _trials(home: Home) -> CanaryTrials:
@@ -84,15 +89,3 @@ def _trials(home: Home) -> CanaryTrials:
     from ml.registry.trials import CanaryTrials
 
     return CanaryTrials(Registry(home.mlflow_uri, home.artifacts))
-
-
-def _running(trials: CanaryTrials) -> CanaryTrial:
-    """Return the trial that is at work.
-
-    Raises:
-        InvalidInputError: There is none.
-    """
-    trial = trials.running()
-    if trial is None:
-        raise InvalidInputError("no new model is being tried; `tessera canary show` lists those before")
-    return trial

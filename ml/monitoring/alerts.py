@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Sequence
-from typing import get_args
 
 from ml.errors import TesseraError
 from ml.home import Home
@@ -13,10 +12,9 @@ from ml.local_clock import find_zone, hour_of, is_within
 from ml.monitoring.alert_text import text_of, title_of
 from ml.monitoring.journal import SENT, UNDELIVERED, Entry, Journal
 from ml.settings import Settings
-from ml.settings.operation import AlertSettings, Severity
+from ml.settings.operation import SEVERITIES, AlertSettings, Severity
 
 NOTICE_AGE = dt.timedelta(days=7)  # an older notice is news no more
-SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 _NOTIFY = {"low": "info", "medium": "warning", "high": "failure"}
 
 

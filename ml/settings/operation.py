@@ -4,7 +4,7 @@ The sections are `ports`, `schedules`, `monitoring` and `alerts`.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from ml.settings.section import Section, knob
 
 DayHour = Annotated[int, Field(ge=0, le=23)]
 Severity = Literal["low", "medium", "high"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 
 class PortSettings(Section):

@@ -8,8 +8,8 @@ from collections import Counter
 import psutil
 
 from ml.home import FileVersion, Home, file_version
-from ml.monitoring.alerts import SEVERITIES
 from ml.monitoring.journal import Journal
+from ml.settings.operation import SEVERITIES
 from serving.bundles.served_bundle import ServedBundle
 from serving.observability.metrics import (
     BUNDLE_AGE_SECONDS,

@@ -101,5 +101,7 @@ declare global {
   interface DocumentEventMap {
     "tessera:ready": CustomEvent<null>;
     "tessera:consent": CustomEvent<{ purposes: Purpose[] }>;
+    /** An event is on its way to the service. */
+    "tessera:event": CustomEvent<{ event_type: string }>;
   }
 }

@@ -17,7 +17,10 @@ SCRIPTS = {
     "forms.js": "browser-plugin-form-tracking",
     "media.js": "browser-plugin-media",
 }
-MISSING = "the tracker is not installed; run `python -m serving.demo_site` (it needs npm) and load the page again"
+MISSING = (
+    "The script tessera.js of the service sends the events of these pages. To try Snowplow's tracker instead, "
+    "run `python -m serving.demo_site`, which needs npm, and load the page again."
+)
 
 
 class TrackerError(TesseraError):

@@ -14,6 +14,7 @@ function enqueue(type, fields = {}) {
     network_type: navigator.connection?.effectiveType, ...known,
     properties: { ...(page.id && { page_view_id: page.id }), ...properties },
   });
+  document.dispatchEvent(new CustomEvent("tessera:event", { detail: { event_type: type } }));
   waiting.splice(0, waiting.length - MOST_WAITING); // the oldest go first where the service is long away
   if (waiting.length >= BATCH) flush();
   else timer ??= setTimeout(flush, WAIT_MS);

@@ -1,5 +1,5 @@
 /* The demo site: consent first, then the tracker, then what the page shows. */
-import { entityOf, ids, site, startPageTracking, startTracking } from "./tracking.js";
+import { entityOf, ids, site, startPageTracking, startScript, startTracking } from "./tracking.js";
 
 const PURPOSES = {
   analytics: "count what I do here",
@@ -56,6 +56,7 @@ async function recommended(slot, count) {
 const priceOf = (item) => (item.price ? `${item.price.toFixed(2)} ${item.currency ?? ""}`.trim() : "");
 
 async function fillSlot(section, items) {
+  section.dataset.tesseraSlot = section.dataset.slot;
   const answer = await recommended(section.dataset.slot, Number(section.dataset.count));
   const byId = new Map(items.map((item) => [item.item_id, item]));
   const others = (answer?.items ?? []).map((entry) => entry.item_id).filter((id) => !byId.has(id));
@@ -73,13 +74,15 @@ async function fillSlot(section, items) {
       site.send("impression", {}, [entityOf(entry.target.dataset)]);
     }
   }, { threshold: 0.5 });
-  for (const item of ranked) {
+  const cards = ranked.map((item) => {
     const card = document.createElement("a");
     card.className = "card";
     card.href = `/demo/items/${encodeURIComponent(item.item_id)}`;
     Object.assign(card.dataset, {
       itemId: item.item_id, slot: section.dataset.slot, rank: item.rank ?? "",
       recommendationId: answer?.recommendation_id ?? "",
+      // the names that the service's own script reads
+      tesseraItem: item.item_id, recommendation: answer?.recommendation_id ?? "",
     });
     const cover = document.createElement("div");
     cover.className = "cover";
@@ -89,10 +92,14 @@ async function fillSlot(section, items) {
     const reason = document.createElement("small");
     reason.textContent = [item.category, priceOf(item), item.reason].filter(Boolean).join(" · ");
     card.append(cover, title, reason);
-    section.append(card);
     seen.observe(card);
-  }
+    return card;
+  });
+  section.replaceChildren(...cards);
 }
+
+const fillSlots = (items) =>
+  Promise.all([...document.querySelectorAll("[data-slot]:not(a)")].map((slot) => fillSlot(slot, items)));
 
 function wireReactions(item) {
   for (const button of document.querySelectorAll("[data-event]")) {
@@ -123,7 +130,7 @@ function wireReactions(item) {
     const user = event.target.elements.user.value.trim();
     if (!user) return;
     localStorage.setItem("user", user);
-    if (site.tracking) snowplowBrowserTracking.setUserId(user);
+    if (site.tracking === "snowplow") snowplowBrowserTracking.setUserId(user);
     site.send("identify");
   });
   document.querySelector("#signup")?.addEventListener("submit", (event) => {
@@ -174,7 +181,7 @@ function showFound(words) {
 
 function wireFilm() {
   const film = document.querySelector("#film");
-  if (!film || !site.tracking) return;
+  if (!film || site.tracking !== "snowplow") return;
   const media = snowplowMedia;
   const player = () => ({
     currentTime: film.currentTime, duration: film.duration || null, paused: film.paused, ended: film.ended,
@@ -213,10 +220,13 @@ async function start() {
     : null;
   if (site.pageItem && !item) throw new Error(`there is no item ${site.pageItem} in the catalogue`);
   if (item) showItem(item);
+  if (!localStorage.getItem("consent")) await fillSlots(items); // the same for everybody, until somebody agrees
   const { purposes, isNew } = await askConsent();
   if (!purposes.includes("analytics")) tell("You did not agree to analytics: nothing is tracked.");
-  else if (config.missing) tell(`Nothing is tracked: ${config.missing}.`);
-  else {
+  else if (config.missing) {
+    await startScript(config, purposes);
+    document.querySelector("#script").textContent = config.missing;
+  } else {
     await startTracking(config, purposes);
     startPageTracking();
     if (isNew) site.send("consent_granted", { purposes, consent: purposes });
@@ -224,7 +234,7 @@ async function start() {
   wireReactions(item);
   wireFilm();
   await wireSurvey(items);
-  await Promise.all([...document.querySelectorAll("[data-slot]:not(a)")].map((slot) => fillSlot(slot, items)));
+  await fillSlots(items);
   document.body.dataset.ready = "yes";
 }
 

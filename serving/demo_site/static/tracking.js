@@ -1,4 +1,4 @@
-/* The Snowplow tracker of the page: its plugins, what travels with each event, and what the page itself sends. */
+/* The tracker of the page: Snowplow's with its plugins where it is installed, and otherwise the service's own script. */
 const SCRIPTS = ["tracker", "link-clicks", "button-clicks", "forms", "media"];
 const EVENT = "iglu:io.tessera/event/jsonschema/1-0-0";
 const ITEM = "iglu:io.tessera/item/jsonschema/1-0-0";
@@ -7,10 +7,11 @@ const POSITION = "iglu:com.snowplowanalytics.snowplow/geolocation_context/jsonsc
 const DEVICE = "iglu:io.tessera/device_context/jsonschema/1-0-0";
 
 export const site = {
-  tracking: false,
+  tracking: null, // "snowplow", "tessera", or nothing
   pageItem: null,
   send(type, fields = {}, entities = []) {
-    if (!site.tracking) return;
+    if (site.tracking === "tessera") sendByScript(type, fields, entities);
+    if (site.tracking !== "snowplow") return;
     snowplowBrowserTracking.trackSelfDescribingEvent({
       event: { schema: EVENT, data: { event_type: type, ...fields } },
       context: entities,
@@ -29,10 +30,21 @@ export const entityOf = (dataset) => ({
   },
 });
 
-function load(name) {
+/* With the fields of an event the script sends the item of its entities; searches it sees itself. */
+function sendByScript(type, fields, entities) {
+  if (type === "search") return;
+  const given = Object.assign({}, fields, ...entities.map(({ data }) => data));
+  const user_id = localStorage.getItem("user");
+  if (type === "consent_withdrawn") tessera.setConsent(tessera.consent().filter((one) => !given.purposes.includes(one)));
+  else tessera.track(type, { ...given, ...(user_id && { user_id }) });
+  tessera.flush();
+}
+
+function load(name, options = {}) {
   return new Promise((resolve, reject) => {
     const script = document.createElement("script");
     script.src = name;
+    Object.assign(script.dataset, options);
     script.onload = resolve;
     script.onerror = () => reject(new Error(`${name} could not be loaded`));
     document.head.append(script);
@@ -63,19 +75,37 @@ function watchDevice() {
   });
 }
 
-/* A tracker plugin that lists what is sent at the foot of the page. */
+/* List what is sent at the foot of the page. */
+function listSent(type) {
+  const list = document.querySelector("#sent ol"), line = document.createElement("li");
+  line.textContent = type;
+  list.prepend(line);
+  document.querySelector("#sent output").textContent = list.children.length;
+}
+
+/* A tracker plugin that lists what is sent. */
 function showSent() {
-  const list = document.querySelector("#sent ol"), count = document.querySelector("#sent output");
   const names = { pv: "page_view", pp: "page_ping", se: "structured" };
   return {
     afterTrack(payload) {
       const event = payload.ue_pr ? JSON.parse(payload.ue_pr).data : null;
-      const line = document.createElement("li");
-      line.textContent = event?.data?.event_type ?? event?.schema.split("/")[1] ?? names[payload.e] ?? payload.e;
-      list.prepend(line);
-      count.textContent = list.children.length;
+      listSent(event?.data?.event_type ?? event?.schema.split("/")[1] ?? names[payload.e] ?? payload.e);
     },
   };
+}
+
+/* The script counts pages, clicks, hovering, forms and films itself. */
+export async function startScript(config, purposes) {
+  if (site.pageItem) {
+    document.head.append(Object.assign(document.createElement("meta"), { name: "tessera:item", content: site.pageItem }));
+  }
+  document.addEventListener("tessera:event", ({ detail }) => listSent(detail.event_type));
+  await load("/tessera.js", {
+    ask: "off", fill: "off", purposes: "analytics personalization location", ping: config.page_ping_seconds,
+  });
+  tessera.setConsent(purposes);
+  tessera.flush();
+  site.tracking = "tessera";
 }
 
 export async function startTracking(config, purposes) {
@@ -107,7 +137,7 @@ export async function startTracking(config, purposes) {
   if (user) sp.setUserId(user);
   const seconds = config.page_ping_seconds;
   sp.enableActivityTracking({ minimumVisitLength: seconds, heartbeatDelay: seconds });
-  site.tracking = true;
+  site.tracking = "snowplow";
 }
 
 export function startPageTracking() {
@@ -121,6 +151,7 @@ export function startPageTracking() {
 }
 
 export function ids() {
+  if (site.tracking === "tessera") return { anonymous_id: JSON.parse(localStorage.getItem("tessera.device")) };
   const cookie = document.cookie.split("; ").find((one) => one.startsWith("_sp_id."));
   const parts = cookie ? cookie.split("=")[1].split(".") : [];
   return { anonymous_id: parts[0], session_id: parts[5] };

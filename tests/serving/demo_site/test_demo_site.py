@@ -259,12 +259,39 @@ def test_without_consent_nothing_is_sent_and_no_tracker_is_loaded(home, page, tr
     assert dict(events_of(home)) == {}
 
 
-def test_without_the_tracker_the_page_says_what_is_missing(home, page):
-    with demo_site(home) as url:
-        page.goto(url)
-        agree(page, "analytics")
-        assert "run `python -m serving.demo_site`" in page.inner_text("#notice")
-        assert page.query_selector(".card") is not None
+def test_without_npm_the_script_of_the_service_sends_the_events(home, page, tmp_path):
+    publish(home.published)
+    config = ServiceConfig(home=home, settings=settings_with(), bundled=tmp_path / "no-bento")
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if "/v1/events" in request.url else None)
+    with served(application(Tessera(config))) as url:
+        page.goto(url + "/demo/")
+        page.wait_for_selector("[data-slot=home] .card[data-item-id=i0]")  # also before anybody agreed
+        page.wait_for_timeout(300)
+        assert sent == []
+        agree(page, "analytics", "personalization")
+        assert "npm" in page.inner_text("#script")
+        assert int(page.text_content("#sent output")) >= 2
+        card = page.locator("[data-slot=home] .card").first
+        answer, item = (card.get_attribute(f"data-{name}") for name in ("recommendation-id", "item-id"))
+        page.wait_for_timeout(500)
+        card.click()
+        page.wait_for_selector("body[data-ready=yes]")
+        page.click("text=Like")
+        page.fill("#search input", "lamps")
+        page.click("#search button")
+        page.click("#privacy")
+        page.wait_for_selector("#consent")
+    happened = events_of(home)
+    assert answer
+    assert [event["item_id"] for event in happened["page_view"]] == [None, item]
+    assert happened["consent_granted"][0]["properties"]["purposes"] == ["analytics", "personalization"]
+    assert {event["recommendation_id"] for event in happened["impression"] if event["item_id"] == item} == {answer}
+    (click,) = [event for event in happened["click"] if event["recommendation_id"]]
+    assert (click["item_id"], click["recommendation_id"], click["properties"]["slot"]) == (item, answer, "home")
+    assert [event["item_id"] for event in happened["like"]] == [item]
+    assert [event["properties"]["query"] for event in happened["search"]] == ["lamps"]
+    assert happened["consent_withdrawn"][0]["properties"]["purposes"] == ["analytics", "personalization"]
 
 
 def test_pages_share_one_frame_and_unknown_ones_are_told(home):

@@ -88,6 +88,11 @@ class Recommender(ABC):
         return type(self).score_histories is not Recommender.score_histories
 
     @property
+    def reads_order(self) -> bool:
+        """Whether the order of a history counts, which `history_of_rows` then keeps."""
+        return False
+
+    @property
     def ranks_for_everybody(self) -> bool:
         """Whether the model has one list for all people."""
         return False

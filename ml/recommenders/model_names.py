@@ -27,6 +27,7 @@ MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "autoencoder": ("autoencoder", "Autoencoder", {}),
     "item_neighbours": ("neighbours", "ItemKNN", {}),
     "user_neighbours": ("neighbours", "UserKNN", {}),
+    "session_neighbours": ("sequences.session_neighbours", "SessionNeighbours", {}),
     "item2vec": ("item2vec", "Item2Vec", {}),
     "content_tfidf": ("content.profiles", "TfidfContent", {}),
     "content_affinity": ("content.profiles", "TagAffinity", {}),

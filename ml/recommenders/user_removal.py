@@ -100,8 +100,10 @@ def _renamed(ids: Ids, names: dict[str, str]) -> tuple[Ids, int]:
 
 
 def _empty_rows(matrix: sparse.csr_matrix, rows: I32) -> sparse.csr_matrix:
-    keep = np.ones(matrix.shape[0], dtype=matrix.dtype)
-    keep[rows] = 0
-    emptied = (sparse.diags(keep, dtype=matrix.dtype) @ matrix).tocsr()
-    emptied.eliminate_zeros()
-    return emptied
+    """The matrix without the entries of some rows; the order of the others stays, which may be that of time."""
+    is_kept = np.ones(matrix.shape[0], dtype=bool)
+    is_kept[rows] = False
+    lengths = np.diff(matrix.indptr)
+    entries = np.repeat(is_kept, lengths)
+    bounds = np.append(0, np.cumsum(lengths * is_kept))
+    return sparse.csr_matrix((matrix.data[entries], matrix.indices[entries], bounds), shape=matrix.shape)

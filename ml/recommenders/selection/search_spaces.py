@@ -125,6 +125,16 @@ SPACES: dict[str, Space] = {
         {},
     ),
     "user_neighbours": Space({"neighbours": Bounds(10, 1_000), "shrinkage": Bounds(0.5, 100.0)}, {}, {}),
+    "session_neighbours": Space(
+        {
+            "neighbours": Bounds(20, 1_000),
+            "latest": Bounds(2, 80),
+            "rarity": Bounds(0.0, 1.5, log=False),
+            "distance": Bounds(0.0, 1.5, log=False),
+        },
+        {},
+        {},
+    ),
     "trending": Space({"half_life_days": Bounds(0.02, 365.0)}, {}, {}),
     "content_affinity": Space({"smoothing": Bounds(0.5, 500.0)}, {"summed": (False, True)}, {}),
 }

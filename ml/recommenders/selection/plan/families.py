@@ -11,6 +11,7 @@ from ml.recommenders.selection.plan.recipes import SingleRecipe
 from ml.recommenders.selection.plan.shape import DataShape
 
 DENSE_MOST_USERS = 30_000  # neighbourhoods of users compare everybody with everybody
+ORDER_GAIN = 1.2  # from which the order may help: 1.5 on clicks on news, 4.6 on films, 1 where times are random
 SQUARE_ITEMS = 5_000  # of EASE on large data, where one fit with more takes minutes
 LARGE_PAIRS = 500_000
 
@@ -76,6 +77,8 @@ def warm_families(shape: DataShape) -> list[Family]:
     families = [_popular(shape), _ease(shape), _als(), _item_neighbours(shape)]
     if shape.n_users <= DENSE_MOST_USERS:
         families.append(_user_neighbours())
+    if shape.order_gain >= ORDER_GAIN:
+        families.append(_session_neighbours())
     families += [_svd(), _autoencoder()]
     if shape.item_features:
         families += [_content(shape), _hybrid()]
@@ -162,6 +165,12 @@ def _user_neighbours() -> Family:
     start = SingleRecipe("user_neighbours", {"neighbours": 200, "shrinkage": 5.0})
     axes = (Steps("neighbours", 2.0, 25, 2_000), Steps("shrinkage", 3.0, 0.5, 150.0))
     return Family("neighbouring users", [start], axes)
+
+
+def _session_neighbours() -> Family:
+    start = SingleRecipe("session_neighbours", {"neighbours": 200, "rarity": 0.5, "distance": 0.5, "latest": 20})
+    axes = (Options("rarity", (0.0, 0.5, 1.0)), Options("distance", (0.0, 0.5, 1.0)), Steps("latest", 2.0, 5, 80))
+    return Family("neighbouring visits", [start], axes)
 
 
 def _svd() -> Family:

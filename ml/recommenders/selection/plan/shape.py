@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.recommenders.models.sequences.ordered_histories import order_gain
 from ml.recommenders.training_data import TrainingData
 
 
@@ -27,6 +28,7 @@ class DataShape:
         user_features: entries of the users' features; 0 without.
         has_times: whether interactions happened at different times.
         has_weights: whether liked interactions differ in weight.
+        order_gain: how much more often steps from an item to the next recur than chance has it, see `order_gain`.
     """
 
     n_users: int
@@ -41,6 +43,7 @@ class DataShape:
     user_features: int
     has_times: bool
     has_weights: bool
+    order_gain: float = 1.0
 
     @classmethod
     def of(cls, data: TrainingData) -> DataShape:
@@ -64,4 +67,5 @@ class DataShape:
             user_features=0 if data.user_features is None else int(data.user_features.matrix.nnz),
             has_times=times is not None and bool(times.min() < times.max()),
             has_weights=bool(liked.min() < liked.max()),
+            order_gain=order_gain(pairs),
         )

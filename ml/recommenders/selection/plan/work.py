@@ -17,6 +17,7 @@ from ml.recommenders.selection.plan.shape import DataShape
 
 CELL = 5e-8  # to score, standardise or sort one item of one user
 PAIR = 2e-7  # to touch one interaction in a sparse matrix
+VISITS = 2e-3  # to compare the latest items of one user with the newest visits that hold them
 LEAST = 0.02
 
 Params = Mapping[str, Any]
@@ -33,7 +34,10 @@ def judge_work(configuration: Configuration, shape: DataShape, n_judges: int, n_
     """Units to rank so many items for so many users."""
     parts = configuration.params.get("models", ())
     work = CELL * n_judges * n_ranked * max(1, len(parts))
-    if any(model == "user_neighbours" for model in (configuration.model, *(part["model"] for part in parts))):
+    models = [configuration.model, *(part["model"] for part in parts)]
+    if "session_neighbours" in models:
+        work += VISITS * n_judges
+    if "user_neighbours" in models:
         work += 5e-8 * shape.item_products * min(1.0, n_judges / shape.n_users)
     return work
 
@@ -121,6 +125,7 @@ _ESTIMATES: dict[str, Callable[[Params, DataShape], float]] = {
     "als": _als,
     "item_neighbours": _item_neighbours,
     "user_neighbours": _light,  # all the work is in the ranking
+    "session_neighbours": _light,  # as for users, the work is in the ranking
     "svd": _svd,
     "autoencoder": _autoencoder,
     "lightfm_warp": _lightfm,

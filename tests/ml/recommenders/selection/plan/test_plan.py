@@ -1,6 +1,6 @@
 """What the plan of a search is made of: shapes, recipes, estimates of work, and the climbing along them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import numpy as np
@@ -91,6 +91,13 @@ def test_all_that_the_families_may_try_can_be_made(families_of, shape):
                     for value in chain.from_iterable(axis.neighbours(start.value(axis.name))):
                         start.with_value(axis.name, value).configuration(shape).make()
             start.configuration(shape).make()
+
+
+def test_neighbouring_visits_are_tried_only_where_the_order_says_something(shape):
+    names = {family.name for family in warm_families(replace(shape, order_gain=1.0))}
+    assert {family.name for family in warm_families(replace(shape, order_gain=3.0))} - names == {
+        "neighbouring visits"
+    }
 
 
 def test_steps_go_both_ways_within_their_bounds():

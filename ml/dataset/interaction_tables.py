@@ -74,7 +74,11 @@ def read_interactions(path: Path, choice: ColumnChoice = LEFT_TO_NAMES, log: Log
     kind = next((name for name in table.columns if normalized(name) in KINDS_OF_ROWS), None)
     if kind is not None and not {"rating", "weight"} & columns.keys():
         log(f"{path.name}: rows of every {kind} count alike; a column weight says how much each counts")
-    chunk = _with_ids(table, table.read(list(columns.values()), log), columns, log)
+    chunk = table.read(list(columns.values()), log)
+    for role in [role for role in VALUE_ROLES if role in columns and getattr(choice, role) is None]:
+        if _is_empty(chunk.table[columns[role]]):
+            log(f"{path.name}: {columns.pop(role)} is empty and not used")
+    chunk = _with_ids(table, chunk, columns, log)
     values: dict[str, pa.Array | pa.ChunkedArray] = {
         STANDARD_NAMES[role]: chunk.table[columns[role]] for role in ID_ROLES
     }
@@ -157,6 +161,15 @@ def _read_values(table: TableFile, chunk: Chunk, role: Role, name: str) -> tuple
         raise TableError(
             f"{error}. Correct the cells, or add --{role} none to leave out the column{other_column}"
         ) from None
+
+
+def _is_empty(column: pa.ChunkedArray) -> bool:
+    """Whether no cell holds a value, but at most a word such as `NULL`."""
+    array = flatten(column)
+    if array.null_count == len(array):
+        return True
+    is_text = pa.types.is_string(array.type) or pa.types.is_large_string(array.type)
+    return is_text and bool(pc.all(pc.is_null(read_ids(pc.unique(array), ""))).as_py())
 
 
 def _check_different(table: TableFile, columns: Mapping[Role, str]) -> None:

@@ -84,9 +84,10 @@ def separator_of(array: pa.Array | pa.ChunkedArray) -> str | None:
         if pc.mean(has_separator.cast(pa.float64())).as_py() < 0.1:
             continue
         elements = pc.utf8_trim_whitespace(pc.split_pattern(words, separator).flatten())
-        n_elements = pc.count_distinct(elements).as_py()
+        counts = pc.value_counts(elements).field("counts")
+        n_elements, is_each_shared = len(counts), pc.min(counts).as_py() > 1
         is_short = pc.quantile(pc.utf8_length(elements), 0.9)[0].as_py() <= LONGEST_ELEMENT
-        if is_short and (separator == "|" or 2 * n_elements <= len(words)):
+        if is_short and (separator == "|" or 2 * n_elements <= len(words) or is_each_shared):
             return separator
     return None
 

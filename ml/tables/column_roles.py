@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from ml.tables.chunks import TableError
 from ml.tables.headerless_files import headerless_message
 from ml.tables.table_files import TableFile, open_table
-from ml.tables.usual_names import ENDINGS, ID_ROLES, USUAL_NAMES, Role, normalized
+from ml.tables.usual_names import ANY_ID, ENDINGS, ID_ROLES, OTHER_IDS, USUAL_NAMES, Role, normalized
 
 KEYS_OF_OTHER_FILES = {
     "orderid",
@@ -93,12 +93,34 @@ def find_column(
             break
     if not candidates and not is_certain and role in ENDINGS:
         candidates = [name for name, plain in columns.items() if re.search(ENDINGS[role], plain)]
+    if not candidates and not is_certain and role in ID_ROLES:
+        candidates = _only_other_id(columns, role)
     if len(candidates) > 1:
         raise TableError(
             f"{table.path}: several columns might be the {role}: {', '.join(candidates)}. Choose one, such as "
             f"--{role} {quoted(candidates[0])}"
         )
     return candidates[0] if candidates else None
+
+
+def _only_other_id(columns: Mapping[str, str], role: Role) -> list[str]:
+    """The one column that ends in `id` and names nothing usual; none if there are several.
+
+    Args:
+        columns: Names of the columns, and what is left of them to compare.
+        role: `user` or `item`.
+    """
+    other: Role = "item" if role == "user" else "user"
+    names = " ".join(USUAL_NAMES[other]).split()
+    ids = [
+        name
+        for name, plain in columns.items()
+        if ANY_ID.search(name)
+        and not OTHER_IDS.search(plain)
+        and plain not in names
+        and not re.search(ENDINGS[other], plain)
+    ]
+    return ids if len(ids) == 1 else []
 
 
 def require_column(table: TableFile, role: Role, choice: ColumnChoice = LEFT_TO_NAMES, others: str = "") -> str:

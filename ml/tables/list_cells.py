@@ -16,13 +16,16 @@ from ml.tables.number_columns import CellPlace
 BRACKETS = {"[": "]", "{": "}"}
 PRINTED_BY_NUMPY = re.compile(r"""(?<=['"])\s+(?=['"])""")  # ['a' 'b'], which Python would read as one text
 ARRAY = re.compile(r"(?:array|set|frozenset|tuple)\((.*)\)", re.DOTALL)
+FIRST_TEXT = re.compile(r"""\[\s*(['"{])[^\]]*$""")  # `['a', `, cut before the end
 TUPLE = re.compile(r"""\((['"]).*\1,?\)""", re.DOTALL)  # other text in parentheses is a remark
 
 
 def is_list_like(text: str) -> bool:
-    """Return whether a cell begins and ends as a list does."""
+    """Return whether a cell begins and ends as a list does, or begins as only a list of texts does."""
     stripped = text.strip()
-    return len(stripped) > 1 and (BRACKETS.get(stripped[0]) == stripped[-1] or bool(TUPLE.fullmatch(stripped)))
+    if len(stripped) > 1 and BRACKETS.get(stripped[0]) == stripped[-1]:
+        return True
+    return bool(TUPLE.fullmatch(stripped) or FIRST_TEXT.match(stripped))
 
 
 def holds_objects(text: str) -> bool:

@@ -9,8 +9,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ml.arrays import I64
 from ml.spreadsheet_cells import unescape_formulas
 from ml.tables.chunks import Chunk, TableError, empty_rejects
 from ml.tables.conversion import as_text
@@ -76,9 +78,33 @@ class TableFile:
         if self.sample and self.sample.encoding in OTHER_SCRIPTS:
             log(f"{self.path.name}: reading text in {self.sample.encoding}; save it as UTF-8 if words look wrong")
         table = _joined([chunk.table for chunk in chunks if len(chunk.table)], names)
+        numbers = np.concatenate([chunk.numbers for chunk in chunks])
+        if self.kind == "csv" and self.has_header:
+            table, numbers = self._without_headers(table, numbers, log)
         if self.kind == "csv":
             table = unescape_formulas(table)
-        return Chunk(table, np.concatenate([chunk.numbers for chunk in chunks]), rejected)
+        return Chunk(table, numbers, rejected)
+
+    def _without_headers(self, table: pa.Table, numbers: I64, log: Log) -> tuple[pa.Table, I64]:
+        """The rows that are no header, as stands between files that were written into one.
+
+        Raises:
+            TableError: There is no other row.
+        """
+        repeats = np.ones(len(table), dtype=bool)
+        for name in table.column_names:
+            same = pc.equal(pc.utf8_trim_whitespace(as_text(table[name])), name.strip())
+            repeats &= np.asarray(pc.fill_null(same, False)).astype(bool)
+        if not repeats.any():
+            return table, numbers
+        if repeats.all():
+            raise TableError(f"{self.path}: there are no rows but headers")
+        first = int(numbers[np.argmax(repeats)]) + 1
+        log(
+            f"{self.path.name}: {int(repeats.sum()):,} of {len(table):,} rows repeat the header and are left out; "
+            f"the first is row {first:,}"
+        )
+        return table.filter(pa.array(~repeats)), numbers[~repeats]
 
     def _chunks(self, names: Sequence[str]) -> Iterator[Chunk]:
         if self.kind == "csv":

@@ -50,13 +50,15 @@ USUAL_NAMES: Mapping[Role, tuple[str, ...]] = {
     "rating": (
         "rating",
         "ratings bookrating userrating stars score overall reviewscore ratingvalue ratingscore grade",
-        "bewertung sterne puntuacion valutazione voto avaliacao beoordeling",
+        "bewertung sterne puntuacion valutazione voto avaliacao beoordeling "
+        "liked isliked islike thumb thumbs thumbsup vote preference",
     ),
     "weight": (
         "weight",
         "plays playcount quantity qty count counts listens views clicks minutes hours playtime hoursplayed "
         "confidence strength purchases units nplays timesplayed watchtime playduration",
-        "menge anzahl stueckzahl stuckzahl quantite cantidad quantita quantidade aantal",
+        "menge anzahl stueckzahl stuckzahl quantite cantidad quantita quantidade aantal "
+        "click clicked isclick isclicked purchased ispurchased bought isbought ordered interacted",
     ),
 }
 ENDINGS: Mapping[Role, str] = {  # how longer names end, such as `click_article_id`
@@ -65,7 +67,13 @@ ENDINGS: Mapping[Role, str] = {  # how longer names end, such as `click_article_
     "time": r"timestamp$",
 }
 
-
+# An id that is none of these names the user or the item beside one whose name is usual.
+ANY_ID = re.compile(r"[_\-. ]id$|[a-z](Id|ID)$")
+OTHER_IDS = re.compile(
+    r"^(order|invoice|transaction|cart|basket|session|visit|event|row|record|log|line|click|impression|request|query|"
+    r"message|page|view|review|rating|comment|payment|category|subcategory|department|aisle|genre|tag|brand|store|"
+    r"shop|city|country|region|zip|device|campaign|segment|group|cluster|cookie|anonymous)id$"
+)
 SCALE = re.compile(r"\(\d+ ?[-–] ?\d+\)$")  # after a name, as in `Rating (1-5)`
 
 # Names of a column that titles the item of a row, in English, German, French and Spanish, the usual ones first.

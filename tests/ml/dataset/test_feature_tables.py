@@ -96,6 +96,21 @@ def test_elements_between_commas_are_recognized_by_being_shared(tmp_path: Path) 
     assert features["3"] == {"genre:Action"}
 
 
+@pytest.mark.parametrize(
+    ("cells", "first"),
+    [
+        (["even;x", "odd;x", "even;y", "odd;y"], {"tags:even", "tags:x"}),
+        (["New York, NY", "Buffalo, NY", "New York, NY", "Buffalo, NY"], {"tags:New York, NY"}),
+    ],
+)
+def test_few_different_lists_are_recognized_if_each_element_is_shared(
+    cells: list[str], first: set[str], tmp_path: Path
+) -> None:
+    rows = [f'{n},"{cell}"' for n, cell in enumerate(cells * 2)]
+    features = features_of(read_features(write(tmp_path, "\n".join(["item_id,tags", *rows])), "item"))
+    assert features["0"] == first
+
+
 def test_parquet_keeps_its_lists_and_flags(tmp_path: Path) -> None:
     columns = {"asin": ["a", "b"], "tags": [["x"], ["x", "y"]], "new": [True, False], "sold": [{"n": 1}, {"n": 2}]}
     pq.write_table(pa.table(columns), tmp_path / "items.parquet")

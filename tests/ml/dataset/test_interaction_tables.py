@@ -36,6 +36,17 @@ def test_every_signal_of_a_file_is_read_and_said(tmp_path: Path) -> None:
     ]
 
 
+def test_a_column_without_a_value_is_not_used_and_said(tmp_path: Path) -> None:
+    file = write(tmp_path, "user_id,item_id,timestamp,rating,weight\na,x,,NULL,1\nb,y,,,2\n")
+    said: list[str] = []
+    pairs = read_interactions(file, log=said.append)
+    assert (pairs.timestamps, pairs.ratings) == (None, None)
+    assert pairs.weights.tolist() == [1, 2]
+    assert said[1:] == ["a.csv: timestamp is empty and not used", "a.csv: rating is empty and not used"]
+    with pytest.raises(TableError, match="there is no number"):
+        read_interactions(file, ColumnChoice(rating="rating"))
+
+
 def test_milliseconds_become_seconds_and_are_said(tmp_path: Path) -> None:
     said: list[str] = []
     pairs = read_interactions(

@@ -56,6 +56,10 @@ def file_of(tmp_path: Path, header: str, row: str | None = None) -> Path:
         ("usuário,produto,avaliação", ["usuário", "produto", None, "avaliação", None]),
         ("klantnummer,artikelnummer,aantal", ["klantnummer", "artikelnummer", None, None, "aantal"]),
         ("User (ID),Movie ID,Rating (1-5)", ["User (ID)", "Movie ID", None, "Rating (1-5)", None]),
+        ("user_id,joke_id,rating", ["user_id", "joke_id", None, "rating", None]),
+        ("review_id,customer_id,merchantId,category_id", ["customer_id", "merchantId", None, None, None]),
+        ("student_id,course_id,clicked", ["student_id", "course_id", None, None, "clicked"]),
+        ("user,video,liked", ["user", "video", None, "liked", None]),
     ],
 )
 def test_usual_names_are_recognized(tmp_path: Path, header: str, roles: list[str | None]) -> None:

@@ -38,7 +38,7 @@ def test_a_list_is_read_in_every_spelling(text: str, expected: list[str] | None)
         assert parse_list(text) == expected
 
 
-@pytest.mark.parametrize("text", ["[1 2 3]", "[classic]", "[['a'], ['b']]", "{'a': }", "[a|b]"])
+@pytest.mark.parametrize("text", ["[1 2 3]", "[classic]", "[['a'], ['b']]", "{'a': }", "[a|b]", "['a', "])
 def test_what_looks_like_a_list_and_is_none_is_refused_with_its_row(text: str) -> None:
     place = CellPlace("films.csv", "tags", np.arange(2))
     with pytest.raises(TableError, match=r"films.csv: column 'tags', row 2: .*looks like a list") as refused:

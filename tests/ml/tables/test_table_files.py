@@ -249,6 +249,19 @@ def test_a_few_malformed_rows_are_left_out_and_said(tmp_path: Path) -> None:
     assert said == ["a.csv: 1 of 201 rows are malformed and left out; row 151 has 3 cells, not 2: a,b,[/c]"]
 
 
+def test_a_header_between_rows_is_no_row(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("user,item\na,b\nuser,item\nuser,b\nuser,item\n")
+    said: list[str] = []
+    chunk = open_table(file).read(log=said.append)
+    assert chunk.table.to_pylist() == [{"user": "a", "item": "b"}, {"user": "user", "item": "b"}]
+    assert chunk.numbers.tolist() == [0, 2]
+    assert said == ["a.csv: 2 of 4 rows repeat the header and are left out; the first is row 2"]
+    file.write_text("user,item\nuser,item\n")
+    with pytest.raises(TableError, match="there are no rows but headers"):
+        open_table(file).read()
+
+
 def test_a_missing_file_and_a_folder_without_tables_are_named(tmp_path: Path) -> None:
     for path, message in ((tmp_path / "none.csv", "no such file"), (tmp_path, "is a folder")):
         with pytest.raises(TableError, match=message):

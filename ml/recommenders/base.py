@@ -73,6 +73,11 @@ class Recommender(ABC):
         return False
 
     @property
+    def uses_item_features(self) -> bool:
+        """Whether the features of items change what is recommended."""
+        return False
+
+    @property
     def uses_weights(self) -> bool:
         """Whether the size of a weight changes what is learned; a negative weight does in every model."""
         return getattr(self, "weight_scaling", "binary") != "binary"

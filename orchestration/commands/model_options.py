@@ -185,6 +185,20 @@ def say_if_weights_are_not_used(recommender: Recommender, name: str, data: Train
         say(f"{name} does not use the sizes of weights: every liked interaction counts alike")
 
 
+def say_if_features_are_not_used(recommender: Recommender, name: str, data: TrainingData) -> None:
+    """Say so where there are features that a model does not look at."""
+    unused = [
+        role
+        for role, features, is_used in (
+            ("users", data.user_features, recommender.uses_user_features),
+            ("items", data.item_features, recommender.uses_item_features),
+        )
+        if features is not None and not is_used
+    ]
+    if unused:
+        say(f"{name} does not use the features of {' and '.join(unused)}")
+
+
 def rating_reading(pairs: Interactions, liked_from: str | None) -> RatingReading | None:
     """How the ratings say what was liked; None where there are none, or where they are not to say it.
 

@@ -29,6 +29,7 @@ from orchestration.commands.model_options import (
     possible_split,
     read_training_data,
     say,
+    say_if_features_are_not_used,
     say_if_weights_are_not_used,
 )
 from orchestration.runtime.text_table import text_table
@@ -113,7 +114,9 @@ def tune(
             ", ".join(f"{name}={_short(value)}" for name, value in trial.configuration.params.items()),
         )
     console.print(table)
-    trials[0].configuration.make().fit_aligned(data).save(out)
+    best = trials[0].configuration.make()
+    say_if_features_are_not_used(best, "the best model", data)
+    best.fit_aligned(data).save(out)
     say(f"{out}: {trials[0].configuration.model}, the best of {len(trials)} trials")
 
 

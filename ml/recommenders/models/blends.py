@@ -28,6 +28,11 @@ class Ensemble(Recommender):
         return any(part.uses_user_features for part in make_parts(self.models))
 
     @property
+    def uses_item_features(self) -> bool:
+        """Whether any part does."""
+        return any(part.uses_item_features for part in make_parts(self.models))
+
+    @property
     def uses_weights(self) -> bool:
         """Whether any part does."""
         return any(part.uses_weights for part in make_parts(self.models))
@@ -120,6 +125,11 @@ class FactorBlend(FactorRecommender):
     def uses_user_features(self) -> bool:
         """Whether any part does."""
         return any(part.uses_user_features for part in make_parts(self.models))
+
+    @property
+    def uses_item_features(self) -> bool:
+        """Whether any part does."""
+        return any(part.uses_item_features for part in make_parts(self.models))
 
     @property
     def uses_weights(self) -> bool:

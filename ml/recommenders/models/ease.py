@@ -52,6 +52,11 @@ class Ease(ItemWeightRecommender):
         self.feature_weight = feature_weight
         self.weight_scaling = weight_scaling
 
+    @property
+    def uses_item_features(self) -> bool:
+        """Whether items with features in common are alike before anybody has had them."""
+        return self.feature_weight > 0
+
     def history_weights(self, histories: sparse.csr_matrix) -> sparse.csr_matrix:
         """Roots of the confidences, divided by a power of the row's length relative to a history of ten items."""
         roots = super().history_weights(histories)

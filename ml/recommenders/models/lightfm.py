@@ -112,6 +112,11 @@ class LightFMHybrid(FactorRecommender):
         """A user's features are a vector of their own."""
         return True
 
+    @property
+    def uses_item_features(self) -> bool:
+        """So are an item's."""
+        return True
+
     def _fit(self, data: TrainingData) -> None:
         self._choose_identity(data)
         epochs = self.epochs

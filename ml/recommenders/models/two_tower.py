@@ -55,6 +55,11 @@ class TwoTower(FactorRecommender):
         """A user's features say what they are shown."""
         return True
 
+    @property
+    def uses_item_features(self) -> bool:
+        """An item's features say to whom it is shown."""
+        return True
+
     def _fit(self, data: TrainingData) -> None:
         try:
             import torch  # noqa: PLC0415  an extra

@@ -131,6 +131,21 @@ def test_weights_of_a_new_users_history_count_as_those_of_the_training(name, fit
     assert scores[rows][is_even].mean() > scores[rows][~is_even].mean()
 
 
+def test_a_model_says_whether_it_uses_the_features_of_items(name):
+    """The features are drawn, so that a model that looks at them ranks otherwise."""
+    random = np.random.default_rng(2)
+    lists = [[f"f:{random.integers(4)}", f"g:{random.integers(3)}"] for _ in range(N_ITEMS)]
+    table = pa.table({"item_id": [f"i{i}" for i in range(N_ITEMS)], "features": lists})
+    pairs = Interactions.from_table(taken(1.0, 0.5))
+    recommender = make_recommender(name)
+    if name.startswith("content"):
+        assert recommender.uses_item_features  # and cannot be fitted without
+        return
+    features = FeatureMatrix.from_table(table, "item_id")
+    scores = [make_recommender(name).fit(pairs, None, given).score(np.arange(9)) for given in (None, features)]
+    assert recommender.uses_item_features == (not np.array_equal(*scores))
+
+
 def test_a_rating_model_says_that_it_does_not_use_weights():
     assert not make_recommender("rating_factors").uses_weights
     assert not make_recommender("blend", models=[{"model": "rating_factors", "weight": 1.0}]).uses_weights

@@ -44,6 +44,11 @@ class TfidfContent(Recommender):
         self.half_life_days = half_life_days
         self.weight_scaling = weight_scaling
 
+    @property
+    def uses_item_features(self) -> bool:
+        """Nothing is learned without them."""
+        return True
+
     def _fit(self, data: TrainingData) -> None:
         self.item_vectors_ = tfidf(item_features_of(data))
         confidences = self._learn_confidences(data.interactions)
@@ -83,6 +88,11 @@ class TagAffinity(Recommender):
         self.half_life_days = half_life_days
         self.summed = summed
         self.weight_scaling = weight_scaling
+
+    @property
+    def uses_item_features(self) -> bool:
+        """Nothing is learned without them."""
+        return True
 
     def _fit(self, data: TrainingData) -> None:
         features = item_features_of(data).matrix
@@ -134,6 +144,11 @@ class VectorContent(FactorRecommender):
         self.half_life_days = half_life_days
         self.weight_scaling = weight_scaling
         self.seed = seed
+
+    @property
+    def uses_item_features(self) -> bool:
+        """Whether there are no other vectors."""
+        return self.vectors_file is None
 
     def _fit(self, data: TrainingData) -> None:
         confidences = self._learn_confidences(data.interactions)

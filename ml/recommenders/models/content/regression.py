@@ -58,6 +58,11 @@ class ContentRegression(Recommender):
         self.weight_scaling = weight_scaling
         self.seed = seed
 
+    @property
+    def uses_item_features(self) -> bool:
+        """Nothing is learned without them."""
+        return True
+
     def _fit(self, data: TrainingData) -> None:
         features = _most_frequent(item_features_of(data))
         self.carried_, self.item_vectors_ = features.matrix.astype(np.float32), tfidf(features)

@@ -97,6 +97,11 @@ class Stacked(Ensemble):
         self.weight_scaling = weight_scaling
         self.seed = seed
 
+    @property
+    def uses_item_features(self) -> bool:
+        """The second stage learns from them, whatever the first one does."""
+        return True
+
     def _fit(self, data: TrainingData) -> None:
         if self.objective not in OBJECTIVES:
             raise InvalidInputError(f"objective {self.objective!r}; there are {', '.join(OBJECTIVES)}")

@@ -10,6 +10,7 @@ from ml.arrays import F64
 
 RESAMPLES = 2_000
 FEWEST_JUDGES = 100  # users from whom on an interval tells two models apart
+FEWEST_VALUES = 2  # that have an interval
 CHUNK = 100  # resamples drawn at a time: bounds the memory at 100 numbers a user
 
 
@@ -29,10 +30,14 @@ class Interval:
 
 
 def mean_interval(values: F64, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
-    """Percentile interval (Efron 1979) of the mean of one value a user; undefined values (NaN) are left out."""
+    """Percentile interval (Efron 1979) of the mean of one value a user; undefined values (NaN) are left out.
+
+    The bounds are NaN where fewer than two values are defined: one value does not say how much others vary.
+    """
     defined = values[~np.isnan(values)]
-    if not len(defined):
-        return Interval(float("nan"), float("nan"), float("nan"), confidence)
+    if len(defined) < FEWEST_VALUES:
+        mean = float(defined[0]) if len(defined) else float("nan")
+        return Interval(mean, float("nan"), float("nan"), confidence)
     random = np.random.default_rng(seed)
     means = np.concatenate(
         [
@@ -41,7 +46,8 @@ def mean_interval(values: F64, confidence: float = 0.95, resamples: int = RESAMP
             for _ in range(-(-resamples // CHUNK))
         ]
     )
-    ratios = means[:, 0] / np.maximum(means[:, 1], 1)
+    drawn = means[means[:, 1] > 0]  # a resample of few values may be empty
+    ratios = drawn[:, 0] / drawn[:, 1]
     low, high = np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(float(defined.mean()), float(low), float(high), confidence)
 

@@ -118,9 +118,8 @@ class Overlap:
                 "what came later, which makes it look better than it will be"
             )
         if self.n_users < FEWEST_JUDGES:
-            lines.append(
-                f"only {self.n_users:,} users judge; fewer than {FEWEST_JUDGES} can seldom tell models apart"
-            )
+            judges = "1 user judges" if self.n_users == 1 else f"{self.n_users:,} users judge"
+            lines.append(f"only {judges}; fewer than {FEWEST_JUDGES} can seldom tell models apart")
         return lines
 
     def as_dict(self) -> dict[str, int]:

@@ -7,16 +7,20 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from ml.dataset.ids import Ids
 from ml.dataset.interactions import Interactions
 from ml.dataset.ratings import RatingReading
-from ml.evaluation.bootstrap import mean_interval
+from ml.errors import InvalidInputError
+from ml.evaluation.bootstrap import Interval, mean_interval
 from ml.evaluation.overlap import Overlap
 from ml.evaluation.ranking_metrics import figures_by_group, measure
 from ml.evaluation.rating_errors import mae, rmse
 from ml.evaluation.sampled import sampled_metrics
 from ml.recommenders.base import Recommender
 from ml.recommenders.models.rating_factors import RatingFactors
+from ml.recommenders.validation import Ranked
 
 MOST_OUTSIDE = 0.05  # of the ratings of a test: few may be rarer ones that the training happens not to have
 
@@ -28,6 +32,7 @@ def evaluate_on(
     past: Interactions,
     reading: RatingReading | None = None,
     *,
+    ranked: Ranked = "all",
     k: int = 10,
     sampled: int = 0,
     seed: int = 0,
@@ -41,6 +46,7 @@ def evaluate_on(
         recommender: The fitted recommender.
         past: The interactions that it was fitted on.
         reading: How ratings say what was liked, as in the training; None where they do not.
+        ranked: Which items are ranked; interactions with others are left out, and counted.
         k: Places of a list that count.
         sampled: Rank each relevant item also among so many drawn ones; 0 for not.
         seed: Seed of the intervals and of the draw.
@@ -48,17 +54,21 @@ def evaluate_on(
 
     Returns:
         Counts, metrics (None where undefined) and metrics by group by their names, and `<metric>_interval`, the
-        lower and the upper bound of 95%.
+        lower and the upper bound of 95%, None for a single user.
 
     Raises:
         InvalidInputError: Nothing in the test can judge the model.
     """
+    n_liked, n_people = liked.n_pairs, len(liked.users)
+    liked = _with_ranked(liked, past, ranked)
+    candidates = None if ranked == "all" else _ranked_items(recommender, past, ranked)
     overlap = Overlap.count(liked, past, recommender.knows(liked.users), recommender.item_ids_)
     overlap.require_something_to_judge(type(recommender).__name__, recommender.ranks_for_everybody)
     for warning in (*overlap.warnings(), *_warnings_of_scales(test, reading)):
         warn(warning)
-    recommended = recommender.recommend(liked.users.values, k).to_table()
-    measured = measure(recommended, liked, past, k, past.items)
+    recommended = recommender.recommend(liked.users.values, k, candidates=candidates).to_table()
+    catalogue = past.items if candidates is None else Ids(candidates)
+    measured = measure(recommended, liked, past, k, catalogue)
     metrics = dict(measured.metrics) | _rating_errors(recommender, test, reading)
     if sampled:
         metrics |= _sampled(recommender, liked, sampled, k, seed)
@@ -68,13 +78,54 @@ def evaluate_on(
     intervals = {name: mean_interval(values, seed=seed) for name, values in measured.per_user.items()}
     return {
         "k": k,
+        "ranked": ranked,
         "users": len(measured.users),
         "users_missing": measured.users_missing,
-        "users_who_only_reject": len(test.users) - len(liked.users),
+        "users_who_only_reject": len(test.users) - n_people,
+        "pairs_not_liked": test.n_pairs - n_liked,
+        "pairs_not_ranked": n_liked - liked.n_pairs,
         **overlap.as_dict(),
         **{name: None if math.isnan(value) else value for name, value in metrics.items()},
-        **{f"{name}_interval": [interval.low, interval.high] for name, interval in intervals.items()},
+        **{f"{name}_interval": _bounds(interval) for name, interval in intervals.items()},
     }
+
+
+def _bounds(interval: Interval) -> list[float] | None:
+    return None if math.isnan(interval.low) else [interval.low, interval.high]
+
+
+def _ranked_items(recommender: Recommender, past: Interactions, ranked: Ranked) -> pa.Array:
+    """Items of the model that somebody has had in the training, or the others.
+
+    Raises:
+        InvalidInputError: There are none.
+    """
+    items = recommender.item_ids_
+    rows = past.items.rows(items.values)
+    is_known = (rows >= 0) & (past.item_counts[rows] > 0)
+    chosen = np.flatnonzero(is_known if ranked == "known" else ~is_known)
+    if not len(chosen):
+        raise InvalidInputError(
+            f"there are no {ranked} items to rank: {type(recommender).__name__} has {len(items):,} items. New "
+            "ones come from a table of items with features"
+        )
+    return items.take(chosen)
+
+
+def _with_ranked(liked: Interactions, past: Interactions, ranked: Ranked) -> Interactions:
+    """The interactions with items that are ranked, or that would be if the model had them.
+
+    Raises:
+        InvalidInputError: There are none.
+    """
+    if ranked == "all":
+        return liked
+    rows = past.items.rows(liked.items.values)
+    is_known = (rows >= 0) & (past.item_counts[rows] > 0)
+    kept = liked.select((is_known if ranked == "known" else ~is_known)[liked.columns]).compact()
+    if not kept.n_pairs:
+        raise InvalidInputError(f"there is nothing to judge by: no interaction of the test is with {ranked} items")
+    return kept
 
 
 def _warnings_of_scales(test: Interactions, reading: RatingReading | None) -> list[str]:

@@ -40,6 +40,7 @@ from orchestration.commands.model_options import (
     read_excluded,
     read_training_data,
     say,
+    say_if_features_are_not_used,
     say_if_weights_are_not_used,
 )
 
@@ -214,6 +215,15 @@ def evaluate(
     liked_from: LikedFrom = None,
     model: ModelName = "auto",
     validation: ValidationOption = Validation.TIME,
+    ranked: Annotated[
+        RankedItems | None,
+        typer.Option(
+            "--ranked",
+            help="Items that are ranked, and judged by: all, known ones that somebody has had in the training, or "
+            "new ones.",
+            show_default="all",
+        ),
+    ] = None,
     k: Annotated[int, typer.Option(min=1, help="Length of the lists that are measured.")] = 10,
     sampled: Annotated[
         int,
@@ -236,6 +246,8 @@ def evaluate(
 
     check_model_name(model)
     check_liked_from(liked_from)
+    if sampled and ranked not in (None, RankedItems.ALL_ITEMS):
+        raise InvalidInputError("--sampled draws among all items. Leave out either --sampled or --ranked")
     choice = ColumnChoice(user, item, time, rating, weight)
     for_train, for_test = columns_of_file(choice, train, test), columns_of_file(choice, test, train)
     data = read_training_data(train, users, items, for_train, liked_from=liked_from)
@@ -246,12 +258,27 @@ def evaluate(
     liked = weighed.only_liked()
     if not liked.n_pairs:
         raise InvalidInputError(f"{test}: there is nothing to evaluate on: every interaction in it is a rejection")
-    recommender, _ = _fitted(model, validation, seed, data)
+    if reading is not None and future.ratings is None:
+        say(f"warning: {test.name} has no ratings: every interaction in it counts as liked")
+    if past.ratings is None and future.ratings is not None and liked_from is None:
+        say(f"warning: {train.name} has no ratings, so that every interaction of {test.name} counts as liked")
+    recommender, _ = _fitted(model, validation, seed, data, ranked=ranked)
 
     def warn(line: str) -> None:
         say(f"warning: {line}")
 
-    figures = evaluate_on(future, liked, recommender, past, reading, k=k, sampled=sampled, seed=seed, warn=warn)
+    figures = evaluate_on(
+        future,
+        liked,
+        recommender,
+        past,
+        reading,
+        ranked=ranked.value if ranked else "all",
+        k=k,
+        sampled=sampled,
+        seed=seed,
+        warn=warn,
+    )
     typer.echo(json.dumps({"model": type(recommender).__name__, **figures}))
 
 
@@ -271,9 +298,11 @@ def _fitted(
     if name == "auto":
         split = possible_split(validation, data)
         choice = choose(data, split, seed=seed, ranked=ranked and ranked.value, log=say)
+        say_if_features_are_not_used(choice.recommender, "the chosen model", data)
         return choice.recommender, choice
     recommender = make_recommender(name, **seeded(name, seed))
     say_if_weights_are_not_used(recommender, name, data)
+    say_if_features_are_not_used(recommender, name, data)
     with training_engine(chosen_settings(), engine and engine.value) as trainer:
         return trainer.fit(recommender, data), None
 

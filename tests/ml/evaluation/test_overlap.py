@@ -35,7 +35,7 @@ def test_each_kind_of_pair_is_counted() -> None:
 
 
 def test_a_test_after_the_training_with_known_ids_has_no_warning_but_its_size() -> None:
-    assert [line[:12] for line in overlap(("b", "y", 40)).warnings()] == ["only 1 users"]
+    assert [line[:12] for line in overlap(("b", "y", 40)).warnings()] == ["only 1 user "]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
+import pyarrow.parquet as pa_parquet
 
 from tests.orchestration.models.calls import rated_by_taste, tessera
 
@@ -56,6 +57,50 @@ def test_evaluate_counts_what_cannot_judge_and_gives_intervals_and_errors_of_rat
     )
     assert again.exit_code == 1
     assert "every interaction of the test, 495 in all, is in the training too" in " ".join(again.output.split())
+
+
+def test_new_items_are_ranked_and_judged_by_themselves(tables: Path, tmp_path: Path) -> None:
+    """A feature tells the parity of an item, and the test has items of the training beside new ones."""
+    features = pa.table(
+        {"item_id": list(range(40)), "features": [[f"taste:{i % 2}", f"kind:{i % 3}"] for i in range(40)]}
+    )
+    pa_parquet.write_table(features, tmp_path / "items.parquet")
+    rows = [(user, item) for user in range(40) for item in (30 + user % 2, user % 30)]
+    users, items = (list(column) for column in zip(*rows, strict=True))
+    pa_csv.write_csv(pa.table({"user_id": users, "item_id": items}), tmp_path / "test.csv")
+    files = "--train", tables / "interactions.csv", "--test", tmp_path / "test.csv"
+    call = ("evaluate", *files, "--items", tmp_path / "items.parquet", "--model", "content_affinity")
+    figures = {}
+    for ranked in ("all", "known", "new"):
+        judged = tessera(*call, "--ranked", ranked)
+        assert judged.exit_code == 0, judged.output
+        figures[ranked] = json.loads(judged.stdout.splitlines()[-1])
+    counts = {name: (figure["pairs"], figure["pairs_not_ranked"]) for name, figure in figures.items()}
+    assert counts == {"all": (80, 0), "known": (40, 40), "new": (40, 40)}
+    assert figures["new"]["ndcg"] > figures["all"]["ndcg"]
+    assert figures["new"]["recall"] == 1  # ten new items, and as many places
+    assert figures["known"]["coverage"] <= 1
+    refused = tessera("evaluate", *files, "--model", "ease", "--ranked", "new")
+    assert "there are no new items to rank" in " ".join(refused.output.split())
+    refused = tessera(*call, "--ranked", "new", "--sampled", 5)
+    assert "Leave out either --sampled or --ranked" in " ".join(refused.output.split())
+
+
+def test_ratings_in_one_of_the_tables_only_are_said(tmp_path: Path) -> None:
+    rated_by_taste(tmp_path / "rated.csv")
+    rows = pa_csv.read_csv(tmp_path / "rated.csv")
+    pa_csv.write_csv(rows.drop_columns(["rating"]), tmp_path / "plain.csv")
+    later = pa.table({"user_id": list(range(60)), "item_id": [(user * 7) % 30 for user in range(60)]})
+    pa_csv.write_csv(later, tmp_path / "later.csv")
+    pa_csv.write_csv(later.append_column("rating", pa.array([1, 5] * 30)), tmp_path / "later_rated.csv")
+    for train, test, words in (
+        ("rated", "later", "later.csv has no ratings: every interaction in it counts as liked"),
+        ("plain", "later_rated", "plain.csv has no ratings, so that every interaction of later_rated.csv counts"),
+    ):
+        files = "--train", tmp_path / f"{train}.csv", "--test", tmp_path / f"{test}.csv"
+        judged = tessera("evaluate", *files, "--model", "popularity")
+        assert judged.exit_code == 0, judged.output
+        assert words in " ".join(judged.stderr.split())
 
 
 def test_a_test_that_is_older_than_the_training_is_measured_with_a_warning(tmp_path: Path) -> None:

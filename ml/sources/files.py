@@ -222,4 +222,4 @@ def _kind(kind: pa.DataType) -> str:
         return "time"
     if pa.types.is_floating(kind) or pa.types.is_integer(kind):
         return "number"
-    return "value that the mapping's words know"
+    return "word of the mapping"

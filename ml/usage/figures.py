@@ -125,6 +125,11 @@ class UsageFigures:
     retention: Sequence[Ratio]  # of the first, second … week after the first one
     sources: Sequence[TrafficSource]
 
+    @property
+    def has_purchases(self) -> bool:
+        """Whether anybody ever bought: a site that sells nothing has no such rate."""
+        return any(period.purchases for period in self.periods)
+
 
 def collect_figures(tables: Mapping[str, pa.Table]) -> UsageFigures | None:
     """Work out the figures; None where nobody has used the site yet.

@@ -88,7 +88,7 @@ def ingest(
             item_url_pattern=chosen_settings(opened_home).collector.item_url_pattern,
             progress=lambda rows, total: progress.update(task, completed=rows, total=total),
         )
-    _print_report(report, path)
+    _print_report(report, path, mapping)
 
 
 def _require_path(source: str, path: Path | None) -> Path:
@@ -114,7 +114,7 @@ def _progress() -> Progress:
     return Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
 
 
-def _print_report(report: IngestReport, path: Path) -> None:
+def _print_report(report: IngestReport, path: Path, mapping: Path | None) -> None:
     if report.already_ingested:
         console.print(
             f"{escape(str(path))} was ingested before, with the same content: nothing to do.", soft_wrap=True
@@ -146,5 +146,11 @@ def _print_report(report: IngestReport, path: Path) -> None:
         examples = report.examples.get(reason)
         seen = f": {', '.join(examples)}" if examples else ""
         console.print(f"  {count:>9,}  {reason}{seen}", markup=False, soft_wrap=True)
+    if rejected and mapping is not None:
+        console.print(
+            f"If the mapping is at fault, correct {escape(str(mapping))} and run the command again: rows that the "
+            "log has already count once.",
+            soft_wrap=True,
+        )
     if not report.accepted and not report.erased:
         raise InvalidInputError(f"no row of {path} became an event: check --mapping, --since and --until")

@@ -28,6 +28,8 @@ SHOPPERS: dict[str, list[tuple[float, str]]] = {
     # the last moment of the window, and one too late
     "just in time": [(0, "page_view"), (WEEK, "add_to_cart")],
     "too late": [(0, "page_view"), (WEEK + 1, "add_to_cart")],
+    # in one minute, by a clock that knows no seconds
+    "one minute": [(0, "purchase"), (0, "checkout"), (0, "add_to_cart"), (0, "page_view")],
     # no page view before the cart
     "straight to the cart": [(0, "add_to_cart"), (1, "page_view")],
     "never came": [(0, "purchase")],
@@ -61,8 +63,8 @@ def events_of(shoppers: dict[str, list[tuple[float, str]]]) -> list[dict[str, An
 def depth(steps: list[tuple[float, str]]) -> int:
     """How many steps the longest chain in order inside the window has, by trying all of them."""
     for length in range(len(STEPS), 0, -1):
-        for chain in combinations(sorted(steps), length):
-            in_order = all(earlier[0] < later[0] for earlier, later in pairwise(chain))
+        for chain in combinations(sorted(steps, key=lambda step: (step[0], STEPS.index(step[1]))), length):
+            in_order = all(earlier[0] <= later[0] for earlier, later in pairwise(chain))
             if (
                 in_order
                 and tuple(step for _, step in chain) == STEPS[:length]
@@ -89,8 +91,8 @@ def totals(built: Built, funnel: str, days: str) -> list[tuple[int, ...]]:
 
 
 def test_any_start_opens_the_window_of_a_person(built: Built) -> None:
-    # 5 people viewed a page; 3 filled a cart in time, 2 of them checked out, 1 bought
-    assert totals(built, "purchase_by_user", f"< '{SUMMER}'") == [(5, 3, 2), (3, 2, 1), (2, 1, 1), (1, 1, 0)]
+    # 6 people viewed a page; 4 filled a cart in time, 3 of them checked out, 2 bought
+    assert totals(built, "purchase_by_user", f"< '{SUMMER}'") == [(6, 4, 2), (4, 3, 1), (3, 2, 1), (2, 2, 0)]
 
 
 def test_the_day_of_entry_is_that_of_the_passage_which_got_furthest(built: Built) -> None:

@@ -61,3 +61,15 @@ def test_a_file_of_items_alone_adds_items_and_says_nothing_of_events(file: Path)
     assert "the file describes items and has no events" in output
     assert output.endswith("2 items added to the catalogue.")
     assert "accepted" not in output
+
+
+def test_rejected_rows_lead_to_the_mapping_that_may_be_at_fault(file: Path) -> None:
+    file.write_text(CLICKS + "c2;yesterday;ann;lamp-7;view\n")
+    status, output = ingest("--yes")
+    assert status == 0
+    assert (
+        "correct clicks.mapping.yaml and run the command again: rows that the log has already count once" in output
+    )
+    mapping = Path("clicks.mapping.yaml")
+    mapping.write_text(mapping.read_text().replace("event_id: id", "event_id: [id]"))
+    assert "1 event accepted of 2 rows." in ingest()[1]

@@ -37,7 +37,8 @@
 
 {% macro funnel_entries(name, funnel, steps) -%}
     {#- One row per session or user that entered the funnel, with the session of its first step and the time of each step:
-        the first after the step before it, inside the window. Any start opens a window; the one that counts is the first
+        the first at or after the step before it, inside the window: clocks that count whole minutes give a view and the
+        purchase after it one time. Any start opens a window; the one that counts is the first
         of those that lead furthest. `steps` names a relation like int_funnel_steps with the funnels and the numbers of the
         steps that are not left out; beyond the last of them nothing is taken. -#}
     {%- set unit = 'session_key' if funnel.per == 'session' else 'user_id' -%}
@@ -53,7 +54,7 @@ from (
     select
         *,
         {% for step in funnel.steps[1:] -%}
-        {{ first_within('times_' ~ (loop.index + 1), 'at_' ~ loop.index, 'at_1 + ' ~ window) }}
+        {{ first_within('times_' ~ (loop.index + 1), 'at_' ~ loop.index ~ ' - interval 1 microsecond', 'at_1 + ' ~ window) }}
             as at_{{ loop.index + 1 }}{{ ',' if not loop.last }}
         {% endfor -%}
     from (
@@ -116,7 +117,7 @@ from (
     select
         *,
         case when step_number = {{ loop.revindex + 1 }} then max(start_{{ loop.revindex }}) over (
-            partition by {{ unit }} order by taken_micros range between unbounded preceding and 1 preceding
+            partition by {{ unit }} order by taken_micros range between unbounded preceding and current row
         ) end as start_{{ loop.revindex + 1 }}
     from (
     {% endfor -%}

@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from ml.settings.segmentation import SegmentationSettings
 
 TEMPLATE = "report.html.j2"
 TRAITS_SHOWN = 6
+STEP_NAMES = {"cart": "add to cart", "checkout": "checkout started", "purchase": "purchase"}
 SPARKLINE = (120.0, 26.0)  # width and height in CSS pixels
 
 
@@ -175,31 +177,35 @@ def _draw_sparkline(values: Sequence[int]) -> str:
 
 
 def _build_funnel(profiles: Sequence[SegmentProfile]) -> list[dict[str, Any]]:
-    """Return the funnel of each segment that has one: share of visits, bar width in % and loss.
+    """Return the funnel of each segment that has one: name, share of visits, bar width in % and loss of each step.
 
-    All bars start at zero and have one scale: the largest share of visits after the view fills the width.
+    All bars start at zero and have one scale: the largest share of visits after the view fills the width. A step
+    at which no visit stopped is left out: the site may not report it.
     """
-    funnel_profiles = [p for p in profiles if p.behaviour and p.behaviour.funnel.get("cart")]
-    shares = {
-        p.segment: [p.behaviour.funnel[step] / p.behaviour.funnel["view"] for step in FUNNEL]
-        for p in funnel_profiles
-        if p.behaviour
-    }
-    largest = max((share for steps in shares.values() for share in steps[1:]), default=0.0)
+    behaviours = {p.segment: p.behaviour for p in profiles if p.behaviour and p.behaviour.funnel.get("cart")}
+    funnels = [behaviour.funnel for behaviour in behaviours.values()]
+    steps = [
+        step
+        for step, following in zip(FUNNEL, (*FUNNEL[1:], None), strict=True)
+        if step == "view" or following is None or any(funnel[step] > funnel[following] for funnel in funnels)
+    ]
+    largest = max((funnel[step] / funnel["view"] for funnel in funnels for step in steps[1:]), default=0.0)
     return [
         {
             "profile": profile,
             "steps": [
                 {
-                    "share": steps[step],
-                    "width": min(100.0, 100 * steps[step] / largest),
-                    "lost": 1 - steps[step] / steps[step - 1] if step and steps[step - 1] else None,
+                    "name": STEP_NAMES[step],
+                    "share": funnel[step] / funnel["view"],
+                    "width": min(100.0, 100 * funnel[step] / funnel["view"] / largest),
+                    "lost": 1 - funnel[step] / funnel[before] if funnel[before] else None,
                 }
-                for step in range(len(FUNNEL))
+                for before, step in pairwise(steps)
             ],
         }
-        for profile in funnel_profiles
-        for steps in [shares[profile.segment]]
+        for profile in profiles
+        if profile.segment in behaviours
+        for funnel in [behaviours[profile.segment].funnel]
     ]
 
 

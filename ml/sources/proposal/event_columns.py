@@ -31,7 +31,10 @@ EVENT_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "session_id": ("sessionid session visitid visit ssid sitzung besuch visite sesion",),
     "page_url": ("pageurl url pagelocation location address link href", "page pagepath path seite"),
     "page_title": ("pagetitle",),
-    "referrer": ("referrer referer pagereferrer refurl",),
+    "referrer": (
+        "referrer referer pagereferrer refurl ref httpreferrer httpreferer referrerurl refererurl "
+        "documentreferrer referringpage",
+    ),
     "value": (
         "value eventvalue amount revenue total totalprice lineprice paid amountpaid turnover sales betrag umsatz "
         "montant importe",

@@ -32,6 +32,10 @@ from ml.tables.readers import detect_format, read_chunks
 from ml.tables.time_columns import count_filled
 
 EXAMPLES = 3
+REPEATS = (
+    "Some rows are exactly alike, and rows that are alike count as one event. If they are different events, "
+    "number the rows in a column and name it as `event_id`."
+)
 SAME_DAYS = 0.95  # share of the rows whose two columns name the same day, or the one beside it in another zone
 
 
@@ -162,6 +166,8 @@ def _propose_events(
     if not {"user_id", "anonymous_id"} & rules.keys():
         rules["anonymous_id"] = rules["session_id"]
         proposal.remarks.append("No column names a person, so each session counts as one visitor.")
+    if "event_id" not in rules and _has_repeats(table):
+        proposal.remarks.append(REPEATS)
     order = find_order_column(table)
     kind, amount = "", next((name for name, target in targets.items() if target == "value"), None)
     if "event_type" not in rules:
@@ -180,6 +186,17 @@ def _propose_events(
         proposal.content["properties"] = _properties(targets, table.column_names, order)
         proposal.revise(order, "properties.order_id", "text")
         proposal.remarks.append(f"Lines with the same {order} are one order.")
+
+
+def _has_repeats(table: pa.Table) -> bool:
+    """Whether two rows are exactly alike; nested cells are not compared."""
+    if any(_is_nested(table[name]) for name in table.column_names):
+        return False
+    return len(table.group_by(table.column_names).aggregate([])) < len(table)
+
+
+def _is_nested(column: pa.ChunkedArray) -> bool:
+    return bool(pa.types.is_nested(column.type))
 
 
 def _require_like_files(path: Path, first: Path, content: Mapping[str, Any]) -> None:
@@ -258,7 +275,7 @@ def _remark_on_a_better_time(table: pa.Table, day: str) -> str:
 
 def _examples_of(column: pa.ChunkedArray) -> tuple[str, ...]:
     """Some different cells of a column, as they stand there."""
-    if pa.types.is_nested(column.type):
+    if _is_nested(column):
         return tuple(str(cell) for cell in column.slice(0, EXAMPLES).to_pylist())
     cells = pc.unique(as_text(column.slice(0, 1_000))).drop_null().slice(0, EXAMPLES)
     return tuple(cells.to_pylist())

@@ -5,7 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
-from statistics import mean
+from math import sqrt
+from statistics import mean, stdev
+
+from scipy.special import stdtrit
 
 from ml.console.published import sum_by
 from ml.console.selection import VisitSelection
@@ -22,14 +25,16 @@ from serving.console.formats import (
     format_percent,
     format_points,
     format_seconds,
+    is_outside,
     name_value,
 )
 from serving.console.page_parts import Card, Cell, ConsolePage, Sheet
 from serving.console.view import View
 
 WEEKS = 4
-AGAINST = "against the weekday"
+FEWEST_DAYS = 3  # fewer days show no usual range
 MOVERS = 12
+COUNTS = ("Visitors", "Visits", "Page views", "Purchases")
 DAY_ENDS = dt.time(23, 0)
 HEADINGS = {"segment": "Segment", "device": "Device", "country": "Country", "channel": "Source"}
 
@@ -39,7 +44,7 @@ def build_overview(bundle: CurrentBundle, view: View) -> ConsolePage:
     day, under_way = _last_whole_day(bundle, view)
     note = (
         f"The figures are those of {day:%A}, {day}, against the mean of the same weekday of up to {WEEKS} weeks "
-        "before. A change has a colour where the day lies outside the range of those days."
+        "before. A change has a colour where fewer than one day in twenty would differ as much by chance."
     )
     if under_way:
         last = bundle.local(bundle.tables.about["last_event_at"])
@@ -129,9 +134,19 @@ def _by_date(bundle: CurrentBundle, selection: VisitSelection) -> dict[dt.date, 
     return {date: parts.get((date,)) for date in dates}
 
 
-def _is_unusual(value: float | None, usual: Sequence[float]) -> bool:
-    """Return whether a value lies outside of all that it is compared with; a colour within them would be noise."""
-    return value is not None and bool(usual) and not min(usual) <= value <= max(usual)
+def _is_unusual(value: float | None, usual: Sequence[float], noise: float = 0.0) -> bool:
+    """Return whether a value lies outside the 95% prediction interval of the days that it is compared with.
+
+    Args:
+        value: The value of the day.
+        usual: Those of the other days.
+        noise: Standard deviation that chance alone gives such a value: few days may happen to agree.
+    """
+    if value is None or len(usual) < FEWEST_DAYS:
+        return False
+    days = len(usual)
+    spread = max(stdev(usual), noise) * sqrt(1 + 1 / days)
+    return abs(value - mean(usual)) > float(stdtrit(days - 1, 0.975)) * spread
 
 
 def _cards(bundle: CurrentBundle, view: View, day: dt.date) -> Sequence[Card]:
@@ -143,21 +158,24 @@ def _cards(bundle: CurrentBundle, view: View, day: dt.date) -> Sequence[Card]:
     # A day on which nobody came counts with 0, and one before the first visit of all does not count.
     before = [by_date[date] for date in earlier if date >= first]
     currency = bundle.tables.about["currency"]
+    against = f"against earlier {day:%A}s"
 
     def card(label: str, value: float | None, text: str, usual: list[float]) -> Card:
         earlier = mean(usual) if usual else None
         change = format_change(value, earlier)
-        direction = find_direction(value, earlier) if _is_unusual(value, usual) else ""
-        return Card(label, text, "", change and f"{change} {AGAINST}", direction)
+        noise = sqrt(earlier) if earlier and label in COUNTS else 0.0
+        direction = find_direction(value, earlier) if _is_unusual(value, usual, noise) else ""
+        return Card(label, text, "", change and f"{change} {against}", direction)
 
     def share(label: str, ratio: Ratio, usual: list[Ratio], is_good: bool) -> Card:
         values = [each.value for each in usual if each.value is not None]
         earlier = mean(values) if values else None
         direction = find_direction(ratio.value, earlier) if is_good else find_direction(earlier, ratio.value)
-        direction = direction if _is_unusual(ratio.value, values) else ""
+        is_clear = is_outside(earlier, ratio) and _is_unusual(ratio.value, values)
+        direction = direction if is_clear else ""
         points = format_points(ratio.value, earlier)
         text = format_percent(ratio.value)
-        return Card(label, text, format_interval(ratio), points and f"{points} {AGAINST}", direction)
+        return Card(label, text, format_interval(ratio), points and f"{points} {against}", direction)
 
     def sums(name: str) -> list[float]:
         return [float(getattr(each, name)) if each else 0.0 for each in before]

@@ -47,6 +47,10 @@ COMPARED = {
 }
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 NO_PEOPLE = "No people are published: `tessera materialize` publishes them."
+RULE_SYNTAX = (
+    'Compare a field with `==`, `!=`, `<` or `in ["a", "b"]`; combine comparisons with `&&`, `||` and `!`. '
+    '`category_shares["sport"]` is one entry of a map.'
+)
 FIELDS = ("name", "when", "strategy")
 FEW = f"fewer than {FEWEST_PEOPLE}"
 
@@ -75,7 +79,7 @@ def build_segments_page(request: PageRequest) -> ConsolePage:
         "What a rule may read",
         ["Field", "Kind"],
         answer["fields"],
-        '`&&`, `||`, `!`, `==`, `<`, `in ["a", "b"]` combine them; `category_shares["sport"]` reads one of many.',
+        RULE_SYNTAX,
         is_half=True,
         empty=NO_PEOPLE,
     )

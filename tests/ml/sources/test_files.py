@@ -85,7 +85,7 @@ def test_a_mapped_csv_becomes_events_items_and_dead_letters(home, mapping, tmp_p
     assert bought["consent"] == ["analytics", "personalization", "location"]
     assert viewed["value"] is None
     assert letters_of(home) == [
-        (2, "action", "'steal' is not a value that the mapping's words know"),
+        (2, "action", "'steal' is not a word of the mapping"),
         (3, "when", "'01.07.2024 25:00' is not a time"),
         (4, "cents", "'many' is not a number"),
         (5, "user_id", "user_id or anonymous_id is required"),

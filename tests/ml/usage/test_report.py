@@ -88,6 +88,17 @@ def test_a_plot_names_the_length_of_its_bars_whatever_the_first_weekday(first, l
     assert f"Visits per {length}<" in page
 
 
+def test_a_site_that_sells_nothing_has_no_figures_of_purchases():
+    unsold = render_report(collect_figures(tables([day(0)])))
+    assert "of the visits brought a purchase" not in unsold
+    assert "Purchases per day" not in unsold
+    assert "Visits with a purchase" not in unsold
+    sold = render_report(collect_figures(tables([day(0) | {"purchases": 1}])))
+    assert "of the visits brought a purchase" in sold
+    assert "Purchases per day" in sold
+    assert "Visits with a purchase" in sold
+
+
 def test_a_week_in_which_nobody_came_back_counts_and_one_that_has_not_ended_does_not():
     rows = [
         {"cohort_week": MONDAY, "week_number": 0, "cohort_users": 40, "active_users": 40},

@@ -124,8 +124,22 @@ def test_the_bars_of_the_funnel_have_one_scale(
         for profile, behaviour in zip(segmentation.profiles, (BEHAVIOUR, half), strict=True)
     ]
     first, second = _build_funnel(segmentation.profiles)
-    assert [step["width"] for step in first["steps"][1:]] == pytest.approx([100, 50, 25])
-    assert [step["width"] for step in second["steps"][1:]] == pytest.approx([50, 25, 12.5])
+    assert [step["width"] for step in first["steps"]] == pytest.approx([100, 50, 25])
+    assert [step["width"] for step in second["steps"]] == pytest.approx([50, 25, 12.5])
+    assert [step["lost"] for step in first["steps"]] == pytest.approx([0.8, 0.5, 0.5])
+
+
+def test_steps_that_a_site_does_not_report_are_left_out_of_the_funnel(
+    planted: Planted, quick: SegmentationSettings, tmp_path: Path
+) -> None:
+    """Who counts as having come at least as far as the cart may have bought without one."""
+    table, _ = planted(users=500, segments=2)
+    segmentation = fit_segmentation(table, quick)
+    plain = replace(BEHAVIOUR, funnel={"view": 100, "cart": 5, "checkout": 5, "purchase": 5})
+    segmentation.profiles[:] = [replace(profile, behaviour=plain) for profile in segmentation.profiles]
+    write_report(tmp_path / "report.html", segmentation, table, quick)
+    html = (tmp_path / "report.html").read_text()
+    assert "<th>visits</th><th>purchase</th></tr>" in html
 
 
 def test_segments_without_a_profile_are_counted(

@@ -428,3 +428,15 @@ def test_a_file_of_another_kind_says_what_it_is_and_what_helps(tmp_path, text, w
 def test_words_of_trackers_for_shops_are_types(tmp_path, word, kind):
     file = written(tmp_path, "x.csv", f"time,user,item,event\n2026-03-02,a,x,{word}\n")
     assert propose_mapping(file).content["event_type"]["words"] == {word: kind}
+
+
+def test_rows_that_repeat_are_pointed_out_where_nothing_numbers_them(tmp_path):
+    rows = "time,visitor,url,ref\n" + 2 * "2026-03-02T08:00:00Z,ann,https://a.example/x,https://b.example/\n"
+    file = written(tmp_path, "pages.csv", rows)
+    proposal = propose_mapping(file)
+    assert [remark for remark in proposal.remarks if "exactly alike" in remark]
+    assert proposal.content["referrer"] == "ref"
+    events, _ = events_of(tmp_path / "repeats", file)
+    assert len({event["event_id"] for event in events}) == 1
+    numbered = written(tmp_path, "numbered.csv", COMMA)
+    assert not [remark for remark in propose_mapping(numbered).remarks if "exactly alike" in remark]

@@ -24,6 +24,11 @@ class Interval:
     confidence: float
 
     @property
+    def bounds(self) -> str:
+        """The bounds, for people to read."""
+        return "none" if np.isnan(self.low) else f"{self.low:.4f} to {self.high:.4f}"
+
+    @property
     def holds_zero(self) -> bool:
         """Whether 0 lies inside or at a bound, or the interval is undefined: nothing can be told from chance."""
         return not (self.low > 0 or self.high < 0)

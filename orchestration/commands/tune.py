@@ -76,6 +76,7 @@ def tune(
     Example: tessera tune --interactions ratings.csv --items films.parquet --model als --work 600 --out model
     """
     from ml.recommenders.models.zoo import make_recommender
+    from ml.recommenders.selection.plan.judges import describe_judges
     from ml.recommenders.validation import ValidationWindow
     from ml.registry.registry import Registry
     from ml.tables.column_roles import ColumnChoice
@@ -93,6 +94,7 @@ def tune(
     searched = model or chosen_settings(place).recommenders.search.models
     for name in searched:
         say_if_weights_are_not_used(make_recommender(name), name, data)
+    say(describe_judges(window, split))
     for warning in window.warnings:
         say(f"note: {warning}")
     trials = log_search(
@@ -110,7 +112,7 @@ def tune(
             str(trial.number),
             trial.configuration.model,
             f"{trial.interval.mean:.4f}",
-            f"{trial.interval.low:.4f} to {trial.interval.high:.4f}",
+            trial.interval.bounds,
             ", ".join(f"{name}={_short(value)}" for name, value in trial.configuration.params.items()),
         )
     console.print(table)

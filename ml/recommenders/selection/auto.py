@@ -17,7 +17,7 @@ from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import Recommender
 from ml.recommenders.selection.compare import Configuration
 from ml.recommenders.selection.plan.finalists import Finalist, find_finalists, not_worse_than_popularity
-from ml.recommenders.selection.plan.judges import judged_window
+from ml.recommenders.selection.plan.judges import describe_judges, judged_window
 from ml.recommenders.selection.plan.known_items import known_items_warning
 from ml.recommenders.selection.plan.learning_curve import CurvePoint, learning_curve
 from ml.recommenders.selection.plan.readings import all_liked, has_two_readings, prefers_all_liked
@@ -100,6 +100,7 @@ def choose(
         log(f"{reason}: popularity")
         plainest = PLAINEST.make().fit_aligned(data)
         return Choice(plainest, PLAINEST, (), "", validation, 0, float("nan"), (), reason)
+    log(describe_judges(window, split))
     for warning in window.warnings:
         log(f"note: {warning}")
     total = WORK + WORK_OF_PAIR * window.past.interactions.n_pairs if work is None else work

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ml.evaluation.bootstrap import FEWEST_JUDGES
+from ml.evaluation.bootstrap import FEWEST_JUDGES, Interval
 from ml.pages.templates import page_templates
 from ml.recommenders.base import Recommender
 from ml.recommenders.selection.auto import Choice
@@ -86,6 +86,8 @@ def _facts(data: TrainingData) -> list[tuple[str, str]]:
         ("filled cells", f"{liked.nnz / max(1, n_users * n_items):.2%}"),
         ("items of a typical person", f"{np.median(lengths[lengths > 0]):g}"),
     ]
+    if pairs.n_pairs > liked.nnz:
+        facts.append(("of them not liked", f"{pairs.n_pairs - liked.nnz:,}"))
     for name, features in (("item", data.item_features), ("user", data.user_features)):
         if features is not None:
             facts.append((f"{name} features", f"{len(features.names):,}"))
@@ -103,9 +105,10 @@ def _shown(trials: Sequence[Trial]) -> list[Trial]:
 
 def _row(trial: Trial, choice: Choice, trials: Sequence[Trial]) -> dict[str, Any]:
     """A trial as a row: its figure, and where its interval lies between the lowest and the highest, in percent."""
-    lowest = min(other.interval.low for other in trials)
-    width = max(other.interval.high for other in trials) - lowest or 1.0
-    low, mean, high = (100 * (value - lowest) / width for value in _ends(trial))
+    lowest = min(_ends(other.interval)[0] for other in trials)
+    width = max(_ends(other.interval)[2] for other in trials) - lowest or 1.0
+    chosen = next((other for other in trials if other.configuration.model == choice.configuration.model), None)
+    low, mean, high = (100 * (value - lowest) / width for value in _ends(trial.interval))
     return {
         "name": trial.configuration.model,
         "params": _params(trial.configuration),
@@ -113,12 +116,15 @@ def _row(trial: Trial, choice: Choice, trials: Sequence[Trial]) -> dict[str, Any
         "low": f"{low:.1f}",
         "mean": f"{mean:.1f}",
         "width": f"{high - low:.1f}",
-        "is_chosen": trial.configuration.model == choice.configuration.model and trial is trials[0],
+        "is_chosen": trial is chosen,
     }
 
 
-def _ends(trial: Trial) -> tuple[float, float, float]:
-    return trial.interval.low, trial.interval.mean, trial.interval.high
+def _ends(interval: Interval) -> tuple[float, float, float]:
+    """Low, mean and high; the mean thrice where there are no bounds."""
+    if np.isnan(interval.low):
+        return interval.mean, interval.mean, interval.mean
+    return interval.low, interval.mean, interval.high
 
 
 def _params(configuration: Configuration) -> str:
@@ -150,15 +156,14 @@ def _short(value: object) -> str:
 def _curve(choice: Choice) -> dict[str, Any]:
     """The learning curve as points of a picture."""
     width, height = CURVE_SIZE
-    values = [point.interval for point in choice.curve]
     most = max(point.n_pairs for point in choice.curve)
-    highest = max(value.high for value in values) or 1.0
+    highest = max(_ends(point.interval)[2] for point in choice.curve) or 1.0
     points = [
         {
             "x": round(60 + (width - 90) * point.n_pairs / most, 1),
             "y": round(height - 30 - (height - 50) * max(0.0, point.interval.mean) / highest, 1),
-            "top": round(height - 30 - (height - 50) * max(0.0, point.interval.high) / highest, 1),
-            "bottom": round(height - 30 - (height - 50) * max(0.0, point.interval.low) / highest, 1),
+            "top": round(height - 30 - (height - 50) * max(0.0, _ends(point.interval)[2]) / highest, 1),
+            "bottom": round(height - 30 - (height - 50) * max(0.0, _ends(point.interval)[0]) / highest, 1),
             "n": f"{point.n_pairs:,}",
             "value": f"{point.interval.mean:.4f}",
         }

@@ -74,6 +74,13 @@ def judged_window(
     return best
 
 
+def describe_judges(window: ValidationWindow, split: str) -> str:
+    """A sentence that says by how many people is judged, and whether they are too few."""
+    n = len(window.users)
+    few = f"; fewer than {FEWEST_JUDGES} can seldom tell models apart" if n < FEWEST_JUDGES else ""
+    return f"{'1 person judges' if n == 1 else f'{n:,} people judge'} by what the split {split!r} holds back{few}"
+
+
 def held_back(data: TrainingData, split: str, seed: int, ranked: Ranked | None) -> ValidationWindow:
     """The window of one split, judged by people with a history.
 

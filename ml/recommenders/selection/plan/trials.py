@@ -135,5 +135,5 @@ class TrialRunner:
         done = min(1.0, self.budget.spent / self.budget.total) if self.budget.total else 1.0
         self.log(
             f"{done:4.0%} {trial.configuration.model} {self.window.metric} {trial.interval.mean:.4f} "
-            f"[{trial.interval.low:.4f}, {trial.interval.high:.4f}]{f' {trial.note}' if trial.note else ''}"
+            f"[{trial.interval.bounds.replace(' to', ',')}]{f' {trial.note}' if trial.note else ''}"
         )

@@ -82,3 +82,24 @@ def test_the_learning_curve_grows_to_the_whole_past(chosen, world):
     assert sizes[-1] < world.interactions.n_pairs
     assert sizes[0] == pytest.approx(sizes[-1] / 4, rel=0.2)
     assert chosen.curve[-1].interval.mean > chosen.curve[0].interval.mean
+
+
+def test_a_single_judge_gives_no_interval_and_the_chosen_model_is_marked_all_the_same(tmp_path):
+    """Popularity is chosen, as one person proves nothing, and other models are as good or better."""
+    random = np.random.default_rng(0)
+    items = [f"i{item}" for item in random.permutation(60)[:40]]
+    weights = [-1.0] * 5 + [1.0] * 35
+    table = pa.table({"user_id": ["u"] * 40, "item_id": items, "weight": weights})
+    data = TrainingData.align(Interactions.from_table(table))
+    lines = []
+    lonely = choose(data, "random", work=2.0, log=lines.append)
+    judges = "1 person judges by what the split 'random' holds back; fewer than 100 can seldom tell models apart"
+    assert lines[0] == judges
+    assert "[none]" in lines[1]
+    page = page_of(tmp_path, lonely.recommender, data, ReportSource(choice=lonely))
+    text = html.unescape(page)
+    assert "judged by 1 person whose" in text
+    assert "nan" not in re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL)
+    assert "<b>5</b><small>of them not liked</small>" in page
+    marked = re.findall(r'<tr class="chosen"><td>(\w+)', page)
+    assert marked == [lonely.configuration.model]

@@ -28,6 +28,8 @@ MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "item_neighbours": ("neighbours", "ItemKNN", {}),
     "user_neighbours": ("neighbours", "UserKNN", {}),
     "session_neighbours": ("sequences.session_neighbours", "SessionNeighbours", {}),
+    "sasrec": ("sequences.sasrec", "Sasrec", {}),
+    "gru4rec": ("sequences.gru4rec", "Gru4Rec", {}),
     "item2vec": ("item2vec", "Item2Vec", {}),
     "content_tfidf": ("content.profiles", "TfidfContent", {}),
     "content_affinity": ("content.profiles", "TagAffinity", {}),

@@ -106,10 +106,13 @@ def fit(
         say(line)
 
     data = read_training_data(interactions, users, items, choice, exclusions, liked_from, read)
-    recommender, chosen = _fitted(model, validation, seed, data, engine, ranked)
+    checkpoints = out.with_name(f"{out.name}.training")
+    recommender, chosen = _fitted(model, validation, seed, data, engine, ranked, checkpoints)
     if exclusions is not None and "user_id" in exclusions.column_names:
         say(f"{exclude}: {exclude_pairs(recommender, exclusions):,} pairs that are known are never recommended")
     recommender.save(out)
+    if checkpoints.is_dir() and not any(checkpoints.iterdir()):
+        checkpoints.rmdir()
     report = write_model_report(
         out,
         recommender,
@@ -289,8 +292,13 @@ def _fitted(
     data: TrainingData,
     engine: EngineName | None = None,
     ranked: RankedItems | None = None,
+    checkpoints: Path | None = None,
 ) -> tuple[Recommender, Choice | None]:
-    """The named model, or the one that validation chooses, fitted, and how it was; progress goes to stderr."""
+    """The named model, or the one that validation chooses, fitted, and how it was; progress goes to stderr.
+
+    A network leaves its state in the folder of checkpoints after each pass, and goes on from there after a stop.
+    """
+    from ml.recommenders.models.sequences.networks import SequenceNetwork
     from ml.recommenders.models.zoo import make_recommender, seeded
     from ml.recommenders.selection.auto import choose
     from orchestration.spark.training import training_engine
@@ -303,6 +311,8 @@ def _fitted(
     recommender = make_recommender(name, **seeded(name, seed))
     say_if_weights_are_not_used(recommender, name, data)
     say_if_features_are_not_used(recommender, name, data)
+    if isinstance(recommender, SequenceNetwork):
+        recommender.checkpoints, recommender.progress = checkpoints, say
     with training_engine(chosen_settings(), engine and engine.value) as trainer:
         return trainer.fit(recommender, data), None
 

@@ -52,8 +52,8 @@ def tune(
         list[str] | None,
         typer.Option(
             help="Models to search, repeatable: lightfm_warp, lightfm_bpr, lightfm_logistic, als, implicit_bpr, "
-            "svd, ease, autoencoder, item_neighbours, user_neighbours, session_neighbours, trending, "
-            "content_affinity. "
+            "svd, ease, autoencoder, item_neighbours, user_neighbours, session_neighbours, sasrec, gru4rec, "
+            "trending, content_affinity. "
             "Default: those of the settings."
         ),
     ] = None,

@@ -64,6 +64,19 @@ def _hybrid(most_sampled: bool) -> Space:
     )
 
 
+def _network(least_length: int, most_length: int) -> Space:
+    return Space(
+        {
+            "n_factors": Bounds(16, 128),
+            "length": Bounds(least_length, most_length),
+            "learning_rate": Bounds(3e-4, 1e-2),
+            "dropout": Bounds(0.1, 0.6, log=False),
+        },
+        {"layers": (1, 2)},
+        {"heads": 2} if most_length > 50 else {},
+    )
+
+
 SPACES: dict[str, Space] = {
     "lightfm_warp": _hybrid(most_sampled=True),
     "lightfm_bpr": _hybrid(most_sampled=False),
@@ -135,6 +148,8 @@ SPACES: dict[str, Space] = {
         {},
         {},
     ),
+    "sasrec": _network(10, 100),
+    "gru4rec": _network(5, 50),
     "trending": Space({"half_life_days": Bounds(0.02, 365.0)}, {}, {}),
     "content_affinity": Space({"smoothing": Bounds(0.5, 500.0)}, {"summed": (False, True)}, {}),
 }

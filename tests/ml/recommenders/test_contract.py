@@ -29,6 +29,8 @@ SMALL = {
     "content_vectors": {"n_factors": 3},
     "rating_factors": {"n_factors": 4, "epochs": 5},
     "two_tower": {"n_factors": 8, "epochs": 20, "batch": 128},
+    "sasrec": {"n_factors": 8, "epochs": 20, "learning_rate": 0.01, "length": 12},
+    "gru4rec": {"n_factors": 8, "epochs": 20, "learning_rate": 0.01, "length": 12},
     "stacked": {"models": [{"model": "ease"}, {"model": "als", "params": {"n_factors": 8}}], "trees": 20},
     "factor_blend": {
         "models": [
@@ -37,6 +39,7 @@ SMALL = {
         ]
     },
 }
+NEEDS_TORCH = {"two_tower", "sasrec", "gru4rec"}
 IMPERSONAL = {"popularity", "trending", "rating_factors"}  # they say the same to everybody, or predict ratings
 PERSONAL = [name for name in MODELS if name not in IMPERSONAL]
 K = 6
@@ -44,7 +47,7 @@ K = 6
 
 @pytest.fixture(scope="module", params=list(MODELS))
 def name(request):
-    if request.param == "two_tower" and importlib.util.find_spec("torch") is None:
+    if request.param in NEEDS_TORCH and importlib.util.find_spec("torch") is None:
         pytest.skip("the extra torch is not installed")
     return request.param
 

@@ -23,7 +23,7 @@ ONLY_OF_THE_TRAINED = {"segment_popularity", "rating_factors"}
 """Models that have no ranking of their own for somebody who is known by a visit alone."""
 FORMS = {
     **dict.fromkeys(LISTS, "list"),
-    **dict.fromkeys(["als", "svd", "item2vec", "content_vectors"], "factors and model"),
+    **dict.fromkeys(["als", "svd", "item2vec", "content_vectors", "sasrec", "gru4rec"], "factors and model"),
     **dict.fromkeys(
         [
             "lightfm_warp",

@@ -22,6 +22,9 @@ from ml.recommenders.validation import ValidationWindow
 
 N_USERS, N_ITEMS, EACH = 200, 40, 24
 SAME_FOR_EVERYBODY = {"popularity", "trending"}
+NEEDS_TORCH = {"two_tower", "sasrec", "gru4rec"}
+NETWORK = {"n_factors": 16, "epochs": 20, "learning_rate": 0.005, "length": EACH, "batch": 16}
+SMALL = {"sasrec": NETWORK, "gru4rec": NETWORK}
 PREDICTS_RATINGS = {"rating_factors"}
 
 
@@ -46,7 +49,7 @@ def weighted() -> Interactions:
 
 @pytest.fixture(scope="module", params=[name for name in MODELS if name not in PREDICTS_RATINGS])
 def name(request):
-    if request.param == "two_tower" and importlib.util.find_spec("torch") is None:
+    if request.param in NEEDS_TORCH and importlib.util.find_spec("torch") is None:
         pytest.skip("the extra torch is not installed")
     return request.param
 
@@ -74,7 +77,7 @@ def features(name):
 
 @pytest.fixture(scope="module")
 def fitted(name, weighted, features):
-    return make_recommender(name).fit(weighted, *features)
+    return make_recommender(name, **SMALL.get(name, {})).fit(weighted, *features)
 
 
 def own_share(recommender) -> float:
@@ -94,17 +97,19 @@ def test_what_is_rated_high_is_what_is_recommended(name, features, ratings):
     pairs = Interactions.from_table(taken(*ratings, signal="rating"))
     weighed = RatingReading.learn(pairs).weigh(pairs)
     if name not in SAME_FOR_EVERYBODY:
-        assert own_share(make_recommender(name).fit(weighed, *features)) >= 0.95
+        assert own_share(make_recommender(name, **SMALL.get(name, {})).fit(weighed, *features)) >= 0.95
 
 
 def test_what_has_a_negative_weight_is_not_recommended(name, features):
     if name not in SAME_FOR_EVERYBODY:
         pairs = Interactions.from_table(taken(1.0, -1.0))
-        assert own_share(make_recommender(name).fit(pairs, *features)) >= 0.95
+        assert own_share(make_recommender(name, **SMALL.get(name, {})).fit(pairs, *features)) >= 0.95
 
 
 def test_the_unit_of_the_weights_changes_no_list(name, fitted, features):
-    again = make_recommender(name).fit(Interactions.from_table(taken(500.0 * 3_600, 3_600.0)), *features)
+    again = make_recommender(name, **SMALL.get(name, {})).fit(
+        Interactions.from_table(taken(500.0 * 3_600, 3_600.0)), *features
+    )
     users = [f"u{user}" for user in range(N_USERS)]
     first, second = (model.recommend(users, 2).to_table().to_pylist() for model in (fitted, again))
     same = [one["item_id"] == other["item_id"] for one, other in zip(first, second, strict=True)]
@@ -114,7 +119,9 @@ def test_the_unit_of_the_weights_changes_no_list(name, fitted, features):
 def test_equal_weights_and_no_weights_give_the_same_model(name, features):
     equal, none = taken(7.0, 7.0), taken(7.0, 7.0).drop_columns(["weight"])
     scores = [
-        make_recommender(name).fit(Interactions.from_table(table), *features).score(np.arange(N_USERS))
+        make_recommender(name, **SMALL.get(name, {}))
+        .fit(Interactions.from_table(table), *features)
+        .score(np.arange(N_USERS))
         for table in (equal, none)
     ]
     np.testing.assert_array_equal(*scores)
@@ -137,12 +144,15 @@ def test_a_model_says_whether_it_uses_the_features_of_items(name):
     lists = [[f"f:{random.integers(4)}", f"g:{random.integers(3)}"] for _ in range(N_ITEMS)]
     table = pa.table({"item_id": [f"i{i}" for i in range(N_ITEMS)], "features": lists})
     pairs = Interactions.from_table(taken(1.0, 0.5))
-    recommender = make_recommender(name)
+    recommender = make_recommender(name, **SMALL.get(name, {}))
     if name.startswith("content"):
         assert recommender.uses_item_features  # and cannot be fitted without
         return
     features = FeatureMatrix.from_table(table, "item_id")
-    scores = [make_recommender(name).fit(pairs, None, given).score(np.arange(9)) for given in (None, features)]
+    scores = [
+        make_recommender(name, **SMALL.get(name, {})).fit(pairs, None, given).score(np.arange(9))
+        for given in (None, features)
+    ]
     assert recommender.uses_item_features == (not np.array_equal(*scores))
 
 

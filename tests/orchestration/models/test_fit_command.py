@@ -3,6 +3,7 @@
 import html
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -82,6 +83,40 @@ def test_a_model_of_an_extra_names_the_extra_in_one_line(
     )
     assert refused.exit_code == 1
     assert "two_tower needs PyTorch: pip install 'tessera[torch]'" in " ".join(refused.output.split())
+
+
+def test_a_training_of_a_network_says_how_far_it_is_and_goes_on_after_a_stop(
+    tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch", reason="the extra torch is not installed")
+    from ml.recommenders.models.sequences import training
+
+    leave, left = training.NetworkTraining._leave, []
+
+    def stop(*args: Any) -> None:
+        leave(*args)
+        left.append(args)
+        if len(left) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.NetworkTraining, "_leave", stop)
+    call = (
+        "fit",
+        "--interactions",
+        tables / "interactions.csv",
+        "--model",
+        "gru4rec",
+        "--out",
+        tmp_path / "model",
+    )
+    assert tessera(*call).exit_code != 0
+    assert len(list((tmp_path / "model.training").iterdir())) == 1
+    again = tessera(*call)
+    assert again.exit_code == 0, again.output
+    assert "the training goes on after pass 2" in again.output
+    assert "pass 3 of" in again.output
+    assert not (tmp_path / "model.training").exists()
+    assert type(load_recommender(tmp_path / "model")).__name__ == "Gru4Rec"
 
 
 def test_where_a_model_goes_is_checked_before_anything_is_read(tables: Path, tmp_path: Path, fitted: Path) -> None:

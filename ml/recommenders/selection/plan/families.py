@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from ml.recommenders.models.zoo import make_recommender
@@ -79,6 +80,8 @@ def warm_families(shape: DataShape) -> list[Family]:
         families.append(_user_neighbours())
     if shape.order_gain >= ORDER_GAIN:
         families.append(_session_neighbours())
+        if find_spec("torch") is not None:
+            families.append(_attention())
     families += [_svd(), _autoencoder()]
     if shape.item_features:
         families += [_content(shape), _hybrid()]
@@ -171,6 +174,12 @@ def _session_neighbours() -> Family:
     start = SingleRecipe("session_neighbours", {"neighbours": 200, "rarity": 0.5, "distance": 0.5, "latest": 20})
     axes = (Options("rarity", (0.0, 0.5, 1.0)), Options("distance", (0.0, 0.5, 1.0)), Steps("latest", 2.0, 5, 80))
     return Family("neighbouring visits", [start], axes)
+
+
+def _attention() -> Family:
+    # Few passes, since a network takes more work than all other families; `tune` and `--model` give it more.
+    params = {"n_factors": 32, "length": 30, "epochs": 8, "patience": 1, "batch": 64, "negatives": 300}
+    return Family("self-attention", [SingleRecipe("sasrec", params)], (Steps("n_factors", 2.0, 32, 128),))
 
 
 def _svd() -> Family:

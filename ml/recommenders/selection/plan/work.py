@@ -18,6 +18,7 @@ from ml.recommenders.selection.plan.shape import DataShape
 CELL = 5e-8  # to score, standardise or sort one item of one user
 PAIR = 2e-7  # to touch one interaction in a sparse matrix
 VISITS = 2e-3  # to compare the latest items of one user with the newest visits that hold them
+PASSES = 15  # over the data, after which most networks stop
 LEAST = 0.02
 
 Params = Mapping[str, Any]
@@ -80,6 +81,14 @@ def _autoencoder(params: Params, shape: DataShape) -> float:
     return 7e-10 * int(params["epochs"]) * shape.n_users * weights
 
 
+def _network(params: Params, shape: DataShape) -> float:
+    """The passes to choose their number, and as many again: the layers over each item, and the softmax."""
+    d, negatives = int(params["n_factors"]), min(int(params["negatives"]), shape.n_items)
+    each = 12 * int(params["layers"]) * d**2 + 6 * negatives * d + shape.n_all_items * d / int(params["batch"])
+    passes = 2 * min(int(params["epochs"]), PASSES) * int(params["networks"])
+    return 6e-11 * passes * shape.n_pairs * each
+
+
 def _lightfm(params: Params, shape: DataShape) -> float:
     features = 2 + shape.item_features / max(1, shape.n_all_items) + shape.user_features / max(1, shape.n_users)
     epochs = int(params["epochs"])
@@ -127,6 +136,8 @@ _ESTIMATES: dict[str, Callable[[Params, DataShape], float]] = {
     "user_neighbours": _light,  # all the work is in the ranking
     "session_neighbours": _light,  # as for users, the work is in the ranking
     "svd": _svd,
+    "sasrec": _network,
+    "gru4rec": _network,
     "autoencoder": _autoencoder,
     "lightfm_warp": _lightfm,
     "lightfm_bpr": _lightfm,

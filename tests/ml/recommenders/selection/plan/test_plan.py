@@ -12,6 +12,7 @@ from ml.evaluation.bootstrap import Interval
 from ml.recommenders.model_names import MODELS
 from ml.recommenders.models.zoo import make_recommender
 from ml.recommenders.selection.compare import Configuration
+from ml.recommenders.selection.plan import families
 from ml.recommenders.selection.plan.families import Family, Options, Steps, cold_families, warm_families
 from ml.recommenders.selection.plan.hill_climb import climb_all, proposals
 from ml.recommenders.selection.plan.recipes import BlendRecipe, SingleRecipe, StackRecipe
@@ -93,11 +94,12 @@ def test_all_that_the_families_may_try_can_be_made(families_of, shape):
             start.configuration(shape).make()
 
 
-def test_neighbouring_visits_are_tried_only_where_the_order_says_something(shape):
+@pytest.mark.parametrize("has_torch", [False, True])
+def test_sequences_are_tried_only_where_the_order_says_something(shape, has_torch, monkeypatch):
+    monkeypatch.setattr(families, "find_spec", lambda name: object() if has_torch else None)
     names = {family.name for family in warm_families(replace(shape, order_gain=1.0))}
-    assert {family.name for family in warm_families(replace(shape, order_gain=3.0))} - names == {
-        "neighbouring visits"
-    }
+    ordered = {family.name for family in warm_families(replace(shape, order_gain=3.0))}
+    assert ordered - names == {"neighbouring visits", *(["self-attention"] if has_torch else [])}
 
 
 def test_steps_go_both_ways_within_their_bounds():

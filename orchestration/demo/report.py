@@ -17,7 +17,7 @@ from rich.text import Text
 from ml.home import Home
 from ml.settings.operation import PortSettings
 from orchestration.demo.demo_results import DemoResults, SampleUser
-from orchestration.product_files import is_checkout
+from orchestration.product_files import default_home
 
 BASELINE = "popularity"
 BAR_WIDTH = 20
@@ -118,14 +118,13 @@ def next_steps(results: DemoResults, home: Home, ports: PortSettings) -> Rendera
         title="Next", title_justify="left", title_style="bold", box=None, show_header=False, padding=(0, 2, 0, 0)
     )
     table.add_column(no_wrap=True, style="bold")
-    is_makefile_near = is_checkout() and home.site is None
-    site = f" --site {_shown(home.site)}" if home.site else ""
-    table.add_row(
-        "make up" if is_makefile_near else f"tessera up{site}",
-        "Dagster, MLflow and the service together, with their addresses",
-    )
-    table.add_row("tessera ingest --help", "bring your own events")
-    table.add_row(f"tessera materialize{site}", "take in what is new")
+    where = f" --site {_shown(home.site)}" if home.site else ""
+    if home.path != default_home():
+        where += f" --home {_shown(home.path)}"
+    table.add_row(f"tessera up{where}", "start Dagster, MLflow, the service and a page that links them")
+    table.add_row(f"tessera docs{where}", "describe every table: columns, SQL and lineage")
+    table.add_row(f"tessera materialize{where}", "bring everything up to date with what people did since")
+    table.add_row("tessera ingest --help", "bring your own events, into a home of their own")
     user = results.people[0].user_id if results.people else "anybody"
     body = json.dumps({"user_id": user, "k": 5})
     curl = f"curl -s http://127.0.0.1:{ports.service}/v1/recommendations -d '{body}'"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
+from typer.models import OptionInfo
 
 from ml.errors import InvalidInputError
 from ml.home import Home
@@ -40,20 +41,21 @@ class ProgramName(StrEnum):
     SERVICE = "service"
 
 
-Port = Annotated[
-    int | None,
-    typer.Option(
-        min=1, max=65_535, metavar="PORT", show_default="from the settings", help="Port to listen on this time."
-    ),
-]
+def _port_of(program: str) -> OptionInfo:
+    """The option that chooses the port of a program for one start."""
+    help_text = f"Port of {program}, for this start only."
+    option: OptionInfo = typer.Option(
+        min=1, max=65_535, metavar="PORT", show_default="from the settings", help=help_text
+    )
+    return option
 
 
 def up(
     *,
-    pages_port: Port = None,
-    dagster_port: Port = None,
-    mlflow_port: Port = None,
-    service_port: Port = None,
+    pages_port: Annotated[int | None, _port_of("the start page")] = None,
+    dagster_port: Annotated[int | None, _port_of("Dagster")] = None,
+    mlflow_port: Annotated[int | None, _port_of("MLflow")] = None,
+    service_port: Annotated[int | None, _port_of("the service")] = None,
     without: Annotated[list[ProgramName], typer.Option(help="A program to leave out; can be repeated.")] = [],  # noqa: B006  # typer copies it
     host: Annotated[
         str, typer.Option(help="Address to listen on. The pages have no sign-in: another one is for containers.")
@@ -63,7 +65,7 @@ def up(
     """Start Dagster, MLflow, the service, and a page that links them and all reports; Ctrl-C stops them.
 
     They listen on this machine only, on the ports of the settings. What they print goes to `logs/` in the home.
-    If one of them ends, the others stay and you are told; one that had run for a minute is started again.
+    If one of them ends, the others go on and a message says so; one that had run for a minute is started again.
     """
     from ml.integrity.named_lock import NamedLock
     from orchestration.runtime.processes import require_free_ports, stop_leftovers

@@ -27,7 +27,8 @@ from ml.decisions.activity.event_log_changes import read_newest_changes
 from ml.decisions.items.bundle_index import TRAINED_UNTIL, BundleIndex
 from ml.decisions.items.factor_index import GRAPH_FOLDER, FactorIndex
 from ml.decisions.ranker.blend import RankingBlend
-from ml.decisions.ranker.training import first_example_at, train_blend
+from ml.decisions.ranker.ranked_days import DayJudge
+from ml.decisions.ranker.training import TrainedBlend, first_example_at, train_blend
 from ml.events.contract import TIMESTAMP
 from ml.events.log import EventLog
 from ml.events.quarantine import Quarantine
@@ -100,34 +101,25 @@ def publication(
     )
 
 
-def publish(
+def learn_blend(
     home: Home,
     prepared: Publication,
     settings: BlendSettings,
-    workspace: Path,
-    approximate_above: int,
     counted_openings: int = ActivityLimits.counted_openings,
-    *,
-    is_canary: bool = False,
-) -> tuple[Path, RankingBlend]:
-    """Train the blend on the event log and the publication, write the bundle and make it current, or the canary.
+    judge: DayJudge | None = None,
+) -> TrainedBlend:
+    """Learn the blend from the event log and what is to be published.
 
     Args:
-        home: The home whose event log is read and whose bundle is written.
+        home: The home whose event log is read.
         prepared: What is to be published, without the blend.
-        settings: Settings of the blend's training.
-        workspace: Folder that the blend is written to first; it must not exist.
-        approximate_above: Number of items above which the graph of the approximate search is published too, so
-            that the service need not build it when it starts.
+        settings: Settings of the training.
         counted_openings: Openings of an item by one person that count for its popularity.
-        is_canary: Whether the bundle is to be tried beside the current one.
-
-    Returns:
-        The bundle's folder and the blend.
+        judge: Also judges the ranker of another bundle, by the openings that it did not know.
     """
     quarantine = Quarantine(home)
     changes = read_newest_changes(EventLog(home), settings.train_events, quarantine, "publishing")
-    blend = train_blend(
+    return train_blend(
         changes,
         BundleIndex(build_bundle(_publication_before(prepared, first_example_at(changes)))),
         questions=settings.train_questions,
@@ -135,7 +127,33 @@ def publish(
         seed=settings.seed,
         quarantine=quarantine,
         counted_openings=counted_openings,
+        judge=judge,
     )
+
+
+def publish(
+    home: Home,
+    prepared: Publication,
+    blend: RankingBlend,
+    workspace: Path,
+    approximate_above: int,
+    *,
+    is_canary: bool = False,
+) -> Path:
+    """Write the bundle and make it current, or the canary.
+
+    Args:
+        home: The home whose bundle is written.
+        prepared: What is to be published, without the blend.
+        blend: The blend.
+        workspace: Folder that the blend is written to first; it must not exist.
+        approximate_above: Number of items above which the graph of the approximate search is published too, so
+            that the service need not build it when it starts.
+        is_canary: Whether the bundle is to be tried beside the current one.
+
+    Returns:
+        The bundle's folder.
+    """
     blend.save(workspace)
     files = {**prepared.files, "blend": workspace}
     if prepared.item_factors is not None and len(prepared.item_factors) > approximate_above:
@@ -146,7 +164,7 @@ def publish(
         files=files,
         details={**prepared.details, "blend": blend.figures},
     )
-    return write_bundle(home.published, whole, is_canary=is_canary), blend
+    return write_bundle(home.published, whole, is_canary=is_canary)
 
 
 def _publication_before(prepared: Publication, at: float | None) -> Publication:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
+import pyarrow as pa
 
-from ml.bundle import current_version, make_canary
+from ml.bundle import Publication, current_version, make_canary
 from ml.console.tables import FOLDER as CONSOLE
+from ml.decisions.ranker.blend import BlendVersionError, RankingBlend
+from ml.decisions.ranker.ranked_days import DayJudge, judge_held, merge_days
+from ml.decisions.ranker.training import TrainedBlend
 from ml.home import Home
+from ml.local_clock import find_zone
 from ml.monitoring.inputs.reference import FOLDER as REFERENCE
-from ml.publishing import publication, publish
+from ml.publishing import learn_blend, publication, publish
 from ml.recommenders.models.zoo import load_recommender
 from ml.recommenders.newcomers.welcome import FILE as WELCOME
 from ml.settings import Settings
@@ -25,11 +32,11 @@ from orchestration.warehouse.console_tables import write_console_tables
 from orchestration.warehouse.marts import INTERACTIONS, ITEMS, USER_SEGMENTS, USERS
 
 if TYPE_CHECKING:
-    from ml.decisions.ranker.blend import RankingBlend
     from ml.registry.registry import ModelVersion, Registry
     from ml.registry.trials import CanaryTrial
 
 GROUP = "publishing"
+RANKER_DAYS = "ranker_days"
 
 
 @dg.asset(
@@ -65,24 +72,31 @@ def published_bundle(
 
     champion, trial = registry.get().champion(), CanaryTrials(registry.get()).running()
     metadata: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        console = _write_console(warehouse, home.settings(), Path(folder))
+    with tempfile.TemporaryDirectory() as name:
+        folder, settings = Path(name), home.settings()
+        zone = find_zone(settings.warehouse.site_timezone)
+        bundle = _prepare(home, warehouse, registry, champion, folder / "champion")
+        judge = _published_judge(home.home(), zone)
+        trained = bundle.learn(judge)
+        held = judge_held(trained.blend, trained.held, zone) if trained.blend.ranker else None
+        _write_days(warehouse, [table for table in (judge.rows() if judge else None, held) if table is not None])
+        console = _write_console(warehouse, settings, folder)
         if trial is not None:
             version = registry.get().version(trial.version)
-            details = _trial_details(trial, version)
-            written, _ = _publish(home, warehouse, registry, version, details, console, is_canary=True)
+            tried = _prepare(home, warehouse, registry, version, folder / "canary", is_canary=True)
+            written = tried.write(tried.learn().blend, console, _trial_details(trial, version))
             metadata["canary"] = f"{written.name}, model version {trial.version}"
         else:
             make_canary(home.home().published, None)
         details = _build_details(registry.get(), champion) if champion else {}
-        written, blend = _publish(home, warehouse, registry, champion, details, console)
+        written = bundle.write(trained.blend, console, details)
     size = sum(file.stat().st_size for file in written.rglob("*") if file.is_file())
     return dg.MaterializeResult(
         metadata={
             "version": written.name,
             "model_version": str(champion.version) if champion else "none",
             "mib": round(size / 2**20, 1),
-            "blend": dg.MetadataValue.json(blend.figures),
+            "blend": dg.MetadataValue.json(trained.blend.figures),
             **metadata,
         }
     )
@@ -119,39 +133,83 @@ def bento(home: HomeResource) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(metadata={"tag": tag, "serve": f"bentoml serve {tag}"})
 
 
-def _publish(
+@dataclass(frozen=True)
+class _Bundle:
+    """A bundle in the making.
+
+    Attributes:
+        home, settings: Where it is published, and the settings in force.
+        prepared: What is published beside the blend.
+        folder: For what is written before it becomes part of the bundle.
+        is_canary: Whether it is tried beside the current one.
+    """
+
+    home: Home
+    settings: Settings
+    prepared: Publication
+    folder: Path
+    is_canary: bool
+
+    def learn(self, judge: DayJudge | None = None) -> TrainedBlend:
+        """Learn the blend of all sources."""
+        counted = self.settings.warehouse.popularity_views_per_person
+        return learn_blend(self.home, self.prepared, self.settings.decisions.blend, counted, judge)
+
+    def write(self, blend: RankingBlend, console: Path, details: dict[str, Any]) -> Path:
+        """Write the bundle with the tables of the console, and return its folder."""
+        files = {**_files(self.home, self.settings, is_canary=self.is_canary), CONSOLE: console}
+        return publish(
+            self.home,
+            replace(self.prepared, files=files, details=details),
+            blend,
+            self.folder / "blend",
+            self.settings.serving.approximate_above_items,
+            is_canary=self.is_canary,
+        )
+
+
+def _prepare(
     home: HomeResource,
     warehouse: WarehouseResource,
     registry: RegistryResource,
     version: ModelVersion | None,
-    details: dict[str, Any],
-    console: Path,
+    folder: Path,
     *,
     is_canary: bool = False,
-) -> tuple[Path, RankingBlend]:
-    """Publish a bundle with a model of the registry, or without one."""
-    settings, tables = home.settings(), warehouse.get().tables()
-    with tempfile.TemporaryDirectory() as folder:
-        model = load_recommender(registry.get().download(version, Path(folder) / "model")) if version else None
-        prepared = publication(
-            users=warehouse.read(USERS),
-            items=warehouse.read(ITEMS),
-            interactions=warehouse.read(INTERACTIONS),
-            segments=warehouse.read(USER_SEGMENTS) if "user_segments" in tables else None,
-            recommender=model,
-            model_version=str(version.version) if version else None,
-            files={**_files(home.home(), settings, is_canary=is_canary), CONSOLE: console},
-            details=details,
-        )
-        return publish(
-            home.home(),
-            prepared,
-            settings.decisions.blend,
-            Path(folder) / "blend",
-            settings.serving.approximate_above_items,
-            settings.warehouse.popularity_views_per_person,
-            is_canary=is_canary,
-        )
+) -> _Bundle:
+    """Collect what a bundle with a model of the registry, or without one, publishes."""
+    folder.mkdir()
+    tables = warehouse.get().tables()
+    model = load_recommender(registry.get().download(version, folder / "model")) if version else None
+    prepared = publication(
+        users=warehouse.read(USERS),
+        items=warehouse.read(ITEMS),
+        interactions=warehouse.read(INTERACTIONS),
+        segments=warehouse.read(USER_SEGMENTS) if "user_segments" in tables else None,
+        recommender=model,
+        model_version=str(version.version) if version else None,
+        files={},
+        details={},
+    )
+    return _Bundle(home.home(), home.settings(), prepared, folder, is_canary)
+
+
+def _published_judge(home: Home, zone: ZoneInfo) -> DayJudge | None:
+    """Make the judge of the ranker that answers now; None where nothing is published, or not by this version."""
+    version = current_version(home.published)
+    folder = home.published / version / "blend" if version else None
+    if folder is None or not folder.exists():
+        return None
+    try:
+        return DayJudge.of_published(RankingBlend.load(folder), zone)
+    except BlendVersionError:
+        return None
+
+
+def _write_days(warehouse: WarehouseResource, tables: list[pa.Table]) -> None:
+    """Add to the table of the ranker's days."""
+    before = warehouse.read(RANKER_DAYS) if RANKER_DAYS in warehouse.get().tables() else None
+    warehouse.write(RANKER_DAYS, merge_days(before, tables))
 
 
 def _write_console(warehouse: WarehouseResource, settings: Settings, folder: Path) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ml.console.tables import CONSOLE_TABLES, DIMENSIONS, VARYING, write_console_table
 from ml.settings import Settings
+from ml.settings.evaluation import EvaluationSettings
 from orchestration.warehouse.console_pages import query_actions, query_items, query_moves, query_pages
 from orchestration.warehouse.marts import site_currency
 from orchestration.warehouse.warehouse import Warehouse
@@ -62,6 +63,10 @@ def console_queries(settings: Settings, tables: frozenset[str]) -> dict[str, str
         "retention": _retention(visits),
         "segments": _segments(tables),
         "signals": _signals(tables),
+        "ranker_days": _columns_of("ranker_days", tables, "date, learned_until, is_held_out"),
+        "model_delivery": _columns_of("model_delivery", tables, "first_answer_at, model_version"),
+        "input_drift": _columns_of("input_drift", tables, "frame, column_name"),
+        "candidates": _candidates(settings.evaluation, tables),
     }
 
 
@@ -223,6 +228,26 @@ def _signals(tables: frozenset[str]) -> str:
             from signals order by is_discovery desc, lift_low desc nulls last, comparison, signal, segment
         """
     return _no_rows("signals")
+
+
+def _columns_of(table: str, tables: frozenset[str], order: str) -> str:
+    """The columns of a table that the pipeline wrote beside the marts."""
+    if table in tables:
+        return f"select {', '.join(CONSOLE_TABLES[table].columns)} from {table} order by {order}"
+    return _no_rows(table)
+
+
+def _candidates(rules: EvaluationSettings, tables: frozenset[str]) -> str:
+    """The models that were compared, the best first; the measure that decides is a column of its own."""
+    if "candidate_models" not in tables:
+        return _no_rows("candidates")
+    # The columns bear the k of the settings that the comparison knew; others may be in force by now.
+    return f"""
+        select model, configuration, measure, value, users as people, coalesce(gain, '') as gain, seconds
+        from (unpivot candidate_models on columns('^[a-z]+_at_[0-9]+$') into name measure value value)
+        where measure = '{rules.metric}_at_{rules.k}'
+        order by value desc, model, configuration
+    """
 
 
 def _no_rows(table: str) -> str:

@@ -10,6 +10,13 @@ from serving.console.current_bundle import CurrentBundle
 from serving.console.figures.audience import build_audience
 from serving.console.figures.behaviour import EXTRA, build_behaviour
 from serving.console.figures.experiments import build_experiments
+from serving.console.figures.model_quality import (
+    candidates_sheet,
+    delivery_sheet,
+    inputs_sheet,
+    ranker_days_sheet,
+    trials_sheet,
+)
 from serving.console.figures.operation import (
     alarms_sheet,
     build_models,
@@ -55,9 +62,17 @@ async def _ask_models(question: ServiceQuestion) -> dict[str, Any]:
 
 
 def _models(request: PageRequest) -> ConsolePage:
-    page = build_models(request.bundle)
+    page, bundle = build_models(request.bundle), request.bundle
     log = request.answer["log"] if request.answer is not None else []
-    return replace(page, sheets=[*page.sheets, history_sheet(request.bundle, log, request.fault)])
+    more = (
+        candidates_sheet(bundle),
+        ranker_days_sheet(bundle),
+        delivery_sheet(bundle),
+        inputs_sheet(bundle),
+        trials_sheet(request.config, bundle, request.answer),
+        history_sheet(bundle, log, request.fault),
+    )
+    return replace(page, sheets=[*page.sheets, *more])
 
 
 LIVE_SECONDS = 5.0

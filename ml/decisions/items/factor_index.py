@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa  # noqa: F401  before usearch: with the C++ runtime that this brings, LightGBM writes no numbers
 from usearch.index import Index
 
 from ml.arrays import F32, I64, Bools

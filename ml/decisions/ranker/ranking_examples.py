@@ -35,6 +35,28 @@ class RankingExample:
         return RankingExample(self.features[kept], int(kept[: self.opened].sum()))
 
 
+@dataclass(frozen=True)
+class ReplayedOpening:
+    """An opening of the log that the candidates of its moment were ranked for.
+
+    Attributes:
+        at: Unix seconds.
+        user: Key of the person.
+        opened: Row of the item among the candidates; None if it was none.
+        features: float32 (n, features) of the candidates; None where the item was none and nobody judges by it.
+    """
+
+    at: float
+    user: str
+    opened: int | None
+    features: F32 | None
+
+    @property
+    def example(self) -> RankingExample | None:
+        """What can be learned from it; nothing if the item was no candidate."""
+        return None if self.opened is None or self.features is None else RankingExample(self.features, self.opened)
+
+
 class ExampleLog:
     """Keeps the newest examples in bounded memory.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import lightgbm as lgb
 import numpy as np
@@ -17,8 +18,9 @@ from ml.decisions.items.candidates import TrendingItems, gather_candidates
 from ml.decisions.items.champion_scorer import make_scorer
 from ml.decisions.ranker.blend import RankingBlend
 from ml.decisions.ranker.features import FeatureBuilder
+from ml.decisions.ranker.ranked_days import DayJudge
 from ml.decisions.ranker.ranking_context import RankingContext
-from ml.decisions.ranker.ranking_examples import ExampleLog, RankingExample, stack_examples
+from ml.decisions.ranker.ranking_examples import RankingExample, ReplayedOpening, stack_examples
 from ml.events.quarantine import Quarantine
 
 PERSONAL = 50
@@ -43,6 +45,19 @@ TREES = {
 }
 
 
+@dataclass(frozen=True)
+class TrainedBlend:
+    """What a training learned, and what can judge it.
+
+    Attributes:
+        blend: The blend.
+        held: The newest openings, oldest first; the blend did not learn from them.
+    """
+
+    blend: RankingBlend
+    held: Sequence[ReplayedOpening]
+
+
 def train_blend(
     changes: Sequence[StateChange],
     index: BundleIndex | None,
@@ -52,7 +67,8 @@ def train_blend(
     seed: int,
     quarantine: Quarantine,
     counted_openings: int = ActivityLimits.counted_openings,
-) -> RankingBlend:
+    judge: DayJudge | None = None,
+) -> TrainedBlend:
     """Learn the blend from the newest openings of the log.
 
     Args:
@@ -64,25 +80,36 @@ def train_blend(
         seed: Seed of the draw and of the trees.
         quarantine: Where a change that breaks the memory is recorded.
         counted_openings: Openings of an item by one person that count for its popularity, as in the service.
+        judge: Also judges another ranker by the openings that it did not know.
     """
-    log, missed = ExampleLog(questions, max(1, int(HELD_SHARE * questions)), HELD_SHARE, seed), 0
-    for example in replay_examples(changes, index, questions, seed, quarantine, counted_openings):
-        if example is None:
-            missed += 1
-        else:
-            log.add(example)
-    total = len(log)
-    if total < minimum_questions:
+    drawn = _draw_openings(changes, questions, seed)
+    held_from = drawn[int((1 - HELD_SHARE) * len(drawn))] if drawn else 0
+    replay = Replay(changes, index, drawn, quarantine, counted_openings)
+    judged_from = min(changes[held_from].at, judge.since) if judge and drawn else None
+    generator = np.random.default_rng(seed)
+    learned: list[RankingExample] = []
+    held: list[ReplayedOpening] = []
+    missed = 0
+    for position, opening in replay.openings(held_from, judged_from):
+        if judge is not None:
+            judge.add(opening)
+        missed += opening.opened is None
+        if position >= held_from:
+            held.append(opening)
+        elif opening.example is not None:
+            learned.append(opening.example.thin(generator))
+    judging = [opening.example for opening in held if opening.example is not None]
+    total = len(learned) + len(judging)
+    if total < minimum_questions or not learned or not judging:
         blend = RankingBlend.prior()
         blend.figures = {"questions": total, "learned": False}
-        return blend
-    learned, held = log.split()
+        return TrainedBlend(blend, held)
     features, opened, sizes = stack_examples(learned)
     ranker = fit_ranker(features, opened, sizes, seed=seed)
-    held_features, held_opened, held_sizes = stack_examples(held)
+    held_features, held_opened, held_sizes = stack_examples(judging)
     scores = np.asarray(ranker.predict(held_features), dtype=np.float64)
     prior_scores = RankingBlend.prior().base_scores(held_features)
-    return RankingBlend(
+    blend = RankingBlend(
         ranker=ranker,
         means=features.mean(axis=0, dtype=np.float64),
         deviations=features.std(axis=0, dtype=np.float64) + 1e-6,
@@ -93,8 +120,11 @@ def train_blend(
             "missed_share": round(missed / (missed + total), 4),
             "hit_rate_at_5": hit_rate(scores, held_opened, held_sizes, 5),
             "hit_rate_at_5_of_prior": hit_rate(prior_scores, held_opened, held_sizes, 5),
+            "learned_until": changes[held_from].at,
+            "read_until": changes[-1].at,
         },
     )
+    return TrainedBlend(blend, held)
 
 
 def fit_ranker(features: F32, opened: Bools, sizes: I64, *, seed: int) -> lgb.Booster:
@@ -103,53 +133,85 @@ def fit_ranker(features: F32, opened: Bools, sizes: I64, *, seed: int) -> lgb.Bo
     return ranker.fit(features, opened, group=sizes).booster_
 
 
-def replay_examples(
-    changes: Sequence[StateChange],
-    index: BundleIndex | None,
-    questions: int,
-    seed: int,
-    quarantine: Quarantine,
-    counted_openings: int = ActivityLimits.counted_openings,
-) -> Iterator[RankingExample | None]:
-    """Replay the log into an activity and describe the candidates before some of the openings.
+class Replay:
+    """Replays the log into an activity and describes the candidates before some of the openings.
 
-    Yields:
-        The examples, oldest first; None for an opening whose item was no candidate.
+    Args:
+        changes: Events, oldest first.
+        index: The items' facts; None without any.
+        drawn: Positions of the openings, ascending.
+        quarantine: Where a change that breaks the memory is recorded.
+        counted_openings: Openings of an item by one person that count for its popularity.
     """
-    activity, join = Activity(ActivityLimits(counted_openings=counted_openings)), BundleJoin(index)
-    for _ in join.join(activity):
-        pass
-    # The trained vectors of people were learned from the very openings that become examples. Only what somebody
-    # did before an opening may be used to rank it.
-    scorer = make_scorer(join, PERSONAL, APPROXIMATE_ABOVE)
-    feature_builder, trending = FeatureBuilder(activity), TrendingItems(activity)
+
+    def __init__(
+        self,
+        changes: Sequence[StateChange],
+        index: BundleIndex | None,
+        drawn: Sequence[int],
+        quarantine: Quarantine,
+        counted_openings: int = ActivityLimits.counted_openings,
+    ) -> None:
+        self._changes, self._index, self._drawn, self._quarantine = changes, index, set(drawn), quarantine
+        self._activity = Activity(ActivityLimits(counted_openings=counted_openings))
+        self._join = BundleJoin(index)
+        for _ in self._join.join(self._activity):
+            pass
+        # The trained vectors of people were learned from the very openings that become examples. Only what
+        # somebody did before an opening may be used to rank it.
+        self._scorer = make_scorer(self._join, PERSONAL, APPROXIMATE_ABOVE)
+        self._features, self._trending = FeatureBuilder(self._activity), TrendingItems(self._activity)
+
+    def openings(self, whole_from: int, whole_since: float | None = None) -> Iterator[tuple[int, ReplayedOpening]]:
+        """Go through the log once.
+
+        Args:
+            whole_from: Position from which an opening has features even if its item was no candidate.
+            whole_since: Time from which it has, Unix seconds; None for no other than those.
+
+        Yields:
+            The position and the opening, oldest first.
+        """
+        for position, change in enumerate(self._changes):
+            if position in self._drawn and change.user in self._activity.visitors and change.item is not None:
+                is_whole = position >= whole_from or (whole_since is not None and change.at > whole_since)
+                opening = self._rank(change, change.item, is_whole=is_whole)
+                if opening is not None:
+                    yield position, opening
+            fold_change(change, [self._activity.observe], self._quarantine, "publishing")
+
+    def _rank(self, change: StateChange, item: str, *, is_whole: bool) -> ReplayedOpening | None:
+        """Gather the candidates before an opening; None where the item could not be recommended."""
+        activity = self._activity
+        visitor, key = activity.visitors[change.user], activity.keys.get(item, -1)
+        # What somebody has opened before is no candidate.
+        if key in visitor.seen or not activity.find_consent(change.user).is_granted:
+            return None
+        row = self._index.user_rows.get(change.user) if self._index else None
+        context = RankingContext(
+            change.at,
+            activity.find_visit(change.session, change.user, change.at),
+            visitor,
+            self._scorer.fold_in_recent(visitor),
+            self._join.segment_of(row),
+            excluded=visitor.seen | visitor.rejected,
+        )
+        keys = gather_candidates(context, self._scorer, self._trending).keys
+        place = int(np.searchsorted(keys, key))
+        opened = place if place < len(keys) and keys[place] == key else None
+        is_described = len(keys) > 0 and (opened is not None or is_whole)
+        features = self._features.build(context, keys, self._scorer) if is_described else None
+        return ReplayedOpening(change.at, change.user, opened, features)
+
+
+def _draw_openings(changes: Sequence[StateChange], questions: int, seed: int) -> list[int]:
+    """Draw the positions of the openings that are ranked, ascending.
+
+    They are drawn at random: people's first and second openings alternate, and a stride would meet one kind.
+    """
     openings = _example_openings(changes)
-    # Openings are drawn at random: people's first and second openings alternate, and a stride would meet one kind.
     drawn = np.random.default_rng(seed).choice(openings, min(questions, len(openings)), replace=False)
-    drawn_positions = set(drawn.tolist())
-    for position, change in enumerate(changes):
-        if position in drawn_positions and change.user in activity.visitors and change.item is not None:
-            visitor, key = activity.visitors[change.user], activity.keys.get(change.item, -1)
-            # What somebody has opened before is no candidate.
-            if key in visitor.seen or not activity.find_consent(change.user).is_granted:
-                fold_change(change, [activity.observe], quarantine, "publishing")
-                continue
-            row = index.user_rows.get(change.user) if index else None
-            context = RankingContext(
-                change.at,
-                activity.find_visit(change.session, change.user, change.at),
-                visitor,
-                scorer.fold_in_recent(visitor),
-                join.segment_of(row),
-                excluded=visitor.seen | visitor.rejected,
-            )
-            keys = gather_candidates(context, scorer, trending).keys
-            opened = int(np.searchsorted(keys, key))
-            if opened < len(keys) and keys[opened] == key:
-                yield RankingExample(feature_builder.build(context, keys, scorer), opened)
-            else:
-                yield None
-        fold_change(change, [activity.observe], quarantine, "publishing")
+    return sorted(int(position) for position in drawn)
 
 
 def first_example_at(changes: Sequence[StateChange]) -> float | None:

@@ -47,7 +47,7 @@ def build_models(bundle: CurrentBundle) -> ConsolePage:
         "Offline figures",
         ["Figure", "Value"],
         rows,
-        "Measured on later events that the model did not see. MLflow holds all candidates.",
+        "Measured on later events that the model in use did not see.",
         is_half=True,
         empty="No model is in use yet; `tessera materialize` trains and compares the candidates.",
     )

@@ -60,7 +60,7 @@ def log_of_pairs(people, seed, kind="page_view"):
 
 @pytest.mark.parametrize("kind", ["page_view", "purchase"])
 def test_the_blend_learns_from_the_log_what_is_opened_next(tmp_path, kind):
-    blend = train_blend(
+    trained = train_blend(
         log_of_pairs(3_000, 1, kind),
         None,
         questions=2_000,
@@ -68,6 +68,7 @@ def test_the_blend_learns_from_the_log_what_is_opened_next(tmp_path, kind):
         seed=1,
         quarantine=Quarantine(Home(tmp_path)),
     )
+    blend = trained.blend
     assert blend.figures["learned"] is True
     assert blend.figures["hit_rate_at_5"] == 1.0
     assert "[num_threads: 1]" in blend.ranker.model_to_string()  # more would spin while they wait
@@ -79,11 +80,11 @@ def test_the_blend_learns_from_the_log_what_is_opened_next(tmp_path, kind):
 
 def test_a_short_log_keeps_the_prior_weights(tmp_path):
     quarantine = Quarantine(Home(tmp_path))
-    blend = train_blend(
+    trained = train_blend(
         log_of_pairs(20, 1), None, questions=100, minimum_questions=500, seed=1, quarantine=quarantine
     )
-    assert blend.ranker is None
-    assert blend.figures["learned"] is False
+    assert trained.blend.ranker is None
+    assert trained.blend.figures["learned"] is False
 
 
 def test_hit_rate_counts_questions_whose_item_is_among_the_best():

@@ -2,9 +2,9 @@
 
 The softmax of the scores is the probability that a candidate is opened next. What a ranking is worth follows from
 these alone, before anybody opens anything (confidence-based performance estimation). It holds while the
-probabilities do: if people choose otherwise under the same features, the ranking comes out worse than expected. The
-newest openings before the training, which the ranker did not learn from, correct what the probabilities promise and
-tell by how much days vary.
+probabilities do: if people choose otherwise under the same features, the ranking comes out worse than expected.
+The newest openings before the training, which the ranker did not learn from, correct what the probabilities
+promise and tell by how much days vary.
 """
 
 from __future__ import annotations

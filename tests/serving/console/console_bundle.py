@@ -125,6 +125,38 @@ def console_rows():
         "retention": [
             {"cohort_week": dt.date(2026, 5, 25), "week_number": 0, "segment": SCRIPT, "active_people": 3}
         ],
+        "ranker_days": [
+            {
+                "date": date, "learned_until": dt.datetime(2026, 5, 29, 22, 30), "is_held_out": expected is None,
+                "openings": 40, "expected_ndcg": expected, "expected_ndcg_low": expected and 0.2,
+                "expected_ndcg_high": expected and 0.4, "ndcg": 0.25, "ndcg_low": 0.15, "ndcg_high": 0.35,
+                "expected_hit_share": expected, "hit_share": 0.5,
+            }
+            for date, expected in ((FIRST, None), (LAST, 0.3))
+        ],
+        "model_delivery": [
+            {
+                "model_version": SCRIPT, "model": "ease", "first_answer_at": dt.datetime(2026, 5, 30, 8),
+                "last_answer_at": dt.datetime(2026, 5, 31, 8), "promised": promised, "promised_low": promised,
+                "promised_high": promised, "people": 3, "answers": 4, "clicked_share": 0.25,
+                "clicked_share_low": 0.1, "clicked_share_high": 0.4,
+            }
+            for promised in (None, 0.2)
+        ],
+        "input_drift": [
+            {
+                "frame": "users", "column_name": name, "psi": psi, "p": 0.01, "missing_then": 0.0,
+                "missing_now": 0.5, "unseen_now": 0.0, "state": "quiet", "verdict": SCRIPT,
+            }
+            for name, psi in (("country", 0.1), ("device_type", 0.3), ("user_id", None))
+        ],
+        "candidates": [
+            {
+                "model": model, "configuration": SCRIPT, "measure": "ndcg_at_10", "value": value, "people": 9,
+                "gain": SCRIPT, "seconds": 1.25,
+            }
+            for model, value in (("ease", 0.25), ("popularity", 0.1))
+        ],
         "segments": [
             {"segment": SCRIPT, "persona": SCRIPT, "people": 3, "share": 1.0, "shares_before": [0.5]}
         ],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from ml.bundle import current_version
 from ml.console.published import PublishedTables
@@ -28,6 +29,7 @@ from tests.serving.served import served
 
 PICTURES = os.environ.get("CONSOLE_PICTURES")  # a folder for whoever wants to look at the pages
 SIZES = {"light": (1360, 900), "dark": (1360, 900), "phone": (390, 844)}
+DRAWN = "[...document.querySelectorAll('[data-chart]')].every((chart) => chart.querySelector('svg path'))"
 SECRET = "secret-key-0123456789"
 
 
@@ -75,9 +77,7 @@ def test_every_page_shows_its_charts_without_an_error_and_is_accessible(
     with watched_page(browser, **options) as (page, requested, errors):
         for name in PAGES:
             page.goto(f"{address}/console/{name}")
-            page.wait_for_function(
-                "[...document.querySelectorAll('[data-chart]')].every((chart) => chart.querySelector('svg path'))"
-            )
+            page.wait_for_function(DRAWN)
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert find_serious_faults(page) == []
             picture(page, f"{name}-{size}")
@@ -111,6 +111,28 @@ def test_a_filter_changes_the_figures_and_the_address(browser: Any, address: str
         )
         assert errors == []
         assert sum(url.endswith(".js") for url in requested) <= 6
+
+
+def test_every_chart_can_be_saved_as_a_picture(browser: Any, address: str) -> None:
+    with watched_page(browser) as (page, requested, errors):
+        for name in ("overview", "behaviour", "segments"):
+            page.goto(f"{address}/console/{name}")
+            page.wait_for_function(DRAWN)
+            buttons = page.locator("[data-picture]")
+            assert buttons.count() == page.locator("[data-chart]").count() > 0
+            for button in buttons.all():
+                key = button.get_attribute("data-picture")
+                drawn = page.locator(f"section:has([data-picture={key}]) [data-chart]").bounding_box()
+                with page.expect_download() as saved:
+                    button.click()
+                assert saved.value.suggested_filename == f"{key}.png"
+                with Image.open(saved.value.path()) as picture:
+                    assert picture.width == pytest.approx(2 * drawn["width"], abs=2)
+                    assert picture.height == pytest.approx(2 * (drawn["height"] + 40), abs=2)
+                    chart = picture.crop((0, 80, *picture.size)).convert("RGB")
+                    assert len(chart.getcolors(picture.width * picture.height)) > 10  # no empty sheet of paper
+        assert errors == []
+        assert {url for url in requested if not url.startswith((address, "data:", "blob:"))} == set()
 
 
 def test_a_page_is_small_when_it_is_first_loaded(browser: Any, address: str) -> None:

@@ -124,6 +124,31 @@
     document.querySelectorAll("[data-chart]").forEach((element) => echarts.getInstanceByDom(element)?.resize());
   }
 
+  // Saves the chart of a button's sheet under its title, twice as fine as it is shown.
+  function savePicture(button) {
+    const sheet = button.closest(".sheet");
+    const chart = echarts.getInstanceByDom(sheet.querySelector("[data-chart]"));
+    const [width, height, head] = [chart.getWidth(), chart.getHeight(), 40];
+    const image = new Image();
+    image.addEventListener("load", () => {
+      const canvas = Object.assign(document.createElement("canvas"), { width: 2 * width, height: 2 * (height + head) });
+      const context = canvas.getContext("2d");
+      context.scale(2, 2);
+      context.fillStyle = colour("--paper");
+      context.fillRect(0, 0, width, height + head);
+      context.fillStyle = colour("--ink");
+      context.font = "600 16px system-ui, sans-serif";
+      context.fillText(sheet.querySelector("h2").textContent, 10, 26, width - 20);
+      context.drawImage(image, 0, head, width, height);
+      canvas.toBlob((picture) => {
+        const href = URL.createObjectURL(picture);
+        Object.assign(document.createElement("a"), { href, download: `${button.dataset.picture}.png` }).click();
+        URL.revokeObjectURL(href);
+      });
+    });
+    image.src = chart.getDataURL({ type: "svg" });
+  }
+
   // Follows the stream of an opened `data-live` part, whose messages are HTML that the server wrote and escaped.
   function follow(details) {
     const part = details.querySelector("[data-live]");
@@ -167,6 +192,10 @@
 
   document.addEventListener("input", (event) => {
     if (event.target.dataset?.words) offerWords(event.target);
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-picture]");
+    if (button) savePicture(button);
   });
   document.addEventListener("toggle", (event) => follow(event.target), true);
   document.addEventListener("DOMContentLoaded", () => {

@@ -237,7 +237,9 @@ class Recommender(ABC):
         rows = self.item_ids_.rows(candidate_ids.values)
         best, scores = self.rank(user_rows, k, excluded, np.sort(rows[rows >= 0]), threads)
         items = self.item_ids_.union(candidate_ids)
-        best, scores = filled_up(best, scores, k, np.arange(len(self.item_ids_), len(items), dtype=np.int32))
+        further = np.arange(len(self.item_ids_), len(items), dtype=np.int32)
+        left_out = None if exclude is None else _pairs(names, items, exclude)[:, len(self.item_ids_) :]
+        best, scores = filled_up(best, scores, k, further, left_out)
         return Recommendations(names.values, items, best, scores)
 
     def fold_in(self, items: Users, weights: Sequence[float] | None = None) -> F32:
@@ -321,10 +323,7 @@ class Recommender(ABC):
         )
         excluded = (picker @ self.seen_).tocsr()
         if exclude is not None and len(exclude):
-            rows, columns = names.rows(exclude["user_id"]), self.item_ids_.rows(exclude["item_id"])
-            valid = (rows >= 0) & (columns >= 0)
-            ones = np.ones(int(valid.sum()), np.int8)
-            excluded = excluded + sparse.csr_matrix((ones, (rows[valid], columns[valid])), shape=excluded.shape)
+            excluded = excluded + _pairs(names, self.item_ids_, exclude)
         return excluded.tocsr()
 
     def rank(
@@ -393,3 +392,11 @@ def _strings(ids: Users) -> pa.StringArray:
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks)
     return pc.cast(array if isinstance(array, pa.Array) else pa.array(list(array), pa.string()), pa.string())
+
+
+def _pairs(users: Ids, items: Ids, table: pa.Table) -> sparse.csr_matrix:
+    """CSR int8 (len(users), len(items)) of the pairs of a table `user_id`, `item_id`; others are left out."""
+    rows, columns = users.rows(table["user_id"]), items.rows(table["item_id"])
+    valid = (rows >= 0) & (columns >= 0)
+    ones = np.ones(int(valid.sum()), np.int8)
+    return sparse.csr_matrix((ones, (rows[valid], columns[valid])), shape=(len(users), len(items)))

@@ -48,6 +48,14 @@ def exclude_pairs(recommender: Recommender, pairs: pa.Table) -> int:
     return int(is_known.sum())
 
 
+def count_effective(exclusions: pa.Table, users: pa.Array, items: Ids) -> int:
+    """How many of the excluded items or pairs are of these items and, where they are pairs, of these users."""
+    matters = items.rows(exclusions["item_id"]) >= 0
+    if "user_id" in exclusions.column_names:
+        matters &= Ids(users).rows(exclusions["user_id"]) >= 0
+    return int(matters.sum())
+
+
 def recommend_without(
     recommender: Recommender,
     users: pa.Array,

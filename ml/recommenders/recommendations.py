@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from scipy import sparse
 
 from ml.arrays import F32, I32, I64
 from ml.dataset.ids import Ids
@@ -45,8 +46,31 @@ class Recommendations:
         )
 
 
-def filled_up(best: I32, scores: F32, k: int, further: I32) -> tuple[I32, F32]:
-    """Lists with `further` items behind their last one, up to k places."""
+def filled_up(
+    best: I32, scores: F32, k: int, further: I32, excluded: sparse.csr_matrix | None = None
+) -> tuple[I32, F32]:
+    """Lists with `further` items behind their last one, up to k places.
+
+    Args:
+        best: rows of items (n_users, at most k), -1 where a list is shorter.
+        scores: of these items.
+        k: places of a list.
+        further: rows of the items to put behind, the first ones first.
+        excluded: CSR (n_users, len(further)) of those that a user does not get; None: everybody gets all.
+    """
+    filled_best, filled_scores = _filled_up(best, scores, k, further)
+    if excluded is None:
+        return filled_best, filled_scores
+    for row in np.flatnonzero(np.diff(excluded.indptr)):
+        kept = np.delete(further, excluded[row].indices)
+        row_best, row_scores = _filled_up(best[[row]], scores[[row]], k, kept)
+        filled_best[row], filled_scores[row] = -1, -np.inf
+        filled_best[row, : row_best.shape[1]] = row_best
+        filled_scores[row, : row_scores.shape[1]] = row_scores
+    return filled_best, filled_scores
+
+
+def _filled_up(best: I32, scores: F32, k: int, further: I32) -> tuple[I32, F32]:
     width = min(k, best.shape[1] + len(further))
     missing = width - best.shape[1]
     if not len(further) or not len(best):

@@ -16,6 +16,7 @@ from ml.tables.list_cells import holds_objects, is_list_like, parse_list
 from ml.tables.number_columns import CellPlace, others
 
 WHOLE_FLOAT = r"^\d+\.0$"
+MISSING_NUMBERS = ["na", "n/a", "#n/a"]  # as R and spreadsheets have it; beside words, `NA` may be Namibia
 JUDGED_WORDS = 200
 # `N55528 N19639`: letters and a number each time. Numbers alone are left out, since telephone numbers have blanks.
 CODES = re.compile(r"([A-Za-z]{1,3})\d+( \1\d+)+")
@@ -24,7 +25,8 @@ CODES = re.compile(r"([A-Za-z]{1,3})\d+( \1\d+)+")
 def read_ids(column: pa.ChunkedArray | pa.Array, name: str) -> pa.Array:
     """Read a column as ids, null where there is none.
 
-    Blanks around an id go. Words such as `NULL` and `NaN`, which programs write where they have no id, are none.
+    Blanks around an id go. Words such as `NULL` and `NaN`, which programs write where they have no id, are none,
+    and `NA` is none where all others are numbers.
     Ids that a program made floats of, because some were missing, get their form back: `17850` of `17850.0`. Bytes
     that are no text, as those of a UUID, become hexadecimal digits.
 
@@ -102,6 +104,11 @@ def _cleaned(words: pa.Array) -> pa.Array:
     lower = pc.utf8_lower(trimmed)
     is_empty = pc.is_in(lower, pa.array(sorted({"", *EMPTY_WORDS}), pa.string()))
     trimmed = pc.if_else(is_empty, pa.scalar(None, pa.string()), trimmed)
+    is_missing = pc.is_in(pc.utf8_lower(trimmed), pa.array(MISSING_NUMBERS, pa.string()))
+    if pc.any(is_missing).as_py():
+        numbers = trimmed.filter(pc.invert(is_missing)).drop_null()
+        if len(numbers) and pc.all(pc.match_substring_regex(numbers, r"^\d+(\.0)?$")).as_py():
+            trimmed = pc.if_else(is_missing, pa.scalar(None, pa.string()), trimmed)
     if len(trimmed) > trimmed.null_count and pc.all(pc.match_substring_regex(trimmed, WHOLE_FLOAT)).as_py():
         return pc.replace_substring(trimmed, ".0", "", max_replacements=1)
     return trimmed

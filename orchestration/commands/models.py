@@ -142,7 +142,9 @@ def recommend(
 
     Example: tessera recommend --model model --users people.csv --k 10 --out recommendations.csv
     """
+    from ml.dataset.ids import Ids
     from ml.dataset.interaction_tables import read_id_list
+    from ml.recommenders.exclusions import count_effective
     from ml.recommenders.models.zoo import load_recommender
     from ml.tables.column_roles import ColumnChoice
     from ml.tables.output_files import check_output_file, write_table
@@ -162,6 +164,11 @@ def recommend(
     if n_new:
         say(f"{n_new:,} of {n_items:,} candidates are new to the model and come last")
     excluded = read_excluded(exclude, choice)
+    if excluded is not None:
+        rankable = recommender.item_ids_ if ranked_items is None else Ids(ranked_items)
+        n_effective = count_effective(excluded, people, rankable)
+        what = "pairs of these users and" if "user_id" in excluded.column_names else "among the"
+        say(f"{exclude}: {n_effective:,} of {len(excluded):,} rows are {what} items that are ranked")
     with training_engine(chosen_settings(), engine and engine.value) as ranker:
         table = ranker.recommend(recommender, people, k, ranked_items, excluded)
     _say_short_lists(_lengths(table, people), min(k, n_items))

@@ -92,6 +92,12 @@ def test_an_id_of_every_type_stays_what_it_is(tmp_path: Path, ids: pa.Array, exp
     assert sorted(read_interactions(tmp_path / "a.parquet").users.to_list()) == sorted(expected)
 
 
+@pytest.mark.parametrize(("other", "users"), [("7", ["7"]), ("AT", ["AT", "NA"])])
+def test_na_is_no_id_where_all_others_are_numbers(other: str, users: list[str], tmp_path: Path) -> None:
+    pairs = read_interactions(write(tmp_path, f"user_id,item_id\n{other},x\nNA,y\n"))
+    assert pairs.users.to_list() == users
+
+
 def test_integers_that_lie_close_keep_their_rows() -> None:
     ids, rows = Ids.encode(pa.array([2**64 - 1, 2**64 - 3, 2**64 - 1], pa.uint64()))
     assert ids.take(rows).to_pylist() == [str(2**64 - 1), str(2**64 - 3), str(2**64 - 1)]

@@ -8,7 +8,13 @@ import pyarrow as pa
 from ml.dataset.feature_matrix import FeatureMatrix
 from ml.dataset.ids import Ids
 from ml.dataset.interactions import Interactions
-from ml.recommenders.exclusions import drop_features, drop_items, exclude_pairs, recommend_without
+from ml.recommenders.exclusions import (
+    count_effective,
+    drop_features,
+    drop_items,
+    exclude_pairs,
+    recommend_without,
+)
 from ml.recommenders.models.zoo import make_recommender
 
 PAIRS = {
@@ -47,6 +53,18 @@ def test_a_fitted_model_never_recommends_a_pair_that_it_is_told_of() -> None:
     assert model.recommend(["d"], 3).to_table()["item_id"].to_pylist() == ["y", "z"]
     assert model.seen_.dtype == np.int8
     assert model.seen_.max() == 1
+
+
+def test_a_new_candidate_is_kept_from_those_alone_who_are_not_to_get_it() -> None:
+    model = make_recommender("popularity").fit(Interactions.from_table(pa.table(PAIRS)))
+    candidates, users = pa.array(["new", "z", "newer"]), pa.array(["a", "b", "stranger"])
+    pairs = pa.table({"user_id": ["a", "stranger", "stranger"], "item_id": ["new", "new", "newer"]})
+    lists = recommend_without(model, users, 3, candidates, pairs).to_table().to_pylist()
+    items = {user: [row["item_id"] for row in lists if row["user_id"] == user] for user in users.to_pylist()}
+    assert items == {"a": ["z", "newer"], "b": ["new", "newer"], "stranger": ["z"]}
+    assert count_effective(pairs, users, Ids(candidates)) == 3
+    assert count_effective(pairs, pa.array(["a"]), Ids(candidates)) == 1
+    assert count_effective(pairs.select(["item_id"]), users, model.item_ids_) == 0
 
 
 def test_recommendations_leave_out_items_for_all_and_pairs_for_their_user() -> None:

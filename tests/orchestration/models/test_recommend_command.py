@@ -78,6 +78,10 @@ def test_what_is_excluded_is_neither_learned_nor_recommended(tables: Path, tmp_p
                 *(option if command == "recommend" else ()),
             )  # fmt: skip
             assert done.exit_code == 0, done.output
+            if command == "recommend":
+                what = "among the" if exclude == "items" else "pairs of these users and"
+                said = " ".join(done.output.split())
+                assert f"{exclude}.csv: 2 of 2 rows are {what} items that are ranked" in said
             rows = {(row["user_id"], row["item_id"]) for row in pa_csv.read_csv(out).to_pylist()}
             items = {item for _, item in rows}
             if exclude == "items":

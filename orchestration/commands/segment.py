@@ -90,4 +90,8 @@ def segment(
     summary = text_table("segment", "name", "users", "share")
     for profile in segmentation.profiles:
         summary.add_row(str(profile.segment), profile.name, f"{profile.size:,}", f"{profile.share:.1%}")
-    console.print(summary, segmentation.reason, f"Report: {out / 'report.html'}", sep="\n", soft_wrap=True)
+    hint = []
+    if categories and not segmentation.has_structure:
+        columns = ",".join(categories)
+        hint = [f'categories may hide segments that other columns form: compare with --exclude "{columns}"']
+    console.print(summary, segmentation.reason, *hint, f"Report: {out / 'report.html'}", sep="\n", soft_wrap=True)

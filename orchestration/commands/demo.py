@@ -41,6 +41,7 @@ def demo(
     """
     from orchestration.demo.demo_results import demo_results
     from orchestration.demo.report import report
+    from orchestration.runtime.garbage import release_loaded
     from orchestration.warehouse.dbt_project import prepared_manifest
 
     chosen, console = home_of(home), Console(highlight=False, emoji=False)
@@ -55,6 +56,7 @@ def demo(
     console.print(report(results, chosen, settings.ports))
     if pictures is not None:
         _draw(results, pictures, console)
+    release_loaded()
 
 
 def shrink(settings: SimulatorSettings) -> SimulatorSettings:

@@ -60,6 +60,7 @@ class Installed:
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+        assert "leaked" not in done.stderr, done.stderr
         return done.stdout
 
     def files(self) -> set[Path]:

@@ -95,18 +95,18 @@ def _actions(bundle: CurrentBundle, view: View, of_pages: PageActions) -> Sheet:
 
 
 def _signals(bundle: CurrentBundle) -> Sheet:
-    """Build the sheet of what actions do to conversion, found ones only."""
+    """Build the sheet of the actions that certainly go with more or less conversion."""
     signals = bundle.tables.read("signals")
     discoveries = signals.filter(signals["is_discovery"]) if signals.num_rows else signals
     rows = [_signal_row(row) for row in discoveries.to_pylist()]
     return Sheet(
         "signals",
-        "Actions that change conversion",
+        "Actions that go with conversion",
         ["Action", "Of", "Visits", "Converted %", "Unadjusted %", "Adjusted %", "From %", "To %"],
         rows,
-        "How much more often visits convert because of an action, adjusted for what else goes with it, with a 95% "
-        "interval; false discoveries are controlled. It holds for all dates that were learned from, whatever "
-        "is chosen above.",
+        "How much more often visits with an action convert than visits that are alike in all else that is "
+        "recorded, with a 95% interval; false discoveries are controlled. Only an experiment shows whether the "
+        "action is the cause. It holds for all dates that were learned from, whatever is chosen above.",
         empty=_why_no_signals(signals),
     )
 

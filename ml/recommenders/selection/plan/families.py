@@ -13,6 +13,7 @@ from ml.recommenders.selection.plan.shape import DataShape
 
 DENSE_MOST_USERS = 30_000  # neighbourhoods of users compare everybody with everybody
 ORDER_GAIN = 1.2  # from which the order may help: 1.5 on clicks on news, 4.6 on films, 1 where times are random
+NETWORK_PAIRS = 20_000  # fewer are learned by heart: a blend with a network was worse than popularity
 SQUARE_ITEMS = 5_000  # of EASE on large data, where one fit with more takes minutes
 LARGE_PAIRS = 500_000
 
@@ -80,7 +81,7 @@ def warm_families(shape: DataShape) -> list[Family]:
         families.append(_user_neighbours())
     if shape.order_gain >= ORDER_GAIN:
         families.append(_session_neighbours())
-        if find_spec("torch") is not None:
+        if shape.n_pairs >= NETWORK_PAIRS and find_spec("torch") is not None:
             families.append(_attention())
     families += [_svd(), _autoencoder()]
     if shape.item_features:

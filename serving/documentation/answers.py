@@ -103,7 +103,9 @@ class PersonDescription(Answer):
 
     user_id: str
     segment: str | None
-    persona: str | None = Field(description="The segment in a paragraph.")
+    persona: str | None = Field(
+        description="The segment in a paragraph; null while it is no more likely than all others together."
+    )
     memberships: dict[str, float] = Field(description="Probability of each segment, by name.")
     daypart: str | None = Field(description="The part of the day in which the person mostly visits.")
     facts: dict[str, Any] = Field(description="Facts from the last training.")

@@ -14,6 +14,7 @@ from ml.decisions.activity.visitors import Visitor
 from ml.segmentation import Segmentation
 from ml.segmentation.features.recent_activity import build_recent_features
 
+LIKELY = 0.5  # above this the segment is more likely than all others together
 NO_SEGMENT: Mapping[str, Any] = MappingProxyType({"segment": None, "persona": None, "memberships": {}})
 """What is said about somebody who has no segment, or does not consent to one."""
 
@@ -25,6 +26,9 @@ def describe_segment(
     activity: Activity,
 ) -> dict[str, Any]:
     """Return `segment` (name), `persona` (a paragraph) and `memberships` (probability by name of segment).
+
+    The segment is the likeliest. After a view or two it may be one of several, none of which is more likely than
+    all others together: nobody is described as somebody whom they may well not be, and there is no persona.
 
     Args:
         model: The bundle's segmentation; None without one.
@@ -48,8 +52,10 @@ def describe_segment(
     else:
         return published
     names = dict(zip(model.ids, model.names, strict=True))
+    is_likely = assigned.membership.get(assigned.segment, 0.0) > LIKELY
+    profiles = [profile for profile in model.profiles if profile.segment == assigned.segment and is_likely]
     return {
         "segment": assigned.name,
-        "persona": next((p.persona for p in model.profiles if p.segment == assigned.segment), None),
+        "persona": next((profile.persona for profile in profiles), None),
         "memberships": {names[segment]: share for segment, share in assigned.membership.items()},
     }

@@ -183,7 +183,7 @@ def _sheets(answer: Mapping[str, Any]) -> list[Sheet]:
         Sheet(
             "why",
             "Segment and why",
-            ["Segment", "Likeness %"],
+            ["Segment", "Probability %"],
             memberships,
             described["persona"] or "",
             is_half=True,

@@ -44,7 +44,15 @@ GROUP = "recommendation"
 CONFIGURATION = pa.field("configuration", pa.string())
 CANDIDATE_NOTE = "One configuration, fitted on what was known at the split and measured on what people did next."
 IS_LIKED = "somebody_likes_what_is_held_back"
-NO_CANDIDATES = pa.schema([("model", pa.string()), CONFIGURATION])
+NO_CANDIDATES = pa.schema(
+    [
+        ("model", pa.string()),
+        CONFIGURATION,
+        ("users", pa.int64()),
+        ("seconds", pa.float64()),
+        ("gain", pa.string()),
+    ]
+)
 NO_SCORES = pa.schema([CONFIGURATION, ("user_id", pa.string()), ("value", pa.float64())])
 ABLATIONS = ABLATION.insert(0, CONFIGURATION)
 

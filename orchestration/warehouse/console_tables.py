@@ -241,10 +241,14 @@ def _candidates(rules: EvaluationSettings, tables: frozenset[str]) -> str:
     """The models that were compared, the best first; the measure that decides is a column of its own."""
     if "candidate_models" not in tables:
         return _no_rows("candidates")
-    # The columns bear the k of the settings that the comparison knew; others may be in force by now.
+    # The columns bear the k of the settings that the comparison knew; others may be in force by now. Where nothing
+    # could be compared there are none, but `columns` needs one.
     return f"""
         select model, configuration, measure, value, users as people, coalesce(gain, '') as gain, seconds
-        from (unpivot candidate_models on columns('^[a-z]+_at_[0-9]+$') into name measure value value)
+        from (
+            unpivot (select *, null::double as none_at_0 from candidate_models)
+            on columns('^[a-z]+_at_[0-9]+$') into name measure value value
+        )
         where measure = '{rules.metric}_at_{rules.k}'
         order by value desc, model, configuration
     """

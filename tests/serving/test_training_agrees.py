@@ -10,7 +10,7 @@ from calls import ask, post
 from ml.bundle import Bundle
 from ml.decisions.activity.state_change import StateChange
 from ml.decisions.items.bundle_index import BundleIndex
-from ml.decisions.ranker.training import replay_examples
+from ml.decisions.ranker.training import Replay, draw_openings
 from ml.events.quarantine import Quarantine
 from serving.recommend.context_builder import build_context
 from serving.requests import RecommendationRequest
@@ -44,8 +44,9 @@ def test_features_are_those_of_training(config, home):
         return tessera.recommendation_engine.collect_candidates(build_context(tessera, request))
 
     served = ask(config, post(*events[:-1]), prepared)
-    trained = replay_examples(changes, BundleIndex(Bundle.load(path)), len(changes), 1, Quarantine(home))
-    last = [example.features for example in trained if example is not None][-1]
+    drawn = draw_openings(changes, len(changes), 1)
+    replay = Replay(changes, BundleIndex(Bundle.load(path)), drawn, Quarantine(home))
+    last = [opening.features for _, opening in replay.openings(len(changes)) if opening.example is not None][-1]
     assert len(last) == len(served.keys) > 5
     order = [np.lexsort(rows.T) for rows in (last, served.features)]  # items are numbered as they come
     np.testing.assert_array_equal(served.features[order[1]], last[order[0]])

@@ -82,7 +82,7 @@ def train_blend(
         counted_openings: Openings of an item by one person that count for its popularity, as in the service.
         judge: Also judges another ranker by the openings that it did not know.
     """
-    drawn = _draw_openings(changes, questions, seed)
+    drawn = draw_openings(changes, questions, seed)
     held_from = drawn[int((1 - HELD_SHARE) * len(drawn))] if drawn else 0
     replay = Replay(changes, index, drawn, quarantine, counted_openings)
     judged_from = min(changes[held_from].at, judge.since) if judge and drawn else None
@@ -204,7 +204,7 @@ class Replay:
         return ReplayedOpening(change.at, change.user, opened, features)
 
 
-def _draw_openings(changes: Sequence[StateChange], questions: int, seed: int) -> list[int]:
+def draw_openings(changes: Sequence[StateChange], questions: int, seed: int) -> list[int]:
     """Draw the positions of the openings that are ranked, ascending.
 
     They are drawn at random: people's first and second openings alternate, and a stride would meet one kind.

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from ml.decisions.activity.event_log_changes import read_changes
 from ml.decisions.activity.state_change import StateChange
-from ml.decisions.ranker.training import replay_examples
+from ml.decisions.ranker.training import Replay, draw_openings
 from ml.events.contract import AUTHORITIES, CONSENT_PURPOSES, EVENT_TYPES
 from ml.events.log import EventLog
 from ml.events.quarantine import Quarantine
@@ -102,10 +102,13 @@ def test_an_event_in_the_log_that_cannot_be_read_is_set_aside_when_the_state_is_
 def test_a_breaking_change_is_set_aside_in_publishing_and_the_examples_after_it_are_made(home):
     views = [StateChange("zoe", "page_view", T + n, f"i{n % 3}", "s") for n in range(9)]
     quarantine = Quarantine(home)
-    with_broken = list(replay_examples([BROKEN, *views], None, 9, 1, quarantine))
+    with_broken, without = [BROKEN, *views], views
+    counts = [
+        len(list(Replay(changes, None, draw_openings(changes, 9, 1), quarantine).openings(0)))
+        for changes in (with_broken, without)
+    ]
     assert [entry.where for entry in quarantine.entries()] == ["publishing"]
-    without = list(replay_examples(views, None, 9, 1, quarantine))
-    assert len(with_broken) == len(without)
+    assert counts[0] == counts[1]
 
 
 JSON = st.recursive(

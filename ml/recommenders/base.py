@@ -269,14 +269,19 @@ class Recommender(ABC):
     def history_of_rows(self, rows: Integers, values: Sequence[float] | npt.NDArray[Any]) -> sparse.csr_matrix:
         """Build a matrix, CSR (1, n_items), of item rows; -1 stands for an item that the model does not know.
 
+        Where the model reads the order, the entries stay in the order given, and an item may occur more than once.
+
         Args:
-            rows: Rows of the items.
+            rows: Rows of the items, the latest last.
             values: Confidence of each, 1 for a typical interaction.
         """
-        numbers, is_item = np.asarray(values, np.float32), rows >= 0
-        shape = (1, len(self.item_ids_))
-        user = np.zeros(int(is_item.sum()), np.int32)
-        return sparse.csr_matrix((numbers[is_item], (user, rows[is_item])), shape=shape)
+        is_item = np.asarray(rows) >= 0
+        data, columns = np.asarray(values, np.float32)[is_item], np.asarray(rows)[is_item].astype(np.int32)
+        bounds = np.array([0, len(columns)])
+        history = sparse.csr_matrix((data, columns, bounds), shape=(1, len(self.item_ids_)))
+        if not self.reads_order:
+            history.sum_duplicates()
+        return history
 
     def params(self) -> dict[str, Any]:
         """Constructor arguments."""

@@ -85,12 +85,11 @@ def train_blend(
     drawn = draw_openings(changes, questions, seed)
     held_from = drawn[int((1 - HELD_SHARE) * len(drawn))] if drawn else 0
     replay = Replay(changes, index, drawn, quarantine, counted_openings)
-    judged_from = min(changes[held_from].at, judge.since) if judge and drawn else None
     generator = np.random.default_rng(seed)
     learned: list[RankingExample] = []
     held: list[ReplayedOpening] = []
     missed = 0
-    for position, opening in replay.openings(held_from, judged_from):
+    for position, opening in replay.openings(held_from, judge.since if judge else None):
         if judge is not None:
             judge.add(opening)
         missed += opening.opened is None

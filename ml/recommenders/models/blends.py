@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from ml.arrays import F32, F32OrF64, Integers
@@ -51,11 +50,6 @@ class Ensemble(Recommender):
         """As the first part that uses weights scales them; a history has one confidence for all parts."""
         scaling = next((part for part in self._fitted if part.uses_weights), None)
         return super().confidences(weights) if scaling is None else scaling.confidences(weights)
-
-    def history_of_rows(self, rows: Integers, values: Sequence[float] | npt.NDArray[Any]) -> sparse.csr_matrix:
-        """In the order of the rows where a part reads the order, else sorted."""
-        reader = next((part for part in self._fitted if part.reads_order), None)
-        return super().history_of_rows(rows, values) if reader is None else reader.history_of_rows(rows, values)
 
     @property
     def reads_order(self) -> bool:

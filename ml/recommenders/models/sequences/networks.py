@@ -7,19 +7,18 @@ Needs the extra `torch` to be fitted, and nothing but NumPy afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from ml.arrays import F32, Bools, Integers
 from ml.errors import MissingExtraError
 from ml.recommenders.factors import FactorRecommender
 from ml.recommenders.models.sequences.forward import Weights
-from ml.recommenders.models.sequences.ordered_histories import OrderedPairs, history_in_order
+from ml.recommenders.models.sequences.ordered_histories import OrderedPairs, user_starts
 from ml.recommenders.models.sequences.windows import Sequences, gap_classes
 from ml.recommenders.training_data import TrainingData
 
@@ -101,7 +100,7 @@ class SequenceNetwork(FactorRecommender):
         times = pairs.times
         self.has_order_ = times is not None and bool(times.min() < times.max())
         strengths = np.log(np.maximum(pairs.confidences, np.exp(LEAST_STRENGTH))).astype(np.float32)
-        gaps = gap_classes(times, np.append(True, pairs.users[1:] != pairs.users[:-1]))
+        gaps = gap_classes(times, user_starts(pairs.users))
         bounds = np.append(np.flatnonzero(starts), len(starts)).astype(np.int64)
         sequences = Sequences(pairs.items.astype(np.int64), gaps, strengths, bounds, self.has_order_)
         latest = Sequences(
@@ -112,19 +111,9 @@ class SequenceNetwork(FactorRecommender):
         users, items, inputs, weights, self.passes_ = [], [], [], [], []
         for number in range(self.networks):
             plan = training.NetworkPlan(
-                self.KIND,
-                self.n_factors,
-                self.layers,
-                self.heads,
-                self.length,
-                self.dropout,
-                self.epochs,
-                self.patience,
-                self.batch,
-                self.learning_rate,
-                self.penalty,
-                self.negatives,
-                self.seed + 1_000 * number,
+                **{name: getattr(self, name) for name in training.NetworkPlan.shared()},
+                kind=self.KIND,
+                seed=self.seed + 1_000 * number,
             )
             trained, network = training.NetworkTraining(
                 plan, sequences, pairs.confidences, times, counts, features, self.checkpoints, self.progress
@@ -143,10 +132,6 @@ class SequenceNetwork(FactorRecommender):
         self.item_factors_ = _below_all_others(np.hstack(items), self.user_factors_, (counts == 0) & ~has_features)
         self.unknown_user_ = self._outputs(np.zeros(0, np.int64), np.zeros(0, np.float32))
         self.fold_in_weight_, self.fold_in_regularization_ = 0.0, 0.0
-
-    def history_of_rows(self, rows: Integers, values: Sequence[float] | npt.NDArray[Any]) -> sparse.csr_matrix:
-        """Build a history in the order of the rows, the latest last."""
-        return history_in_order(rows, values, len(self.item_ids_))
 
     def fold_in_histories(self, histories: sparse.csr_matrix) -> F32:
         """Vectors of new users, float32 (b, d): the output after the last of their items, whose order counts."""

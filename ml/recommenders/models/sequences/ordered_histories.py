@@ -6,34 +6,13 @@ does not depend on the order of the rows that a model is fitted on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from ml.arrays import F32, F64, I32, I64, Bools, Integers
 from ml.dataset.interactions import Interactions
 
-MOST_ALONE = (
-    0.5  # share of the interactions that may stand alone in their visit, for visits to say what goes together
-)
-
-
-def history_in_order(
-    rows: Integers, values: Sequence[float] | npt.NDArray[Any], n_items: int
-) -> sparse.csr_matrix:
-    """A history, CSR (1, n_items), whose entries stay in the order given; an item may occur more than once.
-
-    Args:
-        rows: rows of the items, the latest last; -1 stands for an item that the model does not know.
-        values: confidence of each.
-        n_items: number of columns.
-    """
-    is_item = np.asarray(rows) >= 0
-    data, columns = np.asarray(values, np.float32)[is_item], np.asarray(rows)[is_item].astype(np.int32)
-    return sparse.csr_matrix((data, columns, np.array([0, len(columns)])), shape=(1, n_items))
+MOST_ALONE = 0.5  # share of interactions alone in their visit, above which visits do not say what goes together
 
 
 class OrderedPairs:
@@ -53,9 +32,8 @@ class OrderedPairs:
     bounds: I64
 
     def __init__(self, pairs: Interactions, confidences: sparse.csr_matrix) -> None:
-        by_id = np.argsort(
-            np.argsort(pairs.items.to_list())
-        )  # rows follow the ids, but for items of features alone
+        # rows follow the ids, but for items of features alone
+        by_id = np.argsort(np.argsort(pairs.items.to_list()))
         rows, columns, places = pairs.in_order()
         self.times = None
         if pairs.timestamps is not None:
@@ -72,6 +50,11 @@ class OrderedPairs:
         return sparse.csr_matrix((values, self.items, self.bounds), shape=self._shape)
 
 
+def user_starts(users: Integers) -> Bools:
+    """Whether each pair is the first of its user: bool (n,); each user's pairs follow one another."""
+    return np.append(True, users[1:] != users[:-1])
+
+
 def visit_starts(users: Integers, times: F64 | None, gap_seconds: float) -> Bools:
     """Whether each pair begins a visit: bool (n,).
 
@@ -83,7 +66,7 @@ def visit_starts(users: Integers, times: F64 | None, gap_seconds: float) -> Bool
         times: float64 (n,), Unix seconds.
         gap_seconds: silence that ends a visit.
     """
-    new_user = np.append(True, users[1:] != users[:-1])
+    new_user = user_starts(users)
     if times is None or not len(users):
         return new_user
     starts = new_user | np.append(True, np.diff(times) > gap_seconds)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ml.arrays import F32, Bools
 from ml.dataset.weight_scale import WeightScaling
 from ml.recommenders.models.sequences.forward import Weights, attention_state
 from ml.recommenders.models.sequences.networks import SequenceNetwork
-from ml.recommenders.models.sequences.ordered_histories import OrderedPairs
+from ml.recommenders.models.sequences.ordered_histories import OrderedPairs, user_starts
 
 
 class Sasrec(SequenceNetwork):
@@ -64,7 +62,7 @@ class Sasrec(SequenceNetwork):
 
     def _sequence_starts(self, pairs: OrderedPairs) -> Bools:
         """A person's history is one sequence."""
-        return np.append(True, pairs.users[1:] != pairs.users[:-1])
+        return user_starts(pairs.users)
 
     def _state(self, weights: Weights, tokens: F32, strengths: F32) -> F32:
         """Output of one network at the last token, float32 (d,), without torch."""

@@ -6,18 +6,15 @@ visit; of each item only the newest are compared, so that the cost does not grow
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from ml.arrays import F32, F64, I64, Integers
 from ml.dataset.weight_scale import WeightScaling
 from ml.recommenders.base import Recommender
-from ml.recommenders.models.sequences.ordered_histories import OrderedPairs, history_in_order, visit_starts
+from ml.recommenders.models.sequences.ordered_histories import OrderedPairs, visit_starts
 from ml.recommenders.training_data import TrainingData
 
 FILL = 1e-4  # of the largest vote: popularity orders what no visit votes for, and decides nothing else
@@ -88,10 +85,6 @@ class SessionNeighbours(Recommender):
     def score_histories(self, histories: sparse.csr_matrix) -> F32:
         """Scores for users known only by their history, the latest item last."""
         return self._scored(histories.astype(np.float32), np.full(histories.shape[0], -1))
-
-    def history_of_rows(self, rows: Integers, values: Sequence[float] | npt.NDArray[Any]) -> sparse.csr_matrix:
-        """Build a history in the order of the rows."""
-        return history_in_order(rows, values, len(self.item_ids_))
 
     @cached_property
     def _visits(self) -> VisitIndex:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ SCORED = 256  # windows that are scored at a time
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """How a network is built and trained; see the arguments of `SequenceNetwork`."""
+    """How a network is built and trained; `shared` names the fields that are parameters of the models."""
 
     kind: str
     n_factors: int
@@ -49,6 +49,11 @@ class NetworkPlan:
     penalty: float
     negatives: int
     seed: int
+
+    @classmethod
+    def shared(cls) -> list[str]:
+        """Names of the fields that a model has under the same name, with the same value."""
+        return [field.name for field in fields(cls) if field.name not in ("kind", "seed")]
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,11 @@ class EvaluationSettings(Section):
     )
     seed: int = knob(20, "Seed of what is drawn at random.", unit="any integer")
 
+    @property
+    def deciding_metric(self) -> str:
+        """Name of the metric that decides, with the places that it measures, such as `ndcg_at_10`."""
+        return f"{self.metric}_at_{self.k}"
+
 
 class CanarySettings(Section):
     """How a new model is tried on some people before it answers everybody."""

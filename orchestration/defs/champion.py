@@ -92,7 +92,7 @@ def champion_model(
     if verdict.promote:
         frames = frame_splits(home, warehouse).now
         for_canary = home.home().models / CANARY_FOLDER
-        metrics = _with_interval(chosen, f"{settings.evaluation.metric}_at_{settings.evaluation.k}")
+        metrics = _with_interval(chosen, settings.evaluation.deciding_metric)
         fit = _Fitting(context, home, warehouse, registry, frames)
         planned = _planned_people(warehouse, settings, now) if verdict.kind == "improvement" else 0
         if planned * settings.canary.share >= settings.canary.least_people:
@@ -134,7 +134,7 @@ def _elect(
         champion_configuration(champion.params) if champion else None,
         settings.recommenders.baseline,
         guardrails_of(rules),
-        metric=f"{rules.metric}_at_{rules.k}",
+        metric=rules.deciding_metric,
         least_gain=rules.least_gain,
         confidence=rules.confidence,
         seed=rules.seed,

@@ -31,7 +31,7 @@ def model_delivery(
 ) -> dg.MaterializeResult[None]:
     """Count the answers of each version, look up what it promised, and write the table."""
     rules = home.settings().evaluation
-    metric = f"{rules.metric}_at_{rules.k}"
+    metric = rules.deciding_metric
     people = read_answered_people(warehouse.read)
     versions = people["model_version"].unique().to_pylist()
     table = delivery_table(people, _promises(registry.get(), versions, metric))

@@ -140,7 +140,7 @@ def candidate_models(
                 _log_composition(run, candidate, rules.k)
                 reports.append(_log_ablation(run, candidate.configuration, splits, settings))
         table = comparison_table(candidates, rules.metric, settings.recommenders.baseline)
-        plot = comparison_plot(_intervals(candidates, rules.metric), f"{rules.metric}_at_{rules.k}")
+        plot = comparison_plot(_intervals(candidates, rules.metric), rules.deciding_metric)
         parent.log_table(table, "comparison")
         parent.log_figure(plot, "comparison")
         parent.log_image(plot, CANDIDATES)
@@ -148,7 +148,7 @@ def candidate_models(
             GROUP,
             CANDIDATES,
             candidates_view(
-                f"{rules.metric}_at_{rules.k}",
+                rules.deciding_metric,
                 [f"recall_at_{rules.k}", "coverage", "novelty", "seconds"],
                 [candidate.configuration.as_dict() for candidate in candidates],
             ),
@@ -161,9 +161,9 @@ def candidate_models(
             "candidates": len(candidates),
             # Numbers of a name that lasts are what Dagster's pages plot over time.
             **{
-                f"{rules.metric}_at_{rules.k} of {candidate.configuration.model}": candidate.contender(
+                f"{rules.deciding_metric} of {candidate.configuration.model}": candidate.contender(
                     rules.metric
-                ).metrics[f"{rules.metric}_at_{rules.k}"]
+                ).metrics[rules.deciding_metric]
                 for candidate in reversed(candidates)
             },
             "test_users": len(candidates[0].measured.users),

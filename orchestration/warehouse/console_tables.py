@@ -249,7 +249,7 @@ def _candidates(rules: EvaluationSettings, tables: frozenset[str]) -> str:
             unpivot (select *, null::double as none_at_0 from candidate_models)
             on columns('^[a-z]+_at_[0-9]+$') into name measure value value
         )
-        where measure = '{rules.metric}_at_{rules.k}'
+        where measure = '{rules.deciding_metric}'
         order by value desc, model, configuration
     """
 

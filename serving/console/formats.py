@@ -11,6 +11,7 @@ NO_VALUE = {
     "country": "Unknown country",
     "channel": "Unknown source",
 }
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 DASH = "–"
 LEGAL = " Legal:"  # before all names that an expression may use, of which pages have a table or complete them
 

@@ -9,7 +9,6 @@ from typing import Any
 from serving.console.current_bundle import CurrentBundle
 from serving.console.figures.audience import build_audience
 from serving.console.figures.behaviour import EXTRA, build_behaviour
-from serving.console.figures.experiments import build_experiments
 from serving.console.figures.model_quality import (
     candidates_sheet,
     delivery_sheet,
@@ -29,6 +28,7 @@ from serving.console.page_kinds import Build, PageAction, PageKind, PageRequest,
 from serving.console.page_parts import ConsolePage
 from serving.console.service_pages import (
     decisions,
+    experiment_times,
     health,
     people,
     people_actions,
@@ -105,7 +105,7 @@ PAGES = {
         "Decisions",
         decisions.build_decisions,
         has_dates=False,
-        extra=("slot", "at", "who", "segment", "country", "device"),
+        extra=("slot", "at", "who", "segment", "country", "device", "week", "of"),
         ask=decisions.ask_decisions,
         actions={
             "propose": PageAction(rule_form.propose_rule, "edit"),
@@ -115,9 +115,12 @@ PAGES = {
     ),
     "experiments": PageKind(
         "Experiments",
-        lambda request: build_experiments(request.config, request.bundle, request.now),
+        experiment_times.build_experiments_page,
         has_dates=False,
-        kept_seconds=LIVE_SECONDS,
+        actions={
+            "propose": PageAction(experiment_times.propose_times, "edit"),
+            "apply": PageAction(experiment_times.apply_times, "edit"),
+        },
     ),
     "models": PageKind("Models", _models, has_dates=False, ask=_ask_models, kept_seconds=LIVE_SECONDS),
     "health": PageKind(

@@ -115,14 +115,15 @@ def test_a_filter_changes_the_figures_and_the_address(browser: Any, address: str
 
 def test_every_chart_can_be_saved_as_a_picture(browser: Any, address: str) -> None:
     with watched_page(browser) as (page, requested, errors):
-        for name in ("overview", "behaviour", "segments"):
+        for name in ("overview", "behaviour", "segments", "audience"):
             page.goto(f"{address}/console/{name}")
             page.wait_for_function(DRAWN)
             buttons = page.locator("[data-picture]")
-            assert buttons.count() == page.locator("[data-chart]").count() > 0
+            assert buttons.count() == page.locator("[data-chart], svg.map").count() > 0
             for button in buttons.all():
                 key = button.get_attribute("data-picture")
-                drawn = page.locator(f"section:has([data-picture={key}]) [data-chart]").bounding_box()
+                section = page.locator(f"section:has([data-picture={key}])")
+                drawn = section.locator("[data-chart], svg.map").bounding_box()
                 with page.expect_download() as saved:
                     button.click()
                 assert saved.value.suggested_filename == f"{key}.png"

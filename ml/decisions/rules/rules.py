@@ -30,6 +30,7 @@ FIELDS: Mapping[str, FieldType] = {
     "visit.signals": MAP, "intent.convert": NUMBER, "intent.leave": NUMBER, "intent.return": NUMBER,
 }  # fmt: skip
 """The facts that a condition may name."""
+DAY_MINUTES = 24 * 60
 ACTIONS = ("content", "banner", "offer", "image_format", "image_size", "language", "currency")
 
 
@@ -101,6 +102,16 @@ class RuleSchedule(_RulePart):
             return True
         start, end = _parse_hours(self.hours)
         return is_within(local.hour * 60 + local.minute, start, end)
+
+    def list_spans(self, weekday: str) -> list[tuple[int, int]]:
+        """Return the spans of a weekday within the schedule, as minutes of the day, the end not included."""
+        if self.weekdays and weekday not in self.weekdays:
+            return []
+        if self.hours is None:
+            return [(0, DAY_MINUTES)]
+        start, end = _parse_hours(self.hours)
+        spans = [(start, end)] if start <= end else [(0, end), (start, DAY_MINUTES)]
+        return [span for span in spans if span[0] < span[1]]
 
 
 class DisplayRule(_RulePart):

@@ -24,7 +24,7 @@ from ml.experiments.definition.definition import (
     RampStep,
     Variant,
 )
-from ml.site.yaml_lines import LineNumbers, Location, YamlError, read_yaml
+from ml.site.yaml_lines import LineNumbers, Location, YamlError, parse_yaml, read_yaml
 
 METRIC_LIBRARY = Path(__file__).with_name("metrics.yaml")
 
@@ -73,16 +73,20 @@ class ExperimentsFileError(TesseraError, ValueError):
         )
 
 
-def load_experiments(path: Path) -> ExperimentDefinitions:
+def load_experiments(path: Path, text: str | None = None) -> ExperimentDefinitions:
     """Load and check a file of experiments.
 
     The metric library is merged in; the file's own metrics take precedence.
+
+    Args:
+        path: The file.
+        text: What the file is going to hold; None reads it.
 
     Raises:
         ExperimentsFileError: the file is not YAML or violates a rule; all faults are listed with their lines.
         FileNotFoundError: the file does not exist.
     """
-    data, lines = read_definitions(path)
+    data, lines = read_definitions(path, text)
     definitions, faults = validate_definitions(data)
     if faults:
         raise ExperimentsFileError(path, [to_fault(location, message, lines) for location, message in faults])
@@ -116,10 +120,10 @@ def load_metric_library() -> Mapping[str, Any]:
     return ExperimentDefinitions.model_validate(data).metrics
 
 
-def read_definitions(path: Path) -> tuple[Any, LineNumbers]:
-    """Read the file and the lines of its fields."""
+def read_definitions(path: Path, text: str | None = None) -> tuple[Any, LineNumbers]:
+    """Read the file, or a text that it is going to hold, and the lines of its fields."""
     try:
-        return read_yaml(path)
+        return read_yaml(path) if text is None else parse_yaml(text)
     except YamlError as error:
         raise ExperimentsFileError(path, [Fault(error.line, "file", str(error))]) from None
 

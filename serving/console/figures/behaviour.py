@@ -14,7 +14,7 @@ from ml.console.visits import collect_dayparts
 from serving.console.current_bundle import CurrentBundle
 from serving.console.figures.actions import build_action_sheets
 from serving.console.figures.overview import HEADINGS
-from serving.console.formats import format_action, name_value, percent_number
+from serving.console.formats import WEEKDAYS, format_action, name_value, percent_number
 from serving.console.page_parts import Cell, ConsolePage, Sheet, chart_bars
 from serving.console.view import View
 from serving.errors import ApiError
@@ -23,7 +23,6 @@ EXTRA = ("page", "by")
 STEPS, PAGES_SHOWN, AROUND_SHOWN = 4, 6, 10
 PARTS_SHOWN = 5
 LABELLED_WEEKS = 9
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def build_behaviour(bundle: CurrentBundle, view: View) -> ConsolePage:

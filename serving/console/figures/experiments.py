@@ -40,7 +40,9 @@ def build_experiments(config: ServiceConfig, bundle: CurrentBundle, now: dt.date
         "The decision follows the rule that stands in the definition, as of the data of the newest analysis.",
         empty="No experiment was analysed yet. `tessera materialize` analyses those whose variants were shown.",
     )
-    return ConsolePage(sheets=[decisions, experiments_sheet(config, now), *map(_effects, results)])
+    return ConsolePage(
+        sheets=[decisions, experiments_sheet(config, now, only_running=False), *map(_effects, results)]
+    )
 
 
 def _effects(results: ExperimentResults) -> Sheet:

@@ -6,7 +6,9 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from ml.experiments.definition.definition import Experiment
 from ml.experiments.definition.definitions_file import ExperimentsFileError
 from ml.experiments.definition.usable_definitions import load_usable_experiments
 from ml.monitoring.journal import Journal
@@ -99,26 +101,45 @@ def alarms_sheet(config: ServiceConfig, bundle: CurrentBundle) -> Sheet:
     )
 
 
-def experiments_sheet(config: ServiceConfig, now: dt.datetime) -> Sheet:
-    """Build the sheet of the experiments that run now, and of those that cannot."""
+def experiments_sheet(config: ServiceConfig, now: dt.datetime, *, only_running: bool = True) -> Sheet:
+    """Build the sheet of the experiments, or of those that run now, and of those that cannot.
+
+    Args:
+        config: Where the definitions lie.
+        now: The present time.
+        only_running: Whether planned experiments and those that ended are left out.
+    """
+    zone = ZoneInfo(config.settings.warehouse.site_timezone)
     try:
         usable = load_usable_experiments(definition_file(config.home, config.settings.experiments.file))
         rows: list[list[Cell]] = [
-            [name, experiment.hypothesis, f"{experiment.starts_at:%Y-%m-%d}", f"{experiment.ends_at:%Y-%m-%d}"]
+            [
+                name,
+                _state(experiment, now),
+                experiment.hypothesis,
+                f"{experiment.starts_at.astimezone(zone):%Y-%m-%d %H:%M}",
+                f"{experiment.ends_at.astimezone(zone):%Y-%m-%d %H:%M}",
+            ]
             for name, experiment in sorted(usable.definitions.experiments.items())
-            if experiment.starts_at <= now < experiment.ends_at
+            if experiment.is_running(now) or not only_running
         ]
-        rows += [[name, f"left out: {reason}", None, None] for name, reason in sorted(usable.left_out.items())]
+        rows += [[name, "left out", reason, None, None] for name, reason in sorted(usable.left_out.items())]
     except ExperimentsFileError as error:
-        rows = [["every experiment", f"left out: {error}", None, None]]
+        rows = [["every experiment", "left out", str(error), None, None]]
     return Sheet(
         "experiments",
-        "Running experiments",
-        ["Experiment", "Hypothesis", "Since", "Until"],
+        "Running experiments" if only_running else "Definitions",
+        ["Experiment", "State", "Hypothesis", "Since", "Until"],
         rows,
-        is_half=True,
+        is_half=only_running,
         empty="No experiment is running. experiments.yaml defines them; `tessera experiment design` plans one.",
     )
+
+
+def _state(experiment: Experiment, now: dt.datetime) -> str:
+    if experiment.is_running(now):
+        return "running"
+    return "planned" if now < experiment.starts_at else "ended"
 
 
 def build_health(config: ServiceConfig, bundle: CurrentBundle, now: dt.datetime) -> ConsolePage:

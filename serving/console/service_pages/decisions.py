@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,10 +11,12 @@ import numpy as np
 from ml.decisions.rules.bandit import encode_context
 from ml.decisions.rules.rule_set import CompiledRule, RuleContext, RuleSet
 from serving.console.confirmation import history_sheet
+from serving.console.figures.week_view import read_week, week_form, week_sheet
 from serving.console.page_kinds import PageRequest, ServiceQuestion
 from serving.console.page_parts import Card, Cell, ConsolePage, Form, FormField, Sheet
 from serving.console.service_pages.rule_form import rule_form
 from serving.console.service_pages.situation_form import list_segments, read_situation, situation_fields
+from serving.console.site_times import read_site_time
 from serving.context.request_situation import build_situation
 from serving.context.situation import Situation
 from serving.errors import ApiError
@@ -57,7 +58,11 @@ def build_decisions(request: PageRequest) -> ConsolePage:
         return ConsolePage(forms=[form], fault=request.fault)
     tried = answer.get("tried")
     sheets = [] if tried is None else [_verdict_sheet(tried)]
-    sheets += [_rules_sheet(rules), _bandits_sheet(answer["bandits"])]
+    zone = ZoneInfo(request.config.settings.warehouse.site_timezone)
+    monday = read_week(query.get("week", ""), request.now, zone)
+    every = [compiled.rule for compiled in rules.rules]
+    week = week_sheet(every, monday, zone, query.get("of", ""))
+    sheets += [_rules_sheet(rules), week, _bandits_sheet(answer["bandits"])]
     fault = (
         f"rules.yaml has a fault, and the rules before it are in force: {answer['fault']}"
         if answer["fault"]
@@ -65,7 +70,8 @@ def build_decisions(request: PageRequest) -> ConsolePage:
     )
     home, file = request.config.home, request.config.settings.decisions.rules_file
     sheets.append(history_sheet(home, request.bundle, file))
-    forms = [form, rule_form(slots)] if request.reader.may("edit") else [form]
+    forms = [form, week_form(monday, query.get("of", ""), slots)]
+    forms += [rule_form(slots)] if request.reader.may("edit") else []
     return ConsolePage(_cards(tried), sheets, forms=forms, fault=fault)
 
 
@@ -81,7 +87,7 @@ def _form(query: Mapping[str, str], slots: list[str], segments: list[str], reque
 
 
 def _try_rules(tessera: Tessera, rules: RuleSet, query: Mapping[str, str]) -> dict[str, Any]:
-    at = _read_time(query.get("at", ""), tessera)
+    at = read_site_time(query.get("at", ""), tessera)
     if query.get("who", "") not in dict(VISITORS):
         raise ApiError(422, "who may be yes or empty", "who")
     request = DecisionRequest(slot=query["slot"][:256], context=read_situation(query), at=at)
@@ -111,24 +117,6 @@ def _try_rules(tessera: Tessera, rules: RuleSet, query: Mapping[str, str]) -> di
         "verdicts": [(compiled, compiled.why_not(context)) for compiled in rules.rules],
         "matched": outcome.matched,
     }
-
-
-def _read_time(text: str, tessera: Tessera) -> dt.datetime:
-    """Read a time at the site; empty is now.
-
-    Raises:
-        ApiError: 422, it is none.
-    """
-    if not text.strip():
-        return tessera.clock()
-    try:
-        moment = dt.datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise ApiError(422, f"at is {text[:40]!r}; write a time such as 2026-12-24 18:00", "at") from None
-    if not 2000 <= moment.year < 2100:
-        raise ApiError(422, f"at is {text[:40]!r}; write a time from the years 2000 to 2099", "at")
-    zone = ZoneInfo(tessera.config.settings.warehouse.site_timezone)
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
 def _chances(

@@ -10,8 +10,8 @@ from ml.keys.access_key import ConsoleRole
 from serving.errors import ApiError
 
 Action = Literal["edit", "people", "settings"]
-"""`edit` acknowledges alarms, replays dead letters, writes segments and rules; `people` looks at, exports and
-erases a person; `settings` changes settings, those of access and privacy among them."""
+"""`edit` acknowledges alarms, replays dead letters, writes segments, rules and funnels, and starts and stops
+experiments; `people` looks at, exports and erases a person; `settings` changes settings, also those of access."""
 Role = ConsoleRole | Literal["owner"]
 ACTIONS: Mapping[Role, frozenset[Action]] = {
     "viewer": frozenset(),

@@ -80,6 +80,25 @@
       },
       series: [{ type: "heatmap", name: chart.name, data: chart.cells, label: { show: !!chart.labels, color: colour("--ink") }, itemStyle: { borderColor: colour("--paper"), borderWidth: 1 } }],
     }),
+    // A row for each rule, 24 cells for each day; how strong a cell is drawn says how much of the hour is meant.
+    week: (chart, width) => ({
+      grid: { left: 8, right: 8, top: 4, bottom: 8, containLabel: true },
+      xAxis: {
+        type: "category", data: Array.from({ length: 168 }, (_, hour) => hour), axisTick: { show: false }, axisLine: { show: false },
+        axisLabel: { color: colour("--soft"), interval: (place) => place % 24 === 12, formatter: (hour) => chart.days[Math.floor(hour / 24)].slice(0, 3) },
+        splitLine: { show: true, interval: (place) => place % 24 === 0, lineStyle: { color: colour("--soft"), opacity: 0.4 } },
+      },
+      yAxis: { type: "category", data: chart.y, inverse: true, axisTick: { show: false }, axisLine: { show: false }, axisLabel: { color: colour("--soft"), width: Math.min(180, 0.3 * width), overflow: "truncate" } },
+      tooltip: {
+        ...frame().tooltip,
+        trigger: "item",
+        formatter: ({ value: [hour, row, minutes] }) => `${chart.y[row]}\n${chart.days[Math.floor(hour / 24)]}, ${String(hour % 24).padStart(2, "0")}:00 (${minutes} min)`,
+      },
+      series: [{
+        type: "heatmap",
+        data: chart.cells.map(([hour, row, minutes]) => ({ value: [hour, row, minutes], itemStyle: { color: palette[row % palette.length], opacity: 0.35 + (0.65 * minutes) / 60 } })),
+      }],
+    }),
     sankey: (chart) => ({
       tooltip: { ...frame().tooltip, trigger: "item" },
       series: [{
@@ -124,11 +143,31 @@
     document.querySelectorAll("[data-chart]").forEach((element) => echarts.getInstanceByDom(element)?.resize());
   }
 
+  // Writes the map as a picture of its own, with the outlines that it borrows and the colours that it has on the page.
+  async function drawMap(map) {
+    const outlines = await fetch(map.querySelector("use").href.baseVal.split("#")[0]);
+    const world = new DOMParser().parseFromString(await outlines.text(), "image/svg+xml");
+    const picture = map.cloneNode(true);
+    const shown = [...map.querySelectorAll("use")];
+    [...picture.querySelectorAll("use")].forEach((use, place) => {
+      const outline = world.getElementById(use.href.baseVal.split("#")[1])?.cloneNode(true);
+      const { fill, stroke, strokeWidth } = getComputedStyle(shown[place]);
+      for (const [name, value] of Object.entries({ fill, stroke, "stroke-width": strokeWidth })) outline?.setAttribute(name, value);
+      if (outline) use.replaceWith(outline);
+      else use.remove();
+    });
+    for (const [name, value] of Object.entries({ width: map.clientWidth, height: map.clientHeight })) picture.setAttribute(name, value);
+    const text = new XMLSerializer().serializeToString(picture);
+    return { width: map.clientWidth, height: map.clientHeight, source: `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}` };
+  }
+
   // Saves the chart of a button's sheet under its title, twice as fine as it is shown.
-  function savePicture(button) {
+  async function savePicture(button) {
     const sheet = button.closest(".sheet");
-    const chart = echarts.getInstanceByDom(sheet.querySelector("[data-chart]"));
-    const [width, height, head] = [chart.getWidth(), chart.getHeight(), 40];
+    const map = sheet.querySelector("svg.map");
+    const chart = map ? null : echarts.getInstanceByDom(sheet.querySelector("[data-chart]"));
+    const { width, height, source } = map ? await drawMap(map) : { width: chart.getWidth(), height: chart.getHeight(), source: chart.getDataURL({ type: "svg" }) };
+    const head = 40;
     const image = new Image();
     image.addEventListener("load", () => {
       const canvas = Object.assign(document.createElement("canvas"), { width: 2 * width, height: 2 * (height + head) });
@@ -146,7 +185,7 @@
         URL.revokeObjectURL(href);
       });
     });
-    image.src = chart.getDataURL({ type: "svg" });
+    image.src = source;
   }
 
   // Follows the stream of an opened `data-live` part, whose messages are HTML that the server wrote and escaped.

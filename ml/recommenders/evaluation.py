@@ -21,6 +21,7 @@ from ml.evaluation.sampled import sampled_metrics
 from ml.recommenders.base import Recommender
 from ml.recommenders.models.rating_factors import RatingFactors
 from ml.recommenders.validation import Ranked
+from ml.recommenders.whole_rankings import auc_of_users
 
 MOST_OUTSIDE = 0.05  # of the ratings of a test: few may be rarer ones that the training happens not to have
 
@@ -53,8 +54,8 @@ def evaluate_on(
         warn: Is told in sentences what makes the figures say less than they seem to.
 
     Returns:
-        Counts, metrics (None where undefined) and metrics by group by their names, and `<metric>_interval`, the
-        lower and the upper bound of 95%, None for a single user.
+        Counts, metrics (None where undefined; the AUC is that of whole rankings) and metrics by group by their
+        names, and `<metric>_interval`, the lower and the upper bound of 95%, None for a single user.
 
     Raises:
         InvalidInputError: Nothing in the test can judge the model.
@@ -69,17 +70,22 @@ def evaluate_on(
     recommended = recommender.recommend(liked.users.values, k, candidates=candidates).to_table()
     catalogue = past.items if candidates is None else Ids(candidates)
     measured = measure(recommended, liked, past, k, catalogue)
-    metrics = dict(measured.metrics) | _rating_errors(recommender, test, reading)
+    aucs = auc_of_users(recommender, liked, candidates, seed)
+    is_defined = np.isfinite(aucs)
+    metrics = dict(measured.metrics) | {"auc": float(aucs[is_defined].mean()) if is_defined.any() else math.nan}
+    metrics |= _rating_errors(recommender, test, reading)
     if sampled:
         metrics |= _sampled(recommender, liked, sampled, k, seed)
     for group in figures_by_group(measured, "ndcg", past).to_pylist():
         metric = "hits" if group["grouped_by"] == "item age" else "ndcg"
         metrics[f"{metric}_by_{group['grouped_by']}_{group['group']}".replace(" ", "_")] = group["value"]
-    intervals = {name: mean_interval(values, seed=seed) for name, values in measured.per_user.items()}
+    per_user = {**measured.per_user, "auc": aucs}
+    intervals = {name: mean_interval(values, seed=seed) for name, values in per_user.items()}
     return {
         "k": k,
         "ranked": ranked,
         "users": len(measured.users),
+        "auc_users": int(is_defined.sum()),
         "users_missing": measured.users_missing,
         "users_who_only_reject": len(test.users) - n_people,
         "pairs_not_liked": test.n_pairs - n_liked,

@@ -206,6 +206,7 @@ def _prepare(
         false_discovery_rate=prep.false_discovery_rate,
         minimum_information=prep.minimum_information,
         redundant_correlation=prep.redundant_correlation,
+        categories=group_levels([encoder.features_[j] for j in imputer.kept_]),
     )
     targets = np.column_stack([to_floats(table.column(name)) for name in outcomes]) if outcomes else None
     with threadpool_limits(1):  # fits of single columns do not gain from threads

@@ -272,7 +272,7 @@ def evaluate(
         say(f"warning: {test.name} has no ratings: every interaction in it counts as liked")
     if past.ratings is None and future.ratings is not None and liked_from is None:
         say(f"warning: {train.name} has no ratings, so that every interaction of {test.name} counts as liked")
-    recommender, _ = _fitted(model, validation, seed, data, ranked=ranked)
+    recommender, chosen = _fitted(model, validation, seed, data, ranked=ranked)
 
     def warn(line: str) -> None:
         say(f"warning: {line}")
@@ -289,7 +289,13 @@ def evaluate(
         seed=seed,
         warn=warn,
     )
-    typer.echo(json.dumps({"model": type(recommender).__name__, **figures}))
+    chosen_by = {"chosen_by": chosen.metric, "chosen_among": chosen.ranked} if chosen and chosen.metric else {}
+    if chosen and chosen.ranked == "new" and figures["ranked"] != "new":
+        warn(
+            f"the model was chosen by the AUC of new items, and {figures['ranked']} items are ranked here. Judge "
+            f"new ones by --ranked new, or choose by these with --ranked {figures['ranked']}"
+        )
+    typer.echo(json.dumps({"model": type(recommender).__name__, **chosen_by, **figures}))
 
 
 def _fitted(

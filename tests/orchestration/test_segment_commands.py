@@ -76,19 +76,19 @@ def test_a_file_that_cannot_be_segmented_is_reported_in_a_single_line(tmp_path: 
     assert not (tmp_path / "out").exists()
 
 
-def test_a_category_that_may_hide_segments_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_groups", [True, False])
+def test_a_code_of_noise_neither_hides_groups_nor_makes_any(tmp_path: Path, has_groups: bool) -> None:
     random = np.random.default_rng(5)
     centres = np.array([(25, 20), (25, 80), (55, 50), (88, 18), (87, 82)])
     groups = np.repeat(centres, 40, axis=0)
+    values = (groups * has_groups + random.normal(0, 7, (200, 2))).round(1)
+    rows = [f"{n},{a},{b},{random.integers(1, 5)}" for n, (a, b) in enumerate(values)]
+    (tmp_path / "users.csv").write_text("\n".join(["user_id,income,spending,code", *rows]))
     call = ("segment", "--features", tmp_path / "users.csv", "--out", tmp_path / "out", "--categorical", "code")
-    for has_groups in (False, True):
-        values = (groups * has_groups + random.normal(0, 7, (200, 2))).round(1)
-        rows = [f"{n},{a},{b},{random.integers(1, 5)}" for n, (a, b) in enumerate(values)]
-        (tmp_path / "users.csv").write_text("\n".join(["user_id,income,spending,code", *rows]))
-        divided = CliRunner().invoke(app, [str(part) for part in call])
-        assert divided.exit_code == 0, divided.output
-        assert ("5 segments" in divided.output) == has_groups
-        assert ('compare with --exclude "code"' in divided.output) != has_groups
+    divided = CliRunner().invoke(app, [str(part) for part in call])
+    assert divided.exit_code == 0, divided.output
+    assert ("5 segments" in divided.output) == has_groups
+    assert ('compare with --exclude "code"' in divided.output) != has_groups
 
 
 def test_the_settings_are_those_of_the_given_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,9 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     that alone fall into two groups, because each of many features may tell one segment from the others. If no
     feature is relevant, all are kept and the choice of clustering decides whether there is structure.
 
+    The levels of a category exclude each other, which is no evidence for any of them. A category is kept or
+    dropped as a whole: it is relevant if one of its levels is.
+
     Args:
         names: names of the incoming columns.
         target_names: names of the target columns.
@@ -38,6 +41,7 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             however significant it is.
         redundant_correlation: absolute rank correlation from which two features carry the same information.
         max_rows: size of the sample used for the tests.
+        categories: for each category, the incoming columns that are its levels.
 
     Attributes:
         kept_: indices of the kept features.
@@ -56,6 +60,7 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         minimum_information: float = 0.005,
         redundant_correlation: float = 0.95,
         max_rows: int = 20_000,
+        categories: list[list[int]] | None = None,
     ) -> None:
         self.names = names
         self.target_names = target_names
@@ -63,6 +68,7 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.minimum_information = minimum_information
         self.redundant_correlation = redundant_correlation
         self.max_rows = max_rows
+        self.categories = categories
 
     def fit(self, X: F64, y: F64 | None = None) -> FeatureSelector:
         """Learn from prepared X (n_users, n_features) and, unless it is None, from targets y (n_users, n_targets).
@@ -79,7 +85,11 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         relevant = benjamini_hochberg(p_value, self.false_discovery_rate) & (
             information >= self.minimum_information
         )
-        for j in np.flatnonzero(~relevant):
+        levels = np.zeros(len(relevant), bool)
+        for category in self.categories or ():
+            relevant[category] = relevant[category].any()
+            levels[category] = len(category) > 1
+        for j in np.flatnonzero(~relevant & ~levels):
             relevant[j] = is_divided(sample[:, j], self.false_discovery_rate)
         if not relevant.any():
             relevant[:] = True
@@ -112,6 +122,8 @@ class FeatureSelector(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         np.fill_diagonal(degrees, 0)
         # A redundant feature is no evidence for another.
         degrees[:n, :n][np.abs(self.correlation_) >= self.redundant_correlation] = 0
+        for category in self.categories or ():
+            degrees[np.ix_(category, category)] = 0
         log_p = np.zeros_like(between)
         tested = degrees > 0
         log_p[tested] = np.minimum(

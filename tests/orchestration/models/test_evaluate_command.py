@@ -80,6 +80,11 @@ def test_new_items_are_ranked_and_judged_by_themselves(tables: Path, tmp_path: P
     assert figures["new"]["ndcg"] > figures["all"]["ndcg"]
     assert figures["new"]["recall"] == 1  # ten new items, and as many places
     assert figures["known"]["coverage"] <= 1
+    # The five new items of the other parity, of nine, stand behind the one that is taken.
+    assert 5 / 9 <= figures["new"]["auc"] <= 1
+    assert figures["new"]["auc_users"] == 40
+    chosen = tessera(*call[:-1], "auto", "--ranked", "known")
+    assert json.loads(chosen.stdout.splitlines()[-1])["chosen_by"] == "ndcg_at_10"
     refused = tessera("evaluate", *files, "--model", "ease", "--ranked", "new")
     assert "there are no new items to rank" in " ".join(refused.output.split())
     refused = tessera(*call, "--ranked", "new", "--sampled", 5)

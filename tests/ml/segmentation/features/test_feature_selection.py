@@ -80,3 +80,18 @@ def test_a_weak_monotone_association_among_few_users_is_seen() -> None:
 def test_without_any_association_all_features_are_kept() -> None:
     selector = FeatureSelector(["a", "b", "c"]).fit(np.random.default_rng(2).normal(size=(2000, 3)))
     assert selector.kept_names == ["a", "b", "c"]
+
+
+def test_levels_of_a_category_are_no_evidence_for_each_other() -> None:
+    """The levels of a code of noise exclude each other; those of the other code follow a feature."""
+    random = np.random.default_rng(0)
+    first = random.normal(size=400)
+    second = first + random.normal(size=400)
+    noise, linked = random.integers(0, 4, 400), np.digitize(first + random.normal(0, 0.5, 400), (-0.5, 0.5))
+    X = np.column_stack([first, second, *(noise == level for level in range(4)), *(linked == n for n in range(3))])
+    names = ["first", "second", *(f"noise={n}" for n in range(4)), *(f"linked={n}" for n in range(3))]
+    selector = FeatureSelector(names, categories=[[2, 3, 4, 5], [6, 7, 8]]).fit(X.astype(np.float64))
+    assert selector.kept_names == ["first", "second", "linked=0", "linked=1", "linked=2"]
+    assert [name for name, _ in selector.dropped_] == ["noise=0", "noise=1", "noise=2", "noise=3"]
+    apart = FeatureSelector(names).fit(X.astype(np.float64))
+    assert "noise=0" in apart.kept_names

@@ -228,6 +228,22 @@ CONSOLE_TABLES: Mapping[str, PublishedTable] = {
             "step_number": (pa.int32(), "Place among the steps that count; null where it is left out."),
         },
     ),
+    "visit_steps": PublishedTable(
+        "What was done in the newest visits, of which funnels are tried; one row per action. Numbers mean nothing "
+        "outside the table; types, pages and elements of few people are left out.",
+        {
+            "person": (_COUNT, "Number of the person."),
+            "visit": (_COUNT, "Number of the visit."),
+            "date": (_DAY, "Date of the visit's start in the site's time zone."),
+            "at_microseconds": (_COUNT, "Time since the first action of the person in the table."),
+            "event_type": (_TEXT, "Type of the event."),
+            "page": (
+                _TEXT,
+                "Address of the page without what follows a question mark, else the item; may be empty.",
+            ),
+            "element": (_TEXT, "Element that was clicked or hovered over; may be empty."),
+        },
+    ),
     "retention": PublishedTable(
         "People by the week of their first visit who came again; one row per cohort, week and segment.",
         {

@@ -1,5 +1,6 @@
 """Settings of the section `warehouse`, all of which reach dbt as variables."""
 
+import re
 from difflib import get_close_matches
 from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
@@ -12,12 +13,18 @@ from ml.settings.section import Section, knob
 Hour = Annotated[int, Field(ge=0, le=24)]
 
 
+FUNNEL_STEP = re.compile(r"((?:custom:)?[^:@#'\\{}\s]+)(?:([:@#])([^'\\{}\n]+))?")
+"""Type, then `@` and a page, `#` and an element, or `:` and a pattern. Quotes would end a text in SQL."""
+FunnelStep = Annotated[str, Field(pattern=f"^{FUNNEL_STEP.pattern}$")]
+FunnelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,60}$")]
+
+
 class FunnelSettings(Section):
     """Ordered steps that a session or a user takes inside a window."""
 
     per: Literal["session", "user"]
     window_hours: int = Field(ge=1)
-    steps: Annotated[list[str], Field(min_length=2)]
+    steps: Annotated[list[FunnelStep], Field(min_length=2)]
 
 
 class WarehouseSettings(Section):
@@ -223,7 +230,7 @@ class WarehouseSettings(Section):
     )
     interaction_half_life_days: float = knob(30, "An interaction this old counts half.", unit="days", gt=0)
     affinity_tags: int = knob(12, "Strongest tags that are kept for a user; the rest is noise.", unit="tags", ge=1)
-    funnels: dict[str, FunnelSettings] = knob(
+    funnels: dict[FunnelName, FunnelSettings] = knob(
         {
             "purchase": FunnelSettings(
                 per="session", window_hours=24, steps=["page_view", "add_to_cart", "checkout", "purchase"]
@@ -233,8 +240,9 @@ class WarehouseSettings(Section):
             ),
             "form": FunnelSettings(per="session", window_hours=24, steps=["form_start", "form_submit"]),
         },
-        "Ordered steps, each an event type or `type:pattern of the page's address`, taken per session or per user"
-        " inside the window. A step whose event type the site has never sent is left out.",
+        "Ordered steps, taken per session or per user inside the window: an event type, `type@page` with the"
+        " address of a page up to a question mark, `type#element`, or `type:pattern of the page's address`. A step"
+        " whose event type the site has never sent is left out.",
         min_length=1,
     )
     outcome_first_day: int = knob(

@@ -9,6 +9,7 @@ from ml.console.tables import CONSOLE_TABLES, DIMENSIONS, VARYING, write_console
 from ml.settings import Settings
 from ml.settings.evaluation import EvaluationSettings
 from orchestration.warehouse.console_pages import query_actions, query_items, query_moves, query_pages
+from orchestration.warehouse.console_steps import query_steps
 from orchestration.warehouse.marts import site_currency
 from orchestration.warehouse.warehouse import Warehouse
 
@@ -60,6 +61,7 @@ def console_queries(settings: Settings, tables: frozenset[str]) -> dict[str, str
         "items": query_items(visits, fewest_people),
         "funnels": _funnels(tables),
         "funnel_steps": "select * exclude (counted_steps) from funnel_steps order by all",
+        "visit_steps": query_steps(visits, fewest_people),
         "retention": _retention(visits),
         "segments": _segments(tables),
         "signals": _signals(tables),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ml.expressions.language import ExpressionError
+from ml.settings.warehouse import FUNNEL_STEP
 from ml.usage.ratios import Ratio
 
 NO_VALUE = {
@@ -89,6 +90,16 @@ def format_action(action: str) -> str:
     kind, _, element = action.removeprefix("custom:").partition(":")
     words = kind.replace("_", " ")
     return words[:1].upper() + words[1:] + (f": {element}" if element else "")
+
+
+def format_step(step: str) -> str:
+    """Write a step of a funnel in words: `page_view@/a` becomes `Page view of /a`, `click#b` `Click on b`."""
+    match = FUNNEL_STEP.fullmatch(step)
+    event_type, sign, place = match.groups(default="") if match is not None else (step, "", "")
+    words = format_action(event_type)
+    if sign == "@":
+        return f"{words} of {place}" if event_type == "page_view" else f"{words} at {place}"
+    return f"{words} on {place}" if sign == "#" else f"{words} at {place}" if sign else words
 
 
 def percent_number(ratio: Ratio) -> float | None:

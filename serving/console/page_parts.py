@@ -100,6 +100,7 @@ class FormField:
         live: Where what it holds is shown as it is written; empty for nowhere.
         words: What can be written, separated by spaces; completed as it is written.
         is_wide: Whether it needs a line of its own.
+        is_suggested: Whether the suggestions of the form complete it.
     """
 
     name: str
@@ -112,6 +113,7 @@ class FormField:
     live: str = ""
     words: str = ""
     is_wide: bool = False
+    is_suggested: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,8 @@ class Form:
         note: What a reader has to know.
         changes: Whether it does something; else it chooses what is shown, and stands in the address.
         is_dangerous: Whether what it does cannot be undone.
+        live: Where what its fields hold is shown as they are written; empty for nowhere.
+        suggestions: What can be written into its suggested fields.
     """
 
     key: str
@@ -137,6 +141,8 @@ class Form:
     note: str = ""
     changes: bool = False
     is_dangerous: bool = False
+    live: str = ""
+    suggestions: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from serving.console.current_bundle import CurrentBundle
 from serving.console.figures.audience import build_audience
-from serving.console.figures.behaviour import EXTRA, build_behaviour
+from serving.console.figures.behaviour import EXTRA
 from serving.console.figures.model_quality import (
     candidates_sheet,
     delivery_sheet,
@@ -29,6 +29,7 @@ from serving.console.page_parts import ConsolePage
 from serving.console.service_pages import (
     decisions,
     experiment_times,
+    funnel_form,
     health,
     people,
     people_actions,
@@ -79,7 +80,19 @@ LIVE_SECONDS = 5.0
 """How old may be what pages say of alarms, experiments and the journal."""
 PAGES = {
     "overview": PageKind("Overview", _overview, kept_seconds=LIVE_SECONDS),
-    "behaviour": PageKind("Behaviour", _of_bundle(build_behaviour), extra=EXTRA, kept_seconds=None),
+    "behaviour": PageKind(
+        "Behaviour",
+        funnel_form.build_behaviour_page,
+        extra=EXTRA,
+        ask=funnel_form.ask_nothing,
+        actions={
+            "try": PageAction(funnel_form.load_counts, None),
+            "propose": PageAction(funnel_form.propose_funnel, "edit"),
+            "apply": PageAction(funnel_form.apply_funnel, "edit"),
+        },
+        parts={"funnel": funnel_form.load_counts},
+        kept_seconds=None,
+    ),
     "audience": PageKind("Audience", _of_bundle(build_audience), kept_seconds=None),
     "segments": PageKind(
         "Segments",

@@ -189,7 +189,7 @@ class Macros:
             ),
             "env_var": lambda name, default: default,
             "execute": True,
-            "modules": SimpleNamespace(pytz=SimpleNamespace(all_timezones=["Europe/Berlin", "UTC"])),
+            "modules": SimpleNamespace(re=re, pytz=SimpleNamespace(all_timezones=["Europe/Berlin", "UTC"])),
             "flags": SimpleNamespace(FULL_REFRESH=not self.is_increment),
             "graph": SimpleNamespace(nodes={"model.tessera.user_totals": reader}, sources=tables),
             "load_relation": lambda relation: relation,

@@ -25,12 +25,15 @@ from ml.console.published import PublishedTables
 from ml.console.retention import collect_cohorts
 from ml.console.selection import VisitSelection
 from ml.console.tables import CONSOLE_TABLES, DIMENSIONS, FOLDER, LEFT, OTHER, START
+from ml.console.visit_steps import VisitSteps
 from ml.console.visits import collect_campaigns, collect_dayparts, collect_parts, collect_totals, count_visitors
+from ml.errors import InvalidInputError
 from ml.settings import load_settings
+from ml.usage.step_names import parse_step
 from orchestration.warehouse.console_tables import write_console_tables
 from orchestration.warehouse.warehouse import Warehouse
 from tests.dbt_project.built import Built
-from tests.dbt_project.usage_histories import PEOPLE, Visit, views, visits
+from tests.dbt_project.usage_histories import PAGES, PEOPLE, RARE_PAGE, Visit, views, visits
 
 MONDAY = dt.date(2026, 3, 2)
 STEPS = ("page_view", "add_to_cart", "checkout", "purchase")
@@ -426,3 +429,64 @@ def test_a_person_of_many_days_counts_once(tables: PublishedTables) -> None:
 
 def whole() -> VisitSelection:
     return VisitSelection(MONDAY, MONDAY + dt.timedelta(days=60))
+
+
+PLACES = st.sampled_from(
+    ["page_view", "click", "add_to_cart", "checkout", "purchase", "custom:zoom", "click#a", "click#b",
+     *(f"page_view@{page}" for page in PAGES), f"click@{PAGES[3]}", f"add_to_cart@{PAGES[1]}"]
+)  # fmt: skip
+
+
+def is_taken(row: dict[str, Any], step: str) -> bool:
+    event_type, _, page = step.partition("@")
+    event_type, _, element = event_type.partition("#")
+    if row["event_type"] != event_type or (page and row["page_url"].partition("?")[0] != page):
+        return False
+    return not element or bool(json.loads(row["properties"])["element"] == element)
+
+
+def furthest(events: Visit, steps: list[str], hours: int) -> int:
+    """How far the best chain of events gets, by trying each start."""
+    best = 0
+    for start in (row["occurred_at"] for row in events if is_taken(row, steps[0])):
+        place, at = 0, start
+        for row in events:
+            while place < len(steps) and at <= row["occurred_at"] <= start + dt.timedelta(hours=hours):
+                if not is_taken(row, steps[place]):
+                    break
+                place, at = place + 1, row["occurred_at"]
+        best = max(best, place)
+    return best
+
+
+@under_any_filters
+@given(steps=st.lists(PLACES, min_size=1, max_size=4, unique=True), hours=st.sampled_from([1, 24, 168]))
+def test_a_funnel_that_is_tried_counts_the_events_in_their_order(
+    tables: PublishedTables, steps: list[str], hours: int
+) -> None:
+    tried = VisitSteps.of_tables(tables)
+    assert tried.visits == len(VISITS)
+    names = [parse_step(step) for step in steps]
+    people: dict[str, Visit] = defaultdict(list)
+    for visit in VISITS:
+        people[visit.person] += visit.events
+    for per, units in (("session", [visit.events for visit in VISITS]), ("user", list(people.values()))):
+        reached = [furthest(events, steps, hours) for events in units]
+        expected = [sum(depth > place for depth in reached) for place in range(len(steps))]
+        assert tried.count(names, per, hours) == expected  # type: ignore[arg-type]
+
+
+def test_steps_that_are_offered_are_those_of_enough_people(tables: PublishedTables) -> None:
+    offered = VisitSteps.of_tables(tables).suggest()
+    assert {step for step in offered if "@" in step} == {f"page_view@{page}" for page in PAGES}
+    assert {step for step in offered if "#" in step} == {"click#a", "click#b"}
+    assert {"page_view", "click", "custom:zoom"} <= set(offered)
+    assert "custom:rare_action" not in offered
+
+
+def test_a_page_that_is_not_published_is_no_step(tables: PublishedTables) -> None:
+    tried = VisitSteps.of_tables(tables)
+    with pytest.raises(InvalidInputError, match="no page 'https://site/d' is published"):
+        tried.count([parse_step(f"page_view@{RARE_PAGE}")])
+    with pytest.raises(InvalidInputError, match="whole addresses are not published"):
+        tried.count([parse_step("page_view:%/a")])

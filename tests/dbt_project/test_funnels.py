@@ -6,12 +6,13 @@ import datetime as dt
 import random
 from collections import Counter
 from itertools import combinations, pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from dbt.contracts.graph.manifest import Manifest
 
-from tests.dbt_project.built import Built, event, warehouse_in
+from tests.dbt_project.built import VARIABLES, Built, event, warehouse_in
 
 STEPS = ("page_view", "add_to_cart", "checkout", "purchase")
 DAY = 24 * 60
@@ -123,6 +124,39 @@ def test_any_history_gets_as_far_as_its_longest_chain(built: Built) -> None:
     assert min(expected[length] for length in range(5)) > 2
     entered = [sum(expected[length] for length in range(step, 5)) for step in range(1, 5)]
     assert [row[0] for row in totals(built, "purchase_by_user", f">= '{SUMMER}'")] == entered
+
+
+# A page, an element and a pattern are steps beside the views and clicks that they are among.
+PLACED_STEPS = {
+    "placed": ["page_view", "page_view@/cart", "click#pay", "custom:paid"],
+    "pattern": ["page_view", "page_view:/cart%", "click"],
+}
+
+
+def test_an_event_takes_every_step_that_it_meets(
+    tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    funnels = {
+        name: {"per": "session", "window_hours": 24, "steps": steps} for name, steps in PLACED_STEPS.items()
+    }
+    site = warehouse_in(tmp_path / "home", manifest)
+    site.ingest(
+        event(0, user_id="ann", page_url="/"),
+        event(1, user_id="ann", page_url="/cart?utm_source=mail"),
+        event(2, "click", user_id="ann", page_url="/cart", properties={"element": "pay"}),
+        event(3, "custom:paid", user_id="ann", page_url="/cart"),
+        event(0, user_id="bob", page_url="/cart"),  # one view, which is both steps
+        event(1, "click", user_id="bob", page_url="/cart", properties={"element": "back"}),
+        event(0, user_id="cid", page_url="/carts"),
+        event(1, "click", user_id="cid", page_url="/carts", properties={"element": "pay"}),
+        event(0, user_id="dot", page_url="/"),
+        event(1, "add_to_cart", user_id="dot", page_url="/"),
+    )
+    monkeypatch.setitem(VARIABLES, "funnels", {**VARIABLES["funnels"], **funnels})
+    site.build("funnels")
+    assert [row[0] for row in totals(site, "placed", "is not null")] == [4, 2, 1, 1]
+    assert [row[0] for row in totals(site, "pattern", "is not null")] == [4, 3, 3]
+    assert totals(site, "purchase", "is not null")[0][0] == 4  # views at places stay views
 
 
 # A site of views, carts and purchases: it sends no checkout.

@@ -1,29 +1,50 @@
 {# Funnels as the setting `funnels` defines them: name → per (session or user), window_hours, steps. A step is an event
-   type, or `type:pattern` where the address of the page has to be like the pattern. A step whose type the site has never
-   sent is left out: the steps after it would count nobody, whatever people did. #}
+   type; `type@page`, where the address of the page up to a question mark has to be that one; `type#element`, where it has
+   to happen on that element; or `type:pattern`, where the address has to be like the pattern. A step whose type the site
+   has never sent is left out: the steps after it would count nobody, whatever people did. #}
+
+{% macro parts_of_step(step) -%}
+    {#- Event type, sign and what follows the sign; both are empty for a step that is any event of the type. -#}
+    {%- set parts = modules.re.match('((?:custom:)?[^:@#]+)([:@#]?)(.*)', step) -%}
+    {{ return((parts.group(1), parts.group(2), parts.group(3))) }}
+{%- endmacro %}
 
 {% macro funnel_step_conditions() -%}
-    {#- Step → the condition that its events meet. Steps with a pattern come first: an event is the first step whose
-        condition it meets. -#}
-    {%- set with_pattern, without_pattern = {}, {} -%}
+    {#- Step → the condition that its events meet. An event may meet those of several steps. -#}
+    {%- set conditions = {} -%}
     {%- for funnel in var('funnels').values() -%}
         {%- for step in funnel.steps -%}
-            {%- if ':' in step -%}
-                {%- set event_type, pattern = step.split(':', 1) -%}
-                {%- do with_pattern.update({step: "event_type = '" ~ event_type ~ "' and page_url like '" ~ pattern ~ "'"}) -%}
+            {%- set event_type, sign, place = parts_of_step(step) -%}
+            {%- set of_type = "event_type = '" ~ event_type ~ "'" -%}
+            {%- if sign == '@' -%}
+                {%- do conditions.update({step: of_type ~ " and split_part(page_key, '?', 1) = '" ~ place ~ "'"}) -%}
+            {%- elif sign == '#' -%}
+                {%- do conditions.update({step: of_type ~ ' and ' ~ json_text('properties', 'element') ~ " = '" ~ place ~ "'"}) -%}
+            {%- elif sign == ':' -%}
+                {%- do conditions.update({step: of_type ~ " and page_url like '" ~ place ~ "'"}) -%}
             {%- else -%}
-                {%- do without_pattern.update({step: "event_type = '" ~ step ~ "'"}) -%}
+                {%- do conditions.update({step: of_type}) -%}
             {%- endif -%}
         {%- endfor -%}
     {%- endfor -%}
-    {%- do with_pattern.update(without_pattern) -%}
-    {{ return(with_pattern) }}
+    {{ return(conditions) }}
+{%- endmacro %}
+
+{% macro steps_taken_by_event() -%}
+    {#- In a select list: a row for each step whose condition an event meets, and possibly some with null. Where every step
+        is a whole type, an event takes one. -#}
+    {%- set cases, places = [], [] -%}
+    {%- for step, condition in funnel_step_conditions().items() -%}
+        {%- do cases.append('case when ' ~ condition ~ " then '" ~ step ~ "' end") -%}
+        {%- if parts_of_step(step)[1] -%}{%- do places.append(step) -%}{%- endif -%}
+    {%- endfor -%}
+    {{ each_of(list_of(cases)) if places else 'event_type' }}
 {%- endmacro %}
 
 {% macro funnel_event_types() -%}
     {%- set types = [] -%}
-    {%- for step in funnel_step_conditions() if step.split(':', 1)[0] not in types -%}
-        {%- do types.append(step.split(':', 1)[0]) -%}
+    {%- for step in funnel_step_conditions() if parts_of_step(step)[0] not in types -%}
+        {%- do types.append(parts_of_step(step)[0]) -%}
     {%- endfor -%}
     {{ return(types) }}
 {%- endmacro %}

@@ -13,11 +13,7 @@ with events as (
         session_key,
         person_id,
         occurred_at,
-        case
-            {% for step, condition in funnel_step_conditions().items() -%}
-            when {{ condition }} then '{{ step }}'
-            {% endfor -%}
-        end as step
+        {{ steps_taken_by_event() }} as step
     from {{ session_events() }} as events
     where
         {{ counts_in_marts() }}

@@ -27,7 +27,7 @@ defined_steps as (
         '{{ name }}' as funnel,
         {{ loop.index }} as place,
         '{{ step }}' as step,
-        '{{ step.split(':', 1)[0] }}' as event_type
+        '{{ parts_of_step(step)[0] }}' as event_type
     {{ 'union all' if not (loop.last and last_funnel) }}
     {% endfor -%}
     {% endfor -%}

@@ -14,7 +14,7 @@ from ml.console.visits import collect_dayparts
 from serving.console.current_bundle import CurrentBundle
 from serving.console.figures.actions import build_action_sheets
 from serving.console.figures.overview import HEADINGS
-from serving.console.formats import WEEKDAYS, format_action, name_value, percent_number
+from serving.console.formats import WEEKDAYS, format_step, name_value, percent_number
 from serving.console.page_parts import Cell, ConsolePage, Sheet, chart_bars
 from serving.console.view import View
 from serving.errors import ApiError
@@ -153,7 +153,7 @@ def _funnels(bundle: CurrentBundle, view: View, by: str) -> list[Sheet]:
         shown = list(named.items())[: PARTS_SHOWN + 1]
         chart = {
             "kind": "bar",
-            "x": [format_action(stage.step) for stage in stages],
+            "x": [format_step(stage.step) for stage in stages],
             "series": [
                 {"name": name, "values": [percent_number(stage.of_first) for stage in part]}
                 for name, part in shown

@@ -122,6 +122,17 @@ def console_rows():
                 ("purchase", 2, "checkout", None), ("purchase", 3, "purchase", 2),
             )
         ],
+        "visit_steps": [
+            {
+                "person": person, "visit": visit, "date": LAST, "at_microseconds": 1_000_000 * second,
+                "event_type": kind, "page": page, "element": element,
+            }
+            for person, visit, second, kind, page, element in (
+                (1, 1, 0, "page_view", "/start", ""), (1, 1, 5, "click", "/start", SCRIPT),
+                (1, 1, 9, "purchase", "/start", ""), (2, 2, 0, "page_view", "/start", ""),
+                (2, 3, 7_200, "purchase", "", ""), (3, 4, 0, "page_view", SCRIPT, ""),
+            )
+        ],
         "retention": [
             {"cohort_week": dt.date(2026, 5, 25), "week_number": 0, "segment": SCRIPT, "active_people": 3}
         ],

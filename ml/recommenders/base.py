@@ -287,6 +287,10 @@ class Recommender(ABC):
         """Constructor arguments."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
+    def settled_params(self) -> dict[str, Any]:
+        """Constructor arguments, with what fitting chose in the place of what was left to the data."""
+        return self.params()
+
     def state(self) -> dict[str, Any]:
         """The learned state: every attribute that ends in `_`."""
         return {

@@ -244,8 +244,9 @@ def _welcome(
     settings: Settings,
 ) -> Welcome:
     """Questions for newcomers and how fast the champion learns of them; the curves go to the run."""
+    settled = Configuration(chosen.model, recommender.settled_params())
     curves = measured_curves(
-        chosen, data, settings.recommenders.cold_start.most_users, settings.evaluation.seed, FIRST_VISIT_COLUMNS
+        settled, data, settings.recommenders.cold_start.most_users, settings.evaluation.seed, FIRST_VISIT_COLUMNS
     )
     if curves:
         run.log_figure(curves_plot(curves, settings.evaluation.k), "cold_start")

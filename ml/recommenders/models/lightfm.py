@@ -125,7 +125,7 @@ class LightFMHybrid(FactorRecommender):
             self.validation_curve_ = self._validation_curve(data, self.patience)
         if self.validation_curve_:
             epochs = int(np.argmax(self.validation_curve_)) + 1
-        self.fit_with_callback(data, lambda epoch: None, epochs)
+        self.fit_with_callback(data, epochs=epochs)
 
     def update(
         self,
@@ -162,7 +162,7 @@ class LightFMHybrid(FactorRecommender):
         return self
 
     def fit_with_callback(
-        self, data: TrainingData, after_epoch: Callable[[int], Any], epochs: int | None = None
+        self, data: TrainingData, after_epoch: Callable[[int], Any] | None = None, epochs: int | None = None
     ) -> None:
         """Train epoch by epoch; `after_epoch(n)` sees the model with current factors and may raise StopIteration.
 
@@ -216,12 +216,19 @@ class LightFMHybrid(FactorRecommender):
                 epochs=1,
                 num_threads=self.threads or cores(),
             )
-            self._take_factors(model, users, items, trained_users, trained_items, given)
             self.epochs_ = epoch
+            if after_epoch is None:
+                continue
+            self._take_factors(model, users, items, trained_users, trained_items, given)
             try:
                 after_epoch(epoch)
             except StopIteration:
                 return
+        self._take_factors(model, users, items, trained_users, trained_items, given)
+
+    def settled_params(self) -> dict[str, Any]:
+        """Constructor arguments, with the chosen `item_identity_from`."""
+        return {**self.params(), "item_identity_from": self.item_identity_from_}
 
     def _choose_identity(self, data: TrainingData) -> None:
         """Settle `item_identity_from_`."""

@@ -1,7 +1,13 @@
 """The BentoML service: the API's application, in front of the routes that BentoML serves itself."""
 
+# ruff: noqa: E402
 from __future__ import annotations
 
+from serving.upkeep.worker_memory import keep_small
+
+keep_small()  # before anything is loaded
+
+# isort: split
 import bentoml
 from starlette.types import ASGIApp, Receive, Scope, Send
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
 READ_AHEAD = 2  # batches: a wide batch of a part is tens of MiB
+ReadUntil = tuple[tuple[str, int, int], ...]
 
 
 class EventLog:
@@ -56,6 +57,15 @@ class EventLog:
     def has(self, fingerprint: str) -> bool:
         """Return whether a source with this content was ingested before."""
         return any(part.fingerprint == fingerprint for part in self.manifest.read())
+
+    def read_until(self, topic: str) -> dict[int, int]:
+        """Return the offset after the last message that was read into the log, by partition of a topic."""
+        return {
+            partition: end
+            for part in self.manifest.read()
+            for name, partition, end in part.read_until
+            if name == topic
+        }
 
     def path(self, part: Part) -> Path:
         """Absolute path of a part's file."""
@@ -122,11 +132,20 @@ class EventLog:
         return sum(len(table) for table in tables)
 
     @contextmanager
-    def ingest(self, source: str, fingerprint: str | None = None) -> Iterator[PartWriter]:
-        """Write many events. They become visible together when the block ends, or not at all if it raises."""
+    def ingest(
+        self, source: str, fingerprint: str | None = None, read_until: ReadUntil = ()
+    ) -> Iterator[PartWriter]:
+        """Write many events. They become visible together when the block ends, or not at all if it raises.
+
+        Args:
+            source: The tracker, file source or topic that brought them.
+            fingerprint: Fingerprint of a file's content.
+            read_until: Topic, partition and offset after the last message: it becomes known with the events, also
+                where no message was an event.
+        """
         with self._draft() as writer:
             yield writer
-            self._seal(writer, source, fingerprint)
+            self._seal(writer, source, fingerprint, read_until=read_until)
 
     def seal_table(self, part_id: str, table: pa.Table, source: str) -> list[Part]:
         """Seal one table as a part. Sealing the same `part_id` again changes nothing."""
@@ -211,6 +230,7 @@ class EventLog:
         source: str,
         fingerprint: str | None,
         replaces: tuple[str, ...] = (),
+        read_until: ReadUntil = (),
     ) -> list[Part]:
         files, draft = writer.close(), writer.folder
         now = dt.datetime.now(dt.UTC).isoformat()
@@ -225,10 +245,11 @@ class EventLog:
                     sha256=sha256_of(draft / file.name),
                 )
             )  # fmt: skip
-        if replaces and not parts:
+        if (replaces or read_until) and not parts:
             parts = [Part(uuid.uuid4().hex, "", 0, 0, source, None, now, now, now)]
         if parts:
             parts[0] = replace(parts[0], replaces=replaces)
+            parts[-1] = replace(parts[-1], read_until=read_until)  # the last line, which counts after all others
         with self._lock():
             for file, part in zip(files, parts, strict=False):
                 target_path = self.folder / part.path

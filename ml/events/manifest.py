@@ -30,6 +30,7 @@ class Part:
         sealed_at, received_min, received_max: ISO 8601 times in UTC.
         replaces: The ids of the parts whose place this one takes.
         sha256: The SHA-256 of the file; None for a part of an earlier version.
+        read_until: Topic, partition and the offset after the last message that is in the log with this part.
     """
 
     part_id: str
@@ -43,6 +44,14 @@ class Part:
     received_max: str
     replaces: tuple[str, ...] = ()
     sha256: str | None = None
+    read_until: tuple[tuple[str, int, int], ...] = ()
+
+    def line(self) -> dict[str, Any]:
+        """Return the fields of the manifest's line; only parts that were read from a topic say how far."""
+        fields = asdict(self)
+        if not self.read_until:
+            del fields["read_until"]
+        return fields
 
 
 class Manifest:
@@ -107,7 +116,7 @@ class Manifest:
             file.seek(0, os.SEEK_END)
             if whole > len(content):  # a writer was killed before the end of the line, which is complete
                 file.write(b"\n")
-            file.write(b"".join(encode_checked(asdict(part)).encode() + b"\n" for part in parts))
+            file.write(b"".join(encode_checked(part.line()).encode() + b"\n" for part in parts))
             file.flush()
             os.fsync(file.fileno())
         sync_path(self.path.parent)
@@ -148,6 +157,7 @@ def _decode(line: bytes) -> Part:
     if unknown := row.keys() - names:
         raise ChecksumError(f"has the unknown fields {', '.join(sorted(unknown))}")
     try:
-        return Part(**{**row, "replaces": tuple(row["replaces"])})
-    except (KeyError, TypeError) as error:
+        read_until = tuple((topic, partition, end) for topic, partition, end in row.get("read_until", ()))
+        return Part(**{**row, "replaces": tuple(row["replaces"]), "read_until": read_until})
+    except (KeyError, TypeError, ValueError) as error:
         raise ChecksumError(f"lacks a field: {error}") from None

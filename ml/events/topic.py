@@ -1,8 +1,8 @@
 """The Kafka topic of events: the format of its messages, and the import of the topic into the log.
 
 A message is an event as JSON with the contract's field names. Its key is the person, so that the events of a
-person keep their order. Delivery is at least once: a message that is read again yields the same event id as
-before, and a repeated id is the same event.
+person keep their order. Each message is in the log exactly once: how far the topic was read is part of the line
+that seals the events. The offsets of the consumer group say the same to those who watch it, a moment later.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import orjson
+import pyarrow as pa
 
 from ml.errors import TesseraError
+from ml.events.dead_letter_topic import DeadLetterTopic
 from ml.events.dead_letters import DeadLetters
-from ml.events.log import EventLog
+from ml.events.log import EventLog, ReadUntil
 from ml.events.normalization.fields import normalize_record
 from ml.events.normalization.ids import NOBODY
 from ml.events.validation import validate_records
-from ml.home import Home
+from ml.home import Home, locked
 from ml.settings.engines import KafkaSettings
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SOURCE = "kafka"
+SOURCE, LOCK = "kafka", ".kafka.lock"
 POLLED_MESSAGES, POLL_SECONDS = 10_000, 0.1  # the client waits for so many messages, and no longer
 
 
@@ -104,7 +107,7 @@ def measure_backlog(home: Home, settings: KafkaSettings) -> Backlog:
         TopicError: The brokers cannot be reached.
     """
     with _consumer(home, settings) as consumer:
-        return _read_backlog(consumer, settings)
+        return _read_backlog(consumer, settings, home)
 
 
 def import_topic(
@@ -112,8 +115,7 @@ def import_topic(
 ) -> TopicImport:
     """Import the messages that the topic holds now into the log, and malformed ones into the dead letters.
 
-    Offsets are committed after the events are sealed. A process that is killed in between imports some events
-    twice.
+    A process that is killed leaves whole batches, and the next one goes on after them. A second process waits.
 
     Args:
         home: The home with the event log.
@@ -123,13 +125,14 @@ def import_topic(
 
     Raises:
         TopicError: The brokers cannot be reached, or sent nothing for `timeout_seconds`.
+        DeadLetterTopicError: The topic of the dead letters did not take a message.
     """
-    with _consumer(home, settings) as consumer:
-        backlog = _read_backlog(consumer, settings)
-        total = TopicImport()
+    with locked(home.events / LOCK), _consumer(home, settings) as consumer:
+        backlog = _read_backlog(consumer, settings, home)
+        total, letters = TopicImport(), _dead_letter_topic(settings, home)
         for messages in _batches(consumer, settings, backlog):
-            batch = _write(messages, home, default_consent, now)
-            consumer.commit(offsets=_next_offsets(messages), asynchronous=False)
+            batch = _write(messages, home, default_consent, now, letters)
+            _commit(consumer, messages)
             total = TopicImport(total.events + batch.events, total.rejected + batch.rejected)
         return total
 
@@ -163,20 +166,44 @@ def _batches(consumer: Consumer, settings: KafkaSettings, backlog: Backlog) -> I
         yield messages
 
 
+def _dead_letter_topic(settings: KafkaSettings, home: Home) -> DeadLetterTopic | None:
+    if not settings.dead_letter_topic:
+        return None
+    return DeadLetterTopic(settings.dead_letter_topic, client_options(settings, home), settings.timeout_seconds)
+
+
 def _write(
-    messages: Sequence[Message], home: Home, default_consent: Sequence[str], now: dt.datetime
+    messages: Sequence[Message],
+    home: Home,
+    default_consent: Sequence[str],
+    now: dt.datetime,
+    letters: DeadLetterTopic | None,
 ) -> TopicImport:
     placeholders: Counter[str] = Counter()
     records = [_record(message, default_consent, now, placeholders) for message in messages]
     for name, count in placeholders.items():
         logger.warning("%s in %d messages of the topic %s %s", name, count, messages[0].topic(), NOBODY)
     valid, _ = validate_records(records, now)
-    first = messages[0]
-    batch = f"{SOURCE}-{first.topic()}-{first.partition()}-{first.offset()}"
-    DeadLetters(home).write(valid.rejected, SOURCE, now, batch_id=batch)
-    with EventLog(home).ingest(SOURCE) as writer:
+    _keep_rejected(messages, valid.rejected, home, now)
+    if letters is not None:
+        rejected = valid.rejected.select(["row", "field", "reason"]).to_pylist()
+        letters.send((messages[letter["row"]], letter["field"], letter["reason"]) for letter in rejected)
+    with EventLog(home).ingest(SOURCE, read_until=_read_until(messages)) as writer:
         writer.write(valid.accepted)
     return TopicImport(len(valid.accepted), len(valid.rejected))
+
+
+def _keep_rejected(messages: Sequence[Message], rejected: pa.Table, home: Home, now: dt.datetime) -> None:
+    """Write the dead letters of each partition under the offset from which the log goes on.
+
+    They are written before the log says that the messages were read, and replaced where they are read again.
+    """
+    partitions = np.array([message.partition() for message in messages])
+    offsets = np.array([message.offset() for message in messages])
+    of_letter = partitions[np.asarray(rejected["row"], dtype=np.int64)]
+    for partition in np.unique(of_letter):
+        batch = f"{SOURCE}-{messages[0].topic()}-{partition}-{offsets[partitions == partition].min()}"
+        DeadLetters(home).write(rejected.filter(pa.array(of_letter == partition)), SOURCE, now, batch_id=batch)
 
 
 def _record(message: Message, default_consent: Sequence[str], now: dt.datetime, placeholders: Counter[str]) -> Any:
@@ -199,29 +226,56 @@ def _record(message: Message, default_consent: Sequence[str], now: dt.datetime, 
     return defaults | event
 
 
-def _read_backlog(consumer: Consumer, settings: KafkaSettings) -> Backlog:
+def _read_backlog(consumer: Consumer, settings: KafkaSettings, home: Home) -> Backlog:
     from confluent_kafka import KafkaException, TopicPartition  # noqa: PLC0415
 
     try:
         metadata = consumer.list_topics(settings.topic, settings.timeout_seconds).topics[settings.topic]
         partitions = [TopicPartition(settings.topic, partition) for partition in sorted(metadata.partitions)]
         first, end = {}, {}
+        in_log = EventLog(home).read_until(settings.topic)
         for committed in consumer.committed(partitions, settings.timeout_seconds) if partitions else []:
             low, high = consumer.get_watermark_offsets(committed, settings.timeout_seconds)
-            is_valid = low <= committed.offset <= high  # false before the first commit, or if the topic is new
-            first[committed.partition] = committed.offset if is_valid else low
+            position = in_log.get(committed.partition, committed.offset)  # of a log from before it knew positions
+            first[committed.partition] = _start_at(position, low, high, committed)
             end[committed.partition] = high
         return Backlog(first, end)
     except KafkaException as error:
         raise TopicError(f"{settings.bootstrap_servers}: {error.args[0].str()}") from error
 
 
-def _next_offsets(messages: Sequence[Message]) -> list[TopicPartition]:
-    """Return the offset after the last message of each partition."""
-    from confluent_kafka import TopicPartition  # noqa: PLC0415
+def _start_at(position: int, low: int, high: int, partition: TopicPartition) -> int:
+    """Return the offset to read from, and warn where messages are gone or the topic was made anew."""
+    if low <= position <= high:
+        return position
+    name = f"{partition.topic}, partition {partition.partition}"
+    if 0 <= position < low:
+        logger.warning(
+            "%s: the brokers removed %d messages before they were read; their retention is too short for the"
+            " time between two runs",
+            name,
+            low - position,
+        )
+    elif position > high:
+        logger.warning("%s: ends at %d, before %d that was read: it was made anew", name, high, position)
+    return low
 
-    last = {(message.topic(), message.partition()): message.offset() for message in messages}
-    return [TopicPartition(topic, partition, offset + 1) for (topic, partition), offset in last.items()]
+
+def _read_until(messages: Sequence[Message]) -> ReadUntil:
+    """Return the offset after the last message of each partition."""
+    last = {(message.topic(), message.partition()): message.offset() + 1 for message in messages}
+    return tuple((topic, partition, end) for (topic, partition), end in last.items())
+
+
+def _commit(consumer: Consumer, messages: Sequence[Message]) -> None:
+    """Tell the brokers how far the group has read, for those who watch it; the log knows it already."""
+    from confluent_kafka import KafkaException, TopicPartition  # noqa: PLC0415
+
+    offsets = [TopicPartition(*read) for read in _read_until(messages)]
+    try:
+        consumer.commit(offsets=offsets, asynchronous=False)
+    except KafkaException as error:
+        logger.warning("the offsets of the group are behind the log: %s", error.args[0].str())
 
 
 @contextmanager

@@ -23,8 +23,15 @@ class KafkaSettings(Section):
         "Topic of the events, one JSON object a message; how long brokers keep them is the topic's own setting.",
         min_length=1,
     )
+    dead_letter_topic: str = knob(
+        "",
+        "Topic to which messages that are no events are sent, with the fault in their headers; empty for none. The"
+        " dead letters of the home keep them in either case.",
+    )
     group: str = knob(
-        "tessera", "Consumer group whose offsets say which events are in the log already.", min_length=1
+        "tessera",
+        "Consumer group whose offsets show how far the log has read; the log itself knows it, too.",
+        min_length=1,
     )
     client_file: Path | None = knob(
         None, "File in the home with more options of librdkafka, name=value a line, such as sasl.password."
@@ -37,7 +44,7 @@ class KafkaSettings(Section):
     )
     batch_events: int = knob(
         50_000,
-        "Events sealed together, about 150 MB in memory; offsets are committed with each batch.",
+        "Events sealed together, about 150 MB in memory; a killed run goes on after the last batch.",
         unit="events",
         gt=0,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from confluent_kafka import Producer
+import uuid
+
+from confluent_kafka import Consumer, Message, Producer
 
 
 class Brokers:
@@ -19,6 +21,17 @@ class Brokers:
         for value in values:
             producer.produce(topic, value)
         assert producer.flush(10) == 0
+
+    def read(self, topic: str, count: int) -> list[Message]:
+        """Consume the first messages of a topic."""
+        group = {"group.id": uuid.uuid4().hex, "auto.offset.reset": "earliest"}
+        consumer = Consumer({"bootstrap.servers": self.address, **group})
+        consumer.subscribe([topic])
+        messages: list[Message] = []
+        while len(messages) < count:
+            messages += consumer.consume(count - len(messages), 10)
+        consumer.close()
+        return messages
 
     def stop(self) -> None:
         """End the cluster, with all that it holds."""

@@ -5,8 +5,10 @@ import datetime as dt
 import json
 
 import pytest
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
+from ml.events.dead_letter_topic import DeadLetterTopicError
+from ml.events.log import EventLog
 from ml.events.topic import TopicError, client_options, import_topic, measure_backlog
 from ml.home import Home
 from ml.settings import load_settings
@@ -14,6 +16,7 @@ from serving.collector.collector import Collector
 from serving.collector.submissions import StorageUnavailableError
 from tests.serving.collector.brokers import Brokers
 from tests.serving.collector.collecting import Site
+from tests.serving.collector.topic_readers import TopicReaders
 
 NOW = dt.datetime.now(dt.UTC)
 EVERYTHING = load_settings().privacy.default_consent_trusted
@@ -70,18 +73,100 @@ def test_what_was_answered_is_in_the_topic_and_then_in_the_log_once(site):
     assert len(site.events()) == 3
 
 
-def test_a_run_killed_before_its_commit_takes_the_same_ids_in_again(site, brokers, monkeypatch):
+def test_a_run_killed_before_its_commit_takes_nothing_in_again(site, brokers, monkeypatch):
     brokers.send(site.settings.kafka.topic, b'{"event_type": "click", "user_id": "u"}')
-    with monkeypatch.context() as patch, pytest.raises(KafkaException):
-        patch.setattr("ml.events.topic._next_offsets", killed)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("ml.events.topic._commit", interrupted)
         taken_in(site)
+    assert measure_backlog(site.home, site.settings.kafka).messages == 0
+    assert taken_in(site).events == 0
+    assert len(site.events()) == 1
+
+
+def test_a_run_killed_before_its_events_are_sealed_loses_and_doubles_nothing(site, brokers, monkeypatch):
+    brokers.send(site.settings.kafka.topic, b'{"event_type": "click", "user_id": "u"}', b"no JSON")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("ml.events.log.EventLog._seal", interrupted)
+        taken_in(site)
+    assert site.events() == []
+    brokers.send(site.settings.kafka.topic, b"nor this")
+    taken = taken_in(site)
+    assert (taken.events, taken.rejected) == (1, 2)
+    assert (len(site.events()), len(site.letters())) == (1, 2)
+
+
+def test_messages_that_are_no_events_are_read_once_too(site, brokers):
+    brokers.send(site.settings.kafka.topic, b"no JSON")
+    assert taken_in(site).rejected == 1
+    assert measure_backlog(site.home, site.settings.kafka).messages == 0
+    assert (taken_in(site).rejected, len(site.letters())) == (0, 1)
+
+
+def interrupted(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_offsets_that_the_brokers_do_not_take_do_not_fail_the_import(site, brokers, monkeypatch, caplog):
+    class Refused(Consumer):
+        def commit(self, **_):
+            raise KafkaException(KafkaError(KafkaError.COORDINATOR_NOT_AVAILABLE))
+
+    brokers.send(site.settings.kafka.topic, b'{"event_type": "click", "user_id": "u"}')
+    with monkeypatch.context() as patch:
+        patch.setattr("confluent_kafka.Consumer", Refused)
+        assert taken_in(site).events == 1
+    assert "behind the log" in caplog.text
+    assert taken_in(site).events == 0
+
+
+def test_a_topic_that_was_made_anew_is_read_from_its_beginning(site, brokers, caplog):
+    topic = site.settings.kafka.topic
+    with EventLog(site.home).ingest("kafka", read_until=((topic, 0, 1_000_000),)):
+        pass
+    brokers.send(topic, b'{"event_type": "click", "user_id": "u"}')
+    partitions = set(measure_backlog(site.home, site.settings.kafka).end)
     assert taken_in(site).events == 1
-    first, again = site.events()
-    assert first == again  # the warehouse counts an id once
+    assert 0 in partitions
+    assert "was made anew" in caplog.text
 
 
-def killed(_):
-    raise KafkaException("killed between the sealing and the commit")
+def test_rejected_messages_go_to_the_topic_of_dead_letters_with_the_fault(site, brokers):
+    letters = f"{site.settings.kafka.topic}-rejected"
+    settings = site.settings.kafka.model_copy(update={"dead_letter_topic": letters})
+    wrong = b'{"event_type": "nonsense", "user_id": "u"}'
+    brokers.send(settings.topic, b'{"event_type": "click", "user_id": "u"}', wrong)
+    taken = import_topic(site.home, settings, EVERYTHING, NOW)
+    assert (taken.events, taken.rejected) == (1, 1)
+    (letter,) = brokers.read(letters, 1)
+    headers = {name: value.decode() for name, value in letter.headers()}
+    assert letter.value() == wrong
+    assert (headers["field"], headers["topic"]) == ("event_type", settings.topic)
+    assert "nonsense" in headers["reason"]
+    assert headers["partition"].isdigit()
+    assert headers["offset"].isdigit()
+    assert len(site.letters()) == 1
+
+
+def test_a_topic_of_dead_letters_that_takes_nothing_keeps_the_messages_for_later(site, brokers, monkeypatch):
+    class Closed(Producer):
+        def produce(self, *_, on_delivery, **__):
+            on_delivery(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED), None)
+
+    settings = site.settings.kafka.model_copy(update={"dead_letter_topic": "closed"})
+    brokers.send(settings.topic, b"no JSON", b'{"event_type": "click", "user_id": "u"}')
+    with monkeypatch.context() as patch, pytest.raises(DeadLetterTopicError, match="did not take 1 rejected"):
+        patch.setattr("confluent_kafka.Producer", Closed)
+        import_topic(site.home, settings, EVERYTHING, NOW)
+    assert site.events() == []
+    taken = import_topic(site.home, settings, EVERYTHING, NOW)
+    assert (taken.events, taken.rejected, len(site.letters())) == (1, 1, 1)
+
+
+def test_two_processes_killed_again_and_again_read_each_message_once(site, brokers):
+    topic_readers = TopicReaders(brokers, site.home, site.settings.kafka.topic, seed=3)
+    read = topic_readers.run(kills=4, messages=3_000)
+    assert (read.lost, read.doubled, read.letters_lost, read.letters_doubled) == (0, 0, 0, 0)
+    assert read.events + read.letters == 3_000
 
 
 def test_messages_of_others_are_completed_or_kept_as_dead_letters(site, brokers):

@@ -8,6 +8,7 @@ from ml.home import Home
 from ml.site.file_drafts import FileDraft
 from serving.console.current_bundle import CurrentBundle
 from serving.console.line_log import LineLog
+from serving.console.localized_texts import say
 from serving.console.page_kinds import ServiceQuestion
 from serving.console.page_parts import Cell, ConsolePage, Form, FormField, Sheet
 from serving.errors import ApiError
@@ -37,10 +38,12 @@ def show_change(home: Home, draft: FileDraft, address: str, fields: Mapping[str,
         address,
         [*hidden, FormField("seen", value=draft.digest, kind="hidden")],
         "Write",
-        f"It goes into {describe_place(home, str(draft.path))}, and the history records your name.",
+        say(
+            "It goes into {place}, and the history records your name.", place=describe_place(home, str(draft.path))
+        ),
         changes=True,
     )
-    sheet = Sheet("diff", f"What changes in {draft.path.name}", ["Line"], rows)
+    sheet = Sheet("diff", say("What changes in {file}", file=draft.path.name), ["Line"], rows)
     return ConsolePage(sheets=[sheet], forms=[confirm], has_forms_last=True)
 
 

@@ -12,6 +12,7 @@ from ml.bundle import find_current
 from ml.bundle.files import read_manifest
 from ml.console.published import PublishedTables
 from serving.console.kept_pages import KeptPages
+from serving.console.localized_texts import Moment
 from serving.start import ServiceConfig
 
 
@@ -43,7 +44,7 @@ class CurrentBundle:
     def format_moment(self, moment: dt.datetime | str) -> str:
         """Write a time, or one in ISO 8601, to the minute by the clock of the site."""
         read = dt.datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-        return f"{self.local(read):%Y-%m-%d %H:%M}"
+        return Moment(self.local(read))
 
 
 class BundleReader:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from ml.console.pages import page_name
+from ml.console.published import PublishedTables
+from ml.events.contract import EVENT_TYPES
 from ml.expressions.language import ExpressionError
 from ml.settings.warehouse import FUNNEL_STEP
 from ml.usage.ratios import Ratio
+from serving.console.localized_texts import Numeral, say
 
 NO_VALUE = {
     "segment": "No segment",
@@ -13,23 +17,30 @@ NO_VALUE = {
     "channel": "Unknown source",
 }
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+DEVICES = ("desktop", "mobile", "tablet", "tv", "other")
+OF_TRACKERS = ("dead_click", "rage_click", "scroll_reversal")
+ACTIONS = frozenset({*EVENT_TYPES, *OF_TRACKERS, "other"})
 DASH = "–"
 LEGAL = " Legal:"  # before all names that an expression may use, of which pages have a table or complete them
 
 
 def format_count(value: float) -> str:
     """Write a number with separators."""
-    return f"{value:,.0f}"
+    return Numeral(f"{value:,.0f}")
 
 
 def format_money(value: float, currency: str) -> str:
     """Write an amount in the currency of the site."""
-    return f"{value:,.2f} {currency}".rstrip()
+    return (
+        Numeral(f"{value:,.2f}")
+        if not currency
+        else say("{amount} {currency}", amount=Numeral(f"{value:,.2f}"), currency=currency)
+    )
 
 
 def format_percent(value: float | None) -> str:
     """Write a share in percent."""
-    return DASH if value is None else f"{100 * value:.1f}%"
+    return DASH if value is None else say("{number}%", number=Numeral(f"{100 * value:.1f}"))
 
 
 def format_seconds(value: float | None) -> str:
@@ -43,8 +54,12 @@ def format_seconds(value: float | None) -> str:
 def format_interval(ratio: Ratio) -> str:
     """Write the interval of a share, or why there is none."""
     if ratio.low is None or ratio.high is None:
-        return "too few people for an interval" if ratio.value is not None else ""
-    return f"{100 * ratio.low:.1f} to {100 * ratio.high:.1f}% (95% interval)"
+        return say("too few people for an interval") if ratio.value is not None else ""
+    return say(
+        "{low} to {high}% (95% interval)",
+        low=Numeral(f"{100 * ratio.low:.1f}"),
+        high=Numeral(f"{100 * ratio.high:.1f}"),
+    )
 
 
 def format_change(now: float | None, before: float | None) -> str:
@@ -52,7 +67,7 @@ def format_change(now: float | None, before: float | None) -> str:
     if now is None or not before:
         return ""
     change = round(now / before - 1, 3)
-    return f"{change:+.1%}" if change else "no change"
+    return say("{number}%", number=Numeral(f"{100 * change:+.1f}")) if change else say("no change")
 
 
 def format_points(now: float | None, before: float | None) -> str:
@@ -60,7 +75,7 @@ def format_points(now: float | None, before: float | None) -> str:
     if now is None or before is None:
         return ""
     points = round(100 * (now - before), 1)
-    return f"{points:+.1f} points" if points else "no change"
+    return say("{number} points", number=Numeral(f"{points:+.1f}")) if points else say("no change")
 
 
 def find_direction(now: float | None, before: float | None) -> str:
@@ -82,14 +97,24 @@ def is_outside(value: float | None, ratio: Ratio) -> bool:
 
 def name_value(dimension: str, value: str) -> str:
     """Return the name of a value of a dimension."""
-    return value or NO_VALUE[dimension]
+    if dimension == "device" and value in DEVICES:
+        return say(value)
+    return value or say(NO_VALUE[dimension])
 
 
 def format_action(action: str) -> str:
     """Write the type of an event in words: `add_to_cart` becomes `Add to cart`, `click:zoom` `Click: zoom`."""
     kind, _, element = action.removeprefix("custom:").partition(":")
     words = kind.replace("_", " ")
-    return words[:1].upper() + words[1:] + (f": {element}" if element else "")
+    words = words[:1].upper() + words[1:]
+    words = say(words) if kind in ACTIONS else words
+    return say("{action}: {element}", action=words, element=element) if element else words
+
+
+def name_page(tables: PublishedTables, page: int) -> str:
+    """Return the title of a page, else its address, or the words for what is no single page."""
+    name = page_name(tables, page)
+    return name if page in tables.pages else say(name)
 
 
 def format_step(step: str) -> str:
@@ -98,8 +123,11 @@ def format_step(step: str) -> str:
     event_type, sign, place = match.groups(default="") if match is not None else (step, "", "")
     words = format_action(event_type)
     if sign == "@":
-        return f"{words} of {place}" if event_type == "page_view" else f"{words} at {place}"
-    return f"{words} on {place}" if sign == "#" else f"{words} at {place}" if sign else words
+        template = "{action} of {place}" if event_type == "page_view" else "{action} at {place}"
+        return say(template, action=words, place=place)
+    if sign == "#":
+        return say("{action} on {place}", action=words, place=place)
+    return say("{action} at {place}", action=words, place=place) if sign else words
 
 
 def percent_number(ratio: Ratio) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from serving.console.page_parts import ConsolePage
 
@@ -18,12 +18,12 @@ class KeptPage:
     Attributes:
         made_at: When, Unix seconds.
         page: Its content.
-        text: Its HTML, into which name and token of the reader are filled; empty until it is written.
+        texts: Its HTML by language, into which name and token of the reader are filled, once it is written.
     """
 
     made_at: float
     page: ConsolePage
-    text: str = ""
+    texts: dict[str, str] = field(default_factory=dict)
 
 
 class KeptPages:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from ml.console.live import MINUTES, LiveFigures, count_live
 from ml.events.log import EventLog
+from serving.console.localized_texts import Numeral, say
 from serving.console.page_parts import Card, Cell, ConsolePage, Sheet
 from serving.errors import ApiError
 from serving.start import ServiceConfig
@@ -79,7 +80,7 @@ def describe_live(figures: LiveFigures, zone: ZoneInfo) -> ConsolePage:
     chart = {
         "kind": "bar",
         "x": [row[0] for row in rows],
-        "series": [{"name": "Events", "values": [row[1] for row in rows]}],
+        "series": [{"name": say("Events"), "values": [row[1] for row in rows]}],
         "whole": True,
     }
     lists = (
@@ -89,9 +90,9 @@ def describe_live(figures: LiveFigures, zone: ZoneInfo) -> ConsolePage:
     )
     return ConsolePage(
         cards=[
-            Card(f"People in the last {MINUTES} minutes", f"{figures.people:,}"),
-            Card("Page views", f"{figures.page_views:,}"),
-            Card("Events", f"{sum(count for _, count in figures.minutes):,}"),
+            Card(say("People in the last {minutes} minutes", minutes=MINUTES), Numeral(f"{figures.people:,}")),
+            Card("Page views", Numeral(f"{figures.page_views:,}")),
+            Card("Events", Numeral(f"{sum(count for _, count in figures.minutes):,}")),
         ],
         sheets=[
             Sheet("live", "Events by minute", ["Minute", "Events"], rows, chart=chart, is_half=True),
@@ -101,6 +102,6 @@ def describe_live(figures: LiveFigures, zone: ZoneInfo) -> ConsolePage:
 
 
 def _list(key: str, title: str, columns: Sequence[str], counts: Sequence[tuple[str, int]]) -> Sheet:
-    rows: list[list[Cell]] = [[name or "Unknown", count] for name, count in counts]
-    empty = f"There was no activity in the last {MINUTES} minutes."
+    rows: list[list[Cell]] = [[name or say("Unknown"), count] for name, count in counts]
+    empty = say("There was no activity in the last {minutes} minutes.", minutes=MINUTES)
     return Sheet(key, title, columns, rows, is_half=True, empty=empty)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ml.spreadsheet_cells import escape_formula
+from serving.console.localized_texts import say
 
 Cell = str | int | float | None
 BARS = 12  # of a chart; the table has every row
@@ -80,7 +81,7 @@ def chart_bars(rows: Sequence[Sequence[Cell]], series: Mapping[str, int]) -> dic
         "kind": "bar",
         "sideways": True,
         "x": [row[0] for row in shown],
-        "series": [{"name": name, "values": [row[place] for row in shown]} for name, place in series.items()],
+        "series": [{"name": say(name), "values": [row[place] for row in shown]} for name, place in series.items()],
         "whole": True,
     }
 

@@ -16,10 +16,12 @@ from serving.access import Access
 from serving.console.console_templates import ConsoleTemplates
 from serving.console.current_bundle import BundleReader, CurrentBundle
 from serving.console.kept_pages import KeptPage
+from serving.console.languages import add_language, carry_language, chosen_language, language_of
 from serving.console.live_stream import LiveStream
 from serving.console.page_kinds import PageKind, PageRequest, ServiceQuestion
 from serving.console.page_parts import ConsolePage, Sheet
 from serving.console.pages import PAGES
+from serving.console.responses import HEADERS, KEPT, NO_SERVICE, NOBODY, OUTDATED, UNPUBLISHED, html
 from serving.console.service_pages.people_directory import PeopleDirectory
 from serving.console.sign_in.roles import Reader
 from serving.console.sign_in.session import ConsoleSessions
@@ -31,27 +33,6 @@ from serving.start import ServiceConfig
 from serving.tessera import Tessera
 
 T = TypeVar("T")
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "private, no-cache",
-    "Vary": "Cookie",
-}
-KEPT = "public, max-age=31536000, immutable"
-UNPUBLISHED = [
-    "Nothing is published yet, so there is nothing to show.",
-    "Send events or ingest a file, then run `tessera materialize`: it builds the tables and publishes them.",
-]
-OUTDATED = [
-    "The current bundle was published by an earlier version, without the tables that the console shows.",
-    "Run `tessera materialize` to publish it anew.",
-]
-NO_SERVICE = "This page asks the running service, which this console does not have beside it. Run `tessera up`."
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -115,7 +96,7 @@ class Console:
             return RedirectResponse("/console/overview")
         lines = ["This is a Tessera service: recommendations, decisions and experiments from behavioural events."]
         links = {"/console": "Console", "/docs": "Documentation of the API"}
-        return _html(self._templates.message("Tessera", lines, links, None))
+        return html(self._templates.message("Tessera", lines, links, None, language_of(request)))
 
     async def first_page(self, _: Request) -> Response:
         """Lead to the overview."""
@@ -138,7 +119,7 @@ class Console:
                 fault, status = error.message, error.status
         answer = HTMLResponse(status_code=status, headers=HEADERS)
         token = self._sessions.new_form_token(request, answer)
-        answer.body = self._templates.sign_in(token, fault).encode()
+        answer.body = self._templates.sign_in(token, language_of(request), fault).encode()
         answer.headers["Content-Length"] = str(len(answer.body))
         return answer
 
@@ -201,7 +182,8 @@ class Console:
             title = {403: "You may not do this", 404: "There is no such page"}.get(
                 error.status, "This cannot be shown"
             )
-            return _html(self._templates.message(title, lines, links, reader), error.status)
+            text = self._templates.message(title, lines, links, reader, language_of(request))
+            return html(carry_language(text, chosen_language(request)), error.status)
 
     async def _show(self, request: Request, reader: Reader) -> Response:
         answer, fault = await self._ask(_open_page(request, reader), request, reader)
@@ -217,15 +199,18 @@ class Console:
         if part is None:
             raise ApiError(404, f"this page has no part {request.path_params['part'][:40]!r}")
         content = await part(self._question(request.query_params, reader))
+        key, language, chosen = request.path_params["page"], language_of(request), chosen_language(request)
         return await self._on_thread(
-            lambda: _html(self._templates.part(request.path_params["page"], content, reader))
+            lambda: html(carry_language(self._templates.part(key, content, reader, language), chosen))
         )
 
     async def _send_live(self, request: Request, reader: Reader) -> Response:
         self._live.require_room()
 
+        language = language_of(request)
+
         async def render(part: ConsolePage) -> str:
-            return await self._on_thread(lambda: self._templates.part("audience", part, reader))
+            return await self._on_thread(lambda: self._templates.part("audience", part, reader, language))
 
         messages = self._live.messages(lambda: self._sessions.read(request) is not None, render)
         headers = {**HEADERS, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -241,11 +226,11 @@ class Console:
         reader.require(action.needs)
         answer = await action.run(self._question(form, reader))
         if isinstance(answer, ConsolePage):
-            return _html(
-                self._templates.outcome(
-                    request.path_params["page"], kind.name, answer, reader, self._sessions.token_of
-                )
-            )
+            key, token_of = request.path_params["page"], self._sessions.token_of
+            text = self._templates.outcome(key, answer, reader, token_of, language_of(request))
+            return html(carry_language(text, chosen_language(request)))
+        if "location" in answer.headers:
+            answer.headers["location"] = add_language(answer.headers["location"], chosen_language(request))
         for name, value in HEADERS.items():
             answer.headers.setdefault(name, value)
         return answer
@@ -275,18 +260,17 @@ class Console:
 
     def _render(self, request: Request, reader: Reader, answer: Any, fault: str) -> Response:
         """Make the HTML of a page, or take that of the reader before."""
-        bundle = self._bundles.current()
-        if bundle is None or not bundle.tables.is_complete:
-            lines = UNPUBLISHED if bundle is None else OUTDATED
-            return _html(self._templates.message("No figures yet", lines, {}, reader))
-        if bundle.tables.about["last_date"] is None:
-            lines = ["Nobody has visited the site yet: the tables hold no visit that counts."]
-            return _html(self._templates.message("No figures yet", lines, {}, reader))
+        bundle, language, chosen = self._bundles.current(), language_of(request), chosen_language(request)
+        if bundle is None or not bundle.tables.is_complete or bundle.tables.about["last_date"] is None:
+            lines = UNPUBLISHED if bundle is None else NOBODY if bundle.tables.is_complete else OUTDATED
+            text = self._templates.message("No figures yet", lines, {}, reader, language)
+            return html(carry_language(text, chosen))
         key = request.path_params["page"]
         view, kept = self._make(key, request, bundle, reader, answer, fault)
-        if not kept.text:
-            kept.text = self._templates.page(key, kept.page, bundle, view, reader)
-        return _html(self._templates.fill_in(kept.text, reader, self._sessions.token_of))
+        if language.code not in kept.texts:
+            kept.texts[language.code] = self._templates.page(key, kept.page, bundle, view, reader, language)
+        text = self._templates.fill_in(kept.texts[language.code], reader, self._sessions.token_of)
+        return html(carry_language(text, chosen))
 
     def _write_csv(self, request: Request, reader: Reader, answer: Any, fault: str) -> Response:
         key, name = request.path_params["page"], request.path_params["sheet"]
@@ -339,10 +323,6 @@ def _open_page(request: Request, reader: Reader) -> PageKind:
     kind = _find_page(request)
     reader.require(kind.needs)
     return kind
-
-
-def _html(text: str, status: int = 200) -> Response:
-    return HTMLResponse(text, status, HEADERS)
 
 
 async def _read_form(request: Request) -> dict[str, str]:

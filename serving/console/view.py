@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from ml.console.published import PublishedTables
 from ml.console.selection import VisitSelection
 from ml.console.tables import DIMENSIONS
+from serving.console.localized_texts import say
 from serving.errors import ApiError
 
 NONE = "~none"
@@ -51,7 +52,9 @@ class View:
         """Why nothing is compared although the address says so; empty if it is."""
         if self.before is not None or self.compare == "none":
             return ""
-        return f"Nothing is compared: the dates before begin earlier than the first visit, {self.first_date}."
+        return say(
+            "Nothing is compared: the dates before begin earlier than the first visit, {day}.", day=self.first_date
+        )
 
     def query(self, **changes: str) -> str:
         """Return the query of this view's address, with changes; an empty one leaves a choice out."""

@@ -1,4 +1,4 @@
-"""The languages of the page: gettext catalogues as text, which are read when the service starts."""
+"""The languages of pages: gettext catalogues as text, which are read when the service starts."""
 
 from __future__ import annotations
 
@@ -19,11 +19,16 @@ NAMES: Mapping[str, str] = {ENGLISH: "English", "de": "Deutsch"}
 
 
 @cache
-def read_translations(language: str) -> NullTranslations:
-    """Return the texts of a language; those of English are the keys themselves."""
+def read_translations(language: str, folder: Path = FOLDER) -> NullTranslations:
+    """Return the texts of a language; those of English are the keys themselves.
+
+    Args:
+        language: Code of the language.
+        folder: Where its catalogue lies.
+    """
     if language == ENGLISH:
         return NullTranslations()
-    with (FOLDER / f"{language}.po").open("rb") as file:
+    with (folder / f"{language}.po").open("rb") as file:
         catalogue = read_po(file, locale=language)
     compiled = io.BytesIO()
     write_mo(compiled, catalogue)

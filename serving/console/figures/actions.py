@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from ml.console.actions import PageActions, VainClicks, count_actions_of_pages, list_vain_clicks, sum_actions
 from ml.console.items import collect_items
-from ml.console.pages import PageFigures, page_name
+from ml.console.pages import PageFigures
 from serving.console.current_bundle import CurrentBundle
-from serving.console.formats import format_action
+from serving.console.formats import format_action, name_page
+from serving.console.localized_texts import say
 from serving.console.page_parts import Cell, Sheet, chart_bars
 from serving.console.view import View
 
@@ -46,8 +47,11 @@ def _items(bundle: CurrentBundle, view: View) -> Sheet:
         "Items",
         ["Item", "Id", "Views", "Attention s", "Scrolled to %", "Into a cart", "Purchases"],
         rows,
-        f"The most viewed items that at least {fewest} people ever viewed. Attention and the depth of the scroll "
-        "are means of the views of which they are known.",
+        say(
+            "The most viewed items that at least {fewest} people ever viewed. Attention and the depth of the"
+            " scroll are means of the views of which they are known.",
+            fewest=fewest,
+        ),
         chart_bars(rows, {"Views": 2}),
         is_tall=True,
         is_half=True,
@@ -60,7 +64,7 @@ def _vain_clicks(bundle: CurrentBundle, of_pages: PageActions, pages: Sequence[P
     def row(page: VainClicks) -> list[Cell]:
         viewed = views.get(page.page, 0)
         per_views = round(100 * (page.dead + page.rage) / viewed, 2) if viewed else None
-        return [page_name(bundle.tables, page.page), viewed, page.clicks, page.dead, page.rage, per_views]
+        return [name_page(bundle.tables, page.page), viewed, page.clicks, page.dead, page.rage, per_views]
 
     rows = [row(page) for page in list_vain_clicks(of_pages)]
     return Sheet(
@@ -114,16 +118,16 @@ def _signals(bundle: CurrentBundle) -> Sheet:
 def _why_no_signals(signals: pa.Table) -> str:
     if not signals.num_rows:
         return "No action was compared: too few visits had one, or `tessera materialize` has not learned yet."
-    return f"Of {signals.num_rows} comparisons, none shows a certain difference."
+    return say("Of {comparisons} comparisons, none shows a certain difference.", comparisons=signals.num_rows)
 
 
 def _signal_row(row: dict[str, Any]) -> list[Cell]:
     name = format_action(row["signal"])
     if row["comparison"] == "followed":
         following = format_action(row["then_signal"])
-        name = f"{name}, then {following[:1].lower()}{following[1:]}"
+        name = say("{action}, then {following}", action=name, following=f"{following[:1].lower()}{following[1:]}")
     elif row["comparison"] == "dose":
-        name = f"{name}, twice as much"
-    people = "everybody" if row["segment"] == "all" else row["segment"]
+        name = say("{action}, twice as much", action=name)
+    people = say("everybody") if row["segment"] == "all" else row["segment"]
     shares = (row[key] for key in ("converted_with", "raw_lift", "lift", "lift_low", "lift_high"))
     return [name, people, row["visits"], *(None if share is None else round(100 * share, 2) for share in shares)]

@@ -17,6 +17,7 @@ from serving.console.formats import (
     name_value,
     percent_number,
 )
+from serving.console.localized_texts import say
 from serving.console.page_parts import Card, Cell, ConsolePage, Sheet, chart_bars
 from serving.console.view import View
 
@@ -80,8 +81,11 @@ def _campaigns(bundle: CurrentBundle, view: View) -> Sheet:
         "Campaigns",
         ["Campaign", "Source", *MEASURES],
         rows,
-        f"By utm_campaign and utm_source of the address that a visit began at. Campaigns of fewer than {fewest} "
-        "people are counted together as other campaigns.",
+        say(
+            "By utm_campaign and utm_source of the address that a visit began at. Campaigns of fewer than"
+            " {fewest} people are counted together as other campaigns.",
+            fewest=fewest,
+        ),
         chart_bars(rows, {"Visits": 2}),
         is_half=True,
         empty="No visit of these dates and filters began at an address with utm_campaign or utm_source.",
@@ -89,7 +93,7 @@ def _campaigns(bundle: CurrentBundle, view: View) -> Sheet:
 
 
 def _name_campaign(campaign: str, source: str) -> str:
-    return campaign or ("Without a campaign's name" if source else "Other campaigns")
+    return campaign or (say("Without a campaign's name") if source else say("Other campaigns"))
 
 
 def _measures(part: VisitFigures) -> list[Cell]:

@@ -7,6 +7,7 @@ import datetime as dt
 from ml.experiments.report.results_file import ExperimentResults, read_results
 from serving.console.current_bundle import CurrentBundle
 from serving.console.figures.operation import experiments_sheet
+from serving.console.localized_texts import Day, Numeral, Sentences, say
 from serving.console.page_parts import Cell, ConsolePage, Sheet
 from serving.start import ServiceConfig
 
@@ -25,7 +26,7 @@ def build_experiments(config: ServiceConfig, bundle: CurrentBundle, now: dt.date
             each.verdict,
             "; ".join(each.reasons),
             each.units,
-            "wrong: no effect can be interpreted" if each.has_wrong_ratio else "as planned",
+            say("wrong: no effect can be interpreted") if each.has_wrong_ratio else say("as planned"),
             _day(bundle, each.starts_at),
             _day(bundle, each.ends_at),
             _day(bundle, each.as_of),
@@ -63,19 +64,29 @@ def _effects(results: ExperimentResults) -> Sheet:
         for effect in results.effects
     ]
     warning = (
-        "The split is not as planned, so that no effect can be interpreted. " if results.has_wrong_ratio else ""
+        say("The split is not as planned, so that no effect can be interpreted.")
+        if results.has_wrong_ratio
+        else ""
     )
     primary_metric = results.primary_metric.replace("_", " ")
-    note = (
-        f"{warning}{results.hypothesis} Primary metric: {primary_metric}. Effects are "
-        "relative to the control, with the intervals of the definition; a remark says why there is none. "
-        f"Sample ratio: p {results.sample_ratio_p:.3g}."
+    rest = say(
+        "Primary metric: {metric}. Effects are relative to the control, with the intervals of the definition; a "
+        "remark says why there is none. Sample ratio: p {p}.",
+        metric=primary_metric,
+        p=Numeral(f"{results.sample_ratio_p:.3g}"),
     )
-    return Sheet(f"effects-{results.experiment_id}", f"Effects of {results.experiment_id}", COLUMNS, rows, note)
+    note = Sentences(warning, results.hypothesis, rest)
+    return Sheet(
+        f"effects-{results.experiment_id}",
+        say("Effects of {experiment}", experiment=results.experiment_id),
+        COLUMNS,
+        rows,
+        note,
+    )
 
 
 def _day(bundle: CurrentBundle, text: str) -> str:
-    return f"{bundle.local(dt.datetime.fromisoformat(text)):%Y-%m-%d}"
+    return Day(bundle.local(dt.datetime.fromisoformat(text)).date())
 
 
 def _percent(share: float | None) -> float | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ml.monitoring.journal import PROMOTED, ROLLED_BACK, TRIED, Journal
 from serving.console.current_bundle import CurrentBundle
+from serving.console.localized_texts import Numeral, say
 from serving.console.page_parts import Cell, Sheet, chart_bars
 from serving.start import ServiceConfig
 
@@ -56,7 +57,7 @@ def ranker_days_sheet(bundle: CurrentBundle) -> Sheet:
         "x": [row[0] for row in rows],
         "series": [
             {"name": "NDCG@10", "values": [row[1] for row in rows]},
-            {"name": "Expected", "values": [row[3] for row in rows]},
+            {"name": say("Expected"), "values": [row[3] for row in rows]},
         ],
     }
     return Sheet(
@@ -143,7 +144,17 @@ def trials_sheet(config: ServiceConfig, bundle: CurrentBundle, models: dict[str,
     """
     tried = (models or {}).get("canary")
     now: list[list[Cell]] = (
-        [["now", "answers some people", f"Model version {tried['model_version']}, bundle {tried['bundle']}"]]
+        [
+            [
+                say("now"),
+                say("answers some people"),
+                say(
+                    "Model version {version}, bundle {bundle}",
+                    version=str(tried["model_version"]),
+                    bundle=tried["bundle"],
+                ),
+            ]
+        ]
         if tried
         else []
     )
@@ -179,4 +190,4 @@ def _interval(row: dict[str, Any], name: str, factor: float = 1) -> str:
     low, high = _rounded(row[f"{name}_low"]), _rounded(row[f"{name}_high"])
     if low is None or high is None:
         return ""
-    return f"{factor * low:.3g} to {factor * high:.3g}"
+    return say("{low} to {high}", low=Numeral(f"{factor * low:.3g}"), high=Numeral(f"{factor * high:.3g}"))

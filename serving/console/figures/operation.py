@@ -14,6 +14,7 @@ from ml.experiments.definition.usable_definitions import load_usable_experiments
 from ml.monitoring.journal import Journal
 from ml.site.definition_files import definition_file
 from serving.console.current_bundle import CurrentBundle
+from serving.console.localized_texts import Moment, say
 from serving.console.page_parts import Cell, ConsolePage, Sheet
 from serving.start import ServiceConfig
 
@@ -25,15 +26,15 @@ def model_sheet(bundle: CurrentBundle) -> Sheet:
     manifest = bundle.manifest
     promotion = manifest["details"].get("promotion")
     rows: list[list[Cell]] = [
-        ["Model in use", str(manifest["model_version"] or "none: trending and popular items")]
+        [say("Model in use"), manifest["model_version"] or say("none: trending and popular items")]
     ]
     if promotion:
-        rows.append(["In use since", bundle.format_moment(promotion["promoted_at"])])
-        rows.append(["Why", "; ".join(promotion["reasons"]) or promotion["kind"]])
-        rows.append(["Model before", str(promotion["previous"] or "none")])
-    rows.append(["Published", bundle.format_moment(manifest["written_at"])])
-    rows.append(["Data until", bundle.format_moment(bundle.tables.about["last_event_at"])])
-    rows.append(["Bundle", bundle.version])
+        rows.append([say("In use since"), bundle.format_moment(promotion["promoted_at"])])
+        rows.append([say("Why"), "; ".join(promotion["reasons"]) or promotion["kind"]])
+        rows.append([say("Model before"), promotion["previous"] or say("none")])
+    rows.append([say("Published"), bundle.format_moment(manifest["written_at"])])
+    rows.append([say("Data until"), bundle.format_moment(bundle.tables.about["last_event_at"])])
+    rows.append([say("Bundle"), bundle.version])
     return Sheet("model", "Model in use", ["Fact", "Value"], rows, is_half=True)
 
 
@@ -67,7 +68,7 @@ def history_sheet(bundle: CurrentBundle, log: Sequence[Mapping[str, Any]], fault
     rows: list[list[Cell]] = [
         [
             bundle.format_moment(entry["at"]),
-            "answers" if entry["event"] == "taken" else "refused",
+            say("answers") if entry["event"] == "taken" else say("refused"),
             str(entry.get("model_version") or "none"),
             "; ".join(entry["why"].get("reasons") or ()) or str(entry["why"].get("kind") or ""),
             str(entry["why"].get("previous") or ""),
@@ -117,15 +118,15 @@ def experiments_sheet(config: ServiceConfig, now: dt.datetime, *, only_running: 
                 name,
                 _state(experiment, now),
                 experiment.hypothesis,
-                f"{experiment.starts_at.astimezone(zone):%Y-%m-%d %H:%M}",
-                f"{experiment.ends_at.astimezone(zone):%Y-%m-%d %H:%M}",
+                Moment(experiment.starts_at.astimezone(zone)),
+                Moment(experiment.ends_at.astimezone(zone)),
             ]
             for name, experiment in sorted(usable.definitions.experiments.items())
             if experiment.is_running(now) or not only_running
         ]
-        rows += [[name, "left out", reason, None, None] for name, reason in sorted(usable.left_out.items())]
+        rows += [[name, say("left out"), reason, None, None] for name, reason in sorted(usable.left_out.items())]
     except ExperimentsFileError as error:
-        rows = [["every experiment", "left out", str(error), None, None]]
+        rows = [[say("every experiment"), say("left out"), str(error), None, None]]
     return Sheet(
         "experiments",
         "Running experiments" if only_running else "Definitions",
@@ -138,8 +139,8 @@ def experiments_sheet(config: ServiceConfig, now: dt.datetime, *, only_running: 
 
 def _state(experiment: Experiment, now: dt.datetime) -> str:
     if experiment.is_running(now):
-        return "running"
-    return "planned" if now < experiment.starts_at else "ended"
+        return say("running")
+    return say("planned") if now < experiment.starts_at else say("ended")
 
 
 def build_health(config: ServiceConfig, bundle: CurrentBundle, now: dt.datetime) -> ConsolePage:
@@ -148,8 +149,8 @@ def build_health(config: ServiceConfig, bundle: CurrentBundle, now: dt.datetime)
     written = dt.datetime.fromisoformat(bundle.manifest["written_at"])
     last = about["last_event_at"].replace(tzinfo=dt.UTC)
     fresh: list[list[Cell]] = [
-        ["Last event of a visit", bundle.format_moment(last), _hours(now - last)],
-        ["Publication", bundle.format_moment(written), _hours(now - written)],
+        [say("Last event of a visit"), bundle.format_moment(last), _hours(now - last)],
+        [say("Publication"), bundle.format_moment(written), _hours(now - written)],
     ]
     entries = Journal(config.home).entries()[::-1][:JOURNAL_SHOWN]
     journal: list[list[Cell]] = [
@@ -165,7 +166,7 @@ def build_health(config: ServiceConfig, bundle: CurrentBundle, now: dt.datetime)
                 "Journal",
                 ["When", "What", "Alarm", "Message"],
                 journal,
-                f"The newest {JOURNAL_SHOWN} entries of what monitoring saw and did.",
+                say("The newest {entries} entries of what monitoring saw and did.", entries=JOURNAL_SHOWN),
                 empty="The journal is empty: monitoring has raised no alarm. `tessera materialize` runs"
                 " the monitoring.",
             ),

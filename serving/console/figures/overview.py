@@ -28,6 +28,7 @@ from serving.console.formats import (
     is_outside,
     name_value,
 )
+from serving.console.localized_texts import Day, Sentences, say
 from serving.console.page_parts import Card, Cell, ConsolePage, Sheet
 from serving.console.view import View
 
@@ -42,17 +43,21 @@ HEADINGS = {"segment": "Segment", "device": "Device", "country": "Country", "cha
 def build_overview(bundle: CurrentBundle, view: View) -> ConsolePage:
     """Build the figures of the page; the service adds what the bundle does not hold."""
     day, under_way = _last_whole_day(bundle, view)
-    note = (
-        f"The figures are those of {day:%A}, {day}, against the mean of the same weekday of up to {WEEKS} weeks "
-        "before. A change has a colour where fewer than one day in twenty would differ as much by chance."
+    note = say(
+        "The figures are those of {weekday}, {day}, against the mean of the same weekday of up to {weeks} weeks"
+        " before. A change has a colour where fewer than one day in twenty would differ as much by chance.",
+        weekday=say(f"{day:%A}"),
+        day=day,
+        weeks=WEEKS,
     )
+    rest: str = ""
     if under_way:
         last = bundle.local(bundle.tables.about["last_event_at"])
-        note += f" {under_way} is not over: events reach until {last:%H:%M}."
+        rest = say("{day} is not over: events reach until {time}.", day=under_way, time=f"{last:%H:%M}")
     return ConsolePage(
         cards=_cards(bundle, view, day),
         sheets=[timeline(bundle, view), movers(bundle, view)],
-        notes=[note],
+        notes=[Sentences(note, rest)],
     )
 
 
@@ -62,16 +67,16 @@ def timeline(bundle: CurrentBundle, view: View) -> Sheet:
     before = _by_date(bundle, view.before) if view.before is not None else None
     rows: list[list[Cell]] = []
     for place, (date, figures) in enumerate(now.items()):
-        row: list[Cell] = [str(date), figures.visitors if figures else 0, figures.visits if figures else 0]
+        row: list[Cell] = [Day(date), figures.visitors if figures else 0, figures.visits if figures else 0]
         if before is not None:
             earlier = list(before.values())[place]
             row.append(earlier.visits if earlier else 0)
         rows.append(row)
-    series = [{"name": "Visits", "values": [row[2] for row in rows]}]
+    series = [{"name": say("Visits"), "values": [row[2] for row in rows]}]
     columns = ["Date", "Visitors", "Visits"]
     if before is not None:
         columns.append("Visits compared")
-        series.append({"name": "Visits compared", "values": [row[3] for row in rows]})
+        series.append({"name": say("Visits compared"), "values": [row[3] for row in rows]})
     chart = {"kind": "line", "x": [row[0] for row in rows], "series": series, "whole": True}
     return Sheet("days", "Visits by day", columns, rows, chart=chart)
 
@@ -99,7 +104,7 @@ def movers(bundle: CurrentBundle, view: View) -> Sheet:
             for rows in periods
         )
         for value in sorted({*now, *before}):
-            name = f"{HEADINGS[dimension]}: {name_value(dimension, value)}"
+            name = say("{part}: {value}", part=say(HEADINGS[dimension]), value=name_value(dimension, value))
             changes.append((name, now.get(value, 0), before.get(value, 0)))
     changes.sort(key=lambda each: -abs(each[1] - each[2]))
     rows: list[list[Cell]] = [
@@ -109,7 +114,7 @@ def movers(bundle: CurrentBundle, view: View) -> Sheet:
         "kind": "bar",
         "sideways": True,
         "x": [row[0] for row in rows],
-        "series": [{"name": "Change of visits", "values": [row[3] for row in rows]}],
+        "series": [{"name": say("Change of visits"), "values": [row[3] for row in rows]}],
         "whole": True,
     }
     note = "Parts overlap: a visit belongs to a segment, a device, a country and a source at once."
@@ -158,14 +163,16 @@ def _cards(bundle: CurrentBundle, view: View, day: dt.date) -> Sequence[Card]:
     # A day on which nobody came counts with 0, and one before the first visit of all does not count.
     before = [by_date[date] for date in earlier if date >= first]
     currency = bundle.tables.about["currency"]
-    against = f"against earlier {day:%A}s"
+
+    def against(change: str) -> str:
+        return change and say("{change} against earlier {weekday}s", change=change, weekday=say(f"{day:%A}"))
 
     def card(label: str, value: float | None, text: str, usual: list[float]) -> Card:
         earlier = mean(usual) if usual else None
         change = format_change(value, earlier)
         noise = sqrt(earlier) if earlier and label in COUNTS else 0.0
         direction = find_direction(value, earlier) if _is_unusual(value, usual, noise) else ""
-        return Card(label, text, "", change and f"{change} {against}", direction)
+        return Card(label, text, "", against(change), direction)
 
     def share(label: str, ratio: Ratio, usual: list[Ratio], is_good: bool) -> Card:
         values = [each.value for each in usual if each.value is not None]
@@ -175,13 +182,13 @@ def _cards(bundle: CurrentBundle, view: View, day: dt.date) -> Sequence[Card]:
         direction = direction if is_clear else ""
         points = format_points(ratio.value, earlier)
         text = format_percent(ratio.value)
-        return Card(label, text, format_interval(ratio), points and f"{points} {against}", direction)
+        return Card(label, text, format_interval(ratio), against(points), direction)
 
     def sums(name: str) -> list[float]:
         return [float(getattr(each, name)) if each else 0.0 for each in before]
 
     if now is None:
-        return [Card("Visits", "0", f"on {day}")]
+        return [Card("Visits", "0", say("on {day}", day=day))]
     seconds = [each.engaged_seconds for each in before if each and each.engaged_seconds is not None]
     return [
         card("Visitors", now.visitors, format_count(now.visitors), sums("visitors")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from serving.console.current_bundle import CurrentBundle
+from serving.console.localized_texts import say
 from serving.console.page_parts import Cell, ConsolePage, Sheet
 from serving.console.view import View
 
@@ -24,7 +25,7 @@ def build_segments(bundle: CurrentBundle, _: View) -> ConsolePage:
             "kind": "bar",
             "sideways": True,
             "x": [row[0] for row in rows],
-            "series": [{"name": "People", "values": [row[1] for row in rows]}],
+            "series": [{"name": say("People"), "values": [row[1] for row in rows]}],
             "whole": True,
         },
         is_open=True,
@@ -35,12 +36,12 @@ def build_segments(bundle: CurrentBundle, _: View) -> ConsolePage:
     over_time = Sheet(
         "sizes",
         "Size over time",
-        ["Segment", *(f"{runs - number} runs before %" for number in range(runs)), "Now %"],
+        ["Segment", *(say("{runs} runs before %", runs=runs - number) for number in range(runs)), "Now %"],
         [[each["segment"], *shares] for each, shares in zip(segments, history, strict=True)] if runs else [],
         "Share of the people with a segment, by run of the segmentation.",
         {
             "kind": "line",
-            "x": [*(f"−{runs - number}" for number in range(runs)), "now"],
+            "x": [*(f"−{runs - number}" for number in range(runs)), say("now")],
             "series": [
                 {"name": each["segment"], "values": shares} for each, shares in zip(segments, history, strict=True)
             ],

@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 from ml.decisions.rules.rules import DAY_MINUTES, DisplayRule
 from ml.decisions.rules.week_plan import DAYS, Span, count_minutes, find_monday, format_spans, plan_week
 from serving.console.formats import WEEKDAYS
+from serving.console.localized_texts import Moment, say
 from serving.console.page_parts import Cell, Form, FormField, Sheet
 from serving.errors import ApiError
 
 RULES_DRAWN, TALL_FROM = 30, 9
-WHOLE_DAY = "all day"
+WHOLE_DAY = say("all day")
 
 
 def read_week(text: str, now: dt.datetime, zone: ZoneInfo) -> dt.date:
@@ -35,7 +36,7 @@ def week_form(monday: dt.date, slot: str, slots: Sequence[str]) -> Form:
     """Return the form that chooses the week and the slot."""
     fields = [
         FormField("week", "Week of", str(monday), kind="date"),
-        FormField("of", "Slot", slot, [("", "All"), *((name, name) for name in slots)]),
+        FormField("of", "Slot", slot, [("", say("All")), *((name, name) for name in slots)]),
     ]
     return Form("choose-week", "Week", "/console/decisions", fields, "Show the week")
 
@@ -54,7 +55,7 @@ def week_sheet(rules: Sequence[DisplayRule], monday: dt.date, zone: ZoneInfo, sl
     rows: list[list[Cell]] = [
         [
             rule.id,
-            ", ".join(rule.slots) or "any",
+            ", ".join(rule.slots) or say("any"),
             rule.campaign or "",
             *map(_describe_day, week),
             _format_time(rule.valid_from, zone),
@@ -65,7 +66,10 @@ def week_sheet(rules: Sequence[DisplayRule], monday: dt.date, zone: ZoneInfo, sl
     drawn = plans[:RULES_DRAWN]
     chart = {
         "kind": "week",
-        "days": [f"{name} {monday + dt.timedelta(days=number)}" for number, name in enumerate(WEEKDAYS)],
+        "days": [
+            say("{weekday} {day}", weekday=say(name), day=monday + dt.timedelta(days=number))
+            for number, name in enumerate(WEEKDAYS)
+        ],
         "y": [rule.id for rule, _ in drawn],
         "cells": [
             [24 * day + hour, row, minutes]
@@ -76,14 +80,17 @@ def week_sheet(rules: Sequence[DisplayRule], monday: dt.date, zone: ZoneInfo, sl
         ],
     }
     last = monday + dt.timedelta(days=DAYS - 1)
-    of_slot = f" in the slot {slot}" if slot else ""
     return Sheet(
         "week",
-        f"Week of {monday}",
+        say("Week of {day}", day=monday),
         ["Rule", "Slots", "Campaign", *WEEKDAYS, "From", "Until"],
         rows,
-        f"When rules may act{of_slot} from {monday} to {last}, as far as their conditions hold: hours by the "
-        "visitor's clock, From and Until by the site's. What conditions say of the time is not drawn.",
+        say(
+            "When rules may act from {first} to {last}, as far as their conditions hold: hours by the visitor's "
+            "clock, From and Until by the site's. What conditions say of the time is not drawn.",
+            first=monday,
+            last=last,
+        ),
         chart if any(any(week) for _, week in drawn) else None,
         is_tall=len(drawn) > TALL_FROM,
         empty="No rule acts here. The form below writes one.",
@@ -95,4 +102,4 @@ def _describe_day(spans: Sequence[Span]) -> str:
 
 
 def _format_time(time: dt.datetime | None, zone: ZoneInfo) -> str:
-    return "" if time is None else f"{time.astimezone(zone):%Y-%m-%d %H:%M}"
+    return "" if time is None else Moment(time.astimezone(zone))

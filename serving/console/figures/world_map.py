@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from serving.console.localized_texts import Numeral, say
 from serving.console.static_files import OUTLINES, address_of
 
 SHADES = 5
@@ -37,6 +38,7 @@ def _name_shades(edges: list[int]) -> list[dict[str, Any]]:
     legend = []
     for shade, (below, edge) in enumerate(zip([0, *edges], edges, strict=False), start=1):
         if edge > below:
-            text = f"{edge:,}" if edge == below + 1 else f"{below + 1:,} to {edge:,}"
+            first, last = Numeral(f"{below + 1:,}"), Numeral(f"{edge:,}")
+            text = last if first == last else say("{low} to {high}", low=first, high=last)
             legend.append({"shade": shade, "text": text})
     return legend

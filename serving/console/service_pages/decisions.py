@@ -12,6 +12,8 @@ from ml.decisions.rules.bandit import encode_context
 from ml.decisions.rules.rule_set import CompiledRule, RuleContext, RuleSet
 from serving.console.confirmation import history_sheet
 from serving.console.figures.week_view import read_week, week_form, week_sheet
+from serving.console.formats import format_percent
+from serving.console.localized_texts import Moment, say
 from serving.console.page_kinds import PageRequest, ServiceQuestion
 from serving.console.page_parts import Card, Cell, ConsolePage, Form, FormField, Sheet
 from serving.console.service_pages.rule_form import rule_form
@@ -23,8 +25,8 @@ from serving.errors import ApiError
 from serving.requests import DecisionRequest
 from serving.tessera import Tessera
 
-VISITORS = [("", "A stranger"), ("yes", "Signed in")]
-ALWAYS = "always"
+VISITORS = [("", say("A stranger")), ("yes", say("Signed in"))]
+ALWAYS = say("always")
 NORMAL_95 = 1.96
 
 
@@ -78,11 +80,17 @@ def build_decisions(request: PageRequest) -> ConsolePage:
 def _form(query: Mapping[str, str], slots: list[str], segments: list[str], request: PageRequest) -> Form:
     fields = [
         FormField("slot", "Slot", query.get("slot", ""), hint=slots[0] if slots else "hero", is_required=True),
-        FormField("at", "When, by the site's clock", query.get("at", ""), hint="2026-12-24 18:00; empty for now"),
+        FormField(
+            "at", "When, by the site's clock", query.get("at", ""), hint=say("2026-12-24 18:00; empty for now")
+        ),
         FormField("who", "Who", query.get("who", ""), VISITORS),
-        *situation_fields(query, segments, "None", request.bundle.tables.values["country"]),
+        *situation_fields(query, segments, say("None"), request.bundle.tables.values["country"]),
     ]
-    note = f"Slots that rules name: {', '.join(slots)}." if slots else "No rule names a slot: rules act in any."
+    note = (
+        say("Slots that rules name: {slots}.", slots=", ".join(slots))
+        if slots
+        else say("No rule names a slot: rules act in any.")
+    )
     return Form("simulate", "What is shown, and why", "/console/decisions", fields, "Decide", note)
 
 
@@ -108,7 +116,7 @@ def _try_rules(tessera: Tessera, rules: RuleSet, query: Mapping[str, str]) -> di
     if outcome.learn is not None:
         chances = _chances(tessera, outcome.learn.id, outcome.learn.then.learn, context, situation)
     return {
-        "at": f"{situation.local.moment:%A, %Y-%m-%d %H:%M}",
+        "at": Moment(situation.local.moment),
         "slot": request.slot,
         "actions": outcome.actions,
         "boosts": outcome.boosts,
@@ -139,27 +147,36 @@ def _cards(tried: Mapping[str, Any] | None) -> list[Card]:
     if tried is None:
         return []
     cards = [
-        Card(kind.replace("_", " ").capitalize(), value, f"by {rule}")
+        Card(kind.replace("_", " ").capitalize(), value, say("by {rule}", rule=rule))
         for kind, (value, rule) in tried["actions"].items()
     ]
     cards += [
-        Card(f"Content {name}", f"{100 * chance:.0f}%", f"chance, learned by {tried['learn']}")
+        Card(
+            say("Content {name}", name=name),
+            format_percent(chance),
+            say("chance, learned by {rule}", rule=tried["learn"]),
+        )
         for name, chance in tried["chances"]
     ]
     cards += [
-        Card(f"{kind.capitalize()} {name}", f"{by:+g}", f"by {rule}") for kind, name, by, rule in tried["boosts"]
+        Card(f"{kind.capitalize()} {name}", f"{by:+g}", say("by {rule}", rule=rule))
+        for kind, name, by, rule in tried["boosts"]
     ]
-    return cards or [Card("Shown", "nothing", "no rule acts here")]
+    return cards or [Card("Shown", say("nothing"), say("no rule acts here"))]
 
 
 def _verdict_sheet(tried: Mapping[str, Any]) -> Sheet:
     rows: list[list[Cell]] = [
-        [compiled.rule.id, "acts" if why_not is None else "does not act", why_not or _effect(compiled, tried)]
+        [
+            compiled.rule.id,
+            say("acts") if why_not is None else say("does not act"),
+            why_not or _effect(compiled, tried),
+        ]
         for compiled, why_not in tried["verdicts"]
     ]
     return Sheet(
         "verdicts",
-        f"{tried['slot']} on {tried['at']}",
+        say("{slot} on {time}", slot=tried["slot"], time=tried["at"]),
         ["Rule", "Here", "Why"],
         rows,
         "In the order in which rules are tried. Caps and quiet hours of a person are not applied,"
@@ -174,14 +191,14 @@ def _effect(compiled: CompiledRule, tried: Mapping[str, Any]) -> str:
     if rule == tried["learn"]:
         kinds.append("content")
     kinds += ["boost"] * any(by_rule == rule for *_, by_rule in tried["boosts"])
-    return f"decides {', '.join(kinds)}" if kinds else "an earlier rule decides it"
+    return f"decides {', '.join(kinds)}" if kinds else say("an earlier rule decides it")
 
 
 def _rules_sheet(rules: RuleSet) -> Sheet:
     rows: list[list[Cell]] = [
         [
             compiled.rule.id,
-            ", ".join(compiled.rule.slots) or "any",
+            ", ".join(compiled.rule.slots) or say("any"),
             _describe_when(compiled),
             "; ".join(f"{name}: {value}" for name, value in _describe_then(compiled)),
             compiled.rule.priority,
@@ -259,7 +276,7 @@ def _bandits_sheet(bandits: list[dict[str, Any]]) -> Sheet:
         "kind": "bar",
         "sideways": True,
         "x": [row[0] for row in rows],
-        "series": [{"name": "Expected reward", "values": [row[4] for row in rows]}],
+        "series": [{"name": say("Expected reward"), "values": [row[4] for row in rows]}],
     }
     return Sheet(
         "bandits",

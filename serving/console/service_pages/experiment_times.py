@@ -17,6 +17,7 @@ from ml.site.definition_files import definition_file, editable_path, text_in_for
 from ml.site.file_drafts import FileDraft
 from serving.console.confirmation import history_sheet, show_change, write_confirmed
 from serving.console.figures.experiments import build_experiments
+from serving.console.localized_texts import say
 from serving.console.page_kinds import PageRequest, ServiceQuestion
 from serving.console.page_parts import ConsolePage, Form, FormField
 from serving.console.site_times import read_site_time
@@ -65,7 +66,7 @@ def _form(step: str, title: str, experiments: Sequence[str], note: str) -> Form:
     fields = [
         FormField("step", value=step, kind="hidden"),
         FormField("experiment", "Experiment", experiments[0], [(name, name) for name in experiments]),
-        FormField("at", WHEN, hint="2026-12-24 18:00; empty for now"),
+        FormField("at", WHEN, hint=say("2026-12-24 18:00; empty for now")),
     ]
     return Form(step, title, "/console/experiments/propose", fields, "Show the change", note, changes=True)
 

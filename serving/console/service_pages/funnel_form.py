@@ -26,12 +26,13 @@ from serving.console.confirmation import show_change, write_confirmed
 from serving.console.current_bundle import BundleReader
 from serving.console.figures.behaviour import build_behaviour
 from serving.console.formats import format_step, percent_number
+from serving.console.localized_texts import Sentences, say
 from serving.console.page_kinds import PageRequest, ServiceQuestion
 from serving.console.page_parts import Cell, ConsolePage, Form, FormField, Sheet, chart_bars
 from serving.errors import ApiError
 
 KNOB = "warehouse.funnels"
-PER = [("session", "Visits"), ("user", "People")]
+PER = [("session", say("Visits")), ("user", say("People"))]
 MOST_STEPS, FEWEST_STEPS, USUAL_HOURS = 6, 2, 24
 STEP_FIELDS = tuple(f"step{number}" for number in range(1, MOST_STEPS + 1))
 FIELDS = ("name", *STEP_FIELDS, "per", "hours")
@@ -47,7 +48,9 @@ def build_behaviour_page(request: PageRequest) -> ConsolePage:
     """Build the page with the form, where there is a service that takes it."""
     page = build_behaviour(request.bundle, request.view)
     suggested = VisitSteps.of_tables(request.bundle.tables).suggest()
-    if request.answer is None or not suggested:
+    if request.answer is None:
+        return replace(page, notes=["Funnels are made where the service runs: start it by `tessera up`."])
+    if not suggested:
         return page
     return replace(page, forms=[_form(suggested, request.reader.may("edit"))], has_forms_last=True)
 
@@ -56,7 +59,7 @@ def _form(suggested: Sequence[str], may_edit: bool) -> Form:
     steps = [
         FormField(
             name,
-            f"Step {number}",
+            say("Step {number}", number=number),
             hint=("page_view", "add_to_cart", "purchase")[number - 1] if number <= 3 else "",
             is_required=number <= FEWEST_STEPS,
             is_suggested=True,
@@ -68,14 +71,14 @@ def _form(suggested: Sequence[str], may_edit: bool) -> Form:
         FormField("per", "Counts", "session", PER),
         FormField("hours", "Within hours", str(USUAL_HOURS), kind="number"),
     ]
-    note = (
+    note: str = say(
         "The counts appear as you write. `page_view@` and an address is a view of that page, `click#` and a name a"
         " click on that element, `custom:` and a name an action of the site's own."
     )
     if may_edit:
         fields.append(FormField("name", "Name", hint="newsletter", is_required=True))
     else:
-        note += " An editor can keep the funnel."
+        note = Sentences(note, say("An editor can keep the funnel."))
     return Form(
         "funnel",
         "Make a funnel" if may_edit else "Try a funnel",
@@ -141,7 +144,7 @@ def _count(question: ServiceQuestion) -> ConsolePage:
         ]
         for place, (step, before, count) in enumerate(zip(steps, [0, *counts], counts, strict=False))
     ]
-    whose = "visits" if per == "session" else "people"
+    whose = "Visits" if per == "session" else "People"
     return ConsolePage(
         sheets=[
             Sheet(
@@ -149,9 +152,15 @@ def _count(question: ServiceQuestion) -> ConsolePage:
                 "The funnel so far",
                 ["Step", "Entered", "% of the first step", "Lost", "Lost %"],
                 rows,
-                f"{whose.capitalize()} among the {tried.visits:,} visits from {first} to {last}, the newest that"
-                " are published action by action. Dates and filters above do not change them.",
-                chart_bars(rows, {whose.capitalize(): 1}),
+                say(
+                    "{whose} among the {visits} visits from {first} to {last}, the newest that are published"
+                    " action by action. Dates and filters above do not change them.",
+                    whose=say(whose),
+                    visits=tried.visits,
+                    first=first,
+                    last=last,
+                ),
+                chart_bars(rows, {whose: 1}),
                 is_open=True,
             )
         ]

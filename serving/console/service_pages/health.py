@@ -16,13 +16,14 @@ from ml.home import Home
 from ml.integrity.named_lock import LockedError, only_writer
 from ml.monitoring.journal import ACKNOWLEDGED, Entry, Journal
 from serving.console.figures.operation import build_health
+from serving.console.localized_texts import Numeral, say
 from serving.console.page_kinds import PageRequest, ServiceQuestion
 from serving.console.page_parts import Card, Cell, ConsolePage, Form, FormField, Sheet
 from serving.errors import ApiError
 
 LETTERS_SHOWN = 200
 DOING = "console: replay"
-NO_CHOICE = ("", "None")
+NO_CHOICE = ("", say("None"))
 
 
 def build_health_page(request: PageRequest) -> ConsolePage:
@@ -86,9 +87,9 @@ async def replay_letters(question: ServiceQuestion) -> ConsolePage:
     )
     return ConsolePage(
         cards=[
-            Card("Would go into the log" if is_dry_run else "Went into the log", f"{replayed:,}"),
-            Card("In the log already", f"{in_log:,}"),
-            Card("Cannot go into the log", f"{sum(count for _, count in left):,}"),
+            Card("Would go into the log" if is_dry_run else "Went into the log", Numeral(f"{replayed:,}")),
+            Card("In the log already", Numeral(f"{in_log:,}")),
+            Card("Cannot go into the log", Numeral(f"{sum(count for _, count in left):,}")),
         ],
         sheets=[
             Sheet(
@@ -167,8 +168,10 @@ def _replay_form(letters: Sheet) -> list[Form]:
     writable = [NO_CHOICE, *((name, name) for name in REPAIRABLE_FIELDS)]
     kinds = [NO_CHOICE, *((kind, kind) for kind in CONVERSIONS)]
     fields = [
-        FormField("field", "Rejected because of", "", [("", "Any field"), *((name, name) for name in at_fault)]),
-        FormField("source", "Source", "", [("", "Any source"), *((name, name) for name in sources)]),
+        FormField(
+            "field", "Rejected because of", "", [("", say("Any field")), *((name, name) for name in at_fault)]
+        ),
+        FormField("source", "Source", "", [("", say("Any source")), *((name, name) for name in sources)]),
         FormField("reason", "Reason contains"),
         FormField("old", "Rename the field"),
         FormField("new", "To", "", writable),

@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from ml.privacy.person_key import ids_of_key
 from serving.console.formats import format_percent
+from serving.console.localized_texts import Sentences, say
 from serving.console.page_kinds import PageRequest, ServiceQuestion
 from serving.console.page_parts import Card, Cell, ConsolePage, Form, FormField, LatePart, Sheet
 from serving.console.service_pages.people_directory import ID_TYPES, LookLog, describe_id
@@ -27,7 +28,7 @@ DETAILS = ("experiment_id", "item_id", "page_title", "page_url")
 def look_up_form(page: str) -> Form:
     """Return the form that finds a person by id; the id goes into no address."""
     fields = (
-        FormField("user_id", "Id", hint="as the site sends it", is_required=True),
+        FormField("user_id", "Id", hint=say("as the site sends it"), is_required=True),
         FormField("id_type", "It names a", options=list(ID_TYPES.items())),
     )
     note = "The id is kept out of addresses and logs; from here on, a pseudonym stands for the person."
@@ -75,7 +76,7 @@ def build_person(request: PageRequest) -> ConsolePage:
     if "description" not in answer:
         return _build_list(request, answer)
     described, pseudonym = answer["description"], answer["pseudonym"]
-    name = answer["id"] or f"Person {pseudonym[:8]}"
+    name = answer["id"] or say("Person {pseudonym}", pseudonym=pseudonym[:8])
     cards = [
         Card("Person", name, "the id is hidden" if not answer["id"] else "this view was logged"),
         Card("Segment", described["segment"] or "none", described["daypart"] or ""),
@@ -142,7 +143,7 @@ def _build_list(request: PageRequest, answer: Mapping[str, Any]) -> ConsolePage:
             "Who viewed whom",
             ["When", "Reader", "Role", "What", "Person"],
             looks,
-            f"The newest {LOOKS_SHOWN} lines of `console/looks.jsonl` in the home.",
+            say("The newest {lines} lines of `console/looks.jsonl` in the home.", lines=LOOKS_SHOWN),
             is_half=True,
             empty="Nobody has viewed a person yet.",
         ),
@@ -185,11 +186,13 @@ def _sheets(answer: Mapping[str, Any]) -> list[Sheet]:
             "Segment and why",
             ["Segment", "Probability %"],
             memberships,
-            described["persona"] or "",
+            Sentences(described["persona"] or ""),
             is_half=True,
-            empty=f"The person is in the segment {segment}."
+            empty=say("The person is in the segment {segment}.", segment=segment)
             if segment
-            else "The person is in no segment: too little is known, or they do not consent to personalization.",
+            else say(
+                "The person is in no segment: too little is known, or they do not consent to personalization."
+            ),
         ),
         Sheet(
             "facts",
@@ -262,9 +265,13 @@ async def load_events(question: ServiceQuestion) -> ConsolePage:
                 "Timeline",
                 ["When, UTC", "Event", "Of what", "Value", "Device", "Consent"],
                 rows[:EVENTS_SHOWN],
-                f"The newest {EVENTS_SHOWN} of {len(rows):,} events; the export has all."
+                say(
+                    "The newest {shown} of {events} events; the export has all.",
+                    shown=EVENTS_SHOWN,
+                    events=len(rows),
+                )
                 if len(rows) > EVENTS_SHOWN
-                else f"{len(rows):,} events of the log.",
+                else say("{events} events of the log.", events=len(rows)),
                 empty="The event log holds no event of this person.",
             ),
             Sheet(

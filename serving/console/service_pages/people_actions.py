@@ -6,6 +6,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ml.erasure.receipts import ErasureReceipts
 from ml.privacy.person_key import ids_of_key
+from serving.console.localized_texts import say
 from serving.console.page_kinds import PageAction, ServiceQuestion
 from serving.console.page_parts import Cell, ConsolePage, Sheet
 from serving.console.service_pages.people_directory import LookLog
@@ -43,7 +44,7 @@ async def link_to_page(question: ServiceQuestion) -> ConsolePage:
     key = await question.people.find_key(pseudonym)
     LookLog(tessera.config.home).record(question.reader, "made a link", pseudonym, tessera.clock())
     address = make_visitor_sessions(tessera).make_link(key)
-    days = f"It opens the page for {LINK_HOURS / 24:g} days, to whoever has it."
+    days = say("It opens the page for {days} days, to whoever has it.", days=f"{LINK_HOURS / 24:g}")
     rows: list[list[Cell]] = [[address]]
     sheet = Sheet("link", "Their own page", ["Address, after that of the service"], rows, days, links=[address])
     return ConsolePage(sheets=[sheet])

@@ -10,6 +10,8 @@ from ml.events.contract import EVENT_TYPES
 from ml.keys.access_key import ROLES, AccessKey
 from ml.keys.key_file import KeyFile
 from ml.settings import Settings
+from serving.console.formats import format_count, format_percent
+from serving.console.localized_texts import Day, Sentences, say
 from serving.console.page_kinds import PageRequest, ServiceQuestion
 from serving.console.page_parts import Card, Cell, ConsolePage, LatePart, Sheet
 from serving.errors import ApiError
@@ -27,7 +29,8 @@ MAY = {
     "secret": "everything of the API, and everything of the console after signing in",
     "browser": "send what a visitor does; ask for recommendations, decisions and assignments of its own browser",
     "viewer": "read the figures of the console, and try what strangers and segments are shown",
-    "editor": "the same; acknowledge alarms, repair and replay dead letters, write segments and rules",
+    "editor": "the same; acknowledge alarms, repair and replay dead letters, write segments, rules and funnels, "
+    "start and stop experiments",
     "privacy-officer": "the same as a viewer; look at, export and erase a person",
 }
 
@@ -52,9 +55,13 @@ def build_privacy(request: PageRequest) -> ConsolePage:
     chosen = request.view.extra.get("receipt", "")
     pending = [receipt for receipt in receipts if not _is_verified(receipt)]
     cards = [
-        Card("Erasures", str(len(receipts)), f"{len(pending)} not verified everywhere yet"),
-        Card("Events are kept", f"{settings.privacy.retention_days} days", "from their receipt"),
-        Card("Rejected rows", f"{settings.privacy.dead_letter_retention_days} days", "are kept"),
+        Card(
+            "Erasures",
+            format_count(len(receipts)),
+            say("{erasures} not verified everywhere yet", erasures=len(pending)),
+        ),
+        Card("Events are kept", say("{days} days", days=settings.privacy.retention_days), "from their receipt"),
+        Card("Rejected rows", say("{days} days", days=settings.privacy.dead_letter_retention_days), "are kept"),
     ]
     sheets = [_receipts_sheet(request, receipts), _keys_sheet(request), _record_sheet(settings)]
     if request.answer is not None:
@@ -82,18 +89,22 @@ async def load_receipt(question: ServiceQuestion) -> ConsolePage:
             place["place"],
             place["status"],
             place.get("removed"),
-            place.get("verified_by") or place.get("left") or "the job erasure has not reached it yet",
+            place.get("verified_by") or place.get("left") or say("the job erasure has not reached it yet"),
         ]
         for place in receipt["places"]
     ]
     waiting = sum(place["status"] != "verified" for place in receipt["places"])
     note = (
-        "Every place is verified: nothing of the person is left."
+        say("Every place is verified: nothing of the person is left.")
         if not waiting
-        else f"{waiting} places are pending; this page looks again every {FOLLOWED_SECONDS} s. The job runs with "
-        "each materialization, or at once by tessera materialize --job erasure."
+        else say(
+            "{places} places are pending; this page looks again every {seconds} s. The job runs with each "
+            "materialization, or at once by tessera materialize --job erasure.",
+            places=waiting,
+            seconds=FOLLOWED_SECONDS,
+        )
     )
-    title = f"Receipt {receipt['receipt_id'][:8]}"
+    title = say("Receipt {receipt}", receipt=receipt["receipt_id"][:8])
     return ConsolePage(
         sheets=[Sheet("places", title, ["Place", "Status", "Removed", "How it is known"], rows, note)]
     )
@@ -118,14 +129,14 @@ def _consent_cards(consents: dict[str, int]) -> list[Card]:
     people = sum(consents.values())
     if not people:
         return []
-    share = f"{100 * consents['granted'] / people:.1f}%"
-    return [Card("Personalization granted", share, f"of the latest {people:,} people")]
+    share = format_percent(consents["granted"] / people)
+    return [Card("Personalization granted", share, say("of the latest {people} people", people=people))]
 
 
 def _consents_sheet(consents: dict[str, int]) -> Sheet:
     people = sum(consents.values())
     rows: list[list[Cell]] = [
-        [name, count, round(100 * count / people, 1) if people else None] for name, count in consents.items()
+        [say(name), count, round(100 * count / people, 1) if people else None] for name, count in consents.items()
     ]
     return Sheet(
         "consents",
@@ -173,7 +184,7 @@ def _keys_sheet(request: PageRequest) -> Sheet:
             key.kind,
             key.role or "",
             key.describe_status(request.now),
-            MAY[key.role or key.kind],
+            say(MAY[key.role or key.kind]),
             _describe_end(key),
         ]
         for key in keys
@@ -185,52 +196,92 @@ def _keys_sheet(request: PageRequest) -> Sheet:
         ["Key", "Kind", "Role", "Status", "May", "Until"],
         rows,
         "Keys of the home; those of the environment are not listed.",
-        empty="There are no keys, so that only this machine is answered, and it may do everything. "
-        f"`tessera keys create --kind console --role ROLE` creates one for a person; the roles are {roles}.",
+        empty=say(
+            "There are no keys, so that only this machine is answered, and it may do everything. "
+            "`tessera keys create --kind console --role ROLE` creates one for a person; the roles are {roles}.",
+            roles=roles,
+        ),
     )
 
 
 def _describe_end(key: AccessKey) -> str:
-    return f"{key.expires_at:%Y-%m-%d}" if key.expires_at is not None else "no end"
+    return Day(key.expires_at.date()) if key.expires_at is not None else say("no end")
 
 
 def _record_sheet(settings: Settings) -> Sheet:
     """Build the record of processing activities as Art. 30 GDPR lists its parts, from the settings."""
     privacy, collector = settings.privacy, settings.collector
-    consent = ", ".join(privacy.default_consent_browser) or "none until the visitor agrees"
+    consent = ", ".join(privacy.default_consent_browser) or say("none until the visitor agrees")
     families = sorted({kind.family.replace("_", " ") for kind in EVENT_TYPES.values()})
-    alerts = "whom the file alerts.addresses_file names" if settings.alerts.addresses_file else "nobody"
-    recipients = f"None outside this installation; alarms without personal data go to {alerts}"
+    alerts = say("whom the file alerts.addresses_file names") if settings.alerts.addresses_file else say("nobody")
+    recipients = [
+        say("None outside this installation; alarms without personal data go to {alerts}.", alerts=alerts)
+    ]
     if collector.sink == "kafka":
-        recipients += f"; events pass through Kafka at {settings.kafka.bootstrap_servers}"
+        recipients.append(say("Events pass through Kafka at {servers}.", servers=settings.kafka.bootstrap_servers))
     rows: list[list[Cell]] = [
-        ["Controller", "The owner of the site; to be filled in by the owner."],
+        [say("Controller"), say("The owner of the site; to be filled in by the owner.")],
         [
-            "Purposes",
-            "Analytics of the site, personalization of what it shows, experiments; place, where granted.",
-        ],
-        ["Legal basis", f"Consent. Purposes of a browser that said nothing: {consent}."],
-        ["People", "Visitors and users of the site."],
-        ["Data", f"Events of {', '.join(families)}; ids, device, country, titles and addresses of pages."],
-        ["Addresses of the network", f"{DONE[privacy.address]} after the country was looked up."],
-        [
-            "E-mail addresses and telephone numbers",
-            f"{DONE[privacy.email]}; numbers {DONE[privacy.phone].lower()}, wherever they stand.",
-        ],
-        ["Other personal data", f"{DONE[privacy.other_personal_data]}: {', '.join(privacy.other_fields)}."],
-        ["Positions", f"Only where granted, rounded to {privacy.coordinate_decimals} decimals of a degree."],
-        ["Recipients", f"{recipients}."],
-        ["Third countries", "None by Tessera; the owner adds where the machine stands."],
-        [
-            "Erasure",
-            f"Events after {privacy.retention_days} days, rejected rows after "
-            f"{privacy.dead_letter_retention_days}, a person on request.",
+            say("Purposes"),
+            say("Analytics of the site, personalization of what it shows, experiments; place, where granted."),
         ],
         [
-            "Signals of browsers",
+            say("Legal basis"),
+            say("Consent. Purposes of a browser that said nothing: {purposes}.", purposes=consent),
+        ],
+        [say("People"), say("Visitors and users of the site.")],
+        [
+            say("Data"),
+            say(
+                "Events of {families}; ids, device, country, titles and addresses of pages.",
+                families=", ".join(families),
+            ),
+        ],
+        [
+            say("Addresses of the network"),
+            say("{done} after the country was looked up.", done=say(DONE[privacy.address])),
+        ],
+        [
+            say("E-mail addresses and telephone numbers"),
+            say(
+                "Addresses: {email}. Numbers: {phone}, wherever they stand.",
+                email=say(DONE[privacy.email]),
+                phone=say(DONE[privacy.phone]),
+            ),
+        ],
+        [
+            say("Other personal data"),
+            say(
+                "{done}: {fields}.",
+                done=say(DONE[privacy.other_personal_data]),
+                fields=", ".join(privacy.other_fields),
+            ),
+        ],
+        [
+            say("Positions"),
+            say(
+                "Only where granted, rounded to {decimals} decimals of a degree.",
+                decimals=privacy.coordinate_decimals,
+            ),
+        ],
+        [say("Recipients"), Sentences(*recipients)],
+        [say("Third countries"), say("None by Tessera; the owner adds where the machine stands.")],
+        [
+            say("Erasure"),
+            say(
+                "Events after {events} days, rejected rows after {rows}, a person on request.",
+                events=privacy.retention_days,
+                rows=privacy.dead_letter_retention_days,
+            ),
+        ],
+        [
+            say("Signals of browsers"),
             f"Global Privacy Control: {privacy.global_privacy_control}; Do Not Track: {privacy.do_not_track}.",
         ],
-        ["Security", "Files are readable by their owner alone; keys are kept as digests; see SECURITY.md."],
+        [
+            say("Security"),
+            say("Files are readable by their owner alone; keys are kept as digests; see SECURITY.md."),
+        ],
     ]
     note = "What the settings in force say, in the order of Art. 30 (1) GDPR. Add what is the owner's."
     return Sheet("record", "Record of processing", ["Part", "What holds here"], rows, note)

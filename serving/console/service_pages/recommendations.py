@@ -11,6 +11,7 @@ import numpy as np
 from ml.arrays import F64
 from ml.privacy.person_key import ids_of_key
 from serving.bundles.served_bundle import ServedBundle
+from serving.console.localized_texts import Sentences, say
 from serving.console.page_kinds import PageRequest, ServiceQuestion
 from serving.console.page_parts import Card, Cell, ConsolePage, Form, FormField, Sheet
 from serving.console.service_pages.people import look_up_form
@@ -25,7 +26,7 @@ from serving.routes.items import find_similar_items
 from serving.tessera import Tessera
 
 MOST_ITEMS = 50
-HOURS = [("", "Now"), *((f"{hour:02}", f"{hour:02}:00") for hour in range(24))]
+HOURS = [("", say("Now")), *((f"{hour:02}", f"{hour:02}:00") for hour in range(24))]
 SIMILAR = 10
 PARTS_SHOWN = 3
 SHARES = (1, 10, 50, 100)
@@ -97,9 +98,17 @@ def build_recommendations(request: PageRequest) -> ConsolePage:
         sheets.append(_similar_sheet(query.get("item", ""), answer["similar"]))
     first = answer["lists"][0]
     cards = [
-        Card("Shown to", who, first["place"]),
-        Card("Personal", "yes" if first["is_personal"] else "no", first["segment"] or "no segment"),
-        Card("Ranked by", f"Model {first['model']}" if first["model"] else "Popularity", first["time"]),
+        Card("Shown to", who, Sentences(first["place"])),
+        Card(
+            "Personal",
+            say("yes") if first["is_personal"] else say("no"),
+            Sentences(first["segment"] or say("no segment")),
+        ),
+        Card(
+            "Ranked by",
+            say("Model {version}", version=str(first["model"])) if first["model"] else say("Popularity"),
+            first["time"],
+        ),
     ]
     notes = ["Computed for this page: nothing is logged as shown, and nothing is learned from it."]
     return ConsolePage(cards, [*sheets, *_coverage_sheets(answer["coverage"])], notes, forms)
@@ -121,7 +130,7 @@ def _choose_form(query: Mapping[str, str], segments: list[str], countries: list[
 
 def _similar_form(query: Mapping[str, str]) -> Form:
     fields = [
-        FormField("item", "Item", query.get("item", ""), hint="id of an item", is_required=True),
+        FormField("item", "Item", query.get("item", ""), hint=say("id of an item"), is_required=True),
         *(
             FormField(name, value=query[name], kind="hidden")
             for name in ("person", "segment", "country", "device", "hour", "k")
@@ -188,8 +197,12 @@ def _rank(
         "parts": parts,
         "is_personal": recommendation.is_personalized,
         "segment": context.segment,
-        "place": ", ".join(fact for fact in facts if fact) or "place and device unknown",
-        "time": f"{situation.local.moment:%A %H:%M} for the visitor",
+        "place": ", ".join(fact for fact in facts if fact) or say("place and device unknown"),
+        "time": say(
+            "{weekday} {time} for the visitor",
+            weekday=say(f"{situation.local.moment:%A}"),
+            time=f"{situation.local.moment:%H:%M}",
+        ),
     }
 
 
@@ -208,7 +221,9 @@ def _list_sheet(ranked: Mapping[str, Any], has_rival: bool) -> Sheet:
     ]
     return Sheet(
         f"list-{ranked['name'].lower()}",
-        f"{ranked['name']}: {ranked['model'] or 'popularity'}" if has_rival else "What would be shown, and why",
+        say("{list}: {model}", list=say(ranked["name"]), model=str(ranked["model"] or "") or say("popularity"))
+        if has_rival
+        else say("What would be shown, and why"),
         ["Rank", "Item", "Id", "Reason that the visitor reads", "Source", "Score", "What carries the score"],
         rows,
         "A part is what the score would lose if the item had the values of an ordinary candidate there.",
@@ -238,7 +253,7 @@ def _similar_sheet(item: str, similar: list[dict[str, Any]]) -> Sheet:
     ]
     return Sheet(
         "similar",
-        f"Similar to {item}",
+        say("Similar to {item}", item=item),
         ["Rank", "Item", "Id", "Why", "Score"],
         rows,
         "similar by the factors of the model, follows by what is opened after it.",
@@ -270,7 +285,7 @@ def _coverage_sheets(coverage: Mapping[str, Any]) -> list[Sheet]:
         "What",
         "Items",
         "Of the catalogue %",
-        *(f"Top {top} items, % of it" if top > 1 else "Top item, % of it" for top in SHARES),
+        *(say("Top {items} items, % of it", items=top) if top > 1 else say("Top item, % of it") for top in SHARES),
     ]
     return [
         Sheet(

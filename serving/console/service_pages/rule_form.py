@@ -17,6 +17,7 @@ from ml.site.definition_files import editable_path, text_in_force
 from ml.site.file_drafts import FileDraft
 from serving.console.confirmation import show_change, write_confirmed
 from serving.console.formats import LEGAL, format_fault
+from serving.console.localized_texts import say
 from serving.console.page_kinds import ServiceQuestion
 from serving.console.page_parts import ConsolePage, Form, FormField
 from serving.errors import ApiError
@@ -48,9 +49,14 @@ def rule_form(slots: list[str]) -> Form:
         FormField("id", "Name", hint="weekend-deals", is_required=True),
         FormField("slot", "Slot; empty for any", hint=slots[0] if slots else "hero"),
         FormField("hours", "Hours of the visitor", hint="06:00-11:00"),
-        FormField("effect", "What it does", "content", list(EFFECTS.items())),
-        FormField("what", "Which", hint="name or id", is_required=True),
-        FormField("strength", "How much, for raise and lower", "0.5", list(STRENGTHS.items())),
+        FormField("effect", "What it does", "content", [(key, say(name)) for key, name in EFFECTS.items()]),
+        FormField("what", "Which", hint=say("name or id"), is_required=True),
+        FormField(
+            "strength",
+            "How much, for raise and lower",
+            "0.5",
+            [(key, say(name)) for key, name in STRENGTHS.items()],
+        ),
         FormField("priority", "Priority", "10", kind="number"),
     )
     note = "Of content and banner the highest priority wins. A rule counts seconds after it is written."

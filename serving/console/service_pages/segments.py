@@ -29,6 +29,7 @@ from ml.site.file_drafts import FileDraft
 from serving.console.confirmation import history_sheet, show_change, write_confirmed
 from serving.console.figures.segments import build_segments
 from serving.console.formats import format_fault
+from serving.console.localized_texts import Numeral, Sentences, say
 from serving.console.page_kinds import PageRequest, ServiceQuestion
 from serving.console.page_parts import Card, Cell, ConsolePage, Form, FormField, Sheet
 from serving.console.service_pages.rule_sizes import PublishedPeople, find_people
@@ -52,7 +53,7 @@ RULE_SYNTAX = (
     '`category_shares["sport"]` is one entry of a map.'
 )
 FIELDS = ("name", "when", "strategy")
-FEW = f"fewer than {FEWEST_PEOPLE}"
+FEW = say("fewer than {people}", people=FEWEST_PEOPLE)
 
 
 async def ask_segments(question: ServiceQuestion) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def build_segments_page(request: PageRequest) -> ConsolePage:
         ["Segment", "Family", "People", "Share %", "When", "What to do for them"],
         answer["rows"],
         answer["note"],
-        empty=answer["fault"] or NO_PEOPLE,
+        empty=Sentences(answer["fault"] or say(NO_PEOPLE)),
     )
     fields = Sheet(
         "fields",
@@ -113,11 +114,17 @@ def _builder(names: str, may_edit: bool) -> Form:
             when,
             FormField("name", "Name", hint="recent_buyers", is_required=True),
             FormField(
-                "strategy", "What to do for them", hint="Thank them, and ask for a referral.", is_required=True
+                "strategy",
+                "What to do for them",
+                hint=say("Thank them, and ask for a referral."),
+                is_required=True,
             ),
         ],
         "Show the change",
-        f"The size appears as you write. The segment goes into the family `{SITE_FAMILY}`; they may overlap.",
+        say(
+            "The size appears as you write. The segment goes into the family `{family}`; they may overlap.",
+            family=SITE_FAMILY,
+        ),
         changes=True,
     )
 
@@ -144,11 +151,15 @@ def describe_size(people: PublishedPeople, when: str) -> ConsolePage:
     if 0 < count < FEWEST_PEOPLE:
         return ConsolePage([Card("People", FEW)])
     if 0 < consenting - count < FEWEST_PEOPLE:
-        return ConsolePage([Card("People", f"nearly all of {consenting:,}")])
-    share = f"{100 * count / max(1, consenting):.1f}% of {consenting:,} who consent"
+        return ConsolePage([Card("People", say("nearly all of {people}", people=consenting))])
+    share = say(
+        "{share}% of {people} who consent",
+        share=Numeral(f"{100 * count / max(1, consenting):.1f}"),
+        people=consenting,
+    )
     rows = _compare(people, mask) if count else []
     sheet = Sheet("differs", "What sets them apart", ["Average of", "These people", "All"], rows)
-    return ConsolePage([Card("People", f"{count:,}", share)], [sheet] if rows else [])
+    return ConsolePage([Card("People", Numeral(f"{count:,}"), share)], [sheet] if rows else [])
 
 
 async def try_rule(question: ServiceQuestion) -> ConsolePage:
@@ -204,7 +215,11 @@ def _count_rules(tessera: Tessera) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "rows": [],
         "fields": [[name, kind.name.lower().replace("_", " ")] for name, kind in sorted(people.fields.items())],
-        "note": f"Of {people.consenting:,} people who consent, among {people.in_all:,} that are published.",
+        "note": say(
+            "Of {consenting} people who consent, among {all} that are published.",
+            consenting=people.consenting,
+            all=people.in_all,
+        ),
         "fault": "",
     }
     try:
@@ -221,7 +236,7 @@ def _count_rules(tessera: Tessera) -> dict[str, Any]:
 def _describe_rule(rule: RuleSegment, count: int, people: int) -> list[Cell]:
     is_few = 0 < count < FEWEST_PEOPLE
     share = None if is_few else round(100 * count / max(1, people), 1)
-    return [rule.name, rule.family, FEW if is_few else f"{count:,}", share, rule.when, rule.strategy]
+    return [rule.name, rule.family, FEW if is_few else Numeral(f"{count:,}"), share, rule.when, rule.strategy]
 
 
 def _load(home: Home, settings: Settings) -> list[RuleSegment]:
@@ -263,5 +278,5 @@ def _compare(people: PublishedPeople, mask: Bools) -> list[list[Cell]]:
             continue
         these, everybody = people.average(column, mask), people.average(column, people.consents)
         if everybody is not None:
-            rows.append([label, None if these is None else round(these, 2), round(everybody, 2)])
+            rows.append([say(label), None if these is None else round(these, 2), round(everybody, 2)])
     return rows

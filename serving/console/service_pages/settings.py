@@ -14,6 +14,7 @@ from ml.settings.knobs import Knob, all_knobs, find_knob, knob_value
 from ml.settings.settings_files import LoadedSettings, SettingsError
 from ml.site.file_drafts import FileDraft
 from serving.console.confirmation import describe_place, history_sheet, show_change, write_confirmed
+from serving.console.localized_texts import say
 from serving.console.page_kinds import PageRequest, ServiceQuestion
 from serving.console.page_parts import Cell, ConsolePage, Form, FormField, Sheet
 from serving.errors import ApiError
@@ -33,8 +34,8 @@ def build_settings(request: PageRequest) -> ConsolePage:
         "Find a setting",
         "/console/settings",
         [
-            FormField("section", "Section", section, [("", "All"), *((name, name) for name in sections)]),
-            FormField("word", "Word", word, hint="interval, kafka, retention …"),
+            FormField("section", "Section", section, [("", say("All")), *((name, name) for name in sections)]),
+            FormField("word", "Word", word, hint=say("interval, kafka, retention …")),
         ],
         "Find",
     )
@@ -44,7 +45,7 @@ def build_settings(request: PageRequest) -> ConsolePage:
         "/console/settings/propose",
         [
             FormField("name", "Setting", word if word in [knob.name for knob in every] else "", is_required=True),
-            FormField("value", "New value", hint="as in YAML: 5, true, [a, b]"),
+            FormField("value", "New value", hint=say("as in YAML: 5, true, [a, b]")),
         ],
         "Show the change",
         "Nothing is written before you have seen what changes in which file.",
@@ -59,7 +60,9 @@ def build_settings(request: PageRequest) -> ConsolePage:
     waiting = [knob.name for knob in every if _value(running, knob) != _value(loaded.settings, knob)]
     notes = ["The service takes a change when it starts again; the pipeline takes it with its next run."]
     if waiting:
-        notes.append(f"These wait for the next start of the service: {', '.join(waiting[:20])}.")
+        notes.append(
+            say("These wait for the next start of the service: {settings}.", settings=", ".join(waiting[:20]))
+        )
     return ConsolePage(
         sheets=[_knobs_sheet(home, loaded, knobs), history_sheet(home, request.bundle, ".yaml")],
         notes=notes,
@@ -126,6 +129,9 @@ def _knobs_sheet(home: Home, loaded: LoadedSettings, knobs: list[Knob]) -> Sheet
         "Settings",
         ["Setting", "Value", "Unit", "Default", "From", "What it does, and why"],
         rows,
-        f"{len(rows)} settings; those whose From is a file are set there, to another value or to the default.",
+        say(
+            "{settings} settings; those whose From is a file are set there, to another value or to the default.",
+            settings=len(rows),
+        ),
         empty="No setting has this word in its name or description.",
     )

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from serving.console.localized_texts import say
 from serving.console.page_parts import FormField
 from serving.errors import ApiError
 from serving.tessera import Tessera
 
-DEVICES = [("", "Unknown"), ("desktop", "Desktop"), ("mobile", "Mobile"), ("tablet", "Tablet"), ("tv", "TV")]
+DEVICES = [
+    ("", say("Unknown")),
+    ("desktop", say("Desktop")),
+    ("mobile", say("Mobile")),
+    ("tablet", say("Tablet")),
+    ("tv", say("TV")),
+]
 
 
 def list_segments(tessera: Tessera) -> list[str]:
@@ -36,7 +43,7 @@ def situation_fields(
             "country",
             "Country",
             query.get("country", ""),
-            [("", "Unknown"), *((name, name) for name in sorted(countries) if name)],
+            [("", say("Unknown")), *((name, name) for name in sorted(countries) if name)],
         ),
         FormField("device", "Device", query.get("device", ""), DEVICES),
     ]

@@ -31,7 +31,7 @@
     const line = { lineStyle: { color: colour("--line") } };
     const label = { color: colour("--soft"), hideOverlap: true };
     const names = { type: "category", data: chart.x, axisLine: line, axisTick: { show: false }, axisLabel: label };
-    const values = { type: "value", splitLine: line, axisLabel: label, minInterval: chart.whole ? 1 : 0 };
+    const values = { type: "value", splitLine: line, axisLabel: { ...label, formatter: (value) => numbers.format(value) }, minInterval: chart.whole ? 1 : 0 };
     const [only, ...others] = chart.series;
     if (chart.sideways && !others.length) Object.assign(values, { name: only.name, nameLocation: "middle", nameGap: 24, nameTextStyle: { color: colour("--soft") } });
     return chart.sideways
@@ -78,7 +78,7 @@
         min: 0, max: chart.most || 1, orient: "horizontal", left: "center", bottom: 0, itemHeight: 90, itemWidth: 12,
         textStyle: { color: colour("--soft") }, inRange: { color: [colour("--ground"), colour("--series-1")] },
       },
-      series: [{ type: "heatmap", name: chart.name, data: chart.cells, label: { show: !!chart.labels, color: colour("--ink") }, itemStyle: { borderColor: colour("--paper"), borderWidth: 1 } }],
+      series: [{ type: "heatmap", name: chart.name, data: chart.cells, label: { show: !!chart.labels, color: colour("--ink"), formatter: ({ value }) => numbers.format(value[2]) }, itemStyle: { borderColor: colour("--paper"), borderWidth: 1 } }],
     }),
     // A row for each rule, 24 cells for each day; how strong a cell is drawn says how much of the hour is meant.
     week: (chart, width) => ({

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,18 +40,22 @@ def demo(
     Segments with sizes and names, the recommenders against the popularity baseline, and five users with what the
     built service recommends to them and why. Run again, it shows the same page at once, unless something changed.
     """
+    from ml.events.log import EventLog
     from orchestration.demo.demo_results import demo_results
     from orchestration.demo.report import report
+    from orchestration.runtime.bytecode import compiling_libraries
     from orchestration.runtime.garbage import release_loaded
     from orchestration.warehouse.dbt_project import prepared_manifest
 
     chosen, console = home_of(home), Console(highlight=False, emoji=False)
     settings = chosen_settings(chosen)
-    with ThreadPoolExecutor(1) as pool:
-        parsed = pool.submit(prepared_manifest, chosen)  # a process of its own, beside the simulation
-        _simulate(chosen, shrink(settings.simulator) if quick else settings.simulator, console)
-        parsed.result()
-    _materialize(chosen, settings, console)
+    is_new = not EventLog(chosen).parts()
+    with compiling_libraries() if is_new else nullcontext():
+        with ThreadPoolExecutor(1) as pool:
+            parsed = pool.submit(prepared_manifest, chosen)  # a process of its own, beside the simulation
+            _simulate(chosen, shrink(settings.simulator) if quick else settings.simulator, console)
+            parsed.result()
+        _materialize(chosen, settings, console)
     with console.status("Asking the built service for five users …"):
         results = demo_results(chosen)
     console.print(report(results, chosen, settings.ports))

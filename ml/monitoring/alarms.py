@@ -87,8 +87,17 @@ def find_alarms(site: WatchedSite, settings: MonitoringSettings) -> list[Alarm]:
     alarm, a series is quiet until what is usual has been learned anew from the days since.
     """
     sizes = Counter(series.subject for series in site.series)
+    sums = Counter(series.subject for series in site.series if series.parts)
+
+    def comparisons(series: Series) -> int:
+        """Sums of parts have half of the false alarms of their subject, the others share the other half."""
+        of_sums, of_all = sums[series.subject], sizes[series.subject]
+        if of_sums in (0, of_all):
+            return len(sizes) * of_all
+        return 2 * len(sizes) * (of_sums if series.parts else of_all - of_sums)
+
     watched = [
-        Watched(series, expect(series, settings), len(sizes) * sizes[series.subject])
+        Watched(series, expect(series, settings), comparisons(series))
         for series in site.series
         if not _is_complete(series)
     ]

@@ -62,13 +62,15 @@ def detect(
     log_evidence = np.full((days, periods), -np.inf)
     onset = np.zeros((days, periods))
     cusum, began = np.zeros(alternatives), np.zeros(alternatives)
-    begins = is_free[:, None] | (np.arange(periods) == 0)  # free tests begin with each period, others at midnight
+    at_midnight = np.arange(periods) == 0
+    begins = is_free[:, None] | at_midnight  # free tests begin with each period, others at midnight
+    log_weights = np.log(_weights_of_beginnings(series))
     for day in range(days):
         if np.isnan(expectation.usual[day]).any():
             continue
         total = np.minimum(np.cumsum(gains[:, day], axis=1), limit[:, None])
         before = np.hstack([np.zeros((alternatives, 1)), total[:, :-1]])
-        new = np.where(begins, -before - np.log(begins.sum(axis=1, keepdims=True)), -np.inf)
+        new = np.where(is_free[:, None], log_weights[day] - before, np.where(at_midnight, 0.0, -np.inf))
         after = total + np.logaddexp(log_detector[:, None], np.logaddexp.accumulate(new, axis=1))
         log_evidence[day] = np.logaddexp.reduce(after, axis=0) - np.log(alternatives)
 
@@ -80,6 +82,20 @@ def detect(
         log_detector, began = after[:, -1], start[:, -1]
         cusum = cusum + total[:, -1] - np.minimum(lowest[:, -1], 0)
     return Evidence(log_evidence, onset)
+
+
+def _weights_of_beginnings(series: Series) -> F64:
+    """(days, periods) what a test that begins with each period counts; they add up to 1 a day.
+
+    Where a cause is known to have begun, its periods have half of the day's weight.
+    """
+    days, periods = series.counts.shape
+    weights = np.full((days, periods), 1 / periods)
+    if series.likely_onsets is not None:
+        causes = series.likely_onsets.sum(axis=1, keepdims=True)
+        shares = np.divide(series.likely_onsets, causes, out=weights.copy(), where=causes > 0)
+        weights = (weights + shares) / 2
+    return weights
 
 
 @dataclass(frozen=True)
@@ -103,12 +119,17 @@ def _tests(series: Series, settings: MonitoringSettings) -> list[_Test]:
         tolerated = 1 - TOLERATED * settings.smallest_loss
         return [_Test(change, tolerated) for change in (1 - settings.smallest_loss, 0.5, 1 - NEARLY_ALL)]
     least = settings.smallest_volume_ratio if series.is_volume else settings.smallest_odds_ratio
-    tolerated = TOLERATED_QUALITY if series.subject is Subject.QUALITY else TOLERATED
-    return [_Test(least**power, least ** np.copysign(tolerated, power)) for power in (1, 2, 3, -1, -2, -3)]
+    is_quality = series.subject is Subject.QUALITY
+    tolerated = TOLERATED_QUALITY if is_quality else TOLERATED
+    powers = (-1, -2, -3) if is_quality else (1, 2, 3, -1, -2, -3)  # more clicks than usual are no harm
+    return [_Test(least**power, least ** np.copysign(tolerated, power)) for power in powers]
 
 
 def _log_ratio(series: Series, expectation: Expectation, test: _Test) -> F64:
     """(days, periods) log likelihood ratio of a test, tempered by the dispersion."""
+    if series.parts:
+        of_parts = (_log_ratio(*each, test) for each in zip(series.parts, expectation.parts, strict=True))
+        return np.asarray(sum(np.nan_to_num(gain, nan=0.0) for gain in of_parts))
     usual, counts = expectation.usual, series.counts
     if series.is_volume:
         gain = counts * np.log(test.change / test.tolerated) - usual * (test.change - test.tolerated)
@@ -118,7 +139,8 @@ def _log_ratio(series: Series, expectation: Expectation, test: _Test) -> F64:
             for ratio in (test.change, test.tolerated)
         )
         lost = np.log((1 - changed) / (1 - tolerated))
-        gain = counts * np.log(changed / tolerated) + (expectation.trials - counts) * lost
+        trials = expectation.trials_for_loss if test.is_of_total_loss else expectation.trials
+        gain = counts * np.log(changed / tolerated) + (trials - counts) * lost
     # That nearly all is lost is told from a day on which fewer have the field without the spread of the days.
     return np.asarray(gain / (expectation.clustering if test.is_of_total_loss else expectation.dispersion))
 

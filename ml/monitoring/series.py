@@ -37,6 +37,13 @@ class Series:
         trials: (days, periods) of how many; for a volume, zeros.
         people: (days, periods) devices or people behind the trials, whose events share their fate; None where it
             is not known.
+        parts: Series of which this is the sum. Each is compared with what is usual for it, and their evidence is
+            added up: in the sum, few clicks on one slot would drown in the many answers of another.
+        likely_onsets: (days, periods) in which of them a cause began, such as a new model's first answer; None
+            where nothing is known of causes.
+        usual_as: The series from which is learned what is usual; None for this series itself.
+        may_surge: Whether a campaign may bring strangers among the people: the hours after a day brought many more
+            than usual say nothing.
     """
 
     subject: Subject
@@ -46,6 +53,10 @@ class Series:
     counts: F64
     trials: F64
     people: F64 | None = None
+    parts: tuple[Series, ...] = ()
+    likely_onsets: np.ndarray | None = None
+    usual_as: Series | None = None
+    may_surge: bool = False
 
     @property
     def is_volume(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ FILLED = 0.9  # a field is watched on the event types that usually have it,
 SELDOM = 0.05  # or on page views if they have it at least so often and bring more of its values
 PAGE_VIEW = "page_view"
 FIELD_PREFIX = "with_"
+IDENTIFIED = "known"
+CLICKED, OF_NEWEST = "clicked answers", "clicked answers of the newest model"
 
 
 def watched_site(
@@ -147,13 +150,47 @@ def _audience(events: pd.DataFrame, grid: _Grid) -> Iterator[Series]:
 
 
 def _quality(answers: pd.DataFrame, grid: _Grid) -> Iterator[Series]:
-    """Clicked answers among those of known visitors, for all and by slot."""
-    of_known = answers[answers["audience"] == "known"]
-    by_slot = of_known.groupby("slot", observed=True)
-    parts = [(EVERYTHING, "", of_known), *(("slot", name, rows) for name, rows in by_slot)]
-    for dimension, value, rows in parts:
+    """Clicked answers: of all slots together, of those that the newest model fills, and of known visitors by slot.
+
+    The first two add up what the slots say, of known visitors and of others. The hours in which a model version
+    first answered are likely onsets.
+    """
+    of_models = answers[answers["model_version"] != ""]
+    firsts = of_models.groupby("model_version", observed=True)["hour"].min().sort_values()
+    onsets = grid.hourly(firsts, pd.Series(np.ones(len(firsts)))) > 0
+    newest = np.searchsorted(firsts.to_numpy(), answers["hour"].to_numpy(), side="right") - 1
+    names = np.array([*firsts.index, None], dtype=object)  # no version yet: place -1
+    is_newest = answers["model_version"].to_numpy(dtype=object) == names[newest]
+
+    def series(rows: pd.DataFrame, measure: str, dimension: str, value: str, **more: Any) -> Series:
         counts, trials = (grid.hourly(rows["hour"], rows[name]) for name in ("clicked_answers", "answers"))
-        yield Series(Subject.QUALITY, "clicked answers", dimension, str(value), counts, trials)
+        return Series(Subject.QUALITY, measure, dimension, value, counts, trials, likely_onsets=onsets, **more)
+
+    slots: list[Series] = []
+    parts: dict[str, list[Series]] = {CLICKED: [], OF_NEWEST: []}
+    for (slot, audience), rows in answers.groupby(["slot", "audience"], observed=True):
+        part = series(rows, CLICKED, "slot", str(slot), may_surge=audience != IDENTIFIED)
+        if audience == IDENTIFIED:
+            slots.append(part)
+        parts[CLICKED].append(part)
+        of_newest = rows[is_newest[answers.index.get_indexer(rows.index)]]
+        parts[OF_NEWEST].append(series(of_newest, OF_NEWEST, "slot", str(slot), usual_as=part))
+    for measure, of_slots in parts.items():
+        if of_slots:
+            counts, trials = (
+                np.sum([getattr(part, name) for part in of_slots], axis=0) for name in ("counts", "trials")
+            )
+            yield Series(
+                Subject.QUALITY,
+                measure,
+                EVERYTHING,
+                "",
+                counts,
+                trials,
+                parts=tuple(of_slots),
+                likely_onsets=onsets,
+            )
+    yield from slots
 
 
 def _tastes(views: pd.DataFrame, grid: _Grid) -> Iterator[Series]:

@@ -15,7 +15,7 @@ DAYS = 40
 def expectation(series, usual, dispersion=1.0):
     """The expectation of one share all the time."""
     ones = np.ones(series.counts.shape)
-    return Expectation(usual * ones, dispersion * ones, ones, series.trials)
+    return Expectation(usual * ones, dispersion * ones, ones, series.trials, series.trials)
 
 
 def stream(subject, shares, trials, seed):
@@ -91,8 +91,28 @@ def test_a_loss_that_begins_at_noon_is_found_from_its_own_hours_and_dated_to_one
 
 
 def test_dispersed_counts_say_less():
-    shares = np.where(np.arange(DAYS) < 25, 0.3, 0.5)
+    shares = np.where(np.arange(DAYS) < 25, 0.5, 0.3)
     series, usual = stream(Subject.QUALITY, shares, 100, 3)
-    dispersed = expectation(series, 0.3, dispersion=4.0)
+    dispersed = expectation(series, 0.5, dispersion=4.0)
     plain, tempered = (detect(series, one, SETTINGS, 9.0).log_evidence for one in (usual, dispersed))
     assert tempered[30, 0] < plain[30, 0] / 2
+
+
+def test_what_begins_with_a_likely_cause_is_found_sooner():
+    hours = np.full((DAYS, 24), 4.0)
+    counts = 0.6 * hours
+    counts[30, 9:] = counts[31:] = 0.3 * 4
+    is_cause = np.zeros(hours.shape, dtype=bool)
+    is_cause[30, 9] = True
+
+    def first_hour(likely_onsets):
+        series = Series(Subject.QUALITY, "m", "everything", "", counts, hours, likely_onsets=likely_onsets)
+        log_evidence = detect(series, expectation(series, 0.6), SETTINGS, 8.0).log_evidence.ravel()
+        return int(np.flatnonzero(log_evidence > 8)[0]) - 30 * 24
+
+    assert 9 < first_hour(is_cause) < first_hour(None)
+
+
+def test_more_clicks_than_usual_are_no_harm():
+    series, usual = stream(Subject.QUALITY, np.where(np.arange(DAYS) < 20, 0.3, 0.5), 500, 1)
+    assert detect(series, usual, SETTINGS, 8.0).log_evidence.max() < 0

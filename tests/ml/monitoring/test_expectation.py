@@ -65,3 +65,34 @@ def test_events_of_one_visit_share_their_fate():
     trials = np.full((DAYS, 1), 200.0)
     series = Series(Subject.FIELD, "m", "everything", "", trials.copy(), trials, np.full((DAYS, 1), 10.0))
     assert expect(series, SETTINGS).dispersion[-1] == pytest.approx(20)
+
+
+def test_trials_that_an_hour_did_not_bring_count_later_on_the_same_day():
+    trials, counts = np.full((DAYS, 24), 10.0), np.full((DAYS, 24), 8.0)
+    trials[50, :3], counts[50] = (4.0, 16.0, 90.0), 0.0
+    judged = expect(Series(Subject.FIELD, "m", "everything", "", counts, trials), SETTINGS)
+    assert judged.trials[50, :4] == pytest.approx([4, 16, 10, 10], abs=0.1)
+    assert judged.trials_for_loss[50, :4] == pytest.approx([4, 16, 25, 10], abs=0.2)
+
+
+def test_the_usual_of_a_sum_is_that_of_its_parts_on_the_days_own_mix():
+    a_day = np.full((DAYS, 1), 100.0)
+    many = a_day.copy()
+    many[55] = 300
+    rare = Series(Subject.QUALITY, "m", "slot", "hero", 0.1 * a_day, a_day)
+    usual = Series(Subject.QUALITY, "m", "slot", "home", 0.6 * many, many)
+    whole = Series(
+        Subject.QUALITY, "m", "everything", "", 0.1 * a_day + 0.6 * many, a_day + many, parts=(rare, usual)
+    )
+    expected = expect(whole, SETTINGS).usual
+    assert expected[54] == pytest.approx(0.35, abs=0.01)
+    assert expected[55] == pytest.approx((0.1 * 100 + 0.6 * 300) / 400, abs=0.01)
+
+
+def test_strangers_of_a_campaign_say_nothing():
+    trials = np.full((DAYS, 1), 100.0)
+    trials[50] = 400
+    series = Series(Subject.QUALITY, "m", "slot", "home", 0.5 * trials, trials, may_surge=True)
+    usual = expect(series, SETTINGS).usual
+    assert np.isnan(usual[50]).all()
+    assert usual[[49, 51], 0] == pytest.approx(0.5, abs=0.01)

@@ -40,3 +40,33 @@ def test_answers_outside_of_the_days_of_events_are_left_out(stray):
     quality = [series for series in site.series if series.subject is Subject.QUALITY]
     assert quality
     assert {series.size.sum() for series in quality} == {5 * len(hours)}
+
+
+def test_the_newest_model_is_watched_on_the_slots_that_it_fills():
+    """From the second Monday on, version 2 fills the slot home, and version 1 goes on in the slot hero."""
+    hours = [MONDAY + dt.timedelta(hours=n) for n in range(14 * 24)]
+    answers = pa.Table.from_pylist(
+        [
+            {
+                "hour": hour, "slot": slot, "audience": audience, "answers": 10, "clicked_answers": clicked,
+                "model_version": "2" if slot == "home" and hour >= MONDAY + dt.timedelta(days=7) else "1",
+            }
+            for hour in hours
+            for slot, clicked in (("home", 6), ("hero", 1))
+            for audience in ("known", "anonymous")
+        ]
+    )  # fmt: skip
+    events = {"hour": hours, "event_type": ["page_view"] * len(hours), "dimension": ["everything"] * len(hours)}
+    events |= {"slice": [""] * len(hours), **{name: [9] * len(hours) for name in ("events", "devices")}}
+    names = {"date": pa.date32(), "category": pa.string(), "audience": pa.string()}
+    names |= dict.fromkeys(("views", "familiar_views", "viewers"), pa.int64())
+    views = pa.table({name: pa.array([], kind) for name, kind in names.items()})
+    site = watched_site(pa.table(events), answers, views, MonitoringSettings(least_trials_a_day=1))
+    quality = {
+        series.measure: series for series in site.series if series.subject is Subject.QUALITY and not series.slice
+    }
+    of_all, of_newest = quality["clicked answers"], quality["clicked answers of the newest model"]
+    assert of_all.trials.tolist() == [[40.0] * 24] * 14
+    assert of_newest.trials.tolist() == [[40.0] * 24] * 7 + [[20.0] * 24] * 7
+    assert of_newest.counts.tolist() == [[14.0] * 24] * 7 + [[12.0] * 24] * 7
+    assert [divmod(int(place), 24) for place in of_all.likely_onsets.ravel().nonzero()[0]] == [(0, 0), (7, 0)]

@@ -173,7 +173,7 @@ def test_addresses_stand_in_a_file_of_the_home(tmp_path):
     assert read_addresses(home, settings) == ["slack://a/b/c", "mailto://x"]
 
 
-def test_a_training_answers_alarms_once_and_not_too_soon_and_age_too(journal, lost_field, moved_taste):
+def test_trainings_answer_alarms_at_growing_distances_and_age_too(journal, lost_field, moved_taste):
     def decide(last, now):
         return decide_on_training(journal, NOW + dt.timedelta(days=last), NOW + dt.timedelta(days=now), ALERTS)
 
@@ -182,8 +182,12 @@ def test_a_training_answers_alarms_once_and_not_too_soon_and_age_too(journal, lo
     (taste,) = journal.record(moved_taste, NOW, SETTINGS)
     assert decide(-5, 0) == TrainingDecision(True, f"alarms {taste.alarm}")
     assert "1.0 days old, which is too young" in decide(-1, 0).reason
-    assert not decide(1, 9).starts
-    assert decide(1, 16) == TrainingDecision(True, "the last one is 15 days old")
+    follows = TrainingDecision(True, f"more is there to learn from since the alarms {taste.alarm}")
+    assert [decide(0, now).starts for now in (1.9, 2)] == [False, True]
+    assert [decide(2, now) == follows for now in (5.9, 6)] == [False, True]
+    assert [decide(6, now) == follows for now in (13.9, 14)] == [False, True]
+    assert not decide(14, 27).starts
+    assert decide(14, 29) == TrainingDecision(True, "the last one is 15 days old")
     journal.append([Entry(NOW.isoformat(), TRAINED, "", "A training is started.")])
     assert not decide(-5, 1).starts
     assert decide(-5, 3).starts

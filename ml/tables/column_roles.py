@@ -11,7 +11,17 @@ from pathlib import Path
 from ml.tables.chunks import TableError
 from ml.tables.headerless_files import headerless_message
 from ml.tables.table_files import TableFile, open_table
-from ml.tables.usual_names import ANY_ID, ENDINGS, ID_ROLES, OTHER_IDS, USUAL_NAMES, Role, normalized
+from ml.tables.usual_names import (
+    ANY_ID,
+    ENDINGS,
+    EVENT_TIME,
+    ID_ROLES,
+    OTHER_IDS,
+    OTHER_TIMES,
+    USUAL_NAMES,
+    Role,
+    normalized,
+)
 
 KEYS_OF_OTHER_FILES = {
     "orderid",
@@ -95,6 +105,9 @@ def find_column(
         candidates = [name for name, plain in columns.items() if re.search(ENDINGS[role], plain)]
     if not candidates and not is_certain and role in ID_ROLES:
         candidates = _only_other_id(columns, role)
+    if not candidates and not is_certain and role == "time":
+        times = [name for name in columns if EVENT_TIME.search(name) and not OTHER_TIMES.search(columns[name])]
+        candidates = times if len(times) == 1 else []
     if len(candidates) > 1:
         raise TableError(
             f"{table.path}: several columns might be the {role}: {', '.join(candidates)}. Choose one, such as "

@@ -56,7 +56,7 @@ USUAL_NAMES: Mapping[Role, tuple[str, ...]] = {
     "weight": (
         "weight",
         "plays playcount quantity qty count counts listens views clicks minutes hours playtime hoursplayed "
-        "confidence strength purchases units nplays timesplayed watchtime playduration",
+        "seconds confidence strength purchases units nplays timesplayed watchtime playduration",
         "menge anzahl stueckzahl stuckzahl quantite cantidad quantita quantidade aantal "
         "click clicked isclick isclicked purchased ispurchased bought isbought ordered interacted",
     ),
@@ -73,6 +73,12 @@ OTHER_IDS = re.compile(
     r"^(order|invoice|transaction|cart|basket|session|visit|event|row|record|log|line|click|impression|request|query|"
     r"message|page|view|review|rating|comment|payment|category|subcategory|department|aisle|genre|tag|brand|store|"
     r"shop|city|country|region|zip|device|campaign|segment|group|cluster|cookie|anonymous)id$"
+)
+# How a column that says when something happened may end, and how one of another time begins.
+EVENT_TIME = re.compile(r"(?i:[_\-. ]at|ed[_\-. ]on|date|datum)$|[a-z]At$|edOn$")
+OTHER_TIMES = re.compile(
+    r"^(up)?(birth|born|dateof|releas|publi|expir|due|valid|sign|join|regist|start|end|dat|delet|return|deliver|ship|"
+    r"last|first|next|geburt|erschein|rueck|ruck)"
 )
 SCALE = re.compile(r"\(\d+ ?[-–] ?\d+\)$")  # after a name, as in `Rating (1-5)`
 

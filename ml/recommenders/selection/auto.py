@@ -12,22 +12,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ml.evaluation.bootstrap import paired_difference
 from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import Recommender
 from ml.recommenders.selection.compare import Configuration
 from ml.recommenders.selection.plan.finalists import Finalist, find_finalists, not_worse_than_popularity
-from ml.recommenders.selection.plan.judges import describe_judges, judged_window
+from ml.recommenders.selection.plan.further_shares import judged_again
+from ml.recommenders.selection.plan.judges import describe_judges, held_back, judged_window
 from ml.recommenders.selection.plan.known_items import known_items_warning
 from ml.recommenders.selection.plan.learning_curve import CurvePoint, learning_curve
 from ml.recommenders.selection.plan.readings import all_liked, has_two_readings, prefers_all_liked
 from ml.recommenders.selection.plan.shape import DataShape
 from ml.recommenders.selection.plan.trials import Trial, TrialRunner, WorkBudget
 from ml.recommenders.training_data import TrainingData
-from ml.recommenders.validation import Ranked
+from ml.recommenders.validation import Ranked, ValidationWindow
 
 WORK = 40.0  # units of the search, and as many for the last fit; see `plan.work`
 WORK_OF_PAIR = 4e-5  # more units for each interaction
+ONE_ERROR = 0.6827  # confidence of an interval of one standard error to each side
+MOST_BEHIND = 0.01  # of the value, that a combination may be worse and still be taken: few judges doubt much
 CURVE_SHARE = 0.1  # of the search's work that a fit may take, for a learning curve to be drawn
 
 PLAINEST = Configuration("popularity", {})
@@ -93,6 +98,7 @@ def choose(
     Raises:
         ValueError: the split needs what the data does not have, or there is no interaction to learn from.
     """
+    given = data
     try:
         window, split = judged_window(data, validation, seed, log, ranked)
     except EmptySplitError as error:
@@ -112,9 +118,16 @@ def choose(
             data = all_liked(data)
             runner = TrialRunner(replace(window, past=all_liked(window.past)), runner.budget, seed, log)
     shape = DataShape.of(data)
-    finalists = find_finalists(runner, shape, total, by_time=split == "time")
+    finalists = find_finalists(runner, shape, total, split=split)
     if not finalists:
         raise ValueError("no model can be fitted on these interactions")
+    if split == "random" and len(finalists) > 1:
+
+        def hold_back(seed: int) -> ValidationWindow:
+            further = held_back(given, split, seed, window.ranked)
+            return further if data is given else replace(further, past=all_liked(further.past))
+
+        finalists = judged_again(finalists, hold_back, runner, total)
     winner, reason = settled(finalists)
     winner, doubt = not_worse_than_popularity(winner, runner)
     reason = doubt or reason
@@ -138,18 +151,23 @@ def choose(
 def settled(finalists: Sequence[Finalist]) -> tuple[Finalist, str]:
     """The finalist to take, and why.
 
-    The larger one needs no more than a better mean: a blend of models that err on different people seldom loses,
-    and a second stage gains more than the others from the interactions that are held back now.
+    The larger one wins unless the smaller one is better by more than a standard error: an average of models that
+    err on different people varies less than each of them, and a second stage gains more than the others from the
+    interactions that are held back now. This is the one-standard-error rule (Breiman et al. 1984) in favour of
+    combinations.
 
     Args:
         finalists: the best single recipe first, then, if they were tried, a blend and a second stage.
     """
     winner, reason = finalists[0], "it validates best"
     for rival in finalists[1:]:
-        gain = paired_difference(rival.trial.per_user, winner.trial.per_user)
+        gain = paired_difference(rival.values, winner.values, ONE_ERROR)
+        name = winner.trial.configuration.model
         if gain.mean > 0:
-            reason = f"it is better than {winner.trial.configuration.model} by {gain.mean:.4f} for the same people"
-            winner = rival
+            winner, reason = rival, f"it is better than {name} by {gain.mean:.4f} for the same people"
+        elif gain.high > 0 and -gain.mean <= MOST_BEHIND * np.nanmean(winner.values):
+            behind = f"{name} is better by {-gain.mean:.4f}, less than a standard error"
+            winner, reason = rival, f"it combines more models, and {behind}"
     return winner, reason
 
 

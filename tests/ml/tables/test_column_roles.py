@@ -60,6 +60,12 @@ def file_of(tmp_path: Path, header: str, row: str | None = None) -> Path:
         ("review_id,customer_id,merchantId,category_id", ["customer_id", "merchantId", None, None, None]),
         ("student_id,course_id,clicked", ["student_id", "course_id", None, None, "clicked"]),
         ("user,video,liked", ["user", "video", None, "liked", None]),
+        ("listener,episode.id,played_at,seconds", ["listener", "episode.id", "played_at", None, "seconds"]),
+        ("member_id,isbn,borrowed_on,returned_on", ["member_id", "isbn", "borrowed_on", None, None]),
+        ("Kunde,Artikel,Ausleihdatum,Rückgabedatum", ["Kunde", "Artikel", "Ausleihdatum", None, None]),
+        ("userId,songId,listenedAt,releaseDate", ["userId", "songId", "listenedAt", None, None]),
+        ("user_id,item_id,birthdate,format,update", ["user_id", "item_id", None, None, None]),
+        ("user_id,item_id,viewed_at,ordered_at", ["user_id", "item_id", None, None, None]),
     ],
 )
 def test_usual_names_are_recognized(tmp_path: Path, header: str, roles: list[str | None]) -> None:

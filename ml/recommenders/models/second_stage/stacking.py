@@ -7,6 +7,7 @@ that its first stage has not seen; the test window plays no part.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import lightgbm
@@ -40,6 +41,7 @@ class Stacked(Ensemble):
         models: the first stage: dictionaries with `model` and optional `params`.
         folds_by: `random` cuts each user's items into folds, `time` holds back the newest ones twice.
         folds: number of random folds.
+        learned_folds: so many of them are learned from, which is as many fits of the first stage; None: all.
         rescored: candidates a user that the second stage orders; the others follow in the order of the mean
             standardised score of the parts. None: all items.
         sampled_negatives: items drawn at random for each user in training, beside the candidates.
@@ -70,6 +72,7 @@ class Stacked(Ensemble):
         models: Sequence[dict[str, Any]],
         folds_by: str = "random",
         folds: int = 4,
+        learned_folds: int | None = None,
         rescored: int | None = 150,
         sampled_negatives: int = 0,
         only_cold: bool = False,
@@ -85,6 +88,7 @@ class Stacked(Ensemble):
         self.models = list(models)
         self.folds_by = folds_by
         self.folds = folds
+        self.learned_folds = learned_folds
         self.rescored = rescored
         self.sampled_negatives = sampled_negatives
         self.only_cold = only_cold
@@ -108,7 +112,8 @@ class Stacked(Ensemble):
         random = np.random.default_rng(self.seed)
         tables, labels, groups, owners = [], [], [], []
         scale = WeightScale.learn(data.interactions.liked_weights, self.weight_scaling)
-        for past, future in cut_into_folds(data.interactions, self.folds_by, self.folds, self.seed):
+        folds = cut_into_folds(data.interactions, self.folds_by, self.folds, self.seed)
+        for past, future in islice(folds, self.learned_folds):
             self._fit_first_stage(TrainingData(past, data.user_features, data.item_features))
             for user, x, y in self._training_rows(past, scale.confidences(future.liked_weights), random):
                 owners.append(user)
@@ -172,7 +177,8 @@ class Stacked(Ensemble):
         users = np.flatnonzero(self._has_history & (np.diff(relevant.indptr) > 0))
         most = MOST_TRAINED_USERS
         if self.objective == "choice":
-            most = MOST_USERS // (len(TIME_SHARES) if self.folds_by == "time" else self.folds)
+            n_folds = len(TIME_SHARES) if self.folds_by == "time" else self.folds
+            most = MOST_USERS // min(n_folds, self.learned_folds or n_folds)
         if len(users) > most:
             users = np.sort(random.choice(users, most, replace=False))
         for block in np.array_split(users, max(1, len(users) // USER_BLOCK)):

@@ -65,6 +65,20 @@ class Shortlists:
             return user_log_places(scores, self.gains[rows] > 0, self.is_allowed[rows])
         return self.judge(scores, rows)
 
+    def highest(self, length: int) -> Shortlists:
+        """The same lists with the `length` items of each judge that rank highest by the mean of the models."""
+        if length >= self.columns.shape[1]:
+            return self
+        mean = np.where(self.is_allowed, self.scores.mean(axis=0), -np.inf)
+        places = np.sort(select_top_k(mean, length)[0], axis=1)
+        return replace(
+            self,
+            columns=np.take_along_axis(self.columns, places, 1),
+            scores=np.take_along_axis(self.scores, places[None], 2),
+            is_allowed=np.take_along_axis(self.is_allowed, places, 1),
+            gains=np.take_along_axis(self.gains, places, 1),
+        )
+
     def of_models(self, places: Sequence[int]) -> Shortlists:
         """The same lists with the scores of some of the models."""
         return replace(self, scores=self.scores[list(places)])

@@ -121,6 +121,7 @@ def _parts(params: Params, shape: DataShape) -> float:
 def _stacked(params: Params, shape: DataShape) -> float:
     """The first stage once a fold and once more, its scores of everybody, and the second stage."""
     folds = 2 if params["folds_by"] == "time" else int(params["folds"])
+    folds = min(folds, params["learned_folds"] or folds)
     users = min(shape.n_users, MOST_USERS // folds if params["objective"] == "choice" else 4_000)
     scored = users * (CELL * shape.n_all_items * (1 + len(params["models"])) + 3e-6 * (params["rescored"] or 300))
     return (folds + 1) * _parts(params, shape) + folds * scored

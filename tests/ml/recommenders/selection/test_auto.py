@@ -182,6 +182,21 @@ def test_the_simpler_of_two_equals_wins_and_the_better_one_else():
     assert reason == "it is better than ease by 0.0200 for the same people"
 
 
+def test_a_combination_wins_unless_the_single_model_is_better_beyond_doubt():
+    random = np.random.default_rng(0)
+    values = random.random(400)
+    noise = random.normal(0, 0.1, 400)
+    noise -= noise.mean()  # so that one standard error of the difference is .005
+    single = finalist("ease", values)
+    winner, reason = settled([single, finalist("blend", values + noise - 0.003)])
+    assert winner.trial.configuration.model == "blend"
+    assert reason == "it combines more models, and ease is better by 0.0030, less than a standard error"
+    assert settled([single, finalist("blend", values + noise - 0.007)])[0] is single
+    wide = 3 * noise[:16] - 3 * noise[:16].mean()  # one standard error is .077: a loss of .03 is within it
+    few = [finalist("ease", values[:16]), finalist("blend", values[:16] + wide - 0.03)]
+    assert settled(few)[0] is few[0]
+
+
 @pytest.mark.parametrize(
     ("gains", "chosen"),
     [([0.5], "popularity"), ([0.5] * 40, "svd"), ([-0.1] * 40, "popularity"), ([0.3, -0.3] * 20, "svd")],

@@ -98,12 +98,16 @@ def test_all_that_the_families_may_try_can_be_made(families_of, shape):
 def test_sequences_are_tried_only_where_the_order_says_something(shape, has_torch, monkeypatch):
     monkeypatch.setattr(families, "find_spec", lambda name: object() if has_torch else None)
     names = {family.name for family in warm_families(replace(shape, order_gain=1.0))}
-    few, many = (
-        {family.name for family in warm_families(replace(shape, order_gain=3.0, n_pairs=n_pairs))} - names
-        for n_pairs in (2_000, 30_000)
+    few, many, held_back_at_random = (
+        {
+            family.name
+            for family in warm_families(replace(shape, order_gain=3.0, n_pairs=n_pairs), is_later=is_later)
+        }
+        - names
+        for n_pairs, is_later in ((2_000, True), (30_000, True), (30_000, False))
     )
-    assert few == {"neighbouring visits"}
-    assert many == {"neighbouring visits", *(["self-attention"] if has_torch else [])}
+    assert few == held_back_at_random == {"neighbouring visits"}
+    assert many == {"neighbouring visits", *(["self-attention", "recurrent units"] if has_torch else [])}
 
 
 def test_steps_go_both_ways_within_their_bounds():

@@ -17,7 +17,8 @@ from ml.recommenders.selection.plan import finalists, work
 from ml.recommenders.selection.plan import trials as running
 from ml.recommenders.selection.plan.families import warm_families
 from ml.recommenders.selection.plan.finalists import Finalist, not_worse_than_popularity
-from ml.recommenders.selection.plan.judges import judged_window
+from ml.recommenders.selection.plan.further_shares import judged_again
+from ml.recommenders.selection.plan.judges import held_back, judged_window
 from ml.recommenders.selection.plan.known_items import known_items_warning
 from ml.recommenders.selection.plan.recipes import SingleRecipe
 from ml.recommenders.selection.plan.trials import Trial, TrialRunner, WorkBudget
@@ -285,3 +286,27 @@ def test_a_choice_for_new_items_that_ranks_known_ones_as_well_has_no_warning(que
     [line] = lines
     assert re.match(r"ndcg_at_10 of known items: popularity ([.\d]+), popularity \1, for \d+ people$", line)
     assert runner.trials == []
+
+
+def test_finalists_are_judged_on_further_random_shares_as_far_as_the_work_goes():
+    """Groups of ten people share ten items, so that neighbours are far better than popularity on every share."""
+    rows = [(f"u{u}", f"i{10 * (u // 10) + n}") for u in range(120) for n in range(10) if (u + n) % 10 > 1]
+    users, items = zip(*rows, strict=True)
+    data = aligned(pa.table({"user_id": users, "item_id": items}))
+    window = held_back(data, "random", 0, "all")
+    runner = TrialRunner(window, WorkBudget(0.0))
+    models = [finalist(name, np.zeros(120), window.users) for name in ("popularity", "item_neighbours")]
+    cost = sum(runner.work(model.recipe) for model in models)
+
+    def hold_back(seed):
+        return held_back(data, "random", seed, "all")
+
+    assert [len(model.again) for model in judged_again(models, hold_back, runner, 0.5 * cost)] == [0, 0]
+    once, twice = (judged_again(models, hold_back, runner, n * cost) for n in (1.5, 99.0))
+    assert len(twice[0].again) == 2 * len(once[0].again) > 0
+    assert np.nanmean(twice[1].again) > np.nanmean(twice[0].again) + 0.3
+    expected = hold_back(1).judge(
+        models[1].recipe.configuration(runner.shape).make().fit_aligned(hold_back(1).past)
+    )
+    np.testing.assert_allclose(once[1].again, expected)
+    assert settled(twice)[0].recipe.model == "item_neighbours"  # the first share saw no difference

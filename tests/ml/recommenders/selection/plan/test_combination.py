@@ -168,3 +168,17 @@ def test_the_estimate_of_a_second_stage_sees_what_no_score_says(window):
     noise = np.random.default_rng(0).normal(size=(2, *lists.scores.shape[1:])).astype(np.float32)
     alone = Shortlists(**{**vars(lists), "scores": noise})
     assert np.nanmean(judged_second_stage(alone, window.past, 0)) > np.nanmean(judged_blend(alone, 0)) + 0.1
+
+
+def test_the_highest_of_the_lists_are_those_of_the_highest_mean(window):
+    lists = Shortlists.of(fitted(window, "ease", "als"), window)
+    short = lists.highest(12)
+    assert short.columns.shape == (len(lists.users), 12)
+    for row in range(5):
+        mean = np.where(lists.is_allowed[row], lists.scores[:, row].mean(axis=0), -np.inf)
+        assert set(short.columns[row]) == set(lists.columns[row, np.argsort(-mean, kind="stable")[:12]])
+        place = int(np.flatnonzero(lists.columns[row] == short.columns[row, 3])[0])
+        assert short.gains[row, 3] == lists.gains[row, place]
+        np.testing.assert_array_equal(short.scores[:, row, 3], lists.scores[:, row, place])
+    np.testing.assert_allclose(short.judge(short.scores.mean(axis=0)), lists.judge(lists.scores.mean(axis=0)))
+    assert lists.highest(10_000) is lists

@@ -12,6 +12,7 @@ import orjson
 
 from ml.events.contract import FIELD_NAMES, SUSPECTED
 from ml.events.normalization.fields import normalize_record
+from ml.events.normalization.user_agents import is_browser_agent
 from ml.privacy.erased_ids import ErasedIds
 from ml.privacy.pseudonyms import Pseudonyms
 from ml.settings import Settings
@@ -28,7 +29,6 @@ from serving.collector.authority import (
     remove_reserved_properties,
 )
 from serving.collector.enrichment.clock import correct_clock, parse_time
-from serving.collector.enrichment.device import is_browser_agent
 from serving.collector.enrichment.geolocation import truncate_address
 from serving.collector.enrichment.records import Enrichment, text_or_none
 from serving.collector.keys import Sender

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from ml.events.normalization.user_agents import NO_HINTS, ClientHints, read_client_hints
 from serving.admission.client_address import client_address
 from serving.admission.header_values import header_values
-from serving.collector.enrichment.device import NO_HINTS, ClientHints, read_client_hints
 from serving.privacy.identity_token import HEADER as IDENTITY_HEADER
 
 MAX_HEADER_CHARS = 1_024

@@ -14,9 +14,9 @@ from babel.numbers import get_territory_currencies
 from starlette.requests import Request
 
 from ml.decisions.rules.dayparts import LocalTime, convert_to_local
+from ml.events.normalization.user_agents import NO_HINTS, detect_device, is_browser_agent, read_client_hints
 from ml.settings.decisions import DaypartSettings
 from serving.admission.header_values import header_values
-from serving.collector.enrichment.device import NO_HINTS, detect_device, is_browser_agent, read_client_hints
 from serving.collector.enrichment.geolocation import locate_coordinates
 from serving.collector.privacy.device_context import coarsen_device_context
 from serving.collector.request_metadata import MAX_HEADER_CHARS

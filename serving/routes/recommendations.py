@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ml.events.normalization.user_agents import is_browser_agent
 from serving.admission.client_address import client_address
 from serving.admission.header_values import header_values
-from serving.collector.enrichment.device import is_browser_agent
 from serving.context.situation import read_headers
 from serving.decide.decision_answers import answer_decision
 from serving.errors import JSON

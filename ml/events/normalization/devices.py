@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from ml.events.contract import DEVICE_TYPES, NETWORK_TYPES
 from ml.events.normalization.short_text_cache import cache_short_texts
+from ml.events.normalization.user_agents import detect_device
 
 MAX_SCREEN_PX = 100_000  # no screen is wider; a larger number is something else
 DEVICE_WORDS: Mapping[str, str] = {
@@ -22,6 +24,8 @@ DEVICE_WORDS: Mapping[str, str] = {
     "crawler": "bot", "robot": "bot", "spider": "bot",
     "console": "other", "car": "other", "embedded": "other", "wearable": "other", "watch": "other", "xr": "other",
 }  # fmt: skip
+USER_AGENT = re.compile(r"\s*[A-Za-z][\w.!-]*/\d")  # a product and its version, as every user agent begins
+UNNAMED = "Other"
 NETWORK_WORDS: Mapping[str, str] = {
     **{name: name for name in NETWORK_TYPES},
     "gprs": "2g", "edge": "2g", "gsm": "2g", "umts": "3g", "hspa": "3g", "hspa+": "3g", "hsdpa": "3g",
@@ -31,8 +35,20 @@ NETWORK_WORDS: Mapping[str, str] = {
 
 @cache_short_texts(4_096)
 def normalize_device_type(text: str) -> str | None:
-    """Return one of DEVICE_TYPES; None for a word that says no type."""
+    """Return one of DEVICE_TYPES, also for a user agent; None for a word that says no type."""
+    if USER_AGENT.match(text):
+        return detect_device(text.strip()).device_type
     return DEVICE_WORDS.get(" ".join(text.lower().replace("-", " ").replace("_", " ").split()))
+
+
+def normalize_os(text: str) -> str:
+    """Return the operating system that a user agent names, UNNAMED if none; other texts as they are."""
+    return (detect_device(text.strip()).os or UNNAMED) if USER_AGENT.match(text) else text
+
+
+def normalize_browser(text: str) -> str:
+    """Return the browser that a user agent names, UNNAMED if none; other texts as they are."""
+    return (detect_device(text.strip()).browser or UNNAMED) if USER_AGENT.match(text) else text
 
 
 @cache_short_texts(4_096)

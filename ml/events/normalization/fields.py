@@ -18,7 +18,13 @@ import pyarrow.compute as pc
 
 from ml.events.normalization.countries import normalize_country, normalize_region
 from ml.events.normalization.currencies import currency_codes
-from ml.events.normalization.devices import normalize_device_type, normalize_network_type, normalize_pixels
+from ml.events.normalization.devices import (
+    normalize_browser,
+    normalize_device_type,
+    normalize_network_type,
+    normalize_os,
+    normalize_pixels,
+)
 from ml.events.normalization.event_names import normalize_event_type
 from ml.events.normalization.ids import ID_FIELDS, REGEX_OF_CHANGED, clean_id, number_as_id
 from ml.events.normalization.languages import normalize_language
@@ -32,6 +38,8 @@ WORD_FIELDS: Mapping[str, Callable[[str], str | None]] = {
     "country": normalize_country,
     "network_type": normalize_network_type,
     "device_type": normalize_device_type,
+    "os": normalize_os,
+    "browser": normalize_browser,
 }
 PIXEL_FIELDS = ("screen_width", "screen_height")
 # Read by functions of dates and languages, which fail on a word that they do not know.

@@ -42,6 +42,7 @@ EVENT_COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     "device_type": (
         "devicetype device devicecategory platform gerat geraet gerattyp geratetyp appareil dispositivo",
+        "useragent httpuseragent useragentstring browseragent ua agent",
     ),
     "os": ("os operatingsystem",),
     "browser": ("browser browsername",),

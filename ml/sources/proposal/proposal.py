@@ -24,7 +24,13 @@ from ml.sources.proposal.refusals import (
     describe_one_column,
     describe_other_kinds,
 )
-from ml.sources.proposal.rules import NO_TIME_OF_DAY, is_time_of_day, propose_rule, propose_time
+from ml.sources.proposal.rules import (
+    NO_TIME_OF_DAY,
+    are_user_agents,
+    is_time_of_day,
+    propose_rule,
+    propose_time,
+)
 from ml.sources.proposal.sample import describe_layout, first_file, read_sample
 from ml.sources.source import SourceError
 from ml.tables.conversion import as_text, as_timestamp
@@ -114,6 +120,8 @@ def propose_mapping(path: Path) -> Proposal:
             rule, reading, remark = _with_time_of_day(table, name, rule, reading, remark)
         proposal.columns.append(ProposedColumn(name, _examples_of(table[name]), target, reading))
         proposal.remarks += [remark] if remark else []
+        if target == "device_type" and are_user_agents(table[name]):
+            rules = {"os": name, "browser": name, **rules}
         if target is not None:
             (items if target.startswith("items.") else rules)[target.removeprefix("items.")] = rule
     joined = rules.get("occurred_at")

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.events.contract import CUSTOM_PREFIX, EVENT_TYPES
+from ml.events.normalization.devices import USER_AGENT
 from ml.sources.proposal.event_columns import EVENT_WORDS
 from ml.tables.conversion import EPOCH_UNITS, as_number, as_text, as_timestamp
 from ml.tables.time_columns import (
@@ -24,6 +25,7 @@ from ml.tables.time_columns import (
 from ml.tables.usual_names import normalized
 
 MOST_WORDS = 60
+MOST_ARE = 0.5  # share of the cells of a column that say what the column is
 SAMPLE_CELLS = 2_000
 TIMES_NEEDED = 0.5  # share of the cells that must be times; rows of the others are rejected one by one
 MOST_NANOSECONDS = 1e20
@@ -67,7 +69,16 @@ def propose_rule(target: str | None, name: str, column: pa.ChunkedArray) -> tupl
         return _propose_number(name, column)
     if target == "items.tags":
         return _propose_list(name, column)
+    if target == "device_type" and are_user_agents(column):
+        return name, "user agents: kind of device, operating system, browser", ""
     return name, "text", ""
+
+
+def are_user_agents(column: pa.ChunkedArray) -> bool:
+    """Return whether most cells of a column are user agents, as servers log them."""
+    texts = as_text(column.slice(0, SAMPLE_CELLS)).drop_null()
+    are_agents = pc.match_substring_regex(texts, f"^{USER_AGENT.pattern}")
+    return bool(len(texts)) and pc.mean(pc.cast(are_agents, pa.float64())).as_py() > MOST_ARE
 
 
 def propose_time(column: pa.ChunkedArray, least: float = TIMES_NEEDED) -> tuple[dict[str, Any], str, str] | None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from ml.events.normalization.ids import clean_id
 from ml.events.normalization.item_addresses import ItemAddresses
+from ml.events.normalization.user_agents import detect_device, is_browser_agent, parse_client_hints
 from ml.settings import Settings
 from serving.collector.enrichment.channel import classify_channel, read_campaign
-from serving.collector.enrichment.device import detect_device, is_browser_agent, parse_client_hints
 from serving.collector.enrichment.geolocation import (
     CountryLookup,
     apply_address_rule,

@@ -10,8 +10,8 @@ from ml.events.normalization.devices import normalize_device_type, normalize_net
 from ml.events.normalization.event_names import normalize_event_type
 from ml.events.normalization.languages import normalize_language
 from ml.events.normalization.time_zones import normalize_time_zone
+from ml.events.normalization.user_agents import detect_device
 from serving.collector.enrichment.channel import classify_channel, read_campaign
-from serving.collector.enrichment.device import detect_device
 from serving.collector.enrichment.geolocation import truncate_address
 from serving.collector.privacy.personal_data import PiiRules, redact
 

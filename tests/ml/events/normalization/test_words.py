@@ -4,7 +4,13 @@ import pytest
 
 from ml.events.normalization.countries import normalize_country, normalize_region
 from ml.events.normalization.currencies import normalize_currency
-from ml.events.normalization.devices import normalize_device_type, normalize_network_type, normalize_pixels
+from ml.events.normalization.devices import (
+    normalize_browser,
+    normalize_device_type,
+    normalize_network_type,
+    normalize_os,
+    normalize_pixels,
+)
 from ml.events.normalization.languages import normalize_language
 from ml.events.normalization.subdivisions import ENGLISH_NAMES
 from ml.events.normalization.time_zones import normalize_time_zone
@@ -145,6 +151,26 @@ def test_every_english_name_of_a_region_is_that_of_one_region():
 )
 def test_a_device_is_a_type_of_the_contract_or_nothing(text, word):
     assert normalize_device_type(text) == word
+
+
+WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/129.0.0.0 Safari/537.36"
+
+
+@pytest.mark.parametrize(
+    ("text", "device", "system", "browser"),
+    [
+        (WINDOWS, "desktop", "Windows", "Chrome"),
+        (f" {WINDOWS}\n", "desktop", "Windows", "Chrome"),
+        ("Googlebot/2.1 (+http://www.google.com/bot.html)", "bot", "Other", "Googlebot"),
+        ("curl/8.5.0", "bot", "Other", "curl"),
+        ("tablet", "tablet", "tablet", "tablet"),
+        ("Windows 10", None, "Windows 10", "Windows 10"),
+        ("16/9", None, "16/9", "16/9"),
+    ],
+)
+def test_a_user_agent_says_device_system_and_browser(text, device, system, browser):
+    assert normalize_device_type(text) == device
+    assert (normalize_os(text), normalize_browser(text)) == (system, browser)
 
 
 @pytest.mark.parametrize(("text", "word"), [("4G", "4g"), ("LTE", "4g"), ("slow-2g", "slow-2g"), ("wifi", None)])

@@ -235,6 +235,24 @@ def test_german_columns_of_a_shop_are_known(tmp_path):
     assert (events[0]["device_type"], events[0]["item_id"]) == ("mobile", "töp/1")
 
 
+def test_user_agents_say_device_system_and_browser_and_which_visitors_are_crawlers(tmp_path):
+    phone = (
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 Version/17.0 Mobile Safari"
+    )
+    header = "time,visitor,page,User-Agent"
+    text = f"{header}\n2026-03-02 18:30:00,v1,/a,{phone}\n2026-03-02 18:31:00,v2,/a,Googlebot/2.1 (+http://x.y)\n"
+    proposal = propose_mapping(written(tmp_path, "log.csv", text))
+    (column,) = [column for column in proposal.columns if column.name == "User-Agent"]
+    assert (column.target, column.reading) == (
+        "device_type",
+        "user agents: kind of device, operating system, browser",
+    )
+    events, _ = events_of(tmp_path, tmp_path / "log.csv")
+    assert [(event["device_type"], event["os"]) for event in events] == [("mobile", "iOS"), ("bot", "Other")]
+    assert events[1]["browser"] == "Googlebot"
+    assert "Mozilla" not in str(events)
+
+
 @pytest.mark.parametrize("words", [("view", "cart", "purchase"), ("page_view", "add_to_cart", "purchase")])
 def test_the_price_of_a_row_is_the_amount_of_its_purchase_alone(tmp_path, words):
     rows = [(words[0], "9.5", "1"), (words[1], "9.5", "2"), (words[2], "9.5", "2"), (words[0], "n/a", "1")]

@@ -2,9 +2,9 @@ import datetime as dt
 
 import pytest
 
+from ml.events.normalization.user_agents import ClientHints, detect_device, read_client_hints
 from serving.collector.enrichment.channel import classify_channel, read_campaign
 from serving.collector.enrichment.clock import correct_clock, parse_time
-from serving.collector.enrichment.device import ClientHints, detect_device, read_client_hints
 from serving.collector.enrichment.geolocation import (
     CountryLookup,
     MaxMindTable,

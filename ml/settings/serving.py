@@ -125,7 +125,22 @@ class LimitSettings(Section):
 
 
 class ConsoleSettings(Section):
-    """Who signs in to the console without a key, because a proxy of the site says who they are."""
+    """What the console takes of the service, and who signs in because a proxy of the site says who they are."""
+
+    processor_share: float = knob(
+        0.05,
+        "Share of one processor that making pages may take from a worker's answers over time; a page that was made"
+        " is kept, and costs next to nothing.",
+        unit="share of a processor",
+        gt=0,
+        le=1,
+    )
+    burst_seconds: float = knob(
+        2,
+        "Processor time that pages may take at once after a quiet time: that of about twenty pages.",
+        unit="seconds",
+        gt=0,
+    )
 
     proxy_user_header: str = knob(
         "",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from ml.bundle import find_current
 from ml.bundle.files import read_manifest
 from ml.console.published import PublishedTables
+from ml.console.visit_steps import VisitSteps
 from serving.console.kept_pages import KeptPages
 from serving.console.localized_texts import Moment
 from serving.start import ServiceConfig
@@ -31,6 +33,11 @@ class CurrentBundle:
     manifest: Mapping[str, Any]
     tables: PublishedTables
     kept: KeptPages = field(default_factory=KeptPages)
+
+    @cached_property
+    def suggested_steps(self) -> list[str]:
+        """Steps of funnels that visits took, the most frequent first of each kind."""
+        return VisitSteps.of_tables(self.tables).suggest()
 
     @property
     def zone(self) -> ZoneInfo:

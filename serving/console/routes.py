@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from ml.settings.serving import ConsoleSettings
 from serving.access import Access
 from serving.console.console_templates import ConsoleTemplates
 from serving.console.current_bundle import BundleReader, CurrentBundle
@@ -20,6 +20,7 @@ from serving.console.languages import add_language, carry_language, chosen_langu
 from serving.console.live_stream import LiveStream
 from serving.console.page_kinds import PageKind, PageRequest, ServiceQuestion
 from serving.console.page_parts import ConsolePage, Sheet
+from serving.console.page_thread import PageThread, ProcessorBudget
 from serving.console.pages import PAGES
 from serving.console.responses import HEADERS, KEPT, NO_SERVICE, NOBODY, OUTDATED, UNPUBLISHED, html
 from serving.console.service_pages.people_directory import PeopleDirectory
@@ -39,9 +40,9 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class Console:
     """The pages of a home.
 
-    All of them are made on one thread of their own, so that however many people read them, answers of the service
-    wait for no page but share one processor with it at most. What a page asks of the service is answered where the
-    service answers everybody.
+    All of them are made on one thread of their own, which takes no more of a processor than the settings grant, so
+    that however many people read them, answers of the service wait for no page. What a page asks of the service is
+    answered where the service answers everybody.
 
     Args:
         config: Where the home lies.
@@ -65,7 +66,7 @@ class Console:
         self._templates = ConsoleTemplates()
         self._files = StaticFiles()
         self._live = LiveStream(config, clock)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="console")
+        self._thread = PageThread(_make_budget(config.settings.serving.console) if tessera is not None else None)
         self._sessions = ConsoleSessions(
             config.home,
             access,
@@ -301,7 +302,7 @@ class Console:
         )
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await self._thread.run(work)
 
 
 def console_routes(
@@ -309,6 +310,10 @@ def console_routes(
 ) -> list[BaseRoute]:
     """Create the routes of the console of a service, or of one that is served alone."""
     return Console(config, access, clock, tessera).routes()
+
+
+def _make_budget(settings: ConsoleSettings) -> ProcessorBudget:
+    return ProcessorBudget(settings.processor_share, settings.burst_seconds, time.monotonic())
 
 
 def _find_page(request: Request) -> PageKind:

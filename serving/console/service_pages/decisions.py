@@ -17,8 +17,8 @@ from serving.console.localized_texts import Moment, say
 from serving.console.page_kinds import PageRequest, ServiceQuestion
 from serving.console.page_parts import Card, Cell, ConsolePage, Form, FormField, Sheet
 from serving.console.service_pages.rule_form import rule_form
+from serving.console.service_pages.site_times import read_site_time
 from serving.console.service_pages.situation_form import list_segments, read_situation, situation_fields
-from serving.console.site_times import read_site_time
 from serving.context.request_situation import build_situation
 from serving.context.situation import Situation
 from serving.errors import ApiError

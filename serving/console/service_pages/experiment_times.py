@@ -20,7 +20,7 @@ from serving.console.figures.experiments import build_experiments
 from serving.console.localized_texts import say
 from serving.console.page_kinds import PageRequest, ServiceQuestion
 from serving.console.page_parts import ConsolePage, Form, FormField
-from serving.console.site_times import read_site_time
+from serving.console.service_pages.site_times import read_site_time
 from serving.errors import ApiError
 from serving.tessera import Tessera
 

@@ -47,7 +47,7 @@ async def ask_nothing(question: ServiceQuestion) -> dict[str, Any]:
 def build_behaviour_page(request: PageRequest) -> ConsolePage:
     """Build the page with the form, where there is a service that takes it."""
     page = build_behaviour(request.bundle, request.view)
-    suggested = VisitSteps.of_tables(request.bundle.tables).suggest()
+    suggested = request.bundle.suggested_steps
     if request.answer is None:
         return replace(page, notes=["Funnels are made where the service runs: start it by `tessera up`."])
     if not suggested:

@@ -127,7 +127,7 @@ def _decide_first(candidate: Contender, baseline: Contender | None, metric: str)
         return Verdict(
             False, "kept", (f"{metric} {value:.4f} does not reach {baseline.name} {baseline.metrics[metric]:.4f}",)
         )
-    return Verdict(True, "first", (f"there was no champion; {metric} {value:.4f}",))
+    return Verdict(True, "first", (f"there was no champion yet; its {metric} is {value:.4f}",))
 
 
 def elect(

@@ -119,7 +119,7 @@ class Registry:
     def register(self, run: Run, model_folder: Path, *, tags: Mapping[str, str] | None = None) -> ModelVersion:
         """Store a saved recommender as the next version of the model; the champion stays where it is.
 
-        The stored model is an MLflow model too, see `save_mlflow_model`.
+        The stored model is an MLflow model too, see `save_mlflow_model`. The version has its run's description.
 
         Args:
             run: The run that the model comes from.
@@ -146,6 +146,7 @@ class Registry:
             run_id=run.run_id,
             model_id=logged.model_id,
             tags=dict(tags or {}),
+            description=self.client.get_run(run.run_id).data.tags.get(NOTE),
         )
         return self.version(int(created.version))
 

@@ -104,8 +104,7 @@ def check_exposures(
         HealthCheck(
             "one variant per person",
             counts.mixed_share <= settings.mixed_units_alarm_share,
-            f"{counts.mixed_units:,} persons saw two variants ({counts.mixed_share:.2%}); "
-            + ("they count for the first variant" if experiment.mixed_units == "first" else "they are excluded"),
+            _describe_mixed(counts, is_first_counted=experiment.mixed_units == "first"),
         ),
         HealthCheck(
             "only known variants",
@@ -158,3 +157,11 @@ def _describe_split(ratio: SampleRatioCheck) -> str:
         for name, count, expected_count in zip(ratio.variants, ratio.observed, ratio.expected, strict=True)
     ]
     return ", ".join(parts)
+
+
+def _describe_mixed(counts: ExposureCounts, *, is_first_counted: bool) -> str:
+    if not counts.mixed_units:
+        return "nobody saw two variants"
+    people = "1 person" if counts.mixed_units == 1 else f"{counts.mixed_units:,} persons"
+    each = "each counts for the first variant" if is_first_counted else "they do not count"
+    return f"{people} saw two variants ({counts.mixed_share:.2%}); {each}"

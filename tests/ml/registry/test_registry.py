@@ -92,7 +92,8 @@ def test_a_run_keeps_its_figures_tables_files_data_and_children(registry: Regist
 
 def test_experiments_runs_and_the_model_say_what_they_are(registry: Registry, model_folder: Path) -> None:
     with registry.start_run("candidates", description="All of them.") as run:
-        registry.register(run, model_folder)
+        version = registry.register(run, model_folder)
+    assert registry.client.get_model_version("recommender", str(version.version)).description == "All of them."
     with registry.start_run("signals") as named:
         pass
     notes = [registry.client.get_run(each.run_id).data.tags["mlflow.note.content"] for each in (run, named)]

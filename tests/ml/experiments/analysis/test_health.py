@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.experiments.analysis.exposures import Units
-from ml.experiments.analysis.health import check_sample_ratio
+from ml.experiments.analysis.exposures import ExposureCounts, Units
+from ml.experiments.analysis.health import check_exposures, check_sample_ratio
 
 
 def units(counts_by_step):
@@ -51,3 +51,20 @@ def test_a_treatment_ramped_from_10_to_50_percent_raises_no_alarm(define, settin
 
 def test_no_units_raise_no_alarm(define, settings):
     assert check_sample_ratio(units([(0, 0)]), define().get("ranker"), settings.srm_alarm_p).p_value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("mixed", "treatment", "said"),
+    [
+        (0, "exclude", "nobody saw two variants"),
+        (1, "exclude", "1 person saw two variants (1.00%); they do not count"),
+        (12, "first", "12 persons saw two variants (12.00%); each counts for the first variant"),
+    ],
+)
+def test_people_with_two_variants_are_counted_in_words(define, settings, mixed, treatment, said):
+    excluded = mixed if treatment == "exclude" else 0
+    counts = ExposureCounts(200, 100 - excluded, mixed, excluded, 0, 0, 0)
+    some, experiment = units([(50, 50)]), define(mixed_units=treatment).get("ranker")
+    ratio = check_sample_ratio(some, experiment, settings.srm_alarm_p)
+    checks = {check.name: check for check in check_exposures(some, counts, ratio, {}, experiment, settings)}
+    assert checks["one variant per person"].detail == said

@@ -96,13 +96,12 @@ def search(
             f"no space to search for {', '.join(unknown) or 'no model'}; there are {', '.join(SPACES)}"
         )
     file.parent.mkdir(parents=True, exist_ok=True)
-    study = _study(file, name, seed)
+    study, shape, tried = _study(file, name, seed), DataShape.of(window.past), 0
     if not study.trials:
         for model in models:
             defaults = make_recommender(model).params()
-            study.enqueue_trial({"model": model, **SPACES[model].encoded(model, defaults)})
+            study.enqueue_trial({"model": model, **SPACES[model].for_data(shape).encoded(model, defaults)})
     _take_up(study)
-    shape, tried = DataShape.of(window.past), 0
     while most_trials is None or tried < most_trials:
         if sum(trial.work for trial in _described(study)) >= work:
             break
@@ -164,7 +163,7 @@ def _take_up(study: optuna.Study) -> None:
 
 def _objective(trial: optuna.Trial, models: Sequence[str], window: ValidationWindow, shape: DataShape) -> float:
     model = trial.suggest_categorical("model", list(models))
-    params = SPACES[model].suggest(model, trial)
+    params = SPACES[model].for_data(shape).suggest(model, trial)
     _note(trial, model, params)
     recommender = make_recommender(model, **params)
     trial.set_user_attr("work", _work_of(Configuration(model, params), recommender, window, shape))

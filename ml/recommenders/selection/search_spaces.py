@@ -8,6 +8,10 @@ from typing import Any
 
 import optuna
 
+from ml.recommenders.selection.plan.shape import DataShape
+
+OF_ITEM_FEATURES = ("feature_weight", "item_identity_from")  # parameters that change nothing without them
+OF_TIMES = ("window", "distance")
 NEVER = 0  # how `None` stands in a study, which orders numbers
 
 
@@ -27,6 +31,15 @@ class Space:
     ranges: Mapping[str, Bounds]
     choices: Mapping[str, tuple[Any, ...]]
     fixed: Mapping[str, Any]
+
+    def for_data(self, shape: DataShape) -> Space:
+        """The space without parameters that say something about features or times that the data do not have."""
+        idle = (*(() if shape.item_features else OF_ITEM_FEATURES), *(() if shape.has_times else OF_TIMES))
+        return Space(
+            {name: limits for name, limits in self.ranges.items() if name not in idle},
+            {name: options for name, options in self.choices.items() if name not in idle},
+            self.fixed,
+        )
 
     def suggest(self, model: str, trial: optuna.Trial) -> dict[str, Any]:
         """Parameters for a trial; in the study they are named `model.parameter`."""

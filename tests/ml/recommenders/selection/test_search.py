@@ -6,6 +6,7 @@ import numpy as np
 import optuna
 import pytest
 
+from ml.dataset.interactions import Interactions
 from ml.recommenders.models.zoo import make_recommender
 from ml.recommenders.selection import search as searching
 from ml.recommenders.selection.search import best_intervals, search, search_table
@@ -109,3 +110,16 @@ def test_table_and_plot_tell_of_the_trials(tmp_path, window):
 def test_a_model_without_a_space_is_refused_with_those_that_have_one(tmp_path, window):
     with pytest.raises(ValueError, match="no space to search for stacked; there are lightfm_warp"):
         run(tmp_path, window, models=["stacked"])
+
+
+def test_what_the_data_do_not_have_is_not_searched(tmp_path, two_tastes_table, window):
+    """The window with features and times, and one without either."""
+    bare = Interactions.from_table(two_tastes_table.select(["user_id", "item_id"]))
+    plain = ValidationWindow.hold_back(TrainingData.align(bare), "random")
+    searched = {}
+    for name, judged in (("all", window), ("bare", plain)):
+        run(tmp_path / name, judged, models=["ease"], most_trials=4)
+        trials = searching._study(tmp_path / name / "search.journal", "study", 0).trials
+        searched[name] = {key.removeprefix("ease.") for trial in trials for key in trial.params} - {"model"}
+    assert searched["all"] - searched["bare"] == {"feature_weight", "window"}
+    assert searched["bare"] == {"regularization", "dropout", "row_power"}

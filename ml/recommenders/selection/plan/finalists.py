@@ -38,8 +38,9 @@ STACK_FOLDS = 5
 # Lists that a second stage learns from: on five splits of films those of two folds were as good as those of five.
 STACK_LISTS = 1_500
 # Candidates that a second stage orders. What it learns should be about the first places: on five splits of films,
-# each divided once more, NDCG@10 of EASE with ALS was .2795 with 50, .2800 with 70, .2771 with 150.
-RESCORED = 60
+# each divided once more, NDCG@10 of EASE with ALS was .2795 with 50, .2800 with 70, .2771 with 150. A short list
+# misses more of what comes later, which is harder to foresee: a shop's was .1226 with 60 and .1245 with 150.
+RESCORED = {"random": 60, "time": 150}
 # Of the best so far, for a second stage to be tried. It learns from several folds, the estimate from one window of
 # what may be few items a person: it came out up to .028 above its estimate.
 ESTIMATE_LEAST = 0.95
@@ -109,7 +110,7 @@ def find_finalists(runner: TrialRunner, shape: DataShape, total: float, *, split
     chosen = [n for n, weight in enumerate(weights) if weight > 0]
     stack, staged = _affordable_stack(parts, chosen, runner, shape, total, by_time=split == "time")
     highest = max((finalist.trial for finalist in finalists), key=lambda trial: trial.value)
-    if stack is not None and _may_help(lists.of_models(staged), highest, runner):
+    if stack is not None and _may_help(stack, lists.of_models(staged), highest, runner):
         tried = runner.run(stack, "second stage")
         if tried is not None:
             finalists.append(Finalist(stack, _of_judges(tried[0], runner, lists.users), lists.users))
@@ -213,7 +214,7 @@ def _affordable_stack(
         return None, staged
     folds_by = "time" if is_cold or (by_time and shape.has_times) else "random"
     options: dict[str, object] = {"folds_by": folds_by, "folds": STACK_FOLDS, "objective": "choice"}
-    options["rescored"] = RESCORED
+    options["rescored"] = RESCORED[folds_by]
     if folds_by == "random":
         options["learned_folds"] = int(np.clip(-(-STACK_LISTS // shape.n_users), 2, STACK_FOLDS))
     if is_cold:
@@ -229,14 +230,14 @@ def _affordable_stack(
     return None, staged
 
 
-def _may_help(lists: Shortlists, best: Trial, runner: TrialRunner) -> bool:
+def _may_help(stack: StackRecipe, lists: Shortlists, best: Trial, runner: TrialRunner) -> bool:
     """Whether a second stage that is learned from one window is about as good as the best so far.
 
     The second stage itself learns from several folds and takes as long as the whole search. On four sets it came
     out between 1.5% below the estimate and 2.8% above.
     """
-    if lists.k is not None:
-        lists = lists.highest(RESCORED)
+    if (rescored := stack.options["rescored"]) is not None:
+        lists = lists.highest(rescored)
     estimate = float(np.nanmean(judged_second_stage(lists, runner.window.past, runner.seed)))
     helps = estimate >= ESTIMATE_LEAST * best.value
     runner.log(

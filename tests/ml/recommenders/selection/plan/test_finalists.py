@@ -40,6 +40,18 @@ def test_where_the_blend_has_one_part_all_that_are_not_far_behind_are_staged(run
     assert stacked(runner, [1]) == (["ease", "als", "svd"], [0, 1, 2])
 
 
+@pytest.mark.parametrize(("by_time", "rescored", "learned"), [(False, 60, 5), (True, 150, None)])
+def test_a_second_stage_orders_more_candidates_where_the_future_judges(runner, by_time, rescored, learned):
+    recipes = [SingleRecipe(name) for name in NAMES[:2]]
+    made = [recipe.configuration(runner.shape) for recipe in recipes]
+    trials = [Trial(one, np.ones(30), mean_interval(np.ones(30))) for one in made]
+    parts = [(trial, recipe, one.make()) for trial, recipe, one in zip(trials, recipes, made, strict=True)]
+    stack, _ = finalists._affordable_stack(parts, [0, 1], runner, runner.shape, 100.0, by_time=by_time)
+    assert stack.options["rescored"] == rescored
+    assert stack.options.get("learned_folds") == learned  # sixty people have few lists: all folds are needed
+    stack.configuration(runner.shape).make()
+
+
 def test_there_is_no_second_stage_that_the_work_does_not_allow(runner):
     names, staged = stacked(runner, [0, 1], total=0.0)
     assert names == []

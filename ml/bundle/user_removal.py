@@ -23,6 +23,8 @@ from ml.bundle.versions import (
 )
 from ml.recommenders.user_removal import forget_users
 
+ACTIONS_FILE = Path("console") / "visit_steps.parquet"
+
 
 def remove_users(published: Path, version: str, ids: Sequence[str]) -> str | None:
     """Write a new version without these users' rows and vectors, and delete the old one.
@@ -43,6 +45,7 @@ def remove_users(published: Path, version: str, ids: Sequence[str]) -> str | Non
     name = new_version()
     with draft_version(published, name) as draft:
         shutil.copytree(bundle.path, draft, dirs_exist_ok=True)
+        _forget_actions(draft)
         pq.write_table(bundle.users.take(pa.array(kept)), draft / "users.parquet", compression="zstd")
         bundle.history.select_users(kept).save(draft)
         if bundle.model is not None:
@@ -59,3 +62,10 @@ def remove_users(published: Path, version: str, ids: Sequence[str]) -> str | Non
         make_canary(published, name)
     shutil.rmtree(bundle.path)
     return name
+
+
+def _forget_actions(draft: Path) -> None:
+    """Empty the table of single actions: it does not say whose they are. The next publication fills it anew."""
+    file = draft / ACTIONS_FILE
+    if file.exists():
+        pq.write_table(pq.read_schema(file).empty_table(), file, compression="zstd")

@@ -132,6 +132,8 @@ def _count(question: ServiceQuestion) -> ConsolePage:
         return ConsolePage()
     per, hours = _read_window(fields)
     tried = VisitSteps.of_tables(_tables(question))
+    if not tried.rows.num_rows:
+        raise ApiError(404, "no visit is published action by action: `tessera materialize` publishes them")
     counts = tried.count(steps, per, hours)
     first, last = tried.dates
     rows: list[list[Cell]] = [

@@ -4,10 +4,15 @@ import dataclasses
 import re
 from html import unescape
 
+import pyarrow as pa
 import pytest
 import yaml
 from starlette.testclient import TestClient
 
+from ml.bundle import current_version
+from ml.bundle.user_removal import remove_users
+from ml.console.published import PublishedTables
+from ml.console.visit_steps import VisitSteps
 from ml.settings import load_site_settings
 from serving.application import application
 from serving.tessera import Tessera
@@ -109,6 +114,21 @@ def test_what_is_wrong_is_said_in_its_place(reader, site, changed, said):
     assert refused.status_code == 422
     assert said in unescape(refused.text)
     assert (site.home.site / "settings.yaml").read_text() == SITE
+
+
+def test_after_an_erasure_nobodys_actions_are_left_to_count(config, home, tmp_path):
+    publish_with_console(home, tmp_path / "tables", parts={"users": pa.table({"user_id": ["ann", "bob"]})})
+    version = current_version(home.published)
+    assert VisitSteps.of_tables(PublishedTables(home.published / version)).visits == 4
+    new = remove_users(home.published, version, ["ann"])
+    assert current_version(home.published) == new != version
+    with TestClient(application(Tessera(config, seed=1)), **ADDRESS) as client:
+        sign_in_as(client, home, "editor")
+        page = client.get("/console/behaviour")
+        assert page.status_code == 200
+        assert "Make a funnel" not in page.text
+        counted = client.get("/console/behaviour/part/funnel", params=BUYERS).text
+        assert "no visit is published action by action" in counted
 
 
 def test_a_page_that_nobody_viewed_is_named(reader):

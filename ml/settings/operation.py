@@ -70,7 +70,7 @@ class MonitoringSettings(Section):
         60,
         "Expected days until the first false alarm of the whole site, at the least, as long as nothing changes by"
         " more than half of what matters; all series share it, and every threshold follows from it. A longer time"
-        " makes alarms later: with 365, a model that loses half of its clicks is found half a day later. On ten"
+        " makes alarms later: with 365, a model that loses half of its clicks is found four hours later. On ten"
         " quiet simulated sites there was one false alarm in 1,000 days either way.",
         unit="days",
         gt=1,

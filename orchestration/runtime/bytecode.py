@@ -9,9 +9,12 @@ from contextlib import contextmanager
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 
-# What a run imports, from its first step to its last. After an installation Python compiles these libraries to
-# bytecode while it imports them, which takes longer than the import.
-IMPORTS = "from orchestration.definitions import defs; defs(); import ml.registry.registry, great_expectations"
+# What a run imports, from its first step to its last, and the service that answers at its end. After an
+# installation Python compiles all that while it imports it, which takes longer than the import.
+IMPORTS = (
+    "from orchestration.definitions import defs; defs(); "
+    "import ml.registry.registry, great_expectations, serving.application"
+)
 LIBRARY = "great_expectations"  # which is imported late, and compiled if a whole run was made before
 
 

@@ -1,7 +1,8 @@
-"""Keeps a worker of the service small: without libraries that nothing calls, and with the system's allocator."""
+"""Keeps a worker of the service small: no libraries that nothing calls, and no memory that is free."""
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -44,3 +45,14 @@ def keep_small() -> None:
     import pyarrow as pa  # noqa: PLC0415  it would load pandas
 
     pa.set_memory_pool(pa.system_memory_pool())
+
+
+def give_back_free_memory() -> None:
+    """Give the system what a large piece of work has left free between what is still used.
+
+    The C library keeps it otherwise: 290,000 changes, read once to fill an empty state, leave 280 MiB. Libraries
+    without `malloc_trim`, such as musl and macOS's, decide by themselves.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import dagster as dg
 import pyarrow as pa
 
+from ml.bundle import current_version
+from ml.home import Home
+from ml.local_clock import find_zone
 from ml.registry.run import Run
 from ml.sequences import figures
 from ml.sequences.actions import find_signals
 from ml.sequences.intent.examples import build_examples
 from ml.sequences.intent.figures import plot_ranking, plot_reliability
-from ml.sequences.intent.model import study_intent
+from ml.sequences.intent.intent_days import judge_held_visits, judge_later_visits, merge_intent_days
+from ml.sequences.intent.model import IntentFileError, IntentModel, study_intent
 from ml.sequences.paths.states import CATEGORY, PAGE_TYPE
 from ml.sequences.signals.figures import plot_effects
 from ml.sequences.signals.study import study_signals
 from ml.sequences.signals.visit_signals import collect_signals
 from ml.sequences.study import DIMENSIONS, PathStudy, study_paths
-from ml.settings.sequences import SequenceSettings
+from ml.settings.sequences import Goal, SequenceSettings
 from orchestration.defs.metadata import figure_metadata, figures_metadata, table_metadata
 from orchestration.defs.resources import HomeResource, RegistryResource, WarehouseResource
 from orchestration.warehouse.visits import read_actions, read_segments, read_visits
 
 GROUP = "sequences"
+INTENT, INTENT_DAYS = "intent", "intent_days"
 
 
 @dg.asset(
@@ -69,18 +76,31 @@ def path_chains(
         "After each action of a visit, the probabilities that it converts, that it ends at this page, and that"
         " another visit follows within a week. Learned from the visits of people who consent, calibrated on later"
         " ones, measured on the latest after 3, 5 and 10 actions. The service predicts them for the current visit."
+        " The model that it uses until then is judged by the visits since its training; the result is the table"
+        " `intent_days`."
     ),
 )
 def visit_intent(
     home: HomeResource, warehouse: WarehouseResource, registry: RegistryResource
 ) -> dg.MaterializeResult[None]:
-    """Learn the intent of visits, keep the model for the bundle, and log a run with the plots."""
+    """Judge the published model, learn the next one for the bundle, and log a run with the plots."""
     settings = home.settings()
     goal, seed = settings.sequences.goal, settings.evaluation.seed
     actions, products = read_actions(warehouse.read, settings.sequences.intent_events_max)
     signals = find_signals(actions, settings.sequences.minimum_people)
-    study = study_intent(build_examples(actions, signals, products.__contains__, goal), goal, seed)
-    folder = home.home().models / "intent"
+    published = _published_intent(home.home(), goal)
+    before = published.signals if isinstance(published, IntentModel) else ()
+    counted = tuple(dict.fromkeys([*signals, *before]))
+    examples = build_examples(actions, counted, products.__contains__, goal)
+    study = study_intent(examples.with_signals(signals), goal, seed)
+    zone = find_zone(settings.warehouse.site_timezone)
+    pause = dt.timedelta(minutes=settings.warehouse.session_timeout_minutes)
+    days = [judge_held_visits(study, zone, pause)]
+    if isinstance(published, IntentModel):
+        days.append(judge_later_visits(published, examples.with_signals(before), zone, pause))
+    earlier = warehouse.read(INTENT_DAYS) if INTENT_DAYS in warehouse.get().tables() else None
+    warehouse.write(INTENT_DAYS, merge_intent_days(earlier, days))
+    folder = home.home().models / INTENT
     study.model.save(folder)
     plots = {"reliability": plot_reliability(study), "ranking": plot_ranking(study.measures)}
     with registry.get().start_run("boosted_intent", experiment=GROUP) as run:
@@ -94,6 +114,7 @@ def visit_intent(
             "actions": actions.num_rows,
             "chances": ", ".join(study.model.chances) or "none: too few visits",
             "measures": table_metadata(study.measures),
+            "published_model": published if isinstance(published, str) else "judged",
             **figures_metadata(plots),
         }
     )
@@ -136,6 +157,23 @@ def conversion_signals(
             "effects": figure_metadata(plot),
         }
     )
+
+
+def _published_intent(home: Home, goal: Goal) -> IntentModel | str:
+    """Load the model that the service uses, or say why it cannot be judged."""
+    version = current_version(home.published)
+    folder = home.published / version / INTENT if version else None
+    if folder is None or not folder.exists():
+        return "not judged: no bundle with a model of intent is published yet"
+    try:
+        model = IntentModel.load(folder)
+    except IntentFileError as error:  # the training that mends it must not wait for it
+        return f"not judged: {error}"
+    if model.read_until is None:
+        return "not judged: an earlier version learned it and did not write down until when it had read"
+    if model.goal != goal:
+        return f"not judged: its visits converted by {model.goal}, those of the settings by {goal}"
+    return model
 
 
 def _log_intent(run: Run, measures: pa.Table) -> None:

@@ -66,6 +66,7 @@ def console_queries(settings: Settings, tables: frozenset[str]) -> dict[str, str
         "segments": _segments(tables),
         "signals": _signals(tables),
         "ranker_days": _columns_of("ranker_days", tables, "date, learned_until, is_held_out"),
+        "intent_days": _columns_of("intent_days", tables, "date, target, actions, read_until, is_held_out"),
         "model_delivery": _columns_of("model_delivery", tables, "first_answer_at, model_version"),
         "input_drift": _columns_of("input_drift", tables, "frame, column_name"),
         "candidates": _candidates(settings.evaluation, tables),

@@ -13,6 +13,7 @@ from serving.console.figures.model_quality import (
     candidates_sheet,
     delivery_sheet,
     inputs_sheet,
+    intent_days_sheets,
     ranker_days_sheet,
     trials_sheet,
 )
@@ -68,6 +69,7 @@ def _models(request: PageRequest) -> ConsolePage:
     more = (
         candidates_sheet(bundle),
         ranker_days_sheet(bundle),
+        *intent_days_sheets(bundle),
         delivery_sheet(bundle),
         inputs_sheet(bundle),
         trials_sheet(request.config, bundle, request.answer),

@@ -36,6 +36,8 @@ class Examples:
         people: Number of the person, (n,).
         visits: Key of the visit, (n,).
         started_at: When the visit began, Unix microseconds, (n,).
+        ended_at: Time of the last action of the visit, Unix microseconds, (n,).
+        read_until: Time of the newest action of all visits, Unix microseconds; 0 without one.
     """
 
     signals: tuple[str, ...]
@@ -45,6 +47,8 @@ class Examples:
     people: I64
     visits: I64
     started_at: I64
+    ended_at: I64
+    read_until: int
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -60,9 +64,18 @@ class Examples:
             self,
             **{
                 name: getattr(self, name)[rows]
-                for name in ("features", "labels", "lengths", "people", "visits", "started_at")
+                for name in ("features", "labels", "lengths", "people", "visits", "started_at", "ended_at")
             },
         )
+
+    def with_signals(self, signals: tuple[str, ...]) -> Examples:
+        """Return the examples with the counts of some of the signals, in their order.
+
+        Raises:
+            ValueError: A signal was not counted.
+        """
+        columns = [*range(len(FEATURES)), *(len(FEATURES) + self.signals.index(signal) for signal in signals)]
+        return replace(self, signals=signals, features=self.features[:, columns])
 
 
 def build_examples(
@@ -95,6 +108,8 @@ def build_examples(
         columns.people[rows],
         columns.visits[rows],
         columns.visit_starts()[rows],
+        columns.visit_ends()[rows],
+        int(columns.at.max(initial=0)),
     )
 
 
@@ -132,9 +147,16 @@ class _Columns:
     def visit_starts(self) -> I64:
         return np.asarray(self.at[self.firsts][self.visits])
 
+    def visit_ends(self) -> I64:
+        return np.asarray(self.at[self._lasts()][self.visits])
+
+    def _lasts(self) -> I64:
+        """Return the rows at which visits end, (v,)."""
+        return np.asarray(np.append(self.firsts[1:], len(self.visits)) - 1, dtype=np.int64)[: len(self.firsts)]
+
     def labels(self) -> F64:
         """Return the labels of every action, (n, 3)."""
-        n, ends = len(self.visits), np.append(self.firsts[1:], len(self.visits)) - 1
+        n, ends = len(self.visits), self._lasts()
         labels = np.full((n, len(TARGETS)), np.nan)
         goals = np.cumsum(self.is_goal)
         before_visit: I64 = (goals - self.is_goal)[self.firsts][self.visits]

@@ -27,6 +27,18 @@ def calibration_error(labels: F64, chances: F64) -> float:
     return float(np.sum(distances) / len(labels))
 
 
+def calibration_error_floor(chances: F64) -> float:
+    """Return about which calibration error is to be expected of chances (n,) that hold, on as few visits.
+
+    The mean distance of a sum of yeses from its expectation is about that of a normal distribution, and for rare
+    yeses or noes at most twice the number that is expected of them.
+    """
+    parts = [part for part in np.array_split(np.sort(chances), BINS) if len(part)]
+    deviations = np.sqrt([2 / np.pi * (part * (1 - part)).sum() for part in parts])
+    rarer = [min(part.sum(), (1 - part).sum()) for part in parts]
+    return float(np.minimum(deviations, 2 * np.array(rarer)).sum() / len(chances))
+
+
 def measure_chances(labels: F64, chances: F64, lengths: I64, at: tuple[int, ...]) -> pa.Table:
     """Measure chances as MEASURES, one row per target and number of actions.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,11 +61,13 @@ class IntentModel:
         goal: The event type that converts a visit.
         signals: Signals whose counts follow FEATURES.
         chances: By TARGETS; a target that was too rare to learn is missing.
+        read_until: Time of the newest action that the training read, naive UTC; None if it did not write it down.
     """
 
     goal: Goal
     signals: tuple[str, ...]
     chances: dict[str, Chance]
+    read_until: dt.datetime | None = None
 
     def tell(self, running: RunningVisit, is_product: Callable[[str], bool]) -> dict[str, float]:
         """Return the chances as of the last action; that to convert is left out once the visit converted."""
@@ -98,6 +101,7 @@ class IntentModel:
             "features": FEATURES,
             "signals": self.signals,
             "targets": list(self.chances),
+            "read_until": self.read_until.isoformat() if self.read_until else None,
         }
         (folder / DESCRIPTION_FILE).write_text(json.dumps(description), encoding="utf-8")
 
@@ -111,6 +115,7 @@ class IntentModel:
         try:
             description = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
             features = tuple(description["features"])
+            read_until = description.get("read_until")
             with np.load(folder / TREES_FILE, allow_pickle=False) as arrays:
                 chances = {
                     target: Chance(Trees.from_arrays(arrays, f"{target}."), arrays[f"{target}.curve"])
@@ -120,7 +125,8 @@ class IntentModel:
             raise IntentFileError(f"{folder}: unreadable: {error}") from error
         if features != FEATURES:
             raise IntentFileError(f"{folder}: learned on other features than this version computes: train again")
-        return cls(description["goal"], tuple(description["signals"]), chances)
+        moment = dt.datetime.fromisoformat(read_until) if read_until else None
+        return cls(description["goal"], tuple(description["signals"]), chances, moment)
 
 
 @dataclass(frozen=True)
@@ -166,7 +172,8 @@ def study_intent(examples: Examples, goal: Goal, seed: int, shape: BoostingShape
             rows, later = _sample(to_fit, FITTED_MOST, seed), _sample(to_calibrate, CALIBRATED_MOST, seed)
             trees = fit_trees(examples.features[rows], labels[rows] > 0, shape or BoostingShape(), seed)
             chances[target] = Chance(trees, calibrate(trees.log_odds(examples.features[later]), labels[later]))
-    model = IntentModel(goal, examples.signals, chances)
+    read_until = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=examples.read_until)
+    model = IntentModel(goal, examples.signals, chances, read_until)
     late = examples.take(tested & np.isin(examples.lengths, LENGTHS))
     of_late = model.tell_all(late.features)
     missing = np.where(np.isnan(of_late), np.nan, late.labels)

@@ -1,4 +1,4 @@
-"""Sheets of the page Models: candidates, the ranker's days, promise and delivery, inputs, and models on trial."""
+"""Sheets of the page Models: candidates, days of ranker and intent, promise and delivery, inputs, and trials."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from serving.console.page_parts import Cell, Sheet, chart_bars
 from serving.start import ServiceConfig
 
 DAYS_SHOWN = 120
+INTENT_DAYS_SHOWN = 60
+CHARTED_ACTIONS = 3  # most visits have as many
 TRIALS_SHOWN = 50
 _TRIAL = {TRIED: "begun", PROMOTED: "promoted", ROLLED_BACK: "rolled back"}
 
@@ -74,6 +76,85 @@ def ranker_days_sheet(bundle: CurrentBundle) -> Sheet:
         chart if rows else None,
         empty="No ranker was learned yet: it needs as many openings as `decisions.blend.minimum_questions` says.",
     )  # fmt: skip
+
+
+def intent_days_sheets(bundle: CurrentBundle) -> list[Sheet]:
+    """Build a sheet for each chance of a visit: what the model said by day, and what happened."""
+    listed = bundle.tables.read("intent_days").to_pylist()
+    convert, leave, come_back = (_intent_days(listed, target) for target in ("convert", "leave", "return"))
+    columns = [
+        "Date", "Actions so far", "Chance %", "Came true %", "Difference %, 95% interval", "Calibration error",
+        "By luck alone", "Brier skill %", "Visits", "Learned until",
+    ]  # fmt: skip
+    note = (
+        "What the intent model said of visits, on average, and the share of them for which it came true. The"
+        " published model is judged by the visits since its training; days before it are those that a training"
+        " held out. If the interval of the difference leaves out 0, the chances are too high or too low. The"
+        " calibration error is the distance over ten groups by chance, beside the one that luck alone brings; the"
+        " Brier skill says how much closer the chances come than the share of the day. The chart shows them after"
+        " 3 actions."
+    )
+    empty = (
+        "No day was judged yet: it needs a target that was learned, and 30 visits of a day with at least 3 actions"
+        " of which it is clear what came of them."
+    )
+
+    def rows(days: list[dict[str, Any]]) -> list[list[Cell]]:
+        return [
+            [
+                str(row["date"]),
+                row["actions"],
+                _percent(row["mean_chance"]),
+                _percent(row["share"]),
+                _interval(row, "difference", 100),
+                _rounded(row["calibration_error"]),
+                _rounded(row["calibration_error_floor"]),
+                _percent(1 - row["brier"] / row["base_brier"]) if row["base_brier"] else None,
+                row["visits"],
+                bundle.format_moment(row["read_until"]),
+            ]
+            for row in days
+        ]
+
+    return [
+        Sheet(
+            "intent-convert", "Chance to convert: said and happened", columns, rows(convert), note,
+            _chart_intent(convert), empty=empty,
+        ),
+        Sheet(
+            "intent-leave", "Chance to leave: said and happened", columns, rows(leave), note,
+            _chart_intent(leave), empty=empty,
+        ),
+        Sheet(
+            "intent-return", "Chance to return: said and happened", columns, rows(come_back), note,
+            _chart_intent(come_back), empty=empty,
+        ),
+    ]  # fmt: skip
+
+
+def _intent_days(listed: list[dict[str, Any]], target: str) -> list[dict[str, Any]]:
+    """Return the newest days of a target by number of actions, judged by later visits where there are some."""
+    best = {
+        (row["date"], row["actions"]): row
+        for row in sorted(listed, key=lambda row: (not row["is_held_out"], row["read_until"]))
+        if row["target"] == target
+    }
+    dates = sorted({date for date, _ in best})[-INTENT_DAYS_SHOWN:]
+    return [best[key] for key in sorted(best) if key[0] in dates]
+
+
+def _chart_intent(days: list[dict[str, Any]]) -> dict[str, Any] | None:
+    charted = [row for row in days if row["actions"] == CHARTED_ACTIONS]
+    if not charted:
+        return None
+    return {
+        "kind": "line",
+        "x": [str(row["date"]) for row in charted],
+        "series": [
+            {"name": say("Chance %"), "values": [_percent(row["mean_chance"]) for row in charted]},
+            {"name": say("Came true %"), "values": [_percent(row["share"]) for row in charted]},
+        ],
+    }
 
 
 def delivery_sheet(bundle: CurrentBundle) -> Sheet:

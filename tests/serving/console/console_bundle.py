@@ -145,6 +145,17 @@ def console_rows():
             }
             for date, expected in ((FIRST, None), (LAST, 0.3))
         ],
+        "intent_days": [
+            {
+                "date": date, "read_until": dt.datetime(2026, 5, 29, 22, 30), "is_held_out": date == FIRST,
+                "target": target, "actions": actions, "visits": 40, "mean_chance": chance, "share": 0.25,
+                "difference_low": 0.15 - chance, "difference_high": 0.35 - chance, "calibration_error": 0.05,
+                "calibration_error_floor": 0.04, "brier": 0.15, "base_brier": base_brier,
+            }
+            for target, chance, base_brier in (("convert", 0.2, 0.0), ("leave", 0.4, 0.1875))
+            for date in (FIRST, LAST)
+            for actions in (3, 5, 10)
+        ],
         "model_delivery": [
             {
                 "model_version": SCRIPT, "model": "ease", "first_answer_at": dt.datetime(2026, 5, 30, 8),

@@ -120,6 +120,37 @@ def test_each_chart_has_its_numbers_as_a_table_and_as_a_file(client):
                 assert len(rows(client, file)) > 1
 
 
+def test_chances_of_visits_stand_beside_what_came_of_them(client):
+    listed = rows(client, "/console/models/intent-leave.csv")
+    assert [row[:2] for row in listed[1:]] == [
+        [day, actions] for day in ("2026-05-30", "2026-05-31") for actions in ("3", "5", "10")
+    ]
+    assert listed[1][2:] == ["40.0", "25.0", "'-25 to -5", "0.05", "0.04", "20.0", "40", "2026-05-30 00:30"]
+    assert [row[7] for row in rows(client, "/console/models/intent-convert.csv")[1:]] == [""] * 6
+    (leave,) = [
+        chart
+        for section in re.findall(r"<section.*?</section>", client.get("/console/models").text, re.DOTALL)
+        if "Chance to leave" in section
+        for chart in charts(section)
+    ]
+    assert leave["x"] == ["2026-05-30", "2026-05-31"]
+    assert [series["values"] for series in leave["series"]] == [[40.0, 40.0], [25.0, 25.0]]
+    assert "No day was judged yet" in client.get("/console/models").text  # nobody knows who returned
+
+
+def test_of_two_models_of_a_day_the_one_that_answered_is_shown(tmp_path):
+    home = Home(tmp_path / "home")
+    row = console_rows()["intent_days"][0] | {"is_held_out": False}
+    models = [
+        row | {"read_until": dt.datetime(2026, 5, day), "is_held_out": is_held_out, "visits": visits}
+        for day, is_held_out, visits in ((20, False, 31), (28, False, 32), (31, True, 33))
+    ]
+    publish_with_console(home, tmp_path / "tables", intent_days=models)
+    config = ServiceConfig(home, load_settings(), bundled=tmp_path / "no-bento")
+    listed = rows(TestClient(console_application(config), **LOCAL), "/console/models/intent-convert.csv")
+    assert [line[8] for line in listed[1:]] == ["32"]
+
+
 def test_no_text_of_a_file_is_a_formula(client):
     assert rows(client, "/console/audience/channel.csv")[1][0] == "'=search"
     assert "'=1+1" in [row[1] for row in rows(client, "/console/behaviour/pages.csv")]

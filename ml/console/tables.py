@@ -62,11 +62,7 @@ CONSOLE_TABLES: Mapping[str, PublishedTable] = {
     "visits": PublishedTable(
         "Visits of a date and their measures; one row per date, segment, device, country and channel. Intervals "
         "need the sums of squares and products over person-days, which are the visits of a person in one row.",
-        {
-            **_DATE,
-            **_OF_VISIT,
-            **_MEASURES_OF_VISITS,
-        },
+        {**_DATE, **_OF_VISIT, **_MEASURES_OF_VISITS},
     ),
     "campaigns": PublishedTable(
         "Visits that a campaign brought, and their measures; one row per date, campaign, source, segment, device, "
@@ -235,6 +231,21 @@ CONSOLE_TABLES: Mapping[str, PublishedTable] = {
             "week_number": (pa.int32(), "Weeks since then; 0 is the first."),
             "segment": _OF_VISIT["segment"],
             "active_people": (_COUNT, "People of the cohort with a visit in that week."),
+        },
+    ),
+    "experiment_baselines": PublishedTable(
+        "History of the metrics of experiments, which plans start from; one row per metric.",
+        {
+            "metric": (_TEXT, "Name of the metric."),
+            "definition": (_TEXT, "Its definition as JSON."),
+            "fault": (_TEXT, "Why it cannot be planned; empty if it can, else what follows is null."),
+            "mean": (pa.float64(), "Value of the metric in the last weeks."),
+            "variance": (pa.float64(), "Variance of what a person contributes."),
+            "explained": (pa.float64(), "Share of the variance that the person's history explains."),
+            "people": (_COUNT, "People who were observed for the whole window."),
+            "window_days": (_COUNT, "Days for which a person is observed."),
+            "starts_on": (_DAY, "First day of the weeks."),
+            "arrivals": (pa.list_(_COUNT), "People who came for the first time on each day of the weeks."),
         },
     ),
     **MODEL_TABLES,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -39,7 +38,8 @@ def design(
     site. The plot of power against duration is written to the reports.
     """
     from ml.experiments.analysis.baseline import measure_baseline
-    from ml.experiments.analysis.design import design_experiment
+    from ml.experiments.design.design import design_experiment
+    from ml.experiments.design.planned_experiment import validate_experiment
     from ml.experiments.report.plots import plot_power
     from orchestration.warehouse.experiment_tables import load_definitions, read_mart, report_folder
 
@@ -52,7 +52,7 @@ def design(
     changes: dict[str, Any] = {"minimum_detectable_effect": lift} if lift else {}
     if inference:
         changes["decision"] = {**entry.decision.model_dump(), "inference": inference}
-    entry = _validate_experiment({**entry.model_dump(by_alias=True), **changes})
+    entry = validate_experiment({**entry.model_dump(by_alias=True), **changes})
     baseline = measure_baseline(
         definitions.metrics[entry.primary_metric],
         read_mart(open_warehouse(place), "user_days"),
@@ -98,34 +98,10 @@ def _build_experiment(
     definitions: ExperimentDefinitions, metric: str | None, lift: float | None, traffic: float
 ) -> Experiment:
     """Build an experiment with this metric and effect; raises InvalidInputError if an option is missing."""
+    from ml.experiments.design.planned_experiment import build_planned_experiment
+
     if metric not in definitions.metrics or lift is None:
         raise InvalidInputError(
             f"give an EXPERIMENT, or --metric and --lift; legal metrics: {', '.join(definitions.metrics)}"
         )
-    now = datetime.now(UTC)
-    return _validate_experiment(
-        {
-            "id": "plan",
-            "hypothesis": "An experiment that is only being planned.",
-            "unit": "user",
-            "variants": {"control": {"share": 0.5}, "treatment": {"share": 0.5}},
-            "primary_metric": metric,
-            "minimum_detectable_effect": lift,
-            "starts_at": now,
-            "ends_at": now + timedelta(days=28),
-            "ramp": ({"from": now, "traffic": traffic},),
-        }
-    )
-
-
-def _validate_experiment(content: dict[str, Any]) -> Experiment:
-    """Validate the experiment that the options describe; raises InvalidInputError if an option is not legal."""
-    from pydantic import ValidationError
-
-    from ml.experiments.definition.definition import Experiment
-
-    try:
-        return Experiment.model_validate(content)
-    except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise InvalidInputError("; ".join(faults)) from None
+    return build_planned_experiment(metric, lift, traffic)

@@ -16,6 +16,7 @@ from ml.console.tables import FOLDER as CONSOLE
 from ml.decisions.ranker.blend import BlendVersionError, RankingBlend
 from ml.decisions.ranker.ranked_days import DayJudge, judge_held, merge_days
 from ml.decisions.ranker.training import TrainedBlend
+from ml.experiments.definition.definitions_file import ExperimentsFileError, load_metric_library
 from ml.home import Home
 from ml.local_clock import find_zone
 from ml.monitoring.inputs.reference import FOLDER as REFERENCE
@@ -29,6 +30,7 @@ from orchestration.defs.resources import HomeResource, RegistryResource, Warehou
 from orchestration.runtime.canary_end import CANARY_FOLDER
 from orchestration.runtime.shared_bundles import share_bundles
 from orchestration.warehouse.console_tables import write_console_tables
+from orchestration.warehouse.experiment_tables import load_usable_definitions
 from orchestration.warehouse.marts import INTERACTIONS, ITEMS, USER_SEGMENTS, USERS
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ RANKER_DAYS = "ranker_days"
         "users",
         "sessions",
         "page_views",
+        "user_days",
         "funnels",
         "revenue_by_currency",
         "funnel_steps",
@@ -80,7 +83,7 @@ def published_bundle(
         trained = bundle.learn(judge)
         held = judge_held(trained.blend, trained.held, zone) if trained.blend.ranker else None
         _write_days(warehouse, [table for table in (judge.rows() if judge else None, held) if table is not None])
-        console = _write_console(warehouse, settings, folder)
+        console = _write_console(home.home(), warehouse, settings, folder)
         if trial is not None:
             version = registry.get().version(trial.version)
             tried = _prepare(home, warehouse, registry, version, folder / "canary", is_canary=True)
@@ -212,11 +215,15 @@ def _write_days(warehouse: WarehouseResource, tables: list[pa.Table]) -> None:
     warehouse.write(RANKER_DAYS, merge_days(before, tables))
 
 
-def _write_console(warehouse: WarehouseResource, settings: Settings, folder: Path) -> Path:
+def _write_console(home: Home, warehouse: WarehouseResource, settings: Settings, folder: Path) -> Path:
     """Write the tables of the console into a folder of their own, and return it."""
     console = folder / CONSOLE
     console.mkdir()
-    write_console_tables(warehouse.get(), settings, console)
+    try:
+        metrics = load_usable_definitions(home, settings).definitions.metrics
+    except (ExperimentsFileError, FileNotFoundError):
+        metrics = load_metric_library()  # the page Experiments shows the fault of the site's file
+    write_console_tables(warehouse.get(), settings, console, metrics)
     return console
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 
 from ml.console.tables import CONSOLE_TABLES, DIMENSIONS, VARYING, write_console_table
+from ml.experiments.definition.metrics import Metric
 from ml.settings import Settings
 from ml.settings.evaluation import EvaluationSettings
 from orchestration.warehouse.console_pages import query_actions, query_items, query_moves, query_pages
 from orchestration.warehouse.console_steps import query_steps
+from orchestration.warehouse.experiment_tables import measure_baselines
 from orchestration.warehouse.marts import site_currency
 from orchestration.warehouse.warehouse import Warehouse
 
@@ -17,25 +20,32 @@ MOST_CAMPAIGNS = 200
 BY = ", ".join(DIMENSIONS)
 
 
-def write_console_tables(warehouse: Warehouse, settings: Settings, folder: Path) -> dict[str, Path]:
+def write_console_tables(
+    warehouse: Warehouse, settings: Settings, folder: Path, metrics: Mapping[str, Metric]
+) -> dict[str, Path]:
     """Read the marts and write the tables of `ml.console.tables` into a folder.
 
     Args:
         warehouse: The warehouse with its marts, and what segmentation wrote where there is any.
         settings: Settings of the site.
         folder: An existing folder.
+        metrics: The metrics that experiments can be planned for, by name.
 
     Returns:
         The file of each table by its name.
     """
+    baselines = measure_baselines(warehouse, metrics, settings.experiments.design_history_days)
     return {
-        name: write_console_table(folder, name, warehouse.read(query))
-        for name, query in console_queries(settings, frozenset(warehouse.tables())).items()
+        "experiment_baselines": write_console_table(folder, "experiment_baselines", baselines),
+        **{
+            name: write_console_table(folder, name, warehouse.read(query))
+            for name, query in console_queries(settings, frozenset(warehouse.tables())).items()
+        },
     }
 
 
 def console_queries(settings: Settings, tables: frozenset[str]) -> dict[str, str]:
-    """Return the query of each table.
+    """Return the query of each table but the baselines of experiments, which are measured by a replay.
 
     Args:
         settings: Settings of the site.

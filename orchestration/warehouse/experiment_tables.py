@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 
+from ml.console.tables import CONSOLE_TABLES
+from ml.errors import InvalidInputError
 from ml.experiments.definition.definition import Experiment, ExperimentDefinitions
 from ml.experiments.definition.definitions_file import load_experiments
+from ml.experiments.definition.metrics import MEASURES, Metric
 from ml.experiments.definition.usable_definitions import UsableDefinitions, load_usable_experiments
+from ml.experiments.design.published_baselines import describe_baseline, describe_fault
 from ml.home import Home
 from ml.settings import Settings
 from ml.site.definition_files import definition_file, editable_file
@@ -67,6 +72,34 @@ def read_tables(warehouse: Warehouse, experiment_id: str) -> ExperimentTables:
         read_mart(warehouse, "experiment_outcomes", f"experiment_id = '{experiment_id}'"),
         last_activity(warehouse),
     )
+
+
+def measure_baselines(warehouse: Warehouse, metrics: Mapping[str, Metric], history_days: int) -> pa.Table:
+    """Measure the history of each metric as `tessera experiment design` does, or say why it cannot be planned.
+
+    Returns:
+        The rows of the console's table `experiment_baselines`.
+    """
+    from ml.experiments.analysis.baseline import HistoryError, measure_baseline  # noqa: PLC0415  slow to load
+
+    longest = max((metric.covariate_days for metric in metrics.values()), default=0)
+    # A replay reads its days, the covariates' days before them, and which day was the first of all.
+    days = warehouse.read(
+        f"""
+            select user_id, date, {", ".join(MEASURES)} from user_days
+            where date > (select max(date) from user_days) - {history_days + longest}
+                or date = (select min(date) from user_days)
+        """
+    )
+    ids = days["user_id"].combine_chunks().dictionary_encode()
+    days = days.set_column(0, "user_id", ids)
+    rows = []
+    for name, metric in metrics.items():
+        try:
+            rows.append(describe_baseline(name, measure_baseline(metric, days, history_days)))
+        except (HistoryError, InvalidInputError) as error:
+            rows.append(describe_fault(name, metric, str(error)))
+    return pa.Table.from_pylist(rows, schema=CONSOLE_TABLES["experiment_baselines"].schema)
 
 
 def exposed_users(warehouse: Warehouse) -> dict[str, int]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from serving.console.current_bundle import CurrentBundle
+from serving.console.figures import experiment_design
 from serving.console.figures.audience import build_audience
 from serving.console.figures.behaviour import EXTRA
 from serving.console.figures.model_quality import (
@@ -132,6 +133,7 @@ PAGES = {
         "Experiments",
         experiment_times.build_experiments_page,
         has_dates=False,
+        extra=experiment_design.FIELDS,
         actions={
             "propose": PageAction(experiment_times.propose_times, "edit"),
             "apply": PageAction(experiment_times.apply_times, "edit"),

@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from ml.bundle import make_current
 from ml.bundle.files import write_manifest
 from ml.console.tables import FOLDER
+from ml.experiments.definition.definitions_file import load_metric_library
 from ml.home import Home
 from ml.settings import load_settings
 from orchestration.warehouse.console_tables import write_console_tables
@@ -39,7 +40,9 @@ def measure(size: float) -> Iterator[Figure]:
         bundle = home.published / VERSION
         (bundle / FOLDER).mkdir(parents=True)
         started = time.perf_counter()
-        files = write_console_tables(Warehouse(site.warehouse), load_settings(), bundle / FOLDER)
+        files = write_console_tables(
+            Warehouse(site.warehouse), load_settings(), bundle / FOLDER, load_metric_library()
+        )
         seconds = time.perf_counter() - started
         written = sum(file.stat().st_size for file in files.values())
         yield Figure(

@@ -22,6 +22,7 @@ from served import factors, load, publish, service
 from simulated_warehouse import END, build, kept_site
 
 from ml.console.tables import FOLDER
+from ml.experiments.definition.definitions_file import load_metric_library
 from ml.settings import load_settings
 from orchestration.warehouse.console_tables import write_console_tables
 from orchestration.warehouse.warehouse import Warehouse
@@ -41,7 +42,7 @@ def measure(size: float) -> Iterator[Figure]:
         home = Path(folder) / "home"
         tables = publish(home / "published", users, items) / FOLDER
         tables.mkdir()
-        write_console_tables(Warehouse(site.warehouse), load_settings(), tables)
+        write_console_tables(Warehouse(site.warehouse), load_settings(), tables, load_metric_library())
         rates: dict[bool, list[float]] = {False: [], True: []}
         waits: list[float] = []
         with service(home) as (url, _):

@@ -19,7 +19,6 @@ from simulated_marts import simulate, unit_days
 
 from ml.arrays.hashing import bucket_units
 from ml.experiments.analysis.baseline import measure_baseline, replay_history
-from ml.experiments.analysis.design import design_experiment
 from ml.experiments.analysis.estimates import EffectEstimate, estimate_effect, variance_explained
 from ml.experiments.analysis.exposures import Units
 from ml.experiments.analysis.health import check_sample_ratio
@@ -31,6 +30,7 @@ from ml.experiments.analysis.trajectory import evaluate_looks, trace_cohorts
 from ml.experiments.definition.assignment import assign_units
 from ml.experiments.definition.definition import DecisionRule, Experiment, ExperimentDefinitions
 from ml.experiments.definition.definitions_file import load_metric_library
+from ml.experiments.design.design import design_experiment
 from ml.settings.experiments import ExperimentSettings
 
 ALPHA = 0.05

@@ -103,3 +103,26 @@ def test_an_editor_makes_a_funnel_stops_an_experiment_and_sees_the_week(console:
         assert days[3:10] == ["06:00–11:00", "", "", "", "06:00–11:00", "", ""]
         assert find_serious_faults(page) == []
         assert errors == []
+
+
+def test_an_analyst_plans_an_experiment_and_sees_its_power(console: str) -> None:
+    with chromium() as browser, watched_page(browser) as (page, _, errors):
+        page.goto(f"{console}/experiments")
+        form = page.locator("form[aria-labelledby=title-plan]")
+        form.locator("select[name=metric]").select_option("clicks_per_user")
+        form.locator("input[name=lift]").fill("2,5")
+        submit(page, "plan")
+        page.wait_for_url("**/experiments?metric=clicks_per_user&lift=2%2C5&**#title-design")
+        for key in ("power", "detectable"):
+            page.wait_for_selector(f"section:has(#title-{key}) [data-chart] svg path", state="attached")
+        with page.expect_download() as picture:
+            page.locator("[data-picture=power]").click()
+        assert picture.value.suggested_filename == "power.png"
+        assert page.locator("section:has(#title-design) tbody tr").count() == 10
+        assert form.locator("input[name=lift]").input_value() == "2,5"
+        assert find_serious_faults(page) == []
+        page.locator("form[aria-labelledby=title-plan] input[name=traffic]").fill("200")
+        submit(page, "plan")
+        page.wait_for_selector("[role=alert]:has-text('200 is no number from 0.1 to 100.')")
+        assert find_serious_faults(page) == []
+        assert errors == []

@@ -28,6 +28,7 @@ from ml.console.tables import CONSOLE_TABLES, DIMENSIONS, FOLDER, LEFT, OTHER, S
 from ml.console.visit_steps import VisitSteps
 from ml.console.visits import collect_campaigns, collect_dayparts, collect_parts, collect_totals, count_visitors
 from ml.errors import InvalidInputError
+from ml.experiments.definition.definitions_file import load_metric_library
 from ml.settings import load_settings
 from ml.usage.step_names import parse_step
 from orchestration.warehouse.console_tables import write_console_tables
@@ -106,7 +107,7 @@ def tables(used_site: Built, tmp_path_factory: pytest.TempPathFactory) -> Publis
     site_settings = load_settings()
     sequences = site_settings.sequences.model_copy(update={"minimum_people": FEWEST_PEOPLE})
     changed = site_settings.model_copy(update={"sequences": sequences})
-    files = write_console_tables(warehouse, changed, folder / FOLDER)
+    files = write_console_tables(warehouse, changed, folder / FOLDER, load_metric_library())
     published = PublishedTables(folder)
     assert published.is_complete
     assert all(file.stat().st_size < 200_000 for file in files.values())

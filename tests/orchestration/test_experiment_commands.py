@@ -1,15 +1,27 @@
 """`tessera experiment` as a user types it, on a small home."""
 
 import json
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
+from ml.console.published import PublishedTables
+from ml.console.tables import FOLDER, write_console_table
+from ml.experiments.analysis.baseline import measure_baseline
+from ml.experiments.definition.definitions_file import load_metric_library
+from ml.experiments.definition.metrics import MEASURES
+from ml.experiments.design.published_baselines import read_baselines
 from ml.home import Home
+from ml.settings import load_settings
 from orchestration.cli import app
+from orchestration.warehouse.experiment_tables import measure_baselines
 from orchestration.warehouse.warehouse import Warehouse
+from serving.console.current_bundle import CurrentBundle
+from serving.console.figures.experiment_design import build_design
 
 
 @pytest.fixture
@@ -156,3 +168,73 @@ def test_analyse_without_an_experiment_lists_those_of_the_file(home):
     row = next(line for line in output.splitlines() if "segment-cooks" in line)
     assert "running" in row
     assert "0" in row.split("│")[-2]
+
+
+def days_of_use(n_users=2_000, days=80):
+    """Days of people who come every third day from a first one on; the first of one person is long before."""
+    rng = np.random.default_rng(3)
+    first = date(2026, 3, 2)
+    has_begun = rng.integers(0, days, (n_users, 1)) <= np.arange(days)
+    user, day = np.nonzero(has_begun & (rng.random((n_users, days)) < 0.3))
+    rate = rng.gamma(4.0, 0.5, n_users)[user]
+    measures = {
+        name: rng.poisson(rate * share) for share, name in zip(np.linspace(0.01, 0.1, 18), MEASURES, strict=True)
+    }
+    rows = pa.table(
+        {
+            "user_id": [f"u{number}" for number in user],
+            "date": [first + timedelta(days=int(number)) for number in day],
+            **measures | {"revenue": measures["revenue"] * 9.5, "searches": np.zeros(len(user), dtype=np.int64)},
+        }
+    )
+    early = rows.slice(0, 1).set_column(1, "date", pa.array([first - timedelta(days=40)]))
+    return pa.concat_tables([early, rows])
+
+
+def test_the_console_plans_what_the_command_plans(tmp_path):
+    place = Home(tmp_path)
+    warehouse, days = Warehouse(place.warehouse), days_of_use()
+    warehouse.write("user_days", days)
+    metrics, history_days = load_metric_library(), load_settings().experiments.design_history_days
+    table = measure_baselines(warehouse, metrics, history_days)
+    published = read_baselines(table)
+    assert list(metrics) == table["metric"].to_pylist()
+    assert published.faults["search_rate"] == "the metric never varied in the history, so it cannot be planned"
+    assert "quantile metrics cannot be planned" in published.faults["median_engaged_seconds"]
+    assert len(published.measured) > 15
+    for name, baseline in published.measured.items():
+        whole = measure_baseline(metrics[name], days, history_days)
+        assert baseline.metric == metrics[name]
+        assert (baseline.mean, baseline.variance, baseline.explained) == pytest.approx(
+            (whole.mean, whole.variance, whole.explained), rel=1e-9
+        )
+        assert (baseline.units, baseline.starts_on) == (whole.units, whole.starts_on)
+        assert baseline.window_days == whole.window_days
+        assert baseline.arrivals.tolist() == whole.arrivals.tolist()
+
+    (tmp_path / FOLDER).mkdir()
+    write_console_table(tmp_path / FOLDER, "experiment_baselines", table)
+    bundle = CurrentBundle("v1", {}, PublishedTables(tmp_path))
+    for name, lift, inference in (
+        ("conversion", "30", "always_valid"), ("clicks_per_user", "8", "group_sequential"),
+        ("revenue_per_purchase", "2.5", "fixed"), ("rejection_rate", "20", "fixed"),
+    ):  # fmt: skip
+        query = {"metric": name, "lift": lift, "inference": inference, "traffic": "60"}
+        sheets = build_design(bundle, load_settings().experiments, query).sheets
+        answer = dict(sheets[0].rows)
+        printed = run(
+            tmp_path, "design", "--metric", name, "--lift", str(float(lift) / 100), "--inference", inference,
+            "--traffic", "0.6",
+        )  # fmt: skip
+        units, pair = re.search(r"units +([\d,]+) in all; planned_units: (\d+)", printed).groups()
+        assert answer["People needed, all variants together"] == int(units.replace(",", ""))
+        assert answer["Of them control and one variant: planned_units"] == int(pair)
+        assert f"{answer['Days of intake, in whole weeks']} days of intake" in printed
+        assert f"{answer['New people a day, the last two weeks']:,} new units a day" in printed
+        assert f"{answer['Planned effect, %']:+.1f}%" in printed
+        weeks = re.findall(r"│ (\d+) +│ ([\d,]+) +│ (\d+)% +│ ([\d.]+)% +│", printed)
+        assert len(weeks) == 12
+        for (week, people, power, effect), row in zip(weeks, sheets[2].rows, strict=True):
+            assert (int(week), int(people.replace(",", ""))) == (row[0], row[1])
+            assert float(power) == pytest.approx(sheets[1].rows[7 * row[0] - 1][2], abs=0.56)
+            assert float(effect) == pytest.approx(row[2], abs=0.056)

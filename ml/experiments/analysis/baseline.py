@@ -8,16 +8,14 @@ experiment of the same length would have had.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from math import sqrt
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import tea_tasting.aggr
 
-from ml.arrays import F64, I64
+from ml.arrays import I64
 from ml.errors import InvalidInputError, TesseraError
 from ml.experiments.analysis.exposures import UNSEGMENTED, Units
 from ml.experiments.analysis.moments import accumulate_moments
@@ -30,6 +28,7 @@ from ml.experiments.analysis.outcomes import (
     compute_unit_values,
 )
 from ml.experiments.definition.metrics import RATIO_KINDS, Metric, QuantileMetric
+from ml.experiments.design.history import Baseline
 
 _DAY = 86_400_000_000
 _EPOCH = date(1970, 1, 1)
@@ -39,57 +38,12 @@ class HistoryError(TesseraError, ValueError):
     """The history is too short or has too few units for a plan."""
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """History of a metric.
-
-    Attributes:
-        metric: the metric.
-        mean: value of the metric.
-        variance: variance of a unit's contribution (by the delta method for ratios).
-        explained: share of the variance that the covariate removes.
-        units: units that were observed for the whole window.
-        starts_on: first day of the replay.
-        arrivals: units seen for the first time on each day of the replay, (n_days,).
-        window_days: days for which a unit is observed.
-    """
-
-    metric: Metric
-    mean: float
-    variance: float
-    explained: float
-    units: int
-    starts_on: date
-    arrivals: F64
-    window_days: int
-
-    @property
-    def standard_deviation(self) -> float:
-        """Return the square root of the variance."""
-        return sqrt(self.variance)
-
-    def weekly_pattern(self) -> F64:
-        """Return arrivals by weekday, Monday first, relative to the mean day of the last whole weeks, (7,)."""
-        recent = self.arrivals[len(self.arrivals) % 7 :][-28:]
-        first = (self.starts_on + timedelta(days=len(self.arrivals) - len(recent))).weekday()
-        by_weekday = np.roll(recent.reshape(-1, 7).mean(axis=0), first)
-        mean = by_weekday.mean()
-        return by_weekday / mean if mean else np.ones(7)
-
-    def arrivals_until(self, days: int) -> F64:
-        """Return the cumulative units after each day; after the replay its last two weeks repeat."""
-        arrivals = self.arrivals
-        tail = arrivals[-14:] if len(arrivals) >= 14 else arrivals
-        repeats = max(0, days - len(arrivals)) // len(tail) + 1
-        return np.cumsum(np.concatenate([arrivals, *([tail] * repeats)])[:days])
-
-
 def measure_baseline(metric: Metric, user_days: pa.Table, history_days: int) -> Baseline:
     """Replay the last `history_days` days of the mart `user_days` for a metric.
 
     Args:
         metric: the metric.
-        user_days: `user_id, date` and the metric's measures.
+        user_days: `user_id, date` and the metric's measures; ids may be dictionary-encoded, once for many metrics.
         history_days: days to replay.
 
     Raises:
@@ -142,7 +96,8 @@ def measure_baseline(metric: Metric, user_days: pa.Table, history_days: int) -> 
 def replay_history(user_days: pa.Table, start: int, measures: Sequence[str]) -> tuple[Units, UnitDays]:
     """Expose every unit on its first day from day `start` (since 1970) on, in a single arm."""
     dates = _to_days(user_days)
-    encoded = pc.cast(user_days["user_id"], pa.string()).combine_chunks().dictionary_encode()
+    ids = user_days["user_id"].combine_chunks()
+    encoded = ids if pa.types.is_dictionary(ids.type) else pc.cast(ids, pa.string()).dictionary_encode()
     person = encoded.indices.to_numpy()
     arrival = np.full(len(encoded.dictionary), np.iinfo(np.int64).max)
     rows = dates >= start

@@ -11,8 +11,7 @@ from math import e, exp, log, pi, sqrt
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import ndtr
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from ml.arrays import F64
 from ml.errors import InvalidInputError
@@ -38,7 +37,7 @@ def spent_alpha(information: float, alpha: float, spending: str) -> float:
     if share <= 0:
         return 0.0
     if spending == "obrien_fleming":
-        return float(4 * norm.sf(norm.isf(alpha / 4) / sqrt(share)))
+        return float(4 * ndtr(ndtri(alpha / 4) / sqrt(share)))
     if spending == "pocock":
         return float(alpha * np.log1p((e - 1) * share))
     raise InvalidInputError(f"unknown spending function {spending!r}; legal: obrien_fleming, pocock")

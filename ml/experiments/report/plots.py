@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ml.experiments.analysis.analysis import ExperimentAnalysis
-from ml.experiments.analysis.design import ExperimentDesign
 from ml.experiments.analysis.heterogeneity import Heterogeneity, Novelty
 from ml.experiments.analysis.inference import EffectInterval
 from ml.experiments.analysis.results import PrimaryMetricDetail
+from ml.experiments.design.design import ExperimentDesign
 
 INK = "#1f2933"
 MUTED = "#7b8794"

@@ -16,6 +16,7 @@ from ml.experiments.definition.usable_definitions import load_usable_experiments
 from ml.site.definition_files import definition_file, editable_path, text_in_force
 from ml.site.file_drafts import FileDraft
 from serving.console.confirmation import history_sheet, show_change, write_confirmed
+from serving.console.figures.experiment_design import build_design
 from serving.console.figures.experiments import build_experiments
 from serving.console.localized_texts import say
 from serving.console.page_kinds import PageRequest, ServiceQuestion
@@ -32,17 +33,22 @@ BACKDATING = dt.timedelta(hours=1)
 
 
 def build_experiments_page(request: PageRequest) -> ConsolePage:
-    """Build the page: decisions, definitions and effects, what was changed, and the forms of an editor."""
+    """Build the page: decisions, definitions and effects, what was changed, a plan, and the forms of an editor."""
     page = build_experiments(request.config, request.bundle, request.now)
     file = request.config.settings.experiments.file
-    page = replace(page, sheets=[*page.sheets, history_sheet(request.config.home, request.bundle, file)])
+    design = build_design(request.bundle, request.config.settings.experiments, request.view.extra)
+    history = history_sheet(request.config.home, request.bundle, file)
+    forms = [design.form] if design.form is not None else []
+    page = replace(
+        page, sheets=[*page.sheets, history, *design.sheets], forms=forms, has_forms_last=True, fault=design.fault
+    )
     if not request.reader.may("edit"):
         return page
     try:
         usable = load_usable_experiments(definition_file(request.config.home, file)).definitions
     except (ExperimentsFileError, FileNotFoundError):
         return page  # the table of the definitions says what is wrong
-    return replace(page, forms=_forms(usable, request.now), has_forms_last=True)
+    return replace(page, forms=[*forms, *_forms(usable, request.now)])
 
 
 def _forms(definitions: ExperimentDefinitions, now: dt.datetime) -> list[Form]:

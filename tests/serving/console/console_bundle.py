@@ -136,6 +136,24 @@ def console_rows():
         "retention": [
             {"cohort_week": dt.date(2026, 5, 25), "week_number": 0, "segment": SCRIPT, "active_people": 3}
         ],
+        "experiment_baselines": [
+            {
+                "metric": "conversion",
+                "definition": '{"kind":"proportion","measure":"purchases","window_days":14}',
+                "fault": "", "mean": 0.1, "variance": 0.09, "explained": 0.0, "people": 4_000, "window_days": 14,
+                "starts_on": dt.date(2026, 4, 6), "arrivals": [400] * 56,
+            },
+            {
+                "metric": "clicks_per_user",
+                "definition": '{"kind":"mean","measure":"clicks","window_days":7}', "fault": "", "mean": 10.0,
+                "variance": 25.0, "explained": 0.5, "people": 4_000, "window_days": 7,
+                "starts_on": dt.date(2026, 4, 6), "arrivals": [300] * 42 + [200] * 14,
+            },
+            {
+                "metric": SCRIPT, "definition": '{"kind":"mean","measure":"likes"}',
+                "fault": "the metric never varied",
+            },
+        ],
         "ranker_days": [
             {
                 "date": date, "learned_until": dt.datetime(2026, 5, 29, 22, 30), "is_held_out": expected is None,

@@ -51,7 +51,12 @@ def test_no_text_of_a_page_stays_english(client, language):
         assert answer.status_code == 200
         assert f'<html lang="{language}">' in answer.text
         assert SCRIPT not in answer.text
-    for address in ("decisions?slot=hero", "recommendations?item=i1", "behaviour/part/funnel?step1=page_view"):
+    for address in (
+        "decisions?slot=hero",
+        "recommendations?item=i1",
+        "behaviour/part/funnel?step1=page_view",
+        "experiments?metric=conversion&lift=10",
+    ):
         client.get(f"/console/{address}&lang={language}")
     assert {text for text in read_language(language).missing if any(map(str.isalpha, text))} <= SAME
 

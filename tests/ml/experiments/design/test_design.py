@@ -1,15 +1,20 @@
 from datetime import date, timedelta
+from math import ceil
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import tea_tasting as tt
+import tea_tasting.aggr
 from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import proportion_effectsize
 
-from ml.experiments.analysis.baseline import Baseline, HistoryError, measure_baseline
-from ml.experiments.analysis.design import achieved_power, design_experiment, effective_variance
+from ml.errors import InvalidInputError
+from ml.experiments.analysis.baseline import HistoryError, measure_baseline
 from ml.experiments.analysis.inference import infer_always_valid, infer_single_look
 from ml.experiments.definition.definitions_file import load_metric_library
+from ml.experiments.design.design import SingleLook, design_experiment, effective_variance
+from ml.experiments.design.history import Baseline
 
 FIRST = date(2026, 6, 1)  # a Monday
 
@@ -186,6 +191,27 @@ def test_a_quantile_has_no_design():
 
 
 def test_power_without_units_is_the_level():
-    from ml.experiments.analysis.design import _create_test
+    assert SingleLook(1.0, 1.0, 0.05, 0.05, 1.0).achieved_power(np.zeros(1)) == [0.05]
 
-    assert achieved_power(1.0, 1.0, 0.05, _create_test(0.05, 1.0), 0) == 0.05
+
+@pytest.mark.parametrize("ratio", [0.1, 1.0, 3.0])
+@pytest.mark.parametrize("alpha", [0.001, 0.05, 0.4])
+@pytest.mark.parametrize("lift", [-0.2, 0.01, 0.5])
+def test_a_single_look_has_the_power_of_tea_tasting(lift, alpha, ratio):
+    test = tt.Mean("value", alpha=alpha, ratio=ratio, equal_var=False, use_t=False, rel_effect_size=lift)
+    totals = tea_tasting.aggr.Aggregates(count_=1000, mean_={"value": 2.0}, var_={"value": 9.0})
+    look = SingleLook(2.0, 9.0, lift, alpha, ratio)
+    for power in (0.6, 0.8, 0.99):
+        test.power = power
+        assert look.required_units(power) == ceil(test.solve_power_from_aggregates(totals, "n_obs")[0].n_obs)
+    for units in (10, 333, 50_000):
+        test.n_obs = units
+        achieved = test.solve_power_from_aggregates(totals, "power")[0].power
+        assert look.achieved_power(np.array([units + 0.5])) == pytest.approx([achieved], rel=1e-9)
+
+
+def test_a_metric_that_history_explains_whole_is_refused(define):
+    baseline = baseline_of("mean", 10.0, 25.0, explained=1.0)
+    with pytest.raises(InvalidInputError, match="plan without it"):
+        design_experiment(experiment(define, 0.1), baseline, power=0.8, maximum_days=90)
+    assert design_experiment(experiment(define, 0.1), baseline, power=0.8, maximum_days=90, cuped=False).units

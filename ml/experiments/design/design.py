@@ -1,27 +1,68 @@
 """Compute how many units and days an experiment needs, from the history of its primary metric.
 
 The planned lift scales the outcome: a proportion p becomes p (1 + lift), and a mean or ratio keeps its coefficient
-of variation. tea-tasting solves the power of a single look. Sequential inference needs more units by the square of
-its critical value, and its figures hold for a test that runs to its planned end.
+of variation. The power of a single look is that of the two-sided z-test of two means with unequal variances (Chow,
+Shao and Wang 2008, chapter 3), as tea-tasting has it; a service has no tea-tasting, which takes seconds to import.
+Sequential inference needs more units by the square of its critical value, and its figures hold for a test that
+runs to its planned end.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, log, sqrt
+from typing import Any
 
 import numpy as np
-import tea_tasting as tt
-import tea_tasting.aggr
-from scipy.stats import norm
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
 
 from ml.arrays import F64
 from ml.errors import InvalidInputError
-from ml.experiments.analysis.baseline import Baseline
 from ml.experiments.analysis.group_sequential import critical_values
 from ml.experiments.definition.definition import DecisionRule, Experiment
+from ml.experiments.design.history import Baseline
 
 _BINARY_KINDS = ("proportion", "retention", "funnel")
+
+
+@dataclass(frozen=True)
+class SingleLook:
+    """A two-sided z-test of the means of two arms, which is read once.
+
+    Attributes:
+        mean: value of the control.
+        variance: variance of a unit's contribution in both arms.
+        lift: relative effect.
+        alpha: significance level.
+        ratio: treatment units over control units.
+    """
+
+    mean: float
+    variance: float
+    lift: float
+    alpha: float
+    ratio: float
+
+    def required_units(self, power: float) -> int:
+        """Return the units of both arms that detect the effect with this power."""
+        highest = -ndtri(self.alpha / 2) + ndtri(power)
+        shift = float(brentq(lambda shift: self._detected(shift) - power, 0.0, highest, xtol=1e-12))
+        return ceil((shift / self._shift_per_root) ** 2)
+
+    def achieved_power(self, units: F64) -> F64:
+        """Return the power with these units in both arms, the level for fewer than ten, (n,)."""
+        return np.where(units < 10, self.alpha, self._detected(self._shift_per_root * np.sqrt(np.floor(units))))
+
+    @property
+    def _shift_per_root(self) -> float:
+        """Return the effect in standard errors, over the root of the units of both arms."""
+        return abs(self.lift * self.mean) * sqrt(self.ratio / self.variance) / (1 + self.ratio)
+
+    def _detected(self, shift: Any) -> Any:
+        """Return the share of tests that leave zero at either end, for effects in standard errors."""
+        critical = -ndtri(self.alpha / 2)
+        return ndtr(shift - critical) + ndtr(-shift - critical)
 
 
 @dataclass(frozen=True)
@@ -65,7 +106,11 @@ class ExperimentDesign:
 def design_experiment(
     experiment: Experiment, baseline: Baseline, *, power: float, maximum_days: int, cuped: bool = True
 ) -> ExperimentDesign:
-    """Plan an experiment for its minimum detectable effect, shares, traffic and inference."""
+    """Plan an experiment for its minimum detectable effect, shares, traffic and inference.
+
+    Raises:
+        InvalidInputError: the effect moves a proportion below 0 or above 1, or no variance is left.
+    """
     rule = experiment.decision
     alpha = rule.alpha / len(experiment.treatments)
     last = len(experiment.steps) - 1
@@ -75,16 +120,16 @@ def design_experiment(
     better = 1 if baseline.metric.better == "higher" else -1
     lift = better * experiment.minimum_detectable_effect
     variance = effective_variance(baseline, lift, treatment / control, cuped=cuped)
-    test = _create_test(alpha, treatment / control)
-    single = required_units(baseline.mean, variance, lift, test, power)
+    if not variance > 0:
+        raise InvalidInputError("history explains all of the metric's variance; plan without it")
+    test = SingleLook(baseline.mean, variance, lift, alpha, treatment / control)
+    single = test.required_units(power)
     inflation = _compute_inflation(rule, alpha, power)
     pair = ceil(single * inflation)
     total = ceil(pair / (control + treatment))
     traffic = experiment.layer_range[1] - experiment.layer_range[0]
     units = baseline.arrivals_until(maximum_days) * traffic * experiment.steps[last].traffic
-    curve = np.array(
-        [achieved_power(baseline.mean, variance, lift, test, n * (control + treatment) / inflation) for n in units]
-    )
+    curve = test.achieved_power(units * (control + treatment) / inflation)
     enough = np.flatnonzero(units >= total)
     days = 7 * ceil((int(enough[0]) + 1) / 7) if len(enough) else None
     return ExperimentDesign(
@@ -128,35 +173,9 @@ def effective_variance(baseline: Baseline, lift: float, ratio: float, *, cuped: 
     return (control_variance + treatment_variance / ratio) / (1 + 1 / ratio)
 
 
-def required_units(mean: float, variance: float, lift: float, test: tt.Mean, power: float) -> int:
-    """Return the units of both arms that a single look needs."""
-    test.power, test.rel_effect_size = power, lift
-    solutions = test.solve_power_from_aggregates(_to_aggregates(mean, variance), "n_obs")
-    units: int = ceil(solutions[0].n_obs)
-    return units
-
-
-def achieved_power(mean: float, variance: float, lift: float, test: tt.Mean, units: float) -> float:
-    """Return the power of a single look with these units in both arms, or the level for fewer than ten units."""
-    if units < 10:
-        return float(test.alpha)
-    test.rel_effect_size, test.n_obs = lift, int(units)
-    return float(test.solve_power_from_aggregates(_to_aggregates(mean, variance), "power")[0].power)
-
-
-def _create_test(alpha: float, ratio: float) -> tt.Mean:
-    """Create tea-tasting's test of means."""
-    return tt.Mean("value", alpha=alpha, ratio=ratio, equal_var=False, use_t=False)
-
-
-def _to_aggregates(mean: float, variance: float) -> tea_tasting.aggr.Aggregates:
-    """Return tea-tasting's aggregates with this mean and variance."""
-    return tea_tasting.aggr.Aggregates(count_=1000, mean_={"value": mean}, var_={"value": variance})
-
-
 def _compute_inflation(rule: DecisionRule, alpha: float, power: float) -> float:
     """Return the units that the inference needs, relative to those of a single look."""
-    single, reach = float(norm.ppf(1 - alpha / 2)), float(norm.ppf(power))
+    single, reach = float(-ndtri(alpha / 2)), float(ndtri(power))
     if rule.inference == "fixed":
         return 1.0
     if rule.inference == "group_sequential":

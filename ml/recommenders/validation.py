@@ -13,11 +13,11 @@ from ml.arrays import F64, I32
 from ml.dataset.interactions import Interactions
 from ml.dataset.weight_scale import WeightScale, WeightScaling
 from ml.evaluation.accuracy import gains_of, graded_ndcg, largest_of_rows
-from ml.evaluation.auc import user_auc
 from ml.evaluation.splits import EmptySplitError
 from ml.recommenders.base import Recommender
 from ml.recommenders.data_split import DataSplit
 from ml.recommenders.training_data import TrainingData
+from ml.recommenders.whole_rankings import auc_of_rows
 
 Ranked = Literal["all", "known", "new"]  # items that will be ranked: known ones have interactions in training
 
@@ -31,7 +31,6 @@ GAIN: WeightScaling = "log"  # how the weight of a held-back interaction becomes
 # window of 25%, .93 by one of 10%. Of short histories 10% is one item, which is too little to compare by.
 RANDOM_SHARES = (0.1, 0.25)
 ENOUGH_HELD_BACK = 4  # interactions of a user, on average
-AUC_BLOCK = 64  # users whose scores of all items are in memory at a time
 
 
 @dataclass(frozen=True)
@@ -173,15 +172,7 @@ class ValidationWindow:
 
     def auc(self, recommender: Recommender) -> F64:
         """AUC of each user over all ranked items: (n,). It sees far more of a ranking than its first places."""
-        parts = []
-        for start in range(0, len(self.users), AUC_BLOCK):
-            block = slice(start, start + AUC_BLOCK)
-            ranked = slice(None) if self.columns is None else self.columns
-            scores = recommender.score(self.users[block])[:, ranked]
-            is_relevant = np.asarray(self.relevant[block].todense())[:, ranked] > 0
-            allowed = np.asarray(self.had[block].todense())[:, ranked] == 0
-            parts.append(user_auc(scores, is_relevant, allowed))
-        return np.concatenate(parts)
+        return auc_of_rows(lambda rows: recommender.score(self.users[rows]), self.relevant, self.had, self.columns)
 
 
 def random_share(pairs: Interactions) -> float:

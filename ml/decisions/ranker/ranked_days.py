@@ -18,16 +18,15 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from scipy.stats import norm
 
 from ml.arrays import F64
 from ml.decisions.ranker.blend import RankingBlend
 from ml.decisions.ranker.ranking_examples import ReplayedOpening
+from ml.evaluation.recorded_days import add_days
 
 K = 10
 FEWEST_OPENINGS = 30  # of a day; fewer say nothing about it
-KEPT_DAYS = 400
 SCHEMA = pa.schema(
     [
         pa.field("date", pa.date32()),
@@ -212,17 +211,10 @@ def merge_days(before: pa.Table | None, tables: Sequence[pa.Table]) -> pa.Table:
         tables: SCHEMA each.
 
     Returns:
-        SCHEMA by date and ranker, of the newest KEPT_DAYS days.
+        SCHEMA by date and ranker, of the newest days.
     """
-    rows: dict[tuple[object, ...], dict[str, object]] = {}
-    for table in (*([] if before is None else [before.select(SCHEMA.names).cast(SCHEMA)]), *tables):
-        rows |= {(row["date"], row["learned_until"], row["is_held_out"]): row for row in table.to_pylist()}
-    merged = pa.Table.from_pylist(list(rows.values()), schema=SCHEMA)
-    if not len(merged):
-        return merged
-    first = pc.max(merged["date"]).as_py() - dt.timedelta(days=KEPT_DAYS)
-    kept = merged.filter(pc.greater(merged["date"], first))
-    return kept.sort_by([("date", "ascending"), ("learned_until", "ascending"), ("is_held_out", "ascending")])
+    ranked = ("date", "learned_until", "is_held_out")
+    return add_days(before, tables, SCHEMA, lambda row: tuple(row[name] for name in ranked), ranked)
 
 
 def _expected_and_came_out(scores: F64, opened: int | None) -> tuple[float, float, float, float]:

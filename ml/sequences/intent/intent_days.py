@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import sqrt
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from scipy.special import entr
 from scipy.stats import norm
 
 from ml.arrays import F64, I64, Bools
+from ml.evaluation.recorded_days import add_days
 from ml.sequences.intent.examples import LENGTHS, TARGETS, Examples
 from ml.sequences.intent.measures import LARGEST, SMALLEST, calibration_error, calibration_error_floor
 from ml.sequences.intent.model import IntentModel, IntentStudy
 
 FEWEST_VISITS = 30  # of a day; fewer say nothing about it
-KEPT_DAYS = 400
 SCHEMA = pa.schema(
     [
         pa.field("date", pa.date32()),
@@ -87,19 +87,14 @@ def merge_intent_days(before: pa.Table | None, tables: Sequence[pa.Table]) -> pa
         tables: SCHEMA each.
 
     Returns:
-        SCHEMA by date, target, number of actions and model, of the newest KEPT_DAYS days.
+        SCHEMA by date, target, number of actions and model, of the newest days.
     """
-    rows: dict[tuple[object, ...], dict[str, object]] = {}
-    for table in (*([] if before is None else [before.select(SCHEMA.names).cast(SCHEMA)]), *tables):
-        for row in table.to_pylist():
-            model = None if row["is_held_out"] else row["read_until"]
-            rows[row["date"], row["target"], row["actions"], model] = row
-    merged = pa.Table.from_pylist(list(rows.values()), schema=SCHEMA)
-    if not len(merged):
-        return merged
-    first = pc.max(merged["date"]).as_py() - dt.timedelta(days=KEPT_DAYS)
-    order = [(name, "ascending") for name in ("date", "target", "actions", "read_until", "is_held_out")]
-    return merged.filter(pc.greater(merged["date"], first)).sort_by(order)
+
+    def subject(row: Mapping[str, Any]) -> tuple[object, ...]:
+        model = None if row["is_held_out"] else row["read_until"]
+        return row["date"], row["target"], row["actions"], model
+
+    return add_days(before, tables, SCHEMA, subject, ("date", "target", "actions", "read_until", "is_held_out"))
 
 
 def _judge(model: IntentModel, judged: Examples, chances: F64, zone: ZoneInfo, *, is_held_out: bool) -> pa.Table:

@@ -7,7 +7,7 @@ import datetime as dt
 import dagster as dg
 import pyarrow as pa
 
-from ml.bundle import current_version
+from ml.bundle import find_current
 from ml.home import Home
 from ml.monitoring.alerts import tell_people
 from ml.monitoring.inputs.drift import compare_window
@@ -68,5 +68,5 @@ def input_drift(home: HomeResource, warehouse: WarehouseResource) -> dg.Material
 
 
 def _published_reference(home: Home) -> Reference | None:
-    version = current_version(home.published)
-    return Reference.load(home.published / version / FOLDER) if version else None
+    bundle = find_current([home.published])
+    return Reference.load(bundle / FOLDER) if bundle is not None else None

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pyarrow as pa
 
-from ml.bundle import Publication, current_version, make_canary
+from ml.bundle import Publication, find_current, make_canary
 from ml.console.tables import FOLDER as CONSOLE
 from ml.decisions.ranker.blend import BlendVersionError, RankingBlend
 from ml.decisions.ranker.ranked_days import DayJudge, judge_held, merge_days
@@ -129,10 +129,10 @@ def shared_bundle(home: HomeResource) -> dg.MaterializeResult[None]:
 )
 def bento(home: HomeResource) -> dg.MaterializeResult[None]:
     """Build the Bento of the current bundle."""
-    version = current_version(home.home().published)
-    if version is None:
+    bundle = find_current([home.home().published])
+    if bundle is None:
         raise dg.Failure("nothing is published: materialize published_bundle first")
-    tag = build_bento(home.home(), home.home().published / version)
+    tag = build_bento(home.home(), bundle)
     return dg.MaterializeResult(metadata={"tag": tag, "serve": f"bentoml serve {tag}"})
 
 
@@ -199,12 +199,11 @@ def _prepare(
 
 def _published_judge(home: Home, zone: ZoneInfo) -> DayJudge | None:
     """Make the judge of the ranker that answers now; None where nothing is published, or not by this version."""
-    version = current_version(home.published)
-    folder = home.published / version / "blend" if version else None
-    if folder is None or not folder.exists():
+    bundle = find_current([home.published])
+    if bundle is None or not (bundle / "blend").exists():
         return None
     try:
-        return DayJudge.of_published(RankingBlend.load(folder), zone)
+        return DayJudge.of_published(RankingBlend.load(bundle / "blend"), zone)
     except BlendVersionError:
         return None
 

@@ -7,7 +7,7 @@ import datetime as dt
 import dagster as dg
 import pyarrow as pa
 
-from ml.bundle import current_version
+from ml.bundle import find_current
 from ml.home import Home
 from ml.local_clock import find_zone
 from ml.registry.run import Run
@@ -161,12 +161,11 @@ def conversion_signals(
 
 def _published_intent(home: Home, goal: Goal) -> IntentModel | str:
     """Load the model that the service uses, or say why it cannot be judged."""
-    version = current_version(home.published)
-    folder = home.published / version / INTENT if version else None
-    if folder is None or not folder.exists():
+    bundle = find_current([home.published])
+    if bundle is None or not (bundle / INTENT).exists():
         return "not judged: no bundle with a model of intent is published yet"
     try:
-        model = IntentModel.load(folder)
+        model = IntentModel.load(bundle / INTENT)
     except IntentFileError as error:  # the training that mends it must not wait for it
         return f"not judged: {error}"
     if model.read_until is None:

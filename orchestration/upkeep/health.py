@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml.bundle.versions import current_version
+from ml.bundle.versions import find_current
 from ml.events.dead_letters import DeadLetters
 from ml.events.log import EventLog
 from ml.home import Home
@@ -88,11 +88,11 @@ def _age(subject: str, file: Path, now: dt.datetime, text: str, remedy: str) -> 
 
 
 def _bundle(home: Home, now: dt.datetime) -> HealthLine:
-    version = current_version(home.published)
-    if version is None:
+    bundle = find_current([home.published])
+    if bundle is None:
         return HealthLine("bundle", "none is published yet: run `tessera materialize`", False)
-    age = _hours(now - dt.datetime.fromtimestamp((home.published / version).stat().st_mtime, dt.UTC))
-    return HealthLine("bundle", f"{version} was published {age:.1f} hours ago", age <= STALE_HOURS)
+    age = _hours(now - dt.datetime.fromtimestamp(bundle.stat().st_mtime, dt.UTC))
+    return HealthLine("bundle", f"{bundle.name} was published {age:.1f} hours ago", age <= STALE_HOURS)
 
 
 def _alarms(journal: Journal) -> HealthLine:

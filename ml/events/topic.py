@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,10 +65,11 @@ class Backlog:
 
 @dataclass(frozen=True)
 class TopicImport:
-    """Numbers of messages that became events and that were rejected."""
+    """Numbers of messages that became events, that were rejected, and that came in the meantime and wait."""
 
     events: int = 0
     rejected: int = 0
+    waiting: int = 0
 
 
 def client_options(settings: KafkaSettings, home: Home) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def import_topic(
             batch = _write(messages, home, default_consent, now, letters)
             _commit(consumer, messages)
             total = TopicImport(total.events + batch.events, total.rejected + batch.rejected)
-        return total
+        return replace(total, waiting=_read_backlog(consumer, settings, home).messages)
 
 
 def _batches(consumer: Consumer, settings: KafkaSettings, backlog: Backlog) -> Iterator[list[Message]]:

@@ -35,10 +35,9 @@ KEEP_REPLACED = dt.timedelta(hours=6)
 def event_log(home: HomeResource) -> dg.MaterializeResult[None]:
     """Complete, expire and compact the log, and report what it holds."""
     log, settings, now = home.event_log(), home.settings(), dt.datetime.now(dt.UTC)
-    taken, waiting = TopicImport(), 0
+    taken = TopicImport()
     if settings.kafka.bootstrap_servers:
         taken = import_topic(home.home(), settings.kafka, settings.privacy.default_consent_trusted, now)
-        waiting = measure_backlog(home.home(), settings.kafka).messages
     recovered = recover_parts(log)
     log.checks.require_whole(log.parts())  # dbt reads the files without comparing them
     recover_dead_letters(home.home())
@@ -58,7 +57,7 @@ def event_log(home: HomeResource) -> dg.MaterializeResult[None]:
             "mebibytes": round(sum(part.bytes for part in parts) / 2**20, 1),
             "taken_in_from_kafka": taken.events,
             "rejected_from_kafka": taken.rejected,
-            "waiting_in_kafka": waiting,
+            "waiting_in_kafka": taken.waiting,
             "parts_recovered": len(recovered),
             "events_expired": expired.events,
             "dead_letters_expired": expired.dead_letters,

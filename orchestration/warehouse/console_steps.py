@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MOST_STEPS = 300_000
-"""A megabyte and a half: enough visits for a share to be known to a per cent."""
+"""About three megabytes: enough visits for a share to be known to a per cent."""
 UNSEEN = ("page_ping", "page_exit", "cursor", "scroll", "hover", "video_progress")
 """Types that say how somebody looks at a page; they come by the dozen."""
 

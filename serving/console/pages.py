@@ -26,7 +26,7 @@ from serving.console.figures.operation import (
     model_sheet,
 )
 from serving.console.figures.overview import build_overview
-from serving.console.page_kinds import Build, PageAction, PageKind, PageRequest, ServiceQuestion
+from serving.console.page_kinds import Build, PageAction, PageKind, PageRequest, Run, ServiceQuestion
 from serving.console.page_parts import ConsolePage
 from serving.console.service_pages import (
     decisions,
@@ -41,6 +41,7 @@ from serving.console.service_pages import (
     segments,
     settings,
 )
+from serving.console.sign_in.roles import Action
 from serving.console.view import View
 from serving.routes.models import describe_models
 
@@ -79,6 +80,11 @@ def _models(request: PageRequest) -> ConsolePage:
     return replace(page, sheets=[*page.sheets, *more])
 
 
+def _file_change(propose: Run, apply: Run, needs: Action = "edit") -> dict[str, PageAction]:
+    """Return the forms that show what changes in a file of the site, and write it once it is confirmed."""
+    return {"propose": PageAction(propose, needs), "apply": PageAction(apply, needs)}
+
+
 LIVE_SECONDS = 5.0
 """How old may be what pages say of alarms, experiments and the journal."""
 PAGES = {
@@ -90,8 +96,7 @@ PAGES = {
         ask=funnel_form.ask_nothing,
         actions={
             "try": PageAction(funnel_form.load_counts, None),
-            "propose": PageAction(funnel_form.propose_funnel, "edit"),
-            "apply": PageAction(funnel_form.apply_funnel, "edit"),
+            **_file_change(funnel_form.propose_funnel, funnel_form.apply_funnel),
         },
         parts={"funnel": funnel_form.load_counts},
         kept_seconds=None,
@@ -104,8 +109,7 @@ PAGES = {
         ask=segments.ask_segments,
         actions={
             "try": PageAction(segments.try_rule, None),
-            "propose": PageAction(segments.propose_rule, "edit"),
-            "apply": PageAction(segments.apply_rule, "edit"),
+            **_file_change(segments.propose_rule, segments.apply_rule),
         },
         parts={"size": segments.load_size},
     ),
@@ -123,10 +127,7 @@ PAGES = {
         has_dates=False,
         extra=("slot", "at", "who", "segment", "country", "device", "week", "of"),
         ask=decisions.ask_decisions,
-        actions={
-            "propose": PageAction(rule_form.propose_rule, "edit"),
-            "apply": PageAction(rule_form.apply_rule, "edit"),
-        },
+        actions=_file_change(rule_form.propose_rule, rule_form.apply_rule),
         parts={"condition": rule_form.check_condition},
     ),
     "experiments": PageKind(
@@ -134,10 +135,7 @@ PAGES = {
         experiment_times.build_experiments_page,
         has_dates=False,
         extra=experiment_design.FIELDS,
-        actions={
-            "propose": PageAction(experiment_times.propose_times, "edit"),
-            "apply": PageAction(experiment_times.apply_times, "edit"),
-        },
+        actions=_file_change(experiment_times.propose_times, experiment_times.apply_times),
     ),
     "models": PageKind("Models", _models, has_dates=False, ask=_ask_models, kept_seconds=LIVE_SECONDS),
     "health": PageKind(
@@ -178,9 +176,6 @@ PAGES = {
         settings.build_settings,
         has_dates=False,
         extra=("section", "word"),
-        actions={
-            "propose": PageAction(settings.propose, "settings"),
-            "apply": PageAction(settings.apply_change, "settings"),
-        },
+        actions=_file_change(settings.propose, settings.apply_change, "settings"),
     ),
 }

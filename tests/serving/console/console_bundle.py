@@ -1,5 +1,6 @@
 """A small bundle with the tables of the console, whose figures are known: two days, three people, two pages."""
 
+import dataclasses
 import datetime as dt
 from itertools import combinations
 
@@ -14,6 +15,7 @@ from ml.console.tables import (
     VARYING,
     write_console_table,
 )
+from ml.settings import load_site_settings
 from tests.serving.bundles import publish
 
 FIRST, LAST = dt.date(2026, 5, 30), dt.date(2026, 5, 31)
@@ -28,6 +30,16 @@ def publish_with_console(home, folder, parts=None, **changes):
         write_console_table(folder, name, pa.Table.from_pylist(rows, schema=CONSOLE_TABLES[name].schema))
     details = {"promotion": promotion(), "metrics": {"ndcg_at_10": 0.25, "worst": float("nan")}}
     return publish(home.published, files={"console": folder}, details=details, **(parts or {}))
+
+
+def publish_site(home, folder, config, settings):
+    """Publish the bundle for a site with a folder of its own, and return the configuration of its service."""
+    site = folder / "site"
+    site.mkdir()
+    (site / "settings.yaml").write_text(settings)
+    home = dataclasses.replace(home, site=site)
+    publish_with_console(home, folder / "tables")
+    return dataclasses.replace(config, home=home, settings=load_site_settings(home).settings)
 
 
 def promotion():

@@ -1,6 +1,5 @@
 """Funnels that are tried and written on the page Behaviour; the visits are those of `console_bundle`."""
 
-import dataclasses
 import re
 from html import unescape
 
@@ -16,7 +15,7 @@ from ml.console.visit_steps import VisitSteps
 from ml.settings import load_site_settings
 from serving.application import application
 from serving.tessera import Tessera
-from tests.serving.console.console_bundle import SCRIPT, publish_with_console
+from tests.serving.console.console_bundle import SCRIPT, publish_site, publish_with_console
 from tests.serving.console.console_reader import ADDRESS, form_token, hidden_fields, send, sign_in_as
 
 SITE = "# Ours.\nwarehouse:\n  site_timezone: Europe/Berlin  # where we are\n"
@@ -25,12 +24,7 @@ BUYERS = {"name": "buyers", "step1": "page_view@/start", "step2": "purchase", "p
 
 @pytest.fixture
 def site(home, tmp_path, config):
-    folder = tmp_path / "site"
-    folder.mkdir()
-    (folder / "settings.yaml").write_text(SITE)
-    home = dataclasses.replace(home, site=folder)
-    publish_with_console(home, tmp_path / "tables")
-    return dataclasses.replace(config, home=home, settings=load_site_settings(home).settings)
+    return publish_site(home, tmp_path, config, SITE)
 
 
 @pytest.fixture

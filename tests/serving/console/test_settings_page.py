@@ -1,7 +1,6 @@
 """The page Settings: what it shows is in force, and a change is seen before it is written."""
 
 import csv
-import dataclasses
 import io
 import json
 import re
@@ -11,10 +10,9 @@ import pytest
 import yaml
 from starlette.testclient import TestClient
 
-from ml.settings import load_site_settings
 from serving.application import application
 from serving.tessera import Tessera
-from tests.serving.console.console_bundle import publish_with_console
+from tests.serving.console.console_bundle import publish_site
 from tests.serving.console.console_reader import ADDRESS, form_token, hidden_fields, send, sign_in_as
 
 SITE = "# Ours.\nports:\n  service: 8000  # the usual one\nprivacy:\n  retention_days: 400\n"
@@ -23,12 +21,7 @@ SITE = "# Ours.\nports:\n  service: 8000  # the usual one\nprivacy:\n  retention
 @pytest.fixture
 def site(home, tmp_path, config):
     """A home with a site folder of its own."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    (folder / "settings.yaml").write_text(SITE)
-    home = dataclasses.replace(home, site=folder)
-    publish_with_console(home, tmp_path / "tables")
-    return dataclasses.replace(config, home=home, settings=load_site_settings(home).settings)
+    return publish_site(home, tmp_path, config, SITE)
 
 
 @pytest.fixture
